@@ -1,0 +1,292 @@
+"""The addon's rows: credentials for a call, and the book the webhook looks accounts up in."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+from host.sdk.accounts import AccountState
+from host.sdk.channel import AccountRef
+from host.sdk.secrets import Place, Secret, SecretUnreadableError, fingerprint, seal, unseal
+
+from .config import CHANNEL, Flavour, app_of
+from .graph import Graph
+from .models import InstagramAccount, WorkspaceApp
+
+log = logging.getLogger(__name__)
+
+TABLE = InstagramAccount.__tablename__
+MOST_SECRETS = 200
+
+
+def graph_of(flavour: Flavour, token: Secret, app_secret: Secret) -> Graph:
+    """Return calls for *token*; without proof on Instagram Login, where no page of Meta asks for one."""
+    return Graph(flavour, token, app_secret, prove=flavour is Flavour.PAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What it takes to call Meta for one account."""
+
+    account_id: int
+    flavour: Flavour
+    page_id: str
+    ig_user_id: str
+    token: Secret
+    app_secret: Secret
+
+    def graph(self) -> Graph:
+        return graph_of(self.flavour, self.token, self.app_secret)
+
+    @property
+    def node(self) -> str:
+        """The id the account's edges hang on: the Page, or the account itself."""
+        return self.page_id if self.flavour is Flavour.PAGE else self.ig_user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a person connecting an account gave and Meta confirmed, ready to be stored."""
+
+    page_id: str
+    page_name: str
+    ig_user_id: str
+    ig_username: str
+    app_id: str
+    token: Secret
+    app_secret: Secret
+    token_expires_at: datetime | None
+    scopes: tuple[str, ...]
+    subscribed_fields: tuple[str, ...]
+    new_token: bool = True
+    new_app_secret: bool = True
+    flavour: Flavour = Flavour.PAGE
+    person_id: str = ""
+
+
+def find(session: Session, account_id: int) -> InstagramAccount | None:
+    """Return the addon's row of an account, also after it was disconnected."""
+    return session.scalar(sa.select(InstagramAccount).where(InstagramAccount.account_id == account_id))
+
+
+def place(row: InstagramAccount, column: str) -> Place:
+    """Return where a sealed value of *row* lives."""
+    return Place(TABLE, column, row.workspace_id, row.uuid)
+
+
+def app_place(own: WorkspaceApp) -> Place:
+    """Return where the sealed secret of a workspace's own app lives."""
+    return Place(WorkspaceApp.__tablename__, "app_secret", own.workspace_id, own.uuid)
+
+
+def own_app(session: Session, workspace_id: int, flavour: Flavour) -> WorkspaceApp | None:
+    """Return the app a workspace brought itself for this road, or None."""
+    return session.scalar(
+        sa.select(WorkspaceApp).where(
+            WorkspaceApp.workspace_id == workspace_id, WorkspaceApp.flavour == flavour
+        )
+    )
+
+
+def credentials(account_id: int) -> Credentials | None:
+    """Return the stored credentials of an account, or None if it has none any more.
+
+    :raises SecretUnreadableError: if they cannot be decrypted.
+    """
+    installed = None
+    with db.read() as session:
+        row = find(session, account_id)
+        if row is not None and row.person_id:
+            flavour = Flavour(row.flavour)
+            installed = None if own_app(session, row.workspace_id, flavour) else app_of(flavour)
+    token = None if row is None else unseal(row.token, place(row, "token"))
+    if row is None or not token:
+        return None
+    return Credentials(
+        account_id=account_id,
+        flavour=Flavour(row.flavour),
+        page_id=row.page_id or "",
+        ig_user_id=row.ig_user_id,
+        token=token,
+        # Of the desk's own app the operator has the last word: its secret may have been made anew.
+        app_secret=installed.secret
+        if installed is not None and installed.id == row.app_id
+        else unseal(row.app_secret, place(row, "app_secret")),
+    )
+
+
+def sharing_app(account_id: int) -> tuple[int, ...]:
+    """Return the other connected accounts whose tokens belong to the same Meta app."""
+    own = sa.select(InstagramAccount.app_id).where(InstagramAccount.account_id == account_id)
+    with db.read() as session:
+        app_id = session.scalar(own)
+        if not app_id:
+            return ()
+        query = sa.select(InstagramAccount.account_id).where(
+            InstagramAccount.app_id == app_id, InstagramAccount.account_id != account_id
+        )
+        return tuple(sorted(session.scalars(query)))
+
+
+def store(session: Session, account: AccountRef, details: Details) -> None:
+    """Write what was confirmed; keep the verify token an account has already."""
+    now = clock.now()
+    row = find(session, account.id)
+    if row is None:
+        row = InstagramAccount(
+            uuid=str(uuid4()),
+            account_id=account.id,
+            workspace_id=account.workspace_id,
+            created_at=now,
+            verify_token_set_at=now,
+        )
+        row.verify_token = seal(new_verify_token(), place(row, "verify_token"))
+        session.add(row)
+    row.flavour = details.flavour
+    row.page_id, row.page_name = details.page_id or None, details.page_name[:255]
+    row.ig_user_id, row.ig_username = details.ig_user_id, details.ig_username[:255]
+    row.app_id = details.app_id[:32]
+    row.token = seal(details.token, place(row, "token"))
+    row.app_secret = seal(details.app_secret, place(row, "app_secret"))
+    row.secret_fingerprint = fingerprint(details.app_secret)
+    row.token_expires_at = details.token_expires_at
+    row.renewal_failed_at, row.renewal_error = None, None
+    row.person_id, row.leave_due_at = details.person_id or None, None
+    row.scopes, row.subscribed_fields = list(details.scopes), list(details.subscribed_fields)
+    row.checked_at = now
+    if details.new_token or row.token_set_at is None:
+        row.token_set_at = now
+    if details.new_app_secret or row.app_secret_set_at is None:
+        row.app_secret_set_at = now
+    session.flush()
+
+
+def new_verify_token() -> Secret:
+    """Return a fresh verify token, safe in a URL."""
+    return Secret(f"lobby-{secrets.token_urlsafe(24)}")
+
+
+def set_verify_token(session: Session, account_id: int, token: Secret) -> bool:
+    """Replace the verify token of an account; the one before stops at once. False if there is no such row."""
+    row = find(session, account_id)
+    if row is None:
+        return False
+    row.verify_token = seal(token, place(row, "verify_token"))
+    row.verify_token_set_at = clock.now()
+    session.flush()
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An account as the webhook needs it. ``secret`` is empty where it cannot be decrypted."""
+
+    account_id: int
+    ig_user_id: str
+    live: bool
+    secret: bytes = field(repr=False)
+    verify_token: bytes = field(repr=False)
+    flavour: Flavour = Flavour.PAGE
+    others: tuple[bytes, ...] = field(default=(), repr=False)
+    """What its app may sign with as well: the secret kept for the app itself, which may be newer."""
+    comments: bool = True
+    """Whether comments below its posts are wanted."""
+    app_id: str = ""
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """Every secret deliveries for the account may be signed with."""
+        return tuple(one for one in (self.secret, *self.others) if one)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Every account of the installation, disconnected ones too, by the ways a delivery names it.
+
+    ``by_id`` holds IG User IDs and Page IDs as the bytes they are in a body; ``secrets`` each distinct app
+    secret once, those of live accounts first, then those of apps people sign in to.
+
+    :ivar with_own_app: workspaces that brought an app of their own.
+    """
+
+    by_id: Mapping[bytes, tuple[Bound, ...]] = field(default_factory=dict)
+    by_account: Mapping[str, tuple[Bound, ...]] = field(default_factory=dict)
+    by_uuid: Mapping[str, Bound] = field(default_factory=dict)
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    with_own_app: frozenset[int] = frozenset()
+
+
+def load_book() -> Book:
+    """Read every account and open its secrets. Done when an account changed, not per delivery."""
+    host = db.host_table("channel_accounts")
+    query = (
+        sa.select(InstagramAccount, host.c.uuid, host.c.state, host.c.settings)
+        .join(host, host.c.id == InstagramAccount.account_id)
+        .where(host.c.channel == CHANNEL)
+        .order_by(InstagramAccount.id.desc())
+    )
+    with db.read() as session:
+        rows = [tuple(row) for row in session.execute(query)]
+        own = list(session.scalars(sa.select(WorkspaceApp)))
+    apps = [(one.workspace_id, one.app_id, _opened(one.app_secret, app_place(one))) for one in own]
+    installation = [app for flavour in Flavour if (app := app_of(flavour)) is not None]
+    installed = [(None, app.id, app.secret.reveal().encode()) for app in installation]
+    rows.sort(key=lambda row: bool(row[2] == AccountState.DISCONNECTED))  # live ones are looked at first
+    by_id: dict[bytes, list[Bound]] = {}
+    by_account: dict[str, list[Bound]] = {}
+    by_uuid: dict[str, Bound] = {}
+    live: list[bytes] = []
+    gone: list[bytes] = []
+    for row, account_uuid, state, settings in rows:
+        bound = Bound(
+            account_id=row.account_id,
+            ig_user_id=row.ig_user_id,
+            live=state != AccountState.DISCONNECTED,
+            secret=_open(row, "app_secret"),
+            verify_token=_open(row, "verify_token"),
+            others=tuple(
+                secret
+                for workspace_id, app_id, secret in (*apps, *installed)
+                if app_id == row.app_id and workspace_id in {None, row.workspace_id}
+            ),
+            flavour=Flavour(row.flavour),
+            comments=settings.get("comments") is True,
+            app_id=row.app_id,
+        )
+        by_account.setdefault(row.ig_user_id, []).append(bound)
+        for name in filter(None, {row.ig_user_id, row.page_id}):
+            by_id.setdefault(name.encode(), []).append(bound)
+        by_uuid[account_uuid] = bound
+        (live if bound.live else gone).extend(bound.secrets)
+    signing = [secret for _, _, secret in (*installed, *apps)]
+    distinct = dict.fromkeys(filter(None, live + signing + gone))
+    return Book(
+        by_id={key: tuple(found) for key, found in by_id.items()},
+        by_account={key: tuple(found) for key, found in by_account.items()},
+        by_uuid=by_uuid,
+        secrets=tuple(distinct)[:MOST_SECRETS],
+        with_own_app=frozenset(one.workspace_id for one in own),
+    )
+
+
+def _open(row: InstagramAccount, column: str) -> bytes:
+    return _opened(getattr(row, column), place(row, column))
+
+
+def _opened(sealed: str, where: Place) -> bytes:
+    try:
+        return unseal(sealed, where).reveal().encode()
+    except SecretUnreadableError as error:
+        log.error("a sealed value of %s.%s cannot be read: %s", where.table, where.column, error)
+        return b""
+
+
+book = db.Snapshot(load_book)

@@ -1,0 +1,74 @@
+"""What the addon tells the host: its channel, card, webhook, migrations, pages and jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Blueprint
+
+from host.sdk.accounts import overview
+from host.sdk.cards import SettingsCard
+from host.sdk.channel import ChannelAdapter
+from host.sdk.hookspecs import hookimpl
+from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.webhooks import WebhookRoute
+
+from . import card, inspection, leaving, renewal, views, watchdog, webhook
+from .accounts import book
+from .channel import InstagramAdapter
+from .config import CHANNEL, WEBHOOK_PATH
+
+
+@hookimpl
+def register_channels() -> Sequence[ChannelAdapter]:
+    return [InstagramAdapter()]
+
+
+@hookimpl
+def register_settings_cards() -> Sequence[SettingsCard]:
+    return [card.CARD]
+
+
+@hookimpl
+def register_webhook_routes() -> Sequence[WebhookRoute]:
+    return [
+        WebhookRoute(
+            path=WEBHOOK_PATH, channel=CHANNEL, authenticate=webhook.authenticate, verify=webhook.verify
+        )
+    ]
+
+
+@hookimpl
+def register_migrations() -> Migrations:
+    return Migrations(Path(__file__).resolve().parent.parent / "migrations")
+
+
+@hookimpl
+def register_admin_pages() -> Sequence[AdminPage]:
+    return [views.PAGE]
+
+
+@hookimpl
+def register_blueprints() -> Sequence[Blueprint]:
+    return [views.bp, leaving.bp]
+
+
+@hookimpl
+def register_jobs() -> Sequence[Job]:
+    return [inspection.JOB, leaving.JOB, renewal.JOB, watchdog.JOB]
+
+
+@hookimpl
+def addon_activated() -> None:
+    # While the addon was off its address answered 404, and after an hour of that Meta ends the subscription:
+    # look at once, beside the request that activates, instead of at the watchdog's next turn.
+    if overview(CHANNEL):
+        threading.Thread(target=watchdog.watch, name="instagram-watchdog", daemon=True).start()
+
+
+@hookimpl
+def addon_deactivated() -> None:
+    # The credentials of all accounts are held decrypted for the webhook; nothing needs them any more.
+    book.forget()

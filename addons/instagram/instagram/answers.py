@@ -1,0 +1,120 @@
+"""The shapes of what the Graph API answers, as far as anybody here reads them."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Node(msgspec.Struct, frozen=True):
+    """Anything with an id."""
+
+    id: str
+    name: str = ""
+
+
+class LinkedAccount(msgspec.Struct, frozen=True):
+    """The Instagram account linked to a Page."""
+
+    id: str
+    username: str = ""
+
+
+class PageNode(msgspec.Struct, frozen=True):
+    """A Page with its Instagram account."""
+
+    id: str
+    name: str = ""
+    instagram_business_account: LinkedAccount | None = None
+
+
+class TokenFacts(msgspec.Struct, frozen=True):
+    """What ``debug_token`` tells. ``expires_at`` 0: no date; None: not told."""
+
+    is_valid: bool = True
+    app_id: str = ""
+    type: str = ""
+    expires_at: int | None = None
+    scopes: tuple[str, ...] = ()
+    profile_id: str = ""
+
+
+class Bought(msgspec.Struct, frozen=True):
+    """An access token and the seconds it lasts; 0: no end was told."""
+
+    access_token: str
+    expires_in: float = 0
+
+
+class OwnPage(msgspec.Struct, frozen=True):
+    """A Page of the person who signed in: what they may do there, and its token."""
+
+    id: str
+    name: str = ""
+    access_token: str = ""
+    tasks: tuple[str, ...] = ()
+    instagram_business_account: LinkedAccount | None = None
+
+
+class Cursors(msgspec.Struct, frozen=True):
+    after: str = ""
+
+
+class Paging(msgspec.Struct, frozen=True):
+    cursors: Cursors = Cursors()
+    next: str = ""
+
+
+class OwnPages(msgspec.Struct, frozen=True):
+    data: tuple[OwnPage, ...] = ()
+    paging: Paging = Paging()
+
+
+class TokenAnswer(msgspec.Struct, frozen=True):
+    data: TokenFacts
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """One app that is subscribed to a Page, and to what."""
+
+    id: str = ""
+    subscribed_fields: tuple[str, ...] = ()
+
+
+class Subscriptions(msgspec.Struct, frozen=True):
+    data: tuple[Subscription, ...] = ()
+
+
+class AppField(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class AppSubscription(msgspec.Struct, frozen=True):
+    """Where an app's webhooks of one kind of object go, and which fields are ticked."""
+
+    object: str = ""
+    callback_url: str = ""
+    active: bool = True
+    fields: tuple[AppField, ...] = ()
+
+
+class AppSubscriptions(msgspec.Struct, frozen=True):
+    data: tuple[AppSubscription, ...] = ()
+
+
+class SendAnswer(msgspec.Struct, frozen=True):
+    """The answer to a sent message."""
+
+    message_id: str
+    recipient_id: str = ""
+
+
+class ActionAnswer(msgspec.Struct, frozen=True):
+    """The answer to a reaction, typing or seen."""
+
+    recipient_id: str = ""
+
+
+class UploadAnswer(msgspec.Struct, frozen=True):
+    """The answer to an uploaded file."""
+
+    attachment_id: str

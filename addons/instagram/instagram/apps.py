@@ -1,0 +1,234 @@
+"""Whose Meta app is used: the one a workspace brought itself, else the installation's.
+
+An app that Meta restricts takes everybody down who is connected through it; a workspace with its own stands
+on its own feet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import accounts as host_accounts
+from host.sdk import clock, db
+from host.sdk.cards import CardStatus, Copyable, Field, Problems, WorkspaceSettings
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import format_date, lazy_gettext
+from host.sdk.i18n import gettext as _
+from host.sdk.secrets import Place, Secret, fingerprint, seal, unseal
+
+from . import config
+from .accounts import app_place, own_app, place
+from .answers import Bought
+from .config import Flavour, MetaApp
+from .fields import clean_id, clean_secret
+from .graph import Graph, GraphError
+from .models import InstagramAccount, WorkspaceApp
+
+
+def app_of(flavour: Flavour, workspace_id: int) -> MetaApp | None:
+    """Return the app people of a workspace sign in to on this road, or None where there is none.
+
+    :raises SecretUnreadableError: if the workspace has one of its own whose secret cannot be decrypted.
+    """
+    with db.read() as session:
+        own = own_app(session, workspace_id, flavour)
+    if own is None:
+        return config.app_of(flavour)
+    return MetaApp(own.app_id, unseal(own.app_secret, app_place(own)))
+
+
+_NAMES = {
+    Flavour.PAGE: ("facebook_app_id", "facebook_app_secret"),
+    Flavour.LOGIN: ("instagram_app_id", "instagram_app_secret"),
+}
+FIELDS = (
+    Field(
+        "facebook_app_id",
+        lazy_gettext("Meta App ID"),
+        help=lazy_gettext("For Connect with Facebook. In the Meta app under Settings, Basic."),
+        required=False,
+        clean=clean_id,
+    ),
+    Field(
+        "facebook_app_secret",
+        lazy_gettext("App Secret"),
+        help=lazy_gettext("Beside it."),
+        required=False,
+        secret=True,
+        clean=clean_secret,
+    ),
+    Field(
+        "instagram_app_id",
+        lazy_gettext("Instagram App ID"),
+        help=lazy_gettext("For Connect Instagram. Under Instagram, API setup with Instagram login."),
+        required=False,
+        clean=clean_id,
+    ),
+    Field(
+        "instagram_app_secret",
+        lazy_gettext("Instagram App Secret"),
+        help=lazy_gettext("Beside it."),
+        required=False,
+        secret=True,
+        clean=clean_secret,
+    ),
+)
+
+
+def read(workspace_id: int) -> CardStatus:
+    """Return what a workspace set, and what its app needs to know of this desk."""
+    values, stored = {}, {}
+    notices: list[tuple[str, str, str]] = []
+    for flavour, (id_name, secret_name) in _NAMES.items():
+        with db.read() as session:
+            own = own_app(session, workspace_id, flavour)
+        if own is None:
+            continue
+        values[id_name] = own.app_id
+        try:
+            unseal(own.app_secret, app_place(own))
+            stored[secret_name] = _("set on %(date)s", date=format_date(own.app_secret_set_at))
+        except SecretUnreadableError:
+            sentence = _("The key it was encrypted with is missing. Enter it again.")
+            notices.append(("bad", _("A stored App Secret cannot be read."), sentence))
+    login = _("Enter it in the Meta app's login settings as a valid redirect address.")
+    advanced = _("Enter it in the Meta app's login settings.")
+    copyables = [
+        Copyable(_("Return address for Connect with Facebook"), config.return_url("facebook"), login),
+        Copyable(_("Return address for Connect Instagram"), config.return_url("instagram"), login),
+        Copyable(_("Deauthorize callback"), config.callback_url("deauthorize"), advanced),
+        Copyable(_("Data deletion request address"), config.callback_url("deletion"), advanced),
+    ]
+    if values:
+        where = _("Enter it in the Meta app under Webhooks, Instagram, as the Callback URL.")
+        beside = _("Enter it beside the URL, then subscribe to the fields.")
+        copyables += [
+            Copyable(_("Webhook URL"), config.webhook_url(), where),
+            Copyable(_("Verify Token"), config.verify_token(workspace_id), beside),
+        ]
+    return CardStatus(values=values, stored_secrets=stored, notices=notices, copyables=copyables)
+
+
+def save(workspace_id: int, values: Mapping[str, str]) -> str | Problems:
+    """Check ids and secrets with Meta, as far as it tells, and store them; an empty id takes an app away."""
+    wanted: dict[Flavour, MetaApp | None] = {}
+    problems: dict[str, str] = {}
+    for flavour, (id_name, secret_name) in _NAMES.items():
+        app_id, typed = values.get(id_name, ""), values.get(secret_name, "")
+        if not app_id:
+            wanted[flavour] = None
+            if typed:
+                problems[id_name] = _("Enter the ID that belongs to the secret.")
+            continue
+        secret = Secret(typed) if typed else _stored(workspace_id, flavour, app_id)
+        if secret is None:
+            problems[secret_name] = _("Enter the secret of this app.")
+            continue
+        wanted[flavour] = MetaApp(app_id, secret)
+        if flavour is Flavour.PAGE and typed:
+            problems |= _check(wanted[flavour], id_name, secret_name)
+    if problems:
+        return Problems(problems)
+    db.write(_write, workspace_id, wanted)
+    if not any(wanted.values()):
+        return str(_("This workspace uses the desk's Meta app."))
+    return str(_("Saved. Accounts that sign in from now on use this app; reconnect the others to move them."))
+
+
+def _stored(workspace_id: int, flavour: Flavour, app_id: str) -> Secret | None:
+    """Return the secret that is kept for this very app, or None."""
+    with db.read() as session:
+        own = own_app(session, workspace_id, flavour)
+    if own is None or own.app_id != app_id:
+        return None
+    try:
+        found: Secret = unseal(own.app_secret, app_place(own))
+    except SecretUnreadableError:
+        return None
+    return found
+
+
+def _check(app: MetaApp | None, id_name: str, secret_name: str) -> dict[str, str]:
+    """Ask Meta for the app's own token, which it gives for the right pair only; return what is wrong.
+
+    For an Instagram app no page of Meta names such a call; a wrong secret shows when somebody signs in.
+    """
+    if app is None:
+        return {}
+    query = {
+        "client_id": app.id,
+        "client_secret": app.secret.reveal(),
+        "grant_type": "client_credentials",
+    }
+    try:
+        url = f"{config.graph_url(Flavour.PAGE)}/oauth/access_token"
+        Graph(Flavour.PAGE, app.secret, app.secret).exchange(url, Bought, params=query)
+    except GraphError as error:
+        if error.code is None:
+            told = _("Meta could not be asked, so nothing was saved. %(words)s", words=error.quote)
+            return {"": told}
+        if "secret" in error.words.lower():
+            told = _("Meta says that this is not the secret of that app. Copy it again.")
+            return {secret_name: told}
+        return {id_name: _("Meta answered: %(words)s", words=error.quote)}
+    return {}
+
+
+def _write(session: Session, workspace_id: int, wanted: Mapping[Flavour, MetaApp | None]) -> None:
+    for flavour, app in wanted.items():
+        own = own_app(session, workspace_id, flavour)
+        if app is None:
+            if own is not None:
+                session.delete(own)
+            continue
+        if own is None:
+            own = WorkspaceApp(uuid=str(uuid4()), workspace_id=workspace_id, flavour=flavour)
+            session.add(own)
+        before = own.app_secret
+        own.app_id = app.id
+        if not before or unseal_or_none(before, app_place(own)) != app.secret:
+            own.app_secret = seal(app.secret, app_place(own))
+            own.app_secret_set_at = clock.now()
+            _hand_on(session, own, app.secret)
+    session.flush()
+    host_accounts.changed(session)
+
+
+def unseal_or_none(sealed: str, where: Place) -> Secret | None:
+    """Return what was sealed, or None where it cannot be opened."""
+    try:
+        found: Secret = unseal(sealed, where)
+    except SecretUnreadableError:
+        return None
+    return found
+
+
+def _hand_on(session: Session, own: WorkspaceApp, secret: Secret) -> None:
+    """Give the new secret of an app to the accounts that are connected through it already."""
+    rows = session.scalars(
+        sa.select(InstagramAccount).where(
+            InstagramAccount.workspace_id == own.workspace_id,
+            InstagramAccount.app_id == own.app_id,
+            InstagramAccount.flavour == own.flavour,
+        )
+    )
+    for row in rows:
+        row.app_secret = seal(secret, place(row, "app_secret"))
+        row.secret_fingerprint = fingerprint(secret)
+        row.app_secret_set_at = clock.now()
+
+
+PAGE = WorkspaceSettings(
+    label=lazy_gettext("Own Meta app"),
+    fields=FIELDS,
+    read=read,
+    save=save,
+    help=lazy_gettext(
+        "People of this workspace sign in to it instead of the desk's. What Meta decides about one app then "
+        "does not touch the accounts of another."
+    ),
+)

@@ -1,0 +1,121 @@
+"""The adapter: what the host asks of Instagram, answered in the host's words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import ClassVar
+from urllib.parse import quote
+
+from host.sdk.channel import (
+    AccountRef,
+    Capabilities,
+    ChannelAdapter,
+    ChannelMark,
+    IceBreakers,
+    InboundMedia,
+    Menu,
+    NoProfile,
+    Profile,
+    ProviderProblem,
+    ReactRequest,
+    ReplyContext,
+    ReplyPolicy,
+    SearchRequest,
+    SearchResult,
+    SendLimit,
+    SendRequest,
+    SendResult,
+)
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.messages import InboundChange
+from host.sdk.webhooks import Envelope
+
+from . import events, greeting, history, pace, policy, sending, thread
+from .accounts import Credentials, book, credentials
+from .config import CHANNEL, Flavour, media_hosts
+from .limits import ANY_REACTION, CAPABILITIES, STORED_KINDS
+from .profiles import fetch
+
+log = logging.getLogger(__name__)
+
+
+class InstagramAdapter(ChannelAdapter):
+    """Instagram Direct, by way of the account's Facebook Page or of Instagram Login."""
+
+    key: ClassVar[str] = CHANNEL
+    label: ClassVar[str] = "Instagram"
+    mark: ClassVar[ChannelMark] = ChannelMark(text="IG", tone=5)
+    contact_id_name: ClassVar[str] = "instagram_id"
+    capabilities: ClassVar[Capabilities] = CAPABILITIES
+
+    def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
+        return events.parse(envelope)
+
+    def capabilities_of(self, account: AccountRef) -> Capabilities:
+        bound = book.get().by_uuid.get(account.uuid)
+        return ANY_REACTION if bound is not None and bound.flavour is Flavour.LOGIN else CAPABILITIES
+
+    def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
+        return policy.reply_policy(context)
+
+    def send(self, request: SendRequest) -> SendResult:
+        return sending.send(self._credentials(request.account), request)
+
+    def react(self, request: ReactRequest) -> SendResult:
+        return sending.react(self._credentials(request.account), request)
+
+    def show_typing(self, account: AccountRef, contact: str, on: bool) -> None:
+        sending.act(self._credentials(account), contact, "typing_on" if on else "typing_off")
+
+    def mark_seen(self, account: AccountRef, contact: str) -> None:
+        sending.act(self._credentials(account), contact, "mark_seen")
+
+    def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
+        return greeting.read_ice_breakers(self._credentials(account))
+
+    def set_ice_breakers(self, account: AccountRef, wanted: IceBreakers) -> IceBreakers | ProviderProblem:
+        return greeting.write_ice_breakers(self._credentials(account), wanted)
+
+    def menu(self, account: AccountRef) -> Menu | ProviderProblem:
+        return greeting.read_menu(self._credentials(account))
+
+    def set_menu(self, account: AccountRef, wanted: Menu) -> Menu | ProviderProblem:
+        return greeting.write_menu(self._credentials(account), wanted)
+
+    def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
+        bound = book.get().by_uuid.get(request.account.uuid)
+        return pace.limits(request.account, "" if bound is None else bound.app_id, request)
+
+    def search(self, request: SearchRequest) -> SearchResult:
+        found = self._credentials(request.account)
+        return thread.search(found, request)
+
+    def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
+        return history.threads(self._credentials(account), account, after)
+
+    def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
+        return history.read(self._credentials(account), account, thread, after)
+
+    def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
+        found = self._credentials(account)
+        if found is None:
+            return NoProfile("the account's credentials cannot be read", retry=True)
+        return fetch(found, contact)
+
+    def profile_url(self, username: str) -> str | None:
+        return f"https://www.instagram.com/{quote(username, safe='')}/"
+
+    def inbound_media(self) -> InboundMedia:
+        return InboundMedia(media_hosts(), STORED_KINDS)
+
+    def contact_label(self, contact: str) -> str:
+        return f"Instagram user …{contact[-4:]}" if contact else "Instagram user"
+
+    def _credentials(self, account: AccountRef) -> Credentials | None:
+        try:
+            return credentials(account.id)
+        except SecretUnreadableError as error:
+            log.error("the credentials of account %s cannot be read: %s", account.id, error)
+            return None

@@ -1,0 +1,273 @@
+"""Asking Meta whether pasted credentials belong together. Each failure names its field and Meta's answer.
+
+Meta's pages: docs/graph-api/guides/secure-requests, docs/facebook-login/guides/access-tokens/get-long-lived,
+documentation/business-messaging/messenger-platform/webhooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from host.sdk import clock
+from host.sdk.i18n import format_date
+from host.sdk.i18n import gettext as _
+from host.sdk.secrets import Secret
+
+from . import config
+from .accounts import Details, graph_of
+from .answers import Node, PageNode, Subscription, TokenFacts
+from .fields import APP_SECRET, IG_USER_ID, PAGE_ID, TOKEN
+from .graph import Graph, GraphError
+
+SHORTEST_LIFE = timedelta(days=7)
+DEAD_TOKEN = {102, 190}
+_PERMISSION = {3, 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person typed, or what is kept from before."""
+
+    page_id: str
+    page_name: str
+    ig_user_id: str
+    ig_username: str
+    token: Secret
+    app_secret: Secret
+    new_token: bool = True
+    new_app_secret: bool = True
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the checks found so far: sentences by field, and what Meta told."""
+
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def note(self, name: str, sentence: str, error: GraphError | None = None) -> None:
+        """Note the first problem of a field, with Meta's words."""
+        if error is not None:
+            sentence = f"{sentence} {_('Meta answered: %(words)s', words=error.quote)}"
+        self.problems.setdefault(name, sentence)
+
+
+def examine(given: Given, taken: Callable[[str], str | None]) -> Details | dict[str, str]:
+    """Check credentials with Meta; return what to store, or a sentence per field that is wrong."""
+    findings = Findings()
+    graph, me = _ask_who(given, findings)
+    if me is None:
+        return findings.problems
+    facts = _check_token(graph, findings)
+    page = _check_page(graph, given, me, findings)
+    if findings.problems or page is None or facts is None:
+        return findings.problems
+    sentence = taken(given.ig_user_id)
+    if sentence:
+        return {IG_USER_ID.name: sentence}
+    linked = page.instagram_business_account
+    return Details(
+        page_id=page.id,
+        page_name=page.name or given.page_name,
+        ig_user_id=given.ig_user_id,
+        ig_username=(linked.username if linked else "") or given.ig_username,
+        app_id=facts.app_id,
+        token=given.token,
+        app_secret=given.app_secret,
+        token_expires_at=end_of(facts),
+        scopes=facts.scopes,
+        subscribed_fields=(),
+        new_token=given.new_token,
+        new_app_secret=given.new_app_secret,
+    )
+
+
+def _ask_who(given: Given, findings: Findings) -> tuple[Graph, Node | None]:
+    """Ask what the token stands for, with the app secret's proof; tell a wrong token from a wrong secret."""
+    graph = Graph(config.Flavour.PAGE, given.token, given.app_secret)
+    try:
+        return graph, graph.me()
+    except GraphError as error:
+        first = error
+    if first.code is None:
+        findings.note("", _("Meta could not be asked, so nothing was saved. Try again in a moment."), first)
+        return graph, None
+    if first.code in DEAD_TOKEN:
+        findings.note(TOKEN.name, _("Meta does not accept this token. Make a new one and paste it."), first)
+        return graph, None
+    # Meta's errors about a proof have no code of their own: the same call without it tells them apart.
+    unproven = replace(graph, prove=False)
+    wrong = _(
+        "This is not the secret of the app the token was made for. Copy the App Secret from the same app."
+    )
+    try:
+        me = unproven.me()
+    except GraphError as second:
+        if "appsecret_proof" in first.words:
+            findings.note(APP_SECRET.name, wrong, first)
+        else:
+            findings.note(TOKEN.name, _("Meta did not accept this token."), second)
+        return graph, None
+    findings.note(APP_SECRET.name, wrong, first)
+    return unproven, me
+
+
+def _check_token(graph: Graph, findings: Findings) -> TokenFacts | None:
+    try:
+        facts = graph.token_facts()
+    except GraphError as error:
+        findings.note(TOKEN.name, _("Meta did not tell what this token is worth."), error)
+        return None
+    if not facts.is_valid:
+        findings.note(
+            TOKEN.name, _("Meta says this token is not valid any more. Make a new one and paste it.")
+        )
+    elif facts.type and facts.type.upper() != "PAGE":
+        findings.note(
+            TOKEN.name,
+            _("This is not the token of a Page but one of type %(type)s.", type=facts.type[:20].lower()),
+        )
+    missing = [scope for scope in config.page_scopes() if scope not in facts.scopes]
+    end = end_of(facts)
+    if missing:
+        findings.note(
+            TOKEN.name,
+            _(
+                "The token lacks permissions: %(missing)s. Make one that has them.",
+                missing=", ".join(missing),
+            ),
+        )
+    elif end is not None and end < clock.now() + SHORTEST_LIFE:
+        findings.note(
+            TOKEN.name,
+            _(
+                "This token is short-lived: it ends on %(date)s. Make a long-lived one, "
+                "from a long-lived user token, and paste that.",
+                date=format_date(end),
+            ),
+        )
+    if not facts.app_id:
+        findings.note(TOKEN.name, _("Meta did not tell which app this token was made for."))
+    return facts
+
+
+def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> PageNode | None:
+    """Check that token, Page and Instagram account name each other; say which of the three is the odd one."""
+    try:
+        page = graph.page(me.id)
+    except GraphError as error:
+        if me.id == given.page_id:
+            findings.note(PAGE_ID.name, _("Meta does not show this Page to the token."), error)
+        else:
+            findings.note(TOKEN.name, _("This token belongs to no Page."), error)
+        return None
+    linked = page.instagram_business_account
+    if me.id != given.page_id:
+        mine = linked is not None and linked.id == given.ig_user_id
+        if given.page_id == given.ig_user_id or (linked is not None and linked.id == given.page_id):
+            sentence = _("This is the ID of the Instagram account. The ID of its Page belongs here.")
+            findings.note(PAGE_ID.name, sentence)
+        elif mine:
+            findings.note(
+                PAGE_ID.name,
+                _(
+                    "The token belongs to the Page “%(page)s”, whose ID is %(id)s.",
+                    page=page.name,
+                    id=page.id,
+                ),
+            )
+        else:
+            findings.note(
+                TOKEN.name,
+                _(
+                    "This token belongs to another Page: “%(page)s”, %(id)s. "
+                    "Paste the token of the Page whose ID is above.",
+                    page=page.name,
+                    id=page.id,
+                ),
+            )
+            return page
+    if linked is None:
+        findings.note(
+            IG_USER_ID.name,
+            _(
+                "The Page “%(page)s” has no professional Instagram account linked to it. "
+                "Link it in the Page's settings, then save again.",
+                page=page.name,
+            ),
+        )
+    elif linked.id != given.ig_user_id:
+        findings.note(
+            IG_USER_ID.name,
+            _(
+                "The Page “%(page)s” is linked to another Instagram account: %(name)s, %(id)s.",
+                page=page.name,
+                name=f"@{linked.username}" if linked.username else "Instagram",
+                id=linked.id,
+            ),
+        )
+    return page
+
+
+def end_of(facts: TokenFacts) -> datetime | None:
+    if not facts.expires_at or facts.expires_at < 0:
+        return None
+    try:
+        return datetime.fromtimestamp(facts.expires_at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def subscribe(details: Details, *, comments: bool = False) -> tuple[Details, bool] | dict[str, str]:
+    """Subscribe Page or account and read that back; return the fields Meta holds, and whether it is new.
+
+    Fields of the Instagram object are selected in the app itself: Meta refuses their names here.
+    """
+    graph = graph_of(details.flavour, details.token, details.app_secret)
+    wanted = config.fields_of(details.flavour, comments=comments)
+    try:
+        before = held(graph, details)
+        graph.subscribe(node_of(details), tuple(dict.fromkeys((*wanted, *(before or ())))))
+        after = held(graph, details)
+    except GraphError as error:
+        name = TOKEN.name if error.code in _PERMISSION or 200 <= (error.code or 0) < 300 else ""
+        sentence = (
+            _("The Page could not be subscribed, so nothing was saved.")
+            if details.page_id
+            else _("The account could not be subscribed, so nothing was saved.")
+        )
+        return {name: f"{sentence} {_('Meta answered: %(words)s', words=error.quote)}"}
+    missing = [wish for wish in wanted if wish not in (after or ())]
+    if missing:
+        return {
+            "": _(
+                "Meta took the subscription but does not list it: %(missing)s. Try again in a moment.",
+                missing=", ".join(missing),
+            )
+        }
+    return replace(details, subscribed_fields=after or ()), before is None
+
+
+def held(graph: Graph, details: Details) -> tuple[str, ...] | None:
+    """Return the fields our app is subscribed to; None if it is not subscribed."""
+    return held_of(graph.subscriptions(node_of(details)), details.flavour, details.app_id)
+
+
+def held_of(
+    subscriptions: Sequence[Subscription], flavour: config.Flavour, app_id: str
+) -> tuple[str, ...] | None:
+    """Return the fields of our own among the apps subscribed to a Page or account.
+
+    An Instagram app has an id of its own beside its Meta app's, and no page of Meta says which stands here;
+    an account's list shows only the app that asks.
+    """
+    for subscription in subscriptions:
+        if subscription.id == app_id or flavour is config.Flavour.LOGIN:
+            return subscription.subscribed_fields
+    return None
+
+
+def node_of(details: Details) -> str:
+    """Return the id the subscription hangs on: the Page, or the account itself."""
+    return details.page_id if details.flavour is config.Flavour.PAGE else details.ig_user_id

@@ -1,0 +1,152 @@
+"""The addon's own settings, as ``addon.toml`` declares them and the operator set them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from host.sdk import settings
+from host.sdk.secrets import Secret, fingerprint
+
+SLUG = "instagram"
+CHANNEL = "instagram"
+WEBHOOK_PATH = "webhook"
+_MEDIA_HOSTS = frozenset({"lookaside.fbsbx.com", "*.fbcdn.net", "*.cdninstagram.com"})
+
+
+class Flavour(StrEnum):
+    """The two roads Meta has to one account (docs/instagram-platform)."""
+
+    PAGE = "page"
+    """Through the Facebook Page the account is linked to; a Page access token."""
+    LOGIN = "login"
+    """By Instagram Login, without a Page; an Instagram user token."""
+
+
+def graph_url(flavour: Flavour) -> str:
+    """Return scheme, host and version of the Graph API for *flavour*, without a slash at the end."""
+    name = "graph_facebook_url" if flavour is Flavour.PAGE else "graph_instagram_url"
+    return f"{address(name)}/{graph_version()}"
+
+
+def graph_hosts() -> frozenset[str]:
+    """Return the host names the Graph API lives on, the only ones this addon calls."""
+    names = ("graph_facebook_url", "graph_instagram_url", "instagram_token_url")
+    urls = (settings.get(SLUG, name) for name in names)
+    return frozenset(host for url in urls if (host := urlsplit(url).hostname))
+
+
+def media_hosts() -> frozenset[str]:
+    """Return where Meta keeps the files of messages (docs/instagram-platform, the addresses it sends)."""
+    return _MEDIA_HOSTS | graph_hosts()
+
+
+def page_scopes() -> tuple[str, ...]:
+    """Return the permissions a Page access token must carry."""
+    return _names("page_scopes")
+
+
+def page_fields() -> tuple[str, ...]:
+    """Return the webhook fields a Page is subscribed to."""
+    return _names("page_fields")
+
+
+def login_scopes() -> tuple[str, ...]:
+    """Return the permissions Instagram Login is asked for."""
+    return _names("login_scopes")
+
+
+def login_fields() -> tuple[str, ...]:
+    """Return the webhook fields an account without a Page is subscribed to."""
+    return _names("login_fields")
+
+
+def fields_of(flavour: Flavour, *, comments: bool = False) -> tuple[str, ...]:
+    """Return the webhook fields an account of *flavour* is subscribed to.
+
+    :param comments: whether its Comments switch is on. For a Page's account comments come by a field of the
+        Instagram object, which is chosen in the Meta app itself.
+    """
+    if flavour is Flavour.PAGE:
+        return page_fields()
+    return login_fields() + (_names("login_comment_fields") if comments else ())
+
+
+def scopes_of(flavour: Flavour, *, comments: bool = False) -> tuple[str, ...]:
+    """Return the permissions the token of an account needs, with or without comments."""
+    usual = page_scopes() if flavour is Flavour.PAGE else login_scopes()
+    return tuple(dict.fromkeys((*usual, *(comment_scopes(flavour) if comments else ()))))
+
+
+def comment_scopes(flavour: Flavour) -> tuple[str, ...]:
+    """Return the permissions that comments need beyond messages."""
+    return _names("page_comment_scopes" if flavour is Flavour.PAGE else "login_comment_scopes")
+
+
+def graph_version() -> str:
+    """Return the version of the Graph API, as it stands in addresses."""
+    return settings.get(SLUG, "graph_version").strip("/")
+
+
+def facebook_config_id(*, comments: bool = False) -> str:
+    """Return the configuration of Facebook Login for Business, for comments the one that asks for them."""
+    return settings.get(SLUG, "facebook_comments_config_id" if comments else "facebook_config_id").strip()
+
+
+def address(name: str) -> str:
+    """Return the address in the setting *name*, without a slash at the end."""
+    return settings.get(SLUG, name).rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class MetaApp:
+    """The app people sign in to."""
+
+    id: str
+    secret: Secret
+
+
+_APPS = {
+    Flavour.PAGE: ("facebook_app_id", "facebook_app_secret"),
+    Flavour.LOGIN: ("instagram_app_id", "instagram_app_secret"),
+}
+
+
+def app_of(flavour: Flavour) -> MetaApp | None:
+    """Return the installation's app for signing in on this road, or None where it has none."""
+    app_id, secret = (settings.get(SLUG, name).strip() for name in _APPS[flavour])
+    return MetaApp(app_id, Secret(secret)) if app_id and secret else None
+
+
+def verify_token(workspace_id: int | None = None) -> str:
+    """Return the verify token of the shared address: the same until the first secret key changes.
+
+    :param workspace_id: for the app that workspace brought itself; None: for the installation's.
+    """
+    whose = "" if workspace_id is None else f" {workspace_id}"
+    return f"lobby-{fingerprint(Secret(f'{SLUG} verify token{whose}'))}"
+
+
+def return_url(way: str) -> str:
+    """Return where people come back to from the dialog of a way to sign in; the host serves it."""
+    return f"{settings.public_url()}/channels/{CHANNEL}/sign-in/{way}"
+
+
+def callback_url(name: str) -> str:
+    """Return an address Meta calls when somebody takes back what they gave: ``deauthorize``, ``deletion``."""
+    return f"{settings.public_url()}/addons/{SLUG}/{name}"
+
+
+def webhook_url() -> str:
+    """Return the callback address that serves every workspace."""
+    return f"{settings.public_url()}/addons/{SLUG}/{WEBHOOK_PATH}"
+
+
+def account_webhook_url(account_uuid: str) -> str:
+    """Return the callback address of one account alone."""
+    return f"{webhook_url()}/{account_uuid}"
+
+
+def _names(setting: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in settings.get(SLUG, setting).split(",") if name.strip())

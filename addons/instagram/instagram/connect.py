@@ -1,0 +1,255 @@
+"""What Save and Disconnect do on the settings card."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+from host.sdk.accounts import AccountState
+from host.sdk.cards import Connection, ConnectRequest, Problems
+from host.sdk.channel import AccountRef
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import gettext as _
+from host.sdk.secrets import Secret, seal
+
+from .accounts import Credentials, Details, credentials, find, graph_of, place, store
+from .checks import Given, examine, node_of, subscribe
+from .comments import SETTING as COMMENTS
+from .config import Flavour
+from .errors import Outcome, classify
+from .fields import (
+    APP_SECRET,
+    HUMAN_AGENT,
+    IG_USER_ID,
+    IG_USERNAME,
+    MOVED,
+    NAME,
+    PAGE_ID,
+    PAGE_NAME,
+    TOKEN,
+)
+from .graph import GraphError
+from .models import InstagramAccount
+from .probe import is_dead
+
+log = logging.getLogger(__name__)
+
+WAY = "pasted"
+LEAVE_AGAIN = timedelta(hours=1)
+
+
+def connect(request: ConnectRequest) -> Connection | Problems:
+    """Check what was pasted with Meta, subscribe the Page, and return what is to be written.
+
+    A secret left empty while editing is the stored one.
+    """
+    if request.account is not None and IG_USER_ID.name not in request.values:
+        return _changed(request, request.account)
+    given = _given(request)
+    if isinstance(given, Problems):
+        return given
+    checked = examine(given, request.taken)
+    if not isinstance(checked, Details):
+        return Problems(checked)
+    made = connection(
+        checked,
+        name=request.values.get(NAME.name, "") or checked.page_name,
+        way=WAY,
+        settings=_settings(request),
+    )
+    return made if isinstance(made, Connection) else Problems(made)
+
+
+def _changed(request: ConnectRequest, account: AccountRef) -> Connection | Problems:
+    """Change name and settings of an account that was connected by signing in; its credentials stay."""
+    with db.read() as session:
+        row = find(session, account.id)
+    if row is None:
+        return Problems({"": _("The credentials of this account are not here. Sign in again.")})
+    return Connection(
+        external_id=account.external_id,
+        name=request.values.get(NAME.name, "") or account.name,
+        handle=account.handle,
+        way="instagram" if row.flavour == Flavour.LOGIN else "facebook",
+        store=lambda _session, _account: None,
+        settings=_settings(request),
+        renewed=False,
+    )
+
+
+def _settings(request: ConnectRequest) -> dict[str, object]:
+    return {"human_agent": request.values.get(HUMAN_AGENT.name) == "1"}
+
+
+def connection(
+    checked: Details, *, name: str, way: str, settings: Mapping[str, object] | None = None
+) -> Connection | dict[str, str]:
+    """Subscribe at Meta to what *checked* names and return what is to be written, or sentences by field."""
+    subscribed = subscribe(checked, comments=(settings or {}).get(COMMENTS) is True)
+    if isinstance(subscribed, dict):
+        return subscribed
+    details, fresh = subscribed
+
+    def write(session: Session, account: AccountRef) -> None:
+        store(session, account, details)
+
+    def undo() -> None:
+        graph_of(details.flavour, details.token, details.app_secret).unsubscribe(node_of(details))
+
+    return Connection(
+        external_id=details.ig_user_id,
+        name=name,
+        handle=f"@{details.ig_username}" if details.ig_username else f"Instagram …{details.ig_user_id[-4:]}",
+        way=way,
+        store=write,
+        undo=undo if fresh else None,
+        settings=settings or {},
+    )
+
+
+def _given(request: ConnectRequest) -> Given | Problems:
+    values = request.values
+    ig_user_id = values[IG_USER_ID.name]
+    kept: Credentials | None = None
+    moved = moves(request.workspace_id, ig_user_id, values[PAGE_ID.name])
+    if moved and values.get(MOVED.name) != "1":
+        return Problems({PAGE_ID.name: f"{moved} {_('If that is meant, tick the box below.')}"})
+    if request.account is not None:
+        if ig_user_id != request.account.external_id:
+            return Problems(
+                {
+                    IG_USER_ID.name: _(
+                        "This card is for %(handle)s and keeps its conversations. "
+                        "To connect another account, close this form and choose Configure.",
+                        handle=request.account.handle,
+                    )
+                }
+            )
+        try:
+            kept = credentials(request.account.id)
+        except SecretUnreadableError:
+            log.error("the credentials of account %s cannot be read; asking for new ones", request.account.id)
+    token, app_secret = values.get(TOKEN.name, ""), values.get(APP_SECRET.name, "")
+    missing = _("It is not stored here any more, so it has to be pasted again.")
+    problems = {
+        name: missing
+        for name, value in ((TOKEN.name, token), (APP_SECRET.name, app_secret))
+        if not value and kept is None
+    }
+    if problems:
+        return Problems(problems)
+    return Given(
+        page_id=values[PAGE_ID.name],
+        page_name=values.get(PAGE_NAME.name, ""),
+        ig_user_id=ig_user_id,
+        ig_username=values.get(IG_USERNAME.name, ""),
+        token=Secret(token) if token or kept is None else kept.token,
+        app_secret=Secret(app_secret) if app_secret or kept is None else kept.app_secret,
+        new_token=bool(token),
+        new_app_secret=bool(app_secret),
+    )
+
+
+def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
+    """Say that an account of the workspace would be reached through another Page; nothing if it would not."""
+    query = (
+        sa.select(InstagramAccount.page_id, InstagramAccount.page_name)
+        .where(InstagramAccount.workspace_id == workspace_id, InstagramAccount.ig_user_id == ig_user_id)
+        .order_by(InstagramAccount.id.desc())
+        .limit(1)
+    )
+    with db.read() as session:
+        before = session.execute(query).one_or_none()
+    if before is None or not before.page_id or before.page_id == page_id:
+        return ""
+    return str(
+        _(
+            "Until now this account was reached through the Page “%(page)s”. Choosing another Page moves it "
+            "there; all of its conversations stay.",
+            page=before.page_name or before.page_id,
+        )
+    )
+
+
+def disconnect(account: AccountRef) -> None:
+    """End the subscription at Meta and drop the token. Where Meta cannot be told now, it is told later.
+
+    :raises GraphError: if Meta could not be told yet; the account is switched off here all the same.
+    :raises SecretUnreadableError: if the credentials for telling Meta cannot be decrypted.
+    """
+    found = credentials(account.id)
+    if found is None:
+        return
+    try:
+        leave(found)
+    except GraphError:
+        db.write(leave_later, account.id)
+        raise
+
+
+def leave(found: Credentials) -> None:
+    """Unsubscribe at Meta, unless another account needs it, and drop the token.
+
+    :raises GraphError: if Meta could not be told; a token Meta no longer takes has nothing to tell.
+    """
+    if found.node and not _needed_elsewhere(found):
+        try:
+            found.graph().unsubscribe(found.node)
+        except GraphError as error:
+            if classify(error).outcome is not Outcome.RECONNECT or not is_dead(found):
+                raise
+    db.write(drop_token, found.account_id)
+
+
+def drop_token(session: Session, account_id: int) -> None:
+    """Forget the token of an account that was disconnected; its app secret still verifies late deliveries."""
+    row = find(session, account_id)
+    if row is not None and _is_gone(session, account_id):
+        row.token = seal(Secret(""), place(row, "token"))
+        row.token_expires_at = row.leave_due_at = None
+
+
+def leave_later(session: Session, account_id: int) -> None:
+    """Note that Meta is still to be told."""
+    row = find(session, account_id)
+    if row is not None and _is_gone(session, account_id):
+        row.leave_due_at = clock.now() + LEAVE_AGAIN
+
+
+def _is_gone(session: Session, account_id: int) -> bool:
+    """Tell whether the account is still disconnected: it may have been connected again meanwhile."""
+    host = db.host_table("channel_accounts")
+    state = session.scalar(sa.select(host.c.state).where(host.c.id == account_id))
+    return bool(state == AccountState.DISCONNECTED)
+
+
+def _needed_elsewhere(found: Credentials) -> bool:
+    """Tell whether a connected account is reached through the same Page, or login, and the same Meta app."""
+    table = InstagramAccount
+    same = (
+        table.page_id == found.page_id
+        if found.page_id
+        else sa.and_(table.flavour == Flavour.LOGIN, table.ig_user_id == found.ig_user_id)
+    )
+    host = db.host_table("channel_accounts")
+    with db.read() as session:
+        mine = find(session, found.account_id)
+        if mine is None:
+            return False
+        other = session.scalar(
+            sa.select(InstagramAccount.id)
+            .join(host, host.c.id == InstagramAccount.account_id)
+            .where(
+                same,
+                InstagramAccount.app_id == mine.app_id,
+                InstagramAccount.account_id != found.account_id,
+                host.c.state != AccountState.DISCONNECTED,
+            )
+            .limit(1)
+        )
+    return other is not None

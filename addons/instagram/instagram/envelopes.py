@@ -1,0 +1,371 @@
+"""Cutting a verified delivery into envelopes, one per event, whatever it looks like.
+
+Meta's page: docs/instagram-platform/webhooks/examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from host.sdk import clock
+from host.sdk.webhooks import Envelope
+
+from . import slices
+from .accounts import Book
+from .values import flag, identifier, loads, mapping, moment, text
+
+CONTAINERS = ("messaging", "standby", "changes")
+_KNOWN = {
+    "message_edit": "edit",
+    "postback": "postback",
+    "reaction": "reaction",
+    "read": "read",
+    "referral": "referral",
+    "optin": "optin",
+    "delivery": "delivery",
+    "pass_thread_control": "handover",
+    "take_thread_control": "handover",
+    "request_thread_control": "handover",
+    "app_roles": "handover",
+    "policy_enforcement": "policy",
+    "policy-enforcement": "policy",
+}
+_FRAME = {"sender", "recipient", "timestamp", "is_self"}
+_AHEAD = timedelta(days=1)
+MOST_EDITS = 9
+"""Instagram allows five."""
+_UNREADABLE = "not readable: the body holds no entry in any shape Meta is known to send"
+_MALFORMED = "malformed: the event is not readable"
+_NO_CUSTOMER = "malformed: the event names no customer"
+_FOREIGN = "signed with the secret of another account's app; kept apart and not applied"
+GONE = "the account was disconnected before this arrived; nothing of it is kept"
+COMMENTS = {"comments", "live_comments"}
+COMMENTS_OFF = "comments are switched off for this account"
+_UNKNOWN = "no connected account has the id this event is for"
+_TEST = "Test received: the dashboard's test event proves that address and secret are right"
+
+_orders = msgspec.json.Encoder(order="deterministic")
+
+
+class _Entry(msgspec.Struct):
+    id: str
+    time: msgspec.Raw = msgspec.Raw(b"null")
+    messaging: list[msgspec.Raw] = []
+    standby: list[msgspec.Raw] = []
+    changes: list[msgspec.Raw] = []
+    field: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Body(msgspec.Struct):
+    entry: list[_Entry]
+
+
+_fast = msgspec.json.Decoder(_Body)
+
+
+@dataclass(slots=True)
+class Owner:
+    """Whose an entry is: the account it is applied to, or why it is not applied."""
+
+    account_id: int | None
+    set_aside: str = ""
+    ignored: str = ""
+    comments: bool = True
+    gone: bool = False
+    """It was disconnected: that something came is noted, what it says is not."""
+
+
+def cut(body: bytes, book: Book, secret: bytes) -> tuple[Envelope, ...]:
+    """Return the envelopes of *body*, which was signed with *secret*. Never raises.
+
+    An entry is believed only for an account bound to that secret. What cannot be believed, applied or read
+    becomes an envelope of its own that says so.
+    """
+    now = clock.now()
+    found: list[Envelope] = []
+    try:
+        entries = _fast.decode(body).entry
+        for entry in entries:
+            if entry.field:
+                raise ValueError("flat entry")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _cut_slowly(body, book, secret, now)
+    for entry in entries:
+        entry_id = identifier(entry.id)
+        owner = _owner(book, entry_id, secret)
+        head = _head(entry_id, bytes(entry.time))
+        count = len(found)
+        for container, items in (
+            ("messaging", entry.messaging),
+            ("standby", entry.standby),
+            ("changes", entry.changes),
+        ):
+            for raw in items:
+                found.append(_envelope(entry_id, head, container, bytes(raw), owner, now))
+        if len(found) == count:
+            found.append(_empty(entry_id, head, now))
+    return tuple(found) or (_unreadable(body),)
+
+
+def _cut_slowly(body: bytes, book: Book, secret: bytes, now: datetime) -> tuple[Envelope, ...]:
+    """Cut a body that is not as it usually is, part by part."""
+    found: list[Envelope] = []
+    for document in slices.elements(body) or [body]:
+        for key, value in slices.members(document) or ():
+            if key == b"entry":
+                for entry in slices.elements(value) or [value]:
+                    found += _entry(entry, book, secret, now)
+    return tuple(found) or (_unreadable(body),)
+
+
+def _entry(raw: bytes, book: Book, secret: bytes, now: datetime) -> Iterator[Envelope]:
+    parts = slices.members(raw)
+    if parts is None:
+        yield _broken(None, raw, _MALFORMED, now)
+        return
+    single = dict(parts)
+    entry_id = identifier(_value(single.get(b"id", b"")))
+    owner = _owner(book, entry_id, secret)
+    head = _head(entry_id, single.get(b"time", b"null"))
+    count = 0
+    for key, value in parts:
+        name = key.decode("ascii", "replace")
+        if name not in CONTAINERS or value == b"null":
+            continue
+        items = slices.elements(value)
+        for item in [value] if items is None else items:
+            count += 1
+            yield _envelope(entry_id, head, name, item, owner, now)
+    if b"field" in single:
+        count += 1
+        flat = b'{"field":' + single[b"field"] + b',"value":' + single.get(b"value", b"null") + b"}"
+        yield _envelope(entry_id, head, "changes", flat, owner, now)
+    if not count:
+        yield _empty(entry_id, head, now)
+
+
+def _owner(book: Book, entry_id: str, secret: bytes) -> Owner:
+    """Return the account an entry belongs to: the one it names, if that is bound to *secret*."""
+    named = book.by_account.get(entry_id)
+    if named is None:
+        if entry_id == "0":
+            return Owner(None, ignored=_TEST)
+        return Owner(None, set_aside=_UNKNOWN)
+    mine = [bound for bound in named if secret in bound.secrets]
+    for bound in mine:
+        if bound.live:
+            return Owner(bound.account_id, comments=bound.comments)
+    return Owner(mine[0].account_id, gone=True) if mine else Owner(None, set_aside=_FOREIGN)
+
+
+def _head(entry_id: str, time: bytes) -> bytes:
+    return b'{"entry":' + msgspec.json.encode(entry_id) + b',"time":' + (time or b"null") + b',"in":"'
+
+
+def _envelope(
+    entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, now: datetime
+) -> Envelope:
+    made = _made(entry_id, head, container, raw, owner, now)
+    return replace(made, body=b"{}", lane="", set_aside="", ignored=GONE) if owner.gone else made
+
+
+def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, now: datetime) -> Envelope:
+    body = head + container.encode() + b'","event":' + raw + b"}"
+    try:
+        item = loads(raw)
+    except ValueError:
+        return _broken(owner.account_id, body, owner.set_aside or _MALFORMED, now)
+    event = event_of(container, item)
+    if event is None:
+        return _broken(owner.account_id, body, owner.set_aside or _MALFORMED, now)
+    kind = kind_of(event, entry_id) if container != "changes" or "field" not in event else change_kind(event)
+    lane = customer_of(event, entry_id)
+    at = moment(event.get("timestamp"))
+    if at is None or at > now + _AHEAD:
+        at = _time_of(head, now)
+    key = dedupe_key(event, kind, lane) or f"{kind}:{_digest(event, raw)}"
+    set_aside, ignored = owner.set_aside, owner.ignored
+    if kind in COMMENTS and not owner.comments:
+        ignored = COMMENTS_OFF
+    if owner.account_id is None:
+        key = f"{entry_id}:{key}"
+        if ignored:
+            kind, key = "test", f"test:{body.decode('utf-8', 'replace')}"
+    elif not lane and kind in {"message", "echo", "postback"} and not set_aside:
+        set_aside = _NO_CUSTOMER
+    return Envelope(
+        account_id=owner.account_id,
+        lane=lane,
+        dedupe_key=key,
+        kind=kind,
+        body=body,
+        occurred_at=at,
+        set_aside=set_aside,
+        ignored=ignored,
+    )
+
+
+def event_of(container: str, item: object) -> Mapping[str, Any] | None:
+    """Return the event inside *item*: itself, or what a change of a messaging field wraps.
+
+    Instagram Login's test, and perhaps more of it, comes as ``changes`` with the event as ``value``.
+    """
+    if not isinstance(item, dict):
+        return None
+    value = item.get("value")
+    if container == "changes" and isinstance(value, dict) and "sender" in value and "recipient" in value:
+        return value
+    return item
+
+
+def kind_of(event: Mapping[str, Any], entry_id: str) -> str:
+    """Name what an event of ``messaging`` or ``standby`` is, for people who read the journal."""
+    message = event.get("message")
+    if isinstance(message, dict):
+        if flag(message.get("is_deleted")):
+            return "unsend"
+        return "echo" if is_ours(event, entry_id) else "message"
+    for key in event:
+        if key in _KNOWN:
+            return _KNOWN[key]
+    other = next((key for key in event if key not in _FRAME), "nothing")
+    return _name(other)
+
+
+def change_kind(event: Mapping[str, Any]) -> str:
+    """Name a change: ``comments`` of a post, ``mentions`` in one."""
+    return _name(text(event.get("field")) or "change")
+
+
+def _name(value: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in value)[:40] or "nothing"
+
+
+def customer_of(event: Mapping[str, Any], entry_id: str) -> str:
+    """Return the customer's id: the sender, or the recipient of what the business sent."""
+    if "sender" not in event and "recipient" not in event:
+        return identifier(mapping(mapping(event.get("value")).get("from")).get("id"))
+    return _party(event, "recipient" if is_ours(event, entry_id) else "sender")
+
+
+def is_ours(event: Mapping[str, Any], entry_id: str) -> bool:
+    """Tell whether the business did it: it is the sender, or the message is an echo.
+
+    What was sent to the business is no echo whatever it says; its customer would be the business itself.
+    """
+    if _party(event, "sender") == entry_id:
+        return True
+    return flag(mapping(event.get("message")).get("is_echo")) and _party(event, "recipient") != entry_id
+
+
+def dedupe_key(event: Mapping[str, Any], kind: str, lane: str) -> str:
+    """Return what makes a redelivery the same event, or nothing where only its content does."""
+    if kind in {"message", "echo", "unsend"}:
+        mid = identifier(mapping(event.get("message")).get("mid"))
+        if mid:
+            return f"{kind}:{mid}"
+    elif kind == "postback":
+        mid = identifier(mapping(event.get("postback")).get("mid"))
+        if mid:
+            return f"postback:{mid}"
+    elif kind == "edit":
+        edit = mapping(event.get("message_edit"))
+        mid, number = identifier(edit.get("mid")), edit_number(edit.get("num_edit"))
+        if mid and number is not None:
+            return f"edit:{mid}:{number}"
+    elif kind == "reaction":
+        reaction = mapping(event.get("reaction"))
+        parts = (
+            reaction.get("mid"),
+            _party(event, "sender"),
+            reaction.get("action"),
+            reaction.get("reaction"),
+        )
+        return ":".join(("reaction", *map(identifier, parts), text(event.get("timestamp"))))
+    return ""
+
+
+def edit_number(value: object) -> int | None:
+    """Return which edit of a message it is, 0 for the message itself; None where nobody can tell."""
+    digits = text(value)
+    number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 4 else MOST_EDITS + 1
+    return number if number <= MOST_EDITS else None
+
+
+def keys_carrying(mid: str) -> tuple[str, ...]:
+    """Return the dedupe keys of every event that holds what the message *mid* says.
+
+    Edits without a number have keys of their content; the host knows those of a message by itself.
+    """
+    edits = (f"edit:{mid}:{number}" for number in range(MOST_EDITS + 1))
+    return (f"message:{mid}", f"echo:{mid}", f"postback:{mid}", *edits)
+
+
+def _digest(event: Mapping[str, Any], raw: bytes) -> str:
+    """Return one text for an event however its keys are ordered; the host keeps a hash of it."""
+    try:
+        return _orders.encode(event).decode()
+    except (ValueError, OverflowError, msgspec.MsgspecError, RecursionError):
+        return raw.decode("utf-8", "replace")
+
+
+def _time_of(head: bytes, now: datetime) -> datetime:
+    """Return the entry's own time where the event tells none that can be; else the time of arrival."""
+    try:
+        at = moment(mapping(loads(head + b'"}')).get("time"))
+    except ValueError:
+        at = None
+    return now if at is None or at > now + _AHEAD else at
+
+
+def _party(event: Mapping[str, Any], name: str) -> str:
+    return identifier(mapping(event.get(name)).get("id"))
+
+
+def _value(raw: bytes) -> object:
+    try:
+        found: object = loads(raw)
+    except ValueError:
+        return None
+    return found
+
+
+def _broken(account_id: int | None, raw: bytes, reason: str, now: datetime) -> Envelope:
+    return Envelope(
+        account_id=account_id,
+        lane="",
+        dedupe_key=f"broken:{raw.decode('utf-8', 'replace')}",
+        kind="broken",
+        body=raw,
+        occurred_at=now,
+        set_aside=reason,
+    )
+
+
+def _empty(entry_id: str, head: bytes, now: datetime) -> Envelope:
+    body = head + b'"}'
+    return Envelope(
+        account_id=None,
+        lane="",
+        dedupe_key=f"empty:{body.decode('utf-8', 'replace')}",
+        kind="empty",
+        body=body,
+        occurred_at=now,
+        ignored=f"the entry for {entry_id[:40] or 'nobody'} holds no event",
+    )
+
+
+def _unreadable(body: bytes) -> Envelope:
+    return Envelope(
+        account_id=None,
+        lane="",
+        dedupe_key=f"unreadable:{body.decode('utf-8', 'replace')}",
+        kind="unreadable",
+        body=body,
+        set_aside=_UNREADABLE,
+    )

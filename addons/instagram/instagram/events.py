@@ -1,0 +1,284 @@
+"""What one event means for the inbox. Total: any bytes give changes, never an exception.
+
+Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-messaging/webhooks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from host.sdk.messages import (
+    ConversationHandedOver,
+    Handover,
+    Ignored,
+    InboundChange,
+    MessageEchoed,
+    MessageEdited,
+    MessageKind,
+    MessageReacted,
+    MessageReceived,
+    MessagesRead,
+    MessageUnsent,
+)
+from host.sdk.webhooks import Envelope
+
+from .contents import Said, said
+from .envelopes import change_kind, customer_of, edit_number, event_of, is_ours, keys_carrying, kind_of
+from .values import flag, identifier, loads, mapping, moment, plain, text
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+EMOJI = {
+    "love": "\u2764\ufe0f",
+    "like": "\U0001f44d",
+    "laugh": "\U0001f606",
+    "wow": "\U0001f62e",
+    "sad": "\U0001f622",
+    "angry": "\U0001f621",
+}
+HANDOVERS = {
+    "pass_thread_control": Handover.PASSED,
+    "take_thread_control": Handover.TAKEN,
+    "request_thread_control": Handover.REQUESTED,
+    "app_roles": Handover.ROLES,
+}
+OTHER, OTHER_EMOJI = "other", "\u2754"
+"""A reaction of which Meta does not tell more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event out of its envelope."""
+
+    data: Mapping[str, Any]
+    entry_id: str
+    container: str
+    customer: str
+    ours: bool
+    """Whether the business is named as the one who did it."""
+    at: datetime
+    digest: str
+
+
+def parse(envelope: Envelope) -> Sequence[InboundChange]:
+    """Return the changes an envelope means for the inbox."""
+    event = _event(envelope)
+    if event is None:
+        return [Ignored("the event is not readable")]
+    data = event.data
+    if event.container == "changes" and "field" in data:
+        return [_change(event, change_kind(data))]
+    kind = kind_of(data, event.entry_id)
+    if _is_self(event):
+        return [Ignored("the account wrote to itself")]
+    if not event.customer:
+        return [Ignored(f"{kind}: names no customer")]
+    return [_READERS.get(kind, _unknown)(event, kind)]
+
+
+def _event(envelope: Envelope) -> Event | None:
+    try:
+        outer = mapping(loads(envelope.body))
+    except ValueError:
+        return None
+    container = text(outer.get("in")) or "messaging"
+    data = event_of(container, outer.get("event"))
+    if data is None:
+        return None
+    entry_id = identifier(outer.get("entry"))
+    at = envelope.occurred_at or moment(data.get("timestamp")) or moment(outer.get("time")) or _NEVER
+    return Event(
+        data=data,
+        entry_id=entry_id,
+        container=container,
+        customer=customer_of(data, entry_id),
+        ours=is_ours(data, entry_id),
+        at=at,
+        digest=hashlib.sha256(envelope.body).hexdigest(),
+    )
+
+
+def _is_self(event: Event) -> bool:
+    """Tell whether the account talks to itself: no customer (docs/instagram-platform/self-messaging)."""
+    if flag(event.data.get("is_self")):
+        return True
+    inner = (event.data.get(name) for name in ("message", "postback"))
+    return event.customer == event.entry_id or any(flag(mapping(part).get("is_self")) for part in inner)
+
+
+def _message(event: Event, _kind: str) -> InboundChange:
+    message = mapping(event.data.get("message"))
+    found = said(message)
+    return MessageReceived(
+        contact=event.customer,
+        external_id=identifier(message.get("mid")) or None,
+        sent_at=event.at,
+        kind=found.kind,
+        text=found.text,
+        attachments=found.attachments,
+        content=_content(event, found),
+        reply_to=found.reply_to,
+    )
+
+
+def _echo(event: Event, _kind: str) -> InboundChange:
+    message = mapping(event.data.get("message"))
+    found = said(message)
+    return MessageEchoed(
+        contact=event.customer,
+        external_id=identifier(message.get("mid")) or f"event:{event.digest}",
+        sent_at=event.at,
+        kind=found.kind,
+        text=found.text,
+        attachments=found.attachments,
+        content=_content(event, found),
+        reply_to=found.reply_to,
+    )
+
+
+def _content(event: Event, found: Said) -> dict[str, Any]:
+    """Return what is kept of a message beyond its text; the whole of it where we do not know its kind."""
+    content = dict(found.content)
+    if found.kind is MessageKind.UNSUPPORTED:
+        content["raw"] = plain(event.data)
+    if event.container == "standby":
+        content["standby"] = True
+    return content
+
+
+def _postback(event: Event, _kind: str) -> InboundChange:
+    """Read a tap on an ice breaker, a menu or a template's button. In standby it comes without payload."""
+    postback = mapping(event.data.get("postback"))
+    content: dict[str, Any] = {"payload": text(postback.get("payload"))}
+    if "referral" in postback:
+        content["referral"] = plain(postback["referral"])
+    if event.container == "standby":
+        content["standby"] = True
+    return MessageReceived(
+        contact=event.customer,
+        external_id=identifier(postback.get("mid")) or None,
+        sent_at=event.at,
+        kind=MessageKind.POSTBACK,
+        text=text(postback.get("title")),
+        content=content,
+    )
+
+
+def _read(event: Event, _kind: str) -> InboundChange:
+    """Read a seen event; on Instagram it names a message, never a watermark."""
+    mid = identifier(mapping(event.data.get("read")).get("mid"))
+    if not mid:
+        return Ignored("a read receipt that names no message")
+    return MessagesRead(contact=event.customer, external_id=mid, read_at=event.at)
+
+
+def _edit(event: Event, kind: str) -> InboundChange:
+    """Read an edit: the whole new text, and which edit of that message it is."""
+    edit = mapping(event.data.get("message_edit"))
+    mid, number, words = identifier(edit.get("mid")), text(edit.get("num_edit")), text(edit.get("text"))
+    if not mid:
+        return _row(event, MessageKind.EDIT, words, {})
+    if number == "0":
+        # Some apps get an edit numbered 0 instead of the message itself; where the message is known
+        # already, its id keeps this from becoming a second one.
+        return MessageReceived(contact=event.customer, external_id=mid, sent_at=event.at, text=words)
+    counted = edit_number(edit.get("num_edit"))
+    return MessageEdited(contact=event.customer, external_id=mid, at=event.at, text=words, number=counted)
+
+
+def _unsend(event: Event, _kind: str) -> InboundChange:
+    mid = identifier(mapping(event.data.get("message")).get("mid"))
+    if not mid:
+        return _row(event, MessageKind.UNSEND, "", {})
+    return MessageUnsent(contact=event.customer, external_id=mid, at=event.at, carried_by=keys_carrying(mid))
+
+
+def _reaction(event: Event, _kind: str) -> InboundChange:
+    reaction = mapping(event.data.get("reaction"))
+    mid, name = identifier(reaction.get("mid")), text(reaction.get("reaction"))
+    emoji = text(reaction.get("emoji")) or EMOJI.get(name, OTHER_EMOJI)
+    removed = reaction.get("action") == "unreact"
+    if not mid:
+        content = {"emoji": emoji, "reaction": name, "removed": removed}
+        return _row(event, MessageKind.REACTION, "" if removed else emoji, content)
+    return MessageReacted(
+        contact=event.customer,
+        external_id=mid,
+        at=event.at,
+        emoji="" if removed else emoji,
+        name="" if removed else name or OTHER,
+        removed=removed,
+        ours=event.ours,
+    )
+
+
+def _handover(event: Event, _kind: str) -> InboundChange:
+    """Read that apps pass a conversation among themselves (Conversation Routing)."""
+    name = next((name for name in HANDOVERS if name in event.data), "")
+    note = text(mapping(event.data.get(name)).get("metadata"))
+    return ConversationHandedOver(contact=event.customer, at=event.at, how=HANDOVERS[name], note=note)
+
+
+def _referral(event: Event, _kind: str) -> InboundChange:
+    return _row(event, MessageKind.REFERRAL, "", {"referral": plain(event.data.get("referral"))})
+
+
+def _nothing(event: Event, kind: str) -> InboundChange:
+    """Read what concerns no conversation: delivery receipts, notices about the account as a whole."""
+    return Ignored(f"{kind}: nothing for a conversation")
+
+
+def _unknown(event: Event, kind: str) -> InboundChange:
+    """Keep an event nobody here has seen before, as a row people can see."""
+    return _row(event, MessageKind.UNSUPPORTED, "", {"event": kind, "raw": plain(event.data)})
+
+
+def _row(event: Event, kind: MessageKind, words: str, content: Mapping[str, Any]) -> MessageReceived:
+    """Return a neutral row: it has no id of its own and opens no window."""
+    return MessageReceived(
+        contact=event.customer,
+        external_id=None,
+        sent_at=event.at,
+        kind=kind,
+        text=words,
+        content=content,
+        opens_window=False,
+    )
+
+
+def _change(event: Event, kind: str) -> InboundChange:
+    """Read a change of the account: a comment names a person; mentions and insights name nobody."""
+    value = mapping(event.data.get("value"))
+    author = mapping(value.get("from"))
+    ours = "self_ig_scoped_id" in author or event.customer == event.entry_id
+    if not event.customer or ours:
+        return Ignored(f"{kind}: {'our own' if ours else 'names no customer'}")
+    return MessageReceived(
+        contact=event.customer,
+        external_id=None,
+        sent_at=event.at,
+        kind=MessageKind.UNSUPPORTED,
+        text=text(value.get("text")),
+        content={"event": kind, "raw": plain(event.data)},
+        opens_window=False,
+        contact_username=text(author.get("username")) or None,
+    )
+
+
+_READERS: Mapping[str, Callable[[Event, str], InboundChange]] = {
+    "message": _message,
+    "echo": _echo,
+    "unsend": _unsend,
+    "edit": _edit,
+    "postback": _postback,
+    "reaction": _reaction,
+    "read": _read,
+    "referral": _referral,
+    "handover": _handover,
+    "delivery": _nothing,
+    "policy": _nothing,
+}

@@ -1,0 +1,190 @@
+"""Connect with Facebook: the person's Pages, each with the Instagram account linked to it.
+
+Meta's pages: docs/facebook-login/guides/access-tokens/get-long-lived,
+documentation/instagram-platform/instagram-api-with-facebook-login/business-login-for-instagram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from host.sdk.cards import (
+    Candidate,
+    Connection,
+    SignIn,
+    SignInChoice,
+    SignInProblem,
+    SignInReturn,
+    SignInStart,
+)
+from host.sdk.i18n import gettext as _
+from host.sdk.i18n import lazy_gettext
+from host.sdk.secrets import Secret
+
+from . import comments, config, signin
+from .accounts import Details
+from .answers import Bought, OwnPage
+from .checks import Given, examine
+from .config import Flavour
+from .connect import connection, moves
+from .graph import Graph, GraphError
+
+WAY = "facebook"
+ANSWERING = {"MESSAGING", "MODERATE", "MANAGE", "PROFILE_PLUS_MESSAGING", "PROFILE_PLUS_FULL_CONTROL"}
+
+
+def begin(start: SignInStart) -> str | SignInProblem:
+    """Return the address of Facebook's dialog."""
+    app = signin.app(Flavour.PAGE, start.workspace_id)
+    if isinstance(app, SignInProblem):
+        return app
+    query = {
+        "client_id": app.id,
+        "redirect_uri": start.return_url,
+        "state": start.state,
+        "response_type": "code",
+    }
+    asked = comments.ABILITY in start.abilities
+    config_id = config.facebook_config_id(comments=asked)
+    if config_id:
+        query["config_id"] = config_id
+    else:
+        # What was granted before stays granted, so for an ability only its own permissions are asked for.
+        scopes = (
+            config.comment_scopes(Flavour.PAGE)
+            if asked
+            else config.scopes_of(Flavour.PAGE, comments=comments.wanted(start.account))
+        )
+        query["scope"] = ",".join(scopes)
+        # Without it Facebook does not ask again for what was declined before.
+        query["auth_type"] = "rerequest"
+    version = config.graph_version()
+    return f"{config.address('facebook_dialog_url')}/{version}/dialog/oauth?{urlencode(query)}"
+
+
+def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
+    """Exchange the code for a long-lived token and list the person's Pages."""
+    app, code = signin.app(Flavour.PAGE, request.workspace_id), signin.code_of(request)
+    if isinstance(app, SignInProblem):
+        return app
+    if isinstance(code, SignInProblem):
+        return code
+    url = f"{config.graph_url(Flavour.PAGE)}/oauth/access_token"
+    client = {"client_id": app.id, "client_secret": app.secret.reveal()}
+    try:
+        short = Graph(Flavour.PAGE, Secret(code), app.secret).exchange(
+            url, Bought, params={**client, "redirect_uri": request.return_url, "code": code}
+        )
+        # A Page token from a long-lived user token has no date at which it ends.
+        long = Graph(Flavour.PAGE, Secret(short.access_token), app.secret).exchange(
+            url,
+            Bought,
+            params={
+                **client,
+                "grant_type": "fb_exchange_token",
+                "fb_exchange_token": short.access_token,
+            },
+        )
+        graph = Graph(Flavour.PAGE, Secret(long.access_token), app.secret)
+        needed = config.scopes_of(Flavour.PAGE, comments=comments.ABILITY in request.abilities)
+        problem = signin.lacking(needed, graph.token_facts().scopes)
+        if problem is not None:
+            return problem
+        person = graph.me().id
+        pages = graph.own_pages()
+    except GraphError as error:
+        return signin.refused(error)
+    if not pages:
+        return SignInProblem(
+            _("Facebook shows us no Page of yours."),
+            _("Press the button again, as the person who manages the Page, and leave the Page ticked."),
+        )
+    found = [_candidate(page, person) for page in pages]
+    return [
+        replace(one, moves=moves(request.workspace_id, one.external_id, one.keep["page_id"]))
+        if one.keep
+        else one
+        for one in found
+    ]
+
+
+def _candidate(page: OwnPage, person: str) -> Candidate:
+    linked = page.instagram_business_account
+    detail = _("Page “%(page)s”", page=page.name)
+    if linked is None:
+        return Candidate(
+            external_id=f"page:{page.id}",
+            name=page.name,
+            handle="",
+            detail=detail,
+            problem=SignInProblem(
+                _("No professional Instagram account is linked to this Page."),
+                _("Link one in the Page's settings, then press the button again."),
+            ),
+        )
+    problem = None
+    if not ANSWERING.intersection(task.upper() for task in page.tasks):
+        problem = SignInProblem(
+            _("You may not answer messages of this Page."),
+            _("Ask an admin of the Page for the task “Messages”, then press the button again."),
+        )
+    elif not page.access_token:
+        problem = SignInProblem(
+            _("Facebook gave us no access to this Page."),
+            _("Press the button again and leave the Page ticked."),
+        )
+    handle = f"@{linked.username}" if linked.username else f"Instagram …{linked.id[-4:]}"
+    return Candidate(
+        external_id=linked.id,
+        name=page.name,
+        handle=handle,
+        detail=detail,
+        problem=problem,
+        keep={
+            "page_id": page.id,
+            "page_name": page.name,
+            "ig_username": linked.username,
+            "token": page.access_token,
+            "person": person,
+        },
+    )
+
+
+def connect(choice: SignInChoice) -> Connection | SignInProblem:
+    """Check the chosen Page with Meta, subscribe it, and return what is to be written."""
+    app = signin.app(Flavour.PAGE, choice.workspace_id)
+    if isinstance(app, SignInProblem):
+        return app
+    kept = choice.candidate.keep
+    given = Given(
+        page_id=kept["page_id"],
+        page_name=kept["page_name"],
+        ig_user_id=choice.candidate.external_id,
+        ig_username=kept["ig_username"],
+        token=Secret(kept["token"]),
+        app_secret=app.secret,
+    )
+    checked = examine(given, choice.taken)
+    if not isinstance(checked, Details):
+        return SignInProblem(" ".join(checked.values()))
+    checked = replace(checked, person_id=kept["person"])
+    made = connection(
+        checked,
+        name=choice.account.name if choice.account else checked.page_name,
+        way=WAY,
+        settings=signin.comments_setting(choice, Flavour.PAGE, checked.scopes),
+    )
+    return made if isinstance(made, Connection) else SignInProblem(" ".join(made.values()))
+
+
+SIGN_IN = SignIn(
+    name=WAY,
+    label=lazy_gettext("Connect with Facebook"),
+    begin=begin,
+    finish=finish,
+    connect=connect,
+    available=lambda workspace_id: signin.unavailable(Flavour.PAGE, workspace_id),
+    abilities=(comments.ABILITY,),
+)

@@ -1,0 +1,148 @@
+"""The inputs of the settings card, each checked by itself before Meta is asked."""
+
+from __future__ import annotations
+
+import re
+
+from host.sdk.cards import Field
+from host.sdk.i18n import gettext as _
+from host.sdk.i18n import lazy_gettext
+
+_ID = re.compile(r"[0-9]{5,25}")
+_SECRET = re.compile(r"[0-9a-f]{32}")
+_TOKEN = re.compile(r"EAA[A-Za-z0-9]{17,}")
+_LOGIN_TOKEN = re.compile(r"IG[A-Z]{2}[A-Za-z0-9_-]{17,}")
+_USERNAME = re.compile(r"[A-Za-z0-9._]{1,30}")
+
+
+def _trimmed(value: str) -> str:
+    value = value.strip()
+    if value and not (value.isascii() and value.isprintable() and " " not in value):
+        raise ValueError(
+            _("This holds spaces or characters that cannot be part of it. Copy it again from Meta.")
+        )
+    return value
+
+
+def clean_id(value: str) -> str:
+    """Return an id of Meta's: digits, kept as text."""
+    value = _trimmed(value)
+    if _TOKEN.fullmatch(value) or _LOGIN_TOKEN.fullmatch(value):
+        raise ValueError(_("This looks like an access token. Here goes an ID, a row of digits."))
+    if _SECRET.fullmatch(value) and not value.isdigit():
+        raise ValueError(_("This looks like an App Secret. Here goes an ID, a row of digits."))
+    if not _ID.fullmatch(value):
+        raise ValueError(_("An ID is a row of digits, such as 17841400000000001."))
+    return value
+
+
+def clean_username(value: str) -> str:
+    """Return an Instagram username without its @."""
+    value = value.strip().removeprefix("@")
+    if value and not _USERNAME.fullmatch(value):
+        raise ValueError(_("A username has letters, digits, dots and underscores, 30 at most."))
+    return value
+
+
+def clean_token(value: str) -> str:
+    """Return a Page access token."""
+    value = _trimmed(value)
+    if _SECRET.fullmatch(value):
+        raise ValueError(_("This looks like the App Secret. Here goes the token, which starts with EAA."))
+    if value.isdigit():
+        raise ValueError(_("This looks like an ID. Here goes the token, which starts with EAA."))
+    if _LOGIN_TOKEN.fullmatch(value):
+        raise ValueError(
+            _("This is a token of Instagram Login. Here goes the token of the Page, which starts with EAA.")
+        )
+    if not _TOKEN.fullmatch(value):
+        raise ValueError(_("A Page Access Token starts with EAA and has letters and digits only."))
+    return value
+
+
+def clean_secret(value: str) -> str:
+    """Return an app secret."""
+    value = _trimmed(value)
+    if _TOKEN.fullmatch(value) or _LOGIN_TOKEN.fullmatch(value):
+        raise ValueError(
+            _("This looks like an access token. Here goes the App Secret, from Settings, Basic.")
+        )
+    if value.isdigit() and len(value) <= 20:
+        raise ValueError(_("This looks like an App ID. The App Secret is below it, under Settings, Basic."))
+    if not 16 <= len(value) <= 128:
+        raise ValueError(_("An App Secret has 32 letters and digits. Copy it again from Settings, Basic."))
+    return value
+
+
+def clean_verify_token(value: str) -> str:
+    """Return a verify token of one's own; nothing asks for a fresh one."""
+    value = _trimmed(value)
+    if value and not 8 <= len(value) <= 128:
+        raise ValueError(_("A Verify Token has 8 to 128 characters."))
+    return value
+
+
+NAME = Field("name", lazy_gettext("Name"), help=lazy_gettext("Shown to your team only."), max_length=120)
+PAGE_ID = Field(
+    "page_id", lazy_gettext("Page ID"), placeholder="100000000000001", clean=clean_id, pasted=True
+)
+PAGE_NAME = Field(
+    "page_name",
+    lazy_gettext("Page Name"),
+    help=lazy_gettext("Used only where Meta does not tell it."),
+    required=False,
+    pasted=True,
+)
+IG_USER_ID = Field(
+    "ig_user_id", lazy_gettext("IG User ID"), placeholder="17841400000000001", clean=clean_id, pasted=True
+)
+IG_USERNAME = Field(
+    "ig_username",
+    lazy_gettext("IG Username"),
+    help=lazy_gettext("Used only where Meta does not tell it."),
+    required=False,
+    clean=clean_username,
+    pasted=True,
+)
+TOKEN = Field(
+    "page_access_token",
+    lazy_gettext("Page Access Token"),
+    help=lazy_gettext("A long-lived token of the Page; it starts with EAA."),
+    secret=True,
+    max_length=2000,
+    clean=clean_token,
+    pasted=True,
+)
+APP_SECRET = Field(
+    "app_secret",
+    lazy_gettext("App Secret"),
+    help=lazy_gettext("In the Meta app under Settings, Basic."),
+    secret=True,
+    clean=clean_secret,
+    pasted=True,
+)
+HUMAN_AGENT = Field(
+    "human_agent",
+    lazy_gettext("People may reply for 7 days"),
+    help=lazy_gettext("Only if Meta has approved the Human Agent feature for the app."),
+    required=False,
+    kind="checkbox",
+)
+MOVED = Field(
+    "moved",
+    lazy_gettext("It has moved to another Page"),
+    help=lazy_gettext("Only when an account that was connected before is linked to another Page now."),
+    required=False,
+    kind="checkbox",
+    pasted=True,
+)
+OWN_VERIFY_TOKEN = Field(
+    "verify_token",
+    lazy_gettext("Verify Token"),
+    help=lazy_gettext("Leave it empty to have a new one made."),
+    required=False,
+    max_length=128,
+    clean=clean_verify_token,
+)
+
+FIELDS = (NAME, PAGE_ID, PAGE_NAME, IG_USER_ID, IG_USERNAME, TOKEN, APP_SECRET, HUMAN_AGENT, MOVED)

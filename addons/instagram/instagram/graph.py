@@ -1,0 +1,367 @@
+"""The Graph API: one call, its typed answer, and every way it can fail as one error.
+
+Meta's pages: docs/graph-api/guides/error-handling,
+documentation/business-messaging/messenger-platform/overview/rate-limiting.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import json as jsonlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from host.sdk.errors import FetchError
+from host.sdk.http import Client, Multipart, Response
+from host.sdk.messages import OutgoingFile
+from host.sdk.secrets import Secret
+
+from . import config
+from .answers import (
+    AppSubscription,
+    AppSubscriptions,
+    Node,
+    OwnPage,
+    OwnPages,
+    PageNode,
+    Subscription,
+    Subscriptions,
+    TokenAnswer,
+    TokenFacts,
+    UploadAnswer,
+)
+from .messages import SAMPLE_NAMES, upload_form
+from .values import clean, loads, mapping
+
+T = TypeVar("T")
+
+MAX_ANSWER = 2 * 1024 * 1024
+CALL_SECONDS = 60.0
+UPLOAD_SECONDS = 240.0
+"""For 25 MB over a line of one Mbit/s."""
+MOST_ANSWERS = 50
+_LOOKS_SECRET = re.compile(
+    r"(?:EAA|IGAA|IGQ)[A-Za-z0-9_-]{16,}|\b[0-9]{5,20}\|[A-Za-z0-9_-]{16,}|\b[0-9a-f]{32}\b|\b[0-9a-f]{64}\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the usage headers said: percent of the limit used, and the seconds Meta asks us to wait.
+
+    Meta's page: documentation/business-messaging/messenger-platform/overview/rate-limiting;
+    ``estimated_time_to_regain_access`` is in minutes.
+
+    :param percent: of whichever limit is used up most.
+    :param app_percent: of the limit all accounts of the app share.
+    """
+
+    percent: int = 0
+    regain_seconds: float | None = None
+    app_percent: int = 0
+
+
+class GraphError(Exception):
+    """A call that did not end in an answer we can use.
+
+    :ivar code: Meta's code; None where no error of Meta could be read.
+    :ivar words: what Meta said, or why it could not be asked; holds no credential.
+    :ivar status: HTTP status; None where there was no answer.
+    :ivar sent: whether the request may have reached Meta and had its effect.
+    """
+
+    def __init__(
+        self,
+        words: str,
+        *,
+        code: int | None = None,
+        subcode: int | None = None,
+        status: int | None = None,
+        usage: Usage = Usage(),
+        sent: bool = True,
+        transient: bool = False,
+    ) -> None:
+        super().__init__(words)
+        self.words = words
+        self.code = code
+        self.subcode = subcode
+        self.status = status
+        self.usage = usage
+        self.sent = sent
+        self.transient = transient
+
+    @property
+    def key(self) -> str:
+        """The code as people quote it: ``10/2534022``, ``190``, or the HTTP status."""
+        if self.code is None:
+            return f"http {self.status}" if self.status else ""
+        return f"{self.code}/{self.subcode}" if self.subcode is not None else str(self.code)
+
+    @property
+    def quote(self) -> str:
+        """What Meta answered, in one line."""
+        return f"{self.words} ({self.key})" if self.key else self.words
+
+
+@functools.lru_cache(maxsize=8)
+def _client(hosts: frozenset[str]) -> Client:
+    return Client(hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Calls on behalf of one token. The token travels in a header, never in an address."""
+
+    flavour: config.Flavour
+    token: Secret
+    app_secret: Secret | None = None
+    prove: bool = field(default=True)
+    """Send ``appsecret_proof`` with each call (docs/graph-api/guides/secure-requests)."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Mapping[str, Any] | None = None,
+        token: Secret | None = None,
+        multipart: Multipart | None = None,
+        patience: float | None = None,
+        heard: Callable[[Usage], object] | None = None,
+    ) -> T:
+        """Make one call and return its answer as *answer*.
+
+        :param heard: gets what a usable answer says about limits; errors carry it themselves.
+        :param patience: seconds to wait for an answer that takes longer than most.
+        :param token: another token than the account's, sent without proof.
+        :raises GraphError: for everything else than a 2xx with the expected shape.
+        """
+        query = dict(params or {})
+        if token is None and self.prove and self.app_secret:
+            query["appsecret_proof"] = proof(self.app_secret, self.token)
+        url = f"{config.graph_url(self.flavour)}/{path.lstrip('/')}"
+        bearer = (token or self.token).reveal()
+        return self._ask(
+            method,
+            url,
+            answer,
+            params=query,
+            json=json,
+            multipart=multipart,
+            read_timeout=patience,
+            total_timeout=None if patience is None else patience + CALL_SECONDS,
+            headers={"Authorization": f"Bearer {bearer}"},
+            heard=heard,
+        )
+
+    def exchange(
+        self,
+        url: str,
+        answer: type[T],
+        *,
+        params: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> T:
+        """Trade ``self.token``, a code or a token, for another; both stand in *params* or *form*.
+
+        :raises GraphError: as :meth:`call` does.
+        """
+        return self._ask("GET" if form is None else "POST", url, answer, params=params, form=form)
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        answer: type[T],
+        *,
+        heard: Callable[[Usage], object] | None = None,
+        **sent: Any,
+    ) -> T:
+        try:
+            response = _client(config.graph_hosts()).request(method, url, max_bytes=MAX_ANSWER, **sent)
+        except FetchError as error:
+            raise GraphError(self._redact(error.reason), sent=error.sent) from None
+        found, usage = self._read(response, answer)
+        if heard is not None:
+            heard(usage)
+        return found
+
+    def upload(self, node: str, file: OutgoingFile) -> UploadAnswer:
+        """Hand over the bytes of *file*, to be sent by the id it gets."""
+        form = Multipart(
+            fields=upload_form(file.kind),
+            file_field="filedata",
+            name=SAMPLE_NAMES.get(file.content_type, "file"),
+            content_type=file.content_type,
+            size=file.size,
+            open=file.open,
+        )
+        return self.call(
+            "POST", f"{node}/message_attachments", UploadAnswer, multipart=form, patience=UPLOAD_SECONDS
+        )
+
+    def page(self, page_id: str) -> PageNode:
+        """Return the Page and the Instagram account linked to it."""
+        fields = "id,name,instagram_business_account{id,username}"
+        return self.call("GET", page_id, PageNode, params={"fields": fields})
+
+    def me(self) -> Node:
+        """Return what the token stands for: a Page, or a person."""
+        return self.call("GET", "me", Node, params={"fields": "id,name"})
+
+    def token_facts(self) -> TokenFacts:
+        """Return what the token is worth: app, permissions, end.
+
+        A token may ask about itself. Should Meta refuse that, its app is asked instead: ``/app`` names it,
+        and ``id|secret`` is its token. ``input_token`` has no other place than the query; the client logs no
+        addresses.
+        """
+        question = {"input_token": self.token.reveal()}
+        try:
+            return self.call("GET", "debug_token", TokenAnswer, params=question).data
+        except GraphError as error:
+            if error.code in {None, 190} or not self.app_secret:
+                raise
+        app = self.call("GET", "app", Node, params={"fields": "id"})
+        app_token = Secret(f"{app.id}|{self.app_secret.reveal()}")
+        return self.call("GET", "debug_token", TokenAnswer, params=question, token=app_token).data
+
+    def own_pages(self) -> list[OwnPage]:
+        """Return every Page of the person the token stands for, over all pages of the answer."""
+        fields = "id,name,access_token,tasks,instagram_business_account{id,username}"
+        query = {"fields": fields, "limit": "100"}
+        found: list[OwnPage] = []
+        for _ in range(MOST_ANSWERS):
+            answer = self.call("GET", "me/accounts", OwnPages, params=query)
+            found += answer.data
+            after = answer.paging.cursors.after
+            if not answer.data or not answer.paging.next or not after:
+                break
+            query["after"] = after
+        return found
+
+    def subscriptions(self, page_id: str) -> tuple[Subscription, ...]:
+        """Return the apps subscribed to the Page, this one's fields among them."""
+        return self.call("GET", f"{page_id}/subscribed_apps", Subscriptions).data
+
+    def app_webhook(self, app_id: str) -> AppSubscription | None:
+        """Return the app's webhook for Instagram as its dashboard has it, asked with the app's own token.
+
+        None where Meta lists none (docs/graph-api/reference/app/subscriptions).
+        """
+        secret = self.app_secret.reveal() if self.app_secret else ""
+        own = Secret(f"{app_id}|{secret}")
+        found = self.call("GET", f"{app_id}/subscriptions", AppSubscriptions, token=own).data
+        return next((one for one in found if one.object == "instagram"), None)
+
+    def subscribe(self, page_id: str, fields: tuple[str, ...]) -> None:
+        """Subscribe the token's app to the Page."""
+        body = {"subscribed_fields": ",".join(fields)}
+        self.call("POST", f"{page_id}/subscribed_apps", dict[str, Any], json=body)
+
+    def unsubscribe(self, page_id: str) -> None:
+        """End the subscription of the token's app to the Page."""
+        self.call("DELETE", f"{page_id}/subscribed_apps", dict[str, Any])
+
+    def _read(self, response: Response, answer: type[T]) -> tuple[T, Usage]:
+        usage = read_usage(response.headers)
+        try:
+            data = loads(response.body)
+        except ValueError:
+            data = None
+        failure = self._failure(data, response.status, usage)
+        if failure is not None:
+            raise failure
+        try:
+            return msgspec.convert(data, answer, strict=False), usage
+        except msgspec.ValidationError:
+            raise GraphError("the answer could not be read", status=response.status, usage=usage) from None
+
+    def _failure(self, data: object, status: int, usage: Usage) -> GraphError | None:
+        """Return the error an answer stands for, in either of Meta's two envelopes."""
+        fields = mapping(data)
+        error = fields.get("error")
+        if isinstance(error, dict):
+            return GraphError(
+                self._redact(str(error.get("message") or "no words")),
+                code=_number(error.get("code")),
+                subcode=_number(error.get("error_subcode")),
+                status=status,
+                usage=usage,
+                transient=error.get("is_transient") is True,
+            )
+        if "error_type" in fields or "error_message" in fields:
+            words = self._redact(str(fields.get("error_message") or "no words"))
+            return GraphError(words, code=_number(fields.get("code")), status=status, usage=usage)
+        if not 200 <= status < 300:
+            return GraphError(f"HTTP {status}, without an error that can be read", status=status, usage=usage)
+        return None
+
+    def _redact(self, words: str) -> str:
+        """Return *words* without a credential: Meta quotes tokens back in some of its errors."""
+        known = [self.token.reveal()]
+        if self.app_secret:
+            known += [self.app_secret.reveal(), proof(self.app_secret, self.token)]
+        for secret in filter(None, known):
+            words = words.replace(secret, "…")
+        return clean(_LOOKS_SECRET.sub("…", words))[:500]
+
+
+def proof(app_secret: Secret, token: Secret) -> str:
+    """Return ``appsecret_proof``: HMAC-SHA256 of the token (docs/graph-api/guides/secure-requests)."""
+    return hmac.new(app_secret.reveal().encode(), token.reveal().encode(), hashlib.sha256).hexdigest()
+
+
+def read_usage(headers: Mapping[str, str]) -> Usage:
+    """Read ``X-App-Usage`` and ``X-Business-Use-Case-Usage``; unreadable ones count as absent."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    percent, minutes = 0, 0.0
+    for usage in _usages(lower.get("x-app-usage", "")):
+        percent = max(percent, *(_whole(usage.get(k)) for k in ("call_count", "total_time", "total_cputime")))
+    app_percent = percent
+    for cases in mapping(_json(lower.get("x-business-use-case-usage", ""))).values():
+        for usage in cases if isinstance(cases, list) else ():
+            facts = mapping(usage)
+            percent = max(
+                percent, *(_whole(facts.get(k)) for k in ("call_count", "total_time", "total_cputime"))
+            )
+            minutes = max(minutes, _whole(facts.get("estimated_time_to_regain_access")))
+    wait = _whole(_json(lower.get("retry-after", "")))
+    seconds = max(minutes * 60, wait)
+    return Usage(percent, seconds or None, app_percent)
+
+
+def _usages(raw: str) -> tuple[Mapping[str, Any], ...]:
+    return (mapping(_json(raw)),)
+
+
+def _json(raw: str) -> object:
+    try:
+        found: object = jsonlib.loads(raw[:20_000])
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(min(max(value, 0), 1_000_000)) if value == value else 0  # noqa: PLR0124 - NaN
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.strip().lstrip("-").isdigit() and len(value) < 12:
+        return int(value)
+    return None

@@ -1,0 +1,279 @@
+"""What was said before, read through the Conversations API: its threads, and the newest messages of one.
+
+Meta's pages: docs/messenger-platform/instagram/features/conversation,
+docs/instagram-platform/instagram-api-with-instagram-login/messaging-api. Two calls a second for an account;
+details of the newest 20 messages of a thread, of older ones nothing but the id; threads among the requests in
+which nothing happened for 30 days are not listed; nothing tells where a thread is filed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from host.sdk.channel import AccountRef
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.i18n import noop
+from host.sdk.messages import (
+    InboundChange,
+    MessageEchoed,
+    MessageKind,
+    MessageReacted,
+    MessageReceived,
+)
+
+from .accounts import Credentials
+from .contents import said
+from .errors import Known, Outcome, classify, problem
+from .events import EMOJI, OTHER
+from .graph import GraphError
+from .limits import HISTORY as RULES
+from .values import identifier, mapping, moment, plain, text
+
+THREADS = 50
+"""Threads of one answer; with their people they stay far below what one answer may hold."""
+NAMES = 100
+"""Ids of one answer, where nothing but ids is to be had."""
+SLOW = 30.0
+"""Seconds to leave an account alone that Meta finds too busy, where it does not say how long."""
+
+_CURSOR = re.compile(r"[A-Za-z0-9_=+/-]{1,2000}")
+"""What may stand among the fields of a call; anything else ends the thread there."""
+
+NO_CREDENTIALS = Known(
+    code=0,
+    outcome=Outcome.WAIT,
+    sentence=noop("The credentials of this account cannot be read."),
+    cause=noop("They were encrypted with a key that is not here."),
+    next_step=noop("Connect the account again."),
+)
+CANNOT_READ = Known(
+    code=0,
+    outcome=Outcome.WAIT,
+    sentence=noop("Instagram did not hand out its conversations."),
+    cause=noop("Meta gave a reason that is shown behind the error."),
+    next_step=noop("Run Diagnose on the account's card, then catch up again."),
+)
+
+
+class _Person(msgspec.Struct, frozen=True):
+    id: str = ""
+    username: str = ""
+
+
+class _People(msgspec.Struct, frozen=True):
+    data: tuple[_Person, ...] = ()
+
+
+class _Thread(msgspec.Struct, frozen=True):
+    id: str = ""
+    updated_time: str | int = ""
+    participants: _People = _People()
+
+
+class _Cursors(msgspec.Struct, frozen=True):
+    after: str = ""
+
+
+class _Paging(msgspec.Struct, frozen=True):
+    cursors: _Cursors = _Cursors()
+    next: str = ""
+
+    @property
+    def after(self) -> str:
+        """Where the next page begins; empty on the last."""
+        return self.cursors.after if self.next else ""
+
+
+class _Threads(msgspec.Struct, frozen=True):
+    data: tuple[_Thread, ...] = ()
+    paging: _Paging = _Paging()
+
+
+class _Messages(msgspec.Struct, frozen=True):
+    data: tuple[dict[str, Any], ...] = ()
+    paging: _Paging = _Paging()
+
+
+class _Content(msgspec.Struct, frozen=True):
+    messages: _Messages = _Messages()
+
+
+def threads(found: Credentials | None, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
+    """List a page of the account's threads."""
+    if found is None:
+        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    params = {
+        "platform": "instagram",
+        "fields": "id,updated_time,participants",
+        "limit": str(THREADS),
+        **({"after": after} if after else {}),
+    }
+    try:
+        answer = found.graph().call("GET", f"{found.node}/conversations", _Threads, params=params)
+    except GraphError as error:
+        return _trouble(error)
+    listed = []
+    for thread in answer.data:
+        person = next((one for one in thread.participants.data if not _is_ours(one, found, account)), None)
+        if person is not None and person.id and thread.id:
+            listed.append(
+                HistoryThread(
+                    external_id=identifier(thread.id),
+                    contact=identifier(person.id),
+                    updated_at=moment(thread.updated_time),
+                    username=text(person.username) or None,
+                )
+            )
+    return ThreadPage(listed, answer.paging.after)
+
+
+def _is_ours(person: _Person, found: Credentials, account: AccountRef) -> bool:
+    own = account.handle.removeprefix("@")
+    return person.id in {found.ig_user_id, found.page_id} or bool(own and person.username == own)
+
+
+def read(
+    found: Credentials | None, account: AccountRef, thread: HistoryThread, after: str
+) -> HistoryPage | HistoryTrouble:
+    """Read the newest messages of a thread with their details, or of a later page the ids alone."""
+    if found is None:
+        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    if after:
+        fields = f"messages.limit({NAMES}).after({after}){{id,created_time}}"
+    else:
+        inner = "id,created_time,from,to,message,attachments,story,shares,reactions,reply_to,is_unsupported"
+        fields = f"messages.limit({RULES.details}){{{inner}}}"
+    path = quote(thread.external_id, safe="")
+    try:
+        answer = found.graph().call("GET", path, _Content, params={"fields": fields})
+    except GraphError as error:
+        return _trouble(error)
+    changes: list[InboundChange] = []
+    untold: list[str] = []
+    for message in reversed(answer.messages.data):
+        mid = identifier(message.get("id"))
+        made = [] if after else _changes(message, mid, found, account, thread)
+        changes += made
+        if mid and not made:
+            untold.append(mid)
+    following = answer.messages.paging.after
+    return HistoryPage(changes, untold, following if _CURSOR.fullmatch(following) else "")
+
+
+def _trouble(error: GraphError) -> HistoryTrouble:
+    """Return what an error while reading means. Only what will not change is final."""
+    known = classify(error)
+    if known.outcome is Outcome.REJECTED:
+        return HistoryTrouble(problem(CANNOT_READ, error), final=True)
+    wait = error.usage.regain_seconds or known.wait_seconds
+    if known.outcome is Outcome.WAIT:
+        return HistoryTrouble(problem(known, error), retry_after=wait or SLOW)
+    return HistoryTrouble(problem(CANNOT_READ, error), retry_after=wait)
+
+
+def _changes(
+    message: Mapping[str, Any], mid: str, found: Credentials, account: AccountRef, thread: HistoryThread
+) -> list[InboundChange]:
+    """Return what one message says, and the reactions on it; nothing where Meta tells no details."""
+    at, author = moment(message.get("created_time")), mapping(message.get("from"))
+    if at is None or not mid or not identifier(author.get("id")):
+        return []
+    spoken = said(_as_webhook(message))
+    content = dict(spoken.content)
+    if spoken.kind is MessageKind.UNSUPPORTED:
+        content["raw"] = plain(message)
+    sender = _Person(identifier(author.get("id")), text(author.get("username")))
+    ours = _is_ours(sender, found, account)
+    change: InboundChange
+    if ours:
+        change = MessageEchoed(
+            contact=thread.contact,
+            external_id=mid,
+            sent_at=at,
+            kind=spoken.kind,
+            text=spoken.text,
+            attachments=spoken.attachments,
+            content=content,
+            reply_to=spoken.reply_to,
+        )
+    else:
+        change = MessageReceived(
+            contact=thread.contact,
+            external_id=mid,
+            sent_at=at,
+            kind=spoken.kind,
+            text=spoken.text,
+            attachments=spoken.attachments,
+            content=content,
+            opens_window=False,
+            contact_username=sender.username or None,
+            reply_to=spoken.reply_to,
+        )
+    made: list[InboundChange] = [change]
+    names = {emoji: name for name, emoji in EMOJI.items()}
+    for reaction in _items(message.get("reactions")):
+        emoji = text(reaction.get("reaction"))
+        for user in reaction.get("users") or () if emoji else ():
+            person = _Person(identifier(mapping(user).get("id")), text(mapping(user).get("username")))
+            made.append(
+                # When it was put there is not told: anything a webhook says of it is later.
+                MessageReacted(
+                    contact=thread.contact,
+                    external_id=mid,
+                    at=at,
+                    emoji=emoji,
+                    name=names.get(emoji, OTHER),
+                    ours=_is_ours(person, found, account),
+                )
+            )
+    return made
+
+
+def _as_webhook(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message of a thread with its parts named as webhooks name them."""
+    shown: dict[str, Any] = {"text": message.get("message"), "is_unsupported": message.get("is_unsupported")}
+    attachments = [_attachment(one) for one in _items(message.get("attachments"))]
+    attachments += [
+        {"type": "share", "payload": {"url": one.get("link"), "title": one.get("name")}}
+        for one in _items(message.get("shares"))
+    ]
+    story = mapping(message.get("story"))
+    mention, answered = mapping(story.get("mention")), mapping(story.get("reply_to"))
+    if mention:
+        attachments.append({"type": "story_mention", "payload": {"url": mention.get("link")}})
+    reply = dict(mapping(message.get("reply_to")))
+    if answered:
+        reply["story"] = {"id": answered.get("id"), "url": answered.get("link")}
+    if attachments:
+        shown["attachments"] = attachments
+    if reply:
+        shown["reply_to"] = reply
+    return shown
+
+
+def _attachment(file: Mapping[str, Any]) -> dict[str, Any]:
+    image, film = mapping(file.get("image_data")), mapping(file.get("video_data"))
+    family = text(file.get("mime_type")).partition("/")[0]
+    if image:
+        sticker = image.get("render_as_sticker") is True or image.get("animated_gif_url")
+        url = image.get("animated_gif_url") or image.get("url")
+        return _named("sticker" if sticker else "image", url, file)
+    if film:
+        return _named("video", film.get("url"), file)
+    kind = family if family in {"image", "video", "audio"} else "file"
+    return _named(kind, file.get("file_url"), file)
+
+
+def _named(kind: str, url: object, file: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": kind, "payload": {"url": url, "title": file.get("name") if kind == "file" else None}}
+
+
+def _items(value: object) -> Sequence[Mapping[str, Any]]:
+    """Return the objects of a list as the Graph API wraps it."""
+    data = mapping(value).get("data")
+    return [mapping(one) for one in data] if isinstance(data, list) else []

@@ -1,0 +1,201 @@
+"""Every hour: what about an account would trouble its owner if nobody said it.
+
+The token that ends and was not renewed, permissions somebody took back, an account that has gone quiet, and
+messages that leave without coming back as echoes: each raises one warning and takes it back when it is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db, deliveries
+from host.sdk.accounts import (
+    AccountOverview,
+    AccountState,
+    clear_warning,
+    overview,
+    warn,
+)
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import format_date, noop
+from host.sdk.pages import Job
+
+from . import comments, config
+from .accounts import credentials, find
+from .checks import end_of
+from .config import Flavour
+from .graph import GraphError
+from .renewal import ENDS
+from .watchdog import look_after
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(hours=1)
+DAY = timedelta(days=1)
+STAGES = (1, 3, 7, 14)
+"""Days before a token ends at which people are told, once each; and once more when it has ended."""
+
+PERMISSIONS = "permissions"
+APP = "app-webhook"
+QUIET = "quiet"
+USUAL = 5
+"""Events a day of an account for which a day without any is odd."""
+USUAL_OVER = timedelta(days=7)
+ECHOLESS = "no-echo"
+SENDS = 3
+ECHO_TAKES = timedelta(minutes=15)
+SENDS_OVER = timedelta(days=7)
+
+
+def inspect() -> None:
+    """Look at every connected account; what fails for one stops none of the others."""
+    for row in overview(config.CHANNEL):
+        if row.state is not AccountState.CONNECTED:
+            continue
+        for look in (_worth, _ends, _app, _quiet, _echoless):
+            try:
+                look(row)
+            except SecretUnreadableError as error:
+                log.error("the credentials of account %s cannot be read: %s", row.account.id, error)
+            except GraphError as error:
+                log.warning("account %s could not be inspected with Meta: %s", row.account.id, error.quote)
+            except Exception:
+                log.exception("inspecting account %s failed", row.account.id)
+
+
+def stage_of(end: datetime, now: datetime) -> int | None:
+    """Return how near an end is: 14, 7, 3 or 1 days, 0 once it has come; None while it is far."""
+    if end <= now:
+        return 0
+    return next((days for days in STAGES if end - now <= days * DAY), None)
+
+
+def _ends(row: AccountOverview) -> None:
+    """Warn of a token that ends. One that renews itself comes so far only if that has failed for long."""
+    with db.read() as session:
+        found = find(session, row.account.id)
+    end = None if found is None else found.token_expires_at
+    stage = None if end is None else stage_of(end, clock.now())
+    if found is None or end is None or stage is None:
+        clear_warning(row.account.id, ENDS)
+        return
+    sentence = noop("The token ends on %(date)s.")
+    if stage == 0:
+        sentence = noop("The token ended on %(date)s.")
+    step = noop("Paste a new one before that. All conversations stay.")
+    if row.way != "pasted":
+        step = noop("Reconnect the account before that. All conversations stay.")
+        if found.renewal_error:
+            step = noop("Renewing it failed: %(why)s Reconnect the account. All conversations stay.")
+    elif stage == 0:
+        step = noop("Paste a new one. All conversations stay.")
+    details = {"date": format_date(end), "why": (found.renewal_error or "").rstrip(".") + "."}
+    warn(
+        row.account.id,
+        ENDS,
+        sentence,
+        next_step=step,
+        details=details,
+        stage=str(stage),
+        bad=stage <= 1,
+    )
+
+
+def _worth(row: AccountOverview) -> None:
+    """Ask what the token of a Page is worth now: it has no end, but events end it or narrow it.
+
+    What the token of Instagram Login is worth is told by its renewal; no page of Meta says that it could be
+    asked (docs/instagram-platform/instagram-api-with-instagram-login).
+    """
+    found = credentials(row.account.id)
+    if found is None or found.flavour is not Flavour.PAGE:
+        return
+    facts = found.graph().token_facts()
+    if not facts.is_valid:
+        look_after(found)
+        return
+    db.write(_note, row.account.id, facts.scopes, end_of(facts))
+    needed = config.scopes_of(Flavour.PAGE, comments=comments.wanted(row.account))
+    missing = [name for name in needed if name not in facts.scopes]
+    if not missing:
+        clear_warning(row.account.id, PERMISSIONS)
+        return
+    warn(
+        row.account.id,
+        PERMISSIONS,
+        noop("These permissions were taken back: %(missing)s."),
+        next_step=noop("Reconnect the account and leave every permission ticked."),
+        details={"missing": ", ".join(missing)},
+        stage=",".join(missing)[:64],
+        bad=True,
+    )
+
+
+def _app(row: AccountOverview) -> None:
+    """Warn when the Meta app's own webhook is off or lacks messages; only its dashboard can mend that."""
+    found = credentials(row.account.id)
+    with db.read() as session:
+        kept = find(session, row.account.id)
+    if found is None or kept is None or found.flavour is not Flavour.PAGE:
+        return
+    webhook = found.graph().app_webhook(kept.app_id)
+    if webhook is None or (webhook.active and any(one.name == "messages" for one in webhook.fields)):
+        clear_warning(row.account.id, APP)
+        return
+    warn(
+        row.account.id,
+        APP,
+        noop("The Meta app %(app)s delivers no messages: its webhook is off, or messages is not ticked."),
+        next_step=noop("In the Meta app, under Webhooks, Instagram: subscribe again and tick the fields."),
+        details={"app": kept.app_id},
+        bad=True,
+    )
+
+
+def _note(session: Session, account_id: int, scopes: tuple[str, ...], end: datetime | None) -> None:
+    row = find(session, account_id)
+    if row is not None:
+        row.scopes, row.token_expires_at = list(scopes), end
+
+
+def _quiet(row: AccountOverview) -> None:
+    """Warn of an account that had events every day and has had none for a day."""
+    last = row.last_event_at
+    if last is None or clock.now() - last < DAY:
+        clear_warning(row.account.id, QUIET)
+        return
+    begin = max(last - USUAL_OVER, min(row.connected_at, last))
+    wanted = math.ceil(max((last - begin) / DAY, 1.0) * USUAL)
+    if deliveries.count_events(row.account.id, begin, last, most=wanted) < wanted:
+        return
+    warn(
+        row.account.id,
+        QUIET,
+        noop("Nothing has arrived for 24 hours, where there were five events a day and more."),
+        next_step=noop("Press Diagnose on its card: it says whether something is in the way."),
+    )
+
+
+def _echoless(row: AccountOverview) -> None:
+    """Warn when the last three messages sent did not come back as echoes: nothing else arrives then."""
+    now = clock.now()
+    since = max(now - SENDS_OVER, row.connected_at)
+    sent = deliveries.last_sent(row.account.id, SENDS, since=since, until=now - ECHO_TAKES)
+    if len(sent) < SENDS:
+        return
+    if deliveries.have_come(row.account.id, [f"echo:{mid}" for mid in sent]):
+        clear_warning(row.account.id, ECHOLESS)
+        return
+    warn(
+        row.account.id,
+        ECHOLESS,
+        noop("Of the last three messages sent, Meta reported none back, as it does while it delivers to us."),
+        next_step=noop("Press Diagnose on its card: it says whether something is in the way."),
+    )
+
+
+JOB = Job("inspection", EVERY, inspect)

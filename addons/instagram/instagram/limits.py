@@ -1,0 +1,108 @@
+"""What can be sent on Instagram: the one declaration composer, API and server check read.
+
+Meta's pages: docs/instagram-messaging/features/send-message,
+docs/instagram-messaging/features/attachment-upload, docs/instagram-messaging/features/quick-replies,
+docs/instagram-messaging/generic-template, docs/instagram-messaging/features/product-template,
+docs/instagram-messaging/features/ice-breakers, docs/instagram-messaging/features/persistent-menu. The lengths
+of payloads and of button titles are Messenger's: the pages about Instagram name none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from host.sdk.channel import (
+    Capabilities,
+    IceBreakerLimits,
+    MediaLimits,
+    MenuLimits,
+    QuickReplyLimits,
+    TemplateLimits,
+    Threading,
+)
+from host.sdk.history import HistoryRules
+from host.sdk.i18n import noop
+from host.sdk.messages import MessageKind
+
+MB = 1024 * 1024
+TEXT_LIMIT_BYTES = 1000
+PAYLOAD = 1000
+HEART = "\u2764\ufe0f"
+
+STORED_KINDS = frozenset(
+    {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER}
+)
+"""What somebody sends directly. The media of stories may not be stored; posts and reels belong to others."""
+
+HISTORY = HistoryRules(
+    details=20,
+    limits=(
+        noop(
+            "Of each conversation Instagram tells only the newest 20 messages. Older ones are counted here, "
+            "and can be read in the Instagram app."
+        ),
+        noop(
+            "Message requests are read too, but Instagram does not say which conversations are requests, "
+            "and does not list those in which nothing happened for 30 days."
+        ),
+        noop(
+            "What was unsent, disappearing messages, and taps whose button is not named any more cannot be "
+            "had. Of an edited message there is its latest text, and of shared posts and stories what their "
+            "owners still show."
+        ),
+        noop(
+            "Without Advanced Access for the Meta app, people without a role in it are left out, and so are "
+            "accounts that share an e-mail address or a telephone number."
+        ),
+    ),
+)
+
+CAPABILITIES = Capabilities(
+    text_limit_bytes=TEXT_LIMIT_BYTES,
+    sends=frozenset(
+        {
+            MessageKind.TEXT,
+            MessageKind.IMAGE,
+            MessageKind.VIDEO,
+            MessageKind.AUDIO,
+            MessageKind.FILE,
+            MessageKind.STICKER,
+            MessageKind.SHARE,
+            MessageKind.TEMPLATE,
+        }
+    ),
+    threading=Threading.CONTACT,
+    media={
+        MessageKind.IMAGE: MediaLimits(frozenset({"image/jpeg", "image/png", "image/gif"}), 8 * MB),
+        MessageKind.VIDEO: MediaLimits(
+            frozenset({"video/mp4", "video/quicktime", "video/ogg", "video/x-msvideo", "video/webm"}), 25 * MB
+        ),
+        MessageKind.AUDIO: MediaLimits(frozenset({"audio/aac", "audio/mp4", "audio/wav"}), 25 * MB),
+        MessageKind.FILE: MediaLimits(frozenset({"application/pdf"}), 25 * MB),
+    },
+    images_per_message=10,
+    quick_replies=QuickReplyLimits(most=13, title_length=20, payload_length=PAYLOAD),
+    template=TemplateLimits(
+        elements=10,
+        buttons=3,
+        title_length=80,
+        subtitle_length=80,
+        button_title_length=20,
+        payload_length=PAYLOAD,
+    ),
+    product_template=10,
+    own_post=True,
+    heart=True,
+    reply_quote=True,
+    reactions=frozenset({HEART}),
+    typing=True,
+    mark_seen=True,
+    ice_breakers=IceBreakerLimits(most=4, question_length=80, payload_length=PAYLOAD),
+    menu=MenuLimits(most=5, title_length=30, payload_length=PAYLOAD),
+    mobile_only=frozenset({"quick_replies", "template"}),
+    history=HISTORY,
+)
+
+ANY_REACTION = replace(CAPABILITIES, reactions=frozenset())
+"""What an account has that was connected with Instagram Login: for one of a Page Meta names the heart only
+(docs/instagram-platform/instagram-api-with-instagram-login/messaging-api)."""

@@ -1,0 +1,179 @@
+"""Connect Instagram: accounts without a Page, by Instagram Login.
+
+Meta's pages: docs/instagram-platform/reference/oauth-authorize,
+docs/instagram-platform/instagram-api-with-instagram-login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from host.sdk.cards import (
+    Candidate,
+    Connection,
+    SignIn,
+    SignInChoice,
+    SignInProblem,
+    SignInReturn,
+    SignInStart,
+)
+from host.sdk.i18n import gettext as _
+from host.sdk.i18n import lazy_gettext
+from host.sdk.secrets import Secret
+
+from . import comments, config, signin
+from .accounts import Details
+from .answers import Bought
+from .config import Flavour
+from .connect import connection
+from .graph import Graph, GraphError
+from .values import identifier, mapping, text
+
+WAY = "instagram"
+PROFESSIONAL = {"", "BUSINESS", "MEDIA_CREATOR", "CREATOR"}
+
+
+def begin(start: SignInStart) -> str | SignInProblem:
+    """Return the address of Instagram's dialog."""
+    app = signin.app(Flavour.LOGIN, start.workspace_id)
+    if isinstance(app, SignInProblem):
+        return app
+    # The token carries what this very dialog asked for, so the usual permissions are named again; people are
+    # shown what they have not granted yet.
+    with_comments = comments.ABILITY in start.abilities or comments.wanted(start.account)
+    query = {
+        "client_id": app.id,
+        "redirect_uri": start.return_url,
+        "response_type": "code",
+        "scope": ",".join(config.scopes_of(Flavour.LOGIN, comments=with_comments)),
+        "state": start.state,
+    }
+    return f"{config.address('instagram_dialog_url')}/oauth/authorize?{urlencode(query)}"
+
+
+def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
+    """Exchange the code for a token of 60 days, and ask whose it is."""
+    app, code = signin.app(Flavour.LOGIN, request.workspace_id), signin.code_of(request)
+    if isinstance(app, SignInProblem):
+        return app
+    if isinstance(code, SignInProblem):
+        return code
+    form = {
+        "client_id": app.id,
+        "client_secret": app.secret.reveal(),
+        "grant_type": "authorization_code",
+        "redirect_uri": request.return_url,
+        "code": code,
+    }
+    try:
+        first = unwrapped(
+            Graph(Flavour.LOGIN, Secret(code), app.secret).exchange(
+                f"{config.address('instagram_token_url')}/oauth/access_token", dict[str, Any], form=form
+            )
+        )
+        short = Secret(text(first.get("access_token")))
+        granted = permissions(first.get("permissions"))
+        needed = config.scopes_of(Flavour.LOGIN, comments=comments.ABILITY in request.abilities)
+        problem = signin.lacking(needed, granted) if granted else None
+        if problem is not None:
+            return problem
+        bought = Graph(Flavour.LOGIN, short, app.secret).exchange(
+            f"{config.address('graph_instagram_url')}/access_token",
+            Bought,
+            params={
+                "grant_type": "ig_exchange_token",
+                "client_secret": app.secret.reveal(),
+                "access_token": short.reveal(),
+            },
+        )
+        graph = Graph(Flavour.LOGIN, Secret(bought.access_token), app.secret, prove=False)
+        query = {"fields": "id,user_id,username,name,account_type"}
+        me = unwrapped(graph.call("GET", "me", dict[str, Any], params=query))
+    except GraphError as error:
+        return signin.refused(error)
+    # "id" is the app's own number for the account; webhooks carry "user_id".
+    user_id, username = identifier(me.get("user_id")), text(me.get("username"))
+    if not user_id:
+        return SignInProblem(_("Instagram did not tell which account this is."), signin.again())
+    problem = None
+    if text(me.get("account_type")).upper() not in PROFESSIONAL:
+        problem = SignInProblem(
+            _("This is a personal account. Only professional accounts can be connected."),
+            _("Switch it to a professional account in the Instagram app, then press the button again."),
+        )
+    return [
+        Candidate(
+            external_id=user_id,
+            name=text(me.get("name")) or username,
+            handle=f"@{username}" if username else f"Instagram …{user_id[-4:]}",
+            problem=problem,
+            keep={
+                "ig_username": username,
+                "person": identifier(me.get("id")) or user_id,
+                "token": bought.access_token,
+                "ends": signin.text_of(signin.end_of(bought.expires_in)),
+                "scopes": ",".join(granted or needed),
+            },
+        )
+    ]
+
+
+def connect(choice: SignInChoice) -> Connection | SignInProblem:
+    """Subscribe the account and return what is to be written."""
+    app = signin.app(Flavour.LOGIN, choice.workspace_id)
+    if isinstance(app, SignInProblem):
+        return app
+    candidate, kept = choice.candidate, choice.candidate.keep
+    sentence = choice.taken(candidate.external_id)
+    if sentence:
+        return SignInProblem(sentence)
+    scopes = tuple(filter(None, kept["scopes"].split(",")))
+    settings = signin.comments_setting(choice, Flavour.LOGIN, scopes)
+    details = Details(
+        page_id="",
+        page_name="",
+        ig_user_id=candidate.external_id,
+        ig_username=kept["ig_username"],
+        app_id=app.id,
+        token=Secret(kept["token"]),
+        app_secret=app.secret,
+        token_expires_at=signin.time_of(kept, "ends"),
+        scopes=scopes,
+        subscribed_fields=(),
+        flavour=Flavour.LOGIN,
+        person_id=kept["person"],
+    )
+    made = connection(
+        details,
+        name=choice.account.name if choice.account else candidate.name,
+        way=WAY,
+        settings=settings,
+    )
+    return made if isinstance(made, Connection) else SignInProblem(" ".join(made.values()))
+
+
+def unwrapped(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the object of an answer, which Meta's pages print inside ``data`` and clients see without."""
+    data = answer.get("data")
+    if isinstance(data, list) and data:
+        return mapping(data[0])
+    return mapping(data) if isinstance(data, dict) else answer
+
+
+def permissions(value: object) -> tuple[str, ...]:
+    """Return the permissions of a token: a list, or a text with commas."""
+    items = value if isinstance(value, list) else text(value).split(",")
+    return tuple(text(item).strip() for item in items if text(item).strip())
+
+
+SIGN_IN = SignIn(
+    name=WAY,
+    label=lazy_gettext("Connect Instagram"),
+    begin=begin,
+    finish=finish,
+    connect=connect,
+    available=lambda workspace_id: signin.unavailable(Flavour.LOGIN, workspace_id),
+    abilities=(comments.ABILITY,),
+)

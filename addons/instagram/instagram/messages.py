@@ -1,0 +1,142 @@
+"""What we hand to the Send API, and how to recognise it again in a thread. Pure: nothing here calls anybody.
+
+Meta's pages: docs/instagram-messaging/features/send-message,
+docs/instagram-messaging/features/quick-replies, docs/instagram-messaging/generic-template,
+docs/instagram-messaging/features/product-template, docs/instagram-messaging/features/sender-actions,
+docs/instagram-messaging/features/attachment-upload, docs/messenger-platform/instagram/features/conversation.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from host.sdk.messages import MessageKind, OutgoingPart
+
+from .limits import HEART
+from .values import clean, text
+
+HUMAN_AGENT = "HUMAN_AGENT"
+Body = dict[str, Any]
+
+MEDIA = {
+    MessageKind.IMAGE: "image",
+    MessageKind.VIDEO: "video",
+    MessageKind.AUDIO: "audio",
+    MessageKind.FILE: "file",
+}
+"""Our kinds of file, as attachments are called at Meta."""
+SAMPLE_NAMES = {
+    "image/jpeg": "picture.jpg",
+    "image/png": "picture.png",
+    "image/gif": "picture.gif",
+    "video/mp4": "video.mp4",
+    "video/quicktime": "video.mov",
+    "video/ogg": "video.ogv",
+    "video/x-msvideo": "video.avi",
+    "video/webm": "video.webm",
+    "audio/aac": "audio.aac",
+    "audio/mp4": "audio.m4a",
+    "audio/wav": "audio.wav",
+    "application/pdf": "document.pdf",
+}
+"""What an uploaded file is called: Meta takes no names beyond ASCII, and the customer sees none."""
+
+
+class UnsendableError(ValueError):
+    """The part is of no kind that can be sent, or lacks what its kind is made of."""
+
+
+def send_body(recipient: str, part: OutgoingPart, files: Sequence[Body], tag: str | None) -> Body:
+    """Return the body that sends *part*: as an ordinary response, or under the human agent tag.
+
+    :param files: the ``payload`` of each file: ``{"url": ...}`` or ``{"attachment_id": ...}``.
+    :raises UnsendableError: if there is no such message.
+    """
+    body: Body = {"recipient": {"id": recipient}, "message": _message(part, files)}
+    if part.reply_to:
+        body["reply_to"] = {"mid": part.reply_to}
+    if tag:
+        return body | {"messaging_type": "MESSAGE_TAG", "tag": tag}
+    return body | {"messaging_type": "RESPONSE"}
+
+
+def _message(part: OutgoingPart, files: Sequence[Body]) -> Body:
+    if part.kind in MEDIA and files:
+        parts = [{"type": MEDIA[part.kind], "payload": payload} for payload in files]
+        return {"attachment": parts[0]} if len(parts) == 1 else {"attachments": parts}
+    if part.kind is MessageKind.TEXT and part.text:
+        message: Body = {"text": clean(part.text)}
+        offered = part.content.get("quick_replies")
+        if offered:
+            message["quick_replies"] = [
+                {"content_type": "text", "title": one["title"], "payload": one["payload"]} for one in offered
+            ]
+        return message
+    if part.kind is MessageKind.STICKER and part.content.get("sticker") == "heart":
+        return {"attachment": {"type": "like_heart"}}
+    if part.kind is MessageKind.SHARE and part.content.get("own_post"):
+        return {"attachment": {"type": "MEDIA_SHARE", "payload": {"id": part.content["own_post"]}}}
+    if part.kind is MessageKind.TEMPLATE:
+        return {"attachment": {"type": "template", "payload": _template(part.content)}}
+    raise UnsendableError(part.kind)
+
+
+def _template(content: Mapping[str, Any]) -> Body:
+    if content.get("products"):
+        return {"template_type": "product", "elements": [{"id": one} for one in content["products"]]}
+    if content.get("template"):
+        elements = [_element(one) for one in content["template"]["elements"]]
+        return {"template_type": "generic", "elements": elements}
+    raise UnsendableError("an empty template")
+
+
+def _element(card: Mapping[str, Any]) -> Body:
+    """Return a card as Meta names its parts; what it does not have is left out."""
+    element: Body = {"title": card["title"]}
+    for name in ("subtitle", "image_url"):
+        if card.get(name):
+            element[name] = card[name]
+    if card.get("url"):
+        element["default_action"] = {"type": "web_url", "url": card["url"]}
+    if card.get("buttons"):
+        element["buttons"] = [button_body(one) for one in card["buttons"]]
+    return element
+
+
+def button_body(button: Mapping[str, Any]) -> Body:
+    """Return a button that opens a page, or sends a payload."""
+    if button.get("url"):
+        return {"type": "web_url", "title": button["title"], "url": button["url"]}
+    return {"type": "postback", "title": button["title"], "payload": button["payload"]}
+
+
+def upload_form(kind: MessageKind) -> dict[str, str]:
+    """Return the fields beside the file of an upload; ``is_reusable`` is text in Meta's pages too."""
+    message = f'{{"attachment":{{"type":"{MEDIA[kind]}","is_reusable":"true"}}}}'
+    return {"platform": "instagram", "message": message}
+
+
+def react_body(recipient: str, message: str, emoji: str) -> Body:
+    """Return the body that sets our reaction to *message*, or with no *emoji* takes it away."""
+    if not emoji:
+        payload = {"message_id": message}
+        return {"recipient": {"id": recipient}, "sender_action": "unreact", "payload": payload}
+    reaction = "love" if text(emoji).strip("\ufe0f") == HEART.strip("\ufe0f") else emoji
+    payload = {"message_id": message, "reaction": reaction}
+    return {"recipient": {"id": recipient}, "sender_action": "react", "payload": payload}
+
+
+def action_body(recipient: str, action: str) -> Body:
+    """Return the body of ``typing_on``, ``typing_off`` or ``mark_seen``; nothing else may stand in it."""
+    return {"recipient": {"id": recipient}, "sender_action": action}
+
+
+def alike(one: str, other: str) -> bool:
+    """Tell whether two texts are the same message: Meta trims and may normalise what it was given."""
+    return _normal(one) == _normal(other)
+
+
+def _normal(words: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", clean(words)).split())

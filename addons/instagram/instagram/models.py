@@ -1,0 +1,112 @@
+"""The addon's own tables: what an account needs beyond the host's row, and the admin's checklist."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.sdk.db import (
+    Ascii64,
+    ExternalId,
+    Id,
+    JsonDict,
+    LongText,
+    UTCDateTime,
+    addon_model_base,
+    host_table,
+)
+
+from .config import SLUG
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import DeclarativeBase as Base
+else:
+    Base = addon_model_base(SLUG)
+
+
+class InstagramAccount(Base):
+    """Credentials and facts of one connected account.
+
+    ``uuid`` is made before the row is inserted, because the sealed values are bound to it. The row outlives a
+    disconnect: deliveries that are still on their way must verify, or Meta would see 401s and switch the
+    whole app's webhooks off.
+    """
+
+    __tablename__ = "instagram_accounts"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table("channel_accounts").c.id, ondelete="CASCADE"), unique=True
+    )
+    workspace_id: Mapped[int] = mapped_column(Id, index=True)
+    flavour: Mapped[str] = mapped_column(sa.String(16))
+    page_id: Mapped[str | None] = mapped_column(ExternalId, index=True)
+    page_name: Mapped[str] = mapped_column(sa.String(255))
+    ig_user_id: Mapped[str] = mapped_column(ExternalId, index=True)
+    ig_username: Mapped[str] = mapped_column(sa.String(255))
+    app_id: Mapped[str] = mapped_column(sa.String(32))
+    """The Meta app the token was made for, read from the token."""
+    token: Mapped[str] = mapped_column(LongText)
+    app_secret: Mapped[str] = mapped_column(LongText)
+    verify_token: Mapped[str] = mapped_column(LongText)
+    secret_fingerprint: Mapped[str] = mapped_column(Ascii64, index=True)
+    """Equal for accounts of the same Meta app; says nothing about the secret itself."""
+    token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """NULL: it has no date at which it ends."""
+    renewal_failed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When renewing the token last failed; NULL since it last worked."""
+    renewal_error: Mapped[str | None] = mapped_column(sa.String(500))
+    scopes: Mapped[list[str]] = mapped_column(JsonDict)
+    subscribed_fields: Mapped[list[str]] = mapped_column(JsonDict)
+    token_set_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    app_secret_set_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    verify_token_set_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the watchdog last got an answer from Meta about this account."""
+    person_id: Mapped[str | None] = mapped_column(ExternalId, index=True)
+    """Who signed in, as this app knows them; NULL where credentials were pasted."""
+    leave_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    """When to tell Meta next that the account was disconnected; NULL: nothing to tell."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class WorkspaceApp(Base):
+    """The Meta app a workspace brought itself for one of the two roads; used before the installation's."""
+
+    __tablename__ = "instagram_apps"
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "flavour"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
+    workspace_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table("workspaces").c.id, ondelete="CASCADE")
+    )
+    flavour: Mapped[str] = mapped_column(sa.String(16))
+    app_id: Mapped[str] = mapped_column(sa.String(32))
+    app_secret: Mapped[str] = mapped_column(LongText)
+    app_secret_set_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Deletion(Base):
+    """A person's request to delete what this app holds of them, for the page that says how it stands."""
+
+    __tablename__ = "instagram_deletions"
+
+    code: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    accounts: Mapped[int] = mapped_column(sa.Integer)
+    """How many accounts were cut off because of it."""
+    asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ChecklistMark(Base):
+    """A line of the Meta app checklist an admin ticked. No row: not ticked."""
+
+    __tablename__ = "instagram_checklist"
+
+    item: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    done_by: Mapped[str] = mapped_column(sa.String(255))
+    done_at: Mapped[datetime] = mapped_column(UTCDateTime)

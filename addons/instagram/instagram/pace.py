@@ -1,0 +1,100 @@
+"""How fast Meta lets an account call: limits that are known before, and what it says while answering.
+
+Meta's pages: docs/instagram-platform (100 messages a second, 10 with audio or video, 2 readings of
+conversations), documentation/business-messaging/messenger-platform/overview/rate-limiting (300; the usage
+headers). The limit for one customer is ours.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from host.sdk import settings
+from host.sdk.channel import (
+    AccountRef,
+    Pause,
+    ProviderProblem,
+    ReactRequest,
+    SearchRequest,
+    SendLimit,
+    SendRequest,
+)
+from host.sdk.i18n import noop
+from host.sdk.messages import MessageKind
+
+from .accounts import Credentials, sharing_app
+from .config import SLUG
+from .graph import Usage
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600
+REST_SECONDS = 60.0
+"""How long sending rests when a limit is almost used up and Meta names no time."""
+
+OF_ACCOUNT = noop("Many messages of this account are going out at once. This one follows in its turn.")
+OF_MEDIA = noop(
+    "Instagram takes only a few audio and video messages of an account a second. "
+    "This one follows in its turn."
+)
+OF_CUSTOMER = noop(
+    "This customer has got as many messages within an hour as the limit allows. This one follows by itself."
+)
+OF_APP = noop(
+    "All accounts of the Meta app together have sent as many messages within an hour as the limit allows. "
+    "This one follows by itself."
+)
+OF_LOOKUPS = noop("Instagram lets conversations be read only a few times a second.")
+ALMOST_USED_UP = noop("Meta says that the limit of calls is almost used up, so sending rests for a moment.")
+
+_DEFAULTS = {
+    "sends_per_second": 100,
+    "media_sends_per_second": 10,
+    "sends_per_customer_hour": 200,
+    "sends_per_app_hour": 0,
+    "lookups_per_second": 2,
+    "usage_percent": 95,
+}
+
+
+def limits(
+    account: AccountRef, app_id: str, request: SendRequest | ReactRequest | SearchRequest
+) -> list[SendLimit]:
+    """Return what a call counts against, and where it is counted: account, customer or app."""
+    if isinstance(request, SearchRequest):
+        return _limit("lookups_per_second", f"lookups {account.id}", 1, OF_LOOKUPS)
+    found = _limit("sends_per_second", f"account {account.id}", 1, OF_ACCOUNT, whole=True)
+    if app_id:
+        found += _limit("sends_per_app_hour", f"app {app_id}", HOUR, OF_APP, whole=True)
+    if isinstance(request, SendRequest):
+        if request.part.kind in {MessageKind.AUDIO, MessageKind.VIDEO}:
+            found += _limit("media_sends_per_second", f"media {account.id}", 1, OF_MEDIA)
+        customer = f"customer {account.id} {request.recipient}"
+        found += _limit("sends_per_customer_hour", customer, HOUR, OF_CUSTOMER)
+    return found
+
+
+def pause(found: Credentials, usage: Usage) -> Pause | None:
+    """Return the rest that is due after an answer with *usage*, if any."""
+    most = _number("usage_percent")
+    if not most or (usage.percent < most and not usage.regain_seconds):
+        return None
+    what = ProviderProblem(
+        "", ALMOST_USED_UP, raw=f"usage {usage.percent} %, of the app {usage.app_percent} %"
+    )
+    others = sharing_app(found.account_id) if usage.app_percent >= most else ()
+    return Pause(what, usage.regain_seconds or REST_SECONDS, other_accounts=others)
+
+
+def _limit(setting: str, key: str, seconds: int, sentence: str, *, whole: bool = False) -> list[SendLimit]:
+    amount = _number(setting)
+    return [SendLimit(key, amount, seconds, sentence, whole)] if amount else []
+
+
+def _number(name: str) -> int:
+    """Return a setting that is a number; what is none counts as its default, so that sending goes on."""
+    text = settings.get(SLUG, name).strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    log.error("LOBBY_ADDON_%s_%s is not a number; %s is used", SLUG.upper(), name.upper(), _DEFAULTS[name])
+    return _DEFAULTS[name]

@@ -1,0 +1,56 @@
+"""Who a customer is, as far as Instagram tells (docs/instagram-messaging/features/user-profile)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from host.sdk.channel import NoProfile, Profile
+
+from .accounts import Credentials
+from .graph import GraphError
+from .values import clean
+
+_FOR_GOOD = {100, 9010, 2018218, 2018247}
+"""Codes that say there is no profile to be had; 230 is not one, consent comes with the next message."""
+_FACTS = {
+    "is_verified_user": "verified",
+    "follower_count": "followers",
+    "is_user_follow_business": "follows_us",
+    "is_business_follow_user": "we_follow",
+}
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    name: str | None = None
+    username: str | None = None
+    profile_pic: str | None = None
+    follower_count: int | None = None
+    is_verified_user: bool | None = None
+    is_user_follow_business: bool | None = None
+    is_business_follow_user: bool | None = None
+
+
+FIELDS = ",".join(_Answer.__struct_fields__)
+
+
+def fetch(found: Credentials, contact: str) -> Profile | NoProfile:
+    """Ask for a customer's profile. Failing costs a name, never a message."""
+    if not (contact.isascii() and contact.isdigit()):
+        return NoProfile("not an Instagram-scoped id", retry=False)
+    try:
+        answer = found.graph().call("GET", contact, _Answer, params={"fields": FIELDS})
+    except GraphError as error:
+        return NoProfile(error.quote, retry=error.code not in _FOR_GOOD)
+    facts: dict[str, Any] = {}
+    for field, fact in _FACTS.items():
+        value = getattr(answer, field)
+        if value is not None:
+            facts[fact] = value
+    return Profile(
+        name=clean(answer.name).strip() or None if answer.name else None,
+        username=clean(answer.username).strip() or None if answer.username else None,
+        facts=facts,
+        picture_url=answer.profile_pic or None,
+    )

@@ -1,0 +1,219 @@
+"""Sending one part, a reaction or a sign of life, and what Meta's answer means for the host.
+
+The outcomes are those of docs/architecture.md. An upload never reaches the customer, so whatever becomes of
+one, the message is certainly not sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from host.sdk import clock
+from host.sdk.channel import (
+    Held,
+    NotSent,
+    ProviderProblem,
+    ReactRequest,
+    Rejected,
+    SendRequest,
+    SendResult,
+    Sent,
+    Unknown,
+)
+from host.sdk.i18n import noop
+from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.text import byte_length
+
+from . import pace, posts
+from .accounts import Credentials, sharing_app
+from .answers import ActionAnswer, SendAnswer
+from .errors import Known, Outcome, Scope, classify, problem
+from .graph import GraphError, Usage
+from .limits import CAPABILITIES, TEXT_LIMIT_BYTES
+from .messages import MEDIA, Body, UnsendableError, action_body, react_body, send_body
+from .values import identifier
+
+log = logging.getLogger(__name__)
+
+FETCH_PATIENCE = 100.0
+"""Seconds for an answer while Meta fetches our file; it gives up on a video after 75 itself."""
+NOT_FETCHED = frozenset({2018008, 2018294})
+"""Subcodes that say Meta could not fetch our file: its bytes are uploaded instead."""
+
+NO_CREDENTIALS = Known(
+    code=0,
+    outcome=Outcome.RECONNECT,
+    sentence=noop("This account's sign-in cannot be read here."),
+    cause=noop("The stored credentials are missing, or the key they were encrypted with is."),
+    next_step=noop("Ask the workspace owner to reconnect the account. The message waits until then."),
+)
+TOO_LONG = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("The message is longer than the 1,000 bytes Instagram takes."),
+    cause=noop("The text was not split."),
+    next_step=noop("Shorten it, or send it as several messages."),
+)
+NOT_SENDABLE = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("This kind of message cannot be sent on Instagram."),
+    cause=noop("Instagram has no such message, or a part of it is missing."),
+    next_step=noop("Send it another way."),
+)
+REFUSED_ONCE = Known(
+    code=0,
+    outcome=Outcome.WAIT,
+    sentence=noop("Instagram refused this account's sign-in once, but accepts it now."),
+    cause=noop("A passing fault at Meta."),
+    next_step=noop("Nothing to do: it is sent again by itself."),
+)
+NOT_PREPARED = Known(
+    code=0,
+    outcome=Outcome.WAIT,
+    sentence=noop("What belongs to this message could not be handed to Instagram yet."),
+    cause=noop("The upload of a file, or the search for a post, broke off or was not confirmed."),
+    next_step=noop("Nothing to do: it is tried again by itself."),
+)
+NO_SUCH_POST = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("This account has no such post."),
+    cause=noop("The link leads to somebody else's post, to a story, or to one of long ago."),
+    next_step=noop("Copy the link of a post of this account, then send it again."),
+)
+
+
+def send(found: Credentials | None, request: SendRequest) -> SendResult:
+    """Send one part of a reply."""
+    part = request.part
+    refused = _refused(part)
+    if refused is not None:
+        return Rejected(problem(refused))
+    if found is None:
+        return Held(problem(NO_CREDENTIALS))
+    if part.kind is MessageKind.SHARE and posts.is_link(part.content["own_post"]):
+        try:
+            post = posts.find(found, part.content["own_post"])
+        except GraphError as error:
+            return _before_outcome(found, error)
+        if post is None:
+            return Rejected(problem(NO_SUCH_POST))
+        request = replace(request, part=replace(part, content={"own_post": post}))
+    by_url = [{"url": file.url} for file in part.files if file.url]
+    if len(by_url) == len(part.files):
+        try:
+            return _send(found, request, by_url)
+        except GraphError as error:
+            if error.subcode not in NOT_FETCHED or not part.files:
+                return outcome(found, error)
+            log.warning("Meta cannot fetch a file of ours (%s); it is uploaded instead", error.key)
+    uploaded: list[Body] = []
+    for file in part.files:
+        try:
+            uploaded.append({"attachment_id": _upload(found, file)})
+        except GraphError as error:
+            return _before_outcome(found, error)
+    try:
+        return _send(found, request, uploaded)
+    except GraphError as error:
+        return outcome(found, error)
+
+
+def _refused(part: OutgoingPart) -> Known | None:
+    """Return why *part* cannot be sent, whatever the account; the host has checked the same before."""
+    if part.kind is MessageKind.TEXT and byte_length(part.text) > TEXT_LIMIT_BYTES:
+        return TOO_LONG
+    most = CAPABILITIES.images_per_message if part.kind is MessageKind.IMAGE else 1
+    if len(part.files) > (most if part.kind in MEDIA else 0):
+        return NOT_SENDABLE
+    try:
+        send_body("0", part, [{} for _ in part.files], None)
+    except (UnsendableError, KeyError, TypeError, AttributeError):
+        return NOT_SENDABLE
+    return None
+
+
+def _send(found: Credentials, request: SendRequest, files: list[Body]) -> SendResult:
+    body = send_body(request.recipient, request.part, files, request.tag)
+    said: list[Usage] = []
+    answer = found.graph().call(
+        "POST",
+        f"{found.node}/messages",
+        SendAnswer,
+        json=body,
+        patience=FETCH_PATIENCE if files or request.part.kind is MessageKind.TEMPLATE else None,
+        heard=said.append,
+    )
+    if not identifier(answer.message_id):
+        raise GraphError("the answer names no message", status=200)
+    return Sent(identifier(answer.message_id), pace.pause(found, said[0]))
+
+
+def _upload(found: Credentials, file: OutgoingFile) -> str:
+    answer = found.graph().upload(found.node, file)
+    if not identifier(answer.attachment_id):
+        raise GraphError("the answer names no attachment", status=200)
+    return identifier(answer.attachment_id)
+
+
+def react(found: Credentials | None, request: ReactRequest) -> SendResult:
+    """Set, change or take away our reaction."""
+    if found is None:
+        return Held(problem(NO_CREDENTIALS))
+    body = react_body(request.recipient, request.message, request.emoji)
+    try:
+        found.graph().call("POST", f"{found.node}/messages", ActionAnswer, json=body)
+    except GraphError as error:
+        return outcome(found, error)
+    return Sent(request.message)
+
+
+def act(found: Credentials | None, contact: str, action: str) -> None:
+    """Show typing or seen.
+
+    :raises GraphError: if Meta does not do it.
+    """
+    if found is not None:
+        found.graph().call("POST", f"{found.node}/messages", ActionAnswer, json=action_body(contact, action))
+
+
+def outcome(found: Credentials, error: GraphError) -> SendResult:
+    """Return what an error while sending means."""
+    known = classify(error)
+    if known.outcome is Outcome.RECONNECT:
+        return _confirmed(found, known, error)
+    what = problem(known, error)
+    if known.outcome is Outcome.WAIT:
+        return _limited(found, known, error, what)
+    if known.outcome is Outcome.UNKNOWN:
+        return Unknown(what)
+    until = None if known.wait_seconds is None else clock.now() + timedelta(seconds=known.wait_seconds)
+    return Rejected(what, whole_contact=known.closes, until=until if known.closes else None)
+
+
+def _limited(found: Credentials, known: Known, error: GraphError, what: ProviderProblem) -> NotSent:
+    """Return how long to wait, and who has to: the limit of an app stops all its accounts."""
+    wait = error.usage.regain_seconds or known.wait_seconds
+    others = sharing_app(found.account_id) if known.scope is Scope.APP else ()
+    whole = known.scope in {Scope.ACCOUNT, Scope.APP}
+    return NotSent(what, retry_after=wait, whole_account=whole, other_accounts=others)
+
+
+def _before_outcome(found: Credentials, error: GraphError) -> SendResult:
+    """Return what an error means in what goes before the message itself: nothing was sent, whatever it is."""
+    result = outcome(found, error)
+    return NotSent(problem(NOT_PREPARED, error)) if isinstance(result, Unknown) else result
+
+
+def _confirmed(found: Credentials, known: Known, error: GraphError) -> SendResult:
+    """Ask once more before an account needs a new sign-in: Meta refuses good tokens at times."""
+    try:
+        found.graph().me()
+    except GraphError as second:
+        again = classify(second)
+        if again.outcome is Outcome.RECONNECT:
+            return Held(problem(known, error))
+    return NotSent(problem(REFUSED_ONCE, error))

@@ -1,0 +1,118 @@
+"""What both ways of signing in share: the app, what the dialog says instead of a code, plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from host.sdk import clock
+from host.sdk.cards import SignInChoice, SignInProblem, SignInReturn
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import gettext as _
+
+from . import apps, comments, config
+from .graph import GraphError
+from .values import clean
+
+
+def again() -> str:
+    """Return the next step after most of what can go wrong."""
+    return str(_("Press the button again."))
+
+
+def app(flavour: config.Flavour, workspace_id: int) -> config.MetaApp | SignInProblem:
+    """Return the app to sign in to: the workspace's own, else the installation's."""
+    try:
+        found = apps.app_of(flavour, workspace_id)
+    except SecretUnreadableError:
+        return SignInProblem(
+            _("The secret of this workspace's own Meta app cannot be read."),
+            _("Enter it again under Settings, Channels, Own Meta app."),
+        )
+    if found is not None:
+        return found
+    return SignInProblem(
+        _("Signing in is not set up on this desk."),
+        _("Ask your admin to enter the Meta app's id and secret, or connect by pasting credentials."),
+    )
+
+
+def unavailable(flavour: config.Flavour, workspace_id: int) -> str | None:
+    """Return why this way cannot be offered in a workspace, or None."""
+    found = app(flavour, workspace_id)
+    return found.sentence if isinstance(found, SignInProblem) else None
+
+
+def code_of(request: SignInReturn) -> str | SignInProblem:
+    """Return the code the dialog gave, or what it said instead."""
+    values = request.values
+    # Instagram appends "#_" to the address; some clients carry it along.
+    code = values.get("code", "").removesuffix("#_")
+    if code and "error" not in values:
+        return code
+    reason = values.get("error_reason", "") or values.get("error", "")
+    if reason in {"user_denied", "access_denied"}:
+        return SignInProblem(
+            _("You cancelled in the dialog, so nothing was connected."),
+            _("Press the button again and choose Continue."),
+        )
+    words = clean(values.get("error_description", "") or values.get("error_message", "") or reason)[:300]
+    if words:
+        return SignInProblem(
+            _("Meta ended the sign-in: %(words)s", words=words), _("If it stays, tell your admin.")
+        )
+    return SignInProblem(_("Nothing came back from Meta's dialog, so nothing was connected."), again())
+
+
+def refused(error: GraphError) -> SignInProblem:
+    """Return what an error during the exchange means."""
+    if error.code is None:
+        return SignInProblem(
+            _("Meta could not be asked, so nothing was connected. %(words)s", words=error.quote),
+            _("Try again in a few minutes."),
+        )
+    if "client secret" in error.words.lower() or "client_secret" in error.words.lower():
+        return SignInProblem(
+            _("Meta does not accept the app secret of this desk."),
+            _("Tell your admin: the app's secret has to be copied again from the Meta app."),
+        )
+    if "redirect_uri" in error.words:
+        return SignInProblem(
+            _("Meta does not know this desk's address as a place to come back to."),
+            _("Tell your admin: the address has to be entered in the Meta app's login settings."),
+        )
+    return SignInProblem(_("Meta did not complete the sign-in: %(words)s", words=error.quote), again())
+
+
+def lacking(wanted: tuple[str, ...], granted: tuple[str, ...]) -> SignInProblem | None:
+    """Return what to say when permissions were unticked in the dialog, or None."""
+    missing = [name for name in wanted if name not in granted]
+    if not missing:
+        return None
+    return SignInProblem(
+        _("These permissions were not given: %(missing)s.", missing=", ".join(missing)),
+        _("Press the button again and leave everything ticked."),
+    )
+
+
+def comments_setting(
+    choice: SignInChoice, flavour: config.Flavour, scopes: tuple[str, ...]
+) -> dict[str, object]:
+    """Return where the Comments switch stands after signing in: on if asked for, or it was and may stay."""
+    on = comments.ABILITY in choice.abilities or comments.wanted(choice.account)
+    return {comments.SETTING: on and comments.allowed(flavour, scopes)}
+
+
+def end_of(expires_in: float) -> datetime | None:
+    """Return when a token ends that lasts this many seconds; None for one without an end."""
+    return clock.now() + timedelta(seconds=expires_in) if 0 < expires_in < 10**9 else None
+
+
+def text_of(at: datetime | None) -> str:
+    """Return a time as text to keep."""
+    return "" if at is None else at.isoformat()
+
+
+def time_of(kept: Mapping[str, str], name: str) -> datetime | None:
+    """Return a time kept as text."""
+    return datetime.fromisoformat(kept[name]) if kept.get(name) else None

@@ -1,0 +1,182 @@
+"""Looking into a thread at Instagram for a message whose sending nobody confirmed.
+
+Meta's page: docs/messenger-platform/instagram/features/conversation. Details come for the newest 20 messages
+of a thread only; times are in whole seconds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from host.sdk.channel import (
+    Absent,
+    CannotTell,
+    Found,
+    Held,
+    NotSent,
+    Pause,
+    SearchRequest,
+    SearchResult,
+    Unknown,
+)
+from host.sdk.messages import MessageKind, OutgoingPart
+
+from .accounts import Credentials
+from .errors import problem
+from .graph import GraphError
+from .messages import alike
+from .sending import NO_CREDENTIALS, outcome
+from .values import identifier, moment
+
+DETAILED = 20
+SKEW = timedelta(seconds=5)
+AGAIN_SECONDS = 60.0
+"""When to read again what could not be read, where Meta names no time."""
+LONGEST = timedelta(minutes=10)
+"""What we look for was accepted, if at all, within this time after the attempt."""
+
+
+class _Person(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class _File(msgspec.Struct, frozen=True):
+    """A file as the Conversations API shows it: what it is, is told by what is there."""
+
+    mime_type: str | None = None
+    image_data: dict[str, Any] | None = None
+    video_data: dict[str, Any] | None = None
+    file_url: str | None = None
+
+    @property
+    def kind(self) -> MessageKind | None:
+        """The kind, as far as it can be told: audio and documents look alike."""
+        family = (self.mime_type or "").partition("/")[0]
+        if self.image_data is not None or family == "image":
+            return MessageKind.IMAGE
+        if self.video_data is not None or family == "video":
+            return MessageKind.VIDEO
+        return MessageKind.AUDIO if family == "audio" else None
+
+
+class _Files(msgspec.Struct, frozen=True):
+    data: tuple[_File, ...] = ()
+
+
+class _Message(msgspec.Struct, frozen=True):
+    id: str
+    created_time: str | int = ""
+    message: str | None = None
+    sender: _Person | None = msgspec.field(default=None, name="from")
+    attachments: _Files | None = None
+
+
+class _Messages(msgspec.Struct, frozen=True):
+    data: tuple[_Message, ...] = ()
+
+
+class _Thread(msgspec.Struct, frozen=True):
+    id: str = ""
+    messages: _Messages = _Messages()
+
+
+class _Threads(msgspec.Struct, frozen=True):
+    data: tuple[_Thread, ...] = ()
+
+
+def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
+    """Look for our message: from us, the same text or files, within the attempt's time, not known already."""
+    if found is None:
+        return Held(problem(NO_CREDENTIALS))
+    fields = f"messages.limit({DETAILED}){{id,created_time,from,message,attachments}}"
+    params = {"platform": "instagram", "user_id": request.recipient, "fields": fields}
+    try:
+        answer = found.graph().call("GET", f"{found.node}/conversations", _Threads, params=params)
+    except GraphError as error:
+        return _not_read(found, error)
+    if not answer.data:
+        return CannotTell("Instagram lists no thread with this person")
+    listed = [message for thread in answer.data for message in thread.messages.data]
+    return _look(listed, found.ig_user_id, request)
+
+
+def _not_read(found: Credentials, error: GraphError) -> SearchResult:
+    """Return what an error while reading means: by the same table as while sending, and nothing was sent."""
+    if error.code is None and error.status is not None and error.status < 300:
+        return CannotTell(error.quote)  # an answer of another shape has it the next time too
+    match outcome(found, error):
+        case Held() as held:
+            return held
+        case NotSent(what, seconds, whole, others):
+            known = seconds is not None
+            return Pause(what, seconds or AGAIN_SECONDS, whole and known, others if known else ())
+        case Unknown(what):
+            return Pause(what, AGAIN_SECONDS, whole_account=False)
+    return CannotTell(error.quote)
+
+
+def _look(listed: list[_Message], ours: str, request: SearchRequest) -> SearchResult:
+    earliest = request.attempted_at.replace(microsecond=0) - SKEW
+    latest = request.attempted_at + LONGEST
+    matches: list[tuple[datetime, str]] = []
+    reaches_back = len(listed) < DETAILED
+    unclear = False
+    for message in listed:
+        at = moment(message.created_time)
+        if at is None:
+            unclear = True
+            continue
+        if at < earliest:
+            reaches_back = True
+            continue
+        if at > latest:
+            continue
+        if message.sender is None or message.message is None:
+            unclear = True
+            continue
+        if message.sender.id != ours:
+            continue
+        same = _same(message, request.part)
+        if same:
+            matches.append((at, identifier(message.id)))
+        elif same is None and identifier(message.id) not in request.known:
+            unclear = True
+    fresh = sorted(match for match in matches if match[1] not in request.known)
+    if fresh:
+        return Found(fresh[0][1])
+    if unclear:
+        return CannotTell("Instagram shows messages of that time without their content")
+    return Absent() if reaches_back else CannotTell("Instagram shows the newest 20 messages only")
+
+
+def _same(message: _Message, part: OutgoingPart) -> bool | None:
+    """Tell whether *message* is what *part* asked to send; None where that cannot be told.
+
+    Sending twice is worse than asking a person: only what is certainly something else is False.
+    """
+    if part.kind is MessageKind.TEXT:
+        return alike(message.message or "", part.text)
+    if message.message:
+        return False
+    files = () if message.attachments is None else message.attachments.data
+    kinds = {file.kind for file in files}
+    if part.kind not in _LOOKS_LIKE:
+        # How Meta shows a heart, a template or a post here is not documented.
+        return False if files and None not in kinds else None
+    if not files or not kinds <= _LOOKS_LIKE[part.kind]:
+        return False if files and not kinds & _LOOKS_LIKE[part.kind] else None
+    if kinds != {part.kind} or len(files) < len(part.files):
+        return None
+    return len(files) == len(part.files)
+
+
+_LOOKS_LIKE: dict[MessageKind, set[MessageKind | None]] = {
+    MessageKind.IMAGE: {MessageKind.IMAGE, MessageKind.VIDEO, None},
+    MessageKind.VIDEO: {MessageKind.VIDEO, None},
+    MessageKind.AUDIO: {MessageKind.AUDIO, MessageKind.VIDEO, None},
+    MessageKind.FILE: {None},
+}
+"""What a file of each kind may come back as: an animated picture as a video, a document as nothing known."""

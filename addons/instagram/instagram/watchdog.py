@@ -1,0 +1,110 @@
+"""Every ten minutes: is each account's token alive, and does Meta still deliver to us?
+
+Meta ends a subscription by itself after an hour of failing deliveries, and tells nobody but the developer
+(documentation/business-messaging/messenger-platform/webhooks).
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+from host.sdk.accounts import AccountState, catch_up, clear_warning, mark_needs_reconnect, overview, warn
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import noop
+from host.sdk.pages import Job
+
+from . import comments, config
+from .accounts import Credentials, credentials, find
+from .checks import held_of
+from .errors import Outcome, classify
+from .graph import GraphError
+from .probe import is_dead
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=10)
+SUBSCRIPTION = "subscription"
+
+
+def watch() -> None:
+    """Look after every connected account; one that fails stops none of the others."""
+    for row in overview(config.CHANNEL):
+        if row.state is not AccountState.CONNECTED:
+            continue
+        try:
+            found = credentials(row.account.id)
+            if found is not None:
+                look_after(found)
+        except SecretUnreadableError as error:
+            log.error("the credentials of account %s cannot be read: %s", row.account.id, error)
+        except GraphError as error:
+            log.warning("account %s could not be checked with Meta: %s", row.account.id, error.quote)
+        except Exception:
+            log.exception("looking after account %s failed", row.account.id)
+
+
+def look_after(found: Credentials) -> bool:
+    """Check one account: mark it when its token is dead, subscribe it again when Meta dropped it.
+
+    :return: whether Meta takes its token.
+    :raises GraphError: when Meta could not be asked; nothing is concluded from that.
+    """
+    graph = found.graph()
+    try:
+        graph.me()
+    except GraphError as error:
+        known = classify(error)
+        if known.outcome is not Outcome.RECONNECT or not is_dead(found):
+            raise
+        log.warning("account %s has to be connected again: %s", found.account_id, error.quote)
+        mark_needs_reconnect(found.account_id, known.sentence)
+        return False
+    with db.read() as session:
+        row = find(session, found.account_id)
+    if row is None:
+        return True
+    wanted = config.fields_of(found.flavour, comments=comments.is_on(found.account_id))
+    held = _held(found, row.app_id)
+    if any(name not in held for name in wanted):
+        log.warning(
+            "account %s was not subscribed to everything at Meta; subscribing again", found.account_id
+        )
+        graph.subscribe(found.node, tuple(dict.fromkeys((*wanted, *held))))
+        deaf = "messages" not in held
+        held = _held(found, row.app_id)
+        if deaf and "messages" in held:
+            # What was written while nothing was delivered does not come by itself any more.
+            catch_up(found.account_id)
+    db.write(_note, found.account_id, held)
+    missing = [name for name in wanted if name not in held]
+    if not missing:
+        clear_warning(found.account_id, SUBSCRIPTION)
+        return True
+    warn(
+        found.account_id,
+        SUBSCRIPTION,
+        noop("Meta does not deliver everything: it took the subscription and does not list %(missing)s."),
+        next_step=noop("Press Subscribe again on its card; if it stays, Diagnose says what is in the way."),
+        details={"missing": ", ".join(missing)},
+        stage=",".join(missing)[:64],
+        bad=True,
+    )
+    return True
+
+
+def _held(found: Credentials, app_id: str) -> tuple[str, ...]:
+    return held_of(found.graph().subscriptions(found.node), found.flavour, app_id) or ()
+
+
+def _note(session: Session, account_id: int, held: tuple[str, ...]) -> None:
+    row = find(session, account_id)
+    if row is not None:
+        row.subscribed_fields = list(held)
+        row.checked_at = clock.now()
+
+
+JOB = Job("watchdog", EVERY, watch)

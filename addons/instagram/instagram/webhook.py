@@ -1,0 +1,122 @@
+"""Deciding on Meta's requests: the verification of an address, and who is believed.
+
+Meta's pages: docs/instagram-platform/webhooks, documentation/business-messaging/messenger-platform/webhooks.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+from itertools import islice
+
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest
+
+from . import config
+from .accounts import Book, Bound, book
+from .envelopes import GONE, cut
+
+MOST_IDS = 1_000
+MOST_NAMED_SECRETS = 20
+MOST_UNNAMED_BODY = 64 * 1024
+SHOWN = 4
+"""Characters of a wrong verify token that are kept, for the owner to see which one Meta holds."""
+
+_ID = re.compile(rb'"id"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"?([0-9]{1,32})')
+_SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+_CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
+_DUMMY = os.urandom(32)
+"""Compared against where no secret is known, so that this takes as long as a wrong signature."""
+
+
+def verify(request: WebhookRequest) -> Verified | Refused:
+    """Answer whether this address is ours: the challenge, verbatim, for the right verify token.
+
+    On an account's own address only its token counts; on the shared one that of any connected account, and
+    the installation's.
+    """
+    known = book.get()
+    if request.account is None:
+        bounds = [bound for found in known.by_account.values() for bound in found if bound.live]
+    else:
+        one = known.by_uuid.get(request.account)
+        bounds = [one] if one is not None and one.live else []
+    given = request.query.get("hub.verify_token", "").encode("utf-8", "replace")
+    right, whose = False, None
+    tokens: dict[bytes, int | None] = {b.verify_token: b.account_id for b in bounds if b.verify_token}
+    if request.account is None:
+        tokens[config.verify_token().encode()] = None
+        tokens |= {config.verify_token(one).encode(): None for one in known.with_own_app}
+    for token, account_id in (tokens or {_DUMMY: None}).items():
+        if hmac.compare_digest(token, given):
+            right, whose = True, account_id
+    challenge = request.query.get("hub.challenge", "")
+    if not right or request.query.get("hub.mode") != "subscribe":
+        meant = bounds[0].account_id if request.account is not None and bounds else None
+        return Refused(403, "verify_token", meant, _beginning(request.query.get("hub.verify_token", "")))
+    if not _CHALLENGE.fullmatch(challenge):
+        return Refused(403, "challenge")
+    return Verified(challenge, whose)
+
+
+def _beginning(token: str) -> str:
+    """Return how a wrong token begins; nothing of one so short that this would be most of it."""
+    return token[:SHOWN] if len(token) >= 2 * SHOWN else ""
+
+
+def authenticate(request: WebhookRequest) -> Accepted | Refused:
+    """Believe a delivery that carries the right signature over its raw bytes, and cut it into envelopes.
+
+    No query is made: accounts and secrets come from memory. All candidate secrets are compared, none skipped.
+
+    :raises SecretUnreadableError: if none matches and the secret of an account it names cannot be decrypted.
+    """
+    body = request.body
+    known = book.get()
+    named = _named(known, request)
+    header = _SIGNATURE.fullmatch(request.headers.get("x-hub-signature-256", ""))
+    given = bytes.fromhex(header[1]) if header is not None else b""
+    matched = None
+    for secret in _candidates(known, request, named) or (_DUMMY,):
+        if hmac.compare_digest(hmac.digest(secret, body, "sha256"), given) and secret is not _DUMMY:
+            matched = secret
+    if matched is None:
+        return _refused(named)
+    envelopes = cut(body, known, matched)
+    return Accepted(envelopes, keep_raw=all(envelope.ignored != GONE for envelope in envelopes))
+
+
+def _named(known: Book, request: WebhookRequest) -> list[Bound]:
+    """Return the accounts a request is about, before anything of it is believed or parsed."""
+    if request.account is not None:
+        one = known.by_uuid.get(request.account)
+        return [] if one is None else [one]
+    by_id = known.by_id
+    found: list[Bound] = []
+    seen = set()
+    for match in islice(_ID.finditer(request.body), MOST_IDS):
+        name = match[1]
+        if name in by_id and name not in seen:
+            seen.add(name)
+            found += by_id[name]
+    return found
+
+
+def _candidates(known: Book, request: WebhookRequest, named: list[Bound]) -> tuple[bytes, ...]:
+    """Return the distinct secrets a delivery may have been signed with."""
+    if named:
+        first = [bound.secret for bound in named if bound.secret]
+        others = [secret for bound in named for secret in bound.others if secret]
+        return tuple(dict.fromkeys(first + others))[:MOST_NAMED_SECRETS]
+    if request.account is None and len(request.body) <= MOST_UNNAMED_BODY:
+        return known.secrets
+    return ()
+
+
+def _refused(named: list[Bound]) -> Refused:
+    if any(not bound.secrets for bound in named):
+        # Nobody can tell whether this is Meta, and 401s could cost the app its webhooks: the host answers 503
+        # to a raise, and Meta tries again.
+        raise SecretUnreadableError("the app secret of an account cannot be decrypted")
+    return Refused(401, "signature", named[0].account_id if named else None)

@@ -1,0 +1,95 @@
+"""The credentials of connected bots: sealed in the table, and the webhook's secrets at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+from host.sdk.accounts import AccountState
+from host.sdk.channel import AccountRef
+from host.sdk.secrets import Place, Secret, SecretUnreadableError, seal, unseal
+
+from .models import TelegramAccount
+
+_accounts = db.host_table("channel_accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What it takes to call Telegram for a bot, and to know its requests."""
+
+    token: Secret
+    secret: Secret
+    token_set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bot as the webhook needs it."""
+
+    account_id: int
+    secret: bytes = field(repr=False)
+
+
+def _place(column: str, workspace_id: int, uuid: str) -> Place:
+    return Place("telegram_accounts", column, workspace_id, uuid)
+
+
+def store(session: Session, account: AccountRef, token: Secret, secret: Secret) -> None:
+    """Write the credentials of *account*, in place of those before."""
+    where = account.workspace_id, account.uuid
+    session.execute(sa.delete(TelegramAccount).where(TelegramAccount.account_id == account.id))
+    session.execute(
+        sa.insert(TelegramAccount).values(
+            account_id=account.id,
+            token=seal(token, _place("token", *where)),
+            secret=seal(secret, _place("secret", *where)),
+            token_set_at=clock.now(),
+        )
+    )
+
+
+def of(account: AccountRef) -> Credentials | None:
+    """Return the credentials of *account*; None if it has none, or none that can be read."""
+    where = account.workspace_id, account.uuid
+    with db.read() as session:
+        row = session.get(TelegramAccount, account.id)
+    if row is None:
+        return None
+    try:
+        return Credentials(
+            token=unseal(row.token, _place("token", *where)),
+            secret=unseal(row.secret, _place("secret", *where)),
+            token_set_at=row.token_set_at,
+        )
+    except SecretUnreadableError:
+        return None
+
+
+def _load() -> Mapping[str, Bound]:
+    query = (
+        sa.select(
+            *(_accounts.c.id, _accounts.c.workspace_id, _accounts.c.uuid, _accounts.c.external_id),
+            TelegramAccount.secret,
+        )
+        .join(TelegramAccount, TelegramAccount.account_id == _accounts.c.id)
+        .where(_accounts.c.state != AccountState.DISCONNECTED)
+    )
+    found = {}
+    with db.read() as session:
+        for row in session.execute(query):
+            try:
+                opened = unseal(row.secret, _place("secret", row.workspace_id, row.uuid))
+            except SecretUnreadableError:
+                continue  # its requests are refused, and Telegram sends them again
+            found[row.external_id] = Bound(row.id, opened.reveal().encode())
+    return found
+
+
+secrets = db.Snapshot(_load)
+"""The id of each connected bot -> what its webhook is held to. A request costs no query."""

@@ -1,0 +1,43 @@
+"""What the addon tells the host: its channel, card, webhook and table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from host.sdk.cards import SettingsCard
+from host.sdk.channel import ChannelAdapter
+from host.sdk.hookspecs import hookimpl
+from host.sdk.pages import Migrations
+from host.sdk.webhooks import WebhookRoute
+
+from . import webhook
+from .accounts import secrets
+from .card import CARD
+from .channel import TelegramAdapter
+
+
+@hookimpl
+def register_channels() -> Sequence[ChannelAdapter]:
+    return [TelegramAdapter()]
+
+
+@hookimpl
+def register_settings_cards() -> Sequence[SettingsCard]:
+    return [CARD]
+
+
+@hookimpl
+def register_webhook_routes() -> Sequence[WebhookRoute]:
+    return [WebhookRoute("webhook", "telegram", webhook.authenticate)]
+
+
+@hookimpl
+def register_migrations() -> Migrations:
+    return Migrations(Path(__file__).resolve().parent.parent / "migrations")
+
+
+@hookimpl
+def addon_deactivated() -> None:
+    # The webhook's secrets of all bots are held decrypted; nothing needs them any more.
+    secrets.forget()

@@ -1,0 +1,86 @@
+"""Calls to the Bot API, and what goes wrong with them.
+
+The token is part of the address, there is no other way: the client keeps addresses out of its errors, and
+nothing here quotes one. https://core.telegram.org/bots/api#making-requests
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from host.sdk import settings
+from host.sdk.http import Client, FetchError, Multipart, Response
+from host.sdk.messages import OutgoingFile
+from host.sdk.secrets import Secret
+
+CLIENT = Client(frozenset({"api.telegram.org"}), read_timeout=15, total_timeout=30)
+UPLOAD_SECONDS = 180.0
+"""For a file on its way up, and until Telegram has looked at it."""
+
+
+class BotError(Exception):
+    """Telegram answered, and did not do it.
+
+    :ivar code: its ``error_code``, which is the status of HTTP.
+    :ivar words: its ``description``.
+    :ivar retry_after: seconds it asks us to wait, where it says so.
+    """
+
+    def __init__(self, code: int, words: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{code}: {words}")
+        self.code = code
+        self.words = words
+        self.retry_after = retry_after
+
+
+def call(token: Secret, method: str, **fields: Any) -> Any:
+    """Call *method* and return its result.
+
+    :raises BotError: if Telegram refuses.
+    :raises FetchError: when there is no usable answer; ``sent`` tells whether the request may have arrived.
+    """
+    return _result(CLIENT.request("POST", _address(token, method), json=fields))
+
+
+def upload(token: Secret, method: str, name: str, file: OutgoingFile, fields: Mapping[str, str]) -> Any:
+    """Call *method* with the bytes of *file* as its field *name*; errors as :func:`call`."""
+    form = Multipart(fields, name, file.name or "file", file.content_type, file.size, file.open)
+    return _result(
+        CLIENT.request(
+            "POST",
+            _address(token, method),
+            multipart=form,
+            read_timeout=UPLOAD_SECONDS,
+            total_timeout=UPLOAD_SECONDS,
+        )
+    )
+
+
+def file_address(token: Secret, path: str) -> str:
+    """Return where the file is that ``getFile`` calls *path*; good for an hour, secret as the token is."""
+    return f"{settings.get('telegram', 'api_url')}/file/bot{token.reveal()}/{quote(path)}"
+
+
+def _address(token: Secret, method: str) -> str:
+    return f"{settings.get('telegram', 'api_url')}/bot{token.reveal()}/{method}"
+
+
+def _result(answer: Response) -> Any:
+    try:
+        found = answer.json()
+    except FetchError:
+        if answer.status >= 400:
+            raise BotError(answer.status, "no reason given") from None
+        raise
+    if not isinstance(found, dict):
+        raise FetchError("Telegram answered with something else than an object", sent=True)
+    if found.get("ok") is True and "result" in found:
+        return found["result"]
+    if answer.status < 400:
+        raise FetchError("Telegram answered neither yes nor no", sent=True)
+    parameters = found.get("parameters")
+    wait = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    words = str(found.get("description") or "no reason given")[:300]
+    raise BotError(answer.status, words, float(wait) if isinstance(wait, int) else None)

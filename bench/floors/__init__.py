@@ -1,0 +1,1 @@
+"""The least each figure can cost: programs of a screenful that do only that."""

@@ -1,0 +1,72 @@
+"""``python -m bench.serve``: `lobby run`, plus a route that does nothing, and what the figures compare with.
+
+``BENCH_BATCH`` is how many deliveries share a commit; ``BENCH_SYNCHRONOUS=NORMAL`` has SQLite answer before
+the disk has synced. Production has no such switches: only this program, which is no part of it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flask import Blueprint
+from sqlalchemy import event
+
+from host import app, config, db, logs, secrets
+from host.delivery import journal
+from host.live.publish import publish
+from host.server import serve
+
+bp = Blueprint("bench", __name__)
+
+
+@bp.get("/bench/nothing")
+def nothing() -> str:
+    """Answer: what the same app takes for the least it can do."""
+    return "EVENT_RECEIVED"
+
+
+@bp.get("/bench/say/<int:workspace_id>")
+def say(workspace_id: int) -> str:
+    """Tell everybody who watches a workspace something."""
+    db.write(publish, workspace_id, "conversation", {"conversation": 1234567890})
+    return "said"
+
+
+def compare() -> None:
+    """Make this process what a figure compares with. Runs at import: granian's workers are new processes."""
+    if "bench.serve" not in app.FEATURES:
+        app.FEATURES = (*app.FEATURES, "bench.serve")
+    journal.BATCH = int(os.environ.get("BENCH_BATCH", journal.BATCH))
+    level = os.environ.get("BENCH_SYNCHRONOUS")
+    if level is None:
+        return
+    assert level in {"NORMAL", "FULL"}, level
+    engine_of = db._sqlite_engine
+
+    def other(*args: Any, **kwargs: Any) -> Any:
+        engine = engine_of(*args, **kwargs)
+
+        @event.listens_for(engine, "connect")
+        def _connect(connection: Any, _record: object) -> None:
+            connection.execute(f"PRAGMA synchronous={level}")
+
+        return engine
+
+    db._sqlite_engine = other
+
+
+def main() -> None:
+    settings = config.load()
+    logs.set_up(settings.log_level)
+    secrets.use(secrets.load_keyring(settings))
+    secrets.load_session_key(settings)
+    db.connect(settings.database_url)
+    db.current().dispose()
+    serve(settings)
+
+
+compare()
+
+if __name__ == "__main__":
+    main()

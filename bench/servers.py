@@ -1,0 +1,230 @@
+"""Starting what is measured: pinned to the first core, while the load comes from the last one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.payload import SECRET
+from demo.processes import Program, clean_environment, free_port
+
+THREADS = 64
+SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+static void wait_a_little(void) {
+    char *text = getenv("BENCH_FSYNC_US");
+    long us = text ? atol(text) : 0;
+    if (us) { struct timespec t = {us / 1000000, (us % 1000000) * 1000}; nanosleep(&t, 0); }
+}
+int fsync(int d) {
+    static int (*f)(int); if (!f) f = dlsym(RTLD_NEXT, "fsync"); wait_a_little(); return f(d);
+}
+int fdatasync(int d) {
+    static int (*f)(int); if (!f) f = dlsym(RTLD_NEXT, "fdatasync"); wait_a_little(); return f(d);
+}
+"""
+
+
+class SkippedError(Exception):
+    """A figure cannot be had on this machine; the words say what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A prepared data folder; every server gets a copy of it, unless it is to be served *in_place*.
+
+    :param url: of its database; empty: SQLite in that folder.
+    """
+
+    data: Path
+    workspace: int
+    cookies: tuple[str, ...]
+    in_place: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that answers.
+
+    :param pid: of its first process; workers are its children.
+    """
+
+    port: int
+    path: str
+    database: Path
+    pid: int
+
+    def rows(self) -> int:
+        """Return how many deliveries are stored."""
+        return int(
+            self._ask(
+                "SELECT count(*) FROM inbox" if self.path == "/" else "SELECT count(*) FROM inbound_events"
+            )
+        )
+
+    def _ask(self, query: str) -> int:
+        connection = sqlite3.connect(self.database, timeout=30)
+        try:
+            return int(connection.execute(query).fetchone()[0])
+        finally:
+            connection.close()
+
+
+def prepare(folder: Path, people: int = 50, *, name: str = "prepared", url: str = "") -> Desk:
+    """Make the desk the servers get copies of."""
+    data = folder / name
+    data.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.prepare", str(data), str(people)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**clean_environment(), "BENCH_DATABASE_URL": url},
+    )
+    made = json.loads(done.stdout.splitlines()[-1])
+    return Desk(data, made["workspace"], tuple(made["cookies"]), url=url)
+
+
+def build_shim(folder: Path) -> Path:
+    """Compile the library that makes every sync of the disk slower.
+
+    :raises SkippedError: without a C compiler.
+    """
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise SkippedError("no C compiler, which makes the library that slows syncing down")
+    source, library = folder / "slowsync.c", folder / "slowsync.so"
+    source.write_text(SHIM)
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+@contextmanager
+def product(
+    desk: Desk,
+    folder: Path,
+    *,
+    server: str = "gunicorn",
+    workers: int = 4,
+    **environment: str,
+) -> Iterator[Served]:
+    """Serve a copy of *desk* the way `lobby run` does."""
+    data = desk.data
+    if not desk.in_place:
+        data = folder / f"data-{next(_numbers)}"
+        shutil.copytree(desk.data, data)
+    port = free_port()
+    settings = settings_for(desk, data, workers=workers, port=port, server=server) | environment
+    program = start("lobby", [sys.executable, "-m", "bench.serve"], settings, "lobby listening on ")
+    try:
+        yield Served(port, "/addons/instagram/webhook", data / "lobby.sqlite3", program.process.pid)
+    finally:
+        program.stop()
+        if not desk.in_place:
+            shutil.rmtree(data, ignore_errors=True)
+
+
+_numbers = itertools.count()
+
+
+def settings_for(
+    desk: Desk, data: Path, *, workers: int, port: int = 0, server: str = "gunicorn"
+) -> dict[str, str]:
+    """Return the environment of *desk* with its data in *data*."""
+    return {
+        **clean_environment(),
+        "PYTHONUNBUFFERED": "1",
+        "LOBBY_DATA": str(data),
+        "LOBBY_DATABASE_URL": desk.url,
+        "LOBBY_BIND": f"127.0.0.1:{port or 8080}",
+        "LOBBY_PUBLIC_URL": f"http://127.0.0.1:{port or 8080}",
+        "LOBBY_THREADS": str(THREADS),
+        "LOBBY_SERVER": server,
+        "LOBBY_WORKERS": str(workers),
+    }
+
+
+@contextmanager
+def floor(folder: Path, *, server: str = "gunicorn") -> Iterator[Served]:
+    """Serve the floor of ingest with the same server and as many threads."""
+    port = free_port()
+    file = folder / "floor.sqlite3"
+    settings = {
+        **clean_environment(),
+        "PYTHONUNBUFFERED": "1",
+        "BENCH_SECRET": SECRET,
+        "BENCH_FILE": str(file),
+    }
+    if server == "granian":
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--workers", "1"]
+        command += ["--blocking-threads", str(THREADS), "--no-ws", "--host", "127.0.0.1", "--port", str(port)]
+        command += ["bench.floors.ingest:granian"]
+        listening = "Listening at|Started worker"
+    else:
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "-k",
+            "gthread",
+            "-w",
+            "1",
+        ]
+        command += ["--threads", str(THREADS), "--keep-alive", "30", "--no-control-socket"]
+        command += ["--worker-connections", "1000", "-c", "python:bench.floors.gunicorn_start"]
+        command += ["bench.floors.ingest:application"]
+        listening = "the floor is ready"
+    program = start("floor", command, settings, listening)
+    try:
+        yield Served(port, "/", file, program.process.pid)
+    finally:
+        program.stop()
+        for one in folder.glob("floor.sqlite3*"):
+            one.unlink()
+
+
+def start(name: str, command: list[str], settings: dict[str, str], listening: str) -> Program:
+    """Start a program on the first core; return once it says that it is *listening* (a pattern)."""
+    with to_first_core():
+        program = Program.start(name, command, settings)
+    program.wait_for(listening)
+    return program
+
+
+@contextmanager
+def to_first_core() -> Iterator[None]:
+    """Have programs that are started meanwhile run on the first core."""
+    with _on_core(min(os.sched_getaffinity(0))):
+        yield
+
+
+@contextmanager
+def on_last_core() -> Iterator[None]:
+    """Keep this process on the last core for the length of a measurement."""
+    with _on_core(max(os.sched_getaffinity(0))):
+        yield
+
+
+@contextmanager
+def _on_core(core: int) -> Iterator[None]:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

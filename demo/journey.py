@@ -1,0 +1,254 @@
+"""The journey itself: one function per step, in the order a team would live them."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from demo.outside import Outside, write_mail
+from demo.person import PageError, Person
+from demo.processes import CHECKOUT, Host, Sandbox
+
+ADDON_ZIP = CHECKOUT / "dist" / "instagram-addon-v1.0.0.zip"
+PASSWORD = "correct horse battery"  # noqa: S105 - of a desk that lives for the length of a demo
+ADMIN = "mia@example.com"
+AGENT = "bo@example.com"
+SHOP_ADDRESS = "hello@pottery.example"
+QUESTION = "Hi, is the blue mug still in stock? 💙"
+ANSWER = "Yes, three are left. Shall I put one aside?"
+
+
+@dataclass
+class Journey:
+    """What the steps share."""
+
+    sandbox: Sandbox
+    host: Host
+    outside: Outside
+    smtp_port: int
+    admin: Person = field(init=False)
+    agent: Person = field(init=False)
+    seed: dict[str, Any] = field(default_factory=dict)
+    workspace: str = ""
+    verify_token: str = ""
+    webhook_url: str = ""
+    conversation: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.admin = Person(self.host.url)
+        self.agent = Person(self.host.url)
+
+    def control(self, method: str, path: str, body: object = None) -> Any:
+        """Call the sandbox's control surface."""
+        response = requests.request(method, f"{self.sandbox.url}/control/{path}", json=body, timeout=30)
+        if response.status_code >= 400:
+            raise PageError(
+                f"{method} /control/{path} answered {response.status_code}: {response.text[:400]}"
+            )
+        return response.json()
+
+
+def until(check: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+    """Return the first true result of *check*; give up after *seconds*."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = check()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise PageError(f"{what} did not happen within {seconds:.0f} seconds")
+        time.sleep(0.05)
+
+
+def sandbox_answers(j: Journey) -> str:
+    state = j.control("GET", "state")
+    j.seed = state
+    return f"{len(state['pages'])} Pages, {len(state['customers'])} customers"
+
+
+def first_page(j: Journey) -> str:
+    started = time.monotonic()
+    j.admin.open("/login")
+    j.admin.expect("Sign in")
+    return f"{(time.monotonic() - started) * 1000:.0f} ms"
+
+
+def set_up(j: Journey) -> str:
+    if j.host.setup_link is None:
+        raise PageError("the first start printed no set-up link")
+    j.admin.open(j.host.setup_link)
+    j.admin.press(
+        "Set up the desk",
+        {
+            "name": "Mia R.",
+            "email": ADMIN,
+            "password": PASSWORD,
+            "again": PASSWORD,
+            "workspace": "Sample Pottery",
+        },
+    )
+    j.admin.open("/")
+    j.workspace = j.admin.url.split("/w/")[1].split("/")[0]
+    return "admin Mia R., workspace Sample Pottery"
+
+
+def invite(j: Journey) -> str:
+    j.admin.open(f"/w/{j.workspace}/settings/team")
+    j.admin.press("Make an invitation", {"email": AGENT, "role": "agent"})
+    link = re.search(r'value="([^"]+/invite/[^"]+)"', j.admin.html)
+    if link is None:
+        raise PageError("no invitation link was shown")
+    j.agent.open(link.group(1))
+    j.agent.press("Join", {"name": "Bo T.", "password": PASSWORD, "again": PASSWORD})
+    return "Bo T. joined by link"
+
+
+def upload(j: Journey) -> str:
+    j.admin.open("/admin/addons")
+    j.admin.press("Upload & Install", files={"zip": (ADDON_ZIP.name, ADDON_ZIP.read_bytes())})
+    j.admin.expect("Instagram Direct", "instagram_accounts", "/addons/instagram/webhook")
+    return "hosts, tables, addresses and migrations shown before anything runs"
+
+
+def install(j: Journey) -> str:
+    j.admin.press("Install")
+    j.admin.expect("Inactive")
+    return "the card is there, inactive"
+
+
+def activate(j: Journey) -> str:
+    j.admin.open("/admin/addons")
+    j.admin.press("Activate")
+    j.admin.expect("Active", "Settings")
+    j.admin.open("/admin/addons/instagram/settings")
+    j.admin.expect("/addons/instagram/webhook")
+    return "no restart; Settings is on its card"
+
+
+def connect(j: Journey) -> str:
+    page = j.seed["pages"][0]
+    app = j.seed["apps"][0]
+    token = next(t for t in j.seed["tokens"] if t["id"] == "pottery-long")
+    j.admin.open(f"/w/{j.workspace}/settings/channels/instagram/new")
+    j.admin.press(
+        "Save and check",
+        {
+            "name": "Pottery",
+            "page_id": page["id"],
+            "ig_user_id": page["igid"],
+            "page_access_token": token["value"],
+            "app_secret": app["secret"],
+        },
+    )
+    j.admin.expect("Connected", "@sample.pottery", "Verify Token")
+    values = dict(re.findall(r'<label[^>]*>([^<]+)</label>.{0,200}?value="([^"]+)"', j.admin.html, re.DOTALL))
+    j.verify_token, j.webhook_url = values["Verify Token"], values["Webhook URL"]
+    return "Connected: @sample.pottery"
+
+
+def verify(j: Journey) -> str:
+    app = j.seed["apps"][0]["id"]
+    j.control("POST", "webhook", {"app": app, "callback_url": j.webhook_url, "verify_token": j.verify_token})
+    return "Meta's GET answered with its challenge"
+
+
+def receive(j: Journey) -> str:
+    started = time.monotonic()
+    j.control("POST", "dm", {"customer": "ana.sample", "text": QUESTION})
+
+    def there() -> bool:
+        return QUESTION in j.agent.open(f"/w/{j.workspace}/inbox")
+
+    until(there, "the DM in the agent's inbox")
+    took = time.monotonic() - started
+    j.conversation = open_conversation(j, QUESTION)
+    return f"{took * 1000:.0f} ms from the customer's phone to the agent's page"
+
+
+def open_conversation(j: Journey, preview: str) -> str:
+    """Open the conversation whose row shows *preview*; return its id."""
+    page = j.agent.open(f"/w/{j.workspace}/inbox")
+    if preview not in page:
+        raise PageError(f"no conversation shows {preview!r}")
+    row = j.agent.html.split(html.escape(preview, quote=False))[0]
+    links = re.findall(rf"/w/{j.workspace}/inbox/(\d+)", row)
+    if not links:
+        raise PageError("the inbox links to no conversation")
+    j.agent.open(f"/w/{j.workspace}/inbox/{links[-1]}")
+    return str(links[-1])
+
+
+def answer(j: Journey) -> str:
+    started = time.monotonic()
+    j.agent.press("Send", {"text": ANSWER})
+
+    def landed() -> bool:
+        entries = j.control("GET", "ledger?kind=send")["entries"]
+        return any(entry.get("text") == ANSWER for entry in entries)
+
+    until(landed, "the reply in Instagram")
+    took = time.monotonic() - started
+
+    def confirmed() -> bool:
+        return "Sent" in j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+
+    until(confirmed, "the reply shown as sent")
+    return f"{took * 1000:.0f} ms from Send to the customer's phone"
+
+
+def mail(j: Journey) -> str:
+    server, port = j.outside.address.split(":")
+    j.admin.open(f"/w/{j.workspace}/settings/channels/email/new")
+    j.admin.press(
+        "Save and check",
+        {
+            "name": "Shop mail",
+            "address": SHOP_ADDRESS,
+            "smtp_host": server,
+            "smtp_port": port,
+            "smtp_security": "none",
+        },
+    )
+    j.admin.expect("Connected", SHOP_ADDRESS)
+    write_mail(
+        j.smtp_port,
+        sender="jon@example.org",
+        name="Jon B.",
+        to=SHOP_ADDRESS,
+        subject="Wholesale prices",
+        text="Do you sell to cafés? We would need forty cups.",
+        message_id="<first@example.org>",
+    )
+    inbox = f"/w/{j.workspace}/inbox"
+    until(lambda: "Do you sell to caf" in j.agent.open(inbox), "the mail in the agent's inbox")
+    open_conversation(j, "Do you sell to caf")
+    j.agent.press("Send", {"text": "Gladly. Forty cups are ready in two weeks."})
+    if not j.outside.wait_for(1):
+        raise PageError("the answer did not reach the outside mail server")
+    sent = j.outside.received[0]
+    if sent["In-Reply-To"] != "<first@example.org>":
+        raise PageError(f"the answer does not refer to the mail it answers: {sent['In-Reply-To']!r}")
+    return "the same composer, threaded by Message-ID"
+
+
+STEPS: list[tuple[str, Callable[[Journey], str]]] = [
+    ("the sandbox answers as Meta", sandbox_answers),
+    ("the desk serves its first page", first_page),
+    ("the desk is set up with its one-time link", set_up),
+    ("an agent is invited and joins", invite),
+    ("the addon is uploaded and reported on", upload),
+    ("the addon is installed", install),
+    ("the addon is activated", activate),
+    ("an account is connected by its owner", connect),
+    ("Meta verifies the webhook address", verify),
+    ("a customer's DM reaches the inbox", receive),
+    ("an agent's reply reaches Instagram", answer),
+    ("an e-mail is received and answered in the same inbox", mail),
+]

@@ -1,0 +1,170 @@
+"""Starting and stopping the programs of the demo; the browser tests use the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+
+
+class DidNotStartError(RuntimeError):
+    """A program ended, or said nothing, instead of serving."""
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return a port of 127.0.0.1 nobody listens on now: *wanted* if it is free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Program:
+    """A running program whose output is kept, line by line."""
+
+    name: str
+    process: subprocess.Popen[str]
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=2000))
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _ended: bool = False
+
+    @classmethod
+    def start(cls, name: str, arguments: list[str], environment: dict[str, str]) -> Program:
+        process = subprocess.Popen(  # noqa: S603 - our own programs
+            arguments,
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        program = cls(name, process)
+        threading.Thread(target=program._read, daemon=True, name=f"{name}-output").start()
+        return program
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                with self._changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def wait_for(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
+        """Return the first match of *pattern* in the output.
+
+        :raises DidNotStartError: with the output, if it did not come in time.
+        """
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while True:
+                for line in self.lines:
+                    if match := re.search(pattern, line):
+                        return match
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0:
+                    raise DidNotStartError(f"{self.name} said no {pattern!r}:\n" + "\n".join(self.lines))
+                self._changed.wait(left)
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def kill(self) -> None:
+        """End the program and its children at once, as a power cut would."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, 9)
+        self.process.wait()
+
+    def stop(self, seconds: float = 25.0) -> None:
+        """Ask the program to end; insist after *seconds*."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without any setting of Lobby."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOBBY_")}
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    program: Program
+    url: str
+
+    @classmethod
+    def start(cls, port: int = 0) -> Sandbox:
+        program = Program.start(
+            "sandbox", [sys.executable, "-u", "-m", "sandbox", "--port", str(port)], clean_environment()
+        )
+        return cls(program, program.wait_for(r"sandbox listening on (http://\S+)").group(1))
+
+
+@dataclass(frozen=True)
+class Host:
+    program: Program
+    url: str
+    data: Path
+    setup_link: str | None
+
+    @classmethod
+    def start(cls, data: Path, *, port: int, settings: dict[str, str], wait: bool = True) -> Host:
+        """Start ``lobby run`` on *port* with its data in *data*; return once it answers."""
+        url = f"http://127.0.0.1:{port}"
+        environment = {
+            **clean_environment(),
+            "PYTHONUNBUFFERED": "1",
+            "LOBBY_DATA": str(data),
+            "LOBBY_BIND": f"127.0.0.1:{port}",
+            "LOBBY_PUBLIC_URL": url,
+            **settings,
+        }
+        program = Program.start("lobby", [sys.executable, "-u", "-m", "host.cli", "run"], environment)
+        if wait:
+            program.wait_for(r"lobby listening on ")
+        link = next(
+            (m.group(1) for line in program.lines if (m := re.search(r"Set up this desk: (\S+)", line))), None
+        )
+        return cls(program, url, data, link)
+
+
+def sandbox_settings(sandbox: Sandbox) -> dict[str, str]:
+    """Return the settings that point the addon at *sandbox* instead of at the real service."""
+    app = requests.get(f"{sandbox.url}/control/state", timeout=START_SECONDS).json()["apps"][0]
+    return {
+        "LOBBY_ALLOW_HOSTS": sandbox.url.removeprefix("http://"),
+        "LOBBY_ADDON_INSTAGRAM_GRAPH_FACEBOOK_URL": f"{sandbox.url}/graph.facebook.com",
+        "LOBBY_ADDON_INSTAGRAM_GRAPH_INSTAGRAM_URL": f"{sandbox.url}/graph.instagram.com",
+        "LOBBY_ADDON_INSTAGRAM_FACEBOOK_DIALOG_URL": f"{sandbox.url}/www.facebook.com",
+        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_DIALOG_URL": f"{sandbox.url}/www.instagram.com",
+        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_TOKEN_URL": f"{sandbox.url}/api.instagram.com",
+        "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_ID": app["id"],
+        "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_SECRET": app["secret"],
+        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_ID": app["id"],
+        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_SECRET": app["secret"],
+    }

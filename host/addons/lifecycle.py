@@ -1,0 +1,314 @@
+"""Installing, activating and deactivating addons. A step that fails leaves everything as it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+
+import host as host_package
+from host import clock, db, migrations
+from host.addons import migrating, records, reports, store
+from host.addons.activation import bring_up
+from host.addons.failures import AddonError
+from host.addons.manifest import fit_problems
+from host.addons.models import Addon, AddonRelease, AddonState, Operation
+from host.addons.operations import BusyError, operation
+from host.addons.records import COMMAND_LINE, Actor, Card, Outcome, Step, installed
+from host.addons.store import Release
+from host.config import Config
+from host.filelock import is_served
+from host.sdk.i18n import noop
+
+if TYPE_CHECKING:
+    from host.serving import HostApplication
+
+__all__ = [
+    "Actor",
+    "AddonError",
+    "BusyError",
+    "Card",
+    "Outcome",
+    "Step",
+    "activate",
+    "deactivate",
+    "install",
+    "install_file",
+    "installed",
+    "migrate_everything",
+    "quarantine",
+    "recover",
+    "retry_quarantined",
+    "roll_back",
+]
+
+log = logging.getLogger(__name__)
+
+# Installing
+
+
+def install_file(
+    config: Config,
+    path: Path,
+    *,
+    actor: Actor = COMMAND_LINE,
+    downgrade: bool = False,
+    takeover: bool = False,
+) -> Release:
+    """Check the zip at *path* and install it, inactive; an active addon is brought to it.
+
+    :raises AddonError: with every problem the zip has.
+    """
+    report = reports.upload(config, path, user_id=actor.user_id)
+    if report.release is None or report.problems:
+        raise AddonError(" ".join(report.problems))
+    if report.relation is reports.Relation.SAME:
+        return report.release
+    outcome = install(config, report.release.id, actor=actor, downgrade=downgrade, takeover=takeover)
+    if not outcome.ok and outcome.error:
+        raise AddonError(str(outcome.error["sentence"]), detail=str(outcome.error.get("database", "")))
+    return report.release
+
+
+def install(
+    config: Config,
+    release_id: int,
+    *,
+    host: HostApplication | None = None,
+    actor: Actor = COMMAND_LINE,
+    downgrade: bool = False,
+    takeover: bool = False,
+) -> Outcome:
+    """Install an accepted release: a new addon comes inactive, an inactive one is replaced.
+
+    An active addon is updated: it serves its old release until the new one has passed every step.
+
+    :param downgrade: it may be older than what was accepted before.
+    :param takeover: it may come from another publisher than until now.
+    :raises AddonError: if the release may not replace what is installed.
+    :raises BusyError: if another addon operation is running.
+    """
+    with operation(config):
+        report = reports.report(config, release_id)
+        if report.release is None or report.problems:
+            raise AddonError(" ".join(report.problems) or _("That upload is gone; upload the zip again."))
+        release = report.release
+        outcome = Outcome(release.slug)
+        if report.relation is reports.Relation.SAME:
+            return outcome
+        if report.downgrade and not downgrade:
+            raise AddonError(_("It is older than what was installed; the downgrade was not confirmed."))
+        if report.takeover and not takeover:
+            raise AddonError(_("It comes from another publisher than until now; that was not confirmed."))
+        db.write(records.starting, release, actor, report.current)
+        if report.running:
+            db.write(records.begin, release.slug, Operation.UPDATING, clock.now())
+            bring_up(config, release, outcome, host, actor)
+            db.write(records.end, release.slug)
+        else:
+            db.write(records.put, release, actor, clock.now())
+        return outcome
+
+
+# Activating
+
+
+def activate(
+    config: Config, slug: str, *, host: HostApplication | None = None, actor: Actor = COMMAND_LINE
+) -> Outcome:
+    """Switch the addon *slug* on: try its code in a process of its own, migrate, build, swap.
+
+    The generation that runs is touched by the last step only. Pass *host* where one serves in this process:
+    it swaps before this returns.
+
+    :raises AddonError: if no such addon is installed.
+    :raises BusyError: if another addon operation is running.
+    """
+    with operation(config):
+        with db.read() as session:
+            row = session.get(Addon, slug)
+            found = None if row is None else session.get(AddonRelease, row.release_id)
+            if row is None or found is None:
+                raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+            release = store.as_release(found)
+            state = row.state
+        outcome = Outcome(slug)
+        if state == AddonState.ACTIVE and (host is None or slug in host.generation().releases):
+            return outcome
+        # One that is on but could not be loaded stays on: another machine may well be running it.
+        if state != AddonState.ACTIVE:
+            db.write(records.mark, release, actor, clock.now())
+        bring_up(config, release, outcome, host, actor)
+        return outcome
+
+
+def roll_back(
+    config: Config,
+    slug: str,
+    *,
+    to: str = "",
+    host: HostApplication | None = None,
+    actor: Actor = COMMAND_LINE,
+) -> Outcome:
+    """Have the release before the installed one run again, by the same steps as an update.
+
+    No migration is undone: each leaves the tables usable by the release before. Rolling back once more leads
+    forward again.
+
+    :param to: the version whoever asks expects to get; two who ask for it at once get it, not one the other
+        back again.
+    :raises AddonError: if there is no release before, or it is another than *to*.
+    :raises BusyError: if another addon operation is running.
+    """
+    with operation(config):
+        with db.read() as session:
+            row = session.get(Addon, slug)
+            before = None if row is None else session.get(AddonRelease, row.previous_release_id or 0)
+            if row is None or before is None:
+                raise AddonError(_("There is no release to go back to."))
+            release = store.as_release(before)
+            if to and to != release.version:
+                raise AddonError(
+                    _(
+                        "Nothing was rolled back: the release before is %(version)s now.",
+                        version=release.version,
+                    )
+                )
+            wanted = row.wanted
+        outcome = Outcome(slug)
+        db.write(lambda session: actor.record(session, "addon.roll_back_started", release))
+        if wanted:
+            db.write(records.begin, slug, Operation.ROLLING_BACK, clock.now())
+            bring_up(config, release, outcome, host, actor)
+            db.write(records.end, slug)
+        else:
+            db.write(records.put, release, actor, clock.now())
+        return outcome
+
+
+# Set aside
+
+
+def quarantine(slug: str, what: str, words: str) -> bool:
+    """Set a running addon aside that kept failing in *what*; tell whether it was running.
+
+    It is stamped with its version and the host's: it is tried again by itself once either has changed.
+    """
+    with db.read() as session:
+        row = session.get(Addon, slug)
+        if row is None:
+            return False
+        version = session.get_one(AddonRelease, row.release_id).version
+    error = {
+        "step": "",
+        "sentence": noop("It kept failing, so it was set aside; the desk goes on without it."),
+        "database": f"{what}: {words}\naddon {version}, host {host_package.__version__}",
+        "version": version,
+        "host": host_package.__version__,
+    }
+    return db.write(records.quarantined, slug, error, clock.now())
+
+
+def retry_quarantined(config: Config) -> list[str]:
+    """Have addons run again that were set aside under another version of the host; return their slugs.
+
+    Once: if it fails again, it is set aside with the new stamp.
+    """
+    if config.safe_mode:
+        return []
+    with db.read() as session:
+        rows = session.scalars(sa.select(Addon).where(Addon.state == AddonState.QUARANTINED, Addon.wanted))
+        due = [
+            row.slug
+            for row in rows
+            if (row.error or {}).get("host", "") not in ("", host_package.__version__)
+        ]
+    for slug in due:
+        log.warning("addon %s was set aside under another version of Lobby; it is tried again", slug)
+        db.write(records.retried, slug, clock.now())
+    return due
+
+
+# Deactivating
+
+
+def deactivate(
+    config: Config, slug: str, *, host: HostApplication | None = None, actor: Actor = COMMAND_LINE
+) -> None:
+    """Switch the addon *slug* off. Its tables, accounts and conversations stay.
+
+    Runs none of the addon's code before it is off, so it works for one that breaks the desk.
+
+    :raises AddonError: if no such addon is installed.
+    :raises BusyError: if another addon operation is running.
+    """
+    with operation(config):
+        before = host.generation() if host is not None else None
+        db.write(records.deactivated, slug, actor, clock.now())
+        if host is not None:
+            host.refresh()
+        if before is not None and slug in before.releases:
+            try:
+                before.call(slug, "addon_deactivated")
+            except AddonError as error:
+                log.warning("addon %s: %s %s", slug, error.sentence, error.detail)
+
+
+# After a crash
+
+
+def recover(config: Config) -> list[str]:
+    """Settle addons whose activation died with its process; return their slugs.
+
+    An addon counts as being activated only while somebody holds the installation's lock. Nothing of an
+    interrupted activation was switched on; its migrations go on where they stopped when it is tried again.
+    """
+    with _if_idle(config) as idle:
+        if not idle:
+            return []
+        store.clean(config.data)
+        with db.read() as session:
+            stuck = list(session.scalars(sa.select(Addon.slug).where(Addon.state == AddonState.ACTIVATING)))
+            half = list(session.scalars(sa.select(Addon.slug).where(Addon.operation.is_not(None))))
+        for slug in stuck:
+            db.write(records.interrupted, slug, clock.now())
+        for slug in half:
+            db.write(records.end, slug)
+        return stuck
+
+
+@contextmanager
+def _if_idle(config: Config) -> Iterator[bool]:
+    try:
+        with operation(config):
+            yield True
+    except BusyError:
+        yield False
+
+
+def migrate_everything(config: Config) -> list[str]:
+    """Bring the tables of the host and of every active addon up to date; return a line for each revision.
+
+    :raises migrations.BusyError: if a process serves this SQLite file, or another one migrates.
+    """
+    if is_served(config):
+        raise migrations.BusyError("Lobby is running on this database; stop it before migrating.")
+    lines = migrations.upgrade_host(config.database_url)
+    for card in installed():
+        if card.state is not AddonState.ACTIVE:
+            continue
+        release = card.release
+        if config.safe_mode or fit_problems(release.manifest):
+            continue
+        folder = store.materialise(config.data, release)
+
+        def around(name: str, do: Callable[[], str | None], slug: str = card.slug) -> None:
+            lines.append(f"{slug}: {name}. {do() or ''}".rstrip())
+
+        migrating.run(config, release.manifest, folder, around)
+    return lines

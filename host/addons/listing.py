@@ -1,0 +1,297 @@
+"""What the admin's list shows of each addon: its state in plain words, and what it is used for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+
+import host as host_package
+from host import clock, db
+from host.addons import health, keys, parking, trust, watch
+from host.addons.generation import Generation
+from host.addons.health import Health
+from host.addons.manifest import Manifest
+from host.addons.models import AddonState
+from host.addons.records import Card, installed
+from host.addons.states import OPERATIONS, STATES
+from host.addons.store import Release
+from host.addons.trust import Standing
+from host.addons.watch import Seen
+from host.channels.models import AccountState, ChannelAccount
+from host.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The accounts connected through an addon, over all workspaces."""
+
+    in_workspaces: frozenset[int] = frozenset()
+    accounts: int = 0
+    reconnect: int = 0
+    last_event_at: datetime | None = None
+
+    @property
+    def workspaces(self) -> int:
+        return len(self.in_workspaces)
+
+
+@dataclass(frozen=True, slots=True)
+class LastFault:
+    """What went wrong in the addon's code last, in this process, within a day.
+
+    :param sentence: what did not work, in plain words.
+    :param detail: the place in its code, its own words, and the releases it was with.
+    """
+
+    sentence: str
+    at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A card, ready to be rendered.
+
+    :param tone: of the chip: empty, ``good``, ``warn`` or ``bad``.
+    :param sentences: what an admin should know; the first is bold.
+    :param statement: of a migration that failed.
+    :param detail: for "Show the error".
+    """
+
+    card: Card
+    signature: Standing
+    label: str
+    tone: str
+    icon: str
+    sentences: tuple[str, ...]
+    statement: str
+    detail: str
+    use: Use
+    health: Health
+    has_health: bool
+    """Whether it is, or was, switched on, and brings channels: only then does "nothing came" say anything."""
+    fault: LastFault | None
+    stopping: str
+    """The question before it is switched off: what stops, what stays."""
+    requests_waiting: int
+    """Webhook requests that were kept and nobody has decided on yet."""
+    has_page: bool
+    may_activate: bool
+    may_deactivate: bool
+    may_roll_back: bool
+    activate_label: str
+
+
+def cards(config: Config, generation: Generation) -> list[Shown]:
+    """Return every installed addon as it stands in *generation*, by name."""
+    found = installed()
+    trusted, waiting, uses, day = trust.load(config), parking.counts(), _uses(), health.of_last_day()
+    faults = _faults()
+    return [
+        _shown(
+            card,
+            generation,
+            _together([uses[one] for one in card.manifest.channels if one in uses]),
+            health.of(card.manifest.channels, day),
+            _last_fault(card, faults.get(card.slug)),
+            trust.of(config, card.release, trust=trusted),
+            waiting.get(card.slug, 0),
+        )
+        for card in found
+    ]
+
+
+def secrets_of(manifest: Manifest) -> list[str]:
+    """Return the settings of an addon that hold secrets, by name."""
+    return sorted(name for name, setting in manifest.settings.items() if setting.secret)
+
+
+def fingerprint(release: Release) -> str:
+    """Return what the key of *release* is compared by; empty if it is not signed."""
+    return keys.fingerprint(keys.public_key(release.public_key).id) if release.public_key else ""
+
+
+_WORDS = {
+    "authenticate": _l("Telling whether a request is its provider's failed."),
+    "verify": _l("Answering the provider's test of its address failed."),
+    "parse": _l("Reading an event of its provider failed."),
+    "send": _l("Sending a message failed."),
+    "reply_policy": _l("Deciding whether a reply may go out failed."),
+    "fetch_profile": _l("Reading a customer's profile failed."),
+    "react": _l("Putting a reaction on a message failed."),
+    "connect": _l("Connecting an account failed."),
+    "card status": _l("Saying how an account stands failed."),
+    "disconnect": _l("Disconnecting an account failed."),
+    "admin page": _l("Showing its settings page failed."),
+    "page": _l("Showing one of its pages failed."),
+}
+"""What a function is counted under -> what it means when it fails."""
+
+
+def _faults() -> dict[str, Seen]:
+    """Return the latest fault of each addon in this process, within a day, by slug."""
+    since = clock.now() - timedelta(hours=health.HOURS)
+    latest: dict[str, Seen] = {}
+    for one in watch.of_process().seen():
+        if one.last_fault_at is None or one.last_fault_at < since:
+            continue
+        other = latest.get(one.slug)
+        if other is None or other.last_fault_at is None or other.last_fault_at < one.last_fault_at:
+            latest[one.slug] = one
+    return latest
+
+
+def _last_fault(card: Card, seen: Seen | None) -> LastFault | None:
+    if seen is None or seen.last_fault_at is None:
+        return None
+    kind, _space, name = seen.what.partition(" ")
+    if seen.what in _WORDS:
+        sentence = str(_WORDS[seen.what])
+    elif kind == "job":
+        sentence = _("Its periodic work “%(name)s” failed.", name=name)
+    elif kind == "page":
+        sentence = str(_WORDS["page"])
+    else:
+        sentence = _("Its code failed in “%(name)s”.", name=seen.what)
+    often = _(
+        "%(what)s: %(faults)s of %(calls)s calls since this process began",
+        what=seen.what,
+        faults=seen.faults,
+        calls=seen.calls,
+    )
+    releases = f"addon {card.version} · host {host_package.__version__}"
+    return LastFault(sentence, seen.last_fault_at, f"{seen.last_error}\n{often}\n{releases}")
+
+
+def _uses() -> dict[str, Use]:
+    """Return what each channel is used for, by channel."""
+    reconnect = sa.case((ChannelAccount.state == AccountState.NEEDS_RECONNECT, 1), else_=0)
+    query = (
+        sa.select(
+            ChannelAccount.channel,
+            ChannelAccount.workspace_id,
+            sa.func.count(),
+            sa.func.sum(reconnect),
+            sa.func.max(ChannelAccount.last_event_at),
+        )
+        .where(ChannelAccount.state != AccountState.DISCONNECTED)
+        .group_by(ChannelAccount.channel, ChannelAccount.workspace_id)
+    )
+    found: dict[str, list[Use]] = {}
+    with db.read() as session:
+        for channel, workspace, accounts, waiting, last in session.execute(query):
+            one = Use(frozenset([workspace]), accounts, int(waiting), last)
+            found.setdefault(channel, []).append(one)
+    return {channel: _together(uses) for channel, uses in found.items()}
+
+
+def _together(uses: Sequence[Use]) -> Use:
+    return Use(
+        frozenset[int]().union(*(one.in_workspaces for one in uses)),
+        sum(one.accounts for one in uses),
+        sum(one.reconnect for one in uses),
+        max((one.last_event_at for one in uses if one.last_event_at is not None), default=None),
+    )
+
+
+def _shown(
+    card: Card,
+    generation: Generation,
+    use: Use,
+    day: Health,
+    fault: LastFault | None,
+    signature: Standing,
+    waiting: int,
+) -> Shown:
+    slug = card.slug
+    error = card.error or {}
+    # What is said without names in it is translated here; the rest was when it was said.
+    sentences = [_(str(error["sentence"]))] if error.get("sentence") else []
+    detail = str(error.get("database") or "")
+    state = card.state
+    running = state is AddonState.ACTIVE and slug in generation.releases
+    if state is AddonState.ACTIVE and slug in generation.failures:
+        sentences = [_(generation.failures[slug]), _("The desk goes on without it.")]
+        detail = generation.failure_details.get(slug, "")
+        state = generation.failure_states.get(slug, AddonState.QUARANTINED)
+    elif state is AddonState.ACTIVE and not running:
+        sentences = [_("Lobby was started without addons (LOBBY_SAFE_MODE).")]
+    notes = list(generation.attention.get(slug, ())) if running else []
+    if running and sentences:
+        failed_update = _(
+            "Updating to %(version)s failed; %(current)s goes on. Upload it again to retry.",
+            version=error.get("version", ""),
+            current=card.version,
+        )
+        sentences, notes = [failed_update, *sentences], [*notes, ""]
+    if running and use.reconnect:
+        notes.append(
+            ngettext(
+                "%(num)s account must be connected again. Messages still arrive; replies wait.",
+                "%(num)s accounts must be connected again. Messages still arrive; replies wait.",
+                use.reconnect,
+            )
+        )
+    label, tone, icon = _chip(card, state, running, bool(notes))
+    failed = bool(error) or state not in (AddonState.ACTIVE, AddonState.INACTIVE, AddonState.ACTIVATING)
+    return Shown(
+        card=card,
+        signature=signature,
+        label=label,
+        tone=tone,
+        icon=icon,
+        sentences=tuple(filter(None, (*sentences, *notes))),
+        statement=str(error.get("statement") or ""),
+        detail=detail,
+        use=use,
+        health=day,
+        has_health=bool(card.manifest.channels) and (bool(day) or card.wanted),
+        fault=fault if running else None,
+        stopping=_stopping(card, use),
+        requests_waiting=waiting,
+        has_page=running and slug in generation.admin_pages,
+        may_activate=not running and card.state is not AddonState.ACTIVATING,
+        may_deactivate=card.state is AddonState.ACTIVE or card.wanted,
+        may_roll_back=card.previous_version is not None and card.state is not AddonState.ACTIVATING,
+        activate_label=_activate_label(state, failed),
+    )
+
+
+def _stopping(card: Card, use: Use) -> str:
+    accounts = ngettext(
+        "What stops: %(num)s connected account neither receives nor sends, its webhook addresses answer "
+        "with 404, its pages and periodic work rest.",
+        "What stops: %(num)s connected accounts neither receive nor send, its webhook addresses answer "
+        "with 404, its pages and periodic work rest.",
+        use.accounts,
+    )
+    nobody = _(
+        "What stops: its webhook addresses answer with 404, its pages and periodic work rest. No account is "
+        "connected."
+    )
+    stays = _("What stays: conversations, accounts, settings and tables. Activating it continues with them.")
+    question = _("Deactivate %(name)s?", name=card.manifest.name)
+    return f"{question}\n\n{accounts if use.accounts else nobody}\n{stays}"
+
+
+def _activate_label(state: AddonState, failed: bool) -> str:
+    if state in (AddonState.ACTIVE, AddonState.INACTIVE):
+        return str(_("Try again") if failed else _("Activate"))
+    return str(STATES[state].button)
+
+
+def _chip(card: Card, state: AddonState, running: bool, noted: bool) -> tuple[str, str, str]:
+    if card.operation is not None:
+        return str(OPERATIONS[card.operation]), "warn", "wait"
+    if state is AddonState.ACTIVE and running and noted:
+        return _("Needs attention"), "warn", "alert"
+    if state is AddonState.ACTIVE and not running:
+        return _("Switched on, not running"), "warn", "alert"
+    shown = STATES[state]
+    return str(shown.label), shown.tone, shown.icon

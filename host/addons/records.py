@@ -1,0 +1,342 @@
+"""The rows of installed addons: what an operation writes, and what the admin's list reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host import counters, db
+from host.accounts import audit as journal
+from host.addons import parking, publishers
+from host.addons.failures import AddonError
+from host.addons.manifest import Manifest
+from host.addons.models import Addon, AddonRelease, AddonState, Operation
+from host.addons.store import Release, as_release
+from host.live.publish import EVERYBODY, publish
+
+OPERATION = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does it, for the audit journal; nobody in particular on the command line."""
+
+    user_id: int | None = None
+    remote: str = ""
+
+    def record(self, session: Session, action: str, release: Release | str, **details: Any) -> None:
+        """Write a line of the audit journal in the current write."""
+        if isinstance(release, Release):
+            details = {"version": release.version, "sha256": release.sha256[:16], **details}
+            release = release.slug
+        journal.record(session, action, release, user_id=self.user_id, remote=self.remote, details=details)
+
+
+COMMAND_LINE = Actor()
+
+
+class Skipped(str):
+    """What a step returns that was not taken: the reason."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of an activation, as it is shown and stored.
+
+    :param name: what it does, for people.
+    :param result: ``ok``, ``failed`` or ``skipped``.
+    """
+
+    name: str
+    result: str = "skipped"
+    ms: int = 0
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an activation did."""
+
+    slug: str
+    steps: list[Step] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    switched: bool = False
+    """Whether the release took over, be it for a moment."""
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How an addon stands before something is changed, to go back to."""
+
+    running: bool
+    wanted: bool
+    release_id: int
+    version: str
+    previous_release_id: int | None
+    webhooks: list[dict[str, Any]]
+
+
+def before(slug: str) -> Before:
+    """Return how the addon *slug* stands."""
+    with db.read() as session:
+        row = session.get_one(Addon, slug)
+        return Before(
+            running=row.state == AddonState.ACTIVE,
+            wanted=row.wanted,
+            release_id=row.release_id,
+            version=session.get_one(AddonRelease, row.release_id).version,
+            previous_release_id=row.previous_release_id,
+            webhooks=row.webhooks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One installed addon as the admin's list shows it."""
+
+    slug: str
+    state: AddonState
+    release: Release
+    previous_version: str | None
+    error: dict[str, Any] | None
+    steps: list[dict[str, Any]]
+    activated_at: datetime | None
+    wanted: bool
+    operation: Operation | None
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.release.manifest
+
+    @property
+    def version(self) -> str:
+        return self.release.version
+
+
+def installed() -> list[Card]:
+    """Return every installed addon, by name."""
+    previous = sa.orm.aliased(AddonRelease)
+    query = (
+        sa.select(Addon, AddonRelease, previous.version)
+        .join(AddonRelease, AddonRelease.id == Addon.release_id)
+        .outerjoin(previous, previous.id == Addon.previous_release_id)
+    )
+    with db.read() as session:
+        cards = [
+            Card(
+                slug=addon.slug,
+                state=AddonState(addon.state),
+                release=as_release(release),
+                previous_version=version,
+                error=addon.error,
+                steps=addon.steps,
+                activated_at=addon.activated_at,
+                wanted=addon.wanted,
+                operation=Operation(addon.operation) if addon.operation else None,
+            )
+            for addon, release, version in session.execute(query)
+        ]
+    return sorted(cards, key=lambda card: card.manifest.name.casefold())
+
+
+def starting(session: Session, release: Release, actor: Actor, current: Release | None) -> None:
+    """Write down that *release* is about to be installed, before anything of it happens."""
+    before = {"before": current.version} if current is not None else {}
+    actor.record(session, "addon.install_started", release, **before)
+
+
+def put(session: Session, release: Release, actor: Actor, now: datetime) -> None:
+    actor.record(session, "addon.installed", release)
+    publishers.note(session, release)
+    row = session.get(Addon, release.slug)
+    if row is None:
+        session.add(
+            Addon(
+                slug=release.slug,
+                state=AddonState.INACTIVE,
+                release_id=release.id,
+                previous_release_id=None,
+                error=None,
+                steps=[],
+                wanted=False,
+                webhooks=[],
+                operation=None,
+                operation_until=None,
+                activated_at=None,
+                updated_at=now,
+            )
+        )
+    else:
+        row.previous_release_id, row.release_id = row.release_id, release.id
+        row.state = AddonState.INACTIVE
+        row.error = None
+        row.steps = []
+        row.updated_at = now
+    publish(session, EVERYBODY, "addons", {})
+
+
+def mark(session: Session, release: Release, actor: Actor, now: datetime) -> None:
+    actor.record(session, "addon.activation_started", release)
+    row = session.get_one(Addon, release.slug)
+    row.state = AddonState.ACTIVATING
+    row.operation_until = now + OPERATION
+    row.updated_at = now
+
+
+def begin(session: Session, slug: str, what: Operation, now: datetime) -> None:
+    """Show everybody that *what* is being done to an addon that goes on meanwhile."""
+    row = session.get_one(Addon, slug)
+    row.operation, row.operation_until = what, now + OPERATION
+    publish(session, EVERYBODY, "addons", {})
+
+
+def end(session: Session, slug: str) -> None:
+    """Show that nothing is being done to an addon any more."""
+    row = session.get(Addon, slug)
+    if row is not None:
+        row.operation = row.operation_until = None
+        publish(session, EVERYBODY, "addons", {})
+
+
+def activated(
+    session: Session,
+    release: Release,
+    outcome: Outcome,
+    actor: Actor,
+    now: datetime,
+    webhooks: Sequence[Mapping[str, Any]],
+) -> None:
+    """Have *release* run. *webhooks* are its addresses: ``path`` below its own, ``max_body``."""
+    actor.record(session, "addon.activated", release)
+    publishers.note(session, release)
+    row = session.get_one(Addon, release.slug)
+    row.wanted = True
+    row.webhooks = [dict(one) for one in webhooks]
+    if row.release_id != release.id:
+        row.previous_release_id, row.release_id = row.release_id, release.id
+    row.state = AddonState.ACTIVE
+    row.error = None
+    row.steps = [asdict(step) for step in outcome.steps]
+    row.operation_until = None
+    row.activated_at = row.updated_at = now
+    counters.bump(session, counters.GENERATION)
+    publish(session, EVERYBODY, "addons", {})
+
+
+def switched_back(session: Session, release: Release, earlier: Before, actor: Actor, now: datetime) -> None:
+    """Take back that *release* runs: what was *earlier* runs again, or nothing."""
+    row = session.get_one(Addon, release.slug)
+    if earlier.running:
+        actor.record(session, "addon.rolled_back", release, to=earlier.version)
+    else:
+        actor.record(session, "addon.switched_off", release)
+        row.state = AddonState.INACTIVE
+    row.wanted, row.webhooks = earlier.wanted, earlier.webhooks
+    row.release_id, row.previous_release_id = earlier.release_id, earlier.previous_release_id
+    row.updated_at = now
+    counters.bump(session, counters.GENERATION)
+    publish(session, EVERYBODY, "addons", {})
+
+
+def keep_steps(session: Session, slug: str, outcome: Outcome) -> None:
+    session.get_one(Addon, slug).steps = [asdict(step) for step in outcome.steps]
+
+
+def failed(
+    session: Session, release: Release, outcome: Outcome, state: AddonState, actor: Actor, now: datetime
+) -> None:
+    step = (outcome.error or {}).get("step", "")
+    actor.record(session, "addon.activation_failed", release, step=step)
+    row = session.get_one(Addon, release.slug)
+    # An update that failed leaves the release before it active; that row was never marked as activating.
+    if row.state != AddonState.ACTIVE:
+        # What was set aside stays so: what its webhooks get goes on being kept.
+        row.state = AddonState.QUARANTINED if row.wanted and state == AddonState.INACTIVE else state
+    row.error = outcome.error
+    row.steps = [asdict(step) for step in outcome.steps]
+    row.operation_until = None
+    row.updated_at = now
+    publish(session, EVERYBODY, "addons", {})
+
+
+def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> None:
+    row = session.get(Addon, slug)
+    if row is None:
+        raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+    if row.state == AddonState.INACTIVE and not row.wanted:
+        return
+    actor.record(session, "addon.deactivated", slug)
+    row.state = AddonState.INACTIVE
+    row.wanted = False
+    parking.forget(session, slug)
+    row.error = None
+    row.operation_until = None
+    row.updated_at = now
+    counters.bump(session, counters.GENERATION)
+    publish(session, EVERYBODY, "addons", {})
+
+
+def removed(session: Session, slug: str, actor: Actor) -> None:
+    row = session.get(Addon, slug)
+    if row is None:
+        raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+    if row.state in (AddonState.ACTIVE, AddonState.ACTIVATING):
+        raise AddonError(_("Deactivate the addon first; nothing was removed."))
+    actor.record(session, "addon.removed", slug)
+    session.delete(row)
+    session.flush()
+    session.execute(sa.delete(AddonRelease).where(AddonRelease.slug == slug))
+    publish(session, EVERYBODY, "addons", {})
+
+
+def interrupted(session: Session, slug: str, now: datetime) -> None:
+    row = session.get_one(Addon, slug)
+    if row.state != AddonState.ACTIVATING:
+        return
+    row.state = AddonState.QUARANTINED if row.wanted else AddonState.INACTIVE
+    row.error = {
+        "step": "",
+        "sentence": _(
+            "Activating it was interrupted because the process ended. Nothing was switched on; "
+            "Activate goes on where it stopped."
+        ),
+    }
+    row.operation_until = None
+    row.updated_at = now
+
+
+def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetime) -> bool:
+    """Set a running addon aside; tell whether it was running."""
+    row = session.get(Addon, slug)
+    if row is None or row.state != AddonState.ACTIVE:
+        return False
+    COMMAND_LINE.record(session, "addon.quarantined", slug, reason=str(error["sentence"])[:200])
+    row.state = AddonState.QUARANTINED
+    row.error = error
+    row.updated_at = now
+    counters.bump(session, counters.GENERATION)
+    publish(session, EVERYBODY, "addons", {})
+    return True
+
+
+def retried(session: Session, slug: str, now: datetime) -> None:
+    """Have an addon that was set aside run again, because it or the host changed since."""
+    row = session.get_one(Addon, slug)
+    COMMAND_LINE.record(session, "addon.retried", slug)
+    row.state = AddonState.ACTIVE
+    row.error = None
+    row.updated_at = now
+    counters.bump(session, counters.GENERATION)
+    publish(session, EVERYBODY, "addons", {})

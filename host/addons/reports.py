@@ -1,0 +1,185 @@
+"""What is in an uploaded zip, and whether it may be installed. Nothing of the addon runs here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.addons import checking, plan, publishers, store, trust
+from host.addons.archive import Archive, ArchiveError
+from host.addons.generation import BUILTIN
+from host.addons.manifest import ManifestError, fit_problems, version_key
+from host.addons.models import Addon, AddonRelease, AddonState
+from host.addons.operations import operation
+from host.addons.plan import PlannedRevision
+from host.addons.publishers import Publisher
+from host.addons.store import Release
+from host.addons.trust import Standing
+from host.config import Config
+from host.migrations import addon_version_table
+
+KEEP_UPLOADS = timedelta(days=1)
+
+
+class Relation(StrEnum):
+    """How an uploaded release compares with the installed one."""
+
+    NEW = "new"
+    SAME = "same"
+    """The same bytes are installed already."""
+    NEWER = "newer"
+    OLDER = "older"
+    REPLACED = "replaced"
+    """The same version with other content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an admin reads before installing.
+
+    :param release: None if the zip was refused; then *problems* says why and nothing was kept.
+    :param problems: sentences; as long as there is one, it cannot be installed.
+    :param running: whether a release of this addon is active now.
+    """
+
+    release: Release | None
+    problems: tuple[str, ...]
+    relation: Relation = Relation.NEW
+    current: Release | None = None
+    running: bool = False
+    migrations: tuple[PlannedRevision, ...] = ()
+    signature: Standing | None = None
+    publisher: Publisher | None = None
+    """Who made this addon until now; None for a new one."""
+    takeover: bool = False
+    """Whether it comes from another publisher than until now, which has to be allowed."""
+    downgrade: bool = False
+    """Whether a newer version was accepted before, which has to be allowed too."""
+
+
+def upload(config: Config, path: Path, *, user_id: int | None) -> Report:
+    """Check the zip at *path*: keep an addon and report on it, say of anything else what is wrong.
+
+    :raises BusyError: if another addon operation is running.
+    """
+    with operation(config):
+        try:
+            found = checking.check(path)
+        except ArchiveError as error:
+            return Report(None, error.problems)
+        taken = _taken(found.manifest.slug)
+        if taken:
+            return Report(None, (taken,))
+        release = db.write(_keep, found, user_id, clock.now())
+    return report(config, release.id)
+
+
+def _taken(slug: str) -> str:
+    """Return why no addon may be called *slug*, or an empty string."""
+    if (BUILTIN / slug).is_dir():
+        return f"{slug!r} is the name of a channel that is built in."
+    with db.read() as session:
+        tables = set(sa.inspect(session.connection()).get_table_names())
+    if addon_version_table(slug) in tables:
+        return ""  # what it made when it was installed before
+    claimed = sorted(name for name in tables if name.startswith(f"{slug}_"))
+    return f"The name {slug!r} would claim the table {claimed[0]}, which is not its own." if claimed else ""
+
+
+def _keep(session: Session, found: Archive, user_id: int | None, now: datetime) -> Release:
+    used = sa.select(Addon.release_id).union(
+        sa.select(Addon.previous_release_id).where(Addon.previous_release_id.is_not(None))
+    )
+    session.execute(
+        sa.delete(AddonRelease)
+        .where(AddonRelease.uploaded_at < now - KEEP_UPLOADS, AddonRelease.id.not_in(used.scalar_subquery()))
+        .execution_options(synchronize_session=False)
+    )
+    row = store.save(session, found, user_id=user_id, now=now)
+    row.uploaded_at = now
+    session.flush()
+    return store.as_release(row)
+
+
+def report(config: Config, release_id: int) -> Report:
+    """Report on an upload that was kept."""
+    with db.read() as session:
+        row = session.get(AddonRelease, release_id)
+        if row is None:
+            return Report(None, ("That upload is gone; upload the zip again.",))
+        try:
+            release = store.as_release(row)
+        except ManifestError as error:
+            return Report(None, tuple(error.problems))
+        addon = session.get(Addon, release.slug)
+        installed = session.get(AddonRelease, addon.release_id) if addon is not None else None
+        current = store.as_release(installed) if installed is not None else None
+        running = addon is not None and (addon.wanted or addon.state == AddonState.ACTIVE)
+        publisher = publishers.find(session, release.slug)
+    problems = fit_problems(release.manifest)
+    signature = trust.of(config, release)
+    if signature.blocks:
+        problems.append(signature.sentence)
+    relation = _relation(release, current)
+    if relation is Relation.REPLACED and not config.development:
+        problems.append(
+            f"Version {release.version} is installed with other content. A changed addon needs a new one; "
+            "LOBBY_DEVELOPMENT=1 allows replacing it while you develop one."
+        )
+    steps: list[PlannedRevision] = []
+    try:
+        steps = plan.read(store.materialise(config.data, release), release.slug)
+    except plan.PlanError as error:
+        problems.append(str(error))
+    other = config.signatures != "off" and publisher is not None and publisher.is_another(release)
+    older = publisher is not None and not other and publisher.is_older(release)
+    return Report(
+        release,
+        tuple(problems),
+        relation,
+        current,
+        running,
+        tuple(steps),
+        signature,
+        publisher,
+        takeover=other,
+        downgrade=relation is Relation.OLDER or (older and relation is not Relation.SAME),
+    )
+
+
+def _relation(release: Release, current: Release | None) -> Relation:
+    if current is None:
+        return Relation.NEW
+    if current.sha256 == release.sha256:
+        return Relation.SAME
+    ours, theirs = version_key(current.version), version_key(release.version)
+    if ours == theirs:
+        return Relation.REPLACED
+    return Relation.NEWER if theirs > ours else Relation.OLDER
+
+
+def discard(release_id: int) -> None:
+    """Delete an upload nobody installed."""
+
+    def use_case(session: Session) -> None:
+        used = session.scalar(
+            sa.select(sa.func.count())
+            .select_from(Addon)
+            .where(sa.or_(Addon.release_id == release_id, Addon.previous_release_id == release_id))
+        )
+        if not used:
+            session.execute(sa.delete(AddonRelease).where(AddonRelease.id == release_id))
+
+    db.write(use_case)
+
+
+def uploaded_name(path: str) -> str:
+    """Return the file name a browser sent, short and printable."""
+    name = Path(path.replace("\\", "/")).name
+    return "".join(char if char.isprintable() else "?" for char in name)[:120] or "upload.zip"

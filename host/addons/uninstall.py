@@ -1,0 +1,238 @@
+"""Taking an addon away: its data kept, handed over first, or removed for good.
+
+None of the addon's code runs here: what has to go may be the very thing that is broken.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import IO, Any
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host import clock, db, migrations
+from host.accounts.models import InstallationValue
+from host.addons import parking, records, store
+from host.addons.failures import AddonError
+from host.addons.manifest import from_dict
+from host.addons.models import Addon, AddonPublisher, AddonRelease, AddonState, Operation
+from host.addons.operations import operation
+from host.addons.records import COMMAND_LINE, Actor
+from host.channels.accounts import disconnect_account
+from host.channels.models import AccountState, ChannelAccount
+from host.config import Config
+from host.delivery import outbox, parked
+from host.inbox.models import Conversation
+from host.migrations import addon_version_table
+
+_IN_MEMORY = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What there is of an addon, for the page that asks what should become of it.
+
+    :param tables: its tables as they are, with their rows.
+    :param waiting: events that were received and not applied when it was switched off.
+    """
+
+    slug: str
+    tables: dict[str, int]
+    channels: tuple[str, ...]
+    accounts: int
+    conversations: int
+    waiting: int
+
+
+def held(slug: str) -> Held:
+    """Return what there is of the addon *slug*.
+
+    :raises AddonError: if it is not installed.
+    """
+    with db.read() as session:
+        _installed(session, slug)
+        channels = _channels(session, slug)
+        rows = {
+            name: session.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0
+            for name in _tables(session, slug)
+        }
+        connected = sa.select(sa.func.count()).where(
+            ChannelAccount.channel.in_(channels), ChannelAccount.state != AccountState.DISCONNECTED
+        )
+        conversations = sa.select(sa.func.count()).where(Conversation.channel.in_(channels))
+        return Held(
+            slug,
+            rows,
+            tuple(channels),
+            session.scalar(connected) or 0,
+            session.scalar(conversations) or 0,
+            parked.count_waiting(session, channels),
+        )
+
+
+def _installed(session: Session, slug: str) -> Addon:
+    row = session.get(Addon, slug)
+    if row is None:
+        raise AddonError(_("No addon %(slug)s is installed.", slug=slug))
+    return row
+
+
+def _manifests(session: Session, slug: str) -> list[Any]:
+    query = sa.select(AddonRelease.manifest).where(AddonRelease.slug == slug)
+    return [from_dict(manifest) for manifest in session.scalars(query)]
+
+
+def _channels(session: Session, slug: str) -> list[str]:
+    """Return every channel any release here of the addon brings."""
+    return sorted({channel for manifest in _manifests(session, slug) for channel in manifest.channels})
+
+
+def _tables(session: Session, slug: str) -> list[str]:
+    """Return the addon's tables that exist: those any release here of it declares."""
+    there = set(sa.inspect(session.connection()).get_table_names())
+    declared = {name for manifest in _manifests(session, slug) for name in manifest.declares.tables}
+    return sorted(name for name in declared & there if name.startswith(f"{slug}_"))
+
+
+# Handing it over
+
+
+def export(slug: str) -> IO[bytes]:
+    """Return a zip, open for reading, with a file of JSON lines for each of the addon's tables.
+
+    Bytes are base64, times ISO 8601. Credentials are in it as they lie in the database: sealed.
+
+    :raises AddonError: if the addon is not installed.
+    """
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    with db.read() as session:
+        row = _installed(session, slug)
+        release = session.get_one(AddonRelease, row.release_id)
+        about = {"slug": slug, "version": release.version, "exported_at": clock.now().isoformat()}
+        names = _tables(session, slug)
+        metadata = sa.MetaData()
+        metadata.reflect(session.connection(), only=names, resolve_fks=False)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.writestr("export.json", json.dumps({**about, "tables": names}, indent=1) + "\n")
+            for name in names:
+                with zipped.open(f"{name}.jsonl", "w", force_zip64=True) as out:
+                    for line in _lines(session, metadata.tables[name]):
+                        out.write(line)
+    file.seek(0)
+    return file
+
+
+def _lines(session: Session, table: sa.Table) -> Iterator[bytes]:
+    rows = session.execute(sa.select(table).execution_options(yield_per=500))
+    for row in rows.mappings():
+        plain = {name: _plain(value) for name, value in row.items()}
+        yield (json.dumps(plain, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return base64.b64encode(bytes(value)).decode()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+# Taking it away
+
+
+def remove(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> None:
+    """Take the addon *slug*, which does not run, off the list. Its tables, accounts and conversations stay.
+
+    :raises AddonError: if it runs or is not installed.
+    :raises BusyError: if another addon operation is running.
+    """
+    with operation(config):
+        db.write(records.removed, slug, actor)
+        _forget_files(config)
+
+
+def purge(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> list[str]:
+    """Remove the addon *slug*, which does not run, with all it stored; return the tables that are gone.
+
+    Its accounts are disconnected. Conversations stay: they are the desk's. Can be run again if it was cut
+    short.
+
+    :raises AddonError: if it runs or is not installed.
+    :raises BusyError: if another addon operation is running.
+    """
+    with operation(config):
+        with db.read() as session:
+            row = _installed(session, slug)
+            if row.state in (AddonState.ACTIVE, AddonState.ACTIVATING):
+                raise AddonError(_("Deactivate the addon first; nothing was removed."))
+            names = _tables(session, slug)
+        db.write(_purging, slug, names, actor)
+        _drop(config, slug, names)
+        db.write(_purged, slug, names, actor)
+        _forget_files(config)
+        return names
+
+
+def _purging(session: Session, slug: str, names: list[str], actor: Actor) -> None:
+    actor.record(session, "addon.purge_started", slug, tables=", ".join(names)[:300])
+    row = _installed(session, slug)
+    row.state, row.wanted, row.error = AddonState.INACTIVE, False, None
+    records.begin(session, slug, Operation.REMOVING, clock.now())
+    query = sa.select(ChannelAccount.id).where(
+        ChannelAccount.channel.in_(_channels(session, slug)),
+        ChannelAccount.state != AccountState.DISCONNECTED,
+    )
+    for account_id in session.scalars(query).all():
+        disconnect_account(session, account_id)
+        outbox.resume_account(session, account_id)
+
+
+def _drop(config: Config, slug: str, names: list[str]) -> None:
+    """Drop the addon's tables, the one that remembers its migrations first.
+
+    Without that one, what is left after a crash is made whole by activating it again.
+    """
+    with (
+        db.current().writing(),
+        migrations.locked(config.database_url) as engine,
+        engine.connect() as connection,
+    ):
+        version_table = addon_version_table(slug)
+        there = set(sa.inspect(connection).get_table_names())
+        if version_table in there:
+            sa.Table(version_table, sa.MetaData()).drop(connection)
+        metadata = sa.MetaData()
+        metadata.reflect(connection, only=[name for name in names if name in there])
+        # What they refer to was reflected with them, and is the host's.
+        for table in reversed([table for table in metadata.sorted_tables if table.name in names]):
+            table.drop(connection)
+        connection.commit()
+
+
+def _purged(session: Session, slug: str, names: list[str], actor: Actor) -> None:
+    actor.record(session, "addon.purged", slug, tables=", ".join(names)[:300])
+    parking.forget(session, slug)
+    reason = _("The addon was removed before this was applied.")
+    parked.give_up(session, _channels(session, slug), str(reason))
+    publisher = session.get(AddonPublisher, slug)
+    if publisher is not None:
+        session.delete(publisher)
+    session.execute(sa.delete(InstallationValue).where(InstallationValue.name.startswith(f"job:{slug}:")))
+    session.delete(_installed(session, slug))
+    session.flush()
+    session.execute(sa.delete(AddonRelease).where(AddonRelease.slug == slug))
+
+
+def _forget_files(config: Config) -> None:
+    with db.read() as session:
+        keep = {store.as_release(row).folder_name for row in session.scalars(sa.select(AddonRelease))}
+    store.forget_unused(config.data, keep)

@@ -1,0 +1,317 @@
+"""The admin's addon pages: upload, report, install, activate, settings, deactivate, remove."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_decimal
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
+
+from host import clock, db, navigation
+from host.accounts.sudo import fresh_password
+from host.addons import archive, health, lifecycle, listing, reports, store, trust
+from host.addons import uninstall as uninstalling
+from host.addons.failures import AddonError
+from host.addons.lifecycle import Actor, Card, Outcome
+from host.addons.models import AddonState
+from host.addons.reports import Report
+from host.errors import ForbiddenError, NotFoundError
+from host.web import (
+    admin_required,
+    audit,
+    body_limit,
+    client_address,
+    config,
+    current_user,
+    flash_bad,
+    flash_good,
+    generation,
+    services,
+)
+
+bp = Blueprint("addons", __name__)
+navigation.add_admin("addons.index", _l("Addons"), order=10)
+
+MAX_UPLOAD = archive.MAX_ZIP + 1024 * 1024  # the form around the file
+
+
+@bp.get("/admin/addons")
+@admin_required
+def index() -> ResponseReturnValue:
+    """Show what is installed and how it fares."""
+    return _page()
+
+
+def _page(refused: Report | None = None, name: str = "") -> str:
+    shown = listing.cards(config(), generation())
+    if any(one.card.state is AddonState.ACTIVATING for one in shown) and lifecycle.recover(config()):
+        shown = listing.cards(config(), generation())
+    known = {one.card.slug for one in shown}
+    return render_template(
+        "addons/index.html",
+        cards=shown,
+        uploads=config().uploads,
+        safe_mode=config().safe_mode,
+        refused=refused,
+        name=name,
+        max_zip=archive.MAX_ZIP,
+        most=health.MOST,
+        counted=format_decimal,
+        key_problems=trust.load(config()).problems,
+        builtin_failures={s: why for s, why in generation().failures.items() if s not in known},
+    )
+
+
+@bp.post("/admin/addons/upload")
+@admin_required
+@fresh_password
+@body_limit(MAX_UPLOAD)
+def upload() -> ResponseReturnValue:
+    """Check a zip and report on it. Nothing is installed, nothing of it runs."""
+    _uploads_allowed()
+    given = request.files.get("zip")
+    if given is None or not given.filename:
+        flash_bad(_("Choose the .zip of an addon first."))
+        return redirect(url_for("addons.index"))
+    name = reports.uploaded_name(given.filename)
+    db.write(_upload_started, name)
+    try:
+        report = _checked(given)
+    except AddonError as error:
+        flash_bad(_(error.sentence))
+        return redirect(url_for("addons.index"))
+    if report.release is None:
+        db.write(_refused, name, report)
+        return _page(report, name), 422
+    db.write(_uploaded, name, report.release)
+    return redirect(url_for("addons.report", release_id=report.release.id))
+
+
+def _checked(given: FileStorage) -> Report:
+    with store.scratch(config().data) as folder:
+        path = folder / "upload.zip"
+        given.save(path)
+        return reports.upload(config(), path, user_id=current_user().id)
+
+
+def _upload_started(session: Session, name: str) -> None:
+    audit(session, "addon.upload_started", name)
+
+
+def _refused(session: Session, name: str, report: Report) -> None:
+    audit(session, "addon.upload_refused", name, details={"reason": " ".join(report.problems)[:300]})
+
+
+def _uploaded(session: Session, name: str, release: store.Release) -> None:
+    details = {"file": name, "version": release.version, "sha256": release.sha256[:16]}
+    audit(session, "addon.uploaded", release.slug, details=details)
+
+
+@bp.get("/admin/addons/uploads/<int:release_id>")
+@admin_required
+def report(release_id: int) -> ResponseReturnValue:
+    """Show what an accepted zip holds and what installing it would do."""
+    found = reports.report(config(), release_id)
+    if found.release is None:
+        raise NotFoundError()
+    return render_template(
+        "addons/report.html",
+        report=found,
+        release=found.release,
+        manifest=found.release.manifest,
+        current=found.current.manifest if found.current else None,
+        uploads=config().uploads,
+        secrets_of=listing.secrets_of,
+        fingerprint=listing.fingerprint,
+    )
+
+
+@bp.post("/admin/addons/uploads/<int:release_id>/install")
+@admin_required
+@fresh_password
+def install(release_id: int) -> ResponseReturnValue:
+    """Install an accepted zip; an active addon is brought to it in the same step."""
+    _uploads_allowed()
+    try:
+        outcome = lifecycle.install(
+            config(),
+            release_id,
+            host=services().host,
+            actor=_actor(),
+            downgrade=request.form.get("downgrade") == "1",
+            takeover=request.form.get("takeover") == "1",
+        )
+    except AddonError as error:
+        flash_bad(_(error.sentence))
+        return redirect(url_for("addons.index"))
+    if not outcome.ok:
+        _say(outcome)
+    elif outcome.steps:
+        flash_good(_("The addon was updated. No restart was needed."))
+    else:
+        flash_good(_("The addon is installed, and inactive until you activate it."))
+    return _to_card(outcome.slug)
+
+
+@bp.post("/admin/addons/uploads/<int:release_id>/discard")
+@admin_required
+def discard(release_id: int) -> ResponseReturnValue:
+    """Throw an upload away that nobody installed."""
+    reports.discard(release_id)
+    flash_good(_("The upload was thrown away; nothing was installed."))
+    return redirect(url_for("addons.index"))
+
+
+@bp.post("/admin/addons/<slug>/activate")
+@admin_required
+def activate(slug: str) -> ResponseReturnValue:
+    """Run the addon's migrations and switch it on, then show every step."""
+    _known(slug)
+    try:
+        outcome = lifecycle.activate(config(), slug, host=services().host, actor=_actor())
+    except AddonError as error:
+        flash_bad(_(error.sentence))
+    else:
+        if outcome.ok:
+            flash_good(_("The addon is active. No restart was needed."))
+        else:
+            _say(outcome)
+    return _to_card(slug, ran=slug)
+
+
+@bp.post("/admin/addons/<slug>/deactivate")
+@admin_required
+def deactivate(slug: str) -> ResponseReturnValue:
+    """Switch the addon off; all data stays."""
+    _known(slug)
+    try:
+        lifecycle.deactivate(config(), slug, host=services().host, actor=_actor())
+    except AddonError as error:
+        flash_bad(_(error.sentence))
+    else:
+        flash_good(_("The addon is inactive. Its conversations stay readable, and all its data stays."))
+    return _to_card(slug)
+
+
+@bp.post("/admin/addons/<slug>/roll-back")
+@admin_required
+def roll_back(slug: str) -> ResponseReturnValue:
+    """Have the release before the installed one run again."""
+    _known(slug)
+    try:
+        outcome = lifecycle.roll_back(
+            config(), slug, to=request.form.get("to", ""), host=services().host, actor=_actor()
+        )
+    except AddonError as error:
+        flash_bad(_(error.sentence))
+    else:
+        if outcome.ok:
+            flash_good(_("The release before is back. No restart was needed."))
+        else:
+            _say(outcome)
+    return _to_card(slug, ran=slug)
+
+
+@bp.get("/admin/addons/<slug>/uninstall")
+@admin_required
+def uninstall(slug: str) -> ResponseReturnValue:
+    """Ask what should become of what the addon stored."""
+    return _uninstall_page(slug)
+
+
+def _uninstall_page(slug: str, problem: str = "") -> ResponseReturnValue:
+    card = _known(slug)
+    page = render_template(
+        "addons/uninstall.html",
+        card=card,
+        manifest=card.manifest,
+        held=uninstalling.held(slug),
+        running=card.state in (AddonState.ACTIVE, AddonState.ACTIVATING),
+        problem=problem,
+    )
+    return page, 400 if problem else 200
+
+
+@bp.post("/admin/addons/<slug>/export")
+@admin_required
+@fresh_password
+def export(slug: str) -> ResponseReturnValue:
+    """Hand over the addon's tables, as a zip of JSON lines."""
+    _known(slug)
+    file = uninstalling.export(slug)
+    db.write(lambda session: audit(session, "addon.exported", slug))
+    name = f"{slug}-export-{clock.now():%Y-%m-%d}.zip"
+    response = send_file(file, mimetype="application/zip", as_attachment=True, download_name=name)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.post("/admin/addons/<slug>/uninstall")
+@admin_required
+@fresh_password
+def remove(slug: str) -> ResponseReturnValue:
+    """Take an inactive addon off the list; what it stored stays, or goes too."""
+    if all(card.slug != slug for card in lifecycle.installed()):
+        flash_bad(_("No addon %(slug)s is installed.", slug=slug))
+        return redirect(url_for("addons.index"))
+    what = request.form.get("what", "")
+    if what not in ("keep", "purge"):
+        return _uninstall_page(slug, _("Choose whether its data stays or goes."))
+    if what == "purge" and request.form.get("name", "").strip() != slug:
+        sentence = _("Type %(slug)s to have its data removed; nothing was done.", slug=slug)
+        return _uninstall_page(slug, sentence)
+    try:
+        if what == "keep":
+            uninstalling.remove(config(), slug, actor=_actor())
+            flash_good(_("The addon was removed. Its tables and conversations stay."))
+        else:
+            uninstalling.purge(config(), slug, actor=_actor())
+            flash_good(_("The addon was removed, and its tables with it. Conversations stay readable."))
+    except AddonError as error:
+        flash_bad(_(error.sentence))
+        return _to_card(slug)
+    return redirect(url_for("addons.index"))
+
+
+@bp.get("/admin/addons/<slug>/settings")
+@admin_required
+def settings(slug: str) -> ResponseReturnValue:
+    """Show the page the addon itself brings."""
+    page = generation().admin_pages.get(slug)
+    if page is None:
+        raise NotFoundError()
+    context = {"title": page.title, "manifest": generation().manifests[slug], **page.context()}
+    return render_template(page.template, **context)
+
+
+def _actor() -> Actor:
+    return Actor(current_user().id, client_address())
+
+
+def _known(slug: str) -> Card:
+    for card in lifecycle.installed():
+        if card.slug == slug:
+            return card
+    raise NotFoundError()
+
+
+def _say(outcome: Outcome) -> None:
+    sentence = _(str((outcome.error or {}).get("sentence", "")))
+    flash_bad(_("%(sentence)s Everything else is as it was.", sentence=sentence))
+
+
+def _to_card(slug: str, **shown: Any) -> ResponseReturnValue:
+    return redirect(url_for("addons.index", _anchor=f"addon-{slug}", **shown))
+
+
+def _uploads_allowed() -> None:
+    if not config().uploads:
+        raise ForbiddenError(
+            _l("Uploading addons is switched off on this desk (LOBBY_UPLOADS=0)."),
+            next_step=_l("Whoever runs the server can install one with `lobby addon install`."),
+        )

@@ -1,0 +1,46 @@
+"""What a channel can send, as the API tells it: the adapter's own declaration."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from host.api import shapes
+from host.api.declare import Wire
+from host.sdk.capabilities import MEDIA_KINDS, Capabilities
+from host.sdk.messages import MessageKind
+
+S = TypeVar("S", bound=Wire)
+
+
+def declared(found: Capabilities) -> shapes.Capabilities:
+    """Return a channel's declaration as the API shows it, each kind by the name it is sent with."""
+    sends: list[str] = [str(kind) for kind in found.sends if kind in MEDIA_KINDS | {MessageKind.TEXT}]
+    sends += ["sticker"] if found.heart else []
+    sends += ["template"] if found.template is not None else []
+    sends += ["product"] if found.product_template is not None else []
+    sends += ["post"] if found.own_post else []
+    return shapes.Capabilities(
+        kinds=sorted(sends),
+        text_limit_bytes=found.text_limit_bytes,
+        files={
+            str(kind): shapes.FileLimits(
+                content_types=sorted(limits.content_types), max_bytes=limits.max_bytes
+            )
+            for kind, limits in sorted(found.media.items())
+        },
+        images_per_message=found.images_per_message,
+        quick_replies=_same(found.quick_replies, shapes.QuickReplyLimits),
+        template=_same(found.template, shapes.TemplateLimits),
+        most_products=found.product_template,
+        reply_quote=found.reply_quote,
+        reactions=None if found.reactions is None else sorted(found.reactions),
+        ice_breakers=_same(found.ice_breakers, shapes.IceBreakerLimits),
+        mobile_only=sorted(found.mobile_only),
+    )
+
+
+def _same(limits: Any, shape: type[S]) -> S | None:
+    """Return *limits* of the SDK as a shape with the same fields."""
+    if limits is None:
+        return None
+    return shape(**{name: getattr(limits, name) for name in shape.__struct_fields__})

@@ -1,0 +1,87 @@
+"""Files a program names by their address: fetched as carefully as any, then taken like an upload."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from urllib.parse import unquote, urljoin, urlsplit
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from host.api import uploading
+from host.errors import LobbyError, UnavailableError
+from host.media.limits import MAX_BYTES, FileRefusedError
+from host.media.uploads import Allowed
+from host.sdk.errors import FetchError, ForbiddenAddressError
+from host.sdk.http import Client, Response
+
+log = logging.getLogger("lobby.api")
+
+REDIRECTS = 3
+TOTAL_SECONDS = 60.0
+AT_ONCE = 4
+"""Files fetched at a time in one process: each may fill memory with 25 MB."""
+PATIENCE_SECONDS = 30.0
+
+_places = threading.BoundedSemaphore(AT_ONCE)
+_MOVED = frozenset({301, 302, 303, 307, 308})
+
+
+class FetchFailedError(LobbyError):
+    """A file could not be fetched from its address."""
+
+    code = "fetch_failed"
+    status = 422
+    default_sentence = _l("The file could not be fetched from its address, so nothing was sent.")
+    default_next_step = _l("Check the address, or upload the file and send its id.")
+
+
+def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
+    """Fetch the file at *url* and return the id of the upload it became. Not inside a transaction.
+
+    :param media: what the channel takes.
+    :param field: where the address stood.
+    :raises FetchFailedError: if the address is private, does not answer, or answers with anything but a file.
+    :raises FileRefusedError: if the file is none the channel takes.
+    :raises UnavailableError: if too many are being fetched.
+    """
+    if not _places.acquire(timeout=PATIENCE_SECONDS):
+        raise UnavailableError(_l("Too many files are being fetched at the moment, so nothing was sent."))
+    try:
+        answer = _get(url)
+    except FetchError as error:
+        log.info("a file of workspace %s was not fetched: %s", workspace_id, error)
+        raise FetchFailedError(_because(error.reason), field=field) from None
+    finally:
+        _places.release()
+    if answer.status != 200:
+        reason = _("its server answers with the status %(status)s", status=answer.status)
+        raise FetchFailedError(_because(reason), field=field)
+    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    try:
+        return uploading.take(io.BytesIO(answer.body), name, workspace_id=workspace_id, media=media).id
+    except FileRefusedError as error:
+        error.field = field
+        raise
+
+
+def _because(reason: str) -> str:
+    return str(_("The file could not be fetched: %(reason)s.", reason=reason))
+
+
+def _get(url: str) -> Response:
+    """Return the answer to a GET, wherever it redirects to; each host is vetted like the first."""
+    for _hop in range(REDIRECTS + 1):
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            raise ForbiddenAddressError("that is not an address") from None
+        client = Client(frozenset({host}), total_timeout=TOTAL_SECONDS)
+        answer = client.request("GET", url, max_bytes=MAX_BYTES)
+        location = answer.headers.get("location")
+        if answer.status not in _MOVED or not location:
+            return answer
+        url = urljoin(url, location)
+    raise FetchError("it redirects too often")

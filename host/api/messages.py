@@ -1,0 +1,127 @@
+"""Messages of a conversation, one page after the other in both directions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host import db
+from host.api import conversations, cursors, shapes
+from host.api.call import Call, new_reply_key
+from host.api.conversations import Limit
+from host.api.declare import Wire, route
+from host.api.errors import BodyError, CursorError, QueryError
+from host.api.keys import Scope
+from host.api.serialise import one_message, page_of
+from host.inbox import notes
+from host.inbox.errors import ConversationNotFoundError, EmptyTextError, MessageNotFoundError, TooLongError
+
+LIST = "messages"
+
+
+class Query(Wire, frozen=True):
+    """Which part of a conversation. With neither `before` nor `after`: its end."""
+
+    limit: Limit = 50
+    before: Annotated[str | None, Meta(description="A cursor of an answer: what comes before it.")] = None
+    after: Annotated[str | None, Meta(description="A cursor of an answer: what comes after it.")] = None
+
+
+class NewNote(Wire, frozen=True):
+    """A note to be added."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=notes.MAX_LENGTH)]
+
+
+@route(
+    "GET",
+    "/conversations/{conversation_id}/messages",
+    tag="Messages",
+    summary="List the messages of a conversation",
+    scope=Scope.READ,
+    query=Query,
+    answer=shapes.Messages,
+    errors=(QueryError, CursorError, ConversationNotFoundError),
+)
+def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Messages:
+    """Oldest first, notes of the team and lines that say what was done among them.
+
+    Without a cursor the newest are answered. A message that arrives late stands where its time puts it.
+    """
+    if query.before is not None and query.after is not None:
+        raise QueryError(_l("Send before or after, not both."), field="after")
+    before = None if query.before is None else cursors.read(LIST, query.before, "before")
+    after = None if query.after is None else cursors.read(LIST, query.after, "after")
+    with db.read() as session:
+        conversations.get(session, call, conversation_id)
+        page = page_of(
+            session, call.workspace_id, conversation_id, before=before, after=after, limit=query.limit
+        )
+    return shapes.Messages(
+        data=page.messages,
+        before=None if page.first is None else cursors.write(LIST, page.first),
+        after=None if page.last is None else cursors.write(LIST, page.last),
+        has_before=page.has_before,
+        has_after=page.has_after,
+    )
+
+
+def get(session: Session, call: Call, message_id: int) -> shapes.Message:
+    """Return a message of the key's workspace.
+
+    :raises MessageNotFoundError: if it has no such one.
+    """
+    message = one_message(session, call.workspace_id, message_id)
+    if message is None:
+        raise MessageNotFoundError(_l("This message does not exist in this workspace."), next_step="")
+    return message
+
+
+@route(
+    "GET",
+    "/messages/{message_id}",
+    tag="Messages",
+    summary="Get a message",
+    scope=Scope.READ,
+    answer=shapes.Message,
+    errors=(MessageNotFoundError,),
+)
+def get_message(call: Call, message_id: int) -> shapes.Message:
+    """With where it stands: queued, sent, read, failed and why."""
+    with db.read() as session:
+        return get(session, call, message_id)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/notes",
+    tag="Messages",
+    summary="Add a note",
+    scope=Scope.WRITE,
+    body=NewNote,
+    answer=shapes.Message,
+    status=201,
+    errors=(BodyError, ConversationNotFoundError, EmptyTextError, TooLongError),
+    idempotent=True,
+    examples={"A note": {"text": "Paid by card, order 1042."}},
+)
+def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
+    """Only the team sees it."""
+
+    def use_case(session: Session) -> shapes.Message:
+        note = notes.add_note(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            author_id=None,
+            by=call.caller.name,
+            text=body.text,
+            reply_key=new_reply_key(),
+            now=call.now,
+        )
+        return get(session, call, note.id)
+
+    return call.commit(use_case)

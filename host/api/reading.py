@@ -1,0 +1,137 @@
+"""What a request says, checked against its declaration: nothing unknown, nothing twice, no other type."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Request
+from flask_babel import gettext as _
+
+from host.api.errors import BodyError, MediaTypeError, QueryError
+from host.errors import InvalidError
+from host.sdk import strictjson
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MOST_DEPTH = 32
+"""How deep objects and arrays of a body may lie in each other."""
+
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_NAMED = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def query(request: Request, kind: type[T]) -> T:
+    """Return the parameters of the address as *kind*.
+
+    :raises QueryError: if one is unknown, is there twice, or does not have the form it needs.
+    """
+    given: dict[str, str] = {}
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise QueryError(
+                _("The parameter %(name)s is there twice.", name=_short(name)), field=_short(name)
+            )
+        given[name] = values[0]
+    _storable(given, QueryError)
+    return _converted(given, kind, QueryError, strict=False)
+
+
+def body(request: Request) -> Any:
+    """Return the JSON of the body as plain values, not yet held against a declaration.
+
+    :raises MediaTypeError: if it says it is anything else.
+    :raises BodyError: if it is not JSON as the standard has it, or nested too deeply.
+    """
+    if request.mimetype != "application/json":
+        raise MediaTypeError()
+    data = request.get_data(cache=True)
+    if not data:
+        raise BodyError(_("The body is empty."))
+    try:
+        value = strictjson.loads(data)
+    except ValueError as error:
+        raise BodyError(_("The body is not JSON: %(why)s.", why=_why(error))) from error
+    if _depth(value) > MOST_DEPTH:
+        raise BodyError(_("The body is nested too deeply."), limit=MOST_DEPTH)
+    _storable(value, BodyError)
+    return value
+
+
+def converted(value: Any, kind: type[T]) -> T:
+    """Return a body as *kind*.
+
+    :raises BodyError: for a field that is unknown, missing, or does not have the form it needs; names it.
+    """
+    return _converted(value, kind, BodyError, strict=True)
+
+
+def _converted(value: Any, kind: type[T], problem: type[InvalidError], *, strict: bool) -> T:
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        what, field = _explained(str(error))
+        raise problem(what, field=field) from error
+
+
+def _explained(text: str) -> tuple[str, str | None]:
+    """Return the sentence for a validation error, and the field it is about: ``elements[0].title``."""
+    found = _PLACE.match(text)
+    assert found is not None
+    what, path = found["what"], (found["path"] or "").removeprefix(".")
+    named = _NAMED.search(what)
+    if named is not None:
+        name = _short(named["name"])
+        field = f"{path}.{name}" if path else name
+        if "unknown" in what:
+            return str(_("There is no field %(name)s here.", name=field)), field
+        return str(_("The field %(name)s is missing.", name=field)), field
+    if not path:
+        return str(_("It does not have the right form: %(why)s.", why=what)), None
+    return str(_("The field %(name)s cannot be used: %(why)s.", name=path, why=what)), path
+
+
+def _why(error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return str(error)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else name[:60] + "…"
+
+
+def _depth(value: Any) -> int:
+    """Return how deep *value* is nested, without recursion."""
+    level, deep = [value], 0
+    while level:
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner.extend(one.values())
+            elif isinstance(one, list):
+                inner.extend(one)
+        deep += any(isinstance(one, dict | list) for one in level)
+        level = inner
+    return deep
+
+
+def _storable(value: Any, problem: type[InvalidError]) -> None:
+    """Refuse NUL characters and halves of surrogate pairs: no database stores them, nobody types them."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            if _UNSTORABLE.search(one):
+                raise problem(_("It holds a character that is no text: NUL, or half of a surrogate pair."))
+        elif isinstance(one, float):
+            if not math.isfinite(one):
+                raise problem(_("It holds a number too large to be one."))
+        elif isinstance(one, dict):
+            waiting.extend(one)
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)

@@ -1,0 +1,332 @@
+"""What the API answers with. The document and the answers are both made of these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from host.accounts.models import Role
+from host.api.declare import Id, Wire
+from host.inbox.models import Actor
+
+ExternalId = Annotated[
+    str,
+    Meta(description="The provider's id; a string, whatever it looks like.", examples=["17841400000000001"]),
+]
+Cursor = Annotated[str, Meta(description="A place in this list; to be handed back unchanged.")]
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why nothing was done."""
+
+    code: Annotated[str, Meta(description="Stable; programs decide by it.", examples=["too_long"])]
+    message: Annotated[str, Meta(description="What happened, in a sentence for people.")]
+    request_id: Annotated[str, Meta(description="Names this request in the log of the desk.")]
+    next: Annotated[str, Meta(description="What to do about it.")] = ""
+    field: Annotated[str | None, Meta(description="What was wrong in what was sent.")] = None
+    limit: Annotated[int | None, Meta(description="The number that was gone over.")] = None
+
+
+class Person(Wire, frozen=True):
+    """Somebody of the team."""
+
+    id: Id
+    name: str
+
+
+class Member(Wire, frozen=True):
+    """Somebody conversations can be given to."""
+
+    id: Id
+    name: str
+    role: Role
+
+
+class Members(Wire, frozen=True):
+    """The people of the workspace, by name."""
+
+    data: list[Member]
+
+
+class ContactRef(Wire, frozen=True):
+    """Whom a conversation is with."""
+
+    id: Id
+    name: str | None
+    username: str | None
+    external_id: ExternalId
+    external_id_name: Annotated[str, Meta(description="What the channel calls that id.")]
+
+
+class Identity(Wire, frozen=True):
+    """A contact on one account of a channel."""
+
+    account_id: Id
+    channel: str
+    external_id: ExternalId
+    external_id_name: Annotated[str, Meta(description="What the channel calls that id.")]
+    name: str | None
+    username: str | None
+    profile: Annotated[
+        dict[str, Any], Meta(description="What else the provider told; depends on the channel.")
+    ]
+
+
+class Contact(Wire, frozen=True):
+    """A person who writes to the workspace."""
+
+    id: Id
+    name: str | None
+    email: str | None
+    created_at: datetime
+    identities: list[Identity]
+
+
+class Window(Wire, frozen=True):
+    """Whether the API may reply now."""
+
+    state: Annotated[
+        Literal["open", "people_only", "closed", "unavailable"],
+        Meta(
+            description="`people_only`: a person may, in the inbox; the API may not. `unavailable`: the "
+            "channel is not active, or the account is disconnected."
+        ),
+    ]
+    until: Annotated[datetime | None, Meta(description="When that ends; null: it does not.")]
+    sentence: Annotated[str, Meta(description="Why, where it is not open.")]
+
+
+class Last(Wire, frozen=True):
+    """The last message of a conversation, briefly."""
+
+    at: datetime
+    direction: str
+    kind: str
+    preview: str
+
+
+class Conversation(Wire, frozen=True):
+    """What one contact and the team say to each other on one account."""
+
+    id: Id
+    status: Literal["open", "closed"]
+    channel: str
+    account_id: Id
+    contact: ContactRef
+    subject: str | None
+    assignee: Person | None
+    unread_count: Annotated[int, Meta(description="Messages nobody of the team has looked at.")]
+    failed_count: Annotated[int, Meta(description="Messages of ours that failed.")]
+    last_message: Last
+    last_inbound_at: Annotated[
+        datetime | None,
+        Meta(description="The provider's time of the last message that opens a reply window."),
+    ]
+    reply_window: Window
+    created_at: datetime
+    closed_at: datetime | None
+
+
+class Conversations(Wire, frozen=True):
+    """A page of conversations, the one with the latest message first."""
+
+    data: list[Conversation]
+    next: Annotated[Cursor | None, Meta(description="For the next page; null: there is none.")]
+
+
+class Attachment(Wire, frozen=True):
+    """A file of a message."""
+
+    id: Id
+    kind: str
+    name: str
+    content_type: Annotated[str, Meta(description="What its bytes are; empty where nobody knows yet.")]
+    size: Annotated[int | None, Meta(description="In bytes, where it is known.")]
+    width: Annotated[int | None, Meta(description="In pixels, of a picture.")]
+    height: int | None
+    url: Annotated[str, Meta(description="Where to get it, with the same key.")]
+
+
+class Problem(Wire, frozen=True):
+    """Why a message was not sent."""
+
+    code: str
+    sentence: str
+    cause: Annotated[str, Meta(description="What it most likely comes from; may be empty.")]
+    next_step: str
+    raw: Annotated[str, Meta(description="The provider's words.")]
+
+
+class Reaction(Wire, frozen=True):
+    """What one side put on a message. Each side has at most one."""
+
+    actor: Actor
+    emoji: str
+    name: Annotated[str, Meta(description="What the provider calls it.", examples=["love"])]
+    author: Annotated[str | None, Meta(description="Who of the team put it there.")]
+    state: Annotated[
+        Literal["queued", "sending", "sent", "failed", "unknown"] | None, Meta(description="Of one of ours.")
+    ]
+
+
+class Quote(Wire, frozen=True):
+    """The message another one quotes."""
+
+    external_id: ExternalId
+    message_id: Annotated[Id | None, Meta(description="Null for one this desk does not have.")]
+
+
+class Waiting(Wire, frozen=True):
+    """What a message waits for before it is sent."""
+
+    sentence: str
+    until: datetime | None
+
+
+class Message(Wire, frozen=True):
+    """One message as the provider knows it, a note, or a line that says what was done."""
+
+    id: Id
+    conversation_id: Id
+    account_id: Id
+    external_id: ExternalId | None
+    direction: Annotated[
+        Literal["inbound", "outbound", "internal"],
+        Meta(description="`internal`: seen by the team only, a note or a line that says what was done."),
+    ]
+    origin: Annotated[
+        str,
+        Meta(
+            description="Who made it: `customer`, `agent`, `api`, `system`, or `provider` for what was "
+            "written in the provider's own app."
+        ),
+    ]
+    kind: Annotated[
+        str, Meta(description="What it is; kinds may be added.", examples=["text", "image", "story_reply"])
+    ]
+    text: str
+    content: Annotated[
+        dict[str, Any],
+        Meta(
+            description="What the kind needs beyond its text. `imported` is true of what was read from the "
+            "provider's history."
+        ),
+    ]
+    attachments: list[Attachment]
+    reactions: list[Reaction]
+    reply_to: Annotated[Quote | None, Meta(description="The message it quotes.")]
+    author: Annotated[Person | None, Meta(description="Who of the team wrote it.")]
+    state: Annotated[
+        Literal["queued", "sending", "sent", "read", "failed", "unknown"] | None,
+        Meta(description="Of an outbound message. `unknown`: the provider neither confirmed nor refused it."),
+    ]
+    error: Problem | None
+    waiting: Waiting | None
+    edited_at: Annotated[datetime | None, Meta(description="When its text was last changed.")]
+    edit_count: int
+    unsent_at: Annotated[
+        datetime | None,
+        Meta(description="When it was taken back, or its contact erased. Of what it said nothing is left."),
+    ]
+    sent_at: Annotated[datetime, Meta(description="The provider's time; of ours, when they were written.")]
+    created_at: datetime
+
+
+class Sent(Wire, frozen=True):
+    """What a send became, in the order it goes out."""
+
+    data: list[Message]
+
+
+class Messages(Wire, frozen=True):
+    """A page of a conversation, oldest first."""
+
+    data: list[Message]
+    before: Annotated[
+        Cursor | None, Meta(description="For what comes before this page; null for an empty one.")
+    ]
+    after: Annotated[
+        Cursor | None, Meta(description="For what comes after this page; null for an empty one.")
+    ]
+    has_before: Annotated[bool, Meta(description="Whether anything comes before.")]
+    has_after: Annotated[bool, Meta(description="Whether anything comes after, at this moment.")]
+
+
+class FileLimits(Wire, frozen=True):
+    """Files of one kind."""
+
+    content_types: list[str]
+    max_bytes: int
+
+
+class QuickReplyLimits(Wire, frozen=True):
+    """Answers offered below a text. Lengths are in characters."""
+
+    most: int
+    title_length: int
+    payload_length: int
+
+
+class TemplateLimits(Wire, frozen=True):
+    """Cards side by side. Lengths are in characters."""
+
+    elements: int
+    buttons: Annotated[int, Meta(description="Of one card.")]
+    title_length: int
+    subtitle_length: int
+    button_title_length: int
+    payload_length: int
+
+
+class IceBreakerLimits(Wire, frozen=True):
+    """Questions offered to somebody who has not written yet, per locale. Lengths are in characters."""
+
+    most: int
+    question_length: int
+    payload_length: int
+
+
+class Capabilities(Wire, frozen=True):
+    """What can be sent, and how much of it."""
+
+    kinds: Annotated[list[str], Meta(description="What `kind` of a message to send may be.")]
+    text_limit_bytes: Annotated[int | None, Meta(description="Of one message, in UTF-8.")]
+    files: Annotated[dict[str, FileLimits], Meta(description="By kind.")]
+    images_per_message: int
+    quick_replies: QuickReplyLimits | None
+    template: TemplateLimits | None
+    most_products: int | None
+    reply_quote: Annotated[bool, Meta(description="Whether a message may quote an earlier one.")]
+    reactions: Annotated[
+        list[str] | None, Meta(description="Emoji to react with; empty: any; null: none at all.")
+    ]
+    ice_breakers: IceBreakerLimits | None
+    mobile_only: Annotated[
+        list[str], Meta(description="What the customer sees in the provider's mobile app only.")
+    ]
+
+
+class Account(Wire, frozen=True):
+    """An account of a channel that the workspace connected."""
+
+    id: Id
+    channel: str
+    channel_name: str
+    external_id: ExternalId
+    name: str
+    handle: str
+    state: Literal["connected", "needs_reconnect", "disconnected"]
+    active: Annotated[bool, Meta(description="Whether the addon that brings the channel is active.")]
+    capabilities: Annotated[Capabilities | None, Meta(description="Null while the channel is not active.")]
+    connected_at: datetime
+    disconnected_at: datetime | None
+    last_event_at: datetime | None
+
+
+class Accounts(Wire, frozen=True):
+    """The accounts of the workspace, by channel and name."""
+
+    data: list[Account]

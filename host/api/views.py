@@ -1,0 +1,60 @@
+"""The addresses of the API: every declared route, and the two pages about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Blueprint, Response, g, render_template
+from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from werkzeug.routing import BaseConverter
+
+from host.api.call import answer
+from host.api.declare import Route
+from host.api.page import described
+from host.api.routes import ROUTES
+from host.web import MAX_ID, body_limit, config, request_id
+
+bp = Blueprint("api", __name__)
+
+
+class _Id(BaseConverter):
+    """An id in a path: any digits, for a number too large has to be answered 404 whatever the method."""
+
+    regex = "[0-9]+"
+    part_isolating = True
+
+    def to_python(self, value: str) -> int:
+        return min(int(value[:20]), MAX_ID + 1) if len(value) <= 20 else MAX_ID + 1
+
+
+@bp.record
+def _converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["api_id"] = _Id
+
+
+def _view(route: Route) -> Callable[..., Response]:
+    view = partial(answer, route)
+    view.lobby_raw_body = True  # type: ignore[attr-defined]  # read once the key was looked at
+    if route.body_limit is None:
+        return view
+    return body_limit(route.body_limit, allowed=lambda: None)(view)
+
+
+for one in ROUTES:
+    bp.add_url_rule(one.rule, one.operation, _view(one), methods=[one.method])
+
+
+@bp.after_request
+def complete(response: Response) -> Response:
+    """Say what is left of the key's limit, and what this request is called."""
+    response.headers.update(g.get("api_headers", {}))
+    response.headers["X-Request-Id"] = request_id()
+    return response
+
+
+@bp.get("/api/docs")
+def docs() -> ResponseReturnValue:
+    """Show the description of the API to people."""
+    return render_template("api/docs.html", api=described(config().public_url))

@@ -1,0 +1,224 @@
+"""Everything that has to hold before an addon is given away, one finding at a time, in plain sentences."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from xml.etree import ElementTree
+
+from flask_babel import gettext as _
+
+from host.addons import archive, checking, imports, manifest, probe
+from host.addons.archive import ArchiveError
+from host.addons.build import build_addon
+from host.addons.failures import AddonError
+from host.addons.manifest import Manifest
+from host.authoring import trial_migrations
+from host.authoring.deprecations import uses
+from host.sdk.i18n import noop
+
+TEST_SECONDS = 600.0
+MOST_SHOWN = 10
+
+_CONTRACT = '''
+"""Written by lobby addon check: the contract, run over every channel the addon brings."""
+
+from pathlib import Path
+
+import pytest
+
+from host.authoring.desk import trial_desk
+from host.sdk.testing import AdapterContract
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory):
+    with trial_desk(Path({folder!r}), tmp_path_factory.mktemp("desk") / "data") as made:
+        yield made
+'''
+_CHANNEL = """
+
+class Test{number}(AdapterContract):
+    @pytest.fixture
+    def adapter(self, desk):
+        return desk.adapter({key!r})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one step found.
+
+    :param fine: False stops the addon from being given away; None: there was nothing to look at, or a note.
+    :param sentences: what was seen, or what is wrong.
+    """
+
+    name: str
+    fine: bool | None
+    sentences: tuple[str, ...]
+
+
+def check(folder: Path, *, tests: Path | None = None, database_url: str = "") -> Iterator[Finding]:
+    """Run every step over the addon in *folder* and yield what each found, as soon as it has.
+
+    :param tests: where its tests are; default: ``tests`` inside it.
+    :param database_url: an empty database to try the migrations on; default: SQLite, thrown away afterwards.
+    """
+    folder = folder.resolve()
+    try:
+        found = manifest.read(folder)
+        problems = manifest.fit_problems(found)
+    except manifest.ManifestError as error:
+        yield Finding("addon.toml", False, tuple(f"{problem}." for problem in error.problems))
+        return
+    said = f"{found.slug} {found.version}, {_('for Lobby')} {found.host}"
+    yield Finding("addon.toml", not problems, tuple(problems) or (said,))
+    with tempfile.TemporaryDirectory(prefix="lobby-check-") as place:
+        there = Path(place)
+        steps: tuple[tuple[str, Callable[[], Finding]], ...] = (
+            ("imports", lambda: _imports(found, folder)),
+            ("zip", lambda: _size(folder, there / "addon.zip")),
+            ("code", lambda: _code(found, folder)),
+            ("migrations", lambda: _migrations(found, folder, database_url, there)),
+            ("contract", lambda: _contract(found, folder, there)),
+            ("tests", lambda: _tests(folder, tests or folder / "tests", there)),
+        )
+        broken = False
+        for name, step in steps:
+            if broken and name in {"code", "migrations", "contract", "tests"}:
+                yield Finding(name, None, (_("Not tried: mend what is above first."),))
+                continue
+            finding = step()
+            yield finding
+            broken = broken or (finding.fine is False and name in {"imports", "code", "migrations"})
+    notes = uses(found, folder)
+    if notes:
+        yield Finding("deprecated", None, tuple(notes))
+
+
+def _imports(found: Manifest, folder: Path) -> Finding:
+    problems = imports.check_folder(found, folder)
+    count = sum(1 for _path in (folder / found.package).rglob("*.py"))
+    fine = _("%(count)s files import host.sdk, what is declared, and themselves", count=count)
+    return Finding("imports", not problems, tuple(problems) or (fine,))
+
+
+def _size(folder: Path, target: Path) -> Finding:
+    """Build the zip, hold it to what an upload is held to, and say how large it is."""
+    try:
+        build_addon(folder, target)
+        built = checking.check(target)
+    except (ArchiveError, ValueError) as error:
+        return Finding("zip", False, tuple(getattr(error, "problems", ())) or (str(error),))
+    files = [entry for entry in built.entries if not entry.is_folder]
+    total = sum(entry.size for entry in files)
+    largest = sorted(files, key=lambda entry: -entry.size)[:3]
+    return Finding(
+        "zip",
+        True,
+        (
+            _(
+                "%(zip)s zipped of %(most)s, %(total)s unpacked of %(most_total)s, "
+                "%(count)s files of %(most_count)s",
+                zip=_amount(built.size),
+                most=_amount(archive.MAX_ZIP),
+                total=_amount(total),
+                most_total=_amount(archive.MAX_TOTAL),
+                count=len(files),
+                most_count=archive.MAX_ENTRIES,
+            ),
+            _("largest: %(files)s", files=", ".join(f"{e.name} ({_amount(e.size)})" for e in largest)),
+        ),
+    )
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1024**2:.1f} MB" if size >= 1024**2 else f"{size / 1024:.1f} KB"
+
+
+def _code(found: Manifest, folder: Path) -> Finding:
+    """Load it in a process of its own, as activation does; what it declares it has to bring."""
+    try:
+        seen = probe.run(folder, found)
+    except AddonError as error:
+        return Finding("code", False, tuple(filter(None, (error.sentence, error.detail))))
+    brought = {"channels": seen.channels, "tables": seen.tables, "jobs": seen.jobs}
+    declared = {"channels": found.channels, "tables": found.declares.tables, "jobs": found.declares.jobs}
+    unused = [
+        _("addon.toml declares the %(what)s %(name)s, which the code does not bring.", what=what, name=name)
+        for what, names in declared.items()
+        for name in sorted(set(names) - set(brought[what]))
+    ]
+    hooks = _("implements %(hooks)s", hooks=", ".join(seen.hooks))
+    return Finding("code", not unused, tuple(unused) or (hooks,))
+
+
+def _migrations(found: Manifest, folder: Path, url: str, place: Path) -> Finding:
+    try:
+        done = trial_migrations.run(found, folder, url or f"sqlite:///{place / 'trial.sqlite3'}")
+    except trial_migrations.TrialError as error:
+        return Finding("migrations", False, (str(error),))
+    return Finding("migrations", True, (done,))
+
+
+NO_PYTEST = noop("pytest is not installed here: pip install pytest, then check again.")
+
+
+def _contract(found: Manifest, folder: Path, place: Path) -> Finding:
+    if not found.channels:
+        return Finding("contract", None, (_("It brings no channel."),))
+    file = place / "contract" / "test_contract.py"
+    file.parent.mkdir()
+    channels = "".join(_CHANNEL.format(number=n, key=key) for n, key in enumerate(found.channels))
+    file.write_text(_CONTRACT.format(folder=str(folder)) + channels)
+    return _pytest("contract", file.parent, file, place, "--disable-plugin-autoload")
+
+
+def _tests(folder: Path, tests: Path, place: Path) -> Finding:
+    if not tests.is_dir():
+        said = _("There are none in %(folder)s: the contract was run without samples.", folder=str(tests))
+        return Finding("tests", None, (said,))
+    return _pytest("tests", folder, tests, place)
+
+
+def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Finding:
+    """Run *target* with pytest in a process of its own, by no settings but ours."""
+    if find_spec("pytest") is None:
+        return Finding(name, False, (_(NO_PYTEST),))
+    report, settings = place / f"{name}.xml", place / "pytest.ini"
+    settings.write_text("[pytest]\n")
+    arguments = [
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"),
+        *more,
+        *("-c", str(settings), f"--rootdir={root}", f"--junitxml={report}", str(target)),
+    ]
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own interpreter
+            arguments, cwd=root, capture_output=True, text=True, timeout=TEST_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        said = _("The tests did not end within %(seconds)s seconds.", seconds=int(TEST_SECONDS))
+        return Finding(name, False, (said,))
+    if not report.is_file():
+        return Finding(name, False, (_("The tests could not be run."), *ended.stdout.splitlines()[-5:]))
+    passed, failed = _outcome(report)
+    if not failed and not passed:
+        failed = [_("No test was found.")]
+    return Finding(name, not failed, tuple(failed[:MOST_SHOWN]) or (_("%(count)s passed", count=passed),))
+
+
+def _outcome(report: Path) -> tuple[int, list[str]]:
+    """Return how many tests passed, and a line for each that did not."""
+    passed, failed = 0, []
+    for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it just now
+        bad = [each for each in case if each.tag in {"failure", "error"}]
+        for each in bad:
+            words = (each.get("message") or "").strip().splitlines()
+            failed.append(f"{case.get('name')}: {words[0] if words else each.tag}")
+        passed += not bad and all(each.tag != "skipped" for each in case)
+    return passed, failed

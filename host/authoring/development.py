@@ -1,0 +1,97 @@
+"""Putting an addon on a running desk again each time its files change."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from host.addons import lifecycle, reports
+from host.addons.archive import ArchiveError
+from host.addons.build import build_release, sources
+from host.config import Config
+
+LOOK_SECONDS = 0.3
+
+Pause = Callable[[float], object]
+"""``pause(seconds)``: wait; a true answer ends the watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """How one attempt went.
+
+    :param sentences: why it does not run; empty if it does. What ran before then goes on.
+    """
+
+    version: str
+    seconds: float
+    sentences: tuple[str, ...] = ()
+
+
+def changes(folder: Path, pause: Pause) -> Iterator[None]:
+    """Yield at once, and again whenever the files of the addon changed and have come to rest.
+
+    An editor writes a file in several steps, and a checkout changes many files: two looks have to agree.
+    """
+    shown: object = None
+    before: object = None
+    while True:
+        now = _look(folder)
+        if now == before and now != shown:
+            shown = now
+            yield
+        before = now
+        if pause(LOOK_SECONDS):
+            return
+
+
+def _look(folder: Path) -> dict[str, tuple[int, int]]:
+    found = {}
+    for path in sources(folder):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            continue  # an editor is just replacing it
+        found[str(path)] = stat.st_mtime_ns, stat.st_size
+    return found
+
+
+class Developing:
+    """One addon that is put on a desk again and again; forgets the releases it made before."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self._config = config
+        self._folder = folder
+        self._made: list[int] = []
+
+    def deploy(self) -> Deployed:
+        """Build the addon, install it in place of the same version, and switch it on."""
+        began = time.monotonic()
+        version = ""
+        sentences: tuple[str, ...]
+        try:
+            with tempfile.TemporaryDirectory(prefix="lobby-dev-") as place:
+                built, _digest = build_release(self._folder, Path(place))
+                release = lifecycle.install_file(self._config, built, downgrade=True)
+            version = release.version
+            outcome = lifecycle.activate(self._config, release.slug)
+            error = outcome.error
+            sentences = () if error is None else (str(error["sentence"]), str(error.get("database") or ""))
+        except ArchiveError as refused:
+            sentences = refused.problems
+        except lifecycle.AddonError as refused:
+            sentences = (refused.sentence, refused.detail)
+        else:
+            self._forget(release.id)
+        return Deployed(version, time.monotonic() - began, tuple(filter(None, sentences)))
+
+    def _forget(self, release_id: int) -> None:
+        """Drop the releases this made earlier, but for those in use: the running one and the one before."""
+        if release_id not in self._made:
+            self._made.append(release_id)
+        for old in self._made[:-2]:
+            reports.discard(old)
+        self._made = self._made[-2:]

@@ -1,0 +1,1 @@
+"""Pigeon: messages of its customers in the shared inbox."""

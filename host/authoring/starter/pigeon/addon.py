@@ -1,0 +1,36 @@
+"""What the addon tells the host, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from host.sdk.cards import SettingsCard
+from host.sdk.channel import ChannelAdapter
+from host.sdk.hookspecs import hookimpl
+from host.sdk.pages import Migrations
+from host.sdk.webhooks import WebhookRoute
+
+from . import webhook
+from .channel import PigeonChannel
+from .connect import CARD
+
+
+@hookimpl
+def register_channels() -> Sequence[ChannelAdapter]:
+    return [PigeonChannel()]
+
+
+@hookimpl
+def register_settings_cards() -> Sequence[SettingsCard]:
+    return [CARD]
+
+
+@hookimpl
+def register_webhook_routes() -> Sequence[WebhookRoute]:
+    return [WebhookRoute("webhook", "pigeon", webhook.authenticate)]
+
+
+@hookimpl
+def register_migrations() -> Migrations:
+    return Migrations(Path(__file__).resolve().parent.parent / "migrations")

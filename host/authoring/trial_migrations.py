@@ -1,0 +1,138 @@
+"""Running an addon's migrations up, again, down and up on a database made for that, and comparing."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import DeclarativeBase
+
+from host import db, migrations
+from host.addons import loader, migrating, plan, snapshot
+from host.addons.failures import AddonError
+from host.addons.loader import LoadedRelease
+from host.addons.manifest import Manifest
+
+
+class TrialError(Exception):
+    """The migrations are not as they have to be. The message is one sentence."""
+
+
+def run(manifest: Manifest, folder: Path, url: str) -> str:
+    """Try the migrations of the addon in *folder* on the empty database *url*; return what was done.
+
+    :raises TrialError: for the first thing that is not as it must be.
+    """
+    if migrations.state(url) is not migrations.State.EMPTY:
+        raise TrialError(_("The database is not empty, and the trial leaves tables behind. Make a new one."))
+    migrations.upgrade_host(url)
+    database = db.connect(url)
+    try:
+        return _run(manifest, folder, url)
+    finally:
+        database.dispose()
+
+
+def _run(manifest: Manifest, folder: Path, url: str) -> str:
+    try:
+        revisions = [one.revision for one in plan.read(folder, manifest.slug)]
+        if not revisions:
+            if manifest.declares.tables:
+                raise TrialError(_("addon.toml declares tables, but no migration makes any."))
+            return str(_("there are none"))
+        with migrations.locked(url) as engine:
+            before = _taken(engine)
+            migrating.upgrade(engine, manifest, folder)
+            first = _taken(engine)
+            _check_tables(manifest, engine)
+            _check_models(manifest, folder, engine)
+            _forget(engine, manifest)
+            migrating.upgrade(engine, manifest, folder)
+            _same(first, _taken(engine), _("Run again from the beginning, they leave other tables behind."))
+            migrating.undo(engine, manifest, folder)
+            _gone(before, _taken(engine), manifest)
+            migrating.upgrade(engine, manifest, folder)
+            _same(first, _taken(engine), _("After down and up, the tables are not what they were."))
+    except (AddonError, plan.PlanError) as error:
+        words = (str(error), getattr(error, "statement", ""), getattr(error, "detail", ""))
+        raise TrialError(" ".join(word for word in words if word)) from error
+    done = _("up, checked, up again, down, up: %(names)s", names=", ".join(revisions))
+    return f"{done} ({database_name(url)})"
+
+
+def database_name(url: str) -> str:
+    """Return the kind of database at *url*, for people."""
+    return sa.engine.make_url(url).get_dialect().name
+
+
+def _taken(engine: sa.Engine) -> snapshot.Snapshot:
+    with engine.connect() as connection:
+        return snapshot.take(connection)
+
+
+def _forget(engine: sa.Engine, manifest: Manifest) -> None:
+    """Forget that the revisions ran, as a process that dies right before noting it does."""
+    table = sa.table(migrations.addon_version_table(manifest.slug))
+    with engine.begin() as connection:
+        connection.execute(sa.delete(table))
+
+
+def _same(one: snapshot.Snapshot, other: snapshot.Snapshot, sentence: str) -> None:
+    if one.tables != other.tables:
+        names = {
+            name for name in {*one.tables, *other.tables} if one.tables.get(name) != other.tables.get(name)
+        }
+        raise TrialError(f"{sentence} ({', '.join(sorted(names))})")
+
+
+def _gone(before: snapshot.Snapshot, after: snapshot.Snapshot, manifest: Manifest) -> None:
+    left = set(after.tables) - set(before.tables) - {migrations.addon_version_table(manifest.slug)}
+    if left:
+        raise TrialError(_("downgrade() leaves %(tables)s behind.", tables=", ".join(sorted(left))))
+
+
+def _check_tables(manifest: Manifest, engine: sa.Engine) -> None:
+    missing = set(manifest.declares.tables) - set(sa.inspect(engine).get_table_names())
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise TrialError(_("addon.toml declares %(names)s, which no migration makes.", names=names))
+
+
+def _check_models(manifest: Manifest, folder: Path, engine: sa.Engine) -> None:
+    """Hold the addon's models to the tables the migrations made: columns, and which of them may be empty."""
+    inspector = sa.inspect(engine)
+    release = loader.load(manifest, folder, "c" * 64, None)
+    for table in _tables(release):
+        found = {each["name"]: bool(each["nullable"]) for each in inspector.get_columns(table.name)}
+        wanted = {column.name: bool(column.nullable) for column in table.columns}
+        if found != wanted:
+            odd = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+            raise TrialError(
+                _(
+                    "The model of %(table)s and its migration differ in: %(columns)s.",
+                    table=table.name,
+                    columns=", ".join(odd),
+                )
+            )
+
+
+def _tables(release: LoadedRelease) -> list[sa.Table]:
+    """Return the tables of every model in the addon's package."""
+    package = importlib.import_module(release.module_name)
+    found: dict[str, sa.Table] = {}
+    for info in pkgutil.walk_packages(
+        [str(release.folder / release.manifest.package)], f"{package.__name__}."
+    ):
+        for value in vars(importlib.import_module(info.name)).values():
+            if (
+                isinstance(value, type)
+                and issubclass(value, DeclarativeBase)
+                and value is not DeclarativeBase
+            ):
+                metadata = getattr(value, "metadata", None)
+                if metadata is not None and metadata is not db.Base.metadata:
+                    found.update(metadata.tables)
+    return list(found.values())

@@ -1,0 +1,36 @@
+"""The hooks of the e-mail channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from host.sdk.cards import SettingsCard
+from host.sdk.channel import ChannelAdapter
+from host.sdk.hookspecs import hookimpl
+from host.sdk.pages import Migrations
+from host.sdk.webhooks import Receiver
+
+from .card import card
+from .channel import EmailAdapter
+from .receiving import receiver
+
+
+@hookimpl
+def register_channels() -> Sequence[ChannelAdapter]:
+    return [EmailAdapter()]
+
+
+@hookimpl
+def register_settings_cards() -> Sequence[SettingsCard]:
+    return [card()]
+
+
+@hookimpl
+def register_migrations() -> Migrations:
+    return Migrations(Path(__file__).parent / "migrations")
+
+
+@hookimpl
+def register_receivers() -> Sequence[Receiver]:
+    return receiver()

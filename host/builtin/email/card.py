@@ -1,0 +1,260 @@
+"""Connecting an e-mail account: an address, and the server its mail goes out through."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import ssl
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+from host.sdk.cards import CardStatus, Connection, ConnectRequest, Field, Problems, SettingsCard
+from host.sdk.channel import AccountRef
+from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
+from host.sdk.i18n import format_date, lazy_gettext
+from host.sdk.i18n import gettext as _
+from host.sdk.secrets import Secret, seal, unseal
+
+from . import smtp
+from .addresses import normal
+from .models import EmailAccount, password_place
+from .receiving import listen_address
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
+_SERVER_FIELDS = ("smtp_host", "smtp_port", "smtp_security", "smtp_user")
+
+
+def _address(text: str) -> str:
+    address = normal(text)
+    if address is None:
+        raise ValueError(_("That is not an e-mail address. Write it like hello@example.com."))
+    return address
+
+
+def _host(text: str) -> str:
+    host = text.lower().rstrip(".")
+    if not _HOST.match(host):
+        raise ValueError(_("That is not the name of a server. Write it like smtp.example.com."))
+    return host
+
+
+def _port(text: str) -> str:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:6]) < 65536:
+        raise ValueError(_("A port is a number from 1 to 65535; mail goes out through 587 or 465."))
+    return str(int(text))
+
+
+def card() -> SettingsCard:
+    """Return the card of the e-mail channel."""
+    return SettingsCard(
+        channel="email",
+        summary=lazy_gettext("Mail to your address, answered from it"),
+        fields=(
+            Field(
+                "name",
+                lazy_gettext("Name"),
+                help=lazy_gettext("Customers see it beside the address of your replies."),
+                max_length=100,
+            ),
+            Field(
+                "address",
+                lazy_gettext("E-mail address"),
+                help=lazy_gettext("Where customers write to."),
+                placeholder="hello@example.com",
+                max_length=254,
+                clean=_address,
+            ),
+            Field(
+                "smtp_host", lazy_gettext("Mail server (SMTP)"), placeholder="smtp.example.com", clean=_host
+            ),
+            Field(
+                "smtp_port", lazy_gettext("Port"), placeholder="587", max_length=5, clean=_port, kind="number"
+            ),
+            Field(
+                "smtp_security",
+                lazy_gettext("Encryption"),
+                kind="select",
+                choices=(
+                    ("starttls", lazy_gettext("STARTTLS, mostly port 587")),
+                    ("tls", lazy_gettext("TLS, mostly port 465")),
+                    ("none", lazy_gettext("None, without signing in")),
+                ),
+            ),
+            Field(
+                "smtp_user",
+                lazy_gettext("User"),
+                required=False,
+                help=lazy_gettext("Empty where the server needs no sign-in."),
+                max_length=254,
+            ),
+            Field("smtp_password", lazy_gettext("Password"), required=False, secret=True),
+        ),
+        connect=connect,
+        status=status,
+        disconnect=disconnect,
+        configure_label=lazy_gettext("Configure"),
+        configure_help=lazy_gettext(
+            "Saving connects to the mail server and signs in, without sending anything."
+        ),
+    )
+
+
+def connect(request: ConnectRequest) -> Connection | Problems:
+    """Sign in at the mail server as sending will; nothing is sent."""
+    values = request.values
+    address = values["address"]
+    if request.account is not None and request.account.external_id != address:
+        return Problems(
+            {"address": _("An account keeps its address. Connect the other one as a new account.")}
+        )
+    taken = request.taken(address)
+    if taken:
+        return Problems({"address": taken})
+    stored = None if request.account is None else _row(request.account.id)
+    password = _password(request, stored)
+    if isinstance(password, Problems):
+        return password
+    security = smtp.Security(values["smtp_security"])
+    if security is smtp.Security.NONE and values["smtp_user"]:
+        return Problems(
+            {
+                "smtp_security": _(
+                    "A password is only sent over an encrypted connection. Choose STARTTLS or TLS."
+                )
+            }
+        )
+    server = smtp.Server(
+        values["smtp_host"], int(values["smtp_port"]), security, values["smtp_user"], password
+    )
+    problems = _check(server)
+    if problems is not None:
+        return problems
+
+    def store(session: Session, account: AccountRef) -> None:
+        row = session.get(EmailAccount, account.id)
+        if row is None:
+            row = EmailAccount(account_id=account.id)
+            session.add(row)
+        row.address = address
+        row.smtp_host, row.smtp_port, row.smtp_security = server.host, server.port, str(server.security)
+        row.smtp_user = server.user
+        if not server.user:
+            row.smtp_password = row.password_set_at = None
+        elif "smtp_password" in values and password is not None:
+            row.smtp_password = seal(password, password_place(account))
+            row.password_set_at = clock.now()
+
+    return Connection(external_id=address, name=values["name"], handle=address, way="pasted", store=store)
+
+
+def _password(request: ConnectRequest, stored: EmailAccount | None) -> Secret | Problems | None:
+    """Return the password given, else the one kept, if it goes where it went before."""
+    given = request.values.get("smtp_password", "")
+    if not request.values["smtp_user"]:
+        return None
+    if given:
+        return Secret(given)
+    if stored is None or request.account is None or not stored.smtp_password:
+        return Problems({"smtp_password": _("Signing in needs a password.")})
+    if any(str(getattr(stored, name)) != request.values[name] for name in _SERVER_FIELDS):
+        return Problems(
+            {"smtp_password": _("Enter the password again: it was given for another server or user.")}
+        )
+    try:
+        return unseal(stored.smtp_password, password_place(request.account))
+    except SecretUnreadableError:
+        return Problems({"smtp_password": _("The stored password cannot be read any more. Enter it again.")})
+
+
+def _check(server: smtp.Server) -> Problems | None:
+    where = {"host": server.host, "port": server.port}
+    try:
+        smtp.check(server)
+    except smtp.LoginRefusedError as error:
+        return Problems(
+            {
+                "smtp_user": _(
+                    "The server does not accept this user and password. It said: %(words)s", words=error
+                )
+            }
+        )
+    except smtp.StepRefusedError as error:
+        return Problems({"smtp_host": _("The server refused to talk to us. It said: %(words)s", words=error)})
+    except ForbiddenAddressError:
+        sentence = _("%(host)s is a private address, which this desk may not reach.", **where)
+        return Problems({"smtp_host": sentence})
+    except FetchError:
+        sentence = _("Nothing answers at %(host)s, port %(port)s. Check both.", **where)
+        return Problems({"smtp_host": sentence})
+    except ssl.SSLError:
+        sentence = _(
+            "There is no trusted encrypted connection to %(host)s, port %(port)s. "
+            "Check the encryption that belongs to the port, and the server's certificate.",
+            **where,
+        )
+        return Problems({"smtp_security": sentence})
+    except (OSError, smtplib.SMTPException):
+        sentence = _(
+            "%(host)s broke off the connection on port %(port)s. "
+            "Check the encryption that belongs to the port.",
+            **where,
+        )
+        return Problems({"smtp_security": sentence})
+    return None
+
+
+def status(account: AccountRef) -> CardStatus:
+    """Return what the card of *account* shows."""
+    row = _row(account.id)
+    if row is None:
+        return CardStatus(
+            notices=[("bad", _("No mail server."), _("Edit the account and enter one to send replies."))]
+        )
+    labels = {"starttls": "STARTTLS", "tls": "TLS", "none": _("not encrypted")}
+    facts = [
+        (_("Address"), row.address),
+        (_("Mail server"), f"{row.smtp_host}:{row.smtp_port}, {labels.get(row.smtp_security, '')}"),
+        (_("Signs in as"), row.smtp_user or _("nobody")),
+    ]
+    listening = listen_address()
+    notices: list[tuple[str, str, str]] = []
+    if listening is None:
+        notices.append(
+            (
+                "warn",
+                _("This desk receives no mail."),
+                _("An admin has to set LOBBY_SMTP_LISTEN and lead mail for this address to it."),
+            )
+        )
+    else:
+        facts.append((_("Receives at"), f"{listening[0]}:{listening[1]} (SMTP)"))
+    values: Mapping[str, str] = {
+        "name": account.name,
+        "address": row.address,
+        "smtp_host": row.smtp_host,
+        "smtp_port": str(row.smtp_port),
+        "smtp_security": row.smtp_security,
+        "smtp_user": row.smtp_user,
+    }
+    secrets = {}
+    if row.smtp_password and row.password_set_at is not None:
+        secrets["smtp_password"] = _("set on %(date)s", date=format_date(row.password_set_at))
+    return CardStatus(facts=facts, notices=notices, values=values, stored_secrets=secrets)
+
+
+def disconnect(account: AccountRef) -> None:
+    """Forget the password; server and user stay, to fill the form when it is connected again."""
+
+    def forget(session: Session) -> None:
+        row = session.get(EmailAccount, account.id)
+        if row is not None:
+            row.smtp_password = row.password_set_at = None
+
+    db.write(forget)
+
+
+def _row(account_id: int) -> EmailAccount | None:
+    with db.read() as session:
+        return session.get(EmailAccount, account_id)

@@ -1,0 +1,46 @@
+"""Where an account's mail server is, and how to sign in there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+# Imported for what it defines: the foreign key below needs the host's account table.
+from host.sdk import accounts as _accounts  # noqa: F401
+from host.sdk.channel import AccountRef
+from host.sdk.db import LongText, UTCDateTime, addon_model_base, host_table
+from host.sdk.secrets import Place
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import DeclarativeBase as Base
+else:
+    Base = addon_model_base("email")
+
+ACCOUNTS = "channel_accounts"
+
+
+class EmailAccount(Base):
+    """The outgoing side of one e-mail account. The password is sealed, and NULL after disconnecting."""
+
+    __tablename__ = "email_accounts"
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table(ACCOUNTS).c.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    address: Mapped[str] = mapped_column(sa.String(254))
+    smtp_host: Mapped[str] = mapped_column(sa.String(253))
+    smtp_port: Mapped[int] = mapped_column(sa.Integer)
+    smtp_security: Mapped[str] = mapped_column(sa.String(16))
+    smtp_user: Mapped[str] = mapped_column(sa.String(254))
+    smtp_password: Mapped[str | None] = mapped_column(LongText)
+    password_set_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+def password_place(account: AccountRef) -> Place:
+    """Return where the password of *account* is sealed to."""
+    return Place(EmailAccount.__tablename__, "smtp_password", account.workspace_id, account.uuid)

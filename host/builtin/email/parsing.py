@@ -1,0 +1,189 @@
+"""A received mail becomes a message: its words, its files, and what it answers."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from email.message import Message
+
+from host.sdk import clock
+from host.sdk.messages import Ignored, InboundAttachment, InboundChange, MessageKind, MessageReceived
+from host.sdk.webhooks import Envelope
+
+from . import headers
+from .charsets import decode
+from .htmltext import to_text
+
+log = logging.getLogger(__name__)
+
+MAX_DEPTH = 20
+MAX_PARTS = 500
+MAX_HTML = 2 * 1024 * 1024
+LATE = timedelta(days=14)
+"""A mail this much older than its arrival has a wrong clock rather than a slow way."""
+
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
+_FALLBACK_NAMES = {
+    "message/rfc822": "message.eml",
+    "text/calendar": "invitation.ics",
+    "text/html": "page.html",
+}
+
+
+def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
+    """Turn one mail into a message; whatever is wrong with it, nothing of it is lost.
+
+    A mail no parser gets through becomes a message with the whole mail as its file.
+    """
+    at = envelope.occurred_at or clock.now()
+    try:
+        return (_read(envelope.body, at),)
+    except Exception:  # the email package raises anything on junk, and junk must arrive too
+        log.warning("a mail of %d bytes could not be taken apart", len(envelope.body), exc_info=True)
+        whole = InboundAttachment(
+            MessageKind.FILE, content=envelope.body, name="message.eml", content_type="message/rfc822"
+        )
+        return (
+            MessageReceived(
+                contact=envelope.lane or headers.UNKNOWN_SENDER,
+                external_id=None,
+                sent_at=at,
+                kind=MessageKind.FILE,
+                attachments=(whole,),
+            ),
+        )
+
+
+def _read(body: bytes, at: datetime) -> InboundChange:
+    message = headers.read(body)
+    name, address = headers.sender(message)
+    own = {own for _, own in headers.addresses(message, "Delivered-To")[:1]}
+    if own & ({address} | headers.authors(message)):
+        return Ignored("sent by this address itself")
+    words, files = _Content(message).taken_apart()
+    sent = headers.date(message)
+    if sent is None or sent < at - LATE:
+        sent = at
+    kind = MessageKind.TEXT if words or not files else files[0].kind
+    content: dict[str, object] = {}
+    written_by = headers.addresses(message, "From")
+    if written_by and written_by[0][1] != address:
+        content["from"] = written_by[0][1]
+    if headers.is_automatic(message):
+        content["automatic"] = True
+    return MessageReceived(
+        contact=address,
+        external_id=headers.message_id(message),
+        sent_at=sent,
+        kind=kind,
+        text=words,
+        attachments=tuple(files),
+        content=content,
+        subject=headers.text(message, "Subject", 500) or None,
+        references=headers.references(message),
+        contact_name=name or None,
+        contact_email=None if address == headers.UNKNOWN_SENDER else address,
+    )
+
+
+class _Content:
+    """The parts of a mail, sorted into words and files."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._words: list[str] = []
+        self._files: list[InboundAttachment] = []
+        self._seen = 0
+
+    def taken_apart(self) -> tuple[str, list[InboundAttachment]]:
+        self._take(self._message, 0)
+        return "\n\n".join(filter(None, self._words)), self._files
+
+    def _take(self, part: Message, depth: int) -> None:
+        self._seen += 1
+        if depth > MAX_DEPTH or self._seen > MAX_PARTS:
+            self._keep(part)
+            return
+        kind = part.get_content_type()
+        if kind == "multipart/alternative":
+            self._choose(list(_children(part)), depth)
+        elif part.get_content_maintype() == "multipart" and part.is_multipart():
+            for child in _children(part):
+                self._take(child, depth + 1)
+        elif _is_words(part, kind):
+            self._words.append(_words(part, kind))
+        else:
+            self._keep(part)
+
+    def _choose(self, variants: list[Message], depth: int) -> None:
+        """Take plain text if it says anything, else the HTML; keep or look into what is neither."""
+        plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
+        said = [words for words in (_words(p, "text/plain") for p in plain) if words]
+        rest = [p for p in variants if p not in plain]
+        if said:
+            self._words.extend(said)
+            rest = [p for p in rest if not _is_words(p, p.get_content_type())]
+            before = len(self._words)
+            for part in rest:
+                self._take(part, depth + 1)
+            del self._words[before:]  # the same words again, as HTML beside its pictures
+            return
+        for part in rest:
+            self._take(part, depth + 1)
+
+    def _keep(self, part: Message) -> None:
+        kind = part.get_content_type()
+        content = _bytes(part)
+        if not content and not part.get_filename():
+            return
+        name = _file_name(part) or _FALLBACK_NAMES.get(kind, "")
+        content_type = kind if _TYPE.match(kind) else "application/octet-stream"
+        self._files.append(
+            InboundAttachment(_kind_of(content_type), content=content, name=name, content_type=content_type)
+        )
+
+
+def _children(part: Message) -> Iterator[Message]:
+    payload = part.get_payload()
+    if isinstance(payload, list):
+        yield from (child for child in payload if isinstance(child, Message))
+
+
+def _is_words(part: Message, kind: str) -> bool:
+    disposition = headers.raw(part, "Content-Disposition").strip().lower()
+    if kind not in {"text/plain", "text/html"} or disposition.startswith("attachment"):
+        return False
+    return not (disposition.startswith("inline") and part.get_filename())
+
+
+def _words(part: Message, kind: str) -> str:
+    declared = part.get_param("charset", "")
+    text = decode(_bytes(part), declared if isinstance(declared, str) and declared else "utf-8")
+    if kind == "text/html":
+        return to_text(text[:MAX_HTML])
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _bytes(part: Message) -> bytes:
+    if part.is_multipart():
+        inner = part.get_payload()
+        if part.get_content_type() == "message/rfc822" and isinstance(inner, list) and inner:
+            return inner[0].as_bytes() if isinstance(inner[0], Message) else b""
+        return part.as_bytes()
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _file_name(part: Message) -> str:
+    name = part.get_filename("") or ""
+    name = headers._plain(headers._decoded(name))
+    return re.split(r"[/\\]", name)[-1].strip(". ")[:255]
+
+
+def _kind_of(content_type: str) -> MessageKind:
+    family = content_type.partition("/")[0]
+    kinds = {"image": MessageKind.IMAGE, "video": MessageKind.VIDEO, "audio": MessageKind.AUDIO}
+    # SVG is a document that may hold scripts, not a picture to show.
+    return MessageKind.FILE if content_type == "image/svg+xml" else kinds.get(family, MessageKind.FILE)

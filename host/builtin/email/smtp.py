@@ -1,0 +1,230 @@
+"""Talking to an account's mail server, one step at a time, so that each failure is known for what it is."""
+
+from __future__ import annotations
+
+import base64
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from host.sdk import net
+from host.sdk.secrets import Secret
+
+CONNECT_SECONDS = 10.0
+STEP_SECONDS = 30.0
+ACCEPT_SECONDS = 90.0
+"""For the answer to the mail itself: servers look for viruses before they give it."""
+
+
+class Security(StrEnum):
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where an account's mail goes out. Without *user* nobody signs in."""
+
+    host: str
+    port: int
+    security: Security
+    user: str = ""
+    password: Secret | None = field(default=None, repr=False)
+
+
+class RefusedError(Exception):
+    """The server said no.
+
+    :ivar code: SMTP's reply code; 4xx for now, 5xx for good.
+    :ivar words: the server's own.
+    """
+
+    def __init__(self, code: int, words: bytes | str) -> None:
+        self.code = code
+        self.words = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+        super().__init__(f"{code} {self.words}"[:500])
+
+    @property
+    def for_now(self) -> bool:
+        return self.code < 500
+
+
+class StepRefusedError(RefusedError):
+    """The server refused the connection, the sender, the recipient or the mail."""
+
+
+class LoginRefusedError(RefusedError):
+    """The server did not take the user and password."""
+
+
+class _Guarded(smtplib.SMTP):
+    """An SMTP client whose sockets come from the guard."""
+
+    def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
+        return net.connect(host, port, timeout=CONNECT_SECONDS)
+
+
+class _GuardedTLS(smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
+
+    def _get_socket(self, host: str, port: int, timeout: Any) -> ssl.SSLSocket:
+        connection = net.connect(host, port, timeout=CONNECT_SECONDS)
+        try:
+            return self.context.wrap_socket(connection, server_hostname=host)
+        except BaseException:
+            connection.close()
+            raise
+
+
+@contextmanager
+def signed_in(server: Server) -> Iterator[smtplib.SMTP]:
+    """Yield a connection ready for mail.
+
+    :raises FetchError: if the server cannot, or may not, be reached.
+    :raises StepRefusedError: if it does not want to talk to us, or cannot do what the settings say.
+    :raises LoginRefusedError: if it does not take the credentials.
+    :raises OSError, smtplib.SMTPServerDisconnected: if the connection breaks, or is not to be trusted.
+    """
+    try:
+        client = _open(server)
+    except RefusedError as error:
+        raise _discreet(error, server) from None
+    try:
+        yield client
+    except RefusedError as error:
+        raise _discreet(error, server) from None
+    finally:
+        # Not quit(): it waits for an answer that changes nothing, and may fail after the mail was taken.
+        with suppress(OSError, smtplib.SMTPException):
+            client.putcmd("quit")
+        client.close()
+
+
+def _open(server: Server) -> smtplib.SMTP:
+    context = net.tls_context()
+    client: smtplib.SMTP = (
+        _GuardedTLS(context=context, timeout=STEP_SECONDS)
+        if server.security is Security.TLS
+        else _Guarded(timeout=STEP_SECONDS)
+    )
+    client._host = server.host  # type: ignore[attr-defined]  # what starttls() asks the certificate for
+    try:
+        _step(*client.connect(server.host, server.port))
+        _timeout(client, STEP_SECONDS)
+        _greet(client)
+        if server.security is Security.STARTTLS:
+            if not client.has_extn("starttls"):
+                raise StepRefusedError(502, "the server offers no STARTTLS")
+            _step(*client.starttls(context=context))
+            _greet(client)
+        if server.user:
+            _login(client, server)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _discreet(error: RefusedError, server: Server) -> RefusedError:
+    """Return *error* without the password: some servers quote what they were given."""
+    password = server.password.reveal() if server.password else ""
+    return type(error)(error.code, error.words.replace(password, "…") if password else error.words)
+
+
+def _timeout(client: smtplib.SMTP, seconds: float) -> None:
+    if client.sock is not None:
+        client.sock.settimeout(seconds)
+
+
+def _step(code: int, words: bytes) -> None:
+    if 400 <= code < 600:
+        raise StepRefusedError(code, words)
+    if not 200 <= code < 400:
+        raise smtplib.SMTPServerDisconnected("the server answered with something that is not SMTP")
+
+
+def _greet(client: smtplib.SMTP) -> None:
+    code, words = client.ehlo()
+    if code >= 400:
+        code, words = client.helo()
+    _step(code, words)
+
+
+def _login(client: smtplib.SMTP, server: Server) -> None:
+    if server.security is Security.NONE:
+        raise LoginRefusedError(530, "a password is not sent over a connection that is not encrypted")
+    password = server.password.reveal() if server.password else ""
+    if not (server.user + password).isascii():
+        _login_in_unicode(client, server.user, password)
+        return
+    try:
+        client.login(server.user, password)
+    except smtplib.SMTPAuthenticationError as error:
+        raise LoginRefusedError(error.smtp_code, error.smtp_error) from None
+    except smtplib.SMTPNotSupportedError:
+        raise LoginRefusedError(504, "the server offers no way to sign in with a password") from None
+    except smtplib.SMTPServerDisconnected:
+        raise
+    except smtplib.SMTPException:
+        raise LoginRefusedError(504, "the server offers no way to sign in that is known here") from None
+
+
+def _login_in_unicode(client: smtplib.SMTP, user: str, password: str) -> None:
+    """Sign in with what :mod:`smtplib`, which knows ASCII only, would not send (RFC 4616)."""
+    if "PLAIN" not in client.esmtp_features.get("auth", "").upper().split():
+        raise LoginRefusedError(504, "the server offers no way to sign in with letters outside ASCII")
+    given = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    code, words = client.docmd("AUTH", f"PLAIN {given}")
+    if code != 235:
+        raise LoginRefusedError(code, words)
+
+
+def check(server: Server) -> None:
+    """Connect and sign in, as sending would. Raises what :func:`signed_in` raises."""
+    with signed_in(server):
+        pass
+
+
+class UnconfirmedError(Exception):
+    """The mail was on its way when the connection broke: nobody knows whether it was taken."""
+
+
+def deliver(server: Server, sender: str, recipient: str, mail: bytes) -> None:
+    """Hand one mail to the server; returns once it said that it has it.
+
+    :raises UnconfirmedError: if the connection broke after the mail began to go out.
+    :raises: what :func:`signed_in` raises, all of it before the mail began to go out, and
+        :class:`StepRefusedError` also for the mail itself.
+    """
+    with signed_in(server) as client:
+        options = [] if recipient.isascii() and sender.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
+        if options and not client.has_extn("smtputf8"):
+            raise StepRefusedError(553, "the mail server cannot send to addresses outside ASCII")
+        if options:
+            client.command_encoding = "utf-8"
+        _step(*client.mail(sender, options))
+        _step(*client.rcpt(recipient))
+        code, words = client.docmd("DATA")
+        _step(code, words)
+        body = b"".join(_stuffed(mail)) + b".\r\n"
+        _timeout(client, ACCEPT_SECONDS)
+        try:
+            client.send(body)
+            code, words = client.getreply()
+            _step(code, words)
+        except StepRefusedError:
+            raise
+        except (OSError, smtplib.SMTPException) as error:
+            raise UnconfirmedError(type(error).__name__) from error
+
+
+def _stuffed(mail: bytes) -> Iterator[bytes]:
+    """Yield the lines of *mail*, each ending in CRLF, a leading dot doubled."""
+    for line in mail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n"):
+        yield (b"." if line.startswith(b".") else b"") + line + b"\r\n"

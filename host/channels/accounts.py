@@ -1,0 +1,192 @@
+"""Connecting, changing and disconnecting channel accounts. Everything here runs inside ``host.db.write``."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from host import clock, counters
+from host.channels import warnings
+from host.channels.models import AccountState, ChannelAccount
+from host.live.publish import publish
+from host.sdk.accounts import ref
+from host.sdk.cards import Connection
+from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+
+MAX_CLAIM = 512
+
+
+def claim_of(channel: str, external_id: str) -> str:
+    """Return what a live account of *channel* holds, so that no second one can be live.
+
+    :raises ValueError: for an id that cannot be one: empty, or longer than the column.
+    """
+    claim = f"{channel}:{external_id}"
+    if not external_id or len(claim) > MAX_CLAIM:
+        raise ValueError("The provider's id of the account is empty or too long to be one.")
+    return claim
+
+
+def owner_of(session: Session, channel: str, external_id: str) -> tuple[int, int] | None:
+    """Return (account id, workspace id) of the live account of *channel* with this id, or None."""
+    query = sa.select(ChannelAccount.id, ChannelAccount.workspace_id).where(
+        ChannelAccount.claim == claim_of(channel, external_id)
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else (row.id, row.workspace_id)
+
+
+def save_account(
+    session: Session,
+    *,
+    workspace_id: int,
+    channel: str,
+    connection: Connection,
+    account_id: int | None = None,
+) -> ChannelAccount:
+    """Write the account the provider agreed to, and the addon's own row with it.
+
+    An account this workspace had before, live or disconnected, keeps its row, so its conversations stay. What
+    was held back because of the old credentials goes on, and what was missed meanwhile is caught up with.
+
+    :param account_id: the account being changed; None: connect, or connect again.
+    :raises AccountTakenError: if it is live in another workspace; whoever writes first has it.
+    :raises OtherAccountError: if the new credentials belong to another account than *account_id*.
+    :raises AccountGoneError: if *account_id* is not an account of that channel in that workspace.
+    :raises ValueError: for an external id that cannot be stored.
+    """
+    claim_of(channel, connection.external_id)
+    row = _find(session, workspace_id, channel, connection.external_id, account_id)
+    known = row is not None
+    connected_now = row is None or row.state != AccountState.CONNECTED
+    try:
+        with session.begin_nested():
+            row = _fill(session, row, workspace_id, channel, connection)
+            session.flush()
+    except IntegrityError:
+        owner = owner_of(session, channel, connection.external_id)
+        if owner is None:
+            raise
+        if owner[1] != workspace_id or (account_id is not None and owner[0] != account_id):
+            raise AccountTakenError("This account is connected in another workspace already.") from None
+        # Save was pressed twice: the first press made the row.
+        known = True
+        row = _fill(session, session.get(ChannelAccount, owner[0]), workspace_id, channel, connection)
+        session.flush()
+    connection.store(session, ref(row))
+    session.flush()
+    from host.delivery import history, outbox
+
+    if connection.renewed:
+        warnings.clear(session, row.id)
+    if known:
+        outbox.resume_account(session, row.id)
+    if connected_now:
+        history.ask(session, row.id)
+    changed(session, row)
+    return row
+
+
+def _find(
+    session: Session, workspace_id: int, channel: str, external_id: str, account_id: int | None
+) -> ChannelAccount | None:
+    query = sa.select(ChannelAccount).where(
+        ChannelAccount.workspace_id == workspace_id, ChannelAccount.channel == channel
+    )
+    if account_id is None:
+        # Several rows of one id cannot be live; of disconnected ones the latest has the conversations.
+        query = query.where(ChannelAccount.external_id == external_id).order_by(
+            ChannelAccount.claim.is_(None), ChannelAccount.connected_at.desc(), ChannelAccount.id.desc()
+        )
+        return session.scalars(query.limit(1)).one_or_none()
+    row = session.scalars(query.where(ChannelAccount.id == account_id)).one_or_none()
+    if row is None:
+        raise AccountGoneError("There is no such account in this workspace.")
+    if row.external_id != external_id:
+        raise OtherAccountError(f"These credentials belong to another account than {row.handle}.")
+    return row
+
+
+def _fill(
+    session: Session,
+    row: ChannelAccount | None,
+    workspace_id: int,
+    channel: str,
+    connection: Connection,
+) -> ChannelAccount:
+    now = clock.now()
+    if row is None:
+        row = ChannelAccount(
+            uuid=uuid.uuid4().hex,
+            workspace_id=workspace_id,
+            channel=channel,
+            external_id=connection.external_id,
+            settings={},
+            created_at=now,
+            connected_at=now,
+        )
+        session.add(row)
+    elif row.state != AccountState.CONNECTED:
+        row.connected_at = now
+    row.claim = claim_of(channel, connection.external_id)
+    row.name = connection.name[:120]
+    row.handle = connection.handle[:255]
+    row.way = connection.way[:32]
+    row.state = AccountState.CONNECTED
+    row.state_reason = None
+    row.disconnected_at = None
+    row.blocked_until = None
+    row.blocked_reason = None
+    row.settings = {**row.settings, **connection.settings}
+    return row
+
+
+def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
+    """Switch an account off: nothing is received or sent for it any more. Its conversations stay.
+
+    :raises AccountGoneError: if it does not exist or was disconnected before.
+    """
+    row = session.get(ChannelAccount, account_id)
+    if row is None or row.state == AccountState.DISCONNECTED:
+        raise AccountGoneError("The account is disconnected already.")
+    row.state = AccountState.DISCONNECTED
+    row.state_reason = None
+    row.claim = None
+    row.disconnected_at = clock.now()
+    row.blocked_until = None
+    row.blocked_reason = None
+    warnings.clear(session, row.id)
+    changed(session, row)
+    return row
+
+
+def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
+    """Record that the provider no longer takes the credentials: messages still arrive, replies wait."""
+    moved = session.execute(
+        sa.update(ChannelAccount)
+        .where(ChannelAccount.id == account_id, ChannelAccount.state == AccountState.CONNECTED)
+        .values(state=AccountState.NEEDS_RECONNECT, state_reason=reason[:500])
+        .execution_options(synchronize_session=False)
+    )
+    if not moved.rowcount:  # type: ignore[attr-defined]
+        return  # somebody else noticed first, and told people
+    row = session.get_one(ChannelAccount, account_id, populate_existing=True)
+    warnings.tell_cannot_send(session, row)
+    changed(session, row)
+
+
+def set_setting(session: Session, account_id: int, name: str, value: object) -> None:
+    """Write one setting of an account; nothing for one that is gone or disconnected."""
+    row = session.get(ChannelAccount, account_id)
+    if row is not None and row.state != AccountState.DISCONNECTED:
+        row.settings = {**row.settings, name: value}
+        changed(session, row)
+
+
+def changed(session: Session, row: ChannelAccount) -> None:
+    """Let every process and open page know that an account is not as it was."""
+    counters.bump(session, counters.ACCOUNTS)
+    publish(session, row.workspace_id, "account", {"account": row.id})

@@ -1,0 +1,64 @@
+"""Writing an account once the provider agreed, and telling the provider if it could not be written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from host import db
+from host.channels.accounts import save_account
+from host.channels.models import ChannelAccount
+from host.sdk.accounts import ref
+from host.sdk.cards import Connection
+from host.sdk.channel import AccountRef
+
+log = logging.getLogger(__name__)
+
+
+def save(
+    *,
+    workspace_id: int,
+    channel: str,
+    connection: Connection,
+    account_id: int | None = None,
+    first: Callable[[Session], object] | None = None,
+    then: Callable[[Session, ChannelAccount], object] | None = None,
+) -> AccountRef:
+    """Write the account in one transaction; if that fails, undo what the provider was told, then raise.
+
+    :param first: what has to be written before it in the same transaction.
+    :param then: more to write in the same transaction, such as an audit entry.
+    :raises: what :func:`host.channels.accounts.save_account` raises, and whatever the database does.
+    """
+
+    def use_case(session: Session) -> ChannelAccount:
+        if first is not None:
+            first(session)
+        row = save_account(
+            session,
+            workspace_id=workspace_id,
+            channel=channel,
+            connection=connection,
+            account_id=account_id,
+        )
+        if then is not None:
+            then(session, row)
+        return row
+
+    try:
+        return ref(db.write(use_case))
+    except BaseException:
+        _undo(connection, channel)
+        raise
+
+
+def _undo(connection: Connection, channel: str) -> None:
+    if connection.undo is None:
+        return
+    try:
+        connection.undo()
+    except Exception:
+        # The first failure is the one to tell; this one leaves a subscription nobody uses.
+        log.exception("undoing a connection of the channel %s failed", channel)

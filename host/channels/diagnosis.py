@@ -1,0 +1,105 @@
+"""Diagnose: every check of an account, its addon's and the desk's own; for a page and for `lobby doctor`."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+
+from host import db
+from host.channels.models import ChannelAccount, SignInAttempt, SignInState
+from host.sdk.accounts import ref
+from host.sdk.cards import Finding, SettingsCard, Verdict
+from host.sdk.i18n import format_datetime
+
+log = logging.getLogger(__name__)
+
+
+def diagnose(card: SettingsCard, row: ChannelAccount, *, desk: bool = True) -> list[Finding]:
+    """Return what the checks find; one finding that says so where an addon's fail themselves.
+
+    :param desk: also what the desk sees of the account; False where that is told elsewhere.
+    """
+    found = _of_addon(card, row)
+    return [*found, *_of_desk(card, row)] if desk else found
+
+
+def _of_addon(card: SettingsCard, row: ChannelAccount) -> list[Finding]:
+    if card.diagnose is None:
+        return []
+    try:
+        return list(card.diagnose(ref(row)))
+    except Exception:
+        log.exception("diagnosing account %s of channel %s failed", row.id, row.channel)
+        return [
+            Finding(
+                "addon",
+                _("The addon's own checks"),
+                Verdict.FAIL,
+                _("They ended in an error, which the log shows."),
+                _("Tell an admin."),
+            )
+        ]
+
+
+def _of_desk(card: SettingsCard, row: ChannelAccount) -> Iterator[Finding]:
+    if card.sign_ins:
+        yield _sign_in(row)
+    allowed = enumerated("conversations", "channel")
+    fine = allowed is None or row.channel in allowed
+    yield Finding(
+        "channel-column",
+        _("Conversations of this channel can be stored"),
+        Verdict.PASS if fine else Verdict.FAIL,
+        "" if fine else _("The column takes %(names)s only.", names=", ".join(sorted(allowed or ()))),
+        "" if fine else _("Ask your admin to activate the addon again, or to run `lobby migrate`."),
+    )
+
+
+def _sign_in(row: ChannelAccount) -> Finding:
+    """Tell how the last sign-in for this channel ended; what the dialog said is kept for an hour."""
+    name, title = "sign-in", _("Signing in comes to its end")
+    query = (
+        sa.select(SignInAttempt)
+        .where(SignInAttempt.workspace_id == row.workspace_id, SignInAttempt.channel == row.channel)
+        .order_by(SignInAttempt.id.desc())
+        .limit(1)
+    )
+    with db.read() as session:
+        last = session.scalar(query)
+    if last is None:
+        return Finding(name, title, Verdict.UNKNOWN, _("Nobody has signed in during the last hour."))
+    when = format_datetime(last.created_at)
+    problems = last.outcome.get("problems") or []
+    if last.state == SignInState.FAILED and problems:
+        told = problems[0]
+        return Finding(
+            name, title, Verdict.FAIL, f"{when}: {told.get('sentence', '')}", told.get("next_step", "")
+        )
+    if last.state == SignInState.AWAY:
+        return Finding(
+            name,
+            title,
+            Verdict.UNKNOWN,
+            _("Somebody left for the dialog on %(when)s and has not come back.", when=when),
+            _(
+                "If no window opened, allow pop-ups for this address and press the button again. If it said "
+                "that the app is not available, ask your admin."
+            ),
+        )
+    return Finding(name, title, Verdict.PASS, when)
+
+
+def enumerated(table: str, name: str) -> set[str] | None:
+    """Return the values a column is limited to, or None where it is not."""
+    inspector = sa.inspect(db.current().read_engine)
+    kind = next(column["type"] for column in inspector.get_columns(table) if column["name"] == name)
+    if isinstance(kind, sa.Enum):
+        return set(kind.enums)
+    for constraint in inspector.get_check_constraints(table):
+        if re.match(rf'[("`\s]*{name}\W', constraint["sqltext"]):
+            return set(re.findall(r"'([^']*)'", constraint["sqltext"]))
+    return None

@@ -1,0 +1,64 @@
+"""The channels of one generation: who translates them, and the card that connects them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from host.sdk.cards import SettingsCard
+from host.sdk.channel import ChannelAdapter, ChannelMark
+
+NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
+"""For conversations of a channel nobody brings at the moment."""
+
+
+class Directory:
+    """Looks channels up by key. Immutable; a key nobody brings is answered with None, never an error.
+
+    :raises ValueError: while it is made, for two adapters or two cards of one key, or a card without adapter.
+    """
+
+    __slots__ = ("_adapters", "_cards")
+
+    def __init__(self, adapters: Iterable[ChannelAdapter] = (), cards: Iterable[SettingsCard] = ()) -> None:
+        by_key: dict[str, ChannelAdapter] = {}
+        for adapter in adapters:
+            if adapter.key in by_key:
+                raise ValueError(f"two adapters for the channel {adapter.key!r}")
+            by_key[adapter.key] = adapter
+        card_by_key: dict[str, SettingsCard] = {}
+        for card in cards:
+            if card.channel in card_by_key:
+                raise ValueError(f"two settings cards for the channel {card.channel!r}")
+            if card.channel not in by_key:
+                raise ValueError(f"a settings card for {card.channel!r}, which has no adapter")
+            card_by_key[card.channel] = card
+        self._adapters: Mapping[str, ChannelAdapter] = MappingProxyType(by_key)
+        self._cards: Mapping[str, SettingsCard] = MappingProxyType(card_by_key)
+
+    @property
+    def adapters(self) -> tuple[ChannelAdapter, ...]:
+        """Every adapter, in the order the addons came."""
+        return tuple(self._adapters.values())
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._adapters)
+
+    def adapter(self, key: str) -> ChannelAdapter | None:
+        """Return the adapter of the channel *key*, or None while no active addon brings it."""
+        return self._adapters.get(key)
+
+    def card(self, key: str) -> SettingsCard | None:
+        """Return the settings card of the channel *key*, or None where it has none."""
+        return self._cards.get(key)
+
+    def mark(self, key: str) -> ChannelMark:
+        """Return how the channel *key* is told apart; a neutral mark for one nobody brings."""
+        adapter = self._adapters.get(key)
+        return NEUTRAL_MARK if adapter is None else adapter.mark
+
+    def label(self, key: str) -> str:
+        """Return the channel's name for people; made from the key for one nobody brings."""
+        adapter = self._adapters.get(key)
+        return key.replace("-", " ").capitalize() if adapter is None else adapter.label

@@ -1,0 +1,112 @@
+"""Warnings about accounts: raised by whoever looks after them, told to the people responsible once each.
+
+What writes here runs inside ``host.db.write``. A warning stands as a row of its account and kind; whoever
+makes the row, or moves it to another stage, tells people in the same transaction, so that several processes
+that notice the same at once tell it once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.channels.models import AccountState, AccountWarning, ChannelAccount
+from host.live.publish import publish
+from host.notifications.notify import Message, tell_responsible
+from host.sdk.i18n import noop
+
+_table = AccountWarning.metadata.tables["account_warnings"]
+
+CANNOT_SEND = noop("Its credentials are not accepted any more, so it cannot send.")
+RECONNECT = noop(
+    "Messages still arrive and are kept; replies wait. Reconnect the account: all conversations stay."
+)
+
+
+def raise_warning(
+    session: Session,
+    account_id: int,
+    *,
+    kind: str,
+    sentence: str,
+    next_step: str = "",
+    details: Mapping[str, str] | None = None,
+    stage: str = "",
+    tone: str = "warn",
+) -> bool:
+    """Let a warning stand and tell people, unless it stood at that stage before; return whether it was told.
+
+    Nothing is raised for an account that is disconnected or gone.
+    """
+    account = session.get(ChannelAccount, account_id)
+    if account is None or account.state == AccountState.DISCONNECTED:
+        return False
+    mine = uuid.uuid4().hex
+    values = {
+        "uuid": mine,
+        "stage": stage[:64],
+        "tone": tone,
+        "sentence": sentence,
+        "next_step": next_step,
+        "details": {name: str(value)[:1000] for name, value in (details or {}).items()},
+        "since": clock.now(),
+    }
+    key = _table.c.account_id == account_id, _table.c.kind == kind
+    dialect = session.get_bind().dialect.name
+    session.execute(db.insert_ignore(_table, dialect).values(account_id=account_id, kind=kind, **values))
+    if session.scalar(sa.select(_table.c.uuid).where(*key)) != mine:
+        moved = session.execute(
+            sa.update(_table).where(*key, _table.c.stage != values["stage"]).values(**values)
+        )
+        if not moved.rowcount:  # type: ignore[attr-defined]
+            return False
+    tell(session, account, sentence, next_step, details or {}, tone)
+    publish(session, account.workspace_id, "account", {"account": account_id})
+    return True
+
+
+def tell(
+    session: Session,
+    account: ChannelAccount,
+    sentence: str,
+    next_step: str,
+    details: Mapping[str, str],
+    tone: str,
+) -> None:
+    """Tell the owners of an account's workspace, and the admins, something about it."""
+    message = Message(account.handle or account.name, sentence, next_step, details, tone)
+    path = f"/w/{account.workspace_id}/settings/channels#account-{account.id}"
+    tell_responsible(session, account.workspace_id, message, path=path)
+
+
+def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
+    """Tell people that an account has to be connected again."""
+    tell(session, account, account.state_reason or CANNOT_SEND, RECONNECT, {}, "bad")
+
+
+def clear(session: Session, account_id: int, kind: str | None = None) -> int:
+    """Take back a warning, or all of an account; return how many stood."""
+    where = [_table.c.account_id == account_id, *([] if kind is None else [_table.c.kind == kind])]
+    gone = session.execute(sa.delete(_table).where(*where))
+    count = int(gone.rowcount)  # type: ignore[attr-defined]
+    account = session.get(ChannelAccount, account_id) if count else None
+    if account is not None:
+        publish(session, account.workspace_id, "account", {"account": account_id})
+    return count
+
+
+def standing(session: Session, account_ids: Iterable[int]) -> dict[int, list[AccountWarning]]:
+    """Return the warnings of accounts, the oldest first."""
+    query = (
+        sa.select(AccountWarning)
+        .where(AccountWarning.account_id.in_(list(account_ids)))
+        .order_by(AccountWarning.since, AccountWarning.kind)
+    )
+    found: dict[int, list[AccountWarning]] = {}
+    for row in session.scalars(query):
+        found.setdefault(row.account_id, []).append(row)
+    return found

@@ -1,0 +1,108 @@
+"""Two numbers every process watches: which generation of addons runs, and when an account last changed.
+
+And one that never changes: which installation this is.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.accounts.models import Counter
+
+GENERATION = "generation"
+ACCOUNTS = "accounts"
+INSTALLATION = "installation"
+
+REFRESH_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+_table = Counter.metadata.tables[Counter.__tablename__]
+
+_lock = threading.Lock()
+_seen: dict[str, int] = {}
+_read_at = float("-inf")
+
+
+def bump(session: Session, name: str) -> None:
+    """Add one to *name* in this write; this process forgets what it had read once that is committed."""
+    changed = session.execute(sa.update(Counter).where(Counter.name == name).values(value=Counter.value + 1))
+    if not changed.rowcount:  # type: ignore[attr-defined]
+        session.add(Counter(name=name, value=1))
+    db.after_commit(session, forget)
+
+
+def installation() -> int:
+    """Return a number other installations do not have, made at the first question: 48 bits."""
+    found = _look().get(INSTALLATION)
+    if found is None:
+        made = {"name": INSTALLATION, "value": secrets.randbits(48)}
+        statement = db.insert_ignore(_table, db.current().dialect)
+        db.write(lambda session: session.execute(statement, made))
+        with db.read() as session:
+            found = session.execute(sa.select(Counter.value).where(Counter.name == INSTALLATION)).scalar_one()
+    return found
+
+
+def forget() -> None:
+    """Make the next look read the database."""
+    global _read_at  # noqa: PLW0603
+    with _lock:
+        _read_at = float("-inf")
+
+
+def generation() -> int:
+    """Return the number of the generation that should run; read at most every 200 ms."""
+    return _look().get(GENERATION, 0)
+
+
+def accounts() -> int:
+    """Return a number that changes whenever an account is connected, changed or disconnected."""
+    return _look().get(ACCOUNTS, 0)
+
+
+def _look() -> dict[str, int]:
+    """Return the counters, from memory where they were read a moment ago.
+
+    One thread at a time reads; the others go on with what is known, so that a slow database does not stop
+    them all. Right after this process wrote they wait for the one that reads, a fifth of a second at most:
+    what it wrote counts at once. While the database is away what was read last counts, so that webhooks are
+    still decided on and reach the spool.
+
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer and never did.
+    """
+    global _read_at, _seen  # noqa: PLW0603
+    if clock.monotonic() - _read_at < REFRESH_SECONDS:
+        return _seen
+    patience = -1.0 if not _seen else REFRESH_SECONDS if _read_at == float("-inf") else 0.0
+    if not _lock.acquire(timeout=patience):
+        return _seen
+    try:
+        if clock.monotonic() - _read_at < REFRESH_SECONDS:
+            return _seen
+        try:
+            with db.read() as session:
+                rows = session.execute(sa.select(Counter.name, Counter.value))
+                _seen = {row.name: row.value for row in rows}
+        except sa.exc.SQLAlchemyError:
+            if not _seen:
+                raise
+            log.debug("the counters cannot be read; what was read before counts")
+        _read_at = clock.monotonic()
+        return _seen
+    finally:
+        _lock.release()
+
+
+def reset() -> None:
+    """Forget everything; for a process that changes its database (tests, commands)."""
+    global _seen, _read_at  # noqa: PLW0603
+    with _lock:
+        _seen = {}
+        _read_at = float("-inf")

@@ -1,0 +1,328 @@
+"""Catching up: reading what a provider knows of an account's past, a call at a time, into the inbox.
+
+What comes is merged with what is here by the provider's ids, is marked as imported, is never unread and opens
+no reply window. Every step is claimed, done outside any transaction, and written together with where to go
+on: a process that dies costs one call.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.channels.models import AccountState, ChannelAccount
+from host.delivery import merging, sentences
+from host.delivery.models import CatchUp, CatchUpState, CatchUpThread
+from host.delivery.ports import AdapterDirectory
+from host.inbox.cleaning import clean_short, external_id
+from host.inbox.incoming import Incoming
+from host.inbox.models import ContactIdentity, Conversation
+from host.live.publish import publish
+from host.sdk.accounts import ref
+from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+
+log = logging.getLogger(__name__)
+
+PACE = timedelta(milliseconds=500)
+"""Between two calls for one account, whichever processes make them; providers allow two a second."""
+CLAIM = timedelta(minutes=3)
+"""How long a step may take before it counts as died with its process."""
+PARKED = timedelta(minutes=1)
+"""When to look again at what waits for an addon or a reconnect; that asks nobody but the database."""
+DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600))
+OVERLAP = timedelta(hours=1)
+MOST_PAGES = 20
+"""Pages read of one thread: beyond, it is only counted that there is more."""
+
+RAISED = HistoryTrouble(ProviderProblem("addon", sentences.HISTORY_RAISED))
+
+_runs = CatchUp.metadata.tables["catch_ups"]
+_threads = CatchUpThread.metadata.tables["catch_up_threads"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done next for one account, claimed for this process.
+
+    :param thread: the row to read on; None: list threads, or there is none left.
+    """
+
+    account: AccountRef
+    account_state: AccountState
+    claim: str
+    pace: timedelta
+    state: CatchUpState
+    cursor: str
+    thread_id: int | None
+    thread: HistoryThread | None
+    thread_cursor: str
+
+
+def ask(session: Session, account_id: int) -> None:
+    """Have the history of an account read from now; one that is being read goes on."""
+    now = clock.now()
+    run = session.get(CatchUp, account_id, with_for_update=True)
+    if run is None:
+        run = CatchUp(
+            account_id=account_id, state=CatchUpState.LISTING, started_at=now, cursor="", failures=0
+        )
+        session.add(run)
+    elif run.next_at is None:
+        session.execute(sa.delete(_threads).where(_threads.c.account_id == account_id))
+        run.state, run.cursor, run.started_at, run.finished_at = CatchUpState.LISTING, "", now, None
+        run.since = None if run.complete_at is None else run.complete_at - OVERLAP
+    run.next_at, run.claim, run.failures, run.problem = now, None, 0, None
+    session.flush()
+
+
+def catching_up(session: Session, workspace_id: int) -> set[int]:
+    """Return the accounts of a workspace whose history is being read."""
+    query = (
+        sa.select(_runs.c.account_id)
+        .join(ChannelAccount, ChannelAccount.id == _runs.c.account_id)
+        .where(ChannelAccount.workspace_id == workspace_id, _runs.c.next_at.is_not(None))
+    )
+    return set(session.scalars(query))
+
+
+def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
+    """Take one step for each account whose time it is; return how many there were.
+
+    :param pace: how long to leave an account alone after a step.
+    """
+    with db.read() as session:
+        due = list(session.scalars(sa.select(_runs.c.account_id).where(_runs.c.next_at <= clock.now())))
+    for account_id in due:
+        step = db.write(_claim, account_id, pace)
+        if step is not None:
+            _take(step, directory)
+    return len(due)
+
+
+def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> Step | None:
+    now = clock.now()
+    run = session.get(CatchUp, account_id, with_for_update=True)
+    if run is None or run.next_at is None or run.next_at > now:
+        return None
+    account = session.get_one(ChannelAccount, account_id)
+    if account.state == AccountState.CONNECTED and account.blocked_until and account.blocked_until > now:
+        run.next_at = account.blocked_until
+        return None
+    run.next_at, run.claim = now + CLAIM, uuid.uuid4().hex
+    thread = None
+    if run.state == CatchUpState.READING:
+        query = (
+            sa.select(CatchUpThread)
+            .where(CatchUpThread.account_id == account_id, CatchUpThread.state == CatchUpState.READING)
+            .order_by(CatchUpThread.id)
+            .limit(1)
+        )
+        thread = session.scalars(query).one_or_none()
+    session.flush()
+    return Step(
+        account=ref(account),
+        account_state=AccountState(account.state),
+        claim=run.claim,
+        pace=pace,
+        state=CatchUpState(run.state),
+        cursor=run.cursor,
+        thread_id=None if thread is None else thread.id,
+        thread=None
+        if thread is None
+        else HistoryThread(thread.external_id, thread.contact, thread.updated_at, thread.username),
+        thread_cursor="" if thread is None else thread.cursor,
+    )
+
+
+def _take(step: Step, directory: AdapterDirectory) -> None:
+    adapter = directory.adapter(step.account.channel)
+    if step.account_state is AccountState.DISCONNECTED:
+        db.write(_end, step, CatchUpState.FAILED, sentences.HISTORY_GONE)
+    elif adapter is None:
+        db.write(_wait, step, PARKED, _words(sentences.HISTORY_INACTIVE), counts=False)
+    elif adapter.capabilities.history is None:
+        db.write(_drop, step)
+    elif step.account_state is AccountState.NEEDS_RECONNECT:
+        db.write(_wait, step, PARKED, _words(sentences.HISTORY_RECONNECT), counts=False)
+    elif step.state is CatchUpState.LISTING:
+        _list(step, adapter)
+    elif step.thread is not None:
+        _read(step, step.thread, adapter)
+    else:
+        db.write(_end, step, CatchUpState.DONE)
+
+
+def _list(step: Step, adapter: ChannelAdapter) -> None:
+    try:
+        page = adapter.threads(step.account, step.cursor)
+    except Exception:
+        log.exception("the adapter of %s raised while listing threads", step.account.channel)
+        page = RAISED
+    if isinstance(page, ThreadPage):
+        db.write(_note_threads, step, page)
+    elif page.final or not db.write(_put_off, step, page):
+        db.write(_end, step, CatchUpState.FAILED, page.problem.sentence, page.problem.next_step)
+
+
+def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
+    try:
+        page = adapter.history(step.account, thread, step.thread_cursor)
+        incoming = (
+            merging.incoming(step.account, adapter, page.changes) if isinstance(page, HistoryPage) else []
+        )
+    except Exception:
+        log.exception("the adapter of %s raised while reading a thread", step.account.channel)
+        page, incoming = RAISED, []
+    if isinstance(page, HistoryTrouble):
+        if page.final or not db.write(_put_off, step, page):
+            db.write(_give_up_thread, step, page.problem)
+        return
+    try:
+        db.write(_note_page, step, page, incoming)
+    except merging.BusyError:
+        # A worker has just this customer in hand.
+        db.write(_wait, step, timedelta(seconds=1), None, counts=False)
+
+
+# ---- what a step leaves ----------------------------------------------------------------------------
+
+
+def _held(session: Session, step: Step) -> CatchUp | None:
+    """Return the locked row of *step*, if it is still this one's to take."""
+    run = session.get(CatchUp, step.account.id, with_for_update=True)
+    return run if run is not None and run.claim == step.claim else None
+
+
+def _go_on(session: Session, run: CatchUp, step: Step) -> None:
+    run.next_at, run.claim, run.failures, run.problem = clock.now() + step.pace, None, 0, None
+    session.flush()
+    publish(session, step.account.workspace_id, "catch_up", {"account": step.account.id})
+
+
+def _note_threads(session: Session, step: Step, page: ThreadPage) -> None:
+    run = _held(session, step)
+    if run is None:
+        return
+    listed = [
+        one
+        for one in page.threads
+        if one.contact and (run.since is None or one.updated_at is None or one.updated_at >= run.since)
+    ]
+    here = _with_conversation(session, step.account.id, [one.contact for one in listed])
+    rows = [
+        {
+            "account_id": step.account.id,
+            "external_id": external_id(one.external_id),
+            "contact": external_id(one.contact),
+            "username": clean_short(one.username, 255),
+            "updated_at": one.updated_at,
+            "state": CatchUpState.READING,
+            "was_here": external_id(one.contact) in here,
+            "cursor": "",
+            "pages": 0,
+            "imported": 0,
+            "untold": 0,
+        }
+        for one in listed
+    ]
+    if rows:
+        session.execute(db.insert_ignore(_threads, session.get_bind().dialect.name), rows)
+    run.cursor = page.after if page.after != run.cursor else ""
+    if not run.cursor:
+        run.state = CatchUpState.READING
+    _go_on(session, run, step)
+
+
+def _with_conversation(session: Session, account_id: int, contacts: Sequence[str]) -> set[str]:
+    query = (
+        sa.select(ContactIdentity.external_id)
+        .join(Conversation, Conversation.identity_id == ContactIdentity.id)
+        .where(
+            ContactIdentity.account_id == account_id,
+            ContactIdentity.external_id.in_([external_id(one) for one in contacts]),
+        )
+    )
+    return set(session.scalars(query))
+
+
+def _note_page(session: Session, step: Step, page: HistoryPage, incoming: Sequence[Incoming]) -> None:
+    run = _held(session, step)
+    row = None if step.thread_id is None else session.get(CatchUpThread, step.thread_id)
+    if run is None or row is None:
+        return
+    merged = merging.merge(session, step.account, row.contact, incoming, page.untold)
+    row.imported += merged.imported
+    row.untold += merged.untold
+    row.pages += 1
+    row.cursor = page.after if page.after != row.cursor else ""
+    if not row.cursor or row.pages >= MOST_PAGES:
+        row.state = CatchUpState.DONE
+    _go_on(session, run, step)
+
+
+def _give_up_thread(session: Session, step: Step, problem: ProviderProblem) -> None:
+    run = _held(session, step)
+    row = None if step.thread_id is None else session.get(CatchUpThread, step.thread_id)
+    if run is None or row is None:
+        return
+    row.state, row.problem = CatchUpState.FAILED, _words(problem.sentence, problem.next_step)
+    _go_on(session, run, step)
+
+
+def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> bool:
+    """Have the step taken again later; return False where it was tried often enough."""
+    run = _held(session, step)
+    if run is None:
+        return True
+    if run.failures >= len(DELAYS):
+        return False
+    delay = DELAYS[run.failures]
+    if trouble.retry_after is not None:
+        delay = max(delay, timedelta(seconds=trouble.retry_after))
+    return _wait(session, step, delay, _words(trouble.problem.sentence, trouble.problem.next_step))
+
+
+def _wait(
+    session: Session, step: Step, delay: timedelta, why: dict[str, str] | None, *, counts: bool = True
+) -> bool:
+    run = _held(session, step)
+    if run is not None:
+        run.next_at, run.claim, run.problem = clock.now() + delay, None, why
+        run.failures += counts
+        session.flush()
+        publish(session, step.account.workspace_id, "catch_up", {"account": step.account.id})
+    return True
+
+
+def _end(session: Session, step: Step, state: CatchUpState, sentence: str = "", next_step: str = "") -> None:
+    run = _held(session, step)
+    if run is None:
+        return
+    run.state, run.finished_at, run.next_at, run.claim = state, clock.now(), None, None
+    run.problem = _words(sentence, next_step) if sentence else None
+    failed = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(_threads)
+        .where(_threads.c.account_id == step.account.id, _threads.c.state == CatchUpState.FAILED)
+    )
+    if state is CatchUpState.DONE and not failed:
+        run.complete_at = run.started_at
+    session.flush()
+    publish(session, step.account.workspace_id, "catch_up", {"account": step.account.id})
+
+
+def _drop(session: Session, step: Step) -> None:
+    """Forget about reading the history of an account whose provider has none to tell."""
+    session.execute(sa.delete(_runs).where(_runs.c.account_id == step.account.id))
+
+
+def _words(sentence: str, next_step: str = "") -> dict[str, str]:
+    return {"sentence": sentence, "next_step": next_step}

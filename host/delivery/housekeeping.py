@@ -1,0 +1,125 @@
+"""Removing what is kept for a limited time only, in small writes that hold nobody up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.channels import signing_in
+from host.delivery import forgetting, policy
+from host.delivery.models import EventState, InboundEvent, InboundRequest, Lane
+from host.delivery.spool import request_id
+from host.health import recording
+from host.inbox.adopting import adopt_all
+from host.live.events import trim
+from host.notifications import notify
+
+CHUNK = 500
+
+_requests = InboundRequest.metadata.tables["inbound_requests"]
+_events = InboundEvent.metadata.tables["inbound_events"]
+_lanes = Lane.metadata.tables["lanes"]
+
+
+class Housekeeping:
+    """Cleans up again and again; only the first round looks at everything there is."""
+
+    def __init__(self) -> None:
+        self._blanked_requests = 0
+        self._blanked_events = 0
+
+    def clean_up(self) -> None:
+        """Blank old bodies, remove old journal rows and idle lanes, and trim the live events."""
+        now = clock.now()
+        self._blanked_requests = _walk(
+            old_requests, blank_requests, self._blanked_requests, now - policy.RAW_KEPT
+        )
+        self._blanked_events = _walk(old_events, blank_events, self._blanked_events, now - policy.RAW_KEPT)
+        _walk(old_requests, remove_requests, 0, now - policy.KEYS_KEPT)
+        _walk(old_events, remove_events, 0, now - policy.KEYS_KEPT)
+        while db.write(remove_lanes) == CHUNK:
+            pass
+        adopt_all()
+        db.write(forgetting.look_again)
+        db.write(trim, now - policy.LIVE_KEPT)
+        db.write(signing_in.forget_old)
+        while db.write(recording.prune):
+            pass
+        db.write(notify.forget_old)
+
+
+def _walk(
+    find: Callable[[Session, int, datetime], list[int]],
+    clean: Callable[[Session, list[int]], None],
+    after: int,
+    before: datetime,
+) -> int:
+    """Clean what is older than *before*, beginning after the id *after*; return the last id looked at."""
+    while True:
+        with db.read() as session:
+            ids = find(session, after, before)
+        if not ids:
+            return after
+        db.write(clean, ids)
+        after = ids[-1]
+
+
+def old_requests(session: Session, after: int, before: datetime) -> list[int]:
+    """Return the ids of the next requests that came before that."""
+    column = _requests.c.id
+    query = sa.select(column).where(column > after, column < request_id(before)).order_by(column).limit(CHUNK)
+    return list(session.scalars(query))
+
+
+def old_events(session: Session, after: int, before: datetime) -> list[int]:
+    """Return the ids of the next events that came before that; the first younger one ends it."""
+    columns = _events.c.id, _events.c.received_at
+    query = sa.select(*columns).where(_events.c.id > after).order_by(_events.c.id).limit(CHUNK)
+    found = []
+    for event_id, received_at in session.execute(query):
+        if received_at >= before:
+            break
+        found.append(event_id)
+    return found
+
+
+def blank_requests(session: Session, ids: list[int]) -> None:
+    """Forget the bytes of requests."""
+    some = _requests.c.id.in_(ids), _requests.c.body.is_not(None)
+    session.execute(sa.update(_requests).where(*some).values(body=None))
+
+
+def blank_events(session: Session, ids: list[int]) -> None:
+    """Forget the bytes of events. What still waits to be applied keeps them."""
+    some = _settled(ids), _events.c.body.is_not(None)
+    session.execute(sa.update(_events).where(*some).values(body=None))
+
+
+def remove_requests(session: Session, ids: list[int]) -> None:
+    """Remove requests."""
+    session.execute(sa.delete(_requests).where(_requests.c.id.in_(ids)))
+
+
+def remove_events(session: Session, ids: list[int]) -> None:
+    """Remove events, and with them the keys that recognise a redelivery."""
+    session.execute(sa.delete(_events).where(_settled(ids)))
+
+
+def _settled(ids: list[int]) -> Any:
+    return sa.and_(_events.c.id.in_(ids), _events.c.state != EventState.PENDING)
+
+
+def remove_lanes(session: Session) -> int:
+    """Remove lanes in which nothing waits; the next event makes them again. Return how many there were.
+
+    A fence begins anew then, which is safe because a lease is recognised by its owner too.
+    """
+    idle = (_lanes.c.next_at.is_(None), _lanes.c.lease_until.is_(None))
+    keys = list(session.scalars(sa.select(_lanes.c.key).where(*idle).limit(CHUNK)))
+    session.execute(sa.delete(_lanes).where(_lanes.c.key.in_(keys), *idle))
+    return len(keys)

@@ -1,0 +1,335 @@
+"""Applying journalled events to the inbox, lane by lane, each event once and in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db, logs, storage
+from host.channels.models import AccountState
+from host.delivery import forgetting, lanes, policy
+from host.delivery.lanes import Lease
+from host.delivery.models import EventState, InboundEvent
+from host.delivery.pending import Account, Helping, Pending, read_accounts, read_pending
+from host.delivery.ports import AdapterDirectory
+from host.delivery.rows import printable
+from host.health import recording
+from host.inbox.apply import Applied, Incoming, apply_changes
+from host.sdk.messages import Ignored, InboundChange, MessageEchoed, MessageReceived
+from host.sdk.webhooks import Envelope
+
+log = logging.getLogger(__name__)
+
+_events: Any = InboundEvent.__table__
+_set_state = (
+    sa.update(_events)
+    .where(_events.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(
+        {
+            name: sa.bindparam(f"new_{name}", type_=_events.c[name].type)
+            for name in ("state", "reason", "attempts", "retry_at", "applied_at")
+        }
+    )
+)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of one event."""
+
+    event: Pending
+    state: EventState
+    reason: str | None = None
+    items: tuple[Incoming, ...] = ()
+    retry_at: datetime | None = None
+    made: tuple[int | None, int] | None = None
+    """The conversation and the message it brought."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be written for one lane, and when there is something to do in it again."""
+
+    lease: Lease
+    verdicts: list[Verdict] = field(default_factory=list)
+    next_at: datetime | None = None
+
+
+def work(leases: Sequence[Lease], directory: AdapterDirectory) -> int:
+    """Apply what waits in the lanes of *leases* and give them back; return how many events were looked at.
+
+    Everything is written in one transaction. Only if that fails are the events applied one by one.
+
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer; the leases then run out.
+    """
+    with db.read() as session:
+        pending = read_pending(session, [lease.key for lease in leases])
+        accounts = read_accounts(session, (e.account_id for one in pending.values() for e in one.events))
+    plans = [_plan(lease, pending[lease.key], accounts, directory) for lease in leases]
+    try:
+        db.write(_write_all, plans)
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is one event's fault until shown otherwise
+        _raise_if_away(error)
+        log.warning("a batch of events could not be applied; trying them one by one: %s", _words(error))
+        for plan in plans:
+            _write_one_by_one(plan)
+    return sum(len(one.events) for one in pending.values())
+
+
+def _plan(
+    lease: Lease,
+    helping: Helping,
+    accounts: dict[int, Account],
+    directory: AdapterDirectory,
+) -> Plan:
+    plan = Plan(lease)
+    now = clock.now()
+    if helping.more:
+        plan.next_at = now
+    for event in helping.events:
+        if event.forgotten_at is not None:
+            plan.verdicts.append(Verdict(event, EventState.IGNORED, forgetting.TAKEN_BACK))
+            continue
+        if event.retry_at is not None and event.retry_at > now:
+            plan.next_at = event.retry_at
+            break
+        adapter = directory.adapter(event.channel)
+        if adapter is None:
+            # The addon is not active. Nothing is lost: whoever activates it makes these lanes due again.
+            plan.next_at = now + policy.PARKED
+            break
+        refusal = _cannot_apply(event, accounts)
+        if refusal is not None:
+            plan.verdicts.append(refusal)
+            continue
+        account = accounts[event.account_id or 0]
+        try:
+            changes = _parse(adapter.parse, event)
+            items = tuple(
+                Incoming(
+                    account=account.ref,
+                    adapter=adapter,
+                    change=change,
+                    received_at=event.received_at,
+                    event_key=event.dedupe_key,
+                    stored=_store(change),
+                    event_id=event.id,
+                )
+                for change in changes
+                if not isinstance(change, Ignored)
+            )
+        except Exception as error:
+            log.exception("event %s of channel %s could not be read", event.id, event.channel)
+            if _note_failure(plan, event, error):
+                break
+            continue
+        plan.verdicts.append(_verdict(event, changes, items))
+    return plan
+
+
+def _cannot_apply(event: Pending, accounts: dict[int, Account]) -> Verdict | None:
+    """Return what becomes of an event that has no account to be applied to."""
+    if event.account_id is None:
+        return Verdict(event, EventState.IGNORED, "It names no connected account.")
+    account = accounts.get(event.account_id)
+    if account is None:
+        return Verdict(event, EventState.IGNORED, "Its account was removed.")
+    gone_at = account.disconnected_at
+    if account.state == AccountState.DISCONNECTED and (gone_at is None or event.received_at > gone_at):
+        return Verdict(event, EventState.IGNORED, "Its account was disconnected when it came.")
+    return None
+
+
+def _parse(parse: Callable[[Envelope], Iterable[InboundChange]], event: Pending) -> list[InboundChange]:
+    envelope = Envelope(
+        account_id=event.account_id,
+        lane=event.lane,
+        dedupe_key=event.dedupe_key,
+        kind=event.kind,
+        body=event.body or b"",
+        occurred_at=event.occurred_at,
+    )
+    changes = list(parse(envelope))
+    for change in changes:
+        if not isinstance(change, InboundChange):
+            raise TypeError(f"the adapter made a {type(change).__name__} of it, which is no inbound change")
+    return changes
+
+
+def _store(change: InboundChange) -> dict[int, str]:
+    """Keep the bytes that came with a message, before any transaction; return their keys by position."""
+    if not isinstance(change, MessageReceived | MessageEchoed):
+        return {}
+    return {
+        index: storage.store(attachment.content)
+        for index, attachment in enumerate(change.attachments)
+        if attachment.content is not None
+    }
+
+
+def _verdict(event: Pending, changes: Sequence[InboundChange], items: tuple[Incoming, ...]) -> Verdict:
+    if items:
+        return Verdict(event, EventState.APPLIED, items=items)
+    reasons = [change.reason for change in changes if isinstance(change, Ignored)]
+    return Verdict(event, EventState.IGNORED, "; ".join(reasons) or "Nothing in it is for the inbox.")
+
+
+def _note_failure(plan: Plan, event: Pending, error: BaseException) -> bool:
+    """Decide about a failed try; return whether the lane has to wait for the next one."""
+    attempts = event.attempts + 1
+    reason = _words(error)
+    if attempts >= policy.EVENT_TRIES:
+        plan.verdicts.append(Verdict(event, EventState.DEAD, reason))
+        return False
+    plan.next_at = clock.now() + policy.event_delay(attempts)
+    plan.verdicts.append(Verdict(event, EventState.PENDING, reason, retry_at=plan.next_at))
+    return True
+
+
+def _write_all(session: Session, plans: Sequence[Plan]) -> None:
+    ours = lanes.held(session, [plan.lease for plan in plans])
+    kept = [plan for plan in plans if plan.lease.key in ours]
+    verdicts = [verdict for plan in kept for verdict in plan.verdicts]
+    items = [item for verdict in verdicts for item in verdict.items]
+    if items:
+        verdicts = _applied(verdicts, apply_changes(session, items))
+        _keep_again(session, items)
+    _record(session, verdicts)
+    _forget(session, verdicts)
+    lanes.release(session, [(plan.lease, plan.next_at) for plan in kept])
+
+
+def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
+    """Return *verdicts* once the inbox has spoken: what it refused is ignored, with its reason."""
+    return [
+        replace(one, state=EventState.IGNORED, reason=applied.refused[one.event.id])
+        if one.event.id in applied.refused
+        else replace(one, made=applied.made.get(one.event.id))
+        for one in verdicts
+    ]
+
+
+def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
+    """Make sure after the commit that the bytes are there: they may have gone with another message."""
+    contents = [
+        attachment.content
+        for item in items
+        for index, attachment in enumerate(getattr(item.change, "attachments", ()))
+        if index in item.stored and attachment.content is not None
+    ]
+
+    def store() -> None:
+        try:
+            for content in contents:
+                storage.store(content)
+        except OSError:
+            log.exception("files could not be looked after once more")
+
+    if contents:
+        db.after_commit(session, store)
+
+
+def _write_one(session: Session, lease: Lease, verdict: Verdict) -> bool:
+    if not lanes.held(session, [lease]):
+        return False
+    if verdict.items:
+        (verdict,) = _applied([verdict], apply_changes(session, verdict.items))
+        _keep_again(session, verdict.items)
+    _record(session, [verdict])
+    _forget(session, [verdict])
+    return True
+
+
+def _forget(session: Session, verdicts: Sequence[Verdict]) -> None:
+    """Remove what came once more of events that had been forgotten."""
+    forgetting.forget_events(
+        session, {one.event.id for one in verdicts if one.event.forgotten_at is not None}
+    )
+
+
+def _write_one_by_one(plan: Plan) -> None:
+    """Write each verdict of one lane in a transaction of its own, so that only the failing one waits."""
+    rest = Plan(plan.lease, next_at=plan.next_at)
+    for verdict in plan.verdicts:
+        try:
+            if not db.write(_write_one, plan.lease, verdict):
+                return
+        except Exception as error:
+            _raise_if_away(error)
+            log.exception(
+                "event %s of channel %s could not be applied", verdict.event.id, verdict.event.channel
+            )
+            waits = _note_failure(rest, verdict.event, error)
+            db.write(_write_one, plan.lease, rest.verdicts.pop())
+            if waits:
+                break
+    db.write(_write_all, [rest])
+
+
+def _record(session: Session, verdicts: Sequence[Verdict]) -> None:
+    """Write the states of events, those that became the same with one statement."""
+    now = clock.now()
+    connection = session.connection()
+    groups: dict[tuple[EventState, str | None, int, datetime | None], list[int]] = {}
+    for one in verdicts:
+        key = (one.state, one.reason, one.event.attempts + 1, one.retry_at)
+        groups.setdefault(key, []).append(one.event.id)
+    for (state, reason, attempts, retry_at), ids in groups.items():
+        applied_at = now if state is EventState.APPLIED else None
+        values = {
+            "ids": ids,
+            "new_state": state.value,
+            "new_reason": None if reason is None else printable(reason, 500),
+            "new_attempts": attempts,
+            "new_retry_at": retry_at,
+            "new_applied_at": applied_at,
+        }
+        connection.execute(_set_state, values)
+    db.after_commit(session, partial(_count, verdicts))
+
+
+def _count(verdicts: Sequence[Verdict]) -> None:
+    now = clock.now()
+    for one in verdicts:
+        conversation, message = one.made or (None, None)
+        logs.follow(
+            "tried" if one.state is EventState.PENDING else one.state.value,
+            event_id=one.event.id,
+            request_id=one.event.request_id,
+            conversation_id=conversation,
+            message_id=message,
+        )
+    times: dict[tuple[str, EventState], list[timedelta]] = {}
+    for one in verdicts:
+        if one.state is not EventState.PENDING:
+            since = one.event.replayed_at or one.event.received_at
+            times.setdefault((one.event.channel, one.state), []).append(now - since)
+    for (channel, state), taken in times.items():
+        recording.handled(channel, state, taken)
+
+
+def _words(error: BaseException) -> str:
+    """Return why an event failed, for the journal's page: no values of a statement, no traceback."""
+    if isinstance(error, sa.exc.DBAPIError):
+        words = db.describe(error)[1]
+    else:
+        words = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def _raise_if_away(error: BaseException) -> None:
+    """Raise *error* again if it is the database's fault and no event's."""
+    if not isinstance(error, sa.exc.SQLAlchemyError):
+        return
+    try:
+        with db.read() as session:
+            session.execute(sa.text("SELECT 1"))
+    except sa.exc.SQLAlchemyError:
+        raise error from None

@@ -1,0 +1,167 @@
+"""Bringing a page of a provider's history together with what is here: nothing twice, nothing back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db, storage
+from host.delivery import lanes, wakeups
+from host.delivery.models import Lane
+from host.inbox.apply import apply_changes
+from host.inbox.cleaning import external_id
+from host.inbox.incoming import Incoming
+from host.inbox.matching import comparable
+from host.inbox.models import ContactIdentity, Conversation, Direction, Message
+from host.sdk.channel import AccountRef, ChannelAdapter
+from host.sdk.messages import Ignored, InboundChange, MessageEchoed, MessageReacted, MessageReceived
+
+SAME_MOMENT = timedelta(seconds=5)
+"""How far apart the times of one event may be: a history counts in whole seconds."""
+
+_messages = Message.metadata.tables["messages"]
+
+
+class BusyError(Exception):
+    """A worker applies something of the same customer at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a page brought.
+
+    :param imported: messages that were not here.
+    :param untold: messages that are not here, and of which the provider told nothing but the id.
+    """
+
+    imported: int
+    untold: int
+
+
+def incoming(
+    account: AccountRef, adapter: ChannelAdapter, changes: Iterable[InboundChange]
+) -> list[Incoming]:
+    """Return *changes* as the inbox takes them; bytes that came along are stored. In no transaction.
+
+    :raises TypeError: for something a history cannot hold.
+    """
+    now = clock.now()
+    items = []
+    for change in changes:
+        if isinstance(change, Ignored):
+            continue
+        if not isinstance(change, MessageReceived | MessageEchoed | MessageReacted) or not change.external_id:
+            raise TypeError(f"a history holds no {type(change).__name__}, and nothing without an id")
+        stored = {
+            index: storage.store(attachment.content)
+            for index, attachment in enumerate(getattr(change, "attachments", ()))
+            if attachment.content is not None
+        }
+        key = f"history:{change.external_id}"
+        items.append(Incoming(account, adapter, change, now, key, stored, imported=True))
+    return items
+
+
+def merge(
+    session: Session, account: AccountRef, contact: str, items: Sequence[Incoming], untold: Sequence[str]
+) -> Merged:
+    """Apply *items*, all of one thread with *contact*, and count what is new.
+
+    :raises BusyError: if a worker holds this customer's lane; nothing was done.
+    """
+    _take_turn(session, account.id, contact)
+    told = [item for item in items if external_id(_contact(item)) == contact]
+    told = _not_erased(session, account.id, contact, told)
+    told = _not_here_without_id(session, account.id, contact, told)
+    names = {_name(item) for item in told if not isinstance(item.change, MessageReacted)}
+    hidden = {external_id(one) for one in untold}
+    here = _here(session, account.id, names | hidden)
+    # A reaction is kept where its message is; about one that is not it would be a line of its own.
+    told = [item for item in told if _name(item) in names | here]
+    if told:
+        apply_changes(session, told)
+    return Merged(imported=len(names - here), untold=len(hidden - here))
+
+
+def _contact(item: Incoming) -> str:
+    return str(getattr(item.change, "contact", ""))
+
+
+def _name(item: Incoming) -> str:
+    return external_id(str(getattr(item.change, "external_id", "")))
+
+
+def _take_turn(session: Session, account_id: int, contact: str) -> None:
+    """Keep workers off this customer until this write is done: two would make two conversations."""
+    if db.current().is_sqlite:
+        return
+    key = lanes.lane_key(wakeups.IN, account_id, contact)
+    lanes.schedule(session, key, wakeups.IN, account_id, clock.now())
+    until = session.scalar(sa.select(Lane.lease_until).where(Lane.key == key).with_for_update())
+    if until is not None and until > clock.now():
+        raise BusyError()
+
+
+def _not_erased(session: Session, account_id: int, contact: str, items: Sequence[Incoming]) -> list[Incoming]:
+    """Leave out what was said before the customer was erased."""
+    erased_at = session.scalar(
+        sa.select(ContactIdentity.erased_at).where(
+            ContactIdentity.account_id == account_id, ContactIdentity.external_id == contact
+        )
+    )
+    if erased_at is None:
+        return list(items)
+    return [item for item in items if _time(item.change) > erased_at]
+
+
+def _time(change: InboundChange) -> datetime:
+    if isinstance(change, MessageReceived | MessageEchoed):
+        return change.sent_at
+    return change.at if isinstance(change, MessageReacted) else clock.now()
+
+
+def _not_here_without_id(
+    session: Session, account_id: int, contact: str, items: Sequence[Incoming]
+) -> list[Incoming]:
+    """Leave out what is here under a name of ours: some events come without the id a history has for them."""
+    received = [item.change for item in items if isinstance(item.change, MessageReceived)]
+    if not received:
+        return list(items)
+    query = (
+        sa.select(Message.external_id, Message.text, Message.sent_at)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .where(
+            ContactIdentity.account_id == account_id,
+            ContactIdentity.external_id == contact,
+            Message.direction == Direction.INBOUND,
+            Message.sent_at >= min(change.sent_at for change in received) - SAME_MOMENT,
+            Message.sent_at <= max(change.sent_at for change in received) + SAME_MOMENT,
+        )
+    )
+    unnamed = [
+        (comparable(text), at)
+        for name, text, at in session.execute(query)
+        if name is not None and name.startswith("event:")
+    ]
+
+    def here(change: InboundChange) -> bool:
+        return isinstance(change, MessageReceived) and any(
+            text and text == comparable(change.text) and abs(at - change.sent_at) <= SAME_MOMENT
+            for text, at in unnamed
+        )
+
+    return [item for item in items if not here(item.change)]
+
+
+def _here(session: Session, account_id: int, names: set[str]) -> set[str]:
+    if not names:
+        return set()
+    query = sa.select(_messages.c.external_id).where(
+        _messages.c.account_id == account_id, _messages.c.external_id.in_(names)
+    )
+    return set(session.scalars(query))

@@ -1,0 +1,339 @@
+"""Sending what waits in the outbox: one lane at a time, strictly in order, by the table of outcomes.
+
+The adapter is called outside any transaction. Before it is called the attempt is committed, so that a worker
+that dies while sending leaves a trace, and nothing is sent again before somebody looked for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.channels.models import AccountState
+from host.delivery import blocking, gate, policy, results, sentences
+from host.delivery.head import Head, read_head, search_request, send_request
+from host.delivery.lanes import Lease
+from host.delivery.ports import AdapterDirectory
+from host.inbox.models import DeliveryState
+from host.sdk.channel import (
+    Absent,
+    CannotTell,
+    ChannelAdapter,
+    Found,
+    Held,
+    NotSent,
+    Pause,
+    Rejected,
+    ReplyPolicy,
+    ReplyState,
+    SearchRequest,
+    SearchResult,
+    SendLimit,
+    SendRequest,
+    SendResult,
+    Sent,
+    Unknown,
+)
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+RECORD_TRIES = 6
+RECORD_PAUSE_SECONDS = 1.0
+
+
+class Next(Enum):
+    """What a step means for the lane, where it is not a time to wait until."""
+
+    GO_ON = "go on"
+    DONE = "done"
+    """There is nothing more, and the lane was given back."""
+    LOST = "lost"
+
+
+Step = Next | datetime
+
+_AFTER = {
+    results.After.MORE: Next.GO_ON,
+    results.After.EMPTY: Next.DONE,
+    results.After.LOST: Next.LOST,
+}
+
+
+def work(lease: Lease, directory: AdapterDirectory) -> None:
+    """Send what is due in the lane of *lease* and give the lane back."""
+    if lease.account_id is not None:
+        gate.current().pick_up(lease.key, lease.account_id)
+    try:
+        _work(lease, directory)
+    finally:
+        gate.current().put_down(lease.key)
+
+
+def _work(lease: Lease, directory: AdapterDirectory) -> None:
+    for _ in range(policy.SENDS_PER_CLAIM):
+        with db.read() as session:
+            head = read_head(session, lease.key)
+        if head is None:
+            db.write(results.release, lease, None)
+            return
+        step = _step(lease, head, directory)
+        if step is Next.LOST:
+            log.warning("the lease of an outbound lane was lost; its result is discarded")
+            return
+        if isinstance(step, datetime):
+            db.write(results.release, lease, step)
+        if step is not Next.GO_ON:
+            return
+    db.write(results.release, lease, clock.now())
+
+
+def _step(lease: Lease, head: Head, directory: AdapterDirectory) -> Step:
+    """Do one thing about the head of the lane."""
+    adapter = directory.adapter(head.account.channel)
+    if head.state is DeliveryState.SENDING:
+        # Nobody else holds the lane, so whoever was sending this is gone.
+        return _apply(results.interrupted, lease, head)
+    if head.state is DeliveryState.UNKNOWN:
+        return _find_out(lease, head, adapter)
+    if head.state is not DeliveryState.QUEUED:
+        return _apply(results.close, lease, head)
+    if head.account_state is AccountState.DISCONNECTED:
+        return _apply(results.fail, lease, head, sentences.DISCONNECTED)
+    if adapter is None:
+        return _wait(lease, head, clock.now() + policy.PARKED, sentences.CHANNEL_INACTIVE)
+    return _send_if_allowed(lease, head, adapter)
+
+
+def _send_if_allowed(lease: Lease, head: Head, adapter: ChannelAdapter) -> Step:
+    now = clock.now()
+    allowed = _policy(head, adapter)
+    if allowed is None:
+        return _wait(lease, head, now + policy.READING_GAP, sentences.POLICY_BROKEN)
+    if allowed.state is ReplyState.CLOSED:
+        return _apply(results.fail, lease, head, sentences.WINDOW_CLOSED)
+    if allowed.state is ReplyState.PEOPLE_ONLY and not head.by_person:
+        return _apply(results.fail, lease, head, sentences.PEOPLE_ONLY)
+    if allowed.until is None and head.attempts and now - head.written_at > policy.GIVE_UP_AFTER:
+        return _apply(results.fail, lease, head, sentences.GAVE_UP)
+    if head.account_state is AccountState.NEEDS_RECONNECT:
+        until = _not_after(allowed, now + policy.PARKED)
+        return _wait(lease, head, until, sentences.RECONNECT_FIRST)
+    if head.blocked_until is not None and head.blocked_until > now:
+        sentence = head.blocked_reason or sentences.ACCOUNT_LIMIT
+        return _wait(lease, head, _not_after(allowed, head.blocked_until), sentence, shown=head.blocked_until)
+    if head.next_at is not None and head.next_at > now:
+        return _not_after(allowed, head.next_at)
+    return _send(lease, head, adapter, allowed)
+
+
+def _send(lease: Lease, head: Head, adapter: ChannelAdapter, allowed: ReplyPolicy) -> Step:
+    if not head.files_are_there():
+        return _apply(results.fail, lease, head, sentences.FILE_GONE)
+    with db.read() as session:
+        request = send_request(session, head, adapter, allowed.tag)
+    limits = _limits(adapter, request)
+    if limits is None:
+        return _wait(lease, head, clock.now() + policy.READING_GAP, sentences.POLICY_BROKEN)
+    account, channel = head.account.id, head.account.channel
+    waits = gate.current().look(account, limits, channel)
+    if waits is not None:
+        return _wait_for_limit(lease, head, allowed, waits)
+    begun = db.write(results.begin, lease, head)
+    if begun is not results.Begun.YES:
+        return Next.LOST if begun is results.Begun.LOST else Next.GO_ON
+    # Counted as late as can be: the provider counts when it comes, and the write above takes its time.
+    if lease.alive():
+        waits = gate.current().take(account, limits, channel, lease.key)
+    if waits is not None or not lease.alive():
+        # Not a byte has gone out, so this is not an attempt. Without the lease another worker may hold the
+        # lane any moment.
+        if not db.write(results.undo, lease, head):
+            return Next.LOST
+        return Next.GO_ON if waits is None else _wait_for_limit(lease, head, allowed, waits)
+    try:
+        result: SendResult = adapter.send(request)
+    except Exception:
+        log.exception(
+            "the adapter of %s raised while sending message %s", head.account.channel, head.message_id
+        )
+        result = Unknown(sentences.ADAPTER_RAISED)
+    try:
+        return _apply(_record, lease, head, result, allowed)
+    except sa.exc.IntegrityError:
+        log.exception("the result of sending message %s cannot be stored", head.message_id)
+        return _apply(_record, lease, head, Unknown(sentences.RESULT_UNUSABLE), allowed)
+    finally:
+        _note_reach(head, result)
+
+
+def _limits(adapter: ChannelAdapter, request: SendRequest | SearchRequest) -> Sequence[SendLimit] | None:
+    """Return what a call counts against; None where the adapter cannot tell."""
+    try:
+        return adapter.limits(request)
+    except Exception:
+        log.exception("the adapter of %s cannot tell its limits", request.account.channel)
+        return None
+
+
+def _wait_for_limit(lease: Lease, head: Head, allowed: ReplyPolicy, waits: gate.Waits) -> Step:
+    """Let the lane wait for a limit of the provider's; nobody is told of a moment."""
+    if waits.seconds < policy.WAIT_SHOWN.total_seconds():
+        if waits.limit.whole_account:
+            # The gate keeps the account's lanes from being claimed; this one keeps its place among them.
+            return head.next_at or head.written_at
+        return _not_after(allowed, waits.until)
+    if waits.limit.whole_account:
+        db.write(blocking.rest, head.account, waits.until, waits.limit.sentence)
+    until = _not_after(allowed, waits.until)
+    return _wait(lease, head, until, waits.limit.sentence, shown=waits.until)
+
+
+def _note_reach(head: Head, result: SendResult) -> None:
+    """Note what the answer says about the customer, apart from what became of the message."""
+    try:
+        if isinstance(result, Rejected) and result.whole_contact:
+            db.write(blocking.out_of_reach, head.identity_id, result)
+        elif isinstance(result, Sent) and head.unreachable:
+            db.write(blocking.within_reach, head.identity_id)
+    except sa.exc.SQLAlchemyError:
+        log.exception("whether the customer of message %s can be reached is not noted", head.message_id)
+
+
+def _record(
+    session: Session, lease: Lease, head: Head, result: object, allowed: ReplyPolicy
+) -> Step | bool | None:
+    """Write what the provider answered. None: the lease was lost and the answer does not matter any more."""
+    match result:
+        case Sent(external_id, pause):
+            if isinstance(pause, Pause):
+                blocking.pause(session, head.account, pause)
+            return _AFTER[results.sent(session, lease, head, external_id)]
+        case NotSent():
+            until = results.not_sent(session, lease, head, result)
+            return None if until is None else _not_after(allowed, until)
+        case Held(problem):
+            kept = results.held(session, lease, head, problem)
+            return _not_after(allowed, clock.now() + policy.PARKED) if kept else None
+        case Rejected(problem):
+            return results.fail(session, lease, head, problem)
+        case Unknown(problem):
+            return results.unknown(session, lease, head, problem)
+        case _:
+            log.error("the adapter of %s answered with %s", head.account.channel, type(result).__name__)
+            return results.unknown(session, lease, head, sentences.ADAPTER_RAISED)
+
+
+def _find_out(lease: Lease, head: Head, adapter: ChannelAdapter | None) -> Step:
+    """Find out what became of a message nobody confirmed: by an echo, else by reading the thread."""
+    now = clock.now()
+    if head.next_at is not None and head.next_at > now:
+        return head.next_at
+    if head.account_state is AccountState.DISCONNECTED:
+        return _apply(results.leave_unknown, lease, head, sentences.CANNOT_TELL)
+    if adapter is None or head.account_state is AccountState.NEEDS_RECONNECT:
+        return now + policy.PARKED
+    if head.blocked_until is not None and head.blocked_until > now:
+        return head.blocked_until
+    found = _search(head, adapter)
+    if isinstance(found, datetime):
+        return found
+    if isinstance(found, Pause | Held):
+        return _look_later(lease, head, found)
+    if isinstance(found, Found):
+        return _apply(results.found, lease, head, found.external_id)
+    if isinstance(found, CannotTell):
+        return _apply(results.leave_unknown, lease, head, sentences.CANNOT_TELL)
+    if head.readings + 1 < policy.ABSENT_READINGS:
+        return _apply(results.absent, lease, head)
+    if head.resent:
+        return _apply(results.leave_unknown, lease, head, sentences.NOT_FOUND)
+    return _send_once_more(lease, head, adapter)
+
+
+def _look_later(lease: Lease, head: Head, found: Pause | Held) -> Step:
+    """Look again after a pause or a reconnect; what cannot be looked up for long is left to a person."""
+    if isinstance(found, Held):
+        return _apply(results.search_held, lease, head, found.problem)
+    if clock.now() - (head.attempted_at or head.written_at) > policy.LOOK_UP_PATIENCE:
+        return _apply(results.leave_unknown, lease, head, sentences.CANNOT_TELL)
+    return _apply(results.search_later, lease, head, found)
+
+
+def _search(head: Head, adapter: ChannelAdapter) -> SearchResult | datetime:
+    """Read the provider's thread; a time where a limit does not allow that before."""
+    with db.read() as session:
+        request = search_request(session, head)
+    waits = gate.current().take(head.account.id, _limits(adapter, request) or (), head.account.channel)
+    if waits is not None:
+        return waits.until
+    try:
+        found = adapter.search(request)
+    except Exception:
+        log.exception("the adapter of %s raised while searching", head.account.channel)
+        return CannotTell("the addon failed")
+    if isinstance(found, Found) and found.external_id in request.known:
+        # A message with the same words that we know already; ours is not among what was read.
+        return Absent()
+    return found
+
+
+def _send_once_more(lease: Lease, head: Head, adapter: ChannelAdapter) -> Step:
+    """Send again what is certainly not in the thread: once, and only while a reply is allowed."""
+    now = clock.now()
+    allowed = _policy(head, adapter)
+    open_to_us = allowed is not None and (
+        allowed.state is ReplyState.OPEN or (allowed.state is ReplyState.PEOPLE_ONLY and head.by_person)
+    )
+    if allowed is None or not open_to_us:
+        return _apply(results.leave_unknown, lease, head, sentences.NOT_FOUND)
+    if head.blocked_until is not None and head.blocked_until > now:
+        return _not_after(allowed, head.blocked_until)
+    return _send(lease, head, adapter, allowed)
+
+
+def _policy(head: Head, adapter: ChannelAdapter) -> ReplyPolicy | None:
+    try:
+        return head.may_reply(adapter)
+    except Exception:
+        log.exception("the adapter of %s cannot tell whether a reply is allowed", head.account.channel)
+        return None
+
+
+def _not_after(allowed: ReplyPolicy, at: datetime) -> datetime:
+    """Return *at*, or when the window changes if that is earlier: the message is looked at again then."""
+    return at if allowed.until is None else min(at, allowed.until)
+
+
+def _wait(lease: Lease, head: Head, until: datetime, sentence: str, *, shown: datetime | None = None) -> Step:
+    """Let the lane wait, and tell the agent for what; *shown* is until when, where that is known."""
+    waiting = {"sentence": sentence, "until": None if shown is None else shown.isoformat()}
+    if head.waiting != waiting and not db.write(results.waits, lease, head, waiting):
+        return Next.LOST
+    return until
+
+
+def _apply(fn: Callable[..., Step | bool | None], lease: Lease, head: Head, *args: object) -> Step:
+    """Write a result, trying for some seconds while the database is away: what was sent must be known."""
+    for attempt in range(1, RECORD_TRIES + 1):
+        try:
+            outcome = db.write(fn, lease, head, *args)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError):
+            if attempt == RECORD_TRIES:
+                raise
+            log.warning("a result could not be written; trying again")
+            time.sleep(RECORD_PAUSE_SECONDS)
+            continue
+        if outcome is None or outcome is False:
+            return Next.LOST
+        return Next.GO_ON if outcome is True else outcome
+    raise AssertionError("unreachable")

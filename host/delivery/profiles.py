@@ -1,0 +1,113 @@
+"""Asking providers who a contact is. A failure costs a name, never a message."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.channels.models import AccountState, ChannelAccount
+from host.delivery import policy
+from host.delivery.ports import AdapterDirectory
+from host.inbox.cleaning import clean_short, clean_value
+from host.inbox.models import Contact, ContactIdentity, Conversation
+from host.live.publish import Change, publish_many
+from host.sdk.accounts import ref
+from host.sdk.channel import AccountRef, NoProfile, Profile
+
+log = logging.getLogger(__name__)
+
+BATCH = 20
+MAX_URL = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    identity_id: int
+    external_id: str
+    account: AccountRef
+    failures: int
+
+
+def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
+    """Ask for up to *most* profiles that are due; return how many were asked for."""
+    with db.read() as session:
+        due = session.execute(
+            sa.select(ContactIdentity.id).where(ContactIdentity.profile_due_at <= clock.now()).limit(1)
+        ).first()
+    if due is None:
+        return 0
+    claimed = db.write(_claim, most)
+    for one in claimed:
+        db.write(_store, one, _ask(directory, one))
+    return len(claimed)
+
+
+def _claim(session: Session, most: int) -> list[_Due]:
+    """Take profiles for this process: whoever else looks finds them due only after a while."""
+    now = clock.now()
+    rows = session.execute(
+        sa.select(ContactIdentity, ChannelAccount)
+        .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
+        .where(ContactIdentity.profile_due_at <= now)
+        .order_by(ContactIdentity.profile_due_at)
+        .limit(most)
+        .with_for_update(skip_locked=True, of=ContactIdentity)
+    ).all()
+    claimed = []
+    for identity, account in rows:
+        if account.state == AccountState.DISCONNECTED:
+            identity.profile_due_at = None
+        elif account.state == AccountState.NEEDS_RECONNECT:
+            identity.profile_due_at = now + policy.PARKED
+        elif account.blocked_until is not None and account.blocked_until > now:
+            identity.profile_due_at = account.blocked_until
+        else:
+            identity.profile_due_at = now + policy.PROFILE_CLAIM
+            claimed.append(_Due(identity.id, identity.external_id, ref(account), identity.profile_failures))
+    session.flush()
+    return claimed
+
+
+def _ask(directory: AdapterDirectory, due: _Due) -> Profile | NoProfile:
+    adapter = directory.adapter(due.account.channel)
+    if adapter is None:
+        return NoProfile("the addon is not active", retry=True)
+    try:
+        return adapter.fetch_profile(due.account, due.external_id)
+    except Exception:
+        log.exception("the adapter of %s raised while asking for a profile", due.account.channel)
+        return NoProfile("the addon failed", retry=True)
+
+
+def _store(session: Session, due: _Due, answer: Profile | NoProfile) -> None:
+    identity = session.get(ContactIdentity, due.identity_id, with_for_update=True)
+    if identity is None:
+        return
+    if not isinstance(answer, Profile):
+        identity.profile_failures += 1
+        again = getattr(answer, "retry", True) and identity.profile_failures <= len(policy.PROFILE_DELAYS)
+        delay = policy.profile_delay(identity.profile_failures)
+        identity.profile_due_at = clock.now() + delay if again else None
+        return
+    identity.profile_due_at = None
+    identity.profile_failures = 0
+    identity.profile = clean_value(dict(answer.facts))
+    identity.profile_at = clock.now()
+    identity.picture_url = clean_short(answer.picture_url, MAX_URL)
+    identity.username = clean_short(answer.username, 255) or identity.username
+    identity.name = clean_short(answer.name, 255) or identity.name
+    contact = session.get(Contact, identity.contact_id, with_for_update=True)
+    if contact is not None and not contact.name:
+        contact.name = identity.name
+    session.flush()
+    conversations = session.execute(
+        sa.select(Conversation.id, Conversation.workspace_id).where(Conversation.identity_id == identity.id)
+    )
+    publish_many(
+        session,
+        [Change(workspace_id, "conversation", {"conversation": one}) for one, workspace_id in conversations],
+    )

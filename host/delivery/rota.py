@@ -1,0 +1,70 @@
+"""Whose turn it is: lanes of all accounts in rotation, so that one busy account cannot starve the others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from host import clock
+
+# Finding the accounts that have work costs a scan of everything due, so they are read again after twenty
+# times as long as that took: a customer of a quiet account then hardly waits behind a busy one's backlog.
+KNOWN_FOR_TIMES = 20
+KNOWN_FOR_MOST = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A due lane that may be leased."""
+
+    key: str
+    account_id: int | None
+    fence: int
+
+
+class Rota:
+    """The memory of one process of who came last. Not safe for several threads at once: claims are serial."""
+
+    def __init__(self) -> None:
+        self._last = -1
+        self._accounts: tuple[int, ...] = ()
+        self._read_at = float("-inf")
+        self._known_for = 0.0
+
+    def is_old(self) -> bool:
+        """Tell whether the accounts that have work should be read again."""
+        return clock.monotonic() - self._read_at >= self._known_for
+
+    def remember(self, accounts: Iterable[int | None], began: float) -> None:
+        """Take note of the accounts that have work; 0 stands for none.
+
+        :param began: when reading them began (``clock.monotonic``).
+        """
+        self._accounts = tuple(sorted(one or 0 for one in accounts))
+        self._read_at = clock.monotonic()
+        self._known_for = min(KNOWN_FOR_TIMES * (self._read_at - began), KNOWN_FOR_MOST)
+
+    def turn(self, most: int, but_not: Collection[int] = ()) -> Sequence[int]:
+        """Return up to *most* accounts that have work, beginning after the one that came last."""
+        known = [one for one in self._accounts if one not in but_not]
+        later = [one for one in known if one > self._last]
+        return (later + [one for one in known if one <= self._last])[:most]
+
+    def choose(self, candidates: Sequence[Candidate], most: int) -> list[Candidate]:
+        """Take up to *most* of *candidates*, one of each account in turn, keeping the order within each."""
+        queues: dict[int, deque[Candidate]] = {}
+        for one in candidates:
+            queues.setdefault(one.account_id or 0, deque()).append(one)
+        accounts = sorted(queues)
+        ring = deque(
+            [one for one in accounts if one > self._last] + [one for one in accounts if one <= self._last]
+        )
+        chosen: list[Candidate] = []
+        while ring and len(chosen) < most:
+            account = ring.popleft()
+            chosen.append(queues[account].popleft())
+            self._last = account
+            if queues[account]:
+                ring.append(account)
+        return chosen

@@ -1,0 +1,199 @@
+"""The statements and rows of the journal's hot path, in the driver's own terms.
+
+One commit of the journal writes hundreds of rows; going through the ORM, or through SQLAlchemy's types, costs
+more than the database does. Everything here is checked against the models by the journal's tests, which read
+the rows back through them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+from host.delivery import policy
+from host.delivery.lanes import lane_key
+from host.delivery.models import EventState
+from host.delivery.spool import Delivery
+from host.delivery.wakeups import IN
+from host.sdk.webhooks import Envelope
+
+PENDING = EventState.PENDING.value
+STALE = "older than 7 days by the provider's time"
+
+MOST_ROWS = 64
+"""Most rows of one statement; three statements for each number up to it stay prepared."""
+
+Row = tuple[Any, ...]
+
+
+class Insert:
+    """One INSERT of many rows.
+
+    SQLite gets several rows per statement: each step of a statement gives the interpreter's lock away, and
+    with dozens of waiting threads that costs more than the row.
+    """
+
+    def __init__(self, dialect: str, head: str, columns: int, tail: str) -> None:
+        mark = "?" if dialect == "sqlite" else "%s"
+        self._head = head
+        self._row = f"({', '.join([mark] * columns)})"
+        self._tail = tail
+        self._many = dialect == "sqlite"
+        self._prepared: dict[int, str] = {}
+
+    def text(self, rows: int = 1) -> str:
+        """Return the statement for that many rows."""
+        found = self._prepared.get(rows)
+        if found is None:
+            found = f"{self._head} VALUES {', '.join([self._row] * rows)} {self._tail}"
+            self._prepared[rows] = found
+        return found
+
+    def run(self, cursor: Any, rows: Sequence[Row]) -> None:
+        """Insert *rows*, in order."""
+        if not self._many:
+            if rows:
+                cursor.executemany(self.text(), rows)
+            return
+        for at in range(0, len(rows), MOST_ROWS):
+            some = rows[at : at + MOST_ROWS]
+            cursor.execute(self.text(len(some)), tuple(chain.from_iterable(some)))
+
+
+class Statements:
+    """The three INSERTs of the journal for one kind of database, and how it wants its times."""
+
+    def __init__(self, dialect: str) -> None:
+        mysql = dialect in {"mysql", "mariadb"}
+        key = "`key`" if mysql else '"key"'
+        ignore = "ON DUPLICATE KEY UPDATE id=id" if mysql else "ON CONFLICT DO NOTHING"
+        # An event that comes again notes the request that brought it: an unsend has to find its body.
+        note_repeat = (
+            "ON DUPLICATE KEY UPDATE repeats=concat_ws(',', repeats, VALUES(request_id)), "
+            "state=if(forgotten_at IS NULL, state, 'pending')"
+            if mysql
+            else "ON CONFLICT (channel, account_key, dedupe_key) DO UPDATE SET "
+            "repeats=coalesce(inbound_events.repeats || ',', '') || CAST(excluded.request_id AS TEXT), "
+            "state=CASE WHEN inbound_events.forgotten_at IS NULL THEN inbound_events.state "
+            "ELSE 'pending' END"
+        )
+        # A lane that is due already is not written again: under a backlog that is most of them.
+        keep_earlier = (
+            "ON DUPLICATE KEY UPDATE next_at=least(coalesce(next_at, VALUES(next_at)), VALUES(next_at))"
+            if mysql
+            else 'ON CONFLICT ("key") DO UPDATE SET next_at=excluded.next_at '
+            "WHERE lanes.next_at IS NULL OR lanes.next_at > excluded.next_at"
+        )
+        self.request = Insert(
+            dialect, "INSERT INTO inbound_requests (id, source, received_at, remote, body)", 5, ignore
+        )
+        self.event = Insert(
+            dialect,
+            "INSERT INTO inbound_events (request_id, channel, account_id, account_key, lane, dedupe_key, "
+            "kind, occurred_at, received_at, body, state, reason, attempts)",
+            13,
+            note_repeat,
+        )
+        self.lane = Insert(
+            dialect, f"INSERT INTO lanes ({key}, direction, account_id, next_at, fence)", 5, keep_earlier
+        )
+        self.time: Callable[[datetime], Any] = _TIMES.get(dialect, _naive)
+
+
+def _text(value: datetime) -> str:
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(" ", "microseconds")[:26]
+
+
+def _naive(value: datetime) -> datetime:
+    return value.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(value: datetime) -> datetime:
+    return value
+
+
+_TIMES: dict[str, Callable[[datetime], Any]] = {"sqlite": _text, "postgresql": _aware}
+
+
+class Rows:
+    """What one delivery becomes: its request row, its event rows, and the lanes they wake."""
+
+    __slots__ = ("events", "lanes", "request", "size")
+
+    def __init__(self, delivery: Delivery, statements: Statements) -> None:
+        time = statements.time
+        received = time(delivery.received_at)
+        self.request: Row = (delivery.id, delivery.source, received, delivery.remote, delivery.raw)
+        self.events: list[Row] = []
+        self.lanes: dict[str, Row] = {}
+        self.size = len(delivery.raw)
+        stale = None
+        if not delivery.source.startswith("receiver:"):
+            stale = delivery.received_at - policy.STALE_AFTER
+        for envelope in delivery.envelopes:
+            state, reason = _standing(envelope, stale)
+            account_id = envelope.account_id
+            contact = envelope.lane if account_id is not None else f"{delivery.channel}:{envelope.lane}"
+            lane = lane_key(IN, account_id, contact)
+            occurred = None if envelope.occurred_at is None else time(envelope.occurred_at)
+            self.events.append(
+                (
+                    delivery.id,
+                    delivery.channel,
+                    account_id,
+                    "" if account_id is None else str(account_id),
+                    lane,
+                    hashlib.sha256(envelope.dedupe_key.encode("utf-8", "surrogatepass")).hexdigest(),
+                    printable(envelope.kind, 48),
+                    occurred,
+                    received,
+                    envelope.body,
+                    state,
+                    reason,
+                    0,
+                )
+            )
+            self.size += len(envelope.body)
+            if state == PENDING and lane not in self.lanes:
+                self.lanes[lane] = (lane, IN, account_id, received, 0)
+
+    def accounts(self) -> set[int | None]:
+        """Return whose events these are."""
+        return {event[2] for event in self.events}
+
+    def counted(self) -> Iterator[tuple[str, int | None, str]]:
+        """Yield channel, account and first state of each event."""
+        for event in self.events:
+            yield event[1], event[2], event[10]
+
+
+def merged_lanes(items: Iterable[Rows]) -> list[Row]:
+    """Return every lane of *items* once, in one order for every process, so that none deadlocks another."""
+    lanes: dict[str, Row] = {}
+    for item in items:
+        for key, row in item.lanes.items():
+            lanes.setdefault(key, row)
+    return [lanes[key] for key in sorted(lanes)]
+
+
+def _standing(envelope: Envelope, stale: datetime | None) -> tuple[str, str | None]:
+    """Return the state an event starts in, and why where that is not pending."""
+    if envelope.set_aside:
+        return EventState.DEAD.value, printable(envelope.set_aside, 500)
+    if envelope.ignored:
+        return EventState.IGNORED.value, printable(envelope.ignored, 500)
+    if stale is not None and envelope.occurred_at is not None and envelope.occurred_at < stale:
+        return EventState.IGNORED.value, STALE
+    return PENDING, None
+
+
+def printable(text: str, limit: int) -> str:
+    """Return *text* as any of the databases takes it: no NUL, no lone surrogate, not too long."""
+    if text.isascii() and "\0" not in text:
+        return text[:limit]
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()[:limit]

@@ -1,0 +1,289 @@
+"""The delivery threads of one process."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from host import clock, db
+from host.delivery import chores, inbound, lanes, outbound, policy, signals, wakeups
+from host.delivery.borrowing import borrow, forget
+from host.delivery.lanes import Lease
+from host.delivery.parked import make_parked_due
+from host.delivery.ports import AdapterDirectory, GenerationSource, RunningGeneration
+from host.delivery.rota import Rota
+from host.delivery.wakeups import IN, OUT
+
+log = logging.getLogger(__name__)
+
+PAUSE_AFTER_ERROR_SECONDS = 1.0
+
+
+class _Held:
+    """The leases this process holds, for the thread that prolongs them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._leases: dict[str, Lease] = {}
+
+    @contextmanager
+    def holding(self, leases: Sequence[Lease]) -> Iterator[None]:
+        with self._lock:
+            self._leases.update({lease.key: lease for lease in leases})
+        try:
+            yield
+        finally:
+            with self._lock:
+                for lease in leases:
+                    self._leases.pop(lease.key, None)
+
+    def aging(self) -> list[Lease]:
+        """Return the leases that should be prolonged."""
+        soon = clock.now() + policy.LEASE - policy.RENEW_AFTER
+        with self._lock:
+            return [lease for lease in self._leases.values() if not lease.lost and lease.until <= soon]
+
+
+class _Desk:
+    """One direction: who may claim, and in what turn."""
+
+    def __init__(self, direction: str, limit: int) -> None:
+        self.direction = direction
+        self.limit = limit
+        self._rota = Rota()
+        self._lock = threading.Lock()
+        self._found = (
+            False  # whether the last look found something; looking first costs more than it saves then
+        )
+
+    def claim(self) -> list[Lease]:
+        """Lease what is due. Threads of one process take turns, so that they do not claim past each other."""
+        with self._lock:
+            if self.direction == IN and db.current().is_sqlite:
+                return borrow(self.direction, limit=self.limit, rota=self._rota)
+            if not self._found:
+                with db.read() as session:
+                    if not lanes.is_due(session, self.direction):
+                        return []
+            leases = db.write(lanes.claim, self.direction, limit=self.limit, rota=self._rota)
+            self._found = bool(leases)
+            return leases
+
+    def note(self, lanes_: int, events: int) -> None:
+        """Take fewer lanes at once where each holds many events, so that one write stays short."""
+        if self.direction == IN:
+            most = policy.EVENTS_PER_HELPING * lanes_ // max(events, 1)
+            self.limit = min(max(most, policy.LANES_AT_LEAST), policy.INBOUND_LANES)
+
+
+def _desks() -> dict[str, _Desk]:
+    return {IN: _Desk(IN, policy.INBOUND_LANES), OUT: _Desk(OUT, 1)}
+
+
+def _work(leases: Sequence[Lease], generation: GenerationSource, desk: _Desk) -> None:
+    try:
+        directory = generation().directory
+        if leases[0].direction == IN:
+            desk.note(len(leases), inbound.work(leases, directory))
+        else:
+            for lease in leases:
+                outbound.work(lease, directory)
+    finally:
+        forget(leases)
+
+
+class Workers:
+    """Threads that apply what was received, threads that send what was written, and those of the chores.
+
+    Each kind has its own, so that none waits for another. With SQLite one thread receives: it has one
+    writer, so a second would only wait for the first.
+
+    :param generation: returns the generation to work with; asked before every piece of work.
+    :param receivers: how many threads receive.
+    :param senders: how many send; 0 leaves that to other processes.
+    """
+
+    def __init__(self, generation: GenerationSource, receivers: int, senders: int) -> None:
+        self._generation = generation
+        self._counts = {IN: receivers, OUT: senders}
+        self._conditions = {direction: threading.Condition() for direction in self._counts}
+        self._ring = dict.fromkeys(self._counts, 0)
+        self._told = dict.fromkeys(self._counts, 0)
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._held = _Held()
+        self._desks = _desks()
+        self._parked_for: int | None = None
+        self._unlisten: Callable[[], None] = lambda: None
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """What this process has threads for."""
+        return tuple(direction for direction, count in self._counts.items() if count)
+
+    def start(self) -> None:
+        """Start the threads. To be called after the server forked."""
+        self._stopping.clear()
+        self._parked_for = None
+        signals.current().forget()
+        if db.current().is_sqlite:
+            # One process owns the file, so whoever held a lease is dead.
+            db.write(lanes.void_leases)
+        self._unlisten = wakeups.listen(self.wake)
+        plans: list[tuple[str, Callable[..., None], tuple[object, ...]]] = [
+            (f"delivery-{direction}-{number}", self._serve, (direction,))
+            for direction in self.directions
+            for number in range(self._threads_for(direction))
+        ]
+        plans += [("delivery-sweep", self._sweep, ()), ("delivery-renew", self._renew, ())]
+        plans += [("delivery-signals", signals.current().serve, (self._generation,))]
+        plans += [(f"delivery-{run.__name__}", self._repeat, (run, every)) for run, every in chores.CHORES]
+        self._threads = [
+            threading.Thread(target=target, args=args, name=name, daemon=True) for name, target, args in plans
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, *, timeout: float = 70.0) -> None:
+        """Finish what is being worked on and end.
+
+        :param timeout: seconds to wait for a send that is under way; what is not finished by then counts as
+            unconfirmed at the next start.
+        """
+        self._unlisten()
+        self._stopping.set()
+        signals.current().stop()
+        for condition in self._conditions.values():
+            with condition:
+                condition.notify_all()
+        deadline = clock.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - clock.monotonic()))
+        self._threads = []
+
+    def wake(self, direction: str) -> None:
+        """Let a thread look for work in *direction* at once; where there is much, it wakes the next."""
+        self._told[direction] += 1
+        self._wake_one(direction)
+
+    def _wake_one(self, direction: str) -> None:
+        condition = self._conditions[direction]
+        with condition:
+            self._ring[direction] += 1
+            condition.notify()
+
+    def _threads_for(self, direction: str) -> int:
+        count = self._counts[direction]
+        return min(count, 1) if direction == IN and db.current().is_sqlite else count
+
+    def _serve(self, direction: str) -> None:
+        condition = self._conditions[direction]
+        seen = -1
+        while not self._stopping.is_set():
+            with condition:
+                while seen == (rung := self._ring[direction]):
+                    if self._stopping.is_set():
+                        return
+                    condition.wait()
+                seen = rung
+            try:
+                busy = True
+                while busy and not self._stopping.is_set():
+                    began, before = clock.monotonic(), self._told[direction]
+                    busy = self._once(direction)
+                    if busy and direction == IN and self._told[direction] != before:
+                        self._give_way(clock.monotonic() - began)
+            except Exception:
+                log.exception("delivery goes on after an error")
+                self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
+
+    def _give_way(self, worked: float) -> None:
+        """Leave the processor to the requests that came meanwhile, for as long as was worked, within limits.
+
+        They are answered sooner, and what they bring is applied in larger helpings, which cost less each.
+        """
+        self._stopping.wait(min(worked, policy.GIVE_WAY_SECONDS))
+
+    def _once(self, direction: str) -> bool:
+        """Do one piece of work; tell whether there was any."""
+        desk = self._desks[direction]
+        leases = desk.claim()
+        if not leases:
+            return False
+        if len(leases) >= desk.limit:
+            self._wake_another(direction)
+        with self._held.holding(leases):
+            _work(leases, self._generation, desk)
+        return True
+
+    def _wake_another(self, direction: str) -> None:
+        """Let somebody else look too: a claim that was full has probably left something."""
+        if self._threads_for(direction) > 1:
+            self._wake_one(direction)
+        wakeups.wake_others(direction)
+
+    def look(self) -> None:
+        """Find what is due without a wake-up: a delay ended, a wake-up was lost, another process wrote it."""
+        generation = self._generation()
+        if generation.number != self._parked_for:
+            make_parked_due(generation.directory)
+            self._parked_for = generation.number
+        with db.read() as session:
+            due = [direction for direction in self.directions if lanes.is_due(session, direction)]
+        for direction in due:
+            self.wake(direction)
+
+    def _sweep(self) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:
+                log.exception("the sweep for due work failed; it is tried again")
+            jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+            if self._stopping.wait(policy.SWEEP_SECONDS * jitter):
+                return
+
+    def _renew(self) -> None:
+        while not self._stopping.wait(policy.RENEW_SECONDS):
+            try:
+                aging = self._held.aging()
+                if aging:
+                    db.write(lanes.renew, aging)
+            except Exception:
+                log.exception("leases could not be prolonged; it is tried again")
+
+    def _repeat(self, run: Callable[[AdapterDirectory], object], every: float) -> None:
+        while not self._stopping.is_set():
+            try:
+                run(self._generation().directory)
+            except Exception:
+                log.exception("%s failed; it is tried again", run.__name__)
+            if self._stopping.wait(every):
+                return
+
+
+def drain(
+    generation: RunningGeneration | GenerationSource, *, direction: str | None = None, limit: int = 1000
+) -> int:
+    """Do everything that is due now in the calling thread; return how many lanes were worked on.
+
+    For tests and commands: what has to wait stays where it is, so move the clock and call again.
+
+    :param direction: ``in`` or ``out``; None: both, received first.
+    :param limit: most rounds, against work that makes more work for ever.
+    """
+    wanted: Iterable[str] = (IN, OUT) if direction is None else (direction,)
+    source = generation if callable(generation) else lambda: generation
+    desks = _desks()
+    done = 0
+    for _ in range(limit):
+        claimed = [(desks[one], leases) for one in wanted if (leases := desks[one].claim())]
+        if not claimed:
+            return done
+        for desk, leases in claimed:
+            _work(leases, source, desk)
+            done += len(leases)
+    raise RuntimeError(f"still not done after {limit} rounds")

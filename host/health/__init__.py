@@ -1,0 +1,1 @@
+"""What operators see: counts by five minutes, processes alive, probes, metrics, the health page."""

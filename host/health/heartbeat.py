@@ -1,0 +1,117 @@
+"""What each process does every few seconds: write its counts down and say that it is alive."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import __version__, clock, db
+from host.delivery import lanes
+from host.delivery.wakeups import IN, OUT
+from host.health import recording, spooled
+from host.health.models import Kind, Metric, Process
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 10.0
+FORGOTTEN = timedelta(days=1)
+"""How long a process that died is told of."""
+
+_table = Process.metadata.tables["processes"]
+
+
+class Heartbeat:
+    """The heartbeat of one process.
+
+    :param generation: returns the number of the generation it runs.
+    :param workers: how many delivery threads it has.
+    :param spool: the folder of the spool it writes to.
+    """
+
+    def __init__(self, generation: Callable[[], int], workers: int, spool: Path) -> None:
+        self._spool = spool
+        self._generation = generation
+        self._workers = workers
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._id = ""
+        self._kind = Kind.WEB
+
+    def start(self, kind: Kind) -> None:
+        """Begin. To be called after the server forked."""
+        self._id, self._kind = uuid.uuid4().hex, kind
+        self._started_at = clock.now()
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write the last counts and say that this process ended as it should."""
+        self._stopping.set()
+        if self._thread is None:
+            return
+        self._thread.join()
+        self._thread = None
+        try:
+            recording.flush(self._end)
+        except sa.exc.SQLAlchemyError:
+            log.warning("the last counts of this process could not be written")
+
+    def _run(self) -> None:
+        failed = False
+        while True:
+            try:
+                self.beat()
+                failed = False
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next beat comes
+                if not failed:
+                    log.warning("health could not be written; counts are kept: %s", db.describe(error)[1])
+                failed = True
+            if self._stopping.wait(EVERY_SECONDS):
+                return
+
+    def beat(self) -> None:
+        """Look how long the oldest work waits, and write everything down."""
+        with db.read() as session:
+            for direction in (IN, OUT):
+                since = lanes.oldest_due(session, direction)
+                if since is not None:
+                    waited = (clock.now() - since) // timedelta(milliseconds=1)
+                    recording.peak(Metric.WAITING, "", direction, waited)
+        recording.flush(self._write)
+
+    def _write(self, session: Session) -> None:
+        now = clock.now()
+        spool = spooled.state(self._spool)
+        values = {
+            "generation": self._generation(),
+            "seen_at": now,
+            "spooled": spool.requests,
+            "spooled_bytes": spool.bytes,
+            "spooled_since": spool.since,
+        }
+        updated = session.execute(sa.update(_table).where(_table.c.id == self._id).values(values))
+        if not updated.rowcount:  # type: ignore[attr-defined]
+            session.execute(sa.delete(_table).where(_table.c.seen_at < now - FORGOTTEN))
+            born = {
+                "id": self._id,
+                "kind": self._kind,
+                "machine": socket.gethostname()[:255],
+                "pid": os.getpid(),
+                "version": __version__,
+                "workers": self._workers,
+                "started_at": self._started_at,
+            }
+            session.execute(sa.insert(_table).values(**born, **values))
+
+    def _end(self, session: Session) -> None:
+        session.execute(sa.delete(_table).where(_table.c.id == self._id))

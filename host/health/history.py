@@ -1,0 +1,166 @@
+"""What was counted over a day or a week, in steps a plot can show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.accounts.models import Workspace
+from host.channels.models import ChannelAccount
+from host.health import durations, recording
+from host.health.models import HealthMinute, Metric, Outcome
+
+BUSIEST = 10
+_DRAWN = [metric for metric in Metric if metric not in {Metric.ACCOUNT, Metric.REFUSED}]
+
+
+class Period(StrEnum):
+    """What the page may show."""
+
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(days=1) if self is Period.DAY else timedelta(days=7)
+
+    @property
+    def step(self) -> int:
+        """Return the minutes of one point of a plot."""
+        return 15 if self is Period.DAY else 60
+
+    @property
+    def points(self) -> int:
+        return int(self.length.total_seconds()) // 60 // self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """One of the busiest accounts."""
+
+    handle: str
+    workspace: str
+    channel: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Counts, one for each step of the period, the oldest first.
+
+    :param starts: when each step began.
+    :param waiting: seconds the oldest due work waited, the most in each step, by direction.
+    :param visible: how long events took until they could be seen: counts by class.
+    """
+
+    period: Period
+    starts: Sequence[datetime]
+    received: Sequence[int]
+    handled: dict[str, Sequence[int]]
+    sends: dict[Outcome, Sequence[int]]
+    waiting: dict[str, Sequence[float]]
+    visible: Sequence[Counter[str]]
+    answered: Sequence[Counter[str]]
+    busiest: Sequence[Busy]
+
+    def percentile(self, share: float) -> float | None:
+        """Return the seconds within which *share* of the period's events could be seen."""
+        return _seconds(durations.percentile(sum(self.visible, Counter()), share))
+
+    def percentiles(self, share: float) -> list[float | None]:
+        """Return the same of each step; None where nothing came."""
+        return [_seconds(durations.percentile(one, share)) for one in self.visible]
+
+    def answers(self, share: float) -> float | None:
+        """Return the seconds within which *share* of the period's webhooks were answered."""
+        return _seconds(durations.percentile(sum(self.answered, Counter()), share))
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def read(session: Session, period: Period, channel: str | None = None) -> History:
+    """Return what was counted in *period* up to now.
+
+    :param channel: only of this one; what waits is not counted by channel.
+    """
+    step, points = period.step, period.points
+    first = recording.this_minute() // step - points + 1
+    rows = HealthMinute.__table__.c
+    place = sa.cast(rows.minute // step, sa.Integer).label("place")
+    query = (
+        sa.select(place, rows.metric, rows.label, sa.func.sum(rows["count"]), sa.func.max(rows["count"]))
+        .where(rows.metric.in_(_DRAWN), rows.minute >= first * step)
+        .group_by(place, rows.metric, rows.label)
+    )
+    if channel is not None:
+        query = query.where(rows.channel.in_([channel, ""]))
+    received = [0] * points
+    sends = {outcome: [0] * points for outcome in Outcome}
+    handled: dict[str, list[int]] = {state: [0] * points for state in ("applied", "ignored", "dead")}
+    waiting = {direction: [0.0] * points for direction in ("in", "out")}
+    visible: list[Counter[str]] = [Counter() for _ in range(points)]
+    answered: list[Counter[str]] = [Counter() for _ in range(points)]
+    for at, metric, label, total, most in session.execute(query):
+        index = int(at) - first
+        if not 0 <= index < points:
+            continue
+        match metric:
+            case Metric.RECEIVED:
+                received[index] += int(total)
+            case Metric.HANDLED if label in handled:
+                handled[label][index] += int(total)
+            case Metric.SENDS if label in sends:
+                sends[Outcome(label)][index] += int(total)
+            case Metric.WAITING if label in waiting:
+                waiting[label][index] = int(most) / 1000
+            case Metric.VISIBLE:
+                visible[index][label] += int(total)
+            case Metric.ANSWERED:
+                answered[index][label] += int(total)
+    return History(
+        period=period,
+        starts=[datetime.fromtimestamp((first + index) * step * 60, UTC) for index in range(points)],
+        received=received,
+        handled={**handled},
+        sends={**sends},
+        waiting={**waiting},
+        visible=visible,
+        answered=answered,
+        busiest=_busiest(session, first * step, channel),
+    )
+
+
+def _busiest(session: Session, since: int, channel: str | None) -> list[Busy]:
+    """Return the accounts with most events. The hour in which the period began counts as a whole."""
+    rows = HealthMinute.__table__.c
+    total = sa.func.sum(rows["count"]).label("total")
+    query = (
+        sa.select(rows.label, total)
+        .where(rows.minute >= since - since % 60, rows.metric == Metric.ACCOUNT)
+        .group_by(rows.label)
+        .order_by(total.desc(), rows.label)
+        .limit(BUSIEST)
+    )
+    if channel is not None:
+        query = query.where(rows.channel == channel)
+    counts = {int(label): int(count) for label, count in session.execute(query)}
+    if not counts:
+        return []
+    accounts = (
+        sa.select(ChannelAccount.id, ChannelAccount.handle, ChannelAccount.channel, Workspace.name)
+        .join(Workspace, Workspace.id == ChannelAccount.workspace_id)
+        .where(ChannelAccount.id.in_(counts))
+    )
+    found = [
+        Busy(handle, workspace, of_channel, counts[account_id])
+        for account_id, handle, of_channel, workspace in session.execute(accounts)
+    ]
+    return sorted(found, key=lambda one: (-one.events, one.handle))

@@ -1,0 +1,185 @@
+"""Plots as SVG: points, bars, scales and the table that says the same in words. Nothing here knows HTML."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 472.0, 20.0, 120.0
+"""The box of a plot within its 480 by 144 units."""
+
+Number = Callable[[float], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series. *style* is a class of the style sheet; None is a gap."""
+
+    label: str
+    style: str
+    values: Sequence[float | None]
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One series of bars, which stand on those of the series before."""
+
+    label: str
+    style: str
+    values: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    style: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    style: str
+    d: str
+
+
+@dataclass(slots=True)
+class Plot:
+    """One drawing, ready to be rendered.
+
+    :param legend: style and label of each series.
+    :param ticks: x, what it says, and the SVG text-anchor.
+    :param summary: what the drawing shows, in one sentence.
+    :param rows: the same in figures, the newest first: when, and one text for each series.
+    """
+
+    key: str
+    title: str
+    summary: str
+    legend: list[tuple[str, str]] = field(default_factory=list)
+    grid: list[tuple[float, str]] = field(default_factory=list)
+    ticks: list[tuple[float, str, str]] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    rects: list[Rect] = field(default_factory=list)
+    rows: list[tuple[datetime, list[str]]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows
+
+
+def lines(
+    key: str,
+    title: str,
+    summary: str,
+    starts: Sequence[datetime],
+    series: Sequence[Line],
+    *,
+    said: Number,
+    ticks: Sequence[str],
+    times: bool = False,
+) -> Plot:
+    """Draw *series* as lines.
+
+    :param said: how a number is said on the scale and in the table.
+    :param times: whether the numbers are seconds, so that long ones get a scale of whole minutes or hours.
+    :param ticks: what is said below, at equal distances.
+    """
+    known = [value for one in series for value in one.values if value is not None]
+    top = _end_of_scale(max(known, default=0.0), times=times)
+    plot = Plot(key, title, summary, [(one.style, one.label) for one in series])
+    plot.grid = _grid(top, said)
+    plot.ticks = _ticks(ticks)
+    if any(known):
+        for one in series:
+            plot.paths += _paths(one, top)
+    for place in reversed(range(len(starts))):
+        values = [one.values[place] for one in series]
+        if any(values):
+            texts = ["–" if value is None else said(value) for value in values]
+            plot.rows.append((starts[place], texts))
+    return plot
+
+
+def bars(
+    key: str,
+    title: str,
+    summary: str,
+    starts: Sequence[datetime],
+    series: Sequence[Bars],
+    *,
+    said: Number,
+    ticks: Sequence[str],
+) -> Plot:
+    """Draw *series* as bars, each standing on the one before."""
+    sums = [sum(one.values[place] for one in series) for place in range(len(starts))]
+    top = _end_of_scale(max(sums, default=0))
+    plot = Plot(key, title, summary, [(one.style, one.label) for one in series])
+    plot.grid = _grid(top, said)
+    plot.ticks = _ticks(ticks)
+    room = (RIGHT - LEFT) / max(len(starts), 1)
+    for place in range(len(starts)):
+        y = BOTTOM
+        for one in series:
+            height = (BOTTOM - TOP) * one.values[place] / top
+            if height:
+                y -= height
+                x = LEFT + place * room + room * 0.15
+                plot.rects.append(
+                    Rect(one.style, round(x, 1), round(y, 1), round(room * 0.7, 1), round(height, 1))
+                )
+    for place in reversed(range(len(starts))):
+        if sums[place]:
+            plot.rows.append((starts[place], [said(one.values[place]) for one in series]))
+    return plot
+
+
+def _paths(line: Line, top: float) -> list[Path]:
+    """Return the line, broken where nothing is known, and the area below it."""
+    count = max(len(line.values) - 1, 1)
+    runs: list[list[tuple[float, float]]] = [[]]
+    for place, value in enumerate(line.values):
+        if value is None:
+            runs.append([])
+            continue
+        x = LEFT + (RIGHT - LEFT) * place / count
+        runs[-1].append((round(x, 1), round(BOTTOM - (BOTTOM - TOP) * value / top, 1)))
+    found = []
+    for run in runs:
+        if not run:
+            continue
+        drawn = " ".join(f"{x},{y}" for x, y in run)
+        if line.filled:
+            found.append(Path("area", f"M{run[0][0]},{BOTTOM} L{drawn} {run[-1][0]},{BOTTOM}z"))
+        # A point alone is a line of no length, which its round ends make a dot.
+        found.append(Path(line.style, f"M{drawn}" if len(run) > 1 else f"M{drawn}h.01"))
+    return found
+
+
+def _end_of_scale(most: float, *, times: bool = False) -> float:
+    """Return the end of a scale of four steps: 4, 8, 20, 40, 80 and so on, or tenths of them."""
+    if most <= 0:
+        return 1.0 if times else 4.0
+    if times and most > 120:
+        unit = 60 if most <= 7200 else 3600
+        return unit * next(one for one in itertools.count(4, 4) if one * unit >= most)
+    power = 10.0 ** math.floor(math.log10(most))
+    return next(one * power for one in (1, 2, 4, 8, 10, 20) if one * power >= most)
+
+
+def _grid(top: float, said: Number) -> list[tuple[float, str]]:
+    return [(round(BOTTOM - (BOTTOM - TOP) * part / 4, 1), said(top * part / 4)) for part in range(5)]
+
+
+def _ticks(words: Sequence[str]) -> list[tuple[float, str, str]]:
+    last = len(words) - 1
+    anchors = ["start", *["middle"] * (last - 1), "end"]
+    return [
+        (round(LEFT + (RIGHT - LEFT) * place / last, 1), word, anchors[place])
+        for place, word in enumerate(words)
+    ]

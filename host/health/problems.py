@@ -1,0 +1,234 @@
+"""What an operator should look at, as sentences: what is wrong, and what to do. Nothing: all is well."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask_babel import format_datetime, ngettext
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.channels.models import AccountState, ChannelAccount
+from host.config import Config
+from host.delivery.wakeups import IN, OUT
+from host.health import recording
+from host.health.models import HealthMinute, Kind, Metric, Outcome, Process
+from host.health.now import MOST_DEAD, Now
+
+LATE = timedelta(seconds=60)
+"""Work that has been due for longer waits for something else than its turn."""
+LEAST_FREE = 1024**3
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to look at.
+
+    :param tone: ``bad`` where something is lost or stands still, ``warn`` where somebody should look.
+    :param link: endpoint and arguments of the page to go on with, or None.
+    """
+
+    tone: str
+    fact: str
+    advice: str
+    link: tuple[str, Mapping[str, str]] | None = None
+    link_text: str = ""
+
+
+def find(session: Session, now: Now, config: Config, failures: Mapping[str, str]) -> list[Problem]:
+    """Return what is wrong, the worst first.
+
+    :param failures: addons that should run and do not, with a sentence each.
+    """
+    found = [
+        *_spool(now),
+        *_workers(now),
+        *_queues(now),
+        *_addons(failures),
+        *_disk(config),
+        *_accounts(session, now),
+        *_dead(now),
+        *_sends(session),
+    ]
+    return sorted(found, key=lambda one: one.tone != "bad")
+
+
+def _spool(now: Now) -> Iterator[Problem]:
+    # Processes of one machine share the folder.
+    machines: dict[str, Process] = {}
+    for one in now.processes:
+        known = machines.get(one.machine)
+        if known is None or one.seen_at > known.seen_at:
+            machines[one.machine] = one
+    for machine, one in sorted(machines.items()):
+        if not one.spooled:
+            continue
+        fact = ngettext(
+            "%(num)s delivery waits in the spool of %(machine)s since %(since)s.",
+            "%(num)s deliveries wait in the spool of %(machine)s since %(since)s.",
+            one.spooled,
+            machine=machine,
+            since=format_datetime(one.spooled_since or one.seen_at, "short"),
+        )
+        advice = _(
+            "They are taken in by themselves once the database answers. If they stay, look into the log."
+        )
+        yield Problem("bad", fact, advice)
+
+
+def _workers(now: Now) -> Iterator[Problem]:
+    delivering = [one for one in now.processes if one.workers]
+    if not any(now.is_alive(one) for one in delivering):
+        seen_at = max((one.seen_at for one in delivering), default=None)
+        minutes = 0 if seen_at is None else int((now.at - seen_at).total_seconds()) // 60
+        fact = (
+            _("No process delivers.")
+            if seen_at is None
+            else ngettext(
+                "No worker has been seen for %(num)s minute.",
+                "No worker has been seen for %(num)s minutes.",
+                minutes,
+            )
+        )
+        yield Problem("bad", fact, _("Start `lobby worker`, or `lobby run` with LOBBY_WORKERS above 0."))
+    for one in lost(now):
+        at = format_datetime(one.seen_at, "short")
+        fact = (
+            _("A worker on %(machine)s has not been seen since %(at)s.", machine=one.machine, at=at)
+            if one.kind == Kind.WORKER
+            else _("A web process on %(machine)s has not been seen since %(at)s.", machine=one.machine, at=at)
+        )
+        advice = _("It did not say that it ends. Look whether it still runs, and start it again.")
+        yield Problem("bad", fact, advice)
+
+
+def lost(now: Now) -> list[Process]:
+    """Return the processes that died, of which none of their kind was started since on their machine."""
+    return [
+        one
+        for one in now.processes
+        if not now.is_alive(one)
+        and not any(
+            other.kind == one.kind and other.machine == one.machine and other.started_at > one.seen_at
+            for other in now.processes
+        )
+    ]
+
+
+def _queues(now: Now) -> Iterator[Problem]:
+    facts = {
+        IN: _("Received events have waited %(n)s s to be applied.", n=int(now.waited(IN).total_seconds())),
+        OUT: _("Replies have waited %(n)s s to be sent.", n=int(now.waited(OUT).total_seconds())),
+    }
+    for direction, fact in facts.items():
+        if now.waited(direction) > LATE:
+            yield Problem(
+                "bad",
+                fact,
+                _("Workers are away or have more to do than they can. The log says what is in the way."),
+            )
+
+
+def _addons(failures: Mapping[str, str]) -> Iterator[Problem]:
+    for slug, sentence in sorted(failures.items()):
+        fact = _("The addon %(name)s does not run.", name=slug)
+        yield Problem("bad", fact, sentence, ("addons.index", {}), _("Addons"))
+
+
+def _disk(config: Config) -> Iterator[Problem]:
+    free = shutil.disk_usage(config.data).free
+    if free < LEAST_FREE:
+        fact = _("Only %(n)s MB are free where Lobby keeps its files.", n=free // 1024**2)
+        yield Problem("bad", fact, _("Make room: files, the spool and SQLite live there."))
+
+
+def _accounts(session: Session, now: Now) -> Iterator[Problem]:
+    stopped = ChannelAccount.state == AccountState.NEEDS_RECONNECT
+    handles = _handles(session, stopped)
+    if handles:
+        fact = ngettext(
+            "%(num)s account must be connected again: %(names)s.",
+            "%(num)s accounts must be connected again: %(names)s.",
+            now_of(now, AccountState.NEEDS_RECONNECT),
+            names=_listed(handles),
+        )
+        yield Problem("warn", fact, _("Their replies wait. Owners find Reconnect under Settings, Channels."))
+    held = sa.and_(ChannelAccount.blocked_until > now.at, ChannelAccount.state == AccountState.CONNECTED)
+    handles = _handles(session, held)
+    if handles:
+        fact = _("The provider holds back replies of %(names)s.", names=_listed(handles))
+        yield Problem("warn", fact, _("They go out by themselves once its limit allows it."))
+
+
+def now_of(now: Now, state: AccountState) -> int:
+    """Return how many accounts are in *state*."""
+    return sum(count for (_channel, one), count in now.accounts.items() if one is state)
+
+
+def _handles(session: Session, which: sa.ColumnElement[bool]) -> Sequence[str]:
+    query = sa.select(ChannelAccount.handle).where(which).order_by(ChannelAccount.handle).limit(NAMED + 1)
+    return session.scalars(query).all()
+
+
+def _listed(handles: Sequence[str]) -> str:
+    return ", ".join([*handles[:NAMED], *(["…"] if len(handles) > NAMED else [])])
+
+
+def _dead(now: Now) -> Iterator[Problem]:
+    if now.dead:
+        fact = (
+            _("More than %(n)s events were given up or set aside.", n=MOST_DEAD)
+            if now.dead >= MOST_DEAD
+            else ngettext(
+                "%(num)s event was given up or set aside.",
+                "%(num)s events were given up or set aside.",
+                now.dead,
+            )
+        )
+        advice = _("Each is kept with its reason. Mend the cause, then replay them.")
+        yield Problem("warn", fact, advice, ("delivery.journal", {"state": "dead"}), _("Dead letters"))
+
+
+def _sends(session: Session) -> Iterator[Problem]:
+    rows = HealthMinute.__table__.c
+    query = (
+        sa.select(rows.label, sa.func.sum(rows["count"]))
+        .where(rows.minute > recording.this_minute() - 60, rows.metric == Metric.SENDS)
+        .group_by(rows.label)
+    )
+    counts = {label: int(count) for label, count in session.execute(query)}
+    failed = counts.get(Outcome.FAILED, 0)
+    if failed:
+        fact = ngettext(
+            "%(num)s reply failed in the last hour.", "%(num)s replies failed in the last hour.", failed
+        )
+        yield Problem("warn", fact, _("Each says why in its conversation; agents can try it again there."))
+
+
+def weakening(config: Config) -> list[tuple[str, str]]:
+    """Return the settings that weaken this desk, and what each does."""
+    found = []
+    if not config.secure:
+        found.append(
+            (
+                "LOBBY_PUBLIC_URL",
+                _("It is not https: passwords and cookies travel unprotected, and no provider delivers."),
+            )
+        )
+    if config.allow_hosts:
+        hosts = ", ".join(config.allow_hosts)
+        found.append(
+            ("LOBBY_ALLOW_HOSTS", _("Lobby may reach these private addresses: %(hosts)s.", hosts=hosts))
+        )
+    if config.development:
+        found.append(("LOBBY_DEVELOPMENT", _("An upload may replace an addon of the same version.")))
+    if config.safe_mode:
+        found.append(("LOBBY_SAFE_MODE", _("No addon runs.")))
+    if config.signatures == "off":
+        found.append(("LOBBY_SIGNATURES", _("Nobody looks who made an addon.")))
+    return found

@@ -1,0 +1,281 @@
+"""What somebody wants to send, and the messages it becomes on a channel: files first, then the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.inbox.cleaning import clean_written, is_providers
+from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
+from host.inbox.models import Conversation, Direction, Message
+from host.inbox.sendable import HEART, NotSendableError, check_content
+from host.media import limits, links
+from host.media.models import Upload
+from host.sdk.capabilities import MEDIA_KINDS, Capabilities
+from host.sdk.messages import MessageKind
+from host.sdk.text import byte_length, split, truncate
+
+MAX_LENGTH = 20_000
+"""Most characters of one text, whatever the channel takes."""
+MAX_FILES = 50
+"""Most files of one press of Send."""
+
+Overflow = Literal["split", "truncate", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One thing to send. A text with files becomes several messages: the files first, then the text.
+
+    :param kind: of the message; with *uploads*, what they have to be, or ``TEXT`` for whatever they are.
+    :param uploads: ids of uploaded files, in order.
+    :param content: what the kind needs beyond text and files, see :class:`host.sdk.messages.OutgoingPart`;
+        a card of a template may name an uploaded picture as ``upload``.
+    :param reply_to: id of the message of this conversation it quotes.
+    """
+
+    kind: MessageKind = MessageKind.TEXT
+    text: str = field(default="", repr=False)
+    uploads: tuple[str, ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One message to write.
+
+    :param uploads: ids of the files that go with it.
+    :param reply_to: external id of the message it quotes.
+    """
+
+    kind: MessageKind
+    text: str = ""
+    content: Mapping[str, Any] = field(default_factory=dict)
+    uploads: tuple[str, ...] = ()
+    reply_to: str | None = None
+
+
+def parts_of(text: str, limit: int | None, overflow: Overflow) -> list[str]:
+    """Return the messages that *text* becomes on a channel that takes *limit* bytes at a time.
+
+    :raises TooLongError: if it does not fit in one and *overflow* is ``reject``.
+    """
+    if limit is None or byte_length(text) <= limit:
+        return [text]
+    if overflow == "reject":
+        raise TooLongError(
+            _l(
+                "The text has %(count)s bytes and one message of this channel holds %(most)s, "
+                "so nothing was sent.",
+                count=byte_length(text),
+                most=limit,
+            ),
+            limit=limit,
+        )
+    return [truncate(text, limit)] if overflow == "truncate" else split(text, limit)
+
+
+def plan(
+    session: Session,
+    conversation: Conversation,
+    drafts: Sequence[Draft],
+    capabilities: Capabilities,
+    overflow: Overflow,
+) -> list[Planned]:
+    """Return the messages *drafts* become, each within the channel's limits. Nothing is written.
+
+    :raises EmptyTextError: if nothing is left to send.
+    :raises TooLongError: for more than :data:`MAX_LENGTH` characters, or if *overflow* forbids to split.
+    :raises MessageNotFoundError: if the conversation has no message a draft quotes.
+    :raises KindNotSupportedError: for a kind the channel does not have.
+    :raises FileRefusedError: for a file the channel does not take, or that is not there.
+    :raises NotSendableError: for every other limit; see :func:`host.inbox.sendable.check_content`, and
+        ``too_many_files``, ``text_with_kind``, ``quick_replies_need_text``, ``quote_not_supported``,
+        ``quote_unknown``.
+    """
+    found = _files(session, conversation.workspace_id, drafts)
+    planned: list[Planned] = []
+    for draft in drafts:
+        planned += _plan_one(session, conversation, draft, capabilities, overflow, found)
+    if not planned:
+        raise EmptyTextError()
+    return planned
+
+
+def _files(session: Session, workspace_id: int, drafts: Sequence[Draft]) -> dict[str, Upload]:
+    """Return the uploads the drafts name, whether they were sent already or not."""
+    wanted = {one for draft in drafts for one in draft.uploads} | {
+        card["upload"] for draft in drafts for card in _cards(draft) if isinstance(card.get("upload"), str)
+    }
+    if not wanted:
+        return {}
+    if len(wanted) > MAX_FILES:
+        raise NotSendableError(
+            "too_many_files",
+            _l(
+                "%(count)s files were given and at most %(most)s can be sent at once.",
+                count=len(wanted),
+                most=MAX_FILES,
+            ),
+            next_step=_l("Send some of them first."),
+            field="uploads",
+            limit=MAX_FILES,
+        )
+    query = sa.select(Upload).where(Upload.workspace_id == workspace_id, Upload.uuid.in_(wanted))
+    return {row.uuid: row for row in session.scalars(query)}
+
+
+def _cards(draft: Draft) -> list[Mapping[str, Any]]:
+    template = draft.content.get("template")
+    elements = template.get("elements") if isinstance(template, Mapping) else None
+    listed = elements if isinstance(elements, list | tuple) else []
+    return [one for one in listed if isinstance(one, Mapping)]
+
+
+def _plan_one(
+    session: Session,
+    conversation: Conversation,
+    draft: Draft,
+    capabilities: Capabilities,
+    overflow: Overflow,
+    found: Mapping[str, Upload],
+) -> list[Planned]:
+    text = clean_written(draft.text)
+    content, named = check_content(draft.kind, draft.content, capabilities)
+    planned = _media(draft, capabilities, found)
+    if draft.kind in MEDIA_KINDS and not planned:
+        raise limits.FileRefusedError(
+            "file_missing", _l("No file came along."), next_step=_l("Choose one and try again."), status=422
+        )
+    if draft.kind not in MEDIA_KINDS | {MessageKind.TEXT}:
+        if text or draft.uploads:
+            raise NotSendableError("text_with_kind", _l("This kind of message has no text and no files."))
+        for one in named:
+            _check_picture(one, capabilities, found)
+        words = HEART if draft.kind is MessageKind.STICKER else ""
+        planned.append(Planned(draft.kind, words, content, tuple(named)))
+    elif text:
+        planned += _texts(text, content, capabilities, overflow)
+    elif content:
+        raise NotSendableError(
+            "quick_replies_need_text",
+            _l("Quick replies go with a text, and there is none."),
+            next_step=_l("Write the question they answer."),
+        )
+    if draft.reply_to is not None and planned:
+        quoted = _quoted(session, conversation, draft.reply_to, capabilities)
+        # The text is what answers; of files alone, the first.
+        at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT), 0)
+        planned[at] = replace(planned[at], reply_to=quoted)
+    return planned
+
+
+def _texts(
+    text: str, content: Mapping[str, Any], capabilities: Capabilities, overflow: Overflow
+) -> list[Planned]:
+    """Return the messages of a text; quick replies stand below the last."""
+    if MessageKind.TEXT not in capabilities.sends:
+        raise KindNotSupportedError()
+    if len(text) > MAX_LENGTH:
+        raise TooLongError(
+            _l(
+                "The text has %(count)s characters and a reply holds %(most)s, so nothing was sent.",
+                count=len(text),
+                most=MAX_LENGTH,
+            ),
+            limit=MAX_LENGTH,
+        )
+    parts = parts_of(text, capabilities.text_limit_bytes, overflow)
+    planned = [Planned(MessageKind.TEXT, part) for part in parts]
+    planned[-1] = replace(planned[-1], content=content)
+    return planned
+
+
+def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]) -> list[Planned]:
+    """Return the messages of a draft's files: pictures that follow each other together, the rest alone."""
+    planned: list[Planned] = []
+    if len(set(draft.uploads)) != len(draft.uploads):
+        raise limits.FileRefusedError(
+            "file_twice", _l("A file was given twice."), next_step=_l("Remove one.")
+        )
+    for one in draft.uploads:
+        kind = _check_file(one, capabilities, found)
+        if draft.kind is not MessageKind.TEXT and kind is not draft.kind:
+            raise limits.FileRefusedError(
+                "other_kind",
+                _l("A file is of another kind than the message."),
+                next_step=_l("Send it as what it is."),
+            )
+        last = planned[-1] if planned else None
+        if (
+            last is not None
+            and last.kind is kind is MessageKind.IMAGE
+            and len(last.uploads) < capabilities.images_per_message
+        ):
+            planned[-1] = replace(last, uploads=(*last.uploads, one))
+        else:
+            planned.append(Planned(kind, uploads=(one,)))
+    return planned
+
+
+def _check_file(one: str, capabilities: Capabilities, found: Mapping[str, Upload]) -> MessageKind:
+    """Return the kind of an uploaded file the channel takes."""
+    upload = found.get(one)
+    if upload is None:
+        raise limits.FileRefusedError(
+            "upload_gone",
+            _l("A file is no longer here: it waited for more than a day, or was sent already."),
+            next_step=_l("Add it again."),
+            status=409,
+        )
+    kind = MessageKind(upload.kind)
+    limits.check(kind, upload.content_type, upload.size, capabilities.media)
+    return kind
+
+
+def _check_picture(one: str, capabilities: Capabilities, found: Mapping[str, Upload]) -> None:
+    if _check_file(one, capabilities, found) is not MessageKind.IMAGE:
+        raise limits.FileRefusedError(
+            "other_kind", _l("Only a picture can stand on a card."), next_step=_l("Choose a picture.")
+        )
+    if not links.reachable():
+        # There is no other way onto a card: its picture is an address, never an upload.
+        raise limits.FileRefusedError(
+            "not_reachable",
+            _l("The picture of a card is fetched from this desk, which cannot be reached from outside."),
+            next_step=_l("Enter the address of a picture on the web instead."),
+            status=409,
+        )
+
+
+def _quoted(session: Session, conversation: Conversation, message_id: int, capabilities: Capabilities) -> str:
+    """Return the external id of a message that can be quoted."""
+    message = session.get(Message, message_id)
+    if (
+        message is None
+        or message.conversation_id != conversation.id
+        or message.direction == Direction.INTERNAL
+    ):
+        raise MessageNotFoundError()
+    if not capabilities.reply_quote:
+        raise NotSendableError(
+            "quote_not_supported",
+            _l("This channel cannot quote a message, so nothing was sent."),
+            next_step=_l("Send it without the quote."),
+            status=409,
+        )
+    if not is_providers(message.external_id) or message.unsent_at is not None:
+        raise NotSendableError(
+            "quote_unknown",
+            _l("That message cannot be quoted: it was not sent, or was taken back."),
+            next_step=_l("Send it without the quote."),
+            status=409,
+        )
+    assert message.external_id is not None
+    return message.external_id

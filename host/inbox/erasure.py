@@ -1,0 +1,253 @@
+"""Erasing a customer: what unsending removes of one message, of everything they and the team said.
+
+What stays are rows that say who, when, and that it was erased: the ids by which the provider knows customer
+and messages are needed to recognise what it delivers again, and to let none of it back in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.channels.models import ChannelAccount
+from host.db import Base
+from host.delivery import forgetting, lanes, wakeups
+from host.delivery.models import CatchUpThread
+from host.errors import ConflictError, NotFoundError
+from host.inbox.conversations import add_activity, changed
+from host.inbox.models import (
+    Attachment,
+    Contact,
+    ContactIdentity,
+    Conversation,
+    DeliveryState,
+    Direction,
+    InternalKind,
+    MarkKind,
+    Message,
+)
+from host.inbox.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
+from host.media import removal
+from host.media.person_views import forget_pictures
+
+CHUNK = 500
+ERASED = "erased"
+"""``last_kind`` of a conversation of which nothing is left to show."""
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""``profile_at`` of somebody who is to be asked about again should they write again."""
+IN_FLIGHT = frozenset({DeliveryState.SENDING})
+GONE_OUT = frozenset({DeliveryState.SENT, DeliveryState.READ})
+
+
+class BeingSentError(ConflictError):
+    """Something is on its way to the customer at this moment."""
+
+    code = "being_sent"
+    title = _l("A message is being sent")
+    default_sentence = _l("A message to this customer is being sent at this moment, so nothing was erased.")
+    default_next_step = _l("Try again in a minute.")
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What is here of a customer.
+
+    :param said: messages either side sent; *notes* are the team's own.
+    :param waiting: replies that have not gone out.
+    :param ids: the customer's id on each account, with the account's handle.
+    """
+
+    contact_id: int
+    conversations: int
+    said: int
+    notes: int
+    files: int
+    waiting: int
+    ids: Sequence[tuple[str, str]]
+
+
+def holdings(session: Session, workspace_id: int, contact_id: int) -> Holdings:
+    """Return what would be erased.
+
+    :raises NotFoundError: if the workspace has no such customer.
+    """
+    contact = session.get(Contact, contact_id)
+    if contact is None or contact.workspace_id != workspace_id:
+        raise NotFoundError()
+    mine = Conversation.contact_id == contact_id
+    joined = (
+        sa.select(sa.func.count())
+        .select_from(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+    )
+    left = Message.erased_at.is_(None)
+    told = Message.direction != Direction.INTERNAL
+    waits = Message.state.in_([DeliveryState.QUEUED, DeliveryState.UNKNOWN])
+    note = Message.kind == InternalKind.NOTE
+    files = joined.join(Attachment, Attachment.message_id == Message.id)
+    ids = sa.select(ContactIdentity.external_id, ChannelAccount.handle).join(
+        ChannelAccount, ChannelAccount.id == ContactIdentity.account_id
+    )
+    return Holdings(
+        contact_id=contact_id,
+        conversations=session.scalar(sa.select(sa.func.count()).select_from(Conversation).where(mine)) or 0,
+        said=session.scalar(joined.where(mine, told, left)) or 0,
+        notes=session.scalar(joined.where(mine, note, left)) or 0,
+        files=session.scalar(files.where(mine)) or 0,
+        waiting=session.scalar(joined.where(mine, waits)) or 0,
+        ids=[
+            (row[0], row[1]) for row in session.execute(ids.where(ContactIdentity.contact_id == contact_id))
+        ],
+    )
+
+
+def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: int | None) -> Holdings:
+    """Remove everything a customer said and was told; return what there was. Nobody can undo it.
+
+    :raises NotFoundError: if the workspace has no such customer.
+    :raises BeingSentError: if a message to them is under way.
+    """
+    now = clock.now()
+    found = holdings(session, workspace_id, contact_id)
+    # Locked in the order of whoever applies what is received, who waits or finds it done.
+    identities = session.scalars(
+        sa.select(ContactIdentity)
+        .where(ContactIdentity.contact_id == contact_id)
+        .order_by(ContactIdentity.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    conversations = session.scalars(
+        sa.select(Conversation)
+        .where(Conversation.contact_id == contact_id)
+        .order_by(Conversation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    names: set[str] = {identity.external_id for identity in identities}
+    events: set[int] = set()
+    for chunk in _messages(session, [one.id for one in conversations]):
+        if any(row.state in IN_FLIGHT for row in chunk):
+            raise BeingSentError()
+        names.update(row.external_id for row in chunk if row.external_id)
+        events.update(id_ for row in chunk for id_ in row.sources or ())
+        _erase_messages(session, [row.id for row in chunk], now)
+    _erase_around(session, [one.id for one in conversations], [one.id for one in identities])
+    _forget_answers(session, [one.id for one in conversations])
+    _erase_person(session, contact_id, identities, now)
+    for conversation in conversations:
+        conversation.subject, conversation.last_preview = None, ""
+        conversation.last_kind, conversation.last_direction = ERASED, Direction.INTERNAL
+        conversation.unread_count = conversation.failed_count = 0
+        session.flush()
+        add_activity(session, conversation, author_id, {"what": ERASED}, now)
+        changed(session, conversation)
+    forgetting.forget_events(session, events)
+    forgetting.forget_lanes(
+        session, [lanes.lane_key(wakeups.IN, one.account_id, one.external_id) for one in identities]
+    )
+    forgetting.clear_away(session, (), names)
+    db.after_commit(session, forget_pictures)
+    return found
+
+
+def _messages(session: Session, conversations: Sequence[int]) -> Iterator[Sequence[Any]]:
+    """Yield what people said in *conversations*, notes too, a part at a time."""
+    after = 0
+    while True:
+        query = (
+            sa.select(
+                MESSAGES.c.id, MESSAGES.c.external_id, MESSAGES.c.state, MESSAGES.c.sources, MESSAGES.c.kind
+            )
+            .where(MESSAGES.c.conversation_id.in_(conversations), MESSAGES.c.id > after)
+            .order_by(MESSAGES.c.id)
+            .limit(CHUNK)
+            .with_for_update()
+        )
+        rows = session.connection().execute(query).all()
+        if not rows:
+            return
+        after = rows[-1].id
+        yield rows
+
+
+def _erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
+    connection = session.connection()
+    spoken = sa.or_(MESSAGES.c.direction != Direction.INTERNAL, MESSAGES.c.kind == InternalKind.NOTE)
+    some = MESSAGES.c.id.in_(ids)
+    connection.execute(
+        sa.update(MESSAGES)
+        .where(some, spoken)
+        .values(
+            text="",
+            content={},
+            reply_to=None,
+            error=sa.null(),
+            sources=None,
+            erased_at=now,
+            unsent_at=sa.func.coalesce(MESSAGES.c.unsent_at, now, type_=MESSAGES.c.unsent_at.type),
+        )
+    )
+    # What has not gone out goes nowhere: it has no state any more, and no worker finds it.
+    unsent = sa.and_(some, MESSAGES.c.state.is_not(None), MESSAGES.c.state.not_in(GONE_OUT))
+    waiting = sa.select(MESSAGES.c.id).where(unsent)
+    connection.execute(
+        sa.update(OUTBOX).where(OUTBOX.c.message_id.in_(waiting)).values(open=False, waiting=sa.null())
+    )
+    connection.execute(sa.update(MESSAGES).where(unsent).values(state=None))
+    # Other programs may have left words in a line that says they passed the conversation on.
+    passed = sa.and_(
+        some, MESSAGES.c.kind == InternalKind.ACTIVITY, MESSAGES.c.external_id.like("handover:%")
+    )
+    connection.execute(sa.update(MESSAGES).where(passed).values(content={"what": "handed_over"}))
+    removal.forget(session, list(ids))
+
+
+def _erase_around(session: Session, conversations: Sequence[int], identities: Sequence[int]) -> None:
+    """Remove reactions, and what is remembered of messages that have not come, but that they were unsent."""
+    connection = session.connection()
+    connection.execute(sa.delete(REACTIONS).where(REACTIONS.c.conversation_id.in_(conversations)))
+    mine = MARKS.c.identity_id.in_(identities)
+    connection.execute(sa.delete(MARKS).where(mine, MARKS.c.kind != MarkKind.UNSEND))
+
+
+def _forget_answers(session: Session, conversations: Sequence[int]) -> None:
+    """Empty the answers kept for programs that repeat a request; that it was done stays known."""
+    table = Base.metadata.tables.get("api_idempotent_requests")
+    if table is None:
+        return
+    for id_ in conversations:
+        named = sa.or_(
+            table.c.answer.like(f'%"conversationId":{id_},%'),
+            table.c.answer.like(f'%"conversationId":{id_}}}%'),
+        )
+        session.execute(sa.update(table).where(named).values(answer='{"data":[]}'))
+
+
+def _erase_person(
+    session: Session, contact_id: int, identities: Sequence[ContactIdentity], now: datetime
+) -> None:
+    contact = session.get_one(Contact, contact_id, with_for_update=True)
+    contact.name = contact.email = None
+    for identity in identities:
+        identity.username = identity.name = identity.picture_url = None
+        identity.profile, identity.profile_failures = {}, 0
+        identity.profile_at, identity.profile_due_at = LONG_AGO, None
+        identity.seen_early, identity.unreachable = None, None
+        identity.erased_at = now
+        session.execute(
+            sa.update(CatchUpThread)
+            .where(
+                CatchUpThread.account_id == identity.account_id, CatchUpThread.contact == identity.external_id
+            )
+            .values(username=None)
+            .execution_options(synchronize_session=False)
+        )
+    session.flush()

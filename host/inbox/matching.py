@@ -1,0 +1,66 @@
+"""Which of our unconfirmed messages an echo is about."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from host.inbox.cleaning import clean
+from host.inbox.rows import Person
+from host.sdk.capabilities import MEDIA_KINDS
+from host.sdk.messages import MessageEchoed, MessageKind
+
+CLOCK_SKEW = timedelta(seconds=5)
+
+_MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
+    MessageKind.TEMPLATE: frozenset({MessageKind.UNSUPPORTED, MessageKind.SHARE}),
+    MessageKind.SHARE: frozenset({MessageKind.UNSUPPORTED}),
+    MessageKind.STICKER: frozenset({MessageKind.UNSUPPORTED}),
+    MessageKind.FILE: frozenset({MessageKind.UNSUPPORTED}),
+}
+"""Kinds a provider's echo may be read as, because nobody documents how it looks."""
+
+
+def take(rows: list[Any], echo: MessageEchoed, person: Person) -> Any | None:
+    """Take the oldest of *rows*, our unconfirmed messages, that *echo* may be about; the likeliest first.
+
+    A text is known by its words. What has none is known by its kind and the number of its files, within the
+    attempt: an echo of another kind is somebody's at the provider's own app.
+    """
+    for alike in (_the_same, _possibly):
+        found = _first(rows, echo, person, alike)
+        if found is not None:
+            return found
+    return None
+
+
+def _first(
+    rows: list[Any], echo: MessageEchoed, person: Person, alike: Callable[[Any, MessageEchoed], bool]
+) -> Any | None:
+    for index, row in enumerate(rows):
+        if (
+            row.identity_id == person.id
+            and row.attempted_at <= echo.sent_at + CLOCK_SKEW
+            and alike(row, echo)
+        ):
+            return rows.pop(index)
+    return None
+
+
+def _the_same(row: Any, echo: MessageEchoed) -> bool:
+    if row.kind != echo.kind:
+        return False
+    if row.kind == MessageKind.TEXT:
+        return comparable(row.text) == comparable(echo.text)
+    return row.kind not in MEDIA_KINDS or row.files == len(echo.attachments)
+
+
+def _possibly(row: Any, echo: MessageEchoed) -> bool:
+    return not echo.text and echo.kind in _MAY_COME_BACK_AS.get(row.kind, ())
+
+
+def comparable(text: str) -> str:
+    """Return *text* so that two ways of writing it down are equal: composed, white space collapsed."""
+    return " ".join(unicodedata.normalize("NFC", clean(text)).split())

@@ -1,0 +1,72 @@
+"""Notes of the team. Customers never see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.inbox.cleaning import clean_written
+from host.inbox.conversations import announce, check_key, locked
+from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
+from host.inbox.models import Direction, InternalKind, Message, Origin
+
+MAX_LENGTH = 20_000
+
+
+def add_note(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    author_id: int | None,
+    text: str,
+    reply_key: str,
+    now: datetime,
+    by: str | None = None,
+) -> Message:
+    """Write a note into a conversation. The same *reply_key* a second time returns the note of the first.
+
+    :param by: what wrote it, where no person did.
+
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises EmptyTextError: if nothing is left of *text* without blank edges.
+    :raises TooLongError: if it has more than :data:`MAX_LENGTH` characters.
+    :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
+    :raises AlreadySentError: if *reply_key* was used for another text.
+    """
+    check_key(reply_key)
+    written = clean_written(text)
+    if not written:
+        raise EmptyTextError(_l("The note is empty, so nothing was added."))
+    if len(written) > MAX_LENGTH:
+        raise TooLongError(_l("The note is too long, so nothing was added."))
+    conversation = locked(session, workspace_id, conversation_id)
+    before = session.scalars(
+        sa.select(Message).where(Message.conversation_id == conversation.id, Message.reply_key == reply_key)
+    ).first()
+    if before is not None:
+        if before.text != written or before.kind != InternalKind.NOTE:
+            raise AlreadySentError()
+        return before
+    note = Message(
+        workspace_id=workspace_id,
+        conversation_id=conversation.id,
+        account_id=conversation.account_id,
+        direction=Direction.INTERNAL,
+        origin=Origin.AGENT if by is None else Origin.API,
+        kind=InternalKind.NOTE,
+        text=written,
+        content={} if by is None else {"by": by},
+        author_id=author_id,
+        reply_key=reply_key,
+        position=0,
+        sent_at=now,
+        created_at=now,
+    )
+    session.add(note)
+    session.flush()
+    announce(session, note)
+    return note

@@ -1,0 +1,269 @@
+"""What became of a message of ours. The delivery workers record it; nothing else changes a message's state.
+
+A message only moves forward: once the provider has it, a late failure of the same attempt changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.delivery.models import OutboxEntry
+from host.inbox.adopting import adopt
+from host.inbox.cleaning import clean, external_id
+from host.inbox.models import (
+    Attachment,
+    ContactIdentity,
+    Conversation,
+    DeliveryState,
+    Direction,
+    Message,
+    Origin,
+    Reaction,
+)
+from host.inbox.writing import mark_seen
+from host.live.publish import publish, publish_many
+from host.media import removal
+from host.sdk.channel import ProviderProblem
+from host.sdk.messages import MessageKind
+
+ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
+
+
+def record_sending(session: Session, message_id: int) -> None:
+    """Note that a worker is about to hand the message to the provider."""
+    _move(session, message_id, DeliveryState.SENDING, None)
+
+
+def record_sent(session: Session, message_id: int, external_id_: str) -> None:
+    """Note that the provider took the message and gave it an id.
+
+    If the provider told us of it before it answered, what that made of it disappears: a message of the
+    provider's app becomes this one; another message of ours with the same words, taken for this one, is
+    unconfirmed again.
+    """
+    message = _locked(session, message_id)
+    if message is None:
+        return
+    stored = external_id(external_id_)
+    if message.external_id == stored:
+        return
+    other = _take_id(session, message, stored)
+    message.error = None
+    seen = _seen_already(session, message, stored) or (
+        other is not None and other.state == DeliveryState.READ
+    )
+    _set_state(session, message, DeliveryState.READ if seen else DeliveryState.SENT)
+    db.after_commit(session, partial(adopt, {(message.account_id, stored)}))
+
+
+def _take_id(session: Session, message: Message, stored: str) -> Message | None:
+    """Give *message* the id *stored*; return the message that had it before, where there was one."""
+    if message.external_id is not None:
+        _keep_echo(session, message)
+    query = sa.select(Message).where(Message.account_id == message.account_id, Message.external_id == stored)
+    for _attempt in range(3):
+        other = session.scalars(query).one_or_none()
+        if other is not None:
+            _inherit(session, message, other)
+            _give_way(session, other)
+        try:
+            with session.begin_nested():
+                message.external_id = stored
+            return other
+        except IntegrityError:
+            # Its echo was applied between the two statements: look again, it is to be seen now.
+            session.refresh(message)
+    raise AssertionError("an id was taken three times")
+
+
+def record_failed(session: Session, message_id: int, problem: ProviderProblem) -> None:
+    """Note that the message will not reach the customer, and why."""
+    _move(session, message_id, DeliveryState.FAILED, problem)
+
+
+def record_unknown(session: Session, message_id: int, problem: ProviderProblem) -> None:
+    """Note that the message may or may not have reached the customer."""
+    _move(session, message_id, DeliveryState.UNKNOWN, problem)
+
+
+def record_waiting(session: Session, message_id: int, waiting: Mapping[str, Any] | None) -> None:
+    """Note that the message waits for something (``sentence``, ``until``), or with None that it does not.
+
+    A message that was being sent is queued again; an unconfirmed one stays unconfirmed while it waits.
+    """
+    message = _locked(session, message_id)
+    if message is None or message.state in ARRIVED:
+        return
+    session.execute(
+        sa.update(OutboxEntry)
+        .where(OutboxEntry.message_id == message_id)
+        .values(waiting=sa.null() if waiting is None else dict(waiting))
+    )
+    state = DeliveryState.UNKNOWN if message.state == DeliveryState.UNKNOWN else DeliveryState.QUEUED
+    if state is DeliveryState.QUEUED:
+        message.error = None
+    _set_state(session, message, state)
+
+
+def record_queued(session: Session, message_id: int) -> None:
+    """Note that the message is in the queue once more, because somebody asked to send it again."""
+    _move(session, message_id, DeliveryState.QUEUED, None)
+
+
+def _locked(session: Session, message_id: int) -> Message | None:
+    session.flush()
+    return session.get(Message, message_id, with_for_update=True, populate_existing=True)
+
+
+def _move(session: Session, message_id: int, state: DeliveryState, problem: ProviderProblem | None) -> None:
+    message = _locked(session, message_id)
+    if message is None or message.state in ARRIVED:
+        return
+    message.error = None if problem is None else as_error(problem)
+    _set_state(session, message, state)
+
+
+def as_error(problem: ProviderProblem) -> dict[str, str]:
+    """Return *problem* as it is stored with a message."""
+    return {
+        "code": clean(problem.code),
+        "sentence": clean(problem.sentence),
+        "next_step": clean(problem.next_step),
+        "raw": clean(problem.raw),
+        "cause": clean(problem.cause),
+    }
+
+
+def _set_state(session: Session, message: Message, state: DeliveryState) -> None:
+    failing = DeliveryState.FAILED in {message.state, state}
+    message.state = state
+    session.flush()
+    if failing:
+        count_failed(session, message.conversation_id)
+    publish(
+        session,
+        message.workspace_id,
+        "state",
+        {"conversation": message.conversation_id, "message": message.id, "state": str(state)},
+    )
+
+
+def count_failed(session: Session, conversation_id: int) -> None:
+    """Bring a conversation's number of failed messages up to date."""
+    failed = (
+        sa.select(sa.func.count())
+        .where(Message.conversation_id == conversation_id, Message.state == DeliveryState.FAILED)
+        .scalar_subquery()
+    )
+    session.execute(
+        sa.update(Conversation).where(Conversation.id == conversation_id).values(failed_count=failed)
+    )
+
+
+def _inherit(session: Session, message: Message, other: Message) -> None:
+    """Take over what was said about *other*: it was said about *message*."""
+    _move_reactions(session, other, message)
+    message.sources = sorted({*(message.sources or ()), *(other.sources or ())})
+    if other.edited_at is None and other.unsent_at is None:
+        return
+    message.text, message.content, message.reply_to = other.text, other.content, other.reply_to
+    message.edited_at, message.edit_count, message.unsent_at = (
+        other.edited_at,
+        other.edit_count,
+        other.unsent_at,
+    )
+    other.edited_at, other.edit_count, other.unsent_at = None, 0, None
+    session.flush()
+    if message.unsent_at is not None:
+        removal.forget(session, [message.id])
+
+
+def _move_reactions(session: Session, source: Message, target: Message) -> None:
+    session.flush()
+    session.execute(
+        sa.update(Reaction)
+        .where(Reaction.account_id == source.account_id, Reaction.external_id == source.external_id)
+        .values(message_id=target.id, conversation_id=target.conversation_id)
+    )
+
+
+def _give_way(session: Session, other: Message) -> None:
+    """Free the external id *other* holds, because it is another message's."""
+    if other.origin == Origin.PROVIDER:
+        session.execute(sa.delete(Attachment).where(Attachment.message_id == other.id))
+        session.delete(other)
+        session.flush()
+        payload = {"conversation": other.conversation_id, "message": other.id}
+        publish(session, other.workspace_id, "gone", payload)
+        return
+    from host.delivery import outbox  # the workers in there record outcomes through this module
+
+    other.external_id = None
+    _set_state(session, other, DeliveryState.UNKNOWN)
+    outbox.check_now(session, other.id)
+
+
+def _keep_echo(session: Session, message: Message) -> None:
+    """Give the echo that *message* was taken for a row of its own: somebody wrote the same in the app.
+
+    Of one with words the row is known. Of one without, the event is applied again: its files are in there.
+    """
+    if message.kind != MessageKind.TEXT and message.sources:
+        from host.delivery import replay  # as in _give_way
+
+        if replay.apply_again(session, message.sources):
+            message.external_id, message.sources = None, None
+            session.flush()
+            return
+    echo = Message(
+        workspace_id=message.workspace_id,
+        conversation_id=message.conversation_id,
+        account_id=message.account_id,
+        external_id=message.external_id,
+        direction=Direction.OUTBOUND,
+        origin=Origin.PROVIDER,
+        kind=message.kind,
+        text=message.text,
+        content={},
+        state=message.state,
+        sent_at=message.sent_at,
+        sources=message.sources,
+        created_at=clock.now(),
+    )
+    message.external_id, message.sources = None, None
+    session.flush()
+    session.add(echo)
+    session.flush()
+    _move_reactions(session, echo, echo)
+    payload = {"conversation": echo.conversation_id, "message": echo.id}
+    publish(session, echo.workspace_id, "message", payload)
+
+
+def _seen_already(session: Session, message: Message, stored: str) -> bool:
+    """Tell whether the customer is known to have seen the message before we learned its id."""
+    query = (
+        sa.select(ContactIdentity)
+        .join(Conversation, Conversation.identity_id == ContactIdentity.id)
+        .where(Conversation.id == message.conversation_id)
+    )
+    identity = session.scalars(query).one()
+    attempted_at = session.scalars(
+        sa.select(OutboxEntry.attempted_at).where(OutboxEntry.message_id == message.id)
+    ).one_or_none()
+    position = attempted_at or message.sent_at
+    if stored not in (identity.seen_early or ()):
+        return identity.seen_at is not None and position <= identity.seen_at
+    # Locked only now that it has to be: whoever applies echoes holds it and may want this message.
+    identity = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
+    identity.seen_early = [early for early in identity.seen_early or () if early != stored]
+    if identity.seen_at is None or identity.seen_at < position:
+        identity.seen_at = position
+    publish_many(session, mark_seen(session.connection(), {identity.id: identity.seen_at}))
+    return True

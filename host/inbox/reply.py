@@ -1,0 +1,267 @@
+"""Answer a customer. Nothing is sent here: the messages and their outbox entries are written together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.channels.models import AccountState, ChannelAccount
+from host.delivery import outbox
+from host.inbox.conversations import announce, changed, check_key, locked
+from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
+from host.inbox.errors import (
+    AccountDisconnectedError,
+    AlreadySentError,
+    ContactUnreachableError,
+    PeopleOnlyError,
+    ReplyKeyError,
+    UnknownChannelError,
+    WindowClosedError,
+)
+from host.inbox.models import (
+    Attachment,
+    ContactIdentity,
+    Conversation,
+    DeliveryState,
+    Direction,
+    Message,
+    Origin,
+)
+from host.inbox.preview import preview
+from host.media import uploads
+from host.media.models import Upload
+from host.sdk import accounts as sdk_accounts
+from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyPolicy, ReplyState
+from host.sdk.messages import MessageKind
+
+__all__ = [
+    "MAX_LENGTH",
+    "Draft",
+    "Overflow",
+    "check_may_send",
+    "parts_of",
+    "policy_for",
+    "queue_parts",
+    "queue_reply",
+]
+
+
+def policy_for(
+    adapter: ChannelAdapter,
+    account: AccountRef,
+    last_inbound_at: datetime | None,
+    now: datetime,
+    *,
+    by_person: bool = True,
+) -> ReplyPolicy:
+    """Return whether a reply may be sent now."""
+    return adapter.reply_policy(ReplyContext(account, now, last_inbound_at, by_person))
+
+
+def queue_reply(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    author_id: int | None,
+    text: str,
+    reply_key: str,
+    overflow: Overflow = "split",
+    adapter: ChannelAdapter | None,
+    now: datetime,
+) -> list[Message]:
+    """Write a person's text; see :func:`queue_parts`."""
+    return queue_parts(
+        session,
+        workspace_id=workspace_id,
+        conversation_id=conversation_id,
+        author_id=author_id,
+        drafts=[Draft(text=text)],
+        reply_key=reply_key,
+        overflow=overflow,
+        adapter=adapter,
+        now=now,
+    )
+
+
+def queue_parts(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    author_id: int | None,
+    drafts: Sequence[Draft],
+    reply_key: str,
+    overflow: Overflow = "split",
+    adapter: ChannelAdapter | None,
+    now: datetime,
+    by_person: bool = True,
+) -> list[Message]:
+    """Write *drafts* as messages on their way to the customer, in order; all of them, or none.
+
+    The same *reply_key* a second time returns what the first made.
+
+    :param author_id: the member who sends; None: a program.
+    :param by_person: whether a person is behind it; on some channels only a person may write late.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
+    :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
+    :raises AlreadySentError: if *reply_key* was used for something else.
+
+    Besides, what :func:`host.inbox.drafts.plan` and :func:`check_may_send` raise.
+    """
+    check_key(reply_key)
+    if overflow not in {"split", "truncate", "reject"}:
+        raise ReplyKeyError()
+    conversation = locked(session, workspace_id, conversation_id)
+    if adapter is None:
+        raise UnknownChannelError()
+    before = _made_before(session, conversation, reply_key)
+    planned = plan(session, conversation, drafts, adapter.capabilities, overflow)
+    if before:
+        if not _same(session, workspace_id, before, planned):
+            raise AlreadySentError()
+        return before
+    check_may_send(session, conversation, adapter, now, by_person=by_person)
+    taken = {
+        one.id: one
+        for one in uploads.attach(session, workspace_id, [one for part in planned for one in part.uploads])
+    }
+    messages = [
+        Message(
+            workspace_id=workspace_id,
+            conversation_id=conversation.id,
+            account_id=conversation.account_id,
+            direction=Direction.OUTBOUND,
+            origin=Origin.AGENT if by_person else Origin.SYSTEM,
+            kind=part.kind,
+            text=part.text,
+            content=dict(part.content),
+            reply_to=part.reply_to,
+            author_id=author_id,
+            reply_key=reply_key,
+            position=position,
+            state=DeliveryState.QUEUED,
+            sent_at=now,
+            created_at=now,
+        )
+        for position, part in enumerate(planned)
+    ]
+    files = [[taken[one] for one in part.uploads] for part in planned]
+    _write(session, conversation, messages, files)
+    return messages
+
+
+def _made_before(session: Session, conversation: Conversation, reply_key: str) -> list[Message]:
+    query = (
+        sa.select(Message)
+        .where(Message.conversation_id == conversation.id, Message.reply_key == reply_key)
+        .order_by(Message.position)
+    )
+    return list(session.scalars(query))
+
+
+def _same(
+    session: Session, workspace_id: int, messages: Sequence[Message], planned: Sequence[Planned]
+) -> bool:
+    """Tell whether *messages* are what *planned* would make, files included."""
+    kept: dict[int, list[str | None]] = {}
+    ids = [message.id for message in messages]
+    query = sa.select(Attachment.message_id, Attachment.storage_key).where(Attachment.message_id.in_(ids))
+    for message_id, key in session.execute(query.order_by(Attachment.id)):
+        kept.setdefault(message_id, []).append(key)
+    named = [one for part in planned for one in part.uploads]
+    keys: dict[str, str] = {}
+    if named:
+        rows = sa.select(Upload.uuid, Upload.storage_key).where(
+            Upload.workspace_id == workspace_id, Upload.uuid.in_(named)
+        )
+        keys = {row.uuid: row.storage_key for row in session.execute(rows)}
+
+    def of_message(one: Message) -> tuple[Any, ...]:
+        return one.kind, one.text, one.content, one.reply_to, kept.get(one.id, [])
+
+    def of_part(one: Planned) -> tuple[Any, ...]:
+        return str(one.kind), one.text, one.content, one.reply_to, [keys.get(each) for each in one.uploads]
+
+    return [of_message(one) for one in messages] == [of_part(one) for one in planned]
+
+
+def check_may_send(
+    session: Session,
+    conversation: Conversation,
+    adapter: ChannelAdapter,
+    now: datetime,
+    *,
+    by_person: bool = True,
+) -> ReplyPolicy:
+    """Refuse where nothing may be sent to the customer of *conversation* now; return what the channel allows.
+
+    :raises AccountDisconnectedError: if the account is disconnected.
+    :raises ContactUnreachableError: if the provider said that this person takes no messages.
+    :raises WindowClosedError: if the channel does not let us reply now.
+    :raises PeopleOnlyError: if it lets people only, and *by_person* is false.
+    """
+    account = session.get_one(ChannelAccount, conversation.account_id)
+    if account.state == AccountState.DISCONNECTED:
+        raise AccountDisconnectedError()
+    _check_reach(session, conversation, now)
+    ref = sdk_accounts.ref(account)
+    policy = policy_for(adapter, ref, conversation.last_inbound_at, now, by_person=by_person)
+    if policy.state is ReplyState.CLOSED:
+        raise WindowClosedError(policy.sentence or None)
+    if policy.state is ReplyState.PEOPLE_ONLY and not by_person:
+        raise PeopleOnlyError()
+    return policy
+
+
+def _check_reach(session: Session, conversation: Conversation, now: datetime) -> None:
+    columns = sa.select(
+        ContactIdentity.unreachable_since, ContactIdentity.unreachable_until, ContactIdentity.unreachable
+    ).where(ContactIdentity.id == conversation.identity_id)
+    since, until, why = session.execute(columns).one()
+    if since is None or (until is not None and until <= now):
+        return
+    why = why or {}
+    raise ContactUnreachableError(why.get("sentence") or None, next_step=why.get("next_step") or None)
+
+
+def _write(
+    session: Session,
+    conversation: Conversation,
+    messages: Sequence[Message],
+    files: Sequence[Sequence[uploads.Upload]],
+) -> None:
+    recipient = session.scalars(
+        sa.select(ContactIdentity.external_id).where(ContactIdentity.id == conversation.identity_id)
+    ).one()
+    for message, theirs in zip(messages, files, strict=True):
+        # One by one: their ids are the order they are sent and shown in.
+        session.add(message)
+        session.flush()
+        for upload in theirs:
+            uploads.add_to_message(session, message.id, upload)
+        outbox.enqueue(session, message, recipient)
+        announce(session, message)
+    last = messages[-1]
+    if last.sent_at >= conversation.last_message_at:
+        conversation.last_message_at = last.sent_at
+        conversation.last_direction = Direction.OUTBOUND
+        conversation.last_kind = last.kind
+        conversation.last_preview = preview(_words(last))
+        conversation.last_author_id = last.author_id
+    conversation.unread_count = 0  # whoever answers has looked
+    changed(session, conversation)
+    session.flush()
+
+
+def _words(message: Message) -> str:
+    """Return what the list shows of *message*: its text, or the title of its first card."""
+    if message.kind == MessageKind.TEMPLATE:
+        elements = message.content.get("template", {}).get("elements", [])
+        return str(elements[0]["title"]) if elements else ""
+    return message.text

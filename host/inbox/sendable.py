@@ -1,0 +1,372 @@
+"""What a message may be made of besides text and files: read strictly, held to the channel's declaration.
+
+Everything here is pure. What is refused is refused with the limit it breaks; nothing was written by then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from flask_babel import lazy_gettext as _l
+
+from host.errors import LobbyError
+from host.inbox.cleaning import clean
+from host.inbox.errors import KindNotSupportedError
+from host.sdk.capabilities import Capabilities, QuickReplyLimits, TemplateLimits
+from host.sdk.messages import MessageKind
+
+T = TypeVar("T")
+
+HEART = "\u2764\ufe0f"
+LONGEST_ADDRESS = 2000
+_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"]")
+
+
+class NotSendableError(LobbyError):
+    """A message breaks a limit of its channel, or lacks what it is made of; *code* says which."""
+
+    status = 422
+    title = _l("That cannot be sent")
+
+    def __init__(
+        self,
+        code: str,
+        sentence: object,
+        *,
+        next_step: object = "",
+        status: int = 422,
+        field: str | None = None,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__(sentence, next_step=next_step, field=field, limit=limit)
+        self.code = code  # type: ignore[misc]
+        self.status = status  # type: ignore[misc]
+
+
+class QuickReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An answer offered with a text. Without *payload* the title is what comes back."""
+
+    title: str
+    payload: str = ""
+
+
+class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A button of a card: it opens *url*, or sends *payload*."""
+
+    title: str
+    url: str = ""
+    payload: str = ""
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A card of a template. *upload* is the id of an uploaded picture, instead of *image_url*."""
+
+    title: str
+    subtitle: str = ""
+    image_url: str = ""
+    upload: str = ""
+    url: str = ""
+    buttons: tuple[Button, ...] = ()
+
+
+class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cards side by side."""
+
+    elements: tuple[Card, ...]
+
+
+class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    quick_replies: tuple[QuickReply, ...] = ()
+
+
+class _Sticker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sticker: str = "heart"
+
+
+class _Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    own_post: str
+
+
+class _Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    template: Template | None = None
+    products: tuple[str, ...] = ()
+
+
+class _Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+def check_content(
+    kind: MessageKind, content: Mapping[str, Any], capabilities: Capabilities
+) -> tuple[dict[str, Any], list[str]]:
+    """Return *content* as it is stored, and the ids of uploads it names, in order.
+
+    :raises KindNotSupportedError: if the channel has no such message.
+    :raises NotSendableError: if it is not of the shape *kind* has, or breaks a limit of *capabilities*; its
+        code is one of ``bad_content``, ``quick_replies_not_supported``,
+        ``too_many_quick_replies``, ``quick_reply_title``, ``quick_reply_payload``, ``too_many_cards``,
+        ``too_many_buttons``, ``card_text``, ``card_bare``, ``card_address``, ``too_many_products``,
+        ``product_id``, ``own_post``.
+    """
+    if kind is MessageKind.TEXT:
+        offered = _read(content, _Text).quick_replies
+        return ({"quick_replies": _offered(offered, capabilities.quick_replies)} if offered else {}), []
+    if kind is MessageKind.STICKER:
+        if _read(content, _Sticker).sticker != "heart" or not capabilities.heart:
+            raise KindNotSupportedError()
+        return {"sticker": "heart"}, []
+    if kind is MessageKind.SHARE:
+        return {"own_post": _own_post(_read(content, _Share).own_post, capabilities)}, []
+    if kind is MessageKind.TEMPLATE:
+        return _template(_read(content, _Template), capabilities)
+    _read(content, _Nothing)
+    if kind not in capabilities.media:
+        raise KindNotSupportedError()
+    return {}, []
+
+
+def parse_template(raw: str) -> dict[str, Any]:
+    """Return the ``content`` of a template that came as JSON text.
+
+    :raises NotSendableError: code ``bad_content`` if it is no template.
+    """
+    try:
+        found = msgspec.json.decode(raw, type=Template)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _bad(error) from None
+    return {"template": msgspec.to_builtins(found)}
+
+
+def _read(content: Mapping[str, Any], shape: type[T]) -> T:
+    try:
+        return msgspec.convert(dict(content), shape)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _bad(error) from None
+
+
+def _bad(error: Exception) -> NotSendableError:
+    return NotSendableError(
+        "bad_content",
+        _l("The message is not put together as it has to be, so nothing was sent."),
+        next_step=clean(str(error))[:200],
+    )
+
+
+def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -> list[dict[str, str]]:
+    if limits is None:
+        raise NotSendableError(
+            "quick_replies_not_supported",
+            _l("This channel has no quick replies, so nothing was sent."),
+            next_step=_l("Send the text without them."),
+            field="quick_replies",
+            status=409,
+        )
+    if len(offered) > limits.most:
+        raise NotSendableError(
+            "too_many_quick_replies",
+            _l(
+                "%(count)s quick replies were given and at most %(most)s can be sent.",
+                count=len(offered),
+                most=limits.most,
+            ),
+            next_step=_l("Remove some of them."),
+            field="quick_replies",
+            limit=limits.most,
+        )
+    found = []
+    for one in offered:
+        title = _line(one.title)
+        payload = clean(one.payload).strip() or title
+        if not title or len(title) > limits.title_length:
+            raise NotSendableError(
+                "quick_reply_title",
+                _too_long(_l("A quick reply"), title, limits.title_length),
+                next_step=_l("Change its title."),
+                field="quick_replies",
+                limit=limits.title_length,
+            )
+        if len(payload) > limits.payload_length:
+            raise NotSendableError(
+                "quick_reply_payload",
+                _too_long(_l("What a quick reply sends"), payload, limits.payload_length),
+                next_step=_l("Make it shorter."),
+                field="quick_replies",
+                limit=limits.payload_length,
+            )
+        found.append({"title": title, "payload": payload})
+    return found
+
+
+def _own_post(given: str, capabilities: Capabilities) -> str:
+    if not capabilities.own_post:
+        raise KindNotSupportedError()
+    post = given.strip()
+    if not _ID.fullmatch(post) and not _address(post):
+        raise NotSendableError(
+            "own_post",
+            _l("That is no post: give its ID or its address."),
+            next_step=_l("Copy the link of the post, or its ID, again."),
+            field="own_post",
+        )
+    return post
+
+
+def _template(given: _Template, capabilities: Capabilities) -> tuple[dict[str, Any], list[str]]:
+    if (given.template is None) == (not given.products):
+        raise _bad(ValueError("either template or products"))
+    if given.template is None:
+        return {"products": _products(given.products, capabilities.product_template)}, []
+    limits = capabilities.template
+    if limits is None:
+        raise KindNotSupportedError()
+    cards = given.template.elements
+    if not cards:
+        raise _bad(ValueError("elements: at least one"))
+    if len(cards) > limits.elements:
+        raise NotSendableError(
+            "too_many_cards",
+            _l(
+                "%(count)s cards were given and at most %(most)s can be sent.",
+                count=len(cards),
+                most=limits.elements,
+            ),
+            next_step=_l("Remove some of them."),
+            field="template",
+            limit=limits.elements,
+        )
+    uploads: list[str] = []
+    elements = [_card(card, limits, uploads) for card in cards]
+    return {"template": {"elements": elements}}, uploads
+
+
+def _products(products: tuple[str, ...], most: int | None) -> list[str]:
+    if most is None:
+        raise KindNotSupportedError()
+    if len(products) > most:
+        raise NotSendableError(
+            "too_many_products",
+            _l(
+                "%(count)s products were given and at most %(most)s can be sent.",
+                count=len(products),
+                most=most,
+            ),
+            next_step=_l("Remove some of them."),
+            field="products",
+            limit=most,
+        )
+    found = [one.strip() for one in products]
+    if not all(_ID.fullmatch(one) for one in found):
+        raise NotSendableError(
+            "product_id",
+            _l("That is no product ID."),
+            next_step=_l("Copy the ID from the catalogue again."),
+            field="products",
+        )
+    return found
+
+
+def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, Any]:
+    """Return *card* as it is stored; an uploaded picture as ``file``, its place among the message's files."""
+    element: dict[str, Any] = {
+        "title": _card_text(_l("The title of a card"), card.title, limits.title_length)
+    }
+    if card.subtitle.strip():
+        element["subtitle"] = _card_text(
+            _l("The line below a card's title"), card.subtitle, limits.subtitle_length
+        )
+    if card.upload:
+        element["file"] = len(uploads)
+        uploads.append(card.upload)
+    elif card.image_url.strip():
+        element["image_url"] = _card_address(card.image_url)
+    if card.url.strip():
+        element["url"] = _card_address(card.url)
+    if len(card.buttons) > limits.buttons:
+        raise NotSendableError(
+            "too_many_buttons",
+            _l(
+                "A card has %(count)s buttons and may have at most %(most)s.",
+                count=len(card.buttons),
+                most=limits.buttons,
+            ),
+            next_step=_l("Remove some of them."),
+            field="template",
+            limit=limits.buttons,
+        )
+    if card.buttons:
+        element["buttons"] = [_button(button, limits) for button in card.buttons]
+    if len(element) == 1:
+        raise NotSendableError(
+            "card_bare",
+            _l("A card needs more than its title."),
+            next_step=_l("Add a line, a picture, an address or a button."),
+            field="template",
+        )
+    return element
+
+
+def _button(button: Button, limits: TemplateLimits) -> dict[str, str]:
+    title = _card_text(_l("The label of a button"), button.title, limits.button_title_length)
+    if button.url.strip():
+        if button.payload:
+            raise _bad(ValueError("a button has a url or a payload"))
+        return {"title": title, "url": _card_address(button.url)}
+    payload = clean(button.payload).strip() or title
+    return {"title": title, "payload": _card_text(_l("What a button sends"), payload, limits.payload_length)}
+
+
+def _card_text(what: object, text: str, most: int) -> str:
+    line = _line(text)
+    if not line or len(line) > most:
+        raise NotSendableError(
+            "card_text",
+            _too_long(what, line, most),
+            next_step=_l("Change it."),
+            field="template",
+            limit=most,
+        )
+    return line
+
+
+def _card_address(given: str) -> str:
+    address = given.strip()
+    if not _address(address):
+        raise NotSendableError(
+            "card_address",
+            _l("An address of a card is not a whole one, such as https://example.com/."),
+            next_step=_l("Copy the address again."),
+            field="template",
+        )
+    return address
+
+
+def _address(text: str) -> bool:
+    """Tell whether *text* is an address on the web that can be handed on as it stands."""
+    if len(text) > LONGEST_ADDRESS or _UNSAFE.search(text) or not text.startswith(("https://", "http://")):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _too_long(what: object, text: str, most: int) -> object:
+    """Return the sentence about a text that is empty, or longer than *most* characters."""
+    if not text:
+        return _l("%(what)s is empty.", what=what)
+    return _l(
+        "%(what)s has %(count)s characters and may have at most %(most)s.",
+        what=what,
+        count=len(text),
+        most=most,
+    )

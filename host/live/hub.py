@@ -1,0 +1,254 @@
+"""The process's live streams: one thread reads what changed, every stream gets its workspace's part of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from host import db, logs
+from host.live import access, events
+from host.live.events import Event, Told
+from host.live.gateway import Gateway
+from host.live.position import Position
+from host.live.publish import EVERYBODY, listen
+from host.live.stream import Stream
+
+log = logging.getLogger("lobby.live")
+
+POLL_SECONDS = 0.1
+"""How often other processes' changes are looked for while somebody watches."""
+IDLE_POLL_SECONDS = 1.0
+PAUSE_SECONDS = 0.01
+PAUSE_SECONDS_EACH = 20e-6
+"""After something was handed out, what comes next is gathered for so long, and so much longer for each
+stream: a thousand browsers are written to at most thirty times a second, with whatever happened meanwhile."""
+IDLE_PAUSE_SECONDS = 0.25
+"""The same while nobody watches: receiving is not to be held up by reading what nobody is told."""
+CHECK_SECONDS = 3.0
+START_SECONDS = 5.0
+BATCH = 500
+PER_USER = 6
+_FOLLOWED = frozenset({"message", "state"})
+"""Changes whose way to the screen is written down."""
+
+
+class HubFullError(Exception):
+    """No more streams."""
+
+
+class Hub:
+    """Hands what changed to the streams of this process.
+
+    A change made in this process arrives at once, one of another process within :data:`POLL_SECONDS`. Streams
+    are held by a thread of the server until they are handed over to the gateway, where the server lets them.
+    """
+
+    def __init__(self) -> None:
+        self.gateway = Gateway(self._forget)
+        self._held: dict[int, dict[Stream, None]] = {}
+        """By workspace, those a thread of the server sends."""
+        self._people: dict[int, dict[Stream, None]] = {}
+        """By person, all of them, the oldest first."""
+        self._count = 0
+        self._lock = threading.Lock()
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._knows_where = threading.Event()
+        """Whether the watcher knows the event after which it hands out."""
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start watching. To be called after any fork."""
+        self._closed = False
+        self._stopping.clear()
+        self._knows_where.clear()
+        listen(self._awake)
+        self.gateway.start()
+        self._threads = [
+            threading.Thread(target=self._watch, name="live-hub", daemon=True),
+            threading.Thread(target=self._check, name="live-access", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End every stream and stop watching."""
+        with self._lock:
+            self._closed = True
+            held = [stream for group in self._held.values() for stream in group]
+        for stream in held:
+            stream.end()
+        self.gateway.close()
+        self._stopping.set()
+        self._awake.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._threads = []
+
+    stop = close
+
+    @property
+    def count(self) -> int:
+        """How many streams there are."""
+        return self._count
+
+    def subscribe(self, workspace_id: int, user_id: int, session_id: int, *, capacity: int) -> Stream:
+        """Open a stream of a workspace's changes from now on.
+
+        :param session_id: the signed-in browser; the stream ends soon after that was signed out.
+        :param capacity: most streams of this process.
+
+        A person has at most :data:`PER_USER`: the oldest ends, which as a rule is that of a page they have
+        left and whose connection nobody has noticed to be gone.
+
+        :raises HubFullError: if there are *capacity* already, or the database does not answer.
+        """
+        # Just started: what happens between the stream's missed events and the watcher's first look would
+        # be told to nobody.
+        if self._threads and not self._knows_where.wait(START_SECONDS):
+            raise HubFullError("it is not known yet what is new")
+        with self._lock:
+            if self._closed or self._count >= capacity:
+                raise HubFullError("no stream is free")
+            stream = Stream(workspace_id, user_id, session_id)
+            self._held.setdefault(workspace_id, {})[stream] = None
+            own = self._people.setdefault(user_id, {})
+            own[stream] = None
+            self._count += 1
+            surplus = list(own)[:-PER_USER]
+        for oldest in surplus:
+            self.unsubscribe(oldest)
+        if self._count == 1:
+            self._awake.set()  # nobody was watching, so nobody was looking often
+        return stream
+
+    def hand_over(self, stream: Stream, connection: socket.socket, first: bytes, told: Told) -> None:
+        """Have the gateway send *first* and what comes on *connection*; no thread of the server is needed.
+
+        :param told: what the browser has with *first*.
+        """
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                # In one step, so that no event falls between what is queued here and what is delivered there.
+                self._remove(self._held, stream.workspace_id, stream)
+                waiting, ended = stream.leave(self.gateway.end)
+                frames = [frame for id_, frame in waiting if id_ not in told]
+                forgotten = stream not in self._people.get(stream.user_id, ())
+                self.gateway.adopt(
+                    stream, connection, b"".join((first, *frames)), told, ended=ended or forgotten
+                )
+        if closed:
+            connection.close()
+            self._forget(stream)
+
+    def unsubscribe(self, stream: Stream) -> None:
+        """End *stream* and forget it."""
+        self._forget(stream)
+        stream.end()
+
+    def _forget(self, stream: Stream) -> None:
+        with self._lock:
+            self._remove(self._held, stream.workspace_id, stream)
+            if self._remove(self._people, stream.user_id, stream):
+                self._count -= 1
+
+    @staticmethod
+    def _remove(groups: dict[int, dict[Stream, None]], key: int, stream: Stream) -> bool:
+        group = groups.get(key, {})
+        if stream not in group:
+            return False
+        del group[stream]
+        if not group:
+            del groups[key]
+        return True
+
+    # Who may watch
+
+    def _check(self) -> None:
+        while not self._stopping.wait(CHECK_SECONDS):
+            try:
+                self._end_strangers()
+            except sa.exc.SQLAlchemyError as error:
+                # Nothing that changes can be read either, so nobody is told anything meanwhile.
+                log.warning("who may watch cannot be checked at the moment: %s", type(error).__name__)
+            except Exception:
+                log.exception("who may watch could not be checked")
+
+    def _end_strangers(self) -> None:
+        with self._lock:
+            streams = [stream for group in self._people.values() for stream in group]
+        if not streams:
+            return
+        with db.read() as session:
+            allowed = access.allowed(session, {stream.session_id for stream in streams})
+        for stream in streams:
+            if (stream.session_id, stream.workspace_id) not in allowed:
+                self.unsubscribe(stream)
+
+    # What changed
+
+    def _watch(self) -> None:
+        position = Position()
+        self._awake.set()
+        while not self._stopping.is_set():
+            self._awake.wait(POLL_SECONDS if self._count else IDLE_POLL_SECONDS)
+            self._awake.clear()
+            try:
+                while not self._stopping.is_set() and self._hand_out(position):
+                    pass
+            except sa.exc.SQLAlchemyError as error:
+                log.warning("live events cannot be read at the moment: %s", type(error).__name__)
+                self._stopping.wait(1)
+            except Exception:
+                log.exception("live events could not be handed out")
+                self._stopping.wait(1)
+
+    def _hand_out(self, position: Position) -> bool:
+        """Hand out the next events; return whether there may be more."""
+        with db.read() as session:
+            if position.newest is None:
+                position.newest = events.newest_id(session)
+                self._knows_where.set()
+                return False
+            late = position.waited_for()
+            found = events.named(session, late) if late else []
+            new = events.newer(session, position.newest, BATCH)
+        position.move([event.id for event in found], [event.id for event in new])
+        if found or new:
+            self._deliver((*found, *new))
+        return len(new) == BATCH
+
+    def _deliver(self, changes: Sequence[Event]) -> None:
+        if self._count:
+            for event in changes:
+                _follow(event)
+        # Each frame is made once, however many browsers it goes to.
+        batch = [(event.workspace_id, event.id, event.frame()) for event in changes]
+        with self._lock:
+            self.gateway.deliver(batch)
+            for workspace_id, id_, frame in batch if self._held else ():
+                groups = self._held.values() if workspace_id == EVERYBODY else (self._held.get(workspace_id),)
+                for group in groups:
+                    for stream in group or ():
+                        stream.put(id_, frame)
+        count = self._count
+        self._stopping.wait(PAUSE_SECONDS + count * PAUSE_SECONDS_EACH if count else IDLE_PAUSE_SECONDS)
+
+
+def _follow(event: Event) -> None:
+    """Write down which message goes to the browsers."""
+    if event.topic in _FOLLOWED:
+        ids = json.loads(event.payload)
+        logs.follow(
+            "shown",
+            live_id=event.id,
+            message_id=ids.get("message"),
+            conversation_id=ids.get("conversation"),
+        )

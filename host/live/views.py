@@ -1,0 +1,82 @@
+"""What changed, to browsers: as a stream of server-sent events, and as JSON for those who cannot have one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, make_response, request
+from flask.typing import ResponseReturnValue
+
+from host import db
+from host.errors import InvalidError
+from host.live import events
+from host.live.hub import HubFullError
+from host.live.response import HEADERS, StreamResponse, first_frames
+from host.live.takeover import connection_of
+from host.web import MAX_ID, config, current_user, passive, services, workspace_view
+
+bp = Blueprint("live", __name__)
+
+RESERVED_THREADS = 8
+RETRY_AFTER = 30
+
+
+@bp.get("/w/<int:workspace_id>/live")
+@passive
+@workspace_view()
+def stream(workspace_id: int) -> ResponseReturnValue:
+    """Stream a workspace's changes, from the event named by ``Last-Event-ID`` or ``?after=`` on."""
+    after = _after()
+    if request.method == "HEAD":
+        return Response(mimetype="text/event-stream", headers=HEADERS)  # opens nothing
+    user = current_user()
+    hub = services().hub
+    try:
+        opened = hub.subscribe(workspace_id, user.id, user.session_id, capacity=_capacity())
+    except HubFullError:
+        return _later()
+    try:
+        # Only now: what happens from here on waits in the stream, so nothing falls between.
+        first, told = first_frames(workspace_id, after)
+    except BaseException:
+        hub.unsubscribe(opened)
+        raise
+    return StreamResponse(hub, opened, first, told)
+
+
+def _capacity() -> int:
+    """Return how many streams there may be: many of those that need no thread of the server."""
+    if services().hub.gateway.is_running and connection_of(request.environ) is not None:
+        return config().live_streams
+    return max(1, min(config().live_streams, config().threads - RESERVED_THREADS))
+
+
+def _later() -> Response:
+    response = make_response("", 503)
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+@bp.get("/w/<int:workspace_id>/live/poll")
+@passive
+@workspace_view()
+def poll(workspace_id: int) -> ResponseReturnValue:
+    """Return the same events as JSON: ``last``, ``resync`` and ``events`` of id, topic and data."""
+    with db.read() as session:
+        after = _after()
+        if after is None:
+            found = events.Missed((), events.newest_id(session))
+        else:
+            found = events.missed(session, workspace_id, after)
+    return jsonify(
+        last=found.last,
+        resync=found.resync,
+        events=[{"id": e.id, "topic": e.topic, "data": e.payload} for e in found.events],
+    )
+
+
+def _after() -> int | None:
+    text = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID):
+        raise InvalidError()
+    return int(text)

@@ -1,0 +1,219 @@
+"""Fetching what customers sent, after its message can be seen. A failure costs a file, never a message.
+
+Like names, files are fetched by a chore of the workers: a row of ``attachments`` that waits says when it is
+due. What was claimed and not finished (the process died) is due again after a while.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db, storage
+from host.channels.models import AccountState, ChannelAccount
+from host.delivery.ports import AdapterDirectory
+from host.inbox.models import Attachment, AttachmentState, Message
+from host.live.publish import publish
+from host.media import pictures, sniff
+from host.media.inbound import client_for
+from host.media.limits import MAX_BYTES
+from host.media.retention import Retention
+from host.sdk.accounts import ref as account_ref
+from host.sdk.capabilities import InboundMedia
+from host.sdk.channel import AccountRef
+from host.sdk.errors import FetchError, FileEndedError, ForbiddenAddressError
+from host.sdk.http import OpenResponse, TooMuchError
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Files fetched at a time: a slow one holds three others up and no more."""
+MOST = 8
+"""Files claimed at a time: even if each takes as long as it may, they are done before their claim ends."""
+CLAIM = timedelta(minutes=5)
+PARKED = timedelta(hours=1)
+DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 6 * 3600))
+"""Between the tries of one file; after the last it stays a link."""
+TOTAL_SECONDS = 120.0
+REDIRECTS = 3
+GONE = frozenset({403, 404, 410})
+"""How a provider says that an address has ended."""
+LATER = frozenset({408, 425, 429})
+
+_AWAY: Mapping[str, Any] = {"due_at": None, "storage_key": None}
+"""Of a file that is not with us, even if a process died just before it would have been."""
+
+_attachments = Attachment.metadata.tables["attachments"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A file to fetch.
+
+    :param arrived_at: when its message came; what retention counts from.
+    """
+
+    id: int
+    kind: str
+    url: str
+    account: AccountRef
+    arrived_at: datetime
+    failures: int
+
+
+def fetch_due(directory: AdapterDirectory, *, most: int = MOST) -> int:
+    """Fetch up to *most* files that are due; return how many there were."""
+    now = clock.now()
+    with db.read() as session:
+        if session.execute(sa.select(Attachment.id).where(*_is_due(now)).limit(1)).first() is None:
+            return 0
+    claimed = db.write(_claim, most)
+    if claimed:
+        with ThreadPoolExecutor(min(AT_ONCE, len(claimed)), "fetch-file") as pool:
+            for _ in pool.map(lambda one: _fetch(directory, one), claimed):
+                pass
+    return len(claimed)
+
+
+def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return Attachment.state == AttachmentState.WAITING, Attachment.due_at <= now
+
+
+def _claim(session: Session, most: int) -> list[_Due]:
+    """Take files for this process: whoever else looks finds them due only after a while."""
+    now = clock.now()
+    rows = session.execute(
+        sa.select(Attachment, Message.created_at, ChannelAccount)
+        .join(Message, Message.id == Attachment.message_id)
+        .join(ChannelAccount, ChannelAccount.id == Message.account_id)
+        .where(*_is_due(now))
+        .order_by(Attachment.due_at)
+        .limit(most)
+        .with_for_update(skip_locked=True, of=Attachment)
+    ).all()
+    claimed = []
+    for attachment, arrived_at, account in rows:
+        if (
+            attachment.url is None
+            or account.state == AccountState.DISCONNECTED
+            or not Retention.of(account.settings).stores
+        ):
+            attachment.state, attachment.due_at = AttachmentState.LINKED, None
+            continue
+        attachment.due_at = now + CLAIM
+        claimed.append(
+            _Due(
+                attachment.id,
+                attachment.kind,
+                attachment.url,
+                account_ref(account),
+                arrived_at,
+                attachment.failures,
+            )
+        )
+    session.flush()
+    return claimed
+
+
+def _fetch(directory: AdapterDirectory, due: _Due) -> None:
+    try:
+        adapter = directory.adapter(due.account.channel)
+        if adapter is None:
+            db.write(_set, due.id, {"due_at": clock.now() + PARKED})
+            return
+        _take(due, adapter.locate(due.account, due.url), adapter.inbound_media())
+    except FileEndedError:
+        db.write(_set, due.id, {**_AWAY, "state": AttachmentState.EXPIRED})
+    except ForbiddenAddressError as error:
+        log.warning("file %s of channel %s is not fetched: %s", due.id, due.account.channel, error)
+        db.write(_set, due.id, {**_AWAY, "state": AttachmentState.OUTSIDE})
+    except FetchError as error:
+        _try_later(due, str(error), final=isinstance(error, TooMuchError))
+    except Exception:
+        log.exception("file %s of channel %s could not be fetched", due.id, due.account.channel)
+        _try_later(due, "a fault of the desk")
+
+
+def _take(due: _Due, url: str, media: InboundMedia) -> None:
+    client = client_for(media.hosts)
+    with client.open(url, max_bytes=MAX_BYTES, follow=REDIRECTS, total_timeout=TOTAL_SECONDS) as answer:
+        if answer.status in GONE:
+            db.write(_set, due.id, {**_AWAY, "state": AttachmentState.EXPIRED})
+            return
+        if answer.status != 200:
+            final = 400 <= answer.status < 500 and answer.status not in LATER
+            _try_later(due, f"the provider answers {answer.status}", final=final)
+            return
+        _keep(due, answer)
+
+
+def _keep(due: _Due, answer: OpenResponse) -> None:
+    with storage.current().stage(answer, most=MAX_BYTES) as staged:
+        with staged.open() as file:
+            content_type = sniff.settled(
+                file.read(sniff.HEAD), told=answer.headers.get("content-type", ""), kind=due.kind
+            )
+            size = pictures.measured(file) if content_type.startswith("image/") else None
+        if not staged.size:
+            _try_later(due, "the provider's file is empty")
+            return
+        if not sniff.may_be(due.kind, content_type):
+            _try_later(due, f"the provider answers with {content_type}")
+            return
+        # The row first, then the bytes (see host.storage), and only then is it ours to show.
+        if not db.write(_set, due.id, {"storage_key": staged.key}):
+            return
+        staged.keep()
+        ends_at = Retention.of(due.account.settings).ends_at(due.arrived_at)
+        db.write(
+            _set,
+            due.id,
+            {
+                "state": AttachmentState.STORED,
+                "due_at": ends_at,
+                "failures": 0,
+                "content_type": content_type,
+                "size": staged.size,
+                "width": size and size[0],
+                "height": size and size[1],
+            },
+        )
+
+
+def _try_later(due: _Due, reason: str, *, final: bool = False) -> None:
+    failures = due.failures + 1
+    if final or failures > len(DELAYS):
+        log.warning("file %s of channel %s stays a link: %s", due.id, due.account.channel, reason)
+        db.write(_set, due.id, {**_AWAY, "state": AttachmentState.LINKED, "failures": failures})
+        return
+    log.info("file %s of channel %s is tried again: %s", due.id, due.account.channel, reason)
+    db.write(_set, due.id, {"due_at": clock.now() + DELAYS[failures - 1], "failures": failures})
+
+
+def _set(session: Session, attachment_id: int, values: Mapping[str, Any]) -> bool:
+    """Write what became of a file; tell whether it was still waited for."""
+    waits = _attachments.c.id == attachment_id, _attachments.c.state == AttachmentState.WAITING
+    changed = session.execute(sa.update(_attachments).where(*waits).values(values))
+    if not changed.rowcount:  # type: ignore[attr-defined]
+        return False
+    if "state" in values:
+        tell(session, attachment_id)
+    return True
+
+
+def tell(session: Session, attachment_id: int) -> None:
+    """Let browsers look at the message of a file again."""
+    row = session.execute(
+        sa.select(Message.id, Message.conversation_id, Message.workspace_id)
+        .join(Attachment, Attachment.message_id == Message.id)
+        .where(Attachment.id == attachment_id)
+    ).one_or_none()
+    if row is not None:
+        publish(session, row.workspace_id, "state", {"conversation": row.conversation_id, "message": row.id})

@@ -1,0 +1,66 @@
+"""Handing out bytes we keep, in parts where a player asks for parts, and so that they can do nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+from urllib.parse import quote
+
+from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import dump_options_header
+from werkzeug.wsgi import wrap_file
+
+INLINE = frozenset(
+    {
+        *("image/png", "image/jpeg", "image/gif", "image/webp"),
+        *("audio/aac", "audio/mp4", "audio/wav", "audio/mpeg", "audio/ogg", "audio/webm"),
+        *("video/mp4", "video/quicktime", "video/ogg", "video/webm"),
+    }
+)
+"""What a browser may show instead of saving it; it can hold no script."""
+
+TYPED = INLINE | {"application/pdf"}
+"""What is called by its name; everything else goes out as plain bytes."""
+
+SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
+
+
+def send(file: BinaryIO, *, content_type: str, name: str, key: str, download: bool = False) -> Response:
+    """Return a response with the bytes of *file*, or with the part of them the request asks for.
+
+    :param content_type: as found in the bytes; anything but :data:`INLINE` is to be saved.
+    :param key: changes with the content.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    response = Response(wrap_file(request.environ, file), direct_passthrough=True)
+    response.content_length = size
+    response.set_etag(key[:32])
+    harmless(response, content_type=content_type, name=name, download=download)
+    response.call_on_close(file.close)
+    try:
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+    except RequestedRangeNotSatisfiable:
+        response.close()
+        raise
+    return response
+
+
+def harmless(response: Response, *, content_type: str, name: str, download: bool) -> None:
+    """Set what a browser is told about bytes from outside, so that they are looked at and nothing else."""
+    bare = content_type.partition(";")[0].strip().lower()
+    response.headers["Content-Type"] = bare if bare in TYPED else "application/octet-stream"
+    response.headers["Content-Disposition"] = disposition(name, inline=bare in INLINE and not download)
+    response.headers["Content-Security-Policy"] = SANDBOX
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "private, no-store"
+
+
+def disposition(name: str, *, inline: bool) -> str:
+    """Return a Content-Disposition for a file of any name: plain ASCII, then the whole of it (RFC 6266)."""
+    bare = name.replace("\\", "/").rpartition("/")[2]
+    safe = "".join(character for character in bare if character.isprintable()).strip(" .") or "file"
+    plain = "".join(c if c.isascii() and c not in '"%' else "_" for c in safe)
+    header = dump_options_header("inline" if inline else "attachment", {"filename": plain})
+    return header if plain == safe else f"{header}; filename*=UTF-8''{quote(safe, safe='')}"

@@ -1,0 +1,287 @@
+"""Pictures without what cameras write into them: where, when, by whom and with what they were taken.
+
+Nothing is compressed anew. JPEG, PNG, WebP and GIF are read piece by piece and written again with only the
+pieces that say how to show the picture; which way up it is stays, as the one entry of a metadata block of our
+own. What follows the end of the picture (a film, another picture, an archive) is left out.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL import Image
+
+MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
+"""What decoding takes no more than about 150 MB for; a JPEG is decoded at an eighth of its size."""
+MAX_SCANS = 64
+"""Passes a progressive JPEG may be drawn in: each costs as much as the picture, however few bytes it has."""
+_ORIENTATION = 0x0112
+_DECODING = threading.BoundedSemaphore(2)
+"""Pictures decoded at a time, because of the memory each takes."""
+
+# Pieces that say how to show a picture. What is not named here goes.
+_PNG_KEPT = {
+    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"),
+    *(b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"pHYs", b"acTL", b"fcTL", b"fdAT"),
+}
+_WEBP_KEPT = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
+_GIF_KEPT = {b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"}
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class PictureError(Exception):
+    """The bytes are no whole picture of their type. The message says what is wrong, for a log."""
+
+
+class TooManyPixelsError(PictureError):
+    """Decoding it would take more memory than a picture deserves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as it may be passed on.
+
+    :param width: and *height*: as it is shown, in pixels.
+    """
+
+    content: bytes
+    width: int
+    height: int
+
+
+def clean(content: bytes, content_type: str) -> Picture:
+    """Return the picture *content* without metadata, after decoding it once to see that it is whole.
+
+    :param content_type: one of ``image/jpeg``, ``image/png``, ``image/gif``, ``image/webp``, as sniffed.
+    :raises TooManyPixelsError: for more than :data:`MAX_PIXELS`; nothing was decoded then.
+    :raises PictureError: if it is cut off, damaged, or not of that type.
+    """
+    try:
+        kept = _STRIP[content_type](content)
+    except (IndexError, struct.error, ValueError) as error:
+        raise PictureError("its pieces do not fit together") from error
+    width, height = _decoded(kept, content_type)
+    if orientation_of(kept) in {5, 6, 7, 8}:
+        width, height = height, width
+    return Picture(kept, width, height)
+
+
+def measured(file: BinaryIO) -> tuple[int, int] | None:
+    """Return width and height of the picture in *file*, as it is shown; None if it is none."""
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=tuple(MAX_PIXELS)) as image:
+                width, height = image.size
+                turned = image.format in {"JPEG", "WEBP"} and image.getexif().get(_ORIENTATION) in {
+                    5,
+                    6,
+                    7,
+                    8,
+                }
+    except Exception:  # noqa: BLE001 - whatever a decoder makes of hostile bytes, they have no size then
+        return None
+    return (height, width) if turned else (width, height)
+
+
+def orientation_of(content: bytes) -> int:
+    """Return 1 to 8, which way up a picture is; 1 where it does not say."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content), formats=tuple(MAX_PIXELS)) as image:
+                if _too_large(image):
+                    return 1  # a PNG is decoded to find its metadata
+                value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - whatever a decoder makes of hostile bytes, they then say nothing
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _decoded(content: bytes, content_type: str) -> tuple[int, int]:
+    name = content_type.removeprefix("image/").upper()
+    try:
+        with _DECODING, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content), formats=(name,)) as image:
+                width, height = image.size
+                if _too_large(image):
+                    raise TooManyPixelsError(f"{width} by {height} pixels")
+                # A JPEG can be decoded at an eighth of its size; it is cut off all the same if it is.
+                image.draft(None, (max(1, width // 8), max(1, height // 8)))
+                image.load()
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooManyPixelsError("more pixels than Pillow allows") from error
+    except Exception as error:
+        # A decoder raises all sorts of things; none of them is about us.
+        raise PictureError(f"it cannot be decoded: {type(error).__name__}") from error
+    return width, height
+
+
+def _too_large(image: Image.Image) -> bool:
+    width, height = image.size
+    return width * height > MAX_PIXELS.get(image.format or "", 0)
+
+
+def _exif(orientation: int) -> bytes:
+    """Return TIFF metadata with one entry: which way up."""
+    return struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
+
+
+def _jpeg(content: bytes) -> bytes:
+    """Keep the tables, frames and scans of a JPEG, its colour profile and Adobe's note on its colours."""
+    orientation = orientation_of(content)
+    out = bytearray(b"\xff\xd8")
+    if orientation != 1:
+        block = b"Exif\0\0" + _exif(orientation)
+        out += b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+    at, scans = 2, 0
+    while True:
+        if content[at] != 0xFF:
+            raise ValueError("no marker where one must be")
+        while content[at + 1] == 0xFF:
+            at += 1
+        marker = content[at + 1]
+        if marker == 0xD9:
+            return bytes(out + b"\xff\xd9")
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            at += 2
+            continue
+        length = struct.unpack(">H", content[at + 2 : at + 4])[0]
+        end = at + 2 + length
+        if length < 2 or end > len(content):
+            raise ValueError("a piece is longer than the file")
+        if _keep_segment(marker, content[at + 4 : end]):
+            out += content[at:end]
+        at = end
+        if marker == 0xDA:
+            scans += 1
+            if scans > MAX_SCANS:
+                raise ValueError("it is drawn in too many passes")
+            at = _end_of_scan(content, at)
+            out += content[end:at]
+
+
+def _keep_segment(marker: int, body: bytes) -> bool:
+    if marker == 0xFE:
+        return False
+    if not 0xE0 <= marker <= 0xEF:
+        return True
+    return (
+        (marker == 0xE0 and body.startswith(b"JFIF\0"))
+        or (marker == 0xE2 and body.startswith(b"ICC_PROFILE\0"))
+        or (marker == 0xEE and body.startswith(b"Adobe"))
+    )
+
+
+def _end_of_scan(content: bytes, at: int) -> int:
+    """Return where the next marker is that is neither a stuffed byte nor a restart."""
+    while True:
+        at = content.find(b"\xff", at)
+        if at < 0 or at + 1 >= len(content):
+            raise ValueError("a scan does not end")
+        following = content[at + 1]
+        if following == 0 or 0xD0 <= following <= 0xD7:
+            at += 2
+        elif following == 0xFF:
+            at += 1
+        else:
+            return at
+
+
+def _png(content: bytes) -> bytes:
+    orientation = orientation_of(content)
+    out = bytearray(_PNG_SIGNATURE)
+    at = len(_PNG_SIGNATURE)
+    while True:
+        length, name = struct.unpack(">I4s", content[at : at + 8])
+        end = at + 12 + length
+        if end > len(content):
+            raise ValueError("a piece is longer than the file")
+        if name in _PNG_KEPT:
+            out += content[at:end]
+        if name == b"IHDR" and orientation != 1:
+            out += _png_chunk(b"eXIf", _exif(orientation))
+        if name == b"IEND":
+            return bytes(out)
+        at = end
+
+
+def _png_chunk(name: bytes, body: bytes) -> bytes:
+    from zlib import crc32
+
+    return struct.pack(">I4s", len(body), name) + body + struct.pack(">I", crc32(name + body))
+
+
+def _webp(content: bytes) -> bytes:
+    orientation = orientation_of(content)
+    whole = 8 + struct.unpack("<I", content[4:8])[0]
+    if whole > len(content):
+        raise ValueError("it is cut off")
+    chunks: list[tuple[bytes, bytes]] = []
+    at = 12
+    while at + 8 <= whole:
+        name, length = struct.unpack("<4sI", content[at : at + 8])
+        if at + 8 + length > whole:
+            raise ValueError("a piece is longer than the file")
+        if name in _WEBP_KEPT:
+            chunks.append((name, content[at + 8 : at + 8 + length]))
+        at += 8 + length + length % 2
+    if chunks and chunks[0][0] == b"VP8X":
+        flags = chunks[0][1][0] & ~0b0000_1100
+        if orientation != 1:
+            flags |= 0b0000_1000
+            chunks.append((b"EXIF", _exif(orientation)))
+        chunks[0] = (b"VP8X", bytes([flags]) + chunks[0][1][1:])
+    body = b"".join(
+        name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for name, data in chunks
+    )
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def _gif(content: bytes) -> bytes:
+    """Keep pictures, their timing and the loop; comments and what programs added go."""
+    flags = content[10]
+    at = 13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
+    out = bytearray(content[:at])
+    while True:
+        start, introducer = at, content[at]
+        if introducer == 0x3B:
+            return bytes(out + b"\x3b")
+        if introducer == 0x2C:
+            local = content[at + 9]
+            at += 10 + (3 << ((local & 7) + 1) if local & 0x80 else 0) + 1
+            at = _blocks_end(content, at)
+            out += content[start:at]
+        elif introducer == 0x21:
+            label = content[at + 1]
+            first = content[at + 3 : at + 3 + content[at + 2]]
+            at = _blocks_end(content, at + 2)
+            if label == 0xF9 or (label == 0xFF and first in _GIF_KEPT):
+                out += content[start:at]
+        else:
+            raise ValueError("no block where one must be")
+
+
+def _blocks_end(content: bytes, at: int) -> int:
+    """Return where a row of sub-blocks that begins at *at* ends."""
+    while length := content[at]:
+        at += 1 + length
+    return at + 1
+
+
+_STRIP: dict[str, Callable[[bytes], bytes]] = {
+    "image/jpeg": _jpeg,
+    "image/png": _png,
+    "image/webp": _webp,
+    "image/gif": _gif,
+}

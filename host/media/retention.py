@@ -1,0 +1,46 @@
+"""How long the files customers send are kept, by the account's setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+SETTING = "media_days"
+DEFAULT = 30
+MOST = 3650
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """An account's choice.
+
+    :param days: how long a file is kept, counted from its message's arrival; 0: not at all, only linked;
+        None: as long as its message.
+    """
+
+    days: int | None = DEFAULT
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Retention:
+        """Return what an account's *settings* say; the default for anything that is no choice."""
+        value = settings.get(SETTING, DEFAULT)
+        if value == "keep":
+            return cls(None)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
+            return cls(value)
+        return cls()
+
+    @property
+    def setting(self) -> int | str:
+        """The choice as an account's settings hold it."""
+        return "keep" if self.days is None else self.days
+
+    @property
+    def stores(self) -> bool:
+        return self.days != 0
+
+    def ends_at(self, arrived_at: datetime) -> datetime | None:
+        """Return when a file that came then is removed; None: never."""
+        return None if self.days is None else arrived_at + timedelta(days=self.days)

@@ -1,0 +1,159 @@
+"""What a file is, from its bytes. Neither its name nor what its sender says about it is believed."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+
+from host.sdk.messages import MessageKind
+
+HEAD = 64 * 1024
+"""How much of a file :func:`content_type` wants to see."""
+
+OCTETS = "application/octet-stream"
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"\0\0\1\0", "image/x-icon"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\3\4", "application/zip"),
+    (b"PK\5\6", "application/zip"),
+    (b"\x1f\x8b", "application/gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"Rar!\x1a\x07", "application/vnd.rar"),
+    (b"MZ", "application/vnd.microsoft.portable-executable"),
+    (b"\x7fELF", "application/x-executable"),
+    (b"ID3", "audio/mpeg"),
+    (b"fLaC", "audio/flac"),
+    (b"#!AMR", "audio/amr"),
+)
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+
+# Brands of the ISO base media format (ISO/IEC 14496-12 and the register at mp4ra.org).
+_STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+_MARKUP = re.compile(
+    rb"<(?:!doctype\s+html|html|head|body|script|iframe|svg|math|img|a|title|table|style|meta|form|\?xml)\b"
+    rb"|<\?xml|<!--",
+    re.IGNORECASE,
+)
+
+
+def content_type(head: bytes) -> str:
+    """Return the content type of a file whose first bytes are *head*.
+
+    ``application/octet-stream`` for what nothing is known about; text is ``text/plain``, unless a browser
+    might take it for markup.
+    """
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    for look in (_riff, _iso, _matroska, _ogg, _mpeg_audio, _text):
+        name = look(head)
+        if name:
+            return name
+    return OCTETS
+
+
+def kind_of(content_type: str) -> MessageKind:
+    """Return what a message with such a file is."""
+    if content_type in {"image/jpeg", "image/png", "image/gif", "image/webp"}:
+        return MessageKind.IMAGE
+    main = content_type.partition("/")[0]
+    return {"video": MessageKind.VIDEO, "audio": MessageKind.AUDIO}.get(main, MessageKind.FILE)
+
+
+def settled(head: bytes, *, told: str, kind: str) -> str:
+    """Return the content type of a file that was fetched: what its bytes say.
+
+    :param told: the type its server gave; only believed between sound and film of one container.
+    :param kind: what the message said it is.
+    """
+    found = content_type(head)
+    main, _, rest = found.partition("/")
+    if main == "video" and (kind == MessageKind.AUDIO or told.strip().lower().startswith("audio/")):
+        return f"audio/{rest}"
+    return found
+
+
+def may_be(kind: str, content_type: str) -> bool:
+    """Tell whether such a file can be what a message of *kind* came with; a page of HTML is no film."""
+    main = content_type.partition("/")[0]
+    wanted = {
+        MessageKind.IMAGE: {"image", "video"},
+        MessageKind.STICKER: {"image", "video"},
+        MessageKind.VIDEO: {"video", "image"},
+        MessageKind.AUDIO: {"audio"},
+    }.get(kind)  # type: ignore[call-overload]
+    return wanted is None or main in wanted or content_type == OCTETS
+
+
+def _riff(head: bytes) -> str:
+    return _RIFF.get(head[8:12], "") if head[:4] == b"RIFF" else ""
+
+
+def _iso(head: bytes) -> str:
+    """Tell MP4, QuickTime, M4A and the still pictures of that family apart."""
+    if head[4:8] != b"ftyp":
+        # QuickTime of old has no brand.
+        return "video/quicktime" if head[4:8] in {b"moov", b"mdat", b"wide", b"free", b"pnot"} else ""
+    size = min(int.from_bytes(head[:4], "big"), len(head))
+    brand = head[8:12]
+    brands = {brand, *(head[at : at + 4] for at in range(16, size, 4))}
+    if brand in _STILLS:
+        return "image/avif" if brand.startswith(b"avi") else "image/heic"
+    if brand in {b"M4A ", b"M4B ", b"F4A "}:
+        return "audio/mp4"
+    if brand == b"qt  ":
+        return "video/quicktime"
+    if brands & _STILLS and b"isom" not in brands:
+        return "image/heic"
+    # A recorder in a browser writes sound under the brands of video; its tracks tell, if they come first.
+    if b"hdlr" in head and b"soun" in head and b"vide" not in head:
+        return "audio/mp4"
+    return "video/mp4"
+
+
+def _matroska(head: bytes) -> str:
+    if not head.startswith(b"\x1a\x45\xdf\xa3"):
+        return ""
+    main = "audio" if b"A_" in head and b"V_" not in head else "video"
+    return f"{main}/webm" if b"webm" in head[:64] else f"{main}/x-matroska"
+
+
+def _ogg(head: bytes) -> str:
+    if not head.startswith(b"OggS"):
+        return ""
+    return "video/ogg" if b"theora" in head[:512] or b"BBCD\0" in head[:512] else "audio/ogg"
+
+
+def _mpeg_audio(head: bytes) -> str:
+    """Recognise frames of MPEG audio and ADTS AAC, which have no magic but a synchronising word."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return ""
+    if head[1] & 0xF6 == 0xF0:
+        return "audio/aac" if (head[2] >> 2) & 0xF < 13 else ""
+    layer, rate, frequency = (head[1] >> 1) & 3, head[2] >> 4, (head[2] >> 2) & 3
+    return "audio/mpeg" if layer and rate not in {0, 15} and frequency != 3 else ""
+
+
+def _text(head: bytes) -> str:
+    bare = head.lstrip(b"\xef\xbb\xbf\xfe\xff \t\r\n\f\0")
+    if _MARKUP.search(bare[:1024]):
+        if re.search(rb"<svg\b", bare[:4096], re.IGNORECASE):
+            return "image/svg+xml"
+        return "text/xml" if bare[:5].lower() == b"<?xml" else "text/html"
+    if not head or any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head):
+        return ""
+    decode: Callable[..., str] = codecs.getincrementaldecoder("utf-8")().decode
+    try:
+        decode(head)
+    except UnicodeDecodeError:
+        return ""
+    return "text/plain"

@@ -1,0 +1,126 @@
+"""Making a voice note out of sound a channel does not take, where PyAV is installed.
+
+A decoder of foreign bytes runs in a process of its own, with limits and without a network: it only reads the
+one file and writes the other.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from flask_babel import lazy_gettext as _l
+
+from host import child
+from host.media.limits import MAX_BYTES, FileRefusedError, too_large, type_name, type_names
+from host.sdk.capabilities import MediaLimits
+from host.sdk.messages import MessageKind
+from host.storage import Readable
+
+TIMEOUT_SECONDS = 60.0
+CHUNK = 256 * 1024
+SOURCES = {
+    "audio/aac": "aac",
+    "audio/amr": "amr",
+    "audio/flac": "flac",
+    "audio/mp4": "mov",
+    "audio/mpeg": "mp3",
+    "audio/ogg": "ogg",
+    "audio/wav": "wav",
+    "audio/webm": "matroska",
+    "audio/x-matroska": "matroska",
+}
+"""What can be read, and by which demuxer: none is chosen by the bytes, for some open other files."""
+TARGETS = {"audio/mp4": ("ipod", "aac"), "audio/aac": ("adts", "aac"), "audio/wav": ("wav", "pcm_s16le")}
+"""What can be written, best first: container and codec."""
+_converting = threading.BoundedSemaphore(2)
+"""At a time, in one process."""
+ENDINGS = {"audio/mp4": "m4a", "audio/aac": "aac", "audio/wav": "wav"}
+
+
+@cache
+def is_available() -> bool:
+    """Tell whether this installation can convert sound (``pip install lobby[av]``)."""
+    return importlib.util.find_spec("av") is not None
+
+
+def taken(media: Mapping[MessageKind, MediaLimits]) -> Mapping[MessageKind, MediaLimits]:
+    """Return what may be chosen where *media* is what a channel takes: that, and what can become it."""
+    sound = media.get(MessageKind.AUDIO)
+    if sound is None or not is_available() or target_of(sound.content_types) is None:
+        return media
+    return {**media, MessageKind.AUDIO: replace(sound, content_types=sound.content_types | SOURCES.keys())}
+
+
+def target_of(types: frozenset[str]) -> str | None:
+    """Return what to convert to where *types* are taken; None where nothing of them can be written."""
+    return next((one for one in TARGETS if one in types), None)
+
+
+@contextmanager
+def converted(stream: Readable, content_type: str, types: frozenset[str]) -> Iterator[tuple[BinaryIO, str]]:
+    """Yield the sound in *stream* as a file of one of *types*, and which it is.
+
+    :param content_type: as sniffed.
+    :raises FileRefusedError: codes ``type_not_allowed`` where it cannot be converted here, ``broken_sound``
+        where what it holds cannot be read, or is too long.
+    """
+    target = target_of(types)
+    if target is None or content_type not in SOURCES or not is_available():
+        raise _refusal(content_type, types)
+    with tempfile.TemporaryDirectory(prefix="lobby-sound-") as folder:
+        source, made = Path(folder) / "in", Path(folder) / "out"
+        _write(source, stream)
+        with _converting:
+            ended = child.run(
+                "host.media.transcode_child",
+                str(source),
+                SOURCES[content_type],
+                str(made),
+                *TARGETS[target],
+                timeout=TIMEOUT_SECONDS,
+            )
+        if ended.data != b"done":
+            raise FileRefusedError(
+                "broken_sound",
+                _l("The sound is damaged or too long, so it could not be converted."),
+                next_step=_l("It can be sent as it is as %(types)s.", types=type_names(types)),
+            )
+        with made.open("rb") as file:
+            yield file, target
+
+
+def _write(path: Path, stream: Readable) -> None:
+    size = 0
+    with path.open("wb") as file:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if size > MAX_BYTES:
+                raise too_large(MAX_BYTES)
+            file.write(chunk)
+
+
+def renamed(name: str, content_type: str) -> str:
+    """Return *name* with the ending of what it was converted to."""
+    stem = name.rpartition(".")[0] or name
+    return f"{stem}.{ENDINGS[content_type]}" if stem else ""
+
+
+def _refusal(content_type: str, types: frozenset[str]) -> FileRefusedError:
+    return FileRefusedError(
+        "type_not_allowed",
+        _l("This channel takes no %(type)s file.", type=type_name(content_type)),
+        next_step=_l("It takes %(types)s.", types=type_names(types))
+        if is_available()
+        else _l(
+            "It takes %(types)s. An admin can install what converts others (lobby[av]).",
+            types=type_names(types),
+        ),
+    )

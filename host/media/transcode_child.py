@@ -1,0 +1,63 @@
+"""The child of :mod:`host.media.transcode`: reads one file of sound, writes another, and says so."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from host import child_limits
+
+CPU_SECONDS = 50
+MEMORY = 768 * 1024**2
+MOST_BYTES = 25 * 1024**2
+MOST_SECONDS = 60 * 60
+RATE = 44_100
+BIT_RATE = 96_000
+
+
+def main() -> None:
+    """Convert, and write ``done`` to the descriptor that was given; anything else is a failure."""
+    source, demuxer, target, container, codec, report = sys.argv[2:8]
+    child_limits.limit(cpu_seconds=CPU_SECONDS, memory=MEMORY, addresses=4 * MEMORY, file=MOST_BYTES)
+    child_limits.leave_network()
+    convert(source, demuxer, target, container, codec)
+    os.write(int(report), b"done")
+
+
+def convert(source: str, demuxer: str, target: str, container: str, codec: str) -> None:
+    """Convert the first stream of sound in *source*.
+
+    :raises Exception: whatever the library makes of hostile bytes; ValueError for too much or none of it.
+    """
+    import av
+    from av.audio.resampler import AudioResampler
+
+    options = {"movflags": "+faststart"} if container == "ipod" else {}
+    open_: Any = av.open
+    with (
+        open(source, "rb") as file,
+        open_(file, format=demuxer) as given,
+        open_(target, "w", format=container, options=options) as made,
+    ):
+        if not given.streams.audio:
+            raise ValueError("there is no sound in it")
+        stream = made.add_stream(codec, rate=RATE)
+        stream.layout = "mono" if given.streams.audio[0].codec_context.channels == 1 else "stereo"
+        if codec == "aac":
+            stream.bit_rate = BIT_RATE
+        resampler = AudioResampler(stream.codec_context.format, stream.codec_context.layout, RATE)
+        samples = 0
+        for frame in given.decode(given.streams.audio[0]):
+            frame.pts = None
+            for piece in resampler.resample(frame):
+                samples += piece.samples
+                if samples > MOST_SECONDS * RATE:
+                    raise ValueError("it is too long")
+                made.mux(stream.encode(piece))
+        for piece in resampler.resample(None):
+            samples += piece.samples
+            made.mux(stream.encode(piece))
+        if not samples:
+            raise ValueError("there is no sound in it")
+        made.mux(stream.encode(None))

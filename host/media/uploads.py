@@ -1,0 +1,322 @@
+"""Taking a file somebody wants to send: what it is, whether it is whole, and where it is kept until then."""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import unicodedata
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host import clock, db, storage
+from host.errors import TooManyError, UnavailableError
+from host.inbox.cleaning import clean_short
+from host.inbox.models import Attachment, AttachmentState
+from host.media import films, limits, pictures, sniff, transcode
+from host.media.limits import MAX_BYTES, FileRefusedError
+from host.media.models import Upload as UploadRow
+from host.sdk.capabilities import MediaLimits
+from host.sdk.messages import MessageKind
+
+log = logging.getLogger(__name__)
+
+KEPT = timedelta(days=1)
+"""How long a file waits to be sent."""
+MOST_WAITING = 200
+"""Files of one person that may wait at a time."""
+MOST_WAITING_BYTES = 1024 * 1024 * 1024
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES}
+
+Allowed = Mapping[MessageKind, MediaLimits]
+"""What a channel can send: ``Capabilities.media``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was taken.
+
+    :param id: what it is called outside.
+    :param content_type: what its bytes are.
+    :param size: bytes, without the metadata a picture came with.
+    :param width: and *height*: of a picture, as it is shown, in pixels; else None.
+    """
+
+    id: str
+    workspace_id: int
+    kind: MessageKind
+    name: str
+    content_type: str
+    size: int
+    width: int | None
+    height: int | None
+    storage_key: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: UploadRow) -> Upload:
+        return cls(
+            id=row.uuid,
+            workspace_id=row.workspace_id,
+            kind=MessageKind(row.kind),
+            name=row.name,
+            content_type=row.content_type,
+            size=row.size,
+            width=row.width,
+            height=row.height,
+            storage_key=row.storage_key,
+            created_at=row.created_at,
+        )
+
+
+def take(
+    stream: storage.Readable,
+    name: str,
+    *,
+    workspace_id: int,
+    user_id: int | None,
+    media: Allowed | None = None,
+) -> Upload:
+    """Keep the file in *stream* for a day, to be sent. Not to be called inside a transaction.
+
+    Its type is found in its bytes. A picture is decoded once to see that it is whole, and loses everything
+    the camera wrote into it but which way up it is; a film loses where it was taken. Sound the channel does
+    not take becomes sound it takes, where that can be done here.
+
+    :param name: as its sender calls it; only shown.
+    :param user_id: who uploads it; None: a program.
+    :param media: what the channel it is meant for allows, see :class:`~host.sdk.capabilities.Capabilities`;
+        None: anything.
+    :raises FileRefusedError: codes ``empty``, ``too_large``, ``broken_picture``, ``too_many_pixels``,
+        ``picture_type``, and those of :func:`host.media.limits.check` and
+        :func:`host.media.transcode.converted`.
+    :raises UnavailableError: if it cannot be written.
+    :raises TooManyError: if too many files of that person wait already.
+    """
+    if user_id is not None:
+        _check_quota(user_id)
+    head = stream.read(sniff.HEAD)
+    if not head:
+        raise FileRefusedError(
+            "empty", _l("The file is empty."), next_step=_l("Choose another one."), status=400
+        )
+    content_type = sniff.content_type(head)
+    kind = sniff.kind_of(content_type)
+    most = MAX_BYTES if media is None or kind not in media else min(MAX_BYTES, media[kind].max_bytes)
+    joined: storage.Readable = _Joined(head, stream)
+    types = frozenset() if media is None or kind not in media else media[kind].content_types
+    if kind is MessageKind.AUDIO and types and content_type not in types:
+        with transcode.converted(joined, content_type, types) as (file, made):
+            return _keep(file, workspace_id, user_id, kind, transcode.renamed(name, made), made, most)
+    limits.check(kind, content_type, 0, media)
+    width = height = None
+    if kind is MessageKind.IMAGE:
+        picture = _picture(joined, content_type)
+        joined, width, height = io.BytesIO(picture.content), picture.width, picture.height
+    elif content_type.startswith("image/"):
+        # What is written into these is not understood here, so it cannot be taken out.
+        raise FileRefusedError(
+            "picture_type",
+            _l("Pictures of this type may give away where they were taken, and that cannot be removed."),
+            next_step=_l("Save it as JPEG or PNG and choose that."),
+        )
+    elif content_type in films.TYPES:
+        joined = films.Cleaned(joined)
+    return _keep(joined, workspace_id, user_id, kind, name, content_type, most, width, height)
+
+
+def _keep(
+    content: storage.Readable,
+    workspace_id: int,
+    user_id: int | None,
+    kind: MessageKind,
+    name: str,
+    content_type: str,
+    most: int,
+    width: int | None = None,
+    height: int | None = None,
+) -> Upload:
+    try:
+        staged = storage.current().stage(content, most=most)
+    except storage.TooLargeError as error:
+        raise limits.too_large(error.most) from None
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise  # of the one who sends
+        log.error("a file could not be written: %s", error)
+        raise UnavailableError(
+            _l("The desk cannot store files at the moment."),
+            next_step=_l("Tell an admin: its disk may be full."),
+        ) from None
+    with staged:
+        upload = Upload(
+            id=uuid.uuid4().hex,
+            workspace_id=workspace_id,
+            kind=kind,
+            name=clean_name(name),
+            content_type=content_type,
+            size=staged.size,
+            width=width,
+            height=height,
+            storage_key=staged.key,
+            created_at=clock.now(),
+        )
+        db.write(_insert, upload, user_id)
+        staged.keep()
+    return upload
+
+
+def clean_name(name: str) -> str:
+    """Return a file's name without folders, control characters and what turns text around; 255 at most."""
+    bare = name.replace("\\", "/").rpartition("/")[2]
+    printable = "".join(
+        one for one in bare if unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    )
+    short = clean_short(printable, 255) or ""
+    if len(printable.strip()) > 255:
+        stem, dot, ending = printable.strip().rpartition(".")
+        if dot and len(ending) <= 16:
+            short = f"{stem[: 254 - len(ending)]}.{ending}"
+    return "" if short.strip(". ") == "" else short
+
+
+def get(session: Session, workspace_id: int, upload_id: str) -> Upload | None:
+    """Return an upload of the workspace by what it is called outside, or None."""
+    query = sa.select(UploadRow).where(UploadRow.uuid == upload_id, UploadRow.workspace_id == workspace_id)
+    row = session.scalars(query).one_or_none()
+    return None if row is None else Upload.of(row)
+
+
+def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> list[Upload]:
+    """Take uploads for a message, in the order given; each goes into one message only.
+
+    :func:`add_to_message` then makes each an attachment.
+
+    :raises FileRefusedError: code ``upload_gone`` if one is not there any more, was sent already, or
+        belongs to another workspace.
+    """
+    if not upload_ids:
+        return []
+    query = sa.select(UploadRow).where(
+        UploadRow.workspace_id == workspace_id,
+        UploadRow.uuid.in_(upload_ids),
+        UploadRow.attached_at.is_(None),
+        UploadRow.created_at > clock.now() - KEPT,
+    )
+    rows = {row.uuid: row for row in session.scalars(query.order_by(UploadRow.id).with_for_update())}
+    if set(rows) != set(upload_ids) or len(rows) != len(upload_ids):
+        raise FileRefusedError(
+            "upload_gone",
+            _l("A file is no longer here: it waited for more than a day, or was sent already."),
+            next_step=_l("Add it again."),
+            status=409,
+        )
+    now = clock.now()
+    for row in rows.values():
+        row.attached_at = now
+    session.flush()
+    return [Upload.of(rows[one]) for one in upload_ids]
+
+
+def add_to_message(session: Session, message_id: int, upload: Upload) -> Attachment:
+    """Make an upload that was taken with :func:`attach` a file of one of our messages."""
+    attachment = Attachment(
+        workspace_id=upload.workspace_id,
+        message_id=message_id,
+        kind=str(upload.kind),
+        name=upload.name,
+        content_type=upload.content_type,
+        size=upload.size,
+        width=upload.width,
+        height=upload.height,
+        storage_key=upload.storage_key,
+        state=AttachmentState.STORED,
+    )
+    session.add(attachment)
+    session.flush()
+    return attachment
+
+
+def _check_quota(user_id: int) -> None:
+    query = (
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(UploadRow.size), 0))
+        .select_from(UploadRow)
+        .where(
+            UploadRow.user_id == user_id,
+            UploadRow.attached_at.is_(None),
+            UploadRow.created_at > clock.now() - KEPT,
+        )
+    )
+    with db.read() as session:
+        waiting, size = session.execute(query).one()
+    if waiting >= MOST_WAITING or size >= MOST_WAITING_BYTES:
+        raise TooManyError(
+            _l("Many files of yours wait to be sent already: %(count)d.", count=waiting),
+            next_step=_l("Send some of them, or wait until tomorrow."),
+            retry_after=3600,
+        )
+
+
+def _picture(stream: storage.Readable, content_type: str) -> pictures.Picture:
+    content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise limits.too_large(MAX_BYTES)
+    try:
+        return pictures.clean(content, content_type)
+    except pictures.TooManyPixelsError as error:
+        log.info("a picture was refused: %s", error)
+        most = pictures.MAX_PIXELS[content_type.removeprefix("image/").upper()] // 1_000_000
+        raise FileRefusedError(
+            "too_many_pixels",
+            _l("The picture has more than %(most)d million pixels.", most=most),
+            next_step=_l("Make it smaller and choose it again."),
+        ) from None
+    except pictures.PictureError as error:
+        log.info("a picture was refused: %s", error)
+        raise FileRefusedError(
+            "broken_picture",
+            _l("The picture is damaged or not complete."),
+            next_step=_l("Open it, save it again, and choose that."),
+        ) from None
+
+
+def _insert(session: Session, upload: Upload, user_id: int | None) -> None:
+    session.add(
+        UploadRow(
+            uuid=upload.id,
+            workspace_id=upload.workspace_id,
+            user_id=user_id,
+            kind=str(upload.kind),
+            name=upload.name,
+            content_type=upload.content_type,
+            size=upload.size,
+            width=upload.width,
+            height=upload.height,
+            storage_key=upload.storage_key,
+            created_at=upload.created_at,
+        )
+    )
+
+
+class _Joined:
+    """What was read of a stream already, and then the rest of it."""
+
+    def __init__(self, head: bytes, rest: storage.Readable) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        if size < 0:
+            head, self._head = self._head, b""
+            return head + self._rest.read()
+        head, self._head = self._head[:size], self._head[size:]
+        return head if len(head) == size else head + self._rest.read(size - len(head))

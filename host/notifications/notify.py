@@ -1,0 +1,128 @@
+"""Telling people something, and what they were told. What writes runs inside ``host.db.write``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host import clock
+from host.accounts.models import Membership, Role, User, Workspace
+from host.accounts.sessions import CurrentUser
+from host.notifications.models import Notification
+
+KEPT = timedelta(days=90)
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is told.
+
+    :param tone: ``warn`` or ``bad``.
+    :param title: a name people know, shown as it is.
+    :param sentence: marked for translation, with ``%(name)s`` for what *details* hold; never a credential.
+    :param next_step: what to do about it.
+    """
+
+    title: str
+    sentence: str
+    next_step: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    tone: str = "warn"
+
+
+def told(sentence: str, details: Mapping[str, str]) -> str:
+    """Return *sentence* in the reader's language with *details* in it."""
+    return str(_(sentence, **details)) if sentence else ""
+
+
+def tell_responsible(session: Session, workspace_id: int, message: Message, *, path: str) -> int:
+    """Tell the owners of a workspace, and the admins of the desk; return how many that are.
+
+    :param path: where it leads owners; an admin who is not one of them is led to the addons.
+    """
+    owners = set(
+        session.scalars(
+            sa.select(User.id)
+            .join(Membership, Membership.user_id == User.id)
+            .where(
+                Membership.workspace_id == workspace_id,
+                Membership.role == Role.OWNER,
+                User.disabled_at.is_(None),
+            )
+        )
+    )
+    admins = set(session.scalars(sa.select(User.id).where(User.is_admin, User.disabled_at.is_(None))))
+    tell(session, sorted(owners), message, workspace_id=workspace_id, path=path)
+    tell(session, sorted(admins - owners), message, workspace_id=workspace_id, path="/admin/addons")
+    return len(owners | admins)
+
+
+def tell(
+    session: Session, user_ids: Iterable[int], message: Message, *, workspace_id: int | None, path: str
+) -> None:
+    """Tell each of *user_ids* once."""
+    now = clock.now()
+    for user_id in user_ids:
+        session.add(
+            Notification(
+                user_id=user_id,
+                workspace_id=workspace_id,
+                tone=message.tone,
+                title=message.title[:255],
+                sentence=message.sentence,
+                next_step=message.next_step,
+                details={name: str(value)[:1000] for name, value in message.details.items()},
+                path=path[:255],
+                created_at=now,
+                mail_due_at=now,
+                mail_failures=0,
+            )
+        )
+    session.flush()
+
+
+def _seen_by(user: CurrentUser) -> list[sa.ColumnElement[bool]]:
+    """Return what a person may see of what they were told: nothing of a workspace they have left."""
+    mine = Notification.user_id == user.id
+    if user.is_admin:
+        return [mine]
+    workspaces = [one.workspace_id for one in user.memberships]
+    return [mine, sa.or_(Notification.workspace_id.is_(None), Notification.workspace_id.in_(workspaces))]
+
+
+def unread(session: Session, user: CurrentUser) -> int:
+    """Return how many notifications *user* has not read."""
+    query = sa.select(sa.func.count()).select_from(Notification)
+    return session.scalar(query.where(*_seen_by(user), Notification.read_at.is_(None))) or 0
+
+
+def newest(session: Session, user: CurrentUser) -> Sequence[tuple[Notification, str | None]]:
+    """Return the newest notifications of *user*, each with the name of its workspace."""
+    query = (
+        sa.select(Notification, Workspace.name)
+        .outerjoin(Workspace, Workspace.id == Notification.workspace_id)
+        .where(*_seen_by(user))
+        .order_by(Notification.id.desc())
+        .limit(PAGE)
+    )
+    return [(row, name) for row, name in session.execute(query)]
+
+
+def read_all(session: Session, user_id: int) -> None:
+    """Note that a person has read everything they were told."""
+    session.execute(
+        sa.update(Notification)
+        .where(Notification.user_id == user_id, Notification.read_at.is_(None))
+        .values(read_at=clock.now())
+    )
+
+
+def forget_old(session: Session) -> None:
+    """Remove what was told so long ago that nobody looks for it."""
+    session.execute(sa.delete(Notification).where(Notification.created_at < clock.now() - KEPT))

@@ -1,0 +1,48 @@
+"""What the signed-in person was told."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask.sansio.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
+
+from host import db
+from host.notifications import notify
+from host.web import current_user, login_required, maybe_user
+
+bp = Blueprint("notifications", __name__)
+
+
+@bp.get("/notifications")
+@login_required
+def index() -> ResponseReturnValue:
+    """Show what was told, newest first."""
+    with db.read() as session:
+        rows = notify.newest(session, current_user())
+    return render_template("notifications/index.html", rows=rows, told=notify.told)
+
+
+@bp.post("/notifications/read")
+@login_required
+def read() -> ResponseReturnValue:
+    """Mark everything as read."""
+    db.write(notify.read_all, current_user().id)
+    return redirect(url_for("notifications.index"), 303)
+
+
+def unread() -> int:
+    """Return how many notifications the signed-in person has not read; for the bell on every page."""
+    user = maybe_user()
+    if user is None:
+        return 0
+    try:
+        with db.read() as session:
+            return notify.unread(session, user)
+    except SQLAlchemyError:
+        return 0  # the page may be the one that says that the database does not answer
+
+
+@bp.record_once
+def _offer(state: BlueprintSetupState) -> None:
+    state.app.jinja_env.globals["unread_notifications"] = unread

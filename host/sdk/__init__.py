@@ -1,0 +1,10 @@
+"""The surface addons may import, and nothing else of the host.
+
+``hookspecs`` names the hooks; ``channel``, ``messages``, ``webhooks``, ``cards`` and ``pages`` hold what they
+return; ``db``, ``accounts``, ``secrets``, ``http``, ``settings``, ``text`` and ``i18n`` are the services an
+addon may use; ``migrations`` is for its revisions and ``testing`` for its tests.
+
+Versions follow SemVer (docs/sdk/README.md); ``deprecation`` is how something leaves.
+"""
+
+SDK_VERSION = "1.0.0"

@@ -1,0 +1,145 @@
+"""What the three ways of turning an ENUM into VARCHAR have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from host.sdk.errors import SdkError
+
+MAX_LENGTH = 63  # four bytes a character stay below 256, so widening it later rewrites nothing
+
+
+WIDENING = "lobby_widening"
+"""Key of a connection's ``info``: table and column that the host's helper is at work on."""
+
+
+class MigrationRefusedError(SdkError):
+    """A migration would have to guess, or to lose something, so it changed nothing. Holds a sentence.
+
+    :param statement: what it would have run.
+    :param way_out: what to do about it, where that is known: SQL, or a sentence.
+    """
+
+    def __init__(self, sentence: str, *, statement: str = "", way_out: str = "") -> None:
+        super().__init__(sentence)
+        self.statement = statement
+        self.way_out = way_out
+
+
+def in_the_way(
+    table: str, column: str, obstacles: Sequence[tuple[str, str, str]], statement: str
+) -> MigrationRefusedError:
+    """Return the refusal of *statement*, which *obstacles* stop: what each is, how to drop and remake it."""
+    what = ", ".join(name for name, _, _ in obstacles)
+    away = "".join(f"{sql};\n" for _, sql, _ in obstacles)
+    again = "".join(f"{sql};\n" for _, _, sql in reversed(obstacles) if sql)
+    sentence = (
+        f"{what[0].upper()}{what[1:]} {'depends' if len(obstacles) == 1 else 'depend'} on {table}.{column}. "
+        f"Drop {'it' if len(obstacles) == 1 else 'them'}, activate again, and make "
+        f"{'it' if len(obstacles) == 1 else 'them'} again afterwards where that still makes sense."
+    )
+    way_out = f"-- before:\n{away}" + (f"-- afterwards:\n{again}" if again else "")
+    return MigrationRefusedError(sentence, statement=statement, way_out=way_out.rstrip())
+
+
+def quoted(connection: sa.Connection, name: str) -> str:
+    """Return *name* as an identifier, always in quotes."""
+    return connection.dialect.identifier_preparer.quote_identifier(name)
+
+
+def histogram(connection: sa.Connection, table: str, column: str) -> dict[str | None, int]:
+    """Return how many rows hold each value, values compared byte by byte."""
+    source = sa.table(table, sa.column(column))
+    value: sa.ColumnElement[Any] = source.c[column]
+    if connection.dialect.name == "postgresql":
+        value = sa.cast(value, sa.Text())
+    elif connection.dialect.name in {"mysql", "mariadb"}:
+        value = sa.func.hex(sa.cast(value, sa.BINARY()))
+    query = sa.select(value, sa.func.count()).select_from(source).group_by(value)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def same_rows(connection: sa.Connection, table: str, column: str, before: dict[str | None, int]) -> None:
+    """Check that every value is still there as often as *before*.
+
+    :raises MigrationRefusedError: if not; the transaction, where there is one, is then undone.
+    """
+    after = histogram(connection, table, column)
+    if after != before:
+        raise MigrationRefusedError(f"{table}.{column} does not hold what it held before")
+
+
+def run(connection: sa.Connection, statement: str) -> None:
+    """Run *statement* as it stands, percent signs and colons included."""
+    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+_LITERALS = r"'(?:[^']|'')*'(?:::[\w\".\s]+?)?"
+
+
+def is_closed_list(clause: str, names: tuple[str, ...]) -> bool:
+    """Tell whether the CHECK *clause* says nothing but that the column is one of a list of strings.
+
+    :param names: the forms the column's name may take in it.
+    """
+    text = clause.strip()
+    while text.startswith("(") and _closes(text) == len(text) - 1:
+        text = text[1:-1].strip()
+    name = "|".join(re.escape(form) for form in names)
+    subject = rf"\(?(?:{name})\)?(?:::text|::character varying)?"
+    lists = rf"{_LITERALS}(?:\s*,\s*{_LITERALS})*"
+    forms = (
+        rf"{subject}\s+in\s*\(\s*{lists}\s*\)",
+        rf"{subject}\s*=\s*any\s*\(\(?array\[\s*{lists}\s*\]\)?(?:::[\w\"\[\].\s]+)?\)",
+        rf"{subject}\s*=\s*{_LITERALS}",
+    )
+    return any(re.fullmatch(form, text, re.IGNORECASE) for form in forms)
+
+
+def _closes(text: str) -> int:
+    """Return where the parenthesis that *text* begins with is closed; -1 if it is not."""
+    depth = 0
+    for index, char in unquoted(text):
+        if char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+            if not depth:
+                return index
+    return -1
+
+
+def unquoted(text: str) -> list[tuple[int, str]]:
+    """Return the characters of *text* outside quotes and comments, with their positions."""
+    found: list[tuple[int, str]] = []
+    index = 0
+    pairs = {"'": "'", '"': '"', "`": "`", "[": "]"}
+    while index < len(text):
+        char = text[index]
+        if text.startswith("--", index):
+            stop = text.find("\n", index)
+            index = len(text) if stop < 0 else stop
+            continue
+        if text.startswith("/*", index):
+            stop = text.find("*/", index + 2)
+            index = len(text) if stop < 0 else stop + 2
+            continue
+        if char in pairs:
+            end = pairs[char]
+            index += 1
+            while index < len(text):
+                if text[index] == end:
+                    if end != "]" and text[index + 1 : index + 2] == end:
+                        index += 2
+                        continue
+                    break
+                index += 1
+            index += 1
+            continue
+        found.append((index, char))
+        index += 1
+    return found

@@ -1,0 +1,140 @@
+"""What a provider's answer means, and what an adapter says of the provider's limits.
+
+Part of :mod:`host.sdk.channel`, which is where addons import it from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderProblem:
+    """Why a provider did not do what we asked.
+
+    :param code: the provider's own, as ``code`` or ``code/subcode``.
+    :param sentence: what happened, for an agent, translated.
+    :param next_step: what to do about it; may be empty.
+    :param raw: the provider's words, behind "Show the error"; holds no credential.
+    :param cause: what it most likely comes from, translated too; behind "Show the error".
+    """
+
+    code: str
+    sentence: str
+    next_step: str = ""
+    raw: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendLimit:
+    """At most *amount* calls within any *seconds*, of all the calls that name the same *key*.
+
+    :param key: what is counted together, within the channel: ``account 17``, ``app 9 an hour``.
+    :param sentence: for the agent, translated: what a message waits for while this is used up.
+    :param whole_account: whether every message of the account counts against it, so that none can go out
+        while it is used up.
+    """
+
+    key: str
+    amount: int
+    seconds: int
+    sentence: str
+    whole_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The provider asks for a rest, or refuses for now; whatever waits goes on by itself afterwards.
+
+    :param problem: why, for the agents whose messages wait.
+    :param seconds: how long.
+    :param whole_account: whether everything of the account rests.
+    :param other_accounts: ids of further accounts of this channel that have to rest too.
+    """
+
+    problem: ProviderProblem
+    seconds: float
+    whole_account: bool = True
+    other_accounts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it and gave it *external_id*.
+
+    :param pause: what it asked for at the same time, such as "you are close to your limit".
+    """
+
+    external_id: str
+    pause: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """It certainly did not reach the customer and may be tried again.
+
+    :param retry_after: seconds the provider asks us to wait; None: the host backs off.
+    :param whole_account: the limit holds for the account, not only this customer. Where the provider did not
+        say for how long, the account rests once this is answered twice with nothing taken in between.
+    :param other_accounts: ids of further accounts of this channel that the same limit stops.
+    """
+
+    problem: ProviderProblem
+    retry_after: float | None = None
+    whole_account: bool = False
+    other_accounts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The credentials are no longer accepted: nothing failed, the account's queue waits for a reconnect.
+
+    The adapter answers this only after its own :meth:`ChannelAdapter.check` confirmed it.
+    """
+
+    problem: ProviderProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider will not take this message, now or later.
+
+    :param whole_contact: nothing can be sent to this customer: the composer closes, saying so, until they
+        write, or until *until*.
+    """
+
+    problem: ProviderProblem
+    whole_contact: bool = False
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may or may not have reached the customer. The host looks for it before anything is sent again."""
+
+    problem: ProviderProblem
+
+
+SendResult = Sent | NotSent | Held | Rejected | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The thread was read and the message is not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """The thread could not be read, or does not reach back far enough."""
+
+    reason: str
+
+
+SearchResult = Found | Absent | CannotTell | Pause | Held

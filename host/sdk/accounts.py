@@ -1,0 +1,204 @@
+"""The channel accounts of the installation, for the addon that owns their channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import counters, db
+from host.accounts.models import Workspace
+from host.channels.models import AccountState, ChannelAccount
+from host.sdk.cards import Connection
+from host.sdk.channel import AccountRef
+
+__all__ = [
+    "AccountOverview",
+    "AccountState",
+    "Warned",
+    "catch_up",
+    "changed",
+    "clear_warning",
+    "mark_needs_reconnect",
+    "overview",
+    "ref",
+    "save",
+    "set_setting",
+    "warn",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning that stands. Sentences are marked for translation, :attr:`details` stand in them."""
+
+    kind: str
+    stage: str
+    tone: str
+    sentence: str
+    next_step: str
+    details: Mapping[str, str]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverview:
+    """One row of an addon's admin overview."""
+
+    account: AccountRef
+    workspace_name: str
+    way: str
+    state: AccountState
+    state_reason: str | None
+    connected_at: datetime
+    last_event_at: datetime | None
+    warnings: tuple[Warned, ...] = ()
+
+
+def ref(row: ChannelAccount) -> AccountRef:
+    """Return *row* as the plain value adapters get."""
+    return AccountRef(
+        id=row.id,
+        uuid=row.uuid,
+        workspace_id=row.workspace_id,
+        channel=row.channel,
+        external_id=row.external_id,
+        name=row.name,
+        handle=row.handle,
+        settings=row.settings,
+    )
+
+
+def overview(channel: str) -> list[AccountOverview]:
+    """Return the accounts of *channel* in all workspaces that are not disconnected, by workspace and name."""
+    query = (
+        sa.select(ChannelAccount, Workspace.name)
+        .join(Workspace, Workspace.id == ChannelAccount.workspace_id)
+        .where(ChannelAccount.channel == channel, ChannelAccount.state != AccountState.DISCONNECTED)
+        .order_by(Workspace.name, ChannelAccount.name, ChannelAccount.id)
+    )
+    from host.channels.warnings import standing
+
+    with db.read() as session:
+        found = list(session.execute(query))
+        warnings = standing(session, [row.id for row, _ in found])
+        return [
+            AccountOverview(
+                account=ref(row),
+                workspace_name=workspace,
+                way=row.way,
+                state=AccountState(row.state),
+                state_reason=row.state_reason,
+                connected_at=row.connected_at,
+                last_event_at=row.last_event_at,
+                warnings=tuple(
+                    Warned(
+                        kind=one.kind,
+                        stage=one.stage,
+                        tone=one.tone,
+                        sentence=one.sentence,
+                        next_step=one.next_step,
+                        details=one.details,
+                        since=one.since,
+                    )
+                    for one in warnings.get(row.id, ())
+                ),
+            )
+            for row, workspace in found
+        ]
+
+
+def save(
+    workspace_id: int, channel: str, connection: Connection, *, account_id: int | None = None
+) -> AccountRef:
+    """Write an account the provider agreed to, as a card's Save does; for an addon's own sign-in page.
+
+    Calls ``connection.store`` in the same transaction, and ``connection.undo`` if that was not committed.
+
+    :raises AccountTakenError: if it is live in another workspace.
+    :raises OtherAccountError: if the credentials belong to another account than *account_id*.
+    :raises AccountGoneError: if *account_id* is no account of that channel in that workspace.
+    """
+    from host.channels.connecting import save as save_or_undo
+
+    return save_or_undo(
+        workspace_id=workspace_id, channel=channel, connection=connection, account_id=account_id
+    )
+
+
+def changed(session: Session) -> None:
+    """Tell every process, once this write is committed, that what addons keep about accounts has changed.
+
+    For an addon that changes its own row by itself; connecting and disconnecting do it already.
+    """
+    counters.bump(session, counters.ACCOUNTS)
+
+
+def mark_needs_reconnect(account_id: int, reason: str) -> None:
+    """Record that the provider no longer accepts the credentials. Replies wait, messages still arrive."""
+    from host.channels.accounts import set_needs_reconnect
+
+    db.write(set_needs_reconnect, account_id, reason)
+
+
+def set_setting(account_id: int, name: str, value: object) -> None:
+    """Write one setting of an account, for a button of its card that is more than a field of its form."""
+    from host.channels.accounts import set_setting as write_setting
+
+    db.write(write_setting, account_id, name, value)
+
+
+def warn(
+    account_id: int,
+    kind: str,
+    sentence: str,
+    *,
+    next_step: str = "",
+    details: Mapping[str, str] | None = None,
+    stage: str = "",
+    bad: bool = False,
+) -> bool:
+    """Warn the people responsible for an account: on its card, in overviews, by notification and by mail.
+
+    Raising it again changes nothing, whichever process does it, until its *stage* changes or it was cleared.
+    Connecting the account again clears all of its warnings.
+
+    :param kind: what it is about, one standing warning of each; lower-case letters and hyphens, 32 at most.
+    :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*; no credential.
+    :param stage: how far it has come, 64 characters at most.
+    :param bad: it has happened, instead of being about to.
+    :return: whether people were told.
+    """
+    from host.channels.warnings import raise_warning
+
+    told: bool = db.write(
+        raise_warning,
+        account_id,
+        kind=kind,
+        sentence=sentence,
+        next_step=next_step,
+        details=details,
+        stage=stage,
+        tone="bad" if bad else "warn",
+    )
+    return told
+
+
+def clear_warning(account_id: int, kind: str) -> None:
+    """Take a warning back: what it was about is over. Cheap where none stands."""
+    from host.channels.warnings import clear, standing
+
+    with db.read() as session:
+        stands = any(one.kind == kind for one in standing(session, [account_id]).get(account_id, ()))
+    if stands:
+        db.write(clear, account_id, kind)
+
+
+def catch_up(account_id: int) -> None:
+    """Have what the provider knows of the past read, because something may not have been delivered."""
+    from host.delivery.history import ask
+
+    db.write(ask, account_id)

@@ -1,0 +1,137 @@
+"""What a channel can send: the one declaration that composer, API and server check read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from host.sdk.history import HistoryRules
+from host.sdk.messages import MessageKind
+
+MEDIA_KINDS = frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE})
+"""The kinds of message that are made of files."""
+
+
+class Threading(StrEnum):
+    """How messages find their conversation."""
+
+    CONTACT = "contact"
+    """One conversation per contact and account; a new message reopens it."""
+    REFERENCES = "references"
+    """By the external ids a message answers; a message that answers none starts a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """Files of one kind.
+
+    :param content_types: lower-case MIME types, as found in the bytes of a file, not in its name.
+    :param max_bytes: size of one file.
+    """
+
+    content_types: frozenset[str]
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuickReplyLimits:
+    """Answers offered below a text. Lengths are in characters (code points)."""
+
+    most: int
+    title_length: int
+    payload_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLimits:
+    """Cards side by side, with buttons that open a page or send a payload. Lengths are in characters.
+
+    :param elements: most cards.
+    :param buttons: most buttons of one card.
+    """
+
+    elements: int
+    buttons: int
+    title_length: int
+    subtitle_length: int
+    button_title_length: int
+    payload_length: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class IceBreakerLimits:
+    """Questions offered to somebody who has not written yet, per locale. Lengths are in characters."""
+
+    most: int
+    question_length: int
+    payload_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class MenuLimits:
+    """The menu that always stands beside the customer's composer, per locale. Lengths are in characters."""
+
+    most: int
+    title_length: int
+    payload_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMedia:
+    """The files that received messages link to, and what may be done with them.
+
+    :param hosts: where they are fetched from, as for :class:`host.sdk.http.Client`. An address elsewhere is
+        shown as a link at most, and never asked for.
+    :param stored: kinds of attachment that may be kept, for as long as the account's setting says. Everything
+        else is passed through to whoever looks at it and never written down.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    stored: frozenset[MessageKind] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the channel can send. Composer, API and server check all read this one declaration.
+
+    :param text_limit_bytes: most UTF-8 bytes of one text message; None: no limit of its own.
+    :param sends: kinds of message that may be sent.
+    :param has_subject: conversations carry a subject line.
+    :param can_start: the team may write first.
+    :param media: limits of each kind of file that may be sent; each of these kinds is in *sends*.
+    :param images_per_message: most pictures of one message.
+    :param quick_replies: answers that may be offered with a text; None: none.
+    :param template: cards that may be sent as a ``TEMPLATE``; None: none.
+    :param product_template: most products of the account's catalogue in one ``TEMPLATE``; None: none.
+    :param own_post: a post of the account may be sent as a ``SHARE``.
+    :param heart: a heart may be sent as a ``STICKER``.
+    :param reply_quote: a message may quote an earlier one.
+    :param reactions: emoji the team may react with; empty: any emoji; None: none.
+    :param typing: the customer can be shown that somebody is writing.
+    :param mark_seen: the customer can be shown that their messages were seen.
+    :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
+        ``quick_replies``, ``template``, ``product_template``.
+    :param history: the provider can be asked what was said before; None: it cannot.
+    """
+
+    text_limit_bytes: int | None = None
+    sends: frozenset[MessageKind] = frozenset({MessageKind.TEXT})
+    threading: Threading = Threading.CONTACT
+    has_subject: bool = False
+    can_start: bool = False
+    media: Mapping[MessageKind, MediaLimits] = field(default_factory=dict)
+    images_per_message: int = 1
+    quick_replies: QuickReplyLimits | None = None
+    template: TemplateLimits | None = None
+    product_template: int | None = None
+    own_post: bool = False
+    heart: bool = False
+    reply_quote: bool = False
+    reactions: frozenset[str] | None = None
+    typing: bool = False
+    mark_seen: bool = False
+    ice_breakers: IceBreakerLimits | None = None
+    menu: MenuLimits | None = None
+    mobile_only: frozenset[str] = frozenset()
+    history: HistoryRules | None = None

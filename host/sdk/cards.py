@@ -1,0 +1,315 @@
+"""The settings card a channel shows on Settings -> Channels, and what saving it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from host.sdk.channel import AccountRef
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input of a card.
+
+    :param secret: write-only: never rendered back; leaving it empty while editing keeps the stored value.
+    :param clean: returns the value to use or raises ValueError with a sentence for the person.
+    """
+
+    name: str
+    label: str
+    help: str = ""
+    required: bool = True
+    secret: bool = False
+    placeholder: str = ""
+    max_length: int = 255
+    clean: Callable[[str], str] | None = None
+    kind: str = "text"
+    """``text``, ``number``, ``checkbox`` (value ``1`` or empty) or ``select`` (one of *choices*)."""
+    choices: tuple[tuple[str, str], ...] = ()
+    """Of a select: (value, label), the first one chosen at the start."""
+    pasted: bool = False
+    """Part of the credentials: not asked for when an account that was connected by signing in is changed, and
+    then absent from :attr:`ConnectRequest.values`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectRequest:
+    """A workspace owner pressed Save.
+
+    :param account: the account being changed; None for a new one.
+    :param values: cleaned values by field name; a secret left empty while editing is absent.
+    :param taken: ``taken(external_id)`` gives a sentence if that account is live somewhere else, else None.
+    """
+
+    workspace_id: int
+    account: AccountRef | None
+    values: Mapping[str, str] = field(repr=False)
+    taken: Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The provider agreed. The host now writes the account and calls *store* in the same transaction.
+
+    :param store: writes the addon's own row; SQL only.
+    :param undo: called, outside any transaction, if that write did not succeed after all.
+    """
+
+    external_id: str
+    name: str
+    handle: str
+    way: str
+    store: Callable[[Session, AccountRef], None]
+    undo: Callable[[], None] | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    renewed: bool = True
+    """Whether the provider was asked anew, so that warnings about the account begin from nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Why it was not saved: sentences by field name; ``""`` for one that belongs to no field."""
+
+    by_field: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Copyable:
+    """A value people carry elsewhere, shown read-only beside a Copy button."""
+
+    label: str
+    value: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something an account does beyond messages, if its owner wants that.
+
+    :param name: as in :attr:`SignIn.abilities`, where signing in can ask for it.
+    :param on: whether the owner wants it.
+    :param granted: whether the account's credentials allow it.
+    :param action: name of the :class:`CardAction` that switches it, called with ``on`` as ``1`` or empty.
+    """
+
+    name: str
+    label: str
+    on: bool
+    granted: bool
+    action: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardStatus:
+    """What the card of one connected account shows.
+
+    :param facts: label and value pairs.
+    :param abilities: what can be switched on and off; one that is not granted is asked for by signing in.
+    :param notices: (tone, bold, sentence); tone one of ``good``, ``warn``, ``bad``.
+    """
+
+    facts: Sequence[tuple[str, str]] = ()
+    abilities: Sequence[Ability] = ()
+    copyables: Sequence[Copyable] = ()
+    notices: Sequence[tuple[str, str, str]] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Values of the non-secret fields, to fill the form when editing."""
+    stored_secrets: Mapping[str, str] = field(default_factory=dict)
+    """For each secret field, a hint that names no part of it: ``set on 1 May 2026``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardAction:
+    """A button on the card of a connected account, such as making a new verify token.
+
+    :param fields: asked for before it runs.
+    :param run: ``run(account, values)`` returns a sentence to show; may raise ValueError with one.
+    """
+
+    name: str
+    label: str
+    run: Callable[[AccountRef, Mapping[str, str]], str]
+    fields: tuple[Field, ...] = ()
+    confirm: str = ""
+    listed: bool = True
+    """Whether it has a button of its own; False for what an :class:`Ability` switches."""
+
+
+class Verdict(StrEnum):
+    """What a check found."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """It cannot be told from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One executed check of Diagnose.
+
+    :param name: stable, for machines: lower-case letters and hyphens.
+    :param title: what was checked.
+    :param evidence: what was seen; never a credential or a part of one.
+    :param fix: what to do; empty where it passed.
+    :param action: name of a :class:`CardAction` of the card that does it.
+    """
+
+    name: str
+    title: str
+    verdict: Verdict
+    evidence: str = ""
+    fix: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInProblem:
+    """Why signing in did not work.
+
+    :param sentence: what happened, translated; never quotes a credential.
+    :param next_step: what to do about it.
+    """
+
+    sentence: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInStart:
+    """Somebody pressed the button.
+
+    :param state: to be handed to the provider and given back by it, untouched.
+    :param return_url: where the provider sends the person back to; the same to the letter in every step.
+    :param account: the account being connected again; None for a new one.
+    :param abilities: what else is asked for, from :attr:`SignIn.abilities`.
+    """
+
+    workspace_id: int
+    state: str
+    return_url: str
+    account: AccountRef | None = None
+    abilities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SignInReturn:
+    """The provider sent the person back.
+
+    :param values: the first value of each parameter of the address, a code among them.
+    """
+
+    workspace_id: int
+    return_url: str
+    values: Mapping[str, str] = field(repr=False)
+    account: AccountRef | None = None
+    abilities: frozenset[str] = frozenset()
+    """As in :class:`SignInStart`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An account the person may connect, or may not and why.
+
+    :param detail: what tells it from others: the page it belongs to.
+    :param problem: why it cannot be chosen; None where it can.
+    :param moves: what choosing it changes that people have to agree to; said beside it, never ticked before.
+    :param keep: what :attr:`SignIn.connect` needs to go on, credentials among it; the host encrypts it until
+        then and shows it to nobody.
+    """
+
+    external_id: str
+    name: str
+    handle: str
+    detail: str = ""
+    problem: SignInProblem | None = None
+    keep: Mapping[str, str] = field(default_factory=dict, repr=False)
+    moves: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInChoice:
+    """The person chose *candidate*.
+
+    :param taken: as in :class:`ConnectRequest`.
+    :param abilities: as in :class:`SignInStart`.
+    """
+
+    workspace_id: int
+    candidate: Candidate
+    account: AccountRef | None
+    taken: Callable[[str], str | None]
+    abilities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A way to connect accounts in the provider's own dialog, in a window of its own.
+
+    All three functions are called outside any transaction.
+
+    :param name: lower-case letters; stands in the address the provider sends people back to, and becomes
+        :attr:`Connection.way`.
+    :param label: of the button.
+    :param begin: returns the address of the dialog.
+    :param finish: exchanges what the person brought back; returns every account of theirs, also those that
+        cannot be chosen.
+    :param connect: makes the chosen account work, as :attr:`SettingsCard.connect` does.
+    :param available: returns why this way is not offered now, or None.
+    :param abilities: names of what can be asked for beyond the usual, by asking again.
+    """
+
+    name: str
+    label: str
+    begin: Callable[[SignInStart], str | SignInProblem]
+    finish: Callable[[SignInReturn], Sequence[Candidate] | SignInProblem]
+    connect: Callable[[SignInChoice], Connection | SignInProblem]
+    available: Callable[[int], str | None] = field(default=lambda _workspace_id: None)
+    help: str = ""
+    abilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSettings:
+    """What a workspace sets once for all of its accounts of a channel, on a page of its own.
+
+    :param label: of the link to the page, and its heading.
+    :param fields: a secret left empty keeps the stored one.
+    :param read: returns what is set now: values, hints of secrets, facts, notices, what to copy.
+    :param save: ``save(workspace_id, values)`` returns a sentence to show, or why it was not saved; called
+        outside any transaction.
+    """
+
+    label: str
+    fields: tuple[Field, ...]
+    read: Callable[[int], CardStatus]
+    save: Callable[[int, Mapping[str, str]], str | Problems]
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsCard:
+    """How accounts of *channel* are connected by a workspace owner.
+
+    :param connect: check with the provider, outside any transaction.
+    :param disconnect: tell the provider; called after the account was already switched off here.
+    """
+
+    channel: str
+    summary: str
+    fields: tuple[Field, ...]
+    connect: Callable[[ConnectRequest], Connection | Problems]
+    status: Callable[[AccountRef], CardStatus]
+    disconnect: Callable[[AccountRef], None]
+    configure_label: str = ""
+    configure_help: str = ""
+    actions: tuple[CardAction, ...] = ()
+    sign_ins: tuple[SignIn, ...] = ()
+    diagnose: Callable[[AccountRef], Sequence[Finding]] | None = None
+    """Run every check on one account, outside any transaction, and return what each found, in order."""
+    workspace: WorkspaceSettings | None = None

@@ -1,0 +1,338 @@
+"""The channel protocol: what an adapter promises and what the host asks of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from host.sdk._results import (
+    Absent,
+    CannotTell,
+    Found,
+    Held,
+    NotSent,
+    Pause,
+    ProviderProblem,
+    Rejected,
+    SearchResult,
+    SendLimit,
+    SendResult,
+    Sent,
+    Unknown,
+)
+from host.sdk.capabilities import (
+    Capabilities,
+    IceBreakerLimits,
+    InboundMedia,
+    MediaLimits,
+    MenuLimits,
+    QuickReplyLimits,
+    TemplateLimits,
+    Threading,
+)
+from host.sdk.history import TellsHistory
+from host.sdk.messages import IceBreakers, InboundChange, Menu, OutgoingPart
+from host.sdk.webhooks import Envelope
+
+__all__ = [
+    "OPEN_ALWAYS",
+    "Absent",
+    "AccountRef",
+    "CannotTell",
+    "Capabilities",
+    "ChannelAdapter",
+    "ChannelMark",
+    "Found",
+    "Held",
+    "IceBreakerLimits",
+    "IceBreakers",
+    "InboundMedia",
+    "MediaLimits",
+    "Menu",
+    "MenuLimits",
+    "NoProfile",
+    "NotSent",
+    "Pause",
+    "Profile",
+    "ProviderProblem",
+    "QuickReplyLimits",
+    "ReactRequest",
+    "Rejected",
+    "ReplyContext",
+    "ReplyPhase",
+    "ReplyPolicy",
+    "ReplyState",
+    "SearchRequest",
+    "SearchResult",
+    "SendLimit",
+    "SendRequest",
+    "SendResult",
+    "Sent",
+    "TemplateLimits",
+    "Threading",
+    "Unknown",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRef:
+    """A channel account as an adapter sees it."""
+
+    id: int
+    uuid: str
+    workspace_id: int
+    channel: str
+    external_id: str
+    name: str
+    handle: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelMark:
+    """How a channel is told apart at a glance: two letters or an icon of the host's, and a tone 1 to 6."""
+
+    text: str = ""
+    icon: str = ""
+    tone: int = 1
+
+
+class ReplyState(StrEnum):
+    OPEN = "open"
+    """Anybody may reply."""
+    PEOPLE_ONLY = "people_only"
+    """Only a person may, never an automatic sender."""
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyContext:
+    """What a reply policy may look at.
+
+    :param last_inbound_at: provider's time of the last message that opens a window; None: never.
+    :param by_person: whether a person is about to send, as opposed to something automatic.
+    """
+
+    account: AccountRef
+    now: datetime
+    last_inbound_at: datetime | None
+    by_person: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPhase:
+    """A stretch of a reply window: until *until*, *state* holds. Phases follow each other without a gap."""
+
+    state: ReplyState
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPolicy:
+    """May we reply now, until when, as whom, and if not, why.
+
+    :param until: when *state* ends; None: it does not end.
+    :param phases: the whole window, for the clocks above the composer; empty where there is none.
+    :param tag: handed back to :meth:`ChannelAdapter.send`, which knows what to do with it.
+    :param sentence: one plain sentence for the agent, where something is not as usual.
+    """
+
+    state: ReplyState
+    until: datetime | None = None
+    phases: tuple[ReplyPhase, ...] = ()
+    tag: str | None = None
+    sentence: str = ""
+
+
+OPEN_ALWAYS = ReplyPolicy(ReplyState.OPEN)
+
+
+NO_REACTIONS = ProviderProblem("no_reactions", "This channel has no reactions.")
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """One part to send.
+
+    :param recipient: the customer's external id.
+    :param tag: what the reply policy said; None inside the ordinary window.
+    :param attempt: 1 for the first.
+    :param message_key: ours, stable over attempts (a UUID in hex); for channels that let us choose the id.
+    :param references: for channels that thread by reference: external ids of the conversation, newest first.
+    """
+
+    account: AccountRef
+    recipient: str
+    part: OutgoingPart
+    message_key: str
+    tag: str | None = None
+    attempt: int = 1
+    subject: str | None = None
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReactRequest:
+    """A reaction of the team to one message. Asking twice for the same is harmless at the provider.
+
+    :param recipient: the customer's external id.
+    :param message: external id of the message reacted to.
+    :param emoji: one emoji, which replaces an earlier one; empty: take the reaction away.
+    """
+
+    account: AccountRef
+    recipient: str
+    message: str
+    emoji: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What to look for in the provider's thread after an :class:`Unknown`.
+
+    :param known: external ids of messages that are recorded already: the same text may have been sent twice.
+    """
+
+    account: AccountRef
+    recipient: str
+    part: OutgoingPart
+    message_key: str
+    attempted_at: datetime
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the provider tells about a customer; only what it told.
+
+    :param picture_url: where their picture is, on one of the hosts of :meth:`ChannelAdapter.inbound_media`.
+        People see it by way of the desk, which keeps no copy.
+    """
+
+    name: str | None = None
+    username: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    picture_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoProfile:
+    """No profile this time. *retry* tells whether asking again later makes sense."""
+
+    reason: str
+    retry: bool
+
+
+class ChannelAdapter(TellsHistory, ABC):
+    """A translator between one provider and the inbox.
+
+    Holds no state of its own beyond caches. Its methods are called from many threads.
+    """
+
+    key: ClassVar[str]
+    """The channel's key: lower-case ASCII letters, digits and hyphens, 32 at most."""
+    label: ClassVar[str]
+    """The channel's name for people; a proper name, so not translated."""
+    mark: ClassVar[ChannelMark]
+    capabilities: ClassVar[Capabilities]
+    contact_id_name: ClassVar[str] = "id"
+    """What the channel calls the external id of a contact, as programs and people read it: ``toy_id``."""
+
+    @abstractmethod
+    def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
+        """Turn one envelope into changes. Pure: no database, no network; a raise counts as one try."""
+
+    @abstractmethod
+    def send(self, request: SendRequest) -> SendResult:
+        """Send one part. Called outside any transaction; must not raise for anything a provider may answer.
+
+        An exception counts as :class:`Unknown`, because nobody knows what had been written by then.
+        """
+
+    def capabilities_of(self, account: AccountRef) -> Capabilities:
+        """Return what of :attr:`capabilities` holds for *account*, where the provider tells accounts apart.
+
+        Only ``reactions`` may differ. Pure and cheap: called whenever a composer is drawn.
+        """
+        return self.capabilities
+
+    def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
+        """Tell whether a reply may be sent. Pure and cheap: called for every row of a list."""
+        return OPEN_ALWAYS
+
+    def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
+        """Return the provider's limits that doing *request* counts against; none where nobody counts.
+
+        Pure and cheap: asked before each call. Where one is used up the call waits, here and, where the
+        operator shares the counting, in every process; the agent is told :attr:`SendLimit.sentence`.
+        """
+        return ()
+
+    def search(self, request: SearchRequest) -> SearchResult:
+        """Look for a message whose sending nobody confirmed.
+
+        A :class:`Pause` is asked again after it, for a while; :class:`Held` once the account was connected
+        again.
+        """
+        return CannotTell("this channel cannot be searched")
+
+    def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
+        """Ask the provider who *contact* is."""
+        return NoProfile("this channel has no profiles", retry=False)
+
+    def contact_label(self, contact: str) -> str:
+        """Name a contact nobody told us the name of."""
+        return contact
+
+    def profile_url(self, username: str) -> str | None:
+        """Return the address of a contact's public page at the provider; None where there is none."""
+        return None
+
+    def inbound_media(self) -> InboundMedia:
+        """Tell where the files of received messages are, and which of them may be kept. Pure and cheap."""
+        return InboundMedia()
+
+    def locate(self, account: AccountRef, url: str) -> str:
+        """Return where the file that :meth:`parse` named by *url* is now: for ids, for addresses that end.
+
+        May use the network. The host asks there at once; it does not store, log or show that address.
+
+        :raises FileEndedError: if the provider no longer has it.
+        :raises FetchError: if that cannot be found out now.
+        """
+        return url
+
+    def react(self, request: ReactRequest) -> SendResult:
+        """Set, change or take away the team's reaction to a message; ``Sent`` names that message.
+
+        Called outside any transaction, and again after an :class:`Unknown`.
+        """
+        return Rejected(NO_REACTIONS)
+
+    def show_typing(self, account: AccountRef, contact: str, on: bool) -> None:
+        """Show the customer that somebody writes, or no longer does. May fail: nobody is told."""
+
+    def mark_seen(self, account: AccountRef, contact: str) -> None:
+        """Show the customer that their messages were seen. May fail: nobody is told."""
+
+    def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
+        """Read the account's ice breakers from the provider; empty where it has none."""
+        return {}
+
+    def set_ice_breakers(self, account: AccountRef, wanted: IceBreakers) -> IceBreakers | ProviderProblem:
+        """Replace the account's ice breakers, with none if *wanted* is empty; return what is set now."""
+        return {}
+
+    def menu(self, account: AccountRef) -> Menu | ProviderProblem:
+        """Read the account's menu from the provider; empty where it has none."""
+        return {}
+
+    def set_menu(self, account: AccountRef, wanted: Menu) -> Menu | ProviderProblem:
+        """Replace the account's menu, with none if *wanted* is empty; return what is set now."""
+        return {}

@@ -1,0 +1,96 @@
+"""The database, for an addon's own tables."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase
+
+from host import counters as _counters
+from host import db as _db
+
+read = _db.read
+write = _db.write
+after_commit = _db.after_commit
+Ascii64 = _db.Ascii64
+ExternalId = _db.ExternalId
+Id = _db.Id
+JsonDict = _db.JsonDict
+LongText = _db.LongText
+UTCDateTime = _db.UTCDateTime
+
+T = TypeVar("T")
+
+_MODELS = tuple(
+    f"host.{name}.models" for name in ("accounts", "channels", "inbox", "delivery", "media", "live", "api")
+)
+
+
+def addon_model_base(slug: str) -> type[DeclarativeBase]:
+    """Return a fresh declarative base for the tables of the addon *slug*.
+
+    Each import of a release gets its own registry and MetaData, so two releases can live side by side. Table
+    names must start with ``<slug>_``. A foreign key to a host table goes through the column object::
+
+        sa.ForeignKey(host_table("channel_accounts").c.id)
+
+    Relationships to host classes are not possible, on purpose.
+    """
+
+    class AddonBase(DeclarativeBase):
+        metadata = sa.MetaData(naming_convention=_db.NAMING, info={"addon": slug})
+
+        __table_args__: Any = _db.TABLE_OPTIONS
+
+        def __init_subclass__(cls, **kwargs: Any) -> None:
+            name = getattr(cls, "__tablename__", None)
+            if name is not None and not name.startswith(f"{slug.replace('-', '_')}_"):
+                raise ValueError(f"table {name!r} of addon {slug!r} must be named {slug}_...")
+            super().__init_subclass__(**kwargs)
+
+    return AddonBase
+
+
+def host_table(name: str) -> sa.Table:
+    """Return a table of the host, for foreign keys and joins. Read from it; write through the SDK.
+
+    :raises KeyError: if the host has no such table.
+    """
+    if name not in _db.Base.metadata.tables:
+        # Not of this process's making yet: nothing has imported the host's tables.
+        for module in _MODELS:
+            importlib.import_module(module)
+    return _db.Base.metadata.tables[name]
+
+
+class Snapshot(Generic[T]):
+    """A value computed from the database and kept until an account of any workspace changes.
+
+    Other processes notice a change within a fifth of a second, the process that made it at once.
+    """
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._value: tuple[tuple[object, int], T] | None = None
+
+    def get(self) -> T:
+        """Return the value, loading it again if accounts changed since."""
+        seen = (_db.current(), _counters.accounts())
+        current = self._value
+        if current is not None and current[0] == seen:
+            return current[1]
+        with self._lock:
+            current = self._value
+            if current is None or current[0] != seen:
+                current = self._value = (seen, self._load())
+            return current[1]
+
+    def forget(self) -> None:
+        """Drop the value: what it holds leaves memory, and the next look loads it again."""
+        with self._lock:
+            self._value = None

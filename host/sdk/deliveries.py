@@ -1,0 +1,288 @@
+"""How a channel's webhook is doing, for the pages of the addon that owns it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import requests
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.channels.models import ChannelAccount
+from host.delivery import refusals, verified
+from host.delivery.models import InboundEvent, InboundRequest, OutboxEntry, RefusedDelivery
+from host.delivery.spool import request_id
+from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Direction, Message
+from host.sdk import settings
+
+DAY = timedelta(days=1)
+SELF_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySummary:
+    """What came in by an addon's webhook addresses.
+
+    :param taken: requests believed and stored in the last 24 hours.
+    :param last_taken_at: when the last of them came; None: none in the time they are kept.
+    :param refused: how many were refused today and yesterday, by reason.
+    :param last_test_at: when the provider's test event last came.
+    """
+
+    taken: int
+    last_taken_at: datetime | None
+    refused: tuple[tuple[str, int], ...]
+    last_test_at: datetime | None
+
+    @property
+    def refused_count(self) -> int:
+        return sum(count for _, count in self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Requests that were refused for one reason, today and yesterday.
+
+    :param since: the first day, of the last thirty, on which one was refused for it.
+    :param hint: as in :class:`host.sdk.webhooks.Refused`, of the last.
+    """
+
+    count: int
+    last_at: datetime
+    since: date
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDeliveries:
+    """What came in for one account.
+
+    :param people: how many different customers wrote, 2 standing for more.
+    :param refused: by reason; of what was meant for this account.
+    :param refused_of_nobody: the same of what was meant for no account that could be told.
+    :param verified_at: when the provider last verified the account's own address, or the shared one with the
+        account's token.
+    :param shared_verified_at: when it last verified the shared address with a token that is no account's.
+    """
+
+    connected_at: datetime
+    last_event_at: datetime | None
+    people: int
+    refused: Mapping[str, Refusals]
+    refused_of_nobody: Mapping[str, Refusals] = field(default_factory=dict)
+    verified_at: datetime | None = None
+    shared_verified_at: datetime | None = None
+
+
+def of_account(account_id: int) -> AccountDeliveries | None:
+    """Return how deliveries for one account are doing; None if there is no such account."""
+    refusals.flush()
+    with db.read() as session:
+        account = session.get(ChannelAccount, account_id)
+        if account is None:
+            return None
+        people = session.scalars(
+            sa.select(ContactIdentity.id).where(ContactIdentity.account_id == account_id).limit(2)
+        )
+        return AccountDeliveries(
+            connected_at=account.connected_at,
+            last_event_at=account.last_event_at,
+            people=len(list(people)),
+            refused=_refused(session, account.channel, str(account_id)),
+            refused_of_nobody=_refused(session, account.channel, ""),
+            verified_at=verified.last(session, account.channel, account_id),
+            shared_verified_at=verified.last(session, account.channel, None),
+        )
+
+
+def _refused(session: Session, channel: str, account_key: str) -> dict[str, Refusals]:
+    now = clock.now()
+    recent = (now - DAY).date().isoformat()
+    rows = session.execute(
+        sa.select(
+            RefusedDelivery.reason,
+            RefusedDelivery.day,
+            RefusedDelivery.count,
+            RefusedDelivery.last_at,
+            RefusedDelivery.last_hint,
+        )
+        .where(
+            RefusedDelivery.channel == channel,
+            RefusedDelivery.account_key == account_key,
+            RefusedDelivery.day >= (now - 30 * DAY).date().isoformat(),
+        )
+        .order_by(RefusedDelivery.day)
+    )
+    found: dict[str, Refusals] = {}
+    since: dict[str, date] = {}
+    for reason, day, count, last_at, hint in rows:
+        since.setdefault(reason, date.fromisoformat(day))
+        if day >= recent:
+            before = found[reason].count if reason in found else 0
+            found[reason] = Refusals(before + int(count), last_at, since[reason], hint)
+    return found
+
+
+def count_events(account_id: int, since: datetime, until: datetime, *, most: int) -> int:
+    """Return how many events came for an account between two times, both included; *most* at the most."""
+    found = (
+        sa.select(InboundEvent.id)
+        .where(
+            InboundEvent.channel
+            == sa.select(ChannelAccount.channel).where(ChannelAccount.id == account_id).scalar_subquery(),
+            InboundEvent.account_key == str(account_id),
+            InboundEvent.received_at.between(since, until),
+        )
+        .limit(most)
+        .subquery()
+    )
+    with db.read() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(found)) or 0
+
+
+def last_sent(account_id: int, count: int, *, since: datetime, until: datetime) -> tuple[str, ...]:
+    """Return the provider's ids of the newest messages sent for an account, the newest first.
+
+    :param since: when they were sent, at the earliest, and *until*, at the latest.
+    """
+    query = (
+        sa.select(Message.external_id)
+        .join(OutboxEntry, OutboxEntry.message_id == Message.id)
+        .where(
+            OutboxEntry.account_id == account_id,
+            OutboxEntry.attempted_at.between(since, until),
+            Message.state.in_([DeliveryState.SENT, DeliveryState.READ]),
+            Message.external_id.is_not(None),
+        )
+        .order_by(OutboxEntry.id.desc())
+        .limit(count)
+    )
+    with db.read() as session:
+        return tuple(one for one in session.scalars(query) if one is not None)
+
+
+def have_come(account_id: int, dedupe_keys: Sequence[str]) -> frozenset[str]:
+    """Return which of *dedupe_keys*, as in :class:`host.sdk.webhooks.Envelope`, came for an account."""
+    hashed = {hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest(): key for key in dedupe_keys}
+    query = sa.select(InboundEvent.dedupe_key).where(
+        InboundEvent.channel
+        == sa.select(ChannelAccount.channel).where(ChannelAccount.id == account_id).scalar_subquery(),
+        InboundEvent.account_key == str(account_id),
+        InboundEvent.dedupe_key.in_(list(hashed)),
+    )
+    with db.read() as session:
+        return frozenset(hashed[one] for one in session.scalars(query))
+
+
+@dataclass(frozen=True, slots=True)
+class FailedSend:
+    """A message the provider refused.
+
+    :param code: as the adapter gave it in :class:`host.sdk.channel.ProviderProblem`.
+    :param last_inbound_at: when the customer had last written, as far as that opens a window.
+    """
+
+    code: str
+    sentence: str
+    at: datetime
+    last_inbound_at: datetime | None
+
+
+def failed_sends(account_id: int, *, since: datetime, most: int = 200) -> list[FailedSend]:
+    """Return the messages of an account that were refused and stand so, the newest first."""
+    query = (
+        sa.select(Message.error, Message.sent_at, Conversation.last_inbound_at)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            Conversation.account_id == account_id,
+            Conversation.failed_count > 0,
+            Message.state == DeliveryState.FAILED,
+            Message.sent_at >= since,
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(most)
+    )
+    with db.read() as session:
+        return [
+            FailedSend(
+                code=str((error or {}).get("code", "")),
+                sentence=str((error or {}).get("sentence", "")),
+                at=at,
+                last_inbound_at=last_inbound_at,
+            )
+            for error, at, last_inbound_at in session.execute(query)
+        ]
+
+
+def last_of_kind(account_id: int, kinds: Sequence[str]) -> datetime | None:
+    """Return when a customer last sent something of *kinds*, as in :class:`host.sdk.messages.MessageKind`."""
+    query = sa.select(sa.func.max(Message.sent_at)).where(
+        Message.account_id == account_id,
+        Message.direction == Direction.INBOUND,
+        Message.kind.in_([str(kind) for kind in kinds]),
+    )
+    with db.read() as session:
+        return session.scalar(query)
+
+
+def known_contacts(account_id: int, external_ids: Sequence[str]) -> frozenset[str]:
+    """Return which of *external_ids* have written to the account as far as we know."""
+    query = sa.select(ContactIdentity.external_id).where(
+        ContactIdentity.account_id == account_id, ContactIdentity.external_id.in_(external_ids)
+    )
+    with db.read() as session:
+        return frozenset(session.scalars(query))
+
+
+def post_to_self(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str] | None:
+    """Post to an address of this desk as a provider would, by its public address; return status and body.
+
+    None if the desk cannot reach itself that way, which some networks do not allow.
+    """
+    try:
+        answer = requests.post(
+            f"{settings.public_url()}{path}",
+            data=body,
+            headers=dict(headers),
+            timeout=SELF_SECONDS,
+            allow_redirects=False,
+        )
+    except requests.RequestException:
+        return None
+    return answer.status_code, answer.text[:200]
+
+
+def summary(slug: str, channel: str) -> DeliverySummary:
+    """Return how the webhook of the addon *slug*, whose events belong to *channel*, is doing."""
+    now = clock.now()
+    requests, events = InboundRequest, InboundEvent
+    ours = sa.or_(requests.source.like(f"/addons/{slug}/%"), requests.source.like(f"/webhooks/{slug}/%"))
+    days = [(now - DAY).date().isoformat(), now.date().isoformat()]
+    with db.read() as session:
+        taken = session.scalar(
+            sa.select(sa.func.count()).select_from(requests).where(requests.id >= request_id(now - DAY), ours)
+        )
+        last = session.scalar(
+            sa.select(requests.received_at).where(ours).order_by(requests.id.desc()).limit(1)
+        )
+        refused = session.execute(
+            sa.select(RefusedDelivery.reason, sa.func.sum(RefusedDelivery.count))
+            .where(RefusedDelivery.channel == channel, RefusedDelivery.day.in_(days))
+            .group_by(RefusedDelivery.reason)
+            .order_by(RefusedDelivery.reason)
+        )
+        test = session.scalar(
+            sa.select(sa.func.max(events.received_at)).where(
+                events.channel == channel, events.account_key == "", events.kind == "test"
+            )
+        )
+        return DeliverySummary(
+            taken=taken or 0,
+            last_taken_at=last,
+            refused=tuple((reason, int(count)) for reason, count in refused),
+            last_test_at=test,
+        )

@@ -1,0 +1,99 @@
+"""What was said before, as a provider tells it: its threads, and the messages of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from host.sdk.messages import InboundChange
+
+if TYPE_CHECKING:
+    from host.sdk.channel import AccountRef, ProviderProblem
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRules:
+    """That a channel can be asked for what was said before, and what it does not tell.
+
+    :param details: of how many messages of a thread, the newest, it tells the content.
+    :param limits: sentences for owners about what cannot be had from it, translated by the host.
+    """
+
+    details: int
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryThread:
+    """A thread as the provider lists it.
+
+    :param contact: the customer's id on this account.
+    :param updated_at: when something last happened in it; None: the provider does not say.
+    """
+
+    external_id: str
+    contact: str
+    updated_at: datetime | None = None
+    username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPage:
+    """A page of the provider's list of threads.
+
+    :param after: where the next page begins; empty: this was the last.
+    """
+
+    threads: Sequence[HistoryThread] = ()
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A page of one thread.
+
+    :param changes: what was said, oldest first.
+    :param untold: external ids of messages that are there, but of which the provider tells nothing more.
+    :param after: where the page with what was said before begins; empty: the thread begins with this one.
+    """
+
+    changes: Sequence[InboundChange] = ()
+    untold: Sequence[str] = ()
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTrouble:
+    """Nothing could be read this time.
+
+    :param retry_after: seconds the provider asks us to wait; None: the host backs off.
+    :param final: asking again will not help.
+    """
+
+    problem: ProviderProblem
+    retry_after: float | None = None
+    final: bool = False
+
+
+class TellsHistory:
+    """The part of a channel's adapter that reads what was said before.
+
+    Asked only where the channel's capabilities have :attr:`~host.sdk.capabilities.Capabilities.history`, at
+    most twice a second for an account, outside any transaction. Each call makes one call to the provider.
+    """
+
+    def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
+        """List a page of the provider's threads, the one with the latest news first.
+
+        :param after: what the page before said; empty for the first.
+        """
+        return ThreadPage()
+
+    def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
+        """Read a page of one thread, the newest first.
+
+        :param after: what the page before said; empty for the newest.
+        """
+        return HistoryPage()

@@ -1,0 +1,80 @@
+"""Translation of everything people read, and dates as they are written in their language.
+
+All of it also works where no page is being made (jobs, commands): then in English, in UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
+
+import flask_babel
+from babel import dates
+from flask import has_app_context
+from flask_babel import gettext, lazy_gettext, ngettext
+
+__all__ = [
+    "extract_toml",
+    "format_date",
+    "format_datetime",
+    "format_timedelta",
+    "gettext",
+    "lazy_gettext",
+    "ngettext",
+    "noop",
+]
+
+
+def extract_toml(
+    file: BinaryIO, _keywords: object, _comments: object, options: Mapping[str, str]
+) -> Iterator[tuple[int, None, str, list[str]]]:
+    """Find what people read in a TOML file, for ``pybabel extract``; ``texts`` in babel.cfg names the keys.
+
+    Babel wants line, function, text and comments of each.
+    """
+    wanted = {name.strip() for name in options.get("texts", "").split(",")}
+    raw = file.read().decode("utf-8")
+    lines = {line.strip(): number for number, line in reversed(list(enumerate(raw.splitlines(), 1)))}
+    for name, text in _texts(tomllib.loads(raw)):
+        if name in wanted and text:
+            yield lines.get(f"{name} = {json.dumps(text, ensure_ascii=False)}", 1), None, text, []
+
+
+def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, name)
+
+
+def noop(text: str) -> str:
+    """Mark *text* for translation and return it as it is: it is translated where it is shown."""
+    return text
+
+
+def format_date(at: datetime) -> str:
+    """Return the day of *at*, an aware time, in the reader's language and time zone."""
+    if has_app_context():
+        return str(flask_babel.format_date(at))
+    return dates.format_date(at.astimezone(UTC), locale="en")
+
+
+def format_datetime(at: datetime) -> str:
+    """Return *at*, an aware time, in the reader's language and time zone."""
+    if has_app_context():
+        return str(flask_babel.format_datetime(at))
+    return dates.format_datetime(at, tzinfo=UTC, locale="en")
+
+
+def format_timedelta(length: timedelta, *, add_direction: bool = False) -> str:
+    """Return *length* in the unit that fits, rounded; with *add_direction* as ``2 minutes ago``."""
+    if has_app_context():
+        return str(flask_babel.format_timedelta(length, add_direction=add_direction))
+    return dates.format_timedelta(length, add_direction=add_direction, locale="en")

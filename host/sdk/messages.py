@@ -1,0 +1,257 @@
+"""What goes between a channel and the inbox: changes that come in, parts that go out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, BinaryIO
+
+
+class MessageKind(StrEnum):
+    """What a message is. A kind the inbox has no bubble for is shown as a neutral row, never dropped."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    FILE = "file"
+    STICKER = "sticker"
+    SHARE = "share"
+    STORY_MENTION = "story_mention"
+    STORY_REPLY = "story_reply"
+    POSTBACK = "postback"
+    QUICK_REPLY = "quick_reply"
+    REACTION = "reaction"
+    REFERRAL = "referral"
+    EDIT = "edit"
+    UNSEND = "unsend"
+    TEMPLATE = "template"
+    DISAPPEARING = "disappearing"
+    UNSUPPORTED = "unsupported"
+    """Anything the adapter does not know yet; ``content["event"]`` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundAttachment:
+    """A file of a received message: its bytes if they came with it, else the provider's *url*."""
+
+    kind: MessageKind
+    url: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+    name: str = ""
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A customer wrote.
+
+    :param contact: the customer's id on this account; a string, whatever it looks like.
+    :param external_id: the provider's id of the message; None only where the provider gives none, and then
+        the journal's dedupe key alone keeps it from appearing twice.
+    :param sent_at: the provider's time, aware.
+    :param opens_window: whether the channel lets us reply for some time because of it.
+    :param references: for channels that thread by reference: external ids this one answers, nearest first.
+    :param reply_to: external id of the message this one quotes, whoever wrote that.
+    """
+
+    contact: str
+    external_id: str | None
+    sent_at: datetime
+    kind: MessageKind = MessageKind.TEXT
+    text: str = ""
+    attachments: tuple[InboundAttachment, ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+    opens_window: bool = True
+    subject: str | None = None
+    references: tuple[str, ...] = ()
+    contact_name: str | None = None
+    contact_username: str | None = None
+    contact_email: str | None = None
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEchoed:
+    """The provider tells of a message from our side: sent by us, or written in the provider's own app.
+
+    :param reply_to: external id of the message this one quotes.
+    """
+
+    contact: str
+    external_id: str
+    sent_at: datetime
+    kind: MessageKind = MessageKind.TEXT
+    text: str = ""
+    attachments: tuple[InboundAttachment, ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReacted:
+    """Somebody put a reaction on the message *external_id*, or took theirs away.
+
+    A person has at most one on a message: a later one replaces it, by its time.
+
+    :param emoji: what is shown; empty where it is taken away.
+    :param name: what the provider calls it, such as ``love``.
+    :param ours: whether it is the team's and not the customer's.
+    """
+
+    contact: str
+    external_id: str
+    at: datetime
+    emoji: str
+    name: str = ""
+    removed: bool = False
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """The text of the message *external_id*, the customer's or ours, is now *text*.
+
+    :param number: which edit of that message it is, from 1; None where the provider does not count, and then
+        the latest by its time holds.
+    """
+
+    contact: str
+    external_id: str
+    at: datetime
+    text: str = field(repr=False)
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageUnsent:
+    """The message *external_id*, the customer's or ours, was taken back: what it said goes everywhere.
+
+    :param carried_by: dedupe keys of every envelope that may hold something of it, so that the journal can
+        forget them too: the message's own, its echo's, its edits'.
+    """
+
+    contact: str
+    external_id: str
+    at: datetime
+    carried_by: tuple[str, ...] = ()
+
+
+class Handover(StrEnum):
+    """What happened to a conversation that several programs can answer."""
+
+    PASSED = "passed"
+    TAKEN = "taken"
+    REQUESTED = "requested"
+    ROLES = "roles"
+    """What each of them may do changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationHandedOver:
+    """Who may answer a customer changed among programs. Nobody said anything: it is a line, and not unread.
+
+    :param note: what the other program wrote about it.
+    """
+
+    contact: str
+    at: datetime
+    how: Handover
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRead:
+    """The customer has seen our message *external_id* and everything we sent before it."""
+
+    contact: str
+    external_id: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing for the inbox; the journal keeps *reason* for the admin."""
+
+    reason: str
+
+
+InboundChange = (
+    MessageReceived
+    | MessageEchoed
+    | MessageReacted
+    | MessageEdited
+    | MessageUnsent
+    | MessagesRead
+    | ConversationHandedOver
+    | Ignored
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFile:
+    """A file to send: checked against the channel's limits already, kept by us.
+
+    :param content_type: what its bytes are, whatever *name* says.
+    :param size: bytes.
+    :param url: an address of ours where anybody who has it can fetch the file for some time; None where the
+        provider cannot reach us, and then the bytes have to be uploaded.
+    :param open: opens the bytes for reading.
+    """
+
+    kind: MessageKind
+    name: str
+    content_type: str
+    size: int
+    url: str | None
+    open: Callable[[], BinaryIO] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingPart:
+    """One message to send, as one call to the provider.
+
+    What a kind needs beyond its text and files is in *content*:
+
+    ============  ========================================================================================
+    ``TEXT``      ``quick_replies``: list of ``{title, payload}``
+    ``STICKER``   ``sticker``: ``heart``
+    ``SHARE``     ``own_post``: id of a post of the account
+    ``TEMPLATE``  ``template``: ``{elements: [{title, subtitle, image_url, url, buttons}]}``, where a button
+                  is ``{title, url}`` or ``{title, payload}``; or ``products``: list of product ids
+    ============  ========================================================================================
+
+    :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; more than one of ``IMAGE`` only.
+    :param reply_to: external id of the message this one quotes.
+    """
+
+    kind: MessageKind
+    text: str = ""
+    content: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[OutgoingFile, ...] = ()
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IceBreaker:
+    """A question offered to somebody who has not written yet; a tap comes as a postback with *payload*."""
+
+    question: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A line of the menu beside the customer's composer: it sends *payload* or opens *url*."""
+
+    title: str
+    payload: str = ""
+    url: str = ""
+
+
+IceBreakers = Mapping[str, tuple[IceBreaker, ...]]
+"""The questions of each locale. ``default`` stands for every locale that has none of its own."""
+Menu = Mapping[str, tuple[MenuItem, ...]]
+"""The menu items of each locale; ``default`` as with :data:`IceBreakers`."""

@@ -1,0 +1,25 @@
+"""Connections other than HTTP, through the same guard."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from host import guard
+
+
+def connect(host: str, port: int, *, timeout: float) -> socket.socket:
+    """Return a TCP socket to *host*, which must lead to public addresses only.
+
+    The pairs named in LOBBY_ALLOW_HOSTS are excepted. The socket goes to the address that was vetted.
+
+    :param timeout: seconds until connected; stays the socket's time-out.
+    :raises ForbiddenAddressError: if the name leads somewhere private.
+    :raises FetchError: if nobody answers; nothing was sent.
+    """
+    return guard.connect(host, port, timeout=timeout)
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return a new TLS configuration that verifies the server's name and certificate."""
+    return guard.tls_context()

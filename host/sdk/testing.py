@@ -1,0 +1,366 @@
+"""The contract every channel adapter is held to, as tests an addon's author inherits.
+
+    class TestMyAdapter(AdapterContract):
+        samples = [Envelope(...), ...]      # one of each kind the provider sends
+
+        @pytest.fixture
+        def adapter(self):
+            return MyAdapter()
+
+pytest then runs every rule below over that adapter. What needs the provider to misbehave (time-outs, error
+codes) belongs in tests of your own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import pytest
+
+from host.sdk.capabilities import MEDIA_KINDS, Capabilities, InboundMedia, MediaLimits
+from host.sdk.channel import (
+    AccountRef,
+    ChannelAdapter,
+    ChannelMark,
+    NoProfile,
+    Profile,
+    ProviderProblem,
+    ReactRequest,
+    ReplyContext,
+    ReplyPolicy,
+    ReplyState,
+    SearchRequest,
+    SearchResult,
+    SendLimit,
+    SendRequest,
+    SendResult,
+)
+from host.sdk.errors import FetchError
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, TellsHistory, ThreadPage
+from host.sdk.junk import junk_bodies
+from host.sdk.messages import (
+    ConversationHandedOver,
+    Handover,
+    Ignored,
+    InboundChange,
+    MessageEchoed,
+    MessageEdited,
+    MessageKind,
+    MessageReacted,
+    MessageReceived,
+    MessagesRead,
+    MessageUnsent,
+    OutgoingFile,
+    OutgoingPart,
+)
+from host.sdk.webhooks import Envelope
+
+__all__ = ["AdapterContract", "check_changes", "declared_parts", "junk_bodies"]
+
+_ORDER = {ReplyState.OPEN: 0, ReplyState.PEOPLE_ONLY: 1, ReplyState.CLOSED: 2}
+_NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def check_changes(changes: Sequence[InboundChange]) -> None:
+    """Check that *changes* can be applied and stored: types, aware times, ids, JSON.
+
+    :raises AssertionError: saying what is wrong.
+    """
+    for change in changes:
+        assert isinstance(change, InboundChange), f"{type(change).__name__} is no inbound change"
+        if isinstance(change, Ignored):
+            assert change.reason, "an ignored event says why"
+            continue
+        assert isinstance(change.contact, str), "a contact's id is a string"
+        assert change.contact, "every change names a contact"
+        if isinstance(change, MessageReceived | MessageEchoed):
+            _check_message(change)
+        elif isinstance(change, ConversationHandedOver):
+            assert change.at.tzinfo is not None, "times are aware"
+            assert isinstance(change.how, Handover)
+            assert isinstance(change.note, str)
+        else:
+            _check_about(change)
+
+
+def _check_message(change: MessageReceived | MessageEchoed) -> None:
+    assert change.sent_at.tzinfo is not None, "times are aware"
+    assert isinstance(change.kind, MessageKind)
+    assert isinstance(change.text, str)
+    assert change.external_id is None or change.external_id, "an id is None or not empty"
+    assert change.reply_to is None or change.reply_to, "a quoted message has an id"
+    json.dumps(dict(change.content), allow_nan=False)
+    for attachment in change.attachments:
+        assert attachment.url is not None or attachment.content is not None, "an empty attachment"
+
+
+def _check_about(change: MessageReacted | MessageEdited | MessageUnsent | MessagesRead) -> None:
+    at = change.read_at if isinstance(change, MessagesRead) else change.at
+    assert at.tzinfo is not None, "times are aware"
+    assert isinstance(change.external_id, str), "an id is a string"
+    assert change.external_id, "what is about a message names it"
+    if isinstance(change, MessageReacted):
+        assert change.removed or change.emoji, "a reaction can be seen"
+    if isinstance(change, MessageEdited):
+        assert isinstance(change.text, str)
+        assert change.number is None or change.number >= 1, "edits are counted from 1"
+    if isinstance(change, MessageUnsent):
+        assert all(isinstance(key, str) and key for key in change.carried_by), "a key is not empty"
+
+
+def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
+    """Return one part of everything that *capabilities* say can be sent, each with one small file at most."""
+    parts = [OutgoingPart(kind, files=(_file(kind, limits),)) for kind, limits in capabilities.media.items()]
+    if MessageKind.TEXT in capabilities.sends:
+        parts.append(OutgoingPart(MessageKind.TEXT, "Hello 👋"))
+        if capabilities.quick_replies:
+            offered = {"quick_replies": [{"title": "Red", "payload": "RED"}]}
+            parts.append(OutgoingPart(MessageKind.TEXT, "Which?", offered))
+        if capabilities.reply_quote:
+            parts.append(OutgoingPart(MessageKind.TEXT, "This one", reply_to="m"))
+    if capabilities.template:
+        buttons = [{"title": "Open", "url": "https://example.com/"}, {"title": "Ask", "payload": "ASK"}]
+        card = {"title": "A lamp", "subtitle": "Brass", "buttons": buttons[: capabilities.template.buttons]}
+        parts.append(OutgoingPart(MessageKind.TEMPLATE, content={"template": {"elements": [card]}}))
+    if capabilities.product_template:
+        parts.append(OutgoingPart(MessageKind.TEMPLATE, content={"products": ["1"]}))
+    if capabilities.own_post:
+        parts.append(OutgoingPart(MessageKind.SHARE, content={"own_post": "1"}))
+    if capabilities.heart:
+        parts.append(OutgoingPart(MessageKind.STICKER, content={"sticker": "heart"}))
+    return parts
+
+
+def _file(kind: MessageKind, limits: MediaLimits) -> OutgoingFile:
+    return OutgoingFile(
+        kind, "sample", min(limits.content_types), 4, "https://example.com/sample", lambda: BytesIO(b"file")
+    )
+
+
+class AdapterContract:
+    """Rules for a channel adapter. Subclass it as ``Test...`` and give the fixture ``adapter``."""
+
+    samples: ClassVar[Sequence[Envelope]] = ()
+    """Envelopes as the addon's webhook or receiver makes them, one of each kind the provider sends."""
+    account_settings: ClassVar[Mapping[str, Any]] = {}
+    """Settings under which the reply policy is looked at; the contract adds none itself."""
+
+    @pytest.fixture
+    def adapter(self) -> ChannelAdapter:
+        """Return the adapter under test."""
+        raise NotImplementedError("give the fixture `adapter` in your subclass")
+
+    @pytest.fixture
+    def account(self, adapter: ChannelAdapter) -> AccountRef:
+        """Return an account nobody stored: the adapter has to live with having no credentials for it."""
+        return AccountRef(
+            id=2**40,
+            uuid="0" * 32,
+            workspace_id=1,
+            channel=adapter.key,
+            external_id="unknown",
+            name="Sample",
+            handle="@sample",
+            settings=self.account_settings,
+        )
+
+    @pytest.fixture
+    def text(self, account: AccountRef) -> SendRequest:
+        """Return a request to send a short text."""
+        part = OutgoingPart(MessageKind.TEXT, text="Hello 👋")
+        return SendRequest(account=account, recipient="1", part=part, message_key="f" * 32)
+
+    def test_it_names_itself(self, adapter: ChannelAdapter) -> None:
+        assert 0 < len(adapter.key) <= 32
+        assert adapter.key.isascii()
+        assert adapter.key.replace("-", "a").isalnum()
+        assert adapter.key == adapter.key.lower()
+        assert adapter.label.strip()
+        assert isinstance(adapter.mark, ChannelMark)
+        assert 1 <= adapter.mark.tone <= 6
+        assert bool(adapter.mark.text) != bool(adapter.mark.icon), "a mark has letters or an icon"
+        assert len(adapter.mark.text) <= 3
+
+    def test_its_capabilities_make_sense(self, adapter: ChannelAdapter) -> None:
+        found = adapter.capabilities
+        assert isinstance(found, Capabilities)
+        assert all(isinstance(kind, MessageKind) for kind in found.sends)
+        assert found.text_limit_bytes is None or found.text_limit_bytes >= 4, "one code point must fit"
+        if found.can_start or found.has_subject:
+            assert found.sends, "who can start a conversation can send something"
+        assert set(found.media) == found.sends & MEDIA_KINDS, "each kind of file it sends has its limits"
+        for limits in found.media.values():
+            assert limits.max_bytes > 0
+            assert limits.content_types, "a kind of file with no type at all"
+            for name in limits.content_types:
+                assert name == name.lower()
+                assert name.count("/") == 1, f"{name} is no MIME type"
+        assert found.images_per_message >= 1
+        assert found.images_per_message == 1 or MessageKind.IMAGE in found.media
+        for declared, kind in (
+            (found.quick_replies, MessageKind.TEXT),
+            (found.template, MessageKind.TEMPLATE),
+            (found.product_template, MessageKind.TEMPLATE),
+            (found.own_post, MessageKind.SHARE),
+            (found.heart, MessageKind.STICKER),
+        ):
+            assert not declared or kind in found.sends, f"{kind} is not among what it sends"
+        for group in (found.quick_replies, found.template, found.ice_breakers, found.menu):
+            for field in () if group is None else fields(group):
+                assert getattr(group, field.name) > 0, f"{field.name} allows nothing"
+        assert found.product_template is None or found.product_template > 0
+
+    def test_it_says_where_received_files_are(self, adapter: ChannelAdapter) -> None:
+        found = adapter.inbound_media()
+        assert isinstance(found, InboundMedia)
+        assert all(isinstance(kind, MessageKind) for kind in found.stored)
+        assert found.hosts or not found.stored, "what may be kept has to be fetched from somewhere"
+        for host in found.hosts:
+            name = host.removeprefix("*.")
+            assert name == name.lower(), "names of hosts are in lower case"
+            assert "." in name, f"{host} is every host of a kind"
+            assert not set(name) & set("*/:"), f"{host} is a name, without scheme, port or path"
+
+    def test_it_reads_every_sample(self, adapter: ChannelAdapter) -> None:
+        for sample in self.samples:
+            changes = adapter.parse(sample)
+            assert changes, f"nothing came of the sample {sample.kind!r}; say Ignored and why"
+            check_changes(changes)
+
+    def test_reading_is_pure(self, adapter: ChannelAdapter) -> None:
+        first = [list(adapter.parse(sample)) for sample in self.samples]
+        again = [list(adapter.parse(sample)) for sample in reversed(self.samples)]
+        assert first == list(reversed(again))
+
+    def test_reading_never_raises(self, adapter: ChannelAdapter) -> None:
+        envelope = self.samples[0] if self.samples else Envelope(1, "1", "key", "message", b"")
+        for body in junk_bodies([sample.body for sample in self.samples]):
+            check_changes(adapter.parse(replace(envelope, body=body, occurred_at=None)))
+
+    def test_the_reply_window_only_closes(self, adapter: ChannelAdapter, account: AccountRef) -> None:
+        for settings in (self.account_settings, {}):
+            at = replace(account, settings=settings)
+            order = 0
+            for minutes in range(0, 9 * 24 * 60, 30):
+                now = _NOW + timedelta(minutes=minutes)
+                found = self._policy(adapter, ReplyContext(at, now, _NOW))
+                assert _ORDER[found.state] >= order, f"the window opens again after {minutes} minutes"
+                order = _ORDER[found.state]
+                assert found.until is None or found.until > now, "a state that has ended already"
+
+    def test_phases_follow_each_other(self, adapter: ChannelAdapter, account: AccountRef) -> None:
+        phases = self._policy(adapter, ReplyContext(account, _NOW, _NOW)).phases
+        for one, following in pairwise(phases):
+            assert one.until == following.since, "a gap between phases"
+        for phase in phases:
+            assert phase.since < phase.until
+
+    def test_a_closed_window_says_why(self, adapter: ChannelAdapter, account: AccountRef) -> None:
+        for last in (None, _NOW - timedelta(days=400)):
+            found = self._policy(adapter, ReplyContext(account, _NOW, last))
+            assert found.state is ReplyState.OPEN or found.sentence
+
+    def test_a_customer_without_a_message_can_only_be_written_to_if_we_can_start(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        found = self._policy(adapter, ReplyContext(account, _NOW, None))
+        if found.state is ReplyState.CLOSED:
+            assert not adapter.capabilities.can_start
+
+    def _policy(self, adapter: ChannelAdapter, context: ReplyContext) -> ReplyPolicy:
+        found = adapter.reply_policy(context)
+        assert isinstance(found, ReplyPolicy)
+        automatic = adapter.reply_policy(replace(context, by_person=False))
+        assert _ORDER[automatic.state] >= _ORDER[found.state], "machines may not do more than people"
+        if automatic.state is ReplyState.PEOPLE_ONLY:
+            assert automatic.tag is None, "an automatic sender gets no tag for people"
+        return found
+
+    def test_sending_without_credentials_is_an_outcome(
+        self, adapter: ChannelAdapter, text: SendRequest
+    ) -> None:
+        assert isinstance(adapter.send(text), SendResult)
+
+    def test_sending_what_it_cannot_is_an_outcome(self, adapter: ChannelAdapter, text: SendRequest) -> None:
+        for kind in set(MessageKind) - adapter.capabilities.sends:
+            answer = adapter.send(replace(text, part=OutgoingPart(kind)))
+            assert isinstance(answer, SendResult), f"sending {kind}"
+
+    def test_sending_what_it_declares_is_an_outcome(self, adapter: ChannelAdapter, text: SendRequest) -> None:
+        for part in declared_parts(adapter.capabilities):
+            answer = adapter.send(replace(text, part=part))
+            assert isinstance(answer, SendResult), f"sending {part.kind}"
+
+    def test_its_limits_can_be_counted(self, adapter: ChannelAdapter, text: SendRequest) -> None:
+        react = ReactRequest(text.account, text.recipient, "m1", "\u2764\ufe0f")
+        search = SearchRequest(text.account, text.recipient, text.part, text.message_key, _NOW)
+        for request in (text, react, search):
+            limits = adapter.limits(request)
+            assert limits == adapter.limits(request)
+            assert len({(one.key, one.seconds) for one in limits}) == len(limits)
+            for one in limits:
+                assert isinstance(one, SendLimit)
+                assert one.key
+                assert one.amount > 0
+                assert one.seconds > 0
+                assert one.sentence.endswith(".")
+
+    def test_reacting_without_credentials_is_an_outcome(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        for emoji in (next(iter(adapter.capabilities.reactions or {"\u2764\ufe0f"})), ""):
+            assert isinstance(adapter.react(ReactRequest(account, "1", "m", emoji)), SendResult)
+
+    def test_the_profile_at_the_provider_without_credentials_is_an_answer(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        for read in (adapter.ice_breakers, adapter.menu):
+            assert isinstance(read(account), Mapping | ProviderProblem)
+        for write in (adapter.set_ice_breakers, adapter.set_menu):
+            assert isinstance(write(account, {}), Mapping | ProviderProblem)
+
+    def test_searching_without_credentials_is_an_answer(
+        self, adapter: ChannelAdapter, text: SendRequest
+    ) -> None:
+        request = SearchRequest(text.account, text.recipient, text.part, text.message_key, _NOW)
+        assert isinstance(adapter.search(request), SearchResult)
+
+    def test_history_without_credentials_is_an_answer(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        rules = adapter.capabilities.history
+        told = type(adapter).threads is not TellsHistory.threads
+        assert told == (rules is not None), "history is declared where it is told, and only there"
+        if rules is not None:
+            assert rules.details >= 1
+            assert all(isinstance(one, str) and one for one in rules.limits), "a limit is a sentence"
+        thread = HistoryThread("a thread", "contact")
+        assert isinstance(adapter.threads(account, ""), ThreadPage | HistoryTrouble)
+        assert isinstance(adapter.history(account, thread, ""), HistoryPage | HistoryTrouble)
+
+    def test_a_profile_without_credentials_is_an_answer(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        assert isinstance(adapter.fetch_profile(account, "1"), Profile | NoProfile)
+
+    def test_locating_a_file_without_credentials_is_an_address_or_a_fetch_error(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        for url in ("https://files.example.com/a", "https://files.example.com/", "x"):
+            try:
+                found = adapter.locate(account, url)
+            except FetchError:
+                continue
+            assert isinstance(found, str), "an address is text"
+            assert found, "an address is not empty"
+
+    def test_every_contact_has_a_label(self, adapter: ChannelAdapter) -> None:
+        for contact in ("1026000000000001", "a@example.com", "x", "😀"):
+            assert adapter.contact_label(contact).strip()
+            assert (adapter.profile_url(contact) or "https://").startswith("https://")

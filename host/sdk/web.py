@@ -1,0 +1,66 @@
+"""For an addon's pages: who is signed in, what they may do, and the small things every page needs.
+
+Views of an addon's blueprint need a login, unless their path is among the routes its manifest declares.
+"""
+
+from __future__ import annotations
+
+from flask import current_app, url_for
+
+from host import web as _web
+
+__all__ = [
+    "CurrentMembership",
+    "CurrentUser",
+    "Role",
+    "admin_required",
+    "audit",
+    "body_limit",
+    "channels_url",
+    "client_address",
+    "current_user",
+    "external_url",
+    "flash_bad",
+    "flash_good",
+    "login_required",
+    "maybe_user",
+    "safe_next",
+    "sign_in_url",
+    "workspace_view",
+]
+
+CurrentMembership = _web.CurrentMembership
+CurrentUser = _web.CurrentUser
+Role = _web.Role
+admin_required = _web.admin_required
+audit = _web.audit
+body_limit = _web.body_limit
+client_address = _web.client_address
+current_user = _web.current_user
+external_url = _web.external_url
+flash_bad = _web.flash_bad
+flash_good = _web.flash_good
+login_required = _web.login_required
+maybe_user = _web.maybe_user
+safe_next = _web.safe_next
+workspace_view = _web.workspace_view
+
+
+def sign_in_url(channel: str, way: str) -> str:
+    """Return the address a provider sends people back to who sign in that way."""
+    return _web.external_url("sign_in.back", channel=channel, way=way)
+
+
+def channels_url() -> str | None:
+    """Return the address of Settings -> Channels of a workspace the signed-in person owns; None if of none.
+
+    The workspace the navigation shows comes first.
+    """
+    user, shown = _web.maybe_user(), _web.shown_workspace()
+    if user is None or "channels.index" not in current_app.view_functions:
+        return None
+    owned = [each.workspace_id for each in user.memberships if each.role is Role.OWNER]
+    if not owned:
+        return None
+    chosen = shown.id if shown is not None and shown.id in owned else owned[0]
+    return url_for("channels.index", workspace_id=chosen)

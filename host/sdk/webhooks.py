@@ -1,0 +1,127 @@
+"""How a provider's requests become journalled envelopes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+MAX_BODY = 1024 * 1024
+"""Most bytes of one request, unless a route says less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event, cut from a request.
+
+    :param account_id: ours, or None where no account is meant.
+    :param lane: the customer's external id: envelopes of one account and lane are applied in order.
+    :param dedupe_key: what makes a redelivery the same event; hashed by the host.
+    :param kind: short and for people who read the journal: ``message``, ``echo``, ``test``.
+    :param occurred_at: the provider's time, where it tells one.
+    :param body: the bytes :meth:`ChannelAdapter.parse` will get, now or when replayed next week.
+    :param set_aside: if not empty, the event is kept with this reason and never applied: another account's
+        message, unreadable JSON.
+    :param ignored: if not empty, the event is kept with this reason as understood and not for the inbox.
+    """
+
+    account_id: int | None
+    lane: str
+    dedupe_key: str
+    kind: str
+    body: bytes = field(repr=False)
+    occurred_at: datetime | None = None
+    set_aside: str = ""
+    ignored: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A request as it came: raw bytes, nothing parsed.
+
+    :param account: last path segment on the per-account address, else None.
+    :param headers: names in lower case.
+    :param query: first value of each parameter.
+    """
+
+    method: str
+    account: str | None
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes = field(repr=False)
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Believed: journal these and answer *body* with 200 once they are durable.
+
+    :param keep_raw: whether the request itself is kept as well, for admins to look at; False where it holds
+        what must not stay, and then only what the envelopes carry does.
+    """
+
+    envelopes: tuple[Envelope, ...]
+    body: str = "EVENT_RECEIVED"
+    keep_raw: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not believed: nothing is stored but a count.
+
+    :param reason: a short constant for the counter (``signature``, ``verify_token``); not told to the caller.
+    :param account_id: the account it was meant for, where that is known.
+    :param hint: what helps whoever has to mend it, 16 characters at most, such as how a wrong verify token
+        begins; never enough to use it.
+    """
+
+    status: int
+    reason: str
+    account_id: int | None = None
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The answer to a GET verification: *challenge*, verbatim, as text/plain.
+
+    :param account_id: whose token it was asked with, where it was one account's.
+    """
+
+    challenge: str
+    account_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRoute:
+    """A public address for a provider, at ``/addons/<slug>/<path>`` and ``/addons/<slug>/<path>/<account>``.
+
+    The host also serves the second form as ``/webhooks/<slug>/<account>``.
+
+    :param channel: key of the channel the envelopes belong to.
+    :param authenticate: decide on a POST: verify over the raw bytes, then cut envelopes. No writes.
+    :param verify: decide on a GET, where the provider checks the address that way.
+    """
+
+    path: str
+    channel: str
+    authenticate: Callable[[WebhookRequest], Accepted | Refused]
+    verify: Callable[[WebhookRequest], Verified | Refused] | None = None
+    max_body: int = MAX_BODY
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Something that listens by itself, in the serving process, instead of waiting for HTTP requests.
+
+    :param start: called once per generation with a function that journals envelopes of one raw delivery and
+        returns when they are durable (or raises); returns a function that stops listening.
+    """
+
+    name: str
+    channel: str
+    start: Callable[[Ingest], Callable[[], None]]
+
+
+Ingest = Callable[[bytes, tuple[Envelope, ...]], None]
+"""``ingest(raw, envelopes)``: journal them; returns after the commit."""

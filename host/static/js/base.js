@@ -1,0 +1,99 @@
+// What every page can do: theme, menus, Copy buttons, questions before something irreversible, relative times.
+
+const root = document.documentElement;
+const THEMES = ["auto", "light", "dark"];
+
+/** Return the token every write has to carry. */
+export function csrfToken() {
+  return document.querySelector('meta[name="csrf-token"]').content;
+}
+
+/** Send a form to the desk and return the response; the caller reads `ok` and `json()`. */
+export function post(url, fields = {}) {
+  const body = fields instanceof FormData ? fields : new URLSearchParams(fields);
+  const headers = { "X-CSRFToken": csrfToken(), Accept: "application/json" };
+  return fetch(url, { method: "POST", body, headers, credentials: "same-origin" });
+}
+
+function toggleTheme(button) {
+  const next = THEMES[(THEMES.indexOf(root.dataset.theme) + 1) % THEMES.length];
+  root.dataset.theme = next;
+  window.lobbyRemember("lobby-theme", next);
+  button.setAttribute("aria-label", button.dataset[next]);
+  if (button.dataset.url) post(button.dataset.url, { theme: next });
+}
+
+async function copy(button) {
+  const input = document.getElementById(button.dataset.copy);
+  const label = button.querySelector("span");
+  const before = label.textContent;
+  try {
+    await navigator.clipboard.writeText(input.value);
+  } catch {
+    // Plain http has no clipboard API: select the text, the person presses the keys.
+    input.focus();
+    input.select();
+    if (!document.execCommand("copy")) return;
+  }
+  label.textContent = button.dataset.copied;
+  button.setAttribute("aria-live", "polite");
+  setTimeout(() => { label.textContent = before; }, 2000);
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target;
+  if (!(target instanceof Element)) return;
+  const theme = target.closest("[data-theme-toggle]");
+  if (theme) toggleTheme(theme);
+  const copyButton = target.closest("[data-copy]");
+  if (copyButton) copy(copyButton);
+  const dismiss = target.closest("[data-dismiss]");
+  if (dismiss) dismiss.closest(".flash").remove();
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.confirm || event.target.dataset.confirm;
+  if (question && !window.confirm(question)) {
+    event.preventDefault();
+    return;
+  }
+  // A second click sends nothing twice. After the event, so that the button's own value still goes along.
+  if (event.target.method === "post" && !event.defaultPrevented && event.submitter) {
+    const button = event.submitter;
+    setTimeout(() => { button.disabled = true; });
+    setTimeout(() => { button.disabled = false; }, 8000);
+  }
+});
+
+const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];
+
+/** Show each `<time data-relative>` below *scope* as "2 minutes ago" while it is less than a week old. */
+export function relativeTimes(scope = document) {
+  const format = new Intl.RelativeTimeFormat(root.lang, { numeric: "auto" });
+  for (const time of scope.querySelectorAll("time[data-relative]")) {
+    time.title ||= time.textContent;
+    let value = (Date.parse(time.dateTime) - Date.now()) / 1000;
+    for (const [unit, size] of STEPS) {
+      if (Math.abs(value) < size) {
+        time.textContent = format.format(Math.round(value), unit);
+        break;
+      }
+      value /= size;
+    }
+  }
+}
+
+for (const button of document.querySelectorAll("[data-dismiss]")) button.hidden = false;
+relativeTimes();
+setInterval(relativeTimes, 30000);

@@ -1,0 +1,98 @@
+// What somebody is about to send, beside the text: files, a quote, quick replies, cards. It outlives the drawing of
+// the composer, and in the tab also the page.
+
+const drafts = new Map();
+
+/** Return the draft of a conversation: the same one as long as the page is open. */
+export function draftOf(conversation) {
+  if (!drafts.has(conversation)) drafts.set(conversation, new Draft(`lobby-reply-${conversation}`));
+  return drafts.get(conversation);
+}
+
+const EMPTY = () => ({ files: [], quickReplies: [], cards: [], products: [], post: "", quote: null });
+
+class Draft extends EventTarget {
+  constructor(key) {
+    super();
+    this.key = key;
+    Object.assign(this, EMPTY(), stored(key));
+  }
+
+  /** Keep what changed and tell those who show it. */
+  changed() {
+    // A file that is not uploaded yet is gone with the page; everything else is kept.
+    const files = this.files.filter((file) => file.id).map(({ id, kind, name, size, url }) => ({ id, kind, name, size, url }));
+    const { quickReplies, cards, products, post, quote } = this;
+    write(this.key, this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, cards, products, post, quote }));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  isEmpty() {
+    return !this.files.length && !this.quickReplies.length && !this.cards.length && !this.products.length
+      && !this.post && !this.quote;
+  }
+
+  /** Put what is to be sent into a form's *body*, in the words the desk knows. */
+  fill(body) {
+    for (const file of this.files) body.append("upload", file.id);
+    for (const { title, payload } of this.quickReplies) body.append("quick_reply", `${title}|${payload || title}`);
+    if (this.cards.length) body.append("template", JSON.stringify({ elements: this.cards.map(asElement) }));
+    for (const id of this.products) body.append("product", id);
+    if (this.post) body.append("own_post", this.post);
+    if (this.quote) body.append("reply_to", this.quote.id);
+  }
+
+  /** Return what is to be sent now, to be taken out again once it was. */
+  snapshot() {
+    const { files, quickReplies, cards, products, post, quote } = this;
+    return { files: [...files], quickReplies, cards, products, post, quote };
+  }
+
+  /** Take out what was sent; what somebody added meanwhile stays. */
+  sent(before) {
+    this.files = this.files.filter((file) => !before.files.includes(file));
+    for (const name of ["quickReplies", "cards", "products", "post", "quote"]) {
+      if (this[name] === before[name]) this[name] = EMPTY()[name];
+    }
+    this.changed();
+  }
+}
+
+/** Return a card as the desk takes it: what was left empty is left out. */
+function asElement({ title, subtitle, image, upload, url, buttons }) {
+  const element = { title, subtitle, image_url: upload ? "" : image, upload: upload?.id, url };
+  for (const name of Object.keys(element)) if (!element[name]) delete element[name];
+  if (buttons.length) {
+    element.buttons = buttons.map((button) => (
+      button.opens ? { title: button.title, url: button.value } : { title: button.title, payload: button.value || button.title }
+    ));
+  }
+  return element;
+}
+
+function stored(key) {
+  try {
+    const found = JSON.parse(read(key) || "{}");
+    for (const file of found.files ?? []) file.state = "ready";
+    return found;
+  } catch {
+    return {};
+  }
+}
+
+export function read(key) {
+  try {
+    return sessionStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function write(key, value) {
+  try {
+    if (value) sessionStorage.setItem(key, value);
+    else sessionStorage.removeItem(key);
+  } catch {
+    // Storage is full or forbidden: it stays on the page.
+  }
+}

@@ -1,0 +1,153 @@
+// What is sent along with a reply as a short list: answers to tap, products, one of the account's own posts.
+
+import { characters, clone, fill } from "./composer-parts.js";
+
+/** A strip above the text with what was added to a list of the draft, and a field to add more. */
+export class Strip {
+  /**
+   * @param name which strip: `[data-strip=name]`, opened by `[data-tool=name]`.
+   * @param access `read()` gives what to show as texts, `add(text)` returns what is wrong with one,
+   *   `remove(index)`, `clear()`.
+   */
+  constructor(form, draft, name, access, { signal, say }) {
+    Object.assign(this, { form, draft, access, say });
+    this.box = form.querySelector(`[data-strip="${name}"]`);
+    this.input = this.box.querySelector("input");
+    this.error = this.box.querySelector("[data-strip-error]");
+    this.list = this.box.querySelector("[data-strip-list]");
+    this.tool = form.querySelector(`[data-tool="${name}"]`);
+    this.tool.addEventListener("click", () => this.open());
+    this.box.querySelector("[data-strip-add]").addEventListener("click", () => this.add());
+    this.box.querySelector("[data-strip-close]").addEventListener("click", () => this.close());
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.isComposing) {
+        if (event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        this.add();
+      } else if (event.key === "Escape") {
+        event.stopPropagation();
+        if (!this.access.read().length && !this.input.value) this.close();
+        else form.querySelector("textarea").focus();
+      }
+    });
+    this.input.addEventListener("input", () => this.complain(""));
+    draft.addEventListener("change", () => this.draw(), { signal });
+    this.opened = false;
+    this.draw();
+  }
+
+  open() {
+    this.opened = true;
+    this.draw();
+    this.input.focus();
+  }
+
+  close() {
+    this.opened = false;
+    this.input.value = "";
+    this.complain("");
+    this.access.clear();
+    this.draft.changed();
+    this.form.querySelector("textarea").focus();
+  }
+
+  /** It was sent: nothing is left to show. */
+  sent() {
+    this.opened = false;
+    this.draw();
+  }
+
+  /** Take over what stands in the field; return whether nothing is wrong with it. */
+  add() {
+    const text = this.input.value.trim();
+    const error = text ? this.access.add(text) : "";
+    this.complain(error);
+    if (error) {
+      this.input.focus();
+      return false;
+    }
+    this.input.value = "";
+    if (text) this.draft.changed();
+    return true;
+  }
+
+  /** Say what is wrong with what stands in the field; nothing, where *error* is empty. */
+  complain(error) {
+    this.error.textContent = error;
+    this.input.classList.toggle("is-invalid", Boolean(error));
+    if (error) this.input.setAttribute("aria-invalid", "true");
+    else this.input.removeAttribute("aria-invalid");
+  }
+
+  draw() {
+    const shown = this.access.read();
+    this.box.hidden = !this.opened && !shown.length;
+    const count = this.box.querySelector("[data-strip-count]");
+    if (count) count.textContent = fill(count.dataset.text, { n: shown.length });
+    const full = this.access.full?.() ?? false;
+    this.box.querySelector("[data-strip-form]").hidden = full;
+    this.list.replaceChildren(...shown.map((text, index) => this.chip(text, index)));
+    if (full && document.activeElement === document.body) this.list.querySelector("button:last-child")?.focus();
+  }
+
+  chip(text, index) {
+    const chip = clone(this.form, "chip");
+    chip.querySelector("[data-chip-text]").textContent = text;
+    chip.querySelector("[data-chip-label]").textContent = text;
+    chip.querySelector("button").addEventListener("click", () => {
+      this.access.remove(index);
+      this.draft.changed();
+      (this.box.querySelector("[data-strip-form]").hidden ? this.list.querySelector("button") : this.input)?.focus();
+    });
+    return chip;
+  }
+}
+
+/** How a strip reads and writes the draft's quick replies. */
+export function quickReplies(draft, { most, title }, words) {
+  return {
+    read: () => draft.quickReplies.map((one) => one.title),
+    full: () => draft.quickReplies.length >= most,
+    add(text) {
+      if (characters(text) > title) return fill(words.textTitleLong, { used: characters(text), most: title });
+      if (draft.quickReplies.some((one) => one.title === text)) return words.textTwice;
+      draft.quickReplies = [...draft.quickReplies, { title: text, payload: "" }];
+      return "";
+    },
+    remove(index) { draft.quickReplies = draft.quickReplies.filter((_, at) => at !== index); },
+    clear() { draft.quickReplies = []; },
+  };
+}
+
+/** How a strip reads and writes the draft's products: ids, several at once. */
+export function products(draft, { most }, words) {
+  return {
+    read: () => draft.products,
+    full: () => draft.products.length >= most,
+    add(text) {
+      const ids = text.split(/[\s,;]+/).filter((id) => id && !draft.products.includes(id));
+      const odd = ids.find((id) => !/^[\w-]{1,64}$/.test(id));
+      if (odd) return fill(words.textNoId, { text: odd });
+      if (draft.products.length + ids.length > most) return fill(words.textTooManyProducts, { most });
+      draft.products = [...draft.products, ...ids];
+      return "";
+    },
+    remove(index) { draft.products = draft.products.filter((_, at) => at !== index); },
+    clear() { draft.products = []; },
+  };
+}
+
+/** How a strip reads and writes the draft's own post: an id or the link people copy. */
+export function ownPost(draft, _limits, words) {
+  return {
+    read: () => (draft.post ? [draft.post] : []),
+    full: () => Boolean(draft.post),
+    add(text) {
+      if (!/^\d{5,40}$/.test(text) && !/^https:\/\/[^\s/]+\/\S+$/.test(text)) return words.textNoPost;
+      draft.post = text;
+      return "";
+    },
+    remove() { draft.post = ""; },
+    clear() { draft.post = ""; },
+  };
+}

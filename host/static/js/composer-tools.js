@@ -1,0 +1,79 @@
+// Everything a reply can have beside its text, put together for one form.
+
+import { Cards } from "./composer-cards.js";
+import { draftOf } from "./composer-draft.js";
+import { Files } from "./composer-files.js";
+import { ownPost, products, quickReplies, Strip } from "./composer-offers.js";
+import { Quote } from "./composer-quote.js";
+import { Typing } from "./composer-typing.js";
+import { Voice } from "./composer-voice.js";
+import "./popover.js";
+
+/** The tools of *form*; what they add is kept in the conversation's draft. */
+export class Tools {
+  constructor(form, composer, signal) {
+    Object.assign(this, { form, composer, draft: draftOf(form.dataset.conversation), strips: [] });
+    const say = (text) => { composer.section.querySelector("[data-say]").textContent = text; };
+    const shared = { signal, say, problem: (...words) => composer.problem(...words) };
+    const has = (selector) => form.querySelector(selector);
+    this.say = say;
+    this.forget(has);
+    if (form.dataset.files) this.files = new Files(form, this.draft, shared);
+    if (has("[data-tool=voice]") && this.files) this.voice = new Voice(form, this.files, shared);
+    if (has("[data-quoted]")) new Quote(form, this.draft, shared);
+    this.strip("quick", quickReplies, shared);
+    this.strip("products", products, shared);
+    this.strip("post", ownPost, shared);
+    if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
+    if (form.dataset.typingUrl) this.typing = new Typing(form, shared);
+    has("[data-tool=heart]")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      composer.sendHeart(form);
+    });
+    form.querySelector("#composer-tools")?.addEventListener("click", (event) => {
+      // A menu goes when something in it was chosen.
+      event.target.closest("[data-tool]")?.closest(":popover-open")?.hidePopover();
+    });
+  }
+
+  /** Leave out of the draft what this channel has no tool for: nobody could see it, or take it away. */
+  forget(has) {
+    const { draft } = this;
+    if (!this.form.dataset.files) draft.files = [];
+    if (!has("[data-quoted]")) draft.quote = null;
+    if (!has("[data-strip=quick]")) draft.quickReplies = [];
+    if (!has("[data-strip=products]")) draft.products = [];
+    if (!has("[data-strip=post]")) draft.post = "";
+    if (!has("[data-tool=cards]")) draft.cards = [];
+  }
+
+  /** The reply is put aside for a note: a recording does not go on unseen. */
+  pause() {
+    this.voice?.stop();
+  }
+
+  strip(name, access, shared) {
+    const box = this.form.querySelector(`[data-strip="${name}"]`);
+    if (!box) return;
+    const limits = { most: Number(box.dataset.most), title: Number(box.dataset.title) };
+    this.strips.push(new Strip(this.form, this.draft, name, access(this.draft, limits, this.form.dataset), shared));
+  }
+
+  /** Take over what stands in open fields, and wait for files on their way. Return what keeps the reply back. */
+  async ready(text) {
+    const words = this.form.dataset;
+    if (!this.strips.every((strip) => strip.add())) return [null]; // said beside the field
+    if (this.draft.quickReplies.length && !text.trim()) return [words.textQuickAlone, words.textQuickAloneNext];
+    if (this.files?.pending()) {
+      this.say(words.textWaiting);
+      await this.files.settled();
+    }
+    return this.draft.files.some((file) => file.state === "failed") ? [words.textFailedFiles, words.textFailedFilesNext] : null;
+  }
+
+  /** Take out what was sent: *parts* of the draft as they were then. */
+  sent(parts) {
+    this.draft.sent(parts);
+    for (const strip of this.strips) strip.sent();
+  }
+}

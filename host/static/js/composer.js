@@ -1,0 +1,222 @@
+// Writing: drafts that survive, a byte counter, what a text too long would become, and sending once.
+
+import { csrfToken } from "./base.js";
+import { read, write } from "./composer-draft.js";
+import { Tools } from "./composer-tools.js";
+
+const encoder = new TextEncoder();
+const OVERFLOW_DELAY_MS = 150;
+
+/** Return how many bytes *text* takes once the desk has cleaned it: no blank edges, no NUL. */
+export function byteLength(text) {
+  return encoder.encode(text.replaceAll("\r\n", "\n").replaceAll("\r", "\n").replaceAll("\0", "").trim()).length;
+}
+
+/** Make the composer inside *root* work. `onSent(html)` gets the new messages. */
+export class Composer {
+  constructor(root, { words, onSent }) {
+    this.root = root;
+    this.words = words;
+    this.onSent = onSent;
+    this.section = root.querySelector("[data-composer]");
+    this.signature = this.section.dataset.signature;
+    this.life = new AbortController();
+    for (const form of root.querySelectorAll("[data-form]")) this.attach(form);
+    for (const tab of root.querySelectorAll("[data-tab]")) {
+      tab.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.show(tab.dataset.tab);
+        this.text()?.focus();
+      });
+    }
+  }
+
+  /** The composer is about to be drawn anew: give back what was held outside of it. */
+  end() {
+    this.life.abort();
+  }
+
+  /** The form on top. */
+  form() {
+    return this.root.querySelector("[data-form]:not([hidden])");
+  }
+
+  text() {
+    return this.form()?.querySelector("textarea");
+  }
+
+  show(mode) {
+    for (const form of this.root.querySelectorAll("[data-form]")) form.hidden = form.dataset.form !== mode;
+    for (const tab of this.root.querySelectorAll("[data-tab]")) {
+      if (tab.dataset.tab === mode) tab.setAttribute("aria-current", "true");
+      else tab.removeAttribute("aria-current");
+    }
+    this.section.dataset.mode = mode;
+    if (mode !== "reply") this.tools?.pause();
+    this.problem(null);
+  }
+
+  attach(form) {
+    const text = form.querySelector("textarea");
+    const key = `lobby-draft-${form.dataset.form}-${form.dataset.conversation}`;
+    if (!text.value) text.value = read(key);
+    text.addEventListener("input", () => {
+      write(key, text.value);
+      this.count(form);
+    });
+    text.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    });
+    form.addEventListener("change", (event) => {
+      if (event.target.name === "overflow") this.label(form);
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      event.stopPropagation(); // the page's own guard against double clicks would keep the button off for long
+      this.send(form, text, key);
+    });
+    if (form.dataset.form === "reply") this.tools = new Tools(form, this, this.life.signal);
+    this.count(form);
+  }
+
+  count(form) {
+    const counter = form.querySelector("[data-bytes]");
+    if (!counter) return;
+    const limit = Number(form.dataset.limit);
+    const used = byteLength(form.querySelector("textarea").value);
+    const number = new Intl.NumberFormat(document.documentElement.lang);
+    counter.textContent = counter.dataset.text
+      .replace("{used}", number.format(used)).replace("{limit}", number.format(limit));
+    counter.classList.toggle("over", used > limit);
+    clearTimeout(this.overflowTimer);
+    if (used > limit) {
+      this.overflowTimer = setTimeout(() => this.overflow(form), OVERFLOW_DELAY_MS);
+    } else {
+      form.querySelector("[data-overflow]").replaceChildren();
+      this.label(form);
+    }
+  }
+
+  /** Ask the desk what the text would become: it is the one that decides when it is sent. */
+  async overflow(form) {
+    const body = fields(form);
+    const asked = (this.asked = (this.asked ?? 0) + 1);
+    try {
+      const response = await post(form.dataset.overflowUrl, body);
+      if (!response.ok || asked !== this.asked) return;
+      const answer = await response.json();
+      const box = form.querySelector("[data-overflow]");
+      const focused = box.contains(document.activeElement) ? document.activeElement.value : null;
+      box.innerHTML = answer.html;
+      form.dataset.parts = answer.count;
+      if (focused) box.querySelector(`input[value="${focused}"]`)?.focus();
+      this.label(form);
+    } catch {
+      // Without an answer the desk splits when it is sent, which loses nothing.
+    }
+  }
+
+  label(form) {
+    const label = form.querySelector("[data-label]");
+    if (!label) return;
+    const button = label.closest("button");
+    const choice = form.querySelector("input[name=overflow]:checked")?.value;
+    if (!choice) label.textContent = button.dataset.one;
+    else if (choice === "truncate") label.textContent = button.dataset.cut;
+    else label.textContent = button.dataset.many.replace("{n}", form.dataset.parts);
+  }
+
+  async send(form, text, key) {
+    if (form.dataset.sending) return; // a second click sends nothing twice
+    form.dataset.sending = "1";
+    const button = form.querySelector("button[type=submit]");
+    button.setAttribute("aria-disabled", "true");
+    const tools = form.dataset.form === "reply" ? this.tools : null;
+    let focus = text;
+    try {
+      const held = await tools?.ready(text.value);
+      if (held) {
+        if (held[0]) this.problem(...held);
+        else focus = form.querySelector("[aria-invalid]") ?? text;
+        return;
+      }
+      const sent = text.value;
+      const parts = tools?.draft.snapshot();
+      const body = fields(form);
+      tools?.draft.fill(body);
+      tools?.typing?.off();
+      if (!(await this.post(form, body))) return;
+      if (text.value === sent) text.value = "";
+      write(key, text.value);
+      tools?.sent(parts);
+      this.count(form);
+    } finally {
+      delete form.dataset.sending;
+      button.removeAttribute("aria-disabled");
+      focus.focus();
+    }
+  }
+
+  /** Send a heart by itself; what is being written stays. */
+  async sendHeart(form) {
+    if (form.dataset.sending) return;
+    form.dataset.sending = "1";
+    this.heartKey ??= newKey(); // kept until it is sent: once more is no second heart
+    const body = new FormData();
+    body.append("heart", "1");
+    body.append("reply_key", this.heartKey);
+    try {
+      if (await this.post(form, body)) this.heartKey = null;
+    } finally {
+      delete form.dataset.sending;
+    }
+  }
+
+  /** Post a reply or a note; show what became of it. Return whether the desk took it. */
+  async post(form, body) {
+    try {
+      const response = await post(form.action, body);
+      const answer = await response.json();
+      if (answer.reply_key && body.get("reply_key") === form.elements.reply_key.value) {
+        form.elements.reply_key.value = answer.reply_key;
+      }
+      if (!response.ok) {
+        this.problem(answer.error?.message ?? this.words.textUnsaved, answer.error?.next);
+        return false;
+      }
+      this.problem(null);
+      this.onSent(answer.messages);
+      return true;
+    } catch {
+      this.problem(this.words.textUnsaved);
+      return false;
+    }
+  }
+
+  problem(sentence, next = "") {
+    const box = this.root.querySelector("[data-problem]");
+    box.hidden = !sentence;
+    box.querySelector("[data-problem-sentence]").textContent = sentence ?? "";
+    box.querySelector("[data-problem-next]").textContent = next ?? "";
+  }
+}
+
+function post(url, body) {
+  const headers = { Accept: "application/json", "X-CSRFToken": csrfToken() };
+  return fetch(url, { method: "POST", body, headers, credentials: "same-origin" });
+}
+
+function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Return what stands in the fields of a form: not the files, which have been sent by themselves. */
+function fields(form) {
+  const body = new FormData(form);
+  body.delete("file");
+  body.delete("reply_to");
+  return body;
+}

@@ -1,0 +1,147 @@
+// The messages of a conversation: put where they belong, grouped by who wrote them, and days between them.
+
+const TOGETHER_MS = 5 * 60 * 1000;
+
+/** Return the elements of an HTML text. */
+export function elements(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return [...template.content.children];
+}
+
+const FOUND_MS = 2500;
+
+export class Log {
+  constructor(scroller) {
+    this.scroller = scroller;
+    this.list = scroller.querySelector("[data-part=log]");
+    this.remember();
+    scroller.addEventListener("click", (event) => this.follow(event));
+  }
+
+  /** Remember what the desk sent for each part of each message, before scripts and people change it. */
+  remember() {
+    this.sent = new WeakMap();
+    for (const item of this.list.querySelectorAll(".msg")) this.note(item);
+  }
+
+  note(item) {
+    for (const child of item.querySelector(".msg-body")?.children ?? []) this.sent.set(child, child.outerHTML);
+  }
+
+  /** A quote leads to the message it quotes: here if that is on the page, else by its address. */
+  follow(event) {
+    const quote = event.target.closest("[data-goes-to]");
+    const there = quote && this.find(quote.dataset.goesTo);
+    if (!there || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    there.scrollIntoView({ block: "center", behavior: "smooth" });
+    there.tabIndex = -1;
+    there.focus({ preventScroll: true });
+    there.classList.add("found");
+    setTimeout(() => there.classList.remove("found"), FOUND_MS);
+  }
+
+  /** Whether the newest message is in view. */
+  atEnd() {
+    return this.scroller.scrollTop > -80; // a column turned upside down counts from its end
+  }
+
+  toEnd() {
+    this.scroller.scrollTop = 0;
+  }
+
+  /** Put messages in, each in its place; one that is there already is replaced. Return the new ones. */
+  put(html) {
+    const added = [];
+    for (const item of elements(html)) {
+      if (!item.dataset.message) continue;
+      const there = this.find(item.dataset.message);
+      this.note(item);
+      if (there) {
+        keepOpen(there, item);
+        const again = sameControl(there, item);
+        this.renew(there, item);
+        again?.focus();
+      } else {
+        added.push(item);
+        this.place(item);
+      }
+    }
+    this.group();
+    return added;
+  }
+
+  /** Let *there* become *item*, and leave alone what did not change: a film goes on, a picture stays. */
+  renew(there, item) {
+    const [old, fresh] = [there.querySelector(".msg-body"), item.querySelector(".msg-body")];
+    if (!old || !fresh) {
+      there.replaceWith(item);
+      return;
+    }
+    let rest = [...old.children];
+    for (const child of [...fresh.children]) {
+      const same = rest.findIndex((one) => this.sent.get(one) === this.sent.get(child));
+      if (same < 0) {
+        old.insertBefore(child, rest[0] ?? null);
+        continue;
+      }
+      for (const gone of rest.slice(0, same)) gone.remove();
+      rest = rest.slice(same + 1);
+    }
+    for (const gone of rest) gone.remove();
+    for (const name of item.getAttributeNames()) there.setAttribute(name, item.getAttribute(name));
+    for (const name of there.getAttributeNames()) if (!item.hasAttribute(name)) there.removeAttribute(name);
+  }
+
+  find(id) {
+    return this.list.querySelector(`[data-message="${Number(id)}"]`);
+  }
+
+  remove(id) {
+    this.find(id)?.remove();
+    this.group();
+  }
+
+  place(item) {
+    const all = [...this.list.querySelectorAll("[data-message]")];
+    const after = all.reverse().find((other) => other.dataset.order < item.dataset.order);
+    if (after) after.after(item);
+    else this.list.prepend(item);
+  }
+
+  /** Draw the lines between days, and let only the first of several messages carry its avatar. */
+  group() {
+    for (const line of this.list.querySelectorAll(".day")) line.remove();
+    let before = null;
+    for (const item of this.list.querySelectorAll("[data-message]")) {
+      const newDay = !before || before.dataset.day !== item.dataset.day;
+      if (newDay) {
+        const line = document.createElement("li");
+        line.className = "day";
+        line.textContent = item.dataset.dayLabel;
+        item.before(line);
+      }
+      const continues = !newDay && item.dataset.who && before.dataset.who === item.dataset.who
+        && Date.parse(item.dataset.at) - Date.parse(before.dataset.at) < TOGETHER_MS;
+      if (item.classList.contains("msg")) item.classList.toggle("cont", Boolean(continues));
+      before = item;
+    }
+  }
+
+  lastId() {
+    return Math.max(0, ...[...this.list.querySelectorAll("[data-message]")].map((m) => Number(m.dataset.message)));
+  }
+}
+
+/** Let details that were open stay open. */
+function keepOpen(before, after) {
+  if (before.querySelector("details[open]")) after.querySelector("details")?.setAttribute("open", "");
+}
+
+/** Return what in *after* does what has the focus in *before*. */
+function sameControl(before, after) {
+  const focused = before.contains(document.activeElement) ? document.activeElement : null;
+  const name = focused && ["data-react", "data-quote", "data-hide"].find((one) => focused.hasAttribute(one));
+  return name ? after.querySelector(`[${name}]`) : null;
+}

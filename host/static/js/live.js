@@ -1,0 +1,118 @@
+// What changed, as it happens: a stream where the desk has one to give, asking every few seconds otherwise.
+
+const POLL_MS = 5000;
+const HIDDEN_POLL_MS = 15000;
+const AWAY_POLL_MS = 3000;
+const STREAM_AGAIN_MS = 2000;
+const STREAM_AGAIN_AT_MOST_MS = 30000;
+const REMEMBERED = 1000;
+const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up"];
+
+// A thousand browsers lose their streams in the same moment and should not all be back in the same one.
+const about = (ms) => ms * (0.5 + Math.random());
+
+/**
+ * Follow a workspace. Calls `onEvent(topic, data)` for each change, `onResync()` when too much was missed to
+ * tell one by one, `onConnection(connected)` when the desk goes away or comes back.
+ */
+export class Live {
+  constructor({ stream, poll, after, onEvent, onResync, onConnection }) {
+    Object.assign(this, { streamUrl: stream, pollUrl: poll, after, onEvent, onResync, onConnection });
+    this.source = null;
+    this.timer = null;
+    this.connected = true;
+    this.seen = new Set();
+    this.turn = 0;
+    this.refused = 0;
+    this.streamAgainAt = 0;
+    // A tab nobody looks at gives its stream back: a browser has six connections to one host, for all its tabs.
+    document.addEventListener("visibilitychange", () => this.restart());
+    window.addEventListener("pagehide", () => this.stop());
+    window.addEventListener("pageshow", (event) => { if (event.persisted) this.restart(); });
+    this.restart();
+  }
+
+  stop() {
+    this.turn += 1;
+    clearTimeout(this.timer);
+    if (this.source) this.source.close();
+    this.source = null;
+  }
+
+  restart() {
+    this.stop();
+    if (document.hidden) this.poll(HIDDEN_POLL_MS);
+    else this.stream();
+  }
+
+  stream() {
+    const source = new EventSource(`${this.streamUrl}?after=${this.after}`);
+    this.source = source;
+    for (const topic of TOPICS) {
+      source.addEventListener(topic, (event) => this.take(Number(event.lastEventId), topic, event.data));
+    }
+    source.addEventListener("resync", (event) => {
+      this.seen.clear();
+      this.after = Number(event.lastEventId) || this.after;
+      this.onResync();
+    });
+    source.addEventListener("open", () => {
+      this.refused = 0;
+      this.report(true);
+    });
+    source.addEventListener("error", () => {
+      if (source !== this.source) return;
+      // Cut or refused: ask instead, and try for a stream again soon, less soon each time it is refused.
+      this.stop();
+      const wait = Math.min(STREAM_AGAIN_MS * 2 ** this.refused, STREAM_AGAIN_AT_MOST_MS);
+      this.refused += 1;
+      this.streamAgainAt = Date.now() + about(wait);
+      this.poll(about(500));
+    });
+  }
+
+  poll(delay) {
+    const turn = this.turn;
+    this.timer = setTimeout(async () => {
+      try {
+        const response = await fetch(`${this.pollUrl}?after=${this.after}`, {
+          headers: { Accept: "application/json" },
+          credentials: "same-origin",
+        });
+        if (response.status === 401 || response.status === 404) return; // signed out, or no member any more
+        if (!response.ok) throw new Error(String(response.status));
+        const found = await response.json();
+        if (turn !== this.turn) return; // a stream was opened meanwhile, and tells the same
+        this.report(true);
+        if (found.resync) {
+          this.seen.clear();
+          this.onResync();
+        }
+        for (const event of found.events) this.take(event.id, event.topic, event.data);
+        this.after = Math.max(this.after, found.last);
+      } catch {
+        if (turn !== this.turn) return;
+        this.report(false);
+      }
+      const left = this.streamAgainAt - Date.now();
+      if (document.hidden) this.poll(about(HIDDEN_POLL_MS));
+      else if (!this.connected) this.poll(about(AWAY_POLL_MS));
+      else if (left > POLL_MS) this.poll(about(POLL_MS));
+      else this.timer = setTimeout(() => this.restart(), Math.max(0, left));
+    }, delay);
+  }
+
+  take(id, topic, data) {
+    // What is told after a reconnect reaches back a little, in case of events that became visible late.
+    if (this.seen.has(id)) return;
+    this.seen.add(id);
+    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value);
+    if (id > this.after) this.after = id;
+    this.onEvent(topic, JSON.parse(data));
+  }
+
+  report(connected) {
+    if (this.connected !== connected) this.onConnection(connected);
+    this.connected = connected;
+  }
+}

@@ -1,0 +1,191 @@
+"""One running sandbox: the world, its clock, its ledger, its faults and its courier."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sandbox import ids, seed
+from sandbox.clock import Clock
+from sandbox.deliver import Courier, Event
+from sandbox.faults import Faults
+from sandbox.ledger import Ledger
+from sandbox.media import Media
+from sandbox.world import Account, App, Conversation, Flavour, Json, Message, World
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the whole sandbox does, changed through ``PATCH /control/settings``."""
+
+    fetch_media: bool = True
+    enforce_rates: bool = False
+    usage_limit: int = 20000
+    message_echoes_field: bool = False
+    wrap_logins: bool = False
+    """Answer road I's token exchange and ``/me`` inside ``data``, as the pages print them (M30, M34)."""
+    cut_opener: bool = False
+    """Let the login dialog cut itself off from the window that opened it, as a provider's policy may."""
+
+
+@dataclass(slots=True)
+class Emission:
+    """What became of one event: to which apps it went, or why to none."""
+
+    apps: list[str]
+    reason: str | None = None
+
+    def as_json(self) -> Json:
+        """Return the emission for a control answer."""
+        return {"webhooks": len(self.apps), "apps": self.apps, "reason": self.reason}
+
+
+class Sandbox:
+    """Hold everything. Whoever reads or changes ``world`` holds ``lock``."""
+
+    def __init__(self, ledger_file: Path | None = None, verify_tls: bool | str = True) -> None:
+        self.lock = threading.RLock()
+        self.stopping = threading.Event()
+        self.verify_tls = verify_tls
+        self.clock = Clock()
+        self.ledger = Ledger(self.clock, ledger_file)
+        self.faults = Faults()
+        self.media = Media(self.clock)
+        self.settings = Settings()
+        self.calls: dict[str, deque[float]] = defaultdict(deque)
+        self.world = World()
+        self.courier = Courier(self)
+        seed.plant(self.world, self.clock.now())
+
+    def reset(self) -> None:
+        """Go back to the world of the start; the ledger's ids keep counting."""
+        with self.lock:
+            self.courier.forget()
+            self.faults.remove()
+            self.clock.reset()
+            self.media.clear()
+            self.calls.clear()
+            self.settings = Settings()
+            self.world = World()
+            seed.plant(self.world, self.clock.now())
+            self.ledger.clear()
+
+    def close(self) -> None:
+        """Stop all threads; calls that are being held back return."""
+        self.stopping.set()
+        self.courier.close()
+        self.ledger.touch()
+        self.ledger.close()
+
+    def emit(
+        self,
+        account: Account,
+        igsid: str,
+        what: str,
+        data: Json,
+        *,
+        mid: str | None = None,
+        echo: bool = False,
+        container: str = "messaging",
+        field: str = "messages",
+        seconds: bool = False,
+        ahead: bool = False,
+    ) -> Emission:
+        """Send one event to every app that is to have it, or say why none is (M2, M3, M22).
+
+        ``ahead`` waits for each receiver's answer before anything else happens.
+        """
+        draft = Event(
+            app_id="",
+            igid=account.igid,
+            igsid=igsid,
+            what=what,
+            data=data,
+            container=container,
+            mid=mid,
+            echo=echo,
+            seconds=seconds,
+            ahead=ahead,
+        )
+        with self.lock:
+            events, reason = self._addressed(draft, account, field)
+        for event in events:
+            if ahead:
+                self.courier.send_now(event)
+            else:
+                self.courier.send(event)
+        if not events:
+            self.ledger.add(
+                "webhook_skipped",
+                event=what,
+                account=account.igid,
+                customer=igsid,
+                mids=[mid] if mid else [],
+                echo=echo,
+                reason=reason,
+            )
+        return Emission([event.app_id for event in events], reason)
+
+    def _addressed(self, draft: Event, account: Account, field: str) -> tuple[list[Event], str | None]:
+        customer = self.world.customers.get(draft.igsid)
+        if customer is not None and customer.blocked_by_business and not draft.echo:
+            return [], "the business has blocked this customer"
+        if not account.allow_messages and draft.container == "messaging":
+            return [], "the account does not allow access to messages"
+        found: list[Event] = []
+        reason: str | None = "no app is subscribed to the account"
+        for app, flavour in self.world.subscribers(account):
+            reason = self._why_not(app, field, draft.igsid)
+            if reason is None:
+                found.append(replace(draft, app_id=app.id, flavour=flavour))
+        return found, None if found else reason
+
+    @staticmethod
+    def _why_not(app: App, field: str, igsid: str) -> str | None:
+        if not app.callback_url:
+            return "the app has no callback URL"
+        if app.mode != "live":
+            return "the app is not live"
+        if app.access == "standard" and igsid not in app.roles:
+            return "the app has standard access and the customer no role in it"
+        if field not in app.fields:
+            return f"the app did not select the field {field}"
+        return None
+
+    def conversation(self, igid: str, igsid: str) -> Conversation:
+        """Return the thread of a customer, created when new."""
+        key = ids.conversation_id(igid, igsid)
+        found = self.world.conversations.get(key)
+        if found is None:
+            found = self.world.conversations[key] = Conversation(key, igid, igsid)
+        return found
+
+    def store(self, message: Message) -> Message:
+        """Put a message in its thread."""
+        self.world.messages[message.mid] = message
+        self.conversation(message.igid, message.igsid).messages.append(message)
+        return message
+
+    def disable_webhooks(self, app: App, igid: str | None) -> None:
+        """Unsubscribe an app from an account after an hour of failure (M3)."""
+        with self.lock:
+            account = self.world.accounts.get(igid or "")
+            if account is None:
+                return
+            page = self.world.pages.get(account.page_id or "")
+            gone = account.subscriptions.pop(app.id, None)
+            if page is not None:
+                gone = page.subscriptions.pop(app.id, gone)
+        if gone is not None:
+            self.ledger.add("webhooks_disabled", app=app.id, account=igid)
+
+    def usage(self, key: str, flavour: Flavour) -> int:
+        """Count a call and return the share of the hour's allowance used, in percent (M25)."""
+        now = self.clock.now()
+        calls = self.calls[f"{flavour}:{key}"]
+        calls.append(now)
+        while calls and calls[0] < now - 3600:
+            calls.popleft()
+        return int(100 * len(calls) / max(self.settings.usage_limit, 1))

@@ -1,0 +1,1 @@
+"""The control surface: what only the sandbox has, for people and tests."""

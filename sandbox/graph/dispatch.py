@@ -1,0 +1,98 @@
+"""Which handler answers which path, and by what name faults know the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox.errors import GraphError, missing_object
+from sandbox.graph import (
+    attach,
+    conversations,
+    messenger_profile,
+    moderate,
+    nodes,
+    oauth,
+    profile,
+    send,
+)
+from sandbox.graph.call import Call
+from sandbox.world import Flavour, Json
+
+Handler = Callable[[Call], Json]
+
+# edge: (name for faults, methods, handler)
+EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
+    "messages": ("send", ("POST",), send.send),
+    "subscribed_apps": ("subscribe", ("GET", "POST", "DELETE"), nodes.subscribed_apps),
+    "media": ("other", ("GET",), nodes.read_media),
+    "conversations": ("conversations", ("GET",), conversations.list_conversations),
+    "message_attachments": ("upload", ("POST",), attach.upload),
+    "messenger_profile": (
+        "messenger_profile",
+        ("GET", "POST", "DELETE"),
+        messenger_profile.messenger_profile,
+    ),
+    "moderate_conversations": ("other", ("POST",), moderate.moderate_conversations),
+    "take_thread_control": ("other", ("POST",), moderate.thread_control),
+    "pass_thread_control": ("other", ("POST",), moderate.thread_control),
+    "request_thread_control": ("other", ("POST",), moderate.thread_control),
+}
+# These lock for themselves, because they talk to the outside in between.
+UNLOCKED = (send.send, attach.upload)
+
+
+def find(call: Call) -> tuple[str, Handler, bool]:
+    """Return the call's name for faults, its handler, and whether a token is needed first."""
+    found = _special(call)
+    if found is not None:
+        return found
+    if len(call.path) == 1:
+        return _node(call)
+    if len(call.path) == 2 and call.edge in EDGES:
+        name, methods, handler = EDGES[call.edge]
+        if call.method in methods:
+            return name, handler, True
+    return "other", _unknown, True
+
+
+def _special(call: Call) -> tuple[str, Handler, bool] | None:
+    if call.method == "GET" and call.path == ["debug_token"]:
+        return "debug_token", nodes.debug_token, False
+    if call.method == "GET" and len(call.path) == 2 and call.edge == "subscriptions":
+        return "other", nodes.app_subscriptions, False
+    if call.path == ["oauth", "access_token"] and call.flavour is Flavour.F:
+        return "oauth", oauth.exchange, False
+    if call.flavour is Flavour.I and call.node in ("access_token", "refresh_access_token"):
+        return "oauth", oauth.instagram_exchange, False
+    if call.method == "GET" and call.path == ["me"]:
+        return "me", nodes.read_me, True
+    if call.method == "GET" and call.path == ["me", "accounts"]:
+        return "me", nodes.read_accounts, True
+    return None
+
+
+def _node(call: Call) -> tuple[str, Handler, bool]:
+    world, node = call.box.world, call.node
+    if call.method != "GET":
+        return "other", _unknown, True
+    if node in world.pages and call.flavour is Flavour.F:
+        return "page", nodes.read_page, True
+    if node in world.accounts:
+        return "page", nodes.read_account, True
+    if node in world.conversations:
+        return "conversations", conversations.read_conversation, True
+    if node in world.messages:
+        return "message", conversations.read_message, True
+    if node in world.customers or (node.isdigit() and 15 <= len(node) <= 17):
+        return "profile", profile.read_profile, True
+    return "other", _unknown, True
+
+
+def _unknown(call: Call) -> Json:
+    if len(call.path) > 1:
+        raise GraphError(
+            2500,
+            None,
+            f"Unknown path components: /{'/'.join(call.path[1:])}",
+        )
+    raise missing_object(call.node)

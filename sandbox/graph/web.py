@@ -1,0 +1,265 @@
+"""The HTTP edge of the Graph API: reading a call, faults, usage headers, the ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import time
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+
+from sandbox.box import Sandbox
+from sandbox.errors import GraphError
+from sandbox.faults import Rule
+from sandbox.graph import dispatch
+from sandbox.graph.call import Call
+from sandbox.world import Flavour, Json
+
+bp = Blueprint("graph", __name__)
+_VERSION = re.compile(r"v\d{1,2}\.\d$")
+METHODS = ["GET", "POST", "DELETE"]
+SECRETS = ("access_token", "appsecret_proof", "client_secret", "fb_exchange_token", "input_token")
+MAX_BODY = 30 * 1024 * 1024
+AFTERWARDS = "sandbox.afterwards"
+
+
+@bp.route("/graph.facebook.com/<path:path>", methods=METHODS)
+def facebook(path: str) -> Response:
+    """Answer a call of road F."""
+    return _serve(Flavour.F, path)
+
+
+@bp.route("/graph.instagram.com/<path:path>", methods=METHODS)
+def instagram(path: str) -> Response:
+    """Answer a call of road I."""
+    return _serve(Flavour.I, path)
+
+
+def _serve(flavour: Flavour, path: str) -> Response:
+    box: Sandbox = current_app.config["SANDBOX"]
+    started = time.monotonic()
+    parts = [part for part in path.split("/") if part]
+    if parts and _VERSION.fullmatch(parts[0]):
+        del parts[0]
+    call = Call(box, flavour, request.method, parts, dict(request.args), {})
+    name, rule = "other", None
+    try:
+        _read(call)
+        with box.lock:
+            name, handler, needs_token = dispatch.find(call)
+        if needs_token:
+            with box.lock:
+                call.authenticate()
+        rule = _draw(call, name, "/".join(parts))
+        if rule is not None and rule.action != "usage" and rule.when == "before":
+            body, status = _misbehave(call, rule)
+        else:
+            body, status = _handle(call, handler), 200
+            for early in call.early:
+                early()
+            if rule is not None and rule.action != "usage":
+                body, status = _misbehave(call, rule)
+    except GraphError as error:
+        body, status = error.answer(flavour)
+    return _answer(call, name, rule, body=body, status=status, started=started)
+
+
+def _handle(call: Call, handler: dispatch.Handler) -> Json:
+    if handler in dispatch.UNLOCKED:
+        return handler(call)
+    with call.box.lock:
+        return handler(call)
+
+
+def _read(call: Call) -> None:
+    """Collect parameters: query, then form or JSON body (M5)."""
+    head = request.headers.get("Authorization", "")
+    if head[:7].lower() == "bearer ":
+        call.bearer = head[7:].strip()
+    call.params = dict(call.query)
+    if request.is_json:
+        raw = request.get_data()
+        try:
+            body = json.loads(raw) if raw else {}
+        except ValueError:
+            raise GraphError(100, None, "The request body is not valid JSON") from None
+        if isinstance(body, list) and call.edge == "subscribed_apps":
+            body = {"subscribed_fields": body}
+        if not isinstance(body, dict):
+            raise GraphError(100, None, "The request body must be a JSON object")
+        call.params.update(body)
+    else:
+        call.params.update(request.form.to_dict())
+        filedata = request.files.get("filedata")
+        if filedata is not None:
+            call.upload = (filedata.mimetype, filedata.read())
+            filedata.close()
+
+
+def _draw(call: Call, name: str, path: str) -> Rule | None:
+    recipient = call.structure("recipient") if name == "send" else None
+    message = call.structure("message") if name == "send" else None
+    token = call.token
+    customer = recipient.get("id") if isinstance(recipient, dict) else None
+    return call.box.faults.draw(
+        name,
+        ("error", "timeout", "reset", "garbage", "usage"),
+        path,
+        customer=str(customer) if customer else (call.node if name == "profile" else None),
+        account=token.igid if token else None,
+        app=token.app_id if token else None,
+        token=token.id if token else None,
+        text=message.get("text") if isinstance(message, dict) else None,
+        method=call.method,
+    )
+
+
+def _misbehave(call: Call, rule: Rule) -> tuple[Any, int]:
+    """Answer the way a fault says. After acceptance the echo goes out all the same."""
+    options = rule.options
+    call.facts["fault"] = rule.id
+    if rule.action == "error":
+        status = options.get("status")
+        if "code" not in options:
+            return "", status or 500
+        error = GraphError(
+            options["code"],
+            options.get("subcode"),
+            options.get("message"),
+            status,
+            options.get("type"),
+        )
+        return error.answer(call.flavour)
+    if rule.action == "garbage":
+        return options.get("text", "<!doctype html><title>Sorry</title>"), options.get("status", 200)
+    call.facts["withheld"] = rule.action
+    _note_answer(call, False, rule)
+    _run_after(call)
+    if rule.action == "timeout":
+        call.box.stopping.wait(float(options.get("seconds", 30)))
+        return "", 504
+    _cut()
+    return "", 502
+
+
+def _note_answer(call: Call, answered: bool, rule: Rule | None = None) -> None:
+    entry = call.facts.pop("entry", None)
+    if entry is not None:
+        call.facts["accepted"] = entry.id
+        extra: Json = {"fault": rule.id} if rule else {}
+        call.box.ledger.amend(entry, answered=answered, **extra)
+
+
+def _run_after(call: Call) -> None:
+    pending, call.after = call.after, []
+    for later in pending:
+        later()
+
+
+def after_answer(environ: dict[str, Any]) -> None:
+    """Do what is to happen once the answer to a request is out, or its client gone; only the first time."""
+    later = environ.pop(AFTERWARDS, None)
+    if later is not None:
+        later()
+
+
+def _keep(call: Call, promised: int) -> None:
+    try:
+        _run_after(call)
+    finally:
+        call.box.courier.kept(promised)
+
+
+def _cut() -> None:
+    """Reset the connection instead of answering."""
+    raw = request.environ.get("werkzeug.socket")
+    if isinstance(raw, socket.socket):
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.shutdown(socket.SHUT_RDWR)
+
+
+def _answer(call: Call, name: str, rule: Rule | None, *, body: Any, status: int, started: float) -> Response:
+    box = call.box
+    response = Response(status=status)
+    if isinstance(body, str):
+        response.data, response.mimetype = body, "text/html"
+    else:
+        response.data = json.dumps(body, ensure_ascii=True)
+        response.mimetype = "application/json"
+    error = body.get("error") if isinstance(body, dict) else None
+    withheld = call.facts.pop("withheld", None)
+    spoilt = "fault" in call.facts
+    _note_answer(call, withheld is None and not spoilt, rule if spoilt else None)
+    _usage_headers(call, rule, response)
+    if rule is not None and rule.action == "error":
+        response.headers.update({k: str(v) for k, v in rule.options.get("headers", {}).items()})
+    if rule is not None and rule.action == "usage":
+        call.facts["fault"] = rule.id
+    box.ledger.add(
+        "call",
+        _exchange(call, body),
+        call=name,
+        flavour=str(call.flavour),
+        method=call.method,
+        path="/" + "/".join(call.path),
+        status=None if withheld else status,
+        withheld=withheld,
+        code=error.get("code") if isinstance(error, dict) else None,
+        subcode=error.get("error_subcode") if isinstance(error, dict) else None,
+        token=call.token.id if call.token else None,
+        ms=round((time.monotonic() - started) * 1000, 1),
+        **call.facts,
+    )
+    if call.after:
+        environ = request.environ
+        promised = box.courier.promise()
+        # For the server as well: it does not close a response whose client is gone.
+        environ[AFTERWARDS] = lambda: _keep(call, promised)
+        response.call_on_close(lambda: after_answer(environ))
+    return response
+
+
+def _exchange(call: Call, body: Any) -> str:
+    """Return request and answer for the ledger, without a token or secret in either."""
+    told: Json = {"answer": _masked(body)}
+    if call.method != "GET":
+        told = {"request": _masked(call.params), **told}
+    return json.dumps(told)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "***" if key in SECRETS else _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value]
+    return value
+
+
+def _usage_headers(call: Call, rule: Rule | None, response: Response) -> None:
+    """Add ``X-App-Usage`` and ``X-Business-Use-Case-Usage``, in percent and minutes (M25)."""
+    token = call.token
+    if token is None:
+        return
+    forced = rule.options if rule is not None and rule.action == "usage" else {}
+    with call.box.lock:
+        app_share = call.box.usage(token.app_id, call.flavour)
+        business = token.igid or token.page_id or token.user_id or token.app_id
+        share = call.box.usage(business, call.flavour)
+    app_share = int(forced.get("percent", app_share))
+    share = int(forced.get("percent", share))
+    minutes = int(forced.get("minutes", 0))
+    response.headers["X-App-Usage"] = json.dumps(
+        {"call_count": app_share, "total_time": app_share // 2, "total_cputime": app_share // 2},
+        separators=(",", ":"),
+    )
+    case = {
+        "type": "instagram",
+        "call_count": share,
+        "total_cputime": share // 2,
+        "total_time": share // 2,
+        "estimated_time_to_regain_access": minutes,
+    }
+    response.headers["X-Business-Use-Case-Usage"] = json.dumps({business: [case]}, separators=(",", ":"))

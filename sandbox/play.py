@@ -1,0 +1,374 @@
+"""What a customer can do: each kind changes the world and sends its webhook (sections 2.1-2.15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox import events, ids
+from sandbox.box import Emission, Sandbox
+from sandbox.graph.send import echo
+from sandbox.world import Account, Comment, Customer, Flavour, Json, Message
+
+EMOJI = {
+    "love": "\u2764\ufe0f",
+    "like": "\U0001f44d",
+    "laugh": "\U0001f606",
+    "wow": "\U0001f62e",
+    "sad": "\U0001f622",
+    "angry": "\U0001f621",
+    "other": "\U0001f389",
+}
+
+
+class ActError(ValueError):
+    """Something a customer cannot do; the message says why."""
+
+
+@dataclass(slots=True)
+class Act:
+    """One thing a customer does, with what the caller asked for."""
+
+    box: Sandbox
+    account: Account
+    customer: Customer
+    kind: str
+    args: Json
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a text argument; without default it must be given."""
+        value = self.args.get(name, default)
+        if not isinstance(value, str) or not value:
+            raise ActError(f"{self.kind} needs {name}, a text that is not empty")
+        return value
+
+    def target(self, outbound_only: bool = False) -> Message:
+        """Return the message ``mid`` names, or the newest one that fits."""
+        thread = self.box.conversation(self.account.igid, self.customer.igsid).messages
+        mid = self.args.get("mid")
+        for message in reversed(thread):
+            if message.mid == mid or (mid is None and not message.deleted):
+                if outbound_only and message.inbound:
+                    continue
+                return message
+        raise ActError("no such message in this thread")
+
+    def own(self) -> Message:
+        """Return the customer's own message ``mid`` names, or the newest."""
+        thread = self.box.conversation(self.account.igid, self.customer.igsid).messages
+        mid = self.args.get("mid")
+        for message in reversed(thread):
+            if message.inbound and not message.deleted and mid in (None, message.mid):
+                return message
+        raise ActError("the customer has no such message")
+
+    def deliver(
+        self,
+        body: Json,
+        mid: str | None = None,
+        field: str = "messages",
+        container: str = "messaging",
+    ) -> Emission:
+        """Send the webhook."""
+        data = events.inbound(self.customer.igsid, self.account.igid, self.box.clock.now_ms(), **body)
+        self.note(mid)
+        return self.box.emit(
+            self.account, self.customer.igsid, self.kind, data, mid=mid, field=field, container=container
+        )
+
+    def note(self, mid: str | None) -> None:
+        """Write into the ledger that the customer did this."""
+        self.box.ledger.add(
+            "dm",
+            account=self.account.igid,
+            customer=self.customer.igsid,
+            what=self.kind,
+            mid=mid,
+            text=self.args.get("text"),
+        )
+
+
+def perform(
+    box: Sandbox, account: Account, customer: Customer, kind: str, args: Json
+) -> tuple[str | None, Emission]:
+    """Do one thing as a customer; return the mid it is about and where the webhook went."""
+    if kind not in KINDS:
+        raise ActError(f"kind must be one of {', '.join(KINDS)}")
+    with box.lock:
+        return KINDS[kind](Act(box, account, customer, kind, args))
+
+
+def _said(
+    act: Act,
+    text: str | None = None,
+    attachments: list[Json] | None = None,
+    reply_to: Json | None = None,
+    story: Json | None = None,
+    where: tuple[str, str] = ("messages", "messaging"),
+    **extra: object,
+) -> tuple[str, Emission]:
+    """Put a new message in the thread, open the 24 hours, give consent, tell the apps."""
+    mid = ids.message_id(act.account.igid)
+    now = act.box.clock.now()
+    body = events.message(mid, text, attachments=attachments, reply_to=reply_to, **extra)
+    act.box.store(
+        Message(
+            mid=mid,
+            igid=act.account.igid,
+            igsid=act.customer.igsid,
+            inbound=True,
+            at=now,
+            kind=act.kind,
+            text=text,
+            attachments=attachments or [],
+            body=body,
+            reply_to=reply_to,
+            story=story,
+        )
+    )
+    act.customer.last_message_at = now
+    field, container = where
+    return mid, act.deliver({"message": body}, mid, field, container)
+
+
+def _text(act: Act) -> tuple[str, Emission]:
+    return _said(act, act.text("text"))
+
+
+def _media(act: Act) -> tuple[str, Emission]:
+    count = act.args.get("count", 1)
+    if type(count) is not int or not 1 <= count <= 10:
+        raise ActError("count must be a whole number from 1 to 10")
+    media = act.box.media
+    files = [
+        events.attachment(act.kind, url=act.args.get("url") or media.url(media.make(act.kind)))
+        for _ in range(count)
+    ]
+    return _said(act, attachments=files)
+
+
+def _several(act: Act) -> tuple[str, Emission]:
+    """Send files of different kinds in one message (M1)."""
+    media = act.box.media
+    kinds = ("image", "video", "audio", "file")
+    return _said(
+        act, attachments=[events.attachment(kind, url=media.url(media.make(kind))) for kind in kinds]
+    )
+
+
+def _gif(act: Act) -> tuple[str, Emission]:
+    """Send a GIF: to the desk it is an image (M1)."""
+    url = act.args.get("url") or act.box.media.url(act.box.media.make("gif"))
+    return _said(act, attachments=[events.attachment("image", url=url)])
+
+
+def _heart(act: Act) -> tuple[str, Emission]:
+    return _said(act, attachments=[{"type": "like_heart"}])
+
+
+def _story_mention(act: Act) -> tuple[str, Emission]:
+    asset = act.box.media.make("story")
+    url = act.box.media.url(asset)
+    story = {"mention": {"link": url, "id": ids.digits("180", 17)}}
+    return _said(act, attachments=[events.attachment("story_mention", url=url)], story=story)
+
+
+def _story_reply(act: Act) -> tuple[str, Emission]:
+    url = act.box.media.url(act.box.media.make("story"))
+    story_id = ids.digits("180", 17)
+    return _said(
+        act,
+        act.text("text", "love this"),
+        reply_to=events.story_reply(story_id, url),
+        story={"reply_to": {"link": url, "id": story_id}},
+    )
+
+
+def _reply(act: Act) -> tuple[str, Emission]:
+    earlier = act.target()
+    return _said(act, act.text("text"), reply_to=events.message_reply(earlier.mid))
+
+
+def _quick_reply(act: Act) -> tuple[str, Emission]:
+    title = act.text("text")
+    return _said(act, title, quick_reply={"payload": act.text("payload", title.upper())})
+
+
+def _share(act: Act) -> tuple[str, Emission]:
+    media = act.box.media
+    payload: Json = {"url": act.args.get("url") or media.url(media.make("image"))}
+    if act.kind == "ig_post":
+        payload |= {"ig_post_media_id": ids.digits("1789", 17), "title": act.args.get("text", "")}
+    elif act.kind in ("ig_reel", "reel"):
+        payload |= {"reel_video_id": ids.digits("1790", 17), "title": act.args.get("text", "")}
+    return _said(act, attachments=[{"type": act.kind, "payload": payload}])
+
+
+def _story_share(act: Act) -> tuple[str, Emission]:
+    url = act.args.get("url") or act.box.media.url(act.box.media.make("story"))
+    return _said(act, attachments=[events.attachment(act.kind, url=url)])
+
+
+def _ephemeral(act: Act) -> tuple[str, Emission]:
+    return _said(act, attachments=[events.attachment("ephemeral")])
+
+
+def _unsupported(act: Act) -> tuple[str, Emission]:
+    return _said(act, is_unsupported=True)
+
+
+def _fallback(act: Act) -> tuple[str, Emission]:
+    return _said(act, attachments=[{"type": "fallback", "payload": None}])
+
+
+def _ad(act: Act) -> tuple[str, Emission]:
+    photo = act.box.media.url(act.box.media.make("image"))
+    referral = events.ad_referral(
+        act.text("ref", "summer"),
+        act.text("ad_id", "6045246247001"),
+        act.text("title", "Summer sale"),
+        photo,
+    )
+    return _said(act, act.text("text", "More info?"), referral=referral)
+
+
+def _product(act: Act) -> tuple[str, Emission]:
+    product = events.product_referral(act.text("product_id", "4381572605000001"))
+    return _said(act, act.text("text", "Is this one in stock?"), referral=product)
+
+
+def _postback(act: Act) -> tuple[str, Emission]:
+    mid = ids.message_id(act.account.igid)
+    title = act.text("title", "Talk to a person")
+    body = {"mid": mid, "title": title, "payload": act.text("payload", "CARE_HELP")}
+    now = act.box.clock.now()
+    act.box.store(Message(mid, act.account.igid, act.customer.igsid, True, now, "postback", title, body=body))
+    act.customer.last_message_at = now
+    return mid, act.deliver({"postback": body}, mid, "messaging_postbacks")
+
+
+def _referral(act: Act) -> tuple[None, Emission]:
+    body = {"referral": events.link_referral(act.text("ref", "flyer-7"))}
+    return None, act.deliver(body, field="messaging_referral")
+
+
+def _reaction(act: Act) -> tuple[str, Emission]:
+    message = act.target()
+    name = act.text("reaction", "love")
+    if name not in EMOJI:
+        raise ActError(f"reaction must be one of {', '.join(EMOJI)}")
+    emoji = act.text("emoji", EMOJI[name])
+    message.reactions["customer"] = emoji
+    body = {"reaction": events.reaction(message.mid, name, emoji)}
+    return message.mid, act.deliver(body, message.mid, "message_reactions")
+
+
+def _unreact(act: Act) -> tuple[str, Emission]:
+    message = act.target()
+    message.reactions.pop("customer", None)
+    body = {"reaction": events.reaction(message.mid, None, None)}
+    return message.mid, act.deliver(body, message.mid, "message_reactions")
+
+
+def _read(act: Act) -> tuple[str, Emission]:
+    last = act.target(outbound_only=True)
+    for message in act.box.conversation(act.account.igid, act.customer.igsid).messages:
+        if not message.inbound and message.at <= last.at:
+            message.read = True
+    return last.mid, act.deliver({"read": {"mid": last.mid}}, last.mid, "messaging_seen")
+
+
+def _edit(act: Act) -> tuple[str, Emission]:
+    message = act.own()
+    if message.edits >= 5:
+        raise ActError("a message can be edited five times")
+    message.text = act.text("text")
+    message.edits += 1
+    body: Json = {"mid": message.mid, "text": message.text, "num_edit": message.edits}
+    return message.mid, act.deliver({"message_edit": body}, message.mid, "message_edit")
+
+
+def _unsend(act: Act) -> tuple[str, Emission]:
+    message = act.own()
+    message.deleted, message.text, message.attachments = True, None, []
+    body = {"message": {"mid": message.mid, "is_deleted": True}}
+    return message.mid, act.deliver(body, message.mid)
+
+
+def _echo(act: Act) -> tuple[str, Emission]:
+    """Let the shop answer from its own phone: no API call, but an echo all the same (M4)."""
+    box, mid = act.box, ids.message_id(act.account.igid)
+    text = act.text("text", "Two to four working days.")
+    message = Message(
+        mid=mid,
+        igid=act.account.igid,
+        igsid=act.customer.igsid,
+        inbound=False,
+        at=box.clock.now(),
+        kind="text",
+        text=text,
+        body={"text": text},
+        via="app",
+    )
+    act.note(mid)
+    return mid, echo(box, act.account, box.store(message))
+
+
+def _standby(act: Act) -> tuple[str, Emission]:
+    """Write while another app holds the thread (M4, M29)."""
+    return _said(act, act.text("text", "Is anybody there?"), where=("standby", "standby"))
+
+
+def _unknown(act: Act) -> tuple[None, Emission]:
+    """Do something no page of Meta's tells of."""
+    return None, act.deliver({"hologram": {"shape": "teapot", "sparkles": True}})
+
+
+def _comment(act: Act) -> tuple[str, Emission]:
+    comment_id, text = ids.digits("179", 17), act.text("text")
+    box, who = act.box, act.customer
+    box.world.comments[comment_id] = Comment(comment_id, act.account.igid, who.igsid, text, box.clock.now())
+    act.note(comment_id)
+    roads = [flavour for _, flavour in box.world.subscribers(act.account)]
+    change = events.comment(comment_id, who.igsid, who.username, text, roads == [Flavour.I])
+    emission = box.emit(
+        act.account,
+        who.igsid,
+        "comment",
+        change,
+        container="changes",
+        field="comments",
+        seconds=True,
+    )
+    return comment_id, emission
+
+
+KINDS: dict[str, Callable[[Act], tuple[str | None, Emission]]] = {
+    "text": _text,
+    **dict.fromkeys(("image", "video", "audio", "file", "sticker"), _media),
+    "several": _several,
+    "gif": _gif,
+    "like_heart": _heart,
+    "story_mention": _story_mention,
+    "story_reply": _story_reply,
+    "reply": _reply,
+    "quick_reply": _quick_reply,
+    **dict.fromkeys(("share", "ig_post", "ig_reel", "reel"), _share),
+    **dict.fromkeys(("story", "ig_story"), _story_share),
+    "ephemeral": _ephemeral,
+    "unsupported": _unsupported,
+    "fallback": _fallback,
+    "ad": _ad,
+    "product": _product,
+    "postback": _postback,
+    "referral": _referral,
+    "reaction": _reaction,
+    "unreact": _unreact,
+    "read": _read,
+    "edit": _edit,
+    "unsend": _unsend,
+    "comment": _comment,
+    "echo": _echo,
+    "standby": _standby,
+    "unknown": _unknown,
+}

@@ -1,0 +1,75 @@
+"""The faults a person can switch on from the phone page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.box import Sandbox
+from sandbox.world import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A switch: a rule, or the one setting that is not a rule."""
+
+    name: str
+    label: str
+    rule: Json | None
+
+
+PRESETS = (
+    Preset("twice", "Deliver every webhook twice", {"call": "webhook", "action": "repeat"}),
+    Preset(
+        "order",
+        "Deliver out of order",
+        {"call": "webhook", "action": "reorder", "size": 2, "seconds": 3},
+    ),
+    Preset("signature", "Break the signature", {"call": "webhook", "action": "bad_signature"}),
+    Preset("ahead", "Echo before the answer", {"call": "echo", "action": "ahead"}),
+    Preset(
+        "token",
+        "Token is dead (190)",
+        {"call": "graph", "action": "error", "code": 190, "subcode": 460},
+    ),
+    Preset("rate", "Too many calls (613)", {"call": "send", "action": "error", "code": 613}),
+    Preset("app", "The app's limit is used up (4)", {"call": "send", "action": "error", "code": 4}),
+    Preset("usage", "Close to the limit (97 % used)", {"call": "send", "action": "usage", "percent": 97}),
+    Preset(
+        "timeout",
+        "Time out, yet deliver",
+        {"call": "send", "action": "timeout", "seconds": 30, "when": "after"},
+    ),
+    Preset("stories", "Expire stories now", None),
+    Preset("lost", "Lose the echo", {"call": "echo", "action": "drop"}),
+    Preset("garbage", "Answer with nonsense", {"call": "send", "action": "garbage"}),
+)
+BY_NAME = {preset.name: preset for preset in PRESETS}
+
+
+def show(box: Sandbox) -> list[Json]:
+    """Return the switches and whether each is on."""
+    notes = {rule.note for rule in box.faults.rules}
+    return [
+        {
+            "name": preset.name,
+            "label": preset.label,
+            "on": box.media.stories_expired if preset.rule is None else _note(preset) in notes,
+        }
+        for preset in PRESETS
+    ]
+
+
+def switch(box: Sandbox, preset: Preset, on: bool) -> None:
+    """Turn a switch; turning it on twice changes nothing."""
+    if preset.rule is None:
+        box.media.stories_expired = on
+    else:
+        for rule in [rule for rule in box.faults.rules if rule.note == _note(preset)]:
+            box.faults.remove(rule.id)
+        if on:
+            box.faults.add({**preset.rule, "note": _note(preset)})
+    box.ledger.add("fault_on" if on else "fault_off", fault=preset.name)
+
+
+def _note(preset: Preset) -> str:
+    return f"switch:{preset.name}"

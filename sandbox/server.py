@@ -1,0 +1,79 @@
+"""The web server: one Flask app over one sandbox, threads for requests, nothing logged."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from sandbox import dialog, pages
+from sandbox.box import Sandbox
+from sandbox.control import acts, base, running, things
+from sandbox.graph import web
+
+CONTROL = (acts, running, things)
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Serve HTTP/1.1 and log nothing: request lines may hold tokens."""
+
+    protocol_version = "HTTP/1.1"
+
+    def run_wsgi(self) -> None:
+        """Answer a request; what follows its answer happens even if the client did not wait for it."""
+        try:
+            super().run_wsgi()
+        finally:
+            web.after_answer(getattr(self, "environ", {}))
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Drop the line."""
+
+
+def create_app(box: Sandbox) -> Flask:
+    """Return the Flask app over a sandbox."""
+    app = Flask("sandbox", root_path=str(Path(__file__).parent), static_folder=None)
+    app.config["SANDBOX"] = box
+    app.config["MAX_CONTENT_LENGTH"] = web.MAX_BODY
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.register_blueprint(web.bp)
+    app.register_blueprint(base.bp)
+    app.register_blueprint(pages.bp)
+    app.register_blueprint(dialog.bp)
+    return app
+
+
+class Server:
+    """A sandbox listening on a port."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
+        self.box = Sandbox(**options)
+        self._server: BaseWSGIServer = make_server(
+            host, port, create_app(self.box), threaded=True, request_handler=QuietHandler
+        )
+        shown = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
+        self.port = int(self._server.socket.getsockname()[1])
+        self.url = f"http://{shown}:{self.port}"
+        self.box.media.base_url = self.url
+        self._thread: threading.Thread | None = None
+
+    def serve_forever(self) -> None:
+        """Serve until ``close``."""
+        self._server.serve_forever(poll_interval=0.05)
+
+    def start(self) -> Server:
+        """Serve from a thread."""
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop serving and stop all workers."""
+        self.box.close()
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join(5)
+        self._server.server_close()

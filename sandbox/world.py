@@ -1,0 +1,230 @@
+"""What exists in the sandbox: apps, Pages, Instagram accounts, customers, tokens, threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Json = dict[str, Any]
+
+INSTAGRAM_FIELDS = (
+    "comments",
+    "live_comments",
+    "mentions",
+    "message_echoes",
+    "message_edit",
+    "message_reactions",
+    "messages",
+    "messaging_handover",
+    "messaging_optins",
+    "messaging_policy_enforcement",
+    "messaging_postbacks",
+    "messaging_referral",
+    "messaging_seen",
+    "response_feedback",
+    "standby",
+    "story_insights",
+)
+
+
+class Flavour(StrEnum):
+    """How the account is reached: through its Page (F) or Instagram Login (I)."""
+
+    F = "F"
+    I = "I"  # noqa: E741 - Meta's two roads are called F and I in every page of the contract
+
+
+@dataclass(slots=True)
+class App:
+    """A developer's app, with what its dashboard holds."""
+
+    id: str
+    secret: str
+    name: str
+    mode: str = "live"
+    access: str = "advanced"
+    require_proof: bool = False
+    instagram_secret: str | None = None
+    callback_url: str | None = None
+    verify_token: str | None = None
+    fields: list[str] = field(default_factory=lambda: list(INSTAGRAM_FIELDS))
+    roles: list[str] = field(default_factory=list)
+    webhook_timeout: float = 5.0
+    retry_seconds: list[float] = field(
+        default_factory=lambda: [0.5, 5, 30, 120, 600, 3600, 14400, 43200, 86400]
+    )
+    disable_after: float = 3600.0
+    redirect_uris: list[str] = field(default_factory=list)
+    """Where the login dialog may send people back to; empty: anywhere."""
+
+
+@dataclass(slots=True)
+class Code:
+    """What the login dialog gave a person to carry back: good once, for an hour (M2, M30)."""
+
+    value: str
+    app_id: str
+    user_id: str
+    redirect_uri: str
+    scopes: list[str]
+    at: float
+    page_ids: list[str] | None = None
+    igid: str | None = None
+    used: bool = False
+
+
+@dataclass(slots=True)
+class User:
+    """The person who owns Pages and granted the tokens."""
+
+    id: str
+    name: str
+
+
+@dataclass(slots=True)
+class Page:
+    """A Facebook Page, linked to at most one Instagram account."""
+
+    id: str
+    name: str
+    user_id: str
+    igid: str | None = None
+    category: str = "Shopping & retail"
+    tasks: list[str] = field(default_factory=lambda: ["MESSAGING", "MODERATE", "MANAGE"])
+    subscriptions: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Account:
+    """An Instagram professional account."""
+
+    igid: str
+    username: str
+    name: str
+    scoped_id: str
+    page_id: str | None = None
+    account_type: str = "BUSINESS"
+    allow_messages: bool = True
+    human_agent: bool = False
+    messaging_blocked: bool = False
+    followers_count: int = 0
+    subscriptions: dict[str, list[str]] = field(default_factory=dict)
+    profile: Json = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Customer:
+    """A person, as one account sees them."""
+
+    igsid: str
+    igid: str
+    name: str | None
+    username: str
+    follower_count: int = 0
+    is_verified_user: bool = False
+    is_user_follow_business: bool = False
+    is_business_follow_user: bool = False
+    has_picture: bool = True
+    consent: str = "after_message"
+    available: bool = True
+    blocked_by_business: bool = False
+    last_message_at: float | None = None
+    typing: bool = False
+    seen_at: float | None = None
+
+
+@dataclass(slots=True)
+class Token:
+    """An access token. ``id`` names it in the ledger; ``value`` is never written there."""
+
+    id: str
+    value: str
+    type: str
+    app_id: str
+    user_id: str
+    scopes: list[str]
+    page_id: str | None = None
+    igid: str | None = None
+    issued_at: float = 0.0
+    expires_at: float = 0.0
+    data_access_expires_at: float = 0.0
+    valid: bool = True
+    subcode: int | None = None
+    page_ids: list[str] | None = None
+    """Of a user token from the login dialog: the Pages that were ticked; None: all."""
+
+
+@dataclass(slots=True)
+class Message:
+    """One item of a thread, from either side."""
+
+    mid: str
+    igid: str
+    igsid: str
+    inbound: bool
+    at: float
+    kind: str
+    text: str | None = None
+    attachments: list[Json] = field(default_factory=list)
+    body: Json = field(default_factory=dict)
+    reply_to: Json | None = None
+    story: Json | None = None
+    via: str = "customer"
+    tag: str | None = None
+    deleted: bool = False
+    edits: int = 0
+    reactions: dict[str, str] = field(default_factory=dict)
+    pictures: dict[str, str] = field(default_factory=dict)
+    read: bool = False
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The thread of one customer with one account."""
+
+    id: str
+    igid: str
+    igsid: str
+    messages: list[Message] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment under a post, which allows one private reply within seven days (M13)."""
+
+    id: str
+    igid: str
+    igsid: str
+    text: str
+    at: float
+    replied: bool = False
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that exists, by id."""
+
+    apps: dict[str, App] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    pages: dict[str, Page] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    customers: dict[str, Customer] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    codes: dict[str, Code] = field(default_factory=dict)
+    grants: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """What each person granted each app on road F, by app and person: a token carries all of it (M39)."""
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    messages: dict[str, Message] = field(default_factory=dict)
+    comments: dict[str, Comment] = field(default_factory=dict)
+    attachments: dict[str, Json] = field(default_factory=dict)
+
+    def subscribers(self, account: Account) -> list[tuple[App, Flavour]]:
+        """Return the apps that get this account's webhooks, each once, and by which road."""
+        found: dict[str, Flavour] = {}
+        page = self.pages.get(account.page_id or "")
+        if page is not None:
+            found.update(dict.fromkeys(page.subscriptions, Flavour.F))
+        for app_id in account.subscriptions:
+            found.setdefault(app_id, Flavour.I)
+        return [(self.apps[app_id], flavour) for app_id, flavour in found.items()]

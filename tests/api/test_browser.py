@@ -1,0 +1,100 @@
+"""The pages of the API in a real browser: a key made, copied and revoked; the description read on a phone."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from werkzeug.serving import make_server
+
+from host.accounts.models import Role
+from tests import helpers
+from tests.api.desks import ApiDesk, Program
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def address(desk: ApiDesk) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def page(chromium: Any, address: str, desk: ApiDesk) -> Iterator[Any]:
+    owner = helpers.make_user("owner@example.com", "Ola", workspace=desk.workspace, role=Role.OWNER)
+    context = chromium.new_context(base_url=address, viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.troubles = []
+    page.on("pageerror", lambda error: page.troubles.append(str(error)))
+    page.goto("/login")
+    page.fill("#email", owner.email)
+    page.fill("#password", helpers.PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    yield page
+    assert page.troubles == []
+    context.close()
+
+
+def check(page: Any) -> None:
+    """The page is fine for WCAG and does not scroll sideways."""
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+    wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wider) == 0
+
+
+def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk) -> None:
+    page.get_by_role("link", name="Settings").first.click()
+    page.get_by_role("link", name="API keys").click()
+    page.get_by_label("Name").fill("Shop window")
+    page.get_by_label("It may").select_option(label="Read and write")
+    page.get_by_role("button", name="Make a key").click()
+    shown = page.get_by_label("Key", exact=True)
+    token = shown.input_value()
+    assert re.fullmatch(r"lobby_[\w-]{43}", token)
+    assert Program(desk.app, token).call("GET", "/accounts").status_code == 200
+    page.get_by_role("button", name="Copy").first.click()
+    page.get_by_role("button", name="Copied").wait_for()
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        check(page)
+    page.goto(f"/w/{desk.workspace}/settings/api")
+    assert token not in page.content()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("row", name="Shop window").get_by_role("button").click()
+    page.get_by_text("The key no longer works.").wait_for()
+    assert Program(desk.app, token).call("GET", "/accounts").status_code == 401
+
+
+def test_a_name_that_is_missing_is_asked_for(page: Any, desk: ApiDesk) -> None:
+    page.goto(f"/w/{desk.workspace}/settings/api")
+    page.get_by_role("button", name="Make a key").click()
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_label("Name").get_attribute("aria-invalid") == "true"
+    check(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_description_is_readable_everywhere(page: Any, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/api/docs")
+    for width in (360, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        check(page)
+    page.set_viewport_size({"width": 1440, "height": 800})
+    page.get_by_role("navigation", name="On this page").get_by_role("link", name="Messages").click()
+    page.get_by_role("heading", name="Send a message").wait_for()
+    page.get_by_role("link", name="SendText").first.click()
+    assert page.url.endswith("#shape-SendText")

@@ -1,0 +1,166 @@
+"""The OpenAPI document and the running routes say the same, in both directions."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from click.testing import CliRunner
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+
+from host import db
+from host.api.declare import BASE, Route
+from host.api.openapi import document
+from host.api.routes import ROUTES
+from host.cli import main
+from tests.api.desks import ApiDesk, open_api_desk
+from tests.inbox.scenes import whole
+
+DOCUMENT = document("http://127.0.0.1:8080")
+OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
+EXAMPLES = 25
+LEFT_OUT = (
+    # What a well-formed body asks for may still be refused: a text of blanks, a person who is not there.
+    "positive_data_acceptance",
+    # Both need a whole run of the tool; tests/api has tests of its own for what they look at.
+    "use_after_free",
+    "ensure_resource_availability",
+)
+
+
+def test_every_route_is_in_the_document_and_nothing_else(desk: ApiDesk) -> None:
+    served = {
+        (method.lower(), re.sub(r"<api_id:(\w+)>", r"{\1}", rule.rule).removeprefix(BASE))
+        for rule in desk.app.url_map.iter_rules()
+        if rule.rule.startswith(f"{BASE}/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert served == set(OPERATIONS)
+
+
+def test_the_document_is_served_without_a_key_and_printed_by_the_command(desk: ApiDesk) -> None:
+    served = desk.app.test_client().get(f"{BASE}/openapi.json")
+    assert served.json == json.loads(json.dumps(DOCUMENT))
+    printed = CliRunner().invoke(main, ["openapi"], env={"LOBBY_PUBLIC_URL": "http://127.0.0.1:8080"})
+    assert printed.exit_code == 0
+    assert json.loads(printed.output) == served.json
+
+
+def test_the_command_names_a_setting_that_cannot_be_used() -> None:
+    printed = CliRunner().invoke(main, ["openapi"], env={"LOBBY_PUBLIC_URL": "nowhere"})
+    assert printed.exit_code == 1
+    assert "LOBBY_PUBLIC_URL" in printed.output
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    for name in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(DOCUMENT)):
+        found: Any = DOCUMENT
+        for part in name.split("/"):
+            found = found[part]
+
+
+def test_everything_in_the_document_is_explained() -> None:
+    names = [route.operation for route in ROUTES]
+    assert len(names) == len(set(names))
+    for route in ROUTES:
+        assert route.summary, route.path
+        assert route.description, route.path
+        assert route.tag in {tag["name"] for tag in DOCUMENT["tags"]}, route.path
+        if route.body is not None:
+            assert route.examples, f"{route.path} shows no body"
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        assert schema.get("description") or "anyOf" in schema, name
+
+
+def test_what_goes_over_the_wire_is_camel_case() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field in schema.get("properties", {}):
+            if (name, field) != ("Error", "request_id"):
+                assert re.fullmatch(r"[a-z][a-zA-Z0-9]*", field), f"{name}.{field}"
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.examples], ids=lambda one: one.operation
+)
+def test_the_examples_are_what_the_route_takes(route: Route) -> None:
+    from host.api import reading
+
+    for body in route.examples.values():
+        reading.converted(body, route.body)
+
+
+def test_the_page_for_people_tells_of_every_route(desk: ApiDesk) -> None:
+    page = desk.app.test_client().get("/api/docs")
+    assert page.status_code == 200
+    for route in ROUTES:
+        assert f'id="{route.operation}"' in page.text
+        assert route.path in page.text
+    for name in DOCUMENT["components"]["schemas"]:
+        assert f'id="shape-{name}"' in page.text
+    ids = re.findall(r'\bid="([^"]+)"', page.text)
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'href="#([^"]+)"', page.text):
+        assert target in ids
+
+
+@pytest.fixture
+def furnished(database: db.Database, data: Path) -> ApiDesk:
+    desk = open_api_desk(data, api_limit="1000000/minute")
+    whole(desk.inbox)
+    return desk
+
+
+def real_ids(desk: ApiDesk) -> dict[str, int]:
+    """Return the id of something that is there, for each place of a path."""
+    conversation = desk.scene.conversation("ana.sample")
+    messages = desk.program.get(f"/conversations/{conversation}/messages", limit=100)["data"]
+    return {
+        "conversation_id": conversation,
+        "message_id": messages[-1]["id"],
+        "contact_id": desk.program.get(f"/conversations/{conversation}")["contact"]["id"],
+        "account_id": desk.inbox.account.id,
+        "attachment_id": next(file["id"] for one in messages for file in one["attachments"] if file["size"]),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda one: one.value
+)
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_the_routes_do_what_the_document_says(
+    furnished: ApiDesk, method: str, path: str, mode: GenerationMode
+) -> None:
+    schema = schemathesis.openapi.from_wsgi(f"{BASE}/openapi.json", furnished.app)
+    operation = schema[path][method.upper()]
+    headers = {"Authorization": f"Bearer {furnished.program.token}"}
+    checks = [CHECKS.get_one(name) for name in CHECKS.get_all_names() if name not in LEFT_OUT]
+    ids = real_ids(furnished)
+    turn = iter(range(10**9))
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Any) -> None:
+        places = case.path_parameters or {}
+        if mode is GenerationMode.POSITIVE and next(turn) % 3:
+            places.update({name: ids[name] for name in places})
+        case.call_and_validate(headers=headers, checks=checks)
+
+    try:
+        ask()
+    except hypothesis.errors.Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE  # there is nothing to get wrong

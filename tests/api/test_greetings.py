@@ -1,0 +1,127 @@
+"""Ice breakers by the API: read from the provider, held to the channel's limits, set and removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from host import db
+from host.accounts.models import AuditEntry
+from host.channels.accounts import disconnect_account
+from host.sdk.channel import ProviderProblem
+from host.sdk.messages import IceBreaker
+from tests.api.channels import Everything
+from tests.api.desks import ApiDesk, open_api_desk
+
+QUESTIONS = {
+    "default": [{"question": "When do you open?", "payload": "hours"}, {"question": "Where are you?"}]
+}
+
+
+@pytest.fixture
+def adapter() -> Everything:
+    return Everything()
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path, adapter: Everything) -> ApiDesk:
+    return open_api_desk(data, adapter)
+
+
+def path(desk: ApiDesk) -> str:
+    return f"/accounts/{desk.inbox.account.id}/ice-breakers"
+
+
+def test_they_are_set_and_read_back(desk: ApiDesk, adapter: Everything) -> None:
+    assert desk.program.get(path(desk)) == {"locales": {}}
+    kept = desk.program.send("PUT", path(desk), {"locales": QUESTIONS})
+    assert adapter.kept["default"][1] == IceBreaker("Where are you?", "Where are you?")
+    assert kept["locales"]["default"][1] == {"question": "Where are you?", "payload": "Where are you?"}
+    assert desk.program.get(path(desk)) == kept
+    with db.read() as session:
+        line = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert line is not None
+    assert (line.action, line.details["key"]) == ("account.ice_breakers_changed", "Shop")
+
+
+def test_they_are_removed(desk: ApiDesk, adapter: Everything) -> None:
+    desk.program.send("PUT", path(desk), {"locales": QUESTIONS})
+    answer = desk.program.call("DELETE", path(desk))
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert adapter.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("locales", "field"),
+    [
+        ({"default": [{"question": "a"}] * 3}, "locales.default"),
+        ({"default": [{"question": "a" * 21}]}, "locales.default[0].question"),
+        ({"default": [{"question": "a", "payload": "b" * 31}]}, "locales.default[0].payload"),
+        ({"default": [{"question": "   "}]}, "locales.default[0].question"),
+        ({"default": [{"question": "a\x07b"}]}, "locales.default[0].question"),
+        ({"default": [{"question": "a"}], "german": [{"question": "a"}]}, "locales.german"),
+        ({"de_DE": [{"question": "a"}]}, "locales.default"),
+    ],
+)
+def test_what_breaks_a_limit_changes_nothing(
+    desk: ApiDesk, adapter: Everything, locales: Any, field: str
+) -> None:
+    status, error = desk.program.refused("PUT", path(desk), {"locales": locales})
+    assert (status, error["field"]) == (422, field)
+    assert adapter.kept == {}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_what_the_provider_says_is_passed_on(desk: ApiDesk, adapter: Everything, method: str) -> None:
+    adapter.problem = ProviderProblem("190", "The sign-in has ended.", "Connect again.", "(#190) raw")
+    body = {"locales": QUESTIONS} if method == "PUT" else None
+    answer = desk.program.call(method, path(desk), body)
+    assert answer.status_code == 502
+    assert answer.json is not None
+    error = answer.json["error"]
+    assert (error["code"], error["message"], error["next"]) == (
+        "provider_refused",
+        "The sign-in has ended.",
+        "Connect again.",
+    )
+    adapter.problem = RuntimeError("secret detail")
+    answer = desk.program.call(method, path(desk), body)
+    assert answer.status_code == 502
+    assert "secret detail" not in answer.text
+
+
+def test_a_channel_without_them_says_so(database: db.Database, data: Path) -> None:
+    plain = open_api_desk(data)
+    for method, body in (("GET", None), ("PUT", {"locales": {}}), ("DELETE", None)):
+        assert plain.program.refused(method, path(plain), body)[1]["code"] == "not_supported"
+
+
+def test_a_disconnected_account_is_not_asked(desk: ApiDesk) -> None:
+    db.write(disconnect_account, desk.inbox.account.id)
+    assert desk.program.refused("GET", path(desk))[1]["code"] == "account_disconnected"
+
+
+def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
+    shown = desk.program.get(f"/accounts/{desk.inbox.account.id}")
+    (listed,) = desk.program.get("/accounts")["data"]
+    assert shown == listed
+    can = shown["capabilities"]
+    assert can["kinds"] == [
+        "audio",
+        "file",
+        "image",
+        "post",
+        "product",
+        "sticker",
+        "template",
+        "text",
+        "video",
+    ]
+    assert can["textLimitBytes"] == 1000
+    assert can["files"]["image"] == {"contentTypes": ["image/jpeg", "image/png"], "maxBytes": 2097152}
+    assert can["quickReplies"] == {"most": 3, "titleLength": 20, "payloadLength": 100}
+    assert can["iceBreakers"] == {"most": 2, "questionLength": 20, "payloadLength": 30}
+    assert can["reactions"] == []

@@ -1,0 +1,110 @@
+"""docs/api.md: its commands are run against a desk that listens, its examples look like real answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from host import db
+from host.api import fetching
+from host.api.declare import BASE
+from host.api.routes import ROUTES
+from host.inbox.models import Attachment
+from host.sdk.http import Response
+from host.sdk.messages import InboundAttachment, MessageKind
+from tests.api.channels import Everything
+from tests.api.desks import ApiDesk, open_api_desk
+from tests.conftest import missing
+from tests.inbox import toys
+from tests.media import samples
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> ApiDesk:
+    opened = open_api_desk(data, Everything())
+    picture = InboundAttachment(MessageKind.IMAGE, url="https://cdn.example/mug.jpg")
+    opened.scene.said("ana", "Ana", "Is it in stock?", opened.scene.ago(minutes=9))
+    opened.scene.sent("ana", "Yes", opened.scene.ago(minutes=8))
+    at = opened.scene.ago(minutes=5)
+    opened.scene.said("ana", "Ana", "", at, kind=MessageKind.IMAGE, attachments=(picture,))
+    return opened
+
+
+@pytest.fixture
+def address(desk: ApiDesk) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}{BASE}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_every_command_of_the_guide_works(
+    desk: ApiDesk, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("bash", "curl", "jq"):
+        if shutil.which(program) is None:
+            missing(program)
+    mug = samples.picture("JPEG")
+    (tmp_path / "picture.jpg").write_bytes(mug)
+    asked: list[str] = []
+
+    def there(url: str) -> Response:
+        asked.append(url)
+        return Response(200, {}, mug)
+
+    monkeypatch.setattr(fetching, "_get", there)
+    first, *commands = [text for kind, text in BLOCKS if kind == "sh"]
+    assert "export KEY=" in first
+    script = "set -euo pipefail\n" + "\n".join(commands)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "LOBBY": address, "KEY": desk.program.token, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert asked == ["https://example.com/mug.jpg"]
+    texts = toys.texts()
+    assert texts.count("Your parcel is on its way.") == 1
+    assert "It ships tomorrow." in texts
+    assert len(toys.everything(Attachment)) == 3
+
+
+def test_the_examples_have_the_shape_of_real_answers(desk: ApiDesk) -> None:
+    message, refusal = [json.loads(text) for kind, text in BLOCKS if kind == "json"]
+    page = desk.program.get(f"/conversations/{desk.scene.conversation('ana')}/messages")
+    real = next(one for one in page["data"] if one["kind"] == "image")
+    assert list(message) == list(real)
+    assert list(message["attachments"][0]) == list(real["attachments"][0])
+    body: dict[str, Any] = {"conversationId": page["data"][0]["conversationId"], "kind": "text"}
+    long = {**body, "text": "é" * 700, "overflow": "reject"}
+    error = desk.program.refused("POST", "/messages", long)[1]
+    assert refusal["error"] | {"request_id": ""} == error | {"request_id": ""}
+
+
+def test_the_guide_names_what_there_is() -> None:
+    text = GUIDE.read_text()
+    for kind in MessageKind:
+        if kind not in {MessageKind.REACTION, MessageKind.EDIT, MessageKind.UNSEND}:
+            assert f"`{kind}`" in text, f"docs/api.md does not name the kind {kind}"
+    paths = {route.path.split("/")[1] for route in ROUTES}
+    for path in paths:
+        assert f"/{path}" in text, f"docs/api.md does not name /{path}"

@@ -1,0 +1,94 @@
+"""Every hook is documented as it is, implemented by a real addon, and exercised by a test."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from host.addons.manifest import AddonSetting, Declares, Manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+SPECS = ROOT / "host/sdk/hookspecs.py"
+DOCS = ROOT / "docs/addons.md"
+PAGES = ROOT / "docs/sdk"
+
+
+def specs() -> dict[str, ast.FunctionDef]:
+    return {
+        node.name: node
+        for node in ast.parse(SPECS.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(d) == "hookspec" for d in node.decorator_list)
+    }
+
+
+def section(hook: str) -> str:
+    page = PAGES / f"{hook}.md"
+    assert page.is_file(), f"docs/sdk has no page {hook}.md"
+    return page.read_text()
+
+
+def implementations(paths: list[Path]) -> set[str]:
+    return {
+        node.name
+        for path in paths
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(d) == "hookimpl" for d in node.decorator_list)
+    }
+
+
+def test_there_are_hooks() -> None:
+    assert len(specs()) >= 8
+
+
+@pytest.mark.parametrize("hook", specs())
+def test_the_hook_is_documented_with_its_signature(hook: str) -> None:
+    node = specs()[hook]
+    signature = (
+        f"def {hook}({ast.unparse(node.args)}) -> {ast.unparse(node.returns) if node.returns else 'None'}"
+    )
+    text = section(hook)
+    assert signature in text, f"the signature in docs/sdk/{hook}.md is not {signature}"
+    for word in ("When", "Transaction", "Raise"):
+        assert f"**{word}**" in text, f"docs/sdk/{hook}.md does not say: {word}"
+    assert "@hookimpl" in text, f"docs/sdk/{hook}.md has no example"
+
+
+def test_the_docs_describe_no_hook_that_is_not_there() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} - {"README"} == set(specs())
+    for index in (DOCS, PAGES / "README.md"):
+        assert set(re.findall(r"\((?:sdk/)?((?:register|addon)_\w+)\.md\)", index.read_text())) == set(
+            specs()
+        )
+
+
+@pytest.mark.parametrize("hook", specs())
+def test_the_hook_has_a_docstring(hook: str) -> None:
+    assert len(ast.get_docstring(specs()[hook]) or "") > 40
+
+
+@pytest.mark.parametrize("hook", specs())
+def test_the_hook_is_used_by_a_real_addon(hook: str) -> None:
+    real = [*ROOT.glob("addons/*/*/addon.py"), *ROOT.glob("host/builtin/*/addon.py")]
+    assert hook in implementations(real), "a hook is added only together with an addon that uses it"
+
+
+@pytest.mark.parametrize("hook", specs())
+def test_the_toy_implements_the_hook_so_that_the_platform_tests_exercise_it(hook: str) -> None:
+    assert hook in implementations([ROOT / "tests/toy/toy/addon.py"])
+
+
+@pytest.mark.parametrize("hook", specs())
+def test_the_host_calls_the_hook(hook: str) -> None:
+    called = "".join(path.read_text() for path in (ROOT / "host/addons").glob("*.py"))
+    assert f'"{hook}"' in called
+
+
+def test_every_key_of_the_manifest_is_documented() -> None:
+    text = DOCS.read_text().split("## Manifest")[1].split("\n## ")[0]
+    fields = {*Manifest.__struct_fields__, *Declares.__struct_fields__, *AddonSetting.__struct_fields__}
+    assert {name for name in fields if f"`{name}`" not in text and f"[{name}" not in text} == set()

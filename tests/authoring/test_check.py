@@ -1,0 +1,174 @@
+"""What `lobby addon check` finds, each in a plain sentence, and that it fails for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from host import migrations
+from host.addons import manifest
+from host.authoring import check, deprecations, trial_migrations
+from host.authoring.check import Finding
+from host.cli import main
+from host.sdk.deprecation import Deprecated
+
+
+def spoil(folder: Path, name: str, old: str, new: str) -> None:
+    path = folder / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def first_problem(found: Finding) -> str:
+    assert found.fine is False
+    return found.sentences[0]
+
+
+def test_the_command_fails_and_names_what_is_wrong(heron: Path) -> None:
+    spoil(heron, "heron/api.py", "from host.sdk import settings\n", "from host import db, settings\n")
+    answer = CliRunner().invoke(main, ["addon", "check", str(heron)])
+    assert answer.exit_code == 1
+    assert "FAILED  imports     heron/api.py, line 8: it imports host.db, which is neither" in answer.output
+    assert "Not tried: mend what is above first." in answer.output
+    assert "is not ready" in answer.output
+
+
+def test_a_manifest_that_cannot_be_used_is_all_that_is_said(heron: Path) -> None:
+    spoil(heron, "addon.toml", 'version = "0.1.0"', 'version = "one"')
+    (found,) = check.check(heron)
+    assert "version 'one' is not like 1.2.3" in first_problem(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('sdk = ">=99,<100"', "It needs host.sdk >=99,<100; this Lobby has host.sdk 1."),
+        ('sdk = "newest"', "sdk = 'newest' is not a version range"),
+    ],
+)
+def test_an_addon_for_another_sdk_is_refused_before_it_is_loaded(heron: Path, line: str, why: str) -> None:
+    spoil(heron, "addon.toml", 'sdk = ">=1.0,<2"', line)
+    assert why in first_problem(next(check.check(heron)))
+
+
+def test_what_is_declared_has_to_be_brought(heron: Path) -> None:
+    spoil(heron, "addon.toml", "jobs = []", 'jobs = ["sweep"]')
+    found = check._code(manifest.read(heron), heron)
+    assert first_problem(found) == "addon.toml declares the jobs sweep, which the code does not bring."
+
+
+def test_code_that_cannot_be_loaded_is_said_with_its_error(heron: Path) -> None:
+    spoil(heron, "heron/channel.py", 'key = "heron"', 'key = "crane"')
+    found = check._code(manifest.read(heron), heron)
+    assert "the channel key" in first_problem(found) or "'crane' is not declared" in first_problem(found)
+
+
+def test_what_an_upload_would_refuse_is_refused_here(heron: Path, tmp_path: Path) -> None:
+    (heron / "static").mkdir()
+    (heron / "static" / "run.sh").write_text("#!/bin/sh\n")
+    found = check._size(heron, tmp_path / "heron.zip")
+    assert "run.sh" in first_problem(found)
+
+
+def test_the_size_is_said_with_its_limits(heron: Path, tmp_path: Path) -> None:
+    found = check._size(heron, tmp_path / "heron.zip")
+    assert found.fine is True
+    assert "KB zipped of 20.0 MB" in found.sentences[0]
+    assert "of 2000" in found.sentences[0]
+    assert found.sentences[1].startswith("largest: ")
+
+
+MIGRATION = "migrations/versions/0001_accounts.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "why"),
+    [
+        (
+            MIGRATION,
+            '    drop_table_if_present(op, "heron_accounts")\n',
+            "    pass\n",
+            "leaves heron_accounts behind",
+        ),
+        (
+            MIGRATION,
+            '"token", db.LongText, nullable=False',
+            '"token", db.LongText, nullable=True',
+            "differ in: token",
+        ),
+        (MIGRATION, "create_table_if_missing(\n        op,\n", "op.create_table(\n", "0001 failed"),
+        (MIGRATION, '"heron_accounts",\n        sa', '"other_accounts",\n        sa', "not the addon's"),
+        (
+            "addon.toml",
+            '["heron_accounts"]',
+            '["heron_accounts", "heron_more"]',
+            "heron_more, which no migration makes",
+        ),
+    ],
+)
+def test_what_is_wrong_with_migrations(
+    heron: Path, tmp_path: Path, name: str, old: str, new: str, why: str
+) -> None:
+    spoil(heron, name, old, new)
+    found = check._migrations(manifest.read(heron), heron, "", tmp_path)
+    assert why in first_problem(found)
+
+
+@pytest.mark.slow
+def test_migrations_are_tried_on_any_database(heron: Path, empty_url: str) -> None:
+    done = trial_migrations.run(manifest.read(heron), heron, empty_url)
+    assert done.startswith("up, checked, up again, down, up: 0001 (")
+
+
+def test_a_database_somebody_uses_is_left_alone(heron: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'used.sqlite3'}"
+    migrations.upgrade_host(url)
+    with pytest.raises(trial_migrations.TrialError, match="not empty"):
+        trial_migrations.run(manifest.read(heron), heron, url)
+
+
+def test_a_failing_test_is_named(heron: Path, tmp_path: Path) -> None:
+    tests = tmp_path / "few"
+    tests.mkdir()
+    (tests / "test_one.py").write_text(
+        "def test_wings():\n    assert 'two' == 'three'\n\ndef test_fine(): pass\n"
+    )
+    found = check._tests(heron, tests, tmp_path)
+    assert first_problem(found).startswith("test_wings: AssertionError: assert 'two' == 'three'")
+
+
+def test_tests_that_test_nothing_do_not_count(heron: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    assert first_problem(check._tests(heron, tmp_path / "none", tmp_path)) == "No test was found."
+    assert check._tests(heron, tmp_path / "nowhere", tmp_path).fine is None
+
+
+@pytest.mark.slow
+def test_a_channel_that_breaks_the_contract_is_named_with_the_rule(heron: Path, tmp_path: Path) -> None:
+    spoil(heron, "heron/events.py", 'return Ignored("not an event of Heron\'s")', "raise")
+    found = check._contract(manifest.read(heron), heron, tmp_path)
+    assert first_problem(found).startswith("test_reading_never_raises: ")
+
+
+@pytest.fixture
+def leaving() -> Callable[[str], dict[str, Deprecated]]:
+    return lambda name: {name: Deprecated(name, "1.2.0", "2.0.0", "something else")}
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("host.sdk.i18n.noop", "heron/sending.py, line 17"),
+        ("host.sdk.settings.get", "heron/api.py, line 36"),
+        ("register_migrations", "heron/addon.py, line 35"),
+    ],
+)
+def test_each_use_of_what_will_go_is_listed(
+    heron: Path, leaving: Callable[[str], dict[str, Deprecated]], name: str, place: str
+) -> None:
+    notes = deprecations.uses(manifest.read(heron), heron, leaving(name))
+    assert len([note for note in notes if "deprecated since host.sdk 1.2.0" in note]) == len(notes) > 0
+    assert any(note.startswith(place) for note in notes), notes

@@ -1,0 +1,56 @@
+"""`lobby addon new` writes an addon that works, tests included, and `lobby addon check` says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from host.authoring import scaffold
+from host.cli import main
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_new_addon_passes_every_check_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "heron"
+    made = CliRunner().invoke(main, ["addon", "new", "heron", "--folder", str(folder)])
+    assert made.exit_code == 0, made.output
+    checked = CliRunner().invoke(main, ["addon", "check", str(folder)])
+    assert checked.exit_code == 0, checked.output
+    for name in ("addon.toml", "imports", "zip", "code", "migrations", "contract", "tests"):
+        assert f"ok      {name}" in checked.output
+    assert "up, checked, up again, down, up: 0001 (sqlite)" in checked.output
+    assert "deprecated" not in checked.output
+
+
+def test_nothing_of_the_starters_name_is_left(tmp_path: Path) -> None:
+    for path in scaffold.create("heron2", tmp_path / "heron2"):
+        assert "pigeon" not in f"{path.relative_to(tmp_path)} {path.read_text()}".lower()
+    assert (tmp_path / "heron2/heron2/channel.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("slug", "why"),
+    [
+        ("Heron", "lower-case"),
+        ("h", "3 to 41"),
+        ("grey-heron", "letters and digits"),
+        ("class", "letters and digits"),
+        ("email", "built in"),
+    ],
+)
+def test_what_no_addon_can_be_called_is_refused(tmp_path: Path, slug: str, why: str) -> None:
+    answer = CliRunner().invoke(main, ["addon", "new", slug, "--folder", str(tmp_path / "new")])
+    assert answer.exit_code == 1
+    assert why in answer.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_there_already_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("mine")
+    answer = CliRunner().invoke(main, ["addon", "new", "heron", "--folder", str(tmp_path)])
+    assert answer.exit_code == 1
+    assert "already" in answer.output
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]

@@ -1,0 +1,152 @@
+"""What an owner does with a connected account: catch up after an outage, erase a customer, mend, leave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Desk, look, picture
+from tests.browser.pottery import Pottery, owner_signs_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+Arrive = Callable[..., Page]
+CARD = "@sample.pottery"
+
+
+@pytest.fixture(scope="module")
+def pottery(desk: Desk) -> Pottery:
+    return Pottery(desk)
+
+
+@pytest.fixture(scope="module")
+def page(pottery: Pottery, person: Arrive) -> Page:
+    arrived = person()
+    owner_signs_in(arrived)
+    return arrived
+
+
+def card(page: Page) -> Any:
+    return page.get_by_role("article").filter(has_text=CARD).first
+
+
+def test_what_was_missed_in_an_outage_is_brought_in(pottery: Pottery, page: Page) -> None:
+    page.goto(pottery.channels)
+    expect(card(page).get_by_role("link", name=re.compile("^Catch up"))).to_be_visible()
+    pottery.control("faults", {"call": "webhook", "action": "drop"})
+    for number in range(22):
+        pottery.dm(f"Message {number} nobody delivered")
+    pottery.dm("I am a stranger", customer="kit.makes.sample")
+    card(page).get_by_role("link", name=re.compile("^Catch up")).click()
+    expect(page.get_by_role("heading", name=f"Catch up: {CARD}")).to_be_visible()
+    expect(page.get_by_text("What cannot be recovered")).to_be_visible()
+    page.get_by_role("button", name="Catch up").click()
+    report = page.locator("[data-report]")
+    expect(page.locator("[data-found=new]")).to_be_visible()
+    expect(page.get_by_text("Done", exact=True)).to_be_visible()
+    expect(report).to_contain_text(re.compile(r"Messages brought in\s*21"))
+    expect(report).to_contain_text(re.compile(r"Messages not to be had\s*2"))
+    look(page, "catch-up")
+    picture(page, "catch-up")
+    page.locator("[data-found=new]").get_by_role("link").first.click()
+    expect(page.get_by_text("Imported").first).to_be_visible()
+    expect(page.get_by_text("What is here was imported, which opens no time to reply in.")).to_be_visible()
+    expect(page.locator(".unread, .badge-unread")).to_have_count(0)
+    look(page, "catch-up-thread")
+
+
+def test_a_customer_is_erased(pottery: Pottery, page: Page) -> None:
+    page.goto(pottery.inbox)
+    page.get_by_role("link", name=re.compile("Message 21 nobody delivered")).first.click()
+    page.get_by_role("link", name="Erase this customer…").click()
+    expect(page.get_by_role("heading", name=re.compile("^Erase "))).to_be_visible()
+    expect(page.get_by_text("what 20 messages say, theirs and yours")).to_be_visible()
+    look(page, "erase")
+    picture(page, "erase", of=page.locator("main section"))
+    page.get_by_label("I know that nobody can bring this back.").check()
+    page.get_by_role("button", name="Erase this customer").click()
+    expect(page.get_by_text("The customer is erased: 20 messages are gone.")).to_be_visible()
+    expect(page.get_by_text(re.compile("erased this customer"))).to_be_visible()
+    assert "nobody delivered" not in page.content()
+    look(page, "erased")
+
+
+def test_what_is_in_the_way_is_named(pottery: Pottery, page: Page) -> None:
+    page.goto(pottery.channels)
+    card(page).get_by_role("button", name=re.compile("^Diagnose")).click()
+    expect(page.get_by_role("heading", name=f"Diagnose {CARD}")).to_be_visible()
+    picture(page, "diagnose")
+
+
+def test_an_account_moves_to_another_workspace_of_its_owner(pottery: Pottery, page: Page) -> None:
+    page.goto("/admin/workspaces")
+    page.locator("#name").fill("Second shop")
+    page.locator("#mine").check()
+    page.locator("main form").get_by_role("button").last.click()
+    page.goto("/w/2/settings/channels/instagram/new")
+    move = page.get_by_label(re.compile("^Move it from another workspace"))
+    expect(move).to_be_visible()
+    look(page, "move")
+    token = next(one for one in pottery.journey.seed["tokens"] if one["id"] == "pottery-long")["value"]
+    fields = {
+        "Name": "Pottery",
+        "Page ID": "100000000000001",
+        "IG User ID": "17841400000000001",
+        "Page Access Token": token,
+        "App Secret": pottery.journey.seed["apps"][0]["secret"],
+    }
+    for label, value in fields.items():
+        page.get_by_label(label, exact=True).fill(value)
+    page.get_by_role("button", name="Save and check").click()
+    expect(page.get_by_text("already connected in your workspace").first).to_be_visible()
+    for label in ("Page Access Token", "App Secret"):
+        page.get_by_label(label, exact=True).fill(fields[label])
+    move.select_option(index=1)
+    page.get_by_role("button", name="Save and check").click()
+    expect(page.get_by_text("@sample.pottery is connected.")).to_be_visible()
+    page.goto(pottery.channels)
+    expect(page.get_by_text("1 disconnected account")).to_be_visible()
+    page.goto("/w/1/inbox")
+    expect(page.get_by_text("I am a stranger")).to_be_visible()
+    # And back, to the conversations it had.
+    page.goto("/w/1/settings/channels/instagram/new")
+    for label, value in fields.items():
+        page.get_by_label(label, exact=True).fill(value)
+    page.get_by_label(re.compile("^Move it from another workspace")).select_option(index=1)
+    page.get_by_role("button", name="Save and check").click()
+    expect(page.get_by_text("@sample.pottery is connected.")).to_be_visible()
+
+
+def test_an_account_that_cannot_send_says_so(pottery: Pottery, page: Page) -> None:
+    pottery.journey.control("DELETE", "faults")
+    pottery.journey.control("PATCH", "tokens/pottery-long", {"valid": False, "subcode": 460})
+    pottery.dm("Are you there?", customer="rosa.sample")
+    page.goto(pottery.inbox)
+    page.get_by_role("link", name=re.compile("Are you there")).first.click()
+    page.get_by_role("textbox", name=re.compile("^Reply to")).fill("We are")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text(re.compile("has to be connected again first"))).to_be_visible()
+    page.goto(pottery.channels)
+    expect(card(page).get_by_text("Needs reconnect")).to_be_visible()
+    picture(page, "stay-connected")
+
+
+def test_leaving_says_what_stays(pottery: Pottery, page: Page) -> None:
+    page.goto(pottery.channels)
+    said: list[str] = []
+
+    def agree(dialog: Any) -> None:
+        said.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", agree)
+    card(page).get_by_role("button", name=re.compile("^Disconnect")).click()
+    expect(page.get_by_text(re.compile("is disconnected. Its conversations stay."))).to_be_visible()
+    page.get_by_text("1 disconnected account").click()
+    expect(page.get_by_role("link", name=re.compile("^Reconnect"))).to_be_visible()
+    picture(page, "leave")
+    assert "Its conversations stay" in " ".join(said) or not said

@@ -1,0 +1,438 @@
+"""Settings -> Channels, as owners, agents and strangers meet it."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from host import clock, db
+from host.accounts.models import AuditEntry
+from host.channels import accounts
+from host.channels.models import AccountState, ChannelAccount
+from host.sdk import accounts as sdk_accounts
+from host.sdk.cards import CardStatus, Connection, ConnectRequest, Problems
+from host.sdk.channel import AccountRef
+from host.web import Role
+from tests.channels.conftest import Desk
+from tests.helpers import join, make_user, make_workspace
+
+GOOD = {"name": "Shop", "toy_id": "17", "toy_secret": "s3cret-of-the-toy"}
+
+
+def text(response: Any) -> str:
+    return html.unescape(response.get_data(as_text=True))
+
+
+def rows() -> list[ChannelAccount]:
+    with db.read() as session:
+        return list(session.scalars(sa.select(ChannelAccount).order_by(ChannelAccount.id)))
+
+
+def audit() -> list[tuple[str, str, dict[str, Any]]]:
+    with db.read() as session:
+        found = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id))
+        return [(entry.action, entry.subject, entry.details) for entry in found]
+
+
+def attributes(page: str, name: str) -> str:
+    """Return the opening tag of the input called *name*."""
+    match = re.search(rf'<(?:input|select)[^>]*\bname="{name}"[^>]*>', page)
+    assert match, f"no input {name}"
+    return match.group()
+
+
+# ---- who may
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("GET", "/toy/new"),
+        ("POST", "/toy/new"),
+        ("GET", "/accounts/{id}"),
+        ("POST", "/accounts/{id}"),
+        ("POST", "/accounts/{id}/disconnect"),
+        ("POST", "/accounts/{id}/actions/regenerate"),
+        ("GET", "/accounts/{id}/messages"),
+        ("POST", "/accounts/{id}/messages"),
+        ("GET", "/accounts/{id}/ice-breakers"),
+        ("POST", "/accounts/{id}/ice-breakers"),
+        ("GET", "/accounts/{id}/menu"),
+        ("POST", "/accounts/{id}/menu"),
+    ],
+)
+def test_only_owners_of_the_workspace_get_in(desk: Desk, method: str, path: str) -> None:
+    account = desk.connect()
+    agent = make_user(workspace=desk.workspace, role=Role.AGENT)
+    stranger = make_user(workspace=make_workspace("Other"), role=Role.OWNER)
+    address = desk.path + path.format(id=account.id)
+    for person, status in ((agent, 403), (stranger, 404)):
+        client = desk.client(person)
+        response = client.get(address) if method == "GET" else client.post_form(address, **GOOD)
+        assert response.status_code == status
+    assert row_state() == AccountState.CONNECTED
+    assert not desk.provider.requests
+    assert not desk.provider.acted
+    assert not desk.provider.disconnected
+
+
+def row_state() -> str:
+    return rows()[0].state
+
+
+@pytest.mark.parametrize("path", ["", "/disconnect", "/actions/regenerate"])
+def test_an_account_of_another_workspace_is_not_found(desk: Desk, path: str) -> None:
+    account = desk.connect(workspace=make_workspace("Other"))
+    address = f"{desk.path}/accounts/{account.id}{path}"
+    assert desk.client().post_form(address, **GOOD).status_code == 404
+    assert row_state() == AccountState.CONNECTED
+
+
+@pytest.mark.parametrize("path", ["/nothing/new", "/accounts/999", f"/accounts/{2**70}", "/accounts/x"])
+def test_what_does_not_exist_is_not_found(desk: Desk, path: str) -> None:
+    assert desk.client().get(desk.path + path).status_code == 404
+
+
+def test_a_post_without_the_token_of_the_form_changes_nothing(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.client()
+    assert client.post(f"{desk.path}/accounts/{account.id}/disconnect").status_code == 400
+    assert client.post(f"{desk.path}/toy/new", data=GOOD).status_code == 400
+    assert row_state() == AccountState.CONNECTED
+
+
+# ---- the page
+
+
+def test_a_channel_nobody_connected_offers_to_be_configured(desk: Desk) -> None:
+    page = text(desk.client().get(desk.path))
+    assert "Messages of toys" in page
+    assert f'href="{desk.path}/toy/new"' in page
+    assert "No account is connected yet." in page
+
+
+def test_every_account_has_its_card_with_state_facts_notices_and_values_to_copy(desk: Desk) -> None:
+    first, second = desk.connect("17"), desk.connect("18")
+    page = text(desk.client().get(desk.path))
+    for account in (first, second):
+        assert f'id="account-{account.id}"' in page
+        assert f'value="verify-{account.external_id}"' in page
+        assert f"{desk.path}/accounts/{account.id}/disconnect" in page
+    assert "2 accounts" in page
+    assert "Valid until Friday" in page
+    assert "Tidy up soon." in page
+    assert page.count("data-copy=") == 2
+
+
+def test_an_account_is_connected_then_receiving_then_needs_reconnect(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.client()
+    assert "Connected" in text(client.get(desk.path))
+
+    def event(session: Any) -> None:
+        session.get(ChannelAccount, account.id).last_event_at = clock.now()
+
+    db.write(event)
+    assert "Receiving" in text(client.get(desk.path))
+    sdk_accounts.mark_needs_reconnect(account.id, "The password was changed.")
+    page = text(client.get(desk.path))
+    assert "Needs reconnect" in page
+    assert "@17 cannot send." in page
+    assert "The password was changed." in page
+    assert "Reconnect" in page
+
+
+def test_an_addon_that_fails_while_looking_costs_a_sentence(desk: Desk) -> None:
+    desk.connect("17")
+
+    def broken(_account: AccountRef) -> CardStatus:
+        raise KeyError("token")
+
+    desk.provider.status = broken
+    response = desk.client().get(desk.path)
+    assert response.status_code == 200
+    assert "State unknown." in text(response)
+
+
+def test_without_its_addon_an_account_is_shown_and_kept(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.without_addon()
+    page = text(client.get(desk.path))
+    assert "its addon is not active" in page.lower()
+    assert "@17" in page
+    assert client.get(f"{desk.path}/accounts/{account.id}").status_code == 404
+    assert client.post_form(f"{desk.path}/accounts/{account.id}/disconnect").status_code == 404
+    assert row_state() == AccountState.CONNECTED
+
+
+def test_names_from_outside_stay_text(desk: Desk) -> None:
+    desk.connect("17", name='"><svg onload=x>', handle="<script>alert(1)</script>")
+    page = desk.client().get(desk.path).get_data(as_text=True)
+    assert "<svg onload" not in page
+    assert "<script>alert" not in page
+
+
+# ---- connecting
+
+
+def test_the_form_is_made_of_the_cards_fields(desk: Desk) -> None:
+    response = desk.client().get(f"{desk.path}/toy/new")
+    page = text(response)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert 'type="password"' in attributes(page, "toy_secret")
+    assert 'autocomplete="off"' in attributes(page, "toy_secret")
+    assert "value=" not in attributes(page, "toy_secret")
+    assert 'type="checkbox"' in attributes(page, "loud")
+    assert 'aria-describedby="f-name-help"' in attributes(page, "name")
+    assert "required" in attributes(page, "toy_id")
+    assert "required" not in attributes(page, "note")
+    assert "Shown to your team only." in page
+
+
+def test_saving_asks_the_provider_and_shows_the_connected_card(desk: Desk) -> None:
+    client = desk.client()
+    response = client.post_form(f"{desk.path}/toy/new", **GOOD, loud="1")
+    assert response.status_code == 302
+    account = rows()[0]
+    assert response.location == f"{desk.path}#account-{account.id}"
+    asked = desk.provider.requests[0]
+    assert asked.account is None
+    assert dict(asked.values) == {**GOOD, "note": "", "loud": "1"}
+    page = text(client.get(desk.path))
+    assert "@17 is connected." in page
+    assert "verify-17" in page
+    assert audit() == [("account.connected", "@17", {"channel": "toy", "name": "Shop", "way": "pasted"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("toy_id", "", "Please fill this in."),
+        ("toy_id", "abc", "Toy ID is a number"),
+        ("name", "x" * 61, "at most 60 characters"),
+        ("name", "a\x01b", "characters that cannot be part"),
+        ("toy_secret", "", "Please fill this in."),
+    ],
+)
+def test_what_is_wrong_is_told_beside_the_field_and_the_rest_is_kept(
+    desk: Desk, name: str, value: str, sentence: str
+) -> None:
+    response = desk.client().post_form(f"{desk.path}/toy/new", **{**GOOD, "note": "keep me", name: value})
+    page = text(response)
+    assert response.status_code == 400
+    assert response.headers["Cache-Control"] == "no-store"
+    assert sentence in page
+    assert 'aria-invalid="true"' in attributes(page, name)
+    assert f"f-{name}-error" in attributes(page, name)
+    assert 'value="keep me"' in attributes(page, "note")
+    assert "s3cret-of-the-toy" not in page
+    assert desk.provider.requests == []
+    assert rows() == []
+
+
+def test_what_the_provider_says_is_told_beside_its_field(desk: Desk) -> None:
+    desk.provider.connect = lambda _request: Problems({"toy_id": "No such toy.", "unheard_of": "And more."})
+    page = text(desk.client().post_form(f"{desk.path}/toy/new", **GOOD))
+    assert "No such toy." in page
+    assert "And more." in page
+    assert 'aria-invalid="true"' in attributes(page, "toy_id")
+    assert rows() == []
+
+
+def test_problems_without_a_word_are_still_a_sentence(desk: Desk) -> None:
+    desk.provider.connect = lambda _request: Problems({})
+    response = desk.client().post_form(f"{desk.path}/toy/new", **GOOD)
+    assert response.status_code == 400
+    assert "did not say why" in text(response)
+
+
+def _raises(_request: ConnectRequest) -> Connection:
+    raise RuntimeError("secret s3cret-of-the-toy")
+
+
+@pytest.mark.parametrize("broken", [_raises, lambda _request: None, lambda _request: "yes"])
+def test_an_addon_that_fails_while_checking_is_a_plain_sentence(desk: Desk, broken: Any) -> None:
+    desk.provider.connect = broken
+    response = desk.client().post_form(f"{desk.path}/toy/new", **GOOD)
+    assert response.status_code == 400
+    assert "failed while checking" in text(response)
+    assert "s3cret-of-the-toy" not in text(response)
+    assert rows() == []
+
+
+def test_an_addon_that_fails_while_storing_is_undone(desk: Desk) -> None:
+    def connect(request: ConnectRequest) -> Connection:
+        connection = desk.provider.connection("17")
+
+        def store(_session: Any, _account: AccountRef) -> None:
+            raise RuntimeError("no such table")
+
+        object.__setattr__(connection, "store", store)
+        return connection
+
+    desk.provider.connect = connect
+    response = desk.client().post_form(f"{desk.path}/toy/new", **GOOD)
+    assert response.status_code == 400
+    assert "could not be stored" in text(response)
+    assert desk.provider.undone == ["17"]
+    assert rows() == []
+    assert audit() == []
+
+
+def test_an_account_of_another_workspace_is_refused_without_naming_it(desk: Desk) -> None:
+    desk.connect(workspace=make_workspace("Their secret name"))
+    response = desk.client().post_form(f"{desk.path}/toy/new", **GOOD)
+    page = text(response)
+    assert response.status_code == 400
+    assert "already connected in another workspace" in page
+    assert "Their secret name" not in page
+
+
+def test_somebody_who_is_in_it_is_told_which_workspace(desk: Desk) -> None:
+    other = make_workspace("My other shop")
+    join(other, desk.owner, Role.AGENT)
+    desk.connect(workspace=other)
+    page = text(desk.client().post_form(f"{desk.path}/toy/new", **GOOD))
+    assert "in the workspace “My other shop”" in page
+
+
+def test_whoever_loses_the_race_is_told_the_same_and_the_provider_too(desk: Desk) -> None:
+    other = make_workspace("Their secret name")
+
+    def connect(request: ConnectRequest) -> Connection:
+        assert request.taken("17") is None
+        desk.connect(workspace=other)
+        return desk.provider.connection("17")
+
+    desk.provider.connect = connect
+    page = text(desk.client().post_form(f"{desk.path}/toy/new", **GOOD))
+    assert "already connected in another workspace" in page
+    assert "Their secret name" not in page
+    assert desk.provider.undone == ["17"]
+
+
+# ---- changing
+
+
+def test_editing_fills_in_everything_but_secrets(desk: Desk) -> None:
+    account = desk.connect("17", name="Old name")
+    response = desk.client().get(f"{desk.path}/accounts/{account.id}")
+    page = text(response)
+    assert 'value="Old name"' in attributes(page, "name")
+    assert "value=" not in attributes(page, "toy_secret")
+    assert "required" not in attributes(page, "toy_secret")
+    assert "Stored, set on 1 May 2026." in page
+
+
+def test_a_secret_left_empty_is_absent_so_the_stored_one_stays(desk: Desk) -> None:
+    account = desk.connect()
+    fields = {**GOOD, "toy_secret": "", "name": "New name"}
+    response = desk.client().post_form(f"{desk.path}/accounts/{account.id}", **fields)
+    assert response.status_code == 302
+    asked = desk.provider.requests[0]
+    assert "toy_secret" not in asked.values
+    assert asked.account is not None
+    assert asked.account.id == account.id
+    assert rows()[0].name == "New name"
+    assert [action for action, _, _ in audit()] == ["account.changed"]
+
+
+def test_credentials_of_another_account_are_refused(desk: Desk) -> None:
+    account = desk.connect("17")
+    response = desk.client().post_form(f"{desk.path}/accounts/{account.id}", **{**GOOD, "toy_id": "18"})
+    assert response.status_code == 400
+    assert "belong to another account" in text(response)
+    assert [r.external_id for r in rows()] == ["17"]
+
+
+def test_reconnecting_says_why_and_keeps_the_account(desk: Desk) -> None:
+    account = desk.connect()
+    sdk_accounts.mark_needs_reconnect(account.id, "The password was changed.")
+    client = desk.client()
+    page = text(client.get(f"{desk.path}/accounts/{account.id}"))
+    assert "Reconnect @17" in page
+    assert "The password was changed." in page
+    client.post_form(f"{desk.path}/accounts/{account.id}", **GOOD)
+    assert row_state() == AccountState.CONNECTED
+
+
+# ---- buttons of a card
+
+
+def test_a_button_of_the_card_runs_and_says_what_it_did(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.client()
+    address = f"{desk.path}/accounts/{account.id}/actions/regenerate"
+    assert client.post_form(address, token="mine").status_code == 302
+    assert desk.provider.acted == [{"token": "mine"}]
+    assert "A new token is in use." in text(client.get(desk.path))
+    assert audit() == [("account.action", "@17", {"channel": "toy", "action": "regenerate"})]
+
+
+def test_a_button_that_cannot_says_why(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.client()
+    client.post_form(f"{desk.path}/accounts/{account.id}/actions/regenerate", token="bad")
+    assert "That token is too short." in text(client.get(desk.path))
+    assert audit() == []
+
+
+def test_a_button_nobody_declared_is_not_found(desk: Desk) -> None:
+    account = desk.connect()
+    assert desk.client().post_form(f"{desk.path}/accounts/{account.id}/actions/x").status_code == 404
+
+
+# ---- disconnecting
+
+
+def test_disconnecting_stops_at_once_tells_the_provider_and_keeps_the_row(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.client()
+    response = client.post_form(f"{desk.path}/accounts/{account.id}/disconnect")
+    assert response.status_code == 302
+    assert row_state() == AccountState.DISCONNECTED
+    assert desk.provider.disconnected == [account]
+    page = text(client.get(desk.path))
+    assert "Its conversations stay." in page
+    assert "1 disconnected account" in page
+    assert audit() == [("account.disconnected", "@17", {"channel": "toy"})]
+    again = client.post_form(f"{desk.path}/accounts/{account.id}", **GOOD)
+    assert again.status_code == 302
+    assert [(r.id, r.state) for r in rows()] == [(account.id, AccountState.CONNECTED)]
+
+
+def test_disconnecting_twice_is_harmless(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.client()
+    for _ in range(2):
+        assert client.post_form(f"{desk.path}/accounts/{account.id}/disconnect").status_code == 302
+    assert len(desk.provider.disconnected) == 1
+
+
+def test_a_provider_that_cannot_be_told_leaves_the_account_disconnected(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = desk.connect()
+    card = desk.flask.extensions["lobby.generation"].directory.card("toy")
+
+    def broken(_account: AccountRef) -> None:
+        raise OSError("unreachable")
+
+    object.__setattr__(card, "disconnect", broken)
+    client = desk.client()
+    client.post_form(f"{desk.path}/accounts/{account.id}/disconnect")
+    assert row_state() == AccountState.DISCONNECTED
+    assert "could not be told" in text(client.get(desk.path))
+
+
+def test_a_disconnected_account_has_no_buttons(desk: Desk) -> None:
+    account = desk.connect()
+    db.write(accounts.disconnect_account, account.id)
+    address = f"{desk.path}/accounts/{account.id}/actions/regenerate"
+    assert desk.client().post_form(address).status_code == 404
+    assert desk.provider.acted == []

@@ -1,0 +1,277 @@
+"""Fixtures every test may use: a migrated database, a keyring, and the databases people run Lobby on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from pymysql.constants import CLIENT
+from werkzeug.routing import Rule
+
+from host import counters, db, migrations, secrets
+from host.accounts import passwords
+from host.delivery import gate
+from host.sdk import settings
+
+POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/"
+MARIADB = "mariadb+pymysql://root@127.0.0.1:3306/"
+REQUIRED = "REQUIRE_SERVICES"
+if "LOBBY_REQUIRE_SERVICES" in os.environ:
+    # No setting of Lobby's: a command a test runs in this environment would refuse to start with it.
+    os.environ[REQUIRED] = os.environ.pop("LOBBY_REQUIRE_SERVICES")
+KEYS = {"k1": bytes(range(32))}
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # A microphone that beeps, which every page may use.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+
+SERVERS = {"postgresql", "mariadb"}
+ABOVE_STORAGE = ("tests/api/", "tests/channels/", "tests/email/", "tests/instagram/", "tests/media/")
+LONG = ("tests/platform/", "tests/inbox/test_browser.py", "tests/browser/", "tests/whole/")
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((turn for turn, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to ``make test-long`` what stands above storage, or says so, on PostgreSQL and MariaDB.
+
+    What lies under a desk has tests of its own on each kind of server. Files whose tests take long begin
+    first, so that at the end no worker waits for another's; those with a browser once everything is compiled.
+    """
+    items.sort(key=_turn)
+    for item in items:
+        call = getattr(item, "callspec", None)
+        if call is None or not SERVERS & {str(value) for value in call.params.values()}:
+            continue
+        whole = "any_desk" in getattr(item, "fixturenames", ()) or item.nodeid.startswith(ABOVE_STORAGE)
+        if whole or item.get_closest_marker("sqlite_first"):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _passwords_are_hashed_quickly() -> Iterator[PasswordHasher]:
+    """Nobody's password is at stake in a test; ``tests/accounts/test_passwords.py`` takes the real one."""
+    real, passwords._hasher = passwords._hasher, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    yield real
+    passwords._hasher = real
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _what_is_made_anew_for_each_test_is_made_once() -> Iterator[None]:
+    """Keep what every new application and connection would make again: two fifths of a test's time.
+
+    The functions werkzeug compiles for the addresses of routes depend on the rule alone, and the authorities
+    PyMySQL reads for each connection are the same.
+    """
+    builders: dict[object, Any] = {}
+    compile_builder = Rule._compile_builder
+    contexts: dict[object, Any] = {}
+    create_context = pymysql.connections.Connection._create_ssl_ctx
+
+    def builder(rule: Rule, append_unknown: bool = True) -> Any:
+        if rule.defaults:
+            return compile_builder(rule, append_unknown)
+        key = (rule.rule, rule.subdomain, rule.host, append_unknown)
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    def context(connection: Any, options: Any) -> Any:
+        key = repr(options)
+        if key not in contexts:
+            contexts[key] = create_context(connection, options)
+        return contexts[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", builder)
+        patch.setattr(pymysql.connections.Connection, "_create_ssl_ctx", context)
+        yield
+
+
+def _answers(server: str) -> bool:
+    name = "postgres" if server is POSTGRESQL else "mysql"
+    engine = sa.create_engine(server + name, poolclass=sa.pool.NullPool)
+    try:
+        with engine.connect():
+            return True
+    except sa.exc.OperationalError:
+        return False
+    finally:
+        engine.dispose()
+
+
+def missing(service: str) -> None:
+    """Skip the test because *service* does not answer; fail it where CI says that it has to."""
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(f"{service} does not answer, and LOBBY_REQUIRE_SERVICES=1 says it must")
+    pytest.skip(f"{service} does not answer")
+
+
+def _execute(server: str, statement: str) -> None:
+    name = "postgres" if server is POSTGRESQL else "mysql"
+    engine = sa.create_engine(server + name, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def fresh_server_database(server: str, how: str = "") -> Iterator[str]:
+    """Yield the URL of a database of this test's own on *server*, empty unless *how*; drop it afterwards."""
+    service = "PostgreSQL" if server is POSTGRESQL else "MariaDB"
+    if not _answers(server):
+        missing(service)
+    name = f"lobby_test_{uuid.uuid4().hex[:12]}"
+    _execute(server, f"CREATE DATABASE {name}{how}")
+    try:
+        yield server + name
+    finally:
+        force = " WITH (FORCE)" if server is POSTGRESQL else ""
+        _execute(server, f"DROP DATABASE IF EXISTS {name}{force}")
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the host's tables, made once; tests work on copies."""
+    path = tmp_path_factory.mktemp("migrated") / "lobby.sqlite3"
+    migrations.upgrade_host(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The data folder of one installation."""
+    path = tmp_path / "data"
+    path.mkdir()
+    return path
+
+
+def _use(url: str) -> Iterator[db.Database]:
+    database = db.connect(url)
+    counters.reset()
+    gate.reset()
+    secrets.use(secrets.Keyring(KEYS))
+    settings.provide("", {"public_url": "http://127.0.0.1:8080"})
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@pytest.fixture
+def database(migrated_file: Path, data: Path) -> Iterator[db.Database]:
+    """The process's database: SQLite, migrated by the real migrations, empty."""
+    path = data / "lobby.sqlite3"
+    shutil.copy(migrated_file, path)
+    yield from _use(f"sqlite:///{path}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, once for each kind of server."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+    else:
+        yield from fresh_server_database(POSTGRESQL if request.param == "postgresql" else MARIADB)
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql() -> Iterator[str]:
+    """The name of a database with the host's tables, made once; tests get copies."""
+    for url in fresh_server_database(POSTGRESQL):
+        migrations.upgrade_host(url)
+        yield url.removeprefix(POSTGRESQL)
+
+
+@pytest.fixture(scope="session")
+def migrated_mariadb() -> Iterator[str]:
+    """The statements that make the host's tables as the migrations left them, and the version they are at."""
+    for url in fresh_server_database(MARIADB):
+        migrations.upgrade_host(url)
+        yield _schema(url)
+
+
+def _schema(url: str) -> str:
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    statements = ["SET foreign_key_checks = 0"]
+    with engine.connect() as connection:
+        for table in connection.exec_driver_sql("SHOW TABLES").scalars().all():
+            statements.append(connection.exec_driver_sql(f"SHOW CREATE TABLE `{table}`").one()[1])
+            if table.endswith("alembic_version"):
+                at = connection.exec_driver_sql(f"SELECT version_num FROM `{table}`").scalar_one()
+                statements.append(f"INSERT INTO `{table}` VALUES ('{at}')")
+    engine.dispose()
+    return ";\n".join(statements)
+
+
+def _replay(url: str, schema: str) -> None:
+    """Run all of *schema* in one go: a round trip and a look at the clock less for each of its statements."""
+    parts = sa.engine.make_url(url)
+    connection = pymysql.connect(
+        host=parts.host,
+        port=parts.port or 3306,
+        user=parts.username or "",
+        password=parts.password or "",
+        database=parts.database,
+        client_flag=CLIENT.MULTI_STATEMENTS,
+        unix_socket=parts.query.get("unix_socket"),
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute(schema)
+        while cursor.nextset():
+            pass
+        connection.commit()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[db.Database]:
+    """The process's database, migrated and empty, once for each kind of server."""
+    if request.param == "sqlite":
+        path = tmp_path / "any.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        yield from _use(f"sqlite:///{path}")
+    elif request.param == "postgresql":
+        template = request.getfixturevalue("migrated_postgresql")
+        for url in fresh_server_database(POSTGRESQL, f" TEMPLATE {template}"):
+            yield from _use(url)
+    else:
+        schema = request.getfixturevalue("migrated_mariadb")
+        for url in fresh_server_database(MARIADB):
+            _replay(url, schema)
+            yield from _use(url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, started once; each test opens a context of its own in it."""
+    if not CHROMIUM.exists():
+        missing("Chromium")
+    from playwright.sync_api import expect, sync_playwright
+
+    with sync_playwright() as playwright:
+        # As long as a busy machine may take; what is there sooner is seen sooner.
+        expect.set_options(timeout=30_000)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()

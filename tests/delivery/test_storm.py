@@ -1,0 +1,135 @@
+"""Thousands of events of one account at once: the customers of the others hardly wait, and order stays."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from host import clock, config
+from host.delivery import policy, rota, worker
+from host.delivery.journal import BATCH_EVENTS, Journal, _Item
+from host.delivery.models import EventState
+from host.delivery.rota import Rota
+from host.delivery.rows import Rows, Statements
+from host.delivery.spool import Delivery
+from host.delivery.wakeups import IN
+from host.front import LARGE, WebhookFront
+from tests.delivery.conftest import Door
+from tests.delivery.desk import Desk, envelope
+
+CUSTOMERS, EACH = 100, 20
+
+
+def storm(desk: Desk, door: Door) -> None:
+    """Let every one of many customers of the first account have written much, in requests of five hundred."""
+    envelopes = [
+        envelope(desk.account.id, f"{customer}-{number}", contact=f"c{customer}")
+        for number in range(EACH)
+        for customer in range(CUSTOMERS)
+    ]
+    for start in range(0, len(envelopes), 500):
+        some = envelopes[start : start + 500]
+        door.journal.ingest(source="/hook", channel="email", raw=b"{}", remote="", envelopes=some)
+
+
+def helping(desk: Desk, claims: worker._Desk) -> int:
+    """Let a worker do one piece of work; return how many events it applied."""
+    before = desk.event_states().count(EventState.APPLIED)
+    leases = claims.claim()
+    assert leases
+    worker._work(leases, lambda: desk.generation, claims)
+    return desk.event_states().count(EventState.APPLIED) - before
+
+
+@pytest.mark.slow
+def test_a_message_to_a_quiet_account_comes_next(
+    any_desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rota, "KNOWN_FOR_TIMES", 0)
+    desk = any_desk
+    quiet = desk.connect("200")
+    storm(desk, door)
+    claims = worker._desks()[IN]
+    helping(desk, claims)
+    sizes = [helping(desk, claims) for _ in range(3)]
+    assert max(sizes) <= policy.EVENTS_PER_HELPING, "one write is not for long"
+    for number in range(3):
+        door.receive(quiet.id, f"hello {number}", contact="anna")
+        helping(desk, claims)
+        assert f"hello {number}" in desk.texts(), "it waited for more than one helping of the storm's"
+    waiting = desk.event_states().count(EventState.PENDING)
+    assert waiting > CUSTOMERS * EACH // 4, "the storm was nearly over, so nothing was shown"
+    desk.drain()
+    spoken: dict[int, list[str]] = defaultdict(list)
+    for text in desk.texts():
+        if "-" in text:
+            customer, number = text.split("-")
+            spoken[int(customer)].append(int(number))  # type: ignore[arg-type]
+    assert all(numbers == sorted(numbers) and len(numbers) == EACH for numbers in spoken.values())
+    assert len(spoken) == CUSTOMERS
+
+
+def test_accounts_that_have_work_are_looked_up_for_a_twentieth_of_the_time() -> None:
+    known = Rota()
+    assert known.is_old()
+    known.remember([1], clock.monotonic() - 0.04)
+    assert not known.is_old()
+    assert 0.8 <= known._known_for <= rota.KNOWN_FOR_MOST
+    known.remember([1], clock.monotonic() - 10)
+    assert known._known_for == rota.KNOWN_FOR_MOST
+
+
+def item(number: int, account: int, events: int) -> _Item:
+    envelopes = tuple(envelope(account, f"{number}-{one}") for one in range(events))
+    delivery = Delivery(number, "/hook", "email", "", clock.now(), b"{}", envelopes)
+    return _Item(delivery, Rows(delivery, Statements("sqlite")))
+
+
+def test_small_requests_are_committed_before_large_ones_but_not_before_their_own_accounts(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    large = BATCH_EVENTS * 4 // 5
+    plan = [(1, large), (1, large), (2, 1), (1, 1), (3, 1), (3, large), (3, 1), (2, 1)]
+    journal._queue.extend(item(number, *one) for number, one in enumerate(plan))
+    batches = []
+    while journal._queue:
+        batches.append([one.delivery.id for one in journal._next_batch()])
+    assert batches == [[0, 2, 4, 7], [1, 3], [5, 6]]
+
+
+def test_a_request_that_is_larger_than_a_batch_is_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal._queue.extend([item(0, 1, BATCH_EVENTS + 1), item(1, 2, 1)])
+    assert [one.delivery.id for one in journal._next_batch()] == [0]
+    assert [one.delivery.id for one in journal._next_batch()] == [1]
+
+
+def test_large_requests_come_one_at_a_time_and_small_ones_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.front.LARGE_PATIENCE_SECONDS", 60.0)
+    front = WebhookFront(config.load({"LOBBY_DATA": str(tmp_path)}), Journal(tmp_path))
+    entered = threading.Event()
+
+    def second() -> None:
+        with front._turn(LARGE + 1):
+            entered.set()
+
+    thread = threading.Thread(target=second)
+    with front._turn(LARGE + 1):
+        thread.start()
+        with front._turn(LARGE):
+            assert not entered.is_set()
+    thread.join(60)
+    assert entered.is_set()
+
+
+def test_a_large_request_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host.front.LARGE_PATIENCE_SECONDS", 0.01)
+    front = WebhookFront(config.load({"LOBBY_DATA": str(tmp_path)}), Journal(tmp_path))
+    with front._turn(LARGE + 1), front._turn(LARGE + 1):
+        pass

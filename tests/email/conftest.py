@@ -1,0 +1,189 @@
+"""An installation with e-mail in it, and an SMTP server outside that does what a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from sqlalchemy.orm import Session as DatabaseSession
+
+from host import clock, db, guard
+from host.accounts.models import Workspace
+from host.builtin.email import card
+from host.channels import connecting
+from host.sdk.cards import Connection, ConnectRequest
+from host.sdk.channel import AccountRef
+
+
+@pytest.fixture
+def desk(database: db.Database) -> db.Database:
+    """The process's database; the tables of the host's own channels are in every one."""
+    return database
+
+
+@pytest.fixture
+def any_desk(any_database: db.Database) -> db.Database:
+    return any_database
+
+
+@pytest.fixture(autouse=True)
+def _nothing_exempt() -> Iterator[None]:
+    guard.allow(())
+    yield
+    guard.allow(())
+
+
+@dataclass
+class Outside:
+    """A mail server of somebody else.
+
+    :ivar mails: (envelope sender, recipients, content) of every mail it took.
+    :ivar answers: what it says instead of yes: by ``MAIL``, ``RCPT``, ``DATA`` (the mail itself).
+    """
+
+    user: str = "hello@shop.example"
+    password: str = "correct horse"
+    mails: list[tuple[str, list[str], bytes]] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    logins: list[bool] = field(default_factory=list)
+    port: int = 0
+
+    def authenticate(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any
+    ) -> AuthResult:
+        fine = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode()) == (
+            self.user,
+            self.password,
+        )
+        self.logins.append(fine)
+        return AuthResult(success=fine, handled=False)
+
+    async def handle_MAIL(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if "MAIL" in self.answers:
+            return self.answers["MAIL"]
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if "RCPT" in self.answers:
+            return self.answers["RCPT"]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        if "DATA" in self.answers:
+            return self.answers["DATA"]
+        assert envelope.mail_from is not None
+        self.mails.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content or b""))
+        return "250 taken"
+
+
+def run_server(protocol: Callable[[asyncio.AbstractEventLoop], SMTP]) -> Iterator[int]:
+    """Serve *protocol* on a port of this machine in a thread; yield the port."""
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+    ports: list[int] = []
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        server = loop.run_until_complete(loop.create_server(lambda: protocol(loop), "127.0.0.1", 0))
+        ports.append(server.sockets[0].getsockname()[1])
+        started.set()
+        loop.run_forever()
+        server.close()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    started.wait(10)
+    try:
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a certificate for mail.shop.example with its key."""
+    from tests.security.certificates import make_certificate
+
+    return str(make_certificate(tmp_path_factory.mktemp("tls"), "mail.shop.example"))
+
+
+@pytest.fixture
+def outside(certificate: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
+    """A server that wants STARTTLS and a login, reached as mail.shop.example."""
+    import socket
+
+    server = Outside()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def protocol(loop: asyncio.AbstractEventLoop) -> SMTP:
+        return SMTP(
+            server,
+            hostname="outside",
+            tls_context=context,
+            auth_required=True,
+            authenticator=server.authenticate,
+            enable_SMTPUTF8=True,
+            loop=loop,
+        )
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(guard, "getaddrinfo", lambda _host, port, **kw: real("127.0.0.1", port, **kw))
+    monkeypatch.setattr(guard, "tls_context", lambda: ssl.create_default_context(cafile=certificate))
+    for port in run_server(protocol):
+        server.port = port
+        guard.allow([f"mail.shop.example:{port}"])
+        yield server
+
+
+def values(outside: Outside, **more: str) -> dict[str, str]:
+    """Return what an owner would enter for *outside*."""
+    return {
+        "name": "Shop",
+        "address": "hello@shop.example",
+        "smtp_host": "mail.shop.example",
+        "smtp_port": str(outside.port),
+        "smtp_security": "starttls",
+        "smtp_user": outside.user,
+        "smtp_password": outside.password,
+        **more,
+    }
+
+
+def new_workspace() -> int:
+    def use_case(session: DatabaseSession) -> int:
+        row = Workspace(name="Shop", created_at=clock.now())
+        session.add(row)
+        session.flush()
+        return row.id
+
+    return db.write(use_case)
+
+
+def connect(outside: Outside, workspace: int | None = None, **more: str) -> AccountRef:
+    """Connect an account through the card, as the page does."""
+    workspace = new_workspace() if workspace is None else workspace
+    request = ConnectRequest(workspace, None, values(outside, **more), lambda _external_id: None)
+    connection = card.connect(request)
+    assert isinstance(connection, Connection), connection
+    return connecting.save(workspace_id=workspace, channel="email", connection=connection)

@@ -1,0 +1,119 @@
+"""An owner connects an address in a real browser, and the card turns to Receiving by itself."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from werkzeug.serving import make_server
+
+from host import db
+from host.accounts import throttle
+from host.builtin.email import receiving
+from host.serving import HostApplication
+from host.web import Role
+from tests.email.conftest import Outside
+from tests.helpers import PASSWORD, make_config, make_user, make_workspace
+
+pytestmark = pytest.mark.browser
+
+RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture
+def served(database: db.Database, data: Path, outside: Outside) -> Iterator[str]:
+    """The whole host in this process: pages, journal, workers and the mail listener."""
+    throttle.reset()
+    address = f"mail.shop.example:{outside.port}"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    config = make_config(data, public_url=url, allow_hosts=address, smtp_listen="127.0.0.1:0", workers="2")
+    application = HostApplication(config)
+    application.start()
+    server = make_server("127.0.0.1", port, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield url
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        application.close()
+
+
+def mail_port() -> int:
+    port: int = receiving._listeners["127.0.0.1", 0].socket.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.slow), 360])
+def test_an_address_is_connected_and_receives(
+    served: str, outside: Outside, chromium: Any, width: int
+) -> None:
+    workspace = make_workspace("Pottery")
+    make_user("owner@example.com", workspace=workspace, role=Role.OWNER)
+    context = chromium.new_context(base_url=served, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "console",
+        lambda message: troubles.append(message.text) if "Content Security" in message.text else None,
+    )
+    page.goto("/login")
+    page.fill("#email", "owner@example.com")
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+
+    page.goto(f"/w/{workspace}/settings/channels")
+    assert_fits(page)
+    page.click("text=Configure")
+    assert_fits(page)
+    entered = {
+        "name": "Pottery",
+        "address": "hello@shop.example",
+        "smtp_host": "mail.shop.example",
+        "smtp_port": str(outside.port),
+        "smtp_user": "hello@shop.example",
+        "smtp_password": "wrong",
+    }
+    for name, value in entered.items():
+        page.fill(f"#f-{name}", value)
+    page.click("text=Save and check")
+    page.wait_for_selector("#f-smtp_user[aria-invalid=true]")
+    assert page.evaluate("document.activeElement.id") == "f-smtp_user"
+    assert page.input_value("#f-smtp_password") == ""
+    assert page.input_value("#f-smtp_host") == "mail.shop.example"
+    assert_fits(page)
+
+    page.fill("#f-smtp_password", outside.password)
+    page.click("text=Save and check")
+    page.wait_for_selector("article >> text=Connected")
+    assert_fits(page)
+
+    mail = b"From: mia@example.org\r\nSubject: Hi\r\nMessage-ID: <1@example.org>\r\n\r\nHello\r\n"
+    with smtplib.SMTP("127.0.0.1", mail_port(), timeout=10) as client:
+        client.sendmail("mia@example.org", "hello@shop.example", mail)
+    page.wait_for_selector("article >> text=Receiving", timeout=10_000)
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("article >> text=Disconnect")
+    page.wait_for_selector("text=1 disconnected account")
+    assert troubles == []
+    context.close()
+
+
+def assert_fits(page: Any) -> None:
+    """Check that nothing is wider than the window and that axe finds nothing."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []

@@ -1,0 +1,396 @@
+"""Mails as they come: what is said, what is attached, and what is broken."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host.builtin.email.charsets import decode
+from host.builtin.email.htmltext import to_text
+from host.builtin.email.parsing import parse
+from host.sdk.messages import Ignored, MessageKind, MessageReceived
+from host.sdk.webhooks import Envelope
+
+AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+HEAD = b"Return-Path: <mia@example.org>\r\nDelivered-To: hello@shop.example\r\n"
+
+
+def read(raw: bytes) -> MessageReceived:
+    changes = parse(
+        Envelope(account_id=1, lane="mia@example.org", dedupe_key="x", kind="mail", body=raw, occurred_at=AT)
+    )
+    assert len(changes) == 1
+    assert isinstance(changes[0], MessageReceived)
+    return changes[0]
+
+
+def mail(body: str = "Hello", **headers: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = headers.pop("From", "Mia Rossi <Mia@Example.org>")
+    message["To"] = "hello@shop.example"
+    message["Subject"] = headers.pop("Subject", "Blue mugs")
+    message["Message-ID"] = "<one@example.org>"
+    message["Date"] = "Fri, 20 Nov 2026 08:59:00 +0000"
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    message.set_content(body)
+    return message
+
+
+def raw(message: EmailMessage) -> bytes:
+    return HEAD + message.as_bytes(policy=SMTP)
+
+
+def test_a_plain_mail_says_who_what_when_and_which() -> None:
+    got = read(raw(mail("Do you have\nblue mugs?")))
+    assert got.contact == "mia@example.org"
+    assert got.contact_name == "Mia Rossi"
+    assert got.contact_email == "mia@example.org"
+    assert got.external_id == "one@example.org"
+    assert got.subject == "Blue mugs"
+    assert got.text == "Do you have\nblue mugs?"
+    assert got.sent_at == datetime(2026, 11, 20, 8, 59, tzinfo=UTC)
+    assert got.kind is MessageKind.TEXT
+    assert got.references == ()
+    assert got.content == {}
+
+
+def test_what_it_answers_comes_nearest_first_and_once() -> None:
+    got = read(raw(mail(In_Reply_To="<c@x>", References="<a@x> <b@x> <c@x>")))
+    assert got.references == ("c@x", "b@x", "a@x")
+
+
+def test_encoded_words_in_subject_and_name_are_read() -> None:
+    message = mail(From='"Müller, Zoë" <zoe@example.org>', Subject="Größe 42 – вопрос 🎉")
+    got = read(raw(message))
+    assert (got.contact_name, got.subject) == ("Müller, Zoë", "Größe 42 – вопрос 🎉")
+
+
+@pytest.mark.parametrize(
+    ("header", "subject"),
+    [
+        (b"=?utf-8?q?Gr=C3=B6=C3=9Fe?=", "Größe"),
+        (b"=?iso-8859-1?q?Gr=F6=DFe?= =?utf-8?b?4oKs?=", "Größe€"),
+        (b"=?nonsense?q?Gr=C3=B6=C3=9Fe?=", "Größe"),
+        ("Größe".encode(), "Größe"),
+        ("Größe".encode("latin-1"), "Gr\ufffd\ufffde"),
+        (b"=?utf-8?b?broken", "=?utf-8?b?broken"),
+        (b"=?utf-8?q?a=0D=0ABcc:_evil?=", "a Bcc: evil"),
+        (b"folded\r\n over lines", "folded over lines"),
+        (b"", None),
+    ],
+)
+def test_subjects_lie_about_their_charset_and_are_read_anyway(header: bytes, subject: str | None) -> None:
+    got = read(b"From: a@b.example\r\nSubject: " + header + b"\r\n\r\nx")
+    assert got.subject == subject
+
+
+def test_plain_text_is_preferred_to_html_and_pictures_beside_it_are_kept() -> None:
+    message = mail("the words")
+    message.add_alternative("<p>the <b>HTML</b></p><img src='cid:x'>", subtype="html")
+    part = message.get_payload()[1]  # type: ignore[index]
+    part.add_related(b"\x89PNG", "image", "png", cid="<x>", filename="logo.png")  # type: ignore[union-attr]
+    message.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="Rechnung März.pdf")
+    got = read(raw(message))
+    assert got.text == "the words"
+    assert [(a.kind, a.name, a.content_type, a.content) for a in got.attachments] == [
+        (MessageKind.IMAGE, "logo.png", "image/png", b"\x89PNG"),
+        (MessageKind.FILE, "Rechnung März.pdf", "application/pdf", b"%PDF-1.7"),
+    ]
+
+
+def test_html_alone_is_shown_as_its_words() -> None:
+    message = mail()
+    message.set_content(
+        "<html><head><style>p{}</style></head><p>One &amp; two</p><script>evil()</script>", "html"
+    )
+    got = read(raw(message))
+    assert got.text == "One & two"
+
+
+def test_an_empty_plain_part_does_not_hide_the_html() -> None:
+    message = mail("  ")
+    message.add_alternative("<p>Here I am</p>", subtype="html")
+    assert read(raw(message)).text == "Here I am"
+
+
+def test_a_file_without_words_is_a_message_of_its_kind() -> None:
+    message = mail()
+    message.clear_content()
+    message.set_content(b"\xff\xd8\xff", "image", "jpeg", filename="photo.jpg")
+    got = read(raw(message))
+    assert (got.kind, got.text, len(got.attachments)) == (MessageKind.IMAGE, "", 1)
+
+
+def test_svg_and_html_files_are_files_and_never_pictures() -> None:
+    message = mail()
+    message.add_attachment(b"<svg/>", maintype="image", subtype="svg+xml", filename="a.svg")
+    message.add_attachment("<p>x</p>", subtype="html", filename="a.html")
+    got = read(raw(message))
+    assert [a.kind for a in got.attachments] == [MessageKind.FILE, MessageKind.FILE]
+    assert got.text == "Hello"
+
+
+def test_a_forwarded_mail_is_kept_as_a_file() -> None:
+    message = mail()
+    message.add_attachment(mail("the inner one"))
+    attachment = read(raw(message)).attachments[0]
+    assert (attachment.name, attachment.content_type) == ("message.eml", "message/rfc822")
+    assert attachment.content is not None
+    assert b"the inner one" in attachment.content
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("../../etc/passwd", "passwd"), ("C:\\temp\\a.exe", "a.exe"), ("a\r\nb.txt", "a b.txt"), ("..", "")],
+)
+def test_a_file_name_is_only_a_name(name: str, shown: str) -> None:
+    from email.header import Header
+
+    encoded = Header(name, "utf-8").encode() if "\r" in name else name.replace("\\", "\\\\")
+    body = (
+        b"From: a@b.example\r\nContent-Type: application/pdf\r\n"
+        b'Content-Disposition: attachment; filename="' + encoded.encode() + b'"\r\n\r\nx'
+    )
+    assert read(body).attachments[0].name == shown
+
+
+@pytest.mark.parametrize(
+    ("declared", "data", "text"),
+    [
+        ("utf-8", "Größe €".encode(), "Größe €"),
+        ("utf-8", "Größe".encode("latin-1"), "Größe"),
+        ("us-ascii", "Größe".encode(), "Größe"),
+        ("iso-8859-1", "“quoted”".encode("cp1252"), "“quoted”"),
+        ("iso-8859-1", "Größe".encode(), "Größe"),
+        ("shift_jis", "日本".encode("shift_jis"), "日本"),
+        ("utf-16", "Größe".encode("utf-16"), "Größe"),
+        ("x-unknown", "Größe".encode(), "Größe"),
+        ("rot13", b"abc", "abc"),
+        ("hex", b"6162", "6162"),
+        ("idna", b"xn--abc", "xn--abc"),
+        ("unicode_escape", b"\\x41", "\\x41"),
+        ("", b"\x81\x8d", "\ufffd\ufffd"),
+        ("utf-8\x00", b"abc", "abc"),
+        ("é" * 99, b"abc", "abc"),
+    ],
+)
+def test_charsets_lie_and_the_words_are_read_anyway(declared: str, data: bytes, text: str) -> None:
+    assert decode(data, declared) == text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Auto_Submitted": "auto-replied"},
+        {"Precedence": "bulk"},
+        {"List_Id": "<news.example.org>"},
+        {"X_Autoreply": "yes"},
+    ],
+)
+def test_an_automatic_mail_is_stored_and_marked(headers: dict[str, str]) -> None:
+    got = read(raw(mail("I am on holiday", **headers)))
+    assert got.content["automatic"] is True
+    assert got.text == "I am on holiday"
+
+
+def test_a_bounce_is_stored_and_marked() -> None:
+    got = read(b"Return-Path: <>\r\n" + mail("failed", From="MAILER-DAEMON@mx.example").as_bytes(policy=SMTP))
+    assert got.content["automatic"] is True
+    assert got.contact == "mailer-daemon@mx.example"
+
+
+def test_our_own_address_as_sender_is_ignored() -> None:
+    message = mail(From="Shop <Hello@Shop.example>")
+    envelope = Envelope(account_id=1, lane="", dedupe_key="x", kind="mail", body=raw(message), occurred_at=AT)
+    assert isinstance(parse(envelope)[0], Ignored)
+
+
+def test_a_reply_goes_where_the_writer_asked_and_says_who_wrote() -> None:
+    got = read(raw(mail(From="Form <noreply@shop.example>", Reply_To="Mia <mia@example.org>")))
+    assert (got.contact, got.contact_name) == ("mia@example.org", "Mia")
+    assert got.content["from"] == "noreply@shop.example"
+
+
+def test_a_list_does_not_become_the_customer() -> None:
+    got = read(raw(mail(Reply_To="list@example.org", List_Id="<list.example.org>")))
+    assert got.contact == "mia@example.org"
+
+
+@pytest.mark.parametrize("sender", [b"", b"From: \r\n", b"From: undisclosed\r\n", b"From: a@b@c@@\r\n"])
+def test_without_a_usable_from_the_envelope_tells_the_sender(sender: bytes) -> None:
+    assert read(HEAD + sender + b"\r\nhello").contact == "mia@example.org"
+
+
+def test_a_mail_from_nobody_still_arrives() -> None:
+    got = read(b"Subject: x\r\n\r\nhello")
+    assert (got.contact, got.contact_email, got.text) == ("unknown@invalid", None, "hello")
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Fri, 99 Foo 2026 08:59:00 +0000",
+        "Fri, 20 Nov 0000 08:59:00 +0000",
+        "Thu, 01 Jan 1970 00:00:00 +0000",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+    ],
+)
+def test_a_date_that_cannot_be_is_replaced_by_the_arrival(date: str) -> None:
+    got = read(f"From: a@b.example\r\nDate: {date}\r\n\r\nx".encode())
+    assert got.sent_at == AT
+
+
+def test_a_slow_mail_keeps_its_date() -> None:
+    got = read(b"From: a@b.example\r\nDate: Wed, 11 Nov 2026 09:00:00 +0100\r\n\r\nx")
+    assert got.sent_at == AT - timedelta(days=9, hours=1)
+
+
+@pytest.mark.parametrize(
+    ("header", "external_id"),
+    [
+        (b"<a@b>", "a@b"),
+        (b"  <a@b> (comment)", "a@b"),
+        (b"a@b", "a@b"),
+        (b"not an id at all", None),
+        (b"<" + b"x" * 600 + b">", None),
+        (b"", None),
+    ],
+)
+def test_message_ids_are_taken_as_they_are_or_not_at_all(header: bytes, external_id: str | None) -> None:
+    assert read(b"From: a@b.example\r\nMessage-ID: " + header + b"\r\n\r\nx").external_id == external_id
+
+
+def test_parts_nested_beyond_reason_lose_nothing() -> None:
+    depth = 5000
+    opening = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(depth)
+    )
+    got = read(b"From: mia@example.org\r\n" + opening + b"\r\nthe needle")
+    assert got.contact == "mia@example.org"
+    assert "the needle" in got.text or any(b"the needle" in (a.content or b"") for a in got.attachments)
+
+
+def test_thousands_of_parts_lose_nothing() -> None:
+    part = b"--x\r\nContent-Type: application/pdf\r\n\r\npart %d\r\n"
+    body = b"".join(part % n for n in range(2000))
+    got = read(
+        b"From: mia@example.org\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" + body + b"--x--"
+    )
+    joined = b"".join(a.content or b"" for a in got.attachments)
+    assert all(b"part %d" % n in joined for n in range(2000))
+
+
+@given(st.binary(max_size=2000))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_give_a_message(body: bytes) -> None:
+    got = read(body)
+    assert got.contact
+    assert "\n" not in (got.subject or "")
+
+
+_LINES = st.sampled_from(
+    [
+        b"From: mia@example.org",
+        b"From: =?utf-8?q?=FF?= <>",
+        b"Subject: =?x?b?=?=",
+        b"Content-Type: multipart/mixed; boundary=x",
+        b"Content-Type: multipart/alternative; boundary=",
+        b"Content-Type: text/html; charset=utf-7",
+        b"Content-Type: message/rfc822",
+        b"Content-Type: message/delivery-status",
+        b"Content-Type: message/external-body",
+        b"Content-Type: ;;;=",
+        b"Content-Transfer-Encoding: base64",
+        b"Content-Transfer-Encoding: quoted-printable",
+        b"Content-Transfer-Encoding: x-uuencode",
+        b"Content-Disposition: attachment; filename*=utf-8''%FF%00",
+        b"Content-Disposition: attachment; filename*0=a; filename*2=c",
+        b"Content-Disposition: inline; filename*=''",
+        b"Message-ID: <>",
+        b"References: <<>><a",
+        b"Date: , :::",
+        b"Reply-To: a, b, c:;",
+        b"",
+        b"--x",
+        b"--x--",
+        b"--",
+        b"begin 644 x",
+        b"<script>",
+        b"=",
+        b"\xff\xfe",
+        b"\x00",
+    ]
+)
+
+
+@given(st.lists(_LINES, max_size=40))
+@settings(max_examples=500, deadline=None)
+def test_any_mixture_of_broken_pieces_gives_a_message(lines: list[bytes]) -> None:
+    got = read(b"\r\n".join(lines))
+    assert got.contact
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"a:b\r\n" * 400_000,
+        b"From: " + b"<" * 1_000_000,
+        b"From: " + b"a," * 500_000,
+        b"Subject: " + b"=?utf-8?q?a?= " * 100_000,
+        b"References: " + b"<a@b> " * 300_000,
+        b"Content-Type: text/plain; " + b"a=b; " * 200_000 + b"\r\n\r\nx",
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n\r\n" * 200_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<" * 2_000_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<" * 1_500_000 + b">",
+        b"Content-Type: text/html\r\n\r\n" + b"<!--" * 500_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<a href='" * 200_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<script>" * 200_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<a>x" * 300_000 + b"</a>" * 300_000,
+        b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-" * 500_000,
+    ],
+    ids=lambda raw: raw[:60].decode("latin-1").strip(),
+)
+def test_a_mail_made_to_be_slow_is_read_in_time(raw: bytes) -> None:
+    before = time.thread_time()
+    read(raw)
+    assert time.thread_time() - before < 20
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<p>One</p><p>Two</p>", "One\n\nTwo"),
+        ("a<br>b<br/>c", "a\nb\nc"),
+        ("<ul><li>one<li>two</ul>", "• one\n• two"),
+        ('<a href="https://example.com/x?a=1&amp;b=2">here</a>', "here (https://example.com/x?a=1&b=2)"),
+        ('<a href="https://example.com">https://example.com</a>', "https://example.com"),
+        ('<a href="mailto:a@b.example">a@b.example</a>', "a@b.example"),
+        ('<a href="javascript:alert(1)">click</a>', "click"),
+        ("a &lt; b &amp;&nbsp;c", "a < b & c"),
+        ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+        ("x<!-- hidden -->y<!-- to the end", "xy"),
+        ("x<script>a<b></script >y<style>", "xy"),
+        ("<!DOCTYPE html><?xml ?><title>no</title>yes", "yes"),
+        ("cut <b", "cut <b"),
+        ("<table><tr><td>a</td><td>b</td></tr></table>", "a b"),
+        ("", ""),
+    ],
+)
+def test_html_becomes_words(source: str, text: str) -> None:
+    assert to_text(source) == text
+
+
+@given(st.text(alphabet="<>!-/ab='\"& \n", max_size=300))
+@settings(deadline=None)
+def test_any_html_becomes_words(source: str) -> None:
+    to_text(source)

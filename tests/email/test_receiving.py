@@ -1,0 +1,273 @@
+"""The SMTP listener over real sockets: what it takes, what it refuses, and when it says yes."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy.orm import Session
+
+from host import clock, db
+from host.builtin.email import receiving
+from host.channels import accounts
+from host.sdk import settings
+from host.sdk.channel import AccountRef
+from host.sdk.webhooks import Envelope
+from tests.email.conftest import Outside, connect
+
+MAIL = (
+    b"From: Mia <mia@example.org>\r\nTo: hello@shop.example\r\nSubject: Blue mugs\r\n"
+    b"Message-ID: <one@example.org>\r\n\r\nDo you have blue mugs?\r\n"
+)
+
+
+@dataclass
+class Journal:
+    """What was ingested; refuses while *broken*."""
+
+    taken: list[tuple[bytes, tuple[Envelope, ...]]] = field(default_factory=list)
+    broken: bool = False
+    before: Callable[[], None] = lambda: None
+
+    def ingest(self, raw: bytes, envelopes: tuple[Envelope, ...]) -> None:
+        self.before()
+        if self.broken:
+            raise RuntimeError("the database is away")
+        self.taken.append((raw, envelopes))
+
+
+@dataclass
+class Desk:
+    account: AccountRef
+    journal: Journal
+    port: int
+
+    def client(self) -> smtplib.SMTP:
+        return smtplib.SMTP("127.0.0.1", self.port, timeout=10)
+
+    def deliver(self, mail: bytes = MAIL, to: str | list[str] = "hello@shop.example") -> None:
+        with self.client() as client:
+            client.sendmail("bounce@example.org", to, mail)
+
+
+@pytest.fixture
+def listening(desk: db.Database, outside: Outside) -> Iterator[Desk]:
+    account = connect(outside)
+    journal = Journal()
+    stop = receiving.start(("127.0.0.1", 0), journal.ingest)
+    try:
+        yield Desk(account, journal, _port())
+    finally:
+        stop()
+
+
+def _port() -> int:
+    listener = receiving._listeners["127.0.0.1", 0]
+    port: int = listener.socket.getsockname()[1]
+    return port
+
+
+def test_a_mail_is_journalled_as_it_came_before_it_is_acknowledged(listening: Desk) -> None:
+    listening.deliver()
+    raw, envelopes = listening.journal.taken[0]
+    assert raw == MAIL
+    envelope = envelopes[0]
+    assert envelope.account_id == listening.account.id
+    assert envelope.lane == "mia@example.org"
+    assert envelope.dedupe_key == "id:one@example.org"
+    assert envelope.body.endswith(MAIL)
+    assert envelope.body.startswith(
+        b"Return-Path: <bounce@example.org>\r\nDelivered-To: hello@shop.example\r\n"
+    )
+
+
+def test_the_answer_waits_for_the_journal(listening: Desk) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def before() -> None:
+        reached.set()
+        go_on.wait(10)
+
+    listening.journal.before = before
+    acknowledged = threading.Event()
+
+    def deliver() -> None:
+        listening.deliver()
+        acknowledged.set()
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    assert reached.wait(10)
+    assert not acknowledged.is_set()
+    go_on.set()
+    thread.join(10)
+    assert acknowledged.is_set()
+
+
+def test_what_cannot_be_stored_is_refused_for_now_and_taken_later(listening: Desk) -> None:
+    listening.journal.broken = True
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        listening.deliver()
+    assert caught.value.smtp_code == 451
+    listening.journal.broken = False
+    listening.deliver()
+    assert len(listening.journal.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["nobody@shop.example", "hello@other.example", "hello", "hello@shop.example.evil.example"]
+)
+def test_an_address_nobody_connected_is_refused(listening: Desk, address: str) -> None:
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
+        listening.deliver(to=address)
+    assert {code for code, _ in caught.value.recipients.values()} == {550}
+    assert listening.journal.taken == []
+
+
+@pytest.mark.parametrize("address", ["HELLO@Shop.Example", "hello+order-17@shop.example"])
+def test_case_and_tags_do_not_matter(listening: Desk, address: str) -> None:
+    listening.deliver(to=address)
+    assert listening.journal.taken[0][1][0].account_id == listening.account.id
+
+
+def test_an_account_connected_or_disconnected_a_moment_ago_counts(listening: Desk, outside: Outside) -> None:
+    second = connect(outside, listening.account.workspace_id, address="sales@shop.example")
+    listening.deliver(to="sales@shop.example")
+    db.write(accounts.disconnect_account, second.id)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        listening.deliver(to="sales@shop.example")
+
+
+def test_a_mail_for_two_of_us_is_two_envelopes_of_one_mail(listening: Desk, outside: Outside) -> None:
+    second = connect(outside, listening.account.workspace_id, address="sales@shop.example")
+    listening.deliver(to=["hello@shop.example", "hello+x@shop.example", "sales@shop.example"])
+    _, envelopes = listening.journal.taken[0]
+    assert [e.account_id for e in envelopes] == [listening.account.id, second.id]
+
+
+def test_a_mail_over_ten_megabytes_is_refused_for_good(listening: Desk) -> None:
+    with listening.client() as client:
+        assert client.ehlo()[0] == 250
+        assert client.esmtp_features["size"] == str(10 * 1024 * 1024)
+    with listening.client() as client:
+        client.helo()  # without ESMTP there is no size to declare
+        client.mail("a@example.org")
+        client.rcpt("hello@shop.example")
+        code, _ = client.data(MAIL + b"x" * 70 * 1000 + b"\r\n" + (b"y" * 76 + b"\r\n") * 140_000)
+        assert code == 552
+    assert listening.journal.taken == []
+
+
+def test_the_limit_is_what_the_database_takes_in_one_row(any_desk: db.Database) -> None:
+    limit = receiving.size_limit()
+    assert limit == 10 * 1024 * 1024 or any_desk.dialect == "mariadb"
+    assert 4 * 1024 * 1024 < limit <= 10 * 1024 * 1024
+    from host.delivery.models import InboundRequest
+
+    def use_case(session: Session) -> None:
+        body = b"\xff" * limit
+        session.add(InboundRequest(id=1, source="x", received_at=clock.now(), remote="", body=body))
+
+    db.write(use_case)
+
+
+def test_a_line_longer_than_the_standard_allows_is_taken(listening: Desk) -> None:
+    listening.deliver(MAIL + b"x" * 50_000 + b"\r\n")
+    assert len(listening.journal.taken) == 1
+
+
+def test_the_same_mail_by_another_way_has_the_same_key(listening: Desk) -> None:
+    bare = MAIL.replace(b"Message-ID: <one@example.org>\r\n", b"")
+    for trace in (b"", b"Received: from a by b; now\r\n", b"Received: from c by d; later\r\n"):
+        listening.deliver(trace + MAIL)
+        listening.deliver(trace + bare)
+    listening.deliver(bare + b"another\r\n")
+    keys = [envelopes[0].dedupe_key for _, envelopes in listening.journal.taken]
+    assert len(set(keys)) == 3
+    assert keys[0] == keys[2] == keys[4]
+    assert keys[1] == keys[3] == keys[5]
+
+
+def test_nobody_can_relay_or_sign_in(listening: Desk) -> None:
+    with listening.client() as client:
+        client.ehlo()
+        assert not client.has_extn("auth")
+        client.mail("hello@shop.example")
+        assert client.rcpt("victim@example.org")[0] == 550
+        assert client.docmd("DATA")[0] == 503
+
+
+def test_a_bare_line_feed_does_not_end_a_mail(listening: Desk) -> None:
+    """Else a second mail could be smuggled in, with a sender nobody checked."""
+    with socket.create_connection(("127.0.0.1", listening.port), timeout=10) as connection:
+        file = connection.makefile("rwb")
+        for line in (
+            b"",
+            b"HELO x\r\n",
+            b"MAIL FROM:<a@example.org>\r\n",
+            b"RCPT TO:<hello@shop.example>\r\n",
+        ):
+            file.write(line)
+            file.flush()
+            file.readline()
+        file.write(b"DATA\r\n" + MAIL + b"\n.\nMAIL FROM:<evil@example.org>\r\n.\r\n")
+        file.flush()
+        assert file.readline().startswith(b"354")
+        assert file.readline().startswith(b"250")
+        file.close()
+    assert len(listening.journal.taken) == 1
+    assert b"evil@example.org" in listening.journal.taken[0][0]
+
+
+def test_more_connections_than_allowed_are_sent_away(
+    listening: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "MAX_CONNECTIONS", 2)
+    with listening.client() as first, listening.client() as second:
+        first.noop()
+        second.noop()
+        with pytest.raises(smtplib.SMTPConnectError) as caught:
+            listening.client()
+        assert caught.value.smtp_code == 421
+    listening.deliver()
+
+
+def test_a_client_that_talks_nonsense_gets_an_answer_and_harms_nobody(listening: Desk) -> None:
+    with socket.create_connection(("127.0.0.1", listening.port), timeout=10) as connection:
+        connection.sendall(b"\x00\xff\r\nGET / HTTP/1.1\r\n" + b"A" * 100_000 + b"\r\nMAIL FROM:<\xff@x>\r\n")
+        assert connection.recv(1000).startswith(b"220")
+    listening.deliver()
+    assert len(listening.journal.taken) == 1
+
+
+def test_a_new_generation_takes_over_without_closing_the_door(listening: Desk) -> None:
+    new = Journal()
+    stop = receiving.start(("127.0.0.1", 0), new.ingest)
+    listening.deliver()
+    assert (len(new.taken), len(listening.journal.taken)) == (1, 0)
+    stop()
+    stop()
+    listening.deliver()
+    assert (len(new.taken), len(listening.journal.taken)) == (1, 1)
+
+
+def test_after_stopping_nobody_listens(desk: db.Database) -> None:
+    stop = receiving.start(("127.0.0.1", 0), Journal().ingest)
+    port = _port()
+    stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_the_listener_is_there_if_the_operator_named_an_address() -> None:
+    settings.provide("", {"public_url": "http://127.0.0.1:8080", "smtp_listen": ""})
+    assert receiving.receiver() == []
+    settings.provide("", {"public_url": "http://127.0.0.1:8080", "smtp_listen": "127.0.0.1:2525"})
+    assert [r.channel for r in receiving.receiver()] == ["email"]
+    assert receiving.listen_address() == ("127.0.0.1", 2525)
+    settings.provide("", {"public_url": "http://127.0.0.1:8080"})
+    assert receiving.listen_address() is None

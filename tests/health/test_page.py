@@ -1,0 +1,217 @@
+"""The health page: problems first, plots with figures, processes; for admins, on every database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from host import clock, db
+from host.channels.models import AccountState, ChannelAccount
+from host.health import history, plots, recording
+from host.health.history import Period
+from host.health.models import Kind, Metric, Outcome
+from host.health.plots import Bars, Line
+from tests.delivery.conftest import Door
+from tests.delivery.desk import Desk
+from tests.health import pretend
+from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
+
+Travel = Callable[[timedelta], None]
+
+
+@pytest.fixture
+def failures() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def admin(any_desk: Desk, data: Path, failures: dict[str, str]) -> Browser:
+    generation = StandInGeneration(directory=any_desk.generation.directory, failures=failures)
+    app = build_app(data, generation=generation, public_url="https://desk.example.com")
+    return client_for(app, make_user(is_admin=True))
+
+
+def page(admin: Browser, query: str = "") -> str:
+    answer = admin.get(f"/admin/health{query}")
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", answer.get_data(as_text=True))
+
+
+def web(**more: Any) -> None:
+    db.write(pretend.process, "web", Kind.WEB, **more)
+
+
+def test_a_desk_where_all_is_well_says_so(admin: Browser) -> None:
+    web()
+    text = page(admin)
+    assert "All is well." in text
+    assert "Nothing in this time." in text
+    assert "No setting does." in text
+    assert "desk-1:4711" in text
+
+
+def test_a_day_is_drawn_and_told_in_figures(admin: Browser, any_desk: Desk) -> None:
+    web()
+    for minutes, outcome in ((3, Outcome.SENT), (2, Outcome.RETRIED), (1, Outcome.FAILED)):
+        with clock.travel(-timedelta(minutes=20 * minutes)):
+            recording.received([("email", any_desk.account.id, "pending")] * 30 * minutes)
+            recording.handled("email", "applied", [timedelta(milliseconds=40)] * 30 * minutes)
+            recording.sent("email", outcome)
+            recording.peak(Metric.WAITING, "", "in", 9_800)
+    recording.flush()
+    text = page(admin)
+    assert '<h2>Received</h2><p class="big">180</p>' in text
+    assert "Events received a minute; 6 at most." in text
+    assert "1 replies sent, 1 failed." in text
+    assert "9.8 s at most." in text
+    assert '<td class="nums nowrap">6</td>' in text
+    assert re.search(r'toy100</th>.*data-label="Events" class="nums">180</td>', text)
+    assert 'style="' not in text, "the policy of the page lets no style attribute in"
+
+
+def test_a_week_adds_up_what_processes_counted(admin: Browser, any_desk: Desk) -> None:
+    web()
+    written = db.write(pretend.counts, {"email": [any_desk.account.id]}, every=60)
+    assert written
+    with db.read() as session:
+        week = history.read(session, Period.WEEK)
+        day = history.read(session, Period.DAY)
+        nothing = history.read(session, Period.WEEK, "pigeon")
+    assert len(week.starts) == 168
+    assert len(day.starts) == 96
+    assert sum(week.received) > sum(day.received) > 0
+    assert max(week.waiting["in"]) > 2000
+    assert 0.01 < (week.percentile(0.5) or 0) < 0.1
+    assert max(one or 0 for one in week.percentiles(0.99)) > 1, "the hour without workers shows"
+    assert sum(nothing.received) == 0
+    assert [one.handle for one in week.busiest] == ["toy100"]
+    text = page(admin, "?period=7d")
+    assert 'href="/admin/health?period=7d" aria-current="true"' in text
+
+
+@pytest.mark.parametrize("query", ["?period=1y", "?channel=pigeon", "?period=%00"])
+def test_what_makes_no_sense_is_refused(admin: Browser, query: str) -> None:
+    assert admin.get(f"/admin/health{query}").status_code == 400
+
+
+def test_only_admins_see_it(any_desk: Desk, data: Path) -> None:
+    app = build_app(data)
+    assert client_for(app, make_user("x@example.com")).get("/admin/health").status_code == 403
+
+
+def test_no_process_no_worker_and_a_lost_one_are_told(admin: Browser) -> None:
+    assert "No process delivers." in page(admin)
+    web(workers=0)
+    assert "No process delivers." in page(admin)
+    db.write(pretend.process, "one", Kind.WORKER, timedelta(minutes=3, seconds=10), machine="far")
+    text = page(admin)
+    assert "No worker has been seen for 3 minutes." in text
+    assert "A worker on far has not been seen since" in text
+    assert "Lost" in text
+    db.write(pretend.process, "two", Kind.WORKER, machine="far", started_at=clock.now())
+    text = page(admin)
+    assert "All is well." in text
+    assert "Replaced" in text
+
+
+def test_what_waits_in_the_spool_is_told_once_for_each_machine(admin: Browser) -> None:
+    web()
+    since = clock.now() - timedelta(minutes=9)
+    for name in ("a", "b"):
+        db.write(
+            pretend.process, name, Kind.WEB, machine="m2", spooled=312, spooled_bytes=9, spooled_since=since
+        )
+    text = page(admin)
+    assert text.count("312 deliveries wait in the spool of m2 since") == 1
+
+
+def test_late_work_dead_letters_and_accounts_are_told(
+    admin: Browser, any_desk: Desk, door: Door, travel: Travel
+) -> None:
+    web()
+    any_desk.toy.broken["bad"] = ValueError("a bug")
+    door.receive(any_desk.account.id, "bad")
+    any_desk.later(travel, timedelta(minutes=3))
+    door.receive(any_desk.account.id, "late", contact="bert")
+    travel(timedelta(minutes=2))
+    db.write(pretend.process, "again", Kind.WEB)
+
+    def stop(session: Any) -> None:
+        session.execute(sa.update(ChannelAccount).values(state=AccountState.NEEDS_RECONNECT))
+
+    db.write(stop)
+    text = page(admin)
+    assert re.search(r"Received events have waited 1[12]\d s to be applied\.", text)
+    assert "1 event was given up or set aside." in text
+    assert 'href="/admin/journal?state=dead"' in text
+    assert "1 account must be connected again: toy100." in text
+
+
+def test_an_addon_that_does_not_run_and_failed_replies_are_told(
+    admin: Browser, failures: dict[str, str]
+) -> None:
+    web()
+    failures["pigeon"] = "It could not be imported."
+    recording.sent("email", Outcome.FAILED)
+    recording.flush()
+    text = page(admin)
+    assert "The addon pigeon does not run." in text
+    assert "1 reply failed in the last hour." in text
+
+
+def test_settings_that_weaken_are_told(database: db.Database, data: Path) -> None:
+    web()
+    app = build_app(data, allow_hosts="127.0.0.1:9443", development="1", signatures="off")
+    text = page(client_for(app, make_user(is_admin=True)))
+    for name in ("LOBBY_PUBLIC_URL", "LOBBY_ALLOW_HOSTS", "LOBBY_DEVELOPMENT", "LOBBY_SIGNATURES"):
+        assert f"<code>{name}</code>" in text
+    assert "127.0.0.1:9443" in text
+
+
+def test_a_line_has_gaps_where_nothing_is_known() -> None:
+    starts = [clock.now() + timedelta(minutes=n) for n in range(5)]
+    line = Line("A", "line", [1.0, None, 3.0, 4.0, None])
+    drawn = plots.lines("k", "T", "S", starts, [line], said=str, ticks=["a", "now"])
+    assert [one.d for one in drawn.paths] == ["M40.0,95.0h.01", "M256.0,45.0 364.0,20.0"]
+    assert [said for _y, said in drawn.grid] == ["0.0", "1.0", "2.0", "3.0", "4.0"]
+    assert [texts for _at, texts in drawn.rows] == [["4.0"], ["3.0"], ["1.0"]]
+
+
+def test_bars_stand_on_each_other_and_fill_the_scale() -> None:
+    starts = [clock.now()]
+    drawn = plots.bars(
+        "k", "T", "S", starts, [Bars("A", "bar-a", [3]), Bars("B", "bar-b", [1])], said=str, ticks=["a", "b"]
+    )
+    first, second = drawn.rects
+    assert (first.y + first.height, second.y + second.height, second.y) == (120.0, first.y, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("most", "times", "end"),
+    [
+        (0.0, True, 1.0),
+        (0.013, True, 0.02),
+        (9.8, True, 10.0),
+        (130, True, 240),
+        (4000, True, 4080),
+        (9000, True, 14400),
+        (4000, False, 4000),
+        (4001, False, 8000),
+    ],
+)
+def test_scales_end_at_numbers_people_like(most: float, times: bool, end: float) -> None:
+    line = Line("A", "line", [most])
+    drawn = plots.lines("k", "T", "S", [clock.now()], [line], said=str, ticks=["a", "b"], times=times)
+    assert float(drawn.grid[-1][1]) == pytest.approx(end)
+
+
+def test_of_nothing_there_is_an_empty_plot() -> None:
+    drawn = plots.lines("k", "T", "S", [clock.now()], [Line("A", "line", [0.0])], said=str, ticks=["a", "b"])
+    assert drawn.is_empty
+    assert drawn.paths == []

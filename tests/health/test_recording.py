@@ -1,0 +1,188 @@
+"""Counts: added up over processes, kept while the database is away, gone after eight days."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
+
+from host import clock, db
+from host.delivery import lanes
+from host.delivery.models import EventState
+from host.delivery.wakeups import IN
+from host.health import durations, recording
+from host.health.heartbeat import Heartbeat
+from host.health.models import TOTAL, HealthMinute, Kind, Metric, Outcome, Process
+from host.sdk.channel import Held, NotSent, Rejected, Unknown
+from tests.delivery.conftest import Door
+from tests.delivery.desk import PROBLEM, Desk
+
+Travel = Callable[[timedelta], None]
+
+
+def counts(metric: Metric, *, total: bool = False) -> dict[tuple[str, str], int]:
+    """Return what the database holds of *metric*, by channel and label, over all minutes or in total."""
+    which = HealthMinute.minute == TOTAL if total else HealthMinute.minute > TOTAL
+    with db.read() as session:
+        rows = session.execute(
+            sa.select(HealthMinute.channel, HealthMinute.label, sa.func.sum(HealthMinute.count))
+            .where(HealthMinute.metric == metric, which)
+            .group_by(HealthMinute.channel, HealthMinute.label)
+        )
+        return {(channel, label): int(count) for channel, label, count in rows}
+
+
+def test_counts_of_processes_add_up_and_peaks_keep_the_highest(any_database: db.Database) -> None:
+    for waited in (300, 900, 20):
+        recording.count(Metric.HANDLED, "email", "applied", 2)
+        recording.peak(Metric.WAITING, "", "in", waited)
+        recording.flush()
+    assert counts(Metric.HANDLED) == counts(Metric.HANDLED, total=True) == {("email", "applied"): 6}
+    assert counts(Metric.WAITING) == {("", "in"): 900}
+    assert counts(Metric.WAITING, total=True) == {}
+
+
+def test_what_cannot_be_written_is_kept(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OperationalError("", {}, Exception("away"))
+
+    recording.count(Metric.RECEIVED, "email")
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "_store", fails)
+        with pytest.raises(OperationalError):
+            recording.flush()
+    recording.count(Metric.RECEIVED, "email")
+    recording.flush()
+    assert counts(Metric.RECEIVED) == {("email", ""): 2}
+
+
+def test_minutes_are_removed_after_eight_days_and_totals_stay(
+    any_database: db.Database, travel: Travel
+) -> None:
+    for _ in range(3):
+        recording.count(Metric.RECEIVED, "email")
+        recording.flush()
+        travel(timedelta(days=4, minutes=1))
+    while db.write(recording.prune):
+        pass
+    assert counts(Metric.RECEIVED) == {("email", ""): 1}
+    assert counts(Metric.RECEIVED, total=True) == {("email", ""): 3}
+
+
+def test_an_event_is_counted_from_its_receipt_until_it_can_be_seen(
+    any_desk: Desk, door: Door, travel: Travel
+) -> None:
+    desk = any_desk
+    desk.toy.broken["bad"] = ValueError("a bug")
+    door.receive(desk.account.id, "good")
+    travel(timedelta(seconds=10))
+    desk.drain()
+    door.receive(desk.account.id, "bad", contact="bert")
+    door.receive(None, "stray", kind="test")
+    desk.later(travel, timedelta(minutes=3))
+    door.journal.stop()
+    recording.flush()
+    assert counts(Metric.RECEIVED) == {("email", ""): 3}
+    assert counts(Metric.HANDLED) == {
+        ("email", "applied"): 1,
+        ("email", "dead"): 1,
+        ("email", "ignored"): 1,
+    }
+    assert counts(Metric.ACCOUNT) == {("email", str(desk.account.id)): 2}
+    assert counts(Metric.ACCOUNT, total=True) == {}
+    times = {label: count for (_, label), count in counts(Metric.VISIBLE).items()}
+    assert 10_000 <= times.pop(durations.SUM) < 60_000
+    assert sum(times.values()) == 1
+
+
+def test_a_replayed_event_does_not_count_as_a_slow_one(desk: Desk, door: Door, travel: Travel) -> None:
+    from host.delivery.replay import replay
+
+    desk.toy.broken["bad"] = ValueError("a bug")
+    door.receive(desk.account.id, "bad")
+    desk.later(travel, timedelta(minutes=3))
+    assert desk.event_states() == [EventState.DEAD]
+    desk.toy.broken.clear()
+    travel(timedelta(days=2))
+    db.write(replay, 1)
+    desk.drain()
+    recording.flush()
+    assert counts(Metric.VISIBLE)["email", durations.SUM] < 3_600_000
+
+
+def test_every_end_of_an_attempt_to_send_is_counted(any_desk: Desk, travel: Travel) -> None:
+    desk = any_desk
+    for number, result in enumerate(
+        (None, Rejected(PROBLEM), NotSent(PROBLEM), Unknown(PROBLEM), Held(PROBLEM))
+    ):
+        contact = f"anna{number}"
+        conversation = desk.customer_wrote(contact)
+        desk.toy.script = [] if result is None else [result]
+        desk.reply("hello", conversation, contact=contact)
+        desk.drain()
+    recording.flush()
+    assert counts(Metric.SENDS) == {("email", outcome): 1 for outcome in Outcome}
+
+
+def test_a_process_says_that_it_is_alive_and_that_it_ended(
+    any_database: db.Database, tmp_path: object, travel: Travel
+) -> None:
+    from pathlib import Path
+
+    spool = Path(str(tmp_path)) / "spool"
+    spool.mkdir()
+    (spool / "0000000000000000001.request").write_bytes(b"12345")
+    heart = Heartbeat(lambda: 7, 4, spool)
+    heart._id, heart._kind, heart._started_at = "one", Kind.WORKER, clock.now()
+    for _ in range(2):
+        heart.beat()
+        with db.read() as session:
+            (row,) = session.scalars(sa.select(Process)).all()
+        assert (row.kind, row.generation, row.workers) == ("worker", 7, 4)
+        assert (row.spooled, row.spooled_bytes) == (1, 5)
+        assert row.spooled_since is not None
+        seen_at = row.seen_at
+        travel(timedelta(seconds=20))
+    assert seen_at - row.started_at >= timedelta(seconds=20)
+    recording.flush(heart._end)
+    with db.read() as session:
+        assert session.scalars(sa.select(Process)).all() == []
+
+
+def test_the_longest_wait_for_a_worker_is_noted(
+    desk: Desk, door: Door, travel: Travel, tmp_path: object
+) -> None:
+    from pathlib import Path
+
+    door.receive(desk.account.id, "a")
+    travel(timedelta(minutes=2))
+    with db.read() as session:
+        since = lanes.oldest_due(session, IN)
+    assert since is not None
+    assert clock.now() - since >= timedelta(minutes=2)
+    heart = Heartbeat(lambda: 1, 4, Path(str(tmp_path)) / "no-spool")
+    heart._id, heart._started_at = "one", clock.now()
+    heart.beat()
+    assert counts(Metric.WAITING)["", "in"] >= 120_000
+    desk.drain()
+    with db.read() as session:
+        assert lanes.oldest_due(session, IN) is None
+
+
+@given(st.lists(st.floats(0.5, 1_500_000), min_size=1, max_size=200), st.sampled_from([0.5, 0.99]))
+def test_a_percentile_is_wrong_by_a_class_at_most(times: list[float], share: float) -> None:
+    found = durations.percentile(Counter(durations.label(one) for one in times), share)
+    exact = sorted(times)[math.ceil(share * len(times)) - 1]
+    assert found is not None
+    assert exact / 1.4143 <= max(found, 1) <= max(exact, 1) * 1.4143
+
+
+def test_of_nothing_there_is_no_percentile() -> None:
+    assert durations.percentile({durations.SUM: 12}, 0.5) is None

@@ -1,0 +1,163 @@
+"""Building blocks for tests of pages: an app with a small generation, people, workspaces, signed-in clients.
+
+Use with the ``database`` or ``any_database`` fixture::
+
+    def test_owner_sees_the_page(database, data):
+        app = build_app(data)
+        workspace = make_workspace()
+        owner = make_user(workspace=workspace, role=Role.OWNER)
+        browser = client_for(app, owner)
+        assert browser.get(f"/w/{workspace}/settings/team").status_code == 200
+        browser.post_form(f"/w/{workspace}/settings/general", name="Shop")
+
+Do not name a fixture ``app``: a pytest plugin would push a request context around the whole test.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from host import clock, config, db
+from host.accounts import members, passwords, sessions, users, workspaces
+from host.accounts.models import Role, User
+from host.app import create_app
+from host.channels.directory import Directory
+
+PASSWORD = "correct horse battery"
+ORIGIN = "http://127.0.0.1:8080"
+
+_numbers = itertools.count(1)
+
+
+class StandInGeneration:
+    """What ``create_app`` and the pages read of a generation; give what your test needs."""
+
+    def __init__(self, **given: Any) -> None:
+        self.number = 1
+        self.directory: Any = Directory((), ())
+        self.blueprints: tuple[Any, ...] = ()
+        self.template_folders: Mapping[str, Path] = {}
+        self.static_folders: Mapping[str, Path] = {}
+        self.public_paths: frozenset[str] = frozenset()
+        self.failures: Mapping[str, str] = {}
+        self.attention: Mapping[str, tuple[str, ...]] = {}
+        self.admin_pages: Mapping[str, Any] = {}
+        for name, value in given.items():
+            setattr(self, name, value)
+
+
+def make_config(data: Path, **environment: str) -> config.Config:
+    """Return the settings of an installation whose data lies in *data*; ``LOBBY_`` names as keywords."""
+    given = {"LOBBY_DATA": str(data), "LOBBY_SESSION_KEY": "a key for tests"}
+    given.update({f"LOBBY_{name.upper()}": value for name, value in environment.items()})
+    return config.load(given)
+
+
+def build_app(
+    data: Path,
+    *,
+    generation: Any = None,
+    services: Any = None,
+    settings: config.Config | None = None,
+    **environment: str,
+) -> Flask:
+    """Return the Flask app of a generation; by default one with no addon and nothing running beside it."""
+    settings = settings or make_config(data, **environment)
+    return create_app(settings, cast(Any, generation or StandInGeneration()), services)
+
+
+@cache
+def hashed_password() -> passwords.Hashed:
+    """Return the hash of :data:`PASSWORD`, made once: hashing is slow on purpose."""
+    return passwords.hashed(PASSWORD)
+
+
+def make_user(
+    email: str = "",
+    name: str = "Mia Reuter",
+    *,
+    is_admin: bool = False,
+    workspace: int | None = None,
+    role: Role = Role.AGENT,
+) -> User:
+    """Add a person whose password is :data:`PASSWORD`, in *workspace* if given."""
+    address = email or f"person{next(_numbers)}@example.com"
+
+    def use_case(session: Session) -> User:
+        user = users.create(session, address, name, hashed_password(), is_admin=is_admin)
+        if workspace is not None:
+            members.add(session, workspace, user.id, role)
+        return user
+
+    return db.write(use_case)
+
+
+def make_workspace(name: str = "Pottery") -> int:
+    """Add a workspace without people and return its id."""
+    return db.write(lambda session: workspaces.create(session, name, None).id)
+
+
+def join(workspace: int, user: User, role: Role = Role.AGENT) -> None:
+    """Let *user* into *workspace*."""
+    db.write(members.add, workspace, user.id, role)
+
+
+class Browser(FlaskClient):
+    """A test client that sends the CSRF token of its session along with every form."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request; what has a length is read at once, so that no file stays open behind a response."""
+        response = super().open(*args, **kwargs)
+        if "Content-Length" in response.headers:
+            response.get_data()
+            response.close()
+        return response
+
+    def csrf(self) -> str:
+        """Return a token for the session as it is now."""
+        from flask import g
+        from flask_wtf.csrf import generate_csrf
+
+        with self.session_transaction() as session, self.application.test_request_context():
+            from flask import session as flask_session
+
+            flask_session.update(session)
+            g.pop("csrf_token", None)
+            token: str = generate_csrf()
+            session["csrf_token"] = flask_session["csrf_token"]
+        return token
+
+    def post_form(self, path: str, **fields: Any) -> Any:
+        """POST *fields* with the CSRF token."""
+        return self.post(path, data={"csrf_token": self.csrf(), **fields})
+
+
+def browser(app: Flask) -> Browser:
+    """Return a client nobody is signed in with."""
+    app.test_client_class = Browser
+    client = app.test_client()
+    assert isinstance(client, Browser)
+    return client
+
+
+def client_for(app: Flask, user: User, *, remote: str = "127.0.0.1") -> Browser:
+    """Return a client *user* is signed in with, by a real session in the database."""
+    client = browser(app)
+    token = db.write(sessions.start, user.id, remote)
+    with client.session_transaction() as session:
+        session.permanent = True
+        session["login"] = token
+    return client
+
+
+def now_text() -> str:
+    """Return the host's time as ISO text."""
+    return clock.now().isoformat()

@@ -1,0 +1,478 @@
+"""What each kind of message looks like, and that nothing a provider or a customer writes breaks a bubble."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from host import db
+from host.channels import taps
+from host.inbox import bubbles, contents, links
+from host.inbox.looks import Around
+from host.inbox.models import Message, Reaction
+from host.inbox.threads import Entry, File
+from host.sdk.capabilities import Capabilities
+from host.sdk.messages import InboundAttachment, MessageKind
+from tests.inbox import desks, scenes, toys
+from tests.inbox.desks import Desk
+from tests.inbox.test_pages import only_conversation, page, words
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Desk:
+    return desks.open_desk(data)
+
+
+@pytest.fixture
+def scene(desk: Desk) -> scenes.Scene:
+    return scenes.Scene(desk)
+
+
+# Links
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("See https://shop.example/mugs?ref=1.", "See [shop.example/mugs]."),
+        ("(https://shop.example/a_(b))", "([shop.example/a_(b)])"),
+        ("www.shop.example, please", "[shop.example], please"),
+        ("HTTPS://SHOP.EXAMPLE/", "[shop.example]"),
+        ("https://bank.example@evil.example/x", "https://bank.example@evil.example/x"),
+        ("https://пример.example/щ", "[xn--e1afmkfd.example/щ]"),
+        ("https://", "https://"),
+        ("https://[", "https://["),
+        ("https://a:99999999/", "https://a:99999999/"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("mail me@www.shop.example", "mail me@www.shop.example"),
+        ("https://shop.example/%E2%80%AEgpj.exe", "[shop.example/gpj.exe]"),
+        ("https://a.example/" + "x" * 80, "[a.example/" + "x" * 37 + "…]"),
+        ("“https://a.example”", "“[a.example]”"),
+        ("no link here", "no link here"),
+        ("", ""),
+    ],
+)
+def test_links_show_where_they_lead(text: str, expected: str) -> None:
+    shown = "".join(f"[{span.text}]" if span.href else span.text for span in links.spans(text))
+    assert shown == expected
+
+
+@given(st.text(alphabet="htps:/w.@ab?#[]()%\u202eé\n ", max_size=120))
+def test_no_text_breaks_the_links(text: str) -> None:
+    found = links.spans(text)
+    assert all(span.text for span in found)
+    for span in found:
+        if span.href:
+            assert "://" not in span.text
+            assert links.safe(span.href) == span.href
+    kept = "".join(span.text for span in found if not span.href)
+    assert all(character in text for character in kept)
+
+
+# Content of any shape
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "payload",
+                    "url",
+                    "title",
+                    "elements",
+                    "generic",
+                    "buttons",
+                    "product",
+                    "id",
+                    "ad_id",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+CONTENT = st.dictionaries(
+    st.sampled_from(
+        ["shared", "referral", "template", "elements", "quick_replies", "story", "payload", "event", "raw"]
+    ),
+    ANY,
+    max_size=5,
+)
+
+
+def entry(kind: str, content: Any, text: str = "", files: tuple[File, ...] = ()) -> Entry:
+    at = toys.START
+    return Entry(
+        1, "inbound", "customer", kind, text, content, None, None, None, None, at, 0, None, None, files=files
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@given(kind=st.sampled_from([*MessageKind, "new"]), content=CONTENT)
+def test_content_of_any_shape_makes_a_bubble(desk: Desk, kind: str, content: Any) -> None:
+    with desk.app.test_request_context("/"):
+        made = bubbles.bubble(entry(str(kind), content), Around(1, 1, "Ana", "Toy"))
+    assert made.label
+    for card in made.cards:
+        assert not card.href or links.safe(card.href)
+
+
+@given(content=CONTENT)
+def test_what_is_read_is_short(content: Any) -> None:
+    assert len(contents.shared(content)) <= contents.MOST
+    assert all(len(slide.title) <= contents.SHORT for slide in contents.slides(content))
+    assert all(isinstance(title, str) for title in contents.offered(content))
+
+
+# Bubbles
+
+URL = "https://cdn.example/very/long?asset_id=1&signature=abc"
+
+
+def said(desk: Desk, scene: scenes.Scene, kind: MessageKind, text: str = "", **content: Any) -> str:
+    """Return the HTML of one message of a kind."""
+    files = content.pop("files", ())
+    scene.said("ana", "Ana Q.", text, scene.now, kind=kind, content=content, attachments=tuple(files))
+    html = page(desk, f"/{only_conversation()}")
+    message = html[html.index('<li class="msg') :]
+    return message[: message.index("</li>")]
+
+
+KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
+    (MessageKind.TEXT, "Look: https://shop.example/a?b=c", {}, "Message", "Look: shop.example/a"),
+    (MessageKind.STICKER, "❤️", {}, "Sticker", "❤️"),
+    (
+        MessageKind.SHARE,
+        "",
+        {"shared": [{"type": "x_post", "payload": {"title": "New glaze", "url": URL}}]},
+        "Shared a post",
+        "Shared a post New glaze Open on cdn.example",
+    ),
+    (
+        MessageKind.SHARE,
+        "",
+        {"shared": [{"type": "reel", "payload": {"url": URL}}]},
+        "Shared a reel",
+        "Shared a reel Open on cdn.example",
+    ),
+    (MessageKind.STORY_MENTION, "", {}, "Mentioned you in a story", "The story has no preview any more."),
+    (MessageKind.STORY_REPLY, "love this", {}, "Replied to your story", "love this"),
+    (MessageKind.QUICK_REPLY, "Red", {"payload": "COLOR_RED"}, "Tapped a quick reply", "Tapped: Red"),
+    (
+        MessageKind.POSTBACK,
+        "Talk to a person",
+        {"payload": "HELP"},
+        "Tapped a button",
+        "Tapped: Talk to a person",
+    ),
+    (
+        MessageKind.TEXT,
+        "More info?",
+        {
+            "referral": {
+                "ad_id": 6045246247001,
+                "ads_context_data": {"ad_title": "Summer sale", "photo_url": URL},
+            }
+        },
+        "Message",
+        "Came from your ad “Summer sale” More info?",
+    ),
+    (
+        MessageKind.TEXT,
+        "Size M?",
+        {"referral": {"product": {"id": "4381572605000001"}}},
+        "Message",
+        "Asks about product 4381572605000001 Size M?",
+    ),
+    (
+        MessageKind.REFERRAL,
+        "",
+        {"referral": {"ref": "flyer-7", "source": "SHORTLINK"}},
+        "Came through a link or an ad",
+        "Came through the link “flyer-7”",
+    ),
+    (
+        MessageKind.TEMPLATE,
+        "",
+        {"shared": [{"type": "template", "payload": {"generic": {"elements": [{"title": "Rim plate"}]}}}]},
+        "Message with buttons",
+        "Rim plate",
+    ),
+    (MessageKind.DISAPPEARING, "", {}, "Disappearing message", "shown only in the Toy app"),
+    (
+        MessageKind.UNSUPPORTED,
+        "",
+        {"event": "x", "raw": {"a": 1}},
+        "A message that cannot",
+        "cannot be shown here yet",
+    ),
+    (
+        MessageKind.UNSUPPORTED,
+        "",
+        {"event": "attachment fallback", "shared": [{"type": "fallback", "payload": {}}]},
+        "A message that cannot",
+        "cannot be shown here yet",
+    ),
+    (MessageKind.UNSUPPORTED, "", {"event": "unsupported"}, "A message that", "does not share with us"),
+    (MessageKind.UNSUPPORTED, "Price?", {"event": "comments"}, "A message", "Commented on a post Price?"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "content", "label", "shown"), KINDS, ids=range(len(KINDS)))
+def test_a_bubble_for_every_kind(
+    desk: Desk,
+    scene: scenes.Scene,
+    kind: MessageKind,
+    text: str,
+    content: dict[str, Any],
+    label: str,
+    shown: str,
+) -> None:
+    html = said(desk, scene, kind, text, **content)
+    assert shown in words(html)
+    assert re.search(rf'aria-label="Ana Q\.: {label}[^"]*, \d\d:\d\d"', html)
+    assert "{" not in words(html)
+    assert "://" not in words(html)
+    for link in re.findall(r"<a [^>]*>", html):
+        assert 'rel="noopener noreferrer nofollow"' in link
+
+
+def test_what_we_sent_is_shown_as_cards(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    first, second = (scene.reply("ana", text, scene.now)[0] for text in ("Which one?", "x"))
+    card = {
+        "title": "Rim plate, 28 cm",
+        "subtitle": "42.00",
+        "url": URL,
+        "file": 0,
+        "buttons": [{"title": "View", "url": URL}, {"title": "Order", "payload": "ORDER"}],
+    }
+    offered = [{"title": "Delivery times", "payload": "D"}, {"title": "Prices", "payload": "P"}]
+    toys.change_row(Message, first, content={"quick_replies": offered})
+    toys.change_row(
+        Message, second, kind=MessageKind.TEMPLATE, text="", content={"template": {"elements": [card, card]}}
+    )
+    asked, cards = (one(desk, message) for message in toys.thread()[1:])
+    assert "Delivery times Prices Mia R." in words(asked)
+    assert 'role="group" aria-label="Quick replies"' in asked
+    assert "Rim plate, 28 cm 42.00 View Order" in words(cards)
+    assert 'role="group" aria-label="2 cards"' in cards
+    assert cards.count(f'href="{URL.replace("&", "&amp;")}"') == 4
+    assert "Shown only in the mobile app" not in words(asked)
+
+    class Mobile(toys.Windowed):
+        capabilities = Capabilities(mobile_only=frozenset({"quick_replies", "template"}))
+
+    desk.generation.directory = type(desk.generation.directory)((Mobile(),))
+    for message in toys.thread()[1:]:
+        assert "Shown only in the mobile app" in words(one(desk, message))
+
+
+def test_a_tap_says_what_was_tapped_where_that_is_known(desk: Desk, scene: scenes.Scene) -> None:
+    for text in ("ICE", "MENU", "CARD", "OTHER"):
+        scene.said("ana", "Ana Q.", text, scene.now, kind=MessageKind.POSTBACK, content={"payload": text})
+    (sent,) = scene.reply("ana", "x", scene.now)
+    card = {"title": "Rim plate", "buttons": [{"title": "Order", "payload": "CARD"}]}
+    content = {"template": {"elements": [card]}}
+    toys.change_row(Message, sent, kind=MessageKind.TEMPLATE, text="", content=content)
+    db.write(taps.remember, desk.account.id, "ice_breakers", ["ICE", ""])
+    db.write(taps.remember, desk.account.id, "menu", iter(["MENU"]))
+    ice, menu, card, other = (words(one(desk, message)) for message in toys.thread()[:4])
+    assert "Tapped: ICE Tapped an ice breaker" in ice
+    assert "Tapped: MENU Chose from the menu" in menu
+    assert "Tapped: CARD Tapped a button of a card" in card
+    assert "Tapped: OTHER Tapped a button" in other
+    db.write(taps.remember, desk.account.id, "menu", [])
+    assert "Tapped: MENU Tapped a button" in words(one(desk, toys.thread()[1]))
+
+
+@pytest.mark.parametrize("kept", [None, 1, {"menu": 3}, {"menu": None, "x": ["y"]}, []])
+def test_odd_settings_name_no_list(kept: Any) -> None:
+    assert taps.source("MENU", {"taps": kept}) == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({"products": ["4381572605000001", "22"]}, "Product 4381572605000001 Product 22"),
+        ({"own_post": "17895695668004550"}, "A post of yours 17895695668004550"),
+    ],
+)
+def test_products_and_posts_of_ours(
+    desk: Desk, scene: scenes.Scene, content: dict[str, Any], shown: str
+) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    (sent,) = scene.reply("ana", "x", scene.now)
+    kind = MessageKind.SHARE if "own_post" in content else MessageKind.TEMPLATE
+    toys.change_row(Message, sent, kind=kind, text="", content=content)
+    assert shown in words(one(desk, toys.thread()[1]))
+
+
+def test_pictures_players_and_files_stand_in_one_message(desk: Desk, scene: scenes.Scene) -> None:
+    def file(kind: MessageKind, name: str = "") -> InboundAttachment:
+        return InboundAttachment(kind, url=URL, name=name)
+
+    kinds = (MessageKind.IMAGE, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO)
+    html = said(
+        desk,
+        scene,
+        MessageKind.IMAGE,
+        files=[*map(file, kinds), file(MessageKind.FILE, "measurements.pdf")],
+    )
+    assert words(html).count("kept by Toy") == 5
+    assert 'aria-label="measurements.pdf"' in html
+    assert URL not in html
+
+
+# What stands around a message
+
+
+def reacted(message: Any, **values: Any) -> None:
+    def use_case(session: Session) -> None:
+        values.setdefault("actor", "customer")
+        session.add(
+            Reaction(
+                workspace_id=message.workspace_id,
+                conversation_id=message.conversation_id,
+                account_id=message.account_id,
+                external_id=message.external_id,
+                message_id=message.id,
+                at=message.sent_at,
+                **{"emoji": "", "name": "", **values},
+            )
+        )
+
+    db.write(use_case)
+
+
+def one(desk: Desk, message: Any) -> str:
+    """Return the HTML of one message of the conversation's page."""
+    html = page(desk, f"/{message.conversation_id}")
+    html = html[html.index(f'id="m-{message.id}"') :]
+    return html[: html.index("</li>")]
+
+
+def test_reactions_stand_beside_the_message(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    scene.sent("ana", "Two are set aside.", scene.ago(minutes=5))
+    theirs, ours = toys.thread()
+    reacted(ours, emoji="❤️", name="love")
+    reacted(theirs, emoji="🎉", name="other")
+    reacted(theirs, actor="team", emoji="👍", author_id=desk.mia.id, state="failed")
+    assert 'role="img" aria-label="Ana Q. reacted with love"' in one(desk, ours)
+    html = one(desk, theirs)
+    assert 'aria-label="Ana Q. reacted with 🎉"' in html
+    assert 'aria-label="Mia R. reacted with 👍, which was not sent"' in html
+    toys.change_row(Reaction, 1, removed_at=scene.now)
+    assert "reacted" not in one(desk, ours)
+
+
+@pytest.mark.parametrize(("name", "emoji"), [("love", ""), ("", ""), ("<b>", "<i>"), ("other", "")])
+def test_a_reaction_of_which_little_is_known_is_shown(
+    desk: Desk, scene: scenes.Scene, name: str, emoji: str
+) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    (message,) = toys.thread()
+    reacted(message, name=name, emoji=emoji)
+    html = one(desk, message)
+    assert html.count('class="reaction"') == 1
+    assert "<i>" not in html
+
+
+def test_a_quote_leads_to_what_it_quotes(desk: Desk, scene: scenes.Scene) -> None:
+    first = scene.said("ana", "Ana Q.", "Is the https://shop.example/mug?x=1 there?", scene.ago(minutes=9))
+    scene.sent("ana", "Yes, it is.", scene.ago(minutes=8))
+    _, answer = toys.thread()
+    scene.said("ana", "", "Two, please", scene.ago(minutes=7))
+    scene.said("ana", "", "And this", scene.ago(minutes=6))
+    scene.said("ana", "", "Or that", scene.ago(minutes=5), kind=MessageKind.IMAGE)
+    to_answer, to_nothing, to_question = toys.thread()[2:]
+    toys.change_row(Message, to_answer.id, reply_to=answer.external_id)
+    toys.change_row(Message, to_nothing.id, reply_to="nobody-has-it")
+    toys.change_row(Message, to_question.id, reply_to=first)
+    html = one(desk, to_answer)
+    assert f'href="#m-{answer.id}" data-goes-to="{answer.id}"' in html
+    assert "In reply to Mia R. Yes, it is. Two, please" in words(html)
+    assert "In reply to A message that is not here And this" in words(one(desk, to_nothing))
+    assert "In reply to Ana Q. Is the shop.example/mug there?" in words(one(desk, to_question))
+    toys.change_row(Message, answer.id, unsent_at=scene.now, text="")
+    assert "In reply to Mia R. A message that was unsent Two, please" in words(one(desk, to_answer))
+
+
+def test_a_quote_of_an_earlier_page_leads_there(desk: Desk, scene: scenes.Scene) -> None:
+    toys.apply(desk.account, *(toys.received(f"number {i}.", at=i) for i in range(70)), adapter=toys.WINDOWED)
+    messages = toys.thread()
+    toys.change_row(Message, messages[-1].id, reply_to=messages[3].external_id)
+    link = re.search(r'class="quote" href="([^"]+)"', one(desk, messages[-1]))
+    assert link is not None
+    there = desk.browser.get(link[1].replace("&amp;", "&")).text
+    assert f'id="m-{messages[3].id}"' in there
+    assert link[1].endswith(f"#m-{messages[3].id}")
+
+
+def test_a_message_taken_back_says_who_and_when(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    scene.echo("ana", "Hello", scene.ago(minutes=5))
+    theirs, ours = toys.thread()
+    for message in (theirs, ours):
+        toys.change_row(Message, message.id, unsent_at=message.sent_at, text="", content={})
+    assert re.search(r"Ana Q\. unsent this message, \d\d:\d\d", words(one(desk, theirs)))
+    assert re.search(r"Unsent in the Toy app, \d\d:\d\d", words(one(desk, ours)))
+    assert re.search(r'aria-label="Ana Q\.: Unsent a message, \d\d:\d\d"', one(desk, theirs))
+
+
+def test_an_edited_message_says_so(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    (message,) = toys.thread()
+    toys.change_row(Message, message.id, edited_at=scene.ago(minutes=8), edit_count=1)
+    assert re.search(r"Edited \d\d:\d\d", words(one(desk, message)))
+    toys.change_row(Message, message.id, edit_count=3)
+    assert re.search(r"Edited 3 times, last \d\d:\d\d", words(one(desk, message)))
+
+
+def test_a_thread_of_every_kind_asks_no_more_than_one_of_words(
+    database: db.Database, desk: Desk, scene: scenes.Scene
+) -> None:
+    def questions() -> int:
+        with toys.Statements(database) as asked:
+            page(desk, f"/{conversation}")
+        return len(asked.seen)
+
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=90))
+    conversation = only_conversation()
+    questions()  # the first of a session notes that it is used
+    few = questions()
+    for number, (kind, text, content, _label, _shown) in enumerate(KINDS):
+        file = InboundAttachment(MessageKind.IMAGE, url=URL)
+        at = scene.ago(minutes=80 - number)
+        scene.said("ana", "", text, at, kind=kind, content=content, attachments=(file, file))
+    messages = toys.thread()
+    for before, message in itertools.pairwise(messages):
+        toys.change_row(Message, message.id, reply_to=before.external_id)
+        reacted(message, emoji="❤️", name="love")
+    assert questions() == few
+    assert few <= 14
+
+
+def test_the_list_names_what_is_not_text(desk: Desk, scene: scenes.Scene) -> None:
+    for contact, kind, text, line in (
+        ("a", MessageKind.IMAGE, "", "Photo"),
+        ("b", MessageKind.AUDIO, "", "Voice message"),
+        ("c", MessageKind.QUICK_REPLY, "Opening hours", "Tapped “Opening hours”"),
+        ("d", MessageKind.TEXT, f"See {URL}", "See cdn.example/very/long"),
+    ):
+        scene.said(contact, contact, text, scene.now, kind=kind)
+        assert line in words(page(desk))
+    assert "://" not in words(page(desk))

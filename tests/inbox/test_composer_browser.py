@@ -1,0 +1,167 @@
+"""What is put together in the composer outlives the composer: it is drawn anew while somebody is at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host import clock, db
+from host.channels.models import AccountState, ChannelAccount
+from tests.inbox import desks, scenes, toys
+from tests.inbox.browsing import Open, wait
+from tests.inbox.desks import Desk
+from tests.live.served import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TEXT = "[data-form=reply] textarea"
+SEND = "[data-form=reply] button[type=submit]"
+FILE = {"name": "<b>mug</b>.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n"}
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Desk:
+    return desks.open_desk(data, toys.RICH)
+
+
+@pytest.fixture
+def page(scene: scenes.Scene, open_page: Open) -> Iterator[Any]:
+    opened = open_page(f"/{scene.conversation('ana')}", permissions=["microphone"])
+    answer = {"id": "a" * 32, "kind": "image", "name": "mug.png", "size": 1234, "url": None}
+    opened.route(
+        "**/uploads",
+        lambda route: route.fulfill(status=201, content_type="application/json", body=json.dumps(answer)),
+    )
+    return opened
+
+
+def redrawn(scene: scenes.Scene, page: Any) -> None:
+    """Let the composer be drawn anew: the account needs a new sign-in, and a message comes."""
+    page.evaluate("document.querySelector('[data-composer]').dataset.old = '1'")
+    toys.change_row(ChannelAccount, scene.desk.account.id, state=AccountState.NEEDS_RECONNECT)
+    scene.said("ana", "Ana Q.", "Hello?", clock.now())
+    page.wait_for_selector("text=Replies wait.")
+    assert page.locator("[data-composer][data-old]").count() == 0
+
+
+def add(page: Any, tool: str, *answers: str) -> None:
+    page.click(f"[data-tool={tool}]")
+    for one in answers:
+        page.keyboard.type(one)
+        page.keyboard.press("Enter")
+
+
+def posted(page: Any) -> dict[str, list[str]]:
+    """Send, and return the fields that left."""
+    with page.expect_request("**/reply") as caught:
+        page.click(SEND)
+    parts = caught.value.post_data_buffer.decode(errors="replace").split("Content-Disposition: form-data; ")
+    found: dict[str, list[str]] = {}
+    for part in parts[1:]:
+        head, _blank, rest = part.partition("\r\n\r\n")
+        found.setdefault(head.split('name="')[1].split('"')[0], []).append(rest.rpartition("\r\n--")[0])
+    return found
+
+
+def test_a_new_drawing_keeps_everything(scene: scenes.Scene, page: Any) -> None:
+    page.set_input_files("[data-file-input]", [FILE])
+    page.wait_for_selector("[data-tray] [data-state=ready]")
+    add(page, "quick", "Yes", "No")
+    page.hover(".msg >> nth=0")
+    page.click("[data-quote]")
+    page.fill(TEXT, "Is it this one?")
+    redrawn(scene, page)
+    assert page.locator(TEXT).input_value() == "Is it this one?"
+    assert page.evaluate("document.activeElement.matches('textarea')")
+    assert page.locator("[data-file-name]").inner_text() == "<b>mug</b>.png"
+    assert page.locator("[data-strip=quick] [data-chip-text]").all_inner_texts() == ["Yes", "No"]
+    fields = posted(page)
+    assert fields["upload"] == ["a" * 32]
+    assert fields["quick_reply"] == ["Yes|Yes", "No|No"]
+    assert fields["text"] == ["Is it this one?"]
+    assert len(fields["reply_to"]) == 1
+    assert "file" not in fields
+
+
+def test_an_upload_under_way_arrives_in_the_new_drawing(scene: scenes.Scene, page: Any) -> None:
+    held: list[Any] = []
+    page.unroute("**/uploads")
+    page.route("**/uploads", lambda route: held.append(route))  # noqa: PLW0108 - it wants a function
+    page.set_input_files("[data-file-input]", [FILE])
+    until(lambda: page.evaluate("1") and held)
+    redrawn(scene, page)
+    held[0].fulfill(
+        status=201, content_type="application/json", body='{"id": "b", "kind": "image", "size": 9}'
+    )
+    page.wait_for_selector("[data-tray] [data-state=ready]")
+    assert posted(page)["upload"] == ["b"]
+
+
+def test_what_was_being_recorded_is_kept(scene: scenes.Scene, page: Any) -> None:
+    page.click("[data-tool=voice]")
+    wait(page, "document.querySelector('[data-recorder] [data-time]').textContent === '0:01'")
+    redrawn(scene, page)
+    page.wait_for_selector("[data-tray] .voice")
+    assert page.locator("[data-recorder]").is_hidden()
+    # Nor does it go on behind a note.
+    page.click("[data-tool=voice]")
+    wait(page, "document.querySelector('[data-recorder] [data-time]').textContent === '0:01'")
+    page.click("[data-tab=note]")
+    wait(page, "document.querySelectorAll('[data-tray] .voice').length === 2")
+
+
+def test_cards_being_written_are_still_open(scene: scenes.Scene, page: Any) -> None:
+    page.click("[data-tool=cards]")
+    page.keyboard.type("The blue mug")
+    redrawn(scene, page)
+    page.wait_for_selector("dialog[open]")
+    assert page.locator('[data-card-field="title"]').input_value() == "The blue mug"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-cards-strip]:not([hidden])")
+
+
+def test_what_a_channel_no_longer_takes_is_not_sent_unseen(
+    desk: Desk,
+    scene: scenes.Scene,
+    page: Any,
+) -> None:
+    page.set_input_files("[data-file-input]", [FILE])
+    page.wait_for_selector("[data-tray] [data-state=ready]")
+    add(page, "quick", "Yes")
+    page.fill(TEXT, "Only words")
+    desk.generation.directory = type(desk.generation.directory)((toys.WINDOWED,))
+    page.reload()
+    assert page.locator("[data-tool]").count() == 0
+    fields = posted(page)
+    assert fields["text"] == ["Only words"]
+    assert not {"upload", "quick_reply"} & set(fields)
+
+
+def test_only_a_person_may_answer_so_nothing_goes_that_has_no_tag(
+    desk: Desk,
+    scene: scenes.Scene,
+    open_page: Open,
+) -> None:
+    scene.said("old", "Old O.", "Two days ago", scene.ago(days=2))
+    page = open_page(f"/{scene.conversation('old')}")
+    assert page.locator("[data-react]").count() == 0
+    assert page.locator("[data-typing-url]").count() == 0
+    assert page.locator("[data-quote]").count() == 1
+    assert page.locator("[data-tool=file]").is_visible()
+
+
+def test_a_draft_that_makes_no_sense_is_left_out(page: Any) -> None:
+    key = page.evaluate("Object.keys(sessionStorage)") or []
+    assert key == []
+    conversation = page.locator("[data-form=reply]").get_attribute("data-conversation")
+    for odd in ("{", "null", "[]", '{"files": 7}', '{"files": [null]}'):
+        page.evaluate(
+            "([key, value]) => sessionStorage.setItem(key, value)", [f"lobby-reply-{conversation}", odd]
+        )
+        page.reload()
+        assert page.locator("[data-tool=file]").is_visible()
+        assert page.locator("[data-tray]").is_hidden()

@@ -1,0 +1,236 @@
+"""Every limit a channel declares is held, by its own code and with the limit named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_babel import Babel
+
+from host.errors import LobbyError
+from host.inbox.errors import KindNotSupportedError
+from host.inbox.sendable import NotSendableError, check_content, parse_template
+from host.sdk.capabilities import Capabilities
+from host.sdk.messages import MessageKind
+from tests.inbox.toys import RICH
+
+EVERYTHING = RICH.capabilities
+TEXT, TEMPLATE, SHARE = MessageKind.TEXT, MessageKind.TEMPLATE, MessageKind.SHARE
+FAMILY = "👨‍👩‍👧‍👦"
+
+
+def check(kind: MessageKind, capabilities: Capabilities = EVERYTHING, **content: Any) -> Any:
+    return check_content(kind, content, capabilities)[0]
+
+
+def refusal(kind: MessageKind, capabilities: Capabilities = EVERYTHING, **content: Any) -> LobbyError:
+    with pytest.raises(LobbyError) as caught, app().test_request_context():
+        check_content(kind, content, capabilities)
+    with app().test_request_context():
+        assert caught.value.sentence
+        assert len(str(caught.value)) < 400
+    return caught.value
+
+
+def app() -> Flask:
+    made = Flask(__name__)
+    Babel(made)
+    return made
+
+
+def cards(*elements: Any) -> dict[str, Any]:
+    return {"elements": list(elements)}
+
+
+def card(**parts: Any) -> dict[str, Any]:
+    return {"title": "A lamp", "subtitle": "Brass", **parts}
+
+
+def test_quick_replies_are_kept_on_one_line_and_send_their_title_unless_told() -> None:
+    offered = [{"title": " Red\n pot "}, {"title": "Blue", "payload": "COLOR_BLUE"}]
+    assert check(TEXT, quick_replies=offered) == {
+        "quick_replies": [
+            {"title": "Red pot", "payload": "Red pot"},
+            {"title": "Blue", "payload": "COLOR_BLUE"},
+        ]
+    }
+    assert check(TEXT, quick_replies=[]) == {}
+    assert check(TEXT) == {}
+
+
+def test_titles_are_counted_in_characters_as_providers_do() -> None:
+    assert check(TEXT, quick_replies=[{"title": "🏺" * 20}])
+    assert refusal(TEXT, quick_replies=[{"title": "🏺" * 21}]).code == "quick_reply_title"
+    # A family is one picture and seven characters.
+    assert len(FAMILY) == 7
+    assert check(TEXT, quick_replies=[{"title": FAMILY * 2}])
+    assert refusal(TEXT, quick_replies=[{"title": FAMILY * 3}]).code == "quick_reply_title"
+
+
+LIMITS: list[tuple[str, MessageKind, dict[str, Any], str]] = [
+    ("too_many_quick_replies", TEXT, {"quick_replies": [{"title": str(n)} for n in range(4)]}, "3"),
+    ("quick_reply_title", TEXT, {"quick_replies": [{"title": "x" * 21}]}, "20"),
+    ("quick_reply_title", TEXT, {"quick_replies": [{"title": " \n\0 "}]}, "empty"),
+    ("quick_reply_payload", TEXT, {"quick_replies": [{"title": "x", "payload": "p" * 101}]}, "100"),
+    ("too_many_cards", TEMPLATE, {"template": cards(*[card()] * 4)}, "3"),
+    ("too_many_buttons", TEMPLATE, {"template": cards(card(buttons=[{"title": "x"}] * 3))}, "2"),
+    ("card_text", TEMPLATE, {"template": cards(card(title="x" * 81))}, "80"),
+    ("card_text", TEMPLATE, {"template": cards(card(title=" "))}, "empty"),
+    ("card_text", TEMPLATE, {"template": cards(card(subtitle="x" * 81))}, "80"),
+    ("card_text", TEMPLATE, {"template": cards(card(buttons=[{"title": "x" * 21}]))}, "20"),
+    (
+        "card_text",
+        TEMPLATE,
+        {"template": cards(card(buttons=[{"title": "x", "payload": "p" * 1001}]))},
+        "1000",
+    ),
+    ("card_bare", TEMPLATE, {"template": cards({"title": "A lamp"})}, "title"),
+    ("card_bare", TEMPLATE, {"template": cards({"title": "A lamp", "subtitle": " ", "url": ""})}, "title"),
+    *(
+        ("card_address", TEMPLATE, {"template": cards(card(url=url))}, "https")
+        for url in (
+            "javascript:alert(1)",
+            "ftp://example.com",
+            "//example.com",
+            "https://",
+            "https://a b.example/",
+            'https://example.com/"x',
+            "https://me:secret@example.com/",
+            "https://[::1",
+            "https://example.com:99999/",
+            "https://example.com/" + "x" * 2000,
+        )
+    ),
+    ("card_address", TEMPLATE, {"template": cards(card(image_url="data:image/png,x"))}, "https"),
+    ("card_address", TEMPLATE, {"template": cards(card(buttons=[{"title": "x", "url": "x"}]))}, "https"),
+    ("too_many_products", TEMPLATE, {"products": ["1", "2", "3"]}, "2"),
+    ("product_id", TEMPLATE, {"products": ["a b"]}, "ID"),
+    ("product_id", TEMPLATE, {"products": [""]}, "ID"),
+    ("own_post", SHARE, {"own_post": "../me"}, "post"),
+    ("own_post", SHARE, {"own_post": ""}, "post"),
+]
+
+
+@pytest.mark.parametrize(("code", "kind", "content", "named"), LIMITS)
+def test_a_limit_is_named(code: str, kind: MessageKind, content: dict[str, Any], named: str) -> None:
+    error = refusal(kind, **content)
+    assert error.code == code
+    with app().test_request_context():
+        assert named in error.sentence
+        assert error.next_step
+
+
+SHAPES: list[tuple[MessageKind, dict[str, Any]]] = [
+    (TEXT, {"quick_replies": "Red"}),
+    (TEXT, {"quick_replies": ["Red"]}),
+    (TEXT, {"quick_replies": [{"title": 7}]}),
+    (TEXT, {"quick_replies": [{"payload": "x"}]}),
+    (TEXT, {"quick_replies": [{"title": "x", "image_url": "y"}]}),
+    (TEXT, {"surprise": 1}),
+    (TEMPLATE, {}),
+    (TEMPLATE, {"template": None}),
+    (TEMPLATE, {"template": []}),
+    (TEMPLATE, {"template": {"elements": []}}),
+    (TEMPLATE, {"template": {"elements": [[]]}}),
+    (TEMPLATE, {"template": {"elements": [{"subtitle": "x"}]}}),
+    (TEMPLATE, {"template": {"elements": [{"title": "x", "subtitle": None}]}}),
+    (
+        TEMPLATE,
+        {"template": cards(card(buttons=[{"title": "x", "url": "https://a.example", "payload": "p"}]))},
+    ),
+    (TEMPLATE, {"template": cards(card()), "products": ["1"]}),
+    (TEMPLATE, {"products": "12"}),
+    (TEMPLATE, {"products": [12]}),
+    (SHARE, {}),
+    (SHARE, {"own_post": 17}),
+    (MessageKind.STICKER, {"sticker": 1}),
+    (MessageKind.IMAGE, {"url": "https://example.com"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "content"), SHAPES)
+def test_what_is_out_of_shape_is_refused(kind: MessageKind, content: dict[str, Any]) -> None:
+    assert refusal(kind, **content).code == "bad_content"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "without"),
+    [
+        (TEMPLATE, {"template": cards(card())}, {"template": None}),
+        (TEMPLATE, {"products": ["1"]}, {"product_template": None}),
+        (SHARE, {"own_post": "1"}, {"own_post": False}),
+        (MessageKind.STICKER, {"sticker": "heart"}, {"heart": False}),
+        (MessageKind.STICKER, {"sticker": "cat"}, {}),
+        (MessageKind.IMAGE, {}, {"media": {}}),
+        (MessageKind.STORY_MENTION, {}, {}),
+        (MessageKind.REACTION, {}, {}),
+    ],
+)
+def test_what_the_channel_does_not_have_is_refused(
+    kind: MessageKind, content: dict[str, Any], without: dict[str, Any]
+) -> None:
+    with pytest.raises(KindNotSupportedError):
+        check_content(kind, content, replace(EVERYTHING, **without))
+
+
+def test_quick_replies_where_there_are_none_are_refused() -> None:
+    error = refusal(TEXT, replace(EVERYTHING, quick_replies=None), quick_replies=[{"title": "Red"}])
+    assert (error.code, error.status) == ("quick_replies_not_supported", 409)
+
+
+def test_a_card_keeps_what_it_has_and_names_its_picture_by_place() -> None:
+    content, uploads = check_content(
+        TEMPLATE,
+        {
+            "template": cards(
+                card(url="https://shop.example.com/lamp?a=1&b=ä"),
+                card(upload="u1", image_url="https://ignored.example.com/"),
+                card(upload="u2", buttons=[{"title": "Ask"}, {"title": "See", "url": "http://a.example"}]),
+            )
+        },
+        EVERYTHING,
+    )
+    assert uploads == ["u1", "u2"]
+    assert content["template"]["elements"] == [
+        {"title": "A lamp", "subtitle": "Brass", "url": "https://shop.example.com/lamp?a=1&b=ä"},
+        {"title": "A lamp", "subtitle": "Brass", "file": 0},
+        {
+            "title": "A lamp",
+            "subtitle": "Brass",
+            "file": 1,
+            "buttons": [{"title": "Ask", "payload": "Ask"}, {"title": "See", "url": "http://a.example"}],
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"elements":{}}',
+        '{"elements":[{"title":1}]}',
+        '{"elements":[{"title":"x","evil":1}]}',
+        '{"elements":' + "[" * 5_000,
+        '{"elements":[{"title":"\ud800"}]}',
+        "not json",
+        '{"elements":NaN}',
+    ],
+)
+def test_a_template_that_is_no_template_is_refused(raw: str) -> None:
+    with pytest.raises(NotSendableError) as caught:
+        parse_template(raw)
+    assert caught.value.code == "bad_content"
+
+
+def test_a_template_is_read_from_json() -> None:
+    raw = json.dumps(cards(card(buttons=[{"title": "Ask", "payload": "ASK"}])))
+    read = parse_template(raw)
+    assert check(TEMPLATE, **read)["template"]["elements"][0]["buttons"] == [
+        {"title": "Ask", "payload": "ASK"}
+    ]

@@ -1,0 +1,79 @@
+"""The composer's tools follow from the channel's declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from host import db
+from host.inbox.tools import EMOJI, NO_TOOLS, tools_of, type_names
+from host.sdk.capabilities import MEDIA_KINDS
+from host.sdk.channel import Capabilities, MediaLimits
+from host.sdk.messages import MessageKind
+from tests import helpers
+from tests.inbox import toys
+
+
+@pytest.fixture
+def speaking(database: db.Database, data: object) -> Iterator[None]:
+    with helpers.build_app(data).test_request_context():  # type: ignore[arg-type]
+        yield
+
+
+def test_a_channel_that_declares_nothing_has_no_tools(speaking: None) -> None:
+    assert tools_of(Capabilities(), {}) == NO_TOOLS
+    assert not NO_TOOLS.any
+
+
+def test_each_tool_comes_from_its_declaration(speaking: None) -> None:
+    tools = tools_of(toys.Rich.capabilities, {})
+    assert {rule["kind"] for rule in tools.files} == {str(kind) for kind in MEDIA_KINDS}
+    image = tools.files[0]
+    assert image["types"] == ["image/jpeg", "image/png"]
+    assert image["extensions"] == ["jpg", "jpeg", "png"]
+    assert image["wrong_type"] == "A picture has to be JPEG or PNG here."
+    assert image["too_large"] == "It has {size}, and a picture may have 2 MB here."
+    assert "image/png" in tools.accept
+    assert ".pdf" in tools.accept
+    assert tools.voice_bytes == 4 * 1024 * 1024
+    assert tools.quick_replies == {"most": 3, "title": 20}
+    assert tools.cards is not None
+    assert tools.cards["buttons"] == 2
+    assert (tools.products, tools.own_post, tools.heart, tools.quote, tools.typing) == (
+        2,
+        True,
+        True,
+        True,
+        True,
+    )
+    assert tools.reactions == EMOJI
+
+
+def test_voice_notes_need_a_channel_that_takes_wav(speaking: None) -> None:
+    media = {MessageKind.AUDIO: MediaLimits(frozenset({"audio/mp4"}), 1024)}
+    tools = tools_of(Capabilities(media=media), {})
+    assert tools.voice_bytes is None
+    assert tools.files
+
+
+def test_the_picker_offers_what_is_allowed_the_usual_ones_first(speaking: None) -> None:
+    allowed = frozenset({"\U0001f600", EMOJI[2], EMOJI[0]})
+    assert tools_of(Capabilities(reactions=allowed), {}).reactions == (EMOJI[0], EMOJI[2], "\U0001f600")
+    assert tools_of(Capabilities(reactions=None), {}).reactions == ()
+
+
+def test_typing_can_be_switched_off_for_an_account(speaking: None) -> None:
+    assert not tools_of(toys.Rich.capabilities, {"typing": False}).typing
+
+
+def test_the_signature_changes_with_the_tools_and_only_then(speaking: None) -> None:
+    rich = toys.Rich.capabilities
+    assert tools_of(rich, {}).signature == tools_of(rich, {}).signature
+    assert tools_of(rich, {}).signature != tools_of(rich, {"typing": False}).signature
+
+
+def test_types_are_told_as_people_call_them(speaking: None) -> None:
+    assert type_names(frozenset({"audio/wav"})) == "WAV"
+    assert type_names(frozenset({"image/png", "image/jpeg", "image/gif"})) == "GIF, JPEG or PNG"
+    assert type_names(frozenset({"image/x-new"})) == "image/x-new"

@@ -1,0 +1,95 @@
+"""The half of docs/messages.md about receiving, made of the list of kinds and of the golden files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tests.instagram.receiving import KINDS, Kind
+
+INTRODUCTION = (
+    "What the agent sees is the name of the entry and its words, as a screen reader has them. The API",
+    "returns every entry in [one form](api.md); the column names its `kind` and what of it is not as with a",
+    "text. *Raises*: names of events of outgoing webhooks. *Opens*: whether the time to answer in begins",
+    "anew. An entry that comes late stands where its time puts it, and the time to answer in counts from",
+    "that; what comes doubled is there once, by Meta's id or else a hash of the event.",
+)
+COLUMNS = (
+    *("what Instagram sends", "the agent sees", "the API returns", "raises", "opens"),
+    *("target not here", "late or out of order"),
+)
+ENDING = (
+    "Edits and unsends count for messages of ours in the same way. Whatever of an event is missing, empty,",
+    "unknown or of another type, it ends as an entry, as ignored with the reason, or among the received",
+    "events that could not be read, with the reason; an event about a message of another customer is",
+    "ignored. Each row is a file in `tests/instagram/golden/receive/`: the webhooks themselves, the rows",
+    "they leave, and the whole answer of the API.",
+    "",
+    "Of a product Meta tells the id, at times a title, and the desk shows that. Its name, price and picture",
+    "are not looked up: none of Meta's pages about messages has a call for them, and the catalogue needs a",
+    "permission that connecting an account does not ask for.",
+)
+CLOCK = re.compile(r", \d{1,2}:\d{2}: ?")
+CLOCK_IN_WORDS = re.compile(r",? \d{1,2}:\d{2}")
+
+
+def render(golden: Mapping[str, dict[str, Any]]) -> str:
+    """Return the section in Markdown, without its markers."""
+    lines = ["## What is received", "", *INTRODUCTION, ""]
+    lines += [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    for kind in KINDS:
+        lines.append("| " + " | ".join(_row(kind, golden[kind.name])) + " |")
+    lines += ["", *ENDING]
+    return "\n".join(lines)
+
+
+def _row(kind: Kind, golden: dict[str, Any]) -> list[str]:
+    before = _before(golden)
+    seen = golden["seen"][before:] or golden["seen"][-1:]
+    told = golden["api"][before:] or golden["api"][-1:]
+    return [
+        kind.about,
+        "<br>".join(_escaped(_words(entry)) for entry in seen) or "nothing",
+        "<br>".join(map(_told, told)) or "nothing",
+        "<br>".join(f"`{name}`" for name in kind.raises) or "nothing",
+        "yes" if _opens(golden) else "no",
+        kind.unknown,
+        kind.late,
+    ]
+
+
+def _before(golden: dict[str, Any]) -> int:
+    """Return how many entries there were before the last webhook came; all of them where it made none."""
+    entries, webhooks = len(golden["seen"]), len(golden["payloads"])
+    return webhooks - 1 if entries == webhooks else entries
+
+
+def _words(entry: str) -> str:
+    """Return an entry without who said it and when."""
+    named = CLOCK.split(entry, maxsplit=1)[-1].strip() if CLOCK.search(entry) else entry
+    label = CLOCK.split(entry, maxsplit=1)[0].partition(": ")[2] if CLOCK.search(entry) else ""
+    words = CLOCK_IN_WORDS.sub("", named)
+    return ": ".join(part for part in (label, words) if part) if label else named.rstrip(", ")
+
+
+def _told(message: dict[str, Any]) -> str:
+    found = [f"`{message['kind']}`"]
+    if message["direction"] == "outbound":
+        found.append(f"outbound, {message['state']}")
+    found += [f"`content.{name}`" for name in message["content"] if name != "raw"]
+    if message["attachments"]:
+        found.append(f"{len(message['attachments'])} in `attachments`")
+    for name in ("reactions", "replyTo", "editedAt", "unsentAt"):
+        if message[name]:
+            found.append(f"`{name}`")
+    return ", ".join(found)
+
+
+def _opens(golden: dict[str, Any]) -> bool:
+    changes = golden["changes"]
+    return any(one["change"] == "MessageReceived" and one.get("opens_window", True) for one in changes)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")

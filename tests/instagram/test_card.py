@@ -1,0 +1,175 @@
+"""The card: what may be pasted where, what it shows, what its button does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from host import clock, counters, db, secrets
+from host.sdk.channel import AccountRef
+from tests.instagram import world
+from tests.instagram.world import POTTERY, POTTERY_PAGE, SECRET, TOKEN, Addon
+
+LOGIN_TOKEN = "IGAASANDBOXPotteryLong17841400000000001"
+
+
+def cleaned(ig: Addon, name: str, value: str) -> str:
+    field = next(field for field in (*ig.card.CARD.fields, ig.fields.OWN_VERIFY_TOKEN) if field.name == name)
+    assert field.clean is not None
+    found: str = field.clean(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("page_id", f"  {POTTERY_PAGE}\n", POTTERY_PAGE),
+        ("ig_user_id", POTTERY, POTTERY),
+        ("ig_username", " @sample.pottery ", "sample.pottery"),
+        ("ig_username", "", ""),
+        ("page_access_token", f"\t{TOKEN} \r\n", TOKEN),
+        ("app_secret", f" {SECRET} ", SECRET),
+        ("app_secret", "5" * 32, "5" * 32),
+        ("verify_token", " my own token".replace(" ", ""), "myowntoken"),
+        ("verify_token", "", ""),
+    ],
+)
+def test_what_is_right_is_trimmed(ig: Addon, name: str, value: str, kept: str) -> None:
+    assert cleaned(ig, name, value) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("page_id", TOKEN, "looks like an access token"),
+        ("page_id", SECRET, "looks like an App Secret"),
+        ("page_id", "sample.pottery", "row of digits"),
+        ("page_id", "12", "row of digits"),
+        ("page_id", "١٢٣٤٥٦", "cannot be part of it"),
+        ("ig_user_id", "@sample.pottery", "row of digits"),
+        ("ig_username", "sample pottery!", "letters, digits"),
+        ("page_access_token", SECRET, "looks like the App Secret"),
+        ("page_access_token", POTTERY_PAGE, "looks like an ID"),
+        ("page_access_token", LOGIN_TOKEN, "Instagram Login"),
+        ("page_access_token", "EAAéééééééééééééééééééé", "cannot be part of it"),
+        ("page_access_token", f"{TOKEN} {TOKEN}", "spaces"),
+        ("page_access_token", "hello", "starts with EAA"),
+        ("app_secret", TOKEN, "looks like an access token"),
+        ("app_secret", LOGIN_TOKEN, "looks like an access token"),
+        ("app_secret", "1234567890123456", "looks like an App ID"),
+        ("app_secret", "short", "32 letters"),
+        ("app_secret", "x" * 200, "32 letters"),
+        ("verify_token", "short", "8 to 128"),
+        ("verify_token", "two words", "spaces"),
+    ],
+)
+def test_what_belongs_elsewhere_is_recognised(ig: Addon, name: str, value: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as refused:
+        cleaned(ig, name, value)
+    assert value not in str(refused.value)
+
+
+def test_only_what_must_be_secret_is(ig: Addon) -> None:
+    assert [field.name for field in ig.card.CARD.fields if field.secret] == [
+        "page_access_token",
+        "app_secret",
+    ]
+    required = [field.name for field in ig.card.CARD.fields if field.required]
+    assert required == ["name", "page_id", "ig_user_id", "page_access_token", "app_secret"]
+
+
+@pytest.fixture
+def status(ig: Addon, account: AccountRef) -> Any:
+    return lambda: ig.card.status(account)
+
+
+def event(account: AccountRef, ago: timedelta = timedelta()) -> None:
+    world.touched(account, clock.now() - ago)
+
+
+def test_it_shows_what_meta_needs_to_be_told(status: Any, account: AccountRef) -> None:
+    shown = {each.label: each.value for each in status().copyables}
+    assert shown["Webhook URL"] == "https://desk.example.com/addons/instagram/webhook"
+    assert shown["Verify Token"].startswith("lobby-")
+    alone = f"https://desk.example.com/addons/instagram/webhook/{account.uuid}"
+    assert shown["Webhook URL of this account alone"] == alone
+
+
+def test_it_fills_the_form_again_but_for_the_secrets(status: Any) -> None:
+    found = status()
+    assert found.values["page_id"] == POTTERY_PAGE
+    assert found.values["human_agent"] == ""
+    assert not {"page_access_token", "app_secret"} & set(found.values)
+    assert set(found.stored_secrets) == {"page_access_token", "app_secret"}
+    assert all(hint.startswith("set on ") for hint in found.stored_secrets.values())
+
+
+def test_it_shows_the_settings_as_they_are(ig: Addon, desk: db.Database) -> None:
+    account = world.connect(ig, settings={"human_agent": True})
+    assert ig.card.status(account).values["human_agent"] == "1"
+
+
+def test_until_the_first_message_it_asks_for_one(status: Any, account: AccountRef) -> None:
+    (tone, bold, _sentence) = status().notices[0]
+    assert (tone, bold) == ("good", "Write to @sample.pottery from another account now.")
+    event(account)
+    assert status().notices == []
+
+
+def test_after_ten_quiet_minutes_it_says_what_to_look_at(status: Any) -> None:
+    with clock.travel(timedelta(minutes=11)):
+        (tone, bold, sentence) = status().notices[0]
+    assert (tone, bold) == ("warn", "Nothing has arrived yet.")
+    assert "Allow access to messages" in sentence
+
+
+def test_a_message_from_before_a_reconnect_does_not_count_as_the_first(
+    ig: Addon, account: AccountRef
+) -> None:
+    event(account, timedelta(days=3))
+    assert ig.card.status(account).notices[0][0] == "good"
+    with clock.travel(timedelta(minutes=11)):
+        assert ig.card.status(account).notices == [], "it has received before, so quiet is no fault"
+
+
+def test_a_key_that_is_missing_is_said_and_nothing_breaks(status: Any) -> None:
+    secrets.use(secrets.Keyring({"k2": bytes(32)}))
+    found = status()
+    assert "cannot be read" in next(notice for notice in found.notices if notice[0] == "bad")[1]
+    assert "Verify Token" not in [each.label for each in found.copyables]
+
+
+def test_an_account_without_its_row_says_so(ig: Addon, desk: db.Database) -> None:
+    stranger = AccountRef(99, "u", 1, "instagram", POTTERY, "a", "@a")
+    assert "Connect it again" in ig.card.status(stranger).notices[0][2]
+
+
+def verify_token(ig: Addon, account: AccountRef) -> str:
+    found: str = next(
+        each.value for each in ig.card.status(account).copyables if each.label == "Verify Token"
+    )
+    return found
+
+
+def test_a_new_verify_token_stops_the_old_one_at_once(ig: Addon, account: AccountRef) -> None:
+    before, counted = verify_token(ig, account), counters.accounts()
+    assert "new Verify Token" in ig.card.change_verify_token(account, {})
+    assert verify_token(ig, account) != before
+    assert counters.accounts() == counted + 1
+    bound = ig.accounts.book.get().by_uuid[account.uuid]
+    assert bound.verify_token.decode() == verify_token(ig, account)
+
+
+def test_ones_own_verify_token_is_taken(ig: Addon, account: AccountRef) -> None:
+    (action,) = [one for one in ig.card.CARD.actions if one.name == "verify-token"]
+    assert "Your Verify Token" in action.run(account, {"verify_token": "my-own-token"})
+    assert verify_token(ig, account) == "my-own-token"
+    assert action.confirm
+
+
+def test_a_verify_token_for_an_account_that_is_gone_is_refused(ig: Addon, desk: db.Database) -> None:
+    stranger = AccountRef(99, "u", 1, "instagram", POTTERY, "a", "@a")
+    with pytest.raises(ValueError, match="Connect it again"):
+        ig.card.change_verify_token(stranger, {})

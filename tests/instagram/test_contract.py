@@ -1,0 +1,23 @@
+"""The adapter under the contract every channel is held to."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from host import db
+from host.sdk.channel import ChannelAdapter
+from host.sdk.testing import AdapterContract
+from tests.instagram import world
+from tests.instagram.world import Addon
+
+
+class TestInstagram(AdapterContract):
+    samples = tuple(world.envelope(event) for event in world.EVERY_EVENT)
+    account_settings: ClassVar[dict[str, Any]] = {"human_agent": True}
+
+    @pytest.fixture
+    def adapter(self, ig: Addon, desk: db.Database) -> ChannelAdapter:
+        adapter: ChannelAdapter = ig.channel.InstagramAdapter()
+        return adapter

@@ -1,0 +1,116 @@
+"""`lobby doctor`: the desk and its accounts, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from host import db, migrations, secrets
+from host.channels.models import AccountState, ChannelAccount
+from host.cli import main
+from host.sdk.channel import AccountRef
+from tests.instagram import world
+from tests.instagram.world import Addon
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    import base64
+
+    from tests.conftest import KEYS
+
+    (tmp_path / "spool").mkdir()
+    keys = ",".join(f"{name}:{base64.b64encode(key).decode()}" for name, key in KEYS.items())
+    return {
+        "LOBBY_DATA": str(tmp_path),
+        "LOBBY_SECRET_KEYS": keys,
+        "LOBBY_PUBLIC_URL": "https://desk.example.com",
+    }
+
+
+def run(settings: dict[str, str], *arguments: str) -> Result:
+    before = secrets.keyring()
+    try:
+        return CliRunner().invoke(main, ["doctor", *arguments], env=settings)
+    finally:
+        secrets.use(before)
+
+
+def checks(result: Result) -> dict[str, str]:
+    return {line["check"]: line["verdict"] for line in json.loads(result.output)}
+
+
+def test_a_desk_in_order_passes_on_every_database(
+    any_desk: db.Database, settings: dict[str, str], ig: Addon
+) -> None:
+    world.connect(ig)
+    settings["LOBBY_DATABASE_URL"] = any_desk.url.render_as_string(hide_password=False)
+    result = run(settings, "--json", "--no-accounts")
+    assert result.exit_code == 0, result.output
+    assert set(checks(result)) == {
+        "address",
+        "broker",
+        "disk",
+        "database",
+        "channel-column",
+        "secrets",
+        "spool",
+        "backlog",
+        "dead-letters",
+    }
+    assert set(checks(result).values()) == {"pass"}
+
+
+def test_a_column_that_takes_no_new_channel_is_named(
+    any_database: db.Database, settings: dict[str, str], ig: Addon
+) -> None:
+    """Before the addon's migrations, with an account of its channel: the data that would be truncated."""
+    settings["LOBBY_DATABASE_URL"] = any_database.url.render_as_string(hide_password=False)
+    workspace = world.workspace()
+
+    def account(session: sa.orm.Session) -> None:
+        from host import clock
+
+        now = clock.now()
+        values = {
+            "uuid": "u",
+            "workspace_id": workspace,
+            "channel": "instagram",
+            "external_id": "1",
+            "name": "n",
+        }
+        more = {"handle": "@n", "way": "pasted", "state": AccountState.CONNECTED, "settings": {}}
+        session.add(ChannelAccount(**values, **more, created_at=now, connected_at=now))
+
+    db.write(account)
+    result = run(settings, "--json", "--no-accounts")
+    assert result.exit_code == 1
+    assert checks(result)["channel-column"] == "fail"
+    (line,) = [one for one in json.loads(result.output) if one["check"] == "channel-column"]
+    assert "instagram" in line["evidence"]
+    assert "Activate the addon again" in line["fix"]
+
+
+def test_an_account_whose_addon_is_not_active_is_said(
+    desk: db.Database, settings: dict[str, str], account: AccountRef
+) -> None:
+    settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
+    (Path(settings["LOBBY_DATA"]) / "spool" / "1").touch()
+    settings["LOBBY_PUBLIC_URL"] = "http://127.0.0.1:8080"
+    result = run(settings)
+    assert result.exit_code == 1
+    assert "FAIL  @sample.pottery: Its addon is active: instagram" in result.output
+    assert "FAIL  desk: Nothing waits in the spool: 1 requests" in result.output
+    assert "FAIL  desk: The desk has an https address" in result.output
+
+
+def test_a_database_without_tables_ends_it_there(settings: dict[str, str]) -> None:
+    settings["LOBBY_DATABASE_URL"] = f"sqlite:///{settings['LOBBY_DATA']}/empty.sqlite3"
+    result = run(settings, "--json")
+    assert result.exit_code == 1
+    assert checks(result)["database"] == "fail"
+    assert migrations.state(settings["LOBBY_DATABASE_URL"]) is migrations.State.EMPTY

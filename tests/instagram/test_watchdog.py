@@ -1,0 +1,125 @@
+"""The watchdog: a dead token is noticed, a lost subscription renewed, and a hiccup changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from host import clock, db
+from host.sdk.accounts import AccountState, overview
+from host.sdk.channel import AccountRef
+from tests.instagram import world
+from tests.instagram.world import CAFE, POTTERY_PAGE, STUDIO, TOKEN, Addon, Meta
+
+
+def states() -> dict[str, AccountState]:
+    return {each.account.external_id: each.state for each in overview("instagram")}
+
+
+def held(meta: Meta, page: str = POTTERY_PAGE) -> list[str]:
+    return meta.box.world.pages[page].subscriptions.get(world.APP_ID, [])
+
+
+def row(ig: Addon, account: AccountRef) -> Any:
+    with db.read() as session:
+        return ig.accounts.find(session, account.id)
+
+
+def test_a_lost_subscription_is_renewed_and_noted(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    ig.watchdog.watch()
+    assert set(ig.config.page_fields()) <= set(held(meta))
+    found = row(ig, account)
+    assert set(ig.config.page_fields()) <= set(found.subscribed_fields)
+    assert found.checked_at <= clock.now()
+
+
+def test_fields_somebody_else_added_stay(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    meta.box.world.pages[POTTERY_PAGE].subscriptions[world.APP_ID] = ["feed"]
+    ig.watchdog.watch()
+    assert "feed" in held(meta)
+    assert "messages" in held(meta)
+
+
+def test_when_all_is_well_meta_is_only_asked(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    ig.watchdog.watch()
+    meta.box.ledger.clear()
+    ig.watchdog.watch()
+    assert {call["method"] for call in meta.entries("call")} == {"GET"}
+
+
+def test_a_dead_token_is_noticed_and_said(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    token = meta.token("pottery-long")
+    token.valid, token.subcode = False, 460
+    ig.watchdog.watch()
+    (found,) = overview("instagram")
+    assert found.state is AccountState.NEEDS_RECONNECT
+    assert found.state_reason is not None
+    assert "password" in found.state_reason
+
+
+def test_a_token_refused_once_is_believed_the_second_time(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    meta.fault("me", "error", code=190, times=1)
+    ig.watchdog.watch()
+    assert set(states().values()) == {AccountState.CONNECTED}
+
+
+@pytest.mark.parametrize(
+    "fault", [{"action": "reset"}, {"action": "error", "code": 4}, {"action": "garbage"}]
+)
+def test_a_meta_that_does_not_answer_proves_nothing(
+    account: AccountRef, ig: Addon, meta: Meta, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    meta.fault("graph", **fault)
+    ig.watchdog.watch()
+    assert set(states().values()) == {AccountState.CONNECTED}
+    assert "could not be checked" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_one_account_that_fails_stops_none_of_the_others(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    studio = world.connect(ig, STUDIO, workspace_id=world.workspace("Studio"))
+    token = meta.token("pottery-long")
+    token.valid, token.subcode = False, 463
+    ig.watchdog.watch()
+    assert states() == {
+        account.external_id: AccountState.NEEDS_RECONNECT,
+        studio.external_id: AccountState.CONNECTED,
+    }
+    assert held(meta, "100000000000002")
+
+
+def test_accounts_that_are_not_connected_are_left_alone(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    world.disconnect(account)
+    ig.watchdog.watch()
+    assert meta.entries("call") == []
+
+
+def test_an_account_without_credentials_is_passed_over(ig: Addon, meta: Meta, desk: db.Database) -> None:
+    account = world.connect(ig, CAFE)
+
+    def lose(session: Any) -> None:
+        session.delete(ig.accounts.find(session, account.id))
+
+    db.write(lose)
+    ig.watchdog.watch()
+    assert meta.entries("call") == []
+
+
+def test_activating_again_renews_what_meta_ended_meanwhile(
+    account: AccountRef, ig: Addon, meta: Meta
+) -> None:
+    meta.box.world.pages[POTTERY_PAGE].subscriptions.clear()
+    ig.addon.addon_activated()
+    for thread in threading.enumerate():
+        if thread.name == "instagram-watchdog":
+            thread.join(timeout=20)
+    assert set(ig.config.page_fields()) <= set(held(meta))
+
+
+def test_deactivating_takes_the_credentials_out_of_memory(account: AccountRef, ig: Addon) -> None:
+    assert ig.accounts.book.get().by_account
+    ig.addon.addon_deactivated()
+    assert ig.accounts.book._value is None
+    assert ig.accounts.book.get().by_account, "looking again loads them again"

@@ -1,0 +1,206 @@
+"""``python -m tests.torture``: break a desk in every way we know while customers write, and count.
+
+Ends with 1 if an invariant broke or a negative control did not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.torture import controls, lanes, report
+from tests.torture.checks import Found
+from tests.torture.controls import CHEAP, CONTROLS, Control
+from tests.torture.desk import Desk
+from tests.torture.lanes import Outcome, Plan
+
+SERVERS = ("postgresql", "mariadb")
+FULL = "sqlite, full disk"
+LONG_DELIVERIES = 60_000
+LONG_SECONDS = 600.0
+
+
+def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
+    """Return what is played on which database."""
+    if arguments.quick:
+        few = {"restart": 0.2, "provider reset": 0.2, "addon updated": 0.1}
+        lines = {"stop database": 0.1, "database reset": 0.2, "provider refused": 0.2}
+        return {
+            "sqlite": Plan(2600, 17, arguments.seconds or 70.0, {**lanes.KILLS, **few}, 60.0),
+            "postgresql": Plan(2600, 17, arguments.seconds or 70.0, {**lanes.SERVER_KILLS, **lines}, 60.0),
+        }
+    names = ["sqlite", *SERVERS]
+    share = arguments.deliveries or LONG_DELIVERIES
+    seconds = arguments.seconds or LONG_SECONDS
+    each = dict.fromkeys(
+        (
+            "restart", "stop web", "provider slow", "provider stalled", "provider reset", "provider refused",
+            "addon updated",
+        ),
+        1.0,
+    )  # fmt: skip
+    servers = dict.fromkeys(
+        (
+            "stop worker", "stop database", "database slow", "database stalled", "database reset",
+            "database refused", "kill broker",
+        ),
+        1.0,
+    )  # fmt: skip
+    found = {}
+    for name in names:
+        weights = {**each, **(lanes.KILLS if name == "sqlite" else {**lanes.SERVER_KILLS, **servers})}
+        rate = share / len(names) / seconds
+        found[name] = Plan(share // len(names), 0, seconds, weights, rate)
+    few = {"disk full": 3.0, "kill web": 1.0, "kill web at a 200": 1.0}
+    found[FULL] = Plan(min(2000, share), 0, min(seconds, 90.0), few, min(rate, 20.0))
+    return found
+
+
+class Run:
+    """One run: its folder, its seed, and what came of it."""
+
+    def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
+        self.arguments = arguments
+        self.folder = folder
+        self.seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
+        self.outcomes: list[Outcome] = []
+        self.controls: dict[str, str] = {}
+        self.wrong: list[str] = []
+        self.notes: list[str] = []
+        self._lock = threading.Lock()
+        self._desk: Desk | None = None
+
+    def play(self) -> None:
+        self.zips = lanes.releases(self.folder / "zips")
+        wanted = plans(self.arguments)
+        if self.arguments.only:
+            wanted = {name: plan for name, plan in wanted.items() if name in self.arguments.only}
+        if self.arguments.control:
+            wanted = {}
+        with ExitStack() as stack:
+            if self._chosen():
+                kept = stack.enter_context(lanes.furnished("sqlite", self.folder / "furnished", self.zips))
+                self._desk = kept
+            works = [lambda name=name, plan=plan: self._lane(name, plan) for name, plan in wanted.items()]  # type: ignore[misc]
+            self._all(works, together=self.arguments.quick or self.arguments.together)
+            self._all(
+                [lambda one=one: self._control(one) for one in self._chosen()],  # type: ignore[misc]
+                together=True,
+            )
+
+    def _chosen(self) -> list[Control]:
+        if self.arguments.control:
+            return [one for one in CONTROLS if one.name in self.arguments.control]
+        if self.arguments.only:
+            return []
+        return [one for one in CONTROLS if not self.arguments.quick or one.name in CHEAP]
+
+    def _all(self, works: list[Callable[[], None]], *, together: bool) -> None:
+        def guarded(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except pytest.skip.Exception as error:
+                with self._lock:
+                    self.notes.append(f"skipped: {error}")
+            except BaseException:  # noqa: BLE001 - pytest's helpers end with exceptions of their own kind
+                with self._lock:
+                    self.wrong.append(traceback.format_exc())
+
+        if not together:
+            for work in works:
+                guarded(work)
+            return
+        threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _lane(self, name: str, plan: Plan) -> None:
+        kind, folder = ("sqlite", "full-disk") if name == FULL else (name, name)
+        if name == FULL and os.geteuid() != 0:
+            self.notes.append("skipped: a full disk needs root, who may mount one")
+            return
+        with lanes.furnished(kind, self.folder / folder, self.zips, disk=name == FULL) as desk:
+            outcome = lanes.play(desk, name, plan, self.seed, self.zips)
+            if outcome.found.red:
+                (desk.folder / "output.txt").write_text(desk.output)
+        with self._lock:
+            self.outcomes.append(outcome)
+
+    def _control(self, control: Control) -> None:
+        assert self._desk is not None
+        folder = self.folder / control.name.replace(" ", "-")
+        outcome = controls.run(control, self._desk, folder, self.seed, self.zips)
+        if outcome is None:
+            self.controls[control.name] = "skipped: there is no C compiler here"
+            return
+        (folder / "report.txt").write_text(report.table([outcome], {}) + "\n")
+        wrong = controls.verdict(control, outcome)
+        broken = ", ".join(f"{name} {len(said)} times" for name, said in sorted(_red(outcome.found)))
+        with self._lock:
+            self.controls[control.name] = wrong or (f"red, as it has to be: {broken}" if broken else "green")
+            if wrong:
+                self.wrong.append(wrong)
+
+
+def _red(found: Found) -> list[tuple[str, list[str]]]:
+    return [(name, said) for name, said in found.broken.items() if said]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="SQLite and PostgreSQL, within three minutes")
+    parser.add_argument("--seed", type=int, help="of everything random; default: one of its own, printed")
+    parser.add_argument("--deliveries", type=int, help="of the long form, all databases together")
+    parser.add_argument("--seconds", type=float, help="after which no new fault begins, for each database")
+    parser.add_argument("--together", action="store_true", help="all databases at the same time")
+    parser.add_argument(
+        "--only", action="append", choices=("sqlite", *SERVERS, FULL), help="no other database"
+    )
+    parser.add_argument(
+        "--control", action="append", choices=[one.name for one in CONTROLS], help="only this control"
+    )
+    parser.add_argument("--json", type=Path, default=Path("build/torture.json"), help="where the figures go")
+    parser.add_argument("--keep", type=Path, help="folder that keeps ledgers and files; default: none does")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="lobby-torture-") as folder:
+        run = Run(arguments, arguments.keep or Path(folder))
+        print(f"torture: seed {run.seed}", flush=True)
+        run.play()
+    print(report.table(run.outcomes, run.controls))
+    report.write(
+        arguments.json, report.as_json(run.outcomes, run.controls, run.seed, time.monotonic() - began)
+    )
+    found = report.totals(run.outcomes)
+    if "bound_95_percent" in found:
+        print(
+            f"no loss and no double in {found['deliveries']} deliveries: with 95 % confidence fewer than "
+            f"{found['bound_95_percent']:.1e} of them"
+        )
+    for sentence in run.notes:
+        print(sentence)
+    for sentence in run.wrong:
+        print(f"WRONG: {sentence}")
+    red = [one for one in run.outcomes if one.found.red]
+    for one in red:
+        print(f"RED: {one.name} with seed {one.seed}: {', '.join(sorted(dict(_red(one.found))))}")
+    print(f"{time.monotonic() - began:.0f} s")
+    print(report.last_line(run.outcomes))
+    return 1 if red or run.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""A desk on any database, with workers of its own, whose lines to database and provider can be cut."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from demo.processes import CHECKOUT, Program, clean_environment, free_port, sandbox_settings
+from host.addons.build import build_release
+from tests.platform.own_servers import Server, _descendants
+from tests.torture.proxy import Proxy
+from tests.whole.rig import Rig
+
+START_SECONDS = 120.0
+
+
+def addon(version: str, folder: Path) -> Path:
+    """Build the addon of the tree as *version*; return its zip."""
+    source = folder / f"instagram-{version}"
+    shutil.copytree(
+        CHECKOUT / "addons" / "instagram",
+        source,
+        ignore=shutil.ignore_patterns("__pycache__", "tests"),
+        dirs_exist_ok=True,
+    )
+    manifest = source / "addon.toml"
+    text = manifest.read_text()
+    manifest.write_text(re.sub(r'^version = ".*"$', f'version = "{version}"', text, count=1, flags=re.M))
+    path, _ = build_release(source, folder)
+    return path
+
+
+@dataclass
+class Broker:
+    """A Redis of the torture's own, which keeps nothing on the disk."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(
+            ["redis-server", *arguments, "--dir", str(self.folder)], stdout=subprocess.DEVNULL
+        )
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@dataclass
+class Desk(Rig):
+    """One desk: a web process, and where the database is a server's, workers beside it.
+
+    :param server: the database server of this desk's own; None: SQLite.
+    :param workers: how many ``lobby worker`` run beside it.
+    """
+
+    server: Server | None = None
+    broker: Broker | None = None
+    to_database: Proxy | None = None
+    to_provider: Proxy | None = None
+    workers: int = 0
+    homes: dict[str, int] = field(default_factory=dict)
+    """Workspaces by name."""
+    helpers: list[Program] = field(default_factory=list)
+    preloaded: dict[str, str] = field(default_factory=dict)
+    """More of the environment of what serves, and of nothing else."""
+    started: int = 0
+    """How often the web process said that it listens."""
+
+    @property
+    def kind(self) -> str:
+        return "sqlite" if self.server is None else self.server.kind
+
+    @cached_property
+    def _to_sandbox(self) -> dict[str, str]:
+        found = sandbox_settings(self.sandbox)
+        if self.to_provider is not None:
+            real, seen = self.sandbox.url.removeprefix("http://"), self.to_provider.address
+            found = {name: value.replace(real, seen) for name, value in found.items()}
+            found["LOBBY_ALLOW_HOSTS"] += f",{real}"
+        return found
+
+    @property
+    def environment(self) -> dict[str, str]:
+        database = {}
+        if self.server is not None:
+            url = sa.make_url(self.server.url)
+            if self.to_database is not None:
+                url = url.set(port=self.to_database.port)
+            database["LOBBY_DATABASE_URL"] = url.render_as_string(hide_password=False)
+        if self.broker is not None:
+            database["LOBBY_BROKER_URL"] = self.broker.url
+        return {
+            **clean_environment(),
+            "PYTHONUNBUFFERED": "1",
+            "LOBBY_DATA": str(self.data),
+            "LOBBY_BIND": f"127.0.0.1:{self.port}",
+            "LOBBY_PUBLIC_URL": self.url,
+            **self._to_sandbox,
+            **database,
+            **self.settings,
+        }
+
+    @property
+    def webhook(self) -> str:
+        return f"{self.url}/addons/instagram/webhook"
+
+    # Processes
+
+    def _spawn(self) -> Program:
+        arguments = [sys.executable, "-u", *self.command, "run"]
+        self.program = Program.start("lobby", arguments, self.environment | self.preloaded)
+        return self.program
+
+    def start(self) -> str | None:
+        """Start what does not run, and wait until it says so."""
+        if self.program is None:
+            self._spawn().wait_for(r"lobby listening on ", START_SECONDS)
+            self.started += 1
+        begun: list[Program] = []
+        while len(self.helpers) < self.workers:
+            # The serving process leaves deliveries to these.
+            environment = self.environment | {"LOBBY_WORKERS": "4"}
+            arguments = [sys.executable, "-u", *self.command, "worker"]
+            begun.append(Program.start("worker", arguments, environment))
+            self.helpers.append(begun[-1])
+        # Of those that run already, only the newest lines are kept.
+        for program in begun:
+            program.wait_for("lobby worker running", START_SECONDS)
+        return None
+
+    def kill_worker(self, number: int = 0) -> None:
+        """End one worker at once."""
+        program = self.helpers.pop(number)
+        program.kill()
+        self._keep_words(program)
+
+    def stop(self) -> None:
+        for program in self.helpers:
+            program.stop()
+            self._keep_words(program)
+        self.helpers.clear()
+        super().stop()
+
+    def restart(self) -> None:
+        """Ask the web process to end and start it again, as an operator does."""
+        super().stop()
+        self.start()
+
+    def _keep_words(self, program: Program) -> None:
+        with suppress(Exception):
+            program.wait_for(r"(?!)", 5)
+        self.said += list(program.lines)
+
+    @property
+    def output(self) -> str:
+        return "\n".join([super().output, *(line for one in self.helpers for line in one.lines)])
+
+    def processes(self) -> list[int]:
+        """Return every process of the desk."""
+        programs = [self.program, *self.helpers]
+        roots = [one.process.pid for one in programs if one is not None]
+        return roots + [child for root in roots for child in _descendants(root)]
+
+    def web(self) -> list[int]:
+        assert self.program is not None
+        return [self.program.process.pid, *_descendants(self.program.process.pid)]
+
+    # Looking
+
+    def rows(self, query: str, *parameters: object) -> list[Any]:
+        """Read from the database itself, past any proxy."""
+        if self.server is None:
+            return super().rows(query, *parameters)
+        assert not parameters, "named values only, and none was needed yet"
+        engine = sa.create_engine(self.server.url, poolclass=sa.pool.NullPool)
+        try:
+            with engine.connect() as connection:
+                found = connection.exec_driver_sql(query)
+                return [Named(row) for row in found] if found.returns_rows else []
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        self.stop()
+        for proxy in (self.to_database, self.to_provider):
+            if proxy is not None:
+                proxy.close()
+
+    def keep(self, folder: Path) -> Desk:
+        """Return a desk like this one on a copy of its files. SQLite only, and this one must not run."""
+        assert self.server is None
+        assert self.program is None
+        shutil.copytree(self.data, folder / "data")
+        return replace(self, folder=folder, port=free_port(), program=None, said=[], helpers=[], started=0)
+
+    def copy(self, folder: Path, **more: Any) -> Desk:
+        """Return another desk on another copy."""
+        return replace(self.keep(folder), **more)
+
+
+class Named:
+    """A row that answers to names and to positions, as SQLite's own do."""
+
+    def __init__(self, row: sa.Row[Any]) -> None:
+        self._row = row
+
+    def __getitem__(self, key: str | int) -> Any:
+        return self._row._mapping[key] if isinstance(key, str) else self._row[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._row)
+
+
+class Stopped:
+    """Processes that stand still while the block runs, as a virtual machine being moved does."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self.numbers = numbers
+
+    def __enter__(self) -> None:
+        for number in self.numbers:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGSTOP)
+
+    def __exit__(self, *rest: object) -> None:
+        for number in self.numbers:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGCONT)
+
+
+def server_folder() -> Path:
+    """Return a new folder a database server may go into, whoever it runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="lobby-torture-", dir="/tmp"))
+    folder.chmod(0o755)
+    return folder
+
+
+def family(server: Server) -> list[int]:
+    """Return every process of a database server."""
+    assert server.process is not None
+    return [server.process.pid, *_descendants(server.process.pid)]
+
+
+def version(program: str) -> str:
+    """Return the first line a program says about its version."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except OSError:
+        return "not here"
+    return (done.stdout or done.stderr).splitlines()[0].strip()

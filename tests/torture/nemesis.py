@@ -1,0 +1,263 @@
+"""What goes wrong while customers write and agents answer, one thing after another, drawn from a seed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.torture import powerloss
+from tests.torture.desk import Desk, Stopped, family
+from tests.torture.provider import Provider
+from tests.torture.proxy import Proxy
+
+SETTLING = 6.0
+"""Seconds after a fault in which its echo may still be heard."""
+PROGRESS_SECONDS = 60.0
+
+
+@dataclass
+class Nemesis:
+    """Plays faults on one desk until there were enough of them or the time is up."""
+
+    desk: Desk
+    provider: Provider
+    seed: int
+    zips: dict[str, Path] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    trouble: list[str] = field(default_factory=list)
+    forgotten: int = 0
+    """Bytes that were written, never synced, and lost with the power."""
+    _calm_from: float = 0.0
+    _playing: bool = False
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(f"{self.seed} nemesis")
+
+    def calm(self) -> bool:
+        """Tell whether nothing is being played, and the last fault is some time ago."""
+        return not self._playing and time.monotonic() > self._calm_from
+
+    @property
+    def kills(self) -> int:
+        return sum(count for kind, count in self.counts.items() if _ends_something(kind))
+
+    @property
+    def faults(self) -> int:
+        return self.counts.total()
+
+    def play(self, weights: dict[str, float], *, kills: int, until: float) -> None:
+        """Play faults, but begin none after *until* (of ``time.monotonic``).
+
+        :param kills: so many ends of something first, then each other kind once; 0: whatever is drawn.
+        """
+        self._see_progress(min(until, time.monotonic() + PROGRESS_SECONDS))
+        for kind in self._drawn(weights, kills):
+            if time.monotonic() > until:
+                return
+            with self._window(kind):
+                getattr(self, "_" + kind.replace(" ", "_"))()
+                self.desk.start()
+            self._see_progress(min(until + 20, time.monotonic() + PROGRESS_SECONDS))
+
+    def _drawn(self, weights: dict[str, float], kills: int) -> Iterator[str]:
+        kinds = list(weights)
+        ends = [one for one in kinds if _ends_something(one)]
+        others = [one for one in kinds if not _ends_something(one)]
+        self._chance.shuffle(others)
+        while self.kills < kills:
+            yield self._chance.choices(ends, [weights[one] for one in ends])[0]
+        yield from others
+        while not kills:
+            yield self._chance.choices(kinds, list(weights.values()))[0]
+
+    @contextmanager
+    def _window(self, kind: str) -> Iterator[None]:
+        self._playing = True
+        try:
+            yield
+            self.counts[kind] += 1
+        finally:
+            self._calm_from = time.monotonic() + SETTLING
+            self._playing = False
+
+    def _see_progress(self, deadline: float) -> None:
+        """Let the desk do some work between two faults, however slow the machine is."""
+        before = self.provider.figures.taken
+        while self.provider.figures.taken < before + 15 and time.monotonic() < deadline:
+            if not self.provider.open and self.provider.exhausted:
+                return
+            time.sleep(0.01)
+
+    def _moment(self, longest: float = 0.6) -> None:
+        time.sleep(self._chance.uniform(0.0, longest))
+
+    # The desk's own processes
+
+    def _kill_web(self) -> None:
+        self._moment()
+        self.desk.kill()
+
+    def _kill_web_at_a_200(self) -> None:
+        """Cut the power in the moment a 200 was read: what was answered has to be there."""
+        assert self.desk.program is not None
+        group = self.desk.program.process.pid
+        struck = threading.Event()
+
+        def strike() -> None:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+            struck.set()
+
+        self._moment(0.3)
+        self.provider.ambush = strike
+        struck.wait(5)
+        self.provider.ambush = None
+        self.desk.kill()
+
+    def _kill_web_while_starting(self) -> None:
+        """Cut the power, and once or twice again before the desk stands."""
+        self.desk.kill()
+        self.counts["kill web"] += 1
+        again = self._chance.randint(1, 2)
+        for _ in range(again):
+            self.desk.start_and_kill(self._chance.uniform(0.1, 0.9))
+        self.counts["kill web while starting"] += again - 1  # the last one is counted as every fault is
+
+    def _power_cut(self) -> None:
+        """End the desk and forget what it had not synced."""
+        self._moment()
+        self.desk.kill()
+        self.forgotten += powerloss.forget(self.desk.data, self.desk.folder / "unsynced")
+
+    def _kill_worker(self) -> None:
+        self._moment()
+        self.desk.kill_worker(self._chance.randrange(len(self.desk.helpers)))
+
+    def _kill_database(self) -> None:
+        assert self.desk.server is not None
+        self._moment()
+        self.desk.server.kill()
+        self._moment(1.0)
+        self.desk.server.start()
+
+    def _kill_broker(self) -> None:
+        """Take away what only wakes: the database is looked at without it, too."""
+        assert self.desk.broker is not None
+        self._moment()
+        self.desk.broker.kill()
+        self._moment(2.0)
+        self.desk.broker.start()
+
+    def _kill_everything(self) -> None:
+        """Cut the power of the whole machine."""
+        if self.desk.server is not None:
+            self.desk.server.kill()
+        while self.desk.helpers:
+            self.desk.kill_worker()
+        self.desk.kill()
+        if self.desk.server is not None:
+            self.desk.server.start()
+
+    def _restart(self) -> None:
+        self.desk.restart()
+
+    def _stop_web(self) -> None:
+        """Let the web process stand still for longer than a provider waits and a lease lasts."""
+        with Stopped(self.desk.web()):
+            time.sleep(self._chance.uniform(4.5, 6.5))
+
+    def _stop_worker(self) -> None:
+        with Stopped([one.process.pid for one in self.desk.helpers]):
+            time.sleep(self._chance.uniform(4.5, 6.5))
+
+    def _stop_database(self) -> None:
+        assert self.desk.server is not None
+        with Stopped(family(self.desk.server)):
+            time.sleep(self._chance.uniform(3.5, 5.5))
+
+    # Lines
+
+    @contextmanager
+    def _line(self, proxy: Proxy | None) -> Iterator[Proxy]:
+        assert proxy is not None
+        try:
+            yield proxy
+        finally:
+            proxy.heal()
+
+    def _slow(self, proxy: Proxy | None) -> None:
+        with self._line(proxy) as line:
+            line.latency = self._chance.uniform(0.05, 0.4)
+            time.sleep(2.5)
+
+    def _stall(self, proxy: Proxy | None) -> None:
+        with self._line(proxy) as line:
+            line.stalled = True
+            time.sleep(self._chance.uniform(3.5, 5.0))
+
+    def _break(self, proxy: Proxy | None) -> None:
+        with self._line(proxy) as line:
+            line.most = self._chance.choice((400, 2_000, 20_000))
+            time.sleep(2.5)
+
+    def _refuse(self, proxy: Proxy | None) -> None:
+        with self._line(proxy) as line:
+            line.refuse()
+            time.sleep(self._chance.uniform(1.0, 2.5))
+
+    def _database_slow(self) -> None:
+        self._slow(self.desk.to_database)
+
+    def _database_stalled(self) -> None:
+        self._stall(self.desk.to_database)
+
+    def _database_reset(self) -> None:
+        self._break(self.desk.to_database)
+
+    def _database_refused(self) -> None:
+        self._refuse(self.desk.to_database)
+
+    def _provider_slow(self) -> None:
+        self._slow(self.desk.to_provider)
+
+    def _provider_stalled(self) -> None:
+        self._stall(self.desk.to_provider)
+
+    def _provider_reset(self) -> None:
+        self._break(self.desk.to_provider)
+
+    def _provider_refused(self) -> None:
+        self._refuse(self.desk.to_provider)
+
+    # The addon
+
+    def _addon_updated(self) -> None:
+        """Put the newer release on the running desk, then have the older one back."""
+        self.desk.lobby("addon", "install", str(self.zips["1.0.0"]))
+        self.desk.lobby("addon", "activate", "instagram")
+        self._moment(1.0)
+        self.desk.lobby("addon", "rollback", "instagram")
+
+    # The disk
+
+    def _disk_full(self) -> None:
+        """Fill the disk the data folder is on, for some seconds."""
+        filler = self.desk.data / "filler"
+        with filler.open("wb", buffering=0) as file:
+            with suppress(OSError):
+                while True:
+                    file.write(b"\0" * 65536)
+            time.sleep(self._chance.uniform(2.0, 4.0))
+        filler.unlink()
+
+
+def _ends_something(kind: str) -> bool:
+    return kind.startswith(("kill", "power"))

@@ -1,0 +1,1 @@
+"""A toy channel: what an addon looks like at its smallest."""

@@ -1,0 +1,67 @@
+"""The toy's hook implementations, nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Blueprint
+
+from host.sdk.cards import SettingsCard
+from host.sdk.hookspecs import hookimpl
+from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.webhooks import Receiver, WebhookRoute
+
+from . import events, pages, webhook
+from .channel import ToyChannel
+from .connect import card
+
+
+@hookimpl
+def register_channels() -> list[ToyChannel]:
+    return [ToyChannel()]
+
+
+@hookimpl
+def register_settings_cards() -> list[SettingsCard]:
+    return [card]
+
+
+@hookimpl
+def register_webhook_routes() -> list[WebhookRoute]:
+    return [WebhookRoute("webhook", "toy", webhook.authenticate, webhook.verify, max_body=64 * 1024)]
+
+
+@hookimpl
+def register_receivers() -> list[Receiver]:
+    return [Receiver("ear", "toy", events.listen)]
+
+
+@hookimpl
+def register_migrations() -> Migrations:
+    return Migrations(Path(__file__).resolve().parent.parent / "migrations")
+
+
+@hookimpl
+def register_admin_pages() -> list[AdminPage]:
+    return [AdminPage("Toy channel", "toy/settings.html", pages.overview)]
+
+
+@hookimpl
+def register_blueprints() -> list[Blueprint]:
+    return [pages.bp]
+
+
+@hookimpl
+def register_jobs() -> list[Job]:
+    return [Job("sweep", timedelta(hours=1), events.sweep)]
+
+
+@hookimpl
+def addon_activated() -> None:
+    events.note("activated")
+
+
+@hookimpl
+def addon_deactivated() -> None:
+    events.note("deactivated")

@@ -1,0 +1,32 @@
+"""What tests of the shell share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from host import db
+from host.accounts import throttle
+from tests.helpers import build_app
+
+
+@pytest.fixture(autouse=True)
+def _no_tries_counted() -> Iterator[None]:
+    throttle.reset()
+    yield
+    throttle.reset()
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Flask:
+    """The app of a desk reached over plain http, without addons."""
+    return build_app(data)
+
+
+@pytest.fixture
+def secure_desk(database: db.Database, data: Path) -> Flask:
+    """The app of a desk reached over https."""
+    return build_app(data, public_url="https://desk.example.com")

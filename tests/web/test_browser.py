@@ -1,0 +1,209 @@
+"""The shell in a real browser: widths, keyboard, themes, no script from a name, WCAG."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from host import db
+from host.accounts import invitations, setup
+from host.accounts.models import Role
+from tests.helpers import PASSWORD, build_app, join, make_user, make_workspace
+
+pytestmark = pytest.mark.browser
+
+CANARY = '"><svg onload=alert(1)> ' + "W" * 60
+
+
+@pytest.fixture
+def served(database: db.Database, data: Path) -> Iterator[tuple[Flask, str]]:
+    app = build_app(data)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield app, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def page(chromium: Any, served: tuple[Flask, str]) -> Iterator[Any]:
+    context = chromium.new_context(base_url=served[1], viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.troubles = []
+    page.on("pageerror", lambda error: page.troubles.append(str(error)))
+    page.on("dialog", lambda dialog: (page.troubles.append(dialog.message), dialog.dismiss()))
+    page.on(
+        "console",
+        lambda message: page.troubles.append(message.text) if "Content Security" in message.text else None,
+    )
+    yield page
+    context.close()
+
+
+def sign_in(page: Any, email: str) -> None:
+    page.goto("/login")
+    page.fill("#email", email)
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def make_people() -> tuple[int, str]:
+    workspace = make_workspace("Pottery " + "M" * 60)
+    owner = make_user("owner@example.com", "Mia", workspace=workspace, role=Role.OWNER, is_admin=True)
+    make_user("x@example.com", CANARY, workspace=workspace)
+    join(make_workspace("Studio"), owner)
+    token = db.write(
+        invitations.invite,
+        workspace_id=workspace,
+        email="q@example.com",
+        role=Role.AGENT,
+        invited_by=owner.id,
+    )
+    return workspace, token
+
+
+def pages_of(workspace: int) -> list[str]:
+    return [
+        "/account",
+        f"/w/{workspace}/settings/team",
+        f"/w/{workspace}/settings/general",
+        "/admin/workspaces",
+        "/admin/audit",
+        "/nothing",
+    ]
+
+
+def test_no_page_scrolls_sideways_on_a_phone_nor_runs_a_name(page: Any) -> None:
+    workspace, token = make_people()
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto(f"/invite/{token}")
+    sign_in(page, "owner@example.com")
+    for path in pages_of(workspace):
+        page.goto(path)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360, path
+        small = page.evaluate(
+            """[...document.querySelectorAll('a[href], button, summary, select')]
+              .filter(e => e.checkVisibility() && !e.classList.contains('skip'))
+              .map(e => [e.getBoundingClientRect(), e.outerHTML.slice(0, 90)])
+              .filter(([r]) => r.width < 24 || r.height < 24).map(([r, html]) => html)"""
+        )
+        assert small == [], path
+    assert page.troubles == []
+
+
+def test_the_main_navigation_is_at_the_bottom_of_a_phone_and_on_top_elsewhere(page: Any) -> None:
+    make_people()
+    sign_in(page, "owner@example.com")
+    for width, at_bottom in ((360, True), (859, True), (860, False), (1440, False)):
+        page.set_viewport_size({"width": width, "height": 780})
+        page.goto("/account")
+        top = page.evaluate("document.querySelector('.mainnav').getBoundingClientRect().top")
+        assert (top > 700) is at_bottom, width
+
+
+@pytest.mark.slow
+def test_every_page_holds_wcag_in_light_and_dark(page: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    workspace, token = make_people()
+    page.emulate_media(reduced_motion="reduce")  # colours in the middle of a transition are nobody's
+    options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+    found: list[str] = []
+    for path in ("/login", f"/invite/{token}"):
+        page.goto(path)
+        found += [
+            f"{path}: {v['id']} {v['nodes'][0]['html']}"
+            for v in Axe().run(page, options=options).response["violations"]
+        ]
+    sign_in(page, "owner@example.com")
+    for theme in ("light", "dark"):
+        for path in pages_of(workspace):
+            page.goto(path)
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            page.wait_for_function(f"document.documentElement.getAttribute('data-bs-theme') === '{theme}'")
+            violations = Axe().run(page, options=options).response["violations"]
+            found += [f"{theme} {path}: {v['id']} {v['nodes'][0]['html']}" for v in violations]
+    assert found == []
+
+
+def test_one_can_sign_in_and_out_by_keyboard_alone(page: Any) -> None:
+    make_people()
+    page.goto("/account")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.focus("#email")
+    page.keyboard.type("owner@example.com")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/account")
+    page.focus("summary[aria-label^='Your account']")
+    page.keyboard.press("Enter")
+    assert page.is_visible("text=Sign out")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.querySelectorAll('details[open]').length") == 0
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Enter")
+    page.locator(".menu-list button").last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/login")
+    assert page.troubles == []
+
+
+def test_the_theme_chosen_is_kept_before_and_after_login(page: Any) -> None:
+    make_people()
+    page.emulate_media(color_scheme="dark")
+    page.goto("/login")
+    theme = "document.documentElement.getAttribute('data-bs-theme')"
+    assert page.evaluate(theme) == "dark"
+    page.click("[data-theme-toggle]")
+    assert page.evaluate(theme) == "light"
+    page.reload()
+    assert page.evaluate(theme) == "light"
+    sign_in(page, "owner@example.com")
+    with page.expect_response("**/account/theme"):
+        page.click("[data-theme-toggle]")
+    page.context.clear_cookies(name="lobby-theme")
+    page.goto("/account")
+    assert page.input_value("#theme") == page.evaluate("document.documentElement.dataset.theme")
+
+
+def test_the_set_up_form_works_in_a_browser(page: Any) -> None:
+    token = setup.ensure_setup_token()
+    page.goto(f"/setup?token={token}")
+    for name, value in {
+        "name": "Mia Reuter",
+        "email": "mia@example.com",
+        "password": PASSWORD,
+        "again": PASSWORD,
+        "workspace": "Pottery",
+    }.items():
+        page.fill(f"#{name}", value)
+    page.click("button[type=submit] >> text=Set up the desk")
+    page.wait_for_url("**/w/*/**")
+    page.goto("/account")
+    assert page.is_visible("main >> text=mia@example.com")
+    assert page.troubles == []
+
+
+def test_an_invitation_link_can_be_copied(page: Any) -> None:
+    workspace, _ = make_people()
+    sign_in(page, "owner@example.com")
+    page.goto(f"/w/{workspace}/settings/team")
+    page.fill("#email", "new@example.com")
+    page.click("text=Make an invitation")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    link = page.input_value("#invite-link")
+    page.click("[data-copy]")
+    page.wait_for_selector("[data-copy] >> text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == link

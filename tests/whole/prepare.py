@@ -1,0 +1,87 @@
+"""Prepare an installation as its operator could: people, workspaces, an active addon, connected accounts.
+
+A program of its own, run beside or before the desk with the desk's environment; it reads what to make as JSON
+from its standard input and prints the ids of what it made. Where a test is about the pages that do this, it
+uses the pages instead.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host import config, db
+from host.accounts import members, passwords, users, workspaces
+from host.accounts.models import Role
+from host.addons import lifecycle
+from host.channels import connecting
+from host.sdk.cards import Connection, ConnectRequest
+from host.serving import HostApplication
+
+IDLE = {"HEAD", "OPTIONS"}
+
+
+def make_people(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Add the workspaces named and the people: email, name, admin, and roles by workspace."""
+    password = passwords.hashed(wanted["password"])
+
+    def use_case(session: Session) -> dict[str, Any]:
+        made = {name: workspaces.create(session, name, None).id for name in wanted["workspaces"]}
+        people = {}
+        for one in wanted["people"]:
+            user = users.create(
+                session, one["email"], one["name"], password, is_admin=one.get("admin", False)
+            )
+            people[one["email"]] = user.id
+            for name, role in one.get("roles", {}).items():
+                members.add(session, made[name], user.id, Role(role))
+        return {"workspaces": made, "people": people}
+
+    return db.write(use_case)
+
+
+def connect(application: HostApplication, wanted: dict[str, Any]) -> int:
+    """Connect one account as Save on its card does, checks with the provider included."""
+    generation = application.refresh()
+    card = generation.directory.card(wanted["channel"])
+    assert card is not None, wanted["channel"]
+    values = {field.name: "" for field in card.fields} | wanted["values"]
+    with generation.app.test_request_context():
+        made = card.connect(ConnectRequest(wanted["workspace"], None, values, lambda _external_id: None))
+    assert isinstance(made, Connection), made
+    account = connecting.save(workspace_id=wanted["workspace"], channel=wanted["channel"], connection=made)
+    with generation.app.test_request_context():
+        for action in card.actions:
+            if action.name in wanted.get("actions", {}):
+                action.run(account, wanted["actions"][action.name])
+    return account.id
+
+
+def main() -> None:
+    wanted = json.load(sys.stdin)
+    configuration = config.load()
+    configuration.data.mkdir(parents=True, exist_ok=True)
+    application = HostApplication(configuration)
+    told: dict[str, Any] = make_people(wanted) if "people" in wanted else {}
+    if "zip" in wanted:
+        release = lifecycle.install_file(configuration, Path(wanted["zip"]))
+        outcome = lifecycle.activate(configuration, release.slug, host=application)
+        assert outcome.ok, outcome
+    if wanted.get("routes"):
+        rules = application.refresh().app.url_map.iter_rules()
+        told["routes"] = [
+            f"{method} {rule.rule}"
+            for rule in rules
+            for method in sorted(rule.methods or ())
+            if method not in IDLE
+        ]
+    told["accounts"] = [connect(application, one) for one in wanted.get("connect", ())]
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

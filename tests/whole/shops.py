@@ -1,0 +1,110 @@
+"""Two workspaces on one desk, as the sandbox's world has them: Pottery alone, Studio with the Cafe."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.processes import CHECKOUT
+from tests.whole.rig import PASSWORD, Rig
+
+APP_ID = "1234567890123456"
+APP_SECRET = "5a9db0c05a9db0c05a9db0c05a9db0c0"
+SECOND_APP_ID = "6543210987654321"
+SECOND_APP_SECRET = "5a9db0c15a9db0c15a9db0c15a9db0c1"
+
+ADMIN = "ada@example.com"
+POTTERY_OWNER = "ola@example.com"
+POTTERY_AGENT = "ari@example.com"
+STUDIO_OWNER = "sam@example.com"
+STUDIO_AGENT = "sue@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A Page and its account, with a customer who may write to it."""
+
+    page: str
+    igid: str
+    token: str
+    secret: str
+    customer: str
+
+    @property
+    def verify_token(self) -> str:
+        return f"verify-{self.igid}"
+
+    @property
+    def pasted(self) -> dict[str, str]:
+        """Return what an owner types into the card."""
+        return {
+            "name": "",
+            "page_id": self.page,
+            "ig_user_id": self.igid,
+            "page_access_token": self.token,
+            "app_secret": self.secret,
+        }
+
+
+def _shop(number: int, name: str, secret: str, customer: str) -> Shop:
+    page = f"10000000000000{number}"
+    return Shop(page, f"1784140000000000{number}", f"EAASANDBOX{name}Long{page}", secret, customer)
+
+
+POTTERY = _shop(1, "Pottery", APP_SECRET, "1026000000000001")
+STUDIO = _shop(2, "Studio", APP_SECRET, "1026000000000011")
+CAFE = _shop(3, "Cafe", SECOND_APP_SECRET, "1026000000000021")
+
+
+def prepare(rig: Rig, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Make what *wanted* says (see ``prepare.py``) in the rig's installation; return the ids."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "prepare.py")],
+        cwd=CHECKOUT,
+        env=rig.environment,
+        input=json.dumps({"password": PASSWORD, **wanted}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return made
+
+
+def furnish(rig: Rig, addon_zip: Path) -> dict[str, Any]:
+    """Make both workspaces with their people and accounts; return the ids. The desk need not run."""
+    rig.lobby("migrate")
+    people = [
+        {"email": ADMIN, "name": "Ada Admin", "admin": True},
+        {"email": POTTERY_OWNER, "name": "Ola Owner", "roles": {"Pottery": "owner"}},
+        {"email": POTTERY_AGENT, "name": "Ari Agent", "roles": {"Pottery": "agent"}},
+        {"email": STUDIO_OWNER, "name": "Sam Owner", "roles": {"Studio": "owner"}},
+        {"email": STUDIO_AGENT, "name": "Sue Agent", "roles": {"Studio": "agent"}},
+    ]
+    made = prepare(rig, {"workspaces": ["Pottery", "Studio"], "people": people, "zip": str(addon_zip)})
+    pottery, studio = made["workspaces"]["Pottery"], made["workspaces"]["Studio"]
+    homes = ((pottery, POTTERY), (studio, STUDIO), (studio, CAFE))
+    asked = [
+        {
+            "channel": "instagram",
+            "workspace": home,
+            "values": shop.pasted,
+            "actions": {"verify-token": {"verify_token": shop.verify_token}},
+        }
+        for home, shop in homes
+    ]
+    made["accounts"] = prepare(rig, {"connect": asked})["accounts"]
+    return made
+
+
+def point_webhooks(rig: Rig) -> None:
+    """Register the running desk's address for both apps at the sandbox, verified as the dashboard does it."""
+    for app, shop in ((APP_ID, POTTERY), (SECOND_APP_ID, CAFE)):
+        body = {"callback_url": f"{rig.url}/addons/instagram/webhook", "verify_token": shop.verify_token}
+        rig.control("POST", "webhook", {**body, "app": app})

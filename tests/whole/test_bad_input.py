@@ -1,0 +1,592 @@
+"""Whatever is sent to the desk, it answers with a sentence: never a 500, never a trace, nothing half done."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_from_bytes
+
+import pytest
+import requests
+
+from demo.person import PageError, Person
+from tests.whole.rig import Rig, running, until
+from tests.whole.shops import ADMIN, POTTERY, POTTERY_OWNER, STUDIO, furnish, point_webhooks, prepare
+
+pytestmark = pytest.mark.slow
+
+TABLE = tomllib.loads((Path(__file__).parent / "matrix.toml").read_text())
+PLACE = re.compile(r"<(?:(\w+):)?(\w+)>")
+
+CARD = {
+    "name": "Pottery",
+    "page_id": POTTERY.page,
+    "page_name": "",
+    "ig_user_id": POTTERY.igid,
+    "ig_username": "",
+    "page_access_token": POTTERY.token,
+    "app_secret": POTTERY.secret,
+    "human_agent": "1",
+    "cut_long_text": "1",
+}
+INBOX = "/w/<int:workspace_id>/inbox/<int:conversation_id>"
+SETTINGS = "/w/<int:workspace_id>/settings"
+FIELDS: dict[str, dict[str, str]] = {
+    "/login": {"email": "nobody@example.com", "password": "wrong password", "next": "/account"},
+    "/logout": {},
+    "/setup": {
+        "token": "x",
+        "name": "X",
+        "email": "x@example.com",
+        "password": "x",
+        "again": "x",
+        "workspace": "X",
+    },
+    "/invite/<token>": {"name": "X", "password": "x", "again": "x"},
+    "/account/profile": {"name": "Ola", "theme": "auto", "locale": ""},
+    "/account/password": {"current": "x", "password": "y", "again": "z"},
+    "/account/confirm": {"password": "x", "next": "/account"},
+    "/account/theme": {"theme": "dark"},
+    "/notifications/read": {},
+    "/account/sessions/<int:session_id>/end": {},
+    "/w/<int:workspace_id>/uploads": {"file": "not a file", "account": "1"},
+    f"{INBOX}/reply": {
+        "text": "Hello",
+        "reply_key": "bad-input-reply",
+        "overflow": "split",
+        "upload": "x",
+        "reply_to": "1",
+        "quick_reply": "Red|RED",
+        "heart": "1",
+        "template": '{"elements": [{"title": "A lamp", "subtitle": "Brass"}]}',
+        "product": "1",
+        "own_post": "1",
+    },
+    f"{INBOX}/typing": {"on": "1"},
+    f"{INBOX}/messages/<int:message_id>/react": {"emoji": "\u2764\ufe0f"},
+    "/addons/instagram/deauthorize": {"signed_request": "a.b"},
+    "/addons/instagram/deletion": {"signed_request": "a.b"},
+    f"{INBOX}/note": {"text": "Hello", "reply_key": "bad-input-note"},
+    f"{INBOX}/overflow": {"text": "Hello", "overflow": "split"},
+    f"{INBOX}/read": {"until": "1"},
+    f"{INBOX}/assign": {"assignee": ""},
+    f"{INBOX}/close": {},
+    f"{INBOX}/reopen": {},
+    f"{INBOX}/erase": {"understood": "no"},
+    f"{INBOX}/messages/<int:message_id>/hide": {},
+    f"{INBOX}/messages/<int:message_id>/show_again": {},
+    f"{INBOX}/messages/<int:message_id>/check": {},
+    f"{INBOX}/messages/<int:message_id>/retry": {},
+    f"{INBOX}/messages/<int:message_id>/send_again": {},
+    f"{SETTINGS}/general": {"name": "Pottery"},
+    f"{SETTINGS}/team/invite": {"email": "guest@example.com", "role": "agent"},
+    f"{SETTINGS}/team/<int:user_id>/role": {"role": "agent"},
+    f"{SETTINGS}/team/<int:user_id>/remove": {},
+    f"{SETTINGS}/team/invitations/<int:invitation_id>/withdraw": {},
+    f"{SETTINGS}/channels/<channel>/new": {**CARD, "ig_user_id": "not a number"},
+    f"{SETTINGS}/channels/<channel>/settings": {
+        "facebook_app_id": "not a number",
+        "facebook_app_secret": "",
+        "instagram_app_id": "",
+        "instagram_app_secret": "",
+    },
+    f"{SETTINGS}/channels/<channel>/sign-in/<way>": {"account": "", "ability": "comments"},
+    f"{SETTINGS}/channels/sign-in/<uuid>": {"account": "17841400000000001"},
+    f"{SETTINGS}/channels/accounts/<int:account_id>": {**CARD, "page_id": "not a number"},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/files": {"way": "days", "days": "30"},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/actions/<name>": {"verify_token": "my-own-token"},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/diagnose": {},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/history": {},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/disconnect": {},
+    f"{SETTINGS}/api": {"name": "Shop", "scopes": "read"},
+    f"{SETTINGS}/api/<int:key_id>/revoke": {},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/messages": {"mark_seen": "1", "overflow": "split"},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/ice-breakers": {
+        "text-0-0": "Where are you?",
+        "value-0-0": "PLACE",
+        "locale-1": "not a language",
+    },
+    f"{SETTINGS}/channels/accounts/<int:account_id>/menu": {
+        "text-0-0": "Shop",
+        "does-0-0": "url",
+        "value-0-0": "not an address",
+    },
+    "/admin/workspaces": {"name": "New", "mine": "", "email": "nobody@example.com"},
+    "/admin/journal/<int:event_id>/replay": {},
+    "/admin/journal/replay": {"event": "1", "state": "dead", "q": "mid.1", "since": "2026-11-20T10:00"},
+    "/admin/addons/upload": {"zip": "not a file"},
+    "/admin/addons/<slug>/activate": {},
+    "/admin/addons/<slug>/deactivate": {},
+    "/admin/addons/<slug>/export": {},
+    "/admin/addons/<slug>/roll-back": {"to": "1.0.0"},
+    "/admin/addons/<slug>/uninstall": {"what": "purge", "name": "x"},
+    "/admin/addons/uploads/<int:release_id>/install": {},
+    "/admin/addons/uploads/<int:release_id>/discard": {},
+    "/addons/instagram/checklist": {"item": "live-mode", "done": "1"},
+}
+"""Every form of the desk with what somebody might type; secrets and ids right, one field wrong where it asks
+somebody outside."""
+
+ENDS_SOMETHING = re.compile(r"/(logout|end|remove|withdraw|disconnect|deactivate|discard|revoke)$")
+
+QUERIES = {
+    "/w/<int:workspace_id>/inbox": (
+        "view",
+        "status",
+        "channel",
+        "before",
+        "pane",
+        "write",
+    ),
+    INBOX: ("view", "status", "channel", "before", "pane", "write"),
+    f"{INBOX}/messages": ("before",),
+    "/w/<int:workspace_id>/inbox/list": ("view", "status", "channel", "before"),
+    "/w/<int:workspace_id>/inbox/updates": ("rows", "messages", "conversation", "head", "composer", "view"),
+    "/w/<int:workspace_id>/live/poll": ("after",),
+    "/w/<int:workspace_id>/media/<int:attachment_id>": ("download",),
+    "/admin/journal": ("state", "before", "channel", "page", "account", "since", "until", "q"),
+    "/admin/health": ("period", "channel"),
+    "/admin/audit": ("before", "page"),
+    "/login": ("next",),
+    "/setup": ("token",),
+}
+
+VALUES: dict[str, bytes] = {
+    "empty": b"",
+    "blank": b" \t\n",
+    "NUL": b"a\0b",
+    "lone surrogate": b"a\xed\xa0\x80b",
+    "half a character": b"caf\xc3",
+    "control characters": "a\x1b[31m\u202eb\u2028".encode(),
+    "large": b"x" * 900_000,
+    "too large": b"x" * 2_000_000,
+    "markup": b'"><svg onload=alert(1)>{{7*7}}',
+    "quotes": b"'; DROP TABLE users; --",
+    "negative": b"-1",
+    "huge number": b"9" * 400,
+    "out of range": b"9223372036854775808",
+    "float": b"1e309",
+    "other digits": "١٢٣".encode(),
+    "comma": b",,1,,",
+    "list": b"[1, 2]",
+    "emoji": "\U0001f3fa\U0001f468\u200d\U0001f469".encode(),
+}
+PATHS: dict[str, tuple[str, ...]] = {
+    "int": (
+        "0",
+        "-1",
+        "9223372036854775807",
+        "9223372036854775808",
+        "9" * 400,
+        "abc",
+        "1.5",
+        "%00",
+        "%FF",
+        "%D9%A1",
+    ),
+    "": ("%00", "%FF", "%ED%A0%80", "..", "%2e%2e%2f", "x" * 5000, "'", "instagram%00", "email", "nothing"),
+    "path": ("../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "%00", "%FF", "x" * 3000, ".", "//evil.example"),
+}
+
+
+@dataclass
+class Desk:
+    rig: Rig
+    ids: dict[str, Any]
+    people: dict[str, Person] = field(default_factory=dict)
+
+    def who(self, rule: str) -> str:
+        """Return who would use *rule*, so that a form is really looked at."""
+        if rule.startswith(("/admin", "/addons")):
+            return ADMIN
+        return "" if rule in {"/login", "/setup", "/invite/<token>"} else POTTERY_OWNER
+
+    def path(self, rule: str, **instead: str) -> str:
+        return PLACE.sub(lambda one: instead.get(one[2], str(self.ids[one[2]])), rule)
+
+    def ask(self, method: str, rule: str, path: str, **options: Any) -> requests.Response:
+        """Send a request with a CSRF token in its header; fail on a 500."""
+        person = self.people[self.who(rule)]
+        headers = {"X-CSRFToken": self.token(person), **options.pop("headers", {})}
+        answer = person.session.request(
+            method, self.rig.url + path, headers=headers, allow_redirects=False, timeout=30, **options
+        )
+        assert answer.status_code < 500, f"{method} {path[:200]}: {answer.status_code} {answer.text[:1500]}"
+        if not options.get("stream"):
+            assert "Traceback" not in answer.text
+        return answer
+
+    def token(self, person: Person) -> str:
+        if "csrf" not in vars(person):
+            person.open("/account" if "Sign out" in person.text else "/login")
+            vars(person)["csrf"] = person.forms[-1].values["csrf_token"]
+        return str(vars(person)["csrf"])
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[Desk]:
+    for rig in running(tmp_path_factory.mktemp("bad-input")):
+        made = furnish(rig, addon_zip)
+        rig.start()
+        point_webhooks(rig)
+        rig.control("POST", "dm", {"account": POTTERY.igid, "customer": POTTERY.customer, "text": "hello"})
+        look = partial(rig.rows, "SELECT id, conversation_id FROM messages")
+        message = until(look, "a message")[0]
+        desk = Desk(
+            rig,
+            {
+                "workspace_id": made["workspaces"]["Pottery"],
+                "conversation_id": message["conversation_id"],
+                "message_id": message["id"],
+                "attachment_id": 1,
+                "upload_id": "0" * 32,
+                "identity_id": 1,
+                "account_id": made["accounts"][0],
+                "user_id": made["people"]["ari@example.com"],
+                "invitation_id": 1,
+                "session_id": 1,
+                "release_id": 1,
+                "key_id": 1,
+                "event_id": 1,
+                "slug": "instagram",
+                "channel": "instagram",
+                "way": "facebook",
+                "uuid": "0123456789abcdef",
+                "name": "verify-token",
+                "filename": "lobby.css",
+                "token": "nobody-was-invited-with-this",
+            },
+        )
+        for email in ("", ADMIN, POTTERY_OWNER):
+            desk.people[email] = rig.person(email)
+        yield desk
+        assert "reference" not in rig.output, rig.output[-5000:]
+        assert "Traceback" not in rig.output, rig.output[-5000:]
+
+
+def forms() -> list[str]:
+    return [route.removeprefix("POST ") for route in TABLE if route.startswith("POST ")]
+
+
+def encoded(values: dict[str, bytes | list[bytes]]) -> str:
+    pairs = [
+        f"{quote(name)}={quote_from_bytes(one)}"
+        for name, given in values.items()
+        for one in (given if isinstance(given, list) else [given])
+    ]
+    return "&".join(pairs)
+
+
+def test_every_form_is_in_the_sweep() -> None:
+    assert sorted(FIELDS) == sorted(forms())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", [rule for rule in forms() if FIELDS[rule]])
+def test_a_form_takes_anything_in_its_fields(desk: Desk, rule: str) -> None:
+    path = desk.path(rule)
+    usual: dict[str, bytes] = {name: value.encode() for name, value in FIELDS[rule].items()}
+    as_form = {"headers": {"Content-Type": "application/x-www-form-urlencoded"}}
+    for name in usual:
+        rest: dict[str, Any] = {other: value for other, value in usual.items() if other != name}
+        for value in VALUES.values():
+            # The server hangs up on the rest of a body it refused; the next request needs a new connection.
+            last = {"Connection": "close"} if len(value) > 1_000_000 else {}
+            headers = {**as_form["headers"], **last}
+            desk.ask("POST", rule, path, data=encoded({**rest, name: value}), headers=headers)
+        desk.ask("POST", rule, path, data=encoded(rest), **as_form)
+        desk.ask("POST", rule, path, data=encoded({**rest, name: [b"one", b"two"]}), **as_form)
+        desk.ask(
+            "POST", rule, path, data=encoded({**rest, f"{name}[]": b"one", f"{name}[0]": b"x"}), **as_form
+        )
+        desk.ask("POST", rule, path, data={**rest}, files={name: ("name\x00.txt", b"\xff\xfe")})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", forms())
+def test_a_form_takes_any_kind_of_body(desk: Desk, rule: str) -> None:
+    path = desk.path(rule)
+    if ENDS_SOMETHING.search(path):
+        path = desk.path(
+            rule,
+            account_id="999999",
+            user_id="999999",
+            invitation_id="999999",
+            key_id="999999",
+            slug="nothing",
+        )
+        if path.endswith("/logout"):
+            return
+    usual = json.dumps(FIELDS[rule])
+    kinds = {
+        "application/json": usual,
+        "application/json; charset=nothing": "{",
+        "application/json; a=1": json.dumps({key: [1, {"a": None}] for key in FIELDS[rule]}),
+        "application/json; a=2": "[1, 2]",
+        "application/json; a=3": "7",
+        "text/plain": usual,
+        "multipart/form-data": usual,
+        "multipart/form-data; boundary=x": "--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x",
+        "multipart/form-data; boundary=y": '--y\r\nContent-Disposition: form-data; name="\xe9',
+        "application/x-www-form-urlencoded; charset=utf-7": "text=+AD4-",
+        "": "%%%=%&&&===",
+        "application/xml": "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><x>&e;</x>",
+    }
+    for kind, body in kinds.items():
+        desk.ask("POST", rule, path, data=body.encode(), headers={"Content-Type": kind})
+    desk.ask("POST", rule, path, data=("&".join(f"a{n}=1" for n in range(5000))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("route", sorted(TABLE))
+def test_an_address_takes_anything_in_its_places(desk: Desk, route: str) -> None:
+    method, _, rule = route.partition(" ")
+    for kind, name in PLACE.findall(rule):
+        for value in PATHS[kind]:
+            with desk.ask(method, rule, desk.path(rule, **{name: value}), stream=True) as answer:
+                if name not in {"filename", "slug", "channel", "way", "uuid"}:
+                    assert answer.status_code >= 300, f"{name} = {value[:40]} was taken"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", sorted(QUERIES))
+def test_an_address_takes_anything_after_its_question_mark(desk: Desk, rule: str) -> None:
+    for name in QUERIES[rule]:
+        for value in VALUES.values():
+            if len(value) < 5000:
+                desk.ask("GET", rule, f"{desk.path(rule)}?{name}={quote_from_bytes(value)}")
+        desk.ask("GET", rule, f"{desk.path(rule)}?{name}=1&{name}=2&{name}[]=3&{name}")
+        desk.ask("GET", rule, f"{desk.path(rule)}?{name}=" + ",".join(["1"] * 1000))
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
+def test_a_method_nobody_uses_is_refused(desk: Desk, method: str) -> None:
+    for rule in ("/login", "/account", INBOX):
+        assert desk.ask(method, rule, desk.path(rule)).status_code == 405
+
+
+def test_headers_nobody_sends_do_no_harm(desk: Desk) -> None:
+    odd = {
+        "Accept": "text/*;q=nan, \x80",
+        "Accept-Language": "x" * 5000,
+        "Cookie": "lobby=not.a.session; lobby=; =; lobby-theme=<script>",
+        "Last-Event-ID": "9" * 400,
+        "Range": "bytes=9-1,-,a-b",
+        "If-None-Match": '"',
+        "If-Modified-Since": "yesterday",
+        "X-Forwarded-For": "evil, ::::",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "gopher",
+        "Forwarded": "for=evil",
+        "Referer": "javascript:alert(1)",
+    }
+    for rule in (
+        "/login",
+        "/static/<path:filename>",
+        "/w/<int:workspace_id>/live/poll",
+        "/w/<int:workspace_id>/inbox",
+    ):
+        for name, value in odd.items():
+            answer = desk.ask("GET", rule, desk.path(rule), headers={name: value.encode("latin-1")})
+            assert "evil.example" not in answer.text + answer.headers.get("Location", "")
+
+
+# What was typed stays
+
+
+def test_a_reply_that_is_refused_keeps_its_text(desk: Desk) -> None:
+    owner = desk.people[POTTERY_OWNER]
+    for text, key, sentence in (
+        ("x" * 20_001, "kept-reply-1", "20,001|20001"),
+        ("Still here \U0001f3fa", "?", "."),
+    ):
+        form = {"text": text, "reply_key": key, "csrf_token": desk.token(owner)}
+        answer = owner.session.post(desk.rig.url + desk.path(f"{INBOX}/reply"), data=form, timeout=10)
+        assert 400 <= answer.status_code < 500
+        assert text in answer.text
+        assert re.search(sentence, answer.text)
+    assert (
+        desk.rig.value("SELECT COUNT(*) FROM messages WHERE text LIKE 'xxxx%' OR text LIKE 'Still here%'")
+        == 0
+    )
+
+
+def test_a_note_that_is_refused_keeps_its_text(desk: Desk) -> None:
+    owner = desk.people[POTTERY_OWNER]
+    form = {"text": "Keep this note", "reply_key": "?", "csrf_token": desk.token(owner)}
+    answer = owner.session.post(desk.rig.url + desk.path(f"{INBOX}/note"), data=form, timeout=10)
+    assert 400 <= answer.status_code < 500
+    assert "Keep this note" in answer.text
+
+
+def test_a_form_that_is_refused_keeps_what_was_typed_and_no_secret(desk: Desk) -> None:
+    owner = desk.people[POTTERY_OWNER]
+    owner.open(desk.path(f"{SETTINGS}/channels/instagram/new"))
+    with pytest.raises(PageError, match="answered 400"):
+        owner.press("Save and check", {"name": "Typed <name>", "page_id": "12", "page_access_token": "short"})
+    assert owner.forms[-1].values["name"] == "Typed <name>"
+    assert owner.forms[-1].values["page_id"] == "12"
+    assert owner.forms[-1].values["page_access_token"] == ""
+    owner.expect("An ID is a row of digits")
+    owner.open(desk.path(f"{SETTINGS}/team"))
+    with pytest.raises(PageError, match="answered 400"):
+        owner.press("Make an invitation", {"email": "not an address"})
+    assert any(form.values.get("email") == "not an address" for form in owner.forms)
+
+
+def test_wrong_credentials_are_told_beside_the_field_with_metas_words(desk: Desk) -> None:
+    owner = desk.people[POTTERY_OWNER]
+    right = {key: value for key, value in CARD.items() if key not in {"human_agent", "cut_long_text"}}
+    cases = {
+        "page_access_token": ("EAA" + "x" * 30, "Meta does not accept this token"),
+        "app_secret": ("0" * 31 + "a", "not the secret of the app"),
+        "page_id": (STUDIO.page, "Choosing another Page moves it there"),
+        "ig_user_id": (STUDIO.igid, "linked to another Instagram account"),
+    }
+    for name, (value, sentence) in cases.items():
+        owner.open(desk.path(f"{SETTINGS}/channels/instagram/new"))
+        with pytest.raises(PageError, match="answered 400"):
+            owner.press("Save and check", {**right, name: value})
+        owner.expect(sentence)
+        control = re.search(rf'<input[^>]*name="{name}"[^>]*>', owner.html)
+        assert control is not None
+        assert 'aria-invalid="true"' in control[0], f"the problem is not beside {name}"
+        if name in {"page_access_token", "app_secret"}:
+            owner.expect("Meta answered")
+
+
+# Zips, through the page
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as made:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o100644 << 16
+            made.writestr(info, content)
+    return target.getvalue()
+
+
+def _changed(change: Callable[[dict[str, bytes]], None]) -> Callable[[bytes], bytes]:
+    def make(good: bytes) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(good)) as old:
+            files = {name: old.read(name) for name in old.namelist()}
+        change(files)
+        return _zip(files)
+
+    return make
+
+
+def _manifest(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    def change(files: dict[str, bytes]) -> None:
+        assert old in files["addon.toml"]
+        files["addon.toml"] = files["addon.toml"].replace(old, new)
+
+    return _changed(change)
+
+
+def _add(name: str, content: bytes = b"x = 1\n") -> Callable[[bytes], bytes]:
+    return _changed(lambda files: files.update({name: content}))
+
+
+BAD_ZIPS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "no zip": (lambda good: b"This is a letter, not a zip.", "not a zip"),
+    "nothing": (lambda good: b"", "not a zip"),
+    "cut off": (lambda good: good[: len(good) // 2], "zip"),
+    "no manifest": (_changed(lambda files: files.pop("addon.toml")), "There is no addon.toml in it"),
+    "in a folder": (
+        _changed(lambda files: [files.update({f"x/{n}": files.pop(n)}) for n in list(files)]),  # type: ignore[func-returns-value]
+        "must be at the top of the zip",
+    ),
+    "zip slip": (_add("../../evil.py"), "is not allowed"),
+    "absolute": (_add("/tmp/evil.py"), "is not allowed"),
+    "backslash": (_add("..\\evil.py"), "is not allowed"),
+    "broken manifest": (_manifest(b"slug =", b"slug ="[:-1]), "addon.toml"),
+    "unknown key": (_manifest(b'slug = "instagram"', b'slug = "instagram"\nodd = 1'), "odd"),
+    "too large": (_add("static/large.css", b"x" * (20 * 1024 * 1024 + 100_000)), "larger than 20 MB"),
+}
+
+
+@pytest.mark.parametrize("kind", list(BAD_ZIPS))
+def test_a_bad_zip_is_refused_with_its_sentence_and_leaves_nothing(
+    desk: Desk, addon_zip: Path, kind: str
+) -> None:
+    make, sentence = BAD_ZIPS[kind]
+    before = {path for path in desk.rig.data.rglob("*") if "lobby.sqlite3" not in path.name}
+    releases = desk.rig.value("SELECT COUNT(*) FROM addon_releases")
+    admin = desk.people[ADMIN]
+    admin.open("/admin/addons")
+    with pytest.raises(PageError, match="answered 4"):
+        admin.press("Upload & Install", files={"zip": ("an addon.zip", make(addon_zip.read_bytes()))})
+    admin.expect(sentence)
+    assert desk.rig.value("SELECT COUNT(*) FROM addon_releases") == releases
+    after = {path for path in desk.rig.data.rglob("*") if "lobby.sqlite3" not in path.name}
+    assert after - before == set()
+    assert [row["state"] for row in desk.rig.rows("SELECT state FROM addons")] == ["active"]
+
+
+def test_an_addon_for_another_host_is_shown_and_cannot_be_installed(desk: Desk, addon_zip: Path) -> None:
+    """Its report is worth reading; installing it is refused, with a button or without."""
+    admin = desk.people[ADMIN]
+    admin.open("/admin/addons")
+    future = _manifest(b">=1.0,<2", b">=9.0,<10")(addon_zip.read_bytes())
+    admin.press("Upload & Install", files={"zip": ("future.zip", future)})
+    admin.expect(">=9.0,<10")
+    with pytest.raises(PageError, match="no button 'Install'"):
+        admin.press("Install")
+    release = int(admin.url.rsplit("/", 1)[1])
+    running_before = desk.rig.value("SELECT release_id FROM addons")
+    assert release != running_before
+    form = {"csrf_token": desk.token(admin)}
+    answer = admin.session.post(
+        f"{desk.rig.url}/admin/addons/uploads/{release}/install", data=form, timeout=10
+    )
+    assert ">=9.0,&lt;10" in answer.text.replace("&gt;", ">")
+    assert desk.rig.value("SELECT release_id FROM addons") == running_before
+    assert [row["state"] for row in desk.rig.rows("SELECT state FROM addons")] == ["active"]
+
+
+def test_a_file_larger_than_any_addon_is_refused_before_it_is_kept(desk: Desk) -> None:
+    admin = desk.people[ADMIN]
+    admin.open("/admin/addons")
+    with pytest.raises(PageError, match="answered 413"):
+        admin.press("Upload & Install", files={"zip": ("huge.zip", bytes(30 * 1024 * 1024))})
+
+
+def test_no_file_at_all_is_asked_for(desk: Desk) -> None:
+    admin = desk.people[ADMIN]
+    admin.open("/admin/addons")
+    admin.press("Upload & Install")
+    admin.expect("Choose the .zip")
+
+
+def test_what_the_sweep_wrote_is_shown_as_text(desk: Desk) -> None:
+    """Markup that got into names and messages is text on every page (ASVS 1.2.1)."""
+    bad = VALUES["markup"].decode()
+    mid = {"account": POTTERY.igid, "customer": POTTERY.customer, "text": bad}
+    desk.rig.control("POST", "dm", mid)
+    until(lambda: desk.rig.rows("SELECT 1 FROM messages WHERE text = ?", bad), "the message")
+    owner = desk.people[POTTERY_OWNER]
+    for path in ("/w/<int:workspace_id>/inbox", INBOX, f"{SETTINGS}/team", f"{SETTINGS}/channels"):
+        owner.open(desk.path(path))
+        assert "<svg onload" not in owner.html
+        assert ">49" not in owner.html
+    owner.open(desk.path(INBOX))
+    owner.expect(bad)
+
+
+def test_the_desk_still_works_after_all_that(desk: Desk) -> None:
+    made = prepare(desk.rig, {"workspaces": [], "people": []})
+    assert made["accounts"] == []
+    text = "after the storm"
+    desk.rig.control("POST", "dm", {"account": POTTERY.igid, "customer": POTTERY.customer, "text": text})
+    until(lambda: desk.rig.rows("SELECT 1 FROM messages WHERE text = ?", text), "a message")
