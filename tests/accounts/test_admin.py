@@ -10,7 +10,8 @@ from host.accounts import audit, members
 from host.accounts.models import Membership, Role, Workspace
 from tests.helpers import browser, client_for, make_user, make_workspace
 
-CANARY = '"><svg onload=alert(1)>{{7*7}}'
+# What a template engine would make of it is long enough to stand in no time and in no token by chance.
+CANARY = '"><svg onload=alert(1)>{{7*111111111}}'
 
 
 def test_an_admin_makes_a_workspace_and_invites_its_owner(desk: Flask) -> None:
@@ -108,7 +109,7 @@ def test_names_are_shown_as_text_wherever_they_stand(desk: Flask) -> None:
         page = client.get(path).text
         assert "<svg onload" not in page, path
         assert "&#34;&gt;&lt;svg onload=alert(1)&gt;" in page, path
-        assert "49" not in page.replace("{{7*7}}", "").split("<main", 1)[1].replace("&#34;", ""), path
+        assert "777777777" not in page, path
 
 
 def test_odd_values_in_any_field_are_no_server_error(desk: Flask) -> None:

@@ -168,7 +168,7 @@ VALUES: dict[str, bytes] = {
     "control characters": "a\x1b[31m\u202eb\u2028".encode(),
     "large": b"x" * 900_000,
     "too large": b"x" * 2_000_000,
-    "markup": b'"><svg onload=alert(1)>{{7*7}}',
+    "markup": b'"><svg onload=alert(1)>{{7*111111111}}',
     "quotes": b"'; DROP TABLE users; --",
     "negative": b"-1",
     "huge number": b"9" * 400,
@@ -579,7 +579,7 @@ def test_what_the_sweep_wrote_is_shown_as_text(desk: Desk) -> None:
     for path in ("/w/<int:workspace_id>/inbox", INBOX, f"{SETTINGS}/team", f"{SETTINGS}/channels"):
         owner.open(desk.path(path))
         assert "<svg onload" not in owner.html
-        assert ">49" not in owner.html
+        assert "777777777" not in owner.html
     owner.open(desk.path(INBOX))
     owner.expect(bad)
 
