@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from host import clock, db
 from host.channels import signing_in
-from host.delivery import forgetting, policy
+from host.delivery import forgetting, policy, refusals
 from host.delivery.models import EventState, InboundEvent, InboundRequest, Lane
 from host.delivery.spool import request_id
 from host.health import recording
@@ -34,7 +34,7 @@ class Housekeeping:
         self._blanked_events = 0
 
     def clean_up(self) -> None:
-        """Blank old bodies, remove old journal rows and idle lanes, and trim the live events."""
+        """Blank old bodies, remove old journal rows, idle lanes, counts and live events."""
         now = clock.now()
         self._blanked_requests = _walk(
             old_requests, blank_requests, self._blanked_requests, now - policy.RAW_KEPT
@@ -46,7 +46,10 @@ class Housekeeping:
             pass
         adopt_all()
         db.write(forgetting.look_again)
-        db.write(trim, now - policy.LIVE_KEPT)
+        while db.write(trim, now - policy.LIVE_KEPT, CHUNK) == CHUNK:
+            pass
+        while db.write(refusals.forget_a_day, now - policy.KEYS_KEPT):
+            pass
         db.write(signing_in.forget_old)
         while db.write(recording.prune):
             pass

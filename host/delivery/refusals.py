@@ -6,6 +6,7 @@ import logging
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -199,3 +200,13 @@ def read_counts(
         owner = int(account_key) if account_key else None
         found.append(RefusedCount(name, owner, reason, int(total), last_at, remote or ""))
     return found
+
+
+def forget_a_day(session: Session, before: datetime) -> int:
+    """Remove the counts of the oldest day before that of *before*; return how many there were."""
+    days = sa.select(sa.func.min(_table.c.day)).where(_table.c.day < before.date().isoformat())
+    oldest = session.scalar(days)
+    if oldest is None:
+        return 0
+    removed: Any = session.execute(sa.delete(_table).where(_table.c.day == oldest))
+    return int(removed.rowcount)

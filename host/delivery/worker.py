@@ -280,10 +280,13 @@ def drain(
     desks = _desks()
     done = 0
     for _ in range(limit):
-        claimed = [(desks[one], leases) for one in wanted if (leases := desks[one].claim())]
-        if not claimed:
+        before = done
+        for desk in (desks[one] for one in wanted):
+            # One direction after the other: what was claimed is worked on before anything else can fail.
+            leases = desk.claim()
+            if leases:
+                _work(leases, source, desk)
+                done += len(leases)
+        if done == before:
             return done
-        for desk, leases in claimed:
-            _work(leases, source, desk)
-            done += len(leases)
     raise RuntimeError(f"still not done after {limit} rounds")

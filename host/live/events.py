@@ -102,10 +102,12 @@ def newer(session: Session, after: int, limit: int) -> list[Event]:
     return [Event(*row) for row in session.execute(query)]
 
 
-def trim(session: Session, before: datetime) -> int:
-    """Delete events made before *before*; return how many."""
-    result = session.execute(sa.delete(LiveEvent).where(LiveEvent.created_at < before))
-    return int(result.rowcount)  # type: ignore[attr-defined]
+def trim(session: Session, before: datetime, most: int = 500) -> int:
+    """Delete up to *most* events made before *before*; return how many."""
+    old = sa.select(LiveEvent.id).where(LiveEvent.created_at < before).order_by(LiveEvent.created_at)
+    ids = session.scalars(old.limit(most)).all()
+    session.execute(sa.delete(LiveEvent).where(LiveEvent.id.in_(ids)))
+    return len(ids)
 
 
 def named(session: Session, ids: Sequence[int]) -> list[Event]:

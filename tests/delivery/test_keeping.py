@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from host import clock, db
 from host.accounts.models import AuditEntry
 from host.delivery import policy, refusals
 from host.delivery.housekeeping import Housekeeping
-from host.delivery.models import InboundEvent, InboundRequest, Lane
+from host.delivery.models import InboundEvent, InboundRequest
 from host.delivery.refusals import count_refusal, read_counts
 from host.live.models import LiveEvent
 from tests.delivery.conftest import Door
@@ -154,17 +155,45 @@ def test_an_event_that_still_waits_keeps_its_body(desk: Desk, door: Door, travel
 
 
 def test_much_to_remove_is_removed_in_small_writes(
-    desk: Desk, door: Door, travel: Travel, monkeypatch: pytest.MonkeyPatch
+    any_desk: Desk, door: Door, travel: Travel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("host.delivery.housekeeping.CHUNK", 7)
     for number in range(30):
-        door.receive(desk.account.id, f"m{number}", contact=f"c{number}")
-    desk.drain()
-    travel(timedelta(days=91))
-    Housekeeping().clean_up()
+        door.receive(any_desk.account.id, f"m{number}", contact=f"c{number}")
+    any_desk.drain()
+    keeper = Housekeeping()
+    changed: list[tuple[str, int]] = []
+
+    def note(_connection: Any, cursor: Any, statement: str, *_rest: object) -> None:
+        verb, *words = statement.replace('"', "").split()
+        if verb in {"UPDATE", "DELETE"} and cursor.rowcount:
+            changed.append((f"{verb} {words[verb == 'DELETE']}", cursor.rowcount))
+
+    engine = db.current().write_engine
+    sa.event.listen(engine, "after_cursor_execute", note)
+    travel(timedelta(days=31))
+    keeper.clean_up()
+    assert bodies() == ([None] * 30, [None] * 30)
+    travel(timedelta(days=60))
+    keeper.clean_up()
+    sa.event.remove(engine, "after_cursor_execute", note)
     assert bodies() == ([], [])
-    with db.read() as session:
-        assert session.scalar(sa.select(sa.func.count()).select_from(Lane)) == 0
+    assert any_desk.lanes() == []
+    tidied = dict.fromkeys(name for name, _count in changed)
+    for table in ("inbound_requests", "inbound_events"):
+        assert {f"UPDATE {table}", f"DELETE {table}"} <= set(tidied)
+    assert {"DELETE lanes", "DELETE live_events"} <= set(tidied)
+    assert max(count for _name, count in changed) == 7
+
+
+def test_counts_of_refusals_are_kept_as_long_as_keys(any_database: db.Database, travel: Travel) -> None:
+    for _ in range(3):
+        count_refusal("toy", None, "signature", "192.0.2.1")
+        refusals.flush()
+        travel(timedelta(days=40))
+    assert counts(days=365)[0][3] == 3
+    Housekeeping().clean_up()
+    assert counts(days=365)[0][3] == 2
 
 
 def test_idle_lanes_go_and_waiting_ones_stay(any_desk: Desk, door: Door) -> None:

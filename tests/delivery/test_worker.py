@@ -227,3 +227,22 @@ def test_what_the_dead_left_behind_at_start_is_taken_up(desk: Desk, start: Calla
     start(2)
     until(lambda: desk.state(message) == DeliveryState.UNKNOWN)
     assert len(desk.toy.sent) == 1
+
+
+def test_what_was_borrowed_is_given_back_where_claiming_the_other_direction_fails(
+    desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = lanes.claim
+
+    def fail(*_args: object, **_more: object) -> list[lanes.Lease]:
+        raise RuntimeError("the database went away between the two")
+
+    desk.reply("hi", desk.customer_wrote())
+    door.receive(desk.account.id, "a")
+    monkeypatch.setattr(lanes, "claim", fail)
+    with pytest.raises(RuntimeError, match="between the two"):
+        desk.drain()
+    door.receive(desk.account.id, "b")
+    monkeypatch.setattr(lanes, "claim", claim)
+    desk.drain()
+    assert {"a", "b"} <= set(desk.texts())
