@@ -13,6 +13,7 @@ import secrets
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -99,6 +100,10 @@ _GIVEN = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _path = logging.getLogger("lobby.path")
 
 
+Ids = Mapping[str, int | str | None]
+"""What a message goes by at one step, by name."""
+
+
 def begin_request(given: str = "") -> str:
     """Give the HTTP request this thread answers an id, *given* if it looks like one, and return it."""
     id_ = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
@@ -122,8 +127,23 @@ def follow(what: str, **ids: int | str | None) -> None:
     Numbers and words of ours only: the line holds nothing a customer or a provider wrote, so it is not
     searched for credentials. None is left out.
     """
-    if _path.isEnabledFor(logging.INFO):
-        _path.info(what, extra={"ids": {name: value for name, value in ids.items() if value is not None}})
+    follow_each(what, (ids,))
+
+
+def follow_each(what: str, steps: Sequence[Ids]) -> None:
+    """Write such a line for each of *steps*: messages that went the same way together.
+
+    They are one record, written at once: a record for each would cost as much as what is written about.
+    """
+    if steps and _path.isEnabledFor(logging.INFO):
+        _path.info(what, extra={"steps": steps})
+
+
+def _told(ids: Ids) -> Ids:
+    """Return those of *ids* there are, and that of the HTTP request this thread answers."""
+    told = {name: value for name, value in ids.items() if value is not None}
+    here = _http.get()
+    return {**told, "http_id": here} if here else told
 
 
 class Formatter(logging.Formatter):
@@ -136,10 +156,12 @@ class Formatter(logging.Formatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
-        ids = getattr(record, "ids", None)
-        if ids is not None:
-            told = {**ids, **({"http_id": _http.get()} if _http.get() else {})}
-            return " ".join([super().format(record), *(f"{name}={value}" for name, value in told.items())])
+        steps = getattr(record, "steps", None)
+        if steps is not None:
+            start = super().format(record)
+            return "\n".join(
+                " ".join([start, *(f"{name}={value}" for name, value in _told(ids).items())]) for ids in steps
+            )
         text = super().format(record)
         # Left on the record it would reach other handlers unredacted.
         record.exc_text = None
@@ -155,9 +177,11 @@ class JsonFormatter(Formatter):
             "level": record.levelname,
             "logger": record.name,
         }
-        ids = getattr(record, "ids", None)
-        line["message"] = record.getMessage() if ids is not None else redact(record.getMessage())
-        line.update(ids or {})
+        steps = getattr(record, "steps", None)
+        if steps is not None:
+            line["message"] = record.getMessage()
+            return "\n".join(json.dumps({**line, **_told(ids)}) for ids in steps)
+        line["message"] = redact(record.getMessage())
         if _http.get():
             line["http_id"] = _http.get()
         if record.exc_info:

@@ -297,22 +297,24 @@ def _record(session: Session, verdicts: Sequence[Verdict]) -> None:
 
 def _count(verdicts: Sequence[Verdict]) -> None:
     now = clock.now()
-    for one in verdicts:
-        conversation, message = one.made or (None, None)
-        logs.follow(
-            "tried" if one.state is EventState.PENDING else one.state.value,
-            event_id=one.event.id,
-            request_id=one.event.request_id,
-            conversation_id=conversation,
-            message_id=message,
-        )
+    steps: dict[EventState, list[logs.Ids]] = {}
     times: dict[tuple[str, EventState], list[timedelta]] = {}
     for one in verdicts:
+        conversation, message = one.made or (None, None)
+        step = {
+            "event_id": one.event.id,
+            "request_id": one.event.request_id,
+            "conversation_id": conversation,
+            "message_id": message,
+        }
+        steps.setdefault(one.state, []).append(step)
         if one.state is not EventState.PENDING:
             since = one.event.replayed_at or one.event.received_at
             times.setdefault((one.event.channel, one.state), []).append(now - since)
     for (channel, state), taken in times.items():
         recording.handled(channel, state, taken)
+    for state, together in steps.items():
+        logs.follow_each("tried" if state is EventState.PENDING else state.value, together)
 
 
 def _words(error: BaseException) -> str:

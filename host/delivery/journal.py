@@ -48,14 +48,23 @@ class JournalUnavailableError(Exception):
 class _Item:
     """A delivery whose caller waits for the commit."""
 
-    __slots__ = ("delivery", "done", "error", "rows")
+    __slots__ = ("delivery", "done", "error", "http", "rows")
 
     def __init__(self, delivery: Delivery, prepared: rows.Rows) -> None:
         self.delivery = delivery
         self.rows = prepared
         self.error: BaseException | None = None
+        self.http = logs.http()
         self.done = threading.Lock()
         self.done.acquire()
+
+    def step(self) -> logs.Ids:
+        """Return what the delivery goes by in the log."""
+        return {
+            "request_id": self.delivery.id,
+            "events": len(self.delivery.envelopes),
+            "http_id": self.http or None,
+        }
 
 
 class Journal:
@@ -157,8 +166,6 @@ class Journal:
             if not is_away(item.error):
                 raise JournalUnavailableError("the database refused the request") from item.error
             self._keep(delivery)
-        else:
-            logs.follow("received", request_id=delivery.id, events=len(delivery.envelopes))
 
     def _is_away(self) -> bool:
         """Tell whether the database failed a moment ago, or has been busy with one batch for too long."""
@@ -200,6 +207,7 @@ class Journal:
                     item.done.release()
             stored = [item for item in items if item.error is None]
             _count(item.rows for item in stored)
+            logs.follow_each("received", [item.step() for item in stored])
             if any(item.rows.lanes for item in stored):
                 self._wake(wakeups.IN)
 

@@ -82,11 +82,12 @@ def sent(channel: str, outcome: Outcome) -> None:
 
 def took(metric: Metric, channel: str, times: Collection[timedelta]) -> None:
     """Count how long something took, each of *times*."""
+    lasted = [max(one / _MILLISECOND, 0.0) for one in times]
+    classes = Counter(durations.label(one) for one in lasted)
     with _lock:
-        for one in times:
-            milliseconds = max(one / _MILLISECOND, 0.0)
-            _add(metric, channel, durations.label(milliseconds), 1)
-            _add(metric, channel, durations.SUM, round(milliseconds))
+        for label, number in classes.items():
+            _add(metric, channel, label, number)
+        _add(metric, channel, durations.SUM, round(sum(lasted)))
 
 
 def peak(metric: Metric, channel: str, label: str, value: int) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import threading
+from collections import Counter
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -55,6 +56,8 @@ class Hub:
         self._people: dict[int, dict[Stream, None]] = {}
         """By person, all of them, the oldest first."""
         self._count = 0
+        self._watched: Counter[int] = Counter()
+        """By workspace, how many streams there are."""
         self._lock = threading.Lock()
         self._awake = threading.Event()
         self._stopping = threading.Event()
@@ -121,6 +124,7 @@ class Hub:
             own = self._people.setdefault(user_id, {})
             own[stream] = None
             self._count += 1
+            self._watched[workspace_id] += 1
             surplus = list(own)[:-PER_USER]
         for oldest in surplus:
             self.unsubscribe(oldest)
@@ -158,6 +162,9 @@ class Hub:
             self._remove(self._held, stream.workspace_id, stream)
             if self._remove(self._people, stream.user_id, stream):
                 self._count -= 1
+                self._watched[stream.workspace_id] -= 1
+                if not self._watched[stream.workspace_id]:
+                    del self._watched[stream.workspace_id]
 
     @staticmethod
     def _remove(groups: dict[int, dict[Stream, None]], key: int, stream: Stream) -> bool:
@@ -226,9 +233,9 @@ class Hub:
         return len(new) == BATCH
 
     def _deliver(self, changes: Sequence[Event]) -> None:
-        if self._count:
-            for event in changes:
-                _follow(event)
+        watched = self._watched
+        shown = [one for one in changes if one.topic in _FOLLOWED and one.workspace_id in watched]
+        logs.follow_each("shown", [_step(one) for one in shown])
         # Each frame is made once, however many browsers it goes to.
         batch = [(event.workspace_id, event.id, event.frame()) for event in changes]
         with self._lock:
@@ -242,13 +249,11 @@ class Hub:
         self._stopping.wait(PAUSE_SECONDS + count * PAUSE_SECONDS_EACH if count else IDLE_PAUSE_SECONDS)
 
 
-def _follow(event: Event) -> None:
-    """Write down which message goes to the browsers."""
-    if event.topic in _FOLLOWED:
-        ids = json.loads(event.payload)
-        logs.follow(
-            "shown",
-            live_id=event.id,
-            message_id=ids.get("message"),
-            conversation_id=ids.get("conversation"),
-        )
+def _step(event: Event) -> logs.Ids:
+    """Return what a message that goes to the browsers goes by in the log."""
+    ids = json.loads(event.payload)
+    return {
+        "live_id": event.id,
+        "message_id": ids.get("message"),
+        "conversation_id": ids.get("conversation"),
+    }

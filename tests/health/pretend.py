@@ -42,7 +42,9 @@ def counts(session: Session, accounts: dict[str, list[int]], *, every: int = 5, 
             sent = came // 3
             add(minute, Metric.SENDS, channel, Outcome.SENT, sent)
             add(minute, Metric.SENDS, channel, Outcome.RETRIED, chance.choice((0, 0, 1, sent // 8)))
-            add(minute, Metric.SENDS, channel, Outcome.FAILED, 1 if chance.random() < 0.03 else 0)
+            # None lately: whether the last hour was a good one is not to depend on the time of day.
+            failed = chance.random() < 0.03 and minute < last - 120
+            add(minute, Metric.SENDS, channel, Outcome.FAILED, int(failed))
             add(minute, Metric.SENDS, channel, Outcome.UNCONFIRMED, 1 if chance.random() < 0.02 else 0)
             for _ in range(came if minute % 15 < every else 0):
                 milliseconds = chance.lognormvariate(3.2, 0.5) * (200 if away else 1)

@@ -198,7 +198,7 @@ def test_json_is_one_object_on_a_line_with_nothing_secret_in_it() -> None:
             raise RuntimeError(f"Bearer {TOKEN}")
         except RuntimeError:
             log.exception("it failed")
-        log.info("applied", extra={"ids": {"event_id": 7}})
+        log.info("applied", extra={"steps": [{"event_id": 7}]})
     finally:
         logs.end_request()
         log.removeHandler(handler)
