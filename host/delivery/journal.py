@@ -60,11 +60,8 @@ class _Item:
 
     def step(self) -> logs.Ids:
         """Return what the delivery goes by in the log."""
-        return {
-            "request_id": self.delivery.id,
-            "events": len(self.delivery.envelopes),
-            "http_id": self.http or None,
-        }
+        delivery, http = self.delivery, self.http or None
+        return {"request_id": delivery.id, "events": len(delivery.envelopes), "http_id": http}
 
 
 class Journal:
