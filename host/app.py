@@ -183,9 +183,11 @@ def _register_addons(app: Flask, generation: Generation, csrf: CSRFProtect) -> N
     guarded = {blueprint.name for _, blueprint in generation.blueprints}
     for slug, blueprint in generation.blueprints:
         app.register_blueprint(blueprint, url_prefix=f"/addons/{slug}")
+        release = generation.manifests[slug].version
         for endpoint, view in list(app.view_functions.items()):
             if endpoint.startswith(f"{blueprint.name}."):
-                app.view_functions[endpoint] = watch.of_process().watched(slug, f"page {endpoint}", view)
+                watched = watch.of_process().watched(slug, release, f"page {endpoint}", view)
+                app.view_functions[endpoint] = watched
     for rule in app.url_map.iter_rules():
         # Called by a provider's servers, not by a browser with a cookie; such a view believes signatures.
         if rule.rule in generation.public_paths:

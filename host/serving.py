@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from host import counters, db, guard, logs, secrets, storage
+from host.addons import calls, lifecycle, loader, parking, watch
 from host.addons import generation as generations
-from host.addons import lifecycle, loader, parking, watch
 from host.addons.generation import Generation
 from host.addons.jobs import JobRunner
 from host.addons.store import Release
@@ -79,7 +79,9 @@ class HostApplication:
         )
         self._front = WebhookFront(config, self.journal)
         self._probes = Probes(config, self.state)
-        self._heartbeat = Heartbeat(lambda: self._current.number, config.workers, config.data / "spool")
+        self._heartbeat = Heartbeat(
+            lambda: self._current.number, config.workers, config.data / "spool", beside=calls.Sharing()
+        )
         self._building = threading.Lock()
         self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
         self._started = False
@@ -201,6 +203,7 @@ class HostApplication:
             self._announcer.start()
         self._started = True
         watch.of_process().on_broken = self._quarantine
+        watch.of_process().on_fault = self._heartbeat.soon
         if web:
             self._listen(self._current)
             self.services.hub.start()
@@ -212,7 +215,7 @@ class HostApplication:
         if not self._started:
             return
         self._started = False
-        watch.of_process().on_broken = None
+        watch.of_process().on_broken = watch.of_process().on_fault = None
         self._jobs.stop()
         if self._web:
             self.services.hub.stop()

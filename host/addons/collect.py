@@ -67,15 +67,16 @@ def register(manager: pluggy.PluginManager, slug: str, plugin: object) -> None:
         ) from error
 
 
-def call(manager: pluggy.PluginManager, slug: str, hook: str) -> list[Any]:
-    """Call *hook* of the addon *slug* alone and return what its implementations returned.
+def call(manager: pluggy.PluginManager, manifest: Manifest, hook: str) -> list[Any]:
+    """Call *hook* of the addon of *manifest* alone and return what its implementations returned.
 
     :raises AddonError: for whatever it raises, even an attempt to end the process.
     """
+    slug = manifest.slug
     others = [plugin for name, plugin in manager.list_name_plugin() if name != slug and plugin is not None]
     caller = manager.subset_hook_caller(hook, others)
     try:
-        with watch.of_process().timing(slug, hook):
+        with watch.of_process().timing(slug, manifest.version, hook):
             result = caller()
     except GeneratorExit:
         raise
@@ -97,7 +98,7 @@ def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> 
 
     def many(hook: str, kind: type) -> tuple[Any, ...]:
         items: list[Any] = []
-        for returned in call(manager, slug, hook):
+        for returned in call(manager, manifest, hook):
             if isinstance(returned, str | bytes) or not isinstance(returned, Sequence):
                 raise _wrong(hook, f"returned {type(returned).__name__} instead of a list")
             items.extend(returned)
@@ -107,7 +108,7 @@ def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> 
         return tuple(items)
 
     migrations: Migrations | None = None
-    for returned in call(manager, slug, "register_migrations"):
+    for returned in call(manager, manifest, "register_migrations"):
         if not isinstance(returned, Migrations):
             raise _wrong("register_migrations", f"returned {type(returned).__name__} instead of Migrations")
         migrations = returned

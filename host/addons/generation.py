@@ -85,7 +85,7 @@ class Generation:
 
         :raises AddonError: for whatever it raises.
         """
-        return collecting.call(self.plugins, slug, hook)
+        return collecting.call(self.plugins, self.manifests[slug], hook)
 
     def webhook(self, path: str) -> tuple[str, WebhookRoute, str | None] | None:
         """Return the addon, the route and the account segment that *path* names, or None."""
@@ -258,7 +258,9 @@ class _Builder:
             loaded = load()
             collecting.register(self.manager, slug, loaded.plugin)
             try:
-                found = watching.watched(collecting.collect(self.manager, manifest, loaded.folder))
+                found = watching.watched(
+                    collecting.collect(self.manager, manifest, loaded.folder), manifest.version
+                )
                 self._check_neighbours(found)
             except AddonError:
                 self.manager.unregister(name=slug)

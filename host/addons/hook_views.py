@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, render_template
@@ -10,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
 from host import navigation
-from host.addons import watch
+from host.addons import calls as counted
 from host.addons.generation import Generation
-from host.addons.watch import Seen
+from host.addons.watch import Key, Series
 from host.addons.watching import METHODS
 from host.sdk import hookspecs
 from host.web import admin_required, generation
@@ -47,6 +48,19 @@ _HANDED_OVER = {
 
 
 @dataclass(frozen=True, slots=True)
+class Calls:
+    """What was called of one release of an addon, for the page.
+
+    :param release: its version.
+    """
+
+    slug: str
+    release: str
+    what: str
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
 class Hook:
     """One hook, for the page.
 
@@ -58,7 +72,7 @@ class Hook:
     name: str
     about: str
     addons: tuple[tuple[str, str], ...]
-    calls: tuple[Seen, ...]
+    calls: tuple[Calls, ...]
 
 
 def hook_of(what: str) -> str:
@@ -66,11 +80,15 @@ def hook_of(what: str) -> str:
     return _HANDED_OVER.get(what) or _HANDED_OVER.get(what.partition(" ")[0], what)
 
 
-def hooks(running: Generation) -> list[Hook]:
-    """Return every hook, in the order they are declared."""
-    seen: dict[str, list[Seen]] = {}
-    for one in watch.of_process().seen():
-        seen.setdefault(hook_of(one.what), []).append(one)
+def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
+    """Return every hook, in the order they are declared, with what was *seen* of it.
+
+    Of an addon that runs, other releases are left out: they are gone, or about to be.
+    """
+    called: dict[str, list[Calls]] = {}
+    for (slug, release, what), series in seen.items():
+        if slug not in running.manifests or running.manifests[slug].version == release:
+            called.setdefault(hook_of(what), []).append(Calls(slug, release, what, series))
     found = []
     for name, spec in inspect.getmembers(hookspecs, inspect.isfunction):
         if not hasattr(spec, f"{hookspecs.PROJECT}_spec"):
@@ -81,7 +99,9 @@ def hooks(running: Generation) -> list[Hook]:
             for slug, manifest in sorted(running.manifests.items())
             if slug in implementing
         )
-        calls = sorted(seen.get(name, ()), key=lambda one: (one.what != name, one.what, one.slug))
+        calls = sorted(
+            called.get(name, ()), key=lambda one: (one.what != name, one.what, one.slug, one.release)
+        )
         found.append(Hook(name, str(ABOUT[name]), addons, tuple(calls)))
     order = list(vars(hookspecs))
     return sorted(found, key=lambda hook: order.index(hook.name))
@@ -91,4 +111,5 @@ def hooks(running: Generation) -> list[Hook]:
 @admin_required
 def index() -> ResponseReturnValue:
     """Show every hook with its implementations, their times and their last error."""
-    return render_template("addons/hooks.html", hooks=hooks(generation()), since=watch.of_process().since)
+    since, seen = counted.everywhere()
+    return render_template("addons/hooks.html", hooks=hooks(generation(), seen), since=since)

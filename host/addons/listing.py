@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from flask_babel import ngettext
 
 import host as host_package
 from host import clock, db
-from host.addons import health, keys, parking, trust, watch
+from host.addons import calls, health, keys, parking, trust
 from host.addons.generation import Generation
 from host.addons.health import Health
 from host.addons.manifest import Manifest
@@ -22,7 +22,7 @@ from host.addons.records import Card, installed
 from host.addons.states import OPERATIONS, STATES
 from host.addons.store import Release
 from host.addons.trust import Standing
-from host.addons.watch import Seen
+from host.addons.watch import Key, Series
 from host.channels.models import AccountState, ChannelAccount
 from host.config import Config
 
@@ -43,7 +43,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class LastFault:
-    """What went wrong in the addon's code last, in this process, within a day.
+    """What went wrong in the code of this release last, in any process, within a day.
 
     :param sentence: what did not work, in plain words.
     :param detail: the place in its code, its own words, and the releases it was with.
@@ -92,14 +92,14 @@ def cards(config: Config, generation: Generation) -> list[Shown]:
     """Return every installed addon as it stands in *generation*, by name."""
     found = installed()
     trusted, waiting, uses, day = trust.load(config), parking.counts(), _uses(), health.of_last_day()
-    faults = _faults()
+    _since, seen = calls.everywhere()
     return [
         _shown(
             card,
             generation,
             _together([uses[one] for one in card.manifest.channels if one in uses]),
             health.of(card.manifest.channels, day),
-            _last_fault(card, faults.get(card.slug)),
+            _last_fault(card, seen),
             trust.of(config, card.release, trust=trusted),
             waiting.get(card.slug, 0),
         )
@@ -134,39 +134,35 @@ _WORDS = {
 """What a function is counted under -> what it means when it fails."""
 
 
-def _faults() -> dict[str, Seen]:
-    """Return the latest fault of each addon in this process, within a day, by slug."""
+def _last_fault(card: Card, seen: Mapping[Key, Series]) -> LastFault | None:
     since = clock.now() - timedelta(hours=health.HOURS)
-    latest: dict[str, Seen] = {}
-    for one in watch.of_process().seen():
-        if one.last_fault_at is None or one.last_fault_at < since:
-            continue
-        other = latest.get(one.slug)
-        if other is None or other.last_fault_at is None or other.last_fault_at < one.last_fault_at:
-            latest[one.slug] = one
-    return latest
-
-
-def _last_fault(card: Card, seen: Seen | None) -> LastFault | None:
-    if seen is None or seen.last_fault_at is None:
+    latest = [
+        (series.last_fault_at, what, series)
+        for (slug, release, what), series in seen.items()
+        if (slug, release) == (card.slug, card.version)
+        and series.last_fault_at is not None
+        and series.last_fault_at >= since
+    ]
+    if not latest:
         return None
-    kind, _space, name = seen.what.partition(" ")
-    if seen.what in _WORDS:
-        sentence = str(_WORDS[seen.what])
+    at, what, series = max(latest, key=lambda one: one[0])
+    kind, _space, name = what.partition(" ")
+    if what in _WORDS:
+        sentence = str(_WORDS[what])
     elif kind == "job":
         sentence = _("Its periodic work “%(name)s” failed.", name=name)
     elif kind == "page":
         sentence = str(_WORDS["page"])
     else:
-        sentence = _("Its code failed in “%(name)s”.", name=seen.what)
+        sentence = _("Its code failed in “%(name)s”.", name=what)
     often = _(
-        "%(what)s: %(faults)s of %(calls)s calls since this process began",
-        what=seen.what,
-        faults=seen.faults,
-        calls=seen.calls,
+        "%(what)s: %(faults)s of %(calls)s calls failed",
+        what=what,
+        faults=series.faults,
+        calls=series.calls,
     )
     releases = f"addon {card.version} · host {host_package.__version__}"
-    return LastFault(sentence, seen.last_fault_at, f"{seen.last_error}\n{often}\n{releases}")
+    return LastFault(sentence, at, f"{series.last_error}\n{often}\n{releases}")
 
 
 def _uses() -> dict[str, Use]:

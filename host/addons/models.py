@@ -108,6 +108,18 @@ class Addon(Base):
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class AddonCalls(Base):
+    """How the addons' code fared in one process, which writes it again when it changed. One that was not
+    written for long is of a process that ended; :mod:`host.addons.calls`."""
+
+    __tablename__ = "addon_calls"
+
+    process: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    written_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    counted: Mapped[str] = mapped_column(LongText)
+    """JSON."""
+
+
 class ParkedRequest(Base):
     """A webhook request nobody could decide on yet, for its addon does not run: as it came, unverified."""
 

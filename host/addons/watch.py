@@ -1,8 +1,11 @@
 """What the code of addons costs and how it fares: every call timed, every fault counted, in this process.
 
-Calls are kept by addon and by what was called: a hook, or a function a hook handed over. Some kinds are
-also held against the addon: those whose faults hurt more than the addon itself. Many of them within a short
-time mean that the desk is better off without it for now (:data:`LIMIT`, :data:`WINDOW_SECONDS`).
+Calls are kept by release of an addon and by what was called: a hook, or a function a hook handed over. What
+other processes saw is in :mod:`host.addons.calls`.
+
+Some kinds are also held against the addon: those whose faults hurt more than the addon itself. Many of them
+within a short time mean that the desk is better off without it for now (:data:`LIMIT`,
+:data:`WINDOW_SECONDS`).
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ from __future__ import annotations
 import bisect
 import functools
 import logging
+import os
 import threading
 import time
-from collections import deque
+import uuid
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,10 +30,14 @@ from werkzeug.exceptions import HTTPException
 from host import clock
 from host.addons.failures import last_lines
 from host.errors import LobbyError
+from host.logs import redact
 
 log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Key = tuple[str, str, str]
+"""Slug and version of an addon, and what was called."""
 
 LIMIT = 5
 WINDOW_SECONDS = 300.0
@@ -43,9 +52,9 @@ _STEPS = [1e-6 * 10 ** (n / 5) for n in range(41)]
 
 
 class Series:
-    """The calls of one kind."""
+    """The calls of one kind. Times in seconds."""
 
-    __slots__ = ("_classes", "calls", "faults", "last_error", "last_fault_at", "most", "recent", "total")
+    __slots__ = ("calls", "classes", "faults", "last_error", "last_fault_at", "most", "recent", "total")
 
     def __init__(self) -> None:
         self.calls = self.faults = 0
@@ -54,20 +63,33 @@ class Series:
         self.last_fault_at: datetime | None = None
         self.recent: deque[tuple[float, bool]] = deque(maxlen=4 * LIMIT)
         """When the last calls were, and whether each was a fault."""
-        self._classes = [0] * (len(_STEPS) + 1)
+        self.classes: Counter[int] = Counter()
+        """How many calls took how long: by place in the classes of times."""
 
     def add(self, seconds: float) -> None:
         self.calls += 1
         self.total += seconds
         self.most = max(self.most, seconds)
-        self._classes[bisect.bisect_left(_STEPS, seconds)] += 1
+        self.classes[bisect.bisect_left(_STEPS, seconds)] += 1
+
+    def take_in(self, other: Series) -> None:
+        """Add the calls of *other*, which another process counted."""
+        self.calls += other.calls
+        self.faults += other.faults
+        self.total += other.total
+        self.most = max(self.most, other.most)
+        self.classes.update(other.classes)
+        if other.last_fault_at is not None and (
+            self.last_fault_at is None or self.last_fault_at < other.last_fault_at
+        ):
+            self.last_error, self.last_fault_at = other.last_error, other.last_fault_at
 
     def share(self, part: float) -> float:
         """Return the time, in seconds, within which *part* of the calls (0 to 1) ended."""
         wanted, seen = part * self.calls, 0
-        for place, count in enumerate(self._classes):
-            seen += count
-            if seen >= wanted and count:
+        for place in sorted(self.classes):
+            seen += self.classes[place]
+            if seen >= wanted:
                 return min(_STEPS[place], self.most) if place < len(_STEPS) else self.most
         return 0.0
 
@@ -77,22 +99,6 @@ class Series:
         return sum(recent) >= LIMIT and 2 * sum(recent) >= len(recent)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One kind of call of one addon, for a page. Times in seconds."""
-
-    slug: str
-    what: str
-    calls: int
-    faults: int
-    mean: float
-    p50: float
-    p99: float
-    most: float
-    last_error: str
-    last_fault_at: datetime | None
-
-
 @dataclass(slots=True)
 class Watch:
     """The calls of one process."""
@@ -100,48 +106,63 @@ class Watch:
     since: datetime = field(default_factory=clock.now)
     on_broken: Callable[[str, str, str], None] | None = None
     """Called as ``on_broken(slug, what, error)``, in a thread of its own, when an addon broke."""
-    _series: dict[tuple[str, str], Series] = field(default_factory=dict)
+    on_fault: Callable[[], None] | None = None
+    """Called after each fault. Must not wait."""
+    _id: tuple[int, str] = (0, "")
+    """A process, and its id."""
+    _series: dict[Key, Series] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, slug: str, what: str, seconds: float, error: BaseException | None = None) -> None:
-        """Count one call."""
+    @property
+    def id(self) -> str:
+        """Return what this process is called in the database. Another one after a fork."""
+        if self._id[0] != os.getpid():
+            self._id = (os.getpid(), uuid.uuid4().hex)
+        return self._id[1]
+
+    def note(
+        self, slug: str, release: str, what: str, seconds: float, error: BaseException | None = None
+    ) -> None:
+        """Count one call of the version *release* of an addon."""
         fault = error is not None and is_fault(error)
         now = time.monotonic()
         with self._lock:
-            series = self._series.get((slug, what))
+            series = self._series.get((slug, release, what))
             if series is None:
-                series = self._series[slug, what] = Series()
+                series = self._series[slug, release, what] = Series()
             series.add(seconds)
             series.recent.append((now, fault))
             if not fault:
                 return
             assert error is not None
             series.faults += 1
-            series.last_error = last_lines(error)[:500]
+            series.last_error = redact(last_lines(error))[:500]
             series.last_fault_at = clock.now()
             broken = what in HELD_AGAINST and series.is_broken(now)
             if broken:
                 series.recent.clear()
             words = series.last_error
+        if self.on_fault is not None:
+            self.on_fault()
         if broken and self.on_broken is not None:
             log.error("addon %s keeps failing in %s: %s", slug, what, words)
             arguments = (slug, what, words)
             threading.Thread(target=self.on_broken, args=arguments, name="quarantine", daemon=True).start()
 
     @contextmanager
-    def timing(self, slug: str, what: str) -> Iterator[None]:
+    def timing(self, slug: str, release: str, what: str) -> Iterator[None]:
         """Count what the block does as one call."""
         started = time.perf_counter()
         try:
             yield
         except BaseException as error:
-            self.note(slug, what, time.perf_counter() - started, error)
+            self.note(slug, release, what, time.perf_counter() - started, error)
             raise
-        self.note(slug, what, time.perf_counter() - started)
+        self.note(slug, release, what, time.perf_counter() - started)
 
-    def watched(self, slug: str, what: str, function: F) -> F:
+    def watched(self, slug: str, release: str, what: str, function: F) -> F:
         """Return *function*, each call of it counted. One that is watched already is returned as it is."""
-        if getattr(function, "lobby_watched", None) == (slug, what):
+        if getattr(function, "lobby_watched", None) == (slug, release, what):
             return function
 
         @functools.wraps(function)
@@ -150,38 +171,22 @@ class Watch:
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
-                self.note(slug, what, time.perf_counter() - started, error)
+                self.note(slug, release, what, time.perf_counter() - started, error)
                 raise
-            self.note(slug, what, time.perf_counter() - started)
+            self.note(slug, release, what, time.perf_counter() - started)
             return result
 
-        counted.lobby_watched = (slug, what)  # type: ignore[attr-defined]
+        counted.lobby_watched = (slug, release, what)  # type: ignore[attr-defined]
         return counted  # type: ignore[return-value]
 
-    def seen(self) -> list[Seen]:
-        """Return every kind of call there was, by addon and name."""
+    def seen(self) -> dict[Key, Series]:
+        """Return a copy of what was counted. The last calls (``recent``) are not in it."""
+        found: dict[Key, Series] = {}
         with self._lock:
-            return [
-                Seen(
-                    slug,
-                    what,
-                    one.calls,
-                    one.faults,
-                    one.total / one.calls,
-                    one.share(0.5),
-                    one.share(0.99),
-                    one.most,
-                    one.last_error,
-                    one.last_fault_at,
-                )
-                for (slug, what), one in sorted(self._series.items())
-            ]
-
-    def forget(self, slug: str) -> None:
-        """Begin anew with the addon *slug*: another release of it runs."""
-        with self._lock:
-            for key in [key for key in self._series if key[0] == slug]:
-                del self._series[key]
+            for key, series in self._series.items():
+                found[key] = Series()
+                found[key].take_in(series)
+        return found
 
 
 def is_fault(error: BaseException) -> bool:
@@ -201,7 +206,8 @@ def of_process() -> Watch:
 
 def reset() -> None:
     """Forget everything; for tests."""
-    _watch.on_broken = None
+    _watch.on_broken = _watch.on_fault = None
     _watch.since = clock.now()
+    _watch._id = (0, "")
     with _watch._lock:
         _watch._series.clear()

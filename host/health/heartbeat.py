@@ -23,6 +23,8 @@ from host.health.models import Kind, Metric, Process
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
+REST_SECONDS = 2.0
+"""The least between two beats, however much there is to tell."""
 FORGOTTEN = timedelta(days=1)
 """How long a process that died is told of."""
 
@@ -35,13 +37,23 @@ class Heartbeat:
     :param generation: returns the number of the generation it runs.
     :param workers: how many delivery threads it has.
     :param spool: the folder of the spool it writes to.
+    :param beside: called with each beat, the last one too; writes what others keep of this process.
     """
 
-    def __init__(self, generation: Callable[[], int], workers: int, spool: Path) -> None:
+    def __init__(
+        self,
+        generation: Callable[[], int],
+        workers: int,
+        spool: Path,
+        *,
+        beside: Callable[[], object] = lambda: None,
+    ) -> None:
         self._spool = spool
         self._generation = generation
         self._workers = workers
+        self._beside = beside
         self._stopping = threading.Event()
+        self._soon = threading.Event()
         self._thread: threading.Thread | None = None
         self._id = ""
         self._kind = Kind.WEB
@@ -57,14 +69,20 @@ class Heartbeat:
     def stop(self) -> None:
         """Write the last counts and say that this process ended as it should."""
         self._stopping.set()
+        self._soon.set()
         if self._thread is None:
             return
         self._thread.join()
         self._thread = None
         try:
             recording.flush(self._end)
+            self._beside()
         except sa.exc.SQLAlchemyError:
             log.warning("the last counts of this process could not be written")
+
+    def soon(self) -> None:
+        """Have the next beat come at once, or right after a short rest."""
+        self._soon.set()
 
     def _run(self) -> None:
         failed = False
@@ -76,7 +94,11 @@ class Heartbeat:
                 if not failed:
                     log.warning("health could not be written; counts are kept: %s", db.describe(error)[1])
                 failed = True
-            if self._stopping.wait(EVERY_SECONDS):
+            if self._stopping.wait(REST_SECONDS):
+                return
+            self._soon.wait(EVERY_SECONDS - REST_SECONDS)
+            self._soon.clear()
+            if self._stopping.is_set():
                 return
 
     def beat(self) -> None:
@@ -88,6 +110,7 @@ class Heartbeat:
                     waited = (clock.now() - since) // timedelta(milliseconds=1)
                     recording.peak(Metric.WAITING, "", direction, waited)
         recording.flush(self._write)
+        self._beside()
 
     def _write(self, session: Session) -> None:
         now = clock.now()

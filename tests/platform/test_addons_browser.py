@@ -146,7 +146,9 @@ def test_the_page_is_readable_everywhere(
     hours = tuple(abs(12 - place) * 40 + place % 5 * 30 for place in range(24))
     day = {"toy": Health(sum(hours), 1873, 2, 1, hours, more=True)}
     monkeypatch.setattr(health, "of_last_day", lambda: day)
-    watch.of_process().note("toy", "send", 0.2, ValueError("the provider answered with " + "x" * 200))
+    watch.of_process().note(
+        "toy", "1.0.0", "send", 0.2, ValueError("the provider answered with " + "x" * 200)
+    )
     page = arrive()
     card = page.get_by_role("article", name="Toy channel")
     card.get_by_text("Sending a message failed.").wait_for()

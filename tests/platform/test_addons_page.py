@@ -155,16 +155,16 @@ def test_the_last_error_is_said_in_plain_words_with_details(desk: HostApplicatio
     admin = switched_on(desk, toy_zip)
     note = watch.of_process().note
     with clock.travel(-timedelta(hours=25)):
-        note("toy", "parse", 0.1, ValueError("long ago"))
+        note("toy", "1.0.0", "parse", 0.1, ValueError("long ago"))
     assert "Show the last error" not in card(admin)
     with clock.travel(-timedelta(hours=1)):
-        note("toy", "send", 0.1, ValueError("an hour ago"))
-    note("toy", "job sweep", 0.1, KeyError("<script>"))
+        note("toy", "1.0.0", "send", 0.1, ValueError("an hour ago"))
+    note("toy", "1.0.0", "job sweep", 0.1, KeyError("<script>"))
     shown = card(admin)
     assert "Its periodic work “sweep” failed." in shown
     assert "KeyError: '<script>'" in shown
     assert "<script>" not in admin.get("/admin/addons").text.split('id="addon-toy"')[1]
-    assert "job sweep: 1 of 1 calls" in shown
+    assert "job sweep: 1 of 1 calls failed" in shown
     assert "addon 1.0.0 · host " in shown
     assert "an hour ago" not in shown
 
@@ -176,7 +176,7 @@ def test_whatever_fails_there_is_a_sentence_for_it(
     what: str, desk: HostApplication, toy_zip: MakeZip
 ) -> None:
     admin = switched_on(desk, toy_zip)
-    watch.of_process().note("toy", what, 0.1, ValueError("no"))
+    watch.of_process().note("toy", "1.0.0", what, 0.1, ValueError("no"))
     assert re.search(r"<b>[A-Z][^<]+ failed( in “[^<]+”)?\.</b>", card(admin))
 
 

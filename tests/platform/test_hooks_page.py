@@ -24,7 +24,7 @@ def test_the_page_shows_every_hook_with_its_times_and_last_error(
     lifecycle.install_file(desk.config, toy_zip())
     assert lifecycle.activate(desk.config, "toy", host=desk).ok
     admin = Admin(desk)
-    watch.of_process().note("toy", "job sweep", 2.5, ValueError("<b>the provider's answer</b>"))
+    watch.of_process().note("toy", "1.0.0", "job sweep", 2.5, ValueError("<b>the provider's answer</b>"))
     page = admin.get("/admin/hooks").text
     for hook in ("register_channels", "register_jobs", "register_receivers", "addon_deactivated"):
         assert f'id="hook-{hook}"' in page
@@ -40,7 +40,7 @@ def test_the_page_shows_every_hook_with_its_times_and_last_error(
 def test_every_call_is_shown_below_the_hook_it_came_by(desk: HostApplication, toy_zip: MakeZip) -> None:
     lifecycle.install_file(desk.config, toy_zip())
     assert lifecycle.activate(desk.config, "toy", host=desk).ok
-    names = [hook.name for hook in hook_views.hooks(desk.generation())]
+    names = [hook.name for hook in hook_views.hooks(desk.generation(), {})]
     assert names[0] == "register_channels"
     assert names[-1] == "addon_deactivated"
     for what, hook in {
@@ -55,5 +55,18 @@ def test_every_call_is_shown_below_the_hook_it_came_by(desk: HostApplication, to
         "register_channels": "register_channels",
     }.items():
         assert hook_views.hook_of(what) == hook
-    unknown = {one.what for one in watch.of_process().seen() if hook_views.hook_of(one.what) not in names}
+    unknown = {what for *_, what in watch.of_process().seen() if hook_views.hook_of(what) not in names}
     assert unknown == set(), "counted, and on no page"
+
+
+def test_after_an_update_the_page_and_the_card_begin_anew(desk: HostApplication, toy_zip: MakeZip) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    admin = Admin(desk)
+    watch.of_process().note("toy", "1.0.0", "send", 0.1, ValueError("of the old one"))
+    for page in ("/admin/hooks", "/admin/addons"):
+        assert "of the old one" in admin.get(page).text
+    admin.install(toy_zip(version="1.1.0"))
+    assert desk.generation().manifests["toy"].version == "1.1.0"
+    for page in ("/admin/hooks", "/admin/addons"):
+        assert "of the old one" not in admin.get(page).text

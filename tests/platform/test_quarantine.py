@@ -321,9 +321,9 @@ def test_a_fault_now_and_then_is_no_reason() -> None:
     broken: list[str] = []
     seen = Watch(on_broken=lambda slug, what, error: broken.append(what))
     for _ in range(50):
-        seen.note("toy", "authenticate", 0.001)
-        seen.note("toy", "authenticate", 0.001, ValueError("x"))
-        seen.note("toy", "authenticate", 0.001)
+        seen.note("toy", "1.0.0", "authenticate", 0.001)
+        seen.note("toy", "1.0.0", "authenticate", 0.001, ValueError("x"))
+        seen.note("toy", "1.0.0", "authenticate", 0.001)
     assert broken == []
 
 
@@ -332,10 +332,10 @@ def test_what_the_host_deals_with_by_itself_sets_nothing_aside(what: str) -> Non
     broken: list[str] = []
     seen = Watch(on_broken=lambda slug, what, error: broken.append(what))
     for _ in range(LIMIT * 3):
-        seen.note("toy", what, 0.001, ValueError("x"))
+        seen.note("toy", "1.0.0", what, 0.001, ValueError("x"))
     time.sleep(0.05)
     assert broken == []
-    assert seen.seen()[0].faults == LIMIT * 3
+    assert seen.seen()["toy", "1.0.0", what].faults == LIMIT * 3
 
 
 @pytest.mark.parametrize(
@@ -344,8 +344,8 @@ def test_what_the_host_deals_with_by_itself_sets_nothing_aside(what: str) -> Non
 def test_what_is_not_the_codes_fault_does_not_count(error: Exception) -> None:
     seen = Watch()
     for _ in range(LIMIT * 2):
-        seen.note("toy", "authenticate", 0.001, error)
-    assert seen.seen()[0].faults == 0
+        seen.note("toy", "1.0.0", "authenticate", 0.001, error)
+    assert seen.seen()["toy", "1.0.0", "authenticate"].faults == 0
 
 
 def test_faults_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]) -> None:
@@ -354,11 +354,11 @@ def test_faults_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch, until: C
     now = 0.0
     monkeypatch.setattr("host.addons.watch.time.monotonic", lambda: now)
     for _ in range(LIMIT * 2):
-        seen.note("toy", "verify", 0.001, ValueError("x"))
+        seen.note("toy", "1.0.0", "verify", 0.001, ValueError("x"))
         now += watch.WINDOW_SECONDS / (LIMIT - 1) + 1
     assert broken == []
     for _ in range(LIMIT):
-        seen.note("toy", "verify", 0.001, ValueError("x"))
+        seen.note("toy", "1.0.0", "verify", 0.001, ValueError("x"))
     monkeypatch.undo()
     until(lambda: broken == ["verify"])
 
@@ -386,7 +386,7 @@ def test_every_function_an_addon_brings_is_counted(desk: HostApplication, toy_zi
     Client(desk).get("/addons/toy/about")
     shop.admin.get(f"/w/{shop.workspace}/inbox")
     shop.admin.get(f"/w/{shop.workspace}/settings/channels")
-    counted = {one.what for one in watch.of_process().seen() if one.slug == "toy"}
+    counted = {what for slug, _, what in watch.of_process().seen() if slug == "toy"}
     assert {
         "register_channels",
         "register_webhook_routes",

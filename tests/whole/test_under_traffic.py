@@ -35,7 +35,12 @@ BUSY = "Another addon operation is already running"
 SECRET = "a secret of the toy"
 TOY = Path(__file__).resolve().parent.parent / "toy"
 
-SLOW = """
+MORE = """
+
+@bp.get("/broken")
+def broken() -> str:
+    raise RuntimeError("the kiln of {version} is cold")
+
 
 @bp.get("/about/slow")
 def slow() -> str:
@@ -57,7 +62,7 @@ def toy(version: str, folder: Path) -> Path:
     shutil.copytree(TOY, source, ignore=shutil.ignore_patterns("__pycache__"))
     pages = source / "toy" / "pages.py"
     text = pages.read_text().replace("for everybody", version)
-    pages.write_text(text + SLOW.format(folder=str(folder), version=version))
+    pages.write_text(text + MORE.format(folder=str(folder), version=version))
     manifest = source / "addon.toml"
     text = manifest.read_text().replace('version = "1.0.0"', f'version = "{version}"')
     manifest.write_text(text.replace('"webhook", "about"', '"webhook", "about", "about/slow"'))
@@ -337,3 +342,23 @@ def test_nothing_is_lost_while_two_admins_uninstall_an_addon_at_once(scene: Scen
         assert admin.open("/admin/addons")
     for desk in scene.desks:
         assert "Traceback" not in desk.output, desk.output[-4000:]
+
+
+def test_an_error_in_one_process_is_shown_by_the_other_and_after_both_are_gone(scene: Scene) -> None:
+    scene.both_show("1.0.0")
+    ada, ben = scene.admins
+    with pytest.raises(PageError):
+        ben.open("/addons/toy/broken")
+    for page in ("/admin/addons", "/admin/hooks"):
+        until(lambda page=page: "RuntimeError: the kiln of 1.0.0 is cold" in ada.open(page), page, 30)  # type: ignore[misc]
+    for desk in scene.desks:
+        desk.stop()
+        desk.start()
+    assert "the kiln of 1.0.0 is cold" in ada.open("/admin/addons")
+    path = toy("1.2.0", scene.folder)
+    ada.press("Upload & Install", files={"zip": (path.name, path.read_bytes())})
+    ada.press("Replace 1.0.0 with 1.2.0")
+    scene.both_show("1.2.0")
+    for admin in scene.admins:
+        for page in ("/admin/addons", "/admin/hooks"):
+            assert "the kiln of 1.0.0 is cold" not in admin.open(page)
