@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,11 +17,17 @@ from host.channels.diagnosis import diagnose, enumerated
 from host.channels.models import AccountState, ChannelAccount
 from host.cli_base import configured
 from host.config import Config
-from host.delivery import announcing
+from host.delivery import announcing, spool
 from host.delivery.models import EventState, InboundEvent
+from host.delivery.waiting import Reason
+from host.delivery.wakeups import OUT
+from host.health import now, standing
 from host.sdk.cards import Finding, Verdict
 
 LEAST_FREE = 1024**3
+LATE_SECONDS = 300
+IN_THE_WAY = "Is `lobby run` or `lobby worker` running? The log says what is in the way."
+HELD = {Reason.LIMIT: "a limit", Reason.RECONNECT: "Reconnect", Reason.LATER: "a later time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def examine(configuration: Config, *, accounts: bool = True) -> Iterator[Line]:
     yield Line("desk", database)
     if database.verdict is Verdict.FAIL:
         return
-    for inside in (_column, _secrets, _spool, _broker, _waiting, _dead):
+    for inside in (_column, _secrets, _spool, _broker, _limits, _waiting, _replies, _dead):
         yield Line("desk", inside(configuration))
     if accounts:
         yield from _accounts(configuration)
@@ -139,18 +146,64 @@ def _secrets(_configuration: Config) -> Finding:
 
 
 def _spool(configuration: Config) -> Finding:
+    """The spool of this machine, and what processes of others said of theirs."""
     title = "Nothing waits in the spool"
-    folder = configuration.data / "spool"
-    waiting = sum(1 for _ in folder.glob("*")) if folder.exists() else 0
-    if not waiting:
-        return Finding("spool", title, Verdict.PASS)
+    holding = spool.look(spool.folder_of(configuration.data))
+    here = _held(holding.requests, holding.aside, holding.bytes, configuration.spool_mb * 1024**2)
+    own = socket.gethostname()[:255]
+    others = {
+        machine: _held(one.spooled, one.spool_aside, one.spooled_bytes, one.spool_most)
+        for machine, one in standing.spools(_now())
+        if machine != own and (one.spooled or one.spool_aside)
+    }
+    evidence = "; ".join([here, *(f"{machine}: {held}" for machine, held in others.items())])
+    if not holding.requests and not holding.aside and not others:
+        return Finding("spool", title, Verdict.PASS, evidence)
     fix = "It is applied by itself once the database answers; if it stays, look into the log."
-    return Finding("spool", title, Verdict.FAIL, f"{waiting} requests", fix)
+    return Finding("spool", title, Verdict.FAIL, evidence, fix)
+
+
+def _held(requests: int, aside: int, size: int, most: int) -> str:
+    put = f" and {aside} put aside" if aside else ""
+    return f"{requests} requests{put}, {size / 1024**2:,.1f} of {most / 1024**2:,.0f} MB"
+
+
+def _now() -> now.Now:
+    with db.read() as session:
+        return now.read(session)
+
+
+def _limits(_configuration: Config) -> Finding:
+    title = "Limits of providers are counted in one place"
+    found = standing.counting(_now())
+    places = ", ".join(one or "memory" for one in found.places)
+    evidence = f"{found.senders} processes send" + (f", counting in {places}" if places else "")
+    if not found.apart:
+        return Finding("limits", title, Verdict.PASS, evidence)
+    fix = "Set LOBBY_LIMITS_URL to one redis:// address for all of them; each counts by itself now."
+    return Finding("limits", title, Verdict.UNKNOWN, evidence, fix)
+
+
+def _replies(_configuration: Config) -> Finding:
+    title = "Replies are sent in time"
+    state = _now()
+    held = ", ".join(f"{count} wait for {HELD[reason]}" for reason, count in state.held.items() if count)
+    seconds = state.waited(OUT).total_seconds()
+    verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
+    evidence = "; ".join(filter(None, [f"the oldest has waited {seconds:,.0f} s" if seconds else "", held]))
+    fix = "" if verdict is Verdict.PASS else IN_THE_WAY
+    return Finding("replies", title, verdict, evidence or "none waits", fix)
 
 
 def _broker(configuration: Config) -> Finding:
     title = "The broker of wake-ups answers"
     url = configuration.broker_url
+    answers, away = standing.broker_answers(_now())
+    said = "".join(
+        f"; {word} {one.machine}:{one.pid} since {one.broker_since or one.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+        for word, several in (("answers", answers), ("does not answer", away))
+        for one in several
+    )
     if not url:
         return Finding("broker", title, Verdict.PASS, "none is set: workers look for themselves")
     if db.current().is_sqlite:
@@ -161,11 +214,13 @@ def _broker(configuration: Config) -> Finding:
         broker.keep_alive()
     except Exception as error:  # noqa: BLE001 - whatever the client raises is the finding
         fix = "Start it, or mend LOBBY_BROKER_URL. Meanwhile work is found a second or two later."
-        evidence = f"{parts.hostname}: {type(error).__name__}"
+        evidence = f"{parts.hostname}: {type(error).__name__}{said}"
         return Finding("broker", title, Verdict.FAIL, evidence, fix)
     finally:
         broker.close()
-    return Finding("broker", title, Verdict.PASS, f"{parts.scheme} at {parts.hostname}")
+    verdict = Verdict.FAIL if away else Verdict.PASS
+    fix = "What stands between those processes and the broker?" if away else ""
+    return Finding("broker", title, verdict, f"{parts.scheme} at {parts.hostname}{said}", fix)
 
 
 def _waiting(_configuration: Config) -> Finding:
@@ -176,12 +231,8 @@ def _waiting(_configuration: Config) -> Finding:
     if oldest is None:
         return Finding("backlog", title, Verdict.PASS, "none waits")
     seconds = (clock.now() - oldest).total_seconds()
-    verdict = Verdict.PASS if seconds < 300 else Verdict.FAIL
-    fix = (
-        ""
-        if verdict is Verdict.PASS
-        else "Is `lobby run` or `lobby worker` running? The log says what is in the way."
-    )
+    verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
+    fix = "" if verdict is Verdict.PASS else IN_THE_WAY
     return Finding("backlog", title, verdict, f"the oldest has waited {seconds:,.0f} s", fix)
 
 

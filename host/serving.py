@@ -21,8 +21,9 @@ from host.addons.store import Release
 from host.app import create_app
 from host.config import Config
 from host.delivery import gate, refusals
-from host.delivery.announcing import announcer_of
+from host.delivery.announcing import Heard, announcer_of
 from host.delivery.journal import Journal
+from host.delivery.spool import folder_of
 from host.delivery.worker import Workers
 from host.filelock import SERVING, file_lock
 from host.front import WebhookFront
@@ -69,7 +70,7 @@ class HostApplication:
         links.use(config)
         mailing.use(config)
         gate.use(config.limits_url)
-        self.journal = Journal(config.data / "spool", spool_bytes=config.spool_mb * 1024**2)
+        self.journal = Journal(folder_of(config.data), spool_bytes=config.spool_mb * 1024**2)
         self.services = Services(
             config=config,
             journal=self.journal,
@@ -79,20 +80,23 @@ class HostApplication:
         )
         self._front = WebhookFront(config, self.journal)
         self._probes = Probes(config, self.state)
-        self._heartbeat = Heartbeat(
-            lambda: self._current.number, config.workers, config.data / "spool", beside=calls.Sharing()
-        )
         self._building = threading.Lock()
         self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
         self._started = False
         self._web = True
         self._owned = ExitStack()
         self._announcer = announcer_of(config, self.services.workers.directions if config.workers else ())
+        self._heartbeat = Heartbeat(
+            config, lambda: self._current.number, self._heard_of_broker, beside=calls.Sharing()
+        )
         self._listening: list[tuple[str, Callable[[], None]]] = []
         self._jobs = JobRunner(lambda: self.generation().jobs, beside=self._deliver_parked)
         lifecycle.recover(config)
         lifecycle.retry_quarantined(config)
         self._current = generations.build(config, self.services, create_app=create_app)
+
+    def _heard_of_broker(self) -> Heard | None:
+        return None if self._announcer is None else self._announcer.heard
 
     # Requests
 

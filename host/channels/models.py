@@ -55,6 +55,9 @@ class ChannelAccount(Base):
     blocked_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Set by a provider's limit: until then the account's replies wait."""
     blocked_reason: Mapped[str | None] = mapped_column(sa.String(500))
+    limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Until when a process knows that replies queue before a limit that is never used up for long. Nobody is
+    held by it: it tells what waits on purpose from what waits for a worker."""
 
 
 class AccountWarning(Base):

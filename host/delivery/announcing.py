@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from host import clock, counters, db
@@ -41,6 +43,14 @@ class Broker(Protocol):
         """End all of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was last heard of the broker: whether it answers, and since when."""
+
+    answers: bool
+    since: datetime
+
+
 class Announcer:
     """Tells other processes of work, and this one of theirs.
 
@@ -61,6 +71,7 @@ class Announcer:
         self._skip: set[str] = set()
         self._broker: Broker | None = None
         self._failures = 0
+        self._heard: Heard | None = None
         self._thread: threading.Thread | None = None
         self._end_forwarding: Callable[[], None] = lambda: None
 
@@ -80,6 +91,11 @@ class Announcer:
             # A thread that hangs in a broker's socket is left behind: it holds nothing of anybody's.
             self._thread.join(timeout)
             self._thread = None
+
+    @property
+    def heard(self) -> Heard | None:
+        """What was heard of the broker; None before it was asked."""
+        return self._heard
 
     def announce(self, direction: str) -> None:
         """Have others told soon. Never blocks and never fails; what is due already is told once."""
@@ -132,7 +148,12 @@ class Announcer:
             self._counted_at[direction] = now
         return direction in self._skip
 
+    def _hear(self, *, answers: bool) -> None:
+        if self._heard is None or self._heard.answers != answers:
+            self._heard = Heard(answers, clock.now())
+
     def _note_away(self, error: BaseException) -> None:
+        self._hear(answers=False)
         if not self._failures:
             log.error(
                 "the broker does not answer; workers find what is due by themselves, later (%s: %s)",
@@ -142,6 +163,7 @@ class Announcer:
         self._failures += 1
 
     def _note_back(self) -> None:
+        self._hear(answers=True)
         if self._failures:
             log.warning("the broker answers again")
         self._failures = 0

@@ -67,7 +67,19 @@ def look_after(directory: AdapterDirectory) -> None:
 
 def _tell(session: Session, account_id: int, sentence: str) -> int:
     """Tell the agents of messages that wait what for; return how many there were."""
-    query = _heads(account_id, clock.now()).where(OutboxEntry.waiting.is_(None)).limit(MOST)
+    now = clock.now()
+    session.execute(
+        sa.update(ChannelAccount)
+        .where(
+            ChannelAccount.id == account_id,
+            sa.or_(
+                ChannelAccount.limited_until.is_(None),
+                ChannelAccount.limited_until < now + policy.LIMIT_KNOWN / 2,
+            ),
+        )
+        .values(limited_until=now + policy.LIMIT_KNOWN)
+    )
+    query = _heads(account_id, now).where(OutboxEntry.waiting.is_(None)).limit(MOST)
     rows = session.execute(query.with_for_update(of=OutboxEntry, skip_locked=True)).all()
     if rows:
         session.execute(

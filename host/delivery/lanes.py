@@ -113,14 +113,15 @@ def _is_later(at: Any) -> sa.ColumnElement[bool]:
     return sa.or_(_table.c.next_at.is_(None), _table.c.next_at > at)
 
 
-def _free(now: Any) -> sa.ColumnElement[bool]:
+def is_free(now: Any) -> sa.ColumnElement[bool]:
+    """Return whether a lane is due and nobody works on it."""
     return sa.and_(_lanes.next_at <= now, sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= now))
 
 
 _now = sa.bindparam("now", type_=_lanes.next_at.type)
 _due = (
     sa.select(_lanes.key, _lanes.account_id, _lanes.fence)
-    .where(_lanes.direction == sa.bindparam("direction"), _free(_now))
+    .where(_lanes.direction == sa.bindparam("direction"), is_free(_now))
     .order_by(_lanes.next_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
@@ -145,17 +146,6 @@ def is_due(session: Session, direction: str) -> bool:
         {"direction": direction, "now": clock.now(), "most": 1, **closed},
     )
     return found.first() is not None
-
-
-def oldest_due(session: Session, direction: str) -> datetime | None:
-    """Return since when the lane of *direction* is due that waits longest for a worker; None: none waits."""
-    query = (
-        sa.select(_lanes.next_at)
-        .where(_lanes.direction == direction, _free(clock.now()))
-        .order_by(_lanes.next_at)
-        .limit(1)
-    )
-    return session.scalar(query)
 
 
 def _closed(direction: str) -> dict[str, list[int]]:
@@ -203,7 +193,9 @@ def _leased(session: Session, direction: str, chosen: Sequence[Candidate]) -> li
 def claim_one(session: Session, key: str) -> Lease | None:
     """Lease the lane *key* if it is due and nobody works on it."""
     now = clock.now()
-    query = sa.select(_lanes.direction, _lanes.account_id, _lanes.fence).where(_lanes.key == key, _free(now))
+    query = sa.select(_lanes.direction, _lanes.account_id, _lanes.fence).where(
+        _lanes.key == key, is_free(now)
+    )
     row = session.execute(query.with_for_update(skip_locked=True)).first()
     if row is None:
         return None

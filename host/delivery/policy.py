@@ -41,6 +41,8 @@ SEND_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60,
 """Between tries of a message that certainly was not sent; the last one repeats."""
 WAIT_SHOWN = timedelta(seconds=2)
 """A wait for a limit at least as long is told to the agent; a shorter one nobody would read."""
+LIMIT_KNOWN = timedelta(seconds=30)
+"""For how long operators are told that a queue waits for a limit, after it was last seen to."""
 REFUSALS_IN_A_ROW = 2
 """How often an account is refused, without a time and with nothing taken in between, before it rests."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)

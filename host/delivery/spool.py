@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -47,6 +48,10 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Delivery)
 
 
+_WAITS, _PARTIAL = ".request", ".partial"
+_REFUSED, _UNREADABLE = ".refused", ".unreadable"
+_ASIDE = frozenset({_REFUSED, _UNREADABLE})
+
 _PARTIAL_KEPT = 3600.0
 """Seconds after which a file nobody finished writing is removed; the provider was never told it is kept."""
 
@@ -83,6 +88,43 @@ class SpoolFullError(OSError):
     """The spool holds as much as it may."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a spool holds.
+
+    :param requests: how many wait to be taken in.
+    :param since: when the oldest of them came.
+    :param aside: how many the database would not take, or nobody can read.
+    :param bytes: what all of it takes of the disk, counted as its cap is.
+    """
+
+    requests: int = 0
+    since: datetime | None = None
+    aside: int = 0
+    bytes: int = 0
+
+
+def folder_of(data: Path) -> Path:
+    """Return the folder of the spool among the desk's *data*; the processes of a machine share it."""
+    return data / "spool"
+
+
+def look(folder: Path) -> Holding:
+    """Return what the spool in *folder* holds now, whichever process wrote it."""
+    requests = aside = size = 0
+    oldest: float | None = None
+    for path in folder.glob("*.*"):
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            size += _blocks(found.st_size)
+            if path.suffix == _WAITS:
+                requests += 1
+                oldest = found.st_mtime if oldest is None else min(oldest, found.st_mtime)
+            elif path.suffix in _ASIDE:
+                aside += 1
+    return Holding(requests, None if oldest is None else datetime.fromtimestamp(oldest, UTC), aside, size)
+
+
 class Spool:
     """A folder with one file per request, named so that the oldest comes first.
 
@@ -96,13 +138,13 @@ class Spool:
         self._listed: deque[Path] = deque()
         _opened.add(self)
         if folder.is_dir():
-            for path in folder.glob("*.partial"):
+            for path in folder.glob(f"*{_PARTIAL}"):
                 _remove_remains(path)
             # What the database refused may have been refused for a reason that is gone by now.
-            for path in folder.glob("*.refused"):
-                path.rename(path.with_suffix(".request"))
-        self._filled = folder.is_dir() and any(folder.glob("*.request"))
-        self._bytes = sum(map(_taken, folder.glob("*.*"))) if folder.is_dir() else 0
+            for path in folder.glob(f"*{_REFUSED}"):
+                path.rename(path.with_suffix(_WAITS))
+        self._filled = folder.is_dir() and any(folder.glob(f"*{_WAITS}"))
+        self._bytes = look(folder).bytes
 
     def __bool__(self) -> bool:
         """Tell whether anything may be waiting."""
@@ -122,7 +164,7 @@ class Spool:
                 raise SpoolFullError(f"the spool holds {self._bytes} bytes and may hold {self._most}")
             self._bytes += takes
         try:
-            self._write(self._folder / f"{delivery.id:019}.request", content)
+            self._write(self._folder / f"{delivery.id:019}{_WAITS}", content)
         except OSError:
             self._give_back(takes)
             raise
@@ -134,7 +176,7 @@ class Spool:
             self._bytes = max(0, self._bytes - takes)
 
     def _write(self, final: Path, content: bytes) -> None:
-        partial = final.with_suffix(".partial")
+        partial = final.with_suffix(_PARTIAL)
         try:
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -153,7 +195,7 @@ class Spool:
         with self._lock:
             if not self._listed:
                 # What is kept from now on is younger than all of these, so it has its turn after them.
-                self._listed.extend(sorted(self._folder.glob("*.request")))
+                self._listed.extend(sorted(self._folder.glob(f"*{_WAITS}")))
             self._filled = bool(self._listed)
             paths = list(islice(self._listed, most))
         for path in paths:
@@ -179,7 +221,7 @@ class Spool:
         One the database refuses (*readable*) is tried again at the next start, the others wait for a person.
         """
         with suppress(FileNotFoundError):
-            path.rename(path.with_suffix(".refused" if readable else ".unreadable"))
+            path.rename(path.with_suffix(_REFUSED if readable else _UNREADABLE))
         self._unlist(path)
 
     def forget_messages(self, keys: Collection[tuple[str, int, str]], messages: Collection[str]) -> None:
@@ -191,7 +233,7 @@ class Spool:
         :param messages: the provider's ids of the messages.
         """
         names = [message.encode("utf-8", "replace") for message in messages]
-        for path in [*self._folder.glob("*.refused"), *self._folder.glob("*.unreadable")]:
+        for path in [path for suffix in sorted(_ASIDE) for path in self._folder.glob(f"*{suffix}")]:
             with suppress(FileNotFoundError):
                 self._forget_in(path, path.read_bytes(), keys, names)
 

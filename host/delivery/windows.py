@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 from limits.storage import MemoryStorage, RedisStorage, storage_from_string
 
@@ -123,6 +124,15 @@ def _take(storage: _Storage, limits: Sequence[SendLimit], scope: str) -> tuple[f
         if not storage.acquire_entry(_key(limit, scope), limit.amount, limit.seconds + MARGIN_SECONDS):
             return SOON, limit
     return 0.0, None
+
+
+def place(url: str) -> str:
+    """Return where *url* has calls counted, without credentials; empty: in the memory of each process."""
+    if url.startswith("memory"):
+        return ""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:255]
 
 
 def _key(limit: SendLimit, scope: str) -> str:

@@ -9,16 +9,19 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import __version__, clock, db
-from host.delivery import lanes
+from host.config import Config
+from host.delivery import spool, waiting
+from host.delivery.announcing import Heard
 from host.delivery.wakeups import IN, OUT
-from host.health import recording, spooled
-from host.health.models import Kind, Metric, Process
+from host.delivery.windows import place
+from host.health import recording
+from host.health.models import BrokerState, Kind, Metric, Process
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +38,21 @@ class Heartbeat:
     """The heartbeat of one process.
 
     :param generation: returns the number of the generation it runs.
-    :param workers: how many delivery threads it has.
-    :param spool: the folder of the spool it writes to.
+    :param broker: returns what it last heard of the broker; None: nothing, or there is none.
     :param beside: called with each beat, the last one too; writes what others keep of this process.
     """
 
     def __init__(
         self,
+        config: Config,
         generation: Callable[[], int],
-        workers: int,
-        spool: Path,
+        broker: Callable[[], Heard | None],
         *,
         beside: Callable[[], object] = lambda: None,
     ) -> None:
-        self._spool = spool
+        self._config = config
         self._generation = generation
-        self._workers = workers
+        self._broker = broker
         self._beside = beside
         self._stopping = threading.Event()
         self._soon = threading.Event()
@@ -105,7 +107,7 @@ class Heartbeat:
         """Look how long the oldest work waits, and write everything down."""
         with db.read() as session:
             for direction in (IN, OUT):
-                since = lanes.oldest_due(session, direction)
+                since = waiting.oldest_due(session, direction)
                 if since is not None:
                     waited = (clock.now() - since) // timedelta(milliseconds=1)
                     recording.peak(Metric.WAITING, "", direction, waited)
@@ -114,14 +116,20 @@ class Heartbeat:
 
     def _write(self, session: Session) -> None:
         now = clock.now()
-        spool = spooled.state(self._spool)
-        values = {
+        holding, heard = spool.look(spool.folder_of(self._config.data)), self._broker()
+        values: dict[str, Any] = {
             "generation": self._generation(),
             "seen_at": now,
-            "spooled": spool.requests,
-            "spooled_bytes": spool.bytes,
-            "spooled_since": spool.since,
+            "spooled": holding.requests,
+            "spooled_bytes": holding.bytes,
+            "spooled_since": holding.since,
+            "spool_aside": holding.aside,
+            "broker": "",
+            "broker_since": None,
         }
+        if heard is not None:
+            values["broker"] = BrokerState.ANSWERS if heard.answers else BrokerState.AWAY
+            values["broker_since"] = heard.since
         updated = session.execute(sa.update(_table).where(_table.c.id == self._id).values(values))
         if not updated.rowcount:  # type: ignore[attr-defined]
             session.execute(sa.delete(_table).where(_table.c.seen_at < now - FORGOTTEN))
@@ -131,7 +139,11 @@ class Heartbeat:
                 "machine": socket.gethostname()[:255],
                 "pid": os.getpid(),
                 "version": __version__,
-                "workers": self._workers,
+                "workers": self._config.workers,
+                # Without threads that receive, none are started that send.
+                "senders": self._config.senders if self._config.workers else 0,
+                "counts_at": place(self._config.limits_url),
+                "spool_most": self._config.spool_mb * 1024**2,
                 "started_at": self._started_at,
             }
             session.execute(sa.insert(_table).values(**born, **values))

@@ -20,7 +20,8 @@ from prometheus_client.process_collector import ProcessCollector
 from sqlalchemy.orm import Session
 
 from host import clock, db
-from host.health import durations, now, spooled
+from host.delivery.spool import look
+from host.health import durations, now
 from host.health.models import TOTAL, HealthMinute, Metric
 from host.health.probes import DatabaseState, ProcessState
 
@@ -60,7 +61,7 @@ class _Families:
 
 
 def _own(process: ProcessState, database: DatabaseState, spool: Path) -> Iterator[Family]:
-    waiting = spooled.state(spool)
+    holding = look(spool)
     for name, text, value in (
         ("lobby_database_up", "Whether the database answers this process.", database.answers),
         ("lobby_ready", "Whether this process serves with the tables it needs.", _ready(process, database)),
@@ -70,8 +71,13 @@ def _own(process: ProcessState, database: DatabaseState, spool: Path) -> Iterato
             process.generation or 0,
         ),
         ("lobby_addons_failed", "Addons that should run in this process and do not.", process.failures),
-        ("lobby_spool_requests", "Requests kept as files until the database takes them.", waiting.requests),
-        ("lobby_spool_bytes", "Their size.", waiting.bytes),
+        ("lobby_spool_requests", "Requests kept as files until the database takes them.", holding.requests),
+        (
+            "lobby_spool_aside",
+            "Requests put aside there: refused by the database, or damaged.",
+            holding.aside,
+        ),
+        ("lobby_spool_bytes", "What the spool takes of the disk.", holding.bytes),
     ):
         yield GaugeMetricFamily(name, text, float(value))
 
@@ -100,6 +106,11 @@ def _gauges(state: now.Now) -> Iterator[Family]:
     for direction in state.waiting:
         age.add_metric([direction], state.waited(direction).total_seconds())
     yield age
+    text = "Conversations whose replies wait on purpose, by what for."
+    held = GaugeMetricFamily("lobby_replies_held", text, labels=["reason"])
+    for reason, count in state.held.items():
+        held.add_metric([reason], count)
+    yield held
     yield GaugeMetricFamily("lobby_dead_letters", "Events given up or set aside.", state.dead)
     accounts = GaugeMetricFamily("lobby_accounts", "Accounts by state.", labels=["channel", "state"])
     for (channel, account_state), count in sorted(state.accounts.items()):

@@ -54,6 +54,13 @@ class Kind(StrEnum):
     WORKER = "worker"
 
 
+class BrokerState(StrEnum):
+    """What a process hears of the broker."""
+
+    ANSWERS = "answers"
+    AWAY = "away"
+
+
 class HealthMinute(Base):
     """How often something happened within some minutes, over all processes.
 
@@ -84,6 +91,8 @@ class Process(Base):
     generation: Mapped[int] = mapped_column(sa.BigInteger)
     workers: Mapped[int] = mapped_column(sa.Integer)
     """How many delivery threads it has."""
+    senders: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """How many threads that send."""
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     spooled: Mapped[int] = mapped_column(sa.Integer)
@@ -91,3 +100,12 @@ class Process(Base):
     spooled_bytes: Mapped[int] = mapped_column(sa.BigInteger)
     spooled_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the oldest of them came."""
+    spool_aside: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """Files put aside in its spool."""
+    spool_most: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Bytes its spool may take; 0: not told."""
+    broker: Mapped[str] = mapped_column(sa.String(16), default="", server_default="")
+    """Whether the broker answers it, a :class:`BrokerState`; empty: it uses none, or has not asked yet."""
+    broker_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    counts_at: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
+    """Where it counts calls to providers: :func:`host.delivery.windows.place`."""

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from host import clock
 from host.channels.models import AccountState, ChannelAccount
-from host.delivery import lanes
+from host.delivery import waiting
 from host.delivery.models import IS_SET_ASIDE, EventState, InboundEvent
+from host.delivery.waiting import Reason
 from host.delivery.wakeups import IN, OUT
 from host.health.models import Process
 
@@ -27,6 +28,7 @@ class Now:
     """How things stand.
 
     :param waiting: by direction (``in``, ``out``), since when the oldest due work waits for a worker.
+    :param held: of how many conversations replies wait on purpose, by what for.
     :param dead: events given up or set aside, counted up to :data:`MOST_DEAD`.
     :param accounts: how many accounts of a channel are in a state.
     :param processes: everything that said it is alive within a day, the latest start first.
@@ -34,6 +36,7 @@ class Now:
 
     at: datetime
     waiting: dict[str, datetime | None]
+    held: dict[Reason, int]
     dead: int
     accounts: dict[tuple[str, AccountState], int]
     processes: Sequence[Process]
@@ -59,7 +62,8 @@ def read(session: Session) -> Now:
     )
     return Now(
         at=clock.now(),
-        waiting={direction: lanes.oldest_due(session, direction) for direction in (IN, OUT)},
+        waiting={direction: waiting.oldest_due(session, direction) for direction in (IN, OUT)},
+        held=waiting.on_purpose(session),
         dead=_dead(session),
         accounts={(channel, AccountState(state)): n for channel, state, n in session.execute(by_state)},
         processes=session.scalars(sa.select(Process).order_by(Process.started_at.desc())).all(),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from host import clock, db, migrations
 from host.config import Config
+from host.delivery.spool import folder_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -91,7 +92,7 @@ class Probes:
 
     def __init__(self, config: Config, state: Callable[[], ProcessState]) -> None:
         self._token = config.metrics_token
-        self._spool = config.data / "spool"
+        self._spool = folder_of(config.data)
         self._state = state
         self._database = DatabaseProbe()
 

@@ -15,13 +15,16 @@ from sqlalchemy.orm import Session
 from host.channels.models import AccountState, ChannelAccount
 from host.config import Config
 from host.delivery.wakeups import IN, OUT
-from host.health import recording
-from host.health.models import HealthMinute, Kind, Metric, Outcome, Process
+from host.health import recording, standing
+from host.health.models import BrokerState, HealthMinute, Kind, Metric, Outcome, Process
 from host.health.now import MOST_DEAD, Now
+from host.health.words import size
 
 LATE = timedelta(seconds=60)
 """Work that has been due for longer waits for something else than its turn."""
 LEAST_FREE = 1024**3
+ALMOST_FULL = 0.8
+"""Share of its cap at which a spool is about to be full."""
 NAMED = 3
 
 
@@ -49,6 +52,8 @@ def find(session: Session, now: Now, config: Config, failures: Mapping[str, str]
         *_spool(now),
         *_workers(now),
         *_queues(now),
+        *_broker(now),
+        *_limits(now),
         *_addons(failures),
         *_disk(config),
         *_accounts(session, now),
@@ -59,13 +64,19 @@ def find(session: Session, now: Now, config: Config, failures: Mapping[str, str]
 
 
 def _spool(now: Now) -> Iterator[Problem]:
-    # Processes of one machine share the folder.
-    machines: dict[str, Process] = {}
-    for one in now.processes:
-        known = machines.get(one.machine)
-        if known is None or one.seen_at > known.seen_at:
-            machines[one.machine] = one
-    for machine, one in sorted(machines.items()):
+    for machine, one in standing.spools(now):
+        if one.spool_aside:
+            fact = ngettext(
+                "%(num)s delivery was put aside in the spool of %(machine)s.",
+                "%(num)s deliveries were put aside in the spool of %(machine)s.",
+                one.spool_aside,
+                machine=machine,
+            )
+            advice = _(
+                "The database refused them, or their files are damaged. The log names each; what was refused "
+                "is tried again at the next start."
+            )
+            yield Problem("warn", fact, advice)
         if not one.spooled:
             continue
         fact = ngettext(
@@ -78,6 +89,13 @@ def _spool(now: Now) -> Iterator[Problem]:
         advice = _(
             "They are taken in by themselves once the database answers. If they stay, look into the log."
         )
+        if one.spool_most and one.spooled_bytes >= ALMOST_FULL * one.spool_most:
+            advice = _(
+                "It holds %(size)s of the %(most)s it may. Once it is full, webhooks are answered with 503, "
+                "and providers send them again only for a while: see that the database answers.",
+                size=size(one.spooled_bytes),
+                most=size(one.spool_most),
+            )
         yield Problem("bad", fact, advice)
 
 
@@ -132,6 +150,36 @@ def _queues(now: Now) -> Iterator[Problem]:
                 fact,
                 _("Workers are away or have more to do than they can. The log says what is in the way."),
             )
+
+
+def _broker(now: Now) -> Iterator[Problem]:
+    away = [one for one in now.alive if one.broker == BrokerState.AWAY]
+    if away:
+        fact = _(
+            "The broker has not answered %(names)s since %(since)s.",
+            names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
+            since=format_datetime(min(one.broker_since or one.seen_at for one in away), "short"),
+        )
+        advice = _(
+            "Nothing is lost: work is found a second or two later. Start it, or mend LOBBY_BROKER_URL."
+        )
+        yield Problem("warn", fact, advice)
+
+
+def _limits(now: Now) -> Iterator[Problem]:
+    counting = standing.counting(now)
+    if not counting.apart:
+        return
+    fact = ngettext(
+        "%(num)s process sends, and each counts the limits of providers by itself.",
+        "%(num)s processes send, and each counts the limits of providers by itself.",
+        counting.senders,
+    )
+    advice = _(
+        "Together they may send that many times what a limit allows, until the provider refuses. Set "
+        "LOBBY_LIMITS_URL to one redis:// address for all of them."
+    )
+    yield Problem("warn", fact, advice)
 
 
 def _addons(failures: Mapping[str, str]) -> Iterator[Problem]:

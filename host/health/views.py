@@ -12,9 +12,10 @@ from flask_babel import lazy_gettext as _l
 
 from host import clock, db, navigation
 from host.channels.models import AccountState
+from host.delivery.waiting import Reason
 from host.delivery.wakeups import IN, OUT
 from host.errors import InvalidError
-from host.health import history, now, plots, problems
+from host.health import history, now, plots, problems, standing
 from host.health.history import History, Period
 from host.health.models import Outcome
 from host.health.plots import Bars, Line, Plot
@@ -60,7 +61,9 @@ def index() -> ResponseReturnValue:
         past=past,
         plots=_plots(past),
         state=state,
+        held=_held(state),
         lost=problems.lost(state),
+        standing=standing.look(state, broker=bool(config().broker_url)),
         accounts={one: problems.now_of(state, one) for one in AccountState},
         duration=duration,
         whole=whole,
@@ -73,6 +76,20 @@ def _period() -> Period:
         return Period(request.args.get("period") or Period.DAY)
     except ValueError:
         raise InvalidError() from None
+
+
+HELD = {
+    Reason.LIMIT: _l("Waiting for a limit: %(n)s"),
+    Reason.RECONNECT: _l("Waiting for Reconnect: %(n)s"),
+    Reason.LATER: _l("Waiting for a later time: %(n)s"),
+}
+"""What is said of conversations whose replies wait on purpose."""
+
+
+def _held(state: now.Now) -> str:
+    return "; ".join(
+        str(text) % {"n": whole(state.held[reason])} for reason, text in HELD.items() if state.held[reason]
+    )
 
 
 def _plots(past: History) -> list[Plot]:

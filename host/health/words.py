@@ -27,3 +27,12 @@ def duration(seconds: float | None) -> str:
     if seconds < 7200:
         return str(_("%(n)s min", n=round(seconds / 60)))
     return str(_("%(n)s h", n=round(seconds / 3600)))
+
+
+def size(count: float) -> str:
+    """Return bytes in one unit: ``12 KB``, ``1 GB``."""
+    if count >= 1024**3:
+        return str(_("%(n)s GB", n=number(count / 1024**3)))
+    if count >= 1024**2:
+        return str(_("%(n)s MB", n=number(count / 1024**2)))
+    return str(_("%(n)s KB", n=number(count / 1024)))

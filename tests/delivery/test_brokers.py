@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from host import clock, config, counters, db, doctor, storage
 from host.delivery import announcing, wakeups
 from host.delivery.announcing import Announcer
 from host.delivery.journal import Journal
+from host.health.models import Kind
 from host.inbox.models import DeliveryState
 from host.sdk.cards import Finding, Verdict
 from tests.conftest import POSTGRESQL, _use, fresh_server_database, missing
 from tests.delivery.desk import Desk, envelope
+from tests.health import pretend
 from tests.wire import Wire
 
 PATIENCE = 60.0
@@ -284,6 +287,28 @@ def test_another_process_works_because_it_was_told(desk: Desk, journal: Journal,
     assert other.woken(wakeups.OUT)
 
 
+def test_what_is_heard_of_the_broker_is_kept_with_since_when(told: tuple[FakeBroker, Announcer]) -> None:
+    fake, announcer = told
+
+    def heard(*, answers: bool) -> datetime:
+        until(lambda: announcer.heard is not None and announcer.heard.answers == answers, "hearing it")
+        assert announcer.heard is not None
+        return announcer.heard.since
+
+    first = heard(answers=True)
+    fake.problem = OSError("away")
+    announcer.announce(wakeups.IN)
+    away = heard(answers=False)
+    assert away > first
+    fake.problem = None
+    assert heard(answers=True) > away
+    alive = fake.alive
+    back = heard(answers=True)
+    announcer.announce(wakeups.IN)
+    until(lambda: fake.published or fake.alive > alive, "another answer")
+    assert heard(answers=True) == back, "since the first of its answers"
+
+
 @pytest.mark.services
 def test_the_doctor_asks_the_broker_and_tells_no_password(
     desk: Desk, wire: tuple[Wire, str], data: Path
@@ -300,6 +325,10 @@ def test_the_doctor_asks_the_broker_and_tells_no_password(
         return next(line.finding for line in lines if line.finding.name == "broker")
 
     assert found().verdict is Verdict.PASS
+    db.write(pretend.process, "a", Kind.WORKER, machine="m2", pid=12, broker="away", broker_since=clock.now())
+    before = found()
+    assert before.verdict is Verdict.FAIL
+    assert f"does not answer m2:12 since {clock.now():%Y-%m-%d}" in before.evidence
     line.cut()
     after = found()
     assert after.verdict is Verdict.FAIL

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from host.health import recording
-from tests.delivery.conftest import any_desk, desk, door, travel
+from tests.delivery.conftest import any_desk, counting, desk, door, travel
 
-__all__ = ["any_desk", "desk", "door", "travel"]
+__all__ = ["any_desk", "counting", "desk", "door", "travel"]
 
 
 @pytest.fixture(autouse=True)

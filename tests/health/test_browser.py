@@ -57,8 +57,20 @@ def test_health_shows_trouble_first_then_a_week_in_plots(desk: Desk, admin: Page
     db.write(pretend.counts, {"email": accounts}, every=15)
     db.write(pretend.process, "web", Kind.WEB)
     db.write(pretend.process, "worker", Kind.WORKER, timedelta(minutes=4), machine="desk-2")
+    spooling = {
+        "spooled": 312,
+        "spooled_bytes": 700 * 1024**2,
+        "spooled_since": clock.now(),
+        "broker": "away",
+    }
+    db.write(pretend.process, "third", Kind.WORKER, machine="desk-3", broker_since=clock.now(), **spooling)
+    db.write(pretend.process, "fourth", Kind.WORKER, machine="desk-4", counts_at="")
+    desk.reply("hi", desk.customer_wrote())
+    desk.set_account(limited_until=clock.now() + timedelta(hours=1))
     admin.goto("/admin/health")
-    expect(admin.get_by_role("heading", name="2 things to look at")).to_be_visible()
+    expect(admin.get_by_role("heading", name="5 things to look at")).to_be_visible()
+    expect(admin.get_by_text("Waiting for a limit: 1")).to_be_visible()
+    expect(admin.get_by_role("img", name="68 % full")).to_be_visible()
     look(admin, "health")
     picture(admin, "health", of=admin.locator(".grid-2").first)
     plot = admin.get_by_role("region", name="Events a minute")

@@ -15,7 +15,7 @@ from host import clock, db
 from host.channels.models import AccountState, ChannelAccount
 from host.health import history, plots, recording
 from host.health.history import Period
-from host.health.models import Kind, Metric, Outcome
+from host.health.models import Kind, Metric, Outcome, Process
 from host.health.plots import Bars, Line
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
@@ -129,6 +129,70 @@ def test_what_waits_in_the_spool_is_told_once_for_each_machine(admin: Browser) -
         )
     text = page(admin)
     assert text.count("312 deliveries wait in the spool of m2 since") == 1
+
+
+def test_a_spool_is_shown_against_its_cap_and_what_was_put_aside_is_told(admin: Browser) -> None:
+    web()
+    assert "Empty; it may hold 1 GB." in page(admin)
+    full = {"spooled": 9, "spooled_bytes": 900 * 1024**2, "spooled_since": clock.now(), "machine": "m2"}
+    db.write(pretend.process, "a", Kind.WEB, **full)
+    text = page(admin)
+    assert re.search(r"9 deliveries since [^<]+, 900 MB of 1 GB\.", text)
+    assert 'aria-label="88 % full"' in text
+    assert "It holds 900 MB of the 1 GB it may." in text
+    db.write(pretend.process, "b", Kind.WEB, machine="m3", spool_aside=2, spooled_bytes=8192)
+    text = page(admin)
+    assert "2 deliveries were put aside in the spool of m3." in text
+    assert "2 deliveries put aside, 8 KB of 1 GB." in text
+
+
+def test_a_broker_that_answers_and_one_that_does_not(admin: Browser) -> None:
+    web()
+    assert "None is set: each process looks for work every 1.5 s." in page(admin)
+    since = clock.now() - timedelta(minutes=9)
+    db.write(pretend.process, "a", Kind.WORKER, broker="answers", broker_since=since)
+    text = page(admin)
+    assert "Answers 1 process since" in text
+    assert "All is well." in text
+    db.write(pretend.process, "b", Kind.WORKER, machine="m2", pid=12, broker="away", broker_since=since)
+    db.write(pretend.process, "dead", Kind.WORKER, timedelta(hours=2), broker="away")
+    text = page(admin)
+    assert "Has not answered 1 process since" in text
+    assert "The broker has not answered m2:12 since" in text
+
+
+def test_several_senders_that_count_apart_are_told(admin: Browser) -> None:
+    web(senders=0)
+    assert "No process sends." in page(admin)
+    db.write(pretend.process, "a", Kind.WORKER, counts_at="")
+    assert "Counted by the one process that sends." in page(admin)
+    db.write(pretend.process, "b", Kind.WORKER, counts_at="")
+    text = page(admin)
+    assert "2 processes send, and each counts the limits of providers by itself." in text
+    assert "LOBBY_LIMITS_URL" in text
+    db.write(lambda s: s.execute(sa.update(Process).values(counts_at="redis://counts:6379/0")) and None)
+    text = page(admin)
+    assert "Counted together at redis://counts:6379/0." in text
+    assert "All is well." in text
+    db.write(pretend.process, "c", Kind.WORKER, counts_at="redis://another:6379/0")
+    assert "3 processes send, and each counts" in page(admin)
+
+
+def test_what_waits_on_purpose_raises_no_alarm_and_is_shown_apart(
+    admin: Browser, any_desk: Desk, travel: Travel
+) -> None:
+    any_desk.reply("hi", any_desk.customer_wrote())
+    travel(timedelta(minutes=2))
+    web()
+    assert re.search(r"Replies have waited 12\d s to be sent\.", page(admin))
+    any_desk.set_account(limited_until=clock.now() + timedelta(seconds=20))
+    text = page(admin)
+    assert "Replies have waited" not in text
+    assert "Waiting for a limit: 1" in text
+    any_desk.set_account(limited_until=None, state=AccountState.NEEDS_RECONNECT)
+    text = page(admin)
+    assert "Replies have waited" not in text
+    assert "Waiting for Reconnect: 1" in text
 
 
 def test_late_work_dead_letters_and_accounts_are_told(

@@ -192,5 +192,5 @@ def test_metrics_say_that_the_database_is_away(
         patch.setattr(db, "read", away)
         found = samples(serving)
     assert found[("lobby_database_up",)] == found[("lobby_ready",)] == 0
-    assert (found[("lobby_spool_requests",)], found[("lobby_spool_bytes",)]) == (1, 3)
+    assert (found[("lobby_spool_requests",)], found[("lobby_spool_bytes",)]) == (1, 4096)
     (serving.config.data / "spool" / "1.request").unlink()

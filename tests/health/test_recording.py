@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from host import clock, db
-from host.delivery import lanes
+from host import clock, config, db
+from host.delivery import waiting
+from host.delivery.announcing import Heard
 from host.delivery.models import EventState
 from host.delivery.wakeups import IN
 from host.health import durations, recording
@@ -25,6 +27,10 @@ from tests.delivery.conftest import Door
 from tests.delivery.desk import PROBLEM, Desk
 
 Travel = Callable[[timedelta], None]
+
+
+def told(folder: Path, **settings: str) -> config.Config:
+    return config.load({"LOBBY_DATA": str(folder), **settings})
 
 
 def counts(metric: Metric, *, total: bool = False) -> dict[tuple[str, str], int]:
@@ -132,21 +138,20 @@ def test_every_end_of_an_attempt_to_send_is_counted(any_desk: Desk, travel: Trav
 
 
 def test_a_process_says_that_it_is_alive_and_that_it_ended(
-    any_database: db.Database, tmp_path: object, travel: Travel
+    any_database: db.Database, tmp_path: Path, travel: Travel
 ) -> None:
-    from pathlib import Path
-
-    spool = Path(str(tmp_path)) / "spool"
+    spool = tmp_path / "spool"
     spool.mkdir()
     (spool / "0000000000000000001.request").write_bytes(b"12345")
-    heart = Heartbeat(lambda: 7, 4, spool)
+    heart = Heartbeat(told(tmp_path, LOBBY_SPOOL_MB="3"), lambda: 7, lambda: Heard(False, clock.now()))
     heart._id, heart._kind, heart._started_at = "one", Kind.WORKER, clock.now()
     for _ in range(2):
         heart.beat()
         with db.read() as session:
             (row,) = session.scalars(sa.select(Process)).all()
         assert (row.kind, row.generation, row.workers) == ("worker", 7, 4)
-        assert (row.spooled, row.spooled_bytes) == (1, 5)
+        assert (row.senders, row.counts_at, row.broker) == (8, "", "away")
+        assert (row.spooled, row.spooled_bytes, row.spool_most) == (1, 4096, 3 * 1024**2)
         assert row.spooled_since is not None
         seen_at = row.seen_at
         travel(timedelta(seconds=20))
@@ -157,23 +162,21 @@ def test_a_process_says_that_it_is_alive_and_that_it_ended(
 
 
 def test_the_longest_wait_for_a_worker_is_noted(
-    desk: Desk, door: Door, travel: Travel, tmp_path: object
+    desk: Desk, door: Door, travel: Travel, tmp_path: Path
 ) -> None:
-    from pathlib import Path
-
     door.receive(desk.account.id, "a")
     travel(timedelta(minutes=2))
     with db.read() as session:
-        since = lanes.oldest_due(session, IN)
+        since = waiting.oldest_due(session, IN)
     assert since is not None
     assert clock.now() - since >= timedelta(minutes=2)
-    heart = Heartbeat(lambda: 1, 4, Path(str(tmp_path)) / "no-spool")
+    heart = Heartbeat(told(tmp_path), lambda: 1, lambda: None)
     heart._id, heart._started_at = "one", clock.now()
     heart.beat()
     assert counts(Metric.WAITING)["", "in"] >= 120_000
     desk.drain()
     with db.read() as session:
-        assert lanes.oldest_due(session, IN) is None
+        assert waiting.oldest_due(session, IN) is None
 
 
 @given(st.lists(st.floats(0.5, 1_500_000), min_size=1, max_size=200), st.sampled_from([0.5, 0.99]))

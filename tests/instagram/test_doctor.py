@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from host import db, migrations, secrets
+from host import clock, db, migrations, secrets
 from host.channels.models import AccountState, ChannelAccount
 from host.cli import main
+from host.delivery import lanes
+from host.delivery.wakeups import OUT
+from host.health.models import Kind
 from host.sdk.channel import AccountRef
+from tests.health import pretend
 from tests.instagram import world
 from tests.instagram.world import Addon
 
@@ -59,10 +64,44 @@ def test_a_desk_in_order_passes_on_every_database(
         "channel-column",
         "secrets",
         "spool",
+        "limits",
         "backlog",
+        "replies",
         "dead-letters",
     }
     assert set(checks(result).values()) == {"pass"}
+
+
+def test_what_processes_say_of_spools_and_limits_is_told(desk: db.Database, settings: dict[str, str]) -> None:
+    settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
+    for name in ("a", "b"):
+        db.write(pretend.process, name, Kind.WORKER, counts_at="", machine="m2", spool_aside=3)
+    (Path(settings["LOBBY_DATA"]) / "spool" / "1.refused").touch()
+    found = {line["check"]: line for line in json.loads(run(settings, "--json", "--no-accounts").output)}
+    assert found["spool"]["verdict"] == "fail"
+    assert found["spool"]["evidence"] == (
+        "0 requests and 1 put aside, 0.0 of 1,024 MB; m2: 0 requests and 3 put aside, 0.0 of 1,024 MB"
+    )
+    assert (found["limits"]["verdict"], found["limits"]["evidence"]) == (
+        "unknown",
+        "2 processes send, counting in memory",
+    )
+    assert "LOBBY_LIMITS_URL" in found["limits"]["fix"]
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("connected", "fail"), ("needs_reconnect", "pass")])
+def test_replies_that_wait_on_purpose_are_not_late(
+    desk: db.Database, settings: dict[str, str], account: AccountRef, state: str, verdict: str
+) -> None:
+    settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
+    due = clock.now() - timedelta(minutes=9)
+    db.write(lanes.schedule, "out:x:y", OUT, account.id, due)
+    db.write(lambda session: session.execute(sa.update(ChannelAccount).values(state=state)) and None)
+    result = run(settings, "--json", "--no-accounts")
+    (line,) = [one for one in json.loads(result.output) if one["check"] == "replies"]
+    assert line["verdict"] == verdict
+    wanted = "the oldest has waited" if verdict == "fail" else "1 wait for Reconnect"
+    assert line["evidence"].startswith(wanted)
 
 
 def test_a_column_that_takes_no_new_channel_is_named(
@@ -99,7 +138,7 @@ def test_an_account_whose_addon_is_not_active_is_said(
     desk: db.Database, settings: dict[str, str], account: AccountRef
 ) -> None:
     settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
-    (Path(settings["LOBBY_DATA"]) / "spool" / "1").touch()
+    (Path(settings["LOBBY_DATA"]) / "spool" / "1.request").touch()
     settings["LOBBY_PUBLIC_URL"] = "http://127.0.0.1:8080"
     result = run(settings)
     assert result.exit_code == 1

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
+from host import clock, config, db
 from host.addons import calls, watch
 from host.addons.models import AddonCalls
 from host.addons.watch import Key, Series, Watch
@@ -139,7 +139,7 @@ def test_a_fault_is_told_at_once_and_many_are_told_together(
         if len(beats) == 2:
             rest.wait(60)
 
-    heart = Heartbeat(lambda: 1, 0, tmp_path / "spool", beside=beside)
+    heart = Heartbeat(config.load({"LOBBY_DATA": str(tmp_path)}), lambda: 1, lambda: None, beside=beside)
     watch.of_process().on_fault = heart.soon
     heart.start(Kind.WEB)
     until(lambda: beats)

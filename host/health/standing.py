@@ -1,0 +1,148 @@
+"""What the desk stands on beside its database: the broker, each machine's spool, where limits are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import format_datetime, ngettext
+from flask_babel import gettext as _
+
+from host.delivery.policy import SWEEP_SECONDS
+from host.health.models import BrokerState, Process
+from host.health.now import Now
+from host.health.words import number, size
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One thing the desk stands on, as a line of the page.
+
+    :param tone: ``pass``, ``warn`` or ``fail``.
+    :param share: how full it is, 0 to 1, where that can be said.
+    """
+
+    tone: str
+    name: str
+    fact: str
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Where the processes alive that send count their calls.
+
+    :param places: as :func:`host.delivery.windows.place` says, without repetition.
+    """
+
+    senders: int
+    places: tuple[str, ...]
+
+    @property
+    def apart(self) -> bool:
+        """Tell whether two processes count the same limit each for itself."""
+        return self.senders > 1 and (len(self.places) > 1 or not self.places[0])
+
+
+def spools(now: Now) -> list[tuple[str, Process]]:
+    """Return the spool of each machine, as the process saw it that looked last: they share the folder."""
+    machines: dict[str, Process] = {}
+    for one in now.processes:
+        known = machines.get(one.machine)
+        if known is None or one.seen_at > known.seen_at:
+            machines[one.machine] = one
+    return sorted(machines.items())
+
+
+def counting(now: Now) -> Counting:
+    """Return where calls to providers are counted now."""
+    sending = [one for one in now.alive if one.senders]
+    return Counting(len(sending), tuple(sorted({one.counts_at for one in sending})))
+
+
+def broker_answers(now: Now) -> tuple[list[Process], list[Process]]:
+    """Return the processes alive the broker answers, and those it does not; others use none."""
+    return (
+        [one for one in now.alive if one.broker == BrokerState.ANSWERS],
+        [one for one in now.alive if one.broker == BrokerState.AWAY],
+    )
+
+
+def look(now: Now, *, broker: bool) -> list[Standing]:
+    """Return a line for each.
+
+    :param broker: whether one is set.
+    """
+    return [_broker(now, is_set=broker), *_spools(now), _counting(now)]
+
+
+def _broker(now: Now, *, is_set: bool) -> Standing:
+    name = _("Broker")
+    answers, away = broker_answers(now)
+    if away:
+        fact = ngettext(
+            "Has not answered %(num)s process since %(since)s; it finds its work by looking.",
+            "Has not answered %(num)s processes since %(since)s; they find their work by looking.",
+            len(away),
+            since=_when(min(one.broker_since or one.seen_at for one in away)),
+        )
+        return Standing("warn", name, fact)
+    if answers:
+        fact = ngettext(
+            "Answers %(num)s process since %(since)s.",
+            "Answers %(num)s processes since %(since)s.",
+            len(answers),
+            since=_when(max(one.broker_since or one.started_at for one in answers)),
+        )
+        return Standing("pass", name, fact)
+    if is_set:
+        return Standing("pass", name, _("Set, and no process has asked it: with SQLite one does everything."))
+    return Standing(
+        "pass", name, _("None is set: each process looks for work every %(n)s s.", n=number(SWEEP_SECONDS))
+    )
+
+
+def _spools(now: Now) -> Iterator[Standing]:
+    for machine, one in spools(now):
+        name = _("Spool of %(machine)s", machine=machine)
+        most = size(one.spool_most)
+        share = one.spooled_bytes / one.spool_most if one.spool_most else None
+        if one.spooled:
+            fact = ngettext(
+                "%(num)s delivery since %(since)s, %(size)s of %(most)s.",
+                "%(num)s deliveries since %(since)s, %(size)s of %(most)s.",
+                one.spooled,
+                since=_when(one.spooled_since or one.seen_at),
+                size=size(one.spooled_bytes),
+                most=most,
+            )
+            yield Standing("fail", name, fact, share)
+        elif one.spool_aside:
+            fact = ngettext(
+                "%(num)s delivery put aside, %(size)s of %(most)s.",
+                "%(num)s deliveries put aside, %(size)s of %(most)s.",
+                one.spool_aside,
+                size=size(one.spooled_bytes),
+                most=most,
+            )
+            yield Standing("warn", name, fact, share)
+        else:
+            yield Standing("pass", name, _("Empty; it may hold %(most)s.", most=most), share)
+
+
+def _counting(now: Now) -> Standing:
+    name = _("Limits of providers")
+    found = counting(now)
+    if not found.senders:
+        return Standing("pass", name, _("No process sends."))
+    if found.apart:
+        fact = _("Counted by each of %(num)s processes by itself.", num=found.senders)
+        return Standing("warn", name, fact)
+    if found.places[0]:
+        return Standing("pass", name, _("Counted together at %(place)s.", place=found.places[0]))
+    return Standing("pass", name, _("Counted by the one process that sends."))
+
+
+def _when(at: datetime) -> str:
+    return str(format_datetime(at, "short"))

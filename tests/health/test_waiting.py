@@ -1,0 +1,97 @@
+"""What waits for a worker, and what waits for something else, told apart; on every database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from host import clock, db
+from host.channels.models import AccountState
+from host.delivery import backlog, policy, waiting
+from host.delivery.waiting import Reason
+from host.delivery.wakeups import OUT
+from host.delivery.windows import place
+from host.sdk.channel import NotSent
+from tests.delivery.desk import PROBLEM, Desk
+from tests.delivery.test_limits import saturate
+
+Travel = Callable[[timedelta], None]
+MINUTE = timedelta(minutes=1)
+
+
+def late() -> timedelta:
+    """Return how long the oldest reply has waited for a worker."""
+    with db.read() as session:
+        since = waiting.oldest_due(session, OUT)
+    return timedelta() if since is None else clock.now() - since
+
+
+def held() -> dict[Reason, int]:
+    with db.read() as session:
+        return {reason: count for reason, count in waiting.on_purpose(session).items() if count}
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"blocked_until": MINUTE}, Reason.LIMIT),
+        ({"limited_until": MINUTE}, Reason.LIMIT),
+        ({"state": AccountState.NEEDS_RECONNECT}, Reason.RECONNECT),
+        ({"state": AccountState.NEEDS_RECONNECT, "blocked_until": MINUTE}, Reason.RECONNECT),
+    ],
+)
+def test_an_account_that_waits_on_purpose_is_not_late(
+    any_desk: Desk, travel: Travel, values: dict[str, object], reason: Reason
+) -> None:
+    other = any_desk.connect("200")
+    for contact in ("anna", "bert"):
+        any_desk.reply("hi", any_desk.customer_wrote(contact), contact=contact)
+    travel(2 * MINUTE)
+    assert late() >= 2 * MINUTE
+    assert held() == {}
+    any_desk.set_account(
+        **{
+            name: clock.now() + value if isinstance(value, timedelta) else value
+            for name, value in values.items()
+        }
+    )
+    assert late() == timedelta()
+    assert held() == {reason: 2}
+    any_desk.reply("hi", any_desk.customer_wrote("carl", account=other), contact="carl")
+    travel(MINUTE / 2)
+    assert MINUTE / 2 <= late() < MINUTE, "another account's is late all the same"
+    if AccountState.NEEDS_RECONNECT not in values.values():
+        travel(MINUTE)
+        assert late() >= 3 * MINUTE, "the limit is over, so it waits for a worker again"
+
+
+def test_a_reply_with_a_time_of_its_own_waits_for_that(any_desk: Desk, travel: Travel) -> None:
+    any_desk.toy.script = [NotSent(PROBLEM, retry_after=300)]
+    any_desk.reply("hi", any_desk.customer_wrote())
+    any_desk.drain()
+    travel(MINUTE)
+    assert (late(), held()) == (timedelta(), {Reason.LATER: 1})
+    travel(6 * MINUTE)
+    assert late() >= MINUTE
+    assert held() == {}
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_queue_before_a_limit_is_known_to_every_process_while_somebody_sees_to_it(
+    any_desk: Desk, travel: Travel
+) -> None:
+    ids = saturate(any_desk, travel)
+    travel(timedelta(seconds=1))
+    assert late() > timedelta(), "it has not been noted yet"
+    backlog.look_after(any_desk.generation.directory)
+    assert late() == timedelta()
+    assert held() == {Reason.LIMIT: len(ids) - len(any_desk.toy.sent)}
+    travel(policy.LIMIT_KNOWN + MINUTE)
+    assert late() > MINUTE, "nobody sends any more"
+
+
+def test_where_calls_are_counted_is_told_without_credentials() -> None:
+    assert place("memory://") == ""
+    assert place("redis://user:secret@counts.internal:6380/2?x=secret") == "redis://counts.internal:6380/2"
