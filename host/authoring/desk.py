@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from host.addons.manifest import read as read_manifest
 from host.channels import connecting, forms
 from host.channels.accounts import disconnect_account
 from host.channels.taken import taken_sentence
+from host.delivery import gate, windows
+from host.delivery.models import Lane
 from host.delivery.worker import drain
 from host.inbox.drafts import Draft
 from host.inbox.models import Attachment, ContactIdentity, Conversation, Message
@@ -42,6 +44,7 @@ from host.serving import HostApplication
 
 PUBLIC_URL = "http://localhost"
 MOST_ROUNDS = 20
+LIMIT_STEP = timedelta(seconds=0.25)
 
 
 class NotActivatedError(Exception):
@@ -177,9 +180,21 @@ class TrialDesk:
                 return
 
     def later(self, by: timedelta) -> None:
-        """Let time pass, and do what is due then."""
-        self._time.enter_context(clock.travel(by))
-        self.work()
+        """Let time pass, and do what becomes due when it does, such as what waits for a limit."""
+        end = clock.now() + by
+        while (now := clock.now()) < end:
+            self._time.enter_context(clock.travel(self._next_due(now, end) - now))
+            self.work()
+
+    @staticmethod
+    def _next_due(now: datetime, end: datetime) -> datetime:
+        with db.read() as session:
+            due = session.scalar(
+                sa.select(sa.func.min(Lane.next_at)).where(Lane.next_at > now, Lane.next_at < end)
+            )
+        # What is held back by a limit of the whole account is due already.
+        step = min(now + LIMIT_STEP, end) if gate.current().closed() else end
+        return step if due is None else min(due, step)
 
     def run_job(self, name: str) -> None:
         """Run one of the addon's jobs now.
@@ -319,6 +334,7 @@ def trial_desk(
         database = db.connect(configuration.database_url)
         stack.callback(database.dispose)
         counters.reset()
+        stack.enter_context(windows.on_our_clock())
         application = HostApplication(configuration)
         stack.callback(guard.allow, ())
         stack.callback(application.close)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from limits.storage import MemoryStorage, RedisStorage, storage_from_string
+from limits.storage import MemoryStorage, RedisStorage, memory, redis, storage_from_string
 
 from host import clock
 from host.sdk.channel import SendLimit
@@ -31,6 +33,20 @@ REDIS_AWAY_SECONDS = 10.0
 TIDIED_PER_CALL = 3
 SOON = 0.002
 """The wait told where another process was faster by a moment."""
+
+
+@contextmanager
+def on_our_clock() -> Iterator[None]:
+    """Let the library read :mod:`host.clock`, so that time that is moved is over for it too (tests only)."""
+    modules: tuple[Any, ...] = (memory, redis)
+    before = [one.time for one in modules]
+    for one in modules:
+        one.time = SimpleNamespace(time=lambda: clock.now().timestamp())
+    try:
+        yield
+    finally:
+        for one, its in zip(modules, before, strict=True):
+            one.time = its
 
 
 class _Storage(Protocol):

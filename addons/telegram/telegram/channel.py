@@ -14,6 +14,9 @@ from host.sdk.channel import (
     InboundMedia,
     NoProfile,
     Profile,
+    ReactRequest,
+    SearchRequest,
+    SendLimit,
     SendRequest,
     SendResult,
 )
@@ -21,7 +24,7 @@ from host.sdk.http import FetchError
 from host.sdk.messages import InboundChange, MessageKind
 from host.sdk.webhooks import Envelope
 
-from . import accounts, api, events, files, sending
+from . import accounts, api, events, files, pace, sending
 from .values import mapping, text
 
 STORED = frozenset(
@@ -40,6 +43,9 @@ class TelegramAdapter(ChannelAdapter):
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         return [events.read(envelope)]
+
+    def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
+        return pace.limits(request)
 
     def send(self, request: SendRequest) -> SendResult:
         return sending.send(request)

@@ -19,6 +19,8 @@ from host.sdk.channel import AccountRef, Profile
 BOT = 8123456789
 TOKEN = f"{BOT}:AAE-sample_token_of_the_stand_in_0001"
 NewCustomer = Callable[[], Any]
+SOME_SECONDS = timedelta(seconds=6)
+"""Telegram takes one message a second for a chat."""
 
 
 def picture(kind: str = "JPEG", size: tuple[int, int] = (40, 30)) -> bytes:
@@ -233,6 +235,7 @@ def test_text_pictures_and_files_reach_the_customer(customer: NewCustomer, teleg
         str(ann.chat), "These.", files=[("a.jpg", picture()), ("b.png", picture("PNG")), ("l.pdf", PDF)]
     )
     ann.desk.work()
+    ann.desk.later(SOME_SECONDS)
     sent = telegram.sent[-4:]
     assert [(method, fields.get("file_field")) for method, fields, _data in sent] == [
         ("sendPhoto", "photo"),
@@ -253,6 +256,7 @@ def test_a_quote_goes_along_with_texts_and_with_files(customer: NewCustomer, tel
     ann.desk.reply(str(ann.chat), "Yes", quote=ann.thread[0].id)
     ann.desk.reply(str(ann.chat), files=[("a.jpg", picture())], quote=ann.thread[0].id)
     ann.desk.work()
+    ann.desk.later(SOME_SECONDS)
     wanted = {"message_id": 1, "allow_sending_without_reply": True}
     assert [fields["reply_parameters"] for _method, fields, _data in telegram.sent[-2:]] == [wanted, wanted]
 
@@ -263,6 +267,7 @@ def test_a_long_text_is_split_within_what_telegram_takes(customer: NewCustomer, 
     before = len(telegram.sent)
     ann.desk.reply(str(ann.chat), "Ünd so weiter. " * 400)
     ann.desk.work()
+    ann.desk.later(SOME_SECONDS)
     texts = [fields["text"] for _method, fields, _data in telegram.sent[before:]]
     assert len(texts) > 1
     assert " ".join(texts).split() == ("Ünd so weiter. " * 400).split()
@@ -317,7 +322,7 @@ def test_who_blocked_the_bot_is_written_to_again_once_they_write(
         ann.desk.reply(str(ann.chat), "Are you there?")
     ann.writes(text="Back again", date=now() + 2)
     ann.desk.reply(str(ann.chat), "Welcome back")
-    ann.desk.work()
+    ann.desk.later(SOME_SECONDS)
     assert {each.text: each.state for each in ann.thread}["Welcome back"] == "sent"
 
 

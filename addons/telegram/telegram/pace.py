@@ -1,0 +1,29 @@
+"""How fast Telegram lets a bot send: limits that are known before.
+
+https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this names them: about 30 messages
+a second to all chats together, one a second to a chat, 20 a minute to a group. Bursts may pass; what is too
+much is answered with 429 and how long to wait, which :mod:`.sending` passes on.
+"""
+
+from __future__ import annotations
+
+from host.sdk.channel import ReactRequest, SearchRequest, SendLimit, SendRequest
+from host.sdk.i18n import noop
+
+OF_BOT = noop("Many messages of this bot are going out at once. This one follows in its turn.")
+OF_CHAT = noop("Telegram takes one message a second for a person. This one follows in its turn.")
+OF_GROUP = noop("Telegram takes 20 messages a minute for a group. This one follows in its turn.")
+
+
+def limits(request: SendRequest | ReactRequest | SearchRequest) -> list[SendLimit]:
+    """Return what sending *request* counts against; nothing else is counted."""
+    if not isinstance(request, SendRequest):
+        return []
+    account, chat = request.account.id, request.recipient
+    found = [
+        SendLimit(f"bot {account}", 30, 1, OF_BOT, whole_account=True),
+        SendLimit(f"chat {account} {chat}", 1, 1, OF_CHAT),
+    ]
+    if chat.startswith("-"):
+        found.append(SendLimit(f"group {account} {chat}", 20, 60, OF_GROUP))
+    return found
