@@ -385,3 +385,8 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         values["database_url"] = f"sqlite:///{values['data'] / 'lobby.sqlite3'}"
     addon_values = {name: value for name, value in environ.items() if name.startswith(ADDON_PREFIX)}
     return Config(**values, addon_values=addon_values)
+
+
+def of_opentelemetry() -> dict[str, str]:
+    """Return the variables ``OTEL_...`` that are set; OpenTelemetry defines them and reads most by itself."""
+    return {name: value.strip() for name, value in os.environ.items() if name.startswith("OTEL_")}

@@ -13,7 +13,7 @@ import secrets
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -121,20 +121,34 @@ def http() -> str:
     return _http.get()
 
 
-def follow(what: str, **ids: int | str | None) -> None:
+Follower = Callable[[str, Sequence[Ids], datetime | None], None]
+_follower: Follower | None = None
+
+
+def follow_with(follower: Follower | None) -> None:
+    """Have *follower* called with what :func:`follow_each` is, or nobody. It must neither block nor raise."""
+    global _follower  # noqa: PLW0603 - a process has one log
+    _follower = follower
+
+
+def follow(what: str, *, since: datetime | None = None, **ids: int | str | None) -> None:
     """Write one line about a message on its way: *what* happened, and the ids it goes by.
 
     Numbers and words of ours only: the line holds nothing a customer or a provider wrote, so it is not
     searched for credentials. None is left out.
     """
-    follow_each(what, (ids,))
+    follow_each(what, (ids,), since=since)
 
 
-def follow_each(what: str, steps: Sequence[Ids]) -> None:
+def follow_each(what: str, steps: Sequence[Ids], *, since: datetime | None = None) -> None:
     """Write such a line for each of *steps*: messages that went the same way together.
 
     They are one record, written at once: a record for each would cost as much as what is written about.
+
+    :param since: when that began which is over now; no line says it.
     """
+    if _follower is not None:
+        _follower(what, steps, since)
     if steps and _path.isEnabledFor(logging.INFO):
         _path.info(what, extra={"steps": steps})
 
@@ -191,7 +205,7 @@ class JsonFormatter(Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
-_QUIET = ("urllib3", "requests", "sqlalchemy", "alembic", "mail.log", "asyncio")
+_QUIET = ("urllib3", "requests", "sqlalchemy", "alembic", "mail.log", "asyncio", "opentelemetry")
 
 
 def set_up(level: str = "INFO", form: str = "text") -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from host import counters, db, guard, logs, secrets, storage
+from host import counters, db, guard, logs, secrets, storage, telemetry
 from host.addons import calls, lifecycle, loader, parking, watch
 from host.addons import generation as generations
 from host.addons.generation import Generation
@@ -200,6 +200,7 @@ class HostApplication:
         if database.is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
             raise AlreadyServingError("another process already serves this database file")
         self._web = web
+        telemetry.start("web" if web else "worker")
         self.journal.start()
         if self.config.workers:
             self.services.workers.start()
@@ -234,6 +235,7 @@ class HostApplication:
         except sa.exc.SQLAlchemyError:
             log.warning("the last refused requests could not be counted")
         self._heartbeat.stop()
+        telemetry.stop()
         self._owned.close()
 
     def _quarantine(self, slug: str, what: str, error: str) -> None:

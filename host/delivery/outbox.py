@@ -57,7 +57,7 @@ def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
     session.flush()
     _make_due(session, entry)
     ids = {"message_id": message.id, "conversation_id": message.conversation_id}
-    db.after_commit(session, partial(logs.follow, "queued", **ids))
+    db.after_commit(session, partial(logs.follow, "queued", since=message.created_at, **ids))
     return entry
 
 

@@ -79,7 +79,7 @@ def _closed(entry: OutboxEntry) -> None:
 def _count(session: Session, head: Head, became: Outcome) -> None:
     db.after_commit(session, partial(recording.sent, head.account.channel, became))
     ids = {"message_id": head.message_id, "conversation_id": head.conversation_id}
-    db.after_commit(session, partial(logs.follow, became.value, **ids))
+    db.after_commit(session, partial(logs.follow, became.value, since=head.written_at, **ids))
 
 
 def begin(session: Session, lease: Lease, head: Head) -> Begun:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -42,6 +42,11 @@ def request_id(at: datetime, low: int = 0) -> int:
     """
     milliseconds = max(int((at - BEGINNING).total_seconds() * 1000), 0)
     return milliseconds << _LOW_BITS | low & (1 << _LOW_BITS) - 1
+
+
+def requested_at(id_: int) -> datetime:
+    """Return the time :func:`request_id` made *id_* of, to the millisecond."""
+    return BEGINNING + timedelta(milliseconds=id_ >> _LOW_BITS)
 
 
 _encoder = msgspec.msgpack.Encoder()

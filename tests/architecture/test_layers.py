@@ -47,7 +47,7 @@ LAYERS = (
             "health",
             "inbox",
         ),
-        *("languages", "live", "media", "navigation", "notifications", "pieces", "web"),
+        *("languages", "live", "media", "navigation", "notifications", "pieces", "telemetry", "web"),
     ),
     ("addons", "api", "assistants"),
     (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from demo import journey
 from demo.journey import ANSWER, QUESTION, Journey
 from demo.outside import Outside
 from demo.processes import Host, Sandbox, free_port, sandbox_settings
+from tests.health.watching import SECONDS, watching
 from tests.whole.rig import until
 
 pytestmark = pytest.mark.slow
-
-SECONDS = 60.0
 
 
 @pytest.fixture
@@ -86,33 +84,6 @@ def test_a_message_and_its_reply_are_followed_by_their_ids(lived: Journey) -> No
     token = next(one["value"] for one in j.seed["tokens"] if one["id"] == "pottery-long")
     for text in (QUESTION[:-2], ANSWER, "blue mug", token):
         assert text not in said, "the log holds ids, never what was said"
-
-
-class watching:  # noqa: N801 - read as a sentence
-    """Somebody's browser with the inbox open: a live stream that is read."""
-
-    def __init__(self, j: Journey) -> None:
-        self._j = j
-
-    def __enter__(self) -> None:
-        page = self._j.admin.session.get(f"{self._j.host.url}/")
-        workspace = page.url.split("/w/")[1].split("/")[0]
-        self._answer: requests.Response = self._j.admin.session.get(
-            f"{self._j.host.url}/w/{workspace}/live", stream=True, timeout=SECONDS
-        )
-        assert self._answer.status_code == 200
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        try:
-            for _ in self._answer.iter_content(1):
-                pass
-        except (requests.RequestException, AttributeError, ValueError):
-            pass
-
-    def __exit__(self, *_: object) -> None:
-        self._answer.close()
 
 
 def test_each_answer_carries_the_id_of_its_request(lived: Journey) -> None:
