@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ _SIGNS = {1: "?", 2: "©®", 3: "☀☁☂☃", 4: "😀😺🎈🍏"}
 _SECONDS, _MILLISECONDS = range(10**9, 10**10), range(10**12, 10**13)
 _EPOCH = 1_735_689_600
 """The first time of every fixture: 2025-01-01, in seconds."""
+_BEGINNING = datetime.fromtimestamp(_EPOCH, UTC)
 
 
 class NotRecordableError(ConflictError):
@@ -77,9 +79,29 @@ def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any
     )
     becomes = _becomes(adapter, given)
     made = anonymised(body, vocabulary(type(adapter)))
-    if _becomes(adapter, replace_body(given, made)) != becomes:
+    at = event.occurred_at
+    if at is not None:
+        at = _BEGINNING + (at - _first(body, at))
+    if _becomes(adapter, replace(replace_body(given, made), occurred_at=at)) != becomes:
         raise NotRecordableError(_("Made anonymous, it would not be read as the same any more."))
-    return {"channel": event.channel, "kind": event.kind, "body": made, "becomes": becomes}
+    return {
+        "channel": event.channel,
+        "kind": event.kind,
+        "occurred_at": None if at is None else at.isoformat(),
+        "body": made,
+        "becomes": becomes,
+    }
+
+
+def _first(body: Any, default: datetime) -> datetime:
+    """Return the first time *body* tells, in whole seconds, or *default* where it tells none."""
+    seconds = _first_second(body)
+    return default if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _first_second(body: Any) -> int | None:
+    times = [one for one in _numbers(body) if one in _SECONDS or one in _MILLISECONDS]
+    return min((one if one in _SECONDS else one // 1000 for one in times), default=None)
 
 
 def written(fixture: dict[str, Any]) -> str:
@@ -118,8 +140,8 @@ def anonymised(value: Any, known: Collection[str]) -> Any:
     secret = {
         word.lower() for text in _texts(value, known) for word in _WORD.findall(text) if len(word) >= LONG
     } - _OWN_WORDS
-    times = sorted(one for one in _numbers(value) if one in _SECONDS or one in _MILLISECONDS)
-    first = min((one if one in _SECONDS else one // 1000 for one in times), default=_EPOCH)
+    seconds = _first_second(value)
+    first = _EPOCH if seconds is None else seconds
     for attempt in range(TRIES):
         made = _Maker(known, first, str(attempt)).value(value)
         left = " ".join(_texts(made, known)).lower()

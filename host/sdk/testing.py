@@ -42,6 +42,7 @@ from host.sdk.channel import (
     SendResult,
 )
 from host.sdk.errors import FetchError
+from host.sdk.fixtures import Recorded, all_recorded, recorded
 from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, TellsHistory, ThreadPage
 from host.sdk.junk import junk_bodies
 from host.sdk.messages import (
@@ -61,7 +62,15 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-__all__ = ["AdapterContract", "check_changes", "declared_parts", "junk_bodies"]
+__all__ = [
+    "AdapterContract",
+    "Recorded",
+    "all_recorded",
+    "check_changes",
+    "declared_parts",
+    "junk_bodies",
+    "recorded",
+]
 
 _ORDER = {ReplyState.OPEN: 0, ReplyState.PEOPLE_ONLY: 1, ReplyState.CLOSED: 2}
 _NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

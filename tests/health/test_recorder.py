@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from host.delivery.models import InboundEvent
 from host.health import recorder
 from host.health.recorder import NotRecordableError, anonymised, record, vocabulary
+from host.sdk.messages import Ignored, MessageReceived
+from host.sdk.testing import all_recorded, recorded
 from host.sdk.webhooks import Envelope
 from tests.delivery.desk import ToyAdapter
 from tests.instagram import world
@@ -116,6 +119,50 @@ def test_an_event_the_adapter_stumbles_over_becomes_one_it_stumbles_over() -> No
     assert fixture["becomes"] == ["raises KeyError"]
     assert fixture["body"]["kind"] == "message"
     assert "Quintero" not in recorder.written(fixture)
+
+
+def test_what_was_recorded_is_read_in_a_test_in_one_line(tmp_path: Path) -> None:
+    told = {
+        "kind": "message",
+        "from": "Ana Quintero",
+        "mid": "mid.1234567",
+        "text": "Hi",
+        "at": 1_790_000_000,
+    }
+    at = datetime.fromtimestamp(1_790_000_030, UTC)
+    row = InboundEvent(channel="email", kind="message", body=json.dumps(told).encode(), occurred_at=at)
+    path = tmp_path / "message.json"
+    path.write_text(recorder.written(record(row, ToyAdapter())))
+    (change,) = recorded(path).read(ToyAdapter())
+    assert isinstance(change, MessageReceived)
+    assert len(change.text) == 2
+    found = recorded(path).envelope.occurred_at
+    assert found == datetime(2025, 1, 1, 0, 0, 30, tzinfo=UTC), "as long after the first time as it was"
+    assert [one.envelope for one in all_recorded(tmp_path)] == [recorded(path).envelope]
+
+    path.write_text(path.read_text().replace('"MessageReceived"', '"MessageEchoed"'))
+    with pytest.raises(AssertionError, match="read as MessageEchoed, now as MessageReceived"):
+        recorded(path).read(ToyAdapter())
+
+
+def test_an_event_somebody_stumbled_over_may_become_anything_but_an_error(tmp_path: Path) -> None:
+    row = InboundEvent(channel="email", kind="message", body=b'{"kind": "message", "text": "Ana Quintero"}')
+    path = tmp_path / "stumbled.json"
+    path.write_text(recorder.written(record(row, ToyAdapter())))
+    with pytest.raises(KeyError):
+        recorded(path).read(ToyAdapter())
+    mended = ToyAdapter()
+    mended.parse = lambda _envelope: [Ignored("nobody sent it")]  # type: ignore[method-assign]
+    assert recorded(path).read(mended) == [Ignored("nobody sent it")]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"channel": "email", "kind": "message", "body": {}}'])
+def test_a_file_that_is_no_fixture_says_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(ValueError, match="nothing that `lobby record` printed"):
+        recorded(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="no fixture"):
+        all_recorded(tmp_path / "nowhere")
 
 
 def test_what_cannot_be_recorded_says_why() -> None:
