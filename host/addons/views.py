@@ -89,6 +89,8 @@ def upload() -> ResponseReturnValue:
         db.write(_refused, name, report)
         return _page(report, name), 422
     db.write(_uploaded, name, report.release)
+    if report.relation is reports.Relation.SAME:
+        flash_good(_("Already installed. Exactly these bytes are installed; there is nothing to do."))
     return redirect(url_for("addons.report", release_id=report.release.id))
 
 

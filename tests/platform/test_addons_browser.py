@@ -147,7 +147,7 @@ def test_the_page_is_readable_everywhere(
     day = {"toy": Health(sum(hours), 1873, 2, 1, hours, more=True)}
     monkeypatch.setattr(health, "of_last_day", lambda: day)
     watch.of_process().note(
-        "toy", "1.0.0", "send", 0.2, ValueError("the provider answered with " + "x" * 200)
+        "toy", "1.1.0", "send", 0.2, ValueError("the provider answered with " + "x" * 200)
     )
     page = arrive()
     card = page.get_by_role("article", name="Toy channel")
@@ -170,6 +170,34 @@ def test_the_page_is_readable_everywhere(
     page.get_by_role("button", name="Upload & Install").click()
     page.get_by_role("heading", name="Not installed").wait_for()
     look(page, "addons-refused")
+
+
+@pytest.mark.slow
+def test_the_pages_behind_the_cards_are_readable_everywhere(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    watch.reset()
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    note = watch.of_process().note
+    note("toy", "1.0.0", "page toy_pages.about", 2.5, ValueError("the provider answered with " + "x" * 200))
+    page = arrive()
+    page.get_by_role("article", name="Toy channel").get_by_role("link", name="What runs").press("Enter")
+    page.get_by_role("heading", name="What runs").wait_for()
+    look(page, "addons-what-runs")
+    page.goto("/admin/hooks")
+    page.get_by_text("ValueError: the provider answered").wait_for()
+    look(page, "addons-hooks")
+    lifecycle.deactivate(desk.config, "toy", host=desk)
+    for number, address in enumerate(["/admin/addons/toy/uninstall", "/admin/audit"]):
+        page.goto(address)
+        look(page, ["addons-uninstall", "audit"][number])
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto("/admin/audit")
+    current = page.get_by_role("navigation", name="Administration").get_by_role("link", name="Audit journal")
+    box = current.bounding_box()
+    assert box["x"] >= 0, "where one is has to be in sight"
+    assert box["x"] + box["width"] <= 360
 
 
 def test_questions_name_what_stops_and_what_stays(

@@ -40,6 +40,11 @@ async function copy(button) {
   setTimeout(() => { label.textContent = before; }, 2000);
 }
 
+// On a phone the pages of an area are one row that scrolls: the one that is shown has to be in sight.
+const row = document.querySelector(".subnav");
+const shown = row?.querySelector("[aria-current]");
+if (shown) row.scrollLeft = shown.offsetLeft - (row.clientWidth - shown.offsetWidth) / 2;
+
 document.addEventListener("click", (event) => {
   const target = event.target;
   if (!(target instanceof Element)) return;
