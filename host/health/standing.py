@@ -46,13 +46,19 @@ class Counting:
 
 
 def spools(now: Now) -> list[tuple[str, Process]]:
-    """Return the spool of each machine, as the process saw it that looked last: they share the folder."""
-    machines: dict[str, Process] = {}
+    """Return the spool of each machine: the fullest of its processes alive, for each may have its own folder.
+
+    Of a machine where none is alive, it is as the last one saw it.
+    """
+    machines: dict[str, list[Process]] = {}
     for one in now.processes:
-        known = machines.get(one.machine)
-        if known is None or one.seen_at > known.seen_at:
-            machines[one.machine] = one
-    return sorted(machines.items())
+        machines.setdefault(one.machine, []).append(one)
+
+    def fullest(one: Process) -> tuple[object, ...]:
+        alive = now.is_alive(one)
+        return alive, (one.spooled, one.spooled_bytes) if alive else (0, 0), one.seen_at
+
+    return [(machine, max(machines[machine], key=fullest)) for machine in sorted(machines)]
 
 
 def counting(now: Now) -> Counting:

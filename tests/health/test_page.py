@@ -95,6 +95,16 @@ def test_a_week_adds_up_what_processes_counted(admin: Browser, any_desk: Desk) -
     assert 'href="/admin/health?period=7d" aria-current="true"' in text
 
 
+def test_the_ten_busiest_accounts_are_listed_the_busiest_first(admin: Browser, any_desk: Desk) -> None:
+    web()
+    for number in range(1, 13):
+        account = any_desk.connect(str(200 + number))
+        recording.received([("email", account.id, "pending")] * number)
+    recording.flush()
+    names = re.findall(r">(toy2\d\d)</th>", page(admin))
+    assert names == [f"toy{200 + number}" for number in range(12, 2, -1)]
+
+
 @pytest.mark.parametrize("query", ["?period=1y", "?channel=pigeon", "?period=%00"])
 def test_what_makes_no_sense_is_refused(admin: Browser, query: str) -> None:
     assert admin.get(f"/admin/health{query}").status_code == 400
@@ -144,6 +154,16 @@ def test_a_spool_is_shown_against_its_cap_and_what_was_put_aside_is_told(admin: 
     text = page(admin)
     assert "2 deliveries were put aside in the spool of m3." in text
     assert "2 deliveries put aside, 8 KB of 1 GB." in text
+
+
+def test_a_process_without_a_spool_hides_no_other_ones(admin: Browser) -> None:
+    filled = {"machine": "m2", "spooled": 5, "spooled_bytes": 20480, "spooled_since": clock.now()}
+    db.write(pretend.process, "web", Kind.WEB, timedelta(seconds=9), **filled)
+    db.write(pretend.process, "worker", Kind.WORKER, machine="m2")
+    assert "5 deliveries wait in the spool of m2" in page(admin)
+    db.write(lambda s: s.execute(sa.update(Process).where(Process.id == "web").values(spooled=0)) and None)
+    db.write(pretend.process, "dead", Kind.WEB, timedelta(hours=2), **filled)
+    assert "wait in the spool of m2" not in page(admin), "who is alive looked since"
 
 
 def test_a_broker_that_answers_and_one_that_does_not(admin: Browser) -> None:
