@@ -23,6 +23,7 @@ from host.config import Config
 from host.delivery import gate, refusals
 from host.delivery.announcing import Heard, announcer_of
 from host.delivery.journal import Journal
+from host.delivery.set_back import ClockWatch
 from host.delivery.spool import folder_of
 from host.delivery.worker import Workers
 from host.filelock import SERVING, file_lock
@@ -80,6 +81,7 @@ class HostApplication:
         )
         self._front = WebhookFront(config, self.journal)
         self._probes = Probes(config, self.state)
+        self._clock = ClockWatch()
         self._building = threading.Lock()
         self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
         self._started = False
@@ -202,6 +204,7 @@ class HostApplication:
         self._web = web
         telemetry.start("web" if web else "worker")
         self.journal.start()
+        self._clock.start()
         if self.config.workers:
             self.services.workers.start()
         if self._announcer is not None:
@@ -229,6 +232,7 @@ class HostApplication:
             self._announcer.stop()
         if self.config.workers:
             self.services.workers.stop()
+        self._clock.stop()
         self.journal.stop()
         try:
             refusals.flush()

@@ -194,6 +194,11 @@ def use(url: str) -> None:
         _url, _gate = url, None
 
 
+def forget() -> None:
+    """Begin anew to count: the clock was set back, and what is known is of a time to come."""
+    use(_url)
+
+
 def current() -> Gate:
     """Return the gate of this process; made at the first call, after the server forked."""
     global _gate  # noqa: PLW0603

@@ -41,10 +41,12 @@ class _Held:
                     self._leases.pop(lease.key, None)
 
     def aging(self) -> list[Lease]:
-        """Return the leases that should be prolonged."""
-        soon = clock.now() + policy.LEASE - policy.RENEW_AFTER
+        """Return the leases that should be prolonged, or last too long: the clock was set back."""
+        longest = clock.now() + policy.LEASE
+        soon = longest - policy.RENEW_AFTER
         with self._lock:
-            return [lease for lease in self._leases.values() if not lease.lost and lease.until <= soon]
+            held = [lease for lease in self._leases.values() if not lease.lost]
+        return [lease for lease in held if lease.until <= soon or lease.until > longest]
 
 
 class _Desk:
