@@ -46,22 +46,25 @@ def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
     each = dict.fromkeys(
         (
             "restart", "stop web", "provider slow", "provider stalled", "provider reset", "provider refused",
-            "addon updated",
+            "addon updated", "clock of web", "commit cut before", "commit cut after", "kill at a chore",
         ),
         1.0,
     )  # fmt: skip
     servers = dict.fromkeys(
         (
             "stop worker", "stop database", "database slow", "database stalled", "database reset",
-            "database refused", "kill broker",
+            "database refused", "clock of worker", "clocks apart",
         ),
         1.0,
     )  # fmt: skip
     found = {}
     for name in names:
         weights = {**each, **(lanes.KILLS if name == "sqlite" else {**lanes.SERVER_KILLS, **servers})}
+        weights["statement fails" if name == "sqlite" else "kill broker"] = 1.0
+        if name == "postgresql":
+            weights["kill second web"] = 1.0
         rate = share / len(names) / seconds
-        found[name] = Plan(share // len(names), 0, seconds, weights, rate)
+        found[name] = Plan(share // len(names), 0, seconds, weights, rate, faulty=True)
     few = {"disk full": 3.0, "kill web": 1.0, "kill web at a 200": 1.0}
     found[FULL] = Plan(min(2000, share), 0, min(seconds, 90.0), few, min(rate, 20.0))
     return found

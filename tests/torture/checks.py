@@ -170,7 +170,8 @@ def _at_rest(desk: Desk, ours: Entries, found: Found) -> None:
 
 def spooled(desk: Desk) -> list[str]:
     """Return the requests the spool still has to bring; not what nobody finished writing."""
-    return sorted(path.name for path in (desk.data / "spool").glob("*") if path.suffix != ".partial")
+    spools = desk.data / "spool", desk.folder / "second" / "spool"
+    return sorted(path.name for one in spools for path in one.glob("*") if path.suffix != ".partial")
 
 
 def _sound(desk: Desk, rows: Sequence[Row], found: Found) -> None:
@@ -298,6 +299,12 @@ LOGGED = {
     "database reset": r"could not be committed|does not answer|connection|ERROR|WARNING",
     "disk full": r"could not be committed|neither the database nor the spool|full|No space",
     "kill worker": r"lobby worker running",
+    "clock of web": r"the clock was set back",
+    "clock of worker": r"the clock was set back",
+    "clocks apart": r"the clock was set back",
+    "commit cut before": r"ERROR|WARNING",
+    "commit cut after": r"ERROR|WARNING",
+    "statement fails": r"ERROR|WARNING",
 }
 
 

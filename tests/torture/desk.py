@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +88,11 @@ class Desk(Rig):
     """More of the environment of what serves, and of nothing else."""
     started: int = 0
     """How often the web process said that it listens."""
+    faulty: bool = False
+    """Whether clocks, statements and chores of this desk can be told to fail; see ``launch.py``."""
+    second_port: int = 0
+    """Where a second web process listens, as another machine would; 0: there is none."""
+    second: Program | None = None
 
     @property
     def kind(self) -> str:
@@ -127,12 +132,68 @@ class Desk(Rig):
     def webhook(self) -> str:
         return f"{self.url}/addons/instagram/webhook"
 
+    @property
+    def webhooks(self) -> list[str]:
+        """Return the addresses a provider's balancer knows."""
+        return [self.webhook] + (
+            [f"http://127.0.0.1:{self.second_port}/addons/instagram/webhook"] if self.second_port else []
+        )
+
+    # Faults the processes read of
+
+    def _signs(self, name: str) -> dict[str, str]:
+        return {"TORTURE_SIGNS": str(self.folder / "signs" / name)} if self.faulty else {}
+
+    def _sign(self, name: str, sign: str, text: str) -> None:
+        folder = self.folder / "signs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "next").write_text(text)
+        (folder / "next").replace(folder / sign)
+
+    def set_clock(self, name: str, seconds: float) -> None:
+        """Have the wall's clock of ``web``, ``worker`` or ``second`` be wrong by *seconds*."""
+        self._sign(name, "clock", str(seconds))
+
+    @contextmanager
+    def failing(self, how: str) -> Iterator[None]:
+        """Have SQLite's statements or COMMITs fail now and then while the block runs."""
+        self._sign("web", "fails", how)
+        try:
+            yield
+        finally:
+            self._sign("web", "fails", "")
+
+    def begun_chores(self) -> dict[str, int]:
+        """Return when each process last began a chore, by name."""
+        return {path.parent.name: path.stat().st_mtime_ns for path in (self.folder / "signs").glob("*/chore")}
+
     # Processes
 
     def _spawn(self) -> Program:
         arguments = [sys.executable, "-u", *self.command, "run"]
-        self.program = Program.start("lobby", arguments, self.environment | self.preloaded)
+        environment = self.environment | self.preloaded | self._signs("web")
+        self.program = Program.start("lobby", arguments, environment)
         return self.program
+
+    def _start_second(self) -> Program:
+        """Start what another machine would run: keys and files are shared, the spool is its own."""
+        other = self.folder / "second"
+        other.mkdir(exist_ok=True)
+        (self.data / "attachments").mkdir(exist_ok=True)
+        for name in ("secret.keys", "session.key", "attachments"):
+            if not (other / name).is_symlink():
+                (other / name).symlink_to(self.data / name)
+        own = {"LOBBY_DATA": str(other), "LOBBY_BIND": f"127.0.0.1:{self.second_port}"}
+        arguments = [sys.executable, "-u", *self.command, "run"]
+        self.second = Program.start("lobby", arguments, self.environment | own | self._signs("second"))
+        return self.second
+
+    def kill_second(self) -> None:
+        """End the second web process at once."""
+        if self.second is not None:
+            self.second.kill()
+            self._keep_words(self.second)
+            self.second = None
 
     def start(self) -> str | None:
         """Start what does not run, and wait until it says so."""
@@ -142,13 +203,15 @@ class Desk(Rig):
         begun: list[Program] = []
         while len(self.helpers) < self.workers:
             # The serving process leaves deliveries to these.
-            environment = self.environment | {"LOBBY_WORKERS": "4"}
+            environment = self.environment | {"LOBBY_WORKERS": "4"} | self._signs("worker")
             arguments = [sys.executable, "-u", *self.command, "worker"]
             begun.append(Program.start("worker", arguments, environment))
             self.helpers.append(begun[-1])
         # Of those that run already, only the newest lines are kept.
         for program in begun:
             program.wait_for("lobby worker running", START_SECONDS)
+        if self.second_port and self.second is None:
+            self._start_second().wait_for(r"lobby listening on ", START_SECONDS)
         return None
 
     def kill_worker(self, number: int = 0) -> None:
@@ -162,6 +225,10 @@ class Desk(Rig):
             program.stop()
             self._keep_words(program)
         self.helpers.clear()
+        if self.second is not None:
+            self.second.stop()
+            self._keep_words(self.second)
+            self.second = None
         super().stop()
 
     def restart(self) -> None:
@@ -176,11 +243,12 @@ class Desk(Rig):
 
     @property
     def output(self) -> str:
-        return "\n".join([super().output, *(line for one in self.helpers for line in one.lines)])
+        others = [*self.helpers, *([self.second] if self.second else [])]
+        return "\n".join([super().output, *(line for one in others for line in one.lines)])
 
     def processes(self) -> list[int]:
         """Return every process of the desk."""
-        programs = [self.program, *self.helpers]
+        programs = [self.program, self.second, *self.helpers]
         roots = [one.process.pid for one in programs if one is not None]
         return roots + [child for root in roots for child in _descendants(root)]
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from demo.processes import Sandbox
+from demo.processes import Sandbox, free_port
 from tests.platform.own_servers import Server
 from tests.torture.checks import Found, Scene, examine, resources, spooled
 from tests.torture.desk import Broker, Desk, addon, server_folder
@@ -46,6 +46,8 @@ class Plan:
     weights: dict[str, float]
     rate: float
     pace: float = 0.25
+    faulty: bool = False
+    """Whether clocks, COMMITs and chores are told to fail, and PostgreSQL has a second web process."""
 
 
 @dataclass
@@ -146,6 +148,9 @@ def releases(folder: Path) -> dict[str, Path]:
 def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) -> Outcome:
     """Start *desk*, pour, break, come to rest; return what was found."""
     began = time.monotonic()
+    desk.faulty = plan.faulty
+    if plan.faulty and desk.kind == "postgresql":
+        desk.second_port = free_port()
     desk.start()
     for app in (APP_ID, SECOND_APP_ID):
         desk.control("PATCH", f"apps/{app}", {"retry_seconds": [0.8] * 400, "disable_after": HOUR})
@@ -163,7 +168,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
         return nemesis.calm()
 
     provider = Provider(
-        [desk.webhook],
+        desk.webhooks,
         (POTTERY, STUDIO, CAFE),
         pens + strangers,
         Ledger(desk.folder / "provider.jsonl"),
@@ -200,6 +205,8 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
     provider.end()
     provider.ledger.close()
     found = examine(scene)
+    if nemesis.commits_cut:
+        found.figures["lines cut at a COMMIT"] = nemesis.commits_cut
     _plateau(before, after, found)
     figures = provider.figures
     return Outcome(

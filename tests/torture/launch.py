@@ -1,5 +1,7 @@
 """``lobby`` with short patience, and where the environment names one, with a fault built in on purpose.
 
+``TORTURE_SIGNS`` names a folder: what the nemesis writes there goes wrong in this process.
+
 ``TORTURE_MUTANT`` names one of the functions below. Each takes away one thing a promise rests on; the torture
 that stays green on it proves nothing. Nothing of this is in the product: a desk started by ``lobby`` has no
 such switch.
@@ -9,12 +11,14 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
-
-from tests.whole import quick_desk
 
 
 def acknowledge_first() -> None:
@@ -88,7 +92,115 @@ def no_sync() -> None:
     db._sqlite_engine = careless
 
 
+class Signs:
+    """A folder in which the nemesis says what goes wrong, and this process what it does."""
+
+    READ_EVERY = 0.05
+    FAILS = 0.1
+    CHORES = ("housekeeping", "files")
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._known: dict[str, tuple[float, str]] = {}
+
+    def says(self, name: str) -> str:
+        read_at, text = self._known.get(name, (float("-inf"), ""))
+        now = time.monotonic()
+        if now - read_at > self.READ_EVERY:
+            with suppress(OSError):
+                text = (self._folder / name).read_text()
+            self._known[name] = now, text
+        return text
+
+    def wrap_clock(self) -> None:
+        """Have the wall's clock be as wrong as the sign says; before anybody took the function it is."""
+        from host import clock
+
+        right, seconds = clock.now, time.time
+
+        def offset() -> float:
+            return float(self.says("clock") or 0.0)
+
+        def now() -> datetime:
+            return right() + timedelta(seconds=offset())
+
+        clock.now = now
+        time.time = lambda: seconds() + offset()
+
+    def wrap_chores(self) -> None:
+        """Tell when a chore begins, and have the rare ones come often."""
+        from host.delivery import chores
+
+        def told(run: Callable[[Any], None]) -> Callable[[Any], None]:
+            def chore(directory: Any) -> None:
+                (self._folder / "chore").touch()
+                run(directory)
+
+            chore.__name__ = run.__name__
+            return chore
+
+        chores.CHORES = tuple(
+            (told(run), 0.5) if run.__name__ in self.CHORES else (run, every) for run, every in chores.CHORES
+        )
+
+    def wrap_sqlite(self) -> None:
+        """Have statements fail, COMMITs not take place, and COMMITs take place that nobody is told of."""
+        from sqlalchemy import event
+
+        from host import db
+        from host.delivery.journal import Journal
+
+        make, write_down = db._sqlite_engine, Journal._commit
+
+        def broken() -> Exception:
+            return sqlite3.OperationalError("disk I/O error")
+
+        def fails(how: str) -> bool:
+            return self.says("fails") == how and random.random() < self.FAILS
+
+        def faulty(*arguments: Any, **named: Any) -> Any:
+            engine = make(*arguments, **named)
+            commit = engine.dialect.do_commit
+
+            def do_commit(connection: Any) -> None:
+                if fails("before"):
+                    connection.rollback()
+                    raise broken()
+                commit(connection)
+                if fails("after"):
+                    raise broken()
+
+            engine.dialect.do_commit = do_commit
+
+            @event.listens_for(engine, "before_cursor_execute")
+            def _execute(*_: Any) -> None:
+                if fails("statement") and not named.get("readonly"):
+                    raise broken()
+
+            return engine
+
+        def committed(self: Journal, cursor: Any) -> None:
+            if fails("before"):
+                cursor.execute("ROLLBACK")
+                raise broken()
+            write_down(self, cursor)
+            if fails("after"):
+                raise broken()
+
+        db._sqlite_engine = faulty
+        Journal._commit = committed  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
+    if folder := os.environ.pop("TORTURE_SIGNS", ""):
+        signs = Signs(Path(folder))
+        signs.wrap_clock()
+        signs.wrap_chores()
+        signs.wrap_sqlite()
+
+    from tests.whole import quick_desk
+
     if mutant := os.environ.pop("TORTURE_MUTANT", ""):
         {one.__name__: one for one in (acknowledge_first, no_unique_key, retry_all, no_sync)}[mutant]()
     quick_desk.main()

@@ -18,6 +18,8 @@ from tests.torture.desk import Desk, Stopped, family
 from tests.torture.provider import Provider
 from tests.torture.proxy import Proxy
 
+JUMPS = (120.0, 3600.0)
+"""Seconds a clock is off by, forwards or backwards."""
 SETTLING = 6.0
 """Seconds after a fault in which its echo may still be heard."""
 PROGRESS_SECONDS = 60.0
@@ -35,6 +37,8 @@ class Nemesis:
     trouble: list[str] = field(default_factory=list)
     forgotten: int = 0
     """Bytes that were written, never synced, and lost with the power."""
+    commits_cut: int = 0
+    """Lines to the database that were cut at a COMMIT."""
     _calm_from: float = 0.0
     _playing: bool = False
 
@@ -56,7 +60,8 @@ class Nemesis:
     def play(self, weights: dict[str, float], *, kills: int, until: float) -> None:
         """Play faults, but begin none after *until* (of ``time.monotonic``).
 
-        :param kills: so many ends of something first, then each other kind once; 0: whatever is drawn.
+        :param kills: so many ends of something first, then each other kind once; 0: every kind once, in an
+            order that is drawn, then whatever is drawn.
         """
         self._see_progress(min(until, time.monotonic() + PROGRESS_SECONDS))
         for kind in self._drawn(weights, kills):
@@ -74,8 +79,11 @@ class Nemesis:
         self._chance.shuffle(others)
         while self.kills < kills:
             yield self._chance.choices(ends, [weights[one] for one in ends])[0]
-        yield from others
-        while not kills:
+        if kills:
+            yield from others
+            return
+        yield from self._chance.sample(kinds, len(kinds))
+        while True:
             yield self._chance.choices(kinds, list(weights.values()))[0]
 
     @contextmanager
@@ -137,6 +145,25 @@ class Nemesis:
         self.desk.kill()
         self.forgotten += powerloss.forget(self.desk.data, self.desk.folder / "unsynced")
 
+    def _kill_at_a_chore(self) -> None:
+        """Cut off whoever has just begun to clean up or to remove files."""
+        begun = self.desk.begun_chores()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and (now := self.desk.begun_chores()) == begun:
+            time.sleep(0.001)
+        self._moment(0.02)
+        who = {name for name in now if now[name] != begun.get(name)}
+        if "worker" in who and self.desk.helpers:
+            self.desk.kill_worker()
+        elif "second" in who:
+            self.desk.kill_second()
+        else:
+            self.desk.kill()
+
+    def _kill_second_web(self) -> None:
+        self._moment()
+        self.desk.kill_second()
+
     def _kill_worker(self) -> None:
         self._moment()
         self.desk.kill_worker(self._chance.randrange(len(self.desk.helpers)))
@@ -162,6 +189,7 @@ class Nemesis:
             self.desk.server.kill()
         while self.desk.helpers:
             self.desk.kill_worker()
+        self.desk.kill_second()
         self.desk.kill()
         if self.desk.server is not None:
             self.desk.server.start()
@@ -182,6 +210,57 @@ class Nemesis:
         assert self.desk.server is not None
         with Stopped(family(self.desk.server)):
             time.sleep(self._chance.uniform(3.5, 5.5))
+
+    # Clocks
+
+    @contextmanager
+    def _clocks(self, *names: str) -> Iterator[None]:
+        """Have the wall's clock of processes be wrong, each by a time of its own, and then right again."""
+        way = self._chance.choice((1, -1))
+        for number, name in enumerate(names):
+            self.desk.set_clock(name, (way if number % 2 == 0 else -way) * self._chance.uniform(*JUMPS))
+        try:
+            yield
+        finally:
+            for name in names:
+                self.desk.set_clock(name, 0.0)
+
+    def _clock_of_web(self) -> None:
+        with self._clocks("web"):
+            time.sleep(self._chance.uniform(2.0, 4.0))
+
+    def _clock_of_worker(self) -> None:
+        with self._clocks("worker"):
+            time.sleep(self._chance.uniform(2.0, 4.0))
+
+    def _clocks_apart(self) -> None:
+        """Let web and worker be wrong in opposite directions."""
+        with self._clocks("web", "worker", "second"):
+            time.sleep(self._chance.uniform(2.0, 4.0))
+
+    # Statements and COMMITs
+
+    def _at_commits(self, how: str) -> None:
+        """Cut the line at about every fifth COMMIT; with SQLite, which has none, have it fail."""
+        if self.desk.to_database is None:
+            with self.desk.failing(how):
+                time.sleep(self._chance.uniform(2.0, 3.0))
+            return
+        with self._line(self.desk.to_database) as line:
+            line.at_commits = how
+            time.sleep(self._chance.uniform(2.0, 3.0))
+        self.commits_cut += line.commits_cut
+        line.commits_cut = 0
+
+    def _commit_cut_before(self) -> None:
+        self._at_commits("before")
+
+    def _commit_cut_after(self) -> None:
+        self._at_commits("after")
+
+    def _statement_fails(self) -> None:
+        with self.desk.failing("statement"):
+            time.sleep(self._chance.uniform(2.0, 3.0))
 
     # Lines
 

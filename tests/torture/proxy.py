@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from demo.processes import free_port
 
 CHUNK = 16 * 1024
+CUT = 0.2
+"""Share of COMMITs a line is cut at, while it is told to."""
 
 
 @dataclass
@@ -33,6 +35,10 @@ class Proxy:
     """Bytes after which a connection is reset; 0: never."""
     refusing: bool = False
     """New connections are closed at once, open ones are reset."""
+    at_commits: str = ""
+    """``before``: some lines are reset when a COMMIT comes, which the server never sees; ``after``: when its
+    answer comes, which the client never sees."""
+    commits_cut: int = 0
     broken: int = 0
     """How many connections were reset or refused."""
 
@@ -49,6 +55,7 @@ class Proxy:
 
     def heal(self) -> None:
         self.latency, self.stalled, self.most, self.refusing = 0.0, False, 0, False
+        self.at_commits = ""
 
     def refuse(self) -> None:
         """Reset what is open and take nothing new until :meth:`heal`."""
@@ -84,12 +91,26 @@ class Proxy:
             with self._lock:
                 self._open |= {near, far}
             allowance = [random.randint(1, self.most) if self.most else 0]
+            committing = threading.Event()
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink, allowance), daemon=True).start()
+                work = (source, sink, allowance, committing, source is near)
+                threading.Thread(target=self._pump, args=work, daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, allowance: list[int]) -> None:
+    def _pump(
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        allowance: list[int],
+        committing: threading.Event,
+        asking: bool,
+    ) -> None:
         with suppress(OSError):
             while piece := source.recv(CHUNK):
+                if self._cuts(piece, committing, asking):
+                    self.commits_cut += 1
+                    self._reset(source)
+                    self._reset(sink)
+                    return
                 if self.latency:
                     self._over.wait(self.latency)
                 while self.stalled and not self._over.is_set():
@@ -108,6 +129,17 @@ class Proxy:
             with self._lock:
                 self._open.discard(end)
             _shut(end)
+
+    def _cuts(self, piece: bytes, committing: threading.Event, asking: bool) -> bool:
+        """Tell whether the line ends here: at a COMMIT, or at the answer to one that was let through."""
+        if not asking:
+            return committing.is_set()
+        if not self.at_commits or b"COMMIT" not in piece or random.random() > CUT:
+            return False
+        if self.at_commits == "before":
+            return True
+        committing.set()
+        return False
 
     def _reset(self, end: socket.socket) -> None:
         """Close with RST instead of FIN, as a broken line looks."""

@@ -85,3 +85,36 @@ def test_a_stalled_line_goes_on_where_it_stopped(proxy: Proxy) -> None:
         proxy.heal()
         line.settimeout(30)
         assert line.recv(16) == b"later"
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_line_is_cut_at_a_commit_before_or_after_it_reached_the_server(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("tests.torture.proxy.CUT", 1.0)
+    seen: list[bytes] = []
+    answered = threading.Event()
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        line, _ = server.accept()
+        with suppress(OSError), line:
+            while piece := line.recv(1024):
+                seen.append(piece)
+                line.sendall(b"done")
+        answered.set()
+
+    threading.Thread(target=serve, daemon=True).start()
+    proxy = Proxy(("127.0.0.1", server.getsockname()[1]))
+    proxy.at_commits = how
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as line:
+        line.sendall(b"INSERT")
+        assert line.recv(16) == b"done"
+        line.sendall(b"COMMIT")
+        with pytest.raises(ConnectionError):
+            ended(line)
+    assert answered.wait(30)
+    assert seen == ([b"INSERT"] if how == "before" else [b"INSERT", b"COMMIT"])
+    assert proxy.commits_cut == 1
+    proxy.close()
+    server.close()
