@@ -121,6 +121,17 @@ def test_the_delays_grow_and_respect_what_the_provider_asks_for(desk: Desk, trav
     assert desk.state(message) == SENT
 
 
+def test_tries_are_spread_by_a_fifth_either_way_and_the_last_pause_repeats(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for place, factor in ((0, 0.8), (1, 1.2)):
+        monkeypatch.setattr(policy.random, "uniform", lambda *ends, place=place: ends[place])
+        found = [policy.send_delay(attempts) for attempts in range(1, 12)]
+        assert found[:3] == [timedelta(seconds=seconds) * factor for seconds in (2, 5, 15)]
+        assert found[8] == found[10] == timedelta(minutes=15) * factor
+        assert found == sorted(found)
+
+
 def test_a_limit_of_the_account_holds_back_its_customers_and_nobody_elses(
     any_desk: Desk, travel: Travel
 ) -> None:

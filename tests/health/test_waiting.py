@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from host import clock, db
 from host.channels.models import AccountState
@@ -95,3 +97,25 @@ def test_a_queue_before_a_limit_is_known_to_every_process_while_somebody_sees_to
 def test_where_calls_are_counted_is_told_without_credentials() -> None:
     assert place("memory://") == ""
     assert place("redis://user:secret@counts.internal:6380/2?x=secret") == "redis://counts.internal:6380/2"
+
+
+def test_looking_for_the_oldest_is_an_index_seek(database: db.Database) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_rest: object) -> None:
+        if not statement.startswith("SELECT"):
+            return
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        plans.append(str(cursor.fetchall()))
+
+    engine = db.current().read_engine
+    sa.event.listen(engine, "before_cursor_execute", explain)
+    with db.read() as session:
+        waiting.oldest_due(session, OUT)
+        waiting.on_purpose(session)
+    sa.event.remove(engine, "before_cursor_execute", explain)
+    assert len(plans) == 4
+    for plan in plans:
+        assert "ix_lanes_due" in plan
+        assert "SCAN lanes" not in plan
+        assert "SCAN channel_accounts" not in plan
