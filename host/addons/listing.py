@@ -82,6 +82,8 @@ class Shown:
     requests_waiting: int
     """Webhook requests that were kept and nobody has decided on yet."""
     has_page: bool
+    is_set_elsewhere: bool
+    """Whether it runs and there is no page of its settings: only the cards accounts are connected with."""
     may_activate: bool
     may_deactivate: bool
     may_roll_back: bool
@@ -252,6 +254,7 @@ def _shown(
         stopping=_stopping(card, use),
         requests_waiting=waiting,
         has_page=running and slug in generation.admin_pages,
+        is_set_elsewhere=running and slug not in generation.admin_pages and bool(card.manifest.channels),
         may_activate=not running and card.state is not AddonState.ACTIVATING,
         may_deactivate=card.state is AddonState.ACTIVE or card.wanted,
         may_roll_back=card.previous_version is not None and card.state is not AddonState.ACTIVATING,

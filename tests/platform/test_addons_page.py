@@ -222,3 +222,16 @@ def test_what_an_installed_addon_holds_can_be_read_again(
     admin.activate()
     assert f'href="{link[1]}"' in card(admin)
     assert "What is inside the release that is installed and active." in admin.get(link[1]).text
+
+
+def test_an_addon_without_a_page_of_settings_says_where_they_are(
+    desk: HostApplication, toy_zip: MakeZip
+) -> None:
+    admin = switched_on(desk, toy_zip)
+    assert "under Settings → Channels" not in card(admin)
+    none = {"toy/addon.py": lambda text: text.replace("return [AdminPage(", "return []\n    [AdminPage(")}
+    admin.install(toy_zip(none, version="1.1.0"))
+    assert "/admin/addons/toy/settings" not in card(admin)
+    assert "under Settings → Channels" in card(admin)
+    admin.deactivate()
+    assert "under Settings → Channels" not in card(admin)
