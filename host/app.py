@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from flask import Flask, g, request, send_from_directory
+from flask import Flask, Request, g, request, send_from_directory
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
+from itsdangerous import BadSignature
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.local import LocalProxy
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -81,8 +83,26 @@ class _Undefined(jinja2.StrictUndefined):
         return False
 
 
+class _Cookies(SecureCookieSessionInterface):
+    """Flask's cookies without an age: the database says until when somebody is signed in.
+
+    By age, a clock that was set back would sign everybody out until their time has come again.
+    """
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        serializer = self.get_signing_serializer(app)
+        if serializer is None:
+            return None
+        try:
+            return self.session_class(serializer.loads(request.cookies.get(self.get_cookie_name(app), "")))
+        except BadSignature:
+            return self.session_class()
+
+
 class Desk(Flask):
     """Flask with the compiled templates of the process and with ids that fit the database."""
+
+    session_interface = _Cookies()
 
     def create_jinja_environment(self) -> Any:
         self.jinja_options = {

@@ -11,7 +11,8 @@ from host.inbox.cleaning import external_id
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import InboundChange, MessageReceived
 
-FUTURE = timedelta(minutes=1)
+FUTURE = timedelta(hours=2)
+"""A clock of ours that is wrong by an hour, as at a change to summer time, must not mix up a thread."""
 """How far a provider's clock may be ahead of ours before its time is not believed."""
 
 

@@ -297,6 +297,14 @@ def test_a_session_ends_after_seven_days_however_much_it_is_used(desk: Flask) ->
         assert client.get("/account").status_code == 302
 
 
+def test_a_clock_that_is_set_back_signs_nobody_out(desk: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    back = time.time() - 3600
+    client = client_for(desk, make_user())
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: back)
+    with clock.travel(-timedelta(hours=1)):
+        assert client.get("/account").status_code == 200
+
+
 def test_polling_does_not_keep_an_abandoned_browser_signed_in(desk: Flask) -> None:
     from host.web import login_required, passive
 

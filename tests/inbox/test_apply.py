@@ -197,6 +197,11 @@ def test_a_date_in_the_future_is_not_believed(account: AccountRef) -> None:
     assert toys.only(Conversation).last_inbound_at == at(5)
 
 
+def test_a_clock_of_ours_that_is_an_hour_late_does_not_mix_up_a_thread(account: AccountRef) -> None:
+    db.write(apply_changes, [incoming(account, received(at=3600), received_at=at(5))])
+    assert toys.only(Message).sent_at == at(3600)
+
+
 def test_attachments_keep_order_bytes_and_links(account: AccountRef) -> None:
     files = (
         InboundAttachment(MessageKind.IMAGE, url="https://cdn.example/1"),

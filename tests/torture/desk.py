@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -172,8 +173,15 @@ class Desk(Rig):
     def _spawn(self) -> Program:
         arguments = [sys.executable, "-u", *self.command, "run"]
         environment = self.environment | self.preloaded | self._signs("web")
-        self.program = Program.start("lobby", arguments, environment)
+        self.program = self._remember(Program.start("lobby", arguments, environment))
         return self.program
+
+    @staticmethod
+    def _remember(program: Program) -> Program:
+        """Keep all that *program* says, not only its newest lines."""
+        with program._changed:
+            program.lines = deque(program.lines)
+        return program
 
     def _start_second(self) -> Program:
         """Start what another machine would run: keys and files are shared, the spool is its own."""
@@ -185,7 +193,8 @@ class Desk(Rig):
                 (other / name).symlink_to(self.data / name)
         own = {"LOBBY_DATA": str(other), "LOBBY_BIND": f"127.0.0.1:{self.second_port}"}
         arguments = [sys.executable, "-u", *self.command, "run"]
-        self.second = Program.start("lobby", arguments, self.environment | own | self._signs("second"))
+        environment = self.environment | own | self._signs("second")
+        self.second = self._remember(Program.start("lobby", arguments, environment))
         return self.second
 
     def kill_second(self) -> None:
@@ -205,7 +214,7 @@ class Desk(Rig):
             # The serving process leaves deliveries to these.
             environment = self.environment | {"LOBBY_WORKERS": "4"} | self._signs("worker")
             arguments = [sys.executable, "-u", *self.command, "worker"]
-            begun.append(Program.start("worker", arguments, environment))
+            begun.append(self._remember(Program.start("worker", arguments, environment)))
             self.helpers.append(begun[-1])
         # Of those that run already, only the newest lines are kept.
         for program in begun:
