@@ -122,7 +122,30 @@ def test_what_is_too_large_is_not_sent_and_what_breaks_off_is_said(
     assert page.get_by_role("progressbar").count() == 0
 
 
-def test_a_dropped_zip_is_uploaded_without_scripts_too(arrive: Callable[..., Any], toy_zip: MakeZip) -> None:
+def test_a_zip_that_is_dropped_is_the_one_that_is_uploaded(
+    arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    page = arrive()
+    dragged = page.evaluate_handle(
+        """bytes => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([Uint8Array.from(bytes)], "pottery.zip", { type: "application/zip" }));
+          return carried;
+        }""",
+        list(toy_zip().read_bytes()),
+    )
+    form = page.locator("form[data-drop]")
+    form.dispatch_event("dragover", {"dataTransfer": dragged})
+    assert "over" in form.get_attribute("class").split()
+    form.dispatch_event("drop", {"dataTransfer": dragged})
+    assert "over" not in form.get_attribute("class").split()
+    assert page.get_by_label("Addon zip").input_value().endswith("pottery.zip")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
+
+
+def test_a_zip_is_uploaded_without_scripts_too(arrive: Callable[..., Any], toy_zip: MakeZip) -> None:
     page = arrive(java_script_enabled=False)
     page.get_by_label("Addon zip").set_input_files(toy_zip())
     page.get_by_role("button", name="Upload & Install").click()
