@@ -58,7 +58,8 @@ def apply_echoes(batch: Batch, items: Sequence[Incoming]) -> None:
         if row is None:
             _from_the_app(batch, item, change, person)
             continue
-        state = state_of(person, external_id(change.external_id), change.sent_at)
+        # What we sent stands where its attempt began, for everybody who asks what has been seen.
+        state = state_of(person, external_id(change.external_id), row.attempted_at)
         found.append((person.account.id, person.external_id))
         confirmed.append(
             {

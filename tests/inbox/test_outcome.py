@@ -223,6 +223,18 @@ def test_seen_before_the_answer_came(account: AccountRef, mia: int) -> None:
     assert not toys.only(ContactIdentity).seen_early
 
 
+def test_seen_before_the_echo_came_covers_nothing_later(account: AccountRef, mia: int) -> None:
+    """The provider's time of a message is a little later than ours; another may have begun in between."""
+    first = reply(mia, "one", attempted=61)
+    apply(account, read("a", at=75))
+    apply(account, echoed("one", at=64, external_id="a"))
+    assert message(first).state == "read"
+    assert toys.only(ContactIdentity).seen_at == START + timedelta(seconds=61)
+    second = reply(mia, "two", after=62, attempted=63)
+    db.write(outcome.record_sent, second, "b")
+    assert message(second).state == "sent"
+
+
 def test_reading_does_not_touch_what_has_not_arrived(account: AccountRef, mia: int) -> None:
     waiting = reply(mia, "waits", after=60)
     later = reply(mia, "arrived", after=70, attempted=71)
