@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import selectors
 import socket
 import sqlite3
@@ -15,6 +15,7 @@ from bench.payload import deliveries
 from bench.servers import Desk, Served, on_last_core
 
 SETTLE_SECONDS = 20.0
+_TOLD = re.compile(rb'event: message\ndata: [^\n]*"message": ?(\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,10 @@ class Watcher:
         if not data:
             raise WrongAnswerError("the server ended a live stream")
         now = time.perf_counter()
-        self.buffer += data
-        while b"\n\n" in self.buffer:
-            frame, _, self.buffer = self.buffer.partition(b"\n\n")
-            if b"event: message" not in frame:
-                continue
-            payload = frame[frame.index(b"data: ") + 6 :].split(b"\n", 1)[0]
-            self.seen.setdefault(json.loads(payload)["message"], now)
+        # One pass over what came: at 50,000 frames a second the measuring must not be what is slow.
+        whole, _, self.buffer = (self.buffer + data).rpartition(b"\n\n")
+        for message in _TOLD.findall(whole):
+            self.seen.setdefault(int(message), now)
 
 
 def watch(served: Served, workspace: int, cookie: str) -> Watcher:

@@ -16,9 +16,11 @@ Do not name a fixture ``app``: a pytest plugin would push a request context arou
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from flask import Flask
@@ -50,6 +52,7 @@ class StandInGeneration:
         self.failures: Mapping[str, str] = {}
         self.attention: Mapping[str, tuple[str, ...]] = {}
         self.admin_pages: Mapping[str, Any] = {}
+        self.manifests: Mapping[str, Any] = defaultdict(lambda: SimpleNamespace(version="1.0.0"))
         for name, value in given.items():
             setattr(self, name, value)
 

@@ -12,8 +12,8 @@ from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import InboundChange, MessageReceived
 
 FUTURE = timedelta(hours=2)
-"""A clock of ours that is wrong by an hour, as at a change to summer time, must not mix up a thread."""
-"""How far a provider's clock may be ahead of ours before its time is not believed."""
+"""How far a provider's clock may be ahead of ours before its time is not believed. A clock of ours that is
+wrong by an hour, as at a change to summer time, must not mix up a thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,12 +113,31 @@ def test_what_was_written_in_the_app_is_a_message_of_its_own(account: AccountRef
     assert states == [("agent", "queued"), ("provider", "sent")]
 
 
-def test_an_echo_older_than_the_attempt_is_not_about_it(account: AccountRef, mia: int) -> None:
-    id_ = reply(mia, attempted=120)
-    apply(account, echoed("Yes", at=100))
+def test_the_same_words_from_before_the_attempt_may_be_it_because_clocks_are_wrong(
+    account: AccountRef, mia: int
+) -> None:
+    """Sent with a clock an hour ahead: taken for somebody else's, it would be shown and sent once more."""
+    id_ = reply(mia, attempted=10_000)
+    apply(account, echoed("Yes", at=10_000 - 7201, external_id="a"), echoed("No", at=9999, external_id="b"))
     assert message(id_).state == "sending"
-    apply(account, echoed("Yes", at=118, external_id="mid-2"))  # the provider's clock is 2 s behind
-    assert (message(id_).state, message(id_).external_id) == ("sent", "mid-2")
+    apply(account, echoed("Yes", at=10_000 - 3600, external_id="c"))
+    assert (message(id_).state, message(id_).external_id) == ("sent", "c")
+    # If they were somebody else's after all, the answer says so.
+    db.write(outcome.record_sent, id_, "d")
+    assert sorted((m.external_id, m.origin) for m in ours()) == [
+        ("a", "provider"),
+        ("b", "provider"),
+        ("c", "provider"),
+        ("d", "agent"),
+    ]
+
+
+def test_an_echo_of_the_attempt_goes_before_one_the_clock_would_have_to_be_wrong_for(
+    account: AccountRef, mia: int
+) -> None:
+    early, late = reply(mia, attempted=61), reply(mia, after=70, attempted=300)
+    apply(account, echoed("Yes", at=59, external_id="mid-1"))  # the provider's clock is 2 s behind
+    assert (message(early).external_id, message(late).state) == ("mid-1", "sending")
 
 
 def test_another_kind_or_person_is_not_about_it(account: AccountRef, mia: int) -> None:

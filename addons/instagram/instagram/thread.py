@@ -37,6 +37,8 @@ AGAIN_SECONDS = 60.0
 """When to read again what could not be read, where Meta names no time."""
 LONGEST = timedelta(minutes=10)
 """What we look for was accepted, if at all, within this time after the attempt."""
+CLOCK_OFF = timedelta(hours=2)
+"""How wrong our clock may have been at the attempt: the same words at such a time are not said to be absent."""
 
 
 class _Person(msgspec.Struct, frozen=True):
@@ -123,16 +125,15 @@ def _look(listed: list[_Message], ours: str, request: SearchRequest) -> SearchRe
     latest = request.attempted_at + LONGEST
     matches: list[tuple[datetime, str]] = []
     reaches_back = len(listed) < DETAILED
-    unclear = False
+    unclear = elsewhere = False
     for message in listed:
         at = moment(message.created_time)
         if at is None:
             unclear = True
             continue
-        if at < earliest:
-            reaches_back = True
-            continue
-        if at > latest:
+        if not earliest <= at <= latest:
+            reaches_back |= at < earliest
+            elsewhere |= abs(at - request.attempted_at) <= CLOCK_OFF and _our_words(message, ours, request)
             continue
         if message.sender is None or message.message is None:
             unclear = True
@@ -149,7 +150,20 @@ def _look(listed: list[_Message], ours: str, request: SearchRequest) -> SearchRe
         return Found(fresh[0][1])
     if unclear:
         return CannotTell("Instagram shows messages of that time without their content")
+    if elsewhere:
+        return CannotTell("Instagram shows these words at a time at which this desk did not send them")
     return Absent() if reaches_back else CannotTell("Instagram shows the newest 20 messages only")
+
+
+def _our_words(message: _Message, ours: str, request: SearchRequest) -> bool:
+    """Tell whether *message* is a text of the same words from us that nobody here knows of."""
+    return (
+        request.part.kind is MessageKind.TEXT
+        and message.sender is not None
+        and message.sender.id == ours
+        and alike(message.message or "", request.part.text)
+        and identifier(message.id) not in request.known
+    )
 
 
 def _same(message: _Message, part: OutgoingPart) -> bool | None:
