@@ -38,7 +38,7 @@ AGAIN_SECONDS = 60.0
 LONGEST = timedelta(minutes=10)
 """What we look for was accepted, if at all, within this time after the attempt."""
 CLOCK_OFF = timedelta(hours=2)
-"""How wrong our clock may have been at the attempt: the same words at such a time are not said to be absent."""
+"""How wrong our clock may have been at the attempt: the same words at such a time are not called absent."""
 
 
 class _Person(msgspec.Struct, frozen=True):
