@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from bench import report, scaling, wrk
 from bench.figures import FIGURES, QUICK
@@ -28,6 +29,7 @@ def main() -> int:
     build = report.ROOT / "build"
     build.mkdir(exist_ok=True)
     entries: list[report.Entry] = []
+    done: list[str] = []
     failed: list[str] = []
     print(f"load: {wrk.name()}; rounds: {rounds} of {seconds:g} s", flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as name:
@@ -39,6 +41,7 @@ def main() -> int:
                 found = FIGURES[key](plan)
             except SkippedError as error:
                 plan.skip(key, str(error))
+                done.append(key)
                 continue
             except Exception:  # noqa: BLE001 - the other figures are worth having; the run ends with an error
                 traceback.print_exc()
@@ -49,17 +52,22 @@ def main() -> int:
                 entries.append(one)
                 print(report.line(one), flush=True)
             print(f"{key} took {time.monotonic() - began:.0f} s", flush=True)
-    run = report.document(entries, plan.skipped)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
-    if options.write:
-        scaling.write(report.write_pages(run, [name for name in names if name not in failed]))
-    print("\n" + report.table(run))
+            done.append(key)
+            keep(report.document(entries, plan.skipped), done, options)
+    print("\n" + report.table(report.document(entries, plan.skipped)))
     if failed:
         print("not measured, see above: " + ", ".join(failed))
     print(report.last_line(entries))
     missed = any(one["met"] is False for one in entries)
     return 1 if failed else 2 if missed and options.strict else 0
+
+
+def keep(run: dict[str, Any], done: list[str], options: argparse.Namespace) -> None:
+    """Write down what is known so far: a run takes long, and may be ended before it is through."""
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    if options.write:
+        scaling.write(report.write_pages(run, done))
 
 
 def parse() -> argparse.Namespace:
