@@ -24,7 +24,7 @@ def main() -> int:
         print("One core only: server and load would measure each other.", file=sys.stderr)
         return 1
     rounds = options.rounds or (1 if options.quick else 3)
-    seconds = options.seconds or (2.0 if options.quick else 4.0)
+    seconds = options.seconds or (1.5 if options.quick else 4.0)
     names = options.figures or [name for name in FIGURES if name in QUICK or not options.quick]
     build = report.ROOT / "build"
     build.mkdir(exist_ok=True)
@@ -75,7 +75,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("figures", nargs="*", choices=[[], *FIGURES], help="which to measure; default: all")
     parser.add_argument("--quick", action="store_true", help="one short round of " + ", ".join(QUICK))
     parser.add_argument("--rounds", type=int, help="default: 3; quick: 1")
-    parser.add_argument("--seconds", type=float, help="of each measurement; default: 4; quick: 2")
+    parser.add_argument("--seconds", type=float, help="of each measurement; default: 4; quick: 1.5")
     parser.add_argument("--json", type=Path, default=report.ROOT / "build" / "bench.json", help="where to")
     parser.add_argument("--write", action="store_true", help="keep the figures in docs/performance.*")
     parser.add_argument("--strict", action="store_true", help="end with 2 where a target is missed")

@@ -36,12 +36,12 @@ def f11(plan: Plan) -> list[Figure]:
     fan_out, threads, idle = [], [], []
     for _ in range(plan.rounds):
         fan_out.append((_floor(plan, BROWSERS), _told(plan, desk, BROWSERS, "gunicorn")))
-        threads.append((_floor(plan, HELD_BY_THREADS), _told(plan, desk, HELD_BY_THREADS, "granian")))
+        if not plan.quick:
+            threads.append((_floor(plan, HELD_BY_THREADS), _told(plan, desk, HELD_BY_THREADS, "granian")))
         idle.append(_idle(plan, desk))
     least, most = medians(fan_out)
-    least_few, most_few = medians(threads)
     without, beside, each_kb = medians(idle)
-    return [
+    figures = [
         Figure(
             "F11",
             f"one change to {BROWSERS:,} browsers, deliveries per second of processor ÷ asyncio",
@@ -52,14 +52,6 @@ def f11(plan: Plan) -> list[Figure]:
             {"browsers_per_core": most, "browser_kb": each_kb},
         ),
         Figure(
-            "F11 threads",
-            f"the same to {HELD_BY_THREADS} browsers, each with a thread of granian",
-            tuple(mine / floor for floor, mine in threads),
-            0.15,
-            True,
-            f"{most_few:,.0f} ÷ {least_few:,.0f} a second and core",
-        ),
-        Figure(
             "F11 idle",
             f"ingest beside {BROWSERS:,} browsers of another workspace ÷ without, gthread",
             tuple(with_them / alone for alone, with_them, _ in idle),
@@ -68,6 +60,19 @@ def f11(plan: Plan) -> list[Figure]:
             f"{beside:,.0f}/s ÷ {without:,.0f}/s; {each_kb:.1f} KB of memory for each browser",
         ),
     ]
+    if threads:
+        least_few, most_few = medians(threads)
+        figures.append(
+            Figure(
+                "F11 threads",
+                f"the same to {HELD_BY_THREADS} browsers, each with a thread of granian",
+                tuple(mine / floor for floor, mine in threads),
+                0.15,
+                True,
+                f"{most_few:,.0f} ÷ {least_few:,.0f} a second and core",
+            )
+        )
+    return figures
 
 
 def _watched(plan: Plan) -> Desk:
