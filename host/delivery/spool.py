@@ -148,8 +148,9 @@ class Spool:
             # What the database refused may have been refused for a reason that is gone by now.
             for path in folder.glob(f"*{_REFUSED}"):
                 path.rename(path.with_suffix(_WAITS))
-        self._filled = folder.is_dir() and any(folder.glob(f"*{_WAITS}"))
-        self._bytes = look(folder).bytes
+        holding = look(folder)
+        self._filled = holding.requests > 0
+        self._bytes = holding.bytes
 
     def __bool__(self) -> bool:
         """Tell whether anything may be waiting."""

@@ -16,7 +16,7 @@ from host.channels.models import AccountState, ChannelAccount
 from host.config import Config
 from host.delivery.wakeups import IN, OUT
 from host.health import recording, standing
-from host.health.models import BrokerState, HealthMinute, Kind, Metric, Outcome, Process
+from host.health.models import HealthMinute, Kind, Metric, Outcome, Process
 from host.health.now import MOST_DEAD, Now
 from host.health.words import size
 
@@ -153,7 +153,7 @@ def _queues(now: Now) -> Iterator[Problem]:
 
 
 def _broker(now: Now) -> Iterator[Problem]:
-    away = [one for one in now.alive if one.broker == BrokerState.AWAY]
+    _answers, away = standing.broker_answers(now)
     if away:
         fact = _(
             "The broker has not answered %(names)s since %(since)s.",

@@ -161,7 +161,7 @@ def _our_words(message: _Message, ours: str, request: SearchRequest) -> bool:
         request.part.kind is MessageKind.TEXT
         and message.sender is not None
         and message.sender.id == ours
-        and alike(message.message or "", request.part.text)
+        and _same(message, request.part) is True
         and identifier(message.id) not in request.known
     )
 
