@@ -127,7 +127,7 @@ class Courier:
         delivery = Delivery(ids.digits("9", 12), app.id, body, signature, {"event": what})
         with requests.Session() as session:
             session.trust_env = False
-            self._attempt(session, app, delivery)
+            self._attempt(session, app, delivery, self._box.ledger.age)
         return delivery
 
     def wait_idle(self, timeout: float) -> bool:
@@ -279,12 +279,14 @@ class Courier:
             session.trust_env = False
             while (item := lane.get()) is not None:
                 generation, delivery = item
+                # Before the generation: a reset in between is then told by one of the two.
+                ledger_age = self._box.ledger.age
                 if generation != self._generation:
                     continue
                 app = self._box.world.apps.get(delivery.app_id)
                 if app is not None:
-                    self._attempt(session, app, delivery)
-                    if delivery.status != 200:
+                    self._attempt(session, app, delivery, ledger_age)
+                    if delivery.status != 200 and generation == self._generation:
                         self._again(app, delivery, lane)
                 self._count(-1, generation)
 
@@ -311,7 +313,7 @@ class Courier:
 
         self.schedule.after(app.retry_seconds[delivery.attempt - 1], retry)
 
-    def _attempt(self, session: requests.Session, app: App, delivery: Delivery) -> None:
+    def _attempt(self, session: requests.Session, app: App, delivery: Delivery, ledger_age: int) -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "sandbox-webhooks"}
         if delivery.signature is not None:
             headers["X-Hub-Signature-256"] = delivery.signature
@@ -346,7 +348,7 @@ class Courier:
             "signature": "right" if delivery.signature else "none",
             **delivery.facts,
         }
-        self._box.ledger.add("webhook", delivery.body.decode("utf-8", "replace"), **facts)
+        self._box.ledger.add_in(ledger_age, "webhook", delivery.body.decode("utf-8", "replace"), **facts)
         delivery.done.set()
 
 

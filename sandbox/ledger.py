@@ -47,6 +47,7 @@ class Ledger:
         self._entries: list[Entry] = []
         self._with_body: deque[Entry] = deque()
         self._next = 1
+        self._cleared = 0
         self.changed = threading.Condition()
         self.version = 0
         self._file = path.open("a", encoding="utf-8") if path else None
@@ -54,15 +55,34 @@ class Ledger:
     def add(self, kind: str, body: str | None = None, **facts: Any) -> Entry:
         """Append an entry and return it."""
         with self._lock:
-            now = self._clock.now()
-            entry = Entry(self._next, kind, int(now * 1000), self._clock.iso(now), facts, body)
-            self._next += 1
-            self._entries.append(entry)
-            if body is not None:
-                self._with_body.append(entry)
-                if len(self._with_body) > KEPT_BODIES:
-                    self._with_body.popleft().body = None
-            self._write(entry.as_json())
+            entry = self._append(kind, body, facts)
+        self.touch()
+        return entry
+
+    def _append(self, kind: str, body: str | None, facts: Json) -> Entry:
+        now = self._clock.now()
+        entry = Entry(self._next, kind, int(now * 1000), self._clock.iso(now), facts, body)
+        self._next += 1
+        self._entries.append(entry)
+        if body is not None:
+            self._with_body.append(entry)
+            if len(self._with_body) > KEPT_BODIES:
+                self._with_body.popleft().body = None
+        self._write(entry.as_json())
+        return entry
+
+    @property
+    def age(self) -> int:
+        """Return how often the ledger was cleared: what to hand to ``add_in``."""
+        return self._cleared
+
+    def add_in(self, age: int, kind: str, body: str | None = None, **facts: Any) -> Entry | None:
+        """Append an entry, unless the ledger was cleared since ``age`` was read.
+
+        For what takes a while: an exchange that began before a reset is not part of the world after it.
+        """
+        with self._lock:
+            entry = self._append(kind, body, facts) if age == self._cleared else None
         self.touch()
         return entry
 
@@ -115,6 +135,7 @@ class Ledger:
     def clear(self) -> None:
         """Forget all entries; ids keep counting, the file keeps its lines."""
         with self._lock:
+            self._cleared += 1
             self._entries.clear()
             self._with_body.clear()
             self._write({"kind": "reset", "at_ms": self._clock.now_ms()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from sandbox import seed
 from sandbox.server import Server
-from tests.sandbox.helpers import ANA, LONG, Meta, error_of
+from tests.sandbox.helpers import ANA, LONG, Desk, Meta, error_of
 
 
 def test_the_start_is_the_documented_one(meta: Meta) -> None:
@@ -121,6 +122,31 @@ def test_reset_goes_back_but_ids_go_on(connected: Meta) -> None:
     assert connected.dm()["webhooks"] == 0
     assert connected.ledger()[0]["id"] > last
     assert connected.control("GET", "state")["clock"]["offset"] == 0
+
+
+def test_a_delivery_under_way_at_a_reset_is_not_noted_nor_tried_again(connected: Meta, desk: Desk) -> None:
+    came, answer = threading.Event(), threading.Event()
+
+    def hold(_body: object) -> None:
+        came.set()
+        answer.wait(10)
+
+    desk.on_post = hold
+    desk.statuses = [500]
+    connected.control("POST", "dm", {"customer": ANA, "text": "before"})
+    assert came.wait(10)
+    connected.control("POST", "reset")
+    answer.set()
+    connected.control("POST", "webhook", {"callback_url": desk.url, "verify_token": "v"})
+    connected.graph("POST", "me/subscribed_apps", params={"subscribed_fields": "messages"})
+    connected.dm("after")  # goes the same way as the one before, so that one has ended
+    connected.idle()
+    assert [entry["status"] for entry in connected.ledger("webhook")] == [200]
+    connected.control("POST", "clock", {"advance": 7200})
+    connected.dm("much later")
+    connected.idle()
+    assert [event["message"]["text"] for event in desk.wait(3)] == ["before", "after", "much later"]
+    assert connected.ledger("webhook_given_up") == []
 
 
 def test_the_ledger_file_survives_and_keeps_secrets_out(tmp_path: Path) -> None:
