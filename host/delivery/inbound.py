@@ -284,7 +284,7 @@ def _record(session: Session, verdicts: Sequence[Verdict]) -> None:
     for (state, reason, attempts, retry_at), ids in groups.items():
         applied_at = now if state is EventState.APPLIED else None
         values = {
-            "ids": ids,
+            "ids": db.padded(ids),
             "new_state": state.value,
             "new_reason": None if reason is None else printable(reason, 500),
             "new_attempts": attempts,

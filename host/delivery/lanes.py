@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock
+from host import clock, db
 from host.delivery import gate, policy
 from host.delivery.models import Lane
 from host.delivery.rota import Candidate, Rota
@@ -185,7 +185,7 @@ def _leased(session: Session, direction: str, chosen: Sequence[Candidate]) -> li
     now = clock.now()
     owner = uuid.uuid4().hex
     until = now + policy.LEASE
-    values = {"keys": [one.key for one in chosen], "at": until, "holder": owner}
+    values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
     session.connection().execute(_lease, values)
     return [Lease(one.key, direction, one.account_id, one.fence + 1, owner, until) for one in chosen]
 
@@ -232,7 +232,7 @@ def held(session: Session, leases: Iterable[Lease]) -> set[str]:
     The others are marked lost: their results must be thrown away.
     """
     wanted = {lease.key: lease for lease in leases}
-    rows = session.connection().execute(_held, {"keys": sorted(wanted)})
+    rows = session.connection().execute(_held, {"keys": db.padded(sorted(wanted))})
     ours = {key for key, fence, owner in rows if wanted[key].is_held(fence, owner)}
     for key, lease in wanted.items():
         lease.lost = key not in ours
@@ -311,7 +311,7 @@ def give_back(session: Session, leases: Sequence[tuple[Lease, datetime | None]])
     connection = session.connection()
     idle = [lease.key for lease, at in leases if at is None]
     if idle:
-        connection.execute(_give_back, {"keys": idle, "at": clock.now()})
+        connection.execute(_give_back, {"keys": db.padded(idle), "at": clock.now()})
     for lease, at in leases:
         if at is not None:
             connection.execute(_give_back_until, {"keys": [lease.key], "at": at})
@@ -332,7 +332,7 @@ def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -
     later = [{**_values(lease), "at": at} for lease, at in leases if at is not None]
     connection = session.connection()
     for owner, keys in idle.items():
-        connection.execute(_release_idle, {"keys": keys, "holder": owner})
+        connection.execute(_release_idle, {"keys": db.padded(keys), "holder": owner})
     if later:
         connection.execute(_release_until, later)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import clock
-from host.db import UTCDateTime
+from host.db import UTCDateTime, padded
 from host.inbox import writing
 from host.inbox.incoming import Incoming
 from host.inbox.lines import line_keys
@@ -22,6 +22,73 @@ from host.inbox.rows import Forgotten, Fresh, Key, Known, Person, Thread
 from host.inbox.tables import ATTACHMENTS, CONTACTS, CONVERSATIONS, IDENTITIES, MARKS, MESSAGES, OUTBOX
 from host.live.publish import Change, publish_many
 from host.sdk.channel import AccountRef
+
+
+def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
+    """Return whether *column* holds one of the values given as *name*."""
+    return column.in_(sa.bindparam(name, expanding=True))
+
+
+# Built once: putting a statement together and naming it for SQLAlchemy's cache costs more than running it.
+_people = (
+    sa.select(
+        IDENTITIES.c.id,
+        IDENTITIES.c.contact_id,
+        IDENTITIES.c.account_id,
+        IDENTITIES.c.external_id,
+        IDENTITIES.c.username,
+        IDENTITIES.c.name,
+        IDENTITIES.c.seen_at,
+        IDENTITIES.c.seen_early,
+        IDENTITIES.c.unreachable_since,
+        IDENTITIES.c.profile_at,
+        IDENTITIES.c.erased_at,
+        CONTACTS.c.name.label("contact_name"),
+        CONTACTS.c.email.label("contact_email"),
+    )
+    .join_from(IDENTITIES, CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
+    .where(_among(IDENTITIES.c.account_id, "accounts"), _among(IDENTITIES.c.external_id, "names"))
+    .order_by(IDENTITIES.c.id)
+    .with_for_update()
+)
+_marks = sa.select(MARKS).where(_among(MARKS.c.account_id, "accounts"), _among(MARKS.c.external_id, "names"))
+_messages = (
+    sa.select(
+        MESSAGES.c.id,
+        MESSAGES.c.account_id,
+        MESSAGES.c.external_id,
+        MESSAGES.c.conversation_id,
+        MESSAGES.c.direction,
+        MESSAGES.c.origin,
+        MESSAGES.c.state,
+        MESSAGES.c.sent_at,
+        MESSAGES.c.unsent_at,
+        MESSAGES.c.imported_at,
+        OUTBOX.c.attempted_at,
+    )
+    .select_from(MESSAGES)
+    .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
+    .where(_among(MESSAGES.c.account_id, "accounts"), _among(MESSAGES.c.external_id, "names"))
+)
+_newest = (
+    sa.select(sa.func.max(CONVERSATIONS.c.id))
+    .where(_among(CONVERSATIONS.c.identity_id, "identities"))
+    .group_by(CONVERSATIONS.c.identity_id)
+)
+_threads = (
+    sa.select(CONVERSATIONS)
+    .where(_among(CONVERSATIONS.c.id, "ids"))
+    .order_by(CONVERSATIONS.c.id)
+    .with_for_update()
+)
+
+
+def _named(keys: Iterable[Key]) -> dict[str, list[Any]]:
+    """Return the values of a statement that looks for *keys*: it finds them, and may find others."""
+    return {
+        "accounts": padded({account for account, _ in keys}),
+        "names": padded({external for _, external in keys}),
+    }
 
 
 class Batch:
@@ -66,31 +133,7 @@ class Batch:
     def _load_people(self) -> None:
         if not self.people:
             return
-        query = (
-            sa.select(
-                IDENTITIES.c.id,
-                IDENTITIES.c.contact_id,
-                IDENTITIES.c.account_id,
-                IDENTITIES.c.external_id,
-                IDENTITIES.c.username,
-                IDENTITIES.c.name,
-                IDENTITIES.c.seen_at,
-                IDENTITIES.c.seen_early,
-                IDENTITIES.c.unreachable_since,
-                IDENTITIES.c.profile_at,
-                IDENTITIES.c.erased_at,
-                CONTACTS.c.name.label("contact_name"),
-                CONTACTS.c.email.label("contact_email"),
-            )
-            .join_from(IDENTITIES, CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
-            .where(
-                IDENTITIES.c.account_id.in_({account for account, _ in self.people}),
-                IDENTITIES.c.external_id.in_({contact for _, contact in self.people}),
-            )
-            .order_by(IDENTITIES.c.id)
-            .with_for_update()
-        )
-        for row in self.connection.execute(query):
+        for row in self.connection.execute(_people, _named(self.people)):
             person = self.people.get((row.account_id, row.external_id))
             if person is None:
                 continue  # the same id on another account of the batch
@@ -104,39 +147,13 @@ class Batch:
     def _load_marks(self, keys: set[Key]) -> None:
         if not keys:
             return
-        query = sa.select(MARKS).where(
-            MARKS.c.account_id.in_({account for account, _ in keys}),
-            MARKS.c.external_id.in_({external for _, external in keys}),
-        )
-        self.marks = [
-            row for row in self.connection.execute(query) if (row.account_id, row.external_id) in keys
-        ]
+        rows = self.connection.execute(_marks, _named(keys))
+        self.marks = [row for row in rows if (row.account_id, row.external_id) in keys]
 
     def _load_messages(self, keys: set[Key]) -> None:
         if not keys:
             return
-        query = (
-            sa.select(
-                MESSAGES.c.id,
-                MESSAGES.c.account_id,
-                MESSAGES.c.external_id,
-                MESSAGES.c.conversation_id,
-                MESSAGES.c.direction,
-                MESSAGES.c.origin,
-                MESSAGES.c.state,
-                MESSAGES.c.sent_at,
-                MESSAGES.c.unsent_at,
-                MESSAGES.c.imported_at,
-                OUTBOX.c.attempted_at,
-            )
-            .select_from(MESSAGES)
-            .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
-            .where(
-                MESSAGES.c.account_id.in_({account for account, _ in keys}),
-                MESSAGES.c.external_id.in_({external for _, external in keys}),
-            )
-        )
-        for row in self.connection.execute(query):
+        for row in self.connection.execute(_messages, _named(keys)):
             self.known[row.account_id, row.external_id] = Known(
                 id=row.id,
                 conversation_id=row.conversation_id,
@@ -153,20 +170,9 @@ class Batch:
         by_identity = {person.id: person for person in self.people.values() if person.id is not None}
         if not by_identity:
             return
-        newest = (
-            sa.select(sa.func.max(CONVERSATIONS.c.id))
-            .where(CONVERSATIONS.c.identity_id.in_(by_identity))
-            .group_by(CONVERSATIONS.c.identity_id)
-        )
         wanted = {known.conversation_id for known in self.known.values()}
-        wanted.update(self.connection.execute(newest).scalars())
-        query = (
-            sa.select(CONVERSATIONS)
-            .where(CONVERSATIONS.c.id.in_(wanted))
-            .order_by(CONVERSATIONS.c.id)
-            .with_for_update()
-        )
-        for row in self.connection.execute(query):
+        wanted.update(self.connection.execute(_newest, {"identities": padded(by_identity)}).scalars())
+        for row in self.connection.execute(_threads, {"ids": padded(wanted)}):
             person = by_identity.get(row.identity_id)
             if person is None:
                 continue

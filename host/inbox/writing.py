@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,57 @@ TOUCH_EVERY = timedelta(seconds=1)
 """An account's ``last_event_at`` moves at most this often: all workers would else queue for its row."""
 
 
+class _Named:
+    """Inserting rows of a table whose unique key is an account and an external id."""
+
+    def __init__(self, table: sa.Table, *columns: sa.Column[Any]) -> None:
+        self._table = table
+        self._columns = (table.c.account_id, table.c.external_id, *columns)
+        self._find = sa.select(*self._columns).where(
+            table.c.account_id.in_(sa.bindparam("accounts", expanding=True)),
+            table.c.external_id.in_(sa.bindparam("names", expanding=True)),
+        )
+        self._inserts: dict[str, Any] = {}
+
+    def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, sa.Row[Any]]:
+        """Insert *rows*, but for those that are there by now; return all of them, as they are."""
+        dialect = connection.dialect.name
+        if dialect not in self._inserts:
+            self._inserts[dialect] = db.insert_ignore(self._table, dialect).returning(*self._columns)
+        found = self._by_key(connection.execute(self._inserts[dialect], rows))
+        missing = {(row["account_id"], row["external_id"]) for row in rows} - found.keys()
+        if missing:
+            values = {"accounts": [key[0] for key in missing], "names": [key[1] for key in missing]}
+            found |= self._by_key(connection.execute(self._find, values))
+        return found
+
+    @staticmethod
+    def _by_key(rows: Iterable[sa.Row[Any]]) -> dict[Key, sa.Row[Any]]:
+        return {(row.account_id, row.external_id): row for row in rows}
+
+
+# Built once: putting a statement together and naming it for SQLAlchemy's cache costs more than running it.
+_IDENTITIES = _Named(IDENTITIES, IDENTITIES.c.id, IDENTITIES.c.contact_id)
+_MESSAGES = _Named(MESSAGES, MESSAGES.c.id)
+_insert_contact = sa.insert(CONTACTS).returning(
+    CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email
+)
+_insert_thread = sa.insert(CONVERSATIONS).returning(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id)
+_update_thread = (
+    sa.update(CONVERSATIONS)
+    .where(CONVERSATIONS.c.id == sa.bindparam("b_id"))
+    .values(unread_count=CONVERSATIONS.c.unread_count + sa.bindparam("b_unread"))
+)
+_touch_account = (
+    sa.update(ACCOUNTS)
+    .where(
+        ACCOUNTS.c.id == sa.bindparam("b_id"),
+        sa.or_(ACCOUNTS.c.last_event_at.is_(None), ACCOUNTS.c.last_event_at < sa.bindparam("b_before")),
+    )
+    .values(last_event_at=sa.bindparam("b_at"))
+)
+
+
 def insert_people(connection: Connection, people: Sequence[Person], now: datetime) -> None:
     """Insert contacts and identities, and fill in their ids.
 
@@ -31,8 +82,8 @@ def insert_people(connection: Connection, people: Sequence[Person], now: datetim
     if not people:
         return
     made = _insert_contacts(connection, people, now)
-    connection.execute(
-        db.insert_ignore(IDENTITIES, connection.dialect.name),
+    rows = _IDENTITIES.insert(
+        connection,
         [
             {
                 "workspace_id": person.account.workspace_id,
@@ -51,13 +102,6 @@ def insert_people(connection: Connection, people: Sequence[Person], now: datetim
             for person, contact_id in zip(people, made, strict=True)
         ],
     )
-    query = sa.select(
-        IDENTITIES.c.id, IDENTITIES.c.contact_id, IDENTITIES.c.account_id, IDENTITIES.c.external_id
-    ).where(
-        IDENTITIES.c.account_id.in_({p.account.id for p in people}),
-        IDENTITIES.c.external_id.in_({p.external_id for p in people}),
-    )
-    rows = {(row.account_id, row.external_id): row for row in connection.execute(query)}
     for person in people:
         row = rows[person.account.id, person.external_id]
         person.id, person.contact_id = row.id, row.contact_id
@@ -68,11 +112,8 @@ def insert_people(connection: Connection, people: Sequence[Person], now: datetim
 
 def _insert_contacts(connection: Connection, people: Sequence[Person], now: datetime) -> list[int]:
     """Insert a contact for each of *people* and return their ids in that order."""
-    insert = sa.insert(CONTACTS).returning(
-        CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email
-    )
     rows = connection.execute(
-        insert,
+        _insert_contact,
         [
             {
                 "workspace_id": person.account.workspace_id,
@@ -94,8 +135,8 @@ def insert_threads(connection: Connection, threads: Sequence[Thread], now: datet
     """Insert conversations and fill in their ids."""
     if not threads:
         return
-    connection.execute(
-        sa.insert(CONVERSATIONS),
+    rows = connection.execute(
+        _insert_thread,
         [
             {
                 "workspace_id": thread.person.account.workspace_id,
@@ -120,18 +161,10 @@ def insert_threads(connection: Connection, threads: Sequence[Thread], now: datet
             for thread in threads
         ],
     )
-    # Not RETURNING: sorted, it goes through a SELECT whose casts PostgreSQL's enum type refuses.
-    query = (
-        sa.select(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id)
-        .where(
-            CONVERSATIONS.c.identity_id.in_({thread.person.id for thread in threads}),
-            CONVERSATIONS.c.created_at == now,
-        )
-        .order_by(CONVERSATIONS.c.id.desc())
-    )
+    # In no particular order: sorted, they come by way of a SELECT whose casts PostgreSQL's enum refuses.
     newest_first: dict[int, list[int]] = {}
-    for row in connection.execute(query):
-        newest_first.setdefault(row.identity_id, []).append(row.id)
+    for id_, identity_id in sorted(rows, reverse=True):
+        newest_first.setdefault(identity_id, []).append(id_)
     for thread in reversed(threads):
         assert thread.person.id is not None
         thread.id = newest_first[thread.person.id].pop(0)
@@ -142,8 +175,8 @@ def insert_messages(connection: Connection, messages: Sequence[Fresh], now: date
     """Insert messages with their attachments and return the messages' ids."""
     if not messages:
         return {}
-    connection.execute(
-        db.insert_ignore(MESSAGES, connection.dialect.name),
+    rows = _MESSAGES.insert(
+        connection,
         [
             {
                 "workspace_id": fresh.account.workspace_id,
@@ -172,11 +205,7 @@ def insert_messages(connection: Connection, messages: Sequence[Fresh], now: date
             for fresh in messages
         ],
     )
-    query = sa.select(MESSAGES.c.id, MESSAGES.c.account_id, MESSAGES.c.external_id).where(
-        MESSAGES.c.account_id.in_({fresh.account.id for fresh in messages}),
-        MESSAGES.c.external_id.in_({fresh.external_id for fresh in messages}),
-    )
-    ids = {(row.account_id, row.external_id): row.id for row in connection.execute(query)}
+    ids = {key: row.id for key, row in rows.items()}
     attachments = [row for fresh in messages for row in _attachments(fresh, ids, now)]
     if attachments:
         connection.execute(sa.insert(ATTACHMENTS), attachments)
@@ -279,13 +308,8 @@ def update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
     """Write what changed in conversations that were there before."""
     if not threads:
         return
-    statement = (
-        sa.update(CONVERSATIONS)
-        .where(CONVERSATIONS.c.id == sa.bindparam("b_id"))
-        .values(unread_count=CONVERSATIONS.c.unread_count + sa.bindparam("b_unread"))
-    )
     connection.execute(
-        statement,
+        _update_thread,
         [
             {
                 "b_id": thread.id,
@@ -348,15 +372,7 @@ def touch_accounts(connection: Connection, heard: Mapping[int, datetime]) -> Non
     """Note when accounts last received something."""
     if not heard:
         return
-    statement = (
-        sa.update(ACCOUNTS)
-        .where(
-            ACCOUNTS.c.id == sa.bindparam("b_id"),
-            sa.or_(ACCOUNTS.c.last_event_at.is_(None), ACCOUNTS.c.last_event_at < sa.bindparam("b_before")),
-        )
-        .values(last_event_at=sa.bindparam("b_at"))
-    )
     connection.execute(
-        statement,
+        _touch_account,
         [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())],
     )

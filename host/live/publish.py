@@ -15,6 +15,7 @@ from host import clock, db
 from host.live.models import LiveEvent
 
 _EVENTS = cast(sa.Table, LiveEvent.__table__)
+_insert = sa.insert(_EVENTS)
 
 EVERYBODY = 0
 """The workspace id of an event that concerns all of them."""
@@ -65,6 +66,6 @@ def publish_many(session: Session, changes: Iterable[Change]) -> None:
     ]
     if not rows:
         return
-    session.connection().execute(sa.insert(_EVENTS), rows)
+    session.connection().execute(_insert, rows)
     if nudge not in session.info.get("after_commit", ()):
         db.after_commit(session, nudge)

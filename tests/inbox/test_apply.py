@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from host import db
 from host.channels.models import ChannelAccount
 from host.inbox.apply import apply_changes
+from host.inbox.batch import Batch
 from host.inbox.models import Attachment, Contact, ContactIdentity, Conversation, Message
 from host.live.models import LiveEvent
 from host.sdk.channel import AccountRef
@@ -53,6 +55,23 @@ def test_a_message_told_twice_is_there_once(account: AccountRef) -> None:
     assert len(toys.everything(Message)) == 1
     assert toys.only(Conversation).unread_count == 1
     assert len(toys.everything(LiveEvent)) == 1
+
+
+def test_what_another_worker_wrote_a_moment_ago_is_taken_over(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = toys.make_account(toys.make_workspace())
+    apply(account, received("a", external_id="m1"))
+    before = toys.only(ContactIdentity).id, toys.only(Contact).id
+    # It was not there yet when this batch looked: only the unique keys tell.
+    monkeypatch.setattr(Batch, "_load_people", lambda self: None)
+    monkeypatch.setattr(Batch, "_load_messages", lambda self, keys: None)
+    apply(account, received("a", external_id="m1"), received("b", external_id="m2"))
+    assert (toys.only(ContactIdentity).id, toys.only(Contact).id) == before
+    assert sorted(texts()) == ["a", "b"]
+    stored = {message.external_id: message.id for message in toys.everything(Message)}
+    told = [json.loads(event.payload)["message"] for event in toys.everything(LiveEvent)]
+    assert set(told) == set(stored.values())
 
 
 def test_ids_that_differ_in_case_are_two_messages(any_database: db.Database) -> None:

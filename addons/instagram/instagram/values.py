@@ -56,7 +56,9 @@ def identifier(value: object) -> str:
 
 def flag(value: object) -> bool:
     """Tell whether *value* says yes: true, or 1, also as text."""
-    return value is True or text(value).strip().lower() in {"true", "1"}
+    if value is None or value is True or value is False:
+        return value is True
+    return text(value).strip().lower() in {"true", "1"}
 
 
 def mapping(value: object) -> Mapping[str, Any]:
