@@ -13,7 +13,7 @@ from flask import Blueprint
 from sqlalchemy import event
 
 from host import app, config, db, logs, secrets
-from host.delivery import journal
+from host.delivery import batching
 from host.live.publish import publish
 from host.server import serve
 
@@ -37,7 +37,7 @@ def compare() -> None:
     """Make this process what a figure compares with. Runs at import: granian's workers are new processes."""
     if "bench.serve" not in app.FEATURES:
         app.FEATURES = (*app.FEATURES, "bench.serve")
-    journal.BATCH = int(os.environ.get("BENCH_BATCH", journal.BATCH))
+    batching.BATCH = int(os.environ.get("BENCH_BATCH", batching.BATCH))
     level = os.environ.get("BENCH_SYNCHRONOUS")
     if level is None:
         return

@@ -12,7 +12,6 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,17 +23,13 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection
 
 from host import clock, db, logs
-from host.delivery import rows, wakeups
+from host.delivery import batching, rows, wakeups
 from host.delivery.spool import MOST_BYTES, Delivery, Spool, SpoolFullError, request_id
 from host.health import recording
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)
 
-BATCH = 256
-BATCH_BYTES = 8 * 1024 * 1024
-BATCH_EVENTS = 1000
-"""Most events of one commit, but for a request that alone brings more: every other writer waits for it."""
 QUEUE = 1024
 PATIENCE_SECONDS = 3.0  # a provider waits five seconds for its answer; the spool takes the rest
 PROBE_SECONDS = 1.0
@@ -43,25 +38,6 @@ TRIES = 4  # of a batch that another process deadlocked
 
 class JournalUnavailableError(Exception):
     """The request is not durable: answer 503, so that the provider sends it again."""
-
-
-class _Item:
-    """A delivery whose caller waits for the commit."""
-
-    __slots__ = ("delivery", "done", "error", "http", "rows")
-
-    def __init__(self, delivery: Delivery, prepared: rows.Rows) -> None:
-        self.delivery = delivery
-        self.rows = prepared
-        self.error: BaseException | None = None
-        self.http = logs.http()
-        self.done = threading.Lock()
-        self.done.acquire()
-
-    def step(self) -> logs.Ids:
-        """Return what the delivery goes by in the log."""
-        delivery, http = self.delivery, self.http or None
-        return {"request_id": delivery.id, "events": len(delivery.envelopes), "http_id": http}
 
 
 class Journal:
@@ -86,7 +62,7 @@ class Journal:
         self._wake = wake
         self._limit = limit
         self._patience = patience
-        self._queue: deque[_Item] = deque()
+        self._queue = batching.Queue()
         self._ring = threading.Event()
         self._thread: threading.Thread | None = None
         self._open = False
@@ -149,7 +125,7 @@ class Journal:
             # Behind older ones that wait as files: nobody's second word comes before the first.
             self._keep(delivery)
             return
-        item = _Item(delivery, rows.Rows(delivery, self._statements))
+        item = batching.Item(delivery, rows.Rows(delivery, self._statements))
         self._queue.append(item)
         if not self._ring.is_set():
             self._ring.set()
@@ -195,46 +171,23 @@ class Journal:
                 return
 
     def _commit_queue(self) -> None:
-        while self._queue:
-            items = self._next_batch()
+        while items := self._queue.take():
+            parts = [item.parts[0] for item in items]
             try:
                 self._commit_batch(items)
             finally:
                 for item in items:
-                    item.done.release()
-            stored = [item for item in items if item.error is None]
-            _count(item.rows for item in stored)
-            logs.follow_each("received", [item.step() for item in stored])
-            if any(item.rows.lanes for item in stored):
+                    item.part_ended()
+            stored = [part for item, part in zip(items, parts, strict=True) if item.error is None]
+            _count(stored)
+            logs.follow_each("received", [item.step() for item in items if item.is_stored])
+            if any(part.lanes for part in stored):
                 self._wake(wakeups.IN)
 
-    def _next_batch(self) -> list[_Item]:
-        """Take what is committed together: the oldest, and what fits beside it.
-
-        A request that brings too many events waits for the next commit, where it comes first. Those behind it
-        go ahead unless they bring events of an account of its own, which would come out of order.
-        """
-        items: list[_Item] = []
-        later: list[_Item] = []
-        held: set[int | None] = set()
-        size = events = 0
-        while self._queue and len(items) + len(later) < BATCH and size < BATCH_BYTES:
-            item = self._queue.popleft()
-            more = len(item.rows.events)
-            if (items and events + more > BATCH_EVENTS) or (held and held & item.rows.accounts()):
-                later.append(item)
-                held |= item.rows.accounts()
-                continue
-            items.append(item)
-            size += item.rows.size
-            events += more
-        self._queue.extendleft(reversed(later))
-        return items
-
-    def _commit_batch(self, items: list[_Item]) -> None:
+    def _commit_batch(self, items: list[batching.Item]) -> None:
         """Commit *items* together; if that fails, one by one, so that a bad one fails alone."""
         try:
-            self._store([item.rows for item in items])
+            self._store([item.parts[0] for item in items])
             return
         except Exception as error:  # noqa: BLE001 - each item is tried alone next
             log.warning(
@@ -242,7 +195,7 @@ class Journal:
             )
         for position, item in enumerate(items):
             try:
-                self._store([item.rows])
+                self._store([item.parts[0]])
             except Exception as error:
                 if is_away(error):
                     for rest in items[position:]:
@@ -277,7 +230,7 @@ class Journal:
         with self._database.writing():
             try:
                 cursor = self._begin()
-                statements.request.run(cursor, [one.request for one in batch])
+                statements.request.run(cursor, [one.request for one in batch if one.request is not None])
                 statements.event.run(cursor, events)
                 statements.lane.run(cursor, lanes)
                 self._commit(cursor)
@@ -333,14 +286,14 @@ class Journal:
         while self._spool and self._open:
             kept: list[tuple[Path, rows.Rows]] = []
             size = 0
-            for path, delivery in self._spool.waiting(BATCH):
+            for path, delivery in self._spool.waiting(batching.BATCH):
                 if delivery is None:
                     log.error("the spool file %s cannot be read; it is put aside", path.name)
                     self._spool.put_aside(path, readable=False)
                     continue
                 kept.append((path, rows.Rows(delivery, self._statements)))
                 size += kept[-1][1].size
-                if size >= BATCH_BYTES:
+                if size >= batching.BATCH_BYTES:
                     break
             try:
                 self._store_kept(kept)

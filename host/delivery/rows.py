@@ -128,7 +128,7 @@ class Rows:
     def __init__(self, delivery: Delivery, statements: Statements) -> None:
         time = statements.time
         received = time(delivery.received_at)
-        self.request: Row = (delivery.id, delivery.source, received, delivery.remote, delivery.raw)
+        self.request: Row | None = (delivery.id, delivery.source, received, delivery.remote, delivery.raw)
         self.events: list[Row] = []
         self.lanes: dict[str, Row] = {}
         self.size = len(delivery.raw)
@@ -161,6 +161,25 @@ class Rows:
             self.size += len(envelope.body)
             if state == PENDING and lane not in self.lanes:
                 self.lanes[lane] = (lane, IN, account_id, received, 0)
+
+    def parts(self, most: int) -> list[Rows]:
+        """Return these rows, or the same in parts of *most* events, to be stored in order.
+
+        The request goes with the first part. A lane goes with each part that has events of it.
+        """
+        if len(self.events) <= most:
+            return [self]
+        found = []
+        for at in range(0, len(self.events), most):
+            part = Rows.__new__(Rows)
+            part.request = self.request if at == 0 else None
+            part.events = self.events[at : at + most]
+            names = {event[4] for event in part.events if event[10] == PENDING}
+            part.lanes = {name: row for name, row in self.lanes.items() if name in names}
+            part.size = sum(len(event[9]) for event in part.events)
+            found.append(part)
+        found[0].size += len(self.request[4]) if self.request else 0
+        return found
 
     def accounts(self) -> set[int | None]:
         """Return whose events these are."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from host import clock
+from host.delivery import batching
 from host.delivery import journal as journals
 from host.delivery.journal import Journal, JournalUnavailableError
 from host.delivery.spool import Delivery, Spool, SpoolFullError
@@ -111,7 +112,7 @@ def receive(journal: Journal, desk: Desk, mid: str, **more: Any) -> None:
 def test_nobody_overtakes_what_waits(tmp_path: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is back and the files are being taken in, when the same customer writes again."""
     monkeypatch.setattr(journals, "PROBE_SECONDS", 0.02)
-    monkeypatch.setattr(journals, "BATCH", 2)
+    monkeypatch.setattr(batching, "BATCH", 2)
     journal = Journal(tmp_path / "spool", wake=lambda _: None)
     journal.start()
     away = threading.Event()

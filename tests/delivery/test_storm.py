@@ -10,7 +10,8 @@ import pytest
 
 from host import clock, config
 from host.delivery import policy, rota, worker
-from host.delivery.journal import BATCH_EVENTS, Journal, _Item
+from host.delivery.batching import PART_EVENTS, Item, Queue
+from host.delivery.journal import Journal
 from host.delivery.models import EventState
 from host.delivery.rota import Rota
 from host.delivery.rows import Rows, Statements
@@ -82,30 +83,55 @@ def test_accounts_that_have_work_are_looked_up_for_a_twentieth_of_the_time() -> 
     assert known._known_for == rota.KNOWN_FOR_MOST
 
 
-def item(number: int, account: int, events: int) -> _Item:
+def item(number: int, account: int, events: int) -> Item:
     envelopes = tuple(envelope(account, f"{number}-{one}") for one in range(events))
     delivery = Delivery(number, "/hook", "email", "", clock.now(), b"{}", envelopes)
-    return _Item(delivery, Rows(delivery, Statements("sqlite")))
+    return Item(delivery, Rows(delivery, Statements("sqlite")))
 
 
-def test_small_requests_are_committed_before_large_ones_but_not_before_their_own_accounts(
-    tmp_path: Path,
-) -> None:
-    journal = Journal(tmp_path)
-    large = BATCH_EVENTS * 4 // 5
-    plan = [(1, large), (1, large), (2, 1), (1, 1), (3, 1), (3, large), (3, 1), (2, 1)]
-    journal._queue.extend(item(number, *one) for number, one in enumerate(plan))
-    batches = []
-    while journal._queue:
-        batches.append([one.delivery.id for one in journal._next_batch()])
-    assert batches == [[0, 2, 4, 7], [1, 3], [5, 6]]
+def batches(*items: Item) -> list[list[int]]:
+    """Return the ids of what is committed together, one commit after the other."""
+    queue = Queue()
+    for one in items:
+        queue.append(one)
+    found = []
+    while queue:
+        together = queue.take()
+        found.append([one.delivery.id for one in together])
+        for one in together:
+            one.part_ended()
+    return found
 
 
-def test_a_request_that_is_larger_than_a_batch_is_one(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    journal._queue.extend([item(0, 1, BATCH_EVENTS + 1), item(1, 2, 1)])
-    assert [one.delivery.id for one in journal._next_batch()] == [0]
-    assert [one.delivery.id for one in journal._next_batch()] == [1]
+def test_small_requests_are_committed_before_large_ones_but_not_before_their_own_accounts() -> None:
+    plan = [(1, PART_EVENTS)] * 3 + [(2, 1), (1, 1), (3, 1), (3, PART_EVENTS), (3, 1), (2, 1)]
+    found = batches(*(item(number, *one) for number, one in enumerate(plan)))
+    assert found == [[0, 1], [2, 3, 4, 5, 8], [6, 7]]
+
+
+def test_a_request_that_is_larger_than_a_batch_is_committed_in_parts_and_others_go_between() -> None:
+    large = 2 * PART_EVENTS + 1
+    delivery = item(0, 1, large).delivery
+    whole = Rows(delivery, Statements("sqlite"))
+    parts = whole.parts(PART_EVENTS)
+    assert [len(part.events) for part in parts] == [PART_EVENTS, PART_EVENTS, 1]
+    assert [part.request is None for part in parts] == [False, True, True]
+    assert [event for part in parts for event in part.events] == whole.events
+    assert {name for part in parts for name in part.lanes} == set(whole.lanes)
+    assert batches(item(0, 1, large), item(1, 1, 1), item(2, 2, 1)) == [[0, 2], [0], [0, 1]]
+
+
+def test_a_request_whose_part_fails_is_not_gone_on_with() -> None:
+    failing = item(0, 1, 2 * PART_EVENTS + 1)
+    queue = Queue()
+    queue.append(failing)
+    queue.append(item(1, 1, 1))
+    assert [one.delivery.id for one in queue.take()] == [0]
+    failing.error = OSError("the disk is full")
+    failing.part_ended()
+    assert failing.done.acquire(blocking=False)
+    assert not failing.is_stored
+    assert [one.delivery.id for one in queue.take()] == [1]
 
 
 def test_large_requests_come_one_at_a_time_and_small_ones_at_once(
