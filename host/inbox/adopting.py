@@ -56,12 +56,16 @@ def _same(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.account_id == MARKS.c.account_id, table.c.external_id == MARKS.c.external_id)
 
 
+_about = sa.select(MARKS.c.account_id, MARKS.c.external_id).where(
+    MARKS.c.account_id.in_(sa.bindparam("accounts", expanding=True)),
+    MARKS.c.external_id.in_(sa.bindparam("ids", expanding=True)),
+)
+
+
 def _marked(session: Session, keys: Collection[Key]) -> list[Key]:
-    query = sa.select(MARKS.c.account_id, MARKS.c.external_id).where(
-        MARKS.c.account_id.in_({account for account, _ in keys}),
-        MARKS.c.external_id.in_({external for _, external in keys}),
-    )
-    return [key for row in session.execute(query) if (key := (row.account_id, row.external_id)) in keys]
+    values = {"accounts": [account for account, _ in keys], "ids": [external for _, external in keys]}
+    rows = session.connection().execute(_about, values)
+    return [key for row in rows if (key := (row.account_id, row.external_id)) in keys]
 
 
 def _adopt(session: Session, keys: Collection[Key]) -> None:

@@ -27,6 +27,7 @@ from host.inbox.models import (
     Origin,
     Reaction,
 )
+from host.inbox.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
 from host.inbox.writing import mark_seen
 from host.live.publish import publish, publish_many
 from host.media import removal
@@ -36,9 +37,49 @@ from host.sdk.messages import MessageKind
 ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
 
 
-def record_sending(session: Session, message_id: int) -> None:
-    """Note that a worker is about to hand the message to the provider."""
-    _move(session, message_id, DeliveryState.SENDING, None)
+# What every message goes through is said in the tables' own terms: objects of them would take twice as long.
+_message = (
+    sa.select(
+        MESSAGES.c.id,
+        MESSAGES.c.workspace_id,
+        MESSAGES.c.conversation_id,
+        MESSAGES.c.account_id,
+        MESSAGES.c.external_id,
+        MESSAGES.c.state,
+        MESSAGES.c.sent_at,
+    )
+    .where(MESSAGES.c.id == sa.bindparam("message"))
+    .with_for_update()
+)
+_takes = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("message")).values(error=sa.null())
+_takes_state = _takes.values(state=sa.bindparam("to"))
+_takes_id = _takes_state.values(external_id=sa.bindparam("stored"))
+_has_id = sa.select(MESSAGES.c.id).where(
+    MESSAGES.c.account_id == sa.bindparam("account"), MESSAGES.c.external_id == sa.bindparam("stored")
+)
+_seen_by = (
+    sa.select(IDENTITIES.c.seen_at, IDENTITIES.c.seen_early, OUTBOX.c.attempted_at)
+    .select_from(MESSAGES)
+    .join(CONVERSATIONS, CONVERSATIONS.c.id == MESSAGES.c.conversation_id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
+    .where(MESSAGES.c.id == sa.bindparam("message"))
+)
+
+
+def record_sending(session: Session, message_id: int, *, only_from: DeliveryState | None = None) -> bool:
+    """Note that a worker is about to hand the message to the provider; tell whether that was noted.
+
+    :param only_from: the state it must still be in.
+    """
+    session.flush()
+    connection = session.connection()
+    message = connection.execute(_message, {"message": message_id}).first()
+    if message is None or message.state in ARRIVED or (only_from is not None and message.state != only_from):
+        return False
+    connection.execute(_takes_state, {"message": message_id, "to": DeliveryState.SENDING})
+    _tell_state(session, message, DeliveryState.SENDING)
+    return True
 
 
 def record_sent(session: Session, message_id: int, external_id_: str) -> None:
@@ -48,19 +89,44 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
     provider's app becomes this one; another message of ours with the same words, taken for this one, is
     unconfirmed again.
     """
-    message = _locked(session, message_id)
+    session.flush()
+    message = session.connection().execute(_message, {"message": message_id}).first()
     if message is None:
         return
     stored = external_id(external_id_)
     if message.external_id == stored:
         return
+    if message.external_id is not None or not _is_first(session, message, stored):
+        _record_after_echo(session, message_id, stored)
+    db.after_commit(session, partial(adopt, {(message.account_id, stored)}))
+
+
+def _is_first(session: Session, message: sa.Row[*tuple[Any, ...]], stored: str) -> bool:
+    """Note *message* as sent if nothing has the id *stored* yet; tell whether that is so."""
+    connection = session.connection()
+    if connection.scalar(_has_id, {"account": message.account_id, "stored": stored}) is not None:
+        return False
+    seen = _seen_already(session, message, stored)
+    state = DeliveryState.READ if seen else DeliveryState.SENT
+    try:
+        with connection.begin_nested():
+            connection.execute(_takes_id, {"message": message.id, "to": state, "stored": stored})
+    except IntegrityError:
+        return False
+    _tell_state(session, message, state)
+    return True
+
+
+def _record_after_echo(session: Session, message_id: int, stored: str) -> None:
+    """Note as sent a message whose id, or another's, the provider told us before it answered."""
+    message = _locked(session, message_id)
+    assert message is not None  # the caller has locked it
     other = _take_id(session, message, stored)
     message.error = None
     seen = _seen_already(session, message, stored) or (
         other is not None and other.state == DeliveryState.READ
     )
     _set_state(session, message, DeliveryState.READ if seen else DeliveryState.SENT)
-    db.after_commit(session, partial(adopt, {(message.account_id, stored)}))
 
 
 def _take_id(session: Session, message: Message, stored: str) -> Message | None:
@@ -142,10 +208,20 @@ def as_error(problem: ProviderProblem) -> dict[str, str]:
 
 
 def _set_state(session: Session, message: Message, state: DeliveryState) -> None:
-    failing = DeliveryState.FAILED in {message.state, state}
+    before = message.state
     message.state = state
     session.flush()
-    if failing:
+    _tell_state(session, message, state, before)
+
+
+def _tell_state(
+    session: Session,
+    message: Message | sa.Row[*tuple[Any, ...]],
+    state: DeliveryState,
+    before: str | None = None,
+) -> None:
+    """Tell everybody that *message* is in *state* now; *before* that in another, or in the one it has."""
+    if DeliveryState.FAILED in {before or message.state, state}:
         count_failed(session, message.conversation_id)
     publish(
         session,
@@ -246,21 +322,18 @@ def _keep_echo(session: Session, message: Message) -> None:
     publish(session, echo.workspace_id, "message", payload)
 
 
-def _seen_already(session: Session, message: Message, stored: str) -> bool:
+def _seen_already(session: Session, message: Message | sa.Row[*tuple[Any, ...]], stored: str) -> bool:
     """Tell whether the customer is known to have seen the message before we learned its id."""
+    known = session.connection().execute(_seen_by, {"message": message.id}).one()
+    position = known.attempted_at or message.sent_at
+    if stored not in (known.seen_early or ()):
+        return known.seen_at is not None and position <= known.seen_at
+    # Locked only now that it has to be: whoever applies echoes holds it and may want this message.
     query = (
         sa.select(ContactIdentity)
         .join(Conversation, Conversation.identity_id == ContactIdentity.id)
         .where(Conversation.id == message.conversation_id)
     )
-    identity = session.scalars(query).one()
-    attempted_at = session.scalars(
-        sa.select(OutboxEntry.attempted_at).where(OutboxEntry.message_id == message.id)
-    ).one_or_none()
-    position = attempted_at or message.sent_at
-    if stored not in (identity.seen_early or ()):
-        return identity.seen_at is not None and position <= identity.seen_at
-    # Locked only now that it has to be: whoever applies echoes holds it and may want this message.
     identity = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
     identity.seen_early = [early for early in identity.seen_early or () if early != stored]
     if identity.seen_at is None or identity.seen_at < position:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 
 from host import clock, db
 from host.channels.directory import Directory
@@ -14,7 +15,7 @@ from host.delivery.models import Lane, OutboxEntry
 from host.delivery.worker import drain
 from host.inbox import outcome
 from host.inbox.apply import apply_changes
-from host.inbox.models import ContactIdentity, Conversation, Message
+from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Message
 from host.inbox.reply import queue_reply
 from host.live.models import LiveEvent
 from host.sdk.channel import AccountRef, ProviderProblem, SendRequest, SendResult, Sent, Unknown
@@ -361,3 +362,23 @@ def test_an_answer_and_its_echo_at_the_same_moment(any_database: db.Database) ->
     assert sorted((m.id, m.external_id, m.state) for m in ours()) == sorted(
         (id_, external_id, "sent") for id_, _contact, external_id in pairs
     )
+
+
+def test_an_echo_that_is_applied_between_the_look_and_the_answer_makes_no_second_message(
+    account: AccountRef, mia: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = reply(mia, attempted=61)
+    apply(account, echoed("Yes, altered", at=62, external_id="mid-1"))
+    # As if it had come a moment later: the first look finds nothing.
+    monkeypatch.setattr(outcome, "_has_id", outcome._has_id.where(sa.false()))
+    db.write(outcome.record_sent, id_, "mid-1")
+    (only,) = ours()
+    assert (only.id, only.state, only.external_id, only.text) == (id_, "sent", "mid-1", "Yes")
+
+
+def test_a_message_that_moved_on_is_not_begun(account: AccountRef, mia: int) -> None:
+    id_ = reply(mia)
+    assert not db.write(outcome.record_sending, id_, only_from=DeliveryState.UNKNOWN)
+    assert message(id_).state == DeliveryState.QUEUED
+    assert db.write(outcome.record_sending, id_, only_from=DeliveryState.QUEUED)
+    assert message(id_).state == DeliveryState.SENDING
