@@ -131,7 +131,6 @@ def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
     :raises ForbiddenAddressError: if any address is not public.
     :raises FetchError: if the name does not resolve.
     """
-    # A thread of its own, because getaddrinfo cannot be interrupted; it ends when the resolver gives up.
     answer: queue.SimpleQueue[list[Any] | OSError | UnicodeError] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -140,7 +139,11 @@ def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
         except (OSError, UnicodeError) as error:
             answer.put(error)
 
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    if _is_address(host):
+        ask()  # nobody is asked who could keep us waiting
+    else:
+        # A thread of its own, because getaddrinfo cannot be interrupted; it ends when the resolver gives up.
+        threading.Thread(target=ask, name="resolve", daemon=True).start()
     try:
         found = answer.get(timeout=timeout)
     except queue.Empty:
@@ -153,6 +156,15 @@ def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
             if not is_public(address[0]):
                 raise ForbiddenAddressError(f"{host} leads to an address that is not public")
     return addresses
+
+
+def _is_address(host: str) -> bool:
+    """Tell whether *host* is an address as it is written; what only the resolver takes for one is a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def connect(

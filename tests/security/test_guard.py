@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -177,8 +178,6 @@ def test_the_next_address_is_tried_when_the_first_does_not_answer(
 
 
 def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     gone = threading.Event()
 
     def never(*_: Any, **__: Any) -> list[Any]:
@@ -267,3 +266,21 @@ def test_an_exception_covers_exactly_its_host_and_port() -> None:
     assert not guard.is_exempt("127.0.0.1", 9001)
     with pytest.raises(ForbiddenAddressError):
         Client(frozenset()).request("GET", "http://127.0.0.1:9001/")
+
+
+def test_only_for_a_name_is_a_thread_of_its_own_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, bool] = {}
+
+    def here(host: str, port: int, **_: Any) -> list[Any]:
+        asked[host] = threading.current_thread() is threading.main_thread()
+        return _answers("8.8.8.8")
+
+    monkeypatch.setattr(guard, "getaddrinfo", here)
+    for host in ("8.8.8.8", "2001:4860:4860::8888", "api.example.com", "127.1"):
+        guard.resolve(host, 443, timeout=5)
+    assert asked == {
+        "8.8.8.8": True,
+        "2001:4860:4860::8888": True,
+        "api.example.com": False,
+        "127.1": False,
+    }
