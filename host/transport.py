@@ -9,7 +9,8 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,7 @@ class Attempt(threading.local):
     :ivar fresh: whether a connection kept from before must not be used.
     :ivar reused: whether one was.
     :ivar sent: whether a byte of the request may have left.
+    :ivar leaving: what is done right before the first byte leaves.
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,7 @@ class Attempt(threading.local):
         self.fresh = True
         self.reused = False
         self.sent = False
+        self.leaving: Callable[[], object] | None = None
 
     def remaining(self, at_most: float) -> float:
         """Return how many seconds the next step may take.
@@ -52,6 +55,16 @@ class Attempt(threading.local):
 
 
 attempt = Attempt()
+
+
+@contextmanager
+def before_first_byte(do: Callable[[], object]) -> Iterator[None]:
+    """Call *do* for each request this thread makes meanwhile: connected, and nothing of it sent yet."""
+    before, attempt.leaving = attempt.leaving, do
+    try:
+        yield
+    finally:
+        attempt.leaving = before
 
 
 class TimedSocket(socket.socket):
@@ -87,6 +100,8 @@ def _sending(connection: HTTPConnection) -> None:
     """Note that the request leaves; a large body may take all the time that is left."""
     if connection.sock is None:
         connection.connect()
+    if attempt.leaving is not None and not attempt.sent:
+        attempt.leaving()
     attempt.sent = True
     connection.sock.settimeout(attempt.remaining(float("inf")))
 

@@ -22,6 +22,11 @@ from host.sdk.channel import SendLimit
 
 MOMENT = 0.05
 """Seconds a lane is waited with in hand. A call takes as long; giving the lane back costs two writes."""
+LEAVING_MARGIN = 0.01
+"""How much longer than its limit the window is in which calls are counted as they leave: half of the other,
+so that what was let through is rarely held."""
+HELD_AT_MOST = 0.1
+"""Seconds a call is held whose connection is open."""
 FORGOTTEN_AFTER = 3.0
 """Seconds after which a shortage that did not come again is over."""
 
@@ -57,6 +62,7 @@ class Gate:
 
     def __init__(self, url: str = "memory://") -> None:
         self._windows = Windows(url)
+        self._leaving = Windows("memory://", LEAVING_MARGIN)
         self._lock = threading.Lock()
         self._short: dict[int, _Short] = {}
         self._in_hand: dict[str, int] = {}
@@ -96,6 +102,22 @@ class Gate:
             # More could go out than do: let idle threads help.
             wakeups.wake_later(wakeups.OUT, MOMENT / 5)
         return None
+
+    def leave(self, limits: Sequence[SendLimit], channel: str) -> None:
+        """Hold a call that was let through until it surely comes to the provider within its limits.
+
+        Between being counted and its first byte a call reads its credentials and connects, one in a
+        millisecond, another in fifty, so that calls may leave closer together than they were counted. What
+        leaves this process is therefore counted again. It is done for limits of a moment; longer ones do not
+        notice.
+        """
+        brief = [one for one in limits if one.seconds < policy.WAIT_SHOWN.total_seconds()]
+        ends = clock.monotonic() + HELD_AT_MOST
+        while brief:
+            wait, limit = self._leaving.take(brief, channel)
+            if limit is None or clock.monotonic() + wait > ends:
+                return
+            time.sleep(wait)
 
     def _waits(self, account_id: int, limit: SendLimit, wait: float) -> Waits | None:
         now = clock.now()

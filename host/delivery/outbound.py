@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -42,6 +43,7 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
+from host.transport import before_first_byte
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +163,8 @@ def _send(lease: Lease, head: Head, adapter: ChannelAdapter, allowed: ReplyPolic
             return Next.LOST
         return Next.GO_ON if waits is None else _wait_for_limit(lease, head, allowed, waits)
     try:
-        result: SendResult = adapter.send(request)
+        with before_first_byte(partial(gate.current().leave, limits, channel)):
+            result: SendResult = adapter.send(request)
     except Exception:
         log.exception(
             "the adapter of %s raised while sending message %s", head.account.channel, head.message_id

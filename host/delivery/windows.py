@@ -82,9 +82,13 @@ class _Memory(MemoryStorage):
 
 
 class Windows:
-    """Counts where *url* says (``memory://``, ``redis://...``). Safe to share between threads."""
+    """Counts where *url* says (``memory://``, ``redis://...``). Safe to share between threads.
 
-    def __init__(self, url: str) -> None:
+    :param margin: by how many seconds a window is longer than its limit asks for.
+    """
+
+    def __init__(self, url: str, margin: float = MARGIN_SECONDS) -> None:
+        self._margin = margin
         self._storage = _storage(url)
         self._spare = cast(_Storage, _Memory())
         self._down: tuple[type[Exception], ...] = _errors(self._storage)
@@ -94,7 +98,7 @@ class Windows:
     def look(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
         """Return after how many seconds all of *limits* have room, and which of them needs longest."""
         with self._lock:
-            return self._counted(lambda storage: _look(storage, limits, scope))
+            return self._counted(lambda storage: _look(storage, limits, scope, self._margin))
 
     def take(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
         """Count one call against each of *limits*, or against none; return what :meth:`look` does.
@@ -105,7 +109,7 @@ class Windows:
         :param scope: keeps the keys of one channel apart from another's.
         """
         with self._lock:
-            return self._counted(lambda storage: _take(storage, limits, scope))
+            return self._counted(lambda storage: _take(storage, limits, scope, self._margin))
 
     def _counted(
         self, count: Callable[[_Storage], tuple[float, SendLimit | None]]
@@ -119,11 +123,13 @@ class Windows:
         return count(self._spare)
 
 
-def _look(storage: _Storage, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
+def _look(
+    storage: _Storage, limits: Sequence[SendLimit], scope: str, margin: float
+) -> tuple[float, SendLimit | None]:
     longest, which = 0.0, None
     now = clock.now().timestamp()
     for limit in limits:
-        window = limit.seconds + MARGIN_SECONDS
+        window = limit.seconds + margin
         oldest, count = storage.get_moving_window(_key(limit, scope), limit.amount, window)
         if count >= limit.amount:
             wait = max(SOON, oldest + window - now)
@@ -132,12 +138,14 @@ def _look(storage: _Storage, limits: Sequence[SendLimit], scope: str) -> tuple[f
     return longest, which
 
 
-def _take(storage: _Storage, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
-    wait, which = _look(storage, limits, scope)
+def _take(
+    storage: _Storage, limits: Sequence[SendLimit], scope: str, margin: float
+) -> tuple[float, SendLimit | None]:
+    wait, which = _look(storage, limits, scope, margin)
     if which is not None:
         return wait, which
     for limit in limits:
-        if not storage.acquire_entry(_key(limit, scope), limit.amount, limit.seconds + MARGIN_SECONDS):
+        if not storage.acquire_entry(_key(limit, scope), limit.amount, limit.seconds + margin):
             return SOON, limit
     return 0.0, None
 

@@ -641,3 +641,28 @@ def test_what_is_opened_is_vetted_like_any_other() -> None:
             Client(frozenset({"example.com"})).open(wrong)
     assert Client(frozenset({"*.example.com"})).allows("https://cdn.example.com/x")
     assert not Client(frozenset({"*.example.com"})).allows("https://example.com/x")
+
+
+# ---- what is done right before a request leaves
+
+
+def test_something_can_be_done_when_connected_and_nothing_is_sent() -> None:
+    told: list[tuple[int, bool]] = []
+    came: list[bytes] = []
+
+    def handler(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            came.append(request)
+            connection.sendall(answer(b"well"))
+
+    with serving(handler) as server:
+        asking = client(server)
+
+        def note() -> None:
+            told.append((len(came), transport.attempt.sent))
+
+        with transport.before_first_byte(note):
+            asking.request("POST", url(server), json={"one": 1})
+            asking.request("POST", url(server), json={"two": 2})
+        asking.request("POST", url(server), json={"three": 3})
+    assert told == [(0, False), (1, False)]
