@@ -152,16 +152,7 @@ def _tell(served: Served, desk: Desk, count: int, seconds: float) -> float:
 
 @contextmanager
 def _connected(port: int) -> Iterator[socket.socket]:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-            break
-        except ConnectionRefusedError:  # granian says it is there a moment before it is
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-    with connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         yield connection
 
 

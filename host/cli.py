@@ -8,7 +8,6 @@ import secrets as random
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +66,7 @@ def run(configuration: Config) -> None:
 @configured
 def worker(configuration: Config) -> None:
     """Run deliveries only, beside servers on other processes or machines."""
+    from host.ending import WORKER_PATIENCE_SECONDS, Ending
     from host.serving import HostApplication
 
     if db.current().is_sqlite:
@@ -78,12 +78,11 @@ def worker(configuration: Config) -> None:
         raise click.ClickException("LOBBY_WORKERS is 0: this process would have nothing to do.")
     application = HostApplication(configuration)
     application.start(web=False)
+    ending = Ending(application, patience=WORKER_PATIENCE_SECONDS, drained=True)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, ending.told)
     click.echo("lobby worker running")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
-    application.close()
+    ending.wait()
 
 
 @main.command()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
+import multiprocessing
+import os
 import resource
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
 
 from host import config as configuration
 from host.config import Config, ConfigError
+from host.ending import GRACE_SECONDS, Ending
 from host.serving import HostApplication
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACEFUL_SECONDS = 20
 OTHER_FILES = 2048
 """Descriptors for everything but live streams: connections, the database, files on their way."""
 
@@ -59,11 +61,38 @@ def announce(address: tuple[str, int]) -> None:
     print(f"lobby listening on http://{address[0]}:{address[1]}", flush=True)  # noqa: T201
 
 
+def _ignore_hup(*_: object) -> None:
+    """Not reload: a second worker beside the first would be a second writer."""
+    log.info("SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings")
+
+
 class _Arbiter(Arbiter):  # type: ignore[misc]
-    """Gunicorn's master without reload: a second worker beside the first would be a second writer."""
+    """Gunicorn's master, for whom SIGINT is at first what SIGTERM is, and SIGHUP nothing."""
 
     def handle_hup(self) -> None:
-        self.log.info("SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings")
+        _ignore_hup()
+
+    def handle_int(self) -> None:
+        # While it stops, a second one has it send SIGQUIT to the worker.
+        raise StopIteration
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """Gunicorn's worker with threads, which refuses connections while it stops.
+
+    Its own keeps the socket open to the end: who connects then is neither answered nor sent elsewhere.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            before = -1 if listener.fileno() >= 0 else self.nr_conns
+            while before != self.nr_conns:  # whoever has been let in is answered
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -72,6 +101,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     def __init__(self, config: Config) -> None:
         self._config = config
         self._application: HostApplication | None = None
+        self._ending: Ending | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -79,14 +109,14 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": [f"{host}:{port}"],
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "threads": self._config.threads,
             # More connections than threads: keep-alive connections wait without one. Live streams do not
             # count: their connections are taken over (host.live.takeover).
             "worker_connections": 1000,
             "keepalive": 30,
             "timeout": 120,
-            "graceful_timeout": GRACEFUL_SECONDS,
+            "graceful_timeout": GRACE_SECONDS,
             "control_socket_disable": True,
             "forwarded_allow_ips": "",
             "accesslog": None,
@@ -113,48 +143,113 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         application = self._application
         assert application is not None
         application.start()
-        graceful = signal.getsignal(signal.SIGTERM)
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            # Browsers look for another process, or for this one again, while requests under way are finished.
-            application.services.hub.close()
-            if callable(graceful):
-                graceful(number, frame)
-
-        signal.signal(signal.SIGTERM, stop)
+        self._ending = Ending(application)
+        _take_signals(self._ending)
         announce(worker.sockets[0].getsockname()[:2])
 
     def _stopped(self, _server: object, _worker: Worker) -> None:
-        if self._application is not None:
-            self._application.close()
+        if self._ending is not None:
+            self._ending.finish()
+
+
+def _take_signals(ending: Ending) -> None:
+    """Have *ending* told of every signal to end, and the server in this process of the first one."""
+    graceful = signal.getsignal(signal.SIGTERM)
+    assert callable(graceful)
+    first = True
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        ending.told(number)
+        if first:
+            # Granian's handler blocks for ever when it is called a third time, with the interpreter's lock.
+            first = False
+            graceful(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, stop)
+
+
+_granian: Any = None
+"""What runs granian's workers; in a forked one, a copy."""
 
 
 def granian_application() -> HostApplication:
-    """Return the application for granian, which calls this in its worker process."""
-    config = configuration.load()
-    application = HostApplication(config)
+    """Return the application, started. Called in granian's worker process."""
+    application = HostApplication(configuration.load())
     application.start()
-    atexit.register(application.close)
-    _at_first_signal(application.services.hub.close)
-    announce(config.bind)
     return application
 
 
-def _at_first_signal(callback: Callable[[], object]) -> None:
-    """Run *callback* once this process is told to end, beside the handlers granian sets after this."""
-    receiving, sending = socket.socketpair()
-    sending.setblocking(False)
-    signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+def _granian_worker(*arguments: Any) -> None:
+    """Be granian's worker process: serve until it is told to stop, then come to an end of our own.
 
-    def wait() -> None:
-        with receiving, sending:
-            receiving.recv(1)
-            callback()
+    Granian's hooks run in its main process, and ``atexit`` calls nothing in children of ``multiprocessing``.
+    What granian has for this is that a caller may name the function its workers run.
+    """
+    from granian.server import MPServer
 
-    threading.Thread(target=wait, name="termination", daemon=True).start()
+    # First of all: until granian sets its handlers, those of the main process swallow what this one is told.
+    ending = Ending()
+    ending.hear_signals()
+    if _granian is not None and _granian.interrupt_signal:
+        return  # told since the fork
+    _end_with_parent()
+    _worker, _name, load, *_rest = arguments
+
+    def started() -> HostApplication:
+        application: HostApplication = load()
+        ending.of(application)
+        bind = application.config.bind
+
+        def opened(*_: object) -> None:
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+            ending.hear_signals(False)
+            _take_signals(ending)
+            announce(bind)
+
+        signal.signal(signal.SIGUSR1, opened)
+        threading.Thread(target=_tell_when_open, args=(bind,), name="opening", daemon=True).start()
+        return application
+
+    try:
+        MPServer._spawn_wsgi_worker(_worker, _name, started, *_rest)
+    finally:
+        ending.finish()
+
+
+def _end_with_parent() -> None:
+    """Have this process told to end when its parent is gone, which granian's workers would outlive."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _tell_when_open(address: tuple[str, int]) -> None:
+    """Send the main thread SIGUSR1 once *address* takes connections.
+
+    Granian sets its handlers and opens the port after it was given the application, and says of neither.
+    """
+    host, port = address
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    while True:
+        try:
+            socket.create_connection((reached, port), timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.01)
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGUSR1)
 
 
 def _serve_granian(config: Config) -> None:
+    global _granian  # noqa: PLW0603 - a process has one
     try:
         from granian import Granian
         from granian.constants import Interfaces
@@ -162,7 +257,8 @@ def _serve_granian(config: Config) -> None:
         raise ConfigError(
             "LOBBY_SERVER=granian needs the package granian: pip install 'lobby[granian]'"
         ) from error
-    Granian(
+    _refuse_taken(config.bind)
+    _granian = Granian(
         "host.server:granian_application",
         address=config.bind[0],
         port=config.bind[1],
@@ -172,5 +268,18 @@ def _serve_granian(config: Config) -> None:
         blocking_threads=config.threads,
         websockets=False,
         log_enabled=False,
-        workers_kill_timeout=GRACEFUL_SECONDS,
-    ).serve()
+        workers_kill_timeout=GRACE_SECONDS,
+    )
+    _granian.on_startup(lambda: signal.signal(signal.SIGHUP, _ignore_hup))
+    _granian.serve(spawn_target=_granian_worker)
+
+
+def _refuse_taken(address: tuple[str, int]) -> None:
+    """Refuse to share *address* with another process, as granian would without a word."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            sys.exit(f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}")

@@ -218,20 +218,42 @@ class HostApplication:
         self._jobs.start()
         self._heartbeat.start(Kind.WEB if web else Kind.WORKER)
 
-    def close(self) -> None:
-        """Stop everything :meth:`start` started, in the opposite order. May be called twice."""
+    def retire(self) -> None:
+        """End live streams, take up no more deliveries and jobs. Requests are answered as before."""
+        if not self._started:
+            return
+        if self._web:
+            self.services.hub.close()
+        self._jobs.retire()
+        if self.config.workers:
+            self.services.workers.retire()
+
+    def rest(self, seconds: float) -> None:
+        """Wait up to *seconds* for deliveries and jobs that are under way; none is begun any more."""
+        until = time.monotonic() + seconds
+        if self.config.workers:
+            self.services.workers.stop(timeout=seconds)
+        self._jobs.stop(timeout=max(0.0, until - time.monotonic()))
+
+    def close(self, *, patience: float = 70.0) -> None:
+        """Stop everything :meth:`start` started, in the opposite order. May be called twice.
+
+        :param patience: seconds to wait for a send that is under way, and at most for a job and a broker.
+            What is left to be written is written after that, and takes as long as the database does.
+        """
         if not self._started:
             return
         self._started = False
+        until = time.monotonic() + patience
         watch.of_process().on_broken = watch.of_process().on_fault = None
-        self._jobs.stop()
+        self._jobs.stop(timeout=min(10.0, patience))
         if self._web:
             self.services.hub.stop()
             self._silence(self._listening)
         if self._announcer is not None:
-            self._announcer.stop()
+            self._announcer.stop(timeout=min(10.0, patience))
         if self.config.workers:
-            self.services.workers.stop()
+            self.services.workers.stop(timeout=max(0.0, until - time.monotonic()))
         self._clock.stop()
         self.journal.stop()
         try:

@@ -41,12 +41,17 @@ class JobRunner:
         self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop after the job that is running, waiting a short while for it."""
+    def retire(self) -> None:
+        """Begin no more jobs."""
+        self._stop.set()
+
+    def stop(self, *, timeout: float = 10.0) -> None:
+        """Stop after the job that is running, waiting up to *timeout* seconds for it."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(timeout=10)
-            self._thread = None
+            self._thread.join(timeout)
+            if not self._thread.is_alive():
+                self._thread = None
 
     def _loop(self) -> None:
         while not self._stop.wait(TICK_SECONDS):

@@ -18,16 +18,14 @@ from host.media.removal import Cleaner
 from host.notifications.mailing import send_due as send_mails
 
 
-def profiles(directory: AdapterDirectory) -> None:
+def profiles(directory: AdapterDirectory) -> bool:
     """Ask providers for names and pictures that are due."""
-    while fetch_due(directory):
-        pass
+    return bool(fetch_due(directory))
 
 
-def reactions(directory: AdapterDirectory) -> None:
+def reactions(directory: AdapterDirectory) -> bool:
     """Tell providers of the team's reactions."""
-    while send_due(directory):
-        pass
+    return bool(send_due(directory))
 
 
 _keeper = Housekeeping()
@@ -38,10 +36,9 @@ def housekeeping(_directory: AdapterDirectory) -> None:
     _keeper.clean_up()
 
 
-def media(directory: AdapterDirectory) -> None:
+def media(directory: AdapterDirectory) -> bool:
     """Fetch the files customers sent."""
-    while fetch_files(directory):
-        pass
+    return bool(fetch_files(directory))
 
 
 _absence = Absence()
@@ -79,13 +76,12 @@ def refused(_directory: AdapterDirectory) -> None:
     refusals.flush()
 
 
-def mails(_directory: AdapterDirectory) -> None:
+def mails(_directory: AdapterDirectory) -> bool:
     """Mail people what they were told."""
-    while send_mails():
-        pass
+    return bool(send_mails())
 
 
-CHORES: tuple[tuple[Callable[[AdapterDirectory], None], float], ...] = (
+CHORES: tuple[tuple[Callable[[AdapterDirectory], object], float], ...] = (
     (profiles, 1.0),
     (reactions, 0.5),
     (media, 1.0),
@@ -97,4 +93,5 @@ CHORES: tuple[tuple[Callable[[AdapterDirectory], None], float], ...] = (
     (refused, 2.0),
     (mails, 5.0),
 )
-"""Each with its pause in seconds. Each has a thread of its own, so that a slow provider delays no other."""
+"""Each with its pause in seconds, left out where it says that there is more. Each has a thread of its own, so
+that a slow provider delays no other."""

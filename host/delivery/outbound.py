@@ -71,17 +71,20 @@ _AFTER = {
 }
 
 
-def work(lease: Lease, directory: AdapterDirectory) -> None:
-    """Send what is due in the lane of *lease* and give the lane back."""
+def work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Send what is due in the lane of *lease* and give the lane back.
+
+    :param stopping: asked between two messages; if it says so, the rest is left to others.
+    """
     if lease.account_id is not None:
         gate.current().pick_up(lease.key, lease.account_id)
     try:
-        _work(lease, directory)
+        _work(lease, directory, stopping)
     finally:
         gate.current().put_down(lease.key)
 
 
-def _work(lease: Lease, directory: AdapterDirectory) -> None:
+def _work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool]) -> None:
     for _ in range(policy.SENDS_PER_CLAIM):
         with db.read() as session:
             head = read_head(session, lease.key)
@@ -96,6 +99,8 @@ def _work(lease: Lease, directory: AdapterDirectory) -> None:
             db.write(results.release, lease, step)
         if step is not Next.GO_ON:
             return
+        if stopping():
+            break
     db.write(results.release, lease, clock.now())
 
 

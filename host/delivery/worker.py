@@ -85,14 +85,23 @@ def _desks() -> dict[str, _Desk]:
     return {IN: _Desk(IN, policy.INBOUND_LANES), OUT: _Desk(OUT, 1)}
 
 
-def _work(leases: Sequence[Lease], generation: GenerationSource, desk: _Desk) -> None:
+def _never() -> bool:
+    return False
+
+
+def _work(
+    leases: Sequence[Lease],
+    generation: GenerationSource,
+    desk: _Desk,
+    stopping: Callable[[], bool] = _never,
+) -> None:
     try:
         directory = generation().directory
         if leases[0].direction == IN:
             desk.note(len(leases), inbound.work(leases, directory))
         else:
             for lease in leases:
-                outbound.work(lease, directory)
+                outbound.work(lease, directory, stopping)
     finally:
         forget(leases)
 
@@ -115,7 +124,9 @@ class Workers:
         self._ring = dict.fromkeys(self._counts, 0)
         self._told = dict.fromkeys(self._counts, 0)
         self._stopping = threading.Event()
+        self._idle = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._renewing: threading.Thread | None = None
         self._held = _Held()
         self._desks = _desks()
         self._parked_for: int | None = None
@@ -129,6 +140,7 @@ class Workers:
     def start(self) -> None:
         """Start the threads. To be called after the server forked."""
         self._stopping.clear()
+        self._idle.clear()
         self._parked_for = None
         signals.current().forget()
         if db.current().is_sqlite:
@@ -140,14 +152,24 @@ class Workers:
             for direction in self.directions
             for number in range(self._threads_for(direction))
         ]
-        plans += [("delivery-sweep", self._sweep, ()), ("delivery-renew", self._renew, ())]
+        plans += [("delivery-sweep", self._sweep, ())]
         plans += [("delivery-signals", signals.current().serve, (self._generation,))]
         plans += [(f"delivery-{run.__name__}", self._repeat, (run, every)) for run, every in chores.CHORES]
         self._threads = [
             threading.Thread(target=target, args=args, name=name, daemon=True) for name, target, args in plans
         ]
-        for thread in self._threads:
+        self._renewing = threading.Thread(target=self._renew, name="delivery-renew", daemon=True)
+        for thread in (*self._threads, self._renewing):
             thread.start()
+
+    def retire(self) -> None:
+        """Take on nothing more. What is under way is finished, and a lane with more to send given back."""
+        self._unlisten()
+        self._stopping.set()
+        signals.current().stop()
+        for condition in self._conditions.values():
+            with condition:
+                condition.notify_all()
 
     def stop(self, *, timeout: float = 70.0) -> None:
         """Finish what is being worked on and end.
@@ -155,16 +177,16 @@ class Workers:
         :param timeout: seconds to wait for a send that is under way; what is not finished by then counts as
             unconfirmed at the next start.
         """
-        self._unlisten()
-        self._stopping.set()
-        signals.current().stop()
-        for condition in self._conditions.values():
-            with condition:
-                condition.notify_all()
+        self.retire()
         deadline = clock.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, deadline - clock.monotonic()))
-        self._threads = []
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if not self._threads and self._renewing is not None:
+            # Only now: whoever is still sending keeps the lane.
+            self._idle.set()
+            self._renewing.join()
+            self._renewing = None
 
     def wake(self, direction: str) -> None:
         """Let a thread look for work in *direction* at once; where there is much, it wakes the next."""
@@ -218,7 +240,7 @@ class Workers:
         if len(leases) >= desk.limit:
             self._wake_another(direction)
         with self._held.holding(leases):
-            _work(leases, self._generation, desk)
+            _work(leases, self._generation, desk, self._stopping.is_set)
         return True
 
     def _wake_another(self, direction: str) -> None:
@@ -249,7 +271,7 @@ class Workers:
                 return
 
     def _renew(self) -> None:
-        while not self._stopping.wait(policy.RENEW_SECONDS):
+        while not self._idle.wait(policy.RENEW_SECONDS):
             try:
                 aging = self._held.aging()
                 if aging:
@@ -259,11 +281,12 @@ class Workers:
 
     def _repeat(self, run: Callable[[AdapterDirectory], object], every: float) -> None:
         while not self._stopping.is_set():
+            more: object = False
             try:
-                run(self._generation().directory)
+                more = run(self._generation().directory)
             except Exception:
                 log.exception("%s failed; it is tried again", run.__name__)
-            if self._stopping.wait(every):
+            if not more and self._stopping.wait(every):
                 return
 
 

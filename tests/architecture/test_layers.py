@@ -55,6 +55,7 @@ LAYERS = (
         "authoring",
         "cli",
         "doctor",
+        "ending",
         "cli_addon",
         "cli_base",
         "cli_secrets",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from host import clock, db
 from host.delivery import lanes, policy, wakeups
-from host.delivery.models import EventState
+from host.delivery.models import EventState, Lane
 from host.delivery.worker import Workers
 from host.inbox.models import DeliveryState
 from host.sdk.channel import SendRequest, SendResult, Sent
@@ -171,6 +172,77 @@ def test_stopping_finishes_what_is_under_way(desk: Desk, start: Callable[[int], 
     assert desk.state(message) == DeliveryState.SENT
     later = desk.reply("later", talk)
     assert desk.state(later) == DeliveryState.QUEUED
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("delivery")]
+
+
+@pytest.mark.usefixtures("no_sweep")
+def test_who_stops_gives_the_rest_of_the_lane_back(desk: Desk, start: Callable[[int], Workers]) -> None:
+    gate = threading.Event()
+
+    def slow(_request: SendRequest) -> SendResult:
+        assert gate.wait(90)
+        return Sent("m1")
+
+    talk = desk.customer_wrote()
+    desk.toy.script = [slow]
+    workers = start(1)
+    messages = [desk.reply(text, talk) for text in ("one", "two", "three")]
+    wakeups.wake(wakeups.OUT)
+    until(lambda: len(desk.toy.sent) == 1)
+    workers.retire()
+    gate.set()
+    workers.stop()
+    assert desk.states(*messages) == [DeliveryState.SENT, DeliveryState.QUEUED, DeliveryState.QUEUED]
+    with db.read() as session:
+        lane = session.scalars(sa.select(Lane).where(Lane.direction == wakeups.OUT)).one()
+    assert lane.lease_until is None
+    assert lane.next_at is not None
+    assert lane.next_at <= clock.now()
+
+
+def test_a_lease_is_prolonged_while_a_process_waits_to_end(
+    desk: Desk, start: Callable[[int], Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "RENEW_AFTER", timedelta(0))
+    monkeypatch.setattr(policy, "RENEW_SECONDS", 0.02)
+    gate = threading.Event()
+
+    def slow(_request: SendRequest) -> SendResult:
+        assert gate.wait(90)
+        return Sent("m1")
+
+    def leased() -> datetime | None:
+        with db.read() as session:
+            return session.scalars(sa.select(Lane.lease_until).where(Lane.direction == wakeups.OUT)).one()
+
+    talk = desk.customer_wrote()
+    desk.toy.script = [slow]
+    workers = start(1)
+    desk.reply("hi", talk)
+    until(lambda: len(desk.toy.sent) == 1)
+    workers.stop(timeout=0.1)
+    before = leased()
+    assert before is not None
+    until(lambda: (now := leased()) is not None and now > before)
+    gate.set()
+    workers.stop()
+    assert leased() is None
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("delivery")]
+
+
+def test_a_chore_with_much_to_do_ends_between_two_pieces(
+    desk: Desk, start: Callable[[int], Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def endless(_directory: object) -> bool:
+        done.append(1)
+        return True
+
+    monkeypatch.setattr("host.delivery.chores.CHORES", ((endless, 600.0),))
+    workers = start(1)
+    until(lambda: len(done) > 2)
+    workers.stop(timeout=60)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("delivery")]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from host.live.publish import publish
 from tests import helpers
 from tests.inbox import desks, scenes
 from tests.inbox.desks import Desk
-from tests.live.served import Reader, cookie, until
+from tests.live.served import Reader, cookie
 
 pytestmark = pytest.mark.sqlite_first
 
@@ -63,14 +62,6 @@ def worker_of(host: Host) -> int:
 
 def threads_of(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
-
-
-def answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=60).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 def path(desk: Desk, rest: str = "") -> str:
@@ -123,7 +114,6 @@ def stop_while(host: Host, check: Callable[[], bool]) -> None:
 @pytest.mark.slow
 def test_granian_holds_a_thread_for_each(desk: Desk, data: Path) -> None:
     with lobby(data, server="granian") as host:
-        until(lambda: answers(port_of(host)))  # it says so a moment before it listens
         with Reader(port_of(host), path(desk, "?after=0"), desk.browser) as first:
             assert first.status == 200
             with Reader(port_of(host), path(desk), desk.browser) as second:

@@ -132,10 +132,10 @@ class Signs:
         """Tell when a chore begins, and have the rare ones come often."""
         from host.delivery import chores
 
-        def told(run: Callable[[Any], None]) -> Callable[[Any], None]:
-            def chore(directory: Any) -> None:
+        def told(run: Callable[[Any], object]) -> Callable[[Any], object]:
+            def chore(directory: Any) -> object:
                 (self._folder / "chore").touch()
-                run(directory)
+                return run(directory)
 
             chore.__name__ = run.__name__
             return chore
