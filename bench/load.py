@@ -69,17 +69,26 @@ class Connection:
         return int(head[9:12])
 
 
-def _check(result: Result) -> Result:
-    wrong = {status: count for status, count in result.statuses.items() if status != 200}
+def _check(result: Result, expected: int = 200) -> Result:
+    wrong = {status: count for status, count in result.statuses.items() if status != expected}
     if wrong or not result.latencies:
-        raise WrongAnswerError(f"answers other than 200: {wrong}, {len(result.latencies)} in all")
+        raise WrongAnswerError(f"answers other than {expected}: {wrong}, {len(result.latencies)} in all")
     return result
 
 
 def closed_loop(
-    port: int, requests: Iterator[bytes], *, connections: int = 32, seconds: float, warm_up: float = 1.0
+    port: int,
+    requests: Iterator[bytes],
+    *,
+    connections: int = 32,
+    seconds: float,
+    warm_up: float = 1.0,
+    status: int = 200,
 ) -> Result:
-    """Keep *connections* busy for *seconds* after a warm-up, then wait for what is under way."""
+    """Keep *connections* busy for *seconds* after a warm-up, then wait for what is under way.
+
+    :param status: what each answer has to say.
+    """
     selector = selectors.DefaultSelector()
     clock = time.perf_counter
     began = clock()
@@ -94,11 +103,11 @@ def closed_loop(
     while busy:
         for key, _ in selector.select(10):
             one = key.data
-            status = one.receive()
-            if status is None:
+            answer = one.receive()
+            if answer is None:
                 continue
             now = clock()
-            result.statuses[status] += 1
+            result.statuses[answer] += 1
             if counted_from <= now < ends:
                 result.latencies.append(now - one.since)
             if now < ends:
@@ -107,7 +116,7 @@ def closed_loop(
                 busy -= 1
                 selector.unregister(one.socket)
                 one.socket.close()
-    return _check(result)
+    return _check(result, status)
 
 
 def send_all(port: int, requests: Iterable[bytes], *, connections: int = 16) -> Result:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +156,10 @@ def fetch(peer: Peer) -> None:
     :raises SkippedError: if they are not to be had.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
-    (fetch_python if peer.name == "fbmessenger" else fetch_node)()
+    if peer.name == "fbmessenger":
+        fetch_venv(CACHE / "python", PYTHON)
+    else:
+        fetch_node()
 
 
 def fetch_node() -> None:
@@ -171,14 +174,14 @@ def fetch_node() -> None:
     _fetch([npm, "install", "--ignore-scripts", "--no-audit", "--no-fund"], node)
 
 
-def fetch_python() -> None:
-    place = CACHE / "python"
+def fetch_venv(place: Path, packages: Sequence[str]) -> None:
+    """Have *packages* of Python in a virtual environment of their own, ``place/venv``."""
     if (place / "fetched").exists():
         return
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     _fetch([sys.executable, "-m", "venv", "venv"], place)
     (place / "fetched").unlink()
-    _fetch(["venv/bin/python", "-m", "pip", "install", "--quiet", *PYTHON], place)
+    _fetch(["venv/bin/python", "-m", "pip", "install", "--quiet", *packages], place)
 
 
 def _fetch(command: list[str], folder: Path) -> None:

@@ -6,45 +6,110 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.plan import Figure, Plan, medians
+from bench import helpdesk
+from bench.plan import Figure, Plan, SkippedError, medians
 from bench.servers import settings_for, to_first_core
 from demo.processes import clean_environment
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round measured; rates in events or follow-ups a second.
+
+    :param api: of the peer, over HTTP; 0 where there is none.
+    :param loop: of the peer, without HTTP.
+    """
+
+    product: float
+    floor: float
+    cpu_us: float
+    bytes_each: float
+    api: float = 0.0
+    loop: float = 0.0
+    loop_us: float = 0.0
+
+
 def f8(plan: Plan) -> list[Figure]:
-    """Measure applying events against a loop that writes the same few rows and does nothing else."""
+    """Measure applying events against a loop that writes the same few rows, and against a whole helpdesk."""
+    peer = _peer(plan)
+    return figures([_round(plan, peer) for _ in range(plan.rounds)])
+
+
+def _peer(plan: Plan) -> helpdesk.Helpdesk | None:
+    key = f"F8 {helpdesk.NAME}"
+    if plan.quick:
+        plan.skip(key, "a quick round is without it")
+        return None
+    try:
+        return helpdesk.prepared(plan.folder)
+    except SkippedError as error:
+        plan.skip(key, str(error))
+        return None
+
+
+def _round(plan: Plan, peer: helpdesk.Helpdesk | None) -> Round:
     events = 4_000 if plan.quick else 20_000
-    ratios, rates = [], []
-    for _ in range(plan.rounds):
-        least, whole = floor(plan.folder, events), _product(plan, events)
-        ratios.append(least["seconds"] / whole["seconds"])
-        rates.append(
-            (
-                events / whole["seconds"],
-                events / least["seconds"],
-                whole["cpu"] / events * 1e6,
-                whole["bytes_each"],
-            )
-        )
-    rate, base, cpu, held = medians(rates)
-    return [
+    least, whole = floor(plan.folder, events), _product(plan, events)
+    found = Round(
+        events / whole["seconds"],
+        events / least["seconds"],
+        whole["cpu"] / events * 1e6,
+        whole["bytes_each"],
+    )
+    if peer is None:
+        return found
+    api, loop = peer.over_http(plan.seconds), peer.in_a_loop(plan.seconds)
+    return replace(found, api=api.rate, loop=loop["rate"], loop_us=loop["cpu_us"])
+
+
+def figures(rounds: Sequence[Round]) -> list[Figure]:
+    """Return the lines of *rounds*; those of the peer only where it was there."""
+    product, base, cpu, held, api, loop, loop_us = medians([astuple(one) for one in rounds])
+    found = [
         Figure(
             "F8",
             "events/s to conversation, message and live event ÷ raw sqlite3 loop of 32 a commit",
-            tuple(ratios),
+            tuple(one.product / one.floor for one in rounds),
             0.35,
             True,
-            f"{rate:,.0f}/s of {base:,.0f}/s; {cpu:,.0f} µs of processor, {held / 1000:.1f} KB stored each",
+            f"{product:,.0f}/s of {base:,.0f}/s; {cpu:,.0f} µs of processor, "
+            f"{held / 1000:.1f} KB stored each",
             {
-                "events_per_second": rate,
+                "events_per_second": product,
                 "floor_per_second": base,
                 "cpu_us_per_event": cpu,
                 "bytes_per_event": held,
             },
         )
+    ]
+    if not api:
+        return found
+    return [
+        *found,
+        Figure(
+            f"F8 {helpdesk.NAME}",
+            f"the same events/s ÷ follow-ups/s of {helpdesk.NAME} {helpdesk.VERSION}'s API",
+            tuple(one.product / one.api for one in rounds),
+            25,
+            True,
+            f"{product:,.0f}/s ÷ {api:,.0f}/s; theirs over HTTP with a token, on gunicorn, "
+            f"{helpdesk.CONNECTIONS} at a time, ours from the journal",
+            {"per_second": product, "peer_per_second": api},
+        ),
+        Figure(
+            f"F8 {helpdesk.NAME}, loop",
+            f"the same events/s ÷ calls/s of {helpdesk.NAME}'s update_ticket",
+            tuple(one.product / one.loop for one in rounds),
+            None,
+            True,
+            f"{product:,.0f}/s ÷ {loop:,.0f}/s; neither over HTTP; {loop_us:,.0f} µs of processor each",
+            {"per_second": product, "peer_per_second": loop, "peer_cpu_us": loop_us},
+        ),
     ]
 
 
