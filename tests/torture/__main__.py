@@ -60,7 +60,7 @@ def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
     found = {}
     for name in names:
         weights = {**each, **(lanes.KILLS if name == "sqlite" else {**lanes.SERVER_KILLS, **servers})}
-        weights["statement fails" if name == "sqlite" else "kill broker"] = 1.0
+        weights |= {"statement fails": 1.0} if name == "sqlite" else {"kill broker": 4.0}
         if name == "postgresql":
             weights["kill second web"] = 1.0
         rate = share / len(names) / seconds
@@ -91,6 +91,8 @@ class Run:
             wanted = {name: plan for name, plan in wanted.items() if name in self.arguments.only}
         if self.arguments.control:
             wanted = {}
+        if self.arguments.fault:
+            wanted = {name: plan.only(self.arguments.fault) for name, plan in wanted.items()}
         with ExitStack() as stack:
             if self._chosen():
                 kept = stack.enter_context(lanes.furnished("sqlite", self.folder / "furnished", self.zips))
@@ -171,6 +173,12 @@ def main() -> int:
     parser.add_argument("--together", action="store_true", help="all databases at the same time")
     parser.add_argument(
         "--only", action="append", choices=("sqlite", *SERVERS, FULL), help="no other database"
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        metavar="KIND",
+        help='no other fault, such as "kill broker"; may be repeated',
     )
     parser.add_argument(
         "--control", action="append", choices=[one.name for one in CONTROLS], help="only this control"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from host.counters import INSTALLATION
+from tests.torture import brokers
 from tests.torture.desk import Desk
 from tests.torture.nemesis import Nemesis
 from tests.torture.people import People
@@ -166,6 +168,10 @@ def _at_rest(desk: Desk, ours: Entries, found: Found) -> None:
     if dead > len(crossed):
         found.blame("I6", f"{dead} dead letters, and only {len(crossed)} events were of another's app")
     found.figures["another app's, kept out"] = dead
+    if desk.broker is not None:
+        number = desk.value(f"SELECT value FROM counters WHERE name = '{INSTALLATION}'")
+        if not brokers.wakes(desk.broker, f"{number:012x}"):
+            found.blame("I6", f"nobody takes what is put into {desk.broker.name}")
 
 
 def spooled(desk: Desk) -> list[str]:
@@ -314,6 +320,9 @@ def _signals(scene: Scene, found: Found) -> None:
     for kind, words in LOGGED.items():
         if counts[kind] and not re.search(words, output):
             found.blame("I11", f"{kind} was played {counts[kind]} times and left nothing in the log")
+    slow = isinstance(scene.desk.broker, brokers.Rabbitmq)  # Redis is back before anybody asks it again
+    if counts["kill broker"] and slow and not re.search(r"the broker does not answer", output):
+        found.blame("I11", "the broker was killed, and nobody said that it does not answer")
     lives = sum(counts[kind] for kind in ("kill web", "kill web at a 200", "kill everything", "restart"))
     if scene.desk.started < lives + 1:
         found.blame("I11", f"{lives} ends of the web process, and {scene.desk.started} starts were announced")

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from demo.processes import CHECKOUT, Program, clean_environment, free_port, sandbox_settings
 from host.addons.build import build_release
 from tests.platform.own_servers import Server, _descendants
+from tests.torture.brokers import Broker
 from tests.torture.proxy import Proxy
 from tests.whole.rig import Rig
 
@@ -45,31 +46,6 @@ def addon(version: str, folder: Path) -> Path:
 
 
 @dataclass
-class Broker:
-    """A Redis of the torture's own, which keeps nothing on the disk."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(
-            ["redis-server", *arguments, "--dir", str(self.folder)], stdout=subprocess.DEVNULL
-        )
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-
-@dataclass
 class Desk(Rig):
     """One desk: a web process, and where the database is a server's, workers beside it.
 
@@ -84,6 +60,8 @@ class Desk(Rig):
     workers: int = 0
     homes: dict[str, int] = field(default_factory=dict)
     """Workspaces by name."""
+    notes: list[str] = field(default_factory=list)
+    """What this desk lacks, for the report."""
     helpers: list[Program] = field(default_factory=list)
     preloaded: dict[str, str] = field(default_factory=dict)
     """More of the environment of what serves, and of nothing else."""

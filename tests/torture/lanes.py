@@ -7,15 +7,15 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from demo.processes import Sandbox, free_port
 from tests.platform.own_servers import Server
+from tests.torture import brokers
 from tests.torture.checks import Found, Scene, examine, resources, spooled
-from tests.torture.desk import Broker, Desk, addon, server_folder
+from tests.torture.desk import Desk, addon, server_folder
 from tests.torture.nemesis import Nemesis
 from tests.torture.people import People
 from tests.torture.provider import Ledger, Provider
@@ -48,6 +48,18 @@ class Plan:
     pace: float = 0.25
     faulty: bool = False
     """Whether clocks, COMMITs and chores are told to fail, and PostgreSQL has a second web process."""
+
+    def only(self, kinds: Sequence[str]) -> Plan:
+        """Return this plan with no other faults than *kinds*, drawn by their weights from the start.
+
+        :raises SystemExit: if it has none of them.
+        """
+        weights = {kind: weight for kind, weight in self.weights.items() if kind in kinds}
+        if not weights:
+            raise SystemExit(
+                f"none of {', '.join(kinds)} is played here; there are: {', '.join(self.weights)}"
+            )
+        return replace(self, weights=weights, kills=0)
 
 
 @dataclass
@@ -129,10 +141,13 @@ def furnished(kind: str, folder: Path, zips: dict[str, Path], *, disk: bool = Fa
             desk.to_database = Proxy(("127.0.0.1", desk.server.port))
             desk.workers = 1
             desk.settings["LOBBY_WORKERS"] = "0"
-            if kind == "postgresql" and shutil.which("redis-server") and find_spec("dramatiq"):
-                desk.broker = Broker(folder)
+            desk.broker, lacking = brokers.of(kind, folder)
+            if desk.broker is not None:
+                stack.callback(desk.broker.close)
                 desk.broker.start()
-                stack.callback(desk.broker.kill)
+                desk.broker.wait()
+            elif lacking:
+                desk.notes.append(lacking)
         made = furnish(desk, zips["0.9.0"])
         desk.homes = made["workspaces"]
         yield desk
@@ -218,7 +233,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
         figures.redelivered,
         dict(nemesis.counts),
         time.monotonic() - began,
-        [", ".join(f"{name} after {seconds:.0f} s" for name, seconds in marks)],
+        [*desk.notes, ", ".join(f"{name} after {seconds:.0f} s" for name, seconds in marks)],
     )
 
 

@@ -181,7 +181,7 @@ class Nemesis:
         self._moment()
         self.desk.broker.kill()
         self._moment(2.0)
-        self.desk.broker.start()
+        self.desk.broker.start()  # RabbitMQ takes some ten seconds more, in which other things go wrong
 
     def _kill_everything(self) -> None:
         """Cut the power of the whole machine."""

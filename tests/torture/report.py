@@ -25,6 +25,8 @@ def versions() -> dict[str, str]:
         "sqlite": sqlite3.sqlite_version,
         "postgresql": version(str(binaries[-1])) if binaries else "not here",
         "mariadb": version("mariadbd"),
+        "redis": version("redis-server"),
+        "rabbitmq": version("rabbitmqctl"),
         "system": platform.platform(),
     }
 
