@@ -50,9 +50,16 @@ def most_within_a_second(times: list[float]) -> int:
     return max(sum(1 for one in times if at <= one < at + 1) for at in times)
 
 
-def test_calls_that_took_unevenly_long_to_begin_leave_within_the_limit(time: Time) -> None:
-    # Let through one after the other, as the limit allows; every seventh needs 80 ms until it can be written.
-    ready = sorted(number * 0.102 + (0.08 if number % 7 == 0 else 0.001) for number in range(60))
+# Let through one after the other, as the limit allows; every seventh needs 80 ms until it can be written.
+UNEVEN = sorted(number * 0.102 + (0.08 if number % 7 == 0 else 0.001) for number in range(60))
+# Let through together; the first of them when the process had just begun.
+LATE = [0.9] * 10 + [1.03] * 10 + [2.06] * 10
+
+
+@pytest.mark.parametrize("ready", [UNEVEN, LATE], ids=["uneven", "late"])
+def test_calls_that_took_unevenly_long_to_begin_leave_within_the_limit(
+    time: Time, ready: list[float]
+) -> None:
     assert most_within_a_second(ready) > LIMIT.amount
     guard, left = gate.Gate(), []
     for at in ready:
@@ -63,7 +70,10 @@ def test_calls_that_took_unevenly_long_to_begin_leave_within_the_limit(time: Tim
     assert max(after - before for before, after in zip(ready, left, strict=True)) < gate.HELD_AT_MOST
 
 
-def test_a_call_is_not_held_longer_than_a_connection_may_lie_open(time: Time) -> None:
+def test_a_call_is_not_held_longer_than_a_connection_may_lie_open(
+    time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "HELD_AT_MOST", 0.5)
     guard = gate.Gate()
     for _ in range(LIMIT.amount + 1):
         guard.leave([LIMIT], "toy")
