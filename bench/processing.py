@@ -136,10 +136,15 @@ def run(module: list[str], settings: dict[str, str]) -> dict[str, Any]:
     """Run a program of the bench on the first core; return the JSON it ends with."""
     with to_first_core():
         process = subprocess.Popen(
-            [sys.executable, "-m", *module], env=settings, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", *module],
+            env=settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-    output, _ = process.communicate()
+    # A line of the log for each event: to be read where something went wrong, and not else.
+    output, said = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{module[0]} ended with {process.returncode}")
+        raise RuntimeError(f"{module[0]} ended with {process.returncode}: {said[-4000:]}")
     found: dict[str, Any] = json.loads(output.splitlines()[-1])
     return found
