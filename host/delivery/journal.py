@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection
 
 from host import clock, db, logs
-from host.delivery import batching, rows, wakeups
+from host.delivery import batching, rota, rows, wakeups
 from host.delivery.spool import MOST_BYTES, Delivery, Spool, SpoolFullError, request_id
 from host.health import recording
 from host.sdk.webhooks import Envelope
@@ -181,7 +181,8 @@ class Journal:
             stored = [part for item, part in zip(items, parts, strict=True) if item.error is None]
             _count(stored)
             logs.follow_each("received", [item.step() for item in items if item.is_stored])
-            if any(part.lanes for part in stored):
+            if lanes := [lane for part in stored for lane in part.lanes.values()]:
+                rota.hear(lane[2] for lane in lanes)
                 self._wake(wakeups.IN)
 
     def _commit_batch(self, items: list[batching.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,25 @@ from host import clock
 # times as long as that took: a customer of a quiet account then hardly waits behind a busy one's backlog.
 KNOWN_FOR_TIMES = 20
 KNOWN_FOR_MOST = 1.0
+
+_heard: dict[int, float] = {}
+_heard_lock = threading.Lock()
+_HEARD_MOST = 4096
+
+
+def hear(accounts: Iterable[int | None]) -> None:
+    """Note that this process just made work for *accounts*: nobody has to look for them to know."""
+    now = clock.monotonic()
+    with _heard_lock:
+        _heard.update(dict.fromkeys((one or 0 for one in accounts), now))
+        if len(_heard) > _HEARD_MOST:
+            for one in [one for one, at in _heard.items() if at < now - KNOWN_FOR_MOST]:
+                del _heard[one]
+
+
+def _heard_since(began: float) -> set[int]:
+    with _heard_lock:
+        return {one for one, at in _heard.items() if at >= began}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +49,7 @@ class Rota:
     def __init__(self) -> None:
         self._last = -1
         self._accounts: tuple[int, ...] = ()
-        self._read_at = float("-inf")
+        self._began = self._read_at = float("-inf")
         self._known_for = 0.0
 
     def is_old(self) -> bool:
@@ -41,13 +61,15 @@ class Rota:
 
         :param began: when reading them began (``clock.monotonic``).
         """
-        self._accounts = tuple(sorted(one or 0 for one in accounts))
+        self._accounts = tuple(one or 0 for one in accounts)
+        self._began = began
         self._read_at = clock.monotonic()
         self._known_for = min(KNOWN_FOR_TIMES * (self._read_at - began), KNOWN_FOR_MOST)
 
     def turn(self, most: int, but_not: Collection[int] = ()) -> Sequence[int]:
         """Return up to *most* accounts that have work, beginning after the one that came last."""
-        known = [one for one in self._accounts if one not in but_not]
+        accounts = _heard_since(self._began).union(self._accounts)
+        known = sorted(one for one in accounts if one not in but_not)
         later = [one for one in known if one > self._last]
         return (later + [one for one in known if one <= self._last])[:most]
 

@@ -41,7 +41,7 @@ def helping(desk: Desk, claims: worker._Desk) -> int:
     before = desk.event_states().count(EventState.APPLIED)
     leases = claims.claim()
     assert leases
-    worker._work(leases, lambda: desk.generation, claims)
+    worker._work(leases, lambda: desk.generation)
     return desk.event_states().count(EventState.APPLIED) - before
 
 
@@ -49,7 +49,9 @@ def helping(desk: Desk, claims: worker._Desk) -> int:
 def test_a_message_to_a_quiet_account_comes_next(
     any_desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rota, "KNOWN_FOR_TIMES", 0)
+    # Who has work is not looked up again while the storm lasts: what this process took in, it knows of.
+    monkeypatch.setattr(rota, "KNOWN_FOR_TIMES", 1e9)
+    monkeypatch.setattr(rota, "KNOWN_FOR_MOST", 1e9)
     desk = any_desk
     quiet = desk.connect("200")
     storm(desk, door)
@@ -57,6 +59,7 @@ def test_a_message_to_a_quiet_account_comes_next(
     helping(desk, claims)
     sizes = [helping(desk, claims) for _ in range(3)]
     assert max(sizes) <= policy.EVENTS_PER_HELPING, "one write is not for long"
+    assert min(sizes) >= policy.EVENTS_PER_HELPING // 2, "nor for so little that it costs more than it does"
     for number in range(3):
         door.receive(quiet.id, f"hello {number}", contact="anna")
         helping(desk, claims)
@@ -81,6 +84,22 @@ def test_accounts_that_have_work_are_looked_up_for_a_twentieth_of_the_time() -> 
     assert 0.8 <= known._known_for <= rota.KNOWN_FOR_MOST
     known.remember([1], clock.monotonic() - 10)
     assert known._known_for == rota.KNOWN_FOR_MOST
+
+
+def test_an_account_this_process_took_something_in_for_has_its_turn_before_it_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rota, "_heard", {})
+    known = Rota()
+    rota.hear([7])
+    known.remember([3], clock.monotonic())
+    assert known.turn(9) == [3], "it was looked for after that"
+    rota.hear([5, None])
+    assert known.turn(9) == [0, 3, 5]
+    monkeypatch.setattr(rota, "_HEARD_MOST", 2)
+    monkeypatch.setattr(rota, "KNOWN_FOR_MOST", -1.0)
+    rota.hear([8])
+    assert rota._heard == {}
 
 
 def item(number: int, account: int, events: int) -> Item:
