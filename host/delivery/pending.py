@@ -67,7 +67,7 @@ def _query(lanes: int) -> sa.TextualSelect:
         f"SELECT * FROM (SELECT {names}, length(body) AS size, "  # noqa: S608 - constants and numbers only
         f"CASE WHEN length(body) <= {SMALL} THEN body END AS body "
         "FROM inbound_events WHERE lane = :lane{number} AND state = 'pending' "
-        "ORDER BY id LIMIT :each) AS q{number}"
+        f"ORDER BY id LIMIT {policy.EVENTS_PER_LANE}) AS q{{number}}"
     )
     statement = sa.text(" UNION ALL ".join(each.replace("{number}", str(n)) for n in range(lanes)))
     return statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body)
@@ -82,19 +82,18 @@ class Helping:
 
 
 def read_pending(session: Session, lanes: Sequence[str]) -> dict[str, Helping]:
-    """Return the oldest events of each of *lanes*, of all together about as many as one write takes."""
+    """Return what waits in each of *lanes*, at most ``EVENTS_PER_LANE`` events of each."""
     found: dict[str, Helping] = {lane: Helping() for lane in lanes}
     if not found:
         return found
     # A power of two of lanes, so that only few statements are ever prepared; no lane is called "".
     count = 1 << (len(lanes) - 1).bit_length()
-    each = max(1, min(policy.EVENTS_PER_LANE, policy.EVENTS_PER_HELPING // len(lanes)))
-    names: dict[str, Any] = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
-    for row in session.connection().execute(_query(count), {**names, "each": each}):
+    names = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
+    for row in session.connection().execute(_query(count), names):
         found[row[1]].events.append(Pending(*row))
     for helping in found.values():
         helping.events.sort(key=lambda one: one.id)
-        helping.more = len(helping.events) == each
+        helping.more = len(helping.events) == policy.EVENTS_PER_LANE
     _read_large_bodies(session, found.values())
     return found
 

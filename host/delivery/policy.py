@@ -21,9 +21,9 @@ GIVE_WAY_SECONDS = 0.02
 INBOUND_LANES = 32
 EVENTS_PER_LANE = 20
 EVENTS_PER_HELPING = 80
-"""About how many events are applied in one write: whoever writes next, or whose message comes next, waits for
-it. Of many lanes each gives fewer, so that one that holds a single event finds a place. Twice as many events
-cost a tenth less each, and their wait is half as long again."""
+"""About how many events are applied in one write, where lanes hold many each: whoever writes next, or whose
+message comes next, waits for it. Twice as many cost a tenth less, and their wait is half as long again."""
+LANES_AT_LEAST = 4
 SENDS_PER_CLAIM = 20
 
 EVENT_TRIES = 5

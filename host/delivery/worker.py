@@ -74,6 +74,12 @@ class _Desk:
             self._found = bool(leases)
             return leases
 
+    def note(self, lanes_: int, events: int) -> None:
+        """Take fewer lanes at once where each holds many events, so that one write stays short."""
+        if self.direction == IN:
+            most = policy.EVENTS_PER_HELPING * lanes_ // max(events, 1)
+            self.limit = min(max(most, policy.LANES_AT_LEAST), policy.INBOUND_LANES)
+
 
 def _desks() -> dict[str, _Desk]:
     return {IN: _Desk(IN, policy.INBOUND_LANES), OUT: _Desk(OUT, 1)}
@@ -86,12 +92,13 @@ def _never() -> bool:
 def _work(
     leases: Sequence[Lease],
     generation: GenerationSource,
+    desk: _Desk,
     stopping: Callable[[], bool] = _never,
 ) -> None:
     try:
         directory = generation().directory
         if leases[0].direction == IN:
-            inbound.work(leases, directory)
+            desk.note(len(leases), inbound.work(leases, directory))
         else:
             for lease in leases:
                 outbound.work(lease, directory, stopping)
@@ -233,7 +240,7 @@ class Workers:
         if len(leases) >= desk.limit:
             self._wake_another(direction)
         with self._held.holding(leases):
-            _work(leases, self._generation, self._stopping.is_set)
+            _work(leases, self._generation, desk, self._stopping.is_set)
         return True
 
     def _wake_another(self, direction: str) -> None:
@@ -303,7 +310,7 @@ def drain(
             # One direction after the other: what was claimed is worked on before anything else can fail.
             leases = desk.claim()
             if leases:
-                _work(leases, source)
+                _work(leases, source, desk)
                 done += len(leases)
         if done == before:
             return done

@@ -28,11 +28,14 @@ def test_the_last_line_counts_what_has_a_target() -> None:
 
 def test_measuring_a_figure_again_replaces_all_its_lines_and_no_other() -> None:
     before = report.document(
-        [entry(key, 0.5, target=1) for key in ("F4 +0 ms", "F4 +1 ms", "F10 rate")],
+        [
+            entry(key, 0.5, target=1)
+            for key in ("F4 +0 ms", "F4 +1 ms", "F10 rate", "storm", "storm, seconds")
+        ],
         ["F4 +4 ms skipped: no C compiler", "F5 skipped: no npm"],
     )
     now = report.document([entry("F4 +0 ms", 0.75, target=1), entry("F2", 0.5, target=1)], [])
-    run = report.merged(before, now, ["F2", "F4"])
+    run = report.merged(before, now, ["F2", "F4", "storm"])
     assert [(one["key"], one["value"]) for one in run["figures"]] == [
         ("F2", 0.5),
         ("F4 +0 ms", 0.75),
