@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -30,7 +32,11 @@ pytestmark = pytest.mark.slow
 
 MEMORY = 200 * 1024
 """Kilobytes one process may hold at rest."""
-PATIENCE = 3.0
+LIBRARIES = (
+    "flask, flask_babel, sqlalchemy.orm, alembic.command, gunicorn.workers.gthread, requests, PIL.Image"
+)
+TIMES = 6.0
+"""How much longer the first page may take than another Python needs to import what Lobby is made of."""
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +66,23 @@ def first_page(rig: Rig) -> float:
     return time.monotonic() - started
 
 
-def test_the_first_page_is_there_within_three_seconds(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
-    took = []
-    for _ in range(3):  # another test's load on the machine is not the desk's fault
+def importing() -> float:
+    """Return how long a program takes here that imports the larger libraries and ends."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", f"import {LIBRARIES}"], check=True)
+    return time.monotonic() - started
+
+
+def test_the_first_page_is_there_soon(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seconds say how fast the machine is, and what else it does: docs/performance.md has them."""
+    took, least = [], []
+    for _ in range(3):
+        least.append(importing())
         took.append(first_page(rig))
         rig.stop()
-        if took[-1] < PATIENCE:
-            break
     with capsys.disabled():
-        print(f"\nfirst page: {min(took):.2f} s after `lobby run`")
-    assert min(took) < PATIENCE, took
+        print(f"\nfirst page: {min(took):.2f} s after `lobby run`; importing takes {min(least):.2f} s")
+    assert min(took) < TIMES * min(least), (took, least)
 
 
 def test_a_process_at_rest_holds_less_than_200_mb(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
