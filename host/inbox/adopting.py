@@ -19,7 +19,7 @@ from host.inbox.batch import Batch
 from host.inbox.lines import line_keys
 from host.inbox.rows import Key
 from host.inbox.settling import settle
-from host.inbox.tables import IDENTITIES, MARKS, MESSAGES
+from host.inbox.tables import IDENTITIES, MARKS, MESSAGES, has_name, names
 from host.sdk.accounts import ref
 
 log = logging.getLogger(__name__)
@@ -56,15 +56,11 @@ def _same(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.account_id == MARKS.c.account_id, table.c.external_id == MARKS.c.external_id)
 
 
-_about = sa.select(MARKS.c.account_id, MARKS.c.external_id).where(
-    MARKS.c.account_id.in_(sa.bindparam("accounts", expanding=True)),
-    MARKS.c.external_id.in_(sa.bindparam("ids", expanding=True)),
-)
+_about = sa.select(MARKS.c.account_id, MARKS.c.external_id).where(has_name(MARKS))
 
 
 def _marked(session: Session, keys: Collection[Key]) -> list[Key]:
-    values = {"accounts": [account for account, _ in keys], "ids": [external for _, external in keys]}
-    rows = session.connection().execute(_about, values)
+    rows = session.connection().execute(_about, names(keys))
     return [key for row in rows if (key := (row.account_id, row.external_id)) in keys]
 
 

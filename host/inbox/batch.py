@@ -19,7 +19,17 @@ from host.inbox.incoming import Incoming
 from host.inbox.lines import line_keys
 from host.inbox.models import ConversationStatus, DeliveryState
 from host.inbox.rows import Forgotten, Fresh, Key, Known, Person, Thread
-from host.inbox.tables import ATTACHMENTS, CONTACTS, CONVERSATIONS, IDENTITIES, MARKS, MESSAGES, OUTBOX
+from host.inbox.tables import (
+    ATTACHMENTS,
+    CONTACTS,
+    CONVERSATIONS,
+    IDENTITIES,
+    MARKS,
+    MESSAGES,
+    OUTBOX,
+    has_name,
+    names,
+)
 from host.live.publish import Change, publish_many
 from host.sdk.channel import AccountRef
 
@@ -47,11 +57,11 @@ _people = (
         CONTACTS.c.email.label("contact_email"),
     )
     .join_from(IDENTITIES, CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
-    .where(_among(IDENTITIES.c.account_id, "accounts"), _among(IDENTITIES.c.external_id, "names"))
+    .where(has_name(IDENTITIES))
     .order_by(IDENTITIES.c.id)
     .with_for_update()
 )
-_marks = sa.select(MARKS).where(_among(MARKS.c.account_id, "accounts"), _among(MARKS.c.external_id, "names"))
+_marks = sa.select(MARKS).where(has_name(MARKS))
 _messages = (
     sa.select(
         MESSAGES.c.id,
@@ -68,7 +78,7 @@ _messages = (
     )
     .select_from(MESSAGES)
     .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
-    .where(_among(MESSAGES.c.account_id, "accounts"), _among(MESSAGES.c.external_id, "names"))
+    .where(has_name(MESSAGES))
 )
 _newest = (
     sa.select(sa.func.max(CONVERSATIONS.c.id))
@@ -81,14 +91,6 @@ _threads = (
     .order_by(CONVERSATIONS.c.id)
     .with_for_update()
 )
-
-
-def _named(keys: Iterable[Key]) -> dict[str, list[Any]]:
-    """Return the values of a statement that looks for *keys*: it finds them, and may find others."""
-    return {
-        "accounts": padded({account for account, _ in keys}),
-        "names": padded({external for _, external in keys}),
-    }
 
 
 class Batch:
@@ -133,7 +135,7 @@ class Batch:
     def _load_people(self) -> None:
         if not self.people:
             return
-        for row in self.connection.execute(_people, _named(self.people)):
+        for row in self.connection.execute(_people, names(self.people)):
             person = self.people.get((row.account_id, row.external_id))
             if person is None:
                 continue  # the same id on another account of the batch
@@ -147,13 +149,13 @@ class Batch:
     def _load_marks(self, keys: set[Key]) -> None:
         if not keys:
             return
-        rows = self.connection.execute(_marks, _named(keys))
+        rows = self.connection.execute(_marks, names(keys))
         self.marks = [row for row in rows if (row.account_id, row.external_id) in keys]
 
     def _load_messages(self, keys: set[Key]) -> None:
         if not keys:
             return
-        for row in self.connection.execute(_messages, _named(keys)):
+        for row in self.connection.execute(_messages, names(keys)):
             self.known[row.account_id, row.external_id] = Known(
                 id=row.id,
                 conversation_id=row.conversation_id,

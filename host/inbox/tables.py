@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Collection
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from host.channels.models import ChannelAccount
+from host.db import padded
 from host.delivery.models import OutboxEntry
 from host.inbox.models import Attachment, Contact, ContactIdentity, Conversation, Mark, Message, Reaction
 
@@ -19,3 +21,22 @@ MARKS = cast(sa.Table, Mark.__table__)
 MESSAGES = cast(sa.Table, Message.__table__)
 OUTBOX = cast(sa.Table, OutboxEntry.__table__)
 REACTIONS = cast(sa.Table, Reaction.__table__)
+
+
+def has_name(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that finds rows of *table* by the values of :func:`names`."""
+    return sa.and_(
+        table.c.account_id.in_(sa.bindparam("accounts", expanding=True)),
+        table.c.external_id.in_(sa.bindparam("names", expanding=True)),
+    )
+
+
+def names(keys: Collection[tuple[int, str]]) -> dict[str, list[Any]]:
+    """Return the values of a statement that looks for account ids with external ids.
+
+    It finds them, and may find others: an id of one on the account of another.
+    """
+    return {
+        "accounts": padded({account for account, _ in keys}),
+        "names": padded({external for _, external in keys}),
+    }

@@ -15,7 +15,17 @@ from host.db import UTCDateTime
 from host.delivery import policy
 from host.inbox.models import DeliveryState, Direction
 from host.inbox.rows import Fresh, Key, Person, Thread
-from host.inbox.tables import ACCOUNTS, ATTACHMENTS, CONTACTS, CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
+from host.inbox.tables import (
+    ACCOUNTS,
+    ATTACHMENTS,
+    CONTACTS,
+    CONVERSATIONS,
+    IDENTITIES,
+    MESSAGES,
+    OUTBOX,
+    has_name,
+    names,
+)
 from host.live.publish import Change
 from host.media import inbound, removal
 
@@ -29,10 +39,7 @@ class _Named:
     def __init__(self, table: sa.Table, *columns: sa.Column[Any]) -> None:
         self._table = table
         self._columns = (table.c.account_id, table.c.external_id, *columns)
-        self._find = sa.select(*self._columns).where(
-            table.c.account_id.in_(sa.bindparam("accounts", expanding=True)),
-            table.c.external_id.in_(sa.bindparam("names", expanding=True)),
-        )
+        self._find = sa.select(*self._columns).where(has_name(table))
         self._inserts: dict[str, Any] = {}
 
     def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, sa.Row[Any]]:
@@ -43,8 +50,7 @@ class _Named:
         found = self._by_key(connection.execute(self._inserts[dialect], rows))
         missing = {(row["account_id"], row["external_id"]) for row in rows} - found.keys()
         if missing:
-            values = {"accounts": [key[0] for key in missing], "names": [key[1] for key in missing]}
-            found |= self._by_key(connection.execute(self._find, values))
+            found |= self._by_key(connection.execute(self._find, names(missing)))
         return found
 
     @staticmethod
