@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import pace
 from bench.plan import Figure, Plan, medians
 from bench.servers import Desk, on_last_core, product
 from demo.processes import Program, clean_environment, free_port
@@ -82,20 +83,22 @@ class Run:
 def f10(plan: Plan) -> list[Figure]:
     """Measure the limiter: its use, its edge, and an account beside one that is refused altogether."""
     seconds = max(plan.seconds, LEAST_SECONDS)
+    limit, shared = (int(pace.steady(plan, most)[0]) for most in (LIMIT, SHARED_LIMIT))
+    slower = pace.steady(plan, LIMIT)[1]
     used, edge, beside, wrong, rates = [], [], [], [], []
     for _ in range(plan.rounds):
-        alone = _run(plan, seconds, LIMIT, (BUSY,))
-        used.append(alone.rate(BUSY) / LIMIT)
-        edge.append(alone.most_in_a_second(BUSY) / LIMIT)
-        both = _run(plan, seconds, SHARED_LIMIT, (BUSY, OTHER))
-        refused = _run(plan, seconds, SHARED_LIMIT, (BUSY, OTHER), limited=BUSY)
+        alone = _run(plan, seconds, limit, (BUSY,))
+        used.append(alone.rate(BUSY) / limit)
+        edge.append(alone.most_in_a_second(BUSY) / limit)
+        both = _run(plan, seconds, shared, (BUSY, OTHER))
+        refused = _run(plan, seconds, shared, (BUSY, OTHER), limited=BUSY)
         beside.append(refused.rate(OTHER) / both.rate(OTHER))
         runs = (alone, both, refused)
         wrong.append(float(sum(run.duplicates() + run.out_of_order() for run in runs)))
         rates.append((alone.rate(BUSY), both.rate(OTHER), refused.rate(OTHER), refused.rate(BUSY)))
     rate, well, next_to, tried = medians(rates)
     faults = "50 ms a call, 5 % of the first tries refused, broken or never answered"
-    rate_of = f"{next_to:.1f}/s and {well:.1f}/s of {SHARED_LIMIT}/s; {tried:.2f}/s tried of the other"
+    rate_of = f"{next_to:.1f}/s and {well:.1f}/s of {shared}/s; {tried:.2f}/s tried of the other"
     return [
         Figure(
             "F10 used",
@@ -103,7 +106,7 @@ def f10(plan: Plan) -> list[Figure]:
             tuple(used),
             0.97,
             True,
-            f"{rate:.1f}/s of {LIMIT}/s; {faults}",
+            f"{slower}{rate:.1f}/s of {limit}/s; {faults}",
             {"sends_per_second": rate},
         ),
         Figure(

@@ -62,8 +62,8 @@ class Plan:
     next_at: datetime | None = None
 
 
-def work(leases: Sequence[Lease], directory: AdapterDirectory) -> int:
-    """Apply what waits in the lanes of *leases* and give them back; return how many events were looked at.
+def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]:
+    """Apply what waits in the lanes of *leases* and give them back; return how many events each lane held.
 
     Everything is written in one transaction. Only if that fails are the events applied one by one.
 
@@ -80,7 +80,7 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> int:
         log.warning("a batch of events could not be applied; trying them one by one: %s", _words(error))
         for plan in plans:
             _write_one_by_one(plan)
-    return sum(len(one.events) for one in pending.values())
+    return {lane: len(one.events) for lane, one in pending.items()}
 
 
 def _plan(

@@ -23,7 +23,6 @@ EVENTS_PER_LANE = 20
 EVENTS_PER_HELPING = 80
 """About how many events are applied in one write, where lanes hold many each: whoever writes next, or whose
 message comes next, waits for it. Twice as many cost a tenth less, and their wait is half as long again."""
-LANES_AT_LEAST = 4
 SENDS_PER_CLAIM = 20
 
 EVENT_TRIES = 5

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from host import clock
@@ -44,9 +45,16 @@ class Candidate:
 
 
 class Rota:
-    """The memory of one process of who came last. Not safe for several threads at once: claims are serial."""
+    """The memory of one process of who came last. Not safe for several threads at once: claims are serial.
 
-    def __init__(self) -> None:
+    :param most_events: about how many events the lanes chosen together should hold.
+    """
+
+    def __init__(self, most_events: float = float("inf")) -> None:
+        self.spent = False
+        """Whether the last choice ended because its lanes probably hold as many events as may be."""
+        self._most_events = most_events
+        self._depths: dict[int, float] = {}
         self._last = -1
         self._accounts: tuple[int, ...] = ()
         self._began = self._read_at = float("-inf")
@@ -73,20 +81,41 @@ class Rota:
         later = [one for one in known if one > self._last]
         return (later + [one for one in known if one <= self._last])[:most]
 
+    def note(self, depths: Mapping[int, float]) -> None:
+        """Remember how many events a lane of each of these accounts held just now, on average."""
+        self._depths.update(depths)
+        for account in [one for one in depths if depths[one] <= 1]:
+            del self._depths[account]
+
     def choose(self, candidates: Sequence[Candidate], most: int) -> list[Candidate]:
-        """Take up to *most* of *candidates*, one of each account in turn, keeping the order within each."""
+        """Take up to *most* of *candidates*, so that each account gives as many events, as far as it has any.
+
+        Nobody has counted what a lane holds; it is taken for what the account's held last. Who has few events
+        in each gets more lanes then, and hardly waits behind one whose lanes are deep. Within an account the
+        order is kept, and where there is any lane, one is taken.
+        """
         queues: dict[int, deque[Candidate]] = {}
         for one in candidates:
             queues.setdefault(one.account_id or 0, deque()).append(one)
         accounts = sorted(queues)
-        ring = deque(
-            [one for one in accounts if one > self._last] + [one for one in accounts if one <= self._last]
-        )
+        turn = [one for one in accounts if one > self._last] + [one for one in accounts if one <= self._last]
+        given = [(0.0, place) for place in range(len(turn))]
         chosen: list[Candidate] = []
-        while ring and len(chosen) < most:
-            account = ring.popleft()
+        events = 0.0
+        self.spent = False
+        while given and len(chosen) < most:
+            mine, place = given[0]
+            account = turn[place]
+            depth = self._depths.get(account, 1.0)
+            if chosen and events + depth > self._most_events:
+                self.spent = True
+                break
             chosen.append(queues[account].popleft())
-            self._last = account
+            events += depth
+            if not mine:
+                self._last = account
             if queues[account]:
-                ring.append(account)
+                heapq.heapreplace(given, (mine + depth, place))
+            else:
+                heapq.heappop(given)
         return chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from host import clock, db
@@ -52,10 +52,10 @@ class _Held:
 class _Desk:
     """One direction: who may claim, and in what turn."""
 
-    def __init__(self, direction: str, limit: int) -> None:
+    def __init__(self, direction: str, limit: int, rota: Rota) -> None:
         self.direction = direction
-        self.limit = limit
-        self._rota = Rota()
+        self._limit = limit
+        self._rota = rota
         self._lock = threading.Lock()
         self._found = (
             False  # whether the last look found something; looking first costs more than it saves then
@@ -65,24 +65,33 @@ class _Desk:
         """Lease what is due. Threads of one process take turns, so that they do not claim past each other."""
         with self._lock:
             if self.direction == IN and db.current().is_sqlite:
-                return borrow(self.direction, limit=self.limit, rota=self._rota)
+                return borrow(self.direction, limit=self._limit, rota=self._rota)
             if not self._found:
                 with db.read() as session:
                     if not lanes.is_due(session, self.direction):
                         return []
-            leases = db.write(lanes.claim, self.direction, limit=self.limit, rota=self._rota)
+            leases = db.write(lanes.claim, self.direction, limit=self._limit, rota=self._rota)
             self._found = bool(leases)
             return leases
 
-    def note(self, lanes_: int, events: int) -> None:
-        """Take fewer lanes at once where each holds many events, so that one write stays short."""
-        if self.direction == IN:
-            most = policy.EVENTS_PER_HELPING * lanes_ // max(events, 1)
-            self.limit = min(max(most, policy.LANES_AT_LEAST), policy.INBOUND_LANES)
+    def is_full(self, leases: Sequence[Lease]) -> bool:
+        """Tell whether *leases* are as many as are claimed at a time, so that there is probably more."""
+        return self._rota.spent or len(leases) >= self._limit
+
+    def note(self, leases: Sequence[Lease], events: Mapping[str, int]) -> None:
+        """Remember how many *events* each lane held, for the next choice."""
+        found: dict[int, list[int]] = {}
+        for lease in leases:
+            found.setdefault(lease.account_id or 0, []).append(events[lease.key])
+        with self._lock:
+            self._rota.note({account: sum(each) / len(each) for account, each in found.items()})
 
 
 def _desks() -> dict[str, _Desk]:
-    return {IN: _Desk(IN, policy.INBOUND_LANES), OUT: _Desk(OUT, 1)}
+    return {
+        IN: _Desk(IN, policy.INBOUND_LANES, Rota(policy.EVENTS_PER_HELPING)),
+        OUT: _Desk(OUT, 1, Rota()),
+    }
 
 
 def _never() -> bool:
@@ -98,7 +107,7 @@ def _work(
     try:
         directory = generation().directory
         if leases[0].direction == IN:
-            desk.note(len(leases), inbound.work(leases, directory))
+            desk.note(leases, inbound.work(leases, directory))
         else:
             for lease in leases:
                 outbound.work(lease, directory, stopping)
@@ -237,7 +246,7 @@ class Workers:
         leases = desk.claim()
         if not leases:
             return False
-        if len(leases) >= desk.limit:
+        if desk.is_full(leases):
             self._wake_another(direction)
         with self._held.holding(leases):
             _work(leases, self._generation, desk, self._stopping.is_set)

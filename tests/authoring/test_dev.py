@@ -33,6 +33,7 @@ def relabel(folder: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
+@pytest.mark.slow
 def test_the_desk_follows_each_change_and_keeps_what_worked(desk: HostApplication, heron: Path) -> None:
     developing = Developing(desk.config, heron)
     before = "Heron"

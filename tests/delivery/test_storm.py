@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from host.delivery import policy, rota, worker
 from host.delivery.batching import PART_EVENTS, Item, Queue
 from host.delivery.journal import Journal
 from host.delivery.models import EventState
-from host.delivery.rota import Rota
+from host.delivery.rota import Candidate, Rota
 from host.delivery.rows import Rows, Statements
 from host.delivery.spool import Delivery
 from host.delivery.wakeups import IN
@@ -99,6 +99,47 @@ def test_an_account_this_process_took_something_in_for_has_its_turn_before_it_is
     monkeypatch.setattr(rota, "KNOWN_FOR_MOST", -1.0)
     rota.hear([8])
     assert rota._heard == {}
+
+
+def lanes_of(**accounts: int) -> list[Candidate]:
+    return [
+        Candidate(f"{name}{n}", int(name[1:]), 0) for name, count in accounts.items() for n in range(count)
+    ]
+
+
+def chosen_of(known: Rota, candidates: list[Candidate], most: int = 32) -> dict[int | None, int]:
+    return Counter(one.account_id for one in known.choose(candidates, most))
+
+
+def test_each_account_gives_as_many_events_however_deep_its_lanes_are() -> None:
+    known = Rota(most_events=80)
+    candidates = lanes_of(a1=32, a2=32)
+    assert chosen_of(known, candidates) == {1: 16, 2: 16}, "nobody knows yet"
+    known.note({1: 20.0, 2: 1.0})
+    assert chosen_of(known, candidates) == {1: 2, 2: 30}, "two lanes of twenty, and as many as may be of one"
+    assert not known.spent
+    known.note({1: 20.0, 2: 4.0})
+    assert chosen_of(known, candidates) == {1: 2, 2: 10}, "forty of each"
+    assert known.spent
+    assert chosen_of(known, lanes_of(a1=32, a2=3)) == {1: 3, 2: 3}, "who has less leaves it to the others"
+    known.note({1: 1.0, 2: 0.0})
+    assert chosen_of(known, candidates) == {1: 16, 2: 16}
+
+
+def test_a_lane_deeper_than_may_be_is_chosen_all_the_same() -> None:
+    known = Rota(most_events=80)
+    known.note({1: 500.0})
+    assert chosen_of(known, lanes_of(a1=3)) == {1: 1}
+    assert known.spent
+    assert chosen_of(known, []) == {}
+    assert not known.spent
+
+
+def test_accounts_with_deep_lanes_have_their_turn_one_after_the_other() -> None:
+    known = Rota(most_events=80)
+    known.note(dict.fromkeys(range(1, 7), 40.0))
+    candidates = lanes_of(a1=9, a2=9, a3=9, a4=9, a5=9, a6=9)
+    assert [[*chosen_of(known, candidates)] for _ in range(4)] == [[1, 2], [3, 4], [5, 6], [1, 2]]
 
 
 def item(number: int, account: int, events: int) -> Item:

@@ -227,6 +227,7 @@ def test_if_they_write_again_that_is_a_new_beginning(desk: test_unsend.Desk) -> 
     assert rows(ContactIdentity)[0].profile_due_at is not None, "they are asked about anew"
 
 
+@pytest.mark.slow
 def test_the_history_does_not_bring_it_back(every_desk: test_unsend.Desk, meta: Meta) -> None:
     desk = every_desk
     meta.wrote(ANA, f"{SECRET} long ago")

@@ -620,6 +620,7 @@ def test_an_addon_that_breaks_the_process_is_switched_off_in_safe_mode(
     safe.close()
 
 
+@pytest.mark.slow
 def test_migrating_everything_covers_active_addons(desk: HostApplication, toy_zip: MakeZip) -> None:
     activate(desk, toy_zip())
 
@@ -740,6 +741,7 @@ def unpacked(data: Path) -> Path:
     return next(f for f in (data / "addons").iterdir() if f.name.startswith("toy-"))
 
 
+@pytest.mark.slow
 def test_changed_files_are_found_at_the_next_start(
     desk: HostApplication, toy_zip: MakeZip, data: Path
 ) -> None:
@@ -756,6 +758,7 @@ def test_changed_files_are_found_at_the_next_start(
 
 
 @pytest.mark.parametrize("name", ["toy/sneaked.py", "toy/__pycache__/channel.cpython-311.pyc"])
+@pytest.mark.slow
 def test_added_files_are_found_too(name: str, desk: HostApplication, toy_zip: MakeZip, data: Path) -> None:
     activate(desk, toy_zip())
     path = unpacked(data) / name
@@ -770,6 +773,7 @@ def test_running_it_leaves_no_byte_code_behind(desk: HostApplication, toy_zip: M
     assert not list(unpacked(data).rglob("*.pyc"))
 
 
+@pytest.mark.slow
 def test_missing_files_come_back_from_the_database(
     desk: HostApplication, toy_zip: MakeZip, data: Path
 ) -> None:
@@ -843,6 +847,7 @@ def test_two_processes_unpack_at_once(desk: HostApplication, toy_zip: MakeZip, d
 # Settings
 
 
+@pytest.mark.slow
 def test_declared_settings_reach_the_addon_and_unknown_ones_are_reported(
     database: db.Database, data: Path, desk: HostApplication, toy_zip: MakeZip
 ) -> None:

@@ -49,6 +49,7 @@ def rows() -> int:
         return session.scalar(sa.select(sa.func.count()).select_from(AddonCalls)) or 0
 
 
+@pytest.mark.slow
 def test_each_process_shows_what_all_of_them_counted(
     any_database: db.Database, become: Callable[[], Watch]
 ) -> None:

@@ -159,6 +159,7 @@ def test_two_who_go_back_at_once_go_back_once(desk: HostApplication, toy_zip: Ma
     assert versions() == ("1.0.0", "1.1.0", AddonState.ACTIVE)
 
 
+@pytest.mark.slow
 def test_going_back_leaves_the_migrations(desk: HostApplication, toy_zip: MakeZip) -> None:
     extra = '"""one more"""\nrevision = "0003"\ndown_revision = "0002"\n\ndef upgrade() -> None: ...\n'
     installed(desk, toy_zip(), toy_zip({"migrations/versions/0003_x.py": extra}, version="1.1.0"))

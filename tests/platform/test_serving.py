@@ -73,6 +73,7 @@ def test_a_generation_that_cannot_be_built_is_tried_again_later(
     assert desk.generation().number == before.number + 1
 
 
+@pytest.mark.slow
 def test_an_addon_whose_pages_break_the_app_is_left_out(
     desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +174,7 @@ def test_receivers_start_and_stop_with_their_generation(desk: HostApplication, t
     assert happened == ["listening", "activated", "silent", "deactivated"]
 
 
+@pytest.mark.slow
 def test_a_receiver_that_cannot_start_does_not_stop_the_desk(desk: HostApplication, toy_zip: MakeZip) -> None:
     desk.start()
     activate(
