@@ -8,8 +8,9 @@ from pathlib import Path
 
 from babel import Locale
 from babel.dates import get_timezone
-from flask import Flask, has_request_context, request
-from flask_babel import Babel, format_date, format_time, get_locale
+from babel.support import NullTranslations
+from flask import Flask, g, has_request_context, request
+from flask_babel import Babel, format_date, format_time, get_locale, get_translations
 
 from host.config import Config
 from host.web import maybe_user
@@ -50,6 +51,24 @@ def install(app: Flask, config: Config) -> None:
         locale_selector=locale,
         timezone_selector=zone,
     )
+    # Flask-Babel's own ask for domain and language at every word, of which a page has hundreds.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda one: words().ugettext(one),
+        lambda one, many, number: words().ungettext(one, many, number),
+        newstyle=True,
+        pgettext=lambda context, one: words().upgettext(context, one),
+        npgettext=lambda context, one, many, number: words().unpgettext(context, one, many, number),
+    )
+
+
+def words() -> NullTranslations:
+    """Return the catalogue of the page's language, looked up once for each request."""
+    found: NullTranslations | None = g.get("words") if g else None
+    if found is None:
+        found = get_translations()
+        if g:
+            g.words = found
+    return found
 
 
 def zone() -> str:

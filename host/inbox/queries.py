@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -135,6 +136,7 @@ class Counts:
     channels: dict[str, int] | None = None
 
 
+@cache
 def select_rows() -> Any:
     """Return the query of :class:`Row`, to be narrowed; see :func:`built_row`."""
     assignee, last_author = aliased(User), aliased(User)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -87,6 +88,7 @@ class Thread:
     earlier: tuple[datetime, int] | None
 
 
+@cache
 def _entries() -> Any:
     return (
         sa.select(Message, User.name, OutboxEntry.waiting)

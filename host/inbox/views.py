@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import jsonify, render_template, request
@@ -112,7 +113,7 @@ def more(workspace_id: int) -> ResponseReturnValue:
             session, workspace_id, user.id, filter_, before=position_from_request()
         )
     return jsonify(
-        rows=_rows_html(desk, page.rows, filter_),
+        rows=_rows_html(desk.listed(page.rows), filter_),
         more=position_text(page.next) if page.next else None,
     )
 
@@ -152,7 +153,10 @@ def updates(workspace_id: int) -> ResponseReturnValue:
         if row_ids:
             rows = queries.matching_rows(session, workspace_id, user.id, filter_, row_ids)
             items = {item.row.id: item for item in desk.listed(rows)}
-            answer["rows"] = {str(id_): _row_html(items.get(id_), filter_, opened) for id_ in row_ids}
+            answer["rows"] = {
+                str(id_): _rows_html([items[id_]], filter_, opened) if id_ in items else None
+                for id_ in row_ids
+            }
             counts = desk.counts(filter_)
             answer["filters"] = render_template(
                 "inbox/_filters.html", counts=counts, filter=filter_, directory=desk.directory
@@ -179,12 +183,6 @@ def _opened(desk: Desk, row: Row, message_ids: list[int], filter_: Filter) -> di
     return answer
 
 
-def _rows_html(desk: Desk, rows: Any, filter_: Filter) -> str:
-    return "".join(str(_row_html(item, filter_, [])) for item in desk.listed(rows))
-
-
-def _row_html(item: present.Listed | None, filter_: Filter, opened: list[int]) -> str | None:
-    if item is None:
-        return None
+def _rows_html(items: Sequence[present.Listed], filter_: Filter, opened: Sequence[int] = ()) -> str:
     selected = opened[0] if opened else None
-    return render_template("inbox/_row.html", item=item, filter=filter_, selected=selected)
+    return render_template("inbox/_rows.html", items=items, filter=filter_, selected=selected)
