@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 import sqlalchemy as sa
 
-from host import __version__, cli_secrets, config, db, migrations
+from host import __version__, cli_secrets, config, db, garbage, migrations
 from host.cli_addon import addon
 from host.cli_base import configured
 from host.config import Config, ConfigError
@@ -78,6 +78,7 @@ def worker(configuration: Config) -> None:
         raise click.ClickException("LOBBY_WORKERS is 0: this process would have nothing to do.")
     application = HostApplication(configuration)
     application.start(web=False)
+    garbage.settle()
     ending = Ending(application, patience=WORKER_PATIENCE_SECONDS, drained=True)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, ending.told)

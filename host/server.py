@@ -19,6 +19,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
 from host import config as configuration
+from host import garbage
 from host.config import Config, ConfigError
 from host.ending import GRACE_SECONDS, Ending
 from host.serving import HostApplication
@@ -143,6 +144,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         application = self._application
         assert application is not None
         application.start()
+        garbage.settle()
         self._ending = Ending(application)
         _take_signals(self._ending)
         announce(worker.sockets[0].getsockname()[:2])
@@ -178,6 +180,7 @@ def granian_application() -> HostApplication:
     """Return the application, started. Called in granian's worker process."""
     application = HostApplication(configuration.load())
     application.start()
+    garbage.settle()
     return application
 
 

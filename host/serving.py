@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from host import counters, db, guard, logs, secrets, storage, telemetry
-from host.addons import calls, lifecycle, loader, parking, watch
+from host import counters, db, garbage, guard, logs, secrets, storage, telemetry
+from host.addons import calls, lifecycle, parking, watch
 from host.addons import generation as generations
 from host.addons.generation import Generation
 from host.addons.jobs import JobRunner
@@ -181,7 +181,7 @@ class HostApplication:
         if self._started:
             self._listen(following)
         # The app before refers to itself in circles; without this it would stay until Python gets to it.
-        later = threading.Timer(RETRY_SECONDS, loader.collect_garbage)
+        later = threading.Timer(RETRY_SECONDS, garbage.collect)
         later.daemon = True
         later.start()
         return following

@@ -7,7 +7,6 @@ byte code is written into its folder or read from there.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import importlib
 import importlib.abc
@@ -199,8 +198,3 @@ def _drop(name: str, source: _Source) -> None:
 def loaded_names() -> list[str]:
     """Return the module names of the installed releases imported in this process."""
     return sorted({".".join(name.split(".")[:2]) for name in sys.modules if name.startswith(f"{NAMESPACE}.")})
-
-
-def collect_garbage() -> None:
-    """Free releases that only reference cycles keep alive (a Flask app is one); called after a swap."""
-    gc.collect()

@@ -25,6 +25,7 @@ LAYERS = (
         "db",
         "errors",
         "filelock",
+        "garbage",
         "guard",
         "logs",
         "mail",
