@@ -351,4 +351,4 @@ def test_delivery_holds_its_promises(migrated_file: Path) -> None:
 
 @pytest.mark.slow
 def test_delivery_holds_its_promises_for_long(migrated_file: Path) -> None:
-    run(migrated_file, examples=400, steps=60)
+    run(migrated_file, examples=200, steps=60)

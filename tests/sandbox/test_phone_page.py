@@ -95,7 +95,7 @@ def test_one_press_plays_every_kind(chromium: Any, connected: Meta, desk: Desk) 
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(connected.url)
     page.get_by_role("button", name="Play every kind").click()
-    page.locator("#playing", has_text=f"All {len(catalogue.ITEMS)} played").wait_for(timeout=60_000)
+    page.locator("#playing", has_text=f"All {len(catalogue.ITEMS)} played").wait_for(timeout=180_000)
     assert page.locator("#played li").all_inner_texts() == [item.name for item in catalogue.ITEMS]
     page.get_by_role("button", name="Voice message", exact=True).click()
     page.locator("#log audio").nth(2).wait_for()

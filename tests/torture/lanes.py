@@ -242,7 +242,6 @@ def _rest(scene: Scene) -> None:
     desk, provider = scene.desk, scene.provider
     provider.hush()
     until(lambda: provider.open == 0, "every delivery being taken", REST_SECONDS)
-    desk.control("POST", "wait", {"timeout": 25})
 
     def unanswered() -> set[str]:
         entries = read_ledger(desk.ledger)
@@ -252,8 +251,11 @@ def _rest(scene: Scene) -> None:
                 missing.difference_update(one["mids"])
         return missing
 
+    def busy() -> bool:
+        return not desk.control("POST", "wait", {"timeout": 5})["idle"]
+
     deadline = time.monotonic() + REST_SECONDS
-    while time.monotonic() < deadline and (unanswered() or any(_open(desk))):
+    while time.monotonic() < deadline and (busy() or unanswered() or any(_open(desk))):
         time.sleep(0.3)
 
 

@@ -46,4 +46,4 @@ def test_nothing_is_lost_or_doubled_when_the_power_goes(rig: Rig, capsys: pytest
 def test_nothing_is_lost_or_doubled_when_the_power_goes_again_and_again(
     rig: Rig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    play(rig, 80, 0.1, capsys)
+    play(rig, 40, 0.1, capsys)

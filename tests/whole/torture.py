@@ -202,8 +202,11 @@ class Torture:
 
     def _rest(self) -> None:
         """Wait until every webhook was answered and nothing is under way in the desk."""
-        waited = self.rig.control("POST", "wait", {"timeout": 30})
-        assert waited["idle"], waited
+
+        def idle() -> bool:
+            return bool(self.rig.control("POST", "wait", {"timeout": 5})["idle"])
+
+        until(idle, "the phone having told everything", 180)
 
         def unanswered() -> list[str]:
             entries = read_ledger(self.rig.ledger)
