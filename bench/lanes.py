@@ -135,12 +135,13 @@ def _drained(url: str, processes: int, *, blocked: int = 0) -> Run:
 
 def _woken(url: str, broker: str) -> Run:
     """Let two processes that never look by themselves be woken once."""
-    _fill(0)
+    db.write(_empty)
     client = announcing.connect(broker)
     client.waiting(IN)
     with _processes(2, "woken", url, broker) as started:
         _go(started)
-        time.sleep(1.0)  # both listen by now
+        time.sleep(1.0)  # both listen by now; they have looked once, so there was nothing to find
+        _fill(0)
         began = time.monotonic()
         client.publish(IN)
         found = _applied(began, 0, started)
@@ -212,14 +213,18 @@ def _fill(blocked: int) -> None:
         events = [event(hot["key"], number) for number in range(blocked)] + events
 
     def use_case(session: Session) -> None:
-        session.execute(sa.delete(InboundEvent))
-        session.execute(sa.delete(Lane))
+        _empty(session)
         for start in range(0, len(rows), 1000):
             session.execute(sa.insert(Lane), rows[start : start + 1000])
         for start in range(0, len(events), 1000):
             session.execute(sa.insert(InboundEvent), events[start : start + 1000])
 
     db.write(use_case)
+
+
+def _empty(session: Session) -> None:
+    session.execute(sa.delete(InboundEvent))
+    session.execute(sa.delete(Lane))
 
 
 _EVENT = {
