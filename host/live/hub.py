@@ -236,10 +236,15 @@ class Hub:
         watched = self._watched
         shown = [one for one in changes if one.topic in _FOLLOWED and one.workspace_id in watched]
         logs.follow_each("shown", [_step(one) for one in shown])
-        # Each frame is made once, however many browsers it goes to.
-        batch = [(event.workspace_id, event.id, event.frame()) for event in changes]
         with self._lock:
-            self.gateway.deliver(batch)
+            # Each frame is made once, however many browsers it goes to, and none that goes to nobody.
+            batch = [
+                (event.workspace_id, event.id, event.frame())
+                for event in changes
+                if event.workspace_id in watched or event.workspace_id == EVERYBODY
+            ]
+            if batch:
+                self.gateway.deliver(batch)
             for workspace_id, id_, frame in batch if self._held else ():
                 groups = self._held.values() if workspace_id == EVERYBODY else (self._held.get(workspace_id),)
                 for group in groups:
