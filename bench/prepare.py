@@ -38,7 +38,7 @@ def main() -> None:
     lifecycle.install_file(settings, ZIP)
     outcome = lifecycle.activate(settings, "instagram")
     assert outcome.ok, outcome.error
-    HostApplication(settings)
+    _running = HostApplication(settings)  # as long as it is there, so are the modules of the addon
     workspace = db.write(lambda session: workspaces.create(session, "Bench", None).id)
     db.write(connect, workspace, IG_USER_ID)
     db.write(lambda session: connect(session, workspaces.create(session, "Storm", None).id, STORMY_ID))
