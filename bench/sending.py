@@ -83,8 +83,8 @@ class Run:
 def f10(plan: Plan) -> list[Figure]:
     """Measure the limiter: its use, its edge, and an account beside one that is refused altogether."""
     seconds = max(plan.seconds, LEAST_SECONDS)
-    limit, shared = (int(pace.steady(plan, most)[0]) for most in (LIMIT, SHARED_LIMIT))
-    slower = pace.steady(plan, LIMIT)[1]
+    (steady, slower), (both_steady, _) = (pace.steady(plan, most) for most in (LIMIT, SHARED_LIMIT))
+    limit, shared = int(steady), int(both_steady)
     used, edge, beside, wrong, rates = [], [], [], [], []
     for _ in range(plan.rounds):
         alone = _run(plan, seconds, limit, (BUSY,))

@@ -38,21 +38,23 @@ def fingerprint(path: Path) -> str | None:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Return the first digits of the SHA-256 of every script in *folder*, as it was within the last second.
+    """Return the first digits of the SHA-256 of every script in *folder*."""
+    digits = "".join(f"{path.name}:{fingerprint(path)};" for path in sorted(folder.glob("*.js")))
+    return hashlib.sha256(digits.encode()).hexdigest()[:DIGITS]
+
+
+def recent_fingerprint(folder: Path) -> str:
+    """Return the fingerprint of *folder* as it was within the last second, for what only names it.
 
     A page names some twenty modules; looking at each file for each of them took a fifth of the page's time.
+    Whether browsers may keep what they get is decided by the fingerprint it has at that moment.
     """
     now = time.monotonic()
     looked_at, known = _folders.get(folder, (float("-inf"), ""))
     if now - looked_at > LOOKED_AT_SECONDS:
-        known = _folder_fingerprint(folder)
+        known = folder_fingerprint(folder)
         _folders[folder] = now, known
     return known
-
-
-def _folder_fingerprint(folder: Path) -> str:
-    digits = "".join(f"{path.name}:{fingerprint(path)};" for path in sorted(folder.glob("*.js")))
-    return hashlib.sha256(digits.encode()).hexdigest()[:DIGITS]
 
 
 def install(app: Flask) -> None:
@@ -70,7 +72,7 @@ def install(app: Flask) -> None:
         return response
 
     def module_url(name: str) -> str:
-        return url_for("modules", filename=f"{folder_fingerprint(scripts)}/{name}")
+        return url_for("modules", filename=f"{recent_fingerprint(scripts)}/{name}")
 
     app.jinja_env.globals["module_url"] = module_url
 

@@ -77,9 +77,11 @@ class Rota:
     def turn(self, most: int, but_not: Collection[int] = ()) -> Sequence[int]:
         """Return up to *most* accounts that have work, beginning after the one that came last."""
         accounts = _heard_since(self._began).union(self._accounts)
-        known = sorted(one for one in accounts if one not in but_not)
-        later = [one for one in known if one > self._last]
-        return (later + [one for one in known if one <= self._last])[:most]
+        return self._in_turn(one for one in accounts if one not in but_not)[:most]
+
+    def _in_turn(self, accounts: Iterable[int]) -> list[int]:
+        known = sorted(accounts)
+        return [one for one in known if one > self._last] + [one for one in known if one <= self._last]
 
     def note(self, depths: Mapping[int, float]) -> None:
         """Remember how many events a lane of each of these accounts held just now, on average."""
@@ -97,8 +99,7 @@ class Rota:
         queues: dict[int, deque[Candidate]] = {}
         for one in candidates:
             queues.setdefault(one.account_id or 0, deque()).append(one)
-        accounts = sorted(queues)
-        turn = [one for one in accounts if one > self._last] + [one for one in accounts if one <= self._last]
+        turn = self._in_turn(queues)
         given = [(0.0, place) for place in range(len(turn))]
         chosen: list[Candidate] = []
         events = 0.0
