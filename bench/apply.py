@@ -19,8 +19,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.payload import bodies, signature
-from host import config, db, logs, secrets
-from host.serving import HostApplication
+from host.core import config, db, logs, secrets
+from host.process.serving import HostApplication
 
 PATH = "/addons/instagram/webhook"
 SENDERS = 64

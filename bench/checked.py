@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bench import serve
-from host import config, counters, db, logs, secrets
-from host.serving import HostApplication
+from host import counters
+from host.core import config, db, logs, secrets
+from host.process.serving import HostApplication
 
 
 def main(seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,7 +36,7 @@ def _figure(plan: Plan, kind: str, desk: Desk, workers: int) -> Figure:
     ratios, rounds = [], []
     for _ in range(plan.rounds):
         least = _least(plan)
-        used = _whole(plan, desk, workers)
+        used = whole(plan, desk, workers)
         ratios.append(sum(used) / least)
         rounds.append((*used, least))
     web, delivering, database, least = medians(rounds)
@@ -64,7 +63,7 @@ def _least(plan: Plan) -> float:
     return taking_in / number * 1e6 + processing_floor(plan.folder, 4000)["cpu"] / 4000 * 1e6
 
 
-def _whole(plan: Plan, desk: Desk, workers: int) -> tuple[float, float, float]:
+def whole(plan: Plan, desk: Desk, workers: int) -> tuple[float, float, float]:
     """Return the microseconds per event of the serving process, of the workers, of the database server."""
     with ExitStack() as stack:
         # On SQLite workers are threads of the serving process, elsewhere processes of their own.
@@ -105,7 +104,8 @@ def _steady(
 def worker(desk: Desk, data: Path) -> Iterator[int]:
     """Run `lobby worker` on the first core; yield its process."""
     settings = settings_for(desk, data, workers=4)
-    program = start("worker", [sys.executable, "-m", "host.cli", "worker"], settings, "lobby worker running")
+    command = desk.tree.command("host.cli", "worker")
+    program = start("worker", command, settings, "lobby worker running", folder=desk.tree.root)
     try:
         yield program.process.pid
     finally:

@@ -35,7 +35,7 @@ def desk_on(kind: str, desk: Desk, folder: Path) -> Iterator[Desk]:
     except sa.exc.OperationalError as error:
         raise SkippedError(f"no {kind} answers at {SERVERS[kind]}") from error
     try:
-        yield prepare(folder, people=1, name=name, url=SERVERS[kind] + name)
+        yield prepare(folder, people=1, name=name, url=SERVERS[kind] + name, tree=desk.tree)
     finally:
         _execute(kind, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
 

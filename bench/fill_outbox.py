@@ -14,18 +14,19 @@ from sqlalchemy.orm import Session
 
 from bench.payload import SECRET
 from bench.prepare import addon_module
-from host import clock, config, counters, db, secrets
-from host.accounts import workspaces
+from host import counters
 from host.channels.accounts import save_account
-from host.delivery import outbox
-from host.inbox.apply import Incoming, apply_changes
-from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
-from host.sdk.accounts import ref
+from host.core import clock, config, db, secrets
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.models.channels import ref
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
+from host.process.serving import HostApplication
+from host.queue import outbox
 from host.sdk.cards import Connection
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageReceived
 from host.sdk.secrets import Secret
-from host.serving import HostApplication
+from host.users import workspaces
 
 
 def main() -> None:

@@ -23,13 +23,14 @@ from sqlalchemy.orm import Session
 from bench.lanes_worker import bare_actor
 from bench.plan import Figure, Plan
 from demo.processes import clean_environment
-from host import clock, counters, db, migrations
-from host.accounts.models import Workspace
-from host.channels.models import ChannelAccount
-from host.delivery import announcing
-from host.delivery.lanes import lane_key
-from host.delivery.models import InboundEvent, Lane
-from host.delivery.wakeups import IN
+from host import counters
+from host.core import clock, db, migrations
+from host.models.channels import ChannelAccount
+from host.models.queue import InboundEvent, Lane
+from host.models.users import Workspace
+from host.queue import announcing
+from host.queue.lanes import lane_key
+from host.queue.wakeups import IN
 
 SERVERS = {
     "sqlite": "",

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from host import counters, db, storage
-from host.delivery import announcing, policy
-from host.delivery.wakeups import IN
+from host import counters
+from host.core import db, storage
 from host.delivery.worker import Workers, drain
+from host.queue import announcing, policy
+from host.queue.wakeups import IN
 from host.sdk.messages import Ignored, InboundChange
 from host.sdk.webhooks import Envelope
 
@@ -110,7 +111,7 @@ def woken(url: str, broker: str) -> None:
     _wait()
     announcer.start()
     # Not what start() finds due: the wake-up is what counts.
-    workers.look = lambda: None  # type: ignore[method-assign]
+    workers.wake_due = lambda: None  # type: ignore[method-assign]
     workers.start()
     _wait()
     announcer.stop()

@@ -16,6 +16,17 @@ class WrongAnswerError(Exception):
     """The server answered something else than it should have; figures of such a run mean nothing."""
 
 
+class RanOutError(Exception):
+    """The server is faster than there are requests: make more of them.
+
+    :ivar statuses: of those that were answered; none is under way any more.
+    """
+
+    def __init__(self, statuses: Counter[int]) -> None:
+        super().__init__(f"all {statuses.total()} requests are answered, before the time is over")
+        self.statuses = statuses
+
+
 @dataclass(slots=True)
 class Result:
     """What a run measured; latencies in seconds, one per answer."""
@@ -88,17 +99,19 @@ def closed_loop(
     """Keep *connections* busy for *seconds* after a warm-up, then wait for what is under way.
 
     :param status: what each answer has to say.
+    :raises RanOutError: if there are too few *requests*.
     """
     selector = selectors.DefaultSelector()
     clock = time.perf_counter
     began = clock()
     counted_from, ends = began + warm_up, began + warm_up + seconds
     result = Result(seconds)
+    ran_out = False
     busy = 0
-    for _ in range(connections):
+    for request in itertools.islice(requests, connections):
         one = Connection(port)
         selector.register(one.socket, selectors.EVENT_READ, one)
-        one.send(0, next(requests), clock())
+        one.send(0, request, clock())
         busy += 1
     while busy:
         for key, _ in selector.select(10):
@@ -110,12 +123,16 @@ def closed_loop(
             result.statuses[answer] += 1
             if counted_from <= now < ends:
                 result.latencies.append(now - one.since)
-            if now < ends:
-                one.send(0, next(requests), clock())
+            following = next(requests, None) if now < ends else None
+            if following is not None:
+                one.send(0, following, clock())
             else:
+                ran_out = ran_out or now < ends
                 busy -= 1
                 selector.unregister(one.socket)
                 one.socket.close()
+    if ran_out and set(result.statuses) == {status}:
+        raise RanOutError(result.statuses)
     return _check(result, status)
 
 

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from bench.load import Result, WrongAnswerError
 from bench.plan import Figure, Plan, medians
@@ -21,7 +22,10 @@ SEARCH_TARGET = 4.0
 
 def f12(plan: Plan) -> list[Figure]:
     """Measure pages of a full inbox against those of a small one, both served at once, asked in turn."""
-    few, many = _filled(plan, "few", FEW), _filled(plan, "many", plan.messages)
+    few, many = (
+        filled(plan.desk, plan.folder / "few", FEW),
+        filled(plan.desk, plan.folder / "many", plan.messages),
+    )
     try:
         with (
             product(few, plan.folder, workers=0) as small,
@@ -33,14 +37,14 @@ def f12(plan: Plan) -> list[Figure]:
         shutil.rmtree(many.data)
 
 
-def _filled(plan: Plan, name: str, messages: int) -> Desk:
-    data = plan.folder / name
-    shutil.copytree(plan.desk.data, data)
-    seed(data / "lobby.sqlite3", plan.desk.workspace, messages)
-    return replace(plan.desk, data=data, in_place=True)
+def filled(desk: Desk, data: Path, messages: int) -> Desk:
+    """Return a copy of *desk* in *data* with as many messages, to be served in place."""
+    shutil.copytree(desk.data, data)
+    seed(data / "lobby.sqlite3", desk.workspace, messages)
+    return replace(desk, data=data, in_place=True)
 
 
-def _pages(workspace: int) -> dict[str, tuple[float, Callable[[int], str]]]:
+def pages(workspace: int) -> dict[str, tuple[float, Callable[[int], str]]]:
     """Return a target and the address of the n-th request of each kind of page."""
     inbox = f"/w/{workspace}/inbox"
     conversations = FEW // PER_CONVERSATION
@@ -55,16 +59,16 @@ def _measure(plan: Plan, small: Served, large: Served) -> list[Figure]:
     cookie = plan.desk.cookies[0]
     asked = 100 if plan.quick else 300
     figures = []
-    for name, (target, address) in _pages(plan.desk.workspace).items():
+    for name, (target, address) in pages(plan.desk.workspace).items():
         ratios, details = [], []
         for served in (small, large):
-            _ask(served, cookie, address, 20)
+            ask(served, cookie, address, 20)
         for _ in range(plan.rounds):
             little, much = Result(1.0), Result(1.0)
             cpu = cpu_seconds(family(large.pid))
             for _ in range(10):  # in turn, so that whatever else the machine does hits both
-                little.latencies += _ask(small, cookie, address, asked // 10)
-                much.latencies += _ask(large, cookie, address, asked // 10)
+                little.latencies += ask(small, cookie, address, asked // 10)
+                much.latencies += ask(large, cookie, address, asked // 10)
             ratios.append(much.percentile(0.99) / little.percentile(0.99))
             details.append(
                 (
@@ -97,7 +101,7 @@ def _measure(plan: Plan, small: Served, large: Served) -> list[Figure]:
     return figures
 
 
-def _ask(served: Served, cookie: str, address: Callable[[int], str], times: int) -> list[float]:
+def ask(served: Served, cookie: str, address: Callable[[int], str], times: int) -> list[float]:
     """Return the seconds each of so many requests took."""
     took = []
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)

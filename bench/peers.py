@@ -21,7 +21,7 @@ from bench.load import Result
 from bench.payload import SECRET, deliveries
 from bench.plan import Figure, Plan, SkippedError, medians
 from bench.report import ROOT
-from bench.saturation import FASTEST, press, saturate
+from bench.saturation import press, saturate
 from bench.servers import product, start
 from demo.processes import clean_environment, free_port
 
@@ -145,9 +145,7 @@ def _figures(peer: Peer, rounds: list[tuple[Result, Result, Result]]) -> list[Fi
 
 
 def _press(port: int, seconds: float) -> Result:
-    count = int(FASTEST * (seconds + 1.5))
-    requests, _ = deliveries("/webhook", count, kind="page")
-    return press(port, requests, seconds)
+    return press(port, lambda count: deliveries("/webhook", count, kind="page")[0], seconds)
 
 
 def fetch(peer: Peer) -> None:

@@ -16,14 +16,15 @@ from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy.orm import Session
 
 from bench.payload import IG_USER_ID, SECRET, STORMY_ID
-from host import config, counters, db, migrations, secrets
-from host.accounts import members, passwords, sessions, users, workspaces
-from host.accounts.models import Role
+from host import counters
 from host.addons import lifecycle
 from host.channels.accounts import save_account
+from host.core import config, db, migrations, secrets
+from host.models.users import Role
+from host.process.serving import HostApplication
 from host.sdk.cards import Connection
 from host.sdk.secrets import Secret
-from host.serving import HostApplication
+from host.users import members, passwords, sessions, users, workspaces
 
 ZIP = Path(__file__).resolve().parent.parent / "dist" / "instagram-addon-v1.0.0.zip"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from bench import helpdesk
 from bench.plan import Figure, Plan, SkippedError, medians
-from bench.servers import settings_for, to_first_core
+from bench.servers import THIS, Desk, Tree, settings_for, to_first_core
 from demo.processes import clean_environment
 
 
@@ -54,7 +53,7 @@ def _peer(plan: Plan) -> helpdesk.Helpdesk | None:
 
 def _round(plan: Plan, peer: helpdesk.Helpdesk | None) -> Round:
     events = 4_000 if plan.quick else 20_000
-    least, whole = floor(plan.folder, events), _product(plan, events)
+    least, whole = floor(plan.folder, events), applied(plan.desk, plan.folder, events)
     found = Round(
         events / whole["seconds"],
         events / least["seconds"],
@@ -123,20 +122,22 @@ def floor(folder: Path, events: int) -> dict[str, float]:
             one.unlink()
 
 
-def _product(plan: Plan, events: int) -> dict[str, float]:
-    data = plan.folder / "applied"
-    shutil.copytree(plan.desk.data, data)
+def applied(desk: Desk, folder: Path, events: int) -> dict[str, float]:
+    """Have a copy of *desk* apply that many events; return the seconds, and those of the processor."""
+    data = folder / "applied"
+    shutil.copytree(desk.data, data)
     try:
-        return run(["bench.apply", str(events)], settings_for(plan.desk, data, workers=4))
+        return run(["bench.apply", str(events)], settings_for(desk, data, workers=4), tree=desk.tree)
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def run(module: list[str], settings: dict[str, str]) -> dict[str, Any]:
+def run(module: list[str], settings: dict[str, str], *, tree: Tree = THIS) -> dict[str, Any]:
     """Run a program of the bench on the first core; return the JSON it ends with."""
     with to_first_core():
         process = subprocess.Popen(
-            [sys.executable, "-m", *module],
+            tree.command(*module),
+            cwd=tree.root,
             env=settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

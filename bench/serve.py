@@ -12,10 +12,11 @@ from typing import Any
 from flask import Blueprint
 from sqlalchemy import event
 
-from host import app, config, db, logs, secrets
-from host.delivery import batching
+from host.core import config, db, logs, secrets
 from host.live.publish import publish
-from host.server import serve
+from host.process import app
+from host.process.server import serve
+from host.queue import journal
 
 bp = Blueprint("bench", __name__)
 
@@ -35,9 +36,9 @@ def say(workspace_id: int) -> str:
 
 def compare() -> None:
     """Make this process what a figure compares with. Runs at import: granian's workers are new processes."""
-    if "bench.serve" not in app.FEATURES:
-        app.FEATURES = (*app.FEATURES, "bench.serve")
-    batching.BATCH = int(os.environ.get("BENCH_BATCH", batching.BATCH))
+    if bp not in app.BLUEPRINTS:
+        app.BLUEPRINTS += (bp,)
+    journal.BATCH = int(os.environ.get("BENCH_BATCH", journal.BATCH))
     level = os.environ.get("BENCH_SYNCHRONOUS")
     if level is None:
         return

@@ -9,13 +9,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.payload import SECRET
-from demo.processes import Program, clean_environment, free_port
+from demo.processes import CHECKOUT, START_SECONDS, Program, clean_environment, free_port
 
 THREADS = 64
 SHIM = r"""
@@ -42,10 +43,25 @@ class SkippedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """A checkout whose programs are measured, each a process of its own with that checkout's code."""
+
+    root: Path = CHECKOUT
+    python: str = sys.executable
+
+    def command(self, module: str, *arguments: str) -> list[str]:
+        return [self.python, "-m", module, *arguments]
+
+
+THIS = Tree()
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """A prepared data folder; every server gets a copy of it, unless it is to be served *in_place*.
 
     :param url: of its database; empty: SQLite in that folder.
+    :param tree: the checkout that made it, and whose programs serve it.
     """
 
     data: Path
@@ -53,6 +69,7 @@ class Desk:
     cookies: tuple[str, ...]
     in_place: bool = False
     url: str = ""
+    tree: Tree = THIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +100,22 @@ class Served:
             connection.close()
 
 
-def prepare(folder: Path, people: int = 50, *, name: str = "prepared", url: str = "") -> Desk:
+def prepare(
+    folder: Path, people: int = 50, *, name: str = "prepared", url: str = "", tree: Tree = THIS
+) -> Desk:
     """Make the desk the servers get copies of."""
     data = folder / name
     data.mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "bench.prepare", str(data), str(people)],
+        tree.command("bench.prepare", str(data), str(people)),
+        cwd=tree.root,
         check=True,
         capture_output=True,
         text=True,
         env={**clean_environment(), "BENCH_DATABASE_URL": url},
     )
     made = json.loads(done.stdout.splitlines()[-1])
-    return Desk(data, made["workspace"], tuple(made["cookies"]), url=url)
+    return Desk(data, made["workspace"], tuple(made["cookies"]), url=url, tree=tree)
 
 
 def build_shim(folder: Path) -> Path:
@@ -128,7 +148,8 @@ def product(
         shutil.copytree(desk.data, data)
     port = free_port()
     settings = settings_for(desk, data, workers=workers, port=port, server=server) | environment
-    program = start("lobby", [sys.executable, "-m", "bench.serve"], settings, "lobby listening on ")
+    command = desk.tree.command("bench.serve")
+    program = start("lobby", command, settings, "lobby listening on ", folder=desk.tree.root)
     try:
         yield Served(port, "/addons/instagram/webhook", data / "lobby.sqlite3", program.process.pid)
     finally:
@@ -191,17 +212,35 @@ def floor(folder: Path, *, server: str = "gunicorn") -> Iterator[Served]:
         listening = "the floor is ready"
     program = start("floor", command, settings, listening)
     try:
-        yield Served(port, "/", file, program.process.pid)
+        served = Served(port, "/", file, program.process.pid)
+        _wait_for_rows(served)
+        yield served
     finally:
         program.stop()
         for one in folder.glob("floor.sqlite3*"):
             one.unlink()
 
 
-def start(name: str, command: list[str], settings: dict[str, str], listening: str) -> Program:
+def _wait_for_rows(served: Served) -> None:
+    """Return once the table is there: the floor makes it in a thread, after it says that it listens."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            served.rows()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def start(
+    name: str, command: list[str], settings: dict[str, str], listening: str, *, folder: Path = CHECKOUT
+) -> Program:
     """Start a program on the first core; return once it says that it is *listening* (a pattern)."""
     with to_first_core():
-        program = Program.start(name, command, settings)
+        program = Program.start(name, command, settings, folder=folder)
     program.wait_for(listening)
     return program
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 import time
 
-from host import config, counters, db, logs, secrets
+from host import counters
 from host.addons import lifecycle
-from host.serving import HostApplication
+from host.core import config, db, logs, secrets
+from host.process.serving import HostApplication
 
 SETTLE_SECONDS = 2.0
 

@@ -9,8 +9,9 @@ import json
 import sys
 
 from bench import prepare
-from host import config, counters, db, secrets
-from host.accounts import passwords, workspaces
+from host import counters
+from host.core import config, db, secrets
+from host.users import passwords, workspaces
 
 FIRST = 100_000
 """Their numbers begin here, apart from those of the people the desk was prepared with."""

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.load import Result, WrongAnswerError
+from bench.load import RanOutError, Result, WrongAnswerError
 
 SCRIPT = r"""
 local file, requests = io.open(os.getenv("BENCH_REQUESTS"), "rb"), {}
@@ -57,6 +57,8 @@ def closed_loop(
     """Keep *connections* busy for *seconds* after a warm-up with other requests; each is sent once.
 
     wrk drops what is under way when its time is over: up to *connections* requests may be stored unanswered.
+
+    :raises RanOutError: if there are too few *requests*; wrk has then sent some of them twice.
     """
     with tempfile.NamedTemporaryFile(prefix="lobby-bench-") as file, tempfile.NamedTemporaryFile("w") as lua:
         for request in requests:
@@ -66,7 +68,10 @@ def closed_loop(
         lua.flush()
         split = int(len(requests) * warm_up / (warm_up + seconds) / 2)
         before = _run(port, file.name, lua.name, 0, split, connections, warm_up)
-        result = _run(port, file.name, lua.name, split, len(requests), connections, seconds)
+        try:
+            result = _run(port, file.name, lua.name, split, len(requests), connections, seconds)
+        except RanOutError as error:
+            raise RanOutError(error.statuses + before.statuses) from error
     result.statuses += before.statuses
     return result
 
@@ -84,7 +89,7 @@ def _run(
     if refused or broken or not answered:
         raise WrongAnswerError(f"wrk: {answered} answers, {refused} of them wrong, {broken} broken off")
     if answered + connections > last - first:
-        raise WrongAnswerError("the server is faster than there are requests: prepare more of them")
+        raise RanOutError(Counter({200: min(answered, last - first)}))
     steps = [float(one) / 1e6 for one in lines["LATENCY"]]
     latencies = [steps[number * STEPS // answered] for number in range(answered)]
     return Result(microseconds / 1e6, latencies, Counter({200: answered}))

@@ -46,10 +46,12 @@ class Program:
     _ended: bool = False
 
     @classmethod
-    def start(cls, name: str, arguments: list[str], environment: dict[str, str]) -> Program:
+    def start(
+        cls, name: str, arguments: list[str], environment: dict[str, str], *, folder: Path = CHECKOUT
+    ) -> Program:
         process = subprocess.Popen(  # noqa: S603 - our own programs
             arguments,
-            cwd=CHECKOUT,
+            cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

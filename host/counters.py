@@ -1,4 +1,4 @@
-"""Two numbers every process watches: which generation of addons runs, and when an account last changed.
+"""Keep two numbers every process watches: which generation of addons runs, and when an account last changed.
 
 And one that never changes: which installation this is.
 """
@@ -12,8 +12,8 @@ import threading
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.accounts.models import Counter
+from host.core import clock, db
+from host.models.users import Counter
 
 GENERATION = "generation"
 ACCOUNTS = "accounts"

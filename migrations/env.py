@@ -1,6 +1,7 @@
 """Alembic's environment, the same for the host and for every addon.
 
-``host.migrations`` hands over an open connection and the name of the version table; there is no ini file.
+``host.core.migrations`` hands over an open connection and the name of the version table; there is no ini
+file.
 """
 
 from __future__ import annotations

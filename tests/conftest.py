@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +15,17 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
+from flask import Flask
 from pymysql.constants import CLIENT
+from sqlalchemy import event
 from werkzeug.routing import Rule
 
-from host import counters, db, migrations, secrets
-from host.accounts import passwords
-from host.delivery import gate
+from host import counters
+from host.core import db, migrations, secrets
+from host.queue import send_limiter
 from host.sdk import settings
+from host.users import passwords
+from tests.helpers import Browser, LiveServer, browser, build_app, serving
 
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/"
 MARIADB = "mariadb+pymysql://root@127.0.0.1:3306/"
@@ -46,7 +52,7 @@ CHROMIUM_FLAGS = [
 
 SERVERS = {"postgresql", "mariadb"}
 ABOVE_STORAGE = ("tests/api/", "tests/channels/", "tests/email/", "tests/instagram/", "tests/media/")
-LONG = ("tests/platform/", "tests/inbox/test_browser.py", "tests/browser/", "tests/whole/")
+LONG = ("tests/addons/", "tests/inbox/test_browser.py", "tests/browser/", "tests/whole/")
 
 
 def _turn(item: pytest.Item) -> int:
@@ -72,7 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _passwords_are_hashed_quickly() -> Iterator[PasswordHasher]:
-    """Nobody's password is at stake in a test; ``tests/accounts/test_passwords.py`` takes the real one."""
+    """Nobody's password is at stake in a test; ``tests/users/test_passwords.py`` takes the real one."""
     real, passwords._hasher = passwords._hasher, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     yield real
     passwords._hasher = real
@@ -80,23 +86,29 @@ def _passwords_are_hashed_quickly() -> Iterator[PasswordHasher]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _what_is_made_anew_for_each_test_is_made_once() -> Iterator[None]:
-    """Keep what every new application and connection would make again: two fifths of a test's time.
+    """Keep what every new application and connection would make again.
 
-    The functions werkzeug compiles for the addresses of routes depend on the rule alone, and the authorities
-    PyMySQL reads for each connection are the same.
+    What werkzeug makes of the address of a route depends on the rule and the converters alone, and the
+    authorities PyMySQL reads for each connection are the same.
     """
-    builders: dict[object, Any] = {}
-    compile_builder = Rule._compile_builder
+    compiled: dict[object, dict[str, Any]] = {}
+    compile_rule = Rule.compile
     contexts: dict[object, Any] = {}
     create_context = pymysql.connections.Connection._create_ssl_ctx
 
-    def builder(rule: Rule, append_unknown: bool = True) -> Any:
+    def compiled_once(rule: Rule) -> None:
         if rule.defaults:
-            return compile_builder(rule, append_unknown)
-        key = (rule.rule, rule.subdomain, rule.host, append_unknown)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
+            compile_rule(rule)
+            return
+        key = (rule.rule, rule.subdomain, rule.host, rule.merge_slashes, *rule.map.converters.values())
+        if key not in compiled:
+            compile_rule(rule)
+            parts = {name: vars(rule)[name] for name in ("_parts", "_trace", "_converters", "arguments")}
+            builders = {name: vars(rule)[name].__func__ for name in ("_build", "_build_unknown")}
+            compiled[key] = parts | builders
+        for name, made in compiled[key].items():
+            vars(rule)[name] = made.__get__(rule, None) if name.startswith("_build") else made
+        rule.arguments = set(rule.arguments)
 
     def context(connection: Any, options: Any) -> Any:
         key = repr(options)
@@ -105,9 +117,16 @@ def _what_is_made_anew_for_each_test_is_made_once() -> Iterator[None]:
         return contexts[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", builder)
+        patch.setattr(Rule, "compile", compiled_once)
         patch.setattr(pymysql.connections.Connection, "_create_ssl_ctx", context)
         yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what is here for the whole run: modules and tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def _answers(server: str) -> bool:
@@ -167,10 +186,33 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
+_statements: dict[str, tuple[sa.Dialect, Any]] = {}
+
+
+def _compiled_once(engine: sa.Engine) -> None:
+    """Let *engine* share the statements that engines before it compiled: their databases are of one kind."""
+    kind = engine.dialect.name
+    if kind in {"mysql", "mariadb"}:
+        return  # its dialect knows the name of its database, which is another for each test
+    if kind not in _statements:
+        with engine.connect():  # has the dialect learn about its server
+            _statements[kind] = engine.dialect, sa.util.LRUCache(4000)
+    engine.dialect, engine._compiled_cache = _statements[kind]
+
+
+def _unsynced(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
 def _use(url: str) -> Iterator[db.Database]:
     database = db.connect(url)
+    for engine in {database.read_engine, database.write_engine}:
+        _compiled_once(engine)
+        if database.is_sqlite:
+            # No test here outlives a power cut; tests/core/test_database.py holds engines to FULL.
+            event.listen(engine, "connect", _unsynced)
     counters.reset()
-    gate.reset()
+    send_limiter.use("memory://")
     secrets.use(secrets.Keyring(KEYS))
     settings.provide("", {"public_url": "http://127.0.0.1:8080"})
     try:
@@ -185,6 +227,34 @@ def database(migrated_file: Path, data: Path) -> Iterator[db.Database]:
     path = data / "lobby.sqlite3"
     shutil.copy(migrated_file, path)
     yield from _use(f"sqlite:///{path}")
+
+
+@pytest.fixture
+def app(database: db.Database, data: Path) -> Flask:
+    """The app of a desk reached over plain http, without addons, on a migrated database."""
+    return build_app(data)
+
+
+@pytest.fixture
+def client(app: Flask) -> Browser:
+    """A browser nobody is signed in with. Unlike pytest-flask's, it lets each request and its session end."""
+    return browser(app)
+
+
+@pytest.fixture
+def live_server(app: Flask) -> Iterator[LiveServer]:
+    """The app over a real socket, in this process: no connection of SQLite survives pytest-flask's fork."""
+    with serving(app) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _push_request_context() -> None:
+    """Keep pytest-flask from pushing a request around the whole test.
+
+    Two requests of a test would share ``flask.g`` and one app context, and the session of a request would
+    never end.
+    """
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])

@@ -1,37 +1,45 @@
 """Building blocks for tests of pages: an app with a small generation, people, workspaces, signed-in clients.
 
-Use with the ``database`` or ``any_database`` fixture::
+Use with the fixtures ``app``, ``client`` and ``live_server`` of :mod:`tests.conftest`::
 
-    def test_owner_sees_the_page(database, data):
-        app = build_app(data)
+    def test_owner_sees_the_page(app):
         workspace = make_workspace()
         owner = make_user(workspace=workspace, role=Role.OWNER)
         browser = client_for(app, owner)
         assert browser.get(f"/w/{workspace}/settings/team").status_code == 200
         browser.post_form(f"/w/{workspace}/settings/general", name="Shop")
 
-Do not name a fixture ``app``: a pytest plugin would push a request context around the whole test.
+A desk with addons, with other settings or on every kind of database is made with :func:`build_app`.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
 
-from host import clock, config, db
-from host.accounts import members, passwords, sessions, users, workspaces
-from host.accounts.models import Role, User
-from host.app import create_app
+from host.addons.running.contributions import BLUEPRINTS, Kind
 from host.channels.directory import Directory
+from host.core import clock, config, db
+from host.models.users import Role, User
+from host.process.app import create_app
+from host.users import members, passwords, sessions, users, workspaces
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://127.0.0.1:8080"
@@ -45,7 +53,7 @@ class StandInGeneration:
     def __init__(self, **given: Any) -> None:
         self.number = 1
         self.directory: Any = Directory((), ())
-        self.blueprints: tuple[Any, ...] = ()
+        self.blueprints: tuple[tuple[str, Any], ...] = ()
         self.template_folders: Mapping[str, Path] = {}
         self.static_folders: Mapping[str, Path] = {}
         self.public_paths: frozenset[str] = frozenset()
@@ -55,6 +63,9 @@ class StandInGeneration:
         self.manifests: Mapping[str, Any] = defaultdict(lambda: SimpleNamespace(version="1.0.0"))
         for name, value in given.items():
             setattr(self, name, value)
+
+    def each(self, kind: Kind[Any]) -> list[tuple[str, Any]]:
+        return list(self.blueprints) if kind is BLUEPRINTS else []
 
 
 def make_config(data: Path, **environment: str) -> config.Config:
@@ -159,6 +170,39 @@ def client_for(app: Flask, user: User, *, remote: str = "127.0.0.1") -> Browser:
         session.permanent = True
         session["login"] = token
     return client
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """Where an app listens: on a free port of this machine."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+    def url(self, path: str = "") -> str:
+        """Return the whole address of *path*."""
+        return f"http://{self.host}:{self.port}{path}"
+
+
+@contextmanager
+def serving(app: WSGIApplication) -> Iterator[LiveServer]:
+    """Serve *app* over a real socket, with a thread for each request."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield LiveServer(server.server_port)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def read_first(app: Flask) -> None:
+    """Have every request of *app* read through its session before anything else, as a page may."""
+    app.before_request_funcs.setdefault(None, []).insert(
+        0, lambda: db.db.session.execute(sa.select(User.id)).first() and None
+    )
 
 
 def now_text() -> str:

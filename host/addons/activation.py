@@ -1,4 +1,4 @@
-"""Bringing a release up: the steps that have to succeed before it serves, and what if one does not."""
+"""Activate a release of an addon: the steps that must succeed before it serves, and the way back."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask_babel import gettext as _
 
-from host import clock, db, migrations
-from host.addons import generation, migrating, plan, probe, records, selftest, store, trust
-from host.addons.failures import AddonError, last_lines
-from host.addons.generation import Generation
-from host.addons.manifest import fit_problems
-from host.addons.migrating import MigrationError
-from host.addons.models import AddonState
-from host.addons.records import Actor, Before, Outcome, Skipped, Step
-from host.addons.store import Release
-from host.config import Config
+from host.addons import records
+from host.addons.migrating import plan, runner
+from host.addons.migrating.runner import MigrationError
+from host.addons.package import store, trust
+from host.addons.package.failures import AddonError, Skipped, last_lines
+from host.addons.package.manifest import fit_problems
+from host.addons.package.store import Release
+from host.addons.records import Actor, Before, Outcome, Step
+from host.addons.running import contributions, generation, probe, selftest
+from host.addons.running.generation import Generation, Host
+from host.core import clock, db, migrations
+from host.core.config import Config
+from host.models.addons import AddonState
 from host.sdk.i18n import noop
-
-if TYPE_CHECKING:
-    from host.serving import HostApplication
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,7 @@ def run_step(outcome: Outcome, name: str, do: Callable[[], str | None]) -> None:
         step.ms = round((time.perf_counter() - started) * 1000)
 
 
-def bring_up(
-    config: Config, release: Release, outcome: Outcome, host: HostApplication | None, actor: Actor
-) -> None:
+def bring_up(config: Config, release: Release, outcome: Outcome, host: Host | None, actor: Actor) -> None:
     """Run every step for *release*; at the end it is active, or everything is as it was and says why."""
     before = records.before(release.slug)
     failed_state = AddonState.INACTIVE
@@ -88,7 +86,7 @@ def _steps(
     config: Config,
     release: Release,
     outcome: Outcome,
-    host: HostApplication | None,
+    host: Host | None,
     actor: Actor,
     before: Before,
 ) -> None:
@@ -105,7 +103,8 @@ def _steps(
 
     def tried() -> Any:
         seen = probe.run(folder[0], release.manifest)
-        return _("It brings: %(what)s", what=", ".join((*seen.channels, *seen.webhooks)) or "–")
+        brought = (*seen.names(contributions.CHANNELS), *seen.names(contributions.WEBHOOKS))
+        return _("It brings: %(what)s", what=", ".join(brought) or "–")
 
     run_step(outcome, _("Check the files"), files)
     run_step(outcome, _("Try the code in a process of its own"), tried)
@@ -114,7 +113,7 @@ def _steps(
         run_step(outcome, name, do)
 
     try:
-        migrating.run(config, release.manifest, folder[0], around)
+        runner.run(config, release.manifest, folder[0], around)
     except plan.PlanError as error:
         outcome.steps.append(Step(_("Migrations"), "failed", 0, str(error)))
         raise MigrationError(str(error), "", "") from error
@@ -137,7 +136,7 @@ def _steps(
             if path.startswith(prefix)
         )
 
-    run_step(outcome, _("Build the next generation"), build)
+    run_step(outcome, _("Build the desk with it"), build)
 
     def switch() -> None:
         db.write(records.activated, release, outcome, actor, clock.now(), webhooks)
@@ -157,9 +156,7 @@ def _steps(
     db.write(records.keep_steps, release.slug, outcome)
 
 
-def _undo(
-    outcome: Outcome, host: HostApplication | None, actor: Actor, release: Release, before: Before
-) -> None:
+def _undo(outcome: Outcome, host: Host | None, actor: Actor, release: Release, before: Before) -> None:
     """Take the switch back: what ran before runs again; where nothing did, the addon is off."""
 
     def back() -> None:
@@ -173,17 +170,17 @@ def _undo(
         run_step(outcome, _("Switch it off again"), back)
 
 
-def _live(config: Config, release: Release, host: HostApplication | None) -> Generation:
+def _live(config: Config, release: Release, host: Host | None) -> Generation:
     return _trial(config, release, None) if host is None else host.generation()
 
 
-def _trial(config: Config, release: Release, host: HostApplication | None) -> Generation:
+def _trial(config: Config, release: Release, host: Host | None) -> Generation:
     if host is None:
-        return generation.build(config, None, create_app=None, replace={release.slug: release})
+        return generation.build(config, create_app=None, replace={release.slug: release})
     return host.try_build({release.slug: release})
 
 
-def tell(config: Config, release: Release, host: HostApplication | None, hook: str) -> None:
+def tell(config: Config, release: Release, host: Host | None, hook: str) -> None:
     """Call the hook of exactly this addon; whatever it raises is logged and changes nothing."""
     try:
         if host is not None:

@@ -1,4 +1,4 @@
-"""How each channel fared in the last day: what came, what went out, what failed, hour by hour.
+"""Count the messages of each channel in the last day: received, sent, failed, hour by hour.
 
 Two queries, however many addons and channels there are. Each reads the newest rows by their primary key and
 stops at :data:`MOST`: a desk that gets more in a day says so instead of reading for seconds.
@@ -13,11 +13,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels.models import ChannelAccount
-from host.delivery.models import EventState, InboundEvent, OutboxEntry
-from host.delivery.spool import BEGINNING, request_id
-from host.inbox.models import DeliveryState, Message
+from host.core import clock, db
+from host.models.channels import ChannelAccount
+from host.models.inbox import DeliveryState, Message
+from host.models.queue import EventState, InboundEvent, OutboxEntry
+from host.queue.spool import BEGINNING, request_id
 
 HOURS = 24
 MOST = 10_000
@@ -83,7 +83,7 @@ def of_last_day() -> dict[str, Health]:
     return found
 
 
-def of(channels: Sequence[str], by_channel: Mapping[str, Health]) -> Health:
+def of_channels(channels: Sequence[str], by_channel: Mapping[str, Health]) -> Health:
     """Return the health of *channels* together."""
     return sum((by_channel[one] for one in channels if one in by_channel), Health())
 

@@ -1,8 +1,7 @@
-"""The admin's page of hooks: who implements each, how often it is called, how long it takes, how it fails."""
+"""The admin's page of hooks: the addons that implement each, its calls, their times and faults."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,41 +9,15 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
-from host import navigation
-from host.addons import calls as counted
-from host.addons.generation import Generation
-from host.addons.watch import Key, Series
-from host.addons.watching import METHODS
-from host.sdk import hookspecs
-from host.web import admin_required, generation
+from host.addons.metrics import across_processes as counted
+from host.addons.metrics.in_process import Key, Series
+from host.addons.running import contributions
+from host.addons.running.generation import Generation, current_generation
+from host.web import navigation
+from host.web.request_helpers import admin_required
 
 bp = Blueprint("hooks", __name__)
-navigation.add_admin("hooks.index", _l("Hooks"), order=20)
-
-ABOUT = {
-    "register_channels": _l("The channels the addon brings."),
-    "register_settings_cards": _l("How accounts of its channels are connected."),
-    "register_webhook_routes": _l("The public addresses providers post to."),
-    "register_receivers": _l("What listens by itself, instead of waiting for requests."),
-    "register_migrations": _l("Where the migrations of its tables are."),
-    "register_admin_pages": _l("The page behind the Settings button of its card."),
-    "register_blueprints": _l("Pages of its own."),
-    "register_jobs": _l("Periodic work, such as renewing tokens."),
-    "addon_activated": _l("Told once, after it was switched on."),
-    "addon_deactivated": _l("Told once, after it was switched off."),
-}
-"""What each hook is for, in the reader's language."""
-
-_HANDED_OVER = {
-    **dict.fromkeys(METHODS, "register_channels"),
-    **dict.fromkeys(("connect", "disconnect", "card status", "action"), "register_settings_cards"),
-    **dict.fromkeys(("authenticate", "verify"), "register_webhook_routes"),
-    "receiver": "register_receivers",
-    "admin page": "register_admin_pages",
-    "page": "register_blueprints",
-    "job": "register_jobs",
-}
-"""What a function is counted under -> the hook it was handed over by."""
+navigation.add_admin("hooks.index", _l("Addon calls"), order=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +48,6 @@ class Hook:
     calls: tuple[Calls, ...]
 
 
-def hook_of(what: str) -> str:
-    """Return the hook that what is counted as *what* belongs to."""
-    return _HANDED_OVER.get(what) or _HANDED_OVER.get(what.partition(" ")[0], what)
-
-
 def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
     """Return every hook, in the order they are declared, with what was *seen* of it.
 
@@ -88,11 +56,9 @@ def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
     called: dict[str, list[Calls]] = {}
     for (slug, release, what), series in seen.items():
         if slug not in running.manifests or running.manifests[slug].version == release:
-            called.setdefault(hook_of(what), []).append(Calls(slug, release, what, series))
+            called.setdefault(contributions.hook_of(what), []).append(Calls(slug, release, what, series))
     found = []
-    for name, spec in inspect.getmembers(hookspecs, inspect.isfunction):
-        if not hasattr(spec, f"{hookspecs.PROJECT}_spec"):
-            continue
+    for name, about in contributions.ABOUT.items():
         implementing = {impl.plugin_name for impl in getattr(running.plugins.hook, name).get_hookimpls()}
         addons = tuple(
             (slug, manifest.name)
@@ -102,14 +68,13 @@ def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
         calls = sorted(
             called.get(name, ()), key=lambda one: (one.what != name, one.what, one.slug, one.release)
         )
-        found.append(Hook(name, str(ABOUT[name]), addons, tuple(calls)))
-    order = list(vars(hookspecs))
-    return sorted(found, key=lambda hook: order.index(hook.name))
+        found.append(Hook(name, str(about), addons, tuple(calls)))
+    return found
 
 
 @bp.get("/admin/hooks")
 @admin_required
 def index() -> ResponseReturnValue:
     """Show every hook with its implementations, their times and their last error."""
-    since, seen = counted.everywhere()
-    return render_template("addons/hooks.html", hooks=hooks(generation(), seen), since=since)
+    since, seen = counted.all_calls()
+    return render_template("addons/hooks.html", hooks=hooks(current_generation(), seen), since=since)

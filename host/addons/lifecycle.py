@@ -1,4 +1,4 @@
-"""Installing, activating and deactivating addons. A step that fails leaves everything as it was."""
+"""Install, activate and deactivate addons. A step that fails leaves everything as it was."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
 import host as host_package
-from host import clock, db, migrations
-from host.addons import migrating, records, reports, store
+from host.addons import records, reports
 from host.addons.activation import bring_up
-from host.addons.failures import AddonError
-from host.addons.manifest import fit_problems
-from host.addons.models import Addon, AddonRelease, AddonState, Operation
-from host.addons.operations import BusyError, operation
+from host.addons.migrating import runner
+from host.addons.operation_lock import BusyError, operation
+from host.addons.package import store
+from host.addons.package.failures import AddonError
+from host.addons.package.manifest import fit_problems
+from host.addons.package.store import Release
 from host.addons.records import COMMAND_LINE, Actor, Card, Outcome, Step, installed
-from host.addons.store import Release
-from host.config import Config
-from host.filelock import is_served
+from host.addons.running.generation import Host
+from host.core import clock, db, migrations
+from host.core.config import Config
+from host.core.filelock import is_served
+from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.sdk.i18n import noop
-
-if TYPE_CHECKING:
-    from host.serving import HostApplication
 
 __all__ = [
     "Actor",
@@ -79,7 +78,7 @@ def install(
     config: Config,
     release_id: int,
     *,
-    host: HostApplication | None = None,
+    host: Host | None = None,
     actor: Actor = COMMAND_LINE,
     downgrade: bool = False,
     takeover: bool = False,
@@ -118,9 +117,7 @@ def install(
 # Activating
 
 
-def activate(
-    config: Config, slug: str, *, host: HostApplication | None = None, actor: Actor = COMMAND_LINE
-) -> Outcome:
+def activate(config: Config, slug: str, *, host: Host | None = None, actor: Actor = COMMAND_LINE) -> Outcome:
     """Switch the addon *slug* on: try its code in a process of its own, migrate, build, swap.
 
     The generation that runs is touched by the last step only. Pass *host* where one serves in this process:
@@ -152,7 +149,7 @@ def roll_back(
     slug: str,
     *,
     to: str = "",
-    host: HostApplication | None = None,
+    host: Host | None = None,
     actor: Actor = COMMAND_LINE,
 ) -> Outcome:
     """Have the release before the installed one run again, by the same steps as an update.
@@ -237,9 +234,7 @@ def retry_quarantined(config: Config) -> list[str]:
 # Deactivating
 
 
-def deactivate(
-    config: Config, slug: str, *, host: HostApplication | None = None, actor: Actor = COMMAND_LINE
-) -> None:
+def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Actor = COMMAND_LINE) -> None:
     """Switch the addon *slug* off. Its tables, accounts and conversations stay.
 
     Runs none of the addon's code before it is off, so it works for one that breaks the desk.
@@ -265,7 +260,7 @@ def deactivate(
 def recover(config: Config) -> list[str]:
     """Settle addons whose activation died with its process; return their slugs.
 
-    An addon counts as being activated only while somebody holds the installation's lock. Nothing of an
+    An addon counts as being activated only while a process holds the installation's lock. Nothing of an
     interrupted activation was switched on; its migrations go on where they stopped when it is tried again.
     """
     with _if_idle(config) as idle:
@@ -310,5 +305,5 @@ def migrate_everything(config: Config) -> list[str]:
         def around(name: str, do: Callable[[], str | None], slug: str = card.slug) -> None:
             lines.append(f"{slug}: {name}. {do() or ''}".rstrip())
 
-        migrating.run(config, release.manifest, folder, around)
+        runner.run(config, release.manifest, folder, around)
     return lines

@@ -1,4 +1,4 @@
-"""What the admin's list shows of each addon: its state in plain words, and what it is used for."""
+"""The admin's list of addons: the state of each in plain words, its buttons, its accounts and faults."""
 
 from __future__ import annotations
 
@@ -12,19 +12,71 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 import host as host_package
-from host import clock, db
-from host.addons import calls, health, keys, parking, trust
-from host.addons.generation import Generation
+from host.addons import health
 from host.addons.health import Health
-from host.addons.manifest import Manifest
-from host.addons.models import AddonState
+from host.addons.metrics import across_processes
+from host.addons.metrics.in_process import Key, Series
+from host.addons.package import keys, trust
+from host.addons.package.manifest import Manifest
+from host.addons.package.store import Release
+from host.addons.package.trust import Standing
 from host.addons.records import Card, installed
-from host.addons.states import OPERATIONS, STATES
-from host.addons.store import Release
-from host.addons.trust import Standing
-from host.addons.watch import Key, Series
-from host.channels.models import AccountState, ChannelAccount
-from host.config import Config
+from host.addons.running import held_webhooks
+from host.addons.running.generation import Generation
+from host.core import clock, db
+from host.core.config import Config
+from host.models.addons import AddonState, Operation
+from host.models.channels import AccountState, ChannelAccount
+
+
+@dataclass(frozen=True, slots=True)
+class StateDisplay:
+    """How a state looks, and its button.
+
+    :param tone: of the chip: empty, ``good``, ``warn`` or ``bad``.
+    :param recoverable: whether the button can bring the addon (back) up by itself; otherwise something
+        outside it has to change first, which *otherwise* says.
+    :param button: what the button that goes on says; empty where there is nothing to press but to wait.
+    """
+
+    label: object
+    tone: str
+    icon: str
+    recoverable: bool
+    button: object
+    otherwise: object = ""
+
+
+STATES: dict[AddonState, StateDisplay] = {
+    AddonState.INACTIVE: StateDisplay(_l("Inactive"), "", "", True, _l("Activate")),
+    AddonState.ACTIVATING: StateDisplay(_l("Activating"), "warn", "wait", True, ""),
+    AddonState.ACTIVE: StateDisplay(_l("Active"), "good", "check", True, _l("Deactivate")),
+    AddonState.MIGRATION_FAILED: StateDisplay(_l("Migration failed"), "bad", "alert", True, _l("Try again")),
+    AddonState.QUARANTINED: StateDisplay(_l("Quarantined"), "bad", "ban", True, _l("Try again")),
+    AddonState.MODIFIED: StateDisplay(_l("Modified"), "bad", "alert", True, _l("Restore the files")),
+    AddonState.INCOMPATIBLE: StateDisplay(
+        _l("Incompatible"),
+        "bad",
+        "alert",
+        False,
+        _l("Try again"),
+        _l("Upload a release that fits this Lobby, or roll back."),
+    ),
+    AddonState.UNTRUSTED: StateDisplay(
+        _l("Not trusted"),
+        "bad",
+        "shield",
+        False,
+        _l("Try again"),
+        _l("Trust its publisher's key, or upload a release signed with one you trust."),
+    ),
+}
+
+OPERATIONS: dict[Operation, object] = {
+    Operation.UPDATING: _l("Updating"),
+    Operation.ROLLING_BACK: _l("Rolling back"),
+    Operation.REMOVING: _l("Removing"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +132,7 @@ class Shown:
     stopping: str
     """The question before it is switched off: what stops, what stays."""
     requests_waiting: int
-    """Webhook requests that were kept and nobody has decided on yet."""
+    """Held webhook requests the addon has not decided on yet."""
     has_page: bool
     is_set_elsewhere: bool
     """Whether it runs and there is no page of its settings: only the cards accounts are connected with."""
@@ -93,16 +145,16 @@ class Shown:
 def cards(config: Config, generation: Generation) -> list[Shown]:
     """Return every installed addon as it stands in *generation*, by name."""
     found = installed()
-    trusted, waiting, uses, day = trust.load(config), parking.counts(), _uses(), health.of_last_day()
-    _since, seen = calls.everywhere()
+    trusted, waiting, uses, day = trust.load(config), held_webhooks.counts(), _uses(), health.of_last_day()
+    _since, seen = across_processes.all_calls()
     return [
         _shown(
             card,
             generation,
             _together([uses[one] for one in card.manifest.channels if one in uses]),
-            health.of(card.manifest.channels, day),
+            health.of_channels(card.manifest.channels, day),
             _last_fault(card, seen),
-            trust.of(config, card.release, trust=trusted),
+            trust.standing_of(config, card.release, trust=trusted),
             waiting.get(card.slug, 0),
         )
         for card in found

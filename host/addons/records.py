@@ -1,4 +1,4 @@
-"""The rows of installed addons: what an operation writes, and what the admin's list reads."""
+"""Read and write the rows of installed addons, for operations and for the admin's list."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host import counters, db
-from host.accounts import audit as journal
-from host.addons import parking, publishers
-from host.addons.failures import AddonError
-from host.addons.manifest import Manifest
-from host.addons.models import Addon, AddonRelease, AddonState, Operation
-from host.addons.store import Release, as_release
+from host import counters
+from host.addons.package import trust
+from host.addons.package.failures import AddonError
+from host.addons.package.manifest import Manifest
+from host.addons.package.store import Release, as_release
+from host.addons.running import held_webhooks
+from host.core import db
 from host.live.publish import EVERYBODY, publish
+from host.models.addons import Addon, AddonRelease, AddonState, Operation
+from host.users import audit as journal
 
 OPERATION = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does it, for the audit journal; nobody in particular on the command line."""
+    """The user behind an operation, for the audit journal; no user on the command line."""
 
     user_id: int | None = None
     remote: str = ""
@@ -39,12 +41,6 @@ class Actor:
 
 
 COMMAND_LINE = Actor()
-
-
-class Skipped(str):
-    """What a step returns that was not taken: the reason."""
-
-    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -159,7 +155,7 @@ def starting(session: Session, release: Release, actor: Actor, current: Release 
 
 def put(session: Session, release: Release, actor: Actor, now: datetime) -> None:
     actor.record(session, "addon.installed", release)
-    publishers.note(session, release)
+    trust.record_publisher(session, release)
     row = session.get(Addon, release.slug)
     if row is None:
         session.add(
@@ -196,7 +192,7 @@ def mark(session: Session, release: Release, actor: Actor, now: datetime) -> Non
 
 
 def begin(session: Session, slug: str, what: Operation, now: datetime) -> None:
-    """Show everybody that *what* is being done to an addon that goes on meanwhile."""
+    """Publish that the operation *what* has begun on an addon that keeps running."""
     row = session.get_one(Addon, slug)
     row.operation, row.operation_until = what, now + OPERATION
     publish(session, EVERYBODY, "addons", {})
@@ -220,7 +216,7 @@ def activated(
 ) -> None:
     """Have *release* run. *webhooks* are its addresses: ``path`` below its own, ``max_body``."""
     actor.record(session, "addon.activated", release)
-    publishers.note(session, release)
+    trust.record_publisher(session, release)
     row = session.get_one(Addon, release.slug)
     row.wanted = True
     row.webhooks = [dict(one) for one in webhooks]
@@ -280,7 +276,7 @@ def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> Non
     actor.record(session, "addon.deactivated", slug)
     row.state = AddonState.INACTIVE
     row.wanted = False
-    parking.forget(session, slug)
+    held_webhooks.delete_of(session, slug)
     row.error = None
     row.operation_until = None
     row.updated_at = now
@@ -340,3 +336,22 @@ def retried(session: Session, slug: str, now: datetime) -> None:
     row.updated_at = now
     counters.bump(session, counters.GENERATION)
     publish(session, EVERYBODY, "addons", {})
+
+
+def switch_off(slug: str) -> None:
+    """Switch the addon *slug* off, whatever state it is in: one row, no lock, no code or file of the addon.
+
+    For when nothing else works. Its data stays.
+
+    :raises AddonError: if no such addon is installed.
+    """
+
+    def use_case(session: Session) -> None:
+        row = session.get(Addon, slug)
+        if row is None:
+            raise AddonError(f"No addon {slug} is installed.")
+        row.state, row.wanted, row.operation = AddonState.INACTIVE, False, None
+        counters.bump(session, counters.GENERATION)
+        journal.record(session, "addon.disabled_offline", slug, user_id=None)
+
+    db.write(use_case)

@@ -1,4 +1,4 @@
-"""What is in an uploaded zip, and whether it may be installed. Nothing of the addon runs here."""
+"""Report what an uploaded zip holds and whether it may be installed. No code of the addon runs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.addons import checking, plan, publishers, store, trust
-from host.addons.archive import Archive, ArchiveError
-from host.addons.generation import BUILTIN
-from host.addons.manifest import ManifestError, fit_problems, version_key
-from host.addons.models import Addon, AddonRelease, AddonState
-from host.addons.operations import operation
-from host.addons.plan import PlannedRevision
-from host.addons.publishers import Publisher
-from host.addons.store import Release
-from host.addons.trust import Standing
-from host.config import Config
-from host.migrations import addon_version_table
+from host.addons.migrating import plan
+from host.addons.migrating.plan import PlannedRevision
+from host.addons.operation_lock import operation
+from host.addons.package import checking, store, trust
+from host.addons.package.archive import Archive, ArchiveError
+from host.addons.package.manifest import ManifestError, fit_problems, version_key
+from host.addons.package.store import Release
+from host.addons.package.trust import Publisher, Standing
+from host.addons.running.generation import BUILTIN
+from host.core import clock, db
+from host.core.config import Config
+from host.core.migrations import addon_version_table
+from host.models.addons import Addon, AddonRelease, AddonState
 
 KEEP_UPLOADS = timedelta(days=1)
 
@@ -121,9 +121,9 @@ def report(config: Config, release_id: int) -> Report:
         installed = session.get(AddonRelease, addon.release_id) if addon is not None else None
         current = store.as_release(installed) if installed is not None else None
         running = addon is not None and (addon.wanted or addon.state == AddonState.ACTIVE)
-        publisher = publishers.find(session, release.slug)
+        publisher = trust.publisher_of(session, release.slug)
     problems = fit_problems(release.manifest)
-    signature = trust.of(config, release)
+    signature = trust.standing_of(config, release)
     if signature.blocks:
         problems.append(signature.sentence)
     relation = _relation(release, current)
@@ -134,7 +134,7 @@ def report(config: Config, release_id: int) -> Report:
         )
     steps: list[PlannedRevision] = []
     try:
-        steps = plan.read(store.materialise(config.data, release), release.slug)
+        steps = plan.revisions(store.materialise(config.data, release), release.slug)
     except plan.PlanError as error:
         problems.append(str(error))
     other = config.signatures != "off" and publisher is not None and publisher.is_another(release)
@@ -165,7 +165,7 @@ def _relation(release: Release, current: Release | None) -> Relation:
 
 
 def discard(release_id: int) -> None:
-    """Delete an upload nobody installed."""
+    """Delete an upload that was not installed."""
 
     def use_case(session: Session) -> None:
         used = session.scalar(

@@ -1,4 +1,4 @@
-"""Taking an addon away: its data kept, handed over first, or removed for good.
+"""Remove an addon: keep its data, export it first, or delete it for good.
 
 None of the addon's code runs here: what has to go may be the very thing that is broken.
 """
@@ -19,20 +19,23 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host import clock, db, migrations
-from host.accounts.models import InstallationValue
-from host.addons import parking, records, store
-from host.addons.failures import AddonError
-from host.addons.manifest import from_dict
-from host.addons.models import Addon, AddonPublisher, AddonRelease, AddonState, Operation
-from host.addons.operations import operation
+from host.addons import records
+from host.addons.operation_lock import operation
+from host.addons.package import store
+from host.addons.package.failures import AddonError
+from host.addons.package.manifest import from_dict
 from host.addons.records import COMMAND_LINE, Actor
+from host.addons.running import held_webhooks
 from host.channels.accounts import disconnect_account
-from host.channels.models import AccountState, ChannelAccount
-from host.config import Config
-from host.delivery import outbox, parked
-from host.inbox.models import Conversation
-from host.migrations import addon_version_table
+from host.core import clock, db, migrations
+from host.core.config import Config
+from host.core.migrations import addon_version_table
+from host.delivery import waiting
+from host.models.addons import Addon, AddonPublisher, AddonRelease, AddonState, Operation
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Conversation
+from host.models.users import InstallationValue
+from host.queue import outbox
 
 _IN_MEMORY = 8 * 1024 * 1024
 
@@ -75,7 +78,7 @@ def held(slug: str) -> Held:
             tuple(channels),
             session.scalar(connected) or 0,
             session.scalar(conversations) or 0,
-            parked.count_waiting(session, channels),
+            waiting.count_waiting(session, channels),
         )
 
 
@@ -220,9 +223,9 @@ def _drop(config: Config, slug: str, names: list[str]) -> None:
 
 def _purged(session: Session, slug: str, names: list[str], actor: Actor) -> None:
     actor.record(session, "addon.purged", slug, tables=", ".join(names)[:300])
-    parking.forget(session, slug)
+    held_webhooks.delete_of(session, slug)
     reason = _("The addon was removed before this was applied.")
-    parked.give_up(session, _channels(session, slug), str(reason))
+    waiting.give_up(session, _channels(session, slug), str(reason))
     publisher = session.get(AddonPublisher, slug)
     if publisher is not None:
         session.delete(publisher)

@@ -12,16 +12,19 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from host import clock, db, navigation
-from host.accounts.sudo import fresh_password
-from host.addons import archive, health, lifecycle, listing, reports, store, trust
+from host.addons import health, lifecycle, listing, reports
 from host.addons import uninstall as uninstalling
-from host.addons.failures import AddonError
 from host.addons.lifecycle import Actor, Card, Outcome
-from host.addons.models import AddonState
+from host.addons.package import archive, store, trust
+from host.addons.package.failures import AddonError
 from host.addons.reports import Report
-from host.errors import ForbiddenError, NotFoundError
-from host.web import (
+from host.addons.running.generation import current_generation, current_host
+from host.core import clock, db
+from host.core.errors import ForbiddenError, NotFoundError
+from host.models.addons import AddonState
+from host.users.pages.sudo import fresh_password
+from host.web import navigation
+from host.web.request_helpers import (
     admin_required,
     audit,
     body_limit,
@@ -30,8 +33,6 @@ from host.web import (
     current_user,
     flash_bad,
     flash_good,
-    generation,
-    services,
 )
 
 bp = Blueprint("addons", __name__)
@@ -48,9 +49,9 @@ def index() -> ResponseReturnValue:
 
 
 def _page(refused: Report | None = None, name: str = "") -> str:
-    shown = listing.cards(config(), generation())
+    shown = listing.cards(config(), current_generation())
     if any(one.card.state is AddonState.ACTIVATING for one in shown) and lifecycle.recover(config()):
-        shown = listing.cards(config(), generation())
+        shown = listing.cards(config(), current_generation())
     known = {one.card.slug for one in shown}
     return render_template(
         "addons/index.html",
@@ -63,7 +64,7 @@ def _page(refused: Report | None = None, name: str = "") -> str:
         most=health.MOST,
         counted=format_decimal,
         key_problems=trust.load(config()).problems,
-        builtin_failures={s: why for s, why in generation().failures.items() if s not in known},
+        builtin_failures={s: why for s, why in current_generation().failures.items() if s not in known},
     )
 
 
@@ -143,7 +144,7 @@ def install(release_id: int) -> ResponseReturnValue:
         outcome = lifecycle.install(
             config(),
             release_id,
-            host=services().host,
+            host=current_host(),
             actor=_actor(),
             downgrade=request.form.get("downgrade") == "1",
             takeover=request.form.get("takeover") == "1",
@@ -163,7 +164,7 @@ def install(release_id: int) -> ResponseReturnValue:
 @bp.post("/admin/addons/uploads/<int:release_id>/discard")
 @admin_required
 def discard(release_id: int) -> ResponseReturnValue:
-    """Throw an upload away that nobody installed."""
+    """Delete an upload that was not installed."""
     reports.discard(release_id)
     flash_good(_("The upload was thrown away; nothing was installed."))
     return redirect(url_for("addons.index"))
@@ -175,7 +176,7 @@ def activate(slug: str) -> ResponseReturnValue:
     """Run the addon's migrations and switch it on, then show every step."""
     _known(slug)
     try:
-        outcome = lifecycle.activate(config(), slug, host=services().host, actor=_actor())
+        outcome = lifecycle.activate(config(), slug, host=current_host(), actor=_actor())
     except AddonError as error:
         flash_bad(_(error.sentence))
     else:
@@ -192,7 +193,7 @@ def deactivate(slug: str) -> ResponseReturnValue:
     """Switch the addon off; all data stays."""
     _known(slug)
     try:
-        lifecycle.deactivate(config(), slug, host=services().host, actor=_actor())
+        lifecycle.deactivate(config(), slug, host=current_host(), actor=_actor())
     except AddonError as error:
         flash_bad(_(error.sentence))
     else:
@@ -207,7 +208,7 @@ def roll_back(slug: str) -> ResponseReturnValue:
     _known(slug)
     try:
         outcome = lifecycle.roll_back(
-            config(), slug, to=request.form.get("to", ""), host=services().host, actor=_actor()
+            config(), slug, to=request.form.get("to", ""), host=current_host(), actor=_actor()
         )
     except AddonError as error:
         flash_bad(_(error.sentence))
@@ -284,10 +285,10 @@ def remove(slug: str) -> ResponseReturnValue:
 @admin_required
 def settings(slug: str) -> ResponseReturnValue:
     """Show the page the addon itself brings."""
-    page = generation().admin_pages.get(slug)
+    page = current_generation().admin_pages.get(slug)
     if page is None:
         raise NotFoundError()
-    context = {"title": page.title, "manifest": generation().manifests[slug], **page.context()}
+    context = {"title": page.title, "manifest": current_generation().manifests[slug], **page.context()}
     return render_template(page.template, **context)
 
 

@@ -1,11 +1,11 @@
-"""What a channel can send, as the API tells it: the adapter's own declaration."""
+"""The capabilities of a channel, in the shapes of the API."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
 from host.api import shapes
-from host.api.declare import Wire
+from host.api.http.declare import Wire
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities
 from host.sdk.messages import MessageKind
 

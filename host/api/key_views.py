@@ -1,4 +1,4 @@
-"""Settings of a workspace: the keys of its API."""
+"""Settings page of a workspace: its API keys."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host import db, navigation
-from host.accounts.models import Role
-from host.accounts.users import clean_name
 from host.api import keys
 from host.api.keys import Scope
-from host.errors import LobbyError
-from host.web import audit, config, current_user, flash_good, workspace_view
+from host.core.db import db
+from host.core.errors import LobbyError
+from host.models.users import Role
+from host.users.users import clean_name
+from host.web import navigation
+from host.web.request_helpers import audit, config, current_user, flash_good, workspace_view
 
 bp = Blueprint("api_keys", __name__)
 
@@ -37,8 +38,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 def _page(
     workspace_id: int, *, token: str = "", problem: str = "", name: str = "", status: int = 200
 ) -> ResponseReturnValue:
-    with db.read() as session:
-        rows = keys.listing(session, workspace_id)
+    rows = keys.listing(db.session(), workspace_id)
     page = render_template(
         "api/keys.html",
         rows=rows,

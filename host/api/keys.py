@@ -1,4 +1,4 @@
-"""Keys programs use the API with. Each belongs to one workspace, has scopes, and can be revoked."""
+"""Keys of the API. Each belongs to one workspace, has scopes, and can be revoked."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host import clock
-from host.accounts.models import User
-from host.accounts.users import clean_name
-from host.api.models import ApiKey
-from host.errors import ConflictError, InvalidError, NotFoundError
+from host.core import clock
+from host.core.errors import ConflictError, InvalidError, NotFoundError
+from host.models.api import ApiKey
+from host.models.users import User
+from host.users.users import clean_name
 
 PREFIX = "lobby_"
 """What every key begins with, so that scanners for leaked credentials find one."""
@@ -101,7 +101,7 @@ def create(
     return token
 
 
-def find(session: Session, token: str) -> Caller | None:
+def find_key(session: Session, token: str) -> Caller | None:
     """Return the key *token*, revoked or not; None if there is no such one. One query."""
     if not _TOKEN.fullmatch(token):
         return None

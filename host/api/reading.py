@@ -1,4 +1,4 @@
-"""What a request says, checked against its declaration: nothing unknown, nothing twice, no other type."""
+"""Read the parameters and the body of a request, checked against the declaration of its route."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 from flask import Request
 from flask_babel import gettext as _
 
-from host.api.errors import BodyError, MediaTypeError, QueryError
-from host.errors import InvalidError
+from host.api.http.errors import BodyError, MediaTypeError, QueryError
+from host.core.errors import InvalidError
 from host.sdk import strictjson
 
 T = TypeVar("T", bound=msgspec.Struct)

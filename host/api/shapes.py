@@ -1,4 +1,7 @@
-"""What the API answers with. The document and the answers are both made of these."""
+"""Shapes of what the API answers; those of conversations stand with their routes.
+
+The API document and the answers are both made of them.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from host.accounts.models import Role
-from host.api.declare import Id, Wire
-from host.inbox.models import Actor
+from host.api.http.declare import Id, Wire
+from host.models.inbox import Actor
+from host.models.users import Role
 
 ExternalId = Annotated[
     str,
@@ -51,16 +54,6 @@ class Members(Wire, frozen=True):
     data: list[Member]
 
 
-class ContactRef(Wire, frozen=True):
-    """Whom a conversation is with."""
-
-    id: Id
-    name: str | None
-    username: str | None
-    external_id: ExternalId
-    external_id_name: Annotated[str, Meta(description="What the channel calls that id.")]
-
-
 class Identity(Wire, frozen=True):
     """A contact on one account of a channel."""
 
@@ -83,58 +76,6 @@ class Contact(Wire, frozen=True):
     email: str | None
     created_at: datetime
     identities: list[Identity]
-
-
-class Window(Wire, frozen=True):
-    """Whether the API may reply now."""
-
-    state: Annotated[
-        Literal["open", "people_only", "closed", "unavailable"],
-        Meta(
-            description="`people_only`: a person may, in the inbox; the API may not. `unavailable`: the "
-            "channel is not active, or the account is disconnected."
-        ),
-    ]
-    until: Annotated[datetime | None, Meta(description="When that ends; null: it does not.")]
-    sentence: Annotated[str, Meta(description="Why, where it is not open.")]
-
-
-class Last(Wire, frozen=True):
-    """The last message of a conversation, briefly."""
-
-    at: datetime
-    direction: str
-    kind: str
-    preview: str
-
-
-class Conversation(Wire, frozen=True):
-    """What one contact and the team say to each other on one account."""
-
-    id: Id
-    status: Literal["open", "closed"]
-    channel: str
-    account_id: Id
-    contact: ContactRef
-    subject: str | None
-    assignee: Person | None
-    unread_count: Annotated[int, Meta(description="Messages nobody of the team has looked at.")]
-    failed_count: Annotated[int, Meta(description="Messages of ours that failed.")]
-    last_message: Last
-    last_inbound_at: Annotated[
-        datetime | None,
-        Meta(description="The provider's time of the last message that opens a reply window."),
-    ]
-    reply_window: Window
-    created_at: datetime
-    closed_at: datetime | None
-
-
-class Conversations(Wire, frozen=True):
-    """A page of conversations, the one with the latest message first."""
-
-    data: list[Conversation]
-    next: Annotated[Cursor | None, Meta(description="For the next page; null: there is none.")]
 
 
 class Attachment(Wire, frozen=True):

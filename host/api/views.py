@@ -1,22 +1,32 @@
-"""The addresses of the API: every declared route, and the two pages about them."""
+"""Register every declared route of the API, and the two pages about them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 from flask import Blueprint, Response, g, render_template
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
-from host.api.call import answer
-from host.api.declare import Route
-from host.api.page import described
+from host.api.http.call import answer
+from host.api.http.declare import Route
 from host.api.routes import ROUTES
-from host.web import MAX_ID, body_limit, config, request_id
+from host.web.request_helpers import MAX_ID, body_limit, request_id
 
-bp = Blueprint("api", __name__)
+
+def _viewer() -> Path:
+    """Return the folder with Swagger UI's files; the package's own page would need an inline script."""
+    package = find_spec("flask_swagger_ui")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "dist"
+
+
+bp = Blueprint("api", __name__, static_folder=_viewer(), static_url_path="/api/docs/viewer")
 
 
 class _Id(BaseConverter):
@@ -57,4 +67,4 @@ def complete(response: Response) -> Response:
 @bp.get("/api/docs")
 def docs() -> ResponseReturnValue:
     """Show the description of the API to people."""
-    return render_template("api/docs.html", api=described(config().public_url))
+    return render_template("api/docs.html")

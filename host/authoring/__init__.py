@@ -1,1 +1,1 @@
-"""For whoever writes an addon: one to start from, a desk to try it on, a check at the end."""
+"""Tools for authors of addons: a starter, a trial desk, a check before release."""

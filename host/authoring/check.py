@@ -1,4 +1,4 @@
-"""Everything that has to hold before an addon is given away, one finding at a time, in plain sentences."""
+"""Check an addon before it is given away; each step yields a finding in plain sentences."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from xml.etree import ElementTree
 
 from flask_babel import gettext as _
 
-from host.addons import archive, checking, imports, manifest, probe
-from host.addons.archive import ArchiveError
-from host.addons.build import build_addon
-from host.addons.failures import AddonError
-from host.addons.manifest import Manifest
+from host.addons.package import archive, checking, imports, manifest
+from host.addons.package.archive import ArchiveError
+from host.addons.package.build import build_addon
+from host.addons.package.failures import AddonError
+from host.addons.package.manifest import Manifest
+from host.addons.running import probe
+from host.addons.running.contributions import KINDS
 from host.authoring import trial_migrations
 from host.authoring.deprecations import uses
 from host.sdk.i18n import noop
@@ -71,7 +73,7 @@ def check(folder: Path, *, tests: Path | None = None, database_url: str = "") ->
     """
     folder = folder.resolve()
     try:
-        found = manifest.read(folder)
+        found = manifest.read_manifest(folder)
         problems = manifest.fit_problems(found)
     except manifest.ManifestError as error:
         yield Finding("addon.toml", False, tuple(f"{problem}." for problem in error.problems))
@@ -147,12 +149,11 @@ def _code(found: Manifest, folder: Path) -> Finding:
         seen = probe.run(folder, found)
     except AddonError as error:
         return Finding("code", False, tuple(filter(None, (error.sentence, error.detail))))
-    brought = {"channels": seen.channels, "tables": seen.tables, "jobs": seen.jobs}
-    declared = {"channels": found.channels, "tables": found.declares.tables, "jobs": found.declares.jobs}
+    brought = {kind.declared: seen.names(kind) for kind in KINDS if kind.declared} | {"tables": seen.tables}
     unused = [
         _("addon.toml declares the %(what)s %(name)s, which the code does not bring.", what=what, name=name)
-        for what, names in declared.items()
-        for name in sorted(set(names) - set(brought[what]))
+        for what, names in brought.items()
+        for name in sorted(set(found.declared(what)) - set(names))
     ]
     hooks = _("implements %(hooks)s", hooks=", ".join(seen.hooks))
     return Finding("code", not unused, tuple(unused) or (hooks,))

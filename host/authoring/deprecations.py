@@ -1,4 +1,4 @@
-"""What an addon uses that will leave the SDK, read from its source without running it."""
+"""Find uses of deprecated SDK names in an addon's source, without running it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import host.sdk
-from host.addons.manifest import Manifest
+from host.addons.package.manifest import Manifest
 from host.sdk.deprecation import Deprecated, all_deprecated
 
 

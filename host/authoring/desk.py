@@ -1,4 +1,4 @@
-"""A desk to try an addon on: real tables, real pages and the real delivery, in this process and thread.
+"""A trial desk for an addon: real tables, pages and delivery, in this process and thread.
 
 For an addon's tests and for ``lobby addon check``. A process has one database at a time, so it has one trial
 desk at a time, too.
@@ -22,25 +22,27 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from werkzeug.test import Client, TestResponse
 
-from host import clock, config, counters, db, guard, migrations
-from host.accounts import sessions, users, workspaces
+from host import counters
 from host.addons import lifecycle
-from host.addons.build import build_addon
-from host.addons.manifest import Manifest
-from host.addons.manifest import read as read_manifest
-from host.channels import connecting, forms
+from host.addons.package.build import build_addon
+from host.addons.package.manifest import Manifest, read_manifest
+from host.addons.running import contributions
+from host.channels import connecting
 from host.channels.accounts import disconnect_account
-from host.channels.taken import taken_sentence
-from host.delivery import gate, windows
-from host.delivery.models import Lane
+from host.channels.other_workspaces import taken_sentence
+from host.channels.pages import forms
+from host.core import clock, config, db, guard, migrations
 from host.delivery.worker import drain
 from host.inbox.drafts import Draft
-from host.inbox.models import Attachment, ContactIdentity, Conversation, Message
 from host.inbox.reply import queue_parts
 from host.media import fetching, uploads
+from host.models.inbox import Attachment, ContactIdentity, Conversation, Message
+from host.models.queue import Lane
+from host.process.serving import HostApplication
+from host.queue import send_limiter
 from host.sdk.cards import ConnectRequest, Problems
 from host.sdk.channel import AccountRef, ChannelAdapter
-from host.serving import HostApplication
+from host.users import sessions, users, workspaces
 
 PUBLIC_URL = "http://localhost"
 MOST_ROUNDS = 20
@@ -64,7 +66,7 @@ class RefusedByCardError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TrialFile:
-    """A file of a message. *state* is that of :class:`host.inbox.models.AttachmentState`."""
+    """A file of a message. *state* is that of :class:`host.models.inbox.AttachmentState`."""
 
     id: int
     kind: str
@@ -109,7 +111,7 @@ class TrialDesk:
     def adapter(self, channel: str) -> ChannelAdapter:
         """Return the adapter of a channel, as the desk uses it.
 
-        :raises KeyError: if nobody brings that channel.
+        :raises KeyError: if no addon brings that channel.
         """
         found = self.application.generation().directory.adapter(channel)
         if found is None:
@@ -135,7 +137,7 @@ class TrialDesk:
         if card is None:
             raise KeyError(channel)
         with self.application.generation().app.test_request_context():
-            entered = forms.read(card.fields, values, editing=account is not None)
+            entered = forms.read_form(card.fields, values, editing=account is not None)
             if entered.errors:
                 raise RefusedByCardError(entered.errors)
             taken = functools.partial(taken_sentence, self.workspace_id, channel)
@@ -193,7 +195,7 @@ class TrialDesk:
                 sa.select(sa.func.min(Lane.next_at)).where(Lane.next_at > now, Lane.next_at < end)
             )
         # What is held back by a limit of the whole account is due already.
-        step = min(now + LIMIT_STEP, end) if gate.current().closed() else end
+        step = min(now + LIMIT_STEP, end) if send_limiter.current().closed() else end
         return step if due is None else min(due, step)
 
     def run_job(self, name: str) -> None:
@@ -201,7 +203,7 @@ class TrialDesk:
 
         :raises KeyError: if it has no such job.
         """
-        {job.name: job for _, job in self.application.generation().jobs}[name].run()
+        {job.name: job for _, job in self.application.generation().each(contributions.JOBS)}[name].run()
 
     def messages(self, contact: str) -> list[TrialMessage]:
         """Return what *contact*, by the provider's id, and the team wrote, oldest first."""
@@ -223,7 +225,7 @@ class TrialDesk:
             return [_plain(row, tuple(files.get(row.id, ()))) for row in rows]
 
     def file(self, file: TrialFile) -> bytes:
-        """Return the bytes of *file* as somebody gets them who looks at it."""
+        """Return the bytes of *file* as a person who opens it receives them."""
         answer = self.get(f"/w/{self.workspace_id}/media/{file.id}")
         if answer.status_code != 200:
             raise FileNotFoundError(f"the desk answers {answer.status_code}")
@@ -241,7 +243,7 @@ class TrialDesk:
 
         :param files: name and bytes of each.
         :param quote: id of the message that is quoted, see :class:`TrialMessage`.
-        :raises host.errors.LobbyError: for what cannot be sent, as the composer would say it.
+        :raises host.core.errors.LobbyError: for what cannot be sent, as the composer would say it.
         """
         with db.read() as session:
             conversation = self._conversation(session, contact)
@@ -249,7 +251,7 @@ class TrialDesk:
             raise KeyError(contact)
         adapter = self.adapter(conversation.channel)
         taken = [
-            uploads.take(
+            uploads.keep_upload(
                 io.BytesIO(data),
                 name,
                 workspace_id=self.workspace_id,
@@ -334,7 +336,6 @@ def trial_desk(
         database = db.connect(configuration.database_url)
         stack.callback(database.dispose)
         counters.reset()
-        stack.enter_context(windows.on_our_clock())
         application = HostApplication(configuration)
         stack.callback(guard.allow, ())
         stack.callback(application.close)

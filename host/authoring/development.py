@@ -1,4 +1,4 @@
-"""Putting an addon on a running desk again each time its files change."""
+"""Install an addon on a running desk again each time its files change."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.addons import lifecycle, reports
-from host.addons.archive import ArchiveError
-from host.addons.build import build_release, sources
-from host.config import Config
+from host.addons.package.archive import ArchiveError
+from host.addons.package.build import build_release, sources
+from host.core.config import Config
 
 LOOK_SECONDS = 0.3
 
 Pause = Callable[[float], object]
-"""``pause(seconds)``: wait; a true answer ends the watching."""
+"""``pause(seconds)``: wait; a true answer ends the loop."""
 
 
 @dataclass(frozen=True, slots=True)

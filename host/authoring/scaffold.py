@@ -1,4 +1,4 @@
-"""A new addon to start from: the starter beside this module, under another name."""
+"""Write a new addon: a copy of the starter beside this module, under another name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask_babel import gettext as _
 
-from host.addons.generation import BUILTIN
+from host.addons.running.generation import BUILTIN
 
 STARTER = Path(__file__).resolve().parent / "starter"
 _NAME = re.compile(r"[a-z][a-z0-9]{2,40}")

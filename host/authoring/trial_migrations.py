@@ -1,4 +1,4 @@
-"""Running an addon's migrations up, again, down and up on a database made for that, and comparing."""
+"""Run an addon's migrations up, again, down and up on an empty database, and compare the schemas."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import DeclarativeBase
 
-from host import db, migrations
-from host.addons import loader, migrating, plan, snapshot
-from host.addons.failures import AddonError
-from host.addons.loader import LoadedRelease
-from host.addons.manifest import Manifest
+from host.addons.migrating import plan, runner, snapshot
+from host.addons.package.failures import AddonError
+from host.addons.package.manifest import Manifest
+from host.addons.running import loader
+from host.addons.running.loader import LoadedRelease
+from host.core import db, migrations
 
 
 class TrialError(Exception):
@@ -38,23 +39,23 @@ def run(manifest: Manifest, folder: Path, url: str) -> str:
 
 def _run(manifest: Manifest, folder: Path, url: str) -> str:
     try:
-        revisions = [one.revision for one in plan.read(folder, manifest.slug)]
+        revisions = [one.revision for one in plan.revisions(folder, manifest.slug)]
         if not revisions:
             if manifest.declares.tables:
                 raise TrialError(_("addon.toml declares tables, but no migration makes any."))
             return str(_("there are none"))
         with migrations.locked(url) as engine:
             before = _taken(engine)
-            migrating.upgrade(engine, manifest, folder)
+            runner.upgrade(engine, manifest, folder)
             first = _taken(engine)
             _check_tables(manifest, engine)
             _check_models(manifest, folder, engine)
             _forget(engine, manifest)
-            migrating.upgrade(engine, manifest, folder)
+            runner.upgrade(engine, manifest, folder)
             _same(first, _taken(engine), _("Run again from the beginning, they leave other tables behind."))
-            migrating.undo(engine, manifest, folder)
+            runner.undo(engine, manifest, folder)
             _gone(before, _taken(engine), manifest)
-            migrating.upgrade(engine, manifest, folder)
+            runner.upgrade(engine, manifest, folder)
             _same(first, _taken(engine), _("After down and up, the tables are not what they were."))
     except (AddonError, plan.PlanError) as error:
         words = (str(error), getattr(error, "statement", ""), getattr(error, "detail", ""))
@@ -70,7 +71,7 @@ def database_name(url: str) -> str:
 
 def _taken(engine: sa.Engine) -> snapshot.Snapshot:
     with engine.connect() as connection:
-        return snapshot.take(connection)
+        return snapshot.of_database(connection)
 
 
 def _forget(engine: sa.Engine, manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""Connecting, changing and disconnecting channel accounts. Everything here runs inside ``host.db.write``."""
+"""Connect, change and disconnect channel accounts. Everything here runs inside a write."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from host import clock, counters
+from host import counters
 from host.channels import warnings
-from host.channels.models import AccountState, ChannelAccount
+from host.core import clock
 from host.live.publish import publish
-from host.sdk.accounts import ref
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.queue import catch_ups, outbox
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 
@@ -53,7 +54,7 @@ def save_account(
     was held back because of the old credentials goes on, and what was missed meanwhile is caught up with.
 
     :param account_id: the account being changed; None: connect, or connect again.
-    :raises AccountTakenError: if it is live in another workspace; whoever writes first has it.
+    :raises AccountTakenError: if it is live in another workspace; the first to write has it.
     :raises OtherAccountError: if the new credentials belong to another account than *account_id*.
     :raises AccountGoneError: if *account_id* is not an account of that channel in that workspace.
     :raises ValueError: for an external id that cannot be stored.
@@ -78,14 +79,12 @@ def save_account(
         session.flush()
     connection.store(session, ref(row))
     session.flush()
-    from host.delivery import history, outbox
-
     if connection.renewed:
         warnings.clear(session, row.id)
     if known:
         outbox.resume_account(session, row.id)
     if connected_now:
-        history.ask(session, row.id)
+        catch_ups.ask(session, row.id)
     changed(session, row)
     return row
 
@@ -172,7 +171,7 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
         .execution_options(synchronize_session=False)
     )
     if not moved.rowcount:  # type: ignore[attr-defined]
-        return  # somebody else noticed first, and told people
+        return  # another process noticed first, and notified
     row = session.get_one(ChannelAccount, account_id, populate_existing=True)
     warnings.tell_cannot_send(session, row)
     changed(session, row)
@@ -187,6 +186,6 @@ def set_setting(session: Session, account_id: int, name: str, value: object) -> 
 
 
 def changed(session: Session, row: ChannelAccount) -> None:
-    """Let every process and open page know that an account is not as it was."""
+    """Tell every process and open page, once this write is committed, that an account changed."""
     counters.bump(session, counters.ACCOUNTS)
     publish(session, row.workspace_id, "account", {"account": row.id})

@@ -1,4 +1,4 @@
-"""Writing an account once the provider agreed, and telling the provider if it could not be written."""
+"""Write an account the provider agreed to, and undo at the provider if that fails."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from host import db
 from host.channels.accounts import save_account
-from host.channels.models import ChannelAccount
-from host.sdk.accounts import ref
+from host.core import db
+from host.models.channels import ChannelAccount, ref
 from host.sdk.cards import Connection
 from host.sdk.channel import AccountRef
 
@@ -60,5 +59,5 @@ def _undo(connection: Connection, channel: str) -> None:
     try:
         connection.undo()
     except Exception:
-        # The first failure is the one to tell; this one leaves a subscription nobody uses.
+        # The first failure is the one to tell; this one leaves an unused subscription.
         log.exception("undoing a connection of the channel %s failed", channel)

@@ -1,4 +1,4 @@
-"""Diagnose: every check of an account, its addon's and the desk's own; for a page and for `lobby doctor`."""
+"""Run the checks of an account, its addon's and the desk's own, for Diagnose and `lobby doctor`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from host import db
-from host.channels.models import ChannelAccount, SignInAttempt, SignInState
-from host.sdk.accounts import ref
+from host.core import db
+from host.models.channels import ChannelAccount, SignInAttempt, SignInState, ref
 from host.sdk.cards import Finding, SettingsCard, Verdict
 from host.sdk.i18n import format_datetime
 

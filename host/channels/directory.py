@@ -1,19 +1,22 @@
-"""The channels of one generation: who translates them, and the card that connects them."""
+"""The channels of one generation: the adapter and the settings card of each, by key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import cast
+
+from flask import current_app
 
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
 
 NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
-"""For conversations of a channel nobody brings at the moment."""
+"""For conversations of a channel no active addon brings."""
 
 
 class Directory:
-    """Looks channels up by key. Immutable; a key nobody brings is answered with None, never an error.
+    """Looks channels up by key. Immutable; an unknown key is answered with None, never an error.
 
     :raises ValueError: while it is made, for two adapters or two cards of one key, or a card without adapter.
     """
@@ -54,11 +57,16 @@ class Directory:
         return self._cards.get(key)
 
     def mark(self, key: str) -> ChannelMark:
-        """Return how the channel *key* is told apart; a neutral mark for one nobody brings."""
+        """Return how the channel *key* is told apart; a neutral mark for an unknown one."""
         adapter = self._adapters.get(key)
         return NEUTRAL_MARK if adapter is None else adapter.mark
 
     def label(self, key: str) -> str:
-        """Return the channel's name for people; made from the key for one nobody brings."""
+        """Return the channel's name for people; made from the key for an unknown one."""
         adapter = self._adapters.get(key)
         return key.replace("-", " ").capitalize() if adapter is None else adapter.label
+
+
+def current_directory() -> Directory:
+    """Return the channels of the generation this request runs on."""
+    return cast(Directory, current_app.extensions["lobby.generation"].directory)

@@ -1,8 +1,8 @@
-"""Warnings about accounts: raised by whoever looks after them, told to the people responsible once each.
+"""Raise and clear warnings about accounts; notify the people responsible once for each.
 
-What writes here runs inside ``host.db.write``. A warning stands as a row of its account and kind; whoever
-makes the row, or moves it to another stage, tells people in the same transaction, so that several processes
-that notice the same at once tell it once.
+Functions that write run inside a write. A warning stands as a row of its account and kind. The transaction
+that makes the row, or moves it to another stage, also writes the notifications, so that several processes
+that notice the same at once notify once.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels.models import AccountState, AccountWarning, ChannelAccount
+from host.core import clock, db
 from host.live.publish import publish
-from host.notifications.notify import Message, tell_responsible
+from host.models.channels import AccountState, AccountWarning, ChannelAccount
+from host.notifications.notify import Message, notify_responsible
 from host.sdk.i18n import noop
 
 _table = AccountWarning.metadata.tables["account_warnings"]
@@ -64,12 +64,12 @@ def raise_warning(
         )
         if not moved.rowcount:  # type: ignore[attr-defined]
             return False
-    tell(session, account, sentence, next_step, details or {}, tone)
+    notify_owners(session, account, sentence, next_step, details or {}, tone)
     publish(session, account.workspace_id, "account", {"account": account_id})
     return True
 
 
-def tell(
+def notify_owners(
     session: Session,
     account: ChannelAccount,
     sentence: str,
@@ -80,12 +80,12 @@ def tell(
     """Tell the owners of an account's workspace, and the admins, something about it."""
     message = Message(account.handle or account.name, sentence, next_step, details, tone)
     path = f"/w/{account.workspace_id}/settings/channels#account-{account.id}"
-    tell_responsible(session, account.workspace_id, message, path=path)
+    notify_responsible(session, account.workspace_id, message, path=path)
 
 
 def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
     """Tell people that an account has to be connected again."""
-    tell(session, account, account.state_reason or CANNOT_SEND, RECONNECT, {}, "bad")
+    notify_owners(session, account, account.state_reason or CANNOT_SEND, RECONNECT, {}, "bad")
 
 
 def clear(session: Session, account_id: int, kind: str | None = None) -> int:
@@ -99,7 +99,7 @@ def clear(session: Session, account_id: int, kind: str | None = None) -> int:
     return count
 
 
-def standing(session: Session, account_ids: Iterable[int]) -> dict[int, list[AccountWarning]]:
+def standing_warnings(session: Session, account_ids: Iterable[int]) -> dict[int, list[AccountWarning]]:
     """Return the warnings of accounts, the oldest first."""
     query = (
         sa.select(AccountWarning)

@@ -1,0 +1,17 @@
+"""Work on what is queued: apply received events to the inbox, send replies, and the chores beside it.
+
+In the order a message travels; read :mod:`~host.delivery.worker` first, then ``inbound`` and ``outbound``.
+
+- ``worker``: the threads of a process: claim lanes, work on them, renew leases.
+- ``inbound``: read the events of claimed lanes, parse them with the adapter, apply them, record the outcome.
+- ``outbound``: send the replies of a lane in order. ``outbox_head``: read the first open reply and make the
+  adapter's request. ``results``: write what the provider's answer means for reply, account and customer.
+  ``agent_messages``: what agents read about it.
+- ``waiting``: replies that wait for a limit, new credentials or an inactive channel.
+- ``reactions``, ``profiles``: tell the provider of reactions; ask it for names and pictures.
+- ``history``: read an account's past, also after an outage. ``merging``: merge a page of it with the inbox.
+- ``chores``: what the workers repeat, and how often. ``housekeeping``: remove what has been kept long enough.
+- ``clock_moved_back``: bring delayed work forward after the system clock moved back.
+- ``fixture_recorder``: turn a received event into an anonymous test fixture.
+- ``pages``: the admins' pages of received events.
+"""

@@ -1,21 +1,22 @@
-"""What the workers do beside delivering: profiles, the past, cleaning up, counting refusals, mails."""
+"""List what the workers repeat beside delivering, and how often."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from host import db, traces
-from host.delivery import backlog, history, refusals
-from host.delivery.absence import Absence
+from host.core import db, sqlite_wipe
+from host.core.ports import AdapterDirectory
+from host.delivery import history, waiting
+from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
-from host.delivery.ports import AdapterDirectory
 from host.delivery.profiles import fetch_due
 from host.delivery.reactions import send_due
-from host.delivery.reading import quiet_for
+from host.media.expiry import purge_due
 from host.media.fetching import fetch_due as fetch_files
-from host.media.keeping import purge_due
-from host.media.removal import Cleaner
+from host.media.file_removal import Cleaner
 from host.notifications.mailing import send_due as send_mails
+from host.queue import refusals
+from host.queue.event_search import quiet_for
 
 
 def profiles(directory: AdapterDirectory) -> bool:
@@ -24,7 +25,7 @@ def profiles(directory: AdapterDirectory) -> bool:
 
 
 def reactions(directory: AdapterDirectory) -> bool:
-    """Tell providers of the team's reactions."""
+    """Send the team's reactions to providers."""
     return bool(send_due(directory))
 
 
@@ -41,25 +42,25 @@ def media(directory: AdapterDirectory) -> bool:
     return bool(fetch_files(directory))
 
 
-_absence = Absence()
+_outage = OutageWatch()
 
 
 def past(directory: AdapterDirectory) -> None:
-    """Read what providers know of the past: one call for each account that catches up."""
-    _absence.look()
+    """Read history: one call for each account that catches up."""
+    _outage.check()
     history.step_due(directory)
 
 
 def queues(directory: AdapterDirectory) -> None:
-    """Look after what waits in a long queue before a limit."""
-    backlog.look_after(directory)
+    """Look after replies that have waited for a limit for a while."""
+    waiting.look_after_limited(directory)
 
 
 _cleaner = Cleaner()
 
 
 def files(_directory: AdapterDirectory) -> None:
-    """Remove files whose time is over, and those nobody needs any more."""
+    """Remove files whose time is over, and those no message needs."""
     purge_due()
     _cleaner.clean_up()
 
@@ -68,7 +69,7 @@ def leftovers(_directory: AdapterDirectory) -> None:
     """Clear what is left in an SQLite file of what was deleted."""
     database = db.current()
     if database.is_sqlite:
-        traces.clear(database, quiet_for)
+        sqlite_wipe.clear(database, quiet_for)
 
 
 def refused(_directory: AdapterDirectory) -> None:
@@ -77,7 +78,7 @@ def refused(_directory: AdapterDirectory) -> None:
 
 
 def mails(_directory: AdapterDirectory) -> bool:
-    """Mail people what they were told."""
+    """Send notifications by mail."""
     return bool(send_mails())
 
 

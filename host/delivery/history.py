@@ -1,4 +1,4 @@
-"""Catching up: reading what a provider knows of an account's past, a call at a time, into the inbox.
+"""Read an account's history from its provider into the inbox, a call at a time; also after an outage.
 
 What comes is merged with what is here by the provider's ids, is marked as imported, is never unread and opens
 no reply window. Every step is claimed, done outside any transaction, and written together with where to go
@@ -11,21 +11,22 @@ import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import merging, sentences
-from host.delivery.models import CatchUp, CatchUpState, CatchUpThread
-from host.delivery.ports import AdapterDirectory
-from host.inbox.cleaning import clean_short, external_id
-from host.inbox.incoming import Incoming
-from host.inbox.models import ContactIdentity, Conversation
+from host.core import clock, db
+from host.core.cleaning import clean_short, external_id
+from host.core.ports import AdapterDirectory
+from host.delivery import agent_messages, merging
+from host.inbox.apply.incoming import Incoming
 from host.live.publish import publish
-from host.sdk.accounts import ref
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import ContactIdentity, Conversation
+from host.models.queue import CatchUp, CatchUpState, CatchUpThread
+from host.models.users import InstallationValue
+from host.queue import catch_ups
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
 
@@ -35,14 +36,13 @@ PACE = timedelta(milliseconds=500)
 """Between two calls for one account, whichever processes make them; providers allow two a second."""
 CLAIM = timedelta(minutes=3)
 """How long a step may take before it counts as died with its process."""
-PARKED = timedelta(minutes=1)
-"""When to look again at what waits for an addon or a reconnect; that asks nobody but the database."""
+WAIT_FOR_CHANNEL = timedelta(minutes=1)
+"""When to look again at what waits for an addon or a reconnect; that costs one query."""
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600))
-OVERLAP = timedelta(hours=1)
 MOST_PAGES = 20
 """Pages read of one thread: beyond, it is only counted that there is more."""
 
-RAISED = HistoryTrouble(ProviderProblem("addon", sentences.HISTORY_RAISED))
+RAISED = HistoryTrouble(ProviderProblem("addon", agent_messages.HISTORY_RAISED))
 
 _runs = CatchUp.metadata.tables["catch_ups"]
 _threads = CatchUpThread.metadata.tables["catch_up_threads"]
@@ -66,33 +66,6 @@ class Step:
     thread_cursor: str
 
 
-def ask(session: Session, account_id: int) -> None:
-    """Have the history of an account read from now; one that is being read goes on."""
-    now = clock.now()
-    run = session.get(CatchUp, account_id, with_for_update=True)
-    if run is None:
-        run = CatchUp(
-            account_id=account_id, state=CatchUpState.LISTING, started_at=now, cursor="", failures=0
-        )
-        session.add(run)
-    elif run.next_at is None:
-        session.execute(sa.delete(_threads).where(_threads.c.account_id == account_id))
-        run.state, run.cursor, run.started_at, run.finished_at = CatchUpState.LISTING, "", now, None
-        run.since = None if run.complete_at is None else run.complete_at - OVERLAP
-    run.next_at, run.claim, run.failures, run.problem = now, None, 0, None
-    session.flush()
-
-
-def catching_up(session: Session, workspace_id: int) -> set[int]:
-    """Return the accounts of a workspace whose history is being read."""
-    query = (
-        sa.select(_runs.c.account_id)
-        .join(ChannelAccount, ChannelAccount.id == _runs.c.account_id)
-        .where(ChannelAccount.workspace_id == workspace_id, _runs.c.next_at.is_not(None))
-    )
-    return set(session.scalars(query))
-
-
 def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
     """Take one step for each account whose time it is; return how many there were.
 
@@ -103,7 +76,7 @@ def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
     for account_id in due:
         step = db.write(_claim, account_id, pace)
         if step is not None:
-            _take(step, directory)
+            _run(step, directory)
     return len(due)
 
 
@@ -142,16 +115,16 @@ def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> Step | 
     )
 
 
-def _take(step: Step, directory: AdapterDirectory) -> None:
+def _run(step: Step, directory: AdapterDirectory) -> None:
     adapter = directory.adapter(step.account.channel)
     if step.account_state is AccountState.DISCONNECTED:
-        db.write(_end, step, CatchUpState.FAILED, sentences.HISTORY_GONE)
+        db.write(_end, step, CatchUpState.FAILED, agent_messages.HISTORY_GONE)
     elif adapter is None:
-        db.write(_wait, step, PARKED, _words(sentences.HISTORY_INACTIVE), counts=False)
+        db.write(_wait, step, WAIT_FOR_CHANNEL, _words(agent_messages.HISTORY_INACTIVE), counts=False)
     elif adapter.capabilities.history is None:
         db.write(_drop, step)
     elif step.account_state is AccountState.NEEDS_RECONNECT:
-        db.write(_wait, step, PARKED, _words(sentences.HISTORY_RECONNECT), counts=False)
+        db.write(_wait, step, WAIT_FOR_CHANNEL, _words(agent_messages.HISTORY_RECONNECT), counts=False)
     elif step.state is CatchUpState.LISTING:
         _list(step, adapter)
     elif step.thread is not None:
@@ -278,7 +251,7 @@ def _give_up_thread(session: Session, step: Step, problem: ProviderProblem) -> N
 
 
 def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> bool:
-    """Have the step taken again later; return False where it was tried often enough."""
+    """Repeat the step later; return False where it was tried often enough."""
     run = _held(session, step)
     if run is None:
         return True
@@ -326,3 +299,43 @@ def _drop(session: Session, step: Step) -> None:
 
 def _words(sentence: str, next_step: str = "") -> dict[str, str]:
     return {"sentence": sentence, "next_step": next_step}
+
+
+NAME = "alive_at"
+NOTE_EVERY = timedelta(minutes=5)
+LONG = timedelta(hours=1)
+"""Away this long, a provider may have stopped delivering; what it missed before comes by itself."""
+
+
+class OutageWatch:
+    """Stores now and then that the desk runs, and starts catching up where it was away for long.
+
+    Providers give up delivering after a while, so what was missed has to be read.
+    """
+
+    def __init__(self) -> None:
+        self._noted_at: datetime | None = None
+
+    def check(self) -> None:
+        """Start catching up for every account if the desk was away for long; store the time."""
+        now = clock.now()
+        if self._noted_at is None or now - self._noted_at >= NOTE_EVERY:
+            db.write(_note, now)
+            self._noted_at = now
+
+
+def _note(session: Session, now: datetime) -> None:
+    noted = session.get(InstallationValue, NAME, with_for_update=True)
+    if noted is None:
+        table = InstallationValue.metadata.tables["installation_values"]
+        values = {"name": NAME, "value": now.isoformat()}
+        session.execute(db.insert_ignore(table, session.get_bind().dialect.name), values)
+        return
+    away = now - datetime.fromisoformat(noted.value)
+    noted.value = now.isoformat()
+    session.flush()
+    if away < LONG:
+        return
+    live = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED)
+    for account_id in list(session.scalars(live)):
+        catch_ups.ask(session, account_id)

@@ -1,4 +1,4 @@
-"""Removing what is kept for a limited time only, in small writes that hold nobody up."""
+"""Remove what has been kept long enough, in small writes that no other write waits long for."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels import signing_in
-from host.delivery import forgetting, policy, refusals
-from host.delivery.models import EventState, InboundEvent, InboundRequest, Lane
-from host.delivery.spool import request_id
-from host.health import recording
-from host.inbox.adopting import adopt_all
+from host import recording
+from host.channels import sign_in_attempts
+from host.core import clock, db
+from host.inbox.apply.changes import apply_all_marks
 from host.live.events import trim
+from host.models.queue import EventState, InboundEvent, InboundRequest, Lane
 from host.notifications import notify
+from host.queue import journal_erasure, policy, refusals
+from host.queue.spool import request_id
 
 CHUNK = 500
 
@@ -44,13 +44,13 @@ class Housekeeping:
         _walk(old_events, remove_events, 0, now - policy.KEYS_KEPT)
         while db.write(remove_lanes) == CHUNK:
             pass
-        adopt_all()
-        db.write(forgetting.look_again)
+        apply_all_marks()
+        db.write(journal_erasure.schedule_returned)
         while db.write(trim, now - policy.LIVE_KEPT, CHUNK) == CHUNK:
             pass
         while db.write(refusals.forget_a_day, now - policy.KEYS_KEPT):
             pass
-        db.write(signing_in.forget_old)
+        db.write(sign_in_attempts.forget_old)
         while db.write(recording.prune):
             pass
         db.write(notify.forget_old)

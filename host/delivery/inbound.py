@@ -1,31 +1,140 @@
-"""Applying journalled events to the inbox, lane by lane, each event once and in order."""
+"""Apply journalled events to the inbox, lane by lane, each event once and in order."""
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, logs, storage
-from host.channels.models import AccountState
-from host.delivery import forgetting, lanes, policy
-from host.delivery.lanes import Lease
-from host.delivery.models import EventState, InboundEvent
-from host.delivery.pending import Account, Helping, Pending, read_accounts, read_pending
-from host.delivery.ports import AdapterDirectory
-from host.delivery.rows import printable
-from host.health import recording
-from host.inbox.apply import Applied, Incoming, apply_changes
+from host import recording
+from host.core import clock, db, logs, storage
+from host.core.ports import AdapterDirectory
+from host.inbox.apply.changes import Applied, Incoming, apply_changes
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.queue import EventState, InboundEvent
+from host.queue import journal_erasure, lanes, policy
+from host.queue.journal_rows import printable
+from host.queue.lanes import Lease
+from host.sdk.channel import AccountRef
 from host.sdk.messages import Ignored, InboundChange, MessageEchoed, MessageReceived
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)
+
+SMALL = 64 * 1024
+MOST_BYTES = 16 * 1024 * 1024
+"""Most bytes of events one worker holds in memory at a time; one event alone may be larger."""
+
+
+@dataclass(slots=True)
+class PendingEvent:
+    """A journalled event that waits to be applied. The fields are the columns read, in order."""
+
+    id: int
+    lane: str
+    channel: str
+    account_id: int | None
+    kind: str
+    dedupe_key: str
+    occurred_at: datetime | None
+    received_at: datetime
+    attempts: int
+    retry_at: datetime | None
+    forgotten_at: datetime | None
+    replayed_at: datetime | None
+    request_id: int
+    size: int
+    body: bytes | None
+
+
+_COLUMNS = tuple(
+    getattr(InboundEvent, one.name) for one in fields(PendingEvent) if one.name not in {"size", "body"}
+)
+
+
+@functools.cache
+def _query(lanes: int) -> sa.TextualSelect:
+    """Return the statement that reads the oldest events of that many lanes, each by its own index seek."""
+    names = ", ".join(column.name for column in _COLUMNS)
+    each = (
+        f"SELECT * FROM (SELECT {names}, length(body) AS size, "  # noqa: S608 - constants and numbers only
+        f"CASE WHEN length(body) <= {SMALL} THEN body END AS body "
+        "FROM inbound_events WHERE lane = :lane{number} AND state = 'pending' "
+        f"ORDER BY id LIMIT {policy.EVENTS_PER_LANE}) AS q{{number}}"
+    )
+    statement = sa.text(" UNION ALL ".join(each.replace("{number}", str(n)) for n in range(lanes)))
+    return statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body)
+
+
+@dataclass(slots=True)
+class ClaimedEvents:
+    """The oldest pending events of one lane, in order, and whether there may be *more*."""
+
+    events: list[PendingEvent] = field(default_factory=list)
+    more: bool = False
+
+
+def read_pending(session: Session, lanes: Sequence[str]) -> dict[str, ClaimedEvents]:
+    """Return what waits in each of *lanes*, at most ``EVENTS_PER_LANE`` events of each."""
+    found: dict[str, ClaimedEvents] = {lane: ClaimedEvents() for lane in lanes}
+    if not found:
+        return found
+    # A power of two of lanes, so that only few statements are ever prepared; no lane is called "".
+    count = 1 << (len(lanes) - 1).bit_length()
+    names = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
+    for row in session.connection().execute(_query(count), names):
+        event = PendingEvent(*row)
+        found[event.lane].events.append(event)
+    for claimed in found.values():
+        claimed.events.sort(key=lambda one: one.id)
+        claimed.more = len(claimed.events) == policy.EVENTS_PER_LANE
+    _read_large_bodies(session, found.values())
+    return found
+
+
+def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None:
+    """Read the bodies that are not small, and leave for later what does not fit into memory."""
+    room = MOST_BYTES
+    for claimed in lanes:
+        for position, event in enumerate(claimed.events):
+            size = event.size or 0
+            if size > room and room < MOST_BYTES:
+                del claimed.events[position:]
+                claimed.more = True
+                break
+            if size > SMALL:
+                event.body = session.scalar(sa.select(InboundEvent.body).where(InboundEvent.id == event.id))
+            room -= size
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account, as far as applying an event needs it."""
+
+    ref: AccountRef
+    state: str
+    disconnected_at: datetime | None
+
+
+_account: Any = ChannelAccount.__table__
+_accounts = sa.select(_account).where(_account.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def read_accounts(session: Session, ids: Iterable[int | None]) -> dict[int, Account]:
+    """Return the accounts with these ids, by id."""
+    wanted = {one for one in ids if one is not None}
+    if not wanted:
+        return {}
+    rows = session.connection().execute(_accounts, {"ids": list(wanted)})
+    return {row.id: Account(ref(cast(ChannelAccount, row)), row.state, row.disconnected_at) for row in rows}
+
 
 _events: Any = InboundEvent.__table__
 _set_state = (
@@ -44,7 +153,7 @@ _set_state = (
 class Verdict:
     """What became of one event."""
 
-    event: Pending
+    event: PendingEvent
     state: EventState
     reason: str | None = None
     items: tuple[Incoming, ...] = ()
@@ -85,17 +194,17 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
 
 def _plan(
     lease: Lease,
-    helping: Helping,
+    claimed: ClaimedEvents,
     accounts: dict[int, Account],
     directory: AdapterDirectory,
 ) -> Plan:
     plan = Plan(lease)
     now = clock.now()
-    if helping.more:
+    if claimed.more:
         plan.next_at = now
-    for event in helping.events:
+    for event in claimed.events:
         if event.forgotten_at is not None:
-            plan.verdicts.append(Verdict(event, EventState.IGNORED, forgetting.TAKEN_BACK))
+            plan.verdicts.append(Verdict(event, EventState.IGNORED, journal_erasure.TAKEN_BACK))
             continue
         if event.retry_at is not None and event.retry_at > now:
             plan.next_at = event.retry_at
@@ -103,7 +212,7 @@ def _plan(
         adapter = directory.adapter(event.channel)
         if adapter is None:
             # The addon is not active. Nothing is lost: whoever activates it makes these lanes due again.
-            plan.next_at = now + policy.PARKED
+            plan.next_at = now + policy.WAIT_FOR_CHANNEL
             break
         refusal = _cannot_apply(event, accounts)
         if refusal is not None:
@@ -134,7 +243,7 @@ def _plan(
     return plan
 
 
-def _cannot_apply(event: Pending, accounts: dict[int, Account]) -> Verdict | None:
+def _cannot_apply(event: PendingEvent, accounts: dict[int, Account]) -> Verdict | None:
     """Return what becomes of an event that has no account to be applied to."""
     if event.account_id is None:
         return Verdict(event, EventState.IGNORED, "It names no connected account.")
@@ -147,7 +256,7 @@ def _cannot_apply(event: Pending, accounts: dict[int, Account]) -> Verdict | Non
     return None
 
 
-def _parse(parse: Callable[[Envelope], Iterable[InboundChange]], event: Pending) -> list[InboundChange]:
+def _parse(parse: Callable[[Envelope], Iterable[InboundChange]], event: PendingEvent) -> list[InboundChange]:
     envelope = Envelope(
         account_id=event.account_id,
         lane=event.lane,
@@ -174,14 +283,14 @@ def _store(change: InboundChange) -> dict[int, str]:
     }
 
 
-def _verdict(event: Pending, changes: Sequence[InboundChange], items: tuple[Incoming, ...]) -> Verdict:
+def _verdict(event: PendingEvent, changes: Sequence[InboundChange], items: tuple[Incoming, ...]) -> Verdict:
     if items:
         return Verdict(event, EventState.APPLIED, items=items)
     reasons = [change.reason for change in changes if isinstance(change, Ignored)]
     return Verdict(event, EventState.IGNORED, "; ".join(reasons) or "Nothing in it is for the inbox.")
 
 
-def _note_failure(plan: Plan, event: Pending, error: BaseException) -> bool:
+def _note_failure(plan: Plan, event: PendingEvent, error: BaseException) -> bool:
     """Decide about a failed try; return whether the lane has to wait for the next one."""
     attempts = event.attempts + 1
     reason = _words(error)
@@ -249,7 +358,7 @@ def _write_one(session: Session, lease: Lease, verdict: Verdict) -> bool:
 
 def _forget(session: Session, verdicts: Sequence[Verdict]) -> None:
     """Remove what came once more of events that had been forgotten."""
-    forgetting.forget_events(
+    journal_erasure.forget_events(
         session, {one.event.id for one in verdicts if one.event.forgotten_at is not None}
     )
 

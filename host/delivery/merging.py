@@ -1,4 +1,4 @@
-"""Bringing a page of a provider's history together with what is here: nothing twice, nothing back."""
+"""Merge a page of a provider's history with the inbox: no message twice, no erased message back."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, storage
-from host.delivery import lanes, wakeups
-from host.delivery.models import Lane
-from host.inbox.apply import apply_changes
-from host.inbox.cleaning import external_id
-from host.inbox.incoming import Incoming
-from host.inbox.matching import comparable
-from host.inbox.models import ContactIdentity, Conversation, Direction, Message
+from host.core import clock, db, storage
+from host.core.cleaning import external_id
+from host.inbox.apply.changes import apply_changes
+from host.inbox.apply.echoes import comparable
+from host.inbox.apply.incoming import Incoming
+from host.models.inbox import ContactIdentity, Conversation, Direction, Message
+from host.models.queue import Lane
+from host.queue import lanes, wakeups
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import Ignored, InboundChange, MessageEchoed, MessageReacted, MessageReceived
 
@@ -107,7 +107,7 @@ def _take_turn(session: Session, account_id: int, contact: str) -> None:
 
 
 def _not_erased(session: Session, account_id: int, contact: str, items: Sequence[Incoming]) -> list[Incoming]:
-    """Leave out what was said before the customer was erased."""
+    """Leave out messages from before the customer was erased."""
     erased_at = session.scalar(
         sa.select(ContactIdentity.erased_at).where(
             ContactIdentity.account_id == account_id, ContactIdentity.external_id == contact

@@ -1,7 +1,7 @@
-"""Sending what waits in the outbox: one lane at a time, strictly in order, by the table of outcomes.
+"""Send the replies of a leased lane, strictly in order.
 
-The adapter is called outside any transaction. Before it is called the attempt is committed, so that a worker
-that dies while sending leaves a trace, and nothing is sent again before somebody looked for it.
+The adapter is called outside any transaction. The attempt is committed before the call, so that a worker that
+dies while sending leaves a trace, and its reply is looked for at the provider before it is sent again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels.models import AccountState
-from host.delivery import blocking, gate, policy, results, sentences
-from host.delivery.head import Head, read_head, search_request, send_request
-from host.delivery.lanes import Lease
-from host.delivery.ports import AdapterDirectory
-from host.inbox.models import DeliveryState
+from host.core import clock, db
+from host.core.ports import AdapterDirectory
+from host.core.transport import before_first_byte
+from host.delivery import agent_messages, results
+from host.delivery.outbox_head import OutboxHead, read_outbox_head, search_request, send_request
+from host.models.channels import AccountState
+from host.models.inbox import DeliveryState
+from host.queue import policy, send_limiter
+from host.queue.lanes import Lease
 from host.sdk.channel import (
     Absent,
     CannotTell,
@@ -43,7 +45,6 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
-from host.transport import before_first_byte
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +78,17 @@ def work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool]
     :param stopping: asked between two messages; if it says so, the rest is left to others.
     """
     if lease.account_id is not None:
-        gate.current().pick_up(lease.key, lease.account_id)
+        send_limiter.current().pick_up(lease.key, lease.account_id)
     try:
         _work(lease, directory, stopping)
     finally:
-        gate.current().put_down(lease.key)
+        send_limiter.current().put_down(lease.key)
 
 
 def _work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool]) -> None:
     for _ in range(policy.SENDS_PER_CLAIM):
         with db.read() as session:
-            head = read_head(session, lease.key)
+            head = read_outbox_head(session, lease.key)
         if head is None:
             db.write(results.release, lease, None)
             return
@@ -104,8 +105,8 @@ def _work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool
     db.write(results.release, lease, clock.now())
 
 
-def _step(lease: Lease, head: Head, directory: AdapterDirectory) -> Step:
-    """Do one thing about the head of the lane."""
+def _step(lease: Lease, head: OutboxHead, directory: AdapterDirectory) -> Step:
+    """Take one step with the head of the lane."""
     adapter = directory.adapter(head.account.channel)
     if head.state is DeliveryState.SENDING:
         # Nobody else holds the lane, so whoever was sending this is gone.
@@ -115,44 +116,44 @@ def _step(lease: Lease, head: Head, directory: AdapterDirectory) -> Step:
     if head.state is not DeliveryState.QUEUED:
         return _apply(results.close, lease, head)
     if head.account_state is AccountState.DISCONNECTED:
-        return _apply(results.fail, lease, head, sentences.DISCONNECTED)
+        return _apply(results.fail, lease, head, agent_messages.DISCONNECTED)
     if adapter is None:
-        return _wait(lease, head, clock.now() + policy.PARKED, sentences.CHANNEL_INACTIVE)
+        return _wait(lease, head, clock.now() + policy.WAIT_FOR_CHANNEL, agent_messages.CHANNEL_INACTIVE)
     return _send_if_allowed(lease, head, adapter)
 
 
-def _send_if_allowed(lease: Lease, head: Head, adapter: ChannelAdapter) -> Step:
+def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) -> Step:
     now = clock.now()
     allowed = _policy(head, adapter)
     if allowed is None:
-        return _wait(lease, head, now + policy.READING_GAP, sentences.POLICY_BROKEN)
+        return _wait(lease, head, now + policy.READING_GAP, agent_messages.POLICY_BROKEN)
     if allowed.state is ReplyState.CLOSED:
-        return _apply(results.fail, lease, head, sentences.WINDOW_CLOSED)
+        return _apply(results.fail, lease, head, agent_messages.WINDOW_CLOSED)
     if allowed.state is ReplyState.PEOPLE_ONLY and not head.by_person:
-        return _apply(results.fail, lease, head, sentences.PEOPLE_ONLY)
+        return _apply(results.fail, lease, head, agent_messages.PEOPLE_ONLY)
     if allowed.until is None and head.attempts and now - head.written_at > policy.GIVE_UP_AFTER:
-        return _apply(results.fail, lease, head, sentences.GAVE_UP)
+        return _apply(results.fail, lease, head, agent_messages.GAVE_UP)
     if head.account_state is AccountState.NEEDS_RECONNECT:
-        until = _not_after(allowed, now + policy.PARKED)
-        return _wait(lease, head, until, sentences.RECONNECT_FIRST)
+        until = _not_after(allowed, now + policy.WAIT_FOR_CHANNEL)
+        return _wait(lease, head, until, agent_messages.RECONNECT_FIRST)
     if head.blocked_until is not None and head.blocked_until > now:
-        sentence = head.blocked_reason or sentences.ACCOUNT_LIMIT
+        sentence = head.blocked_reason or agent_messages.ACCOUNT_LIMIT
         return _wait(lease, head, _not_after(allowed, head.blocked_until), sentence, shown=head.blocked_until)
     if head.next_at is not None and head.next_at > now:
         return _not_after(allowed, head.next_at)
     return _send(lease, head, adapter, allowed)
 
 
-def _send(lease: Lease, head: Head, adapter: ChannelAdapter, allowed: ReplyPolicy) -> Step:
+def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: ReplyPolicy) -> Step:
     if not head.files_are_there():
-        return _apply(results.fail, lease, head, sentences.FILE_GONE)
+        return _apply(results.fail, lease, head, agent_messages.FILE_GONE)
     with db.read() as session:
         request = send_request(session, head, adapter, allowed.tag)
     limits = _limits(adapter, request)
     if limits is None:
-        return _wait(lease, head, clock.now() + policy.READING_GAP, sentences.POLICY_BROKEN)
+        return _wait(lease, head, clock.now() + policy.READING_GAP, agent_messages.POLICY_BROKEN)
     account, channel = head.account.id, head.account.channel
-    waits = gate.current().look(account, limits, channel)
+    waits = send_limiter.current().check(account, limits, channel)
     if waits is not None:
         return _wait_for_limit(lease, head, allowed, waits)
     begun = db.write(results.begin, lease, head)
@@ -160,7 +161,7 @@ def _send(lease: Lease, head: Head, adapter: ChannelAdapter, allowed: ReplyPolic
         return Next.LOST if begun is results.Begun.LOST else Next.GO_ON
     # Counted as late as can be: the provider counts when it comes, and the write above takes its time.
     if lease.alive():
-        waits = gate.current().take(account, limits, channel, lease.key)
+        waits = send_limiter.current().take_turn(account, limits, channel, lease.key)
     if waits is not None or not lease.alive():
         # Not a byte has gone out, so this is not an attempt. Without the lease another worker may hold the
         # lane any moment.
@@ -168,18 +169,18 @@ def _send(lease: Lease, head: Head, adapter: ChannelAdapter, allowed: ReplyPolic
             return Next.LOST
         return Next.GO_ON if waits is None else _wait_for_limit(lease, head, allowed, waits)
     try:
-        with before_first_byte(partial(gate.current().leave, limits, channel)):
+        with before_first_byte(partial(send_limiter.current().leave, limits, channel)):
             result: SendResult = adapter.send(request)
     except Exception:
         log.exception(
             "the adapter of %s raised while sending message %s", head.account.channel, head.message_id
         )
-        result = Unknown(sentences.ADAPTER_RAISED)
+        result = Unknown(agent_messages.ADAPTER_RAISED)
     try:
         return _apply(_record, lease, head, result, allowed)
     except sa.exc.IntegrityError:
         log.exception("the result of sending message %s cannot be stored", head.message_id)
-        return _apply(_record, lease, head, Unknown(sentences.RESULT_UNUSABLE), allowed)
+        return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed)
     finally:
         _note_reach(head, result)
 
@@ -193,63 +194,63 @@ def _limits(adapter: ChannelAdapter, request: SendRequest | SearchRequest) -> Se
         return None
 
 
-def _wait_for_limit(lease: Lease, head: Head, allowed: ReplyPolicy, waits: gate.Waits) -> Step:
-    """Let the lane wait for a limit of the provider's; nobody is told of a moment."""
+def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits: send_limiter.Waits) -> Step:
+    """Let the lane wait for a limit of the provider's; a moment is not shown to agents."""
     if waits.seconds < policy.WAIT_SHOWN.total_seconds():
         if waits.limit.whole_account:
-            # The gate keeps the account's lanes from being claimed; this one keeps its place among them.
+            # The limiter keeps the account's lanes from being claimed; this one keeps its place among them.
             return head.next_at or head.written_at
         return _not_after(allowed, waits.until)
     if waits.limit.whole_account:
-        db.write(blocking.rest, head.account, waits.until, waits.limit.sentence)
+        db.write(results.hold_account_back, head.account, waits.until, waits.limit.sentence)
     until = _not_after(allowed, waits.until)
     return _wait(lease, head, until, waits.limit.sentence, shown=waits.until)
 
 
-def _note_reach(head: Head, result: SendResult) -> None:
+def _note_reach(head: OutboxHead, result: SendResult) -> None:
     """Note what the answer says about the customer, apart from what became of the message."""
     try:
         if isinstance(result, Rejected) and result.whole_contact:
-            db.write(blocking.out_of_reach, head.identity_id, result)
+            db.write(results.note_out_of_reach, head.identity_id, result)
         elif isinstance(result, Sent) and head.unreachable:
-            db.write(blocking.within_reach, head.identity_id)
+            db.write(results.note_within_reach, head.identity_id)
     except sa.exc.SQLAlchemyError:
         log.exception("whether the customer of message %s can be reached is not noted", head.message_id)
 
 
 def _record(
-    session: Session, lease: Lease, head: Head, result: object, allowed: ReplyPolicy
+    session: Session, lease: Lease, head: OutboxHead, result: object, allowed: ReplyPolicy
 ) -> Step | bool | None:
     """Write what the provider answered. None: the lease was lost and the answer does not matter any more."""
     match result:
         case Sent(external_id, pause):
             if isinstance(pause, Pause):
-                blocking.pause(session, head.account, pause)
+                results.pause_as_asked(session, head.account, pause)
             return _AFTER[results.sent(session, lease, head, external_id)]
         case NotSent():
             until = results.not_sent(session, lease, head, result)
             return None if until is None else _not_after(allowed, until)
         case Held(problem):
             kept = results.held(session, lease, head, problem)
-            return _not_after(allowed, clock.now() + policy.PARKED) if kept else None
+            return _not_after(allowed, clock.now() + policy.WAIT_FOR_CHANNEL) if kept else None
         case Rejected(problem):
             return results.fail(session, lease, head, problem)
         case Unknown(problem):
             return results.unknown(session, lease, head, problem)
         case _:
             log.error("the adapter of %s answered with %s", head.account.channel, type(result).__name__)
-            return results.unknown(session, lease, head, sentences.ADAPTER_RAISED)
+            return results.unknown(session, lease, head, agent_messages.ADAPTER_RAISED)
 
 
-def _find_out(lease: Lease, head: Head, adapter: ChannelAdapter | None) -> Step:
-    """Find out what became of a message nobody confirmed: by an echo, else by reading the thread."""
+def _find_out(lease: Lease, head: OutboxHead, adapter: ChannelAdapter | None) -> Step:
+    """Find out what became of an unconfirmed message: by an echo, else by reading the thread."""
     now = clock.now()
     if head.next_at is not None and head.next_at > now:
         return head.next_at
     if head.account_state is AccountState.DISCONNECTED:
-        return _apply(results.leave_unknown, lease, head, sentences.CANNOT_TELL)
+        return _apply(results.leave_unknown, lease, head, agent_messages.CANNOT_TELL)
     if adapter is None or head.account_state is AccountState.NEEDS_RECONNECT:
-        return now + policy.PARKED
+        return now + policy.WAIT_FOR_CHANNEL
     if head.blocked_until is not None and head.blocked_until > now:
         return head.blocked_until
     found = _search(head, adapter)
@@ -260,28 +261,30 @@ def _find_out(lease: Lease, head: Head, adapter: ChannelAdapter | None) -> Step:
     if isinstance(found, Found):
         return _apply(results.found, lease, head, found.external_id)
     if isinstance(found, CannotTell):
-        return _apply(results.leave_unknown, lease, head, sentences.CANNOT_TELL)
+        return _apply(results.leave_unknown, lease, head, agent_messages.CANNOT_TELL)
     if head.readings + 1 < policy.ABSENT_READINGS:
         return _apply(results.absent, lease, head)
     if head.resent:
-        return _apply(results.leave_unknown, lease, head, sentences.NOT_FOUND)
+        return _apply(results.leave_unknown, lease, head, agent_messages.NOT_FOUND)
     return _send_once_more(lease, head, adapter)
 
 
-def _look_later(lease: Lease, head: Head, found: Pause | Held) -> Step:
+def _look_later(lease: Lease, head: OutboxHead, found: Pause | Held) -> Step:
     """Look again after a pause or a reconnect; what cannot be looked up for long is left to a person."""
     if isinstance(found, Held):
         return _apply(results.search_held, lease, head, found.problem)
     if clock.now() - (head.attempted_at or head.written_at) > policy.LOOK_UP_PATIENCE:
-        return _apply(results.leave_unknown, lease, head, sentences.CANNOT_TELL)
+        return _apply(results.leave_unknown, lease, head, agent_messages.CANNOT_TELL)
     return _apply(results.search_later, lease, head, found)
 
 
-def _search(head: Head, adapter: ChannelAdapter) -> SearchResult | datetime:
+def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetime:
     """Read the provider's thread; a time where a limit does not allow that before."""
     with db.read() as session:
         request = search_request(session, head)
-    waits = gate.current().take(head.account.id, _limits(adapter, request) or (), head.account.channel)
+    waits = send_limiter.current().take_turn(
+        head.account.id, _limits(adapter, request) or (), head.account.channel
+    )
     if waits is not None:
         return waits.until
     try:
@@ -295,21 +298,18 @@ def _search(head: Head, adapter: ChannelAdapter) -> SearchResult | datetime:
     return found
 
 
-def _send_once_more(lease: Lease, head: Head, adapter: ChannelAdapter) -> Step:
+def _send_once_more(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) -> Step:
     """Send again what is certainly not in the thread: once, and only while a reply is allowed."""
-    now = clock.now()
     allowed = _policy(head, adapter)
     open_to_us = allowed is not None and (
         allowed.state is ReplyState.OPEN or (allowed.state is ReplyState.PEOPLE_ONLY and head.by_person)
     )
     if allowed is None or not open_to_us:
-        return _apply(results.leave_unknown, lease, head, sentences.NOT_FOUND)
-    if head.blocked_until is not None and head.blocked_until > now:
-        return _not_after(allowed, head.blocked_until)
+        return _apply(results.leave_unknown, lease, head, agent_messages.NOT_FOUND)
     return _send(lease, head, adapter, allowed)
 
 
-def _policy(head: Head, adapter: ChannelAdapter) -> ReplyPolicy | None:
+def _policy(head: OutboxHead, adapter: ChannelAdapter) -> ReplyPolicy | None:
     try:
         return head.may_reply(adapter)
     except Exception:
@@ -322,15 +322,17 @@ def _not_after(allowed: ReplyPolicy, at: datetime) -> datetime:
     return at if allowed.until is None else min(at, allowed.until)
 
 
-def _wait(lease: Lease, head: Head, until: datetime, sentence: str, *, shown: datetime | None = None) -> Step:
-    """Let the lane wait, and tell the agent for what; *shown* is until when, where that is known."""
+def _wait(
+    lease: Lease, head: OutboxHead, until: datetime, sentence: str, *, shown: datetime | None = None
+) -> Step:
+    """Let the lane wait, and show agents for what; *shown* is until when, where that is known."""
     waiting = {"sentence": sentence, "until": None if shown is None else shown.isoformat()}
     if head.waiting != waiting and not db.write(results.waits, lease, head, waiting):
         return Next.LOST
     return until
 
 
-def _apply(fn: Callable[..., Step | bool | None], lease: Lease, head: Head, *args: object) -> Step:
+def _apply(fn: Callable[..., Step | bool | None], lease: Lease, head: OutboxHead, *args: object) -> Step:
     """Write a result, trying for some seconds while the database is away: what was sent must be known."""
     for attempt in range(1, RECORD_TRIES + 1):
         try:

@@ -1,4 +1,4 @@
-"""Asking providers who a contact is. A failure costs a name, never a message."""
+"""Ask providers for the names and pictures of contacts. A failure costs a name, never a message."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import policy
-from host.delivery.ports import AdapterDirectory
-from host.inbox.cleaning import clean_short, clean_value
-from host.inbox.models import Contact, ContactIdentity, Conversation
+from host.core import clock, db
+from host.core.cleaning import clean_short, clean_value
+from host.core.ports import AdapterDirectory
 from host.live.publish import Change, publish_many
-from host.sdk.accounts import ref
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import Contact, ContactIdentity, Conversation
+from host.queue import policy
 from host.sdk.channel import AccountRef, NoProfile, Profile
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    """Take profiles for this process: whoever else looks finds them due only after a while."""
+    """Claim profiles for this process: other processes find them due only after a while."""
     now = clock.now()
     rows = session.execute(
         sa.select(ContactIdentity, ChannelAccount)
@@ -62,7 +61,7 @@ def _claim(session: Session, most: int) -> list[_Due]:
         if account.state == AccountState.DISCONNECTED:
             identity.profile_due_at = None
         elif account.state == AccountState.NEEDS_RECONNECT:
-            identity.profile_due_at = now + policy.PARKED
+            identity.profile_due_at = now + policy.WAIT_FOR_CHANNEL
         elif account.blocked_until is not None and account.blocked_until > now:
             identity.profile_due_at = account.blocked_until
         else:

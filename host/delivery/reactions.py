@@ -1,4 +1,4 @@
-"""Telling providers of the team's reactions. Twice the same is harmless: what is unclear is repeated."""
+"""Send the team's reactions to providers. Twice the same is harmless: an unconfirmed one is repeated."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
 from host.channels.accounts import set_needs_reconnect
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import blocking, gate, policy, sentences
-from host.delivery.ports import AdapterDirectory
-from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Reaction
+from host.core import clock, db
+from host.core.ports import AdapterDirectory
+from host.delivery import agent_messages, results
 from host.inbox.outcome import as_error
-from host.inbox.reacting import announce
-from host.sdk.accounts import ref
+from host.inbox.reacting import publish_reaction
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Reaction
+from host.queue import policy, send_limiter
 from host.sdk.channel import (
     AccountRef,
     ChannelAdapter,
@@ -40,7 +40,7 @@ BATCH = 20
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A reaction to be told of; *at* tells whether it is still the same when the answer comes."""
+    """A reaction to be sent; *at* tells whether it is still the same when the answer comes."""
 
     id: int
     at: datetime
@@ -54,7 +54,7 @@ class _Due:
 
 
 def send_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
-    """Tell providers of up to *most* reactions that are due; return how many were looked at."""
+    """Send up to *most* reactions that are due; return how many were tried."""
     with db.read() as session:
         due = session.execute(sa.select(Reaction.id).where(Reaction.next_at <= clock.now()).limit(1)).first()
     if due is None:
@@ -68,7 +68,7 @@ def send_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    """Take reactions for this process: whoever else looks finds them due only after a while."""
+    """Claim reactions for this process: other processes find them due only after a while."""
     now = clock.now()
     rows = session.execute(
         sa.select(Reaction, ChannelAccount, Conversation, ContactIdentity.external_id)
@@ -83,9 +83,9 @@ def _claim(session: Session, most: int) -> list[_Due]:
     claimed = []
     for row, account, conversation, recipient in rows:
         if account.state == AccountState.DISCONNECTED:
-            _fail(session, row, sentences.DISCONNECTED)
+            _fail(session, row, agent_messages.DISCONNECTED)
         elif account.state == AccountState.NEEDS_RECONNECT:
-            row.next_at = now + policy.PARKED
+            row.next_at = now + policy.WAIT_FOR_CHANNEL
         elif account.blocked_until is not None and account.blocked_until > now:
             row.next_at = account.blocked_until
         else:
@@ -108,19 +108,21 @@ def _tell(directory: AdapterDirectory, due: _Due) -> SendResult | None:
     try:
         context = ReplyContext(due.account, clock.now(), due.last_inbound_at)
         if adapter.reply_policy(context).state is not ReplyState.OPEN:
-            return Rejected(sentences.WINDOW_CLOSED)
-        waits = gate.current().take(due.account.id, adapter.limits(due.request), due.account.channel)
+            return Rejected(agent_messages.WINDOW_CLOSED)
+        waits = send_limiter.current().take_turn(
+            due.account.id, adapter.limits(due.request), due.account.channel
+        )
         if waits is not None:
             return NotSent(ProviderProblem("", waits.limit.sentence), retry_after=waits.seconds)
         return _checked(adapter, due.request)
     except Exception:
         log.exception("the adapter of %s raised while reacting", due.account.channel)
-        return Unknown(sentences.ADAPTER_RAISED)
+        return Unknown(agent_messages.ADAPTER_RAISED)
 
 
 def _checked(adapter: ChannelAdapter, request: ReactRequest) -> SendResult:
     result: object = adapter.react(request)
-    return result if isinstance(result, SendResult) else Unknown(sentences.ADAPTER_RAISED)
+    return result if isinstance(result, SendResult) else Unknown(agent_messages.ADAPTER_RAISED)
 
 
 def _record(session: Session, due: _Due, result: SendResult) -> None:
@@ -132,21 +134,21 @@ def _record(session: Session, due: _Due, result: SendResult) -> None:
         case Sent():
             row.state, row.error, row.next_at = DeliveryState.SENT, None, None
             session.flush()
-            announce(session, row)
+            publish_reaction(session, row)
         case Held(problem):
-            row.next_at = now + policy.PARKED
+            row.next_at = now + policy.WAIT_FOR_CHANNEL
             session.flush()
             set_needs_reconnect(session, due.account.id, problem.sentence)
         case NotSent():
-            until = now + blocking.patience(result, row.attempts)
+            until = now + results.retry_delay(result, row.attempts)
             row.next_at = until
             session.flush()
             if result.whole_account:
-                blocking.block(session, due.account, result, until)
+                results.limit_account(session, due.account, result, until)
         case Rejected(problem):
             _fail(session, row, problem)
             if result.whole_contact:
-                blocking.out_of_reach(session, due.identity_id, result)
+                results.note_out_of_reach(session, due.identity_id, result)
         case Unknown(problem):
             if row.attempts >= policy.REACTION_TRIES:
                 _fail(session, row, problem)
@@ -159,4 +161,4 @@ def _fail(session: Session, row: Reaction, problem: ProviderProblem) -> None:
     row.state, row.error, row.next_at = DeliveryState.FAILED, as_error(problem), None
     row.removed_at = None
     session.flush()
-    announce(session, row)
+    publish_reaction(session, row)

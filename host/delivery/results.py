@@ -1,12 +1,13 @@
-"""Writing what became of the head of an outbound lane. Each function is one write and checks the fence first.
+"""Write what a provider's answer means for a reply, its account and its customer.
 
-They return False, or None where they otherwise return a time, if the lease was lost and nothing was written.
+Each function about the head of a lane is one write and checks the fence first. It returns False, or None
+where it otherwise returns a time, if the lease was lost and nothing was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
 from typing import Any, cast
@@ -14,17 +15,20 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, logs
+from host import recording
 from host.channels.accounts import set_needs_reconnect
-from host.delivery import blocking, gate, lanes, policy, sentences
-from host.delivery.head import Head
-from host.delivery.lanes import Lease
-from host.delivery.models import OutboxEntry
-from host.health import recording
-from host.health.models import Outcome
+from host.core import clock, db, logs
+from host.delivery import agent_messages
+from host.delivery.outbox_head import OutboxHead
 from host.inbox import outcome
-from host.inbox.models import DeliveryState, Message
-from host.sdk.channel import NotSent, Pause, ProviderProblem
+from host.live.publish import Change, publish, publish_many
+from host.models.channels import ChannelAccount
+from host.models.health import Outcome
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
+from host.models.queue import OutboxEntry
+from host.queue import lanes, policy, send_limiter
+from host.queue.lanes import Lease
+from host.sdk.channel import AccountRef, NotSent, Pause, ProviderProblem, Rejected
 
 
 class Begun(Enum):
@@ -46,7 +50,7 @@ class After(Enum):
 
 
 def release(session: Session, lease: Lease, next_at: datetime | None) -> None:
-    """Give the lane back; see :func:`host.delivery.lanes.release`."""
+    """Give the lane back; see :func:`host.queue.lanes.release`."""
     lanes.release(session, [(lease, next_at)])
 
 
@@ -77,14 +81,14 @@ _close = _rests.values(open=sa.false())
 _message_state = sa.select(Message.state).where(Message.id == sa.bindparam("message")).with_for_update()
 
 
-def _ours(session: Session, lease: Lease, head: Head) -> OutboxEntry | None:
+def _ours(session: Session, lease: Lease, head: OutboxHead) -> OutboxEntry | None:
     """Return the entry, locked, if the lease still holds."""
     if not lanes.held(session, [lease]):
         return None
     return session.get(OutboxEntry, head.entry_id, with_for_update=True, populate_existing=True)
 
 
-def _state(session: Session, head: Head) -> DeliveryState | None:
+def _state(session: Session, head: OutboxHead) -> DeliveryState | None:
     state = session.scalar(_message_state, {"message": head.message_id})
     return None if state is None else DeliveryState(state)
 
@@ -95,13 +99,13 @@ def _closed(entry: OutboxEntry) -> None:
     entry.waiting = None
 
 
-def _count(session: Session, head: Head, became: Outcome) -> None:
+def _count(session: Session, head: OutboxHead, became: Outcome) -> None:
     db.after_commit(session, partial(recording.sent, head.account.channel, became))
     ids = {"message_id": head.message_id, "conversation_id": head.conversation_id}
     db.after_commit(session, partial(logs.follow, became.value, since=head.written_at, **ids))
 
 
-def begin(session: Session, lease: Lease, head: Head) -> Begun:
+def begin(session: Session, lease: Lease, head: OutboxHead) -> Begun:
     """Note the attempt before anything goes out."""
     if not lanes.held(session, [lease]):
         return Begun.LOST
@@ -119,7 +123,7 @@ def begin(session: Session, lease: Lease, head: Head) -> Begun:
     return Begun.YES
 
 
-def undo(session: Session, lease: Lease, head: Head) -> bool:
+def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
     """Take an attempt back of which no byte went out."""
     entry = _ours(session, lease, head)
     if entry is None:
@@ -130,13 +134,13 @@ def undo(session: Session, lease: Lease, head: Head) -> bool:
     return True
 
 
-def sent(session: Session, lease: Lease, head: Head, external_id: str) -> After:
-    """Note that the provider took it. That is true whoever holds the lane by now, so no fence is asked.
+def sent(session: Session, lease: Lease, head: OutboxHead, external_id: str) -> After:
+    """Record that the provider took it. That holds whichever worker has the lane by now: no fence is checked.
 
     A lane with nothing more to send is given back in the same write.
     """
     ours = bool(lanes.held(session, [lease]))
-    gate.current().accepted(head.account.id)
+    send_limiter.current().accepted(head.account.id)
     connection = session.connection()
     if connection.execute(_entry, {"entry": head.entry_id}).first() is not None:
         outcome.record_sent(session, head.message_id, external_id)
@@ -150,7 +154,7 @@ def sent(session: Session, lease: Lease, head: Head, external_id: str) -> After:
     return After.EMPTY
 
 
-def found(session: Session, lease: Lease, head: Head, external_id: str) -> bool:
+def found(session: Session, lease: Lease, head: OutboxHead, external_id: str) -> bool:
     """Note that the message was found at the provider."""
     entry = _ours(session, lease, head)
     if entry is None:
@@ -162,7 +166,7 @@ def found(session: Session, lease: Lease, head: Head, external_id: str) -> bool:
     return True
 
 
-def close(session: Session, lease: Lease, head: Head) -> bool:
+def close(session: Session, lease: Lease, head: OutboxHead) -> bool:
     """Close an entry whose message was resolved elsewhere, by an echo."""
     entry = _ours(session, lease, head)
     if entry is None:
@@ -172,7 +176,7 @@ def close(session: Session, lease: Lease, head: Head) -> bool:
     return True
 
 
-def fail(session: Session, lease: Lease, head: Head, problem: ProviderProblem) -> bool:
+def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
     """Note that it will not reach the customer; the lane goes on with the next.
 
     Of a message that was unconfirmed before, an earlier attempt may have arrived: it stays unconfirmed.
@@ -188,8 +192,8 @@ def fail(session: Session, lease: Lease, head: Head, problem: ProviderProblem) -
     return True
 
 
-def unknown(session: Session, lease: Lease, head: Head, problem: ProviderProblem) -> bool:
-    """Note that nobody knows; an echo has some time to tell before the thread is read."""
+def unknown(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
+    """Record that it is unconfirmed; an echo has some time to come before the thread is read."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -201,14 +205,14 @@ def unknown(session: Session, lease: Lease, head: Head, problem: ProviderProblem
     return True
 
 
-def interrupted(session: Session, lease: Lease, head: Head) -> bool:
-    """Note that whoever was sending it is gone."""
+def interrupted(session: Session, lease: Lease, head: OutboxHead) -> bool:
+    """Record that its sending was interrupted: the worker is gone."""
     if _state(session, head) is not DeliveryState.SENDING:
         return bool(lanes.held(session, [lease]))
-    return unknown(session, lease, head, sentences.INTERRUPTED)
+    return unknown(session, lease, head, agent_messages.INTERRUPTED)
 
 
-def absent(session: Session, lease: Lease, head: Head) -> datetime | None:
+def absent(session: Session, lease: Lease, head: OutboxHead) -> datetime | None:
     """Note one reading that did not find it; return when to read again."""
     entry = _ours(session, lease, head)
     if entry is None:
@@ -218,17 +222,19 @@ def absent(session: Session, lease: Lease, head: Head) -> datetime | None:
     return entry.next_at
 
 
-def search_later(session: Session, lease: Lease, head: Head, asked: Pause) -> datetime | None:
+def search_later(session: Session, lease: Lease, head: OutboxHead, asked: Pause) -> datetime | None:
     """Note that the provider's thread could not be read now; return when to read it."""
     entry = _ours(session, lease, head)
     if entry is None:
         return None
-    until = blocking.pause(session, head.account, asked)
+    until = pause_as_asked(session, head.account, asked)
     entry.next_at = until
     return until
 
 
-def search_held(session: Session, lease: Lease, head: Head, problem: ProviderProblem) -> datetime | None:
+def search_held(
+    session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem
+) -> datetime | None:
     """Let the account wait for new credentials; the thread is read once it has them."""
     entry = _ours(session, lease, head)
     if entry is None:
@@ -236,10 +242,10 @@ def search_held(session: Session, lease: Lease, head: Head, problem: ProviderPro
     entry.next_at = None
     session.flush()
     set_needs_reconnect(session, head.account.id, problem.sentence)
-    return clock.now() + policy.PARKED
+    return clock.now() + policy.WAIT_FOR_CHANNEL
 
 
-def leave_unknown(session: Session, lease: Lease, head: Head, problem: ProviderProblem) -> bool:
+def leave_unknown(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
     """Leave it to a person; the lane goes on. An echo may still resolve it."""
     entry = _ours(session, lease, head)
     if entry is None:
@@ -254,32 +260,32 @@ def leave_unknown(session: Session, lease: Lease, head: Head, problem: ProviderP
     return True
 
 
-def waits(session: Session, lease: Lease, head: Head, waiting: Mapping[str, Any]) -> bool:
-    """Tell the agent for what a queued message waits."""
+def waits(session: Session, lease: Lease, head: OutboxHead, waiting: Mapping[str, Any]) -> bool:
+    """Show agents what a queued message waits for."""
     if _ours(session, lease, head) is None:
         return False
     outcome.record_waiting(session, head.message_id, waiting)
     return True
 
 
-def not_sent(session: Session, lease: Lease, head: Head, result: NotSent) -> datetime | None:
+def not_sent(session: Session, lease: Lease, head: OutboxHead, result: NotSent) -> datetime | None:
     """Queue it again for later; return when. A limit of the whole account holds all its lanes back."""
     entry = _ours(session, lease, head)
     if entry is None:
         return None
     now = clock.now()
-    until = now + blocking.patience(result, entry.attempts)
+    until = now + retry_delay(result, entry.attempts)
     entry.next_at = until
     session.flush()
-    sentence = result.problem.sentence or sentences.WAITS_TO_RETRY
+    sentence = result.problem.sentence or agent_messages.WAITS_TO_RETRY
     if result.whole_account:
-        blocking.block(session, head.account, result, until)
+        limit_account(session, head.account, result, until)
     outcome.record_waiting(session, head.message_id, {"sentence": sentence, "until": until.isoformat()})
     _count(session, head, Outcome.RETRIED)
     return until
 
 
-def held(session: Session, lease: Lease, head: Head, problem: ProviderProblem) -> bool:
+def held(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
     """Let the whole account wait for new credentials; nothing failed."""
     entry = _ours(session, lease, head)
     if entry is None:
@@ -287,6 +293,103 @@ def held(session: Session, lease: Lease, head: Head, problem: ProviderProblem) -
     entry.next_at = None
     session.flush()
     set_needs_reconnect(session, head.account.id, problem.sentence)
-    outcome.record_waiting(session, head.message_id, {"sentence": sentences.RECONNECT_FIRST, "until": None})
+    outcome.record_waiting(
+        session, head.message_id, {"sentence": agent_messages.RECONNECT_FIRST, "until": None}
+    )
     _count(session, head, Outcome.HELD)
     return True
+
+
+def retry_delay(result: NotSent, attempts: int) -> timedelta:
+    """Return how long to wait after try number *attempts*."""
+    if result.retry_after is None:
+        return policy.send_delay(attempts)
+    seconds = min(max(result.retry_after, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
+    return timedelta(seconds=seconds)
+
+
+def hold_account_back(
+    session: Session, account: AccountRef, until: datetime, sentence: str, others: Collection[int] = ()
+) -> None:
+    """Hold the queues of an account and *others* of its channel back until *until*.
+
+    They are locked in the order of their ids: others may do the same at the same time.
+    """
+    query = (
+        sa.select(ChannelAccount)
+        .where(
+            ChannelAccount.id.in_({account.id, *others}),
+            ChannelAccount.channel == account.channel,
+        )
+        .order_by(ChannelAccount.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for row in session.scalars(query).all():
+        if row.blocked_until is None or row.blocked_until < until:
+            row.blocked_until = until
+            row.blocked_reason = (sentence or agent_messages.WAITS_TO_RETRY)[:500]
+            session.flush()
+            publish(session, row.workspace_id, "account", {"account": row.id})
+
+
+def limit_account(session: Session, account: AccountRef, result: NotSent, until: datetime) -> None:
+    """Hold the queues back of every account a limit stops.
+
+    Where the provider does not say for how long, once may be an accident: only what it says again, with
+    nothing taken in between, holds the account back, and longer each time.
+    """
+    if result.retry_after is None:
+        resting = sa.select(ChannelAccount.blocked_until).where(ChannelAccount.id == account.id)
+        known = session.scalar(resting)
+        if known is not None and known > clock.now():
+            return  # an answer to a call that was under way when the rest began
+        times = send_limiter.current().refused(account.id)
+        if times < policy.REFUSALS_IN_A_ROW:
+            return
+        until = max(until, clock.now() + policy.send_delay(times - policy.REFUSALS_IN_A_ROW + 1))
+    hold_account_back(session, account, until, result.problem.sentence, result.other_accounts)
+
+
+def pause_as_asked(session: Session, account: AccountRef, asked: Pause) -> datetime:
+    """Pause as the provider asked beside its answer; return when the pause is over."""
+    seconds = min(max(asked.seconds, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
+    until = clock.now() + timedelta(seconds=seconds)
+    if asked.whole_account:
+        hold_account_back(session, account, until, asked.problem.sentence, asked.other_accounts)
+    return until
+
+
+def note_out_of_reach(session: Session, identity_id: int, rejected: Rejected) -> None:
+    """Record that a customer cannot be reached until they write."""
+    _reach(session, identity_id, clock.now(), rejected.until, outcome.as_error(rejected.problem))
+
+
+def note_within_reach(session: Session, identity_id: int) -> None:
+    """Record that a customer can be reached again."""
+    _reach(session, identity_id, None, None, None)
+
+
+def _reach(
+    session: Session,
+    identity_id: int,
+    since: datetime | None,
+    until: datetime | None,
+    why: dict[str, str] | None,
+) -> None:
+    session.execute(
+        sa.update(ContactIdentity)
+        .where(ContactIdentity.id == identity_id)
+        .values(
+            unreachable_since=since,
+            unreachable_until=until,
+            unreachable=sa.null() if why is None else why,
+        )
+    )
+    conversations = session.execute(
+        sa.select(Conversation.id, Conversation.workspace_id).where(Conversation.identity_id == identity_id)
+    )
+    publish_many(
+        session,
+        [Change(workspace_id, "conversation", {"conversation": one}) for one, workspace_id in conversations],
+    )

@@ -1,7 +1,15 @@
-"""How long what is due has waited for a worker; and what waits on purpose, which is no worker's fault."""
+"""Handle lanes that wait on purpose: for a limit, new credentials or an inactive channel.
+
+The lanes of an account whose limit is used up for a moment are not claimed, so that waiting costs nothing.
+If the moments follow each other, :func:`look_after_limited` shows agents the wait, and fails replies whose
+window has closed.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -9,13 +17,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import lanes
-from host.delivery.models import Lane
-from host.delivery.wakeups import OUT
+from host.core import clock, db
+from host.core.ports import AdapterDirectory
+from host.delivery import outbound
+from host.live.publish import Change, publish_many
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import Conversation, DeliveryState, Message, Origin
+from host.models.queue import IS_PENDING, EventState, InboundEvent, Lane, OutboxEntry
+from host.queue import lanes, policy, send_limiter
+from host.queue.wakeups import OUT
+from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyState
 
-MOST = 10_000
+log = logging.getLogger(__name__)
+
+COUNTED_MOST = 10_000
 """Conversations are counted no further."""
 
 
@@ -66,7 +81,7 @@ def oldest_due(session: Session, direction: str) -> datetime | None:
 
 
 def on_purpose(session: Session) -> dict[Reason, int]:
-    """Return of how many conversations replies wait on purpose, each reason counted up to :data:`MOST`."""
+    """Count the conversations whose replies wait on purpose, by reason, each up to :data:`COUNTED_MOST`."""
     now = clock.now()
     unleased = sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= now)
     queued = (_lanes.direction == OUT, _lanes.next_at.is_not(None), unleased)
@@ -77,6 +92,164 @@ def on_purpose(session: Session) -> dict[Reason, int]:
     }
     found = {}
     for reason, which in reasons.items():
-        some = sa.select(_lanes.key).select_from(_with_account).where(*queued, *which).limit(MOST).subquery()
+        some = (
+            sa.select(_lanes.key)
+            .select_from(_with_account)
+            .where(*queued, *which)
+            .limit(COUNTED_MOST)
+            .subquery()
+        )
         found[reason] = session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
     return found
+
+
+def wake_active_channels(directory: AdapterDirectory) -> None:
+    """Make the lanes due that may have waited for a channel the running generation brings.
+
+    Called whenever the generation changed. Lanes that wait for something else look again and wait on.
+    """
+    with db.read() as session:
+        channels = set(session.scalars(sa.select(ChannelAccount.channel).distinct()))
+        active = sorted(channel for channel in channels if directory.adapter(channel) is not None)
+        later = sa.select(Lane.key).where(Lane.next_at > clock.now()).limit(1)
+        if not active or session.execute(later).first() is None:
+            return
+    received = sa.select(InboundEvent.lane).where(IS_PENDING, InboundEvent.channel.in_(active)).distinct()
+    written = (
+        sa.select(OutboxEntry.lane)
+        .join(ChannelAccount, ChannelAccount.id == OutboxEntry.account_id)
+        .where(OutboxEntry.open.is_(True), ChannelAccount.channel.in_(active))
+        .distinct()
+    )
+    for keys in (received, written):
+        db.write(lanes.make_due, keys, at=clock.now())
+
+
+def count_waiting(session: Session, channels: Collection[str]) -> int:
+    """Return how many received events wait for one of *channels* to be there."""
+    query = sa.select(sa.func.count()).where(IS_PENDING, InboundEvent.channel.in_(channels))
+    return session.scalar(query) or 0
+
+
+def give_up(session: Session, channels: Collection[str], reason: str) -> None:
+    """Make dead letters of what waits for *channels*, which are not to come back.
+
+    They can be replayed, should the channel be there again after all.
+    """
+    session.execute(
+        sa.update(InboundEvent)
+        .where(IS_PENDING, InboundEvent.channel.in_(channels))
+        .values(state=EventState.DEAD, attempts=InboundEvent.attempts + 1, reason=reason, retry_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+TOLD_AT_ONCE = 500
+"""Replies whose wait is shown to agents in one write."""
+MOST_LOOKED_AT = 5_000
+
+_earlier = sa.orm.aliased(OutboxEntry)
+
+
+def _heads(account_id: int, now: datetime) -> sa.Select[int, Conversation, str, str]:
+    """Return the first open entries of the account's lanes that have been due for a while."""
+    before = sa.select(_earlier.id).where(
+        _earlier.lane == OutboxEntry.lane, _earlier.open.is_(True), _earlier.id < OutboxEntry.id
+    )
+    return (
+        sa.select(OutboxEntry.message_id, Conversation, Message.origin, Lane.key)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(Lane, Lane.key == OutboxEntry.lane)
+        .where(
+            OutboxEntry.account_id == account_id,
+            OutboxEntry.open.is_(True),
+            Message.state == DeliveryState.QUEUED,
+            Lane.next_at <= now - policy.WAIT_SHOWN,
+            sa.or_(Lane.lease_until.is_(None), Lane.lease_until <= now),
+            ~before.exists(),
+        )
+        .order_by(OutboxEntry.id)
+    )
+
+
+def look_after_limited(directory: AdapterDirectory) -> None:
+    """Show agents which replies have begun to wait; fail those whose reply window has closed."""
+    for account_id, sentence in send_limiter.current().waiting(policy.WAIT_SHOWN).items():
+        while db.write(_tell, account_id, sentence) == TOLD_AT_ONCE:
+            pass
+        for lane in _closed(account_id, directory):
+            lease = db.write(lanes.claim_one, lane)
+            if lease is not None:
+                outbound.work(lease, directory)
+
+
+def _tell(session: Session, account_id: int, sentence: str) -> int:
+    """Show agents what these replies wait for; return how many there were."""
+    now = clock.now()
+    session.execute(
+        sa.update(ChannelAccount)
+        .where(
+            ChannelAccount.id == account_id,
+            sa.or_(
+                ChannelAccount.limited_until.is_(None),
+                ChannelAccount.limited_until < now + policy.LIMIT_KNOWN / 2,
+            ),
+        )
+        .values(limited_until=now + policy.LIMIT_KNOWN)
+    )
+    query = _heads(account_id, now).where(OutboxEntry.waiting.is_(None)).limit(TOLD_AT_ONCE)
+    rows = session.execute(query.with_for_update(of=OutboxEntry, skip_locked=True)).all()
+    if rows:
+        session.execute(
+            sa.update(OutboxEntry)
+            .where(OutboxEntry.message_id.in_([row.message_id for row in rows]))
+            .values(waiting={"sentence": sentence, "until": None})
+        )
+    publish_many(
+        session,
+        [
+            Change(
+                conversation.workspace_id,
+                "state",
+                {"conversation": conversation.id, "message": message_id, "state": str(DeliveryState.QUEUED)},
+            )
+            for message_id, conversation, _origin, _lane in rows
+        ],
+    )
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    lane: str
+    context: ReplyContext
+
+    def may_go(self, adapter: ChannelAdapter) -> bool:
+        state = adapter.reply_policy(self.context).state
+        return state is ReplyState.OPEN or (state is ReplyState.PEOPLE_ONLY and self.context.by_person)
+
+
+def _closed(account_id: int, directory: AdapterDirectory) -> list[str]:
+    """Return the lanes whose first message may not go out any more."""
+    now = clock.now()
+    with db.read() as session:
+        row = session.get(ChannelAccount, account_id)
+        adapter = None if row is None else directory.adapter(row.channel)
+        if row is None or adapter is None:
+            return []
+        account: AccountRef = ref(row)
+        found = [
+            _Waiting(
+                lane,
+                ReplyContext(account, now, conversation.last_inbound_at, by_person=origin == Origin.AGENT),
+            )
+            for _message_id, conversation, origin, lane in session.execute(
+                _heads(account_id, now).limit(MOST_LOOKED_AT)
+            )
+        ]
+    try:
+        return [one.lane for one in found if not one.may_go(adapter)]
+    except Exception:
+        log.exception("the adapter of %s cannot tell whether a reply is allowed", account.channel)
+        return []

@@ -1,4 +1,4 @@
-"""The delivery threads of one process."""
+"""Run the delivery threads of one process: claim lanes, work on them, renew leases, repeat chores."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from host import clock, db
-from host.delivery import chores, inbound, lanes, outbound, policy, signals, wakeups
-from host.delivery.borrowing import borrow, forget
-from host.delivery.lanes import Lease
-from host.delivery.parked import make_parked_due
-from host.delivery.ports import AdapterDirectory, GenerationSource, RunningGeneration
-from host.delivery.rota import Rota
-from host.delivery.wakeups import IN, OUT
+from host.core import clock, db
+from host.core.ports import AdapterDirectory, GenerationSource, RunningGeneration
+from host.delivery import chores, inbound, outbound
+from host.delivery.waiting import wake_active_channels
+from host.queue import lanes, policy, signals, wakeups
+from host.queue.account_rotation import AccountRotation
+from host.queue.lanes import Lease, claim_locally, forget_local
+from host.queue.wakeups import IN, OUT
 
 log = logging.getLogger(__name__)
 
 PAUSE_AFTER_ERROR_SECONDS = 1.0
 
 
-class _Held:
-    """The leases this process holds, for the thread that prolongs them."""
+class _HeldLeases:
+    """The leases this process holds, for the thread that renews them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class _Held:
                     self._leases.pop(lease.key, None)
 
     def aging(self) -> list[Lease]:
-        """Return the leases that should be prolonged, or last too long: the clock was set back."""
+        """Return the leases that should be prolonged, or last too long: the clock was moved back."""
         longest = clock.now() + policy.LEASE
         soon = longest - policy.RENEW_AFTER
         with self._lock:
@@ -49,13 +49,13 @@ class _Held:
         return [lease for lease in held if lease.until <= soon or lease.until > longest]
 
 
-class _Desk:
-    """One direction: who may claim, and in what turn."""
+class _Claimer:
+    """Claims lanes of one direction, one thread at a time, accounts in rotation."""
 
-    def __init__(self, direction: str, limit: int, rota: Rota) -> None:
+    def __init__(self, direction: str, limit: int, rotation: AccountRotation) -> None:
         self.direction = direction
         self._limit = limit
-        self._rota = rota
+        self._rotation = rotation
         self._lock = threading.Lock()
         self._found = (
             False  # whether the last look found something; looking first costs more than it saves then
@@ -65,32 +65,32 @@ class _Desk:
         """Lease what is due. Threads of one process take turns, so that they do not claim past each other."""
         with self._lock:
             if self.direction == IN and db.current().is_sqlite:
-                return borrow(self.direction, limit=self._limit, rota=self._rota)
+                return claim_locally(self.direction, limit=self._limit, rotation=self._rotation)
             if not self._found:
                 with db.read() as session:
                     if not lanes.is_due(session, self.direction):
                         return []
-            leases = db.write(lanes.claim, self.direction, limit=self._limit, rota=self._rota)
+            leases = db.write(lanes.claim, self.direction, limit=self._limit, rotation=self._rotation)
             self._found = bool(leases)
             return leases
 
     def is_full(self, leases: Sequence[Lease]) -> bool:
         """Tell whether *leases* are as many as are claimed at a time, so that there is probably more."""
-        return self._rota.spent or len(leases) >= self._limit
+        return self._rotation.spent or len(leases) >= self._limit
 
-    def note(self, leases: Sequence[Lease], events: Mapping[str, int]) -> None:
+    def note_depths(self, leases: Sequence[Lease], events: Mapping[str, int]) -> None:
         """Remember how many *events* each lane held, for the next choice."""
         found: dict[int, list[int]] = {}
         for lease in leases:
             found.setdefault(lease.account_id or 0, []).append(events[lease.key])
         with self._lock:
-            self._rota.note({account: sum(each) / len(each) for account, each in found.items()})
+            self._rotation.note_depths({account: sum(each) / len(each) for account, each in found.items()})
 
 
-def _desks() -> dict[str, _Desk]:
+def _claimers() -> dict[str, _Claimer]:
     return {
-        IN: _Desk(IN, policy.INBOUND_LANES, Rota(policy.EVENTS_PER_HELPING)),
-        OUT: _Desk(OUT, 1, Rota()),
+        IN: _Claimer(IN, policy.INBOUND_LANES, AccountRotation(policy.EVENTS_PER_CLAIM)),
+        OUT: _Claimer(OUT, 1, AccountRotation()),
     }
 
 
@@ -101,18 +101,18 @@ def _never() -> bool:
 def _work(
     leases: Sequence[Lease],
     generation: GenerationSource,
-    desk: _Desk,
+    claimer: _Claimer,
     stopping: Callable[[], bool] = _never,
 ) -> None:
     try:
         directory = generation().directory
         if leases[0].direction == IN:
-            desk.note(leases, inbound.work(leases, directory))
+            claimer.note_depths(leases, inbound.work(leases, directory))
         else:
             for lease in leases:
                 outbound.work(lease, directory, stopping)
     finally:
-        forget(leases)
+        forget_local(leases)
 
 
 class Workers:
@@ -136,9 +136,9 @@ class Workers:
         self._idle = threading.Event()
         self._threads: list[threading.Thread] = []
         self._renewing: threading.Thread | None = None
-        self._held = _Held()
-        self._desks = _desks()
-        self._parked_for: int | None = None
+        self._held = _HeldLeases()
+        self._claimers = _claimers()
+        self._woken_for: int | None = None
         self._unlisten: Callable[[], None] = lambda: None
 
     @property
@@ -150,8 +150,8 @@ class Workers:
         """Start the threads. To be called after the server forked."""
         self._stopping.clear()
         self._idle.clear()
-        self._parked_for = None
-        signals.current().forget()
+        self._woken_for = None
+        signals.current().clear()
         if db.current().is_sqlite:
             # One process owns the file, so whoever held a lease is dead.
             db.write(lanes.void_leases)
@@ -198,7 +198,7 @@ class Workers:
             self._renewing = None
 
     def wake(self, direction: str) -> None:
-        """Let a thread look for work in *direction* at once; where there is much, it wakes the next."""
+        """Wake a thread of *direction*; where there is much to do, it wakes the next."""
         self._told[direction] += 1
         self._wake_one(direction)
 
@@ -236,34 +236,34 @@ class Workers:
     def _give_way(self, worked: float) -> None:
         """Leave the processor to the requests that came meanwhile, for as long as was worked, within limits.
 
-        They are answered sooner, and what they bring is applied in larger helpings, which cost less each.
+        They are answered sooner, and what they bring is applied with more events a claim: each costs less.
         """
         self._stopping.wait(min(worked, policy.GIVE_WAY_SECONDS))
 
     def _once(self, direction: str) -> bool:
         """Do one piece of work; tell whether there was any."""
-        desk = self._desks[direction]
-        leases = desk.claim()
+        claimer = self._claimers[direction]
+        leases = claimer.claim()
         if not leases:
             return False
-        if desk.is_full(leases):
+        if claimer.is_full(leases):
             self._wake_another(direction)
         with self._held.holding(leases):
-            _work(leases, self._generation, desk, self._stopping.is_set)
+            _work(leases, self._generation, claimer, self._stopping.is_set)
         return True
 
     def _wake_another(self, direction: str) -> None:
-        """Let somebody else look too: a claim that was full has probably left something."""
+        """Wake another thread or process: a full claim has probably left something."""
         if self._threads_for(direction) > 1:
             self._wake_one(direction)
         wakeups.wake_others(direction)
 
-    def look(self) -> None:
-        """Find what is due without a wake-up: a delay ended, a wake-up was lost, another process wrote it."""
+    def wake_due(self) -> None:
+        """Wake threads for lanes that are due without a wake-up: after a delay, or after a lost wake-up."""
         generation = self._generation()
-        if generation.number != self._parked_for:
-            make_parked_due(generation.directory)
-            self._parked_for = generation.number
+        if generation.number != self._woken_for:
+            wake_active_channels(generation.directory)
+            self._woken_for = generation.number
         with db.read() as session:
             due = [direction for direction in self.directions if lanes.is_due(session, direction)]
         for direction in due:
@@ -272,7 +272,7 @@ class Workers:
     def _sweep(self) -> None:
         while True:
             try:
-                self.look()
+                self.wake_due()
             except Exception:
                 log.exception("the sweep for due work failed; it is tried again")
             jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
@@ -304,22 +304,22 @@ def drain(
 ) -> int:
     """Do everything that is due now in the calling thread; return how many lanes were worked on.
 
-    For tests and commands: what has to wait stays where it is, so move the clock and call again.
+    What has to wait stays where it is.
 
     :param direction: ``in`` or ``out``; None: both, received first.
     :param limit: most rounds, against work that makes more work for ever.
     """
     wanted: Iterable[str] = (IN, OUT) if direction is None else (direction,)
     source = generation if callable(generation) else lambda: generation
-    desks = _desks()
+    claimers = _claimers()
     done = 0
     for _ in range(limit):
         before = done
-        for desk in (desks[one] for one in wanted):
+        for claimer in (claimers[one] for one in wanted):
             # One direction after the other: what was claimed is worked on before anything else can fail.
-            leases = desk.claim()
+            leases = claimer.claim()
             if leases:
-                _work(leases, source, desk)
+                _work(leases, source, claimer)
                 done += len(leases)
         if done == before:
             return done

@@ -1,1 +1,1 @@
-"""What operators see: counts by five minutes, processes alive, probes, metrics, the health page."""
+"""Health for operators: processes alive, probes, metrics, the health page."""

@@ -1,4 +1,4 @@
-"""What each process does every few seconds: write its counts down and say that it is alive."""
+"""The heartbeat of a process: every few seconds it writes its counts and that it is alive."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import __version__, clock, db
-from host.config import Config
-from host.delivery import spool, waiting
-from host.delivery.announcing import Heard
-from host.delivery.wakeups import IN, OUT
-from host.delivery.windows import place
-from host.health import recording
-from host.health.models import BrokerState, Kind, Metric, Process
+from host import __version__, recording
+from host.core import clock, db
+from host.core.config import Config
+from host.delivery import waiting
+from host.models.health import BrokerState, Kind, Metric, Process
+from host.queue import spool
+from host.queue.announcing import Heard
+from host.queue.limit_counters import place
+from host.queue.wakeups import IN, OUT
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ EVERY_SECONDS = 10.0
 REST_SECONDS = 2.0
 """The least between two beats, however much there is to tell."""
 FORGOTTEN = timedelta(days=1)
-"""How long a process that died is told of."""
+"""How long a process that died is listed."""
 
 _table = Process.metadata.tables["processes"]
 
@@ -116,7 +117,7 @@ class Heartbeat:
 
     def _write(self, session: Session) -> None:
         now = clock.now()
-        holding, heard = spool.look(spool.folder_of(self._config.data)), self._broker()
+        holding, heard = spool.measure(spool.folder_of(self._config.data)), self._broker()
         values: dict[str, Any] = {
             "generation": self._generation(),
             "seen_at": now,

@@ -1,4 +1,4 @@
-"""What was counted over a day or a week, in steps a plot can show."""
+"""Read the counts of a day or a week, in steps a plot can show."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.accounts.models import Workspace
-from host.channels.models import ChannelAccount
-from host.health import durations, recording
-from host.health.models import HealthMinute, Metric, Outcome
+from host import recording
+from host.core import histogram
+from host.models.channels import ChannelAccount
+from host.models.health import HealthMinute, Metric, Outcome
+from host.models.users import Workspace
 
 BUSIEST = 10
 _DRAWN = [metric for metric in Metric if metric not in {Metric.ACCOUNT, Metric.REFUSED}]
@@ -71,22 +72,22 @@ class History:
 
     def percentile(self, share: float) -> float | None:
         """Return the seconds within which *share* of the period's events could be seen."""
-        return _seconds(durations.percentile(sum(self.visible, Counter()), share))
+        return _seconds(histogram.percentile(sum(self.visible, Counter()), share))
 
     def percentiles(self, share: float) -> list[float | None]:
         """Return the same of each step; None where nothing came."""
-        return [_seconds(durations.percentile(one, share)) for one in self.visible]
+        return [_seconds(histogram.percentile(one, share)) for one in self.visible]
 
     def answers(self, share: float) -> float | None:
         """Return the seconds within which *share* of the period's webhooks were answered."""
-        return _seconds(durations.percentile(sum(self.answered, Counter()), share))
+        return _seconds(histogram.percentile(sum(self.answered, Counter()), share))
 
 
 def _seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def read(session: Session, period: Period, channel: str | None = None) -> History:
+def read_history(session: Session, period: Period, channel: str | None = None) -> History:
     """Return what was counted in *period* up to now.
 
     :param channel: only of this one; what waits is not counted by channel.

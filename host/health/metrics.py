@@ -1,4 +1,4 @@
-"""The text Prometheus reads.
+"""Write the text of ``/metrics``, which Prometheus reads.
 
 What is counted over all processes comes from the database, so that one process answers for the workers too,
 which have no address. What only this process knows (its memory, its spool) comes from here. No metric is
@@ -19,11 +19,11 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.process_collector import ProcessCollector
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.delivery.spool import look
-from host.health import durations, now
-from host.health.models import TOTAL, HealthMinute, Metric
-from host.health.probes import DatabaseState, ProcessState
+from host.core import clock, db, histogram
+from host.health import current_state
+from host.health.process_state import DatabaseState, ProcessState
+from host.models.health import TOTAL, HealthMinute, Metric
+from host.queue.spool import measure
 
 COUNTERS = {
     Metric.RECEIVED: ("lobby_events_received", "Events taken into the journal.", ()),
@@ -61,7 +61,7 @@ class _Families:
 
 
 def _own(process: ProcessState, database: DatabaseState, spool: Path) -> Iterator[Family]:
-    holding = look(spool)
+    holding = measure(spool)
     for name, text, value in (
         ("lobby_database_up", "Whether the database answers this process.", database.answers),
         ("lobby_ready", "Whether this process serves with the tables it needs.", _ready(process, database)),
@@ -92,12 +92,12 @@ def _shared(database: DatabaseState) -> list[Family]:
         return []
     try:
         with db.read() as session:
-            return [*_gauges(now.read(session)), *_counted(_totals(session))]
+            return [*_gauges(current_state.read_current_state(session)), *_counted(_totals(session))]
     except sa.exc.SQLAlchemyError:
         return []
 
 
-def _gauges(state: now.Now) -> Iterator[Family]:
+def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     age = GaugeMetricFamily(
         "lobby_queue_age_seconds",
         "How long the oldest due work has waited for a worker.",
@@ -152,11 +152,11 @@ def _histogram(name: str, text: str, counts: Mapping[tuple[str, str], int]) -> F
     family = HistogramMetricFamily(name, text, labels=["channel"])
     for channel in sorted({channel for channel, _ in counts}):
         seen, buckets = 0, []
-        for place, bound in enumerate(durations.BOUNDS):
+        for place, bound in enumerate(histogram.BOUNDS):
             seen += counts.get((channel, f"{place:02}"), 0)
             if place % _EVERY == 0:
                 buckets.append((f"{bound / 1000:g}", seen))
-        seen += counts.get((channel, f"{len(durations.BOUNDS):02}"), 0)
+        seen += counts.get((channel, f"{len(histogram.BOUNDS):02}"), 0)
         buckets.append(("+Inf", seen))
-        family.add_metric([channel], buckets, counts.get((channel, durations.SUM), 0) / 1000)
+        family.add_metric([channel], buckets, counts.get((channel, histogram.SUM), 0) / 1000)
     return family

@@ -1,4 +1,4 @@
-"""Plots as SVG: points, bars, scales and the table that says the same in words. Nothing here knows HTML."""
+"""Compute plots for SVG: points, bars, scales, and a table with the same figures. Nothing here knows HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator should look at, as sentences: what is wrong, and what to do. Nothing: all is well."""
+"""Find what an operator should look at, as sentences: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.channels.models import AccountState, ChannelAccount
-from host.config import Config
-from host.delivery.wakeups import IN, OUT
-from host.health import recording, standing
-from host.health.models import HealthMinute, Kind, Metric, Outcome, Process
-from host.health.now import MOST_DEAD, Now
-from host.health.words import size
+from host import recording
+from host.core.config import Config
+from host.health import dependencies
+from host.health.current_state import MOST_DEAD, CurrentState
+from host.models.channels import AccountState, ChannelAccount
+from host.models.health import HealthMinute, Kind, Metric, Outcome, Process
+from host.queue.wakeups import IN, OUT
+from host.web.formats import size
 
 LATE = timedelta(seconds=60)
 """Work that has been due for longer waits for something else than its turn."""
@@ -32,7 +33,7 @@ NAMED = 3
 class Problem:
     """One thing to look at.
 
-    :param tone: ``bad`` where something is lost or stands still, ``warn`` where somebody should look.
+    :param tone: ``bad`` where something is lost or stands still, ``warn`` where a look is due.
     :param link: endpoint and arguments of the page to go on with, or None.
     """
 
@@ -43,8 +44,10 @@ class Problem:
     link_text: str = ""
 
 
-def find(session: Session, now: Now, config: Config, failures: Mapping[str, str]) -> list[Problem]:
-    """Return what is wrong, the worst first.
+def find_problems(
+    session: Session, now: CurrentState, config: Config, failures: Mapping[str, str]
+) -> list[Problem]:
+    """Return the problems, the worst first.
 
     :param failures: addons that should run and do not, with a sentence each.
     """
@@ -63,12 +66,12 @@ def find(session: Session, now: Now, config: Config, failures: Mapping[str, str]
     return sorted(found, key=lambda one: one.tone != "bad")
 
 
-def _spool(now: Now) -> Iterator[Problem]:
-    for machine, one in standing.spools(now):
+def _spool(now: CurrentState) -> Iterator[Problem]:
+    for machine, one in dependencies.spools(now):
         if one.spool_aside:
             fact = ngettext(
-                "%(num)s delivery was put aside in the spool of %(machine)s.",
-                "%(num)s deliveries were put aside in the spool of %(machine)s.",
+                "%(num)s request of a provider was put aside on %(machine)s.",
+                "%(num)s requests of providers were put aside on %(machine)s.",
                 one.spool_aside,
                 machine=machine,
             )
@@ -80,8 +83,8 @@ def _spool(now: Now) -> Iterator[Problem]:
         if not one.spooled:
             continue
         fact = ngettext(
-            "%(num)s delivery waits in the spool of %(machine)s since %(since)s.",
-            "%(num)s deliveries wait in the spool of %(machine)s since %(since)s.",
+            "%(num)s request of a provider waits on %(machine)s since %(since)s.",
+            "%(num)s requests of providers wait on %(machine)s since %(since)s.",
             one.spooled,
             machine=machine,
             since=format_datetime(one.spooled_since or one.seen_at, "short"),
@@ -91,15 +94,15 @@ def _spool(now: Now) -> Iterator[Problem]:
         )
         if one.spool_most and one.spooled_bytes >= ALMOST_FULL * one.spool_most:
             advice = _(
-                "It holds %(size)s of the %(most)s it may. Once it is full, webhooks are answered with 503, "
-                "and providers send them again only for a while: see that the database answers.",
+                "They take %(size)s of the %(most)s they may. Once that is full, webhooks are answered with "
+                "503, and providers send them again only for a while: see that the database answers.",
                 size=size(one.spooled_bytes),
                 most=size(one.spool_most),
             )
         yield Problem("bad", fact, advice)
 
 
-def _workers(now: Now) -> Iterator[Problem]:
+def _workers(now: CurrentState) -> Iterator[Problem]:
     delivering = [one for one in now.processes if one.workers]
     if not any(now.is_alive(one) for one in delivering):
         seen_at = max((one.seen_at for one in delivering), default=None)
@@ -125,7 +128,7 @@ def _workers(now: Now) -> Iterator[Problem]:
         yield Problem("bad", fact, advice)
 
 
-def lost(now: Now) -> list[Process]:
+def lost(now: CurrentState) -> list[Process]:
     """Return the processes that died, of which none of their kind was started since on their machine."""
     return [
         one
@@ -138,7 +141,7 @@ def lost(now: Now) -> list[Process]:
     ]
 
 
-def _queues(now: Now) -> Iterator[Problem]:
+def _queues(now: CurrentState) -> Iterator[Problem]:
     facts = {
         IN: _("Received events have waited %(n)s s to be applied.", n=int(now.waited(IN).total_seconds())),
         OUT: _("Replies have waited %(n)s s to be sent.", n=int(now.waited(OUT).total_seconds())),
@@ -152,8 +155,8 @@ def _queues(now: Now) -> Iterator[Problem]:
             )
 
 
-def _broker(now: Now) -> Iterator[Problem]:
-    _answers, away = standing.broker_answers(now)
+def _broker(now: CurrentState) -> Iterator[Problem]:
+    _answers, away = dependencies.broker_answers(now)
     if away:
         fact = _(
             "The broker has not answered %(names)s since %(since)s.",
@@ -166,8 +169,8 @@ def _broker(now: Now) -> Iterator[Problem]:
         yield Problem("warn", fact, advice)
 
 
-def _limits(now: Now) -> Iterator[Problem]:
-    counting = standing.counting(now)
+def _limits(now: CurrentState) -> Iterator[Problem]:
+    counting = dependencies.counting(now)
     if not counting.apart:
         return
     fact = ngettext(
@@ -192,10 +195,12 @@ def _disk(config: Config) -> Iterator[Problem]:
     free = shutil.disk_usage(config.data).free
     if free < LEAST_FREE:
         fact = _("Only %(n)s MB are free where Lobby keeps its files.", n=free // 1024**2)
-        yield Problem("bad", fact, _("Make room: files, the spool and SQLite live there."))
+        yield Problem(
+            "bad", fact, _("Make room: files of messages, requests that wait and SQLite live there.")
+        )
 
 
-def _accounts(session: Session, now: Now) -> Iterator[Problem]:
+def _accounts(session: Session, now: CurrentState) -> Iterator[Problem]:
     stopped = ChannelAccount.state == AccountState.NEEDS_RECONNECT
     handles = _handles(session, stopped)
     if handles:
@@ -213,7 +218,7 @@ def _accounts(session: Session, now: Now) -> Iterator[Problem]:
         yield Problem("warn", fact, _("They go out by themselves once its limit allows it."))
 
 
-def now_of(now: Now, state: AccountState) -> int:
+def now_of(now: CurrentState, state: AccountState) -> int:
     """Return how many accounts are in *state*."""
     return sum(count for (_channel, one), count in now.accounts.items() if one is state)
 
@@ -227,19 +232,21 @@ def _listed(handles: Sequence[str]) -> str:
     return ", ".join([*handles[:NAMED], *(["…"] if len(handles) > NAMED else [])])
 
 
-def _dead(now: Now) -> Iterator[Problem]:
+def _dead(now: CurrentState) -> Iterator[Problem]:
     if now.dead:
         fact = (
-            _("More than %(n)s events were given up or set aside.", n=MOST_DEAD)
+            _("More than %(n)s received events could not be read.", n=MOST_DEAD)
             if now.dead >= MOST_DEAD
             else ngettext(
-                "%(num)s event was given up or set aside.",
-                "%(num)s events were given up or set aside.",
+                "%(num)s received event could not be read.",
+                "%(num)s received events could not be read.",
                 now.dead,
             )
         )
         advice = _("Each is kept with its reason. Mend the cause, then replay them.")
-        yield Problem("warn", fact, advice, ("delivery.journal", {"state": "dead"}), _("Dead letters"))
+        yield Problem(
+            "warn", fact, advice, ("delivery.journal", {"state": "dead"}), _("Events that could not be read")
+        )
 
 
 def _sends(session: Session) -> Iterator[Problem]:

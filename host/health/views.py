@@ -10,17 +10,19 @@ from flask_babel import format_datetime, format_time
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from host import clock, db, navigation
-from host.channels.models import AccountState
+from host.core import clock
+from host.core.db import db
+from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
-from host.delivery.wakeups import IN, OUT
-from host.errors import InvalidError
-from host.health import history, now, plots, problems, standing
+from host.health import current_state, dependencies, history, plots, problems
 from host.health.history import History, Period
-from host.health.models import Outcome
 from host.health.plots import Bars, Line, Plot
-from host.health.words import duration, number, whole
-from host.web import admin_required, config, generation
+from host.models.channels import AccountState
+from host.models.health import Outcome
+from host.queue.wakeups import IN, OUT
+from host.web import navigation
+from host.web.formats import duration, number, whole
+from host.web.request_helpers import admin_required, config, generation
 
 bp = Blueprint("health", __name__)
 
@@ -43,13 +45,13 @@ BARS = {Period.DAY: 4, Period.WEEK: 6}
 def index() -> ResponseReturnValue:
     """Show how the desk fares."""
     period, channel = _period(), request.args.get("channel") or None
-    with db.read() as session:
-        state = now.read(session)
-        channels = sorted({channel for channel, _state in state.accounts})
-        if channel is not None and channel not in channels:
-            raise InvalidError()
-        past = history.read(session, period, channel)
-        found = problems.find(session, state, config(), generation().failures)
+    session = db.session()
+    state = current_state.read_current_state(session)
+    channels = sorted({channel for channel, _state in state.accounts})
+    if channel is not None and channel not in channels:
+        raise InvalidError()
+    past = history.read_history(session, period, channel)
+    found = problems.find_problems(session, state, config(), generation().failures)
     return render_template(
         "health/index.html",
         period=period,
@@ -63,7 +65,7 @@ def index() -> ResponseReturnValue:
         state=state,
         held=_held(state),
         lost=problems.lost(state),
-        standing=standing.look(state, broker=bool(config().broker_url)),
+        standing=dependencies.check_dependencies(state, broker=bool(config().broker_url)),
         accounts={one: problems.now_of(state, one) for one in AccountState},
         duration=duration,
         whole=whole,
@@ -86,7 +88,7 @@ HELD = {
 """What is said of conversations whose replies wait on purpose."""
 
 
-def _held(state: now.Now) -> str:
+def _held(state: current_state.CurrentState) -> str:
     return "; ".join(
         str(text) % {"n": whole(state.held[reason])} for reason, text in HELD.items() if state.held[reason]
     )

@@ -1,4 +1,4 @@
-"""What somebody wants to send, and the messages it becomes on a channel: files first, then the rest."""
+"""Turn drafts of a reply into the messages a channel takes: files first, then the rest."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.inbox.cleaning import clean_written, is_providers
-from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
-from host.inbox.models import Conversation, Direction, Message
+from host.core.cleaning import clean_written, is_providers
+from host.inbox.conversations import message_of
+from host.inbox.errors import EmptyTextError, KindNotSupportedError, TooLongError
 from host.inbox.sendable import HEART, NotSendableError, check_content
 from host.media import limits, links
-from host.media.models import Upload
+from host.models.inbox import Conversation
+from host.models.media import Upload
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length, split, truncate
@@ -23,16 +24,16 @@ from host.sdk.text import byte_length, split, truncate
 MAX_LENGTH = 20_000
 """Most characters of one text, whatever the channel takes."""
 MAX_FILES = 50
-"""Most files of one press of Send."""
+"""Most files of one reply."""
 
 Overflow = Literal["split", "truncate", "reject"]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One thing to send. A text with files becomes several messages: the files first, then the text.
+    """A part of a reply. A text with files becomes several messages: the files first, then the text.
 
-    :param kind: of the message; with *uploads*, what they have to be, or ``TEXT`` for whatever they are.
+    :param kind: of the message; with *uploads*, the kind they have to be, or ``TEXT`` for any.
     :param uploads: ids of uploaded files, in order.
     :param content: what the kind needs beyond text and files, see :class:`host.sdk.messages.OutgoingPart`;
         a card of a template may name an uploaded picture as ``upload``.
@@ -48,7 +49,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One message to write.
+    """A message to write.
 
     :param uploads: ids of the files that go with it.
     :param reply_to: external id of the message it quotes.
@@ -109,7 +110,7 @@ def plan(
 
 
 def _files(session: Session, workspace_id: int, drafts: Sequence[Draft]) -> dict[str, Upload]:
-    """Return the uploads the drafts name, whether they were sent already or not."""
+    """Return the uploads that *drafts* name, by id, those already sent too."""
     wanted = {one for draft in drafts for one in draft.uploads} | {
         card["upload"] for draft in drafts for card in _cards(draft) if isinstance(card.get("upload"), str)
     }
@@ -170,7 +171,7 @@ def _plan_one(
         )
     if draft.reply_to is not None and planned:
         quoted = _quoted(session, conversation, draft.reply_to, capabilities)
-        # The text is what answers; of files alone, the first.
+        # The text quotes; of files alone, the first.
         at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT), 0)
         planned[at] = replace(planned[at], reply_to=quoted)
     return planned
@@ -245,7 +246,7 @@ def _check_picture(one: str, capabilities: Capabilities, found: Mapping[str, Upl
             "other_kind", _l("Only a picture can stand on a card."), next_step=_l("Choose a picture.")
         )
     if not links.reachable():
-        # There is no other way onto a card: its picture is an address, never an upload.
+        # The provider fetches the picture of a card by its address; it takes no upload there.
         raise limits.FileRefusedError(
             "not_reachable",
             _l("The picture of a card is fetched from this desk, which cannot be reached from outside."),
@@ -255,14 +256,12 @@ def _check_picture(one: str, capabilities: Capabilities, found: Mapping[str, Upl
 
 
 def _quoted(session: Session, conversation: Conversation, message_id: int, capabilities: Capabilities) -> str:
-    """Return the external id of a message that can be quoted."""
-    message = session.get(Message, message_id)
-    if (
-        message is None
-        or message.conversation_id != conversation.id
-        or message.direction == Direction.INTERNAL
-    ):
-        raise MessageNotFoundError()
+    """Return the external id of a message to quote.
+
+    :raises MessageNotFoundError: if the conversation has no such message.
+    :raises NotSendableError: codes ``quote_not_supported``, ``quote_unknown``.
+    """
+    message = message_of(session, conversation, message_id)
     if not capabilities.reply_quote:
         raise NotSendableError(
             "quote_not_supported",

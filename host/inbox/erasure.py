@@ -1,7 +1,7 @@
-"""Erasing a customer: what unsending removes of one message, of everything they and the team said.
+"""Erase a customer: their profile, and the content of every message and note of their conversations.
 
-What stays are rows that say who, when, and that it was erased: the ids by which the provider knows customer
-and messages are needed to recognise what it delivers again, and to let none of it back in.
+The rows stay, with author, time and the provider's ids of customer and messages: by these a webhook that the
+provider delivers again is recognised and not applied.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels.models import ChannelAccount
-from host.db import Base
-from host.delivery import forgetting, lanes, wakeups
-from host.delivery.models import CatchUpThread
-from host.errors import ConflictError, NotFoundError
-from host.inbox.conversations import add_activity, changed
-from host.inbox.models import (
+from host.core import clock, db
+from host.core.db import Base
+from host.core.errors import ConflictError, NotFoundError
+from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
+from host.inbox.conversations import add_activity, publish_conversation
+from host.media import file_removal
+from host.media.person_pictures import forget_pictures
+from host.models.channels import ChannelAccount
+from host.models.inbox import (
     Attachment,
     Contact,
     ContactIdentity,
@@ -33,21 +34,20 @@ from host.inbox.models import (
     MarkKind,
     Message,
 )
-from host.inbox.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
-from host.media import removal
-from host.media.person_views import forget_pictures
+from host.models.queue import CatchUpThread
+from host.queue import journal_erasure, lanes, wakeups
 
 CHUNK = 500
 ERASED = "erased"
 """``last_kind`` of a conversation of which nothing is left to show."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-"""``profile_at`` of somebody who is to be asked about again should they write again."""
+"""``profile_at`` of an erased customer: their profile is fetched anew if they write again."""
 IN_FLIGHT = frozenset({DeliveryState.SENDING})
 GONE_OUT = frozenset({DeliveryState.SENT, DeliveryState.READ})
 
 
 class BeingSentError(ConflictError):
-    """Something is on its way to the customer at this moment."""
+    """A message to the customer is being sent at this moment."""
 
     code = "being_sent"
     title = _l("A message is being sent")
@@ -57,10 +57,10 @@ class BeingSentError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What is here of a customer.
+    """How much is stored of a customer.
 
-    :param said: messages either side sent; *notes* are the team's own.
-    :param waiting: replies that have not gone out.
+    :param said: number of messages either side sent, without *notes*.
+    :param waiting: number of replies that were not sent yet.
     :param ids: the customer's id on each account, with the account's handle.
     """
 
@@ -74,7 +74,7 @@ class Holdings:
 
 
 def holdings(session: Session, workspace_id: int, contact_id: int) -> Holdings:
-    """Return what would be erased.
+    """Return how much :func:`erase` would remove.
 
     :raises NotFoundError: if the workspace has no such customer.
     """
@@ -109,14 +109,14 @@ def holdings(session: Session, workspace_id: int, contact_id: int) -> Holdings:
 
 
 def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: int | None) -> Holdings:
-    """Remove everything a customer said and was told; return what there was. Nobody can undo it.
+    """Erase a customer for good; return how much there was.
 
     :raises NotFoundError: if the workspace has no such customer.
     :raises BeingSentError: if a message to them is under way.
     """
     now = clock.now()
     found = holdings(session, workspace_id, contact_id)
-    # Locked in the order of whoever applies what is received, who waits or finds it done.
+    # Locked in the order in which received changes lock them, so that neither waits for the other for ever.
     identities = session.scalars(
         sa.select(ContactIdentity)
         .where(ContactIdentity.contact_id == contact_id)
@@ -148,18 +148,18 @@ def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: in
         conversation.unread_count = conversation.failed_count = 0
         session.flush()
         add_activity(session, conversation, author_id, {"what": ERASED}, now)
-        changed(session, conversation)
-    forgetting.forget_events(session, events)
-    forgetting.forget_lanes(
+        publish_conversation(session, conversation)
+    journal_erasure.forget_events(session, events)
+    journal_erasure.forget_lanes(
         session, [lanes.lane_key(wakeups.IN, one.account_id, one.external_id) for one in identities]
     )
-    forgetting.clear_away(session, (), names)
+    journal_erasure.clear_away(session, (), names)
     db.after_commit(session, forget_pictures)
     return found
 
 
 def _messages(session: Session, conversations: Sequence[int]) -> Iterator[Sequence[Any]]:
-    """Yield what people said in *conversations*, notes too, a part at a time."""
+    """Yield the messages of *conversations*, locked, :data:`CHUNK` at a time."""
     after = 0
     while True:
         query = (
@@ -195,23 +195,23 @@ def _erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None
             unsent_at=sa.func.coalesce(MESSAGES.c.unsent_at, now, type_=MESSAGES.c.unsent_at.type),
         )
     )
-    # What has not gone out goes nowhere: it has no state any more, and no worker finds it.
+    # A reply that was not sent yet never is: without a state, no worker finds it.
     unsent = sa.and_(some, MESSAGES.c.state.is_not(None), MESSAGES.c.state.not_in(GONE_OUT))
     waiting = sa.select(MESSAGES.c.id).where(unsent)
     connection.execute(
         sa.update(OUTBOX).where(OUTBOX.c.message_id.in_(waiting)).values(open=False, waiting=sa.null())
     )
     connection.execute(sa.update(MESSAGES).where(unsent).values(state=None))
-    # Other programs may have left words in a line that says they passed the conversation on.
+    # An activity line about a handover may hold a note of another app.
     passed = sa.and_(
         some, MESSAGES.c.kind == InternalKind.ACTIVITY, MESSAGES.c.external_id.like("handover:%")
     )
     connection.execute(sa.update(MESSAGES).where(passed).values(content={"what": "handed_over"}))
-    removal.forget(session, list(ids))
+    file_removal.forget_files(session, list(ids))
 
 
 def _erase_around(session: Session, conversations: Sequence[int], identities: Sequence[int]) -> None:
-    """Remove reactions, and what is remembered of messages that have not come, but that they were unsent."""
+    """Delete reactions, and marks for messages that have not arrived, except that they were unsent."""
     connection = session.connection()
     connection.execute(sa.delete(REACTIONS).where(REACTIONS.c.conversation_id.in_(conversations)))
     mine = MARKS.c.identity_id.in_(identities)
@@ -219,7 +219,7 @@ def _erase_around(session: Session, conversations: Sequence[int], identities: Se
 
 
 def _forget_answers(session: Session, conversations: Sequence[int]) -> None:
-    """Empty the answers kept for programs that repeat a request; that it was done stays known."""
+    """Empty the API's stored answers about *conversations*; their idempotency keys stay used."""
     table = Base.metadata.tables.get("api_idempotent_requests")
     if table is None:
         return

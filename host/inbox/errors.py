@@ -1,14 +1,14 @@
-"""Why the inbox would not do something, in sentences an agent can act on."""
+"""The errors of the inbox's use cases, with sentences an agent can act on."""
 
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-from host.errors import ConflictError, InvalidError, NotFoundError
+from host.core.errors import ConflictError, InvalidError, NotFoundError
 
 
 class ConversationNotFoundError(NotFoundError):
-    """No such conversation in this workspace."""
+    """The workspace has no such conversation."""
 
     code = "conversation_not_found"
     title = _l("No such conversation")
@@ -17,7 +17,7 @@ class ConversationNotFoundError(NotFoundError):
 
 
 class MessageNotFoundError(NotFoundError):
-    """No such message in this workspace."""
+    """The conversation has no such message."""
 
     code = "message_not_found"
     title = _l("No such message")
@@ -26,7 +26,7 @@ class MessageNotFoundError(NotFoundError):
 
 
 class EmptyTextError(InvalidError):
-    """Nothing to send."""
+    """The text is empty."""
 
     code = "empty"
     title = _l("Nothing to send")
@@ -35,7 +35,7 @@ class EmptyTextError(InvalidError):
 
 
 class TooLongError(InvalidError):
-    """Longer than the inbox takes, or than the channel does and the caller asked not to split."""
+    """The text is longer than the inbox takes, or than the channel takes where it may not be split."""
 
     code = "too_long"
     title = _l("The text is too long")
@@ -44,7 +44,7 @@ class TooLongError(InvalidError):
 
 
 class ReplyKeyError(InvalidError):
-    """The form did not carry a usable key."""
+    """The form has no usable reply key."""
 
     code = "reply_key"
     title = _l("The form was incomplete")
@@ -53,7 +53,7 @@ class ReplyKeyError(InvalidError):
 
 
 class AlreadySentError(ConflictError):
-    """The same form was sent before, with another text."""
+    """The reply key was used before, for another text."""
 
     code = "already_sent"
     title = _l("This form was sent before")
@@ -62,7 +62,7 @@ class AlreadySentError(ConflictError):
 
 
 class WindowClosedError(ConflictError):
-    """The channel does not let us reply now."""
+    """The reply window is closed."""
 
     code = "window_closed"
     title = _l("You cannot reply here now")
@@ -71,7 +71,7 @@ class WindowClosedError(ConflictError):
 
 
 class PeopleOnlyError(ConflictError):
-    """The channel lets only people write this late, and this would be sent by a program."""
+    """The reply window is open for people only, and a program is writing."""
 
     code = "people_only"
     title = _l("Only a person may answer now")
@@ -80,7 +80,7 @@ class PeopleOnlyError(ConflictError):
 
 
 class ContactUnreachableError(ConflictError):
-    """The provider said that this person takes no messages from us."""
+    """The provider refuses messages to this customer."""
 
     code = "contact_unreachable"
     title = _l("This person cannot be written to")
@@ -116,7 +116,7 @@ class KindNotSupportedError(ConflictError):
 
 
 class NotAMemberError(InvalidError):
-    """A conversation can only be given to somebody of the workspace."""
+    """A conversation can be assigned to members of the workspace only."""
 
     code = "not_a_member"
     title = _l("Not a member")

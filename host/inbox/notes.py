@@ -1,4 +1,4 @@
-"""Notes of the team. Customers never see them."""
+"""Notes: messages of the team to itself, which customers never see."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.inbox.cleaning import clean_written
-from host.inbox.conversations import announce, check_key, locked
+from host.core.cleaning import clean_written
+from host.inbox.conversations import check_key, locked_conversation, publish_message
 from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
-from host.inbox.models import Direction, InternalKind, Message, Origin
+from host.models.inbox import Direction, InternalKind, Message, Origin
 
 MAX_LENGTH = 20_000
 
@@ -27,12 +27,11 @@ def add_note(
     now: datetime,
     by: str | None = None,
 ) -> Message:
-    """Write a note into a conversation. The same *reply_key* a second time returns the note of the first.
+    """Add a note to a conversation, and return it. A repeated *reply_key* returns the note it made first.
 
-    :param by: what wrote it, where no person did.
-
+    :param by: the name of the API key that writes it, where no person does.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises EmptyTextError: if nothing is left of *text* without blank edges.
+    :raises EmptyTextError: if *text* is blank.
     :raises TooLongError: if it has more than :data:`MAX_LENGTH` characters.
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
     :raises AlreadySentError: if *reply_key* was used for another text.
@@ -43,7 +42,7 @@ def add_note(
         raise EmptyTextError(_l("The note is empty, so nothing was added."))
     if len(written) > MAX_LENGTH:
         raise TooLongError(_l("The note is too long, so nothing was added."))
-    conversation = locked(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id)
     before = session.scalars(
         sa.select(Message).where(Message.conversation_id == conversation.id, Message.reply_key == reply_key)
     ).first()
@@ -68,5 +67,5 @@ def add_note(
     )
     session.add(note)
     session.flush()
-    announce(session, note)
+    publish_message(session, note)
     return note

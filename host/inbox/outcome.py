@@ -1,6 +1,7 @@
-"""What became of a message of ours. The delivery workers record it; nothing else changes a message's state.
+"""Record the outcome of sending a message. Nothing else changes a message's delivery state.
 
-A message only moves forward: once the provider has it, a late failure of the same attempt changes nothing.
+A state only moves forward: once the provider has the message, a late failure of the same attempt changes
+nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.delivery.models import OutboxEntry
-from host.inbox.adopting import adopt
-from host.inbox.cleaning import clean, external_id
-from host.inbox.models import (
+from host.core import clock, db
+from host.core.cleaning import clean, external_id
+from host.inbox.apply.changes import apply_marks
+from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
+from host.inbox.apply.writing import mark_seen
+from host.live.publish import publish, publish_many
+from host.media import file_removal
+from host.models.inbox import (
     Attachment,
     ContactIdentity,
     Conversation,
@@ -27,17 +31,15 @@ from host.inbox.models import (
     Origin,
     Reaction,
 )
-from host.inbox.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
-from host.inbox.writing import mark_seen
-from host.live.publish import publish, publish_many
-from host.media import removal
+from host.models.queue import OutboxEntry
+from host.queue import outbox, replay
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import MessageKind
 
 ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
 
 
-# What every message goes through is said in the tables' own terms: objects of them would take twice as long.
+# Every message sent runs these statements: as Core rows they take half the time of ORM objects.
 _message = (
     sa.select(
         MESSAGES.c.id,
@@ -68,9 +70,9 @@ _seen_by = (
 
 
 def record_sending(session: Session, message_id: int, *, only_from: DeliveryState | None = None) -> bool:
-    """Note that a worker is about to hand the message to the provider; tell whether that was noted.
+    """Record that a worker is about to hand the message to the provider; return whether it was recorded.
 
-    :param only_from: the state it must still be in.
+    :param only_from: the state the message must still be in.
     """
     session.flush()
     connection = session.connection()
@@ -83,11 +85,11 @@ def record_sending(session: Session, message_id: int, *, only_from: DeliveryStat
 
 
 def record_sent(session: Session, message_id: int, external_id_: str) -> None:
-    """Note that the provider took the message and gave it an id.
+    """Record that the provider took the message and gave it an id.
 
-    If the provider told us of it before it answered, what that made of it disappears: a message of the
-    provider's app becomes this one; another message of ours with the same words, taken for this one, is
-    unconfirmed again.
+    The echo of the message may have been applied before the provider answered. Then the echo's row, written
+    as one of the provider's app, becomes this message; another message of ours with the same words, which
+    the echo was matched to, is unconfirmed again.
     """
     session.flush()
     message = session.connection().execute(_message, {"message": message_id}).first()
@@ -98,11 +100,11 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
         return
     if message.external_id is not None or not _is_first(session, message, stored):
         _record_after_echo(session, message_id, stored)
-    db.after_commit(session, partial(adopt, {(message.account_id, stored)}))
+    db.after_commit(session, partial(apply_marks, {(message.account_id, stored)}))
 
 
 def _is_first(session: Session, message: sa.Row[*tuple[Any, ...]], stored: str) -> bool:
-    """Note *message* as sent if nothing has the id *stored* yet; tell whether that is so."""
+    """Record *message* as sent if no message has the id *stored* yet; return whether that is so."""
     connection = session.connection()
     if connection.scalar(_has_id, {"account": message.account_id, "stored": stored}) is not None:
         return False
@@ -118,7 +120,7 @@ def _is_first(session: Session, message: sa.Row[*tuple[Any, ...]], stored: str) 
 
 
 def _record_after_echo(session: Session, message_id: int, stored: str) -> None:
-    """Note as sent a message whose id, or another's, the provider told us before it answered."""
+    """Record as sent a message whose echo, or another's, was applied before the provider answered."""
     message = _locked(session, message_id)
     assert message is not None  # the caller has locked it
     other = _take_id(session, message, stored)
@@ -144,23 +146,23 @@ def _take_id(session: Session, message: Message, stored: str) -> Message | None:
                 message.external_id = stored
             return other
         except IntegrityError:
-            # Its echo was applied between the two statements: look again, it is to be seen now.
+            # Its echo was applied between the two statements, and can be read now.
             session.refresh(message)
     raise AssertionError("an id was taken three times")
 
 
 def record_failed(session: Session, message_id: int, problem: ProviderProblem) -> None:
-    """Note that the message will not reach the customer, and why."""
+    """Record that the message will not reach the customer, and why."""
     _move(session, message_id, DeliveryState.FAILED, problem)
 
 
 def record_unknown(session: Session, message_id: int, problem: ProviderProblem) -> None:
-    """Note that the message may or may not have reached the customer."""
+    """Record that it is unknown whether the message reached the customer."""
     _move(session, message_id, DeliveryState.UNKNOWN, problem)
 
 
 def record_waiting(session: Session, message_id: int, waiting: Mapping[str, Any] | None) -> None:
-    """Note that the message waits for something (``sentence``, ``until``), or with None that it does not.
+    """Record why the message waits (``sentence``) and until when (``until``); None: it waits no longer.
 
     A message that was being sent is queued again; an unconfirmed one stays unconfirmed while it waits.
     """
@@ -179,7 +181,7 @@ def record_waiting(session: Session, message_id: int, waiting: Mapping[str, Any]
 
 
 def record_queued(session: Session, message_id: int) -> None:
-    """Note that the message is in the queue once more, because somebody asked to send it again."""
+    """Record that the message is queued once more, because an agent sends it again."""
     _move(session, message_id, DeliveryState.QUEUED, None)
 
 
@@ -197,7 +199,7 @@ def _move(session: Session, message_id: int, state: DeliveryState, problem: Prov
 
 
 def as_error(problem: ProviderProblem) -> dict[str, str]:
-    """Return *problem* as it is stored with a message."""
+    """Return *problem* as a message stores it."""
     return {
         "code": clean(problem.code),
         "sentence": clean(problem.sentence),
@@ -220,7 +222,10 @@ def _tell_state(
     state: DeliveryState,
     before: str | None = None,
 ) -> None:
-    """Tell everybody that *message* is in *state* now; *before* that in another, or in the one it has."""
+    """Tell browsers the new *state* of *message*, and count failed messages where that changed.
+
+    :param before: its state until now; None: the one *message* has.
+    """
     if DeliveryState.FAILED in {before or message.state, state}:
         count_failed(session, message.conversation_id)
     publish(
@@ -232,7 +237,7 @@ def _tell_state(
 
 
 def count_failed(session: Session, conversation_id: int) -> None:
-    """Bring a conversation's number of failed messages up to date."""
+    """Count the failed messages of a conversation anew."""
     failed = (
         sa.select(sa.func.count())
         .where(Message.conversation_id == conversation_id, Message.state == DeliveryState.FAILED)
@@ -244,7 +249,7 @@ def count_failed(session: Session, conversation_id: int) -> None:
 
 
 def _inherit(session: Session, message: Message, other: Message) -> None:
-    """Take over what was said about *other*: it was said about *message*."""
+    """Move reactions, edits and an unsend from *other* to *message*, which they were meant for."""
     _move_reactions(session, other, message)
     message.sources = sorted({*(message.sources or ()), *(other.sources or ())})
     if other.edited_at is None and other.unsent_at is None:
@@ -258,7 +263,7 @@ def _inherit(session: Session, message: Message, other: Message) -> None:
     other.edited_at, other.edit_count, other.unsent_at = None, 0, None
     session.flush()
     if message.unsent_at is not None:
-        removal.forget(session, [message.id])
+        file_removal.forget_files(session, [message.id])
 
 
 def _move_reactions(session: Session, source: Message, target: Message) -> None:
@@ -271,7 +276,7 @@ def _move_reactions(session: Session, source: Message, target: Message) -> None:
 
 
 def _give_way(session: Session, other: Message) -> None:
-    """Free the external id *other* holds, because it is another message's."""
+    """Free the external id of *other*, because it belongs to another message."""
     if other.origin == Origin.PROVIDER:
         session.execute(sa.delete(Attachment).where(Attachment.message_id == other.id))
         session.delete(other)
@@ -279,25 +284,22 @@ def _give_way(session: Session, other: Message) -> None:
         payload = {"conversation": other.conversation_id, "message": other.id}
         publish(session, other.workspace_id, "gone", payload)
         return
-    from host.delivery import outbox  # the workers in there record outcomes through this module
-
     other.external_id = None
     _set_state(session, other, DeliveryState.UNKNOWN)
     outbox.check_now(session, other.id)
 
 
 def _keep_echo(session: Session, message: Message) -> None:
-    """Give the echo that *message* was taken for a row of its own: somebody wrote the same in the app.
+    """Give the echo that was matched to *message* a row of its own: it is of the provider's app.
 
-    Of one with words the row is known. Of one without, the event is applied again: its files are in there.
+    An echo with a text is written from what *message* has of it. Any other is applied again from its received
+    event, which holds its files.
     """
-    if message.kind != MessageKind.TEXT and message.sources:
-        from host.delivery import replay  # as in _give_way
-
-        if replay.apply_again(session, message.sources):
-            message.external_id, message.sources = None, None
-            session.flush()
-            return
+    sources = message.sources if message.kind != MessageKind.TEXT else None
+    if sources and replay.apply_again(session, sources):
+        message.external_id, message.sources = None, None
+        session.flush()
+        return
     echo = Message(
         workspace_id=message.workspace_id,
         conversation_id=message.conversation_id,
@@ -323,12 +325,12 @@ def _keep_echo(session: Session, message: Message) -> None:
 
 
 def _seen_already(session: Session, message: Message | sa.Row[*tuple[Any, ...]], stored: str) -> bool:
-    """Tell whether the customer is known to have seen the message before we learned its id."""
+    """Return whether the customer saw the message before its id was known here."""
     known = session.connection().execute(_seen_by, {"message": message.id}).one()
     position = known.attempted_at or message.sent_at
     if stored not in (known.seen_early or ()):
         return known.seen_at is not None and position <= known.seen_at
-    # Locked only now that it has to be: whoever applies echoes holds it and may want this message.
+    # Locked as late as possible: a worker that applies echoes holds it and may wait for this message.
     query = (
         sa.select(ContactIdentity)
         .join(Conversation, Conversation.identity_id == ContactIdentity.id)

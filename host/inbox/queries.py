@@ -1,9 +1,12 @@
-"""What the inbox shows, read with a fixed number of queries however much there is."""
+"""Conversations: the filter that chooses them, the rows that pages and the API show, and their counts.
+
+A fixed number of statements, however many conversations there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -13,10 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from host.accounts.models import Membership, User
-from host.channels.models import ChannelAccount
-from host.inbox.models import Contact, ContactIdentity, Conversation, ConversationStatus
-from host.sdk import accounts as sdk_accounts
+from host.inbox.list_positions import Position, earlier_than
+from host.models.channels import ChannelAccount
+from host.models.channels import ref as account_ref
+from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
+from host.models.users import Membership, User
 from host.sdk.channel import AccountRef
 
 PAGE = 50
@@ -24,40 +28,85 @@ MAX_ROWS = 200
 """Most rows asked for by id at a time."""
 
 
-class View(StrEnum):
-    """Whose conversations a list shows."""
+class Assignee(StrEnum):
+    """Who a filter asks for, where it names no member."""
 
-    MINE = "mine"
-    UNASSIGNED = "unassigned"
-    ALL = "all"
+    ME = "me"
+    """Whoever looks."""
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list is narrowed to. ``channel`` None: every channel."""
+class ConversationFilter:
+    """Which conversations of a workspace. A field that is None does not matter; the others add up.
 
-    view: View = View.ALL
-    status: ConversationStatus = ConversationStatus.OPEN
+    :param channel: one that an account of the workspace has; see :func:`has_accounts`.
+    :param assignee: the id of a member, or :class:`Assignee`.
+    :param contact: the contact's external id.
+    """
+
+    status: ConversationStatus | None = None
     channel: str | None = None
+    account_id: int | None = None
+    assignee: int | Assignee | None = None
+    contact: str | None = None
 
-    def arguments(self) -> dict[str, str]:
-        """Return what is not as usual, for the address."""
-        values = {}
-        if self.view is not View.ALL:
-            values["view"] = str(self.view)
-        if self.status is not ConversationStatus.OPEN:
-            values["status"] = str(self.status)
-        if self.channel is not None:
-            values["channel"] = self.channel
-        return values
 
-    def changed(self, **values: str | None) -> Filter:
-        """Return this filter with some of its parts replaced."""
-        return Filter(
-            view=View(values.get("view") or self.view),
-            status=ConversationStatus(values.get("status") or self.status),
-            channel=values.get("channel", self.channel),
-        )
+CHOICES: Mapping[str, type[StrEnum]] = {"status": ConversationStatus}
+"""The fields of a filter that are one of a few words, and the words. Each compares the column of its name;
+addresses of pages have it as a parameter of its name."""
+
+
+def conditions(
+    filter_: ConversationFilter, workspace_id: int, user_id: int | None
+) -> list[sa.ColumnElement[bool]]:
+    """Return what narrows a query of :class:`Conversation` to what *filter_* lets through.
+
+    The narrowest of contact, account and workspace stands for all three, so that its index is the one used.
+
+    :param user_id: who looks; None: a program.
+    :raises ValueError: if the filter asks for the conversations of whoever looks, and that is a program.
+    """
+    found: list[sa.ColumnElement[bool]] = []
+    if filter_.contact is not None:
+        found.append(Conversation.identity_id.in_(_identities(filter_, workspace_id)))
+    elif filter_.account_id is not None:
+        found.append(Conversation.account_id == filter_.account_id)
+        found.append(sa.exists(_accounts(filter_, workspace_id)))
+    else:
+        found.append(Conversation.workspace_id == workspace_id)
+        if filter_.channel is not None:
+            found.append(Conversation.channel == filter_.channel)
+    for name in CHOICES:
+        chosen = getattr(filter_, name)
+        if chosen is not None:
+            found.append(getattr(Conversation, name) == chosen)
+    if filter_.assignee is Assignee.NOBODY:
+        found.append(Conversation.assignee_id.is_(None))
+    elif filter_.assignee is not None:
+        member = user_id if filter_.assignee is Assignee.ME else filter_.assignee
+        if member is None:
+            raise ValueError("a program has no conversations of its own")
+        found.append(Conversation.assignee_id == member)
+    return found
+
+
+def _accounts(filter_: ConversationFilter, workspace_id: int) -> sa.Select[Any]:
+    """Select the ids of the workspace's accounts that a filter lets through."""
+    query = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == workspace_id)
+    if filter_.account_id is not None:
+        query = query.where(ChannelAccount.id == filter_.account_id)
+    if filter_.channel is not None:
+        query = query.where(ChannelAccount.channel == filter_.channel)
+    return query
+
+
+def _identities(filter_: ConversationFilter, workspace_id: int) -> sa.Select[Any]:
+    """Select the ids the filter's contact has on those accounts."""
+    return sa.select(ContactIdentity.id).where(
+        ContactIdentity.account_id.in_(_accounts(filter_, workspace_id)),
+        ContactIdentity.external_id == filter_.contact,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +168,7 @@ class Page:
     """A page of the list. *next* continues it; None: that was all."""
 
     rows: Sequence[Row]
-    next: tuple[datetime, int] | None
+    next: Position | None
 
 
 @dataclass(slots=True)
@@ -172,7 +221,7 @@ def built_row(found: Any) -> Row:
     return Row(
         id=row.id,
         channel=row.channel,
-        account=sdk_accounts.ref(account),
+        account=account_ref(account),
         account_state=account.state,
         contact_id=row.contact_id,
         contact_name=contact_name,
@@ -211,46 +260,48 @@ def unreachable_of(
     return Unreachable(since, until, str(why.get("sentence", "")), str(why.get("next_step", "")))
 
 
-def _narrowed(query: Any, workspace_id: int, user_id: int, filter_: Filter) -> Any:
-    query = query.where(Conversation.workspace_id == workspace_id, Conversation.status == filter_.status)
-    if filter_.view is View.MINE:
-        query = query.where(Conversation.assignee_id == user_id)
-    elif filter_.view is View.UNASSIGNED:
-        query = query.where(Conversation.assignee_id.is_(None))
-    if filter_.channel is not None:
-        query = query.where(Conversation.channel == filter_.channel)
-    return query
-
-
 def list_conversations(
     session: Session,
     workspace_id: int,
-    user_id: int,
-    filter_: Filter,
+    user_id: int | None,
+    filter_: ConversationFilter,
     *,
-    before: tuple[datetime, int] | None = None,
+    before: Position | None = None,
     limit: int = PAGE,
 ) -> Page:
-    """Return a page of conversations, the one with the latest message first."""
-    query = _narrowed(select_rows(), workspace_id, user_id, filter_)
+    """Return a page of conversations, the one with the latest message first.
+
+    One query per status, for each index begins with it: two for a filter that takes both.
+    """
+    narrowed = conditions(replace(filter_, status=None), workspace_id, user_id)
     if before is not None:
-        at, id_ = before
-        query = query.where(
-            Conversation.last_message_at <= at,
-            sa.or_(Conversation.last_message_at < at, Conversation.id < id_),
+        narrowed += earlier_than(before, Conversation.last_message_at, Conversation.id)
+    statuses = list(ConversationStatus) if filter_.status is None else [filter_.status]
+    rows: list[Row] = []
+    for status in statuses:
+        query = (
+            select_rows()
+            .where(*narrowed, Conversation.status == status)
+            .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
+            .limit(limit + 1)
         )
-    query = query.order_by(Conversation.last_message_at.desc(), Conversation.id.desc()).limit(limit + 1)
-    rows = [built_row(found) for found in session.execute(query)]
+        rows += [built_row(found) for found in session.execute(query)]
+    if len(statuses) > 1:
+        rows.sort(key=lambda row: (row.last_message_at, row.id), reverse=True)
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows, (rows[-1].last_message_at, rows[-1].id) if more else None)
 
 
 def matching_rows(
-    session: Session, workspace_id: int, user_id: int, filter_: Filter, ids: Collection[int]
+    session: Session,
+    workspace_id: int,
+    user_id: int | None,
+    filter_: ConversationFilter,
+    ids: Collection[int],
 ) -> list[Row]:
-    """Return those of *ids* that belong into the list."""
-    query = _narrowed(select_rows(), workspace_id, user_id, filter_).where(Conversation.id.in_(ids))
+    """Return those of *ids* that the filter lets through."""
+    query = select_rows().where(*conditions(filter_, workspace_id, user_id), Conversation.id.in_(ids))
     return [built_row(found) for found in session.execute(query)]
 
 
@@ -261,11 +312,13 @@ def get_row(session: Session, workspace_id: int, conversation_id: int) -> Row | 
     return None if found is None else built_row(found)
 
 
-def count(session: Session, workspace_id: int, user_id: int, filter_: Filter) -> Counts:
+def count(session: Session, workspace_id: int, user_id: int, filter_: ConversationFilter) -> Counts:
     """Count conversations for the sidebar.
 
-    The numbers beside views and channels are of the status shown, those beside a status of all views.
+    The numbers beside assignees and channels are of the status shown, those beside a status of all assignees
+    and channels.
     """
+    everyone = replace(filter_, status=None, channel=None, assignee=None)
     query = (
         sa.select(
             Conversation.status,
@@ -274,7 +327,7 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Filter) ->
             sa.func.count(),
             sa.func.sum(sa.case((Conversation.unread_count > 0, 1), else_=0)),
         )
-        .where(Conversation.workspace_id == workspace_id)
+        .where(*conditions(everyone, workspace_id, user_id))
         .group_by(Conversation.status, Conversation.channel, Conversation.assignee_id)
     )
     counts = Counts(channels={})
@@ -286,7 +339,7 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Filter) ->
                 counts.unread += int(unread or 0)
         else:
             counts.closed += number
-        if status != filter_.status:
+        if filter_.status not in {None, status}:
             continue
         counts.all += number
         counts.mine += number if assignee_id == user_id else 0
@@ -314,9 +367,11 @@ def members(session: Session, workspace_id: int) -> list[Member]:
     return [Member(*row) for row in session.execute(query)]
 
 
-def has_accounts(session: Session, workspace_id: int) -> bool:
-    """Tell whether the workspace ever connected an account."""
-    found = session.scalar(
-        sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == workspace_id).limit(1)
-    )
-    return found is not None
+def has_accounts(session: Session, workspace_id: int, channel: str | None = None) -> bool:
+    """Tell whether the workspace ever connected an account, or one of *channel*.
+
+    PostgreSQL refuses to compare the type of ``Conversation.channel`` with a channel it does not know, so a
+    filter from outside is held against this first.
+    """
+    accounts = _accounts(ConversationFilter(channel=channel), workspace_id)
+    return session.scalar(accounts.limit(1)) is not None

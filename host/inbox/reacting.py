@@ -1,4 +1,4 @@
-"""Put the team's reaction on a message, change it, take it away. A worker tells the provider."""
+"""The team's reaction on a message: set it, replace it, remove it. A worker sends it to the provider."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.channels.models import ChannelAccount
-from host.inbox.cleaning import is_providers
-from host.inbox.conversations import locked
-from host.inbox.errors import MessageNotFoundError, UnknownChannelError, WindowClosedError
-from host.inbox.models import Actor, Conversation, DeliveryState, Direction, Message, Reaction
+from host.channels.directory import Directory
+from host.core.cleaning import is_providers
+from host.inbox.conversations import locked_message
+from host.inbox.errors import UnknownChannelError, WindowClosedError
 from host.inbox.reply import check_may_send
 from host.inbox.sendable import NotSendableError
 from host.live.publish import publish
-from host.sdk.accounts import ref
+from host.models.channels import ChannelAccount, ref
+from host.models.inbox import Actor, Conversation, DeliveryState, Message, Reaction
 from host.sdk.capabilities import Capabilities
-from host.sdk.channel import ChannelAdapter, ReplyState
+from host.sdk.channel import ReplyState
 
 MAX_LENGTH = 64
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}|[0-9#*]\ufe0f?\u20e3")
@@ -29,33 +29,26 @@ def react(
     session: Session,
     *,
     workspace_id: int,
-    conversation_id: int,
     message_id: int,
+    conversation_id: int | None = None,
     emoji: str,
     author_id: int | None,
-    adapter: ChannelAdapter | None,
+    directory: Directory,
     now: datetime,
 ) -> Reaction | None:
-    """Let the team's reaction on a message be *emoji*, or none if empty; return its row if there is one.
+    """Set the team's reaction on a message to *emoji*, or remove it if empty; return its row if there is one.
 
-    Asking for what is so already changes nothing.
-
-    :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises MessageNotFoundError: if the conversation has no such message.
-    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
+    :param conversation_id: the conversation the message has to be in; None: any of the workspace.
+    :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
+    :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
+    :raises UnknownChannelError: if no active addon brings the channel.
     :raises NotSendableError: codes ``reactions_not_supported``, ``emoji_not_allowed``, ``reaction_unknown``.
-    :raises WindowClosedError: if not everybody may write to the customer now; a reaction has no other way.
+    :raises WindowClosedError: if the reply window is closed, or open for people only.
 
     Besides, what :func:`host.inbox.reply.check_may_send` raises.
     """
-    conversation = locked(session, workspace_id, conversation_id)
-    message = session.get(Message, message_id)
-    if (
-        message is None
-        or message.conversation_id != conversation.id
-        or message.direction == Direction.INTERNAL
-    ):
-        raise MessageNotFoundError()
+    conversation, message = locked_message(session, workspace_id, message_id, conversation_id=conversation_id)
+    adapter = directory.adapter(conversation.channel)
     if adapter is None:
         raise UnknownChannelError()
     account = ref(session.get_one(ChannelAccount, conversation.account_id))
@@ -117,18 +110,21 @@ def _set(
     row.attempts = 0
     row.next_at = now
     session.flush()
-    announce(session, row)
+    publish_reaction(session, row)
     return row
 
 
-def announce(session: Session, row: Reaction) -> None:
+def publish_reaction(session: Session, row: Reaction) -> None:
     """Tell browsers that the message of a reaction looks different now."""
     payload = {"conversation": row.conversation_id, "message": row.message_id}
     publish(session, row.workspace_id, "changed", payload)
 
 
 def _allowed(emoji: str, capabilities: Capabilities) -> str:
-    """Return *emoji* as the channel's declaration writes it."""
+    """Return *emoji* as the channel declares it.
+
+    :raises NotSendableError: codes ``reactions_not_supported``, ``emoji_not_allowed``.
+    """
     allowed = capabilities.reactions
     if allowed is None:
         raise NotSendableError(
@@ -159,5 +155,5 @@ def _allowed(emoji: str, capabilities: Capabilities) -> str:
 
 
 def _bare(emoji: str) -> str:
-    """Return *emoji* without the mark that asks for colour: keyboards differ in whether they write it."""
+    """Return *emoji* without the variation selector: keyboards differ in whether they write it."""
     return emoji.replace("\ufe0f", "")

@@ -1,4 +1,4 @@
-"""Answer a customer. Nothing is sent here: the messages and their outbox entries are written together."""
+"""Reply to a customer: write the messages together with their outbox entries. Workers send them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import outbox
-from host.inbox.conversations import announce, changed, check_key, locked
+from host.inbox.apply.conversations import preview
+from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
 from host.inbox.errors import (
     AccountDisconnectedError,
@@ -22,7 +21,10 @@ from host.inbox.errors import (
     UnknownChannelError,
     WindowClosedError,
 )
-from host.inbox.models import (
+from host.media import uploads
+from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import ref as account_ref
+from host.models.inbox import (
     Attachment,
     ContactIdentity,
     Conversation,
@@ -31,10 +33,8 @@ from host.inbox.models import (
     Message,
     Origin,
 )
-from host.inbox.preview import preview
-from host.media import uploads
-from host.media.models import Upload
-from host.sdk import accounts as sdk_accounts
+from host.models.media import Upload
+from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
 
@@ -58,7 +58,7 @@ def policy_for(
     *,
     by_person: bool = True,
 ) -> ReplyPolicy:
-    """Return whether a reply may be sent now."""
+    """Return the reply window of a conversation: whether a reply may be sent now, and until when."""
     return adapter.reply_policy(ReplyContext(account, now, last_inbound_at, by_person))
 
 
@@ -74,7 +74,7 @@ def queue_reply(
     adapter: ChannelAdapter | None,
     now: datetime,
 ) -> list[Message]:
-    """Write a person's text; see :func:`queue_parts`."""
+    """Queue a member's text; see :func:`queue_parts`."""
     return queue_parts(
         session,
         workspace_id=workspace_id,
@@ -101,9 +101,9 @@ def queue_parts(
     now: datetime,
     by_person: bool = True,
 ) -> list[Message]:
-    """Write *drafts* as messages on their way to the customer, in order; all of them, or none.
+    """Queue *drafts* as messages to the customer, in order; all of them, or none.
 
-    The same *reply_key* a second time returns what the first made.
+    A repeated *reply_key* returns the messages it made first.
 
     :param author_id: the member who sends; None: a program.
     :param by_person: whether a person is behind it; on some channels only a person may write late.
@@ -117,7 +117,7 @@ def queue_parts(
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
         raise ReplyKeyError()
-    conversation = locked(session, workspace_id, conversation_id)
+    conversation = locked_conversation(session, workspace_id, conversation_id)
     if adapter is None:
         raise UnknownChannelError()
     before = _made_before(session, conversation, reply_key)
@@ -168,7 +168,7 @@ def _made_before(session: Session, conversation: Conversation, reply_key: str) -
 def _same(
     session: Session, workspace_id: int, messages: Sequence[Message], planned: Sequence[Planned]
 ) -> bool:
-    """Tell whether *messages* are what *planned* would make, files included."""
+    """Return whether *messages* are those *planned* would make, files included."""
     kept: dict[int, list[str | None]] = {}
     ids = [message.id for message in messages]
     query = sa.select(Attachment.message_id, Attachment.storage_key).where(Attachment.message_id.in_(ids))
@@ -199,18 +199,18 @@ def check_may_send(
     *,
     by_person: bool = True,
 ) -> ReplyPolicy:
-    """Refuse where nothing may be sent to the customer of *conversation* now; return what the channel allows.
+    """Refuse to send to the customer of *conversation* while that is not possible; return the reply window.
 
     :raises AccountDisconnectedError: if the account is disconnected.
-    :raises ContactUnreachableError: if the provider said that this person takes no messages.
-    :raises WindowClosedError: if the channel does not let us reply now.
-    :raises PeopleOnlyError: if it lets people only, and *by_person* is false.
+    :raises ContactUnreachableError: if the provider refuses messages to this customer.
+    :raises WindowClosedError: if the reply window is closed.
+    :raises PeopleOnlyError: if it is open for people only, and *by_person* is false.
     """
     account = session.get_one(ChannelAccount, conversation.account_id)
     if account.state == AccountState.DISCONNECTED:
         raise AccountDisconnectedError()
     _check_reach(session, conversation, now)
-    ref = sdk_accounts.ref(account)
+    ref = account_ref(account)
     policy = policy_for(adapter, ref, conversation.last_inbound_at, now, by_person=by_person)
     if policy.state is ReplyState.CLOSED:
         raise WindowClosedError(policy.sentence or None)
@@ -240,13 +240,13 @@ def _write(
         sa.select(ContactIdentity.external_id).where(ContactIdentity.id == conversation.identity_id)
     ).one()
     for message, theirs in zip(messages, files, strict=True):
-        # One by one: their ids are the order they are sent and shown in.
+        # One by one: messages are sent and shown in the order of their ids.
         session.add(message)
         session.flush()
         for upload in theirs:
             uploads.add_to_message(session, message.id, upload)
         outbox.enqueue(session, message, recipient)
-        announce(session, message)
+        publish_message(session, message)
     last = messages[-1]
     if last.sent_at >= conversation.last_message_at:
         conversation.last_message_at = last.sent_at
@@ -254,13 +254,13 @@ def _write(
         conversation.last_kind = last.kind
         conversation.last_preview = preview(_words(last))
         conversation.last_author_id = last.author_id
-    conversation.unread_count = 0  # whoever answers has looked
-    changed(session, conversation)
+    conversation.unread_count = 0  # a reply means that the team has read it
+    publish_conversation(session, conversation)
     session.flush()
 
 
 def _words(message: Message) -> str:
-    """Return what the list shows of *message*: its text, or the title of its first card."""
+    """Return the preview of *message* for the list: its text, or the title of its first card."""
     if message.kind == MessageKind.TEMPLATE:
         elements = message.content.get("template", {}).get("elements", [])
         return str(elements[0]["title"]) if elements else ""

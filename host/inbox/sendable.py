@@ -1,6 +1,6 @@
-"""What a message may be made of besides text and files: read strictly, held to the channel's declaration.
+"""Check the content of a message besides text and files: its shape, and the limits the channel declares.
 
-Everything here is pure. What is refused is refused with the limit it breaks; nothing was written by then.
+Everything here is pure. A refusal names the limit it breaks.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 from flask_babel import lazy_gettext as _l
 
-from host.errors import LobbyError
-from host.inbox.cleaning import clean
+from host.core.cleaning import clean
+from host.core.errors import LobbyError
 from host.inbox.errors import KindNotSupportedError
 from host.sdk.capabilities import Capabilities, QuickReplyLimits, TemplateLimits
 from host.sdk.messages import MessageKind
@@ -49,7 +49,7 @@ class NotSendableError(LobbyError):
 
 
 class QuickReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer offered with a text. Without *payload* the title is what comes back."""
+    """An answer offered with a text. A tap sends *payload*, or the title where that is empty."""
 
     title: str
     payload: str = ""
@@ -64,7 +64,7 @@ class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A card of a template. *upload* is the id of an uploaded picture, instead of *image_url*."""
+    """A card of a template. Its picture is *upload*, the id of an uploaded file, or *image_url*."""
 
     title: str
     subtitle: str = ""
@@ -131,9 +131,9 @@ def check_content(
 
 
 def parse_template(raw: str) -> dict[str, Any]:
-    """Return the ``content`` of a template that came as JSON text.
+    """Return the ``content`` of a template given as JSON text.
 
-    :raises NotSendableError: code ``bad_content`` if it is no template.
+    :raises NotSendableError: code ``bad_content`` if *raw* is not a template.
     """
     try:
         found = msgspec.json.decode(raw, type=Template)
@@ -271,7 +271,7 @@ def _products(products: tuple[str, ...], most: int | None) -> list[str]:
 
 
 def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, Any]:
-    """Return *card* as it is stored; an uploaded picture as ``file``, its place among the message's files."""
+    """Return *card* as it is stored: an uploaded picture as ``file``, its index among the message's files."""
     element: dict[str, Any] = {
         "title": _card_text(_l("The title of a card"), card.title, limits.title_length)
     }
@@ -346,7 +346,7 @@ def _card_address(given: str) -> str:
 
 
 def _address(text: str) -> bool:
-    """Tell whether *text* is an address on the web that can be handed on as it stands."""
+    """Return whether *text* is an http or https address that is safe to pass on as it is."""
     if len(text) > LONGEST_ADDRESS or _UNSAFE.search(text) or not text.startswith(("https://", "http://")):
         return False
     try:
@@ -361,7 +361,7 @@ def _line(text: str) -> str:
 
 
 def _too_long(what: object, text: str, most: int) -> object:
-    """Return the sentence about a text that is empty, or longer than *most* characters."""
+    """Return the sentence that refuses a text: it is empty, or longer than *most* characters."""
     if not text:
         return _l("%(what)s is empty.", what=what)
     return _l(

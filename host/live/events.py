@@ -1,4 +1,4 @@
-"""Reading live events back: what a browser missed, and the frames it gets."""
+"""Read live events: what a browser missed, and the frames it gets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.live.models import LiveEvent
 from host.live.publish import EVERYBODY
+from host.models.live import LiveEvent
 
 LATE = timedelta(seconds=10)
 """Transactions may commit in another order than their ids; none stays open longer than this."""

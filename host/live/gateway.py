@@ -1,7 +1,7 @@
-"""The open streams of a process, all held by one thread.
+"""Hold the open streams of a process in one thread.
 
 A stream is a socket and, while its browser is slow, what waits for it. The thread waits for all of them at
-once and never for a single one: nothing here blocks, reads the database or takes a lock somebody else holds
+once and never for a single one: nothing here blocks, reads the database or takes a lock another thread holds
 for long. What other threads want done (a new stream, something to send, an end) they leave in a queue, in the
 order in which it is to happen.
 """
@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from host import clock
+from host.core import clock
 from host.live.events import LATE, Told
 from host.live.publish import EVERYBODY
-from host.live.sending import send
+from host.live.socket_send import send
 from host.live.stream import BUFFER_BYTES, Stream
 
 log = logging.getLogger("lobby.live")
@@ -59,7 +59,7 @@ class _Connection:
 class Gateway:
     """Sends to every open stream of this process from one thread.
 
-    :param on_end: told of each stream that ended, in that thread.
+    :param on_end: called with each stream that ended, in that thread.
     """
 
     def __init__(self, on_end: Callable[[Stream], None]) -> None:
@@ -156,7 +156,7 @@ class Gateway:
     def _hear(self) -> None:
         with suppress(OSError):
             self._ear.recv(4096)
-        self._rung = False  # before the work is done: whoever brings more from here on rings again
+        self._rung = False  # before the work is done: a thread that brings more from here on rings again
 
     def _guard(self, connection: _Connection, mask: int) -> None:
         try:

@@ -8,28 +8,30 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from typing import cast
 
 import sqlalchemy as sa
+from flask import current_app
 
-from host import db, logs
-from host.live import access, events
+from host.core import db, logs
+from host.live import events, stream_access
 from host.live.events import Event, Told
 from host.live.gateway import Gateway
-from host.live.position import Position
 from host.live.publish import EVERYBODY, listen
+from host.live.read_position import Position
 from host.live.stream import Stream
 
 log = logging.getLogger("lobby.live")
 
 POLL_SECONDS = 0.1
-"""How often other processes' changes are looked for while somebody watches."""
+"""How often other processes' changes are looked for while a browser watches."""
 IDLE_POLL_SECONDS = 1.0
 PAUSE_SECONDS = 0.01
 PAUSE_SECONDS_EACH = 20e-6
 """After something was handed out, what comes next is gathered for so long, and so much longer for each
 stream: a thousand browsers are written to at most thirty times a second, with whatever happened meanwhile."""
 IDLE_PAUSE_SECONDS = 0.25
-"""The same while nobody watches: receiving is not to be held up by reading what nobody is told."""
+"""The same while no browser watches: receiving is not to be held up by reading."""
 CHECK_SECONDS = 3.0
 START_SECONDS = 5.0
 BATCH = 500
@@ -108,7 +110,7 @@ class Hub:
         :param capacity: most streams of this process.
 
         A person has at most :data:`PER_USER`: the oldest ends, which as a rule is that of a page they have
-        left and whose connection nobody has noticed to be gone.
+        left and whose connection was not noticed to be gone.
 
         :raises HubFullError: if there are *capacity* already, or the database does not answer.
         """
@@ -129,7 +131,7 @@ class Hub:
         for oldest in surplus:
             self.unsubscribe(oldest)
         if self._count == 1:
-            self._awake.set()  # nobody was watching, so nobody was looking often
+            self._awake.set()  # no browser was watching, so the database was read seldom
         return stream
 
     def hand_over(self, stream: Stream, connection: socket.socket, first: bytes, told: Told) -> None:
@@ -183,7 +185,7 @@ class Hub:
             try:
                 self._end_strangers()
             except sa.exc.SQLAlchemyError as error:
-                # Nothing that changes can be read either, so nobody is told anything meanwhile.
+                # Nothing that changes can be read either, so no frames go out meanwhile.
                 log.warning("who may watch cannot be checked at the moment: %s", type(error).__name__)
             except Exception:
                 log.exception("who may watch could not be checked")
@@ -194,7 +196,7 @@ class Hub:
         if not streams:
             return
         with db.read() as session:
-            allowed = access.allowed(session, {stream.session_id for stream in streams})
+            allowed = stream_access.allowed(session, {stream.session_id for stream in streams})
         for stream in streams:
             if (stream.session_id, stream.workspace_id) not in allowed:
                 self.unsubscribe(stream)
@@ -237,7 +239,7 @@ class Hub:
         shown = [one for one in changes if one.topic in _FOLLOWED and one.workspace_id in watched]
         logs.follow_each("shown", [_step(one) for one in shown])
         with self._lock:
-            # Each frame is made once, however many browsers it goes to, and none that goes to nobody.
+            # Each frame is made once, however many browsers it goes to, and none without a browser.
             batch = [
                 (event.workspace_id, event.id, event.frame())
                 for event in changes
@@ -262,3 +264,8 @@ def _step(event: Event) -> logs.Ids:
         "message_id": ids.get("message"),
         "conversation_id": ids.get("conversation"),
     }
+
+
+def current_hub() -> Hub:
+    """Return the hub of the process that answers this request."""
+    return cast(Hub, current_app.extensions["lobby.services"].hub)

@@ -1,4 +1,4 @@
-"""Tell browsers that something changed: a row in the same transaction, a nudge once it is committed."""
+"""Publish changes to browsers: a row in the same transaction, a nudge once it is committed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.live.models import LiveEvent
+from host.core import clock, db
+from host.models.live import LiveEvent
 
 _EVENTS = cast(sa.Table, LiveEvent.__table__)
 _insert = sa.insert(_EVENTS)

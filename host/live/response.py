@@ -1,4 +1,4 @@
-"""The answer that does not end: the gateway's, or the server's thread's where that cannot be."""
+"""The response of a live stream: sent by the gateway, or by a thread of the server where that cannot be."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from flask import Response
 
-from host import clock, db
-from host.live import events, gateway, takeover
+from host.core import clock, db
+from host.live import connection_takeover, events, gateway
 from host.live.events import Told
 from host.live.hub import Hub
 from host.live.stream import Stream
@@ -52,7 +52,7 @@ class StreamResponse(Response):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         hub, opened, first, told = self._parts
-        theirs = takeover.connection_of(environ)
+        theirs = connection_takeover.connection_of(environ)
         if theirs is None or not hub.gateway.is_running:
             return super().__call__(environ, start_response)
         headers = self.get_wsgi_headers(environ)
@@ -60,13 +60,13 @@ class StreamResponse(Response):
             # What the application in front puts on every answer; a test compares the two.
             headers["X-Request-Id"] = environ["lobby.request_id"]
         try:
-            ours = takeover.take(theirs)
+            ours = connection_takeover.take_connection(theirs)
         except OSError as error:
             hub.unsubscribe(opened)
             log.warning("a stream could not be opened: %s", error.strerror)
             start_response("503 Service Unavailable", [("Retry-After", "30"), ("Content-Length", "0")])
             return ()
-        hub.hand_over(opened, ours, takeover.head(environ, self.status, headers) + first, told)
+        hub.hand_over(opened, ours, connection_takeover.head(environ, self.status, headers) + first, told)
         # What the server makes of this goes nowhere; it ends the request and closes what it was left with.
         start_response(self.status, headers.to_wsgi_list())
         return ()
@@ -88,7 +88,7 @@ class _Body:
 
 
 def _frames(opened: Stream, first: bytes, told: Told) -> Iterator[bytes]:
-    """Yield what was missed, then what happens, and a comment every so often to notice who is gone."""
+    """Yield what was missed, then what happens, and comments that show whether the browser is still there."""
     yield first
     beat_at = clock.monotonic() + gateway.HEARTBEAT_SECONDS
     goes_on = True

@@ -1,4 +1,4 @@
-"""What one browser is about to get, while a thread of the server still sends it."""
+"""The frames for one browser, while a thread of the server still sends them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import queue
 import threading
 from collections.abc import Callable
 
-from host import clock
+from host.core import clock
 
 BUFFER_BYTES = 64 * 1024
 """How far a browser may fall behind before it is cut off; it comes back and gets what it missed."""
 
 
 class Stream:
-    """Frames in order, None for the end. Once it :meth:`left <leave>`, somebody else sends them.
+    """Frames in order, None for the end. Once it :meth:`left <leave>`, the gateway sends them.
 
     :param session_id: the signed-in browser it belongs to; it ends when that is signed out.
     """

@@ -1,17 +1,17 @@
-"""What changed, to browsers: as a stream of server-sent events, and as JSON for those who cannot have one."""
+"""Live events for browsers: as a stream of server-sent events, or as JSON where there is no stream."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, make_response, request
 from flask.typing import ResponseReturnValue
 
-from host import db
-from host.errors import InvalidError
+from host.core import db
+from host.core.errors import InvalidError
 from host.live import events
-from host.live.hub import HubFullError
+from host.live.connection_takeover import connection_of
+from host.live.hub import HubFullError, current_hub
 from host.live.response import HEADERS, StreamResponse, first_frames
-from host.live.takeover import connection_of
-from host.web import MAX_ID, config, current_user, passive, services, workspace_view
+from host.web.request_helpers import MAX_ID, config, current_user, passive, workspace_view
 
 bp = Blueprint("live", __name__)
 
@@ -28,7 +28,7 @@ def stream(workspace_id: int) -> ResponseReturnValue:
     if request.method == "HEAD":
         return Response(mimetype="text/event-stream", headers=HEADERS)  # opens nothing
     user = current_user()
-    hub = services().hub
+    hub = current_hub()
     try:
         opened = hub.subscribe(workspace_id, user.id, user.session_id, capacity=_capacity())
     except HubFullError:
@@ -44,7 +44,7 @@ def stream(workspace_id: int) -> ResponseReturnValue:
 
 def _capacity() -> int:
     """Return how many streams there may be: many of those that need no thread of the server."""
-    if services().hub.gateway.is_running and connection_of(request.environ) is not None:
+    if current_hub().gateway.is_running and connection_of(request.environ) is not None:
         return config().live_streams
     return max(1, min(config().live_streams, config().threads - RESERVED_THREADS))
 

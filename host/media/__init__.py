@@ -1,6 +1,6 @@
-"""Files of messages: uploads, what was received, who may see them, and when they go."""
+"""Files of messages: uploads, received files, who may see them, and when they are removed."""
 
+from host.media.file_removal import forget_files
 from host.media.links import public_url
-from host.media.removal import forget
 
-__all__ = ["forget", "public_url"]
+__all__ = ["forget_files", "public_url"]

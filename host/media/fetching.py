@@ -1,4 +1,4 @@
-"""Fetching what customers sent, after its message can be seen. A failure costs a file, never a message.
+"""Fetch the files customers sent, after their message is shown. A failure costs a file, never a message.
 
 Like names, files are fetched by a chore of the workers: a row of ``attachments`` that waits says when it is
 due. What was claimed and not finished (the process died) is due again after a while.
@@ -16,16 +16,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, storage
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery.ports import AdapterDirectory
-from host.inbox.models import Attachment, AttachmentState, Message
+from host.core import clock, db, storage
+from host.core.ports import AdapterDirectory
 from host.live.publish import publish
 from host.media import pictures, sniff
 from host.media.inbound import client_for
 from host.media.limits import MAX_BYTES
 from host.media.retention import Retention
-from host.sdk.accounts import ref as account_ref
+from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import ref as account_ref
+from host.models.inbox import Attachment, AttachmentState, Message
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, FileEndedError, ForbiddenAddressError
@@ -87,7 +87,7 @@ def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    """Take files for this process: whoever else looks finds them due only after a while."""
+    """Claim files for this process: for others they are due only after a while."""
     now = clock.now()
     rows = session.execute(
         sa.select(Attachment, Message.created_at, ChannelAccount)
@@ -167,7 +167,7 @@ def _keep(due: _Due, answer: OpenResponse) -> None:
         if not sniff.may_be(due.kind, content_type):
             _try_later(due, f"the provider answers with {content_type}")
             return
-        # The row first, then the bytes (see host.storage), and only then is it ours to show.
+        # The row first, then the bytes (see host.core.storage), and only then is it ours to show.
         if not db.write(_set, due.id, {"storage_key": staged.key}):
             return
         staged.keep()
@@ -204,12 +204,12 @@ def _set(session: Session, attachment_id: int, values: Mapping[str, Any]) -> boo
     if not changed.rowcount:  # type: ignore[attr-defined]
         return False
     if "state" in values:
-        tell(session, attachment_id)
+        publish_change(session, attachment_id)
     return True
 
 
-def tell(session: Session, attachment_id: int) -> None:
-    """Let browsers look at the message of a file again."""
+def publish_change(session: Session, attachment_id: int) -> None:
+    """Tell browsers to load the message of a file again."""
     row = session.execute(
         sa.select(Message.id, Message.conversation_id, Message.workspace_id)
         .join(Attachment, Attachment.message_id == Message.id)

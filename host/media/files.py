@@ -1,4 +1,4 @@
-"""Handing out bytes we keep, in parts where a player asks for parts, and so that they can do nothing."""
+"""Send stored bytes to browsers: in parts where a player asks for them, with headers that make them inert."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to become of a file a message came with: kept already, to be fetched, or only passed through."""
+"""Plan what happens with a received file: kept already, to be fetched, or only passed through."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from host.inbox.models import AttachmentState
 from host.media import files, sniff
 from host.media.retention import Retention
+from host.models.inbox import AttachmentState
 from host.sdk.capabilities import InboundMedia
 from host.sdk.http import Client
 from host.sdk.messages import InboundAttachment

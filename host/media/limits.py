@@ -1,4 +1,4 @@
-"""Whether a file may be sent on a channel, by the channel's one declaration, with the limit named."""
+"""Check whether a file may be sent on a channel, by the channel's capabilities; an error names the limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask_babel import lazy_gettext as _l
 
-from host.errors import LobbyError
+from host.core.errors import LobbyError
 from host.sdk.capabilities import MediaLimits
 from host.sdk.messages import MessageKind
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from host import clock, guard, secrets
-from host.config import Config
+from host.core import clock, guard, secrets
+from host.core.config import Config
 
 LIVES = timedelta(hours=1)
 """A provider fetches within minutes; every further try of a message gets an address of its own."""
@@ -36,7 +36,7 @@ def use(config: Config) -> None:
 
 
 def is_public(url: str) -> bool:
-    """Tell whether somebody on the internet could fetch from *url*: https, and no private name or address."""
+    """Tell whether a provider could fetch from *url*: https, and no private name or address."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme != "https" or not host:

@@ -1,4 +1,4 @@
-"""How long the files customers send are kept, by the account's setting."""
+"""How long received files are kept, by the account's setting."""
 
 from __future__ import annotations
 

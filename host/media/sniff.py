@@ -1,4 +1,4 @@
-"""What a file is, from its bytes. Neither its name nor what its sender says about it is believed."""
+"""Find the content type of a file in its bytes. Neither its name nor what its sender says is believed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a voice note out of sound a channel does not take, where PyAV is installed.
+"""Convert sound a channel does not take into a voice note, where PyAV is installed.
 
 A decoder of foreign bytes runs in a process of its own, with limits and without a network: it only reads the
 one file and writes the other.
@@ -18,11 +18,11 @@ from typing import BinaryIO
 
 from flask_babel import lazy_gettext as _l
 
-from host import child
+from host.core import child
+from host.core.storage import Readable
 from host.media.limits import MAX_BYTES, FileRefusedError, too_large, type_name, type_names
 from host.sdk.capabilities import MediaLimits
 from host.sdk.messages import MessageKind
-from host.storage import Readable
 
 TIMEOUT_SECONDS = 60.0
 CHUNK = 256 * 1024

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from host import child_limits
+from host.core import child_limits
 
 CPU_SECONDS = 50
 MEMORY = 768 * 1024**2

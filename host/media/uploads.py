@@ -1,4 +1,4 @@
-"""Taking a file somebody wants to send: what it is, whether it is whole, and where it is kept until then."""
+"""Take a file to be sent: find its type, check that it is whole, and store it until then."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host import clock, db, storage
-from host.errors import TooManyError, UnavailableError
-from host.inbox.cleaning import clean_short
-from host.inbox.models import Attachment, AttachmentState
-from host.media import films, limits, pictures, sniff, transcode
+from host.core import clock, db, storage
+from host.core.cleaning import clean_short
+from host.core.errors import TooManyError, UnavailableError
+from host.media import limits, pictures, sniff, transcode, video_metadata
 from host.media.limits import MAX_BYTES, FileRefusedError
-from host.media.models import Upload as UploadRow
+from host.models.inbox import Attachment, AttachmentState
+from host.models.media import Upload as UploadRow
 from host.sdk.capabilities import MediaLimits
 from host.sdk.messages import MessageKind
 
@@ -76,7 +76,7 @@ class Upload:
         )
 
 
-def take(
+def keep_upload(
     stream: storage.Readable,
     name: str,
     *,
@@ -127,8 +127,8 @@ def take(
             _l("Pictures of this type may give away where they were taken, and that cannot be removed."),
             next_step=_l("Save it as JPEG or PNG and choose that."),
         )
-    elif content_type in films.TYPES:
-        joined = films.Cleaned(joined)
+    elif content_type in video_metadata.TYPES:
+        joined = video_metadata.Cleaned(joined)
     return _keep(joined, workspace_id, user_id, kind, name, content_type, most, width, height)
 
 
@@ -187,7 +187,7 @@ def clean_name(name: str) -> str:
     return "" if short.strip(". ") == "" else short
 
 
-def get(session: Session, workspace_id: int, upload_id: str) -> Upload | None:
+def get_upload(session: Session, workspace_id: int, upload_id: str) -> Upload | None:
     """Return an upload of the workspace by what it is called outside, or None."""
     query = sa.select(UploadRow).where(UploadRow.uuid == upload_id, UploadRow.workspace_id == workspace_id)
     row = session.scalars(query).one_or_none()

@@ -1,6 +1,6 @@
-"""Mailing what people were told: each once, whichever processes run and whenever one of them dies.
+"""Mail notifications: each once, whichever processes run and whenever one of them dies.
 
-A mail is taken by the process that sends it before it goes out. One whose fate nobody knows, because the
+A mail is claimed by the process that sends it before it goes out. One whose fate is unknown, because the
 connection broke or the process died, is not sent again: a warning too few is still on the page, a warning
 twice is what makes people stop reading them.
 """
@@ -16,11 +16,11 @@ from urllib.parse import urljoin
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, mail
-from host.accounts.models import User, Workspace
-from host.config import Config
-from host.notifications.models import Notification
-from host.notifications.notify import told
+from host.core import clock, db, mail
+from host.core.config import Config
+from host.models.notifications import Notification
+from host.models.users import User, Workspace
+from host.notifications.notify import translated
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +101,10 @@ def _put_back(session: Session, notification_id: int, failures: int) -> None:
 
 
 def _composed(server: mail.Server, row: sa.Row[Any], public_url: str) -> EmailMessage:
-    sentence = told(row.sentence, row.details)
+    sentence = translated(row.sentence, row.details)
     parts = [
         f"{row.title}: {sentence}",
-        told(row.next_step, row.details),
+        translated(row.next_step, row.details),
         urljoin(f"{public_url}/", row.path),
         f"-- \n{row.workspace or 'Lobby'}",
     ]

@@ -1,4 +1,4 @@
-"""Telling people something, and what they were told. What writes runs inside ``host.db.write``."""
+"""Notify users, and list their notifications. Functions that write run inside ``host.core.db.write``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host import clock
-from host.accounts.models import Membership, Role, User, Workspace
-from host.accounts.sessions import CurrentUser
-from host.notifications.models import Notification
+from host.core import clock
+from host.models.notifications import Notification
+from host.models.users import Membership, Role, User, Workspace
+from host.users.sessions import CurrentUser
 
 KEPT = timedelta(days=90)
 PAGE = 100
@@ -21,7 +21,7 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is told.
+    """The text of a notification.
 
     :param tone: ``warn`` or ``bad``.
     :param title: a name people know, shown as it is.
@@ -36,13 +36,13 @@ class Message:
     tone: str = "warn"
 
 
-def told(sentence: str, details: Mapping[str, str]) -> str:
+def translated(sentence: str, details: Mapping[str, str]) -> str:
     """Return *sentence* in the reader's language with *details* in it."""
     return str(_(sentence, **details)) if sentence else ""
 
 
-def tell_responsible(session: Session, workspace_id: int, message: Message, *, path: str) -> int:
-    """Tell the owners of a workspace, and the admins of the desk; return how many that are.
+def notify_responsible(session: Session, workspace_id: int, message: Message, *, path: str) -> int:
+    """Notify the owners of a workspace and the admins of the desk; return how many that are.
 
     :param path: where it leads owners; an admin who is not one of them is led to the addons.
     """
@@ -58,15 +58,15 @@ def tell_responsible(session: Session, workspace_id: int, message: Message, *, p
         )
     )
     admins = set(session.scalars(sa.select(User.id).where(User.is_admin, User.disabled_at.is_(None))))
-    tell(session, sorted(owners), message, workspace_id=workspace_id, path=path)
-    tell(session, sorted(admins - owners), message, workspace_id=workspace_id, path="/admin/addons")
+    notify_users(session, sorted(owners), message, workspace_id=workspace_id, path=path)
+    notify_users(session, sorted(admins - owners), message, workspace_id=workspace_id, path="/admin/addons")
     return len(owners | admins)
 
 
-def tell(
+def notify_users(
     session: Session, user_ids: Iterable[int], message: Message, *, workspace_id: int | None, path: str
 ) -> None:
-    """Tell each of *user_ids* once."""
+    """Notify each of *user_ids* once."""
     now = clock.now()
     for user_id in user_ids:
         session.add(
@@ -88,7 +88,7 @@ def tell(
 
 
 def _seen_by(user: CurrentUser) -> list[sa.ColumnElement[bool]]:
-    """Return what a person may see of what they were told: nothing of a workspace they have left."""
+    """Return the notifications a user may see: none of a workspace they have left."""
     mine = Notification.user_id == user.id
     if user.is_admin:
         return [mine]
@@ -115,7 +115,7 @@ def newest(session: Session, user: CurrentUser) -> Sequence[tuple[Notification, 
 
 
 def read_all(session: Session, user_id: int) -> None:
-    """Note that a person has read everything they were told."""
+    """Mark every notification of a user as read."""
     session.execute(
         sa.update(Notification)
         .where(Notification.user_id == user_id, Notification.read_at.is_(None))
@@ -124,5 +124,5 @@ def read_all(session: Session, user_id: int) -> None:
 
 
 def forget_old(session: Session) -> None:
-    """Remove what was told so long ago that nobody looks for it."""
+    """Remove old notifications."""
     session.execute(sa.delete(Notification).where(Notification.created_at < clock.now() - KEPT))

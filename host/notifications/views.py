@@ -1,4 +1,4 @@
-"""What the signed-in person was told."""
+"""Notifications of the signed-in user."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from host import db
+from host.core.db import db
 from host.notifications import notify
-from host.web import current_user, login_required, maybe_user
+from host.web.request_helpers import current_user, login_required, maybe_user
 
 bp = Blueprint("notifications", __name__)
 
@@ -17,10 +17,9 @@ bp = Blueprint("notifications", __name__)
 @bp.get("/notifications")
 @login_required
 def index() -> ResponseReturnValue:
-    """Show what was told, newest first."""
-    with db.read() as session:
-        rows = notify.newest(session, current_user())
-    return render_template("notifications/index.html", rows=rows, told=notify.told)
+    """Show the notifications, newest first."""
+    rows = notify.newest(db.session(), current_user())
+    return render_template("notifications/index.html", rows=rows, told=notify.translated)
 
 
 @bp.post("/notifications/read")

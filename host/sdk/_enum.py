@@ -1,4 +1,4 @@
-"""What the three ways of turning an ENUM into VARCHAR have in common."""
+"""Shared parts of turning an ENUM into VARCHAR on three databases."""
 
 from __future__ import annotations
 

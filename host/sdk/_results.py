@@ -1,4 +1,4 @@
-"""What a provider's answer means, and what an adapter says of the provider's limits.
+"""The outcomes of a send, and the limits of a provider.
 
 Part of :mod:`host.sdk.channel`, which is where addons import it from.
 """

@@ -9,9 +9,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import counters, db
-from host.accounts.models import Workspace
-from host.channels.models import AccountState, ChannelAccount
+from host import counters
+from host.channels import accounts as channel_accounts
+from host.channels import connecting, warnings
+from host.core import db
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.users import Workspace
+from host.queue import catch_ups
 from host.sdk.cards import Connection
 from host.sdk.channel import AccountRef
 
@@ -58,20 +62,6 @@ class AccountOverview:
     warnings: tuple[Warned, ...] = ()
 
 
-def ref(row: ChannelAccount) -> AccountRef:
-    """Return *row* as the plain value adapters get."""
-    return AccountRef(
-        id=row.id,
-        uuid=row.uuid,
-        workspace_id=row.workspace_id,
-        channel=row.channel,
-        external_id=row.external_id,
-        name=row.name,
-        handle=row.handle,
-        settings=row.settings,
-    )
-
-
 def overview(channel: str) -> list[AccountOverview]:
     """Return the accounts of *channel* in all workspaces that are not disconnected, by workspace and name."""
     query = (
@@ -80,11 +70,9 @@ def overview(channel: str) -> list[AccountOverview]:
         .where(ChannelAccount.channel == channel, ChannelAccount.state != AccountState.DISCONNECTED)
         .order_by(Workspace.name, ChannelAccount.name, ChannelAccount.id)
     )
-    from host.channels.warnings import standing
-
     with db.read() as session:
         found = list(session.execute(query))
-        warnings = standing(session, [row.id for row, _ in found])
+        standing = warnings.standing_warnings(session, [row.id for row, _ in found])
         return [
             AccountOverview(
                 account=ref(row),
@@ -104,7 +92,7 @@ def overview(channel: str) -> list[AccountOverview]:
                         details=one.details,
                         since=one.since,
                     )
-                    for one in warnings.get(row.id, ())
+                    for one in standing.get(row.id, ())
                 ),
             )
             for row, workspace in found
@@ -122,9 +110,7 @@ def save(
     :raises OtherAccountError: if the credentials belong to another account than *account_id*.
     :raises AccountGoneError: if *account_id* is no account of that channel in that workspace.
     """
-    from host.channels.connecting import save as save_or_undo
-
-    return save_or_undo(
+    return connecting.save(
         workspace_id=workspace_id, channel=channel, connection=connection, account_id=account_id
     )
 
@@ -139,16 +125,12 @@ def changed(session: Session) -> None:
 
 def mark_needs_reconnect(account_id: int, reason: str) -> None:
     """Record that the provider no longer accepts the credentials. Replies wait, messages still arrive."""
-    from host.channels.accounts import set_needs_reconnect
-
-    db.write(set_needs_reconnect, account_id, reason)
+    db.write(channel_accounts.set_needs_reconnect, account_id, reason)
 
 
 def set_setting(account_id: int, name: str, value: object) -> None:
     """Write one setting of an account, for a button of its card that is more than a field of its form."""
-    from host.channels.accounts import set_setting as write_setting
-
-    db.write(write_setting, account_id, name, value)
+    db.write(channel_accounts.set_setting, account_id, name, value)
 
 
 def warn(
@@ -172,10 +154,8 @@ def warn(
     :param bad: it has happened, instead of being about to.
     :return: whether people were told.
     """
-    from host.channels.warnings import raise_warning
-
     told: bool = db.write(
-        raise_warning,
+        warnings.raise_warning,
         account_id,
         kind=kind,
         sentence=sentence,
@@ -189,16 +169,14 @@ def warn(
 
 def clear_warning(account_id: int, kind: str) -> None:
     """Take a warning back: what it was about is over. Cheap where none stands."""
-    from host.channels.warnings import clear, standing
-
     with db.read() as session:
-        stands = any(one.kind == kind for one in standing(session, [account_id]).get(account_id, ()))
+        stands = any(
+            one.kind == kind for one in warnings.standing_warnings(session, [account_id]).get(account_id, ())
+        )
     if stands:
-        db.write(clear, account_id, kind)
+        db.write(warnings.clear, account_id, kind)
 
 
 def catch_up(account_id: int) -> None:
     """Have what the provider knows of the past read, because something may not have been delivered."""
-    from host.delivery.history import ask
-
-    db.write(ask, account_id)
+    db.write(catch_ups.ask, account_id)

@@ -61,7 +61,7 @@ class TemplateLimits:
 
 @dataclass(frozen=True, slots=True)
 class IceBreakerLimits:
-    """Questions offered to somebody who has not written yet, per locale. Lengths are in characters."""
+    """Questions offered to a customer who has not written yet, per locale. Lengths are in characters."""
 
     most: int
     question_length: int
@@ -84,7 +84,7 @@ class InboundMedia:
     :param hosts: where they are fetched from, as for :class:`host.sdk.http.Client`. An address elsewhere is
         shown as a link at most, and never asked for.
     :param stored: kinds of attachment that may be kept, for as long as the account's setting says. Everything
-        else is passed through to whoever looks at it and never written down.
+        else is passed through to the viewer and never stored.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -108,7 +108,7 @@ class Capabilities:
     :param heart: a heart may be sent as a ``STICKER``.
     :param reply_quote: a message may quote an earlier one.
     :param reactions: emoji the team may react with; empty: any emoji; None: none.
-    :param typing: the customer can be shown that somebody is writing.
+    :param typing: the customer can be shown that an agent is typing.
     :param mark_seen: the customer can be shown that their messages were seen.
     :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
         ``quick_replies``, ``template``, ``product_template``.

@@ -182,7 +182,7 @@ class SignInProblem:
 
 @dataclass(frozen=True, slots=True)
 class SignInStart:
-    """Somebody pressed the button.
+    """A person pressed the button of a sign-in.
 
     :param state: to be handed to the provider and given back by it, untouched.
     :param return_url: where the provider sends the person back to; the same to the letter in every step.
@@ -220,7 +220,7 @@ class Candidate:
     :param problem: why it cannot be chosen; None where it can.
     :param moves: what choosing it changes that people have to agree to; said beside it, never ticked before.
     :param keep: what :attr:`SignIn.connect` needs to go on, credentials among it; the host encrypts it until
-        then and shows it to nobody.
+        then and never shows it.
     """
 
     external_id: str

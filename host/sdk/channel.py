@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from host.sdk._account import AccountRef
 from host.sdk._results import (
     Absent,
     CannotTell,
@@ -79,22 +80,8 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class AccountRef:
-    """A channel account as an adapter sees it."""
-
-    id: int
-    uuid: str
-    workspace_id: int
-    channel: str
-    external_id: str
-    name: str
-    handle: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class ChannelMark:
-    """How a channel is told apart at a glance: two letters or an icon of the host's, and a tone 1 to 6."""
+    """The mark of a channel in lists: two letters or an icon of the host's, and a tone 1 to 6."""
 
     text: str = ""
     icon: str = ""
@@ -252,7 +239,7 @@ class ChannelAdapter(TellsHistory, ABC):
     def send(self, request: SendRequest) -> SendResult:
         """Send one part. Called outside any transaction; must not raise for anything a provider may answer.
 
-        An exception counts as :class:`Unknown`, because nobody knows what had been written by then.
+        An exception counts as :class:`Unknown`, because it is unknown what had been written by then.
         """
 
     def capabilities_of(self, account: AccountRef) -> Capabilities:
@@ -267,7 +254,7 @@ class ChannelAdapter(TellsHistory, ABC):
         return OPEN_ALWAYS
 
     def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
-        """Return the provider's limits that doing *request* counts against; none where nobody counts.
+        """Return the provider's limits that doing *request* counts against; none where it has none.
 
         Pure and cheap: asked before each call. Where one is used up the call waits, here and, where the
         operator shares the counting, in every process; the agent is told :attr:`SendLimit.sentence`.
@@ -275,7 +262,7 @@ class ChannelAdapter(TellsHistory, ABC):
         return ()
 
     def search(self, request: SearchRequest) -> SearchResult:
-        """Look for a message whose sending nobody confirmed.
+        """Look for a message whose sending was not confirmed.
 
         A :class:`Pause` is asked again after it, for a while; :class:`Held` once the account was connected
         again.
@@ -287,7 +274,7 @@ class ChannelAdapter(TellsHistory, ABC):
         return NoProfile("this channel has no profiles", retry=False)
 
     def contact_label(self, contact: str) -> str:
-        """Name a contact nobody told us the name of."""
+        """Return a label for a contact without a name."""
         return contact
 
     def profile_url(self, username: str) -> str | None:
@@ -316,10 +303,10 @@ class ChannelAdapter(TellsHistory, ABC):
         return Rejected(NO_REACTIONS)
 
     def show_typing(self, account: AccountRef, contact: str, on: bool) -> None:
-        """Show the customer that somebody writes, or no longer does. May fail: nobody is told."""
+        """Show the customer that an agent is typing, or has stopped. A failure is not reported."""
 
     def mark_seen(self, account: AccountRef, contact: str) -> None:
-        """Show the customer that their messages were seen. May fail: nobody is told."""
+        """Show the customer that their messages were seen. A failure is not reported."""
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
         """Read the account's ice breakers from the provider; empty where it has none."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from host.clock import from_millis, monotonic, now
+from host.core.clock import from_millis, monotonic, now
 
 __all__ = ["from_millis", "monotonic", "now"]

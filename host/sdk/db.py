@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -11,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
 from host import counters as _counters
-from host import db as _db
+from host import models as _models
+from host.core import db as _db
 
 read = _db.read
 write = _db.write
@@ -24,10 +24,6 @@ LongText = _db.LongText
 UTCDateTime = _db.UTCDateTime
 
 T = TypeVar("T")
-
-_MODELS = tuple(
-    f"host.{name}.models" for name in ("accounts", "channels", "inbox", "delivery", "media", "live", "api")
-)
 
 
 def addon_model_base(slug: str) -> type[DeclarativeBase]:
@@ -60,11 +56,7 @@ def host_table(name: str) -> sa.Table:
 
     :raises KeyError: if the host has no such table.
     """
-    if name not in _db.Base.metadata.tables:
-        # Not of this process's making yet: nothing has imported the host's tables.
-        for module in _MODELS:
-            importlib.import_module(module)
-    return _db.Base.metadata.tables[name]
+    return _models.Base.metadata.tables[name]
 
 
 class Snapshot(Generic[T]):

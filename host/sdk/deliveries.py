@@ -1,4 +1,4 @@
-"""How a channel's webhook is doing, for the pages of the addon that owns it."""
+"""Figures about a channel's webhook, for the pages of the addon that owns it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import requests
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.channels.models import ChannelAccount
-from host.delivery import refusals, verified
-from host.delivery.models import InboundEvent, InboundRequest, OutboxEntry, RefusedDelivery
-from host.delivery.spool import request_id
-from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Direction, Message
+from host.core import clock, db
+from host.models.channels import ChannelAccount
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
+from host.models.queue import InboundEvent, InboundRequest, OutboxEntry, RefusedDelivery
+from host.queue import refusals
+from host.queue.spool import request_id
 from host.sdk import settings
 
 DAY = timedelta(days=1)
@@ -94,8 +94,8 @@ def of_account(account_id: int) -> AccountDeliveries | None:
             people=len(list(people)),
             refused=_refused(session, account.channel, str(account_id)),
             refused_of_nobody=_refused(session, account.channel, ""),
-            verified_at=verified.last(session, account.channel, account_id),
-            shared_verified_at=verified.last(session, account.channel, None),
+            verified_at=refusals.last_verified(session, account.channel, account_id),
+            shared_verified_at=refusals.last_verified(session, account.channel, None),
         )
 
 

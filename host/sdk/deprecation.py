@@ -79,7 +79,7 @@ def deprecated(*, since: str, removed_in: str, instead: str) -> Callable[[Callab
 
 
 def deprecated_hook(name: str, *, since: str, removed_in: str, instead: str) -> Mapping[str, Any]:
-    """Return arguments for ``hookspec``: whoever implements the hook is warned when the addon is loaded.
+    """Return arguments for ``hookspec``: an addon that implements the hook is warned when loaded.
 
     :raises ValueError: as :func:`deprecated`.
     """

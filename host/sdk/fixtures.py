@@ -28,7 +28,7 @@ RAISES = "raises "
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A received event nobody can be recognised in.
+    """A received event without anything personal.
 
     :param channel: key of the adapter that read it.
     :param envelope: the event, of account 1.

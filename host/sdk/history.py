@@ -1,16 +1,14 @@
-"""What was said before, as a provider tells it: its threads, and the messages of one."""
+"""The history a provider keeps of an account: its threads, and the messages of one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from host.sdk._account import AccountRef
+from host.sdk._results import ProviderProblem
 from host.sdk.messages import InboundChange
-
-if TYPE_CHECKING:
-    from host.sdk.channel import AccountRef, ProviderProblem
 
 
 @dataclass(frozen=True, slots=True)

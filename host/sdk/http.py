@@ -14,11 +14,11 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from host import clock, guard
+from host.core import clock, db, guard
+from host.core.transport import Adapter, attempt
 from host.sdk import strictjson
 from host.sdk.errors import FetchError, ForbiddenAddressError
 from host.sdk.multipart import Multipart, MultipartBody
-from host.transport import Adapter, attempt
 
 __all__ = [
     "Client",
@@ -273,6 +273,7 @@ class Client:
         deadline: float,
         take: Callable[[requests.Response, str], Answer],
     ) -> Answer:
+        db.refuse_open_transaction()
         attempt.target = self._vet(url)
         attempt.deadline = deadline
         attempt.connect_timeout = self._connect_timeout

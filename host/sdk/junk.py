@@ -1,4 +1,4 @@
-"""Bodies no provider should send, for tests: the same each time."""
+"""Make bodies no provider should send, for tests: the same each time."""
 
 from __future__ import annotations
 

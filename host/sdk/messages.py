@@ -1,4 +1,4 @@
-"""What goes between a channel and the inbox: changes that come in, parts that go out."""
+"""The values between a channel and the inbox: changes that come in, parts that go out."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class MessageReceived:
     :param sent_at: the provider's time, aware.
     :param opens_window: whether the channel lets us reply for some time because of it.
     :param references: for channels that thread by reference: external ids this one answers, nearest first.
-    :param reply_to: external id of the message this one quotes, whoever wrote that.
+    :param reply_to: external id of the message this one quotes, from either side.
     """
 
     contact: str
@@ -92,7 +92,7 @@ class MessageEchoed:
 
 @dataclass(frozen=True, slots=True)
 class MessageReacted:
-    """Somebody put a reaction on the message *external_id*, or took theirs away.
+    """A reaction was put on the message *external_id*, or taken away.
 
     A person has at most one on a message: a later one replaces it, by its time.
 
@@ -151,7 +151,7 @@ class Handover(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConversationHandedOver:
-    """Who may answer a customer changed among programs. Nobody said anything: it is a line, and not unread.
+    """The program that answers a customer changed. It becomes an activity line, which is never unread.
 
     :param note: what the other program wrote about it.
     """
@@ -236,7 +236,7 @@ class OutgoingPart:
 
 @dataclass(frozen=True, slots=True)
 class IceBreaker:
-    """A question offered to somebody who has not written yet; a tap comes as a postback with *payload*."""
+    """A question offered to a customer who has not written yet; a tap comes as a postback with *payload*."""
 
     question: str
     payload: str

@@ -1,4 +1,4 @@
-"""A form with one file, sent as it is read: the file is never in memory as a whole."""
+"""Send a form with one file while it is read: the file is never in memory as a whole."""
 
 from __future__ import annotations
 

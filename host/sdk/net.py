@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 
-from host import guard
+from host.core import guard
 
 
 def connect(host: str, port: int, *, timeout: float) -> socket.socket:
@@ -15,7 +15,7 @@ def connect(host: str, port: int, *, timeout: float) -> socket.socket:
 
     :param timeout: seconds until connected; stays the socket's time-out.
     :raises ForbiddenAddressError: if the name leads somewhere private.
-    :raises FetchError: if nobody answers; nothing was sent.
+    :raises FetchError: if there is no answer; nothing was sent.
     """
     return guard.connect(host, port, timeout=timeout)
 

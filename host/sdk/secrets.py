@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host import secrets as _host
+from host.core import secrets as _host
 from host.sdk.errors import SecretUnreadableError
 
 Place = _host.Place

@@ -1,4 +1,4 @@
-"""JSON as the standard has it, and nothing more, for documents strangers wrote."""
+"""Parse JSON strictly by the standard, for documents from outside."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class AdapterContract:
 
     @pytest.fixture
     def account(self, adapter: ChannelAdapter) -> AccountRef:
-        """Return an account nobody stored: the adapter has to live with having no credentials for it."""
+        """Return an account that is not stored: the adapter has to live with having no credentials for it."""
         return AccountRef(
             id=2**40,
             uuid="0" * 32,

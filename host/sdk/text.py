@@ -1,4 +1,4 @@
-"""Text within limits counted in UTF-8 bytes."""
+"""Measure, cut and split text by limits counted in UTF-8 bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For an addon's pages: who is signed in, what they may do, and the small things every page needs.
+"""Helpers for an addon's pages: the signed-in user, permissions, and small things every page needs.
 
 Views of an addon's blueprint need a login, unless their path is among the routes its manifest declares.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import current_app, url_for
 
-from host import web as _web
+from host.web import request_helpers as _web
 
 __all__ = [
     "CurrentMembership",

@@ -71,7 +71,7 @@ class Refused:
 
     :param reason: a short constant for the counter (``signature``, ``verify_token``); not told to the caller.
     :param account_id: the account it was meant for, where that is known.
-    :param hint: what helps whoever has to mend it, 16 characters at most, such as how a wrong verify token
+    :param hint: what helps to mend it, 16 characters at most, such as how a wrong verify token
         begins; never enough to use it.
     """
 

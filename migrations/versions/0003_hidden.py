@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from host import db
+from host.core import db
 
 revision = "0003"
 down_revision = "0002"

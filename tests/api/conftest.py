@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from host import db, storage
-from host.api import limits
+from host.api.http import limits
+from host.core import db, storage
 from tests.api.desks import ApiDesk, open_api_desk
 
 

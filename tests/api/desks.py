@@ -10,10 +10,10 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from host import db
-from host.accounts.models import Role
 from host.api import keys
 from host.api.keys import Scope
+from host.core import db
+from host.models.users import Role
 from host.sdk.channel import ChannelAdapter
 from tests import helpers
 from tests.inbox import desks as inbox_desks

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from host import db
 from host.api import shapes
-from host.api.call import encode
+from host.api.http.call import encode
 from host.api.serialise import some_messages
+from host.core import db
 
 RUNNING = ("id", "conversationId", "accountId", "messageId")
 """Numbers that count up from whatever ran before."""

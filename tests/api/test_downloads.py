@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from host import storage
-from host.inbox.models import Attachment, AttachmentState
+from host.core import storage
+from host.models.inbox import Attachment, AttachmentState
 from host.sdk.messages import InboundAttachment, MessageKind
 from tests.api.desks import ApiDesk
 from tests.inbox import toys

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db
-from host.accounts.models import AuditEntry
 from host.channels.accounts import disconnect_account
+from host.core import db
+from host.models.users import AuditEntry
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import IceBreaker
 from tests.api.channels import Everything

@@ -6,24 +6,22 @@ import json
 import re
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
+from flask import Flask
 
-from host import db
-from host.api import fetching
-from host.api.declare import BASE
+from host.api.http.declare import BASE
 from host.api.routes import ROUTES
-from host.inbox.models import Attachment
-from host.sdk.http import Response
+from host.core import db
+from host.models.inbox import Attachment
+from host.sdk.http import Client, Response
 from host.sdk.messages import InboundAttachment, MessageKind
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, open_api_desk
 from tests.conftest import missing
+from tests.helpers import LiveServer
 from tests.inbox import toys
 from tests.media import samples
 
@@ -43,18 +41,12 @@ def desk(database: db.Database, data: Path) -> ApiDesk:
 
 
 @pytest.fixture
-def address(desk: ApiDesk) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}{BASE}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def app(desk: ApiDesk) -> Flask:
+    return desk.app
 
 
 def test_every_command_of_the_guide_works(
-    desk: ApiDesk, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: ApiDesk, live_server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for program in ("bash", "curl", "jq"):
         if shutil.which(program) is None:
@@ -63,18 +55,23 @@ def test_every_command_of_the_guide_works(
     (tmp_path / "picture.jpg").write_bytes(mug)
     asked: list[str] = []
 
-    def there(url: str) -> Response:
+    def there(_client: Client, _method: str, url: str, **_: Any) -> Response:
         asked.append(url)
         return Response(200, {}, mug)
 
-    monkeypatch.setattr(fetching, "_get", there)
+    monkeypatch.setattr(Client, "request", there)
     first, *commands = [text for kind, text in BLOCKS if kind == "sh"]
     assert "export KEY=" in first
     script = "set -euo pipefail\n" + "\n".join(commands)
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "LOBBY": address, "KEY": desk.program.token, "LC_ALL": "C.UTF-8"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "LOBBY": live_server.url(BASE),
+            "KEY": desk.program.token,
+            "LC_ALL": "C.UTF-8",
+        },
         capture_output=True,
         text=True,
         timeout=60,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from host.api.routes import ROUTES
-from host.inbox.models import Message
+from host.models.inbox import Message
 from tests.api.desks import BASE, ApiDesk
 from tests.inbox import toys
 
@@ -186,7 +186,7 @@ def test_a_fault_of_the_desk_is_told_without_its_inside(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("host.inbox.finding.find", broken)
+    monkeypatch.setattr("host.inbox.queries.list_conversations", broken)
     answer = desk.program.call("GET", "/conversations")
     assert answer.status_code == 500
     assert answer.json is not None

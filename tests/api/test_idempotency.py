@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.api import idempotency
-from host.api.errors import IdempotencyReusedError, InFlightError
-from host.api.idempotency import Claim, Stored
-from host.api.models import ApiKey, IdempotentRequest
-from host.inbox.models import InternalKind, Message
+from host.api.http import idempotency
+from host.api.http.errors import IdempotencyReusedError, InFlightError
+from host.api.http.idempotency import Claim, Stored
+from host.core import clock, db
+from host.models.api import ApiKey, IdempotentRequest
+from host.models.inbox import InternalKind, Message
 from tests.api.desks import ApiDesk, Program, make_key, open_api_desk
 
 
@@ -152,7 +152,7 @@ def test_a_process_that_died_before_it_wrote_leaves_a_claim_that_runs_out(
 
     path = path_of(desk)
     with monkeypatch.context() as patched:
-        patched.setattr(idempotency, "settle", cut)
+        patched.setattr(idempotency, "keep_answer", cut)
         patched.setattr(idempotency, "release", lambda _held: None)
         with pytest.raises(PowerCut):
             add(desk.program, path, "order-1042")
@@ -179,7 +179,7 @@ def test_a_process_that_died_after_it_wrote_is_answered_from_what_it_kept(
         return answer
 
     with monkeypatch.context() as patched:
-        patched.setattr("host.api.call.db.write", written_then_cut)
+        patched.setattr("host.api.http.call.db.write", written_then_cut)
         with pytest.raises(ConnectionLost):
             add(desk.program, path, "order-1042")
     assert notes() == ["Paid"]
@@ -192,7 +192,7 @@ def test_a_process_that_died_after_it_wrote_is_answered_from_what_it_kept(
 def test_who_was_too_slow_writes_nothing(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its claim ran out, somebody else took it over and answered; what it wrote is undone."""
     path = path_of(desk)
-    settle = idempotency.settle
+    settle = idempotency.keep_answer
     first = True
 
     def slow(session: Session, held: Claim, status: int, answer: str) -> None:
@@ -203,7 +203,7 @@ def test_who_was_too_slow_writes_nothing(desk: ApiDesk, monkeypatch: pytest.Monk
             session.execute(sa.update(table).values(claim="somebody else"))  # type: ignore[arg-type]
         settle(session, held, status, answer)
 
-    monkeypatch.setattr(idempotency, "settle", slow)
+    monkeypatch.setattr(idempotency, "keep_answer", slow)
     assert add(desk.program, path, "order-1042").status_code == 409
     assert notes() == []
 
@@ -243,8 +243,8 @@ def test_claims_on_every_database(any_database: db.Database, data: Path) -> None
     assert isinstance(taken, Claim)
     assert taken.token != held.token
     with pytest.raises(InFlightError):
-        db.write(idempotency.settle, held, 201, "{}")
-    db.write(idempotency.settle, taken, 201, '{"text":"\U0001f3fa"}')
+        db.write(idempotency.keep_answer, held, 201, "{}")
+    db.write(idempotency.keep_answer, taken, 201, '{"text":"\U0001f3fa"}')
     assert idempotency.claim(key, "one", "a" * 64, now) == Stored(201, '{"text":"\U0001f3fa"}')
     idempotency.release(taken)
     assert isinstance(idempotency.claim(key, "one", "a" * 64, now), Stored)

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.accounts.models import AuditEntry, Role
 from host.api import keys
 from host.api.keys import Scope
-from host.api.models import ApiKey
-from host.errors import ConflictError, InvalidError
+from host.core import clock, db
+from host.core.errors import ConflictError, InvalidError
+from host.models.api import ApiKey
+from host.models.users import AuditEntry, Role
 from tests import helpers
 from tests.api.desks import ApiDesk, Program, make_key
 from tests.helpers import Browser, client_for
@@ -180,7 +180,7 @@ def test_a_key_outlives_the_person_who_made_it(desk: ApiDesk) -> None:
         made_by = session.scalars(
             sa.select(ApiKey.created_by).where(ApiKey.token_hash == keys.hash_token(token))
         ).one()
-    from host.accounts.models import Membership, User
+    from host.models.users import Membership, User
 
     db.write(lambda session: session.execute(sa.delete(Membership).where(Membership.user_id == made_by)))
     db.write(lambda session: session.execute(sa.delete(User).where(User.id == made_by)))

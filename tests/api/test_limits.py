@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from limits import parse
 
-from host import config, db
-from host.api import limits
+from host.api.http import limits
+from host.core import config, db
 from tests.api.desks import ApiDesk, open_api_desk
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from host import db
-from host.inbox.models import Actor, Reaction
+from host.core import db
+from host.models.inbox import Actor, Reaction
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, open_api_desk
 from tests.inbox import toys

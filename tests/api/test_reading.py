@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db
+from host.core import db
 from tests import helpers
 from tests.api.desks import ApiDesk, open_api_desk
 from tests.inbox import toys

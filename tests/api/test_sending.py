@@ -11,21 +11,22 @@ from typing import Any
 
 import pytest
 
-from host import db, guard
-from host.api import fetching, uploading
-from host.api.declare import Refused
-from host.api.refusals import FILES, PARTS, REACTIONS
+from host.api import fetching
+from host.api.http.declare import Refused
+from host.api.http.refusals import FILES, PARTS, REACTIONS
+from host.api.routes import uploading
 from host.channels.accounts import disconnect_account
-from host.delivery.models import OutboxEntry
+from host.core import db, guard
 from host.inbox import outcome
-from host.inbox.models import Attachment, Contact, ContactIdentity, Message
 from host.media import links
+from host.models.inbox import Attachment, Contact, ContactIdentity, Message
+from host.models.queue import OutboxEntry
 from tests import helpers
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, Program, make_key, open_api_desk
+from tests.core.servers import always, answer, serving
 from tests.inbox import toys
 from tests.media import samples
-from tests.security.servers import always, answer, serving
 
 # werkzeug leaves the closing of a body it refused to the garbage collector.
 pytestmark = [
@@ -439,7 +440,7 @@ def test_a_picture_is_fetched_and_sent_without_where_it_was_taken(desk: ApiDesk)
     (file,) = message["attachments"]
     assert (file["contentType"], file["name"]) == ("image/jpeg", "blue mug.png")
     kept = toys.only(Attachment)
-    from host import storage
+    from host.core import storage
 
     with storage.open_stored(kept.storage_key) as stored:
         assert samples.GPS not in stored.read()

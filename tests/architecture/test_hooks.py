@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from host.addons.manifest import AddonSetting, Declares, Manifest
+from host.addons.package.manifest import AddonSetting, Declares, Manifest
+from host.addons.running import contributions
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = ROOT / "host/sdk/hookspecs.py"
@@ -60,10 +61,8 @@ def test_the_hook_is_documented_with_its_signature(hook: str) -> None:
 
 def test_the_docs_describe_no_hook_that_is_not_there() -> None:
     assert {page.stem for page in PAGES.glob("*.md")} - {"README"} == set(specs())
-    for index in (DOCS, PAGES / "README.md"):
-        assert set(re.findall(r"\((?:sdk/)?((?:register|addon)_\w+)\.md\)", index.read_text())) == set(
-            specs()
-        )
+    assert set(re.findall(r"\(sdk/((?:register|addon)_\w+)\.md\)", DOCS.read_text())) == set(specs())
+    assert "(../addons.md#hooks)" in (PAGES / "README.md").read_text()
 
 
 @pytest.mark.parametrize("hook", specs())
@@ -85,7 +84,16 @@ def test_the_toy_implements_the_hook_so_that_the_platform_tests_exercise_it(hook
 @pytest.mark.parametrize("hook", specs())
 def test_the_host_calls_the_hook(hook: str) -> None:
     called = "".join(path.read_text() for path in (ROOT / "host/addons").glob("*.py"))
-    assert f'"{hook}"' in called
+    assert hook in {kind.hook for kind in contributions.KINDS} or f'"{hook}"' in called
+
+
+def test_the_table_of_contributions_has_every_hook_with_its_type() -> None:
+    assert list(contributions.ABOUT) == list(specs())
+    for kind in contributions.KINDS:
+        returns = specs()[kind.hook].returns
+        assert returns is not None
+        one = kind.type.__name__
+        assert ast.unparse(returns) == (one if kind.single else f"Sequence[{one}]")
 
 
 def test_every_key_of_the_manifest_is_documented() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from host.addons import manifest as manifests
+from host.addons.package import manifest as manifests
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("host", "migrations")
@@ -15,7 +15,7 @@ def words() -> set[str]:
     """Return the words of the addons in this repository: slugs, channels, packages, hosts."""
     found: set[str] = set()
     for path in ROOT.glob("addons/*/addon.toml"):
-        manifest = manifests.read(path.parent)
+        manifest = manifests.read_manifest(path.parent)
         found |= {manifest.slug, manifest.package, *manifest.channels}
         found |= {host.split(":")[0].split(".")[-2] for host in manifest.declares.hosts}
     return found
@@ -30,7 +30,9 @@ def test_no_file_of_the_host_holds_a_word_of_an_addon() -> None:
     assert known, "there is no addon to be neutral about"
     wrong = {}
     for folder in FOLDERS:
-        for path in (ROOT / folder).rglob("*"):
+        paths = [*(ROOT / folder).rglob("*")]
+        assert paths, f"there is nothing in {folder}"
+        for path in paths:
             if path.is_file() and "__pycache__" not in path.parts:
                 name = path.relative_to(ROOT).as_posix()
                 text = path.read_bytes().decode("utf-8", "ignore")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from host import migrations
-from host.addons import manifest
+from host.addons.package import manifest
 from host.authoring import check, deprecations, trial_migrations
 from host.authoring.check import Finding
-from host.cli import main
+from host.cli.commands import main
+from host.core import migrations
 from host.sdk.deprecation import Deprecated
 
 
@@ -28,10 +28,11 @@ def first_problem(found: Finding) -> str:
 
 
 def test_the_command_fails_and_names_what_is_wrong(heron: Path) -> None:
-    spoil(heron, "heron/api.py", "from host.sdk import settings\n", "from host import db, settings\n")
+    spoilt = "from host.core import db\nfrom host.sdk import settings\n"
+    spoil(heron, "heron/api.py", "from host.sdk import settings\n", spoilt)
     answer = CliRunner().invoke(main, ["addon", "check", str(heron)])
     assert answer.exit_code == 1
-    assert "FAILED  imports     heron/api.py, line 8: it imports host.db, which is neither" in answer.output
+    assert "FAILED  imports     heron/api.py, line 8: it imports host.core, which is neither" in answer.output
     assert "Not tried: mend what is above first." in answer.output
     assert "is not ready" in answer.output
 
@@ -56,13 +57,13 @@ def test_an_addon_for_another_sdk_is_refused_before_it_is_loaded(heron: Path, li
 
 def test_what_is_declared_has_to_be_brought(heron: Path) -> None:
     spoil(heron, "addon.toml", "jobs = []", 'jobs = ["sweep"]')
-    found = check._code(manifest.read(heron), heron)
+    found = check._code(manifest.read_manifest(heron), heron)
     assert first_problem(found) == "addon.toml declares the jobs sweep, which the code does not bring."
 
 
 def test_code_that_cannot_be_loaded_is_said_with_its_error(heron: Path) -> None:
     spoil(heron, "heron/channel.py", 'key = "heron"', 'key = "crane"')
-    found = check._code(manifest.read(heron), heron)
+    found = check._code(manifest.read_manifest(heron), heron)
     assert "the channel key" in first_problem(found) or "'crane' is not declared" in first_problem(found)
 
 
@@ -113,13 +114,13 @@ def test_what_is_wrong_with_migrations(
     heron: Path, tmp_path: Path, name: str, old: str, new: str, why: str
 ) -> None:
     spoil(heron, name, old, new)
-    found = check._migrations(manifest.read(heron), heron, "", tmp_path)
+    found = check._migrations(manifest.read_manifest(heron), heron, "", tmp_path)
     assert why in first_problem(found)
 
 
 @pytest.mark.slow
 def test_migrations_are_tried_on_any_database(heron: Path, empty_url: str) -> None:
-    done = trial_migrations.run(manifest.read(heron), heron, empty_url)
+    done = trial_migrations.run(manifest.read_manifest(heron), heron, empty_url)
     assert done.startswith("up, checked, up again, down, up: 0001 (")
 
 
@@ -127,7 +128,7 @@ def test_a_database_somebody_uses_is_left_alone(heron: Path, tmp_path: Path) -> 
     url = f"sqlite:///{tmp_path / 'used.sqlite3'}"
     migrations.upgrade_host(url)
     with pytest.raises(trial_migrations.TrialError, match="not empty"):
-        trial_migrations.run(manifest.read(heron), heron, url)
+        trial_migrations.run(manifest.read_manifest(heron), heron, url)
 
 
 def test_a_failing_test_is_named(heron: Path, tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_tests_that_test_nothing_do_not_count(heron: Path, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_channel_that_breaks_the_contract_is_named_with_the_rule(heron: Path, tmp_path: Path) -> None:
     spoil(heron, "heron/events.py", 'return Ignored("not an event of Heron\'s")', "raise")
-    found = check._contract(manifest.read(heron), heron, tmp_path)
+    found = check._contract(manifest.read_manifest(heron), heron, tmp_path)
     assert first_problem(found).startswith("test_reading_never_raises: ")
 
 
@@ -169,6 +170,6 @@ def leaving() -> Callable[[str], dict[str, Deprecated]]:
 def test_each_use_of_what_will_go_is_listed(
     heron: Path, leaving: Callable[[str], dict[str, Deprecated]], name: str, place: str
 ) -> None:
-    notes = deprecations.uses(manifest.read(heron), heron, leaving(name))
+    notes = deprecations.uses(manifest.read_manifest(heron), heron, leaving(name))
     assert len([note for note in notes if "deprecated since host.sdk 1.2.0" in note]) == len(notes) > 0
     assert any(note.startswith(place) for note in notes), notes

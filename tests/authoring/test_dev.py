@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from host import config, db
-from host.addons.models import AddonRelease
 from host.authoring.development import Developing, changes
-from host.cli import main
-from host.serving import HostApplication
+from host.cli.commands import main
+from host.core import config, db
+from host.models.addons import AddonRelease
+from host.process.serving import HostApplication
 
 
 @pytest.fixture

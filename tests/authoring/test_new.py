@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from host.authoring import scaffold
-from host.cli import main
+from host.cli.commands import main
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from host import db
 from host.channels import connecting
 from host.channels.directory import Directory
+from host.core import db
 from host.sdk.channel import AccountRef
-from host.web import Role
+from host.web.request_helpers import Role
 from tests.channels.toy import ToyAdapter, ToyProvider, toy_card
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user, make_workspace
 

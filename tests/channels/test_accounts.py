@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, counters, db
-from host.accounts.models import Workspace
+from host import counters
 from host.channels import accounts, connecting
-from host.channels.models import AccountState, ChannelAccount
-from host.live.models import LiveEvent
+from host.core import clock, db
+from host.models.channels import AccountState, ChannelAccount
+from host.models.live import LiveEvent
+from host.models.users import Workspace
 from host.sdk import accounts as sdk_accounts
 from host.sdk import db as sdk_db
 from host.sdk.channel import AccountRef

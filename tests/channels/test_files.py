@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.accounts.models import AuditEntry
-from host.channels.models import ChannelAccount
+from host.core import clock, db
+from host.models.channels import ChannelAccount
+from host.models.users import AuditEntry
 from host.sdk.channel import InboundMedia
-from host.web import Role
+from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.helpers import make_user
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.accounts.models import AuditEntry
+from host.core import clock, db
 from host.delivery import history
-from host.delivery.models import CatchUp
+from host.models.queue import CatchUp
+from host.models.users import AuditEntry
 from host.sdk.channel import AccountRef
 from host.sdk.history import HistoryPage, HistoryRules, HistoryThread, HistoryTrouble, ThreadPage
-from host.web import Role
+from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.channels.toy import ToyAdapter
 from tests.helpers import make_user, make_workspace

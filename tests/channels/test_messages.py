@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db
-from host.accounts.models import AuditEntry
-from host.channels import taps
-from host.channels.models import AccountState, ChannelAccount
+from host.channels import button_payloads
+from host.core import db
+from host.models.channels import AccountState, ChannelAccount
+from host.models.users import AuditEntry
 from host.sdk.channel import Capabilities, ProviderProblem
 from host.sdk.messages import IceBreaker, MenuItem
 from tests.channels.conftest import Desk
@@ -144,8 +144,12 @@ def test_ice_breakers_are_saved_to_the_provider_and_read_back(desk: Desk, accoun
     assert actions()[-1] == "account.ice_breakers_changed"
     with db.read() as session:
         settings = session.scalars(sa.select(ChannelAccount.settings)).one()
-    assert taps.source("LOCATION", settings) == taps.source("Do you ship?", settings) == "ice_breakers"
-    assert taps.source("ELSEWHERE", settings) == ""
+    assert (
+        button_payloads.list_of("LOCATION", settings)
+        == button_payloads.list_of("Do you ship?", settings)
+        == "ice_breakers"
+    )
+    assert button_payloads.list_of("ELSEWHERE", settings) == ""
 
 
 def test_an_empty_form_takes_all_of_them_away(desk: Desk, account: str) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db
-from host.accounts.models import AuditEntry
-from host.channels.models import AccountState, ChannelAccount
-from host.inbox.models import Conversation
+from host.core import db
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Conversation
+from host.models.users import AuditEntry
 from host.sdk.cards import Candidate, SettingsCard, SignIn
-from host.web import Role
+from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.channels.toy import ToyAdapter, toy_card
 from tests.helpers import StandInGeneration, build_app, client_for, join, make_workspace

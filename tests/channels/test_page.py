@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.accounts.models import AuditEntry
 from host.channels import accounts
-from host.channels.models import AccountState, ChannelAccount
+from host.core import clock, db
+from host.models.channels import AccountState, ChannelAccount
+from host.models.users import AuditEntry
 from host.sdk import accounts as sdk_accounts
 from host.sdk.cards import CardStatus, Connection, ConnectRequest, Problems
 from host.sdk.channel import AccountRef
-from host.web import Role
+from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.helpers import join, make_user, make_workspace
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from host import storage
-from host.storage import FolderStore, NotStoredError
+from host.core import storage
+from host.core.storage import FolderStore, NotStoredError
 
 
 def test_what_is_stored_comes_back_under_its_hash(tmp_path: Path) -> None:

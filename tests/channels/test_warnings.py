@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db, mail
-from host.accounts.models import Role, User
 from host.channels.accounts import disconnect_account
-from host.channels.models import AccountWarning
-from host.config import ConfigError
+from host.core import clock, db, mail
+from host.core.config import ConfigError
+from host.models.channels import AccountWarning
+from host.models.notifications import Notification
+from host.models.users import Role, User
 from host.notifications import mailing
-from host.notifications.models import Notification
 from host.sdk.accounts import clear_warning, mark_needs_reconnect, overview, warn
 from host.sdk.channel import AccountRef
 from tests.channels.conftest import Desk
@@ -167,7 +167,7 @@ def test_reading_is_ones_own_affair(desk: Desk, account: AccountRef) -> None:
 
 
 def test_who_left_a_workspace_sees_nothing_of_it(desk: Desk, account: AccountRef) -> None:
-    from host.accounts.models import Membership
+    from host.models.users import Membership
 
     make_user(workspace=desk.workspace, role=Role.OWNER)
     raise_it(account)
@@ -210,7 +210,7 @@ def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox
     url = "smtp://desk:top%20secret@mail.example.com:587"
     mailing.use(make_config(tmp_path, mail_server=url, public_url="https://desk.example.com"))
     yield found
-    monkeypatch.setattr(mailing, "_config", None)
+    mailing.use(make_config(tmp_path))
 
 
 def test_a_mail_says_what_to_do_and_leads_there(desk: Desk, account: AccountRef, mailbox: Mailbox) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from host import clock, db, storage
-from host.delivery import refusals, windows
-from host.delivery.journal import Journal
+from host.core import clock, db, storage
+from host.queue import refusals
+from host.queue.journal import Journal
 from tests.conftest import missing
 from tests.delivery.desk import Desk, envelope
 
@@ -25,12 +26,12 @@ def travel() -> Iterator[Travel]:
 
 
 @pytest.fixture
-def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Stop the clock but for what a test moves it, and let the library that counts calls read it too."""
+def counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock but for what a test moves it, and let the library that counts in Redis read it too."""
     stopped = datetime.now(UTC)
     monkeypatch.setattr(clock, "now", lambda: stopped + clock._offset)
-    with windows.on_our_clock():
-        yield
+    told = SimpleNamespace(time=lambda: clock.now().timestamp())
+    monkeypatch.setattr("limits.storage.redis.time", told)
 
 
 @pytest.fixture

@@ -12,15 +12,14 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.accounts.models import Workspace
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import outbox, policy
-from host.delivery.models import EventState, InboundEvent, Lane, OutboxEntry
+from host.core import clock, db
 from host.delivery.worker import drain
-from host.inbox.apply import Incoming, apply_changes
-from host.inbox.models import Conversation, DeliveryState, Direction, Message, Origin
-from host.sdk.accounts import ref
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import Conversation, DeliveryState, Direction, Message, Origin
+from host.models.queue import EventState, InboundEvent, Lane, OutboxEntry
+from host.models.users import Workspace
+from host.queue import outbox, policy
 from host.sdk.channel import (
     Absent,
     AccountRef,

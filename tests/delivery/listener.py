@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from host import counters, db, logs, secrets, storage
-from host.delivery import announcing, policy, wakeups
+from host import counters
+from host.core import db, logs, secrets, storage
 from host.delivery.worker import Workers
+from host.queue import announcing, policy, wakeups
 from tests.delivery.desk import ToyAdapter, ToyDirectory, ToyGeneration
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     announcer.start()
     print("ready", flush=True)
     for _line in sys.stdin:
-        workers.look()
+        workers.wake_due()
     announcer.stop()
     workers.stop()
     print("done", flush=True)

@@ -20,12 +20,13 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from host import clock, counters, db, secrets, storage
-from host.delivery import policy
-from host.delivery.journal import Journal
+from host import counters
+from host.core import clock, db, secrets, storage
 from host.delivery.worker import Workers
-from host.inbox.models import ContactIdentity, Conversation
 from host.inbox.reply import queue_reply
+from host.models.inbox import ContactIdentity, Conversation
+from host.queue import policy
+from host.queue.journal import Journal
 from host.sdk.channel import (
     Absent,
     ChannelAdapter,

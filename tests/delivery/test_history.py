@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import history, lanes, wakeups
-from host.delivery.absence import LONG, NOTE_EVERY, Absence
-from host.delivery.models import CatchUp, CatchUpState, CatchUpThread, Lane
-from host.inbox.models import Conversation, Message, Reaction
-from host.live.models import LiveEvent
+from host.core import clock, db
+from host.delivery import history
+from host.delivery.history import LONG, NOTE_EVERY, OutageWatch
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Conversation, Message, Reaction
+from host.models.live import LiveEvent
+from host.models.queue import CatchUp, CatchUpState, CatchUpThread, Lane
+from host.queue import catch_ups, lanes, wakeups
 from host.sdk.channel import AccountRef, Capabilities, ProviderProblem
 from host.sdk.history import HistoryPage, HistoryRules, HistoryThread, HistoryTrouble, ThreadPage
 from tests.inbox import toys
@@ -61,7 +62,7 @@ class Directory:
 
 def account() -> AccountRef:
     made = toys.make_account(toys.make_workspace())
-    db.write(history.ask, made.id)
+    db.write(catch_ups.ask, made.id)
     return made
 
 
@@ -196,25 +197,27 @@ def test_a_page_that_leads_to_itself_is_the_last(old: Old) -> None:
 def test_a_desk_that_was_away_catches_up(old: Old) -> None:
     account()
     run(old)
-    here = Absence()
-    here.look()
+    here = OutageWatch()
+    here.check()
     with clock.travel(NOTE_EVERY + timedelta(seconds=1)):
-        here.look()
+        here.check()
         assert one_run().next_at is None
         with clock.travel(NOTE_EVERY + LONG + timedelta(minutes=1)):
-            Absence().look()
+            OutageWatch().check()
             assert one_run().next_at is not None
             assert one_run().since is not None
             assert everything(CatchUpThread) == []
 
 
 def test_messages_say_that_they_were_imported(old: Old) -> None:
-    from host.api.serialise import _content
+    from host.api.serialise import some_messages
 
-    account()
+    here = account()
     run(old)
-    toys.apply(toys.make_account(toys.make_workspace()), received("Now"))
-    told = {row.text: _content(row).get("imported") for row in everything(Message)}
+    toys.apply(toys.make_account(here.workspace_id), received("Now"))
+    with db.read() as session:
+        rows = some_messages(session, here.workspace_id, [row.id for row in everything(Message)])
+    told = {row.text: row.content.get("imported") for row in rows}
     assert told == {"Hi": True, "Hello": True, "Hey": True, "Now": None}
 
 

@@ -9,15 +9,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, storage
-from host.channels.models import AccountState
-from host.delivery import inbound, policy
-from host.delivery.models import EventState, InboundEvent, Lane
-from host.delivery.parked import make_parked_due
-from host.delivery.replay import EventNotFoundError, NotReplayableError, replay
-from host.inbox.apply import Applied
-from host.inbox.incoming import Incoming
-from host.inbox.models import Attachment, Message
+from host.core import clock, db, storage
+from host.delivery import inbound
+from host.delivery.waiting import wake_active_channels
+from host.inbox.apply.changes import Applied
+from host.inbox.apply.incoming import Incoming
+from host.models.channels import AccountState
+from host.models.inbox import Attachment, Message
+from host.models.queue import EventState, InboundEvent, Lane
+from host.queue import policy
+from host.queue.replay import EventNotFoundError, NotReplayableError, replay
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 
@@ -240,11 +241,11 @@ def test_events_of_a_channel_nobody_brings_wait_for_its_addon(desk: Desk, door: 
     desk.drain()
     desk.later(travel, timedelta(hours=5), step=timedelta(minutes=30))
     assert (desk.event_states(), desk.events()[0].attempts) == ([PENDING], 0)
-    make_parked_due(desk.generation.directory)
+    wake_active_channels(desk.generation.directory)
     desk.drain()
     assert desk.event_states() == [PENDING]
     desk.generation.directory.adapters["email"] = desk.toy
-    make_parked_due(desk.generation.directory)
+    wake_active_channels(desk.generation.directory)
     desk.drain()
     assert desk.texts() == ["a"]
 
@@ -348,7 +349,7 @@ def test_a_megabyte_in_one_event_is_applied(any_desk: Desk, door: Door) -> None:
 def test_more_than_fits_into_memory_is_applied_in_several_helpings(
     desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.delivery.pending.MOST_BYTES", 250_000)
+    monkeypatch.setattr("host.delivery.inbound.MOST_BYTES", 250_000)
     for number in range(6):
         door.receive(desk.account.id, f"m{number}", text=f"{number}" * 100_000)
     assert desk.drain() >= 3

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.accounts.models import AuditEntry
-from host.delivery import policy, refusals
+from host.core import clock, db
 from host.delivery.housekeeping import Housekeeping
-from host.delivery.models import InboundEvent, InboundRequest
-from host.delivery.refusals import count_refusal, read_counts
-from host.live.models import LiveEvent
+from host.models.live import LiveEvent
+from host.models.queue import InboundEvent, InboundRequest
+from host.models.users import AuditEntry
+from host.queue import policy, refusals
+from host.queue.refusals import count_refusal, read_counts
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 

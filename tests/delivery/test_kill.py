@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.delivery.models import EventState, InboundEvent, OutboxEntry
-from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Direction, Message
+from host.core import clock, db
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
+from host.models.queue import EventState, InboundEvent, OutboxEntry
 from tests.delivery.desk import Desk
 from tests.helpers import make_user
 

@@ -16,13 +16,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from host import clock, counters, db, secrets, storage
-from host.channels.models import AccountState
-from host.delivery import lanes, outbox
-from host.delivery.journal import Journal
-from host.delivery.models import EventState, OutboxEntry
-from host.delivery.replay import replay
-from host.inbox.models import DeliveryState, Direction, Message
+from host import counters
+from host.core import clock, db, secrets, storage
+from host.inbox import resending
+from host.models.channels import AccountState
+from host.models.inbox import DeliveryState, Direction, Message
+from host.models.queue import EventState, OutboxEntry
+from host.queue import lanes, outbox
+from host.queue.journal import Journal
+from host.queue.replay import replay
 from host.sdk.channel import (
     Absent,
     CannotTell,
@@ -204,7 +206,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         db.write(outbox.resume_account, self.desk.account.id)
 
     @precondition(lambda self: self.replies)
-    @rule(data=st.data(), what=st.sampled_from((outbox.retry, outbox.check_now, outbox.send_again)))
+    @rule(data=st.data(), what=st.sampled_from((resending.retry, outbox.check_now, resending.send_again)))
     def somebody_presses(self, data: st.DataObject, what: object) -> None:
         message = data.draw(st.sampled_from(self.replies))
         with suppress(outbox.StateMovedOnError):

@@ -8,13 +8,15 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.channels.models import AccountState
-from host.delivery import outbox, policy, sentences
-from host.delivery.models import Lane
-from host.delivery.outbox import StateMovedOnError
+from host.core import clock, db
+from host.delivery import agent_messages
 from host.delivery.worker import drain
-from host.inbox.models import DeliveryState, Direction, Origin
+from host.inbox import resending
+from host.models.channels import AccountState
+from host.models.inbox import DeliveryState, Direction, Origin
+from host.models.queue import Lane
+from host.queue import outbox, policy
+from host.queue.outbox import StateMovedOnError
 from host.sdk.channel import (
     CannotTell,
     Capabilities,
@@ -181,7 +183,7 @@ def test_on_a_channel_without_a_window_it_is_given_up_after_three_days(desk: Des
     desk.later(travel, timedelta(hours=2), step=timedelta(minutes=20))
     assert desk.state(message) == FAILED
     desk.toy.script = []
-    db.write(outbox.retry, message)
+    db.write(resending.retry, message)
     desk.drain()
     assert desk.state(message) == SENT, "a person who asks again gets one more try"
 
@@ -199,7 +201,7 @@ def test_held_means_nothing_failed_and_everything_goes_on_after_a_reconnect(
     account = any_desk.account_row()
     assert (account.state, account.state_reason) == (AccountState.NEEDS_RECONNECT, "The toy is broken.")
     for message in (first, third):
-        assert any_desk.entry(message).waiting == {"sentence": sentences.RECONNECT_FIRST, "until": None}
+        assert any_desk.entry(message).waiting == {"sentence": agent_messages.RECONNECT_FIRST, "until": None}
     any_desk.later(travel, timedelta(hours=3), step=timedelta(hours=1))
     assert len(any_desk.toy.sent) == 1
     any_desk.set_account(state=AccountState.CONNECTED, state_reason=None)
@@ -249,13 +251,13 @@ def test_retry_really_sends_again(any_desk: Desk) -> None:
     any_desk.toy.script = [Rejected(PROBLEM)]
     message = any_desk.reply("one", talk)
     any_desk.drain()
-    db.write(outbox.retry, message)
+    db.write(resending.retry, message)
     assert any_desk.state(message) == QUEUED
     any_desk.drain()
     assert any_desk.state(message) == SENT
     assert len(any_desk.toy.sent) == 2
     with pytest.raises(StateMovedOnError):
-        db.write(outbox.retry, message)
+        db.write(resending.retry, message)
 
 
 @pytest.mark.parametrize("answer", [Unknown(PROBLEM), RuntimeError("boom")])
@@ -312,6 +314,24 @@ def test_absent_in_two_readings_a_minute_apart_is_sent_once_more_by_itself(
     any_desk.drain()
     assert len(any_desk.toy.searched) == 2
     assert (any_desk.state(message), len(any_desk.toy.sent)) == (SENT, 2)
+
+
+def test_what_became_of_a_message_is_not_asked_while_the_account_is_held_back(
+    desk: Desk, travel: Travel
+) -> None:
+    talk = desk.customer_wrote()
+    desk.toy.script = [Unknown(PROBLEM)]
+    message = desk.reply("one", talk)
+    desk.drain()
+    travel(PATIENCE)
+    desk.drain()
+    until = clock.now() + timedelta(minutes=10)
+    desk.set_account(blocked_until=until, blocked_reason="The toy is tired.")
+    desk.later(travel, timedelta(minutes=9))
+    assert (desk.state(message), len(desk.toy.sent), len(desk.toy.searched)) == (UNKNOWN, 1, 1)
+    assert [lane.next_at for lane in desk.lanes() if lane.direction == "out"] == [until]
+    desk.later(travel, timedelta(minutes=2))
+    assert (desk.state(message), len(desk.toy.sent), len(desk.toy.searched)) == (SENT, 2, 2)
 
 
 def test_it_is_sent_once_more_only_once(desk: Desk, travel: Travel) -> None:
@@ -382,17 +402,17 @@ def test_check_looks_once_and_sends_nothing(desk: Desk, travel: Travel) -> None:
 
 def test_send_again_sends(any_desk: Desk, travel: Travel) -> None:
     message = left_to_a_person(any_desk, travel)
-    db.write(outbox.send_again, message)
+    db.write(resending.send_again, message)
     any_desk.drain()
     assert (any_desk.state(message), len(any_desk.toy.sent)) == (SENT, 2)
     with pytest.raises(StateMovedOnError):
-        db.write(outbox.send_again, message)
+        db.write(resending.send_again, message)
 
 
 def test_what_was_unconfirmed_once_is_never_called_failed(desk: Desk, travel: Travel) -> None:
     message = left_to_a_person(desk, travel)
     desk.toy.script = [Rejected(PROBLEM)]
-    db.write(outbox.send_again, message)
+    db.write(resending.send_again, message)
     desk.drain()
     assert desk.state(message) == UNKNOWN
 
@@ -549,7 +569,7 @@ def test_a_lease_that_ran_out_before_the_first_byte_sends_nothing(
 ) -> None:
     talk = desk.customer_wrote()
     message = desk.reply("one", talk)
-    monkeypatch.setattr("host.delivery.lanes.Lease.alive", lambda _self: False)
+    monkeypatch.setattr("host.queue.lanes.Lease.alive", lambda _self: False)
     monkeypatch.setattr(policy, "SENDS_PER_CLAIM", 1)
     with pytest.raises(RuntimeError, match="still not done"):
         drain(desk.generation, direction="out", limit=20)
@@ -561,18 +581,18 @@ def test_a_lease_that_ran_out_before_the_first_byte_sends_nothing(
 
 
 def test_a_reply_to_a_channel_nobody_brings_waits_for_its_addon(desk: Desk, travel: Travel) -> None:
-    from host.delivery.parked import make_parked_due
+    from host.delivery.waiting import wake_active_channels
 
     talk = desk.customer_wrote()
     desk.generation.directory.adapters.clear()
     message = desk.reply("one", talk)
     desk.drain()
     assert desk.state(message) == QUEUED
-    assert desk.entry(message).waiting == {"sentence": sentences.CHANNEL_INACTIVE, "until": None}
-    make_parked_due(desk.generation.directory)
+    assert desk.entry(message).waiting == {"sentence": agent_messages.CHANNEL_INACTIVE, "until": None}
+    wake_active_channels(desk.generation.directory)
     assert desk.drain() == 0
     desk.generation.directory.adapters["email"] = desk.toy
-    make_parked_due(desk.generation.directory)
+    wake_active_channels(desk.generation.directory)
     desk.drain()
     assert desk.state(message) == SENT
 
@@ -636,4 +656,4 @@ def test_an_addon_that_answers_nonsense_leaves_it_unknown(desk: Desk) -> None:
 def test_a_message_that_is_none_of_ours_cannot_be_retried(desk: Desk) -> None:
     desk.customer_wrote()
     with pytest.raises(outbox.NotInOutboxError):
-        db.write(outbox.retry, 1)
+        db.write(resending.retry, 1)

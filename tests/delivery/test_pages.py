@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from host import db
-from host.accounts.audit import page as audit_page
-from host.delivery import reading, refusals
-from host.delivery.models import EventState
-from host.delivery.reading import readable
+from host.core import db
+from host.models.queue import EventState
+from host.queue import event_search, refusals
+from host.queue.event_search import readable
 from host.sdk.webhooks import Envelope
+from host.users.audit import page as audit_page
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
@@ -75,14 +75,14 @@ def test_a_query_that_makes_no_sense_is_refused_politely(admin: Browser, path: s
 def test_long_journals_are_paged_without_gaps(
     desk: Desk, door: Door, admin: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PAGE", 4)
+    monkeypatch.setattr(event_search, "PAGE", 4)
     for number in range(10):
         door.receive(desk.account.id, f"m{number}")
     seen: list[int] = []
     before = None
     for _ in range(3):
         with db.read() as session:
-            page = reading.page(session, before=before)
+            page = event_search.page(session, before=before)
         before = page.older
         seen += [row.id for row in page.rows]
     assert (seen, before) == (list(range(10, 0, -1)), None)

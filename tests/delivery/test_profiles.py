@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.channels.models import AccountState
-from host.delivery import policy
+from host.core import clock, db
 from host.delivery.profiles import fetch_due
-from host.inbox.models import Contact, ContactIdentity
-from host.live.models import LiveEvent
+from host.models.channels import AccountState
+from host.models.inbox import Contact, ContactIdentity
+from host.models.live import LiveEvent
+from host.queue import policy
 from host.sdk.channel import NoProfile, Profile
 from tests.delivery.desk import Desk
 

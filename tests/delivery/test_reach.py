@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from host import clock, db
-from host.delivery import outbox
-from host.inbox import queries, windows
+from host.core import clock, db
+from host.inbox import queries, resending
 from host.inbox.errors import ContactUnreachableError
-from host.inbox.models import DeliveryState
+from host.inbox.pages import reply_window
 from host.inbox.queries import Row
 from host.inbox.reply import queue_reply
+from host.models.inbox import DeliveryState
 from host.sdk.channel import Found, NotSent, Rejected, Unknown
 from tests.delivery.desk import PROBLEM, Desk
 
@@ -105,10 +105,10 @@ def test_retry_is_allowed_and_what_arrives_after_all_opens_it(any_desk: Desk) ->
     any_desk.toy.script = [GONE, GONE]
     message = any_desk.reply("hi", talk)
     any_desk.drain()
-    db.write(outbox.retry, message)
+    db.write(resending.retry, message)
     any_desk.drain()
     assert row(any_desk, talk).out_of_reach(clock.now()) is not None
-    db.write(outbox.retry, message)
+    db.write(resending.retry, message)
     any_desk.drain()
     assert any_desk.state(message) == DeliveryState.SENT
     assert row(any_desk, talk).out_of_reach(clock.now()) is None
@@ -138,8 +138,8 @@ def test_the_composer_and_the_list_say_so(desk: Desk) -> None:
     app = Flask(__name__)
     Babel(app)
     with app.test_request_context():
-        found = windows.composing(desk.toy, row(desk, talk), "Anna", clock.now())
-        chip = windows.chip(desk.toy, row(desk, talk), clock.now())
+        found = reply_window.composing(desk.toy, row(desk, talk), "Anna", clock.now())
+        chip = reply_window.chip(desk.toy, row(desk, talk), clock.now())
     assert (found.can_reply, found.reason, found.sentence) == (False, "The toy is broken.", "Mend it.")
     assert chip is not None
     assert chip.state == "unreachable"

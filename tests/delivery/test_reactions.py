@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.channels.models import AccountState
-from host.delivery import policy
-from host.delivery.outbox import resume_account
+from host.core import clock, db
+from host.core.errors import LobbyError
 from host.delivery.reactions import send_due
-from host.errors import LobbyError
-from host.inbox.models import Message, Reaction
 from host.inbox.reacting import react
-from host.live.models import LiveEvent
+from host.models.channels import AccountState
+from host.models.inbox import Message, Reaction
+from host.models.live import LiveEvent
+from host.queue import policy
+from host.queue.outbox import resume_account
 from host.sdk.channel import (
     Capabilities,
     Held,
@@ -71,7 +71,7 @@ def asked(desk: Desk, talk: int, emoji: str, message_id: int | None = None) -> R
         message_id=message_id or first or 0,
         emoji=emoji,
         author_id=None,
-        adapter=desk.toy,
+        directory=desk.generation.directory,
         now=clock.now(),
     )
 

@@ -20,13 +20,14 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.delivery import journal as journals
-from host.delivery import outbound, policy
-from host.delivery.journal import JournalUnavailableError
-from host.delivery.models import InboundEvent, OutboxEntry
-from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Message
+from host.core import clock, db
+from host.delivery import outbound
 from host.inbox.reply import queue_reply
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
+from host.models.queue import InboundEvent, OutboxEntry
+from host.queue import journal as journals
+from host.queue import policy
+from host.queue.journal import JournalUnavailableError
 from host.sdk.channel import Absent, Found, SearchRequest, SearchResult
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk, EventState

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.delivery import lanes, policy, wakeups
-from host.delivery.models import EventState, Lane
+from host.core import clock, db
 from host.delivery.worker import Workers
-from host.inbox.models import DeliveryState
+from host.models.inbox import DeliveryState
+from host.models.queue import EventState, Lane
+from host.queue import lanes, policy, wakeups
 from host.sdk.channel import SendRequest, SendResult, Sent
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host.addons import manifest
-from host.addons.build import build_release
+from host.addons.package import manifest
+from host.addons.package.build import build_release
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDONS = sorted(path.parent for path in ROOT.glob("addons/*/addon.toml"))
@@ -18,7 +18,7 @@ ADDONS = sorted(path.parent for path in ROOT.glob("addons/*/addon.toml"))
 
 def committed(folder: Path) -> Path:
     """Return the zip of the addon in *folder* as it lies in dist/."""
-    found = manifest.read(folder)
+    found = manifest.read_manifest(folder)
     return ROOT / "dist" / f"{found.slug}-addon-v{found.version}.zip"
 
 
@@ -48,7 +48,7 @@ def test_times_and_modes_of_the_tree_do_not_reach_the_zip(folder: Path, tmp_path
     for path in copy.rglob("*.py"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
         path.chmod(0o755)
-    cache = copy / manifest.read(folder).package / "__pycache__"
+    cache = copy / manifest.read_manifest(folder).package / "__pycache__"
     cache.mkdir()
     (cache / "addon.cpython-311.pyc").write_bytes(b"left over")
     built, _ = build_release(copy, tmp_path / "out")

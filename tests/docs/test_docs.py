@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from host import cli, config
+from host.cli import commands as cli
+from host.core import config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")])
@@ -25,7 +26,9 @@ def settings_table() -> str:
 
 def commands(group: click.Group, prefix: str = "lobby") -> set[str]:
     found = set()
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         full = f"{prefix} {name}"
         found |= commands(command, full) if isinstance(command, click.Group) else {full}
     return found
@@ -36,6 +39,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+OF_AN_ADDON = {"tests/recorded/story.json"}
+"""Paths the pages name that lie in the folder of somebody's addon."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_named_in_the_pages_exist(page: Path) -> None:
+    text = page.read_text()
+    named = set(re.findall(r"(?<![\w@/.-])(?:host|tests|tools)/[\w./-]*[\w/]", text))
+    named -= set(re.findall(r"^A new file, `([^`]+)`:", text, re.MULTILINE))
+    assert [name for name in sorted(named - OF_AN_ADDON) if not (ROOT / name).exists()] == []
 
 
 def test_operate_lists_every_setting_as_the_code_has_it() -> None:
@@ -53,13 +68,22 @@ def test_operate_lists_every_command_and_no_other() -> None:
 def test_settings_named_anywhere_exist() -> None:
     known = {setting.variable for setting in config.SETTINGS}
     tests_only = {"LOBBY_REQUIRE_SERVICES"}
-    for page in PAGES:
-        for name in re.findall(r"\bLOBBY_[A-Z][A-Z_]*[A-Z]\b", page.read_text()):
-            assert name in known | tests_only or name.startswith("LOBBY_ADDON"), f"{page.name}: {name}"
+    named = {
+        (page.name, name)
+        for page in PAGES
+        for name in re.findall(r"\bLOBBY_[A-Z][A-Z_]*[A-Z]\b", page.read_text())
+    }
+    assert known <= {name for _, name in named}
+    others = {(page, name) for page, name in named if not name.startswith("LOBBY_ADDON")}
+    assert {(page, name) for page, name in others if name not in known | tests_only} == set()
 
 
 def test_make_targets_named_in_the_pages_exist() -> None:
     targets = set(re.findall(r"^([a-z$()A-Z/._-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for page in PAGES:
-        for name in re.findall(r"^make ([a-z]+)\b", page.read_text(), re.MULTILINE):
-            assert name in targets, f"{page.name}: make {name}"
+    named = {
+        (page.name, name)
+        for page in PAGES
+        for name in re.findall(r"^make ([a-z]+)\b", page.read_text(), re.MULTILINE)
+    }
+    assert ("CONTRIBUTING.md", "test") in named
+    assert {(page, name) for page, name in named if name not in targets} == set()

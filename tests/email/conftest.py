@@ -13,10 +13,10 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy.orm import Session as DatabaseSession
 
-from host import clock, db, guard
-from host.accounts.models import Workspace
 from host.builtin.email import card
 from host.channels import connecting
+from host.core import clock, db, guard
+from host.models.users import Workspace
 from host.sdk.cards import Connection, ConnectRequest
 from host.sdk.channel import AccountRef
 
@@ -122,7 +122,7 @@ def run_server(protocol: Callable[[asyncio.AbstractEventLoop], SMTP]) -> Iterato
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The path of a certificate for mail.shop.example with its key."""
-    from tests.security.certificates import make_certificate
+    from tests.core.certificates import make_certificate
 
     return str(make_certificate(tmp_path_factory.mktemp("tls"), "mail.shop.example"))
 

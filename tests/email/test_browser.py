@@ -13,11 +13,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from werkzeug.serving import make_server
 
-from host import db
-from host.accounts import throttle
 from host.builtin.email import receiving
-from host.serving import HostApplication
-from host.web import Role
+from host.core import db
+from host.process.serving import HostApplication
+from host.users import throttle
+from host.web.request_helpers import Role
 from tests.email.conftest import Outside
 from tests.helpers import PASSWORD, make_config, make_user, make_workspace
 

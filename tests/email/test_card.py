@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db, guard
 from host.builtin.email import card
 from host.builtin.email.models import EmailAccount
 from host.channels import connecting
+from host.core import db, guard
 from host.sdk import settings
 from host.sdk.cards import CardStatus, Connection, ConnectRequest, Problems
 from host.sdk.channel import AccountRef

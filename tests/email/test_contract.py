@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from host import db
 from host.builtin.email.channel import EmailAdapter
+from host.core import db
 from host.sdk.channel import ChannelAdapter
 from host.sdk.testing import AdapterContract
 from host.sdk.webhooks import Envelope

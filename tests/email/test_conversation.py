@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db, storage
-from host.accounts.models import Role
 from host.builtin.email import receiving
 from host.builtin.email.addon import register_channels
 from host.channels.directory import Directory
-from host.delivery.journal import Journal
-from host.delivery.models import EventState, InboundEvent
+from host.core import clock, db, storage
 from host.delivery.worker import drain
-from host.inbox.models import Attachment, Contact, Conversation, DeliveryState, Direction, Message
 from host.inbox.reply import queue_reply
+from host.models.inbox import Attachment, Contact, Conversation, DeliveryState, Direction, Message
+from host.models.queue import EventState, InboundEvent
+from host.models.users import Role
+from host.queue.journal import Journal
 from host.sdk.channel import AccountRef
 from host.sdk.webhooks import Envelope
 from tests.email.conftest import Outside, connect

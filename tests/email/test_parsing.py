@@ -356,6 +356,9 @@ def test_any_mixture_of_broken_pieces_gives_a_message(lines: list[bytes]) -> Non
         b"Content-Type: text/html\r\n\r\n" + b"<a href='" * 200_000,
         b"Content-Type: text/html\r\n\r\n" + b"<script>" * 200_000,
         b"Content-Type: text/html\r\n\r\n" + b"<a>x" * 300_000 + b"</a>" * 300_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<div>" * 400_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<p><b>" * 300_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<a href=x>" * 200_000,
         b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-" * 500_000,
     ],
     ids=lambda raw: raw[:60].decode("latin-1").strip(),
@@ -383,6 +386,8 @@ def test_a_mail_made_to_be_slow_is_read_in_time(raw: bytes) -> None:
         ("<!DOCTYPE html><?xml ?><title>no</title>yes", "yes"),
         ("cut <b", "cut <b"),
         ("<table><tr><td>a</td><td>b</td></tr></table>", "a b"),
+        ("<p>1. five * [2] _is_ #10</p>", "1. five * [2] _is_ #10"),
+        (f"{'<blockquote>' * 300}inner{'</blockquote>' * 300}", "inner"),
         ("", ""),
     ],
 )

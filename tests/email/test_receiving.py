@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy.orm import Session
 
-from host import clock, db
 from host.builtin.email import receiving
 from host.channels import accounts
+from host.core import clock, db
 from host.sdk import settings
 from host.sdk.channel import AccountRef
 from host.sdk.webhooks import Envelope
@@ -166,7 +166,7 @@ def test_the_limit_is_what_the_database_takes_in_one_row(any_desk: db.Database) 
     limit = receiving.size_limit()
     assert limit == 10 * 1024 * 1024 or any_desk.dialect == "mariadb"
     assert 4 * 1024 * 1024 < limit <= 10 * 1024 * 1024
-    from host.delivery.models import InboundRequest
+    from host.models.queue import InboundRequest
 
     def use_case(session: Session) -> None:
         body = b"\xff" * limit

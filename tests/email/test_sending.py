@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from host import clock, db, guard
 from host.builtin.email import composing, smtp
 from host.builtin.email.channel import EmailAdapter
 from host.builtin.email.models import EmailAccount
+from host.core import clock, db, guard
 from host.sdk.channel import (
     AccountRef,
     CannotTell,
@@ -32,8 +32,8 @@ from host.sdk.channel import (
     Unknown,
 )
 from host.sdk.messages import MessageKind, OutgoingPart
+from tests.core.servers import serving
 from tests.email.conftest import Outside, connect
-from tests.security.servers import serving
 
 KEY = "0123456789abcdef0123456789abcdef"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from host.health import recording
+from host import recording
 from tests.delivery.conftest import any_desk, counting, desk, door, travel
 
 __all__ = ["any_desk", "counting", "desk", "door", "travel"]

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock
-from host.health import durations, recording
-from host.health.models import HealthMinute, Kind, Metric, Outcome, Process
+from host import recording
+from host.core import clock, histogram
+from host.models.health import HealthMinute, Kind, Metric, Outcome, Process
 
 
 def counts(session: Session, accounts: dict[str, list[int]], *, every: int = 5, days: int = 7) -> int:
@@ -48,8 +48,8 @@ def counts(session: Session, accounts: dict[str, list[int]], *, every: int = 5, 
             add(minute, Metric.SENDS, channel, Outcome.UNCONFIRMED, 1 if chance.random() < 0.02 else 0)
             for _ in range(came if minute % 15 < every else 0):
                 milliseconds = chance.lognormvariate(3.2, 0.5) * (200 if away else 1)
-                add(minute, Metric.VISIBLE, channel, durations.label(milliseconds), 1)
-                add(minute, Metric.ANSWERED, channel, durations.label(milliseconds / 8), 1)
+                add(minute, Metric.VISIBLE, channel, histogram.label(milliseconds), 1)
+                add(minute, Metric.ANSWERED, channel, histogram.label(milliseconds / 8), 1)
         waited = 60_000 * (minute - last + 480 + every) if away else round(chance.uniform(0, 900))
         add(minute, Metric.WAITING, "", "in", waited)
         add(minute, Metric.WAITING, "", "out", round(chance.uniform(0, 400)))

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from werkzeug.serving import make_server
 
-from host import clock, db
-from host.health.models import Kind
+from host.core import clock, db
+from host.models.health import Kind
 from tests.browser.conftest import look, picture
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
@@ -99,7 +99,7 @@ def test_failed_events_are_found_selected_and_replayed(
     desk.later(travel, timedelta(minutes=3))
     desk.toy.broken.clear()
     admin.goto("/admin/health")
-    admin.get_by_role("link", name="Dead letters").click()
+    admin.get_by_role("link", name="Events that could not be read").click()
     look(admin, "journal-dead")
     admin.get_by_label("Any id").fill("customer-4")
     admin.keyboard.press("Enter")

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.channels.models import AccountState, ChannelAccount
-from host.health import history, plots, recording
+from host import recording
+from host.core import clock, db
+from host.health import history, plots
 from host.health.history import Period
-from host.health.models import Kind, Metric, Outcome, Process
 from host.health.plots import Bars, Line
+from host.models.channels import AccountState, ChannelAccount
+from host.models.health import Kind, Metric, Outcome, Process
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 from tests.health import pretend
@@ -40,7 +41,7 @@ def admin(any_desk: Desk, data: Path, failures: dict[str, str]) -> Browser:
 def page(admin: Browser, query: str = "") -> str:
     answer = admin.get(f"/admin/health{query}")
     assert answer.status_code == 200
-    return re.sub(r"\s+", " ", answer.get_data(as_text=True))
+    return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", answer.get_data(as_text=True)))
 
 
 def web(**more: Any) -> None:
@@ -80,9 +81,9 @@ def test_a_week_adds_up_what_processes_counted(admin: Browser, any_desk: Desk) -
     written = db.write(pretend.counts, {"email": [any_desk.account.id]}, every=60)
     assert written
     with db.read() as session:
-        week = history.read(session, Period.WEEK)
-        day = history.read(session, Period.DAY)
-        nothing = history.read(session, Period.WEEK, "pigeon")
+        week = history.read_history(session, Period.WEEK)
+        day = history.read_history(session, Period.DAY)
+        nothing = history.read_history(session, Period.WEEK, "pigeon")
     assert len(week.starts) == 168
     assert len(day.starts) == 96
     assert sum(week.received) > sum(day.received) > 0
@@ -138,32 +139,32 @@ def test_what_waits_in_the_spool_is_told_once_for_each_machine(admin: Browser) -
             pretend.process, name, Kind.WEB, machine="m2", spooled=312, spooled_bytes=9, spooled_since=since
         )
     text = page(admin)
-    assert text.count("312 deliveries wait in the spool of m2 since") == 1
+    assert text.count("312 requests of providers wait on m2 since") == 1
 
 
 def test_a_spool_is_shown_against_its_cap_and_what_was_put_aside_is_told(admin: Browser) -> None:
     web()
-    assert "Empty; it may hold 1 GB." in page(admin)
+    assert "None; they may take 1 GB." in page(admin)
     full = {"spooled": 9, "spooled_bytes": 900 * 1024**2, "spooled_since": clock.now(), "machine": "m2"}
     db.write(pretend.process, "a", Kind.WEB, **full)
     text = page(admin)
-    assert re.search(r"9 deliveries since [^<]+, 900 MB of 1 GB\.", text)
+    assert re.search(r"9 requests since [^<]+, 900 MB of 1 GB\.", text)
     assert 'aria-label="88 % full"' in text
-    assert "It holds 900 MB of the 1 GB it may." in text
+    assert "They take 900 MB of the 1 GB they may." in text
     db.write(pretend.process, "b", Kind.WEB, machine="m3", spool_aside=2, spooled_bytes=8192)
     text = page(admin)
-    assert "2 deliveries were put aside in the spool of m3." in text
-    assert "2 deliveries put aside, 8 KB of 1 GB." in text
+    assert "2 requests of providers were put aside on m3." in text
+    assert "2 requests put aside, 8 KB of 1 GB." in text
 
 
 def test_a_process_without_a_spool_hides_no_other_ones(admin: Browser) -> None:
     filled = {"machine": "m2", "spooled": 5, "spooled_bytes": 20480, "spooled_since": clock.now()}
     db.write(pretend.process, "web", Kind.WEB, timedelta(seconds=9), **filled)
     db.write(pretend.process, "worker", Kind.WORKER, machine="m2")
-    assert "5 deliveries wait in the spool of m2" in page(admin)
+    assert "5 requests of providers wait on m2" in page(admin)
     db.write(lambda s: s.execute(sa.update(Process).where(Process.id == "web").values(spooled=0)) and None)
     db.write(pretend.process, "dead", Kind.WEB, timedelta(hours=2), **filled)
-    assert "wait in the spool of m2" not in page(admin), "who is alive looked since"
+    assert "of providers wait on m2" not in page(admin), "who is alive looked since"
 
 
 def test_a_broker_that_answers_and_one_that_does_not(admin: Browser) -> None:
@@ -232,7 +233,7 @@ def test_late_work_dead_letters_and_accounts_are_told(
     db.write(stop)
     text = page(admin)
     assert re.search(r"Received events have waited 1[12]\d s to be applied\.", text)
-    assert "1 event was given up or set aside." in text
+    assert "1 received event could not be read." in text
     assert 'href="/admin/journal?state=dead"' in text
     assert "1 account must be connected again: toy100." in text
 

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
-from host import clock, db
-from host.health import probes, recording
-from host.health.models import Metric, Process
-from host.serving import HostApplication
-from tests.platform.conftest import configuration
+from host import recording
+from host.core import clock, db
+from host.health import process_state
+from host.models.health import Metric, Process
+from host.process.serving import HostApplication
+from tests.addons.conftest import configuration
 
 TOKEN = "a token of some length"[:22].replace(" ", "-")
 Travel = Callable[[timedelta], None]
@@ -42,7 +43,7 @@ def application(database: db.Database, data: Path) -> Iterator[HostApplication]:
 
 @pytest.fixture(autouse=True)
 def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(process_state, "FRESH_SECONDS", 0.0)
 
 
 def ready(application: HostApplication) -> tuple[int, dict[str, bool]]:
@@ -117,10 +118,10 @@ def test_a_database_that_hangs_does_not_hold_the_probe(
         goes_on.wait()
         raise sa.exc.OperationalError("SELECT", {}, Exception("away"))
 
-    monkeypatch.setattr(probes, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(process_state, "PATIENCE_SECONDS", 0.05)
     with monkeypatch.context() as patch:
         patch.setattr(db, "read", hangs)
-        probe = probes.DatabaseProbe()
+        probe = process_state.DatabaseProbe()
         assert [probe.state().answers for _ in range(3)] == [False, False, False]
         assert len(asked) == 1, "one waits, the others do not ask again"
     goes_on.set()

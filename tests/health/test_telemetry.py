@@ -19,12 +19,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from demo.processes import free_port
-from host import db, logs, secrets, telemetry
-from host.delivery import policy
-from host.delivery.spool import request_id, requested_at
-from host.inbox.models import Message
+from host.core import db, logs, secrets
+from host.models.inbox import Message
+from host.process import telemetry
+from host.process.telemetry import Telemetry, Trace
+from host.queue import policy
+from host.queue.spool import request_id, requested_at
 from host.sdk.channel import NotSent, Unknown
-from host.telemetry import Telemetry, Trace
 from tests.conftest import KEYS
 from tests.delivery.conftest import Door, Travel
 from tests.delivery.desk import PROBLEM, Desk
@@ -264,7 +265,7 @@ def test_the_environment_decides(
 
 def test_where_nothing_is_configured_nothing_is_imported_and_nobody_called() -> None:
     code = (
-        "import sys; from host import logs, telemetry; telemetry.start('web'); "
+        "import sys; from host.core import logs; from host.process import telemetry; telemetry.start('web'); "
         "assert logs._follower is None; "
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )

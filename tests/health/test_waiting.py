@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.channels.models import AccountState
-from host.delivery import backlog, policy, waiting
+from host.core import clock, db
+from host.delivery import waiting
 from host.delivery.waiting import Reason
-from host.delivery.wakeups import OUT
-from host.delivery.windows import place
+from host.models.channels import AccountState
+from host.queue import policy
+from host.queue.limit_counters import place
+from host.queue.wakeups import OUT
 from host.sdk.channel import NotSent
 from tests.delivery.desk import PROBLEM, Desk
-from tests.delivery.test_limits import saturate
+from tests.queue.test_send_limits import saturate
 
 Travel = Callable[[timedelta], None]
 MINUTE = timedelta(minutes=1)
@@ -87,7 +88,7 @@ def test_a_queue_before_a_limit_is_known_to_every_process_while_somebody_sees_to
     ids = saturate(any_desk, travel)
     travel(timedelta(seconds=1))
     assert late() > timedelta(), "it has not been noted yet"
-    backlog.look_after(any_desk.generation.directory)
+    waiting.look_after_limited(any_desk.generation.directory)
     assert late() == timedelta()
     assert held() == {Reason.LIMIT: len(ids) - len(any_desk.toy.sent)}
     travel(policy.LIMIT_KNOWN + MINUTE)

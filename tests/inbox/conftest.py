@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from host import db
+from host.core import db
 from host.sdk.channel import AccountRef
 from tests import helpers
 from tests.inbox import scenes, toys

@@ -9,9 +9,9 @@ from typing import Any
 
 from flask import Flask
 
-from host.accounts.models import User
 from host.channels.directory import Directory
 from host.live.hub import Hub
+from host.models.users import User
 from host.sdk.channel import AccountRef, ChannelAdapter
 from tests import helpers
 from tests.helpers import Browser

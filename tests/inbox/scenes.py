@@ -7,14 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host import clock, db
+from host.core import clock, db
 from host.inbox import outcome
-from host.inbox.apply import apply_changes
-from host.inbox.assignment import assign
-from host.inbox.models import ContactIdentity, Conversation
+from host.inbox.apply.changes import apply_changes
+from host.inbox.conversation_actions import set_fields
 from host.inbox.notes import add_note
 from host.inbox.reply import queue_reply
-from host.inbox.status import close
+from host.models.inbox import ContactIdentity, Conversation, ConversationStatus
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import InboundAttachment, MessageEchoed, MessageKind, MessageReceived, MessagesRead
 from tests import helpers
@@ -112,17 +111,18 @@ class Scene:
 
     def assign(self, contact: str, to: int | None, by: int, at: datetime) -> None:
         db.write(
-            assign,
+            set_fields,
+            {"assignee_id": to},
             workspace_id=self.desk.workspace,
             conversation_id=self.conversation(contact),
-            assignee_id=to,
             author_id=by,
             now=at,
         )
 
     def close(self, contact: str, by: int, at: datetime) -> None:
         db.write(
-            close,
+            set_fields,
+            {"status": ConversationStatus.CLOSED},
             workspace_id=self.desk.workspace,
             conversation_id=self.conversation(contact),
             author_id=by,

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from host import db
-from host.channels.models import ChannelAccount
-from host.inbox.apply import apply_changes
-from host.inbox.batch import Batch
-from host.inbox.models import Attachment, Contact, ContactIdentity, Conversation, Message
-from host.live.models import LiveEvent
+from host.core import db
+from host.inbox.apply import loading
+from host.inbox.apply.changes import apply_changes
+from host.models.channels import ChannelAccount
+from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
+from host.models.live import LiveEvent
 from host.sdk.channel import AccountRef
 from host.sdk.messages import Ignored, InboundAttachment, MessageKind
 from tests.inbox import toys
@@ -64,8 +64,8 @@ def test_what_another_worker_wrote_a_moment_ago_is_taken_over(
     apply(account, received("a", external_id="m1"))
     before = toys.only(ContactIdentity).id, toys.only(Contact).id
     # It was not there yet when this batch looked: only the unique keys tell.
-    monkeypatch.setattr(Batch, "_load_people", lambda self: None)
-    monkeypatch.setattr(Batch, "_load_messages", lambda self, keys: None)
+    monkeypatch.setattr(loading, "_read_people", lambda connection, wanted: {})
+    monkeypatch.setattr(loading, "_read_messages", lambda connection, keys: {})
     apply(account, received("a", external_id="m1"), received("b", external_id="m2"))
     assert (toys.only(ContactIdentity).id, toys.only(Contact).id) == before
     assert sorted(texts()) == ["a", "b"]
@@ -115,6 +115,20 @@ def test_a_late_message_takes_its_place_and_moves_nothing_back(account: AccountR
     assert texts() == ["first", "second"]
     assert conversation.last_message_at == conversation.last_inbound_at == at(60)
     assert (conversation.last_preview, conversation.unread_count) == ("second", 2)
+
+
+def test_of_messages_sent_at_the_same_moment_the_one_that_came_last_is_shown(account: AccountRef) -> None:
+    apply(account, received("came first", at=60))
+    apply(account, received("came next", at=60), received("came last", at=60))
+    assert texts() == ["came first", "came next", "came last"]
+    assert toys.only(Conversation).last_preview == "came last"
+
+
+def test_an_account_was_last_heard_from_when_the_latest_of_a_batch_came_in(account: AccountRef) -> None:
+    for minutes, latest in (((10, 30, 20), 30), ((50, 40), 50)):
+        batch = [incoming(account, received(), received_at=at(60 * minute)) for minute in minutes]
+        db.write(apply_changes, batch)
+        assert toys.only(ChannelAccount).last_event_at == at(60 * latest)
 
 
 def test_a_message_that_opens_no_window_leaves_it_alone(account: AccountRef) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.accounts import sessions
-from host.delivery.models import OutboxEntry
+from host.core import clock, db
+from host.core.cleaning import clean_written
 from host.inbox import outcome
-from host.inbox.cleaning import clean_written
-from host.inbox.models import Conversation
 from host.live.publish import publish
+from host.models.inbox import Conversation
+from host.models.queue import OutboxEntry
 from host.sdk.channel import ReplyContext, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length
+from host.users import sessions
 from tests import helpers
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
+from host.core import clock, db
 from host.live.stream import Stream
 from tests.inbox import desks, scenes
 from tests.inbox.browsing import Open

@@ -6,18 +6,19 @@ import itertools
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from host import db
-from host.channels import taps
-from host.inbox import bubbles, contents, links
-from host.inbox.looks import Around
-from host.inbox.models import Message, Reaction
-from host.inbox.threads import Entry, File
+from host.channels import button_payloads
+from host.core import db
+from host.inbox.messages import Entry, File
+from host.inbox.pages import message_content, message_view, text_view
+from host.inbox.pages.message_view import BubbleContext
+from host.models.inbox import Message, Reaction
 from host.sdk.capabilities import Capabilities
 from host.sdk.messages import InboundAttachment, MessageKind
 from tests.inbox import desks, scenes, toys
@@ -60,20 +61,38 @@ def scene(desk: Desk) -> scenes.Scene:
     ],
 )
 def test_links_show_where_they_lead(text: str, expected: str) -> None:
-    shown = "".join(f"[{span.text}]" if span.href else span.text for span in links.spans(text))
+    shown = "".join(f"[{span.text}]" if span.href else span.text for span in text_view.spans(text))
     assert shown == expected
 
 
-@given(st.text(alphabet="htps:/w.@ab?#[]()%\u202eé\n ", max_size=120))
+PIECES = st.sampled_from(["https://", "HTTP://", "www.", "shop.example", "/mugs", "?ref=1", ":80", "a@", " "])
+WRITTEN = st.lists(PIECES | st.text(alphabet="htps:/w.@ab?#[]()%\u202eé\n ", max_size=5), max_size=30)
+
+
+def test_a_link_always_has_a_text() -> None:
+    assert [span.text for span in text_view.spans("See www.?ref=1")] == ["See ", "www."]
+
+
+@given(WRITTEN.map("".join))
+@example("See https://shop.example/mugs?ref=1, or (www.shop.example/a_(b)).")
 def test_no_text_breaks_the_links(text: str) -> None:
-    found = links.spans(text)
-    assert all(span.text for span in found)
+    found = text_view.spans(text)
+    event("with links" if any(span.href for span in found) else "without links")
+    left = text
     for span in found:
+        assert span.text
         if span.href:
             assert "://" not in span.text
-            assert links.safe(span.href) == span.href
-    kept = "".join(span.text for span in found if not span.href)
-    assert all(character in text for character in kept)
+            address = urlsplit(span.href)
+            assert address.scheme.lower() in {"http", "https"}
+            assert address.hostname
+            assert "@" not in address.netloc
+        written = span.href or span.text
+        if not left.startswith(written):
+            written = written.removeprefix("https://")
+        assert left.startswith(written), "nothing of the text is lost, and nothing comes to it"
+        left = left[len(written) :]
+    assert left == ""
 
 
 # Content of any shape
@@ -115,25 +134,31 @@ CONTENT = st.dictionaries(
 def entry(kind: str, content: Any, text: str = "", files: tuple[File, ...] = ()) -> Entry:
     at = toys.START
     return Entry(
-        1, "inbound", "customer", kind, text, content, None, None, None, None, at, 0, None, None, files=files
+        1, 1, 1, "m1", "inbound", "customer", kind, text, content, sent_at=at, created_at=at, files=files
     )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
 @given(kind=st.sampled_from([*MessageKind, "new"]), content=CONTENT)
+@example("share", {"shared": [{"payload": {"url": "https://a.example/", "title": "A lamp"}}]})
+@example("share", {"shared": [{"payload": {"url": "javascript:alert(1)", "title": "A lamp"}}]})
 def test_content_of_any_shape_makes_a_bubble(desk: Desk, kind: str, content: Any) -> None:
     with desk.app.test_request_context("/"):
-        made = bubbles.bubble(entry(str(kind), content), Around(1, 1, "Ana", "Toy"))
+        made = message_view.bubble(entry(str(kind), content), BubbleContext(1, 1, "Ana", "Toy"))
     assert made.label
+    event("with cards" if made.cards else "without cards")
     for card in made.cards:
-        assert not card.href or links.safe(card.href)
+        assert card.title or card.href
+        assert not card.href or urlsplit(card.href).scheme in {"http", "https"}
 
 
 @given(content=CONTENT)
+@example({"shared": [{"title": "x" * 300}] * 30, "template": {"elements": [{"title": "y" * 300}] * 30}})
+@example({"quick_replies": [{"title": "z" * 300}, {"title": 7}, "w"]})
 def test_what_is_read_is_short(content: Any) -> None:
-    assert len(contents.shared(content)) <= contents.MOST
-    assert all(len(slide.title) <= contents.SHORT for slide in contents.slides(content))
-    assert all(isinstance(title, str) for title in contents.offered(content))
+    assert len(message_content.shared(content)) <= message_content.MOST
+    assert all(len(slide.title) <= message_content.SHORT for slide in message_content.slides(content))
+    assert all(isinstance(title, str) for title in message_content.offered(content))
 
 
 # Bubbles
@@ -287,20 +312,20 @@ def test_a_tap_says_what_was_tapped_where_that_is_known(desk: Desk, scene: scene
     card = {"title": "Rim plate", "buttons": [{"title": "Order", "payload": "CARD"}]}
     content = {"template": {"elements": [card]}}
     toys.change_row(Message, sent, kind=MessageKind.TEMPLATE, text="", content=content)
-    db.write(taps.remember, desk.account.id, "ice_breakers", ["ICE", ""])
-    db.write(taps.remember, desk.account.id, "menu", iter(["MENU"]))
+    db.write(button_payloads.remember_payloads, desk.account.id, "ice_breakers", ["ICE", ""])
+    db.write(button_payloads.remember_payloads, desk.account.id, "menu", iter(["MENU"]))
     ice, menu, card, other = (words(one(desk, message)) for message in toys.thread()[:4])
     assert "Tapped: ICE Tapped an ice breaker" in ice
     assert "Tapped: MENU Chose from the menu" in menu
     assert "Tapped: CARD Tapped a button of a card" in card
     assert "Tapped: OTHER Tapped a button" in other
-    db.write(taps.remember, desk.account.id, "menu", [])
+    db.write(button_payloads.remember_payloads, desk.account.id, "menu", [])
     assert "Tapped: MENU Tapped a button" in words(one(desk, toys.thread()[1]))
 
 
 @pytest.mark.parametrize("kept", [None, 1, {"menu": 3}, {"menu": None, "x": ["y"]}, []])
 def test_odd_settings_name_no_list(kept: Any) -> None:
-    assert taps.source("MENU", {"taps": kept}) == ""
+    assert button_payloads.list_of("MENU", {"taps": kept}) == ""
 
 
 @pytest.mark.parametrize(

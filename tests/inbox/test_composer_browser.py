@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.channels.models import AccountState, ChannelAccount
+from host.core import clock, db
+from host.models.channels import AccountState, ChannelAccount
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk

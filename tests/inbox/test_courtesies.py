@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery import signals
-from host.inbox.models import ContactIdentity, Conversation, Message, Reaction
+from host.core import clock, db
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import ContactIdentity, Conversation, Message, Reaction
+from host.queue import signals
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.toys import RICH, apply, received
@@ -39,9 +39,9 @@ def desk(database: db.Database, data: Path) -> Iterator[Desk]:
     opened = open_desk(data, RICH)
     with clock.travel(toys.START - clock.now() + timedelta(minutes=1)):
         apply(opened.account, received("Is it in stock?", external_id="question"), adapter=RICH)
-        signals.current().forget()
+        signals.current().clear()
         yield opened
-        signals.current().forget()
+        signals.current().clear()
 
 
 def post(desk: Desk, what: str, **fields: str) -> Any:

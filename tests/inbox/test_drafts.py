@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from host import db, storage
-from host.delivery.models import OutboxEntry
-from host.errors import LobbyError
+from host.core import db, storage
+from host.core.errors import LobbyError
 from host.inbox import errors
 from host.inbox.drafts import Draft
-from host.inbox.models import Attachment, Conversation, Message
 from host.inbox.reply import queue_parts
 from host.media import uploads
 from host.media.limits import FileRefusedError
+from host.models.inbox import Attachment, Conversation, Message
+from host.models.queue import OutboxEntry
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageKind
 from tests.inbox import toys
@@ -58,7 +58,7 @@ def send(conversation: Conversation, mia: int) -> Any:
 @pytest.fixture
 def upload(conversation: Conversation) -> Any:
     def run(content: bytes = samples.PDF, name: str = "list.pdf", workspace: int | None = None) -> str:
-        return uploads.take(
+        return uploads.keep_upload(
             io.BytesIO(content), name, workspace_id=workspace or conversation.workspace_id, user_id=None
         ).id
 

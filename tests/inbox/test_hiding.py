@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.inbox.models import Conversation, Message
-from host.live.models import LiveEvent
+from host.core import clock, db
+from host.models.inbox import Conversation, Message
+from host.models.live import LiveEvent
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.toys import RICH, apply, echoed, edited, received, unsent

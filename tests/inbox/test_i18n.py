@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from host import db
-from host.inbox import kinds
+from host.core import db
 from host.sdk.messages import MessageKind
+from host.web import message_kinds
 from tests.inbox import desks, scenes, toys
 from tests.pseudo import pseudo_app, untranslated
 
@@ -50,7 +50,7 @@ def _is_a_date(text: str) -> bool:
 
 @pytest.mark.parametrize("kind", list(MessageKind))
 def test_every_kind_has_a_name_of_its_own(kind: MessageKind) -> None:
-    assert kind in kinds.LOOKS
+    assert kind in message_kinds.LOOKS
 
 
 def test_words_for_scripts_come_from_the_page(database: db.Database, data: Path) -> None:

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
 from host.channels.directory import Directory
-from host.delivery.models import Lane, OutboxEntry
+from host.core import clock, db
 from host.delivery.worker import drain
 from host.inbox import outcome
-from host.inbox.apply import apply_changes
-from host.inbox.models import ContactIdentity, Conversation, DeliveryState, Message
+from host.inbox.apply.changes import apply_changes
 from host.inbox.reply import queue_reply
-from host.live.models import LiveEvent
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
+from host.models.live import LiveEvent
+from host.models.queue import Lane, OutboxEntry
 from host.sdk.channel import AccountRef, ProviderProblem, SendRequest, SendResult, Sent, Unknown
 from host.sdk.messages import MessageKind
 from tests.inbox import toys

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db, storage
-from host.channels.models import ChannelAccount
-from host.delivery.models import OutboxEntry
+from host.core import clock, db, storage
 from host.inbox import outcome
-from host.inbox.models import Attachment, ContactIdentity, Conversation, Message
-from host.inbox.places import micros
+from host.inbox.list_positions import micros
+from host.models.channels import ChannelAccount
+from host.models.inbox import Attachment, ContactIdentity, Conversation, Message
+from host.models.queue import OutboxEntry
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import InboundAttachment, MessageKind
 from tests import helpers
@@ -579,7 +579,7 @@ def kept(desk: Desk, scene: scenes.Scene, data: Path) -> Attachment:
         MessageKind.FILE, content=b"x", name="..\\Überschrift\r\n.html", content_type="text/html"
     )
     change = toys.received("", kind=MessageKind.FILE, attachments=(file,))
-    from host.inbox.apply import apply_changes
+    from host.inbox.apply.changes import apply_changes
 
     db.write(apply_changes, [toys.incoming(desk.account, change, stored={0: key})])
     found = toys.only(Attachment)

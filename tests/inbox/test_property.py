@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from host import db
-from host.inbox.apply import apply_changes
-from host.inbox.models import ContactIdentity, Conversation, Message, Reaction
+from host.core import db
+from host.inbox.apply.changes import apply_changes
+from host.models.inbox import ContactIdentity, Conversation, Message, Reaction
 from host.sdk.messages import InboundChange, MessageEchoed, MessageReceived
 from tests.inbox import toys
 from tests.inbox.toys import START

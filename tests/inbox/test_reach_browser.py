@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from host import clock, db
-from host.delivery import blocking
+from host.core import clock, db
+from host.delivery import results
 from host.inbox import outcome
-from host.inbox.models import Conversation
+from host.models.inbox import Conversation
 from host.sdk.channel import ProviderProblem, Rejected
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open
@@ -36,7 +36,7 @@ def refuse(conversation_id: int, message_id: int) -> None:
     """Let the provider say that nothing reaches this customer."""
     found = next(one for one in toys.everything(Conversation) if one.id == conversation_id)
     db.write(outcome.record_failed, message_id, GONE)
-    db.write(blocking.out_of_reach, found.identity_id, Rejected(GONE, whole_contact=True))
+    db.write(results.note_out_of_reach, found.identity_id, Rejected(GONE, whole_contact=True))
 
 
 def test_the_composer_closes_and_opens_while_the_page_is_open(scene: scenes.Scene, open_page: Open) -> None:

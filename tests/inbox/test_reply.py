@@ -9,14 +9,14 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
-from host import db
-from host.channels.models import ChannelAccount
-from host.delivery.models import Lane, OutboxEntry
+from host.core import db
 from host.inbox import errors
-from host.inbox.models import Conversation, Message
 from host.inbox.notes import add_note
 from host.inbox.reply import queue_reply
-from host.live.models import LiveEvent
+from host.models.channels import ChannelAccount
+from host.models.inbox import Conversation, Message
+from host.models.live import LiveEvent
+from host.models.queue import Lane, OutboxEntry
 from host.sdk.channel import AccountRef, Capabilities
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length

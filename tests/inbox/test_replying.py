@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
-from host import db, storage
-from host.delivery.models import OutboxEntry
-from host.inbox.models import Conversation, Message
-from host.inbox.replying import _quick_reply
+from host.core import db, storage
+from host.inbox.pages.composer import drafts_from_request
 from host.media import uploads
-from host.media.models import Upload
+from host.models.inbox import Conversation, Message
+from host.models.media import Upload
+from host.models.queue import OutboxEntry
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.toys import RICH, apply, received
@@ -51,7 +52,9 @@ def sent() -> list[Message]:
 
 
 def test_everything_a_form_can_hold_is_sent_in_order(desk: Desk) -> None:
-    pdf = uploads.take(io.BytesIO(samples.PDF), "a.pdf", workspace_id=desk.workspace, user_id=desk.mia.id).id
+    pdf = uploads.keep_upload(
+        io.BytesIO(samples.PDF), "a.pdf", workspace_id=desk.workspace, user_id=desk.mia.id
+    ).id
     answer = reply(
         desk,
         text="Which one?",
@@ -154,4 +157,6 @@ def test_a_refusal_without_scripts_shows_the_page_with_what_was_written(desk: De
     ],
 )
 def test_title_and_payload_share_a_field(raw: str, title: str, payload: str) -> None:
-    assert _quick_reply(raw) == {"title": title, "payload": payload}
+    with Flask(__name__).test_request_context(method="POST", data={"text": "Which?", "quick_reply": raw}):
+        (draft,) = drafts_from_request(1, 1, RICH)
+    assert draft.content == {"quick_replies": [{"title": title, "payload": payload}]}

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import host
-from host.inbox import scripts
+from host.inbox.pages import inbox_page
 
 JS = Path(host.__file__).parent / "static" / "js"
 
@@ -22,4 +22,4 @@ def imported(name: str, found: set[str]) -> set[str]:
 
 
 def test_every_module_of_the_inbox_is_named_once() -> None:
-    assert imported("inbox.js", set()) == set(scripts.INBOX)
+    assert imported("inbox.js", set()) == set(inbox_page.SCRIPTS)

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
-from host.errors import LobbyError
+from host.core.errors import LobbyError
 from host.inbox.errors import KindNotSupportedError
 from host.inbox.sendable import NotSendableError, check_content, parse_template
 from host.sdk.capabilities import Capabilities

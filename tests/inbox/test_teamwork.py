@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from host import db
-from host.accounts.models import Workspace
+from host.core import db
+from host.core.errors import NotFoundError
 from host.inbox import errors
-from host.inbox.assignment import assign
-from host.inbox.models import Conversation, Message
-from host.inbox.reading import mark_read
-from host.inbox.status import close, reopen
-from host.live.models import LiveEvent
+from host.inbox.conversation_actions import Changes, hide_message, mark_read, set_fields
+from host.inbox.conversations import locked_message
+from host.models.inbox import Conversation, ConversationStatus, Message
+from host.models.live import LiveEvent
+from host.models.users import Workspace
 from host.sdk.channel import AccountRef
 from tests.inbox import toys
 from tests.inbox.toys import START, apply, received
@@ -36,10 +36,10 @@ def activities() -> list[dict[str, object]]:
 
 def give(conversation: Conversation, to: int | None, by: int) -> bool:
     return db.write(
-        assign,
+        set_fields,
+        {"assignee_id": to},
         workspace_id=conversation.workspace_id,
         conversation_id=conversation.id,
-        assignee_id=to,
         author_id=by,
         now=NOW,
     )
@@ -74,11 +74,13 @@ def test_closing_and_reopening(conversation: Conversation, mia: int) -> None:
         "author_id": mia,
         "now": NOW,
     }
-    assert db.write(close, **values)
-    assert not db.write(close, **values)
+    close: Changes = {"status": ConversationStatus.CLOSED}
+    reopen: Changes = {"status": ConversationStatus.OPEN}
+    assert db.write(set_fields, close, **values)
+    assert not db.write(set_fields, close, **values)
     closed = toys.only(Conversation)
     assert (closed.status, closed.closed_at, closed.unread_count) == ("closed", NOW, 0)
-    assert db.write(reopen, **values)
+    assert db.write(set_fields, reopen, **values)
     again = toys.only(Conversation)
     assert (again.status, again.closed_at) == ("open", None)
     assert activities() == [{"what": "closed"}, {"what": "reopened"}]
@@ -110,11 +112,46 @@ def test_another_workspace_sees_and_changes_nothing(conversation: Conversation, 
     assert len(toys.everything(Workspace)) == 2
     where = {"workspace_id": other, "conversation_id": conversation.id}
     for use_case, values in (
-        (close, {"author_id": mia, "now": NOW}),
-        (reopen, {"author_id": mia, "now": NOW}),
-        (assign, {"assignee_id": mia, "author_id": mia, "now": NOW}),
+        (set_fields, {"changes": {"status": "closed"}, "author_id": mia, "now": NOW}),
+        (set_fields, {"changes": {"status": "open"}, "author_id": mia, "now": NOW}),
+        (set_fields, {"changes": {"assignee_id": mia}, "author_id": mia, "now": NOW}),
         (mark_read, {"until": 99}),
+        (hide_message, {"message_id": toys.thread()[0].id}),
     ):
         with pytest.raises(errors.ConversationNotFoundError):
             db.write(use_case, **where, **values)  # type: ignore[arg-type]
     assert len(toys.everything(Message)) == 2
+
+
+def test_several_fields_are_set_at_once_each_with_its_line(conversation: Conversation, mia: int) -> None:
+    values: dict[str, Any] = {
+        "workspace_id": conversation.workspace_id,
+        "conversation_id": conversation.id,
+        "author_id": None,
+        "by": "robot",
+        "now": NOW,
+    }
+    both: Changes = {"assignee_id": mia, "status": ConversationStatus.CLOSED}
+    assert db.write(set_fields, both, **values)
+    assert activities() == [
+        {"what": "assigned", "name": "Mia R.", "by": "robot"},
+        {"what": "closed", "by": "robot"},
+    ]
+    found = toys.only(Conversation)
+    assert (found.assignee_id, found.status) == (mia, "closed")
+    assert not db.write(set_fields, both, **values)
+    assert db.write(set_fields, {**both, "status": ConversationStatus.OPEN}, **values)
+    assert activities()[2:] == [{"what": "reopened", "by": "robot"}]
+
+
+def test_a_message_is_found_in_any_conversation_of_the_workspace_only(
+    conversation: Conversation, mia: int
+) -> None:
+    other = toys.make_workspace("Other")
+    asked = toys.thread()[0].id
+    with db.read() as session:
+        found, message = locked_message(session, conversation.workspace_id, asked)
+        assert (found.id, message.id) == (conversation.id, asked)
+    for workspace_id, where in ((other, None), (conversation.workspace_id, conversation.id + 1)):
+        with pytest.raises(NotFoundError), db.read() as session:
+            locked_message(session, workspace_id, asked, conversation_id=where)

@@ -6,7 +6,7 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.inbox.cleaning import clean_written
+from host.core.cleaning import clean_written
 from host.inbox.drafts import parts_of
 from host.sdk.text import byte_length, fit, split, truncate
 

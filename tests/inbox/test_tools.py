@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from host import db
-from host.inbox.tools import EMOJI, NO_TOOLS, tools_of, type_names
+from host.core import db
+from host.inbox.pages.composer import EMOJI, NO_TOOLS, tools_of, type_names
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import Capabilities, MediaLimits
 from host.sdk.messages import MessageKind

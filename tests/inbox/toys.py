@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.accounts.models import Membership, Role, User, Workspace
-from host.channels.models import AccountState, ChannelAccount
-from host.inbox.apply import Incoming, apply_changes
-from host.inbox.models import Message
+from host.core import clock, db
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Message
+from host.models.users import Membership, Role, User, Workspace
 from host.sdk import accounts as sdk_accounts
 from host.sdk.channel import (
     AccountRef,

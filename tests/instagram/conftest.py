@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db, guard
-from host.addons import loader, manifest
+from host.addons.package import manifest
+from host.addons.running import loader
+from host.core import db, guard
 from host.sdk import settings
 from host.sdk.channel import AccountRef
 from sandbox.server import Server
@@ -24,7 +25,7 @@ from tests.instagram.world import ADDON, Addon
 @pytest.fixture(scope="session")
 def ig() -> Addon:
     """The addon's modules, imported as an installed release is."""
-    found = manifest.read(ADDON)
+    found = manifest.read_manifest(ADDON)
     values = {name: setting.default for name, setting in found.settings.items()}
     settings.provide("instagram", values)
     return Addon(loader.load(found, ADDON, "0" * 64, None), values)

@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host import clock, db
 from host.channels.directory import Directory
-from host.delivery.journal import Journal
-from host.delivery.models import InboundEvent
+from host.core import clock, db
 from host.delivery.worker import drain
-from host.inbox.models import Attachment, Conversation, Mark, Message, Reaction
+from host.models.inbox import Attachment, Conversation, Mark, Message, Reaction
+from host.models.queue import InboundEvent
+from host.queue.journal import Journal
 from host.sdk.accounts import set_setting
 from host.sdk.channel import AccountRef
 from tests import helpers

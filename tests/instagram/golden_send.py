@@ -17,17 +17,17 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.delivery import signals
+from host.core import clock, db
 from host.delivery.reactions import send_due
-from host.delivery.signals import Signal
 from host.delivery.worker import drain
-from host.inbox.apply import Incoming, apply_changes
+from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.drafts import Draft
-from host.inbox.models import Attachment, Conversation, Message, Reaction
 from host.inbox.reacting import react
 from host.inbox.reply import queue_parts
 from host.media import links, uploads
+from host.models.inbox import Attachment, Conversation, Message, Reaction
+from host.queue import signals
+from host.queue.signals import Signal
 from host.sdk.channel import AccountRef
 from host.sdk.http import Client, Response
 from host.sdk.messages import IceBreaker, MenuItem, MessageKind, MessageReceived
@@ -153,7 +153,7 @@ class Play:
             self._send(given["send"], given.get("overflow", "split"))
         for emoji in given.get("react", ()):
             self._react(emoji)
-        signals.current().forget()
+        signals.current().clear()
         for name in given.get("show", ()):
             signals.current().offer(self.account, ANA, Signal(name))
             signals.current().flush(lambda: self.generation)
@@ -211,13 +211,13 @@ class Play:
             message_id=question or 0,
             emoji=emoji,
             author_id=None,
-            adapter=self.adapter,
+            directory=self.generation.directory,
             now=clock.now(),
         )
         send_due(self.generation.directory)
 
     def _upload(self, name: str) -> str:
-        return uploads.take(
+        return uploads.keep_upload(
             io.BytesIO(FILES[name]), name, workspace_id=self.account.workspace_id, user_id=None
         ).id
 

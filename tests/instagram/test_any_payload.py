@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from host import clock, db, storage
-from host.db import Base
-from host.delivery.models import EventState, InboundEvent
-from host.inbox.cleaning import external_id
-from host.inbox.incoming import message_key
-from host.inbox.models import Actor, ContactIdentity, Mark, Message, Reaction
+from host.core import clock, db, storage
+from host.core.cleaning import external_id
+from host.core.db import Base
+from host.inbox.apply.incoming import message_key
+from host.models.inbox import Actor, ContactIdentity, Mark, Message, Reaction
+from host.models.queue import EventState, InboundEvent
 from host.sdk.channel import AccountRef
 from host.sdk.messages import (
     ConversationHandedOver,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db, secrets
-from host.accounts.models import Role
 from host.channels.directory import Directory
+from host.core import db, secrets
+from host.models.users import Role
 from host.sdk import settings
 from host.sdk.accounts import AccountState, overview
 from host.sdk.cards import Problems, SignInProblem
@@ -128,11 +128,11 @@ def test_a_secret_that_cannot_be_opened_is_said_and_the_desks_app_is_not_taken_i
 
 
 def test_key_rotation_finds_it(desk_with_app: int, ig: Addon, meta: Meta) -> None:
-    from host import resealing
+    from host.core import resealing
 
     save(ig, desk_with_app, **PAGE)
     assert "instagram_apps.app_secret" in {column.label for column in resealing.columns()}
-    assert resealing.look().unreadable == []
+    assert resealing.check_values().unreadable == []
 
 
 # Deliveries

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from host import clock, counters, db, secrets
+from host import counters
+from host.core import clock, db, secrets
 from host.sdk.channel import AccountRef
 from tests.instagram import world
 from tests.instagram.world import POTTERY, POTTERY_PAGE, SECRET, TOKEN, Addon

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from host import db
-from host.accounts.models import Role
 from host.channels.directory import Directory
-from host.channels.models import ChannelAccount
-from host.sdk.accounts import ref
+from host.core import db
+from host.models.channels import ChannelAccount, ref
+from host.models.users import Role
 from host.sdk.cards import Ability, SignInProblem
 from host.sdk.channel import AccountRef
 from tests import helpers

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db, guard, secrets
 from host.channels import connecting
-from host.channels.models import ChannelAccount
+from host.core import clock, db, guard, secrets
+from host.models.channels import ChannelAccount
 from host.sdk.cards import Connection, ConnectRequest, Problems, SignInProblem
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from host import db
+from host.core import db
 from host.sdk.channel import ChannelAdapter
 from host.sdk.testing import AdapterContract
 from tests.instagram import world

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
+from host.core import clock, db
 from host.sdk.cards import ConnectRequest
 from host.sdk.channel import AccountRef, SearchRequest, SendRequest
 from host.sdk.messages import MessageKind, OutgoingPart

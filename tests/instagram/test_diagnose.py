@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.delivery import refusals
+from host.core import clock, db
+from host.queue import refusals
 from host.sdk import deliveries
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret
@@ -173,7 +173,7 @@ def test_meta_away_makes_nothing_fail(account: AccountRef, ig: Addon, meta: Meta
 
 
 def test_lost_keys_are_the_first_thing_said(desk: db.Database, ig: Addon, meta: Meta) -> None:
-    from host import secrets
+    from host.core import secrets
 
     account = world.connect(ig)
     before = secrets.keyring()

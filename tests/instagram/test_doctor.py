@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from host import clock, db, migrations, secrets
-from host.channels.models import AccountState, ChannelAccount
-from host.cli import main
-from host.delivery import lanes
-from host.delivery.wakeups import OUT
-from host.health.models import Kind
+from host.cli.commands import main
+from host.core import clock, db, migrations, secrets
+from host.models.channels import AccountState, ChannelAccount
+from host.models.health import Kind
+from host.queue import lanes
+from host.queue.wakeups import OUT
 from host.sdk.channel import AccountRef
 from tests.health import pretend
 from tests.instagram import world
@@ -112,7 +112,7 @@ def test_a_column_that_takes_no_new_channel_is_named(
     workspace = world.workspace()
 
     def account(session: sa.orm.Session) -> None:
-        from host import clock
+        from host.core import clock
 
         now = clock.now()
         values = {

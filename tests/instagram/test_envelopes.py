@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host import clock
+from host.core import clock
 from host.sdk.testing import check_changes, junk_bodies
 from host.sdk.webhooks import Envelope
 from tests.instagram import world

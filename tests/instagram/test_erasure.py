@@ -12,19 +12,19 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, storage
-from host.accounts.models import AuditEntry
-from host.api.models import ApiKey, IdempotentRequest
 from host.channels.directory import Directory
-from host.delivery import history
-from host.delivery.journal import Journal
-from host.delivery.models import OutboxEntry
+from host.core import clock, db, storage
 from host.delivery.worker import drain
 from host.inbox import erasure
-from host.inbox.models import Attachment, Contact, ContactIdentity, Conversation, DeliveryState, Message
 from host.inbox.notes import add_note
 from host.inbox.reply import queue_reply
-from host.web import Role
+from host.models.api import ApiKey, IdempotentRequest
+from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, DeliveryState, Message
+from host.models.queue import OutboxEntry
+from host.models.users import AuditEntry
+from host.queue import catch_ups
+from host.queue.journal import Journal
+from host.web.request_helpers import Role
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
 from tests.instagram import test_unsend, world
 from tests.instagram.test_history import Reader
@@ -240,7 +240,7 @@ def test_the_history_does_not_bring_it_back(every_desk: test_unsend.Desk, meta: 
         message.messages[0].mid += "-by-another-name"
     with db.read() as session:
         account = session.scalars(sa.select(ContactIdentity.account_id)).one()
-    db.write(history.ask, account)
+    db.write(catch_ups.ask, account)
     reader.run()
     assert desk.found(SECRET) == []
 

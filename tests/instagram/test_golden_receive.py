@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from host import clock, storage
+from host.core import clock, storage
 from host.sdk.channel import AccountRef
 from tests.instagram import golden_receive, receiving
 from tests.instagram.golden_receive import Stage, envelopes_of

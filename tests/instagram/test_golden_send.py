@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from host import storage
+from host.core import storage
 from tests.instagram import golden_send, world
 from tests.instagram.world import Addon, Meta
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from host.addons import imports, manifest
+from host.addons.package import imports, manifest
 from host.sdk.secrets import Secret
 from tests.instagram.world import ADDON, Addon
 
@@ -91,7 +91,7 @@ def test_the_addresses_follow_the_settings(ig: Addon) -> None:
 
 
 def test_the_manifest_is_one_the_host_takes(ig: Addon) -> None:
-    found = manifest.read(ADDON)
+    found = manifest.read_manifest(ADDON)
     assert manifest.fit_problems(found) == []
     assert set(ig.models.Base.metadata.tables) == set(found.declares.tables)
     assert [job.name for job in ig.addon.register_jobs()] == list(found.declares.jobs)
@@ -101,7 +101,7 @@ def test_the_manifest_is_one_the_host_takes(ig: Addon) -> None:
 
 
 def test_the_addon_imports_only_what_it_may(ig: Addon) -> None:
-    assert imports.check_folder(manifest.read(ADDON), ADDON) == []
+    assert imports.check_folder(manifest.read_manifest(ADDON), ADDON) == []
 
 
 def test_every_hook_it_implements_is_in_addon_py_and_nothing_else_is(ig: Addon) -> None:
@@ -118,14 +118,14 @@ def test_settings_are_used(ig: Addon) -> None:
 
 
 def test_the_whole_addon_passes_the_hosts_collection(ig: Addon) -> None:
-    from host.addons import collect
+    from host.addons.running import collect, contributions
 
     manager = collect.new_manager()
     collect.register(manager, "instagram", ig.release.plugin)
     found = collect.collect(manager, ig.release.manifest, ADDON)
-    assert [adapter.key for adapter in found.channels] == ["instagram"]
-    assert found.admin_page is not None
-    assert found.migrations is not None
+    assert [adapter.key for adapter in found.of(contributions.CHANNELS)] == ["instagram"]
+    assert len(found.of(contributions.ADMIN_PAGES)) == 1
+    assert len(found.of(contributions.MIGRATIONS)) == 1
 
 
 def test_every_page_of_metas_that_is_named_is_listed() -> None:

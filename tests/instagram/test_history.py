@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
 from host.channels.directory import Directory
+from host.core import clock, db
 from host.delivery import history
-from host.delivery.models import CatchUp, CatchUpState, CatchUpThread
-from host.inbox.apply import Incoming, apply_changes
-from host.inbox.models import Attachment, Conversation, Message, Reaction
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.models.inbox import Attachment, Conversation, Message, Reaction
+from host.models.queue import CatchUp, CatchUpState, CatchUpThread
+from host.queue import catch_ups
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageKind, MessageReceived
 from sandbox import play
@@ -119,7 +120,7 @@ def test_what_webhooks_brought_is_not_there_twice(reader: Reader, meta: Meta, ac
     assert [row.imported_at is None for row in every(Message)] == [True, False]
     assert only(Conversation).unread_count == 1
     assert (only(CatchUpThread).was_here, only(CatchUpThread).imported) == (True, 1)
-    db.write(history.ask, account.id)
+    db.write(catch_ups.ask, account.id)
     reader.run()
     assert len(texts()) == 2
     assert missed.mid in {row.external_id for row in every(Message)}
@@ -234,7 +235,7 @@ def test_a_limit_is_waited_for_and_a_refusal_named(reader: Reader, meta: Meta) -
         assert texts() == ["Hello"]
         assert only(CatchUp).problem is None
         meta.box.world.accounts[POTTERY].allow_messages = False
-        db.write(history.ask, only(CatchUp).account_id)
+        db.write(catch_ups.ask, only(CatchUp).account_id)
         for _ in range(len(history.DELAYS) + 2):
             with clock.travel(timedelta(hours=_ + 1)):
                 reader.step()
@@ -246,7 +247,7 @@ def test_threads_without_news_are_not_read_again(reader: Reader, meta: Meta, acc
     reader.run()
     before = len(meta.calls("conversations"))
     wrote(meta, "New")
-    db.write(history.ask, account.id)
+    db.write(catch_ups.ask, account.id)
     reader.run()
     assert len(meta.calls("conversations")) == before + 2
     assert sorted(texts()) == ["New", "Old"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db
-from host.accounts.models import Role
-from host.delivery.models import EventState, InboundEvent
-from host.notifications.models import Notification
+from host.core import clock, db
+from host.models.notifications import Notification
+from host.models.queue import EventState, InboundEvent
+from host.models.users import Role
 from host.sdk.accounts import AccountState, Warned, overview
 from host.sdk.channel import AccountRef
 from tests.helpers import make_user
@@ -181,7 +181,7 @@ def events(account: AccountRef, times: Sequence[datetime]) -> None:
 
 
 def connected_days_ago(account: AccountRef, days: float) -> None:
-    from host.channels.models import ChannelAccount
+    from host.models.channels import ChannelAccount
 
     def use_case(session: Any) -> None:
         session.get_one(ChannelAccount, account.id).connected_at = clock.now() - timedelta(days=days)

@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from flask_babel import Babel
 from sqlalchemy.orm import Session
 
-from host import clock, db
 from host.channels.accounts import disconnect_account
-from host.delivery.models import InboundEvent
+from host.core import clock, db
+from host.models.queue import InboundEvent
 from host.sdk.accounts import AccountState, overview
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret, unseal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.inbox.tools import type_names
+from host.inbox.pages.composer import type_names
 from host.media.limits import megabytes
 from host.sdk.messages import MessageKind
 from tests import helpers

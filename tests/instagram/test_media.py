@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db, guard, storage
 from host.channels.directory import Directory
+from host.core import clock, db, guard, storage
 from host.delivery import profiles
-from host.inbox.apply import Incoming, apply_changes
-from host.inbox.models import Attachment, AttachmentState, ContactIdentity
-from host.media import fetching, inbound, keeping, person_views
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.media import expiry, fetching, inbound, person_pictures
+from host.models.inbox import Attachment, AttachmentState, ContactIdentity
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageKind
 from tests import helpers
@@ -27,7 +27,7 @@ from tests.media.test_sniff import findable
 def adapter(ig: Addon, meta: Meta, tmp_path: Path) -> Any:
     storage.use(storage.FolderStore(tmp_path / "attachments"))
     inbound.client_for.cache_clear()
-    person_views.forget_pictures()
+    person_pictures.forget_pictures()
     return ig.channel.InstagramAdapter()
 
 
@@ -87,7 +87,7 @@ def test_what_is_sent_directly_is_fetched_and_kept_for_a_month(
     assert found.due_at is not None
     assert timedelta(days=29) < found.due_at - clock.now() < timedelta(days=31)
     with clock.travel(timedelta(days=31)):
-        keeping.purge_due()
+        expiry.purge_due()
     assert attachments()[0].state == AttachmentState.LINKED
 
 

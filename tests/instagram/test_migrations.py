@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import db, migrations
+from host.core import db, migrations
 from tests.instagram import world
 from tests.instagram.world import Addon
 

@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
-from host import clock, db, guard
-from host.channels.models import AccountState
-from host.delivery import outbox, policy, sentences
-from host.inbox.apply import Incoming, apply_changes
-from host.inbox.models import DeliveryState, Direction
+from host.core import clock, db, guard
+from host.delivery import agent_messages
+from host.inbox import resending
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.models.channels import AccountState
+from host.models.inbox import DeliveryState, Direction
+from host.queue import outbox, policy
 from host.sdk import settings
 from host.sdk.channel import AccountRef, SendRequest, SendResult
 from host.sdk.messages import MessageEchoed
@@ -212,7 +214,7 @@ def test_the_table_of_outcomes(ig: Addon, shop: Shop, meta: Meta, travel: Travel
         error = shop.message(first).error or {}
         assert (error["code"], bool(error["sentence"])) == (row.code, True)
         assert shop.arrived("first") == 0
-        db.write(outbox.retry, first)
+        db.write(resending.retry, first)
         shop.drain()
         assert shop.state(first) == SENT, "Retry really sends it again"
     if row.outcome is UNKNOWN:
@@ -311,7 +313,7 @@ def assert_waits(shop: Shop, row: Row, message: int, sharing: AccountRef, strang
     account = shop.account_row()
     if row.stops == "reconnect":
         assert account.state == AccountState.NEEDS_RECONNECT
-        assert waiting == {"sentence": sentences.RECONNECT_FIRST, "until": None}
+        assert waiting == {"sentence": agent_messages.RECONNECT_FIRST, "until": None}
         return
     assert waiting["until"] is not None
     next_at = shop.entry(message).next_at

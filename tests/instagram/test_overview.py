@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.accounts.models import Role
-from host.delivery.journal import Journal
+from host.core import clock, db
+from host.models.users import Role
+from host.queue.journal import Journal
 from host.sdk import deliveries
 from host.sdk.accounts import mark_needs_reconnect, warn
 from host.sdk.channel import AccountRef
@@ -120,7 +120,7 @@ def test_the_test_button_shows_as_received(
 
 
 def test_refused_deliveries_are_counted(any_desk: db.Database) -> None:
-    from host.delivery import refusals
+    from host.queue import refusals
 
     refusals.count_refusal("instagram", None, "signature", "1.2.3.4")
     refusals.count_refusal("instagram", 1, "signature", "1.2.3.4")

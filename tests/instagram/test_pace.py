@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from host import clock
+from host.core import clock
 from host.sdk import settings
 from host.sdk.channel import AccountRef, Pause, ReactRequest, SearchRequest, SendRequest, Sent
 from host.sdk.messages import MessageKind, OutgoingPart
@@ -80,9 +80,29 @@ def test_nought_counts_nothing_and_nonsense_what_is_usual(
     assert told(adapter.limits(request(account)))[0][1] == 100
 
 
-def test_the_defaults_in_code_are_those_of_the_manifest(ig: Addon) -> None:
-    for name, value in ig.pace._DEFAULTS.items():
-        assert ig.defaults[name] == str(value)
+USUAL = {
+    "sends_per_second": "100",
+    "media_sends_per_second": "10",
+    "sends_per_customer_hour": "200",
+    "sends_per_app_hour": "0",
+    "lookups_per_second": "2",
+    "usage_percent": "95",
+}
+
+
+def test_the_defaults_in_code_are_those_of_the_manifest(ig: Addon, adapter: Any, account: AccountRef) -> None:
+    assert {name: ig.defaults[name] for name in USUAL} == USUAL
+    settings.provide("instagram", {**ig.defaults, **dict.fromkeys(USUAL, "none at all")})
+    search = SearchRequest(account, ANA, part(), "f" * 32, clock.now())
+    assert sorted(told(adapter.limits(request(account, MessageKind.VIDEO)))) == [
+        (f"account {account.id}", 100, 1, True),
+        (f"customer {account.id} {ANA}", 200, 3600, False),
+        (f"media {account.id}", 10, 1, False),
+    ]
+    assert told(adapter.limits(search)) == [(f"lookups {account.id}", 2, 1, False)]
+    found = ig.accounts.credentials(account.id)
+    rests = [ig.pace.pause(found, ig.graph.read_usage(usage(percent, of="account"))) for percent in (94, 95)]
+    assert [one is not None for one in rests] == [False, True]
 
 
 def usage(percent: int, *, of: str, minutes: int = 0) -> dict[str, str]:

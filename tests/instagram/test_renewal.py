@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
+from host.core import clock, db
 from host.sdk.accounts import AccountState, overview
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret, seal, unseal

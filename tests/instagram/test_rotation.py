@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
-from host import config, db, resealing, secrets
-from host.cli import main
+from host.cli.commands import main
+from host.core import config, db, resealing, secrets
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret, seal, unseal
 from tests.instagram import world
@@ -54,9 +54,9 @@ def test_running_processes_take_up_a_new_key_by_themselves(
 
 def test_everything_is_found_and_sealed_anew(any_desk: db.Database, keys: Path, ig: Addon) -> None:
     accounts = [world.connect(ig, POTTERY), world.connect(ig, STUDIO)]
-    assert resealing.look().by_key == {"k1": 6}, "token, app secret and verify token of two accounts"
+    assert resealing.check_values().by_key == {"k1": 6}, "token, app secret and verify token of two accounts"
     resealing.add_key(keys)
-    findings = resealing.look(reseal=True)
+    findings = resealing.check_values(reseal=True)
     assert (findings.resealed, findings.by_key, findings.unreadable) == (6, {"k2": 6}, [])
     resealing.remove_key(keys, "k1")
     assert secrets.keyring().ids == ("k2",)
@@ -91,14 +91,14 @@ def test_four_writers_lose_nothing_while_the_key_changes(
         for _ in range(3):
             resealing.add_key(keys)
             for _ in range(3):
-                assert resealing.look(reseal=True).unreadable == []
+                assert resealing.check_values(reseal=True).unreadable == []
     finally:
         stop.set()
         for writer in writers:
             writer.join()
     assert {account.id: token_of(ig, account) for account in accounts} == last
-    resealing.look(reseal=True)
-    findings = resealing.look()
+    resealing.check_values(reseal=True)
+    findings = resealing.check_values()
     assert set(findings.by_key) == {secrets.keyring().active_id}
     assert findings.unreadable == []
 
@@ -113,7 +113,7 @@ def test_a_value_in_a_strange_place_is_named_without_being_shown(
         theirs.token = mine.token
 
     db.write(copy)
-    (line,) = resealing.look().unreadable
+    (line,) = resealing.check_values().unreadable
     assert line.startswith("instagram_accounts.token row ")
     assert "belongs to another row" in line
     with db.read() as session:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from host import clock, guard, secrets
+from host.core import clock, guard, secrets
 from host.sdk import settings
 from host.sdk.channel import (
     Absent,

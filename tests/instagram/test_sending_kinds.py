@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from host import clock
+from host.core import clock
 from host.sdk.channel import (
     Absent,
     AccountRef,

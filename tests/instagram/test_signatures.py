@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host import db, secrets
+from host.core import db, secrets
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.secrets import Secret

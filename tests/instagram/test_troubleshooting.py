@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.channels import diagnosis, signing_in
-from host.channels.models import ChannelAccount
-from host.delivery import refusals, verified
+from host.channels import diagnosis, sign_in_attempts
+from host.core import clock, db
+from host.models.channels import ChannelAccount
+from host.queue import refusals
 from host.sdk import deliveries
 from host.sdk.cards import Finding, SignInProblem
 from host.sdk.channel import AccountRef
@@ -40,7 +40,7 @@ def fine(account: AccountRef, ig: Addon, meta: Meta) -> AccountRef:
     threads.inbound(account, "text", clock.now())
     threads.outbound(account, "m1", at=clock.now())
     world.touched(account, clock.now() + timedelta(seconds=1))
-    db.write(verified.note, "instagram", account.id)
+    db.write(refusals.note_verified, "instagram", account.id)
     return account
 
 
@@ -134,7 +134,7 @@ def refused(code: str, days: float = 2) -> Spoil:
 def sign_in(**problem: str) -> Spoil:
     def spoil(ig: Addon, meta: Meta, account: AccountRef) -> None:
         attempt = db.write(
-            signing_in.start,
+            sign_in_attempts.start,
             workspace_id=account.workspace_id,
             user_id=make_user().id,
             login_id=1,
@@ -143,7 +143,7 @@ def sign_in(**problem: str) -> Spoil:
             account_id=None,
         )
         if problem:
-            db.write(signing_in.end, attempt.id, handles=[], problems=[SignInProblem(**problem)])
+            db.write(sign_in_attempts.end, attempt.id, handles=[], problems=[SignInProblem(**problem)])
 
     return spoil
 
@@ -216,13 +216,18 @@ def test_a_wrong_verify_token_shows_how_both_begin_and_no_more(
         told = one.evidence + one.fix
         assert "oldto" not in told
         assert ours[:5] not in told
-    db.write(verified.note, "instagram", fine.id)
+    db.write(refusals.note_verified, "instagram", fine.id)
     assert findings(ig, fine)["verification"].verdict == "pass", "Meta asked again, and was told yes"
 
 
-def test_a_wrong_token_too_short_to_hide_shows_nothing(fine: AccountRef, ig: Addon, meta: Meta) -> None:
-    assert ig.webhook._beginning("abc123") == ""
-    assert ig.webhook._beginning("abcd1234") == "abcd"
+@pytest.mark.parametrize(("token", "shown"), [("", ""), ("abcd123", ""), ("abcd1234", "abcd")])
+def test_a_wrong_token_too_short_to_hide_shows_nothing(
+    fine: AccountRef, ig: Addon, token: str, shown: str
+) -> None:
+    from host.sdk.webhooks import WebhookRequest
+
+    query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": token}
+    assert ig.webhook.verify(WebhookRequest("GET", None, {}, query, b"")).hint == shown
 
 
 def test_a_verification_that_never_came_is_said(account: AccountRef, ig: Addon, meta: Meta) -> None:

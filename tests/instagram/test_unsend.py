@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host import clock, db, storage, traces
 from host.channels.directory import Directory
+from host.core import clock, db, sqlite_wipe, storage
 from host.delivery.housekeeping import Housekeeping
-from host.delivery.journal import Journal
-from host.delivery.models import EventState, InboundEvent, InboundRequest
-from host.delivery.replay import NotReplayableError, replay
-from host.delivery.spool import Delivery, Spool, request_id
 from host.delivery.worker import drain
-from host.inbox.models import Message
+from host.models.inbox import Message
+from host.models.queue import EventState, InboundEvent, InboundRequest
+from host.queue.journal import Journal
+from host.queue.replay import NotReplayableError, replay
+from host.queue.spool import Delivery, Spool, request_id
 from host.sdk.channel import AccountRef
 from tests.instagram import world
 from tests.instagram.world import ANA, KIT, LINK, Addon, entry, item, payload
@@ -80,7 +80,7 @@ class Desk:
 
     def _files(self, text: str) -> Iterator[str]:
         if self.database.is_sqlite:
-            assert traces.clear(self.database, lambda: None)
+            assert sqlite_wipe.clear(self.database, lambda: None)
         forms = (text.encode(), text.encode("utf-16-le"), text.encode().hex().encode())
         for path in self.folder.rglob("*"):
             if path.is_file() and any(form in path.read_bytes() for form in forms):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
+from host.core import clock, db
 from host.sdk.accounts import AccountState, overview
 from host.sdk.channel import AccountRef
 from tests.instagram import world

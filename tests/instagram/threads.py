@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host import clock, db
-from host.delivery.models import OutboxEntry
-from host.inbox.models import (
+from host.core import clock, db
+from host.models.inbox import (
     Contact,
     ContactIdentity,
     Conversation,
@@ -18,6 +17,7 @@ from host.inbox.models import (
     Message,
     Origin,
 )
+from host.models.queue import OutboxEntry
 from host.sdk.channel import AccountRef
 
 

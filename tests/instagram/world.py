@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host import clock, db, migrations
-from host.accounts.models import Workspace
-from host.addons.loader import LoadedRelease
+from host.addons.running.loader import LoadedRelease
 from host.channels import accounts, connecting
-from host.channels.models import ChannelAccount
+from host.core import clock, db, migrations
+from host.models.channels import ChannelAccount
+from host.models.users import Workspace
 from host.sdk.cards import Connection
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from host import clock, db
-from host.accounts import members, sessions
-from host.accounts.models import LoginSession, User
-from host.live import access
+from host.core import clock, db
+from host.live import stream_access
 from host.live.hub import Hub
+from host.models.users import LoginSession, User
+from host.users import members, sessions
 from tests import helpers
 
 
@@ -26,7 +26,7 @@ def sign_in(user: User) -> int:
 
 def allowed(*ids: int) -> set[tuple[int, int]]:
     with db.read() as session:
-        return access.allowed(session, ids)
+        return stream_access.allowed(session, ids)
 
 
 def disable(session: sa.orm.Session, user_id: int) -> None:
@@ -74,7 +74,7 @@ def test_many_are_asked_about_with_one_statement(
     for stream in strangers:
         assert stream.take(60) == ([], False)
     seen.clear()
-    monkeypatch.setattr(access, "AT_ONCE", 10)
+    monkeypatch.setattr(stream_access, "AT_ONCE", 10)
     opened._end_strangers()
     assert len([one for one in seen if "login_sessions" in one]) == 3
     assert opened.count == 29

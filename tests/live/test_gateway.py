@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from host import clock
+from host.core import clock
 from host.live import events, gateway
 from host.live.events import Told
 from host.live.gateway import Gateway

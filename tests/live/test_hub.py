@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db
+from host.core import clock, db
 from host.live import events, hub
 from host.live.hub import Hub, HubFullError
-from host.live.models import LiveEvent
-from host.live.position import Position
 from host.live.publish import publish
+from host.live.read_position import Position
 from host.live.stream import BUFFER_BYTES, Stream
+from host.models.live import LiveEvent
 
 NOBODYS = 0
 """A session that does not exist: these streams are not looked at."""

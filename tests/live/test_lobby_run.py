@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import pytest
 
 from demo.processes import Host, free_port
-from host import clock, db
-from host.accounts import members
+from host.core import clock, db
 from host.live.publish import publish
+from host.users import members
 from tests import helpers
 from tests.inbox import desks, scenes
 from tests.inbox.desks import Desk

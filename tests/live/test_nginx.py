@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from demo.processes import free_port
-from host import db, headers
+from host.core import db
 from host.live import gateway
 from host.live.publish import publish
 from host.media.limits import MAX_BYTES
+from host.web import headers
 from tests import helpers
 from tests.conftest import missing
 from tests.inbox import desks

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from host.live import takeover
+from host.live import connection_takeover
 from tests.live.served import until
 from tests.live.worker import gunicorn_worker
 
@@ -26,9 +26,9 @@ class Application:
         if environ["PATH_INFO"] == "/plain":
             start_response("200 OK", [("Content-Length", "5")])
             return [b"plain"]
-        theirs = takeover.connection_of(environ)
+        theirs = connection_takeover.connection_of(environ)
         assert theirs is not None
-        self.taken.append(takeover.take(theirs))
+        self.taken.append(connection_takeover.take_connection(theirs))
         start_response("200 OK", [("Content-Type", "text/plain"), ("X-Of", "the server")])
         return [b"nobody is to read this"]
 
@@ -110,7 +110,7 @@ def test_without_a_descriptor_left_the_connection_stays_the_servers(monkeypatch:
         with monkeypatch.context() as patch:
             patch.setattr(os, "dup2", full)
             with pytest.raises(OSError, match="Too many"):
-                takeover.take(near)
+                connection_takeover.take_connection(near)
         near.sendall(b"mine")
         assert far.recv(4096) == b"mine"
 
@@ -119,12 +119,12 @@ def test_what_cannot_be_taken() -> None:
     one, other = socket.socketpair()
     with one, other:
         shown = {"gunicorn.socket": one, "SERVER_PROTOCOL": "HTTP/1.1"}
-        assert takeover.connection_of(shown) is one
-        assert takeover.connection_of({**shown, "SERVER_PROTOCOL": "HTTP/2.0"}) is None
-        assert takeover.connection_of({"SERVER_PROTOCOL": "HTTP/1.1"}) is None
+        assert connection_takeover.connection_of(shown) is one
+        assert connection_takeover.connection_of({**shown, "SERVER_PROTOCOL": "HTTP/2.0"}) is None
+        assert connection_takeover.connection_of({"SERVER_PROTOCOL": "HTTP/1.1"}) is None
         # Bytes written past TLS would reach nobody.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         wrapped = context.wrap_socket(one, do_handshake_on_connect=False)
         with wrapped:
-            assert takeover.connection_of({**shown, "gunicorn.socket": wrapped}) is None
+            assert connection_takeover.connection_of({**shown, "gunicorn.socket": wrapped}) is None

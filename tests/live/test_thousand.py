@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from host import db
+from host.core import db
 from host.live.publish import Change, publish_many
 from tests import helpers
 from tests.inbox import desks

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from host import db, headers
-from host.accounts import members, sessions
+from host.core import db
 from host.live import gateway, hub
-from host.live.models import LiveEvent
 from host.live.publish import publish
+from host.models.live import LiveEvent
+from host.users import members, sessions
+from host.web import headers
 from tests import helpers
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
@@ -72,6 +73,7 @@ def test_too_much_missed_asks_for_a_fresh_page(desk: Desk, port: int) -> None:
 def test_an_open_stream_holds_no_connection_to_the_database(
     database: db.Database, desk: Desk, port: int
 ) -> None:
+    helpers.read_first(desk.app)
     say(desk, 1)
     with Reader(port, path(desk, "?after=0"), desk.browser) as reader:
         reader.frame()

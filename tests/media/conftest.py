@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from host import db, storage
+from host.core import db, storage
 from tests.inbox.desks import Desk, open_desk
 
 

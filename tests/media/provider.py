@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-from host import guard
+from host.core import guard
 from host.media import inbound
 from host.sdk.capabilities import InboundMedia
 from host.sdk.messages import MessageKind

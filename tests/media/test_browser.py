@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from host import db
-from host.inbox.models import Attachment
+from host.core import db
 from host.media import fetching
+from host.models.inbox import Attachment
 from host.sdk.messages import InboundAttachment, MessageKind
-from host.web import Role
+from host.web.request_helpers import Role
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from host import clock, db, guard, storage
 from host.channels.directory import Directory
-from host.channels.models import AccountState, ChannelAccount
-from host.delivery.ports import AdapterDirectory
-from host.inbox.models import Attachment, AttachmentState, Message
-from host.live.models import LiveEvent
-from host.media import fetching, forget, keeping, removal
+from host.core import clock, db, guard, storage
+from host.core.ports import AdapterDirectory
+from host.media import expiry, fetching, file_removal, forget_files
 from host.media.retention import Retention
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Attachment, AttachmentState, Message
+from host.models.live import LiveEvent
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, FileEndedError
 from host.sdk.messages import InboundAttachment, MessageEchoed, MessageKind
@@ -99,7 +99,7 @@ def test_on_every_database(any_database: db.Database, store: Path, provider: Pro
     assert {one.state for one in toys.everything(Attachment)} == {AttachmentState.STORED}
     assert len(files(store)) == 12
     with clock.travel(timedelta(days=1, minutes=1)):
-        assert keeping.purge_due() == 12
+        assert expiry.purge_due() == 12
     assert files(store) == []
     assert {one.state for one in toys.everything(Attachment)} == {AttachmentState.LINKED}
 
@@ -260,7 +260,7 @@ def test_a_message_taken_back_meanwhile_stays_taken_back(
 ) -> None:
     url = provider.put("/a", samples.picture("JPEG"))
     message = came(account, url).message_id
-    provider.put("/a", samples.picture("JPEG"), before=lambda: db.write(forget, [message]))
+    provider.put("/a", samples.picture("JPEG"), before=lambda: db.write(forget_files, [message]))
     fetching.fetch_due(HERE)
     assert toys.everything(Attachment) == []
     assert files(store) == []
@@ -334,10 +334,10 @@ def test_it_is_purged_on_time_and_not_before(account: AccountRef, provider: Prov
     came(account, provider.put("/a", samples.picture("JPEG")), media_days=7)
     fetch()
     with clock.travel(timedelta(days=6, hours=23)):
-        keeping.purge_due()
+        expiry.purge_due()
         assert len(files(store)) == 1
     with clock.travel(timedelta(days=7, minutes=1)):
-        keeping.purge_due()
+        expiry.purge_due()
     found = toys.only(Attachment)
     assert (found.state, found.storage_key, found.due_at) == (AttachmentState.LINKED, None, None)
     assert files(store) == []
@@ -349,8 +349,8 @@ def test_what_is_kept_for_ever_is(account: AccountRef, provider: Provider, store
     came(account, provider.put("/a", samples.picture("JPEG")), media_days="keep")
     assert fetch().due_at is None
     with clock.travel(timedelta(days=5000)):
-        keeping.purge_due()
-        removal.Cleaner().clean_up()
+        expiry.purge_due()
+        file_removal.Cleaner().clean_up()
     assert len(files(store)) == 1
 
 
@@ -361,13 +361,13 @@ def test_bytes_another_message_still_has_stay(account: AccountRef, provider: Pro
         came(account, provider.put("/b", samples.picture("JPEG")))
         fetching.fetch_due(HERE)
     with clock.travel(timedelta(days=31)):
-        keeping.purge_due()
+        expiry.purge_due()
         states = {one.id: one.state for one in toys.everything(Attachment)}
         assert states.pop(first.id) == AttachmentState.LINKED
         assert set(states.values()) == {AttachmentState.STORED}
         assert len(files(store)) == 1
     with clock.travel(timedelta(days=51)):
-        keeping.purge_due()
+        expiry.purge_due()
     assert files(store) == []
 
 
@@ -380,8 +380,8 @@ def test_another_choice_counts_for_what_is_there_already(
 
     def choose(days: object) -> Attachment:
         toys.change_row(ChannelAccount, account.id, settings={"media_days": days})
-        db.write(keeping.look_again, account.id)
-        keeping.purge_due()
+        db.write(expiry.recheck_account, account.id)
+        expiry.purge_due()
         found: Attachment = toys.only(Attachment)
         return found
 
@@ -397,13 +397,13 @@ def test_what_came_with_its_message_stays(account: AccountRef, store: Path) -> N
     key = storage.store(samples.PDF)
     file = InboundAttachment(MessageKind.FILE, content=samples.PDF, content_type="application/pdf")
     change = toys.received("", kind=MessageKind.FILE, attachments=(file,))
-    from host.inbox.apply import apply_changes
+    from host.inbox.apply.changes import apply_changes
 
     db.write(apply_changes, [toys.incoming(account, change, stored={0: key})])
-    db.write(keeping.look_again, account.id)
+    db.write(expiry.recheck_account, account.id)
     with clock.travel(timedelta(days=400)):
-        keeping.purge_due()
-        removal.Cleaner().clean_up()
+        expiry.purge_due()
+        file_removal.Cleaner().clean_up()
     assert toys.only(Attachment).state == AttachmentState.STORED
     assert len(files(store)) == 1
 

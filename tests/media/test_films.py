@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host import db, storage
-from host.media import films, uploads
+from host.core import db, storage
+from host.media import uploads, video_metadata
 from tests import helpers
 from tests.media import samples
 
@@ -28,7 +28,7 @@ def film(*, large: bool = False) -> bytes:
         b"meta", box(b"keys", b"location.ISO6709") + samples.GPS
     )
     track = box(b"trak", box(b"tkhd", bytes(80)) + facts + box(b"mdia", b"frames"))
-    xmp = box(b"uuid", films._XMP + samples.GPS)
+    xmp = box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + samples.GPS)
     data = b"pictures" * 100
     mdat = struct.pack(">I4sQ", 1, b"mdat", len(data) + 16) + data if large else box(b"mdat", data)
     return (
@@ -40,7 +40,7 @@ def film(*, large: bool = False) -> bytes:
 
 
 def cleaned(content: bytes, size: int = -1) -> bytes:
-    stream = films.Cleaned(io.BytesIO(content))
+    stream = video_metadata.Cleaned(io.BytesIO(content))
     if size < 0:
         return stream.read()
     out = b""
@@ -104,7 +104,9 @@ def test_noise_keeps_its_length() -> None:
 
 
 def test_uploads_are_cleaned(database: db.Database, store: Path) -> None:
-    taken = uploads.take(io.BytesIO(film()), "a.mp4", workspace_id=helpers.make_workspace(), user_id=None)
+    taken = uploads.keep_upload(
+        io.BytesIO(film()), "a.mp4", workspace_id=helpers.make_workspace(), user_id=None
+    )
     assert taken.content_type == "video/mp4"
     with storage.open_stored(taken.storage_key) as file:
         kept = file.read()

@@ -10,9 +10,10 @@ import pytest
 from limits import RateLimitItemPerMinute
 from sqlalchemy.orm import Session
 
-from host import clock, db, secrets
-from host.inbox.models import Attachment
-from host.media import forget, links, public_url, public_views, uploads
+from host.core import clock, db, secrets
+from host.media import forget_files, links, public_url, uploads
+from host.media.pages import public_views
+from host.models.inbox import Attachment
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
@@ -22,7 +23,7 @@ from tests.media import samples
 def sent(desk: Desk, content: bytes = samples.WAV) -> Attachment:
     """Send a file and return its attachment."""
     toys.apply(desk.account, toys.received())
-    taken = uploads.take(io.BytesIO(content), "note", workspace_id=desk.workspace, user_id=None)
+    taken = uploads.keep_upload(io.BytesIO(content), "note", workspace_id=desk.workspace, user_id=None)
     message = toys.thread()[-1].id
 
     def attach(session: Session) -> None:
@@ -143,7 +144,7 @@ def test_each_key_opens_and_only_the_first_signs() -> None:
 def test_what_was_unsent_cannot_be_fetched(desk: Desk) -> None:
     attachment = sent(desk)
     token = links.token(attachment.id)
-    db.write(forget, [attachment.message_id])
+    db.write(forget_files, [attachment.message_id])
     assert helpers.browser(desk.app).get(f"/media/public/{token}").status_code == 404
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from host import clock, db
-from host.delivery import policy, profiles
-from host.inbox.models import ContactIdentity
-from host.media import person_views
+from host.core import clock, db
+from host.delivery import profiles
+from host.media import person_pictures
+from host.models.inbox import ContactIdentity
+from host.queue import policy
 from host.sdk.channel import AccountRef, Profile
 from tests import helpers
 from tests.inbox import toys
@@ -40,7 +41,7 @@ ADAPTER = Knowing()
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    person_views.forget_pictures()
+    person_pictures.forget_pictures()
     ADAPTER.picture_url = None
     with serving() as found:
         yield found
@@ -130,7 +131,7 @@ def test_a_profile_is_asked_for_again_when_somebody_writes_after_a_week(
         (samples.HTML, 404),
         (samples.SVG, 404),
         (b"", 404),
-        (samples.picture("JPEG") + b"\0" * person_views.MOST_BYTES, 502),
+        (samples.picture("JPEG") + b"\0" * person_pictures.MOST_BYTES, 502),
     ],
 )
 def test_anything_but_a_small_picture_is_none(
@@ -172,19 +173,19 @@ def test_not_every_thread_waits_for_pictures(
     desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = known(desk, provider.put("/me", samples.picture("JPEG")))
-    monkeypatch.setattr(person_views, "WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(person_views, "_places", threading.BoundedSemaphore(1))
-    assert person_views._places.acquire(blocking=False)
+    monkeypatch.setattr(person_pictures, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(person_pictures, "_places", threading.BoundedSemaphore(1))
+    assert person_pictures._places.acquire(blocking=False)
     assert desk.browser.get(path).status_code == 502
-    person_views._places.release()
+    person_pictures._places.release()
     assert desk.browser.get(path).status_code == 200
 
 
 def test_memory_has_an_end(desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(person_views, "MOST", 2)
+    monkeypatch.setattr(person_pictures, "MOST", 2)
     path = known(desk, provider.put("/0", samples.picture("JPEG")))
-    for number in range(4):
+    for number in (0, 1, 2, 3, 3, 2, 1):
         url = provider.put(f"/{number}", samples.picture("JPEG"))
         toys.change_row(ContactIdentity, identity().id, picture_url=url)
-        desk.browser.get(path)
-    assert len(person_views._remembered) == 2
+        assert desk.browser.get(path).status_code == 200
+    assert [path for path, _headers in provider.asked] == ["/0", "/1", "/2", "/3", "/1"]

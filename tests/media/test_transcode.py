@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from host import db, storage
+from host.core import db, storage
 from host.media import sniff, transcode, uploads
 from host.media.limits import FileRefusedError
 from host.sdk.capabilities import MediaLimits
@@ -69,7 +69,7 @@ def seconds_of(content: bytes) -> float:
 
 
 def take(workspace: int, content: bytes, name: str = "note.ogg", media: Any = LIMITS) -> uploads.Upload:
-    return uploads.take(io.BytesIO(content), name, workspace_id=workspace, user_id=None, media=media)
+    return uploads.keep_upload(io.BytesIO(content), name, workspace_id=workspace, user_id=None, media=media)
 
 
 def kept(upload: uploads.Upload) -> bytes:

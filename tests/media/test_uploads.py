@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import clock, db, storage
-from host.errors import TooManyError, UnavailableError
-from host.inbox.models import Attachment, AttachmentState, Message
-from host.media import forget, limits, removal, uploads
+from host.core import clock, db, storage
+from host.core.errors import TooManyError, UnavailableError
+from host.media import file_removal, forget_files, limits, uploads
 from host.media.limits import FileRefusedError
-from host.media.models import FileRemoval, Upload
+from host.models.inbox import Attachment, AttachmentState, Message
+from host.models.media import FileRemoval, Upload
 from host.sdk.capabilities import MediaLimits
 from host.sdk.messages import MessageKind
 from tests import helpers
@@ -46,7 +46,7 @@ def take(
     workspace: int, content: bytes = samples.PDF, name: str = "list.pdf", **given: Any
 ) -> uploads.Upload:
     given.setdefault("user_id", None)
-    return uploads.take(io.BytesIO(content), name, workspace_id=workspace, **given)
+    return uploads.keep_upload(io.BytesIO(content), name, workspace_id=workspace, **given)
 
 
 def refusal(workspace: int, content: bytes, **given: Any) -> str:
@@ -142,7 +142,7 @@ def test_a_stream_that_breaks_off_leaves_nothing(workspace: int, store: Path) ->
             return super().read(size)
 
     with pytest.raises(ConnectionResetError):
-        uploads.take(Broken(b"x" * 2_000_000), "x", workspace_id=workspace, user_id=None)
+        uploads.keep_upload(Broken(b"x" * 2_000_000), "x", workspace_id=workspace, user_id=None)
     assert files(store) == []
     assert toys.everything(Upload) == []
 
@@ -235,7 +235,7 @@ def test_the_order_is_the_agents(any_database: db.Database, store: Path) -> None
 def test_what_is_not_sent_within_a_day_goes(any_database: db.Database, store: Path) -> None:
     workspace = helpers.make_workspace()
     take(workspace)
-    cleaner = removal.Cleaner()
+    cleaner = file_removal.Cleaner()
     cleaner.clean_up()
     assert len(files(store)) == 1
     with clock.travel(uploads.KEPT + timedelta(seconds=1)):
@@ -248,7 +248,7 @@ def test_what_is_not_sent_within_a_day_goes(any_database: db.Database, store: Pa
 def test_what_was_sent_stays(workspace: int, store: Path) -> None:
     message_with(workspace, take(workspace))
     with clock.travel(timedelta(days=40)):
-        removal.Cleaner().clean_up()
+        file_removal.Cleaner().clean_up()
     assert len(files(store)) == 1
     assert toys.everything(Upload) == []
 
@@ -256,22 +256,22 @@ def test_what_was_sent_stays(workspace: int, store: Path) -> None:
 def test_forgetting_a_message_removes_its_files(any_database: db.Database, store: Path) -> None:
     workspace = helpers.make_workspace()
     message = message_with(workspace, take(workspace))
-    db.write(forget, [message])
+    db.write(forget_files, [message])
     assert files(store) == []
     assert toys.everything(Attachment) == toys.everything(Upload) == toys.everything(FileRemoval) == []
     assert len(toys.everything(Message)) == 1
-    db.write(forget, [message])
-    db.write(forget, [])
+    db.write(forget_files, [message])
+    db.write(forget_files, [])
 
 
 def test_bytes_somebody_else_has_too_stay(workspace: int, store: Path) -> None:
     waiting, sent = take(workspace), take(workspace)
     assert waiting.storage_key == sent.storage_key
     first = message_with(workspace, sent)
-    db.write(forget, [first])
+    db.write(forget_files, [first])
     assert len(files(store)) == 1
     with clock.travel(uploads.KEPT + timedelta(seconds=1)):
-        removal.Cleaner().clean_up()
+        file_removal.Cleaner().clean_up()
     assert files(store) == []
 
 
@@ -279,7 +279,7 @@ def test_nothing_goes_with_a_write_that_fails(workspace: int, store: Path) -> No
     message = message_with(workspace, take(workspace))
 
     def failing(session: Session) -> None:
-        forget(session, [message])
+        forget_files(session, [message])
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
@@ -292,10 +292,10 @@ def test_a_process_that_died_before_removing_leaves_a_note(
 ) -> None:
     message = message_with(workspace, take(workspace))
     with monkeypatch.context() as patched:
-        patched.setattr(removal, "remove_noted", lambda: (_ for _ in ()).throw(OSError("died")))
-        db.write(forget, [message])
+        patched.setattr(file_removal, "remove_noted", lambda: (_ for _ in ()).throw(OSError("died")))
+        db.write(forget_files, [message])
     assert len(files(store)) == 1
-    removal.Cleaner().clean_up()
+    file_removal.Cleaner().clean_up()
     assert files(store) == []
 
 
@@ -303,7 +303,7 @@ def test_files_no_row_knows_go_after_a_day(workspace: int, store: Path) -> None:
     stray = storage.store(b"stray")
     kept = take(workspace, b"kept")
     (store / ".new-left").write_bytes(b"half")
-    cleaner = removal.Cleaner()
+    cleaner = file_removal.Cleaner()
     cleaner.walk(stray[:2])
     assert len(files(store)) == 3
     with clock.travel(timedelta(hours=25)):
@@ -326,7 +326,7 @@ def test_removing_and_storing_the_same_bytes_at_once_never_loses_them(workspace:
     def come_and_go() -> None:
         taken = take(workspace)
         db.write(lambda session: session.execute(sa.delete(Upload).where(Upload.uuid == taken.id)))
-        removal.remove_unused(taken.storage_key)
+        file_removal.remove_unused(taken.storage_key)
 
     def stay() -> None:
         with storage.open_stored(take(workspace).storage_key) as file:

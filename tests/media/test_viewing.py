@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from host import db
-from host.channels.models import ChannelAccount
-from host.inbox.models import Attachment, AttachmentState
-from host.live.models import LiveEvent
-from host.media import fetching, passing
+from host.core import db
+from host.media import fetching, passthrough
+from host.models.channels import ChannelAccount
+from host.models.inbox import Attachment, AttachmentState
+from host.models.live import LiveEvent
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, FileEndedError
 from host.sdk.messages import InboundAttachment, MessageKind
@@ -142,6 +142,7 @@ def test_whether_a_story_is_a_film_is_learned(desk: Desk, provider: Provider) ->
 def test_no_session_of_the_database_is_held_while_bytes_go_out(
     desk: Desk, provider: Provider, database: db.Database
 ) -> None:
+    helpers.read_first(desk.app)
     begun, go = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -162,17 +163,17 @@ def test_not_every_thread_reads_films(
     desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = linked(desk, provider.put("/story", samples.picture("JPEG")))
-    for _ in range(passing.AT_ONCE * 2):
+    for _ in range(passthrough.AT_ONCE * 2):
         assert desk.browser.get(path).status_code == 200, "each gives its place back"
-    monkeypatch.setattr(passing, "_places", threading.BoundedSemaphore(1))
-    assert passing._places.acquire(blocking=False)
+    monkeypatch.setattr(passthrough, "_places", threading.BoundedSemaphore(1))
+    assert passthrough._places.acquire(blocking=False)
     assert desk.browser.get(path).status_code == 503
 
 
 def test_a_reader_who_goes_away_gives_the_place_back(
     desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passing, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(passthrough, "_places", threading.BoundedSemaphore(1))
     path = linked(desk, provider.put("/film", samples.WEBM + bytes(3_000_000), "video/webm"))
     with desk.app.test_client() as client:
         with desk.browser.session_transaction() as mine, client.session_transaction() as theirs:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from demo.processes import clean_environment, free_port
-from host.delivery.wakeups import IN
+from host.queue.wakeups import IN
 from tests.whole.rig import until
 
 START_SECONDS = 120.0
@@ -162,7 +162,7 @@ def wakes(broker: Broker, installation: str) -> bool:
 
     :param installation: as the desk's queues are named.
     """
-    from host.delivery.dramatiq_broker import DramatiqBroker
+    from host.queue.dramatiq_broker import DramatiqBroker
 
     def taken() -> bool:
         try:

@@ -21,8 +21,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from demo.processes import CHECKOUT, DidNotStartError, Program, clean_environment, free_port, sandbox_settings
-from host.addons.build import build_release
-from tests.platform.own_servers import Server, _descendants
+from host.addons.package.build import build_release
+from tests.addons.own_servers import Server, _descendants
 from tests.torture.brokers import Broker
 from tests.torture.proxy import Proxy
 from tests.whole.rig import Rig

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.processes import Sandbox, free_port
-from tests.platform.own_servers import Server
+from tests.addons.own_servers import Server
 from tests.torture import brokers
 from tests.torture.checks import Found, Scene, examine, resources, spooled
 from tests.torture.desk import Desk, addon, server_folder

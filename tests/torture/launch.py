@@ -23,7 +23,7 @@ from typing import Any
 
 def acknowledge_first() -> None:
     """Answer, and write the request down a little later in a thread."""
-    from host.delivery.journal import Journal, JournalUnavailableError
+    from host.queue.journal import Journal, JournalUnavailableError
 
     ingest = Journal.ingest
 
@@ -40,15 +40,15 @@ def acknowledge_first() -> None:
 
 def no_unique_key() -> None:
     """Write down what comes without asking whether it came before; the key is taken from the table, too."""
-    from host.delivery import rows
+    from host.queue import journal_rows
 
-    prepare = rows.Statements.__init__
+    prepare = journal_rows.Statements.__init__
 
-    def plain(self: rows.Statements, dialect: str) -> None:
+    def plain(self: journal_rows.Statements, dialect: str) -> None:
         prepare(self, dialect)
         self.event._tail = ""
 
-    rows.Statements.__init__ = plain  # type: ignore[method-assign]
+    journal_rows.Statements.__init__ = plain  # type: ignore[method-assign]
 
 
 def retry_all() -> None:
@@ -64,9 +64,9 @@ def retry_all() -> None:
         return record(session, lease, head, result, allowed)
 
     def interrupted(session: Any, lease: Any, head: Any) -> bool:
-        from host.delivery import sentences
+        from host.delivery import agent_messages
 
-        return results.not_sent(session, lease, head, NotSent(sentences.INTERRUPTED)) is not None
+        return results.not_sent(session, lease, head, NotSent(agent_messages.INTERRUPTED)) is not None
 
     outbound._record = hasty
     results.interrupted = interrupted
@@ -76,7 +76,7 @@ def no_sync() -> None:
     """Let SQLite leave the syncing to the system, which a power cut does not wait for."""
     from sqlalchemy import event
 
-    from host import db
+    from host.core import db
 
     make = db._sqlite_engine
 
@@ -115,7 +115,7 @@ class Signs:
 
     def wrap_clock(self) -> None:
         """Have the wall's clock be as wrong as the sign says; before anybody took the function it is."""
-        from host import clock
+        from host.core import clock
 
         right, seconds = clock.now, time.time
 
@@ -148,8 +148,8 @@ class Signs:
         """Have statements fail, COMMITs not take place, and COMMITs take place that nobody is told of."""
         from sqlalchemy import event
 
-        from host import db
-        from host.delivery.journal import Journal
+        from host.core import db
+        from host.queue.journal import Journal
 
         make, write_down = db._sqlite_engine, Journal._commit
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host.delivery.dramatiq_broker import DramatiqBroker
-from host.delivery.wakeups import IN
+from host.queue.dramatiq_broker import DramatiqBroker
+from host.queue.wakeups import IN
 from tests.conftest import missing
 from tests.torture import brokers
 from tests.torture.brokers import Broker

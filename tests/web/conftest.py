@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from host import db
-from host.accounts import throttle
+from host.core import db
+from host.users import throttle
 from tests.helpers import build_app
 
 

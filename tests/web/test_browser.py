@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from werkzeug.serving import make_server
 
-from host import db
-from host.accounts import invitations, setup
-from host.accounts.models import Role
-from tests.helpers import PASSWORD, build_app, join, make_user, make_workspace
+from host.core import db
+from host.models.users import Role
+from host.users import invitations, setup
+from tests.helpers import PASSWORD, LiveServer, join, make_user, make_workspace
 
 pytestmark = pytest.mark.browser
 
@@ -22,20 +18,8 @@ CANARY = '"><svg onload=alert(1)> ' + "W" * 60
 
 
 @pytest.fixture
-def served(database: db.Database, data: Path) -> Iterator[tuple[Flask, str]]:
-    app = build_app(data)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield app, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def page(chromium: Any, served: tuple[Flask, str]) -> Iterator[Any]:
-    context = chromium.new_context(base_url=served[1], viewport={"width": 1280, "height": 800})
+def page(chromium: Any, live_server: LiveServer) -> Iterator[Any]:
+    context = chromium.new_context(base_url=live_server.url(), viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.troubles = []
     page.on("pageerror", lambda error: page.troubles.append(str(error)))

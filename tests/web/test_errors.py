@@ -9,9 +9,9 @@ from flask import Blueprint, Flask
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from host import db
-from host.errors import ConflictError, TooManyError, UnavailableError
-from tests.helpers import StandInGeneration, browser, build_app, client_for, make_user
+from host.core import db
+from host.core.errors import ConflictError, TooManyError, UnavailableError
+from tests.helpers import Browser, StandInGeneration, browser, build_app, client_for, make_user
 
 
 def raising(error: Exception) -> object:
@@ -35,22 +35,22 @@ def error_of(answer: TestResponse) -> dict[str, str]:
     return dict(answer.json["error"])
 
 
-def test_a_page_that_is_not_there_says_so_and_leads_back(desk: Flask) -> None:
-    page = browser(desk).get("/nothing")
+def test_a_page_that_is_not_there_says_so_and_leads_back(client: Browser) -> None:
+    page = client.get("/nothing")
     assert page.status_code == 404
     assert "Nothing here" in page.text
     assert 'href="/"' in page.text
 
 
-def test_a_program_gets_the_same_as_json(desk: Flask) -> None:
-    answer = browser(desk).get("/nothing", headers={"Accept": "application/json"})
+def test_a_program_gets_the_same_as_json(client: Browser) -> None:
+    answer = client.get("/nothing", headers={"Accept": "application/json"})
     assert answer.status_code == 404
     assert error_of(answer)["code"] == "not_found"
     assert error_of(answer)["next"]
 
 
-def test_a_program_that_is_not_signed_in_gets_a_401(desk: Flask) -> None:
-    answer = browser(desk).get("/account", headers={"Accept": "application/json"})
+def test_a_program_that_is_not_signed_in_gets_a_401(client: Browser) -> None:
+    answer = client.get("/account", headers={"Accept": "application/json"})
     assert answer.status_code == 401
     assert error_of(answer)["code"] == "not_signed_in"
 
@@ -93,19 +93,21 @@ def test_a_database_that_is_down_is_a_503_also_for_people_signed_in(
     def down(*_: object, **__: object) -> None:
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr("host.accounts.sessions.load", down)
+    monkeypatch.setattr("host.users.sessions.load", down)
     page = client.get("/account")
     assert page.status_code == 503
     assert "not available right now" in page.text
     assert "server closed" not in page.text
 
 
-def test_an_error_page_that_fails_itself_still_answers(desk: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_page_that_fails_itself_still_answers(
+    client: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> str:
         raise RuntimeError("template gone")
 
-    monkeypatch.setattr("host.error_pages.render_template", broken)
-    page = browser(desk).get("/nothing")
+    monkeypatch.setattr("host.web.error_pages.render_template", broken)
+    page = client.get("/nothing")
     assert page.status_code == 404
     assert "Something went wrong" in page.text
     assert "template gone" not in page.text

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from host import db
-from host.accounts import invitations, setup
-from host.accounts.models import Role
-from host.addons import generation
+from host.addons.running import generation
+from host.core import db
+from host.models.users import Role
+from host.users import invitations, setup
 from tests.helpers import (
     StandInGeneration,
     browser,
@@ -96,7 +96,7 @@ def test_pages_of_somebody_invited(strange_desk: Flask) -> None:
 
 def test_every_page_of_the_desk_with_its_own_channels(database: db.Database, data: Path) -> None:
     config = make_config(data)
-    built = generation.build(config, None, create_app=None)
+    built = generation.build(config, create_app=None)
     app = pseudo_app(build_app(data, generation=built, settings=config))
     workspace = make_workspace("1")
     owner = make_user("o@example.com", "2", workspace=workspace, role=Role.OWNER, is_admin=True)

@@ -12,8 +12,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from host import mail
-from host.secrets import Secret
+from host.core import mail
+from host.core.secrets import Secret
 
 
 class Server:
@@ -70,18 +70,9 @@ def test_a_server_that_is_away_has_not_taken_it() -> None:
             mail.send(server, letter(server))
 
 
-def test_a_password_goes_over_no_open_line_to_another_machine(
-    smtp: tuple[Server, mail.Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, server = smtp
-    monkeypatch.setattr(mail, "_is_here", lambda _host: False)
-    given = mail.Server(server.host, server.port, False, server.sender, "desk", Secret("top-secret"))
-    with pytest.raises(mail.NotSentError, match="SMTPNotSupportedError"):
-        mail.send(given, letter(given))
-
-
-@pytest.mark.parametrize("password", ["top-secret", "päss wörd"])
-def test_a_password_of_any_letters_is_taken(password: str) -> None:
+@pytest.fixture
+def asking() -> Iterator[tuple[int, list[str], Server]]:
+    """A server that takes any password over an open line: its port, the passwords, and what it took."""
     given: list[str] = []
 
     def look(_server: Any, _session: Any, _envelope: Any, _mechanism: str, login: Any) -> AuthResult:
@@ -96,11 +87,32 @@ def test_a_password_of_any_letters_is_taken(password: str) -> None:
         handler, hostname="127.0.0.1", port=port, authenticator=look, auth_require_tls=False
     )
     controller.start()
-    try:
-        server = mail.Server("127.0.0.1", port, False, "a@example.com", "desk", Secret(password))
+    yield port, given, handler
+    controller.stop()
+
+
+def test_a_password_goes_over_no_open_line_to_another_machine(
+    asking: tuple[int, list[str], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, given, handler = asking
+    connect = socket.create_connection
+
+    def elsewhere(address: tuple[str, int], *rest: Any, **named: Any) -> socket.socket:
+        assert address == ("mail.example.com", port)
+        return connect(("127.0.0.1", port), *rest, **named)
+
+    monkeypatch.setattr(socket, "create_connection", elsewhere)
+    server = mail.Server("mail.example.com", port, False, "a@example.com", "desk", Secret("top-secret"))
+    with pytest.raises(mail.NotSentError, match="SMTPNotSupportedError"):
         mail.send(server, letter(server))
-    finally:
-        controller.stop()
+    assert given == handler.taken == []
+
+
+@pytest.mark.parametrize("password", ["top-secret", "päss wörd"])
+def test_a_password_of_any_letters_is_taken(asking: tuple[int, list[str], Server], password: str) -> None:
+    port, given, handler = asking
+    server = mail.Server("127.0.0.1", port, False, "a@example.com", "desk", Secret(password))
+    mail.send(server, letter(server))
     assert given == [password]
     assert handler.taken
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from flask import Blueprint, Flask
 
-from host import db
-from host.accounts.models import Role, User
-from host.web import safe_next
+from host.core import db
+from host.models.users import Role, User
+from host.web.request_helpers import safe_next
 from tests.helpers import (
     StandInGeneration,
     browser,
@@ -123,7 +123,7 @@ def test_the_theme_follows_the_person_and_before_login_the_cookie(desk: Flask) -
 def test_times_are_shown_in_the_zone_the_browser_tells(desk: Flask) -> None:
     from datetime import UTC, datetime
 
-    from host.languages import moment
+    from host.web.languages import moment
 
     at = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     for zone, text in (("Asia/Tokyo", "9:00"), ("", "12:00"), ("Nowhere/../etc", "12:00"), ("é", "12:00")):
@@ -134,7 +134,7 @@ def test_times_are_shown_in_the_zone_the_browser_tells(desk: Flask) -> None:
 def test_the_language_is_the_persons_then_the_browsers_then_the_desks(
     database: db.Database, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("host.languages.available", lambda: ("en", "de", "fr"))
+    monkeypatch.setattr("host.web.languages.available", lambda: ("en", "de", "fr"))
     app = build_app(data, language="fr")
     person = make_user()
     client = client_for(app, person)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from demo.processes import CHECKOUT
-from host.addons.build import build_release
+from host.addons.package.build import build_release
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host import config, db
-from host.accounts import members, passwords, users, workspaces
-from host.accounts.models import Role
 from host.addons import lifecycle
 from host.channels import connecting
+from host.core import config, db, migrations
+from host.models.users import Role
+from host.process.serving import HostApplication
 from host.sdk.cards import Connection, ConnectRequest
-from host.serving import HostApplication
+from host.users import members, passwords, users, workspaces
 
 IDLE = {"HEAD", "OPTIONS"}
 
@@ -44,16 +44,20 @@ def make_people(wanted: dict[str, Any]) -> dict[str, Any]:
     return db.write(use_case)
 
 
-def connect(application: HostApplication, wanted: dict[str, Any]) -> int:
-    """Connect one account as Save on its card does, checks with the provider included."""
+def connect(application: HostApplication, wanted: dict[str, Any], homes: dict[str, int]) -> int:
+    """Connect one account as Save on its card does, checks with the provider included.
+
+    :param homes: the workspaces just made, by name; an account may ask for one of them so, or by its id.
+    """
+    home = homes.get(wanted["workspace"], wanted["workspace"])
     generation = application.refresh()
     card = generation.directory.card(wanted["channel"])
     assert card is not None, wanted["channel"]
     values = {field.name: "" for field in card.fields} | wanted["values"]
     with generation.app.test_request_context():
-        made = card.connect(ConnectRequest(wanted["workspace"], None, values, lambda _external_id: None))
+        made = card.connect(ConnectRequest(home, None, values, lambda _external_id: None))
     assert isinstance(made, Connection), made
-    account = connecting.save(workspace_id=wanted["workspace"], channel=wanted["channel"], connection=made)
+    account = connecting.save(workspace_id=home, channel=wanted["channel"], connection=made)
     with generation.app.test_request_context():
         for action in card.actions:
             if action.name in wanted.get("actions", {}):
@@ -65,6 +69,8 @@ def main() -> None:
     wanted = json.load(sys.stdin)
     configuration = config.load()
     configuration.data.mkdir(parents=True, exist_ok=True)
+    if wanted.get("migrate"):
+        migrations.upgrade_host(configuration.database_url)
     application = HostApplication(configuration)
     told: dict[str, Any] = make_people(wanted) if "people" in wanted else {}
     if "zip" in wanted:
@@ -79,7 +85,8 @@ def main() -> None:
             for method in sorted(rule.methods or ())
             if method not in IDLE
         ]
-    told["accounts"] = [connect(application, one) for one in wanted.get("connect", ())]
+    homes = told.get("workspaces", {})
+    told["accounts"] = [connect(application, one, homes) for one in wanted.get("connect", ())]
     print(json.dumps(told))
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from host.cli import main
-from host.delivery import policy
+from host.cli.commands import main
 from host.notifications import mailing
+from host.queue import policy
 
 policy.LEASE = timedelta(seconds=4)
 policy.RENEW_AFTER = timedelta(seconds=1)

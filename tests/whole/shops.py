@@ -77,9 +77,11 @@ def prepare(rig: Rig, wanted: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def furnish(rig: Rig, addon_zip: Path) -> dict[str, Any]:
-    """Make both workspaces with their people and accounts; return the ids. The desk need not run."""
-    rig.lobby("migrate")
+def furnish(rig: Rig, addon_zip: Path, **more: Any) -> dict[str, Any]:
+    """Make both workspaces with their people and accounts; return the ids. The desk need not run.
+
+    :param more: what else to prepare at once; accounts to connect come after the three of the shops.
+    """
     people = [
         {"email": ADMIN, "name": "Ada Admin", "admin": True},
         {"email": POTTERY_OWNER, "name": "Ola Owner", "roles": {"Pottery": "owner"}},
@@ -87,9 +89,6 @@ def furnish(rig: Rig, addon_zip: Path) -> dict[str, Any]:
         {"email": STUDIO_OWNER, "name": "Sam Owner", "roles": {"Studio": "owner"}},
         {"email": STUDIO_AGENT, "name": "Sue Agent", "roles": {"Studio": "agent"}},
     ]
-    made = prepare(rig, {"workspaces": ["Pottery", "Studio"], "people": people, "zip": str(addon_zip)})
-    pottery, studio = made["workspaces"]["Pottery"], made["workspaces"]["Studio"]
-    homes = ((pottery, POTTERY), (studio, STUDIO), (studio, CAFE))
     asked = [
         {
             "channel": "instagram",
@@ -97,10 +96,17 @@ def furnish(rig: Rig, addon_zip: Path) -> dict[str, Any]:
             "values": shop.pasted,
             "actions": {"verify-token": {"verify_token": shop.verify_token}},
         }
-        for home, shop in homes
+        for home, shop in (("Pottery", POTTERY), ("Studio", STUDIO), ("Studio", CAFE))
     ]
-    made["accounts"] = prepare(rig, {"connect": asked})["accounts"]
-    return made
+    wanted = {
+        **more,
+        "migrate": True,
+        "workspaces": ["Pottery", "Studio"],
+        "people": people,
+        "zip": str(addon_zip),
+        "connect": [*asked, *more.get("connect", ())],
+    }
+    return prepare(rig, wanted)
 
 
 def point_webhooks(rig: Rig) -> None:

@@ -10,14 +10,14 @@ import os
 import threading
 from pathlib import Path
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 
-from host import app, ending, logs
-from host.cli import main
-from host.health import recording
-from host.health.models import Metric
+from host import recording
+from host.cli.commands import main
+from host.core import logs
+from host.models.health import Metric
+from host.process import app, shutdown
 from host.sdk.webhooks import Envelope
-from host.web import services
 
 bp = Blueprint("slow", __name__)
 
@@ -37,16 +37,17 @@ def leave_traces(name: str) -> str:
     """Answer at once; count it, journal it, and make a span of it."""
     recording.count(Metric.REFUSED, "email", f"at-the-end-{name}")
     envelope = Envelope(None, "x", name, "test", b"{}", ignored="only a test")
-    services().journal.ingest(source="slow", channel="email", raw=b"x", remote="", envelopes=(envelope,))
+    journal = current_app.extensions["lobby.services"].journal
+    journal.ingest(source="slow", channel="email", raw=b"x", remote="", envelopes=(envelope,))
     logs.follow("queued", message_id=int(name))
     return "done"
 
 
 def make_slow() -> None:
     """Add the page. Runs at import: a server's worker may be a new process."""
-    if "tests.whole.slow_desk" not in app.FEATURES:
-        app.FEATURES = (*app.FEATURES, "tests.whole.slow_desk")
-    ending.PATIENCE_SECONDS = float(os.environ.get("SLOW_PATIENCE", ending.PATIENCE_SECONDS))
+    if bp not in app.BLUEPRINTS:
+        app.BLUEPRINTS = (*app.BLUEPRINTS, bp)
+    shutdown.PATIENCE_SECONDS = float(os.environ.get("SLOW_PATIENCE", shutdown.PATIENCE_SECONDS))
 
 
 make_slow()

@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from demo.processes import Program, clean_environment, free_port
-from host import db
-from host.delivery.models import InboundEvent
-from host.health.models import TOTAL, HealthMinute, Process
+from host.core import db
+from host.models.health import TOTAL, HealthMinute, Process
+from host.models.queue import InboundEvent
 from tests.health.collector import Collector
 from tests.inbox import desks
 from tests.inbox.desks import Desk

@@ -31,7 +31,6 @@ from tests.whole.shops import (
     STUDIO_OWNER,
     furnish,
     point_webhooks,
-    prepare,
 )
 
 HERE = Path(__file__).parent
@@ -121,15 +120,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator
 
 
 def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
-    made = furnish(rig, addon_zip)
-    home, away = made["workspaces"]["Pottery"], made["workspaces"]["Studio"]
     host, _, server = outside.address.partition(":")
     mail = {"name": "Mail", "address": "hello@pottery.example", "smtp_host": host, "smtp_port": server}
-    account = {"channel": "email", "workspace": home, "values": {**mail, "smtp_security": "none"}}
-    told = prepare(rig, {"routes": True, "connect": [account]})
+    account = {"channel": "email", "workspace": "Pottery", "values": {**mail, "smtp_security": "none"}}
+    rig.lobby("migrate")
+    made = furnish(rig, addon_zip, routes=True, connect=[account])
+    home, away = made["workspaces"]["Pottery"], made["workspaces"]["Studio"]
     rig.start()
     point_webhooks(rig)
-    scene = Scene(rig, told["routes"])
+    scene = Scene(rig, made["routes"])
     for email in [one for column in ACTORS.values() for one in column]:
         scene.sign_in(email)
     owner = rig.person(POTTERY_OWNER)

@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from host import clock, config, counters, db, guard
-from host.accounts.models import User
-from host.channels.models import ChannelAccount
-from host.inbox.apply import apply_changes
-from host.inbox.incoming import Incoming
-from host.sdk.accounts import ref
+from host import counters
+from host.core import clock, config, db, guard
+from host.inbox.apply.changes import apply_changes
+from host.inbox.apply.incoming import Incoming
+from host.models.channels import ChannelAccount, ref
+from host.models.users import User
+from host.process.serving import HostApplication
 from host.sdk.messages import MessageReceived
-from host.serving import HostApplication
 from tests.helpers import Browser, client_for
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import ADMIN, POTTERY, POTTERY_OWNER, furnish, point_webhooks

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from demo.person import PageError, Person
 from demo.processes import free_port
-from host.addons.build import build_addon
+from host.addons.package.build import build_addon
 from tests.conftest import POSTGRESQL, fresh_server_database
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import prepare

@@ -31,7 +31,7 @@ def test_a_bot_sends_thirty_messages_a_second_and_one_to_each_chat(
     desk.reply(str(everybody[0].chat), "Second")
     stopped = clock.now()
     with monkeypatch.context() as patch:
-        patch.setattr("host.clock.now", lambda: stopped)
+        patch.setattr("host.core.clock.now", lambda: stopped)
         desk.work()
     assert [fields["text"] for _method, fields, _data in telegram.sent[before:]] == ["First"] * 30
     desk.later(SOME_SECONDS)

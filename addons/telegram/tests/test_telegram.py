@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from host.authoring.desk import RefusedByCardError, TrialDesk
-from host.errors import LobbyError
+from host.core.errors import LobbyError
 from host.sdk import clock
 from host.sdk.cards import Verdict
 from host.sdk.channel import AccountRef, Profile

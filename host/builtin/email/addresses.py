@@ -1,4 +1,4 @@
-"""Mail addresses: told apart, made safe for an SMTP command and a header."""
+"""Normalise mail addresses, so that they are safe in an SMTP command and a header."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def normal(address: str) -> str | None:
     """Return *address* lower-cased with an ASCII domain, or None for what is not a plain ``local@domain``.
 
-    Quoted local parts and address literals are not taken: nobody uses them but those who try things.
+    Quoted local parts and address literals are not taken: real correspondents do not use them.
     """
     local, at, domain = address.strip().lower().rpartition("@")
     if not at or not _LOCAL.match(local) or _SURROGATE.search(local) or ".." in local or local[0] == ".":

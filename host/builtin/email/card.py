@@ -1,4 +1,4 @@
-"""Connecting an e-mail account: an address, and the server its mail goes out through."""
+"""The settings card of an e-mail account: its address, and the server its mail goes out through."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes to text, whatever the mail says they are."""
+"""Decode the text of a mail, whatever charset it claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NEVER = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined
 def decode(data: bytes, charset: str) -> str:
     """Return *data* as text: in *charset* if that works, else UTF-8, else Windows' Western European.
 
-    Never raises; a byte nobody can read becomes U+FFFD.
+    Never raises; an unreadable byte becomes U+FFFD.
     """
     for candidate in (charset, "utf-8"):
         name = _known(candidate)

@@ -1,4 +1,4 @@
-"""A reply becomes a mail. Every header is one this module made; nothing of it can start another."""
+"""Compose a mail from a reply. This module makes every header; no value can start another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers of a mail, read tolerantly: what is wrong in them costs a word, never the message."""
+"""Read the headers of a mail tolerantly: a mistake in them costs a word, never the message."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _CutPolicy(Compat32):
         return name, value[:MAX_HEADER]
 
 
-def read(data: bytes) -> Message:
+def parse_mail(data: bytes) -> Message:
     """Take a mail apart. Whatever the bytes are, there is a message; some inputs raise all the same."""
     return message_from_bytes(data, policy=_CutPolicy())
 
@@ -83,7 +83,7 @@ def _tolerant(
 
 
 def sender(message: Message) -> tuple[str, str]:
-    """Return (name, address) of whoever an answer should reach.
+    """Return (name, address) that an answer should go to.
 
     That is Reply-To where it names one person and the mail is not a list's, else From, else the envelope's.
     """

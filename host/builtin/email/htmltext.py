@@ -1,4 +1,4 @@
-"""The words of an HTML mail, as plain text. Reads every input once, however it is nested or broken."""
+"""Turn an HTML mail into plain text. Every input is read once, however it is nested or broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A received mail becomes a message: its words, its files, and what it answers."""
+"""Turn a received mail into a message: its text, its files, and the mail it answers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
 
 
 def _read(body: bytes, at: datetime) -> InboundChange:
-    message = headers.read(body)
+    message = headers.parse_mail(body)
     name, address = headers.sender(message)
     own = {own for _, own in headers.addresses(message, "Delivered-To")[:1]}
     if own & ({address} | headers.authors(message)):

@@ -82,7 +82,7 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
     :param to: address -> account id.
     """
     try:
-        message = headers.read(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        message = headers.parse_mail(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
     except (ValueError, RecursionError, LookupError):
         message = Message()
     lane = headers.sender(message)[1]

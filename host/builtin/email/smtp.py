@@ -1,4 +1,4 @@
-"""Talking to an account's mail server, one step at a time, so that each failure is known for what it is."""
+"""Send mail by an account's server, one SMTP step at a time, so that each failure is told apart."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Security(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where an account's mail goes out. Without *user* nobody signs in."""
+    """Where an account's mail goes out. Without *user* there is no login."""
 
     host: str
     port: int
@@ -192,7 +192,7 @@ def check(server: Server) -> None:
 
 
 class UnconfirmedError(Exception):
-    """The mail was on its way when the connection broke: nobody knows whether it was taken."""
+    """The mail was on its way when the connection broke: it is unknown whether it was taken."""
 
 
 def deliver(server: Server, sender: str, recipient: str, mail: bytes) -> None:

@@ -1,0 +1,258 @@
+"""This checkout against another: the same load on the programs of both, in turn, round by round.
+
+Each program is a process with the code and the interpreter of its own checkout; this one brings the load.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from bench import live, pace
+from bench.cpu import whole
+from bench.databases import KINDS, desk_on
+from bench.load import Result
+from bench.pages import ask, filled, pages
+from bench.plan import Plan, SkippedError
+from bench.processes import cpu_seconds, family
+from bench.processing import applied
+from bench.report import number
+from bench.saturation import saturate
+from bench.servers import Desk, Served, Tree, prepare, product
+from demo.processes import clean_environment
+
+MOST_LOST = 0.03
+ROUNDS = 6
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one round measured of one checkout.
+
+    :param unit: ``/s`` where more is better; otherwise less is.
+    :param judged: whether a loss counts. The 99th percentile of a round is the worst but two of its requests
+        and swings by tens of per cent: it is told only.
+    """
+
+    value: float
+    unit: str
+    judged: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing measured of both checkouts, a value for each round."""
+
+    key: str
+    unit: str
+    judged: bool
+    old: tuple[float, ...]
+    new: tuple[float, ...]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """How fast this checkout is, as a multiple of the other, in each round."""
+        pairs = zip(self.old, self.new, strict=True)
+        return tuple(new / old if self.unit == "/s" else old / new for old, new in pairs)
+
+    @property
+    def speed(self) -> float:
+        """The median of the ratios: a round's two halves have the same weather."""
+        return statistics.median(self.ratios)
+
+    @property
+    def lost(self) -> bool:
+        return self.judged and self.speed < 1 - MOST_LOST
+
+
+class NoTreeError(Exception):
+    """A folder is no checkout that can be measured. The message says why."""
+
+
+def tree_at(root: Path) -> Tree:
+    """Return the checkout in *root*, which has a ``.venv`` of its own.
+
+    :raises NoTreeError: if its interpreter is missing, or runs code from elsewhere.
+    """
+    root = root.resolve()
+    python = root / ".venv" / "bin" / "python"
+    if not python.exists():
+        raise NoTreeError(f"{python} is missing: run `make .venv/.installed` in {root}")
+    asked = "import bench.serve, host; print(host.__file__)"
+    found = subprocess.run(
+        [python, "-c", asked], cwd=root, env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        raise NoTreeError(f"{python} does not run: {found.stderr.strip()[-400:]}")
+    if not Path(found.stdout.strip()).resolve().is_relative_to(root):
+        raise NoTreeError(f"{python} runs the code in {found.stdout.strip()}")
+    return Tree(root, str(python))
+
+
+def alternating(measure: Callable[[T], dict[str, Reading]], old: T, new: T, rounds: int) -> list[Line]:
+    """Measure both in each round, every other round the new one first; return a line for each key."""
+    seen: dict[str, tuple[list[Reading], list[Reading]]] = {}
+    for round_ in range(rounds):
+        for at in (0, 1) if round_ % 2 == 0 else (1, 0):
+            for key, reading in measure((old, new)[at]).items():
+                seen.setdefault(key, ([], []))[at].append(reading)
+    return [
+        Line(
+            key,
+            both[0][0].unit,
+            both[0][0].judged,
+            tuple(one.value for one in both[0]),
+            tuple(one.value for one in both[1]),
+        )
+        for key, both in seen.items()
+    ]
+
+
+def f1(plan: Plan, old: Desk, new: Desk) -> list[Line]:
+    """Measure ingest on both servers, with deliveries applied meanwhile and without."""
+
+    def measure(desk: Desk) -> dict[str, Reading]:
+        found = {}
+        for server, name in (("gunicorn", "gthread"), ("granian", "granian")):
+            for workers, words in ((0, ""), (4, ", delivering")):
+                serving = product(desk, plan.folder, server=server, workers=workers)
+                rate = saturate(serving, plan.seconds).rate
+                found[f"F1 {name}{words}"] = Reading(rate, "/s")
+        return found
+
+    return alternating(measure, old, new, plan.rounds)
+
+
+def f7(plan: Plan, old: Desk, new: Desk) -> list[Line]:
+    """Measure how soon a delivery is answered and on the agents' screens, at a steady rate."""
+    rate, _ = pace.steady(plan, 1000.0)
+
+    def measure(desk: Desk) -> dict[str, Reading]:
+        with product(desk, plan.folder) as served:
+            found = live.measure(desk, served, rate=rate, seconds=plan.seconds)
+        return {
+            "F7 on screen p50": Reading(found.live_p50, " ms"),
+            "F7 on screen p99": Reading(found.live_p99, " ms", judged=False),
+            "F7 answer p99": Reading(found.ack_p99, " ms", judged=False),
+        }
+
+    return alternating(measure, old, new, plan.rounds)
+
+
+def f8(plan: Plan, old: Desk, new: Desk) -> list[Line]:
+    """Measure applying received events."""
+    events = 4_000 if plan.quick else 20_000
+
+    def measure(desk: Desk) -> dict[str, Reading]:
+        found = applied(desk, plan.folder, events)
+        return {
+            "F8": Reading(events / found["seconds"], "/s"),
+            "F8 processor": Reading(found["cpu"] / events * 1e6, " µs"),
+        }
+
+    return alternating(measure, old, new, plan.rounds)
+
+
+def f12(plan: Plan, old: Desk, new: Desk) -> list[Line]:
+    """Measure pages of a full inbox, both checkouts served at once."""
+    asked = 100 if plan.quick else 300
+    full = [
+        filled(desk, plan.folder / f"full-{name}", plan.messages)
+        for name, desk in (("old", old), ("new", new))
+    ]
+
+    def measure(one: tuple[Served, Desk]) -> dict[str, Reading]:
+        served, desk = one
+        found = {}
+        for name, (_, address) in pages(desk.workspace).items():
+            ask(served, desk.cookies[0], address, 20)
+            cpu = cpu_seconds(family(served.pid))
+            took = Result(1.0, ask(served, desk.cookies[0], address, asked))
+            cpu = (cpu_seconds(family(served.pid)) - cpu) / asked
+            found[f"F12 {name} p50"] = Reading(took.percentile(0.5), " ms")
+            found[f"F12 {name} p99"] = Reading(took.percentile(0.99), " ms", judged=False)
+            found[f"F12 {name} processor"] = Reading(cpu * 1000, " ms")
+        return found
+
+    try:
+        with ExitStack() as stack:
+            before, now = (
+                (stack.enter_context(product(desk, plan.folder, workers=0)), desk) for desk in full
+            )
+            return alternating(measure, before, now, plan.rounds)
+    finally:
+        for desk in full:
+            shutil.rmtree(desk.data)
+
+
+def cpu(plan: Plan, old: Desk, new: Desk) -> list[Line]:
+    """Measure processor time per event at a steady rate, on each database."""
+    found = []
+    for kind in KINDS:
+        try:
+            with desk_on(kind, old, plan.folder) as before, desk_on(kind, new, plan.folder) as now:
+                for workers in (1, 2):
+                    key = f"cpu {kind} {workers}"
+
+                    def measure(desk: Desk, workers: int = workers, key: str = key) -> dict[str, Reading]:
+                        return {key: Reading(sum(whole(plan, desk, workers)), " µs")}
+
+                    found += alternating(measure, before, now, plan.rounds)
+        except SkippedError as error:
+            plan.skip(f"cpu {kind}", str(error))
+    return found
+
+
+FIGURES: dict[str, Callable[[Plan, Desk, Desk], list[Line]]] = {
+    "F1": f1,
+    "F7": f7,
+    "F8": f8,
+    "F12": f12,
+    "cpu": cpu,
+}
+
+
+def row(line: Line) -> str:
+    """Return a line for a terminal: both medians, how fast this checkout is, and the rounds."""
+    old, new = (f"{number(statistics.median(one))}{line.unit}".rjust(12) for one in (line.old, line.new))
+    rounds = " ".join(f"{one:.2f}" for one in line.ratios)
+    word = "LOST" if line.lost else "" if line.judged else "told"
+    return f"{line.key:26}{old}{new}{line.speed:8.3f}  {word:5}({rounds})"
+
+
+HEAD = f"{'':26}{'old':>12}{'new':>12}{'speed':>8}"
+
+
+def verdict(lines: Iterable[Line]) -> str:
+    """Return what a run ends with."""
+    judged = [one for one in lines if one.judged]
+    lost = [one for one in judged if one.lost]
+    words = f"{len(judged) - len(lost)} of {len(judged)} lines lose at most {MOST_LOST:.0%}"
+    return words + (": not " + ", ".join(f"{one.key} ({one.speed:.3f})" for one in lost) if lost else "")
+
+
+def run(
+    other: Tree, folder: Path, names: Sequence[str], *, rounds: int, seconds: float, quick: bool, kept: Path
+) -> list[Line]:
+    """Measure *names* and print them as they come; *kept* gets every value as JSON."""
+    old = prepare(folder, name="prepared-old", tree=other)
+    new = prepare(folder, name="prepared-new")
+    plan = Plan(new, folder, rounds, seconds, quick=quick)
+    lines: list[Line] = []
+    print(f"old: {other.root}; {rounds} rounds; speed: this checkout ÷ old\n{HEAD}", flush=True)
+    for name in names:
+        for line in FIGURES[name](plan, old, new):
+            print(row(line), flush=True)
+            lines.append(line)
+        kept.write_text(json.dumps([asdict(one) | {"speed": one.speed} for one in lines], indent=1) + "\n")
+    print(verdict(lines))
+    return lines

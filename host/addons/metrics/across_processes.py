@@ -1,0 +1,124 @@
+"""Share the counted calls of addon code between processes, through the database.
+
+Every process writes what it counted into one row of its own, so none waits for another's and nothing is added
+up twice. A row outlives its process by a day: what failed right before a restart is what an admin looks for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.addons.metrics import in_process
+from host.addons.metrics.in_process import Key, Series
+from host.core import clock, db
+from host.models.addons import AddonCalls
+
+KEPT = timedelta(days=1)
+"""How long rows of processes that ended count, and how long an error's words are kept at all."""
+AGAIN = timedelta(hours=1)
+"""When a row is written although nothing changed, so that it is not taken for one of a process that ended."""
+
+_table = AddonCalls.metadata.tables["addon_calls"]
+
+
+class _Calls(msgspec.Struct, frozen=True):
+    """The calls of one kind; see :class:`Series`."""
+
+    slug: str
+    release: str
+    what: str
+    calls: int
+    faults: int
+    total: float
+    most: float
+    classes: dict[int, int]
+    last_error: str
+    last_fault_at: datetime | None
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    """What one process counted, and since when."""
+
+    since: datetime
+    calls: list[_Calls]
+
+
+class Writer:
+    """Writes down what this process counted."""
+
+    def __init__(self) -> None:
+        self._written = ""
+        self._again_at: datetime | None = None
+
+    def __call__(self) -> None:
+        """Write it, unless the database has it already."""
+        own, now = in_process.metrics(), clock.now()
+        text = _encoded(own.since, own.seen(), now)
+        if text == self._written and self._again_at is not None and now < self._again_at:
+            return
+        db.write(_store, own.id, text, now)
+        self._written, self._again_at = text, now + AGAIN
+
+
+def _encoded(since: datetime, seen: dict[Key, Series], now: datetime) -> str:
+    calls = []
+    for (slug, release, what), one in sorted(seen.items()):
+        recent = one.last_fault_at is not None and one.last_fault_at > now - KEPT
+        calls.append(
+            _Calls(
+                *(slug, release, what, one.calls, one.faults, one.total, one.most, dict(one.classes)),
+                one.last_error if recent else "",
+                one.last_fault_at,
+            )
+        )
+    return msgspec.json.encode(_Counted(since, calls)).decode()
+
+
+def _store(session: Session, process: str, text: str, now: datetime) -> None:
+    values = {"counted": text, "written_at": now}
+    updated = session.execute(sa.update(_table).where(_table.c.process == process).values(values))
+    if not updated.rowcount:  # type: ignore[attr-defined]
+        session.execute(sa.insert(_table).values(process=process, **values))
+    # By their keys: a search for them in the DELETE would wait for the rows other processes are writing.
+    old = session.scalars(sa.select(_table.c.process).where(_table.c.written_at < now - KEPT)).all()
+    if old:
+        session.execute(sa.delete(_table).where(_table.c.process.in_(old)))
+
+
+def all_calls() -> tuple[datetime, dict[Key, Series]]:
+    """Return what all processes counted that ran within a day, and since when the first of them does.
+
+    Of this process it is what there is right now, of others what they wrote last: some seconds old, a fault
+    hardly so.
+    """
+    own, now = in_process.metrics(), clock.now()
+    since, found = own.since, own.seen()
+    query = sa.select(_table.c.counted).where(_table.c.process != own.id, _table.c.written_at >= now - KEPT)
+    with db.read() as session:
+        rows = session.scalars(query).all()
+    for text in rows:
+        try:
+            counted = msgspec.json.decode(text, type=_Counted)
+        except msgspec.DecodeError:
+            continue  # of another version of the host, which serves beside this one for now
+        since = min(since, counted.since)
+        for one in counted.calls:
+            found.setdefault((one.slug, one.release, one.what), Series()).merge(_series(one))
+    for series in found.values():
+        if series.last_fault_at is not None and series.last_fault_at <= now - KEPT:
+            series.last_error = ""
+    return since, found
+
+
+def _series(counted: _Calls) -> Series:
+    series = Series()
+    series.calls, series.faults = counted.calls, counted.faults
+    series.total, series.most = counted.total, counted.most
+    series.classes = Counter(counted.classes)
+    series.last_error, series.last_fault_at = counted.last_error, counted.last_fault_at
+    return series

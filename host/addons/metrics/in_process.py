@@ -1,0 +1,213 @@
+"""Count the calls of addon code in this process: how many, how long they took, how many failed.
+
+Calls are kept by release of an addon and by what was called: a hook, or a function a hook handed over. What
+other processes saw is in :mod:`host.addons.metrics.across_processes`.
+
+Some kinds are also held against the addon: those whose faults hurt more than the addon itself. Many of them
+within a short time mean that the desk is better off without it for now (:data:`LIMIT`,
+:data:`WINDOW_SECONDS`).
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import logging
+import os
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from werkzeug.exceptions import HTTPException
+
+from host.addons.package.failures import last_lines
+from host.core import clock
+from host.core.errors import LobbyError
+from host.core.logs import redact
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Key = tuple[str, str, str]
+"""Slug and version of an addon, and what was called."""
+
+LIMIT = 5
+WINDOW_SECONDS = 300.0
+
+# An event that cannot be read, a message that cannot be sent, a job, a page: the host deals with each by
+# itself, and the next may well work. What is listed here fails for all accounts at once, or loses what a
+# provider sent.
+HELD_AGAINST = frozenset({"authenticate", "verify", "reply_policy", "contact_label"})
+
+_STEPS = [1e-6 * 10 ** (n / 5) for n in range(41)]
+"""Upper ends of the classes times are counted in: 1 µs to 100 s, five to each power of ten."""
+
+
+class Series:
+    """The calls of one kind. Times in seconds."""
+
+    __slots__ = ("calls", "classes", "faults", "last_error", "last_fault_at", "most", "recent", "total")
+
+    def __init__(self) -> None:
+        self.calls = self.faults = 0
+        self.total = self.most = 0.0
+        self.last_error = ""
+        self.last_fault_at: datetime | None = None
+        self.recent: deque[tuple[float, bool]] = deque(maxlen=4 * LIMIT)
+        """When the last calls were, and whether each was a fault."""
+        self.classes: Counter[int] = Counter()
+        """How many calls took how long: by place in the classes of times."""
+
+    def add(self, seconds: float) -> None:
+        self.calls += 1
+        self.total += seconds
+        self.most = max(self.most, seconds)
+        self.classes[bisect.bisect_left(_STEPS, seconds)] += 1
+
+    def merge(self, other: Series) -> None:
+        """Add the calls of *other*, which another process counted."""
+        self.calls += other.calls
+        self.faults += other.faults
+        self.total += other.total
+        self.most = max(self.most, other.most)
+        self.classes.update(other.classes)
+        if other.last_fault_at is not None and (
+            self.last_fault_at is None or self.last_fault_at < other.last_fault_at
+        ):
+            self.last_error, self.last_fault_at = other.last_error, other.last_fault_at
+
+    def share(self, part: float) -> float:
+        """Return the time, in seconds, within which *part* of the calls (0 to 1) ended."""
+        wanted, seen = part * self.calls, 0
+        for place in sorted(self.classes):
+            seen += self.classes[place]
+            if seen >= wanted:
+                return min(_STEPS[place], self.most) if place < len(_STEPS) else self.most
+        return 0.0
+
+    def is_broken(self, now: float) -> bool:
+        """Tell whether most of the recent calls were faults, and there were enough of them."""
+        recent = [fault for at, fault in self.recent if now - at <= WINDOW_SECONDS]
+        return sum(recent) >= LIMIT and 2 * sum(recent) >= len(recent)
+
+
+@dataclass(slots=True)
+class CallMetrics:
+    """The counted calls of one process."""
+
+    since: datetime = field(default_factory=clock.now)
+    on_broken: Callable[[str, str, str], None] | None = None
+    """Called as ``on_broken(slug, what, error)``, in a thread of its own, when an addon broke."""
+    on_fault: Callable[[], None] | None = None
+    """Called after each fault. Must not wait."""
+    _id: tuple[int, str] = (0, "")
+    """A process, and its id."""
+    _series: dict[Key, Series] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def id(self) -> str:
+        """Return what this process is called in the database. Another one after a fork."""
+        if self._id[0] != os.getpid():
+            self._id = (os.getpid(), uuid.uuid4().hex)
+        return self._id[1]
+
+    def note(
+        self, slug: str, release: str, what: str, seconds: float, error: BaseException | None = None
+    ) -> None:
+        """Count one call of the version *release* of an addon."""
+        fault = error is not None and is_fault(error)
+        now = time.monotonic()
+        with self._lock:
+            series = self._series.get((slug, release, what))
+            if series is None:
+                series = self._series[slug, release, what] = Series()
+            series.add(seconds)
+            series.recent.append((now, fault))
+            if not fault:
+                return
+            assert error is not None
+            series.faults += 1
+            series.last_error = redact(last_lines(error))[:500]
+            series.last_fault_at = clock.now()
+            broken = what in HELD_AGAINST and series.is_broken(now)
+            if broken:
+                series.recent.clear()
+            words = series.last_error
+        if self.on_fault is not None:
+            self.on_fault()
+        if broken and self.on_broken is not None:
+            log.error("addon %s keeps failing in %s: %s", slug, what, words)
+            arguments = (slug, what, words)
+            threading.Thread(target=self.on_broken, args=arguments, name="quarantine", daemon=True).start()
+
+    @contextmanager
+    def timing(self, slug: str, release: str, what: str) -> Iterator[None]:
+        """Count what the block does as one call."""
+        started = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            self.note(slug, release, what, time.perf_counter() - started, error)
+            raise
+        self.note(slug, release, what, time.perf_counter() - started)
+
+    def counted(self, slug: str, release: str, what: str, function: F) -> F:
+        """Return *function* with each call counted; as it is where its calls are counted already."""
+        if getattr(function, "lobby_counted", None) == (slug, release, what):
+            return function
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                self.note(slug, release, what, time.perf_counter() - started, error)
+                raise
+            self.note(slug, release, what, time.perf_counter() - started)
+            return result
+
+        wrapper.lobby_counted = (slug, release, what)  # type: ignore[attr-defined]
+        return wrapper  # type: ignore[return-value]
+
+    def seen(self) -> dict[Key, Series]:
+        """Return a copy of what was counted. The last calls (``recent``) are not in it."""
+        found: dict[Key, Series] = {}
+        with self._lock:
+            for key, series in self._series.items():
+                found[key] = Series()
+                found[key].merge(series)
+        return found
+
+
+def is_fault(error: BaseException) -> bool:
+    """Tell whether *error* is the code's own fault: not an answer, the database's or the network's."""
+    return not isinstance(
+        error, HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit
+    )
+
+
+_metrics = CallMetrics()
+
+
+def metrics() -> CallMetrics:
+    """Return the counted calls of this process. It outlives every generation."""
+    return _metrics
+
+
+def reset() -> None:
+    """Forget everything; for tests."""
+    _metrics.on_broken = _metrics.on_fault = None
+    _metrics.since = clock.now()
+    _metrics._id = (0, "")
+    with _metrics._lock:
+        _metrics._series.clear()

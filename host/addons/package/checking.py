@@ -1,0 +1,38 @@
+"""Check an uploaded zip in a child process: hostile bytes may take for ever, or all memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from host.addons.package.archive import Archive, ArchiveError
+from host.addons.package.checking_child import Checked
+from host.addons.package.manifest import from_dict
+from host.core import child
+from host.sdk.i18n import noop
+
+TIMEOUT_SECONDS = 20.0
+
+
+def check(path: Path, *, timeout: float = TIMEOUT_SECONDS) -> Archive:
+    """Hold the zip at *path* to every rule, those for its code too; run nothing of it.
+
+    :raises ArchiveError: with one plain sentence per problem.
+    """
+    ended = child.run("host.addons.package.checking_child", str(path), timeout=timeout)
+    if not ended.in_time or not ended.data:
+        raise ArchiveError(noop("The zip takes too long or too much memory to read."))
+    checked = msgspec.json.decode(ended.data, type=Checked)
+    if checked.problems:
+        raise ArchiveError(*checked.problems)
+    return Archive(
+        path,
+        checked.sha256,
+        checked.size,
+        from_dict(checked.manifest),
+        checked.entries,
+        checked.files,
+        checked.key,
+        checked.signature_problem,
+    )

@@ -1,0 +1,267 @@
+"""``addon.toml``, the manifest of an addon: parsed and checked without running any of its code."""
+
+from __future__ import annotations
+
+import platform
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+import host
+from host.sdk import SDK_VERSION
+
+FILE_NAME = "addon.toml"
+MAX_BYTES = 64 * 1024
+MAX_ITEMS = 200
+
+_SLUG = re.compile(r"[a-z][a-z0-9]{2,40}")
+_PACKAGE = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_HOST = re.compile(r"(\*\.)?[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_ROUTE = re.compile(r"[a-z0-9][a-z0-9_./-]{0,199}")
+_SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?"
+    r"(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?"
+)
+
+
+class ManifestError(Exception):
+    """The manifest cannot be used. Holds one sentence per problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the addon's card is told apart: up to three letters and a tone from 1 to 6."""
+
+    text: str
+    tone: int = 1
+
+
+class AddonSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``LOBBY_ADDON_<SLUG>_<NAME>``."""
+
+    default: str = ""
+    help: str = ""
+    secret: bool = False
+
+
+class Declares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the addon will reach, own and open. Shown before it is installed, held against it afterwards.
+
+    ``routes`` are the addresses that answer without a login, relative to ``/addons/<slug>/``.
+    """
+
+    hosts: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An addon's ``addon.toml``.
+
+    ``package`` is its one Python package; ``host``, ``sdk`` and ``python`` are version specifiers, an empty
+    ``sdk`` any; ``requires`` names distributions that must already be installed beside the host.
+    """
+
+    slug: str
+    name: str
+    version: str
+    publisher: str
+    description: str
+    license: str
+    package: str
+    host: str
+    sdk: str = ""
+    python: str = ">=3.11"
+    requires: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    mark: Mark = Mark("")
+    declares: Declares = Declares()
+    settings: Mapping[str, AddonSetting] = {}
+
+    @property
+    def prefix(self) -> str:
+        """The path everything of the addon lives under, with a slash at the end."""
+        return f"/addons/{self.slug}/"
+
+    def declared(self, what: str) -> tuple[str, ...]:
+        """Return the names declared as *what*: ``channels``, ``routes``, ``tables`` or ``jobs``."""
+        names: tuple[str, ...] = self.channels if what == "channels" else getattr(self.declares, what)
+        return names
+
+    @property
+    def mark_text(self) -> str:
+        return self.mark.text or self.name[:2].upper()
+
+    @property
+    def public_paths(self) -> frozenset[str]:
+        """The full paths that answer without a login."""
+        return frozenset(self.prefix + route for route in self.declares.routes)
+
+
+def parse(data: bytes) -> Manifest:
+    """Parse the bytes of an ``addon.toml``.
+
+    :raises ManifestError: for anything that is not a manifest: too long, not TOML, a key unknown or missing,
+        a value out of shape.
+    """
+    if len(data) > MAX_BYTES:
+        raise ManifestError([f"addon.toml is longer than {MAX_BYTES // 1024} KB"])
+    try:
+        raw = tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ManifestError(["addon.toml is not UTF-8 text"]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ManifestError([f"addon.toml is not TOML: {error}"]) from None
+    return from_dict(raw)
+
+
+def from_dict(raw: Mapping[str, Any]) -> Manifest:
+    """Make a manifest from its parsed form, checked as :func:`parse` does.
+
+    :raises ManifestError: as :func:`parse` does.
+    """
+    try:
+        manifest = msgspec.convert(_relative_routes(raw), Manifest)
+    except msgspec.ValidationError as error:
+        raise ManifestError([f"addon.toml: {error}"]) from None
+    problems = _shape_problems(manifest)
+    if problems:
+        raise ManifestError(problems)
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest in the folder *path*.
+
+    :raises ManifestError: as :func:`parse` does, and when there is none.
+    """
+    try:
+        return parse((path / FILE_NAME).read_bytes())
+    except OSError as error:
+        raise ManifestError([f"addon.toml cannot be read: {error.strerror}"]) from None
+
+
+def to_dict(manifest: Manifest) -> dict[str, Any]:
+    """Return *manifest* as plain values, to be stored."""
+    result: dict[str, Any] = msgspec.to_builtins(manifest)
+    return result
+
+
+def _relative_routes(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Accept routes written as full paths too."""
+    declares, slug = raw.get("declares"), raw.get("slug")
+    if not isinstance(declares, dict) or not isinstance(declares.get("routes"), list):
+        return raw
+    prefix = f"/addons/{slug}/"
+    routes = [r.removeprefix(prefix) if isinstance(r, str) else r for r in declares["routes"]]
+    return {**raw, "declares": {**declares, "routes": routes}}
+
+
+def _shape_problems(manifest: Manifest) -> list[str]:
+    problems: list[str] = []
+
+    def check(fine: object, sentence: str) -> None:
+        if not fine:
+            problems.append(sentence)
+
+    slug = manifest.slug
+    check(_SLUG.fullmatch(slug), "slug must be 3 to 41 lower-case letters and digits, a letter first")
+    check(_SEMVER.fullmatch(manifest.version), f"version {manifest.version!r} is not like 1.2.3 (SemVer)")
+    check(len(manifest.version) <= 64, "version is longer than 64 characters")
+    check(_PACKAGE.fullmatch(manifest.package), f"package {manifest.package!r} is not a Python package name")
+    for label in ("name", "publisher", "license"):
+        value = getattr(manifest, label)
+        check(0 < len(value.strip()) <= 80 and value.isprintable(), f"{label} must be 1 to 80 characters")
+    check(len(manifest.description) <= 500, "description is longer than 500 characters")
+    lists = {"requires": manifest.requires, "channels": manifest.channels, "settings": manifest.settings}
+    declared = {f"declares.{name}": getattr(manifest.declares, name) for name in Declares.__struct_fields__}
+    for label, items in {**lists, **declared}.items():
+        check(len(items) <= MAX_ITEMS, f"{label} has more than {MAX_ITEMS} items")
+        check(len(items) == len(set(items)), f"{label} names something twice")
+    check(
+        len(manifest.mark.text) <= 3 and manifest.mark.text.isprintable(), "mark.text has 3 letters at most"
+    )
+    check(1 <= manifest.mark.tone <= 6, "mark.tone is a number from 1 to 6")
+    for channel in manifest.channels:
+        check(_CHANNEL.fullmatch(channel), f"channel {channel!r} must be lower-case letters, digits, hyphens")
+    for table in manifest.declares.tables:
+        check(
+            _TABLE.fullmatch(table) and table.startswith(f"{slug}_"),
+            f"table {table!r} must be named {slug}_...",
+        )
+    for route in manifest.declares.routes:
+        check(
+            _ROUTE.fullmatch(route) and ".." not in route,
+            f"route {route!r} must be a path under /addons/{slug}/",
+        )
+    for name in manifest.declares.hosts:
+        check(_HOST.fullmatch(name), f"host {name!r} is not a host name")
+    for job in manifest.declares.jobs:
+        check(_NAME.fullmatch(job.replace("-", "_")), f"job {job!r} must be lower-case letters and hyphens")
+    for name in manifest.settings:
+        check(_NAME.fullmatch(name), f"setting {name!r} must be lower-case letters, digits and underscores")
+    for label, specifier in (("host", manifest.host), ("sdk", manifest.sdk), ("python", manifest.python)):
+        try:
+            SpecifierSet(specifier)
+        except InvalidSpecifier:
+            check(False, f"{label} = {specifier!r} is not a version range")
+        check(specifier.strip() or label == "sdk", f"{label} names no version")
+    for requirement in manifest.requires:
+        try:
+            Requirement(requirement)
+        except InvalidRequirement:
+            check(False, f"requires {requirement!r} is not a requirement")
+    return problems
+
+
+def fit_problems(manifest: Manifest, *, host_version: str | None = None) -> list[str]:
+    """Return why this host cannot run the addon, one sentence each; empty if it can."""
+    version = host_version or host.__version__
+    problems: list[str] = []
+    if not SpecifierSet(manifest.host).contains(version, prereleases=True):
+        problems.append(f"It needs Lobby {manifest.host}; this is Lobby {version}.")
+    if not SpecifierSet(manifest.sdk).contains(SDK_VERSION, prereleases=True):
+        problems.append(f"It needs host.sdk {manifest.sdk}; this Lobby has host.sdk {SDK_VERSION}.")
+    python = platform.python_version()
+    if not SpecifierSet(manifest.python).contains(python, prereleases=True):
+        problems.append(f"It needs Python {manifest.python}; this is Python {python}.")
+    for text in manifest.requires:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate():
+            continue
+        try:
+            found = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            problems.append(f"It needs the Python package {requirement.name}, which is not installed here.")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            problems.append(f"It needs {text}; installed is {requirement.name} {found}.")
+    return problems
+
+
+def version_key(version: str) -> tuple[Any, ...]:
+    """Return something to sort SemVer versions by; build metadata does not count."""
+    match = _SEMVER.fullmatch(version)
+    if match is None:
+        raise ValueError(f"{version!r} is not a SemVer version")
+    major, minor, patch, pre, _build = match.groups()
+    numbers = (int(major), int(minor), int(patch))
+    if pre is None:
+        return (*numbers, 1, ())
+    parts = tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in pre.split("."))
+    return (*numbers, 0, parts)

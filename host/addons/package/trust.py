@@ -1,0 +1,230 @@
+"""Judge an addon's signature by the keys this desk trusts, and remember each addon's publisher.
+
+A line of a key file is what ``lobby addon keygen`` prints: ``ed25519 <base64> <name>``. ``only=a,b`` in front
+of it trusts the key for these addons only, ``revoked`` trusts nothing it ever signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.addons.package import keys
+from host.addons.package.failures import AddonError
+from host.addons.package.keys import KeyFormatError
+from host.addons.package.manifest import version_key
+from host.addons.package.store import Release
+from host.core.config import Config
+from host.models.addons import AddonPublisher, AddonState
+from host.sdk.i18n import noop
+
+FILE_NAME = "trusted.keys"
+_MAX_FILE = 1024 * 1024
+
+
+class SignatureState(StrEnum):
+    """What an addon's signature is worth here."""
+
+    SIGNED = "signed"
+    UNSIGNED = "unsigned"
+    UNKNOWN_KEY = "unknown_key"
+    INVALID = "invalid"
+    UNCHECKED = "unchecked"
+    """``LOBBY_SIGNATURES=off``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """One key of the list.
+
+    :param only: the slugs it is trusted for; empty: for all.
+    """
+
+    key_id: str
+    name: str
+    only: frozenset[str] = frozenset()
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The keys this desk knows, by id, and the lines of the list that say nothing usable."""
+
+    keys: Mapping[str, TrustedKey]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a signature is worth.
+
+    :param sentence: for an admin; empty where all is as it should be.
+    :param blocks: whether the addon may neither be installed nor run.
+    """
+
+    state: SignatureState
+    key_id: str = ""
+    name: str = ""
+    sentence: str = ""
+    blocks: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        return keys.fingerprint(self.key_id) if self.key_id else ""
+
+
+def load(config: Config) -> Trust:
+    """Read the keys from the setting and the file. Never fails: a line that cannot be used trusts nobody."""
+    lines = [("LOBBY_TRUSTED_KEYS", line) for line in config.trusted_keys.split(";")]
+    path = config.data / FILE_NAME
+    problems: list[str] = []
+    if config.trusted_keys_file or path.exists():
+        path = config.data / config.trusted_keys_file if config.trusted_keys_file else path
+        try:
+            with path.open("rb") as file:
+                text = file.read(_MAX_FILE).decode()
+        except (OSError, UnicodeDecodeError):
+            problems.append(_("The key file %(name)s cannot be read.", name=path.name))
+        else:
+            lines += [(f"{path.name}:{at}", line) for at, line in enumerate(text.splitlines(), 1)]
+    found: dict[str, TrustedKey] = {}
+    for where, line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            key = parse(line)
+        except KeyFormatError:
+            problems.append(_("%(where)s is not a public key, so it trusts nobody.", where=where))
+            continue
+        known = found.get(key.key_id)
+        # Whatever else is said of it: revoked once is revoked.
+        if known is None or not known.revoked:
+            found[key.key_id] = key
+    return Trust(found, tuple(problems))
+
+
+def parse(line: str) -> TrustedKey:
+    """Return the key a line of the list names.
+
+    :raises KeyFormatError: if it names none.
+    """
+    words = line.split()
+    only: frozenset[str] = frozenset()
+    revoked = False
+    while words and words[0] != keys.WORD:
+        word = words.pop(0)
+        if word == "revoked":
+            revoked = True
+        elif word.startswith("only="):
+            # Nothing after the sign means no addon, not every addon.
+            only = frozenset(word.removeprefix("only=").split(","))
+        else:
+            raise KeyFormatError("The line begins with an unknown word.")
+    if len(words) < 2:
+        raise KeyFormatError("The line names no key.")
+    return TrustedKey(keys.public_key(words[1]).id, " ".join(words[2:])[:80], only, revoked)
+
+
+def judge(
+    mode: str, slug: str, public_key: str, problem: str, trust: Trust, *, unsigned_allowed: bool = False
+) -> Standing:
+    """Say what the signature of the addon *slug* is worth.
+
+    :param mode: the setting ``LOBBY_SIGNATURES``.
+    :param public_key: the key it is rightly signed with, in base64; empty for none.
+    :param problem: why its signature proves nothing; empty if it is right, or there is none.
+    """
+    if mode == "off":
+        return Standing(SignatureState.UNCHECKED)
+    if problem:
+        return Standing(SignatureState.INVALID, sentence=problem, blocks=True)
+    enforced = mode == "enforce"
+    if not public_key:
+        sentence = noop("It is not signed, so nobody vouches for who made it.")
+        return Standing(SignatureState.UNSIGNED, sentence=sentence, blocks=enforced and not unsigned_allowed)
+    key_id = keys.public_key(public_key).id
+    known = trust.keys.get(key_id)
+    if known is None:
+        sentence = noop("It is signed with a key this desk does not know.")
+        return Standing(SignatureState.UNKNOWN_KEY, key_id, "", sentence, enforced)
+    if known.revoked:
+        sentence = noop("It is signed with a key that was revoked.")
+        return Standing(SignatureState.INVALID, key_id, known.name, sentence, True)
+    if known.only and slug not in known.only:
+        sentence = noop("It is signed with a key that is trusted for other addons only.")
+        return Standing(SignatureState.UNKNOWN_KEY, key_id, known.name, sentence, enforced)
+    return Standing(SignatureState.SIGNED, key_id, known.name)
+
+
+def standing_of(config: Config, release: Release, *, trust: Trust | None = None) -> Standing:
+    """Say what the signature of *release* is worth on this desk.
+
+    :param trust: the keys, where they were read already.
+    """
+    return judge(
+        config.signatures,
+        release.slug,
+        release.public_key,
+        release.signature_problem,
+        load(config) if trust is None else trust,
+        unsigned_allowed=release.slug in config.unsigned_allowed,
+    )
+
+
+def require(config: Config, release: Release) -> Standing:
+    """Say what the signature of *release* is worth.
+
+    :raises AddonError: with the state ``untrusted`` if this desk may not run it.
+    """
+    standing = standing_of(config, release)
+    if standing.blocks:
+        raise AddonError(standing.sentence, state=AddonState.UNTRUSTED)
+    return standing
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """The publisher of an addon, as its accepted releases have shown it.
+
+    :param public_key: pinned; empty as long as no release was signed.
+    :param highest_version: of its accepted releases.
+    """
+
+    name: str
+    public_key: str
+    highest_version: str
+
+    def is_another(self, release: Release) -> bool:
+        """Tell whether *release* is signed with another key than the pinned one, or with none."""
+        return bool(self.public_key) and self.public_key != release.public_key
+
+    def is_older(self, release: Release) -> bool:
+        """Tell whether a newer release than *release* was accepted before."""
+        return version_key(release.version) < version_key(self.highest_version)
+
+
+def publisher_of(session: Session, slug: str) -> Publisher | None:
+    """Return the publisher of the addon *slug*, or None if nothing of that name was ever accepted."""
+    row = session.get(AddonPublisher, slug)
+    return None if row is None else Publisher(row.name, row.public_key, row.highest_version)
+
+
+def record_publisher(session: Session, release: Release) -> None:
+    """Remember that *release* was accepted. Whether another publisher may take over was decided before.
+
+    A new publisher's versions begin anew: 99.0.0 signed with a stolen key must not keep the mended 1.0.1 out.
+    """
+    row = session.get(AddonPublisher, release.slug)
+    name = release.manifest.publisher
+    if row is None:
+        row = AddonPublisher(slug=release.slug, public_key="", highest_version=release.version)
+        session.add(row)
+    known = Publisher(name, row.public_key, row.highest_version)
+    row.name = name
+    if known.is_another(release) or not known.is_older(release):
+        row.highest_version = release.version
+    row.public_key = release.public_key

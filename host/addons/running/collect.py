@@ -1,0 +1,109 @@
+"""Collect everything one addon contributes and check it before any of it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from host.addons.metrics import in_process
+from host.addons.package.failures import AddonError, last_lines
+from host.addons.package.manifest import Manifest
+from host.addons.running.contributions import KINDS, Contribution, Kind
+from host.models.addons import AddonState
+from host.sdk import hookspecs
+from host.sdk.i18n import noop
+
+
+def new_manager() -> pluggy.PluginManager:
+    """Return a plugin manager that knows the hooks and no addon."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def register(manager: pluggy.PluginManager, slug: str, plugin: object) -> None:
+    """Register *plugin* under *slug*.
+
+    :raises AddonError: for a hook that does not exist or whose arguments differ; the addon is out again.
+    """
+    try:
+        manager.register(plugin, name=slug)
+        manager.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as error:
+        if manager.has_plugin(slug):
+            manager.unregister(name=slug)
+        words = str(error).strip().splitlines()
+        raise AddonError(
+            noop("It implements a hook this host does not have, or with other arguments."),
+            state=AddonState.QUARANTINED,
+            detail=words[-1] if words else "",
+        ) from error
+
+
+def call(manager: pluggy.PluginManager, manifest: Manifest, hook: str) -> list[Any]:
+    """Call *hook* of the addon of *manifest* alone and return what its implementations returned.
+
+    :raises AddonError: for whatever it raises, even an attempt to end the process.
+    """
+    slug = manifest.slug
+    others = [plugin for name, plugin in manager.list_name_plugin() if name != slug and plugin is not None]
+    caller = manager.subset_hook_caller(hook, others)
+    try:
+        with in_process.metrics().timing(slug, manifest.version, hook):
+            result = caller()
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        raise AddonError(
+            f"It failed in {hook}.",
+            state=AddonState.QUARANTINED,
+            detail=f"{hook}: {last_lines(error)}",
+        ) from error
+    return list(result)
+
+
+def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> Contribution:
+    """Ask the registered addon of *manifest*, whose files are in *folder*, for all it brings and check it.
+
+    :raises AddonError: for the first thing that is not as it must be.
+    """
+    found = Contribution(manifest.slug, {kind.hook: _items(manager, manifest, kind) for kind in KINDS})
+    for kind in KINDS:
+        for problem in kind.check(manifest, found, folder):
+            raise _wrong(kind, problem)
+    return found
+
+
+def counted(found: Contribution, release: str) -> Contribution:
+    """Return *found* with the calls of its functions counted under the addon's slug and *release*."""
+    count = partial(in_process.metrics().counted, found.slug, release)
+    return Contribution(
+        found.slug, {kind.hook: tuple(kind.counted(item, count) for item in found.of(kind)) for kind in KINDS}
+    )
+
+
+def _items(manager: pluggy.PluginManager, manifest: Manifest, kind: Kind[Any]) -> tuple[Any, ...]:
+    return tuple(_checked(kind, call(manager, manifest, kind.hook)))
+
+
+def _checked(kind: Kind[Any], returned: Sequence[Any]) -> Iterator[Any]:
+    for value in returned:
+        if kind.single:
+            if not isinstance(value, kind.type):
+                raise _wrong(kind, f"returned {type(value).__name__} instead of {kind.type.__name__}")
+            yield value
+            continue
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise _wrong(kind, f"returned {type(value).__name__} instead of a list")
+        for item in value:
+            if not isinstance(item, kind.type):
+                raise _wrong(kind, f"returned {type(item).__name__} where {kind.type.__name__} belongs")
+            yield item
+
+
+def _wrong(kind: Kind[Any], what: str) -> AddonError:
+    return AddonError(f"{kind.hook}: {what}.", state=AddonState.QUARANTINED)

@@ -1,0 +1,333 @@
+"""The kinds of things addons contribute, in one table.
+
+:data:`KINDS` has an entry for each hook that contributes something. What is collected and checked, which
+calls are counted, what a generation holds, what the probe reports, what the page of hooks and ``lobby addon
+check`` show is made of it. A new kind is an entry here, beside its hook and its type in ``host.sdk``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from flask import Blueprint
+from flask_babel import lazy_gettext as _l
+
+from host.addons.metrics.in_process import F
+from host.addons.package.manifest import Manifest
+from host.addons.running import scratch_app
+from host.sdk.cards import SettingsCard
+from host.sdk.channel import ChannelAdapter, ChannelMark
+from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.webhooks import Receiver, WebhookRoute
+
+T = TypeVar("T")
+
+MAX_WEBHOOK_BODY = 16 * 1024 * 1024
+
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_PATH = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62}){0,4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """Everything one addon brings.
+
+    :param by_hook: what each hook of :data:`KINDS` returned.
+    """
+
+    slug: str
+    by_hook: Mapping[str, tuple[Any, ...]]
+
+    def of(self, kind: Kind[T]) -> tuple[T, ...]:
+        """Return what it brings of *kind*."""
+        return self.by_hook.get(kind.hook, ())
+
+
+class Count(Protocol):
+    """Wrap a function so that its calls are counted under a name."""
+
+    def __call__(self, what: str, function: F, /) -> F: ...
+
+
+Check = Callable[[Manifest, Contribution, Path], Iterator[str]]
+"""``check(manifest, contribution, folder)``: yield what is wrong, each as the rest of a sentence."""
+
+
+def _no_problems(_manifest: Manifest, _found: Contribution, _folder: Path) -> Iterator[str]:
+    return iter(())
+
+
+def _no_names(_manifest: Manifest, _item: object) -> Collection[str]:
+    return ()
+
+
+def _not_counted(item: T, _count: Count) -> T:
+    return item
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A kind of contribution.
+
+    :param hook: its hook in :mod:`host.sdk.hookspecs`.
+    :param type: what the hook returns: a list of these, or one where *single*.
+    :param about: what the hook is for, in the reader's language.
+    :param check: its rules. Every kind has been collected when the first is checked.
+    :param names: what one is called in the report of the probe.
+    :param declared: the part of ``addon.toml`` that names what the code has to bring; empty: none.
+    :param counted: return one with each of its functions counted.
+    :param counted_as: the names its functions are counted under, or the first words of these.
+    """
+
+    hook: str
+    type: type
+    about: object
+    single: bool = False
+    check: Check = _no_problems
+    names: Callable[[Manifest, T], Collection[str]] = _no_names
+    declared: str = ""
+    counted: Callable[[T, Count], T] = _not_counted
+    counted_as: Collection[str] = ()
+
+
+ADAPTER_METHODS = tuple(
+    name for name, value in vars(ChannelAdapter).items() if callable(value) and not name.startswith("_")
+)
+
+
+def _check_channels(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    keys = set()
+    for adapter in found.of(CHANNELS):
+        key = getattr(adapter, "key", None)
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            yield f"the channel key {key!r} is not usable"
+        elif key not in manifest.channels:
+            yield f"the channel {key!r} is not declared in addon.toml"
+        elif key in keys:
+            yield f"the channel {key!r} comes twice"
+        elif not getattr(adapter, "label", "") or not isinstance(getattr(adapter, "mark", None), ChannelMark):
+            yield f"the channel {key!r} has no label or no mark"
+        elif getattr(adapter, "capabilities", None) is None:
+            yield f"the channel {key!r} declares no capabilities"
+        keys.add(key)
+
+
+def _count_adapter(adapter: ChannelAdapter, count: Count) -> ChannelAdapter:
+    # On the object itself: it stays what it is for whoever asks for its class.
+    for name in ADAPTER_METHODS:
+        with suppress(AttributeError, TypeError):  # an adapter without a __dict__ is used as it is
+            setattr(adapter, name, count(name, getattr(adapter, name)))
+    return adapter
+
+
+CHANNELS: Kind[ChannelAdapter] = Kind(
+    "register_channels",
+    ChannelAdapter,
+    _l("The channels the addon brings."),
+    check=_check_channels,
+    names=lambda _manifest, adapter: (adapter.key,),
+    declared="channels",
+    counted=_count_adapter,
+    counted_as=ADAPTER_METHODS,
+)
+
+
+def _check_channel_of(kind: Kind[Any], found: Contribution) -> Iterator[str]:
+    keys = {adapter.key for adapter in found.of(CHANNELS)}
+    for item in found.of(kind):
+        if item.channel not in keys:
+            yield f"{item.channel!r} is not a channel of this addon"
+
+
+def _check_cards(_manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    cards = found.of(CARDS)
+    yield from _check_channel_of(CARDS, found)
+    if len({card.channel for card in cards}) < len(cards):
+        yield "a channel has two cards"
+
+
+def _count_card(card: SettingsCard, count: Count) -> SettingsCard:
+    return replace(
+        card,
+        connect=count("connect", card.connect),
+        status=count("card status", card.status),
+        disconnect=count("disconnect", card.disconnect),
+        actions=tuple(replace(one, run=count(f"action {one.name}", one.run)) for one in card.actions),
+    )
+
+
+CARDS: Kind[SettingsCard] = Kind(
+    "register_settings_cards",
+    SettingsCard,
+    _l("How accounts of its channels are connected."),
+    check=_check_cards,
+    names=lambda _manifest, card: (card.channel,),
+    counted=_count_card,
+    counted_as=("connect", "card status", "disconnect", "action"),
+)
+
+
+def _check_webhooks(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    routes = found.of(WEBHOOKS)
+    yield from _check_channel_of(WEBHOOKS, found)
+    paths = set()
+    for route in routes:
+        if not _PATH.fullmatch(route.path) or route.path.startswith("static"):
+            yield f"the path {route.path!r} is not usable"
+        elif route.path not in manifest.declares.routes:
+            yield f"{route.path!r} is not among the declared routes"
+        elif route.path in paths:
+            yield f"{route.path!r} comes twice"
+        elif not 0 < route.max_body <= MAX_WEBHOOK_BODY:
+            yield f"{route.path!r} wants bodies of up to {route.max_body}"
+        paths.add(route.path)
+
+
+def _count_webhook(route: WebhookRoute, count: Count) -> WebhookRoute:
+    return replace(
+        route,
+        authenticate=count("authenticate", route.authenticate),
+        verify=None if route.verify is None else count("verify", route.verify),
+    )
+
+
+WEBHOOKS: Kind[WebhookRoute] = Kind(
+    "register_webhook_routes",
+    WebhookRoute,
+    _l("The public addresses providers post to."),
+    check=_check_webhooks,
+    names=lambda manifest, route: (manifest.prefix + route.path,),
+    counted=_count_webhook,
+    counted_as=("authenticate", "verify"),
+)
+
+
+def _check_receivers(_manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_channel_of(RECEIVERS, found)
+
+
+RECEIVERS: Kind[Receiver] = Kind(
+    "register_receivers",
+    Receiver,
+    _l("What listens by itself, instead of waiting for requests."),
+    check=_check_receivers,
+    names=lambda _manifest, receiver: (receiver.name,),
+    counted=lambda one, count: replace(one, start=count(f"receiver {one.name}", one.start)),
+    counted_as=("receiver",),
+)
+
+
+def _check_migrations(_manifest: Manifest, found: Contribution, folder: Path) -> Iterator[str]:
+    for migrations in found.of(MIGRATIONS):
+        directory = migrations.directory.resolve()
+        if not directory.is_relative_to(folder.resolve()) or not (directory / "versions").is_dir():
+            yield "the folder has no versions/, or is not inside the addon"
+
+
+MIGRATIONS: Kind[Migrations] = Kind(
+    "register_migrations",
+    Migrations,
+    _l("Where the migrations of its tables are."),
+    single=True,
+    check=_check_migrations,
+)
+
+
+def _check_admin_pages(manifest: Manifest, found: Contribution, folder: Path) -> Iterator[str]:
+    pages = found.of(ADMIN_PAGES)
+    if len(pages) > 1:
+        yield "returned more than one page"
+    for page in pages:
+        name = page.template
+        if not name.startswith(f"{manifest.slug}/") or not (folder / "templates" / name).is_file():
+            yield f"there is no template {name!r} in the addon's templates/"
+
+
+ADMIN_PAGES: Kind[AdminPage] = Kind(
+    "register_admin_pages",
+    AdminPage,
+    _l("The page behind the Settings button of its card."),
+    check=_check_admin_pages,
+    names=lambda _manifest, page: (page.template,),
+    counted=lambda page, count: replace(page, context=count("admin page", page.context)),
+    counted_as=("admin page",),
+)
+
+
+def _check_blueprints(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    blueprints = found.of(BLUEPRINTS)
+    if len({blueprint.name for blueprint in blueprints}) < len(blueprints):
+        yield "two blueprints have the same name"
+    webhooks = {manifest.prefix + route.path for route in found.of(WEBHOOKS)}
+    for blueprint in blueprints:
+        if blueprint.name != manifest.slug and not blueprint.name.startswith(f"{manifest.slug}_"):
+            yield f"the name {blueprint.name!r} must be {manifest.slug}_..."
+        for rule in scratch_app.rules(manifest, blueprint):
+            if rule in webhooks:
+                yield f"{rule} is a webhook route already"
+
+
+BLUEPRINTS: Kind[Blueprint] = Kind(
+    "register_blueprints",
+    Blueprint,
+    _l("Pages of its own."),
+    check=_check_blueprints,
+    names=scratch_app.rules,
+    counted_as=("page",),  # wrapped by the app of the generation, once its views are known
+)
+
+
+def _check_jobs(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    jobs = found.of(JOBS)
+    for job in jobs:
+        if job.name not in manifest.declares.jobs:
+            yield f"the job {job.name!r} is not declared in addon.toml"
+        if job.every.total_seconds() < 1:
+            yield f"the job {job.name!r} repeats more often than every second"
+    if len({job.name for job in jobs}) < len(jobs):
+        yield "two jobs have the same name"
+
+
+JOBS: Kind[Job] = Kind(
+    "register_jobs",
+    Job,
+    _l("Periodic work, such as renewing tokens."),
+    check=_check_jobs,
+    names=lambda _manifest, job: (job.name,),
+    declared="jobs",
+    counted=lambda job, count: replace(job, run=count(f"job {job.name}", job.run)),
+    counted_as=("job",),
+)
+
+KINDS: tuple[Kind[Any], ...] = (
+    CHANNELS,
+    CARDS,
+    WEBHOOKS,
+    RECEIVERS,
+    MIGRATIONS,
+    ADMIN_PAGES,
+    BLUEPRINTS,
+    JOBS,
+)
+"""In the order of :mod:`host.sdk.hookspecs`, in which they are collected, checked and shown."""
+
+NOTICES: dict[str, object] = {
+    "addon_activated": _l("Told once, after it was switched on."),
+    "addon_deactivated": _l("Told once, after it was switched off."),
+}
+"""The hooks that contribute nothing, and what each is for."""
+
+ABOUT: Mapping[str, object] = {kind.hook: kind.about for kind in KINDS} | NOTICES
+"""Every hook, in the order of :mod:`host.sdk.hookspecs`, and what it is for, in the reader's language."""
+
+_HOOKS = {name: kind.hook for kind in KINDS for name in kind.counted_as}
+
+
+def hook_of(what: str) -> str:
+    """Return the hook that contributed the function counted as *what*; *what* itself where that is a hook."""
+    return _HOOKS.get(what) or _HOOKS.get(what.partition(" ")[0], what)

@@ -1,0 +1,359 @@
+"""A generation: what the active addons contribute, collected, checked and applied as a whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar, cast
+
+import pluggy
+import sqlalchemy as sa
+from flask import Flask, current_app
+
+from host import counters
+from host.addons.package import store, trust
+from host.addons.package.failures import AddonError, last_lines
+from host.addons.package.manifest import Manifest, ManifestError, fit_problems, read_manifest
+from host.addons.package.store import Release
+from host.addons.running import collect as collecting
+from host.addons.running import contributions, loader
+from host.addons.running.contributions import Contribution, Kind
+from host.addons.running.held_webhooks import Waiting
+from host.addons.running.loader import LoadedRelease
+from host.channels.directory import Directory
+from host.core import db
+from host.core.config import ADDON_PREFIX, Config
+from host.models.addons import Addon, AddonRelease, AddonState
+from host.models.users import Counter
+from host.sdk import settings
+from host.sdk.i18n import noop
+from host.sdk.pages import AdminPage
+from host.sdk.webhooks import WebhookRoute
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BUILTIN = Path(__file__).resolve().parents[2] / "builtin"
+
+AppFactory = Callable[["Generation"], Flask]
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Generation:
+    """One immutable set of running addons and the app built with them.
+
+    :param number: the counter it was built for.
+    :param contributions: of every addon in it, built-in ones first.
+    :param directory: the channels of all of them, and their cards.
+    :param webhooks: by full path, ``/addons/<slug>/<path>``.
+    :param manifests: of every addon in it, built-in ones too.
+    :param failures: slug -> one sentence, for each active addon that was left out.
+    :param failure_states: slug -> what that addon's card says.
+    :param failure_details: slug -> more, for "Show the error".
+    :param attention: slug -> sentences about a running addon: a setting it does not know.
+    :param public_paths: full paths of addons that answer without a login.
+    :param waiting: by full path, webhooks of addons that are switched on and not in it.
+    """
+
+    number: int
+    plugins: pluggy.PluginManager
+    contributions: tuple[Contribution, ...]
+    directory: Directory
+    webhooks: Mapping[str, WebhookRoute]
+    admin_pages: Mapping[str, AdminPage]
+    template_folders: Mapping[str, Path]
+    static_folders: Mapping[str, Path]
+    manifests: Mapping[str, Manifest]
+    failures: Mapping[str, str]
+    failure_states: Mapping[str, AddonState]
+    failure_details: Mapping[str, str]
+    attention: Mapping[str, tuple[str, ...]]
+    public_paths: frozenset[str]
+    waiting: Mapping[str, Waiting]
+    releases: Mapping[str, LoadedRelease] = field(repr=False)
+    app: Flask = field(init=False, repr=False)
+
+    def each(self, kind: Kind[T]) -> list[tuple[str, T]]:
+        """Return everything of *kind* with the slug of the addon that contributed it."""
+        return [(found.slug, item) for found in self.contributions for item in found.of(kind)]
+
+    def call(self, slug: str, hook: str) -> list[object]:
+        """Call *hook* of one addon.
+
+        :raises AddonError: for whatever it raises.
+        """
+        return collecting.call(self.plugins, self.manifests[slug], hook)
+
+    def webhook(self, path: str) -> tuple[str, WebhookRoute, str | None] | None:
+        """Return the addon, the route and the account segment that *path* names, or None."""
+        found = _at(self.webhooks, path)
+        return None if found is None else (found[0].split("/", 3)[2], found[1], found[2])
+
+    def waits_for(self, path: str) -> tuple[Waiting, str | None] | None:
+        """Return the webhook that *path* would be if its addon ran, and the account segment, or None."""
+        found = _at(self.waiting, path) if self.waiting else None
+        return None if found is None else (found[1], found[2])
+
+
+class Host(Protocol):
+    """The part of :class:`host.process.serving.HostApplication` that changes of addons need."""
+
+    def generation(self) -> Generation: ...
+
+    def refresh(self) -> Generation: ...
+
+    def try_build(self, replace: Mapping[str, Release | None]) -> Generation: ...
+
+
+def current_generation() -> Generation:
+    """Return the generation this request runs on."""
+    return cast(Generation, current_app.extensions["lobby.generation"])
+
+
+def current_host() -> Host:
+    """Return the application that answers this request."""
+    return cast(Host, current_app.extensions["lobby.services"].host)
+
+
+def _at(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:
+    """Return full path, route and account segment that *path* names, in any of the forms it may have."""
+    if path in routes:
+        return path, routes[path], None
+    head, _, account = path.rpartition("/")
+    if not account or not head:
+        return None
+    if head.startswith("/webhooks/"):
+        prefix = f"/addons/{head.removeprefix('/webhooks/')}/"
+        full = next((full for full in routes if full.startswith(prefix)), None)
+        return None if full is None else (full, routes[full], account)
+    return (head, routes[head], account) if head in routes else None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the database asks for.
+
+    :param number: the generation counter.
+    :param releases: those that should run.
+    :param addresses: the webhooks of every addon that is switched on, by full path, whether it can run or
+        not.
+    """
+
+    number: int
+    releases: tuple[Release, ...]
+    addresses: Mapping[str, Waiting]
+
+
+def asked(session: sa.orm.Session) -> Asked:
+    """Return what the database asks for now."""
+    number = session.scalar(sa.select(Counter.value).where(Counter.name == counters.GENERATION)) or 0
+    query = (
+        sa.select(Addon, AddonRelease)
+        .join(AddonRelease, Addon.release_id == AddonRelease.id)
+        .where(sa.or_(Addon.state == AddonState.ACTIVE, Addon.wanted))
+        .order_by(Addon.slug)
+    )
+    releases, addresses = [], {}
+    for addon, release in session.execute(query):
+        if addon.state == AddonState.ACTIVE:
+            releases.append(store.as_release(release))
+        for one in addon.webhooks:
+            full = f"/addons/{addon.slug}/{one['path']}"
+            addresses[full] = Waiting(addon.slug, full, int(one["max_body"]))
+    return Asked(number, tuple(releases), addresses)
+
+
+def build(
+    config: Config,
+    *,
+    create_app: AppFactory | None,
+    number: int | None = None,
+    replace: Mapping[str, Release | None] | None = None,
+) -> Generation:
+    """Build the generation the database asks for.
+
+    An addon that fails is left out, its reason in ``failures``; the others go on.
+
+    :param create_app: makes the Flask app; None where no page will be asked for (commands).
+    :param number: what the generation is for; default: the counter as it stands.
+    :param replace: releases to use instead of the database's, by slug (None: without it); for trying a change
+        before it is made.
+    """
+    with db.read() as session:
+        now = asked(session)
+    wanted = {release.slug: release for release in now.releases}
+    for slug, release in (replace or {}).items():
+        wanted.pop(slug, None)
+        if release is not None:
+            wanted[slug] = release
+    if config.safe_mode:
+        wanted = {}
+    without: dict[str, AddonError] = {}
+    while True:
+        generation = _collect(config, wanted, without, now, now.number if number is None else number)
+        if create_app is None:
+            return generation
+        try:
+            app = create_app(generation)
+        except Exception as error:
+            suspects = {slug for slug, _ in generation.each(contributions.BLUEPRINTS)} & set(wanted) - set(
+                without
+            )
+            if not suspects:
+                raise
+            log.exception("the app could not be built; trying without %s", ", ".join(sorted(suspects)))
+            failure = AddonError(
+                noop("The pages it brings could not be added."),
+                state=AddonState.QUARANTINED,
+                detail=last_lines(error),
+            )
+            without = {**without, **dict.fromkeys(suspects, failure)}
+            continue
+        # Set once, here: the app refers to its generation, and the generation to its app.
+        object.__setattr__(generation, "app", app)
+        return generation
+
+
+def _collect(
+    config: Config,
+    wanted: Mapping[str, Release],
+    without: Mapping[str, AddonError],
+    now: Asked,
+    number: int,
+) -> Generation:
+    builder = _Builder(config)
+    builder.add_builtin()
+    for slug in sorted(wanted):
+        if slug in without:
+            builder.leave_out(slug, without[slug])
+        else:
+            builder.add_installed(wanted[slug])
+    return builder.finish(number, now.addresses)
+
+
+class _Builder:
+    """Collects addon by addon; nothing of an addon counts before all of it was checked."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.manager = collecting.new_manager()
+        self.added: list[tuple[LoadedRelease, Contribution]] = []
+        self.failures: dict[str, AddonError] = {}
+        self.attention: dict[str, tuple[str, ...]] = {}
+        listen = "" if config.smtp_listen is None else ":".join(map(str, config.smtp_listen))
+        settings.provide("", {"public_url": config.public_url, "smtp_listen": listen})
+
+    def add_builtin(self) -> None:
+        """Add every addon that is part of the host."""
+        for folder in sorted(BUILTIN.iterdir()):
+            if (folder / "addon.toml").is_file():
+                try:
+                    manifest = read_manifest(folder)
+                except ManifestError as error:
+                    self.leave_out(folder.name, AddonError(str(error), state=AddonState.INCOMPATIBLE))
+                    continue
+                self._add(manifest, lambda m=manifest, f=folder: loader.load_builtin(m, f))  # type: ignore[misc]
+
+    def add_installed(self, release: Release) -> None:
+        """Add an installed addon, unpacking it first if this machine does not have it."""
+
+        def load() -> LoadedRelease:
+            problems = fit_problems(release.manifest)
+            if problems:
+                raise AddonError(" ".join(problems), state=AddonState.INCOMPATIBLE)
+            standing = trust.require(self.config, release)
+            folder = store.materialise(self.config.data, release)
+            if standing.key_id:
+                store.check_signature(folder, release)
+            return loader.load(release.manifest, folder, release.sha256, release.files)
+
+        self._add(release.manifest, load)
+
+    def _add(self, manifest: Manifest, load: Callable[[], LoadedRelease]) -> None:
+        slug = manifest.slug
+        try:
+            settings.provide(slug, self._settings(manifest))
+            loaded = load()
+            collecting.register(self.manager, slug, loaded.plugin)
+            try:
+                found = collecting.collect(self.manager, manifest, loaded.folder)
+                found = collecting.counted(found, manifest.version)
+                self._check_neighbours(found)
+            except AddonError:
+                self.manager.unregister(name=slug)
+                raise
+        except AddonError as error:
+            self.leave_out(slug, error)
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            self.leave_out(slug, AddonError(noop("Its files could not be read."), detail=last_lines(error)))
+        else:
+            self.added.append((loaded, found))
+
+    def leave_out(self, slug: str, error: AddonError) -> None:
+        """Go on without the addon *slug*, and remember why."""
+        log.warning("addon %s is left out: %s %s", slug, error.sentence, error.detail)
+        self.failures[slug] = error
+
+    def _settings(self, manifest: Manifest) -> dict[str, str]:
+        given = f"{ADDON_PREFIX}{manifest.slug.upper()}_"
+        unknown = [
+            name
+            for name in sorted(self.config.addon_values)
+            if name.startswith(given) and name.removeprefix(given).lower() not in manifest.settings
+        ]
+        if unknown:
+            self.attention[manifest.slug] = tuple(
+                f"{name} is set, but the addon has no such setting." for name in unknown
+            )
+        values = {}
+        for name, setting in manifest.settings.items():
+            value = self.config.addon_setting(manifest.slug, name)
+            values[name] = setting.default if value is None else value
+        return values
+
+    def _check_neighbours(self, found: Contribution) -> None:
+        taken = {adapter.key for _, other in self.added for adapter in other.of(contributions.CHANNELS)}
+        for adapter in found.of(contributions.CHANNELS):
+            if adapter.key in taken:
+                raise AddonError(f"Another addon already brings the channel {adapter.key!r}.")
+
+    def finish(self, number: int, addresses: Mapping[str, Waiting]) -> Generation:
+        contributed = tuple(found for _, found in self.added)
+        releases = {loaded.slug: loaded for loaded, _ in self.added}
+        return Generation(
+            number=number,
+            plugins=self.manager,
+            contributions=contributed,
+            directory=Directory(
+                [adapter for found in contributed for adapter in found.of(contributions.CHANNELS)],
+                [card for found in contributed for card in found.of(contributions.CARDS)],
+            ),
+            webhooks={
+                f"/addons/{found.slug}/{route.path}": route
+                for found in contributed
+                for route in found.of(contributions.WEBHOOKS)
+            },
+            admin_pages={
+                found.slug: page for found in contributed for page in found.of(contributions.ADMIN_PAGES)
+            },
+            template_folders=_folders(releases, "templates"),
+            static_folders=_folders(releases, "static"),
+            manifests={slug: release.manifest for slug, release in releases.items()},
+            failures={slug: error.sentence for slug, error in self.failures.items()},
+            failure_states={slug: error.state for slug, error in self.failures.items()},
+            failure_details={slug: error.detail for slug, error in self.failures.items()},
+            attention=self.attention,
+            public_paths=frozenset(
+                path for release in releases.values() for path in release.manifest.public_paths
+            ),
+            waiting={path: one for path, one in addresses.items() if one.slug not in releases},
+            releases=releases,
+        )
+
+
+def _folders(releases: Mapping[str, LoadedRelease], name: str) -> dict[str, Path]:
+    found = {slug: release.folder / name for slug, release in releases.items()}
+    return {slug: folder for slug, folder in found.items() if folder.is_dir()}

@@ -1,0 +1,119 @@
+"""Run the periodic jobs of addons in one thread; each job runs in one process at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.models.users import InstallationValue
+from host.sdk.pages import Job
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 5.0
+RUNNING_FOR = timedelta(hours=1)  # after that a job counts as died with its process
+
+
+class JobRunner:
+    """Runs the jobs of the current generation when they are due.
+
+    :param beside: what the host itself does every few seconds, in the same thread.
+    """
+
+    def __init__(
+        self, jobs: Callable[[], Sequence[tuple[str, Job]]], *, beside: Callable[[], None] | None = None
+    ) -> None:
+        self._jobs = jobs
+        self._beside = beside
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+        self._thread.start()
+
+    def retire(self) -> None:
+        """Begin no more jobs."""
+        self._stop.set()
+
+    def stop(self, *, timeout: float = 10.0) -> None:
+        """Stop after the job that is running, waiting up to *timeout* seconds for it."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if not self._thread.is_alive():
+                self._thread = None
+
+    def _loop(self) -> None:
+        while not self._stop.wait(TICK_SECONDS):
+            for work in (self._beside, self.run_due):
+                try:
+                    if work is not None:
+                        work()
+                except Exception:
+                    log.exception("jobs could not be looked at; they are tried again")
+
+    def run_due(self) -> int:
+        """Run every job that is due and that no other process has; return how many ran."""
+        ran = 0
+        for slug, job in self._jobs():
+            if self._stop.is_set():
+                break
+            started = clock.now()
+            if not db.write(claim, slug, job, started):
+                continue
+            try:
+                job.run()
+            except Exception:
+                log.exception("the job %s of addon %s failed; it runs again in %s", job.name, slug, job.every)
+            db.write(finish, slug, job, started)
+            ran += 1
+        return ran
+
+
+def value_name(slug: str, job: Job) -> str:
+    """Return the name of the installation value that says when *job* is due."""
+    name = f"job:{slug}:{job.name}"
+    return name if len(name) <= 64 else f"job:{hashlib.sha256(name.encode()).hexdigest()[:60]}"
+
+
+def claim(session: Session, slug: str, job: Job, now: datetime) -> bool:
+    """Claim the due run of *job* for this process, unless another has it; the first run is due at once."""
+    name = value_name(slug, job)
+    busy_until = (now + max(RUNNING_FOR, job.every)).isoformat()
+    known = session.get(InstallationValue, name)
+    table = InstallationValue.__table__
+    if known is None:
+        statement = db.insert_ignore(table, session.get_bind().dialect.name).values(  # type: ignore[arg-type]
+            name=name, value=busy_until
+        )
+        session.execute(statement)
+        return session.scalar(sa.select(table.c.value).where(table.c.name == name)) == busy_until
+    if datetime.fromisoformat(known.value) > now:
+        return False
+    taken = session.execute(
+        sa.update(InstallationValue)
+        .where(InstallationValue.name == name, InstallationValue.value == known.value)
+        .values(value=busy_until)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def finish(session: Session, slug: str, job: Job, started: datetime) -> None:
+    """Set when *job* is due next."""
+    session.execute(
+        sa.update(InstallationValue)
+        .where(InstallationValue.name == value_name(slug, job))
+        .values(value=(started + job.every).isoformat())
+        .execution_options(synchronize_session=False)
+    )

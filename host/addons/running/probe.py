@@ -1,0 +1,41 @@
+"""Probe an addon: load it in a child process before this process loads it.
+
+It catches what an exception handler cannot: code that ends the process, hangs, or eats the memory. It is no
+sandbox: what passes runs in the host afterwards.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from host.addons.package.failures import AddonError
+from host.addons.package.manifest import Manifest
+from host.addons.running.probe_child import Report, Seen
+from host.core import child
+from host.sdk.i18n import noop
+
+TIMEOUT_SECONDS = 20.0
+
+
+def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -> Seen:
+    """Import and register the addon in *folder* in a child process and return what it contributes.
+
+    :raises AddonError: with one sentence, whatever the addon did: raised, ended the process, hung, brought
+        something it did not declare.
+    """
+    ended = child.run("host.addons.running.probe_child", str(folder), timeout=timeout)
+    if not ended.in_time:
+        raise AddonError(f"Its code did not finish loading within {timeout:g} seconds.")
+    if not ended.data:
+        raise AddonError(noop("Its code ended the process while it was being loaded."), detail=ended.how)
+    try:
+        report = msgspec.json.decode(ended.data, type=Report)
+    except msgspec.DecodeError as error:
+        raise AddonError(noop("Its code disturbed the report on what it contributes.")) from error
+    if report.failed is not None:
+        raise AddonError(report.failed.sentence, state=report.failed.state, detail=report.failed.detail)
+    if report.seen is None:
+        raise AddonError(noop("Its code disturbed the report on what it contributes."))
+    return report.seen

@@ -1,0 +1,179 @@
+"""What a program may ask to send: one form of body for each kind of message."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from host.api.http.declare import Id, Wire
+from host.inbox.reply import MAX_LENGTH
+
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
+Short = Annotated[str, Meta(min_length=1, max_length=1000)]
+ProductId = Annotated[str, Meta(min_length=1, max_length=64)]
+Address = Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class Send(Wire, frozen=True):
+    """Whom it goes to: a conversation, or an account and the id a contact has there."""
+
+    conversation_id: Id | None = None
+    account_id: Annotated[Id | None, Meta(description="With `to`, instead of `conversationId`.")] = None
+    to: (
+        Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")] | None
+    ) = None
+    reply_to: Annotated[
+        Id | None, Meta(description="The id of the message of the same conversation that this one quotes.")
+    ] = None
+
+
+class QuickReply(Wire, frozen=True):
+    """An answer offered below a text."""
+
+    title: Short
+    payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""
+
+
+class FileRef(Wire, frozen=True):
+    """A file to send: where it can be fetched, or one that was uploaded. One of both."""
+
+    url: Annotated[Address, Meta(description="An https address on the internet.")] | None = None
+    upload: Annotated[str, Meta(max_length=64, description="The id of an upload.")] | None = None
+
+
+class Button(Wire, frozen=True):
+    """A button of a card: it opens `url`, or sends `payload`."""
+
+    title: Short
+    url: Address | None = None
+    payload: Annotated[str, Meta(max_length=1000)] | None = None
+
+
+class Card(Wire, frozen=True):
+    """A card. It needs more than its title."""
+
+    title: Short
+    subtitle: Short | None = None
+    image: FileRef | None = None
+    url: Address | None = None
+    buttons: Annotated[tuple[Button, ...], Meta(max_length=50)] = ()
+
+
+class SendText(Send, frozen=True, kw_only=True, tag_field="kind", tag="text"):
+    """A text."""
+
+    text: Text
+    overflow: Annotated[
+        Literal["split", "truncate", "reject"],
+        Meta(description="What to do with a text longer than one message of the channel."),
+    ] = "split"
+    quick_replies: Annotated[tuple[QuickReply, ...], Meta(max_length=50)] = ()
+
+
+Files = Annotated[list[FileRef], Meta(min_length=1, max_length=10)]
+
+
+class SendImage(Send, frozen=True, kw_only=True, tag_field="kind", tag="image"):
+    """One picture or several; those a channel takes together become one message."""
+
+    files: Files
+
+
+class SendVideo(Send, frozen=True, kw_only=True, tag_field="kind", tag="video"):
+    """Films, each a message."""
+
+    files: Files
+
+
+class SendAudio(Send, frozen=True, kw_only=True, tag_field="kind", tag="audio"):
+    """Recordings, each a message."""
+
+    files: Files
+
+
+class SendFile(Send, frozen=True, kw_only=True, tag_field="kind", tag="file"):
+    """Other files, each a message."""
+
+    files: Files
+
+
+class SendSticker(Send, frozen=True, kw_only=True, tag_field="kind", tag="sticker"):
+    """A sticker."""
+
+    sticker: Literal["heart"] = "heart"
+
+
+class SendTemplate(Send, frozen=True, kw_only=True, tag_field="kind", tag="template"):
+    """Cards side by side."""
+
+    elements: Annotated[list[Card], Meta(min_length=1, max_length=50)]
+
+
+class SendProduct(Send, frozen=True, kw_only=True, tag_field="kind", tag="product"):
+    """Products of the account's catalogue."""
+
+    products: Annotated[list[ProductId], Meta(min_length=1, max_length=50)]
+
+
+class SendPost(Send, frozen=True, kw_only=True, tag_field="kind", tag="post"):
+    """A post of the account itself."""
+
+    post: Annotated[Address, Meta(description="Its id, or its address.")]
+
+
+Sendable = (
+    SendText
+    | SendImage
+    | SendVideo
+    | SendAudio
+    | SendFile
+    | SendSticker
+    | SendTemplate
+    | SendProduct
+    | SendPost
+)
+EXAMPLES: dict[str, Any] = {
+    "A text, to a conversation": {"conversationId": 42, "kind": "text", "text": "It ships tomorrow."},
+    "A text, to a contact of an account": {
+        "accountId": 3,
+        "to": "1026000000000001",
+        "kind": "text",
+        "text": "It ships tomorrow.",
+        "overflow": "reject",
+    },
+    "A text with answers to tap": {
+        "conversationId": 42,
+        "kind": "text",
+        "text": "Which size?",
+        "quickReplies": [{"title": "Small", "payload": "size-s"}, {"title": "Large"}],
+    },
+    "A picture, by its address": {
+        "conversationId": 42,
+        "kind": "image",
+        "files": [{"url": "https://example.com/mug.jpg"}],
+    },
+    "A voice note, uploaded before": {
+        "conversationId": 42,
+        "kind": "audio",
+        "files": [{"upload": "0f2e8c1d9a7b4c6e8f1a2b3c4d5e6f70"}],
+    },
+    "A heart, quoting a message": {"conversationId": 42, "kind": "sticker", "replyTo": 991},
+    "Cards": {
+        "conversationId": 42,
+        "kind": "template",
+        "elements": [
+            {
+                "title": "Blue mug",
+                "subtitle": "18 €",
+                "image": {"url": "https://example.com/mug.jpg"},
+                "buttons": [
+                    {"title": "Look at it", "url": "https://example.com/mug"},
+                    {"title": "Set it aside", "payload": "hold-mug"},
+                ],
+            }
+        ],
+    },
+    "Products": {"conversationId": 42, "kind": "product", "products": ["5550001"]},
+    "A post of ours": {"conversationId": 42, "kind": "post", "post": "17900000000000001"},
+}

@@ -1,0 +1,163 @@
+"""Handle one request of the API: its key, its scope, its limit, and its answer."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from flask import Response, g, request
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from host.api import keys, reading
+from host.api.http import idempotency, limits
+from host.api.http.declare import Nothing, Route
+from host.api.http.errors import (
+    KeyInvalidError,
+    KeyRevokedError,
+    RateLimitedError,
+    ScopeError,
+    UnauthorizedError,
+)
+from host.api.http.idempotency import Claim, Stored
+from host.api.keys import Caller, Scope
+from host.channels.directory import Directory, current_directory
+from host.core import clock, db
+from host.core.errors import NotFoundError
+from host.sdk.channel import ChannelAdapter
+from host.web.request_helpers import MAX_ID, client_address, config, request_id
+
+log = logging.getLogger("lobby.api")
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(slots=True)
+class Call:
+    """What a route's function gets.
+
+    :param claim: the hold on the request's Idempotency-Key, where it has one.
+    """
+
+    route: Route
+    caller: Caller
+    directory: Directory
+    now: datetime
+    claim: Claim | None = None
+
+    @property
+    def workspace_id(self) -> int:
+        return self.caller.workspace_id
+
+    def adapter(self, channel: str) -> ChannelAdapter | None:
+        return self.directory.adapter(channel)
+
+    def commit(self, use_case: Callable[[Session], Any]) -> bytes:
+        """Run *use_case* in one write and return its answer, encoded.
+
+        Where the request carries an Idempotency-Key, the answer is kept in the same write: either both what
+        it did and the answer are there, or neither.
+        """
+
+        def write(session: Session) -> bytes:
+            answer = encode(use_case(session))
+            if self.claim is not None:
+                idempotency.keep_answer(session, self.claim, self.route.status, answer.decode())
+            return answer
+
+        return db.write(write)
+
+
+def encode(answer: Any) -> bytes:
+    """Return *answer* as JSON."""
+    return b"" if answer is None else _encoder.encode(answer)
+
+
+def new_reply_key() -> str:
+    """Return a key for what this request writes into a conversation."""
+    return secrets.token_hex(16)
+
+
+def answer(route: Route, **ids: int) -> Response:
+    """Answer the present request as *route* declares it."""
+    g.lobby_user = None  # a cookie opens nothing here, and is not looked at
+    if any(id_ > MAX_ID for id_ in ids.values()):
+        raise NotFoundError()
+    if route.scope is None:
+        return _response(route, route.run())
+    caller = _caller(route.scope)
+    _count(caller)
+    return _answered(Call(route, caller, current_directory(), clock.now()), ids)
+
+
+def _caller(scope: Scope) -> Caller:
+    """Return the key the request shows; of the Authorization header, nothing else is looked at."""
+    scheme, _space, token = request.headers.get("Authorization", "").strip().partition(" ")
+    if not scheme:
+        raise UnauthorizedError()
+    if scheme.lower() != "bearer":
+        raise UnauthorizedError()
+    with db.read() as session:
+        caller = keys.find_key(session, token.strip())
+    if caller is None or caller.revoked:
+        log.info("request %s from %s shows a key that opens nothing", request_id(), client_address())
+        raise KeyInvalidError() if caller is None else KeyRevokedError()
+    if caller.last_used_at is None or clock.now() - caller.last_used_at >= keys.TOUCH_EVERY:
+        with suppress(SQLAlchemyError):
+            db.write(keys.touch, caller.key_id)
+    if scope not in caller.scopes:
+        raise ScopeError()
+    return caller
+
+
+def _count(caller: Caller) -> None:
+    """Count the request against the key's limit; whatever is answered tells what is left."""
+    settings = config()
+    standing = limits.count(settings.limits_url, settings.api_limit, caller.key_id)
+    g.api_headers = standing.headers
+    if not standing.allowed:
+        raise RateLimitedError(retry_after=standing.reset, limit=standing.limit)
+
+
+def _answered(call: Call, ids: dict[str, int]) -> Response:
+    route = call.route
+    arguments: dict[str, Any] = dict(ids)
+    given = reading.query(request, route.query)
+    if route.query is not Nothing:
+        arguments["query"] = given
+    value: Any = None
+    if route.body is not None:
+        value = reading.body(request)
+        arguments["body"] = reading.converted(value, route.body)
+    name = request.headers.get("Idempotency-Key") if route.idempotent else None
+    if name is None:
+        return _response(route, route.run(call, **arguments))
+    fingerprint = idempotency.fingerprint(route.method, request.path, value)
+    held = idempotency.claim(call.caller.key_id, name, fingerprint, call.now)
+    if isinstance(held, Stored):
+        response = _response(route, held.answer.encode(), held.status)
+        response.headers["Idempotent-Replayed"] = "true"
+        return response
+    call.claim = held
+    try:
+        return _response(route, route.run(call, **arguments))
+    except BaseException:
+        # Whatever it was, nothing was written, or this finds the answer and leaves it.
+        with suppress(SQLAlchemyError):
+            idempotency.release(held)
+        raise
+
+
+def _response(route: Route, answered: Any, status: int | None = None) -> Response:
+    if isinstance(answered, Response):
+        return answered
+    if route.answer is None:
+        return Response(status=204)
+    body = answered if isinstance(answered, bytes) else encode(answered)
+    return Response(body, status=status or route.status, mimetype="application/json")

@@ -1,0 +1,132 @@
+"""Declare a route once: what it takes and answers. Requests and the document follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from host.api.keys import Scope
+from host.core.errors import LobbyError
+from host.web.request_helpers import MAX_ID
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Id = Annotated[int, Meta(ge=0, le=MAX_ID, description="An id of this desk.", examples=[42])]
+
+BASE = "/api/v1"
+TAGS: dict[str, str] = {
+    "Conversations": "What one contact and the team say to each other on one account.",
+    "Messages": "Reading, sending, reacting.",
+    "Contacts": "The people who write.",
+    "Accounts": "The accounts of the workspace, and what each can send.",
+    "Team": "The people of the workspace.",
+    "Files": "Files to send, and files that came.",
+    "About": "The API itself.",
+}
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Base of everything that goes over the wire: camelCase, nothing unknown."""
+
+
+class Nothing(Wire, frozen=True):
+    """No parameters."""
+
+
+class Binary:
+    """An answer that is a file."""
+
+
+class Refused(NamedTuple):
+    """One way to say no, where no class of error stands for it alone."""
+
+    status: int
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of the API.
+
+    :param path: below :data:`BASE`, with ids as ``{conversation_id}``.
+    :param operation: its name in clients made from the document.
+    :param scope: what a key needs; None: no key at all.
+    :param query: the parameters it takes.
+    :param body: the type of its JSON body; None: none.
+    :param upload: whether it takes a file as multipart/form-data instead.
+    :param answer: the type of its JSON answer; None: 204 and no body; :class:`Binary`: a file.
+    :param errors: what it may refuse with, beside what every route may.
+    :param idempotent: whether it honours Idempotency-Key.
+    :param examples: bodies worth showing, by a few words.
+    """
+
+    method: str
+    path: str
+    operation: str
+    tag: str
+    summary: str
+    description: str
+    run: Callable[..., Any]
+    scope: Scope | None
+    query: type[Wire] = Nothing
+    body: Any = None
+    upload: bool = False
+    answer: Any = None
+    status: int = 200
+    errors: tuple[type[LobbyError] | Refused, ...] = ()
+    idempotent: bool = False
+    body_limit: int | None = None
+    examples: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> str:
+        """Return the path as Flask writes it."""
+        return BASE + self.path.replace("{", "<api_id:").replace("}", ">")
+
+    @property
+    def places(self) -> list[str]:
+        """Return the names of the ids in the path."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+
+ROUTES: list[Route] = []
+
+
+def route(
+    method: str, path: str, *, tag: str, summary: str, scope: Scope | None, **more: Any
+) -> Callable[[F], F]:
+    """Declare the function below as what answers *method* *path*; see :class:`Route`.
+
+    It is called as ``run(call, **ids, query=..., body=...)``, the last two only where declared; its name
+    becomes the operation's, its docstring the description.
+    """
+
+    def decorate(run: F) -> F:
+        first, *rest = run.__name__.split("_")
+        ROUTES.append(
+            Route(
+                method=method,
+                path=path,
+                operation=first + "".join(word.capitalize() for word in rest),
+                tag=tag,
+                summary=summary,
+                description=_paragraphs(run.__doc__ or ""),
+                run=run,
+                scope=scope,
+                **more,
+            )
+        )
+        return run
+
+    return decorate
+
+
+def _paragraphs(docstring: str) -> str:
+    """Return a docstring with each paragraph on one line."""
+    blocks = docstring.strip().split("\n\n")
+    return "\n\n".join(" ".join(line.strip() for line in block.splitlines()) for block in blocks)

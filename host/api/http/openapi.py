@@ -1,0 +1,234 @@
+"""Build the OpenAPI 3.1 document from the declarations of the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from host import __version__
+from host.api import shapes
+from host.api.http.declare import BASE, ROUTES, TAGS, Binary, Nothing, Refused, Route
+from host.api.http.errors import (
+    IdempotencyKeyError,
+    IdempotencyReusedError,
+    InFlightError,
+    KeyInvalidError,
+    KeyRevokedError,
+    MediaTypeError,
+    QueryError,
+    RateLimitedError,
+    ScopeError,
+    UnauthorizedError,
+)
+from host.api.keys import Scope
+from host.core.errors import LobbyError, NotFoundError, TooLargeError, UnavailableError
+from host.web.request_helpers import MAX_ID
+
+ABOUT = """\
+Every request carries an API key of one workspace: `Authorization: Bearer lobby_…`. Owners make keys under
+Settings, API keys. Nothing but that header opens the API; cookies are not looked at, and pages of other sites
+may not call it.
+
+Bodies and answers are JSON in camelCase. A field or parameter that is not in this document is refused by its
+name. Times are RFC 3339 in UTC. Ids of this desk are numbers, ids of a provider strings.
+
+Lists come in pages: send a cursor of an answer back unchanged. `Idempotency-Key` on a POST makes it safe to
+repeat for 24 hours: what the first was answered is answered again. Each key may make a limited number of
+requests; `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) say where it stands, and a
+429 says in `Retry-After` when to come back.
+
+Whatever is refused is answered in one form: `{"error": {"code", "message", "request_id"}}`, with `next`,
+`field` and `limit` where there is something to say. Programs decide by `code`; `message` and `next` are for
+people, in the language of `Accept-Language`.
+"""
+
+_REF = "#/components/schemas/{name}"
+_ERROR = "ErrorAnswer"
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """What every refusal looks like."""
+
+    error: shapes.Error
+
+
+HEADERS: dict[str, str] = {
+    "RateLimit-Limit": "How many requests the key may make in its window.",
+    "RateLimit-Remaining": "How many of them are left.",
+    "RateLimit-Reset": "Seconds until the window ends.",
+}
+
+
+def document(public_url: str) -> dict[str, Any]:
+    """Return the document for a desk people reach at *public_url*."""
+    paths, components = _made()
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Lobby", "version": __version__, "description": ABOUT},
+        "servers": [{"url": public_url + BASE}],
+        "security": [{"key": []}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": components,
+    }
+
+
+@cache
+def _made() -> tuple[dict[str, Any], dict[str, Any]]:
+    types = [ErrorAnswer, *(kind for route in ROUTES for kind in _types(route))]
+    # Two types of one name are told apart by their modules; the document does not follow when those move.
+    made = msgspec.json.encode(msgspec.json.schema_components(types, ref_template=_REF))
+    schemas, components = msgspec.json.decode(made.replace(b"host.api.routes.", b"host.api."))
+    by_type = dict(zip(map(id, types), schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type)
+    return paths, {
+        "schemas": components,
+        "securitySchemes": {
+            "key": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API key of one workspace, `lobby_…`.",
+            }
+        },
+        "headers": {
+            name: {"description": text, "schema": {"type": "integer"}} for name, text in HEADERS.items()
+        },
+    }
+
+
+def _types(route: Route) -> Iterable[Any]:
+    for kind in (route.query, route.body, route.answer):
+        if kind is not None and kind is not Nothing and kind is not Binary:
+            yield kind
+
+
+def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": route.operation,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "description": route.description + _scope_line(route),
+        "parameters": parameters(route),
+        "responses": _responses(route, by_type),
+    }
+    if route.scope is None:
+        made["security"] = []
+    if route.body is not None:
+        content: dict[str, Any] = {"schema": by_type[id(route.body)]}
+        if route.examples:
+            content["examples"] = {
+                f"example{number}": {"summary": words, "value": value}
+                for number, (words, value) in enumerate(route.examples.items(), 1)
+            }
+        made["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if route.upload:
+        file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+        schema = {
+            "type": "object",
+            "properties": {"file": file},
+            "required": ["file"],
+            "additionalProperties": False,
+        }
+        made["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    return made
+
+
+def _scope_line(route: Route) -> str:
+    return "\n\nNeeds a key that may read and write." if route.scope is Scope.WRITE else ""
+
+
+def parameters(route: Route) -> list[dict[str, Any]]:
+    """Return the parameters of a route: ids in the path, the query, headers."""
+    made: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": f"The id of the {name.removesuffix('_id')}.",
+            "schema": {"type": "integer", "minimum": 0, "maximum": MAX_ID},
+        }
+        for name in route.places
+    ]
+    if route.query is not Nothing:
+        schema = msgspec.json.schema(route.query)
+        properties = next(iter(schema["$defs"].values()))["properties"]
+        for name, one in properties.items():
+            described = _present(one)
+            text = described.pop("description", "")
+            made.append({"name": name, "in": "query", "description": text, "schema": described})
+    if route.idempotent:
+        made.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "Names this request, so that repeating it does nothing twice.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            }
+        )
+    return made
+
+
+def _present(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter that is there: null stands only for one that is left out."""
+    schema = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
+    variants = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
+    if len(variants) == 1:
+        schema = {**variants[0], **schema}
+    if None in schema.get("enum", ()):
+        schema["enum"] = [one for one in schema["enum"] if one is not None]
+    return schema
+
+
+def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": "Done."}
+    if route.answer is Binary:
+        good["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    elif route.answer is not None:
+        good["content"] = {"application/json": {"schema": by_type[id(route.answer)]}}
+    status = 204 if route.answer is None else route.status
+    if route.scope is not None:
+        good["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
+    made = {str(status): good}
+    problems: dict[int, list[str]] = {}
+    for one in refusals(route):
+        problems.setdefault(one.status, []).append(f"- `{one.code}`: {one.sentence}")
+    for number, lines in problems.items():
+        made[str(number)] = {
+            "description": "\n".join(lines),
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}},
+        }
+    return made
+
+
+def _in_english(error: type[LobbyError]) -> str:
+    """Return what an error says, as the code has it: the document is the same for every reader."""
+    sentence = error.default_sentence
+    return str(getattr(sentence, "_args", (sentence,))[0])
+
+
+def refusals(route: Route) -> list[Refused]:
+    """Return everything a route may refuse with, by status and code."""
+    known: list[type[LobbyError] | Refused] = [*route.errors]
+    if route.scope is not None:
+        known += [UnauthorizedError, KeyInvalidError, KeyRevokedError, RateLimitedError, UnavailableError]
+        known.append(QueryError)
+    if route.scope is Scope.WRITE:
+        known.append(ScopeError)
+    if route.body is not None or route.upload:
+        known += [MediaTypeError, TooLargeError]
+    if route.idempotent:
+        known += [IdempotencyKeyError, IdempotencyReusedError, InFlightError]
+    if route.places:
+        known.append(NotFoundError)
+    found = {
+        (one.status, one.code): one
+        if isinstance(one, Refused)
+        else Refused(one.status, one.code, _in_english(one))
+        for one in known
+    }
+    return [found[place] for place in sorted(found)]

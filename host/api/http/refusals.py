@@ -1,0 +1,49 @@
+"""What a message or a file may be refused with besides what every route may: codes, and what they mean.
+
+The sentences people get name the limit and the number; these say what the code stands for.
+"""
+
+from __future__ import annotations
+
+from host.api.http.declare import Refused
+
+PARTS = (
+    Refused(422, "bad_content", "The message is not put together as its kind has to be."),
+    Refused(422, "card_address", "An address of a card is not a whole one."),
+    Refused(422, "card_bare", "A card has nothing but its title."),
+    Refused(422, "card_text", "A text of a card is empty or too long."),
+    Refused(422, "own_post", "That is no id and no address of a post."),
+    Refused(422, "product_id", "That is no id of a product."),
+    Refused(422, "quick_replies_need_text", "Quick replies came without a text."),
+    Refused(409, "quick_replies_not_supported", "The channel has no quick replies."),
+    Refused(422, "quick_reply_payload", "What a quick reply sends is too long."),
+    Refused(422, "quick_reply_title", "The title of a quick reply is empty or too long."),
+    Refused(409, "quote_not_supported", "The channel cannot quote a message."),
+    Refused(409, "quote_unknown", "That message cannot be quoted: it was not sent, or was taken back."),
+    Refused(422, "text_with_kind", "This kind of message has no text and no files."),
+    Refused(422, "too_many_buttons", "A card has more buttons than the channel takes."),
+    Refused(422, "too_many_cards", "There are more cards than the channel takes."),
+    Refused(422, "too_many_files", "There are more files than can be sent at once."),
+    Refused(422, "too_many_products", "There are more products than the channel takes."),
+    Refused(422, "too_many_quick_replies", "There are more quick replies than the channel takes."),
+)
+REACTIONS = (
+    Refused(422, "emoji_not_allowed", "The channel takes no such reaction."),
+    Refused(409, "reaction_unknown", "Nobody can react to that message: not sent, or taken back."),
+    Refused(409, "reactions_not_supported", "The channel has no reactions."),
+)
+FILES = (
+    Refused(422, "broken_picture", "A picture is damaged or not complete."),
+    Refused(422, "broken_sound", "A recording is damaged or not complete."),
+    Refused(400, "empty", "A file is empty."),
+    Refused(422, "file_missing", "There is no file."),
+    Refused(422, "file_twice", "A file was given twice."),
+    Refused(409, "not_reachable", "The picture of a card cannot be fetched from this desk by the provider."),
+    Refused(422, "kind_not_allowed", "The channel takes no files of this kind."),
+    Refused(422, "other_kind", "A file is of another kind than the message."),
+    Refused(422, "picture_type", "Pictures of this type may give away where they were taken."),
+    Refused(413, "too_large", "A file is larger than the channel or the desk takes."),
+    Refused(422, "too_many_pixels", "A picture has more pixels than can be looked at."),
+    Refused(422, "type_not_allowed", "The channel takes no files of this type."),
+    Refused(409, "upload_gone", "An upload is no longer there, or was sent already."),
+)

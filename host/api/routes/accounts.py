@@ -1,0 +1,108 @@
+"""The accounts of the workspace, and its people."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.capabilities import declared
+from host.api.http.call import Call
+from host.api.http.declare import route
+from host.api.keys import Scope
+from host.core import db
+from host.core.errors import NotFoundError
+from host.models.channels import ChannelAccount, ref
+from host.models.users import Membership, Role, User
+
+
+class AccountNotFoundError(NotFoundError):
+    """No such account in this workspace."""
+
+    code = "account_not_found"
+    default_sentence = _l("This account does not exist in this workspace.")
+    default_next_step = ""
+
+
+State = Literal["connected", "needs_reconnect", "disconnected"]
+
+
+def shown(call: Call, row: ChannelAccount) -> shapes.Account:
+    """Return an account as the API shows it."""
+    adapter = call.adapter(row.channel)
+    return shapes.Account(
+        id=row.id,
+        channel=row.channel,
+        channel_name=call.directory.label(row.channel),
+        external_id=row.external_id,
+        name=row.name,
+        handle=row.handle,
+        state=cast(State, row.state),
+        active=adapter is not None,
+        capabilities=None if adapter is None else declared(adapter.capabilities_of(ref(row))),
+        connected_at=row.connected_at,
+        disconnected_at=row.disconnected_at,
+        last_event_at=row.last_event_at,
+    )
+
+
+@route("GET", "/accounts", tag="Accounts", summary="List accounts", scope=Scope.READ, answer=shapes.Accounts)
+def list_accounts(call: Call) -> shapes.Accounts:
+    """Every account the workspace ever connected, disconnected ones too."""
+    query = (
+        sa.select(ChannelAccount)
+        .where(ChannelAccount.workspace_id == call.workspace_id)
+        .order_by(ChannelAccount.channel, ChannelAccount.name, ChannelAccount.id)
+    )
+    with db.read() as session:
+        return shapes.Accounts(data=[shown(call, row) for row in session.scalars(query)])
+
+
+def find_account(
+    session: Session, call: Call, account_id: int, *, field: str | None = None
+) -> ChannelAccount:
+    """Return an account of the key's workspace.
+
+    :param field: where the id stood, if not in the address.
+    :raises AccountNotFoundError: if it has no such one.
+    """
+    row = session.get(ChannelAccount, account_id)
+    if row is None or row.workspace_id != call.workspace_id:
+        raise AccountNotFoundError(field=field)
+    return row
+
+
+@route(
+    "GET",
+    "/accounts/{account_id}",
+    tag="Accounts",
+    summary="Get an account",
+    scope=Scope.READ,
+    answer=shapes.Account,
+    errors=(AccountNotFoundError,),
+)
+def get_account(call: Call, account_id: int) -> shapes.Account:
+    """With what can be sent through it, and how much."""
+    with db.read() as session:
+        return shown(call, find_account(session, call, account_id))
+
+
+@route("GET", "/members", tag="Team", summary="List people", scope=Scope.READ, answer=shapes.Members)
+def list_members(call: Call) -> shapes.Members:
+    """Everybody a conversation can be given to."""
+    query = (
+        sa.select(User.id, User.name, Membership.role)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.workspace_id == call.workspace_id, User.disabled_at.is_(None))
+        .order_by(User.name, User.id)
+    )
+    with db.read() as session:
+        return shapes.Members(
+            data=[
+                shapes.Member(id=id_, name=name, role=Role(role))
+                for id_, name, role in session.execute(query)
+            ]
+        )

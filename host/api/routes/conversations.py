@@ -1,0 +1,270 @@
+"""List, show and change conversations: their shape, filter and changes in the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, cast
+
+from flask_babel import gettext as _
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.keys import Scope
+from host.api.routes.contacts import id_name
+from host.core import db
+from host.inbox import conversation_actions, queries
+from host.inbox.conversation_actions import Changes
+from host.inbox.errors import ConversationNotFoundError, NotAMemberError
+from host.inbox.queries import Assignee, ConversationFilter, Row
+from host.inbox.reply import policy_for
+from host.models.channels import AccountState
+from host.models.inbox import ConversationStatus
+from host.sdk.channel import ReplyState
+
+LIST = "conversations"
+Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
+Status = Literal["open", "closed"]
+
+
+class ContactRef(Wire, frozen=True):
+    """Whom a conversation is with."""
+
+    id: Id
+    name: str | None
+    username: str | None
+    external_id: shapes.ExternalId
+    external_id_name: Annotated[str, Meta(description="What the channel calls that id.")]
+
+
+class Window(Wire, frozen=True):
+    """Whether the API may reply now."""
+
+    state: Annotated[
+        Literal["open", "people_only", "closed", "unavailable"],
+        Meta(
+            description="`people_only`: a person may, in the inbox; the API may not. `unavailable`: the "
+            "channel is not active, or the account is disconnected."
+        ),
+    ]
+    until: Annotated[datetime | None, Meta(description="When that ends; null: it does not.")]
+    sentence: Annotated[str, Meta(description="Why, where it is not open.")]
+
+
+class Last(Wire, frozen=True):
+    """The last message of a conversation, briefly."""
+
+    at: datetime
+    direction: str
+    kind: str
+    preview: str
+
+
+class Conversation(Wire, frozen=True):
+    """What one contact and the team say to each other on one account."""
+
+    id: Id
+    status: Status
+    channel: str
+    account_id: Id
+    contact: ContactRef
+    subject: str | None
+    assignee: shapes.Person | None
+    unread_count: Annotated[int, Meta(description="Messages nobody of the team has looked at.")]
+    failed_count: Annotated[int, Meta(description="Messages of ours that failed.")]
+    last_message: Last
+    last_inbound_at: Annotated[
+        datetime | None,
+        Meta(description="The provider's time of the last message that opens a reply window."),
+    ]
+    reply_window: Window
+    created_at: datetime
+    closed_at: datetime | None
+
+
+class Conversations(Wire, frozen=True):
+    """A page of conversations, the one with the latest message first."""
+
+    data: list[Conversation]
+    next: Annotated[shapes.Cursor | None, Meta(description="For the next page; null: there is none.")]
+
+
+class Query(Wire, frozen=True):
+    """What a list of conversations is narrowed to."""
+
+    status: Annotated[Status | None, Meta(description="Left out: both.")] = None
+    channel: Annotated[str, Meta(max_length=32, description="The key of a channel.")] | None = None
+    account: Annotated[Id | None, Meta(description="The id of an account.")] = None
+    assignee: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^([0-9]{1,18}|none)$",
+                description="The id of a person, or `none`.",
+                examples=["none"],
+            ),
+        ]
+        | None
+    ) = None
+    contact: (
+        Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")] | None
+    ) = None
+    limit: Limit = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+
+
+class ConversationChange(Wire, frozen=True):
+    """What is to become different; what is left out stays."""
+
+    assignee: Annotated[
+        Id | UnsetType | None, Meta(description="The id of a person, or null for nobody.")
+    ] = UNSET
+    status: Status | UnsetType = UNSET
+
+
+def shown(call: Call, row: Row) -> Conversation:
+    """Return a conversation as the API shows it."""
+    person = None
+    if row.assignee_id is not None:
+        person = shapes.Person(id=row.assignee_id, name=row.assignee_name or "")
+    return Conversation(
+        id=row.id,
+        status=cast(Status, str(row.status)),
+        channel=row.channel,
+        account_id=row.account.id,
+        contact=ContactRef(
+            id=row.contact_id,
+            name=row.contact_name or row.identity_name,
+            username=row.username,
+            external_id=row.identity_external_id,
+            external_id_name=id_name(call, row.channel),
+        ),
+        subject=row.subject,
+        assignee=person,
+        unread_count=row.unread,
+        failed_count=row.failed,
+        last_message=Last(
+            at=row.last_message_at, direction=row.last_direction, kind=row.last_kind, preview=row.last_preview
+        ),
+        last_inbound_at=row.last_inbound_at,
+        reply_window=window(call, row),
+        created_at=row.created_at,
+        closed_at=row.closed_at,
+    )
+
+
+def window(call: Call, row: Row) -> Window:
+    """Return whether the API may reply to a conversation now: it is no person."""
+    adapter = call.adapter(row.channel)
+    if adapter is None:
+        return Window(state="unavailable", until=None, sentence=_("The channel is not active."))
+    if row.account_state == AccountState.DISCONNECTED:
+        return Window(state="unavailable", until=None, sentence=_("The account is disconnected."))
+    policy = policy_for(adapter, row.account, row.last_inbound_at, call.now, by_person=False)
+    sentence = "" if policy.state is ReplyState.OPEN or not policy.sentence else _(policy.sentence)
+    return Window(state=policy.state.value, until=policy.until, sentence=sentence)
+
+
+@route(
+    "GET",
+    "/conversations",
+    tag="Conversations",
+    summary="List conversations",
+    scope=Scope.READ,
+    query=Query,
+    answer=Conversations,
+    errors=(QueryError, CursorError),
+)
+def list_conversations(call: Call, query: Query) -> Conversations:
+    """The one with the latest message comes first. Conditions are combined."""
+    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")
+    with db.read() as session:
+        if not queries.has_accounts(session, call.workspace_id, query.channel):
+            return Conversations(data=[], next=None)
+        page = queries.list_conversations(
+            session, call.workspace_id, None, _filter(query), before=before, limit=query.limit
+        )
+    return Conversations(
+        data=[shown(call, row) for row in page.rows],
+        next=None if page.next is None else cursors.write(LIST, page.next),
+    )
+
+
+def _filter(query: Query) -> ConversationFilter:
+    assignee: int | Assignee | None = None
+    if query.assignee is not None:
+        assignee = Assignee.NOBODY if query.assignee == "none" else int(query.assignee)
+    return ConversationFilter(
+        status=None if query.status is None else ConversationStatus(query.status),
+        channel=query.channel,
+        account_id=query.account,
+        assignee=assignee,
+        contact=query.contact,
+    )
+
+
+def get(session: Session, call: Call, conversation_id: int) -> Row:
+    """Return a conversation of the key's workspace.
+
+    :raises ConversationNotFoundError: if it has no such one.
+    """
+    row = queries.get_row(session, call.workspace_id, conversation_id)
+    if row is None:
+        raise ConversationNotFoundError(next_step="")
+    return row
+
+
+@route(
+    "GET",
+    "/conversations/{conversation_id}",
+    tag="Conversations",
+    summary="Get a conversation",
+    scope=Scope.READ,
+    answer=Conversation,
+    errors=(ConversationNotFoundError,),
+)
+def get_conversation(call: Call, conversation_id: int) -> Conversation:
+    """Whom it is with, who takes care of it, and whether a reply may be sent now."""
+    with db.read() as session:
+        return shown(call, get(session, call, conversation_id))
+
+
+@route(
+    "PATCH",
+    "/conversations/{conversation_id}",
+    tag="Conversations",
+    summary="Assign, close or reopen a conversation",
+    scope=Scope.WRITE,
+    body=ConversationChange,
+    answer=Conversation,
+    errors=(BodyError, ConversationNotFoundError, NotAMemberError),
+    examples={"Close it": {"status": "closed"}, "Give it to nobody": {"assignee": None}},
+)
+def change_conversation(call: Call, conversation_id: int, body: ConversationChange) -> bytes:
+    """Both at once or one alone; the thread gets a line for each, in the name of the key."""
+
+    def use_case(session: Session) -> Conversation:
+        changes: Changes = {}
+        if body.assignee is not UNSET:
+            changes["assignee_id"] = body.assignee
+        if body.status is not UNSET:
+            changes["status"] = ConversationStatus(body.status)
+        try:
+            conversation_actions.set_fields(
+                session,
+                changes,
+                workspace_id=call.workspace_id,
+                conversation_id=conversation_id,
+                author_id=None,
+                by=call.caller.name,
+                now=call.now,
+            )
+        except ConversationNotFoundError:
+            raise ConversationNotFoundError(next_step="") from None
+        return shown(call, get(session, call, conversation_id))
+
+    return call.commit(use_case)

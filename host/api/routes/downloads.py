@@ -1,0 +1,49 @@
+"""Files of messages, for a program with a key."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_babel import lazy_gettext as _l
+
+from host.api.http.call import Call
+from host.api.http.declare import Binary, Refused, route
+from host.api.keys import Scope
+from host.core.errors import NotFoundError, UnavailableError
+from host.media.pages.viewing import view
+from host.media.passthrough import FileGoneError
+
+
+class AttachmentNotFoundError(NotFoundError):
+    """No such file in this workspace, or nobody to ask for it."""
+
+    code = "attachment_not_found"
+    default_sentence = _l("This file does not exist in this workspace, or its channel is not active.")
+    default_next_step = ""
+
+
+@route(
+    "GET",
+    "/attachments/{attachment_id}",
+    tag="Files",
+    summary="Get a file of a message",
+    scope=Scope.READ,
+    answer=Binary,
+    errors=(
+        AttachmentNotFoundError,
+        FileGoneError,
+        UnavailableError,
+        Refused(416, "invalid", "The part the header Range asks for is not there."),
+        Refused(502, "provider_silent", "The file lies at the provider, and did not come just now."),
+    ),
+)
+def get_attachment(call: Call, attachment_id: int) -> Response:
+    """The bytes themselves, or with the header `Range` a part of them.
+
+    A file the provider keeps is passed through. One it no longer shows is answered with 410.
+    """
+    try:
+        return view(call.workspace_id, attachment_id, directory=call.directory, download=True)
+    except FileGoneError:
+        raise
+    except NotFoundError:
+        raise AttachmentNotFoundError() from None

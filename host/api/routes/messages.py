@@ -1,0 +1,138 @@
+"""List and show messages, and add notes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call, new_reply_key
+from host.api.http.declare import Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.keys import Scope
+from host.api.routes import conversations
+from host.api.routes.conversations import Limit
+from host.api.serialise import shown, some_messages
+from host.core import db
+from host.inbox import notes
+from host.inbox.errors import ConversationNotFoundError, EmptyTextError, MessageNotFoundError, TooLongError
+from host.inbox.messages import load_thread
+
+LIST = "messages"
+
+
+class Query(Wire, frozen=True):
+    """Which part of a conversation. With neither `before` nor `after`: its end."""
+
+    limit: Limit = 50
+    before: Annotated[str | None, Meta(description="A cursor of an answer: what comes before it.")] = None
+    after: Annotated[str | None, Meta(description="A cursor of an answer: what comes after it.")] = None
+
+
+class NewNote(Wire, frozen=True):
+    """A note to be added."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=notes.MAX_LENGTH)]
+
+
+@route(
+    "GET",
+    "/conversations/{conversation_id}/messages",
+    tag="Messages",
+    summary="List the messages of a conversation",
+    scope=Scope.READ,
+    query=Query,
+    answer=shapes.Messages,
+    errors=(QueryError, CursorError, ConversationNotFoundError),
+)
+def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Messages:
+    """Oldest first, notes of the team and lines that say what was done among them.
+
+    Without a cursor the newest are answered. A message that arrives late stands where its time puts it.
+    """
+    if query.before is not None and query.after is not None:
+        raise QueryError(_l("Send before or after, not both."), field="after")
+    before = None if query.before is None else cursors.read(LIST, query.before, "before")
+    after = None if query.after is None else cursors.read(LIST, query.after, "after")
+    with db.read() as session:
+        conversations.get(session, call, conversation_id)
+        thread = load_thread(
+            session,
+            call.workspace_id,
+            conversation_id,
+            before=before,
+            after=after,
+            limit=query.limit,
+            parts=False,
+        )
+    # An empty page lies where it was asked for.
+    first, last = thread.first or after or before, thread.last or after or before
+    return shapes.Messages(
+        data=[shown(entry) for entry in thread.entries],
+        before=None if first is None else cursors.write(LIST, first),
+        after=None if last is None else cursors.write(LIST, last),
+        has_before=thread.has_earlier,
+        has_after=thread.has_later,
+    )
+
+
+def get(session: Session, call: Call, message_id: int) -> shapes.Message:
+    """Return a message of the key's workspace.
+
+    :raises MessageNotFoundError: if it has no such one.
+    """
+    found = some_messages(session, call.workspace_id, [message_id])
+    if not found:
+        raise MessageNotFoundError(_l("This message does not exist in this workspace."), next_step="")
+    return found[0]
+
+
+@route(
+    "GET",
+    "/messages/{message_id}",
+    tag="Messages",
+    summary="Get a message",
+    scope=Scope.READ,
+    answer=shapes.Message,
+    errors=(MessageNotFoundError,),
+)
+def get_message(call: Call, message_id: int) -> shapes.Message:
+    """With where it stands: queued, sent, read, failed and why."""
+    with db.read() as session:
+        return get(session, call, message_id)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/notes",
+    tag="Messages",
+    summary="Add a note",
+    scope=Scope.WRITE,
+    body=NewNote,
+    answer=shapes.Message,
+    status=201,
+    errors=(BodyError, ConversationNotFoundError, EmptyTextError, TooLongError),
+    idempotent=True,
+    examples={"A note": {"text": "Paid by card, order 1042."}},
+)
+def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
+    """Only the team sees it."""
+
+    def use_case(session: Session) -> shapes.Message:
+        note = notes.add_note(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            author_id=None,
+            by=call.caller.name,
+            text=body.text,
+            reply_key=new_reply_key(),
+            now=call.now,
+        )
+        return get(session, call, note.id)
+
+    return call.commit(use_case)

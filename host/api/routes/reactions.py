@@ -1,0 +1,92 @@
+"""Reactions of the team on messages, by a program."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http.call import Call
+from host.api.http.declare import Wire, route
+from host.api.http.errors import BodyError
+from host.api.http.refusals import REACTIONS
+from host.api.keys import Scope
+from host.api.routes.messages import get
+from host.inbox.errors import (
+    AccountDisconnectedError,
+    ContactUnreachableError,
+    EmptyTextError,
+    MessageNotFoundError,
+    UnknownChannelError,
+    WindowClosedError,
+)
+from host.inbox.reacting import MAX_LENGTH, react
+
+COMMON = (
+    AccountDisconnectedError,
+    ContactUnreachableError,
+    MessageNotFoundError,
+    UnknownChannelError,
+    WindowClosedError,
+    *REACTIONS,
+)
+
+
+class NewReaction(Wire, frozen=True):
+    """What the team's reaction becomes."""
+
+    emoji: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH, description="One emoji.")]
+
+
+@route(
+    "POST",
+    "/messages/{message_id}/reactions",
+    tag="Messages",
+    summary="React to a message",
+    scope=Scope.WRITE,
+    body=NewReaction,
+    answer=shapes.Message,
+    errors=(BodyError, EmptyTextError, *COMMON),
+    examples={"A heart": {"emoji": "\u2764\ufe0f"}},
+)
+def react_to_message(call: Call, message_id: int, body: NewReaction) -> bytes:
+    """The team has one reaction on a message: another replaces it, the same again changes nothing.
+
+    Which emoji a channel takes is in its account. Answered is the message; its reaction waits to be sent.
+    """
+    if not body.emoji.strip():
+        raise EmptyTextError(_l("There is no emoji."), next_step="", field="emoji")
+    return call.commit(lambda session: _set(session, call, message_id, body.emoji))
+
+
+@route(
+    "DELETE",
+    "/messages/{message_id}/reactions",
+    tag="Messages",
+    summary="Take the reaction on a message away",
+    scope=Scope.WRITE,
+    errors=COMMON,
+)
+def remove_reaction(call: Call, message_id: int) -> None:
+    """The team's; the customer's stays. Where there is none, nothing happens."""
+    call.commit(lambda session: _set(session, call, message_id, ""))
+
+
+def _set(session: Session, call: Call, message_id: int, emoji: str) -> shapes.Message:
+    try:
+        react(
+            session,
+            workspace_id=call.workspace_id,
+            message_id=message_id,
+            emoji=emoji,
+            author_id=None,
+            directory=call.directory,
+            now=call.now,
+        )
+    except MessageNotFoundError:
+        get(session, call, message_id)  # says so in the API's words where there is no message at all
+        raise
+    return get(session, call, message_id)

@@ -1,0 +1,237 @@
+"""Sending: every kind of message a channel takes, to a conversation or to a contact of an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.fetching import FetchFailedError, fetch
+from host.api.http.bodies import (
+    EXAMPLES,
+    Card,
+    FileRef,
+    Send,
+    Sendable,
+    SendAudio,
+    SendFile,
+    SendImage,
+    SendProduct,
+    SendSticker,
+    SendTemplate,
+    SendText,
+    SendVideo,
+)
+from host.api.http.call import Call, new_reply_key
+from host.api.http.declare import Refused, route
+from host.api.http.errors import BodyError
+from host.api.http.refusals import FILES, PARTS
+from host.api.keys import Scope
+from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.api.serialise import some_messages
+from host.core import db
+from host.core.errors import LobbyError
+from host.inbox.drafts import Draft
+from host.inbox.errors import (
+    AccountDisconnectedError,
+    ContactUnreachableError,
+    ConversationNotFoundError,
+    EmptyTextError,
+    KindNotSupportedError,
+    MessageNotFoundError,
+    PeopleOnlyError,
+    TooLongError,
+    UnknownChannelError,
+    WindowClosedError,
+)
+from host.inbox.reply import check_may_send, queue_parts
+from host.models.inbox import ContactIdentity, Conversation, Origin
+from host.sdk.channel import ChannelAdapter
+from host.sdk.messages import MessageKind
+
+
+class NotWrittenFirstError(LobbyError):
+    """Nobody with that id has written to the account."""
+
+    code = "not_written_first"
+    status = 422
+    default_sentence = _l("This person has not written to the account yet, so nothing can be sent to them.")
+    default_next_step = _l("Wait until they write. On this channel nobody can be written to first.")
+
+
+REFUSALS: tuple[Refused | type[LobbyError], ...] = (
+    BodyError,
+    AccountDisconnectedError,
+    AccountNotFoundError,
+    ContactUnreachableError,
+    ConversationNotFoundError,
+    EmptyTextError,
+    FetchFailedError,
+    KindNotSupportedError,
+    MessageNotFoundError,
+    NotWrittenFirstError,
+    PeopleOnlyError,
+    TooLongError,
+    UnknownChannelError,
+    WindowClosedError,
+    *PARTS,
+    *FILES,
+)
+
+
+FIELDS = {"quick_replies": "quickReplies", "template": "elements", "own_post": "post", "uploads": "files"}
+"""What the inbox calls a part of a message, by what the body calls it."""
+
+
+@route(
+    "POST",
+    "/messages",
+    tag="Messages",
+    summary="Send a message",
+    scope=Scope.WRITE,
+    body=Sendable,
+    answer=shapes.Sent,
+    status=201,
+    errors=REFUSALS,
+    idempotent=True,
+    examples=EXAMPLES,
+)
+def send_message(call: Call, body: Any) -> bytes:
+    """Each kind is another form of body, told by `kind`. What a channel can send is in its account.
+
+    What is answered waits to be sent; `GET /messages/{message_id}` tells what became of it. A long text or
+    several files may become several messages: all of them are written, or none. On channels with a reply
+    window the API may write as long as it is open for everybody; later only a person may, in the inbox.
+    """
+    with db.read() as session:
+        conversation, adapter = _target(session, call, body)
+        conversation_id = conversation.id
+        check_may_send(session, conversation, adapter, call.now, by_person=False)
+    draft = _draft(call, body, adapter)
+
+    def use_case(session: Session) -> shapes.Sent:
+        messages = queue_parts(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            author_id=None,
+            drafts=[draft],
+            reply_key=new_reply_key(),
+            overflow=body.overflow if isinstance(body, SendText) else "split",
+            adapter=adapter,
+            now=call.now,
+            by_person=False,
+        )
+        for message in messages:
+            message.origin = Origin.API
+        session.flush()
+        return shapes.Sent(
+            data=some_messages(session, call.workspace_id, [message.id for message in messages])
+        )
+
+    try:
+        return call.commit(use_case)
+    except LobbyError as error:
+        error.field = FIELDS.get(error.field or "", error.field)
+        raise
+
+
+def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, ChannelAdapter]:
+    """Return the conversation a body names, and who translates its channel."""
+    conversation: Conversation | None
+    if body.conversation_id is not None:
+        if body.account_id is not None or body.to is not None:
+            raise BodyError(
+                _l("Name a conversation, or an account and a contact, not both."), field="conversationId"
+            )
+        conversation = session.get(Conversation, body.conversation_id)
+        if conversation is None or conversation.workspace_id != call.workspace_id:
+            raise ConversationNotFoundError(next_step="", field="conversationId")
+    elif body.account_id is None or body.to is None:
+        missing = "conversationId" if body.account_id is None and body.to is None else "to"
+        missing = "accountId" if body.account_id is None and body.to is not None else missing
+        raise BodyError(_l("Name a conversation, or an account and a contact."), field=missing)
+    else:
+        conversation = _latest(session, call, body.account_id, body.to)
+    adapter = call.adapter(conversation.channel)
+    if adapter is None:
+        raise UnknownChannelError()
+    return conversation, adapter
+
+
+def _latest(session: Session, call: Call, account_id: int, to: str) -> Conversation:
+    """Return the latest conversation with the contact *to* of an account."""
+    find_account(session, call, account_id, field="accountId")
+    query = (
+        sa.select(Conversation)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .where(ContactIdentity.account_id == account_id, ContactIdentity.external_id == to)
+        .order_by(Conversation.id.desc())
+        .limit(1)
+    )
+    conversation = session.scalars(query).one_or_none()
+    if conversation is None:
+        raise NotWrittenFirstError(field="to")
+    return conversation
+
+
+def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
+    """Return what a body asks to send. Fetches what it names by address, so not inside a transaction."""
+    quoted = body.reply_to
+    if isinstance(body, SendText):
+        offered = [{"title": one.title, "payload": one.payload} for one in body.quick_replies]
+        content = {"quick_replies": offered} if offered else {}
+        return Draft(text=body.text, content=content, reply_to=quoted)
+    if isinstance(body, SendImage | SendVideo | SendAudio | SendFile):
+        kind = MessageKind(str(body.__struct_config__.tag))
+        ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
+        return Draft(kind, uploads=tuple(ids), reply_to=quoted)
+    if isinstance(body, SendSticker):
+        return Draft(MessageKind.STICKER, content={"sticker": body.sticker}, reply_to=quoted)
+    if isinstance(body, SendTemplate):
+        cards = [_card(call, one, adapter, f"elements[{at}]") for at, one in enumerate(body.elements)]
+        return Draft(MessageKind.TEMPLATE, content={"template": {"elements": cards}}, reply_to=quoted)
+    if isinstance(body, SendProduct):
+        return Draft(MessageKind.TEMPLATE, content={"products": body.products}, reply_to=quoted)
+    return Draft(MessageKind.SHARE, content={"own_post": body.post}, reply_to=quoted)
+
+
+def _card(call: Call, card: Card, adapter: ChannelAdapter, field: str) -> dict[str, Any]:
+    """Return a card as :mod:`host.inbox.sendable` reads it. The provider fetches its picture by itself."""
+    made: dict[str, Any] = {"title": card.title}
+    if card.subtitle is not None:
+        made["subtitle"] = card.subtitle
+    if card.url is not None:
+        made["url"] = card.url
+    if card.image is not None:
+        _check_ref(card.image, f"{field}.image")
+        made |= {"image_url": card.image.url} if card.image.url else {"upload": card.image.upload}
+    if card.buttons:
+        made["buttons"] = [
+            {
+                name: value
+                for name, value in (("title", one.title), ("url", one.url), ("payload", one.payload))
+                if value
+            }
+            for one in card.buttons
+        ]
+    return made
+
+
+def _file(call: Call, ref: FileRef, adapter: ChannelAdapter, field: str) -> str:
+    """Return the id of the upload a body names, or of what its address leads to."""
+    _check_ref(ref, field)
+    if ref.upload is not None:
+        return ref.upload
+    assert ref.url is not None
+    return fetch(
+        ref.url, workspace_id=call.workspace_id, media=adapter.capabilities.media, field=f"{field}.url"
+    )
+
+
+def _check_ref(ref: FileRef, field: str) -> None:
+    if (ref.url is None) == (ref.upload is None):
+        raise BodyError(_l("A file has an address or is an upload: give one of both."), field=field)

@@ -1,0 +1,102 @@
+"""Files a program uploads, to name them in a message within a day."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import sqlalchemy as sa
+from flask import request
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+
+from host.api.http.call import Call
+from host.api.http.declare import Wire, route
+from host.api.http.errors import BodyError, MediaTypeError
+from host.api.http.refusals import FILES
+from host.api.keys import Scope
+from host.core import clock, db, storage
+from host.core.errors import TooManyError
+from host.media import uploads
+from host.media.limits import MAX_BYTES
+from host.models.media import Upload as UploadRow
+from host.sdk.messages import MessageKind
+
+MULTIPART = 64 * 1024
+"""What a form adds around the file it carries."""
+MOST_WAITING = 500
+"""Files of the programs of one workspace that may wait at a time."""
+
+
+class TooManyUploadsError(TooManyError):
+    """Too many files wait to be sent."""
+
+    code = "too_many_uploads"
+    default_sentence = _l("Too many files that programs uploaded wait to be sent already.")
+    default_next_step = _l("Send some of them, or wait until they are a day old.")
+
+
+class Upload(Wire, frozen=True):
+    """A file that waits to be sent. It is removed after a day."""
+
+    id: Annotated[str, Meta(description="To be named in a message, once.")]
+    kind: Annotated[MessageKind, Meta(description="The kind of message it can be sent as.")]
+    name: str
+    content_type: Annotated[str, Meta(description="As found in its bytes.")]
+    size: Annotated[int, Meta(description="In bytes; a picture has lost what the camera wrote into it.")]
+    width: int | None
+    height: int | None
+
+
+def take_upload(
+    stream: storage.Readable, name: str, *, workspace_id: int, media: uploads.Allowed | None = None
+) -> uploads.Upload:
+    """Take a file of a program; see :func:`host.media.uploads.keep_upload`.
+
+    :raises TooManyUploadsError: if too many of the workspace wait.
+    """
+    waiting = sa.select(sa.func.count()).where(
+        UploadRow.workspace_id == workspace_id,
+        UploadRow.user_id.is_(None),
+        UploadRow.attached_at.is_(None),
+        UploadRow.created_at > clock.now() - uploads.KEPT,
+    )
+    with db.read() as session:
+        if (session.scalar(waiting) or 0) >= MOST_WAITING:
+            raise TooManyUploadsError(limit=MOST_WAITING, retry_after=3600)
+    return uploads.keep_upload(stream, name, workspace_id=workspace_id, user_id=None, media=media)
+
+
+@route(
+    "POST",
+    "/uploads",
+    tag="Files",
+    summary="Upload a file",
+    scope=Scope.WRITE,
+    upload=True,
+    answer=Upload,
+    status=201,
+    errors=(BodyError, TooManyUploadsError, *FILES),
+    body_limit=MAX_BYTES + MULTIPART,
+)
+def create_upload(call: Call) -> Upload:
+    """As multipart/form-data with one field, `file`; 25 MB at most.
+
+    What it is shows in its bytes, not in its name. A picture is looked at once, to see that it is whole.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise MediaTypeError(
+            _l("The body has to be multipart/form-data with a field named file."), next_step=""
+        )
+    given = request.files.getlist("file")
+    if len(given) != 1 or len(request.files) != 1 or request.form:
+        raise BodyError(_l("The form has to hold one field named file, and nothing else."), field="file")
+    taken = take_upload(given[0].stream, given[0].filename or "", workspace_id=call.workspace_id)
+    return Upload(
+        id=taken.id,
+        kind=taken.kind,
+        name=taken.name,
+        content_type=taken.content_type,
+        size=taken.size,
+        width=taken.width,
+        height=taken.height,
+    )

@@ -1,0 +1,42 @@
+"""Find the list of an account that a tapped button came from, by its payload: the provider tells no more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host.models.channels import ChannelAccount
+
+SETTING = "taps"
+
+
+def remember_payloads(session: Session, account_id: int, name: str, payloads: Iterable[str]) -> None:
+    """Note the payloads an account's list has at the provider; *name*: ``ice_breakers`` or ``menu``.
+
+    Only their digests are kept, in the account's settings, which every page of the inbox reads anyway.
+    """
+    row = session.get(ChannelAccount, account_id, with_for_update=True)
+    if row is None:
+        return
+    kept = row.settings.get(SETTING)
+    known = dict(kept) if isinstance(kept, Mapping) else {}
+    known[name] = sorted({digest(payload) for payload in payloads if payload})
+    row.settings = {**row.settings, SETTING: known}
+    session.flush()
+
+
+def digest(payload: str) -> str:
+    """Return what is kept of a payload."""
+    return hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def list_of(payload: str, settings: Mapping[str, Any]) -> str:
+    """Return the name of the list *payload* is of, by an account's *settings*; empty if of none."""
+    known = settings.get(SETTING)
+    if not payload or not isinstance(known, Mapping):
+        return ""
+    wanted = digest(payload)
+    return next((str(name) for name, kept in known.items() if isinstance(kept, list) and wanted in kept), "")

@@ -1,0 +1,130 @@
+"""Accounts that are connected in another workspace: refuse to connect them twice, or move them here.
+
+An account belongs to one workspace. Only a person who owns both may move it, and has to agree to it. Its
+conversations stay where they are, readable; what customers write from then on comes to the new workspace.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.channels.accounts import disconnect_account, owner_of
+from host.core import db
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.sdk.cards import SettingsCard
+from host.sdk.channel import AccountRef
+from host.web.request_helpers import Role, audit, current_user
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """An account that is live in another workspace of the same owner."""
+
+    account: AccountRef
+    workspace_name: str
+
+    @property
+    def sentence(self) -> str:
+        """What moving it means."""
+        return str(
+            _(
+                "It is connected in your workspace “%(name)s”. Moving it ends that: its conversations stay "
+                "there, readable, and what customers write from now on comes here.",
+                name=self.workspace_name,
+            )
+        )
+
+
+def movable_accounts(session: Session, workspace_id: int, channel: str) -> Sequence[Elsewhere]:
+    """Return the live accounts of *channel* in the other workspaces the signed-in person owns, by name."""
+    owned = {
+        one.workspace_id: one.workspace_name
+        for one in current_user().memberships
+        if one.role is Role.OWNER and one.workspace_id != workspace_id
+    }
+    query = (
+        sa.select(ChannelAccount)
+        .where(
+            ChannelAccount.channel == channel,
+            ChannelAccount.workspace_id.in_(owned),
+            ChannelAccount.state != AccountState.DISCONNECTED,
+        )
+        .order_by(ChannelAccount.name, ChannelAccount.id)
+    )
+    return [Elsewhere(ref(row), owned[row.workspace_id]) for row in session.scalars(query)]
+
+
+def disconnect_moved(session: Session, moved: Elsewhere, to_workspace_id: int) -> None:
+    """Switch the account off where it was, in the write that connects it anew; both journals say so.
+
+    :raises AccountGoneError: if it was disconnected meanwhile.
+    """
+    disconnect_account(session, moved.account.id)
+    for workspace_id, action in (
+        (moved.account.workspace_id, "account.moved_away"),
+        (to_workspace_id, "account.moved_here"),
+    ):
+        audit(
+            session,
+            action,
+            moved.account.handle,
+            workspace_id=workspace_id,
+            details={"channel": moved.account.channel},
+        )
+
+
+def clean_up_moved(card: SettingsCard, moved: Elsewhere) -> None:
+    """Let the addon drop what it kept for the account where it was. The account is live elsewhere by now."""
+    try:
+        card.disconnect(moved.account)
+    except Exception:
+        log.exception("the addon of channel %s failed after a move", card.channel)
+
+
+def taken_sentence(workspace_id: int, channel: str, external_id: str) -> str | None:
+    """Return why an account cannot be connected here, or None. This workspace may always connect it again."""
+    try:
+        with db.read() as session:
+            owner = owner_of(session, channel, external_id)
+    except ValueError as error:
+        return str(error)
+    if owner is None or owner[1] == workspace_id:
+        return None
+    return elsewhere_sentence(channel, external_id)
+
+
+def elsewhere_sentence(channel: str, external_id: str) -> str:
+    """Say where an account is connected; its workspace is named only to its members."""
+    with db.read() as session:
+        owner = owner_of(session, channel, external_id)
+    membership = None if owner is None else current_user().membership(owner[1])
+    if membership is not None and membership.role is Role.OWNER:
+        return str(
+            _(
+                "This account is already connected in your workspace “%(name)s”. "
+                "An account can belong to one workspace: disconnect it there first, or move it here.",
+                name=membership.workspace_name,
+            )
+        )
+    if membership is not None:
+        return str(
+            _(
+                "This account is already connected in the workspace “%(name)s”. "
+                "An account can belong to one workspace: disconnect it there first.",
+                name=membership.workspace_name,
+            )
+        )
+    return str(
+        _(
+            "This account is already connected in another workspace. "
+            "An account can belong to one workspace: disconnect it there first."
+        )
+    )

@@ -1,0 +1,173 @@
+"""The contents of Settings -> Channels: a section per channel, a card per account."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.channels.pages.messaging import Choices
+from host.core import clock
+from host.models.channels import AccountState, AccountWarning, ChannelAccount, ref
+from host.sdk.cards import CardStatus, SettingsCard, SignIn
+
+log = logging.getLogger(__name__)
+
+TONES = {"good", "warn", "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCard:
+    """One account as its card shows it.
+
+    :param state: ``connected``, ``receiving``, ``needs_reconnect`` or ``disconnected``.
+    :param messages: whether there is something to set about its messages.
+    :param history: whether its provider can be asked for what was said before.
+    :param catching_up: whether it is being asked now.
+    """
+
+    id: int
+    name: str
+    handle: str
+    way: str
+    state: str
+    reason: str
+    last_event_at: datetime | None
+    disconnected_at: datetime | None
+    blocked_until: datetime | None
+    blocked_reason: str
+    status: CardStatus
+    messages: bool = False
+    warnings: Sequence[AccountWarning] = ()
+    history: bool = False
+    catching_up: bool = False
+
+
+@dataclass(slots=True)
+class Section:
+    """A channel and its accounts in this workspace.
+
+    :ivar card: None while no active addon brings the channel.
+    :ivar sign_ins: the card's ways to sign in that are offered now.
+    """
+
+    key: str
+    label: str
+    card: SettingsCard | None
+    sign_ins: list[SignIn] = field(default_factory=list)
+    live: list[AccountCard] = field(default_factory=list)
+    gone: list[AccountCard] = field(default_factory=list)
+
+
+def accounts_of(session: Session, workspace_id: int) -> list[ChannelAccount]:
+    """Return every account of the workspace, those disconnected too, by name."""
+    query = (
+        sa.select(ChannelAccount)
+        .where(ChannelAccount.workspace_id == workspace_id)
+        .order_by(ChannelAccount.name, ChannelAccount.id)
+    )
+    return list(session.scalars(query))
+
+
+def sections(
+    directory: Directory,
+    workspace_id: int,
+    rows: Sequence[ChannelAccount],
+    warnings: Mapping[int, Sequence[AccountWarning]] = MappingProxyType({}),
+    catching_up: Collection[int] = (),
+) -> list[Section]:
+    """Return the page's sections: channels that can be connected first, then those without their addon.
+
+    Asks each addon how its accounts are doing; one that raises costs a sentence on the card.
+
+    :param catching_up: ids of accounts whose history is being read.
+    """
+    found: dict[str, Section] = {}
+    for adapter in directory.adapters:
+        card = directory.card(adapter.key)
+        if card is not None or any(row.channel == adapter.key for row in rows):
+            found[adapter.key] = Section(adapter.key, adapter.label, card, _offered(card, workspace_id))
+    for row in rows:
+        section = found.setdefault(row.channel, Section(row.channel, directory.label(row.channel), None))
+        if row.state != AccountState.DISCONNECTED:
+            brought = directory.adapter(row.channel)
+            choices = None if brought is None else Choices.of(brought)
+            shown = _account_card(row, status_of(section.card, row), choices, warnings.get(row.id, ()))
+            section.live.append(replace(shown, catching_up=row.id in catching_up))
+        elif section.card is not None:
+            section.gone.append(_account_card(row, CardStatus()))
+    return [section for section in found.values() if section.card or section.live]
+
+
+def _offered(card: SettingsCard | None, workspace_id: int) -> list[SignIn]:
+    """Return the ways to sign in that work here; one that raises is not offered."""
+    offered = []
+    for one in card.sign_ins if card is not None else ():
+        try:
+            if one.available(workspace_id) is None:
+                offered.append(one)
+        except Exception:
+            log.exception("the sign-in %s cannot tell whether it is available", one.name)
+    return offered
+
+
+def _account_card(
+    row: ChannelAccount,
+    status: CardStatus,
+    choices: Choices | None = None,
+    warnings: Sequence[AccountWarning] = (),
+) -> AccountCard:
+    blocked = row.blocked_until is not None and row.blocked_until > clock.now()
+    return AccountCard(
+        id=row.id,
+        name=row.name,
+        handle=row.handle,
+        way=row.way,
+        state=state_of(row),
+        reason=row.state_reason or "",
+        last_event_at=row.last_event_at,
+        disconnected_at=row.disconnected_at,
+        blocked_until=row.blocked_until if blocked else None,
+        blocked_reason=row.blocked_reason or "",
+        status=status,
+        messages=choices is not None and choices.any,
+        warnings=warnings,
+        history=choices is not None and choices.history,
+    )
+
+
+def card_for(card: SettingsCard, row: ChannelAccount) -> SettingsCard:
+    """Return the card as it is for one account: one that was connected by signing in has nothing to paste."""
+    if all(one.name != row.way for one in card.sign_ins):
+        return card
+    return replace(card, fields=tuple(one for one in card.fields if not one.pasted))
+
+
+def state_of(row: ChannelAccount) -> str:
+    """Return the account's state as people know it: connected turns to receiving with the first event."""
+    if row.state != AccountState.CONNECTED:
+        return row.state
+    received = row.last_event_at is not None and row.last_event_at >= row.connected_at
+    return "receiving" if received else "connected"
+
+
+def status_of(card: SettingsCard | None, row: ChannelAccount) -> CardStatus:
+    """Return what the addon says about the account of *row*; a raise becomes a notice."""
+    if card is None:
+        return CardStatus()
+    try:
+        status = card.status(ref(row))
+        if not isinstance(status, CardStatus):
+            raise TypeError(f"status() returned {type(status).__name__}")
+    except Exception:
+        log.exception("the card of channel %s could not tell how account %s is doing", row.channel, row.id)
+        sentence = _("The addon of this channel failed while looking. Messages are not affected.")
+        return CardStatus(notices=[("warn", _("State unknown."), sentence)])
+    return status

@@ -1,0 +1,208 @@
+"""Forms of the ice breakers and the menu of an account: lines per locale, checked before they are sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flask_babel import gettext as _
+
+from host.sdk.channel import IceBreakerLimits, IceBreakers, Menu, MenuLimits
+from host.sdk.messages import IceBreaker, MenuItem
+
+DEFAULT = "default"
+MOST_LOCALES = 30
+MOST_LINES = 40
+_LOCALE = re.compile(r"[a-z]{2,3}_[A-Z]{2}")
+_ADDRESS = re.compile(r"https://[^\s/]+\S*")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(slots=True)
+class Line:
+    """One question or menu item as it was typed.
+
+    :ivar does: of a menu item: ``payload`` or ``url``.
+    :ivar errors: sentences by field: ``text``, ``value``.
+    """
+
+    text: str = ""
+    value: str = ""
+    does: str = "payload"
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def blank(self) -> bool:
+        return not self.text and not self.value
+
+
+@dataclass(slots=True)
+class Block:
+    """The lines of one locale."""
+
+    locale: str
+    lines: list[Line]
+    error: str = ""
+
+    @property
+    def used(self) -> list[Line]:
+        return [line for line in self.lines if not line.blank]
+
+
+@dataclass(slots=True)
+class Sheet:
+    """The whole form."""
+
+    blocks: list[Block]
+    error: str = ""
+
+    @property
+    def wrong(self) -> int:
+        """Return how many fields need another look."""
+        return sum(bool(block.error) + sum(len(line.errors) for line in block.lines) for block in self.blocks)
+
+    @property
+    def fine(self) -> bool:
+        return not self.error and not self.wrong
+
+    def add_locale(self, most: int) -> None:
+        """Add an empty locale at the end."""
+        if len(self.blocks) < MOST_LOCALES:
+            self.blocks.append(Block("", [Line() for _number in range(most)]))
+
+    def remove_locale(self, number: int) -> None:
+        """Take a locale out; the default one stays."""
+        if 0 < number < len(self.blocks):
+            del self.blocks[number]
+
+
+def read_sheet(form: Mapping[str, str], most: int) -> Sheet:
+    """Return what was typed, with as many lines per locale as there may be, or more if more were sent."""
+    blocks = []
+    for number in range(MOST_LOCALES):
+        if number and f"locale-{number}" not in form:
+            continue
+        lines = [_line(form, f"{number}-{index}") for index in range(MOST_LINES)]
+        while len(lines) > most and lines[-1].blank:
+            lines.pop()
+        locale = form.get(f"locale-{number}", "").strip() if number else DEFAULT
+        blocks.append(Block(locale, lines))
+    return Sheet(blocks)
+
+
+def _line(form: Mapping[str, str], place: str) -> Line:
+    return Line(
+        text=form.get(f"text-{place}", "").strip(),
+        value=form.get(f"value-{place}", "").strip(),
+        does="url" if form.get(f"does-{place}") == "url" else "payload",
+    )
+
+
+def from_ice_breakers(found: IceBreakers, most: int) -> Sheet:
+    """Return the form of what the provider has."""
+    return _sheet(
+        {
+            locale: [
+                Line(one.question, "" if one.payload == one.question else one.payload) for one in questions
+            ]
+            for locale, questions in found.items()
+        },
+        most,
+    )
+
+
+def from_menu(found: Menu, most: int) -> Sheet:
+    """Return the form of what the provider has."""
+    return _sheet(
+        {
+            locale: [
+                Line(one.title, one.url, "url")
+                if one.url
+                else Line(one.title, "" if one.payload == one.title else one.payload)
+                for one in items
+            ]
+            for locale, items in found.items()
+        },
+        most,
+    )
+
+
+def _sheet(found: Mapping[str, Sequence[Line]], most: int) -> Sheet:
+    locales = [DEFAULT, *sorted(set(found) - {DEFAULT})]
+    blocks = []
+    for locale in locales:
+        lines = list(found.get(locale, ()))
+        lines += [Line() for _number in range(most - len(lines))]
+        blocks.append(Block(locale, lines))
+    return Sheet(blocks)
+
+
+def to_ice_breakers(sheet: Sheet, limits: IceBreakerLimits) -> IceBreakers:
+    """Check a form and return what it asks for; what is wrong is noted in *sheet*."""
+    _check_locales(sheet, limits.most)
+    for line in (line for block in sheet.blocks for line in block.used):
+        _check_text(line, limits.question_length, _("Write the question, or clear this line."))
+        _check_payload(line, limits.payload_length)
+    return {
+        block.locale: tuple(IceBreaker(line.text, line.value or line.text) for line in block.used)
+        for block in sheet.blocks
+        if block.used
+    }
+
+
+def to_menu(sheet: Sheet, limits: MenuLimits) -> Menu:
+    """Check a form and return what it asks for; what is wrong is noted in *sheet*."""
+    _check_locales(sheet, limits.most)
+    for line in (line for block in sheet.blocks for line in block.used):
+        _check_text(line, limits.title_length, _("Write the label, or clear this line."))
+        if line.does == "payload":
+            _check_payload(line, limits.payload_length)
+        elif not _ADDRESS.fullmatch(line.value) or len(line.value) > limits.payload_length:
+            line.errors["value"] = str(_("Enter the address of the page; it starts with https://."))
+    return {
+        block.locale: tuple(
+            MenuItem(line.text, url=line.value)
+            if line.does == "url"
+            else MenuItem(line.text, payload=line.value or line.text)
+            for line in block.used
+        )
+        for block in sheet.blocks
+        if block.used
+    }
+
+
+def _check_locales(sheet: Sheet, most: int) -> None:
+    seen: set[str] = set()
+    for block in sheet.blocks:
+        if block.locale != DEFAULT and not _LOCALE.fullmatch(block.locale):
+            block.error = str(_("A language is written like de_DE: language and country."))
+        elif block.locale in seen:
+            block.error = str(_("This language is there already."))
+        elif len(block.used) > most:
+            block.error = str(_("At most %(most)s are taken.", most=most))
+        seen.add(block.locale)
+    if not sheet.blocks[0].used and any(block.used for block in sheet.blocks[1:]):
+        sheet.error = str(
+            _("Fill in the first list too: it is shown wherever a language has none of its own.")
+        )
+
+
+def _check_text(line: Line, most: int, missing: str) -> None:
+    if not line.text:
+        line.errors["text"] = str(missing)
+    elif _CONTROL.search(line.text):
+        line.errors["text"] = str(_("This holds characters that cannot be part of it."))
+    elif len(line.text) > most:
+        line.errors["text"] = str(
+            _("%(used)s characters, and at most %(most)s are taken.", used=len(line.text), most=most)
+        )
+
+
+def _check_payload(line: Line, most: int) -> None:
+    if _CONTROL.search(line.value):
+        line.errors["value"] = str(_("This holds characters that cannot be part of it."))
+    elif len(line.value) > most:
+        line.errors["value"] = str(
+            _("%(used)s characters, and at most %(most)s are taken.", used=len(line.value), most=most)
+        )

@@ -1,0 +1,188 @@
+"""Settings -> Channels -> an account -> Catch up: read the history the provider keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask import redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.channels.pages.blueprint import bp
+from host.channels.pages.message_views import BELOW, settable
+from host.core.db import db
+from host.core.errors import NotFoundError
+from host.live.events import newest_id
+from host.models.channels import ChannelAccount
+from host.models.inbox import ContactIdentity, Conversation
+from host.models.queue import CatchUp, CatchUpState, CatchUpThread
+from host.queue import catch_ups
+from host.sdk.channel import ChannelAdapter
+from host.web.request_helpers import Role, audit, flash_good, workspace_view
+
+SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A thread the provider has, as the page lists it.
+
+    :param conversation_id: None where nothing of it could be brought in.
+    """
+
+    name: str
+    conversation_id: int | None
+    updated_at: datetime | None
+    imported: int
+    untold: int
+    problem: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How far catching up is, and what it found.
+
+    :param new: threads that were not here; *more_new* of them are not listed.
+    :param filled: conversations that were here and lacked something.
+    """
+
+    state: str
+    waiting: dict[str, Any] | None
+    running: bool
+    started_at: datetime
+    finished_at: datetime | None
+    threads: int
+    read: int
+    imported: int
+    untold: int
+    new: Sequence[Found]
+    filled: Sequence[Found]
+    failed: Sequence[Found]
+    more: int
+
+    @property
+    def percent(self) -> int:
+        """How much of the threads known so far was read."""
+        return 100 * self.read // self.threads if self.threads else 0
+
+
+def report(session: Session, account_id: int, adapter: ChannelAdapter) -> Report | None:
+    """Return how far catching up on an account is; None if it never began."""
+    run = session.get(CatchUp, account_id)
+    if run is None:
+        return None
+    threads = CatchUpThread
+    mine = threads.account_id == account_id
+    total, read, imported, untold = session.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.count(sa.case((threads.state != CatchUpState.READING, 1))),
+            sa.func.coalesce(sa.func.sum(threads.imported), 0),
+            sa.func.coalesce(sa.func.sum(threads.untold), 0),
+        ).where(mine)
+    ).one()
+    told = sa.or_(threads.imported > 0, threads.untold > 0)
+    lists = [
+        (mine, threads.was_here.is_(False), threads.state != CatchUpState.FAILED),
+        (mine, threads.was_here.is_(True), told, threads.state != CatchUpState.FAILED),
+        (mine, threads.state == CatchUpState.FAILED),
+    ]
+    found = [_found(session, adapter, conditions) for conditions in lists]
+    return Report(
+        state=run.state,
+        waiting=run.problem,
+        running=run.next_at is not None,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        threads=total,
+        read=read,
+        imported=int(imported),
+        untold=int(untold),
+        new=found[0][:SHOWN],
+        filled=found[1][:SHOWN],
+        failed=found[2][:SHOWN],
+        more=sum(len(one) > SHOWN for one in found),
+    )
+
+
+def _found(session: Session, adapter: ChannelAdapter, conditions: Sequence[Any]) -> list[Found]:
+    newest = (
+        sa.select(sa.func.max(Conversation.id))
+        .where(Conversation.identity_id == ContactIdentity.id)
+        .correlate(ContactIdentity)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(CatchUpThread, ContactIdentity.name, newest)
+        .outerjoin(
+            ContactIdentity,
+            sa.and_(
+                ContactIdentity.account_id == CatchUpThread.account_id,
+                ContactIdentity.external_id == CatchUpThread.contact,
+            ),
+        )
+        .where(*conditions)
+        .order_by(CatchUpThread.updated_at.desc(), CatchUpThread.id)
+        .limit(SHOWN + 1)
+    )
+    return [
+        Found(
+            name=name or (f"@{row.username}" if row.username else adapter.contact_label(row.contact)),
+            conversation_id=conversation_id,
+            updated_at=row.updated_at,
+            imported=row.imported,
+            untold=row.untold,
+            problem=row.problem,
+        )
+        for row, name, conversation_id in session.execute(query)
+    ]
+
+
+@bp.get(f"{BELOW}/history")
+@workspace_view(Role.OWNER)
+def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Show how far catching up is, what it found, and what it cannot find."""
+    row, adapter, choices = settable(workspace_id, account_id)
+    rules = adapter.capabilities.history
+    if rules is None:
+        raise NotFoundError()
+    after = newest_id(db.session())
+    found = report(db.session(), account_id, adapter)
+    return render_template(
+        "channels/history.html",
+        account=row,
+        label=adapter.label,
+        choices=choices,
+        rules=rules,
+        report=found,
+        shown=SHOWN,
+        live_after=after,
+    )
+
+
+@bp.post(f"{BELOW}/history")
+@workspace_view(Role.OWNER)
+def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Begin to read the history the provider keeps."""
+    row, adapter, _choices = settable(workspace_id, account_id)
+    if adapter.capabilities.history is None:
+        raise NotFoundError()
+    db.write(_ask, row)
+    flash_good(_("Reading what %(channel)s knows. You can leave this page.", channel=adapter.label))
+    return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
+
+
+def _ask(session: Session, row: ChannelAccount) -> None:
+    catch_ups.ask(session, row.id)
+    audit(
+        session,
+        "account.caught_up",
+        row.handle or row.name,
+        workspace_id=row.workspace_id,
+        details={"channel": row.channel},
+    )

@@ -1,0 +1,199 @@
+"""Settings -> Channels -> an account: how it handles messages, its ice breakers and its menu."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy.orm import Session
+
+from host.channels import button_payloads
+from host.channels.directory import current_directory
+from host.channels.pages import greetings
+from host.channels.pages.blueprint import account_of, bp
+from host.channels.pages.greetings import Sheet
+from host.channels.pages.messaging import Choices, Messaging, set_messaging
+from host.core import db
+from host.core.errors import NotFoundError
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
+from host.web.request_helpers import Role, audit, flash_good, workspace_view
+
+log = logging.getLogger(__name__)
+
+BELOW = "/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>"
+
+
+def settable(workspace_id: int, account_id: int) -> tuple[ChannelAccount, ChannelAdapter, Choices]:
+    """Return an account that is connected, its adapter, and what can be set for it.
+
+    :raises NotFoundError: if it is not there, disconnected, or no active addon brings its channel.
+    """
+    row = account_of(workspace_id, account_id)
+    adapter = current_directory().adapter(row.channel)
+    if adapter is None or row.state == AccountState.DISCONNECTED:
+        raise NotFoundError()
+    return row, adapter, Choices.of(adapter)
+
+
+@bp.route(f"{BELOW}/messages", methods=["GET", "POST"])
+@workspace_view(Role.OWNER)
+def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Show and change how an account handles messages."""
+    row, adapter, choices = settable(workspace_id, account_id)
+    if not choices.any:
+        raise NotFoundError()
+    if request.method == "GET":
+        return render_template(
+            "channels/messages.html",
+            account=row,
+            label=adapter.label,
+            choices=choices,
+            chosen=Messaging.of(row.settings),
+            limit=adapter.capabilities.text_limit_bytes,
+        )
+    chosen = Messaging.read(request.form)
+
+    def use_case(session: Session) -> None:
+        set_messaging(session, account_id, chosen, choices)
+        _note(session, row, "account.messages_changed", workspace_id)
+
+    db.write(use_case)
+    flash_good(_("Saved."))
+    return redirect(url_for("channels.messages", workspace_id=workspace_id, account_id=account_id), 303)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """One of the two lists an account has at its provider, and how it is read, checked and written."""
+
+    name: str
+    limits: Callable[[ChannelAdapter], Any]
+    get: Callable[[ChannelAdapter, AccountRef], Mapping[str, Any] | ProviderProblem]
+    put: Callable[[ChannelAdapter, AccountRef, Mapping[str, Any]], Mapping[str, Any] | ProviderProblem]
+    to_sheet: Callable[[Any, int], Sheet]
+    from_sheet: Callable[[Sheet, Any], Mapping[str, Any]]
+    text_length: Callable[[Any], int]
+
+
+ICE_BREAKERS = Greeting(
+    name="ice_breakers",
+    limits=lambda adapter: adapter.capabilities.ice_breakers,
+    get=lambda adapter, account: adapter.ice_breakers(account),
+    put=lambda adapter, account, wanted: adapter.set_ice_breakers(account, wanted),
+    to_sheet=greetings.from_ice_breakers,
+    from_sheet=greetings.to_ice_breakers,
+    text_length=lambda limits: int(limits.question_length),
+)
+MENU = Greeting(
+    name="menu",
+    limits=lambda adapter: adapter.capabilities.menu,
+    get=lambda adapter, account: adapter.menu(account),
+    put=lambda adapter, account, wanted: adapter.set_menu(account, wanted),
+    to_sheet=greetings.from_menu,
+    from_sheet=greetings.to_menu,
+    text_length=lambda limits: int(limits.title_length),
+)
+
+
+@bp.route(f"{BELOW}/ice-breakers", methods=["GET", "POST"])
+@workspace_view(Role.OWNER)
+def ice_breakers(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Show and change the questions offered to a customer who has not written yet."""
+    return _greeting(workspace_id, account_id, ICE_BREAKERS)
+
+
+@bp.route(f"{BELOW}/menu", methods=["GET", "POST"])
+@workspace_view(Role.OWNER)
+def menu(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Show and change the menu beside the customer's composer."""
+    return _greeting(workspace_id, account_id, MENU)
+
+
+def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> ResponseReturnValue:
+    row, adapter, choices = settable(workspace_id, account_id)
+    limits = greeting.limits(adapter)
+    if limits is None:
+        raise NotFoundError()
+
+    def page(sheet: Sheet | None, problem: ProviderProblem | None = None) -> ResponseReturnValue:
+        refused = request.method == "POST" and (problem is not None or (sheet is not None and not sheet.fine))
+        body = render_template(
+            "channels/greeting.html",
+            account=row,
+            label=adapter.label,
+            choices=choices,
+            name=greeting.name,
+            limits=limits,
+            text_length=greeting.text_length(limits),
+            sheet=sheet,
+            problem=problem,
+            most_locales=greetings.MOST_LOCALES,
+        )
+        return body, 422 if refused and problem else 400 if refused else 200
+
+    if request.method == "GET":
+        found = _ask(lambda: greeting.get(adapter, ref(row)), row)
+        if isinstance(found, ProviderProblem):
+            return page(None, found)
+        return page(greeting.to_sheet(found, limits.most))
+    sheet = greetings.read_sheet(request.form, limits.most)
+    if "add" in request.form:
+        sheet.add_locale(limits.most)
+        return page(sheet)
+    if "remove" in request.form:
+        sheet.remove_locale(_number(request.form["remove"]))
+        return page(sheet)
+    wanted = greeting.from_sheet(sheet, limits)
+    if not sheet.fine:
+        return page(sheet)
+    kept = _ask(lambda: greeting.put(adapter, ref(row), wanted), row)
+    if isinstance(kept, ProviderProblem):
+        return page(sheet, kept)
+
+    def use_case(session: Session) -> None:
+        payloads = (line.payload for lines in kept.values() for line in lines)
+        button_payloads.remember_payloads(session, account_id, greeting.name, payloads)
+        _note(session, row, f"account.{greeting.name}_changed", workspace_id)
+
+    db.write(use_case)
+    count = sum(len(lines) for lines in kept.values())
+    if not count:
+        flash_good(_("Saved. %(channel)s shows none now.", channel=adapter.label))
+    else:
+        flash_good(
+            ngettext(
+                "Saved, and read back: %(channel)s has %(num)s now.",
+                "Saved, and read back: %(channel)s has %(num)s now.",
+                count,
+                channel=adapter.label,
+            )
+        )
+    return redirect(request.path, 303)
+
+
+def _ask(
+    call: Callable[[], Mapping[str, Any] | ProviderProblem], row: ChannelAccount
+) -> Mapping[str, Any] | ProviderProblem:
+    """Ask the provider; whatever the adapter raises becomes a sentence."""
+    try:
+        return call()
+    except Exception:
+        log.exception("the adapter of channel %s failed while asking its provider", row.channel)
+        return ProviderProblem(
+            "", _("The addon of this channel failed, so nothing was changed."), _("Tell an admin.")
+        )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 else 0
+
+
+def _note(session: Session, row: ChannelAccount, action: str, workspace_id: int) -> None:
+    audit(session, action, row.handle, workspace_id=workspace_id, details={"channel": row.channel})

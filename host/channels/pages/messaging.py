@@ -1,0 +1,108 @@
+"""How an account handles messages: what customers and the team are shown, what a long text becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host.channels.accounts import changed
+from host.models.channels import AccountState, ChannelAccount
+from host.sdk.channel import ChannelAdapter
+from host.sdk.errors import AccountGoneError
+
+OVERFLOW = ("split", "truncate")
+
+
+@dataclass(frozen=True, slots=True)
+class Messaging:
+    """The settings of an account, each at its default where none was chosen.
+
+    :param mark_seen: customers are shown that the team has looked.
+    :param show_seen: the team is shown that a customer has looked.
+    :param typing: customers are shown that an agent writes.
+    :param overflow: what is offered first for a text that is too long: ``split`` or ``truncate``.
+    """
+
+    mark_seen: bool = False
+    show_seen: bool = True
+    typing: bool = True
+    overflow: str = "split"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Messaging:
+        """Return what an account's *settings* say."""
+        return cls(
+            mark_seen=settings.get("mark_seen") is True,
+            show_seen=settings.get("show_seen") is not False,
+            typing=settings.get("typing") is not False,
+            overflow="truncate" if settings.get("overflow") == "truncate" else "split",
+        )
+
+    @classmethod
+    def read(cls, form: Mapping[str, str]) -> Messaging:
+        """Return what was chosen; a switch that is not sent is off."""
+        return cls(
+            mark_seen=bool(form.get("mark_seen")),
+            show_seen=bool(form.get("show_seen")),
+            typing=bool(form.get("typing")),
+            overflow="truncate" if form.get("overflow") == "truncate" else "split",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Which of the settings mean something on a channel, by its declaration."""
+
+    seen: bool
+    typing: bool
+    overflow: bool
+    ice_breakers: bool
+    menu: bool
+    files: bool
+    history: bool
+
+    @classmethod
+    def of(cls, adapter: ChannelAdapter) -> Choices:
+        capabilities = adapter.capabilities
+        return cls(
+            seen=capabilities.mark_seen,
+            typing=capabilities.typing,
+            overflow=capabilities.text_limit_bytes is not None,
+            ice_breakers=capabilities.ice_breakers is not None,
+            menu=capabilities.menu is not None,
+            files=bool(adapter.inbound_media().stored),
+            history=capabilities.history is not None,
+        )
+
+    @property
+    def settings(self) -> bool:
+        """Whether there is anything to set."""
+        return self.seen or self.typing or self.overflow
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a page about messages to show."""
+        return self.settings or self.ice_breakers or self.menu
+
+
+def set_messaging(session: Session, account_id: int, chosen: Messaging, choices: Choices) -> ChannelAccount:
+    """Write how an account handles messages; what its channel does not know stays as it is.
+
+    :raises AccountGoneError: if the account does not exist or is disconnected.
+    """
+    row = session.get(ChannelAccount, account_id)
+    if row is None or row.state == AccountState.DISCONNECTED:
+        raise AccountGoneError("The account is disconnected already.")
+    settings = dict(row.settings)
+    if choices.seen:
+        settings |= {"mark_seen": chosen.mark_seen, "show_seen": chosen.show_seen}
+    if choices.typing:
+        settings["typing"] = chosen.typing
+    if choices.overflow:
+        settings["overflow"] = chosen.overflow
+    row.settings = settings
+    changed(session, row)
+    return row

@@ -1,0 +1,386 @@
+"""Connecting in a provider's own dialog: the button, the way back, and the choice, in a window of its own.
+
+The page that opened the window learns the outcome from the desk; a message from the window only speeds it up,
+because a provider's policy may cut the two apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.channels import connecting, other_workspaces, sign_in_attempts
+from host.channels.directory import current_directory
+from host.channels.other_workspaces import taken_sentence
+from host.core import db
+from host.core.errors import InvalidError, NotFoundError
+from host.models.channels import ChannelAccount, SignInAttempt, SignInState, ref
+from host.sdk.cards import (
+    Candidate,
+    Connection,
+    SettingsCard,
+    SignIn,
+    SignInChoice,
+    SignInProblem,
+    SignInReturn,
+    SignInStart,
+)
+from host.sdk.channel import AccountRef
+from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from host.web.request_helpers import (
+    Role,
+    audit,
+    current_user,
+    external_url,
+    flash_bad,
+    login_required,
+    passive,
+    wants_json,
+    workspace_view,
+)
+
+log = logging.getLogger(__name__)
+
+bp = Blueprint("sign_in", __name__)
+
+LONGEST_VALUE = 8_000
+HERE = "/w/<int:workspace_id>/settings/channels/sign-in/<uuid>"
+
+
+@bp.after_request
+def stay_with_opener(response: Response) -> Response:
+    """Leave the window tied to the page that opened it, so that it can tell that page and close itself.
+
+    The provider's dialog has no policy of its own; coming back from it to a page with the desk's stricter one
+    would cut the two apart.
+    """
+    response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
+    return response
+
+
+def way_of(channel: str, way: str) -> tuple[SettingsCard, SignIn]:
+    """Return the card of *channel* and its sign-in called *way*.
+
+    :raises NotFoundError: if no active addon has it.
+    """
+    card = current_directory().card(channel)
+    found = None if card is None else next((one for one in card.sign_ins if one.name == way), None)
+    if card is None or found is None:
+        raise NotFoundError()
+    return card, found
+
+
+@bp.post("/w/<int:workspace_id>/settings/channels/<channel>/sign-in/<way>")
+@workspace_view(Role.OWNER)
+def begin(workspace_id: int, channel: str, way: str) -> ResponseReturnValue:
+    """Start an attempt: JSON with the dialog's address, or a page that leads there."""
+    _card, found = way_of(channel, way)
+    account = _account(workspace_id, channel, request.form.get("account", ""))
+    abilities = frozenset(request.form.getlist("ability")) & frozenset(found.abilities)
+    user = current_user()
+    attempt = db.write(
+        sign_in_attempts.start,
+        workspace_id=workspace_id,
+        user_id=user.id,
+        login_id=user.session_id,
+        channel=channel,
+        way=way,
+        account_id=None if account is None else account.id,
+        abilities=abilities,
+    )
+    address = _begin(found, attempt, account, abilities)
+    if isinstance(address, SignInProblem):
+        _end(attempt, [], [address])
+    here = url_for("sign_in.show", workspace_id=workspace_id, uuid=attempt.uuid)
+    if wants_json():
+        watch = url_for("sign_in.watch", workspace_id=workspace_id, uuid=attempt.uuid)
+        return jsonify(url=here if isinstance(address, SignInProblem) else address, watch=watch, show=here)
+    if isinstance(address, SignInProblem):
+        return redirect(here, 303)
+    # A link, not a redirect: the policy of the desk lets no form end on another site.
+    return _page(render_template("channels/sign_in_leave.html", address=address, sign_in=found))
+
+
+def _begin(
+    found: SignIn, attempt: SignInAttempt, account: AccountRef | None, abilities: frozenset[str]
+) -> str | SignInProblem:
+    reason = found.available(attempt.workspace_id)
+    if reason is not None:
+        return SignInProblem(reason)
+    start = SignInStart(
+        workspace_id=attempt.workspace_id,
+        state=sign_in_attempts.sign_state(str(current_app.secret_key), attempt),
+        return_url=_return_url(attempt),
+        account=account,
+        abilities=abilities,
+    )
+    try:
+        return found.begin(start)
+    except Exception:
+        log.exception("the sign-in %s of channel %s could not begin", attempt.way, attempt.channel)
+        return _addon_failed()
+
+
+def _return_url(attempt: SignInAttempt) -> str:
+    return external_url("sign_in.back", channel=attempt.channel, way=attempt.way)
+
+
+@bp.get("/channels/<channel>/sign-in/<way>")
+@login_required
+def back(channel: str, way: str) -> ResponseReturnValue:
+    """Take in what the person brought back from the dialog, once, and show what it led to."""
+    _card, found = way_of(channel, way)
+    values = {name: value for name, value in request.args.items() if len(value) <= LONGEST_VALUE}
+    uuid = sign_in_attempts.read_state(str(current_app.secret_key), values.pop("state", ""))
+    user = current_user()
+    attempt = db.write(
+        sign_in_attempts.come_back, uuid, user_id=user.id, login_id=user.session_id, channel=channel, way=way
+    )
+    here = url_for("sign_in.show", workspace_id=attempt.workspace_id, uuid=attempt.uuid)
+    membership = user.membership(attempt.workspace_id)
+    if membership is None or membership.role is not Role.OWNER:
+        problem = SignInProblem(
+            _("You are not an owner of this workspace any more, so nothing was connected."),
+            _("Ask one of its owners to connect the account."),
+        )
+        _end(attempt, [], [problem])
+        return redirect(here, 303)
+    with db.read() as session:
+        row = sign_in_attempts.account_of(session, attempt)
+    outcome = _finish(found, attempt, values, row)
+    if isinstance(outcome, SignInProblem):
+        _end(attempt, [], [outcome])
+    elif row is not None:
+        _reconnect(found, attempt, row, outcome)
+    elif not outcome:
+        _end(attempt, [], [sign_in_attempts.nothing_to_choose()])
+    else:
+        db.write(sign_in_attempts.offer, attempt.id, outcome)
+    return redirect(here, 303)
+
+
+def _finish(
+    found: SignIn, attempt: SignInAttempt, values: dict[str, str], row: ChannelAccount | None
+) -> Sequence[Candidate] | SignInProblem:
+    account = None if row is None else ref(row)
+    try:
+        given = SignInReturn(
+            attempt.workspace_id, _return_url(attempt), values, account, frozenset(attempt.abilities)
+        )
+        return found.finish(given)
+    except Exception:
+        log.exception("the sign-in %s of channel %s failed", attempt.way, attempt.channel)
+        return _addon_failed()
+
+
+def _reconnect(
+    found: SignIn, attempt: SignInAttempt, row: ChannelAccount, candidates: Sequence[Candidate]
+) -> None:
+    """Connect the account this was started for; any other is not what the person asked for."""
+    for candidate in candidates:
+        if candidate.external_id == row.external_id:
+            if candidate.moves and candidate.problem is None:
+                # That is more than connecting again: it is shown first.
+                db.write(sign_in_attempts.offer, attempt.id, [candidate])
+                return
+            problem = candidate.problem or _connect(found, attempt, candidate, row)
+            _end(attempt, [] if problem else [row.handle], [problem] if problem else [])
+            return
+    problem = SignInProblem(
+        _("%(handle)s is not among the accounts you allowed.", handle=row.handle),
+        _("Sign in as the person who manages it and leave it ticked in the dialog."),
+    )
+    _end(attempt, [], [problem])
+
+
+@bp.get(HERE)
+@workspace_view(Role.OWNER)
+def show(workspace_id: int, uuid: str) -> ResponseReturnValue:
+    """Show what can be connected, or how it ended."""
+    attempt = _mine(workspace_id, uuid)
+    card, found = way_of(attempt.channel, attempt.way)
+    choices = []
+    elsewhere = _elsewhere(workspace_id, card.channel)
+    for candidate in sign_in_attempts.candidates_of(attempt):
+        moved = elsewhere.get(candidate.external_id)
+        sentence = (
+            None
+            if candidate.problem or moved
+            else taken_sentence(workspace_id, card.channel, candidate.external_id)
+        )
+        problem = SignInProblem(sentence) if sentence else candidate.problem
+        moves = candidate.moves if moved is None else f"{moved.sentence} {candidate.moves}".strip()
+        choices.append((replace(candidate, moves=moves), problem))
+    choices.sort(key=lambda choice: choice[1] is not None)
+    return _page(
+        render_template(
+            "channels/sign_in.html",
+            attempt=attempt,
+            card=card,
+            label=current_directory().label(card.channel),
+            sign_in=found,
+            choices=choices,
+            open_choices=[choice for choice in choices if choice[1] is None],
+        )
+    )
+
+
+@bp.post(HERE)
+@workspace_view(Role.OWNER)
+def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
+    """Connect what was ticked."""
+    attempt = _mine(workspace_id, uuid)
+    _card, found = way_of(attempt.channel, attempt.way)
+    wanted = frozenset(request.form.getlist("account"))
+    chosen = [
+        one
+        for one in sign_in_attempts.candidates_of(attempt)
+        if one.external_id in wanted and one.problem is None
+    ]
+    here = url_for("sign_in.show", workspace_id=workspace_id, uuid=uuid)
+    if attempt.state == SignInState.CHOOSING and not chosen:
+        flash_bad(_("Tick the accounts to connect first."))
+        return redirect(here, 303)
+    mine: bool = bool(chosen) and db.write(sign_in_attempts.claim_choice, attempt.id)
+    if mine:
+        handles: list[str] = []
+        problems: list[SignInProblem] = []
+        agreed = frozenset(request.form.getlist("move"))
+        elsewhere = _elsewhere(workspace_id, attempt.channel)
+        with db.read() as session:
+            row = sign_in_attempts.account_of(session, attempt)
+        for candidate in chosen:
+            moved = elsewhere.get(candidate.external_id) if candidate.external_id in agreed else None
+            again = row if row is not None and row.external_id == candidate.external_id else None
+            problem = _connect(found, attempt, candidate, again, moved)
+            if problem is None:
+                handles.append(candidate.handle)
+            else:
+                named = f"{candidate.handle}: {problem.sentence}" if len(chosen) > 1 else problem.sentence
+                problems.append(SignInProblem(named, problem.next_step))
+        _end(attempt, handles, problems)
+    return redirect(here, 303)
+
+
+@bp.get(f"{HERE}/state")
+@passive
+@workspace_view(Role.OWNER)
+def watch(workspace_id: int, uuid: str) -> ResponseReturnValue:
+    """Tell the page that opened the window how far it is."""
+    attempt = _mine(workspace_id, uuid)
+    return jsonify(state=attempt.state, **attempt.outcome)
+
+
+def _connect(
+    found: SignIn,
+    attempt: SignInAttempt,
+    candidate: Candidate,
+    row: ChannelAccount | None,
+    moved: other_workspaces.Elsewhere | None = None,
+) -> SignInProblem | None:
+    """Connect one account; return why it did not work, or None.
+
+    :param moved: where it is now, if its owner agreed to move it here.
+    """
+    workspace_id, channel = attempt.workspace_id, attempt.channel
+
+    def taken(external_id: str) -> str | None:
+        if moved is not None and external_id == moved.account.external_id:
+            return None
+        return taken_sentence(workspace_id, channel, external_id)
+
+    account = None if row is None else ref(row)
+    try:
+        wanted = frozenset(attempt.abilities)
+        connection = found.connect(SignInChoice(workspace_id, candidate, account, taken, wanted))
+    except Exception:
+        log.exception("the sign-in %s of channel %s could not connect an account", attempt.way, channel)
+        return _addon_failed()
+    if not isinstance(connection, Connection):
+        return connection
+
+    def then(session: Session, saved: ChannelAccount) -> None:
+        audit(
+            session,
+            "account.connected",
+            saved.handle,
+            workspace_id=workspace_id,
+            details={"channel": channel, "name": saved.name, "way": saved.way},
+        )
+
+    try:
+        connecting.save(
+            workspace_id=workspace_id,
+            channel=channel,
+            connection=connection,
+            account_id=None if row is None else row.id,
+            first=None
+            if moved is None
+            else partial(other_workspaces.disconnect_moved, moved=moved, to_workspace_id=workspace_id),
+            then=then,
+        )
+    except AccountTakenError:
+        return SignInProblem(taken(connection.external_id) or _("It was connected elsewhere a moment ago."))
+    except (OtherAccountError, AccountGoneError):
+        return SignInProblem(_("This account is not the one to be connected again, so nothing was changed."))
+    except Exception:
+        log.exception("an account of channel %s could not be written", channel)
+        return SignInProblem(
+            _("The account could not be stored, so nothing was changed."),
+            _("Try again; if it stays, tell an admin."),
+        )
+    if moved is not None:
+        other_workspaces.clean_up_moved(way_of(channel, attempt.way)[0], moved)
+    return None
+
+
+def _elsewhere(workspace_id: int, channel: str) -> dict[str, other_workspaces.Elsewhere]:
+    with db.read() as session:
+        return {
+            one.account.external_id: one
+            for one in other_workspaces.movable_accounts(session, workspace_id, channel)
+        }
+
+
+def _end(attempt: SignInAttempt, handles: list[str], problems: Sequence[SignInProblem]) -> None:
+    db.write(sign_in_attempts.end, attempt.id, handles=handles, problems=problems)
+
+
+def _mine(workspace_id: int, uuid: str) -> SignInAttempt:
+    user = current_user()
+    with db.read() as session:
+        attempt = sign_in_attempts.find_attempt(session, uuid, user_id=user.id, login_id=user.session_id)
+    if attempt is None or attempt.workspace_id != workspace_id:
+        raise NotFoundError()
+    return attempt
+
+
+def _account(workspace_id: int, channel: str, given: str) -> AccountRef | None:
+    if not given:
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > 18:
+        raise InvalidError()
+    with db.read() as session:
+        row = session.get(ChannelAccount, int(given))
+    if row is None or row.workspace_id != workspace_id or row.channel != channel:
+        raise NotFoundError()
+    return ref(row)
+
+
+def _addon_failed() -> SignInProblem:
+    return SignInProblem(
+        _("The addon of this channel failed, so nothing was connected."),
+        _("Tell an admin; the log says why."),
+    )
+
+
+def _page(html: str) -> ResponseReturnValue:
+    # What stands here is for this moment and this person.
+    return html, 200, {"Cache-Control": "no-store"}

@@ -1,0 +1,283 @@
+"""Settings -> Channels: connecting, changing and disconnecting accounts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from flask import g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.channels import connecting, other_workspaces
+from host.channels.accounts import disconnect_account
+from host.channels.directory import Directory, current_directory
+from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
+from host.channels.pages import cards, forms
+from host.channels.pages import diagnose_views as _diagnose_views  # noqa: F401 - hangs its views on the same blueprint
+from host.channels.pages import file_views as _file_views  # noqa: F401 - hangs its views on the same blueprint
+from host.channels.pages import history_views as _history_views  # noqa: F401 - so does this
+from host.channels.pages import message_views as _message_views  # noqa: F401 - so does this
+from host.channels.pages import workspace_views as _workspace_views  # noqa: F401 - and this
+from host.channels.pages.blueprint import account_of, bp
+from host.channels.pages.forms import Entered
+from host.channels.pages.messaging import Choices
+from host.channels.warnings import standing_warnings
+from host.core import db
+from host.core.errors import NotFoundError
+from host.live.events import newest_id
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.notifications.notify import translated
+from host.queue.catch_ups import catching_up
+from host.sdk.cards import CardAction, Connection, ConnectRequest, Problems, SettingsCard
+from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from host.web import navigation
+from host.web.request_helpers import Role, audit, flash_bad, flash_good, workspace_view
+
+__all__ = ["bp"]
+
+log = logging.getLogger(__name__)
+
+navigation.add_settings("channels.index", _l("Channels"), order=20)
+
+
+def _directory() -> Directory:
+    return current_directory()
+
+
+def _card(channel: str) -> SettingsCard:
+    card = _directory().card(channel)
+    if card is None:
+        raise NotFoundError()
+    return card
+
+
+def _index_url(workspace_id: int, account_id: int | None = None) -> str:
+    anchor = None if account_id is None else f"account-{account_id}"
+    return url_for("channels.index", workspace_id=workspace_id, _anchor=anchor)
+
+
+@bp.get("/w/<int:workspace_id>/settings/channels")
+@workspace_view(Role.OWNER)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """Show every channel that can be connected, and every account."""
+    with db.read() as session:
+        rows = cards.accounts_of(session, workspace_id)
+        warnings = standing_warnings(session, [row.id for row in rows])
+        after = newest_id(session)
+        busy = catching_up(session, workspace_id)
+    sections = cards.sections(_directory(), workspace_id, rows, warnings, busy)
+    return render_template("channels/index.html", sections=sections, live_after=after, told=translated)
+
+
+@bp.route("/w/<int:workspace_id>/settings/channels/<channel>/new", methods=["GET", "POST"])
+@workspace_view(Role.OWNER)
+def new(workspace_id: int, channel: str) -> ResponseReturnValue:
+    """Connect an account."""
+    card = _card(channel)
+    if request.method == "GET":
+        values = {one.name: one.choices[0][0] for one in card.fields if one.choices}
+        return _form(card, forms.blank(card.fields, values), None)
+    return _save(workspace_id, card, None)
+
+
+@bp.route("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>", methods=["GET", "POST"])
+@workspace_view(Role.OWNER)
+def edit(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Change an account, or connect it again."""
+    row = account_of(workspace_id, account_id)
+    card = cards.card_for(_card(row.channel), row)
+    if request.method == "GET":
+        return _form(card, forms.blank(card.fields, cards.status_of(card, row).values), row)
+    return _save(workspace_id, card, row)
+
+
+def _form(card: SettingsCard, entered: Entered, row: ChannelAccount | None) -> ResponseReturnValue:
+    stored = {} if row is None else cards.status_of(card, row).stored_secrets
+    adapter = _directory().adapter(card.channel)
+    live = row is not None and row.state != AccountState.DISCONNECTED
+    page = render_template(
+        "channels/form.html",
+        movable=[] if live else _movable(card.channel),
+        move=request.form.get("move_account", ""),
+        card=card,
+        label=_directory().label(card.channel),
+        entered=entered,
+        account=row,
+        reconnecting=row is not None and row.state != AccountState.CONNECTED,
+        stored=stored,
+        choices=Choices.of(adapter) if adapter is not None and live else None,
+        here="edit",
+    )
+    # What was typed must not come back with the Back button, nor lie in a cache.
+    return page, 400 if entered.errors else 200, {"Cache-Control": "no-store"}
+
+
+def _movable(channel: str) -> Sequence[other_workspaces.Elsewhere]:
+    with db.read() as session:
+        return other_workspaces.movable_accounts(session, g.workspace.id, channel)
+
+
+def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> ResponseReturnValue:
+    entered = forms.read_form(card.fields, request.form, editing=row is not None)
+    if entered.errors:
+        return _form(card, entered, row)
+    asked = request.form.get("move_account", "")
+    moved = next((one for one in _movable(card.channel) if asked and str(one.account.id) == asked), None)
+    outcome = _ask(workspace_id, card, row, entered, moved)
+    if isinstance(outcome, Connection) and moved and moved.account.external_id != outcome.external_id:
+        outcome = Problems({"": _("These credentials belong to another account than the one to be moved.")})
+    if isinstance(outcome, Problems):
+        forms.add_problems(entered, outcome.by_field, card.fields)
+        return _form(card, entered, row)
+
+    def then(session: Session, saved: ChannelAccount) -> None:
+        known = row is not None and row.state == AccountState.CONNECTED
+        audit(
+            session,
+            "account.changed" if known else "account.connected",
+            saved.handle,
+            workspace_id=workspace_id,
+            details={"channel": card.channel, "name": saved.name, "way": saved.way},
+        )
+
+    try:
+        saved = connecting.save(
+            workspace_id=workspace_id,
+            channel=card.channel,
+            connection=outcome,
+            account_id=None if row is None else row.id,
+            first=None
+            if moved is None
+            else partial(other_workspaces.disconnect_moved, moved=moved, to_workspace_id=workspace_id),
+            then=then,
+        )
+    except AccountTakenError:
+        forms.add_problems(entered, {"": elsewhere_sentence(card.channel, outcome.external_id)}, card.fields)
+    except OtherAccountError:
+        sentence = _("These credentials belong to another account. Connect that one as a new account.")
+        forms.add_problems(entered, {"": sentence}, card.fields)
+    except AccountGoneError as error:
+        raise NotFoundError() from error
+    except Exception:
+        log.exception("an account of channel %s could not be written", card.channel)
+        sentence = _(
+            "The account could not be stored, so nothing was changed. Try again; if it stays, tell an admin."
+        )
+        forms.add_problems(entered, {"": sentence}, card.fields)
+    else:
+        if moved is not None:
+            other_workspaces.clean_up_moved(card, moved)
+        flash_good(_("%(handle)s is connected.", handle=saved.handle))
+        return redirect(_index_url(workspace_id, saved.id))
+    return _form(card, entered, row)
+
+
+def _ask(
+    workspace_id: int,
+    card: SettingsCard,
+    row: ChannelAccount | None,
+    entered: Entered,
+    moved: other_workspaces.Elsewhere | None,
+) -> Connection | Problems:
+    """Let the addon check with its provider; whatever it raises becomes a sentence."""
+    account = None if row is None else ref(row)
+
+    def taken(external_id: str) -> str | None:
+        if moved is not None and external_id == moved.account.external_id:
+            return None
+        return taken_sentence(workspace_id, card.channel, external_id)
+
+    try:
+        outcome = card.connect(ConnectRequest(workspace_id, account, entered.clean, taken))
+        if not isinstance(outcome, Connection | Problems):
+            raise TypeError(f"connect() returned {type(outcome).__name__}")
+    except Exception:
+        log.exception("the card of channel %s failed while connecting", card.channel)
+        return Problems(
+            {"": _("The addon of this channel failed while checking, so nothing was changed. Tell an admin.")}
+        )
+    return outcome
+
+
+@bp.post("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>/disconnect")
+@workspace_view(Role.OWNER)
+def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Switch an account off here, then tell the provider."""
+    row = account_of(workspace_id, account_id)
+    card = _card(row.channel)
+
+    def use_case(session: Session) -> None:
+        disconnect_account(session, account_id)
+        audit(
+            session,
+            "account.disconnected",
+            row.handle,
+            workspace_id=workspace_id,
+            details={"channel": row.channel},
+        )
+
+    try:
+        db.write(use_case)
+    except AccountGoneError:
+        flash_good(_("%(handle)s was disconnected before.", handle=row.handle))
+        return redirect(_index_url(workspace_id))
+    try:
+        card.disconnect(ref(row))
+    except Exception:
+        log.exception("the addon of channel %s failed while disconnecting account %s", row.channel, row.id)
+        flash_bad(
+            _(
+                "%(handle)s is disconnected here, but the other side could not be told. "
+                "Remove our access there as well.",
+                handle=row.handle,
+            )
+        )
+    else:
+        flash_good(_("%(handle)s is disconnected. Its conversations stay.", handle=row.handle))
+    return redirect(_index_url(workspace_id))
+
+
+@bp.post("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>/actions/<name>")
+@workspace_view(Role.OWNER)
+def act(workspace_id: int, account_id: int, name: str) -> ResponseReturnValue:
+    """Run one of the card's own buttons."""
+    row = account_of(workspace_id, account_id)
+    card = _card(row.channel)
+    action = next((one for one in card.actions if one.name == name), None)
+    if action is None or row.state == AccountState.DISCONNECTED:
+        raise NotFoundError()
+    sentence, fine = _run(action, row)
+    if fine:
+
+        def use_case(session: Session) -> None:
+            audit(
+                session,
+                "account.action",
+                row.handle,
+                workspace_id=workspace_id,
+                details={"channel": row.channel, "action": action.name},
+            )
+
+        db.write(use_case)
+        flash_good(sentence)
+    else:
+        flash_bad(sentence)
+    return redirect(_index_url(workspace_id, account_id))
+
+
+def _run(action: CardAction, row: ChannelAccount) -> tuple[str, bool]:
+    entered = forms.read_form(action.fields, request.form, editing=False)
+    if entered.errors:
+        labels = {one.name: str(one.label) for one in action.fields}
+        return " ".join(f"{labels[name]}: {why}" for name, why in entered.errors.items()), False
+    try:
+        return str(action.run(ref(row), entered.clean)), True
+    except ValueError as error:
+        return str(error) or str(_("That could not be used.")), False
+    except Exception:
+        log.exception("the action %s of channel %s failed", action.name, row.channel)
+        return str(_("The addon of this channel failed, so nothing was changed. Tell an admin.")), False

@@ -1,0 +1,81 @@
+"""Settings -> Channels -> the settings of a workspace for all of its accounts of a channel."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.channels.pages import forms
+from host.channels.pages.blueprint import bp
+from host.channels.pages.forms import Entered
+from host.core import db
+from host.core.errors import NotFoundError
+from host.sdk.cards import CardStatus, Problems, WorkspaceSettings
+from host.web.request_helpers import Role, audit, flash_good, workspace_view
+
+log = logging.getLogger(__name__)
+
+
+@bp.route("/w/<int:workspace_id>/settings/channels/<channel>/settings", methods=["GET", "POST"])
+@workspace_view(Role.OWNER)
+def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
+    """Show and change what the workspace sets for a channel."""
+    card = current_directory().card(channel)
+    if card is None or card.workspace is None:
+        raise NotFoundError()
+    page = card.workspace
+    if request.method == "GET":
+        status = _read(page, workspace_id)
+        return _form(channel, page, status, forms.blank(page.fields, status.values))
+    entered = forms.read_form(page.fields, request.form, editing=True)
+    sentence = "" if entered.errors else _save(page, workspace_id, entered)
+    if entered.errors:
+        return _form(channel, page, _read(page, workspace_id), entered)
+
+    def use_case(session: Session) -> None:
+        audit(session, "channel.settings_changed", channel, workspace_id=workspace_id)
+
+    db.write(use_case)
+    flash_good(sentence)
+    return redirect(url_for("channels.workspace_settings", workspace_id=workspace_id, channel=channel), 303)
+
+
+def _read(page: WorkspaceSettings, workspace_id: int) -> CardStatus:
+    try:
+        return page.read(workspace_id)
+    except Exception:
+        log.exception("the settings of workspace %s could not be read by the addon", workspace_id)
+        sentence = _("The addon of this channel failed while looking. Messages are not affected.")
+        return CardStatus(notices=[("warn", _("State unknown."), sentence)])
+
+
+def _save(page: WorkspaceSettings, workspace_id: int, entered: Entered) -> str:
+    """Let the addon check and store; put what is wrong into *entered*."""
+    try:
+        outcome = page.save(workspace_id, entered.clean)
+    except Exception:
+        log.exception("the settings of workspace %s could not be saved by the addon", workspace_id)
+        sentence = _("The addon of this channel failed, so nothing was changed. Tell an admin.")
+        outcome = Problems({"": sentence})
+    if isinstance(outcome, Problems):
+        forms.add_problems(entered, outcome.by_field, page.fields)
+        return ""
+    return str(outcome)
+
+
+def _form(channel: str, page: WorkspaceSettings, status: CardStatus, entered: Entered) -> ResponseReturnValue:
+    html = render_template(
+        "channels/workspace.html",
+        channel=channel,
+        label=current_directory().label(channel),
+        settings=page,
+        status=status,
+        entered=entered,
+    )
+    # What was typed must not come back with the Back button, nor lie in a cache.
+    return html, 400 if entered.errors else 200, {"Cache-Control": "no-store"}

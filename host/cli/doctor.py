@@ -1,0 +1,269 @@
+"""``lobby doctor``: what can be checked without a browser, with evidence and a fix for each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import click
+import sqlalchemy as sa
+
+from host import counters
+from host.channels.diagnosis import diagnose, enumerated
+from host.cli.base import configured
+from host.core import clock, db, migrations, resealing
+from host.core.config import Config
+from host.delivery.waiting import Reason
+from host.health import current_state, dependencies
+from host.models.channels import AccountState, ChannelAccount
+from host.models.queue import EventState, InboundEvent
+from host.process.serving import HostApplication
+from host.queue import announcing, spool
+from host.queue.wakeups import OUT
+from host.sdk.cards import Finding, Verdict
+
+LEAST_FREE = 1024**3
+LATE_SECONDS = 300
+IN_THE_WAY = "Is `lobby run` or `lobby worker` running? The log says what is in the way."
+HELD = {Reason.LIMIT: "a limit", Reason.RECONNECT: "Reconnect", Reason.LATER: "a later time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding, and what it is about: the desk, or an account."""
+
+    about: str
+    finding: Finding
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--accounts/--no-accounts", default=True, help="Ask the providers about every account too.")
+@configured
+def doctor(configuration: Config, as_json: bool, accounts: bool) -> None:
+    """Check the desk and every connected account; end with 1 if a check fails."""
+    lines = list(examine(configuration, accounts=accounts))
+    if as_json:
+        found = [
+            {
+                "about": line.about,
+                "check": line.finding.name,
+                "title": str(line.finding.title),
+                "verdict": line.finding.verdict.value,
+                "evidence": str(line.finding.evidence),
+                "fix": str(line.finding.fix),
+            }
+            for line in lines
+        ]
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        for line in lines:
+            _tell(line)
+    if any(line.finding.verdict is Verdict.FAIL for line in lines):
+        raise SystemExit(1)
+
+
+def _tell(line: Line) -> None:
+    mark = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "  ? "}[line.finding.verdict]
+    evidence = f": {line.finding.evidence}" if line.finding.evidence else ""
+    click.echo(f"{mark}  {line.about}: {line.finding.title}{evidence}")
+    if line.finding.fix:
+        click.echo(f"      {line.finding.fix}")
+
+
+def examine(configuration: Config, *, accounts: bool = True) -> Iterator[Line]:
+    """Yield what every check finds, the desk's first; stops after the database if that cannot be used."""
+    for check in (_address, _folder):
+        yield Line("desk", check(configuration))
+    database = _database(configuration)
+    yield Line("desk", database)
+    if database.verdict is Verdict.FAIL:
+        return
+    for inside in (_column, _secrets, _spool, _broker, _limits, _waiting, _replies, _dead):
+        yield Line("desk", inside(configuration))
+    if accounts:
+        yield from _accounts(configuration)
+
+
+def _address(configuration: Config) -> Finding:
+    url = configuration.public_url
+    if configuration.secure:
+        return Finding("address", "The desk has an https address", Verdict.PASS, url)
+    fix = "Providers deliver to https only: set LOBBY_PUBLIC_URL to the address people use."
+    return Finding("address", "The desk has an https address", Verdict.FAIL, url, fix)
+
+
+def _folder(configuration: Config) -> Finding:
+    free = shutil.disk_usage(configuration.data).free
+    evidence = f"{free // 1024**2:,} MB free in {configuration.data}"
+    verdict = Verdict.PASS if free > LEAST_FREE else Verdict.FAIL
+    fix = "" if verdict is Verdict.PASS else "Make room: files, the spool and SQLite live there."
+    return Finding("disk", "There is room on the disk", verdict, evidence, fix)
+
+
+def _database(configuration: Config) -> Finding:
+    title = "The database answers and has the tables of this version"
+    try:
+        state = migrations.state(configuration.database_url)
+    except sa.exc.SQLAlchemyError as error:
+        return Finding(
+            "database", title, Verdict.FAIL, db.describe(error)[1], "Start it, or mend LOBBY_DATABASE_URL."
+        )
+    if state is migrations.State.CURRENT:
+        return Finding("database", title, Verdict.PASS, db.current().dialect)
+    fix = (
+        "Run `lobby run` once, which sets it up."
+        if state is migrations.State.EMPTY
+        else "Run `lobby migrate`."
+    )
+    return Finding("database", title, Verdict.FAIL, state.name.lower(), fix)
+
+
+def _column(_configuration: Config) -> Finding:
+    """The column that refuses a new channel for as long as it is an enumeration."""
+    title = "Conversations may be of every active channel"
+    with db.read() as session:
+        channels = set(session.scalars(sa.select(ChannelAccount.channel).distinct()))
+    allowed = enumerated("conversations", "channel")
+    if allowed is None:
+        return Finding("channel-column", title, Verdict.PASS, "the column takes any channel")
+    missing = sorted(channels - allowed)
+    if not missing:
+        return Finding("channel-column", title, Verdict.PASS, f"it takes {', '.join(sorted(allowed))}")
+    fix = "Activate the addon again, or run `lobby migrate`."
+    return Finding("channel-column", title, Verdict.FAIL, f"it does not take {', '.join(missing)}", fix)
+
+
+def _secrets(_configuration: Config) -> Finding:
+    title = "Every stored credential opens"
+    findings = resealing.check_values()
+    if findings.unreadable:
+        fix = "Restore the file of secret keys, or reconnect these accounts."
+        return Finding("secrets", title, Verdict.FAIL, "; ".join(findings.unreadable[:5]), fix)
+    return Finding("secrets", title, Verdict.PASS, f"{sum(findings.by_key.values())} values")
+
+
+def _spool(configuration: Config) -> Finding:
+    """The spool of this machine, and what processes of others said of theirs."""
+    title = "Nothing waits in the spool"
+    holding = spool.measure(spool.folder_of(configuration.data))
+    here = _held(holding.requests, holding.aside, holding.bytes, configuration.spool_mb * 1024**2)
+    own = socket.gethostname()[:255]
+    others = {
+        machine: _held(one.spooled, one.spool_aside, one.spooled_bytes, one.spool_most)
+        for machine, one in dependencies.spools(_now())
+        if machine != own and (one.spooled or one.spool_aside)
+    }
+    evidence = "; ".join([here, *(f"{machine}: {held}" for machine, held in others.items())])
+    if not holding.requests and not holding.aside and not others:
+        return Finding("spool", title, Verdict.PASS, evidence)
+    fix = "It is applied by itself once the database answers; if it stays, look into the log."
+    return Finding("spool", title, Verdict.FAIL, evidence, fix)
+
+
+def _held(requests: int, aside: int, size: int, most: int) -> str:
+    put = f" and {aside} put aside" if aside else ""
+    return f"{requests} requests{put}, {size / 1024**2:,.1f} of {most / 1024**2:,.0f} MB"
+
+
+def _now() -> current_state.CurrentState:
+    with db.read() as session:
+        return current_state.read_current_state(session)
+
+
+def _limits(_configuration: Config) -> Finding:
+    title = "Limits of providers are counted in one place"
+    found = dependencies.counting(_now())
+    places = ", ".join(one or "memory" for one in found.places)
+    evidence = f"{found.senders} processes send" + (f", counting in {places}" if places else "")
+    if not found.apart:
+        return Finding("limits", title, Verdict.PASS, evidence)
+    fix = "Set LOBBY_LIMITS_URL to one redis:// address for all of them; each counts by itself now."
+    return Finding("limits", title, Verdict.UNKNOWN, evidence, fix)
+
+
+def _replies(_configuration: Config) -> Finding:
+    title = "Replies are sent in time"
+    state = _now()
+    held = ", ".join(f"{count} wait for {HELD[reason]}" for reason, count in state.held.items() if count)
+    seconds = state.waited(OUT).total_seconds()
+    verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
+    evidence = "; ".join(filter(None, [f"the oldest has waited {seconds:,.0f} s" if seconds else "", held]))
+    fix = "" if verdict is Verdict.PASS else IN_THE_WAY
+    return Finding("replies", title, verdict, evidence or "none waits", fix)
+
+
+def _broker(configuration: Config) -> Finding:
+    title = "The broker of wake-ups answers"
+    url = configuration.broker_url
+    answers, away = dependencies.broker_answers(_now())
+    said = "".join(
+        f"; {word} {one.machine}:{one.pid} since {one.broker_since or one.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+        for word, several in (("answers", answers), ("does not answer", away))
+        for one in several
+    )
+    if not url:
+        return Finding("broker", title, Verdict.PASS, "none is set: workers look for themselves")
+    if db.current().is_sqlite:
+        return Finding("broker", title, Verdict.PASS, "not used: with SQLite one process does everything")
+    parts = urlsplit(url)
+    broker = announcing.connect(url)
+    try:
+        broker.keep_alive()
+    except Exception as error:  # noqa: BLE001 - whatever the client raises is the finding
+        fix = "Start it, or mend LOBBY_BROKER_URL. Meanwhile work is found a second or two later."
+        evidence = f"{parts.hostname}: {type(error).__name__}{said}"
+        return Finding("broker", title, Verdict.FAIL, evidence, fix)
+    finally:
+        broker.close()
+    verdict = Verdict.FAIL if away else Verdict.PASS
+    fix = "What stands between those processes and the broker?" if away else ""
+    return Finding("broker", title, verdict, f"{parts.scheme} at {parts.hostname}{said}", fix)
+
+
+def _waiting(_configuration: Config) -> Finding:
+    title = "Received events are applied in time"
+    query = sa.select(sa.func.min(InboundEvent.received_at)).where(InboundEvent.state == EventState.PENDING)
+    with db.read() as session:
+        oldest = session.scalar(query)
+    if oldest is None:
+        return Finding("backlog", title, Verdict.PASS, "none waits")
+    seconds = (clock.now() - oldest).total_seconds()
+    verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
+    fix = "" if verdict is Verdict.PASS else IN_THE_WAY
+    return Finding("backlog", title, verdict, f"the oldest has waited {seconds:,.0f} s", fix)
+
+
+def _dead(_configuration: Config) -> Finding:
+    title = "No received event was given up"
+    query = sa.select(sa.func.count()).where(InboundEvent.state == EventState.DEAD)
+    with db.read() as session:
+        count = session.scalar(query) or 0
+    if not count:
+        return Finding("dead-letters", title, Verdict.PASS)
+    fix = "Admin, Received events: each has its reason and can be applied again."
+    return Finding("dead-letters", title, Verdict.UNKNOWN, f"{count} set aside or given up", fix)
+
+
+def _accounts(configuration: Config) -> Iterator[Line]:
+    counters.reset()
+    application = HostApplication(configuration)
+    directory = application.generation().directory
+    query = sa.select(ChannelAccount).where(ChannelAccount.state != AccountState.DISCONNECTED)
+    with db.read() as session:
+        rows = list(session.scalars(query.order_by(ChannelAccount.id)))
+    with application.generation().app.app_context():
+        for row in rows:
+            about = row.handle or row.name
+            card = directory.card(row.channel)
+            if card is None:
+                fix = "Activate it, or disconnect the account."
+                found = Finding("addon", "Its addon is active", Verdict.FAIL, row.channel, fix)
+                yield Line(about, found)
+                continue
+            for finding in diagnose(card, row, desk=False):
+                yield Line(about, finding)

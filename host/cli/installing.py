@@ -1,0 +1,141 @@
+"""``lobby addon``, for admins: install, activate, roll back, export and remove."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from host.addons import lifecycle, records, uninstall
+from host.addons.package.failures import AddonError
+from host.addons.records import Outcome
+from host.cli.base import configured, prepare
+from host.core import config, db
+from host.core.config import Config, ConfigError
+
+
+def _show(result: Outcome) -> None:
+    for step in result.steps:
+        click.echo(f"{step.result:8} {step.name} ({step.ms} ms) {step.detail}".rstrip())
+    if result.error:
+        click.echo(f"{result.error['sentence']} {result.error.get('database') or ''}".rstrip(), err=True)
+
+
+@click.command("list")
+@configured
+def addon_list(_configuration: Config) -> None:
+    """List installed addons."""
+    for card in lifecycle.installed():
+        click.echo(f"{card.slug}\t{card.version}\t{card.state}")
+
+
+@click.command("install")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--downgrade", is_flag=True, help="It may be older than what was installed before.")
+@click.option("--takeover", is_flag=True, help="It may come from another publisher than until now.")
+@configured
+def addon_install(configuration: Config, path: Path, downgrade: bool, takeover: bool) -> None:
+    """Check a zip and install it, inactive."""
+    try:
+        release = lifecycle.install_file(configuration, path, downgrade=downgrade, takeover=takeover)
+    except lifecycle.AddonError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"Installed {release.slug} {release.version}. Activate it with `lobby addon activate {release.slug}`."
+    )
+
+
+@click.command("activate")
+@click.argument("slug")
+@configured
+def addon_activate(configuration: Config, slug: str) -> None:
+    """Run an addon's migrations and switch it on; a serving Lobby follows by itself."""
+    try:
+        result = lifecycle.activate(configuration, slug)
+    except lifecycle.AddonError as error:
+        raise click.ClickException(str(error)) from error
+    _show(result)
+    if not result.ok:
+        raise click.ClickException(f"{slug} was not activated; everything is as it was.")
+
+
+@click.command("deactivate")
+@click.argument("slug")
+@configured
+def addon_deactivate(configuration: Config, slug: str) -> None:
+    """Switch an addon off; works while Lobby cannot start, too. Keeps all data."""
+    try:
+        lifecycle.deactivate(configuration, slug)
+    except lifecycle.AddonError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{slug} is inactive.")
+
+
+@click.command("disable")
+@click.argument("slug")
+@click.option("--offline", is_flag=True, help="Only change the database: for when nothing else works.")
+def addon_disable(slug: str, offline: bool) -> None:
+    """Switch an addon off; with --offline even while nothing of Lobby starts."""
+    try:
+        configuration = config.load()
+        if offline:
+            db.connect(configuration.database_url)
+            records.switch_off(slug)
+        else:
+            prepare(configuration)
+            lifecycle.deactivate(configuration, slug)
+    except (ConfigError, AddonError) as error:
+        raise click.ClickException(str(error)) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise click.ClickException(f"The database cannot be used: {db.describe(error)[1]}") from error
+    click.echo(f"{slug} is inactive.")
+
+
+@click.command("rollback")
+@click.argument("slug")
+@configured
+def addon_roll_back(configuration: Config, slug: str) -> None:
+    """Have the release before the installed one run again."""
+    try:
+        result = lifecycle.roll_back(configuration, slug)
+    except lifecycle.AddonError as error:
+        raise click.ClickException(str(error)) from error
+    _show(result)
+    if not result.ok:
+        raise click.ClickException(f"{slug} was not rolled back; everything is as it was.")
+
+
+@click.command("export")
+@click.argument("slug")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@configured
+def addon_export(_configuration: Config, slug: str, path: Path) -> None:
+    """Write an addon's tables to the zip PATH, as JSON lines."""
+    try:
+        with uninstall.export(slug) as found, path.open("xb") as file:
+            shutil.copyfileobj(found, file)
+    except FileExistsError as error:
+        raise click.ClickException(f"{path} exists already.") from error
+    except lifecycle.AddonError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command("remove")
+@click.argument("slug")
+@click.option("--purge", is_flag=True, help="Remove its tables, too. Nobody can undo this.")
+@configured
+def addon_remove(configuration: Config, slug: str, purge: bool) -> None:
+    """Take an inactive addon off the list; what it stored stays."""
+    try:
+        if not purge:
+            uninstall.remove(configuration, slug)
+            click.echo(f"{slug} is removed; its tables stay.")
+            return
+        if click.prompt(f"Type {slug} to remove its data for good") != slug:
+            raise click.ClickException("Nothing was removed.")
+        names = uninstall.purge(configuration, slug)
+    except lifecycle.AddonError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{slug} is removed, with {', '.join(names) or 'no table'}.")

@@ -1,0 +1,81 @@
+"""Make text from outside storable: no NUL, no lone surrogates, nothing longer than its column."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from host.sdk.messages import InboundAttachment
+
+MAX_EXTERNAL_ID = 512
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_BLANK = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What JavaScript's ``trim`` removes, so that the browser's byte counter and the server agree."""
+
+
+def clean(text: str) -> str:
+    """Return *text* without NUL, each lone surrogate as U+FFFD."""
+    if _UNSTORABLE.search(text) is None:
+        return text
+    return _UNSTORABLE.sub(lambda match: "" if match.group() == "\x00" else "\ufffd", text)
+
+
+def clean_short(text: str | None, length: int) -> str | None:
+    """Return *text* cleaned, stripped and cut to *length* code points; None for nothing."""
+    if not text:
+        return None
+    return clean(text).strip()[:length] or None
+
+
+def clean_value(value: Any) -> Any:
+    """Return *value* as JSON that every database takes: clean strings, finite numbers, nothing exotic."""
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {clean(str(key)): clean_value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean_value(inner) for inner in value]
+    return clean(str(value))
+
+
+def clean_attachment(attachment: InboundAttachment) -> InboundAttachment:
+    """Return *attachment* as it can be stored."""
+    return InboundAttachment(
+        kind=attachment.kind,
+        url=clean(attachment.url) if attachment.url else None,
+        content=attachment.content,
+        name=clean_short(attachment.name, 255) or "",
+        content_type=clean_short(attachment.content_type, 127) or "",
+    )
+
+
+def clean_written(text: str) -> str:
+    """Return typed text: line ends as ``\\n`` (a form sends CRLF), cleaned, no blank edges."""
+    return clean(text.replace("\r\n", "\n").replace("\r", "\n")).strip(_BLANK)
+
+
+def external_id(value: str) -> str:
+    """Return a provider's id as it is stored: itself, or a hash of it where it would not fit the column."""
+    if len(value) <= MAX_EXTERNAL_ID and _UNSTORABLE.search(value) is None:
+        return value
+    return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+MADE_UP = ("event:", "handover:", "line:", "reopened:", "sha256:")
+"""How ids begin that were made for the database, because the provider gave none or too long a one."""
+
+
+def is_providers(value: str | None) -> bool:
+    """Tell whether an external id, as it is stored, is one the provider knows."""
+    return value is not None and not value.startswith(MADE_UP)

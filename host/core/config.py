@@ -1,0 +1,392 @@
+"""The settings: name, default, meaning and parser of each. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from limits import parse
+
+from host.core.config_servers import TellableError, broker, limits_storage, mail_server
+
+PREFIX = "LOBBY_"
+ADDON_PREFIX = "LOBBY_ADDON_"
+
+
+class ConfigError(Exception):
+    """The environment does not describe an installation that could start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One host setting: ``LOBBY_<NAME>`` in the environment, ``name`` on :class:`Config`."""
+
+    name: str
+    default: str
+    help: str
+    parse: Callable[[str], Any] = str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+def _flag(text: str) -> bool:
+    value = text.strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError("say 1 or 0")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError("must be 1 or more")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError("must be 0 or more")
+    return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _pairs(text: str) -> tuple[str, ...]:
+    pairs = _names(text)
+    for pair in pairs:
+        name, _, port = pair.rpartition(":")
+        if not name or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("must look like 127.0.0.1:9443, several separated by commas")
+    return pairs
+
+
+def _public_url(text: str) -> str:
+    url = text.strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+        raise ValueError("must look like https://desk.example.com, with no path")
+    return url
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    if not text.strip():
+        return None
+    address, _, port = text.strip().rpartition(":")
+    if not address or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must look like 127.0.0.1:2525")
+    return address, int(port)
+
+
+def _mail_address(text: str) -> str:
+    name, at, domain = text.strip().rpartition("@")
+    if text.strip() and not (name and at and domain and len(text.split()) == 1 and text.isascii()):
+        raise ValueError("must be an address such as lobby@desk.example.com")
+    return text.strip()
+
+
+def _token(text: str) -> str:
+    token = text.strip()
+    if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
+        raise TellableError("must be 16 characters or more, ASCII, without spaces")
+    return token
+
+
+def _rate(text: str) -> str:
+    try:
+        parse(text)
+    except ValueError:
+        raise ValueError("must look like 600/minute") from None
+    return text.strip()
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of: {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "data", "data", "Folder that holds the database file, unpacked addons, attachments and keys.", Path
+    ),
+    Setting(
+        "database_url",
+        "",
+        "SQLAlchemy URL: sqlite:///..., postgresql+psycopg://... or mariadb+pymysql://...; "
+        "empty means SQLite in the data folder.",
+        secret=True,
+    ),
+    Setting(
+        "public_url",
+        "http://127.0.0.1:8080",
+        "Address people and providers reach this desk at; decides links and cookies.",
+        _public_url,
+    ),
+    Setting(
+        "public_files",
+        "auto",
+        "Whether providers fetch files to send from LOBBY_PUBLIC_URL: 1, 0, or auto: where it is https and "
+        "a public name. Else the files are uploaded to them.",
+        _one_of("auto", "1", "0"),
+    ),
+    Setting("bind", "127.0.0.1:8080", "Address and port the web server listens on.", _address),
+    Setting(
+        "server",
+        "gunicorn",
+        "Web server: gunicorn, or granian where it is installed.",
+        _one_of("gunicorn", "granian"),
+    ),
+    Setting("threads", "64", "Threads of the web server.", _positive),
+    Setting(
+        "live_streams",
+        "5000",
+        "How many browsers one process may keep told as it happens; more ask every few seconds. With granian "
+        "each holds a thread: never more than all but 8 of LOBBY_THREADS.",
+        _positive,
+    ),
+    Setting(
+        "workers",
+        "4",
+        "Threads that apply what is received (with SQLite: one); 0 leaves all deliveries to `lobby worker`.",
+        _count,
+    ),
+    Setting(
+        "senders",
+        "8",
+        "Threads that send replies, each one at a time; 0 leaves sending to other processes.",
+        _count,
+    ),
+    Setting(
+        "spool_mb",
+        "1024",
+        "Most the requests may take on the disk that are kept as files while the database is away; what does "
+        "not fit is answered with 503.",
+        _positive,
+    ),
+    Setting(
+        "broker_url",
+        "",
+        "Broker that wakes workers of other processes: amqp://user:password@host/vhost or redis://host/0, "
+        "with the package lobby[distributed]; empty: each looks for itself every 1.5 seconds.",
+        broker,
+        secret=True,
+    ),
+    Setting(
+        "secret_keys",
+        "",
+        "Keys for secrets at rest, `id:base64` separated by commas: the first encrypts, all decrypt.",
+        secret=True,
+    ),
+    Setting(
+        "secret_keys_file",
+        "",
+        "File that holds what LOBBY_SECRET_KEYS would; default: secret.keys in the data folder, "
+        "made at first start.",
+    ),
+    Setting(
+        "session_key",
+        "",
+        "Key that signs cookies; default: session.key in the data folder, made at first start.",
+        secret=True,
+    ),
+    Setting("safe_mode", "0", "Start without any addon.", _flag),
+    Setting("uploads", "1", "Admins may upload addons. 0 switches uploading and updating off.", _flag),
+    Setting(
+        "backup_command",
+        "",
+        "Command that backs the database up before an addon's migrations run; if it fails, they do not. "
+        "`{reason}` in it becomes the addon and its version.",
+    ),
+    Setting("backup_seconds", "600", "How long the back-up command may take.", _positive),
+    Setting(
+        "backups",
+        "3",
+        "Copies of the SQLite file to keep where no back-up command is set; 0 makes none.",
+        _count,
+    ),
+    Setting(
+        "rehearsal_mb",
+        "512",
+        "Databases up to this size are copied, to try an addon's migrations on the copy first.",
+        _count,
+    ),
+    Setting(
+        "signatures",
+        "warn",
+        "enforce: only addons signed with a trusted key run; warn: say whose it is; off: do not look.",
+        _one_of("enforce", "warn", "off"),
+    ),
+    Setting(
+        "trusted_keys",
+        "",
+        "Public keys of publishers, as `lobby addon keygen` prints them, separated by semicolons.",
+    ),
+    Setting(
+        "trusted_keys_file",
+        "",
+        "File with a public key on each line; default: trusted.keys in the data folder, where there is one.",
+    ),
+    Setting(
+        "unsigned_allowed",
+        "",
+        "Addons that may run unsigned although signatures are enforced, separated by commas.",
+        _names,
+    ),
+    Setting(
+        "development",
+        "0",
+        "An uploaded addon may replace the same version with other content; templates reload.",
+        _flag,
+    ),
+    Setting(
+        "allow_hosts",
+        "",
+        "host:port pairs the guarded client may reach although they are private. Demo and tests only.",
+        _pairs,
+    ),
+    Setting("smtp_listen", "", "Address and port to receive e-mail on; empty receives none.", _address),
+    Setting(
+        "mail_server",
+        "",
+        "Server for the desk's own mail, such as warnings: smtp://user:password@host:587, encrypted where it "
+        "can be, or smtps://; empty sends none.",
+        mail_server,
+        secret=True,
+    ),
+    Setting(
+        "mail_from",
+        "",
+        "Sender of the desk's own mail; default: lobby@ and the name in LOBBY_PUBLIC_URL.",
+        _mail_address,
+    ),
+    Setting(
+        "limits_url",
+        "memory://",
+        "Where throttles and the limits on sending are counted: memory://, or redis://... with lobby[redis].",
+        limits_storage,
+        secret=True,
+    ),
+    Setting("api_limit", "600/minute", "How many requests one API key may make, such as 600/minute.", _rate),
+    Setting(
+        "proxies",
+        "0",
+        "How many proxies in front of Lobby may be believed about the caller's address.",
+        _count,
+    ),
+    Setting(
+        "metrics_token",
+        "",
+        "Bearer token that opens /metrics, for Prometheus; empty: there is no such address.",
+        _token,
+        secret=True,
+    ),
+    Setting("language", "en", "Language of pages for people who have not chosen one."),
+    Setting(
+        "log_level", "INFO", "DEBUG, INFO, WARNING or ERROR.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
+    ),
+    Setting("log_format", "text", "How lines of the log are written: text or json.", _one_of("text", "json")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one process, parsed. See :data:`SETTINGS` for what each means."""
+
+    data: Path
+    database_url: str = field(repr=False)
+    public_url: str
+    public_files: str
+    bind: tuple[str, int]
+    server: str
+    threads: int
+    live_streams: int
+    workers: int
+    senders: int
+    spool_mb: int
+    broker_url: str = field(repr=False)
+    secret_keys: str = field(repr=False)
+    secret_keys_file: str
+    session_key: str = field(repr=False)
+    safe_mode: bool
+    uploads: bool
+    backup_command: str
+    backup_seconds: int
+    backups: int
+    rehearsal_mb: int
+    signatures: str
+    trusted_keys: str
+    trusted_keys_file: str
+    unsigned_allowed: tuple[str, ...]
+    development: bool
+    allow_hosts: tuple[str, ...]
+    smtp_listen: tuple[str, int] | None
+    mail_server: str = field(repr=False)
+    mail_from: str
+    limits_url: str = field(repr=False)
+    api_limit: str
+    proxies: int
+    metrics_token: str = field(repr=False)
+    language: str
+    log_level: str
+    log_format: str
+    addon_values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the desk over https, so that cookies may say so."""
+        return self.public_url.startswith("https://")
+
+    def addon_setting(self, slug: str, name: str) -> str | None:
+        """Return ``LOBBY_ADDON_<SLUG>_<NAME>`` as given, or None."""
+        return self.addon_values.get(f"{ADDON_PREFIX}{slug.upper()}_{name.upper()}")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Parse *environ* (default: the process's own).
+
+    :raises ConfigError: for an unknown ``LOBBY_`` name or a value that does not parse; the message
+        names the variable and never its value.
+    """
+    environ = os.environ if environ is None else environ
+    known = {setting.variable: setting for setting in SETTINGS}
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and not name.startswith(ADDON_PREFIX) and name not in known:
+            problems.append(f"{name} is not a setting of Lobby (`lobby settings` lists them)")
+    for variable, setting in known.items():
+        try:
+            values[setting.name] = setting.parse(environ.get(variable, setting.default))
+        except ValueError as error:
+            told = not setting.secret or isinstance(error, TellableError)
+            reason = f": {error}" if told else ""
+            problems.append(f"{variable} cannot be used{reason}")
+    if not problems and values["bind"] is None:
+        problems.append("LOBBY_BIND is empty")
+    if problems:
+        raise ConfigError("; ".join(problems))
+    values["data"] = values["data"].absolute()
+    if not values["database_url"]:
+        values["database_url"] = f"sqlite:///{values['data'] / 'lobby.sqlite3'}"
+    addon_values = {name: value for name, value in environ.items() if name.startswith(ADDON_PREFIX)}
+    return Config(**values, addon_values=addon_values)
+
+
+def of_opentelemetry() -> dict[str, str]:
+    """Return the variables ``OTEL_...`` that are set; OpenTelemetry defines them and reads most by itself."""
+    return {name: value.strip() for name, value in os.environ.items() if name.startswith("OTEL_")}

@@ -1,0 +1,493 @@
+"""The database: base class, column types, engines, the one door for writes, and the session of a request.
+
+Views import the object, as in every Flask project: ``from host.core.db import db``. It is Flask-SQLAlchemy's,
+and offers ``db.Model``, ``db.session``, ``db.read`` and ``db.write``. Workers and commands run without a
+request and import the module: ``from host.core import db``. ``db.read`` and ``db.write`` do the same under
+both, so a call reads the same everywhere; column types and engines stand in the module alone.
+
+Engines belong to the process, not to a generation of the Flask app: an app per activation would otherwise
+make a pool per activation. Reading and writing share a pool on PostgreSQL and MariaDB, so a request holds at
+most one connection: ``read`` and ``write`` close the request's session before they begin.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+import flask_sqlalchemy.session
+import sqlalchemy as sa
+from flask import Flask, has_app_context
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import URL, Dialect, Engine, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+TABLE_OPTIONS = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+}
+
+LIVELINESS = {
+    "keepalives": 1,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 40_000,
+}
+"""How long a line to PostgreSQL may be silent before it counts as cut: 40 s, where systems wait two hours.
+
+Whoever waits for an answer on a line that lost its other end without a word, the journal's thread among them,
+would wait for as long.
+"""
+
+BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
+
+
+class Base(DeclarativeBase):
+    """Base of the host's own models."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+
+    __table_args__: Any = TABLE_OPTIONS
+
+    __writers__: ClassVar[tuple[str, ...]]
+    """The parts of the host that may write the table: names below ``host``. A test holds the code to it."""
+
+
+# ---- column types --------------------------------------------------------------------------------
+
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""Surrogate key. SQLite only auto-increments INTEGER."""
+
+LongText = sa.Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb")
+"""Text of up to 16 MB; plain TEXT holds 64 KB on MariaDB."""
+
+MAX_BLOB = 16 * 1024 * 1024 - 1
+
+LongBlob = sa.LargeBinary(length=MAX_BLOB)
+"""Bytes of up to 16 MB; BLOB without a length holds 64 KB on MariaDB."""
+
+
+def _binary_string(length: int, charset: str) -> sa.types.TypeEngine[str]:
+    return sa.String(length).with_variant(
+        mysql.VARCHAR(length, charset=charset, collation=f"{charset}_bin"), "mysql", "mariadb"
+    )
+
+
+ExternalId = _binary_string(512, "utf8mb4")
+"""An id another system made. Binary-collated: MariaDB's default folds case, and two ids into one."""
+
+Ascii64 = _binary_string(64, "ascii")
+"""A short ASCII key: a SHA-256 in hex, a UUID, a lane."""
+
+JsonDict = sa.JSON()
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes with microseconds, on every database."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError("a datetime without a time zone cannot be stored")
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Return what binds a datetime: on SQLite as the text SQLAlchemy makes of it, but faster."""
+        if dialect.name != "sqlite":
+            return super().bind_processor(dialect)
+
+        def bind(value: datetime | None) -> str | None:
+            bare = self.process_bind_param(value, dialect)
+            return None if bare is None else bare.isoformat(" ", "microseconds")
+
+        return bind
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class _BareString(UserDefinedType[str]):
+    """Binds without a cast: psycopg's ``::VARCHAR`` fails against an enum column."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "VARCHAR(32)"
+
+
+class ChannelKey(TypeDecorator[str]):
+    """The key of a channel, for ``conversations.channel`` both as the ENUM it was born as and as VARCHAR."""
+
+    impl = sa.String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(_BareString())
+        return dialect.type_descriptor(sa.String(32))
+
+
+# ---- engines -------------------------------------------------------------------------------------
+
+
+def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
+    engine = sa.create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=8,
+        poolclass=sa.pool.QueuePool,
+        connect_args={
+            "timeout": BUSY_TIMEOUT_MS / 1000,
+            "check_same_thread": False,
+            "isolation_level": None,
+            # The journal has a statement for each number of rows.
+            "cached_statements": 512,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        # FULL: an answered webhook must survive a power cut; the provider does not send it again.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        # What is deleted is overwritten: a message that was taken back must not stay in the file.
+        cursor.execute("PRAGMA secure_delete=ON")
+        if readonly:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting.
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _server_engine(url: URL, *, pool_size: int) -> Engine:
+    connect_args: dict[str, Any] = {}
+    if url.get_dialect().name in {"mysql", "mariadb"}:
+        connect_args = {
+            "charset": "utf8mb4",
+            "init_command": "SET SESSION sql_mode=CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
+            "time_zone='+00:00'",
+        }
+    elif url.get_dialect().name == "postgresql":
+        connect_args = LIVELINESS
+    return sa.create_engine(
+        url,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+        pool_size=pool_size,
+        max_overflow=16,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args=connect_args,
+    )
+
+
+class NestedWriteError(RuntimeError):
+    """A use case tried to open a second write inside its own."""
+
+
+class Database:
+    """One database of one process: a read engine, a write engine and, on SQLite, the write lock."""
+
+    def __init__(self, url: str, *, pool_size: int = 72) -> None:
+        self.url = make_url(url)
+        self.dialect = self.url.get_dialect().name
+        self.is_sqlite = self.dialect == "sqlite"
+        if self.is_sqlite:
+            self.read_engine = _sqlite_engine(self.url, pool_size=pool_size, readonly=True)
+            self.write_engine = _sqlite_engine(self.url, pool_size=2, readonly=False)
+        else:
+            self.write_engine = _server_engine(self.url, pool_size=pool_size)
+            self.read_engine = self.write_engine
+        self.lock = threading.RLock()
+        self._inside = threading.local()
+        self.has_traces = True
+        """Whether SQLite's log may hold what was deleted; see :mod:`host.core.sqlite_wipe`."""
+        self.compacted_at = float("-inf")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield a session for reading. Nothing written through it is kept."""
+        close_request_session()
+        with Session(self.read_engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold what serialises writers: on SQLite the one lock of the process, elsewhere nothing."""
+        if getattr(self._inside, "active", False):
+            raise NestedWriteError("write() inside write(): pass the session on instead")
+        self._inside.active = True
+        try:
+            if self.is_sqlite:
+                with self.lock:
+                    yield
+            else:
+                yield
+        finally:
+            self._inside.active = False
+
+    def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ``fn(session, ...)`` in one transaction and commit it.
+
+        *fn* does SQL and nothing else, flushes and returns. Deadlocks and serialization failures run it
+        again (so it must not have other effects); a connection lost during COMMIT does not, because the
+        commit may have been applied. Callbacks given to :func:`after_commit` run once it is durable.
+        """
+        close_request_session()
+        for attempt in range(1, 8):
+            try:
+                with self.writing():
+                    session = Session(self.write_engine, expire_on_commit=False)
+                    try:
+                        result = fn(session, *args, **kwargs)
+                        session.flush()
+                        callbacks = session.info.pop("after_commit", [])
+                        session.commit()
+                    except BaseException:
+                        session.rollback()
+                        raise
+                    finally:
+                        session.close()
+            except DBAPIError as error:
+                if attempt == 7 or not is_retryable(error):
+                    raise
+                time.sleep(0.01 * 2**attempt)
+                continue
+            for callback in callbacks:
+                callback()
+            return result
+        raise AssertionError("unreachable")
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.write_engine.dispose()
+        if self.read_engine is not self.write_engine:
+            self.read_engine.dispose()
+
+
+_RETRYABLE_PG = {"40001", "40P01", "55P03"}
+_RETRYABLE_MY = {1205, 1213, 1020}
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Tell whether the database itself undid the transaction and asks to try again."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(original, "sqlstate", None)
+    if code is not None:
+        return code in _RETRYABLE_PG
+    args = getattr(original, "args", ())
+    return bool(args and args[0] in _RETRYABLE_MY)
+
+
+def after_commit(session: Session, callback: Callable[[], object]) -> None:
+    """Run *callback* once the write around *session* has been committed; never if it was not."""
+    session.info.setdefault("after_commit", []).append(callback)
+
+
+# ---- the database of this process ----------------------------------------------------------------
+
+_current: Database | None = None
+
+
+def connect(url: str, *, pool_size: int = 72) -> Database:
+    """Make *url* the database of this process and return it. The one before is closed."""
+    global _current  # noqa: PLW0603 - one database per process is the point
+    if _current is not None:
+        _current.dispose()
+    _current = Database(url, pool_size=pool_size)
+    return _current
+
+
+def is_connected(url: str) -> bool:
+    """Tell whether *url* already is the database of this process."""
+    return _current is not None and _current.url == make_url(url)
+
+
+def current() -> Database:
+    """Return the database of this process.
+
+    :raises RuntimeError: before :func:`connect`.
+    """
+    if _current is None:
+        raise RuntimeError("no database: host.core.db.connect() was not called")
+    return _current
+
+
+def write(fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a use case through the write door. See :meth:`Database.write`."""
+    return current().write(fn, *args, **kwargs)
+
+
+@contextmanager
+def read() -> Iterator[Session]:
+    """Yield a reading session of this process's database."""
+    with current().read() as session:
+        yield session
+
+
+# ---- the session of a request --------------------------------------------------------------------
+
+
+class UncommittableError(RuntimeError):
+    """A view tried to commit the session of its request, which only reads."""
+
+
+class OpenTransactionError(RuntimeError):
+    """A request tried to wait for another server while its session held a connection."""
+
+
+class RequestSession(flask_sqlalchemy.session.Session):
+    """The session of a request: on the engine for reading, and never committed."""
+
+
+@event.listens_for(RequestSession, "before_commit")
+def _refuse_commit(_session: Session) -> None:
+    raise UncommittableError("the session of a request only reads: write through db.write()")
+
+
+class LobbySQLAlchemy(SQLAlchemy):
+    """Flask-SQLAlchemy over the engines of the process, which outlive every app.
+
+    :ivar Model: the base of the host's models, :class:`Base`.
+    :ivar session: the session of the current request. What it read stays usable after it was closed, but for
+        attributes that were not loaded.
+    """
+
+    Model: type[Base]  # type: ignore[assignment]  # the library's type is its own base
+
+    def __init__(self) -> None:
+        super().__init__(
+            session_options={"class_": RequestSession, "expire_on_commit": False, "autoflush": False},
+            add_models_to_shell=False,
+        )
+        self.Model = Base
+        self.metadatas = {None: Base.metadata}
+
+    def init_app(self, app: Flask) -> None:
+        """Register the extension, and remove the request's session when the request ends. Makes no engine."""
+        app.extensions["sqlalchemy"] = self
+
+        @app.teardown_appcontext
+        def remove_session(_error: BaseException | None) -> None:
+            self.session.remove()
+
+    def read(self) -> AbstractContextManager[Session]:
+        """Yield a session of its own for reading, as :func:`read` does."""
+        return read()
+
+    def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a use case through the one door. See :meth:`Database.write`."""
+        return write(fn, *args, **kwargs)
+
+    @property
+    def engines(self) -> Mapping[str | None, Engine]:
+        """The engine of the request's session: the process's, for reading."""
+        return {None: current().read_engine}
+
+
+db = LobbySQLAlchemy()
+
+
+def close_request_session() -> None:
+    """Give the connection of the request's session back, if there is a request and it read something."""
+    if has_app_context() and db.session.registry.has():
+        db.session.close()
+
+
+def refuse_open_transaction() -> None:
+    """Refuse to wait for another server while the request's session is in a transaction.
+
+    :raises OpenTransactionError: if it is. Call :func:`close_request_session` first.
+    """
+    if has_app_context() and db.session.registry.has() and db.session().in_transaction():
+        raise OpenTransactionError("a request called out while its session was in a transaction")
+
+
+# ---- statements ----------------------------------------------------------------------------------
+
+
+def padded(values: Collection[T]) -> list[T]:
+    """Return *values* for an ``IN``, a power of two of them, so that few statements are ever prepared."""
+    found = list(values)
+    return found + found[-1:] * ((1 << max(0, len(found) - 1).bit_length()) - len(found))
+
+
+def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
+    """Return an INSERT that leaves rows that break a unique key out, on every database."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+        return pg_insert(table).on_conflict_do_nothing()
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects.mysql import insert as mysql_insert
+
+    # Not INSERT IGNORE: it would also turn a value too long into a shorter one.
+    key = next(iter(table.primary_key.columns))
+    return mysql_insert(table).on_duplicate_key_update({key.name: key})
+
+
+# Messages of MariaDB that quote names and no values: of tables, columns and keys.
+_NAMES_ONLY = frozenset({1050, 1051, 1054, 1060, 1061, 1072, 1091, 1146, 1265, 1364, 1406})
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d{4,}\b|\(\d[^)]*\)")
+
+
+def describe(error: BaseException) -> tuple[str | None, str]:
+    """Return the statement and the database's words of *error*, with no values in either."""
+    if not isinstance(error, DBAPIError):
+        return None, _LITERAL.sub("'…'", str(error))
+    args: tuple[object, ...] = getattr(error.orig, "args", ())
+    # PyMySQL's errors are a number and a sentence.
+    if len(args) == 2 and args[0] in _NAMES_ONLY:
+        return error.statement, str(args[1])
+    words = str(args[1]) if len(args) == 2 and isinstance(args[0], int) else str(error.orig)
+    return error.statement, _LITERAL.sub("'…'", words).partition("\n")[0]

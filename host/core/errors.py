@@ -1,0 +1,171 @@
+"""Errors that have an answer for the caller: one small tree, each with a code and an HTTP status.
+
+A use case raises one of these; ``host.web.error_pages`` renders it as a page or as JSON. The sentence says
+what happened and why, ``next_step`` what to do; both are translated where they are shown. For programs,
+``field`` names what was wrong in what they sent, and ``limit`` is the number it went over.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from flask_babel import lazy_gettext as _l
+
+
+class LobbyError(Exception):
+    """Base of every error that has an answer for the person who met it."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    title: ClassVar[object] = _l("Something went wrong")
+    default_sentence: ClassVar[object] = _l("The desk could not do that.")
+    default_next_step: ClassVar[object] = _l("Try again in a moment.")
+
+    def __init__(
+        self,
+        sentence: object = None,
+        *,
+        next_step: object = None,
+        field: str | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self._sentence = sentence
+        self._next_step = next_step
+        self.field = field
+        self.limit = limit
+        super().__init__()
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.next_step}".strip()
+
+    @property
+    def sentence(self) -> str:
+        return str(self.default_sentence if self._sentence is None else self._sentence)
+
+    @property
+    def next_step(self) -> str:
+        return str(self.default_next_step if self._next_step is None else self._next_step)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what the answer carries beside the sentence."""
+        return {}
+
+
+class InvalidError(LobbyError):
+    """What was sent cannot be used."""
+
+    code = "invalid"
+    status = 400
+    title = _l("That could not be used")
+    default_sentence = _l("The request was incomplete or malformed, so nothing was changed.")
+    default_next_step = _l("Go back, reload the page and try again.")
+
+
+class NotSignedInError(LobbyError):
+    """Nobody is signed in, or the session ended."""
+
+    code = "not_signed_in"
+    status = 401
+    title = _l("You are not signed in")
+    default_sentence = _l("Your session has ended or you have not signed in yet.")
+    default_next_step = _l("Sign in, then try again.")
+
+
+class ForbiddenError(LobbyError):
+    """Signed in, but without the role it takes."""
+
+    code = "forbidden"
+    status = 403
+    title = _l("You may not do that")
+    default_sentence = _l("Your role in this workspace does not allow it.")
+    default_next_step = _l("Ask an owner of the workspace, or an admin of the desk.")
+
+
+class NotFoundError(LobbyError):
+    """It does not exist, or belongs to a workspace the person is not in."""
+
+    code = "not_found"
+    status = 404
+    title = _l("Nothing here")
+    default_sentence = _l("This page does not exist, or it belongs to a workspace you are not in.")
+    default_next_step = _l("Check the address, or go back to the start.")
+
+
+class ConflictError(LobbyError):
+    """Somebody else was faster, or a rule of the data forbids it."""
+
+    code = "conflict"
+    status = 409
+    title = _l("That is no longer possible")
+    default_sentence = _l("It changed since you opened the page.")
+    default_next_step = _l("Reload the page and look again.")
+
+
+class TooLargeError(LobbyError):
+    """More was sent than is taken."""
+
+    code = "too_large"
+    status = 413
+    title = _l("That is too large")
+    default_sentence = _l("More was sent than this address takes, so nothing was saved.")
+    default_next_step = _l("Send less, or a smaller file.")
+
+
+class TooManyError(LobbyError):
+    """A limit was reached. *retry_after* is in seconds."""
+
+    code = "too_many"
+    status = 429
+    title = _l("Too many tries")
+    default_sentence = _l("There were too many tries in a short time.")
+    default_next_step = _l("Wait a moment, then try again.")
+
+    def __init__(
+        self,
+        sentence: object = None,
+        *,
+        next_step: object = None,
+        limit: int | None = None,
+        retry_after: int = 60,
+    ) -> None:
+        super().__init__(sentence, next_step=next_step, limit=limit)
+        self.retry_after = max(1, retry_after)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after)}
+
+
+class UnavailableError(LobbyError):
+    """Something the desk needs does not answer at the moment."""
+
+    code = "unavailable"
+    status = 503
+    title = _l("The desk is not available right now")
+    default_sentence = _l("Its database does not answer at the moment. Nothing you see elsewhere is lost.")
+    default_next_step = _l("Try again in a minute.")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "30"}
+
+
+class PasswordNeededError(LobbyError):
+    """Signed in, but the password was not typed lately."""
+
+    code: ClassVar[str] = "password_needed"
+    status: ClassVar[int] = 403
+    title: ClassVar[object] = _l("Your password, please")
+    default_sentence: ClassVar[object] = _l(
+        "This takes a password typed within the last 15 minutes, so nothing was done yet."
+    )
+    default_next_step: ClassVar[object] = _l("Confirm that it is you, then send it again.")
+
+
+class WrongPasswordError(PasswordNeededError):
+    """The password that came along is not the person's."""
+
+    code: ClassVar[str] = "wrong_password"
+    default_sentence: ClassVar[object] = _l("That is not your password, so nothing was done.")
+    default_next_step: ClassVar[object] = _l("Try again.")

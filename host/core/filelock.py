@@ -1,0 +1,33 @@
+"""Locks that are files: they die with the process that holds them."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from host.core.config import Config
+
+SERVING = "lobby.lock"
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[bool]:
+    """Hold an exclusive lock on *path* while the block runs; yields whether it was free."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def is_served(config: Config) -> bool:
+    """Tell whether a process serves the SQLite file of *config* right now; False on other databases."""
+    if not config.database_url.startswith("sqlite"):
+        return False
+    with file_lock(config.data / SERVING) as free:
+        return not free

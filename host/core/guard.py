@@ -1,0 +1,215 @@
+"""Connect to public addresses only: the one way out for every request of the desk.
+
+A name is resolved once. If any of its addresses is not a public unicast address, it is refused as a whole;
+the socket is then connected to one of the vetted addresses, never to the name again, so that a name server
+which answers differently the second time gains nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from host.core import clock
+from host.sdk.errors import FetchError, ForbiddenAddressError
+
+IPv4 = ipaddress.IPv4Address
+IPv6 = ipaddress.IPv6Address
+
+_DENIED_V4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+        ),
+    )
+)
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+_DENIED_V6 = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "2001::/23",  # protocol assignments, Teredo among them
+            "2001:db8::/32",
+            "2002::/16",  # 6to4 carries an IPv4 address; nobody serves from it any more
+            "3fff::/20",
+        ),
+    )
+)
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]([a-z0-9_-]{0,62})?)*\Z")
+
+_exempt: frozenset[tuple[str, int]] = frozenset()
+
+getaddrinfo = socket.getaddrinfo
+
+
+def allow(pairs: Iterable[str]) -> None:
+    """Set the exact ``host:port`` pairs that may be reached although they are private, by plain http too.
+
+    :raises ValueError: for a pair that is not ``host:port``.
+    """
+    global _exempt  # noqa: PLW0603 - one policy per process
+    _exempt = frozenset(map(_pair, pairs))
+
+
+def _pair(text: str) -> tuple[str, int]:
+    host, _, port = text.strip().lower().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} must look like 127.0.0.1:9000")
+    return host, int(port)
+
+
+def is_exempt(host: str, port: int) -> bool:
+    """Tell whether the operator allowed exactly this host and port."""
+    return (host.lower(), port) in _exempt
+
+
+def is_host_name(host: str) -> bool:
+    """Tell whether *host* is a lower-case ASCII name such as DNS has them; numbers alone also pass."""
+    return bool(_HOST_NAME.match(host))
+
+
+def is_public(address: str) -> bool:
+    """Tell whether *address* is one the public internet routes to a single host.
+
+    IPv4 addresses inside IPv6 ones (mapped, NAT64) are judged by the IPv4 address; the other ways to wrap
+    one (compatible, 6to4, Teredo, local NAT64, SIIT, ISATAP with a private address) are refused.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return _public_v4(ip) if isinstance(ip, IPv4) else _public_v6(ip)
+
+
+def _public_v4(ip: IPv4) -> bool:
+    return ip.is_global and not any(ip in network for network in _DENIED_V4)
+
+
+def _public_v6(ip: IPv6) -> bool:
+    if ip.scope_id is not None:
+        return False
+    low = IPv4(int(ip) & 0xFFFF_FFFF)
+    if ip in _MAPPED or ip in _NAT64:
+        return _public_v4(low)
+    if ip not in _GLOBAL_V6 or not ip.is_global or any(ip in network for network in _DENIED_V6):
+        return False
+    return (int(ip) >> 32) & 0xFFFF_FFFF not in _ISATAP or _public_v4(low)
+
+
+def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
+    """Return (family, socket address) pairs of *host*, all of them public unless the pair is exempt.
+
+    :param timeout: seconds; the system's resolver has none of its own.
+    :raises ForbiddenAddressError: if any address is not public.
+    :raises FetchError: if the name does not resolve.
+    """
+    answer: queue.SimpleQueue[list[Any] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put(list(getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except (OSError, UnicodeError) as error:
+            answer.put(error)
+
+    if _is_address(host):
+        ask()  # nobody is asked who could keep us waiting
+    else:
+        # A thread of its own, because getaddrinfo cannot be interrupted; it ends when the resolver gives up.
+        threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        found = answer.get(timeout=timeout)
+    except queue.Empty:
+        raise FetchError(f"the name server did not answer for {host} in time") from None
+    if isinstance(found, Exception) or not found:
+        raise FetchError(f"{host} was not found by the name server")
+    addresses = [(family, address) for family, _, _, _, address in found]
+    if not is_exempt(host, port):
+        for _, address in addresses:
+            if not is_public(address[0]):
+                raise ForbiddenAddressError(f"{host} leads to an address that is not public")
+    return addresses
+
+
+def _is_address(host: str) -> bool:
+    """Tell whether *host* is an address as it is written; what only the resolver takes for one is a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def connect(
+    host: str, port: int, *, timeout: float, socket_class: type[socket.socket] = socket.socket
+) -> socket.socket:
+    """Return a TCP socket connected to one of the vetted addresses of *host*.
+
+    :param timeout: seconds for name and connection together; left on the socket as its time-out.
+    :raises ForbiddenAddressError: if the name leads, or the connection led, somewhere private.
+    :raises FetchError: if there is no answer; nothing was sent.
+    """
+    deadline = clock.monotonic() + timeout
+    reason = "no answer in time"
+    for family, address in resolve(host, port, timeout=timeout):
+        remaining = deadline - clock.monotonic()
+        if remaining <= 0:
+            break
+        connection = socket_class(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(remaining)
+            connection.connect(address)
+            _check_peer(connection, address[0], host, port)
+            connection.settimeout(timeout)
+            return connection
+        except OSError as error:
+            connection.close()
+            reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or "refused"
+        except BaseException:
+            connection.close()
+            raise
+    raise FetchError(f"{host} port {port} cannot be reached: {reason}")
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return a new TLS configuration that verifies names against the system's and the bundled authorities."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _check_peer(connection: socket.socket, wanted: str, host: str, port: int) -> None:
+    """Look at where the socket really ended up: a proxying socket layer could have led it elsewhere."""
+    peer = ipaddress.ip_address(connection.getpeername()[0].partition("%")[0])
+    if peer != ipaddress.ip_address(wanted.partition("%")[0]) or not (
+        is_exempt(host, port) or is_public(str(peer))
+    ):
+        raise ForbiddenAddressError(f"the connection to {host} ended at another address")

@@ -1,0 +1,140 @@
+"""Send the desk's own mail, such as a warning to an owner, by the operator's mail server."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import smtplib
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from urllib.parse import unquote, urlsplit
+
+from host.core import clock
+from host.core.config import Config
+from host.core.secrets import Secret
+
+SECONDS = 20.0
+
+
+class NotSentError(Exception):
+    """The server has not taken the mail, so it may be tried again. Holds no word of the server's own."""
+
+
+class UnconfirmedError(Exception):
+    """The connection broke while the mail was handed over: it is unknown whether it was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the desk's own mail goes out, and whom it is from."""
+
+    host: str
+    port: int
+    tls: bool
+    sender: str
+    user: str = ""
+    password: Secret = field(default=Secret(""), repr=False)
+
+
+def server_of(config: Config) -> Server | None:
+    """Return the server the settings name, or None where they name none."""
+    if not config.mail_server:
+        return None
+    parts = urlsplit(config.mail_server)
+    tls = parts.scheme == "smtps"
+    return Server(
+        host=parts.hostname or "",
+        port=parts.port or (465 if tls else 25 if parts.username is None else 587),
+        tls=tls,
+        sender=config.mail_from or f"lobby@{urlsplit(config.public_url).hostname}",
+        user=unquote(parts.username or ""),
+        password=Secret(unquote(parts.password or "")),
+    )
+
+
+def compose(server: Server, recipient: str, subject: str, text: str) -> EmailMessage:
+    """Return a mail that says it was sent by a program, so that no holiday notice answers it."""
+    mail = EmailMessage()
+    mail["From"] = server.sender
+    mail["To"] = recipient
+    mail["Subject"] = " ".join(subject.split())[:200]
+    mail["Date"] = format_datetime(clock.now())
+    mail["Message-ID"] = make_msgid(domain=server.sender.rpartition("@")[2] or "localhost")
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(text)
+    return mail
+
+
+def send(server: Server, mail: EmailMessage) -> None:
+    """Hand one mail to the server; returns once it said that it has it.
+
+    :raises NotSentError: if it certainly has not.
+    :raises UnconfirmedError: if that is unknown.
+    """
+    try:
+        client = _open(server)
+    except (OSError, ValueError) as error:  # every error of smtplib is an OSError
+        raise NotSentError(_words(error)) from None
+    try:
+        client.send_message(mail)
+    except smtplib.SMTPServerDisconnected as error:
+        raise UnconfirmedError(_words(error)) from None
+    except (smtplib.SMTPException, ValueError) as error:
+        raise NotSentError(_words(error)) from None
+    except OSError as error:
+        raise UnconfirmedError(_words(error)) from None
+    finally:
+        # Not quit(): it waits for an answer that changes nothing, and may fail after the mail was taken.
+        with suppress(OSError):
+            client.close()
+
+
+def _open(server: Server) -> smtplib.SMTP:
+    context = ssl.create_default_context()
+    if server.tls:
+        client: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=SECONDS, context=context)
+    else:
+        client = smtplib.SMTP(server.host, server.port, timeout=SECONDS)
+    try:
+        client.ehlo_or_helo_if_needed()
+        safe = server.tls
+        if not safe and client.has_extn("starttls"):
+            client.starttls(context=context)
+            client.ehlo()
+            safe = True
+        if server.user:
+            if not safe and not _is_here(server.host):
+                raise smtplib.SMTPNotSupportedError("no encryption for a password")
+            _login(client, server)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _login(client: smtplib.SMTP, server: Server) -> None:
+    password = server.password.reveal()
+    if (server.user + password).isascii():
+        client.login(server.user, password)
+        return
+    # smtplib knows ASCII only (RFC 4616 does not).
+    given = base64.b64encode(f"\0{server.user}\0{password}".encode()).decode()
+    code, _words = client.docmd("AUTH", f"PLAIN {given}")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, b"")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong without what the server said: some quote what they were given."""
+    code = getattr(error, "smtp_code", None)
+    return f"{type(error).__name__}{f' {code}' if code else ''}"

@@ -1,0 +1,41 @@
+"""Protocols of the running application, for code that must not import it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from host.sdk.channel import ChannelAdapter
+
+
+class AdapterDirectory(Protocol):
+    """Finds the adapter of a channel; None while no active addon brings it."""
+
+    def adapter(self, key: str, /) -> ChannelAdapter | None: ...
+
+
+class RunningGeneration(Protocol):
+    """The part of :class:`host.addons.running.generation.Generation` that workers look at."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def directory(self) -> AdapterDirectory: ...
+
+
+class ShownGeneration(RunningGeneration, Protocol):
+    """What every page may look at beside that.
+
+    :ivar failures: slug -> one sentence, for each active addon that was left out.
+    :ivar attention: slug -> sentences about a running addon.
+    """
+
+    @property
+    def failures(self) -> Mapping[str, str]: ...
+
+    @property
+    def attention(self) -> Mapping[str, Sequence[str]]: ...
+
+
+GenerationSource = Callable[[], RunningGeneration]

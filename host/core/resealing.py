@@ -1,0 +1,180 @@
+"""Find every sealed secret in the database, check that it opens, and seal it anew with the newest key.
+
+Columns are found in the database itself, so that those of an addon that is switched off are included. A row
+with a sealed value has a UUID and a workspace of its own; or it belongs to a channel account, and is sealed
+to that one's.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import db, secrets
+from host.core.db import Base
+from host.core.secrets import Keyring, Place
+from host.sdk.errors import SecretUnreadableError
+
+CHUNK = 200
+OWN = {"parked_requests": ("about",), "sign_ins": ("candidates",)}
+"""Sealed columns of the host's own tables; nothing else of them can look like a sealed value."""
+_PATTERN = "v1:%:%"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that may hold sealed values."""
+
+    table: sa.Table
+    name: str
+    identity: sa.Select[Any]
+    """Selects primary key, value, workspace and UUID."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.table.name}.{self.name}"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is at rest."""
+
+    by_key: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+    """``table.column row N: why``; holds nothing of the value."""
+    resealed: int = 0
+
+
+def columns() -> list[Column]:
+    """Return every column of the database that may hold sealed values."""
+    database = db.current()
+    metadata = sa.MetaData()
+    metadata.reflect(database.read_engine)
+    accounts = metadata.tables["channel_accounts"]
+    own = set(Base.metadata.tables)
+    found = []
+    for table in metadata.sorted_tables:
+        names = [
+            column.name
+            for column in table.columns
+            if isinstance(column.type, sa.String)
+            and (table.name not in own or column.name in OWN.get(table.name, ()))
+        ]
+        keys = list(table.primary_key.columns)
+        if not names or len(keys) != 1:
+            continue
+        if {"uuid", "workspace_id"} <= set(table.c.keys()):
+            base = sa.select(table.c.workspace_id.label("workspace"), table.c.uuid.label("row_uuid"))
+        elif "account_id" in table.c and table.name not in own:
+            base = sa.select(
+                accounts.c.workspace_id.label("workspace"), accounts.c.uuid.label("row_uuid")
+            ).join_from(table, accounts, accounts.c.id == table.c.account_id)
+        else:
+            continue
+        for name in names:
+            value = table.c[name]
+            query = base.add_columns(keys[0].label("pk"), value.label("value")).where(value.like(_PATTERN))
+            found.append(Column(table, name, query.order_by(keys[0])))
+    return found
+
+
+def check_values(*, reseal: bool = False) -> Findings:
+    """Open every sealed value; with *reseal* those of older keys are sealed with the newest.
+
+    A value that changes meanwhile is left as it is: it is sealed with the newest key already.
+    """
+    findings = Findings()
+    keyring = secrets.keyring()
+    for column in columns():
+        for some in _rows(column):
+            fresh: list[tuple[Any, str, str]] = []
+            for row in some:
+                place = Place(column.table.name, column.name, row.workspace, row.row_uuid)
+                key_id = row.value.split(":", 2)[1]
+                try:
+                    secret = keyring.open(row.value, place)
+                except SecretUnreadableError as error:
+                    findings.unreadable.append(f"{column.label} row {row.pk}: {error}")
+                    continue
+                if reseal and key_id != keyring.active_id:
+                    fresh.append((row.pk, row.value, keyring.seal(secret, place)))
+                else:
+                    findings.by_key[key_id] += 1
+            if fresh:
+                findings.resealed += db.write(_replace, column, fresh)
+                findings.by_key[keyring.active_id] += len(fresh)
+    return findings
+
+
+def _rows(column: Column) -> Iterator[list[Any]]:
+    key = next(iter(column.table.primary_key.columns))
+    last: Any = None
+    while True:
+        query = column.identity.limit(CHUNK)
+        if last is not None:
+            query = query.where(key > last)
+        with db.read() as session:
+            rows = list(session.execute(query))
+        if not rows:
+            return
+        yield rows
+        last = rows[-1].pk
+
+
+def _replace(session: Session, column: Column, values: list[tuple[Any, str, str]]) -> int:
+    """Write the new values where the old ones still stand; return how many did."""
+    key = next(iter(column.table.primary_key.columns))
+    changed = 0
+    for pk, before, after in values:
+        statement = (
+            sa.update(column.table)
+            .where(key == pk, column.table.c[column.name] == before)
+            .values({column.name: after})
+        )
+        changed += session.execute(statement).rowcount  # type: ignore[attr-defined]
+    return changed
+
+
+def add_key(path: Path) -> str:
+    """Put a new key in front of those in *path* and return its id; running processes take it up."""
+    keys = secrets.parse_keys(path.read_text())
+    key_id = next(name for n in range(1, len(keys) + 2) if (name := f"k{n}") not in keys)
+    _write(path, {key_id: os.urandom(32), **keys})
+    return key_id
+
+
+def remove_key(path: Path, key_id: str) -> None:
+    """Take a key out of *path*."""
+    keys = secrets.parse_keys(path.read_text())
+    del keys[key_id]
+    _write(path, keys)
+
+
+def new_key(keyring: Keyring) -> str:
+    """Return a new key as it stands in LOBBY_SECRET_KEYS."""
+    key_id = next(name for n in range(1, len(keyring.ids) + 2) if (name := f"k{n}") not in keyring.ids)
+    return f"{key_id}:{base64.b64encode(os.urandom(32)).decode()}"
+
+
+def _write(path: Path, keys: dict[str, bytes]) -> None:
+    """Replace the file at once: a reader sees the keys before or the keys after."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f"{key_id}:{base64.b64encode(key).decode()}\n" for key_id, key in keys.items())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

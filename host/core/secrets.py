@@ -1,0 +1,261 @@
+"""Secrets at rest: AES-256-GCM, bound to the place they are stored in.
+
+A sealed value reads ``v1:<key id>:<base64url(nonce | ciphertext | tag)>``. The key id, table, column,
+workspace and the row's UUID are authenticated with it, so a ciphertext copied into another row or column does
+not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from host.core import logs
+from host.core.config import Config, ConfigError
+from host.sdk.errors import SecretUnreadableError
+
+_NONCE = 12
+
+log = logging.getLogger(__name__)
+
+
+class Secret:
+    """A credential that does not show itself: not in logs, not in tracebacks, not in JSON, not pickled."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        logs.mask(value)
+
+    def reveal(self) -> str:
+        """Return the credential itself, at the one place that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sealed value lives: authenticated with it."""
+
+    table: str
+    column: str
+    workspace_id: int
+    row_uuid: str
+
+    def aad(self, key_id: str) -> bytes:
+        parts = ("lobby1", key_id, self.table, self.column, str(self.workspace_id), self.row_uuid)
+        return b"\0".join(part.encode() for part in parts)
+
+
+class Keyring:
+    """The keys of one installation. The first seals, all open."""
+
+    def __init__(
+        self, keys: Mapping[str, bytes], path: Path | None = None, stamp: tuple[int, int] = (0, 0)
+    ) -> None:
+        if not keys:
+            raise ConfigError("no secret key")
+        self.path = path
+        self.stamp = stamp
+        self._keys = {key_id: _derive(key, b"lobby secrets at rest") for key_id, key in keys.items()}
+        self._active = next(iter(keys))
+        self._index = _derive(next(iter(keys.values())), b"lobby blind index")
+        self._links = tuple(_derive(key, b"lobby signed links") for key in keys.values())
+
+    @property
+    def active_id(self) -> str:
+        return self._active
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self._keys)
+
+    def seal(self, secret: Secret, place: Place) -> str:
+        """Encrypt *secret* for *place* with the first key."""
+        nonce = os.urandom(_NONCE)
+        sealed = AESGCM(self._keys[self._active]).encrypt(
+            nonce, secret.reveal().encode(), place.aad(self._active)
+        )
+        return f"v1:{self._active}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def open(self, sealed: str, place: Place) -> Secret:
+        """Decrypt what :meth:`seal` made for the same *place*.
+
+        :raises SecretUnreadableError: for an unknown key, a changed ciphertext, or another place.
+        """
+        try:
+            version, key_id, data = sealed.split(":", 2)
+            raw = base64.urlsafe_b64decode(data.encode())
+        except (ValueError, binascii.Error) as error:
+            raise SecretUnreadableError("not a sealed value") from error
+        key = self._keys.get(key_id)
+        if version != "v1" or key is None:
+            raise SecretUnreadableError(
+                f"sealed with the key {key_id!r}, which is not among the configured keys"
+            )
+        try:
+            return Secret(AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], place.aad(key_id)).decode())
+        except (InvalidTag, ValueError) as error:
+            raise SecretUnreadableError("the sealed value was changed, or belongs to another row") from error
+
+    def fingerprint(self, secret: Secret) -> str:
+        """Return 16 hex digits that tell equal secrets apart from different ones without giving them away."""
+        return hmac.new(self._index, secret.reveal().encode(), hashlib.sha256).hexdigest()[:16]
+
+    def sign(self, purpose: str, *values: int | str) -> str:
+        """Return a signature of *values* for a link, 43 characters; one for another *purpose* is another."""
+        return _signature(self._links[0], purpose, values)
+
+    def is_signed(self, signature: str, purpose: str, *values: int | str) -> bool:
+        """Tell whether :meth:`sign` made *signature*, with any of the keys."""
+        given = signature.encode("utf-8", "replace")
+        found = [hmac.compare_digest(_signature(key, purpose, values).encode(), given) for key in self._links]
+        return any(found)
+
+
+def _derive(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(key)
+
+
+def _signature(key: bytes, purpose: str, values: tuple[int | str, ...]) -> str:
+    signed = "\0".join([purpose, *map(str, values)]).encode()
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def parse_keys(text: str) -> dict[str, bytes]:
+    """Parse ``id:base64,id:base64`` into 32-byte keys, order kept.
+
+    :raises ConfigError: without showing any part of a key.
+    """
+    keys: dict[str, bytes] = {}
+    for part in filter(None, (piece.strip() for piece in text.replace("\n", ",").split(","))):
+        key_id, colon, data = part.partition(":")
+        if not colon or not key_id.isalnum() or len(key_id) > 16:
+            raise ConfigError("LOBBY_SECRET_KEYS: each key is `id:base64`, the id letters and digits")
+        try:
+            key = base64.b64decode(data.replace("-", "+").replace("_", "/"), validate=True)
+        except binascii.Error as error:
+            raise ConfigError(f"LOBBY_SECRET_KEYS: the key {key_id!r} is not base64") from error
+        if len(key) != 32:
+            raise ConfigError(f"LOBBY_SECRET_KEYS: the key {key_id!r} must be 32 bytes long")
+        if key_id in keys:
+            raise ConfigError(f"LOBBY_SECRET_KEYS: the key {key_id!r} appears twice")
+        keys[key_id] = key
+    return keys
+
+
+def _private_file(path: Path, make: str) -> str:
+    """Return the content of *path*, created with mode 0600 and the text *make* if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(make + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return make
+
+
+def load_keyring(config: Config) -> Keyring:
+    """Return the keyring of *config*; at the first start of an installation without keys, make one."""
+    if config.secret_keys:
+        return Keyring(parse_keys(config.secret_keys))
+    path = keys_file(config)
+    assert path is not None
+    if not config.secret_keys_file:
+        _private_file(path, f"k1:{base64.b64encode(os.urandom(32)).decode()}")
+    return _from_file(path)
+
+
+def keys_file(config: Config) -> Path | None:
+    """Return the file the keys are in; None where the environment itself holds them."""
+    if config.secret_keys:
+        return None
+    return Path(config.secret_keys_file) if config.secret_keys_file else config.data / "secret.keys"
+
+
+def _from_file(path: Path) -> Keyring:
+    try:
+        stamp = _stamp(path)
+        return Keyring(parse_keys(path.read_text()), path, stamp)
+    except OSError as error:
+        raise ConfigError(f"the file of secret keys cannot be read: {error.strerror}") from error
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino
+
+
+def load_session_key(config: Config) -> str:
+    """Return the key that signs cookies; at the first start without one, make it."""
+    if config.session_key:
+        return config.session_key
+    return _private_file(config.data / "session.key", base64.b64encode(os.urandom(32)).decode())
+
+
+_keyring: Keyring | None = None
+
+
+def use(keyring: Keyring) -> None:
+    """Make *keyring* the one of this process."""
+    global _keyring  # noqa: PLW0603 - one keyring per process
+    _keyring = keyring
+
+
+def keyring() -> Keyring:
+    """Return the keyring of this process. Keys that were changed in their file are read again.
+
+    :raises RuntimeError: before :func:`use`.
+    """
+    current = _keyring
+    if current is None:
+        raise RuntimeError("no keyring: host.core.secrets.use() was not called")
+    if current.path is None:
+        return current
+    try:
+        if _stamp(current.path) == current.stamp:
+            return current
+        fresh = _from_file(current.path)
+    except (OSError, ConfigError) as error:
+        log.error("the keys that are known go on, because their file cannot be used now: %s", error)
+        return current
+    use(fresh)
+    return fresh

@@ -1,0 +1,101 @@
+"""Bring delayed work forward after the system clock moved back.
+
+Work delayed by the earlier, later time would otherwise wait for as long as the clock moved.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.models.channels import ChannelAccount
+from host.models.inbox import Reaction
+from host.models.queue import IS_PENDING, CatchUp, InboundEvent, Lane, OutboxEntry
+from host.queue import policy, send_limiter
+
+log = logging.getLogger(__name__)
+
+SLACK_SECONDS = 2.0
+"""A clock that loses less than this is being kept right; nothing waits noticeably for it."""
+
+# Lanes come last: they say when the others are looked at.
+_PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
+    (InboundEvent.retry_at, (IS_PENDING,)),
+    (OutboxEntry.next_at, (OutboxEntry.open.is_(True),)),
+    (Reaction.next_at, ()),
+    (CatchUp.next_at, ()),
+    (ChannelAccount.blocked_until, ()),
+    (Lane.lease_until, ()),
+    (Lane.next_at, ()),
+)
+
+
+class ClockWatch:
+    """Compares the system clock with the monotonic one. Each process has one: each may delay work."""
+
+    def __init__(self) -> None:
+        self._ahead = _ahead()
+        self._again_at: float | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin. To be called after the server forked."""
+        self._ahead = _ahead()
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while not self._stopping.wait(policy.SWEEP_SECONDS):
+            try:
+                self.check()
+            except Exception:
+                log.exception("the clock was set back and what waits could not be written; it is tried again")
+
+    def check(self) -> None:
+        """If the clock moved back since the last check, make everything that waits due soon.
+
+        Do so once more when every lease of before is over: a write under way may have stored the old time.
+        """
+        ahead = _ahead()
+        lost = self._ahead - ahead
+        if lost > SLACK_SECONDS:
+            log.warning("the clock was set back by %.0f s; what waits is looked at again", lost)
+            send_limiter.forget_counts()
+            db.write(put_forward)
+            self._again_at = clock.monotonic() + policy.LEASE.total_seconds()
+        elif self._again_at is not None and clock.monotonic() >= self._again_at:
+            db.write(put_forward)
+            self._again_at = None
+        self._ahead = ahead
+
+
+def _ahead() -> float:
+    return clock.now().timestamp() - clock.monotonic()
+
+
+def put_forward(session: Session) -> None:
+    """Shorten every wait to that for an echo, and every lease to the length of one.
+
+    What a provider asked to wait longer for is asked once, and waits again.
+    """
+    now = clock.now()
+    for column, more in _PUT_OFF:
+        is_lane = column.class_ is Lane
+        latest = now + (policy.LEASE if is_lane else policy.ECHO_PATIENCE)
+        at = now if column is Lane.next_at else latest
+        statement = sa.update(column.class_).where(column > latest, *more).values({column.key: at})
+        session.execute(statement.execution_options(synchronize_session=False))

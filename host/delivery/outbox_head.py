@@ -1,0 +1,220 @@
+"""Read the first open reply of a lane, and make the adapter's requests of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, storage
+from host.media import links
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import (
+    Attachment,
+    ContactIdentity,
+    Conversation,
+    DeliveryState,
+    Direction,
+    Message,
+    Origin,
+)
+from host.models.queue import OutboxEntry
+from host.queue import policy
+from host.queue.outbox import message_key
+from host.sdk.channel import (
+    AccountRef,
+    ChannelAdapter,
+    ReplyContext,
+    ReplyPolicy,
+    SearchRequest,
+    SendRequest,
+    Threading,
+)
+from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxHead:
+    """A snapshot, read before anything is decided; what is written later checks again."""
+
+    entry_id: int
+    message_id: int
+    conversation_id: int
+    state: DeliveryState
+    account: AccountRef
+    account_state: AccountState
+    blocked_until: datetime | None
+    blocked_reason: str | None
+    recipient: str
+    part: OutgoingPart
+    by_person: bool
+    key: str
+    attempts: int
+    attempted_at: datetime | None
+    next_at: datetime | None
+    readings: int
+    resent: bool
+    waiting: dict[str, Any] | None
+    written_at: datetime
+    last_inbound_at: datetime | None
+    subject: str | None
+    identity_id: int
+    unreachable: bool
+
+    def files_are_there(self) -> bool:
+        """Tell whether every file of the message can be read."""
+        try:
+            for file in self.part.files:
+                file.open().close()
+        except (storage.NotStoredError, OSError):
+            return False
+        return True
+
+    def may_reply(self, adapter: ChannelAdapter) -> ReplyPolicy:
+        """Ask the channel whether this message may go out now."""
+        return adapter.reply_policy(
+            ReplyContext(self.account, clock.now(), self.last_inbound_at, by_person=self.by_person)
+        )
+
+
+def _kind(value: str) -> MessageKind:
+    """Return the kind called *value*; one this version does not know is the adapter's to refuse."""
+    try:
+        return MessageKind(value)
+    except ValueError:
+        return MessageKind.UNSUPPORTED
+
+
+_files = sa.select(Attachment).where(Attachment.message_id == sa.bindparam("message")).order_by(Attachment.id)
+
+
+def _part(message: Message, attachments: Sequence[Attachment]) -> OutgoingPart:
+    """Return what is sent: the message with its files; a card's own picture as an address."""
+    files = tuple(_file(one) for one in attachments)
+    kind = _kind(message.kind)
+    content: Mapping[str, Any] = message.content
+    if kind is MessageKind.TEMPLATE and files:
+        content, files = with_pictures(content, files), ()
+    return OutgoingPart(kind, message.text, content, files, message.reply_to)
+
+
+def _file(attachment: Attachment) -> OutgoingFile:
+    key = attachment.storage_key or ""
+    return OutgoingFile(
+        kind=_kind(attachment.kind),
+        name=attachment.name,
+        content_type=attachment.content_type,
+        size=attachment.size or 0,
+        url=links.public_url(attachment),
+        open=lambda: storage.open_stored(key),
+    )
+
+
+def with_pictures(content: Mapping[str, Any], files: Sequence[OutgoingFile]) -> dict[str, Any]:
+    """Return the content of a template in which ``file``, a place among *files*, is that file's address."""
+    elements = []
+    for card in content.get("template", {}).get("elements", []):
+        shown = {name: value for name, value in card.items() if name != "file"}
+        if "file" in card:
+            shown["image_url"] = files[card["file"]].url
+        elements.append(shown)
+    return {**content, "template": {"elements": elements}}
+
+
+_head = (
+    sa.select(OutboxEntry, Message, ChannelAccount, Conversation, ContactIdentity.unreachable_since)
+    .join(Message, Message.id == OutboxEntry.message_id)
+    .join(ChannelAccount, ChannelAccount.id == OutboxEntry.account_id)
+    .join(Conversation, Conversation.id == Message.conversation_id)
+    .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+    .where(OutboxEntry.lane == sa.bindparam("lane"), OutboxEntry.open.is_(True))
+    .order_by(OutboxEntry.id)
+    .limit(1)
+)
+
+
+def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
+    """Return the oldest open entry of *lane*, or None."""
+    row = session.execute(_head, {"lane": lane}).first()
+    if row is None:
+        return None
+    entry, message, account, conversation, unreachable_since = row
+    return OutboxHead(
+        entry_id=entry.id,
+        message_id=message.id,
+        conversation_id=conversation.id,
+        state=DeliveryState(message.state or DeliveryState.FAILED),
+        account=ref(account),
+        account_state=AccountState(account.state),
+        blocked_until=account.blocked_until,
+        blocked_reason=account.blocked_reason,
+        recipient=entry.recipient,
+        part=_part(message, session.scalars(_files, {"message": message.id}).all()),
+        by_person=message.origin == Origin.AGENT,
+        key=message_key(message),
+        attempts=entry.attempts,
+        attempted_at=entry.attempted_at,
+        next_at=entry.next_at,
+        readings=entry.readings,
+        resent=entry.resent,
+        waiting=entry.waiting,
+        written_at=message.created_at,
+        last_inbound_at=conversation.last_inbound_at,
+        subject=conversation.subject,
+        identity_id=conversation.identity_id,
+        unreachable=unreachable_since is not None,
+    )
+
+
+def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:
+    """Return what the adapter gets; references only where the channel threads by them."""
+    references: tuple[str, ...] = ()
+    if adapter.capabilities.threading is Threading.REFERENCES:
+        references = tuple(
+            session.scalars(
+                sa.select(Message.external_id)
+                .where(
+                    Message.conversation_id == head.conversation_id,
+                    Message.direction != Direction.INTERNAL,
+                    Message.external_id.is_not(None),
+                    Message.id != head.message_id,
+                )
+                .order_by(Message.sent_at.desc(), Message.id.desc())
+                .limit(policy.REFERENCES)
+            )
+        )
+    return SendRequest(
+        account=head.account,
+        recipient=head.recipient,
+        part=head.part,
+        message_key=head.key,
+        tag=tag,
+        attempt=head.attempts + 1,
+        subject=head.subject,
+        references=references,
+    )
+
+
+def search_request(session: Session, head: OutboxHead) -> SearchRequest:
+    """Return what to look for, leaving out the messages of this conversation that have an id already."""
+    attempted_at = head.attempted_at or head.written_at
+    known = session.scalars(
+        sa.select(Message.external_id).where(
+            Message.conversation_id == head.conversation_id,
+            Message.direction == Direction.OUTBOUND,
+            Message.external_id.is_not(None),
+            Message.sent_at >= attempted_at - timedelta(days=1),
+        )
+    )
+    return SearchRequest(
+        account=head.account,
+        recipient=head.recipient,
+        part=head.part,
+        message_key=head.key,
+        attempted_at=attempted_at,
+        known=frozenset(one for one in known if one is not None),
+    )

@@ -1,0 +1,231 @@
+"""The journal of received events, for admins: search, outcomes, replay of one or many."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_timezone, ngettext, to_user_timezone
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.core.db import db
+from host.core.errors import InvalidError
+from host.delivery import fixture_recorder
+from host.models.queue import EventState, InboundEvent
+from host.queue import event_search
+from host.queue.event_search import LONGEST, SHORTEST, Wanted
+from host.queue.refusals import read_counts
+from host.queue.replay import EventNotFoundError, replay, replay_many, replayable, replayable_among, why_not
+from host.web import navigation
+from host.web.formats import duration
+from host.web.request_helpers import MAX_ID, admin_required, audit, flash_good, id_argument
+
+bp = Blueprint("delivery", __name__)
+
+navigation.add_admin("delivery.journal", _l("Received events"), order=20)
+
+STATES = {
+    EventState.PENDING: (_l("Waiting"), "warn"),
+    EventState.APPLIED: (_l("Applied"), "good"),
+    EventState.IGNORED: (_l("Not for the inbox"), ""),
+    EventState.DEAD: (_l("Failed"), "bad"),
+}
+"""What each state is called, and the tone of its chip."""
+
+AT_ONCE = 5000
+"""Most events one press replays."""
+BATCH = 200
+"""Events replayed in one write."""
+
+
+@bp.get("/admin/journal")
+@admin_required
+def journal() -> ResponseReturnValue:
+    """List what providers sent and what became of it, newest first."""
+    wanted, before = _wanted(request.args), id_argument("before")
+    session = db.session()
+    page = event_search.page(session, wanted, before=before)
+    counts = {one: event_search.count(session, one) for one in (EventState.PENDING, EventState.DEAD)}
+    refused = read_counts(session)
+    channels = event_search.channels(session)
+    return render_template(
+        "delivery/journal.html",
+        page=page,
+        rows=page.rows,
+        newest=before is None,
+        wanted=wanted,
+        query=_query(wanted),
+        states=STATES,
+        counts=counts,
+        most=event_search.MOST_COUNTED,
+        window=event_search.WINDOW,
+        refused=refused,
+        channels=channels,
+        longest=LONGEST,
+        local=_local,
+        duration=duration,
+    )
+
+
+@bp.get("/admin/journal/<int:event_id>")
+@admin_required
+def event(event_id: int) -> ResponseReturnValue:
+    """Show one event with its content."""
+    found = event_search.detail(db.session(), event_id)
+    if found is None:
+        raise EventNotFoundError()
+    return render_template(
+        "delivery/event.html", found=found, row=found.row, states=STATES, why_not=why_not(found.event)
+    )
+
+
+@bp.get("/admin/journal/<int:event_id>/fixture")
+@admin_required
+def fixture(event_id: int) -> ResponseReturnValue:
+    """Download the event as an anonymous test fixture."""
+    with db.read() as session:
+        found = session.get(InboundEvent, event_id)
+    if found is None:
+        raise EventNotFoundError()
+    made = fixture_recorder.record(found, current_directory().adapter(found.channel))
+    answer = current_app.response_class(fixture_recorder.written(made), mimetype="application/json")
+    answer.headers["Content-Disposition"] = f'attachment; filename="event-{event_id}.json"'
+    return answer
+
+
+@bp.post("/admin/journal/<int:event_id>/replay")
+@admin_required
+def replay_event(event_id: int) -> ResponseReturnValue:
+    """Apply a failed or ignored event once more."""
+    db.write(_replay, event_id)
+    flash_good(_("The event waits to be applied again. Reload in a moment to see what became of it."))
+    return redirect(url_for("delivery.event", event_id=event_id))
+
+
+@bp.post("/admin/journal/replay")
+@admin_required
+def replay_events() -> ResponseReturnValue:
+    """Replay the selected events, or all that match: the first press asks, the second does it."""
+    wanted = _wanted(request.form)
+    selected = _selected()
+    everything = "all" in request.form
+    if everything == bool(selected):
+        raise InvalidError(_("No event was selected."), next_step=_("Go back and tick some."))
+    if everything and wanted.state not in {EventState.DEAD, EventState.IGNORED}:
+        raise InvalidError(_("Only failed events and those not for the inbox can be replayed together."))
+    with db.read() as session:
+        ids = replayable(session, wanted, AT_ONCE + 1) if everything else replayable_among(session, selected)
+    more, ids = len(ids) > AT_ONCE, ids[:AT_ONCE]
+    query = _query(wanted)
+    if "confirmed" not in request.form:
+        return render_template(
+            "delivery/replay.html",
+            count=len(ids),
+            left=len(selected) - len(ids) if selected else 0,
+            more=more,
+            selected=selected,
+            everything=everything,
+            query=query,
+            states=STATES,
+        )
+    details = {"matching": query} if everything else {"events": ids}
+    replayed = sum(
+        db.write(_replay_many, ids[start : start + BATCH], details) for start in range(0, len(ids), BATCH)
+    )
+    flash_good(
+        ngettext(
+            "%(num)s event waits to be applied again. Reload in a moment to see what became of it.",
+            "%(num)s events wait to be applied again. Reload in a moment to see what became of them.",
+            replayed,
+        )
+    )
+    return redirect(url_for("delivery.journal", **query))
+
+
+def _replay(session: Session, event_id: int) -> None:
+    replayed = replay(session, event_id)
+    audit(session, "event.replayed", f"{replayed.channel} {replayed.kind} {replayed.id}")
+
+
+def _replay_many(session: Session, ids: list[int], details: dict[str, Any]) -> int:
+    replayed = replay_many(session, ids)
+    if replayed:
+        audit(session, "events.replayed", str(replayed), details=details)
+    return replayed
+
+
+def _wanted(given: Any) -> Wanted:
+    """Return which events the query or form *given* asks for."""
+    account = given.get("account") or ""
+    if account and not (account.isascii() and account.isdigit() and int(account[:20]) <= MAX_ID):
+        raise InvalidError(field="account")
+    channel = given.get("channel") or None
+    text = (given.get("q") or "").strip()
+    if (channel is not None and len(channel) > 32) or len(text) > LONGEST:
+        raise InvalidError()
+    if text and (len(text) < SHORTEST or any(one.isspace() or not one.isprintable() for one in text)):
+        text = _told_shortest(text)
+    try:
+        state = EventState(given["state"]) if given.get("state") else None
+    except ValueError:
+        raise InvalidError() from None
+    return Wanted(
+        state, channel, int(account) if account else None, _time(given, "since"), _time(given, "until"), text
+    )
+
+
+def _told_shortest(text: str) -> str:
+    if text.isascii() and text.isdigit():
+        return text  # the number of an event
+    raise InvalidError(
+        _("An id is one word of at least %(n)s letters.", n=SHORTEST),
+        next_step=_("Look for an id of a message, a customer, an account, an event or a request."),
+        field="q",
+    )
+
+
+def _time(given: Any, name: str) -> datetime | None:
+    """Return the time a field of the browser's ``datetime-local`` kind says, in the reader's zone."""
+    text = given.get(name)
+    if not text:
+        return None
+    try:
+        local = datetime.fromisoformat(text)
+        if local.tzinfo is None:
+            zone: Any = get_timezone()
+            local = zone.localize(local) if hasattr(zone, "localize") else local.replace(tzinfo=zone)
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidError(field=name) from None
+
+
+def _local(at: datetime | None) -> str:
+    """Return *at* as a field of the browser's ``datetime-local`` kind takes it."""
+    return "" if at is None else to_user_timezone(at).replace(tzinfo=None).isoformat(timespec="minutes")
+
+
+def _query(wanted: Wanted) -> dict[str, Any]:
+    """Return what to put into a link or form to ask for *wanted* again."""
+    values = {
+        "state": wanted.state.value if wanted.state else "",
+        "channel": wanted.channel or "",
+        "account": str(wanted.account_id or ""),
+        "since": wanted.since.isoformat() if wanted.since else "",
+        "until": wanted.until.isoformat() if wanted.until else "",
+        "q": wanted.text,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _selected() -> list[int]:
+    found = []
+    for text in request.form.getlist("event")[: event_search.PAGE]:
+        if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID):
+            raise InvalidError(field="event")
+        found.append(int(text))
+    return found

@@ -1,0 +1,80 @@
+"""Read the present state of the desk by a few index seeks, for metrics and the health page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock
+from host.delivery import waiting
+from host.delivery.waiting import Reason
+from host.models.channels import AccountState, ChannelAccount
+from host.models.health import Process
+from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
+from host.queue.wakeups import IN, OUT
+
+ALIVE = timedelta(seconds=60)
+"""A process that was not seen for this long is taken for dead; it should be seen every ten seconds."""
+MOST_DEAD = 10_000
+"""Dead letters are counted no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentState:
+    """The present state of the desk.
+
+    :param waiting: by direction (``in``, ``out``), since when the oldest due work waits for a worker.
+    :param held: of how many conversations replies wait on purpose, by what for.
+    :param dead: events given up or set aside, counted up to :data:`MOST_DEAD`.
+    :param accounts: how many accounts of a channel are in a state.
+    :param processes: everything that said it is alive within a day, the latest start first.
+    """
+
+    at: datetime
+    waiting: dict[str, datetime | None]
+    held: dict[Reason, int]
+    dead: int
+    accounts: dict[tuple[str, AccountState], int]
+    processes: Sequence[Process]
+
+    def waited(self, direction: str) -> timedelta:
+        """Return how long the oldest due work of *direction* has waited."""
+        since = self.waiting[direction]
+        return timedelta() if since is None else max(self.at - since, timedelta())
+
+    def is_alive(self, process: Process) -> bool:
+        """Tell whether *process* was seen lately."""
+        return self.at - process.seen_at <= ALIVE
+
+    @property
+    def alive(self) -> list[Process]:
+        return [one for one in self.processes if self.is_alive(one)]
+
+
+def read_current_state(session: Session) -> CurrentState:
+    """Return the present state."""
+    by_state = sa.select(ChannelAccount.channel, ChannelAccount.state, sa.func.count()).group_by(
+        ChannelAccount.channel, ChannelAccount.state
+    )
+    return CurrentState(
+        at=clock.now(),
+        waiting={direction: waiting.oldest_due(session, direction) for direction in (IN, OUT)},
+        held=waiting.on_purpose(session),
+        dead=_dead(session),
+        accounts={(channel, AccountState(state)): n for channel, state, n in session.execute(by_state)},
+        processes=session.scalars(sa.select(Process).order_by(Process.started_at.desc())).all(),
+    )
+
+
+def _dead(session: Session) -> int:
+    some = (
+        sa.select(InboundEvent.id)
+        .where(IS_SET_ASIDE, InboundEvent.state == EventState.DEAD)
+        .limit(MOST_DEAD)
+        .subquery()
+    )
+    return session.scalar(sa.select(sa.func.count()).select_from(some)) or 0

@@ -1,0 +1,156 @@
+"""Check what the desk needs beside its database: the broker, each machine's spool, the counting of limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import format_datetime, ngettext
+from flask_babel import gettext as _
+
+from host.health.current_state import CurrentState
+from host.models.health import BrokerState, Process
+from host.queue.policy import SWEEP_SECONDS
+from host.web.formats import number, size
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One thing the desk needs, as a line of the page.
+
+    :param tone: ``pass``, ``warn`` or ``fail``.
+    :param share: how full it is, 0 to 1, where that can be said.
+    """
+
+    tone: str
+    name: str
+    fact: str
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Where the processes alive that send count their calls.
+
+    :param places: as :func:`host.queue.limit_counters.place` says, without repetition.
+    """
+
+    senders: int
+    places: tuple[str, ...]
+
+    @property
+    def apart(self) -> bool:
+        """Tell whether two processes count the same limit each for itself."""
+        return self.senders > 1 and (len(self.places) > 1 or not self.places[0])
+
+
+def spools(now: CurrentState) -> list[tuple[str, Process]]:
+    """Return the spool of each machine: the fullest of its processes alive, for each may have its own folder.
+
+    Of a machine where none is alive, it is as the last one saw it.
+    """
+    machines: dict[str, list[Process]] = {}
+    for one in now.processes:
+        machines.setdefault(one.machine, []).append(one)
+
+    def fullest(one: Process) -> tuple[object, ...]:
+        alive = now.is_alive(one)
+        return alive, (one.spooled, one.spooled_bytes) if alive else (0, 0), one.seen_at
+
+    return [(machine, max(machines[machine], key=fullest)) for machine in sorted(machines)]
+
+
+def counting(now: CurrentState) -> Counting:
+    """Return where calls to providers are counted now."""
+    sending = [one for one in now.alive if one.senders]
+    return Counting(len(sending), tuple(sorted({one.counts_at for one in sending})))
+
+
+def broker_answers(now: CurrentState) -> tuple[list[Process], list[Process]]:
+    """Return the processes alive the broker answers, and those it does not; others use none."""
+    return (
+        [one for one in now.alive if one.broker == BrokerState.ANSWERS],
+        [one for one in now.alive if one.broker == BrokerState.AWAY],
+    )
+
+
+def check_dependencies(now: CurrentState, *, broker: bool) -> list[Dependency]:
+    """Return a line for each.
+
+    :param broker: whether one is set.
+    """
+    return [_broker(now, is_set=broker), *_spools(now), _counting(now)]
+
+
+def _broker(now: CurrentState, *, is_set: bool) -> Dependency:
+    name = _("Broker")
+    answers, away = broker_answers(now)
+    if away:
+        fact = ngettext(
+            "Has not answered %(num)s process since %(since)s; it finds its work by looking.",
+            "Has not answered %(num)s processes since %(since)s; they find their work by looking.",
+            len(away),
+            since=_when(min(one.broker_since or one.seen_at for one in away)),
+        )
+        return Dependency("warn", name, fact)
+    if answers:
+        fact = ngettext(
+            "Answers %(num)s process since %(since)s.",
+            "Answers %(num)s processes since %(since)s.",
+            len(answers),
+            since=_when(max(one.broker_since or one.started_at for one in answers)),
+        )
+        return Dependency("pass", name, fact)
+    if is_set:
+        return Dependency(
+            "pass", name, _("Set, and no process has asked it: with SQLite one does everything.")
+        )
+    return Dependency(
+        "pass", name, _("None is set: each process looks for work every %(n)s s.", n=number(SWEEP_SECONDS))
+    )
+
+
+def _spools(now: CurrentState) -> Iterator[Dependency]:
+    for machine, one in spools(now):
+        name = _("Requests that wait on %(machine)s", machine=machine)
+        most = size(one.spool_most)
+        share = one.spooled_bytes / one.spool_most if one.spool_most else None
+        if one.spooled:
+            fact = ngettext(
+                "%(num)s request since %(since)s, %(size)s of %(most)s.",
+                "%(num)s requests since %(since)s, %(size)s of %(most)s.",
+                one.spooled,
+                since=_when(one.spooled_since or one.seen_at),
+                size=size(one.spooled_bytes),
+                most=most,
+            )
+            yield Dependency("fail", name, fact, share)
+        elif one.spool_aside:
+            fact = ngettext(
+                "%(num)s request put aside, %(size)s of %(most)s.",
+                "%(num)s requests put aside, %(size)s of %(most)s.",
+                one.spool_aside,
+                size=size(one.spooled_bytes),
+                most=most,
+            )
+            yield Dependency("warn", name, fact, share)
+        else:
+            yield Dependency("pass", name, _("None; they may take %(most)s.", most=most), share)
+
+
+def _counting(now: CurrentState) -> Dependency:
+    name = _("Limits of providers")
+    found = counting(now)
+    if not found.senders:
+        return Dependency("pass", name, _("No process sends."))
+    if found.apart:
+        fact = _("Counted by each of %(num)s processes by itself.", num=found.senders)
+        return Dependency("warn", name, fact)
+    if found.places[0]:
+        return Dependency("pass", name, _("Counted together at %(place)s.", place=found.places[0]))
+    return Dependency("pass", name, _("Counted by the one process that sends."))
+
+
+def _when(at: datetime) -> str:
+    return str(format_datetime(at, "short"))

@@ -1,0 +1,459 @@
+"""Apply reactions, edits and unsends to stored messages, to new ones, and keep them for ones still to come.
+
+They come in any order, twice, and before their message. Everything said about one message, in the batch or in
+marks of earlier batches, is collected first. About a message that is not here it is kept as marks, and a line
+of the conversation tells of it until the message comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from host.core.cleaning import clean, clean_short, external_id
+from host.inbox.apply import conversations
+from host.inbox.apply.incoming import Incoming, believable
+from host.inbox.apply.values import (
+    Annotated,
+    Draft,
+    Key,
+    NewMark,
+    NewMessage,
+    Person,
+    SetReaction,
+    StoredBody,
+    StoredMessage,
+    StoredReaction,
+    Thread,
+)
+from host.models.inbox import Actor, DeliveryState, Direction, MarkKind, Origin
+from host.sdk.messages import MessageEdited, MessageKind, MessageReacted, MessageUnsent
+
+Annotation = MessageReacted | MessageEdited | MessageUnsent
+
+LINES = (MarkKind.UNSEND, MarkKind.EDIT, *(f"{MarkKind.REACTION}:{actor}" for actor in Actor))
+"""The lines there may be about one message."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """A text and its place among the edits of a message: the highest number holds, then the latest."""
+
+    number: int
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reaction:
+    """One side's reaction, given or removed; the latest holds."""
+
+    at: datetime
+    removed: bool
+    name: str
+    emoji: str
+
+
+@dataclass(slots=True)
+class Annotations:
+    """Everything known about one message beside the message itself.
+
+    :param until: the latest time of any annotation in this batch.
+    :param sources: ids of journalled events that hold a text of it.
+    :param carried_by: dedupe keys of more of them.
+    :param new: whether any of it is of this batch, and not only remembered by marks.
+    """
+
+    person: Person
+    channel: str
+    until: datetime
+    edit: Edit | None = None
+    unsent_at: datetime | None = None
+    reactions: dict[str, Reaction] = field(default_factory=dict)
+    sources: set[int] = field(default_factory=set)
+    carried_by: set[str] = field(default_factory=set)
+    new: bool = False
+
+
+def line_key(what: str, key: Key) -> Key:
+    """Return the key of the line that says *what* of the message *key*."""
+    return key[0], external_id(f"line:{what}:{key[1]}")
+
+
+def line_keys(key: Key) -> list[Key]:
+    """Return the keys of all lines there may be for the message *key*."""
+    return [line_key(what, key) for what in LINES]
+
+
+def keep_erased(draft: Draft, message: NewMessage) -> bool:
+    """Empty *message* if it was sent before its customer was erased; return whether it was."""
+    erased_at = message.thread.person.erased_at
+    if erased_at is None or message.sent_at > erased_at:
+        return False
+    message.unsent_at = message.erased_at = erased_at
+    _empty(draft, message)
+    draft.removals.events.update(message.sources)
+    draft.removals.messages.add(message.external_id)
+    return True
+
+
+def _empty(draft: Draft, message: NewMessage) -> None:
+    message.text, message.content, message.reply_to, message.attachments = "", {}, None, ()
+    draft.removals.files.update(message.stored.values())
+    message.stored = {}
+
+
+# ---- collect -----------------------------------------------------------------------------------------
+
+
+def collect_annotations(draft: Draft, items: Sequence[Incoming]) -> dict[Key, Annotations]:
+    """Return what marks and *items* say, by the message it is about.
+
+    A customer may not speak about another one's message: such an item goes to the draft's refused.
+    """
+    found = _from_marks(draft)
+    for item in items:
+        change = item.change
+        if not isinstance(change, Annotation):
+            continue
+        at = believable(change.at, item.received_at)
+        key = item.account.id, external_id(change.external_id)
+        person = draft.people[item.account.id, external_id(change.contact)]
+        if isinstance(change, MessageEdited) and person.erased_at is not None and at <= person.erased_at:
+            change = replace(change, text="")  # what was said until then is not kept
+            if item.event_id is not None:
+                draft.removals.events.add(item.event_id)
+        said = found.get(key)
+        owner = draft.owner(key)
+        of_another = owner is None and said is not None and said.person is not person
+        if draft.is_of_another(key, person) or of_another:
+            draft.refused.append((key, item))
+            continue
+        if said is None or said.person is not person:
+            said = found[key] = Annotations(person, item.adapter.key, at)
+        said.new = True
+        said.channel = item.adapter.key
+        said.until = max(said.until, at)
+        _include(said, change, at, item.event_id)
+    return found
+
+
+def _from_marks(draft: Draft) -> dict[Key, Annotations]:
+    found: dict[Key, Annotations] = {}
+    by_id = {person.id: person for person in draft.people.values() if person.id is not None}
+    for mark in draft.loaded.marks:
+        person = by_id.get(mark.identity_id)
+        if person is None:
+            continue
+        said = found.setdefault(mark.key, Annotations(person, "", mark.at))
+        said.sources.update(mark.sources or ())
+        if mark.kind == MarkKind.EDIT:
+            said.edit = Edit(mark.number, mark.at, mark.text)
+        elif mark.kind == MarkKind.UNSEND:
+            said.unsent_at = mark.at
+    return found
+
+
+def _include(said: Annotations, change: Annotation, at: datetime, event_id: int | None) -> None:
+    if isinstance(change, MessageReacted):
+        removed = change.removed or not change.emoji
+        reaction = Reaction(
+            at,
+            removed,
+            "" if removed else clean_short(change.name, 32) or "",
+            "" if removed else clean_short(change.emoji, 64) or "",
+        )
+        actor = Actor.TEAM if change.ours else Actor.CUSTOMER
+        said.reactions[actor] = max(reaction, said.reactions.get(actor, reaction))
+    elif isinstance(change, MessageEdited):
+        edit = Edit(max(change.number or 1, 1), at, clean(change.text))
+        said.edit = edit if said.edit is None else max(said.edit, edit)
+        if event_id is not None:
+            said.sources.add(event_id)
+    else:
+        unsent_at = said.unsent_at
+        said.unsent_at = at if unsent_at is None else min(unsent_at, at)
+        said.carried_by.update(change.carried_by)
+
+
+# ---- resolve -----------------------------------------------------------------------------------------
+
+
+def keep_if_here(draft: Draft, collected: Mapping[Key, Annotations]) -> dict[Key, Annotations]:
+    """Return those whose message is here, as new: nothing has been written about them yet."""
+    return {
+        key: replace(said, new=True)
+        for key, said in collected.items()
+        if _target(draft, key, said) is not None
+    }
+
+
+def resolve_annotations(draft: Draft, collected: Mapping[Key, Annotations]) -> Annotated:
+    """Apply annotations to the new messages of *draft*; return what they change in rows."""
+    here: dict[Key, Annotations] = {}
+    missing: dict[Key, Annotations] = {}
+    for key, said in collected.items():
+        target = _target(draft, key, said)
+        if isinstance(target, NewMessage):
+            _annotate_new(draft, target, said)
+        if target is not None:
+            here[key] = said
+        elif said.new and not draft.is_here(key):
+            missing[key] = said
+        if said.unsent_at is not None and said.new:
+            draft.removals.messages.add(key[1])
+            draft.removals.events.update(said.sources)
+            channel = said.channel
+            draft.removals.keys.update((channel, key[0], name) for name in said.carried_by)
+    found = Annotated()
+    reactions = _merge_reactions(draft, {**here, **missing})
+    _annotate_stored(draft, here, found)
+    _tell_lines(draft, here, missing, found)
+    _set_reactions(draft, here, missing, reactions, found)
+    _set_marks(draft, here, missing, found)
+    _note_looks(draft, here, found)
+    _remove_repeats(draft, collected, here)
+    return found
+
+
+def _target(draft: Draft, key: Key, said: Annotations) -> NewMessage | StoredMessage | None:
+    """Return the message *said* are about, if it is here and of the same customer."""
+    found = draft.new.get(key) or draft.stored.get(key)
+    return found if draft.owner(key) is said.person else None
+
+
+def _stored(draft: Draft, key: Key) -> StoredMessage | None:
+    return None if key in draft.new else draft.stored.get(key)
+
+
+def _annotate_new(draft: Draft, message: NewMessage, said: Annotations) -> None:
+    """Let a message of this batch be as it would be had it come first."""
+    edit = said.edit
+    if edit is not None:
+        message.edited_at, message.edit_count, message.text = edit.at, edit.number, edit.text
+    message.sources = sorted({*message.sources, *said.sources})
+    if said.unsent_at is not None:
+        message.unsent_at = said.unsent_at
+        _empty(draft, message)
+    if message.thread.last is message:
+        conversations.show_anew(message.thread, message.text, unsent=said.unsent_at is not None)
+
+
+def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annotated) -> None:
+    """Work out what becomes of stored messages, in the order of their ids."""
+    bodies = {
+        stored.id: (_body(draft, key, stored), said)
+        for key, said in here.items()
+        if (said.edit or said.unsent_at) and (stored := _stored(draft, key)) is not None
+    }
+    for id_, (body, said) in sorted(bodies.items(), key=lambda item: item[0]):
+        before = None if body.edited_at is None else Edit(body.edit_count, body.edited_at, body.text)
+        edit = max((one for one in (before, said.edit) if one is not None), default=None)
+        unsent_at = min((at for at in (body.unsent_at, said.unsent_at) if at), default=None)
+        sources = sorted({*(body.sources or ()), *said.sources})
+        if unsent_at is not None:
+            draft.removals.events.update(sources)
+        if edit == before and unsent_at == body.unsent_at:
+            continue
+        text = "" if unsent_at else edit.text if edit else body.text
+        found.bodies[id_] = {
+            "text": text,
+            "content": {} if unsent_at else body.content,
+            "reply_to": None if unsent_at else body.reply_to,
+            "edited_at": edit.at if edit else None,
+            "edit_count": edit.number if edit else 0,
+            "unsent_at": unsent_at,
+            "sources": sources,
+        }
+        if unsent_at is not None:
+            found.unsent.append(id_)
+        _show(draft, body, text, unsent=unsent_at is not None)
+
+
+def _body(draft: Draft, key: Key, stored: StoredMessage) -> StoredBody:
+    confirmed = draft.confirmed.get(key)
+    if confirmed is None:
+        return draft.loaded.bodies[stored.id]
+    return confirmed.message.body._replace(sources=confirmed.sources)
+
+
+def _show(draft: Draft, body: StoredBody, text: str, *, unsent: bool) -> None:
+    thread = draft.threads.get(body.conversation_id)
+    if thread is None or thread.last is not None:
+        return
+    if body.sent_at == thread.last_message_at and conversations.preview(body.text) == thread.last_preview:
+        conversations.show_anew(thread, text, unsent=unsent)
+
+
+def _remove_repeats(
+    draft: Draft, collected: Mapping[Key, Annotations], here: Mapping[Key, Annotations]
+) -> None:
+    """Keep nothing of what came again, or from another customer, and had been unsent."""
+    for key, said in here.items():
+        new = draft.new.get(key)
+        if new is not None and said.unsent_at is not None:
+            draft.removals.events.update(new.sources)
+    for key, item in (*draft.repeats, *draft.refused):
+        kept, stored = collected.get(key), _stored(draft, key)
+        if kept is not None and draft.is_of_another(key, kept.person):
+            kept = None
+        was_unsent = stored is not None and stored.unsent_at is not None
+        if was_unsent or (kept is not None and kept.unsent_at is not None):
+            draft.removals.files.update(item.stored.values())
+            if item.event_id is not None:
+                draft.removals.events.add(item.event_id)
+
+
+def _note_looks(draft: Draft, here: Mapping[Key, Annotations], found: Annotated) -> None:
+    """Note which stored messages look different now, and whose quotes do."""
+    for key, said in here.items():
+        stored = _stored(draft, key)
+        if stored is None or not said.new:
+            continue
+        found.looks.append(stored)
+        if said.edit or said.unsent_at:
+            found.quoted.append((key[1], stored))
+    found.quoted += [(key[1], new.thread) for key, new in draft.new.items() if new.late]
+
+
+# ---- reactions ---------------------------------------------------------------------------------------
+
+
+def _merge_reactions(
+    draft: Draft, collected: Mapping[Key, Annotations]
+) -> dict[tuple[Key, str], StoredReaction]:
+    """Let annotations hold the later of what they say and what is stored; return the stored reactions."""
+    marked = {mark.key for mark in draft.loaded.marks if mark.kind == MarkKind.REACTION}
+    wanted = {key for key, said in collected.items() if said.reactions or key in marked}
+    found = {}
+    for row in draft.loaded.reactions:
+        key = row.account_id, row.external_id
+        if key in wanted:
+            found[key, row.actor] = row
+            reactions, reaction = collected[key].reactions, _reaction(row)
+            reactions[row.actor] = max(reaction, reactions.get(row.actor, reaction))
+    return found
+
+
+def _reaction(row: StoredReaction) -> Reaction:
+    return Reaction(row.at, row.removed_at is not None, row.name, row.emoji)
+
+
+def _set_reactions(
+    draft: Draft,
+    here: Mapping[Key, Annotations],
+    missing: Mapping[Key, Annotations],
+    stored: Mapping[tuple[Key, str], StoredReaction],
+    found: Annotated,
+) -> None:
+    for key, said in (*here.items(), *missing.items()):
+        person = said.person
+        place = person.newest if key in missing else draft.new.get(key) or draft.stored[key]
+        for actor, reaction in said.reactions.items():
+            row = stored.get((key, actor))
+            if row is not None and _reaction(row) == reaction:
+                values = {"at": row.at, "removed_at": row.removed_at, "state": row.state}
+                values |= {"emoji": row.emoji, "name": row.name}
+            else:
+                values = {
+                    "emoji": reaction.emoji,
+                    "name": reaction.name,
+                    "at": reaction.at,
+                    "removed_at": reaction.at if reaction.removed else None,
+                    "state": DeliveryState.SENT if actor == Actor.TEAM else None,
+                }
+            row_id = None if row is None else row.id
+            workspace_id = person.account.workspace_id
+            found.reactions.append(SetReaction(key, workspace_id, actor, row_id, place, values))
+
+
+# ---- messages that are not here ----------------------------------------------------------------------
+
+
+def _tell_lines(
+    draft: Draft, here: Mapping[Key, Annotations], missing: Mapping[Key, Annotations], found: Annotated
+) -> None:
+    """Let the conversation tell of messages that are not here, and no longer of those that have come."""
+    gone: dict[Key, StoredMessage] = {}
+    for key in here:
+        gone |= {name: stored for name in line_keys(key) if (stored := draft.stored.get(name))}
+    for key, said in missing.items():
+        thread = conversations.for_lines(said.person, said.channel, said.until)
+        told = {(line.account.id, line.external_id): line for line in _lines(key, said, thread)}
+        for name in line_keys(key):
+            stored = draft.stored.get(name)
+            if stored is not None and name not in told:
+                gone[name] = stored
+            elif stored is not None:
+                line = told.pop(name)
+                found.lines[stored.id] = {
+                    "text": line.text,
+                    "content": line.content,
+                    "sent_at": line.sent_at,
+                }
+                found.looks.append(stored)
+        for line in told.values():
+            draft.add(line)
+    found.gone = list(gone.values())
+
+
+def _lines(key: Key, said: Annotations, thread: Thread) -> Iterable[NewMessage]:
+    """Yield the lines that tell of *said* as long as their message is not here."""
+    if said.unsent_at is not None:
+        yield _line(key, thread, MarkKind.UNSEND, MessageKind.UNSEND, said.unsent_at)
+        return
+    edit = said.edit
+    if edit is not None:
+        yield _line(key, thread, MarkKind.EDIT, MessageKind.EDIT, edit.at, edit.text)
+    for actor, reaction in said.reactions.items():
+        what = f"{MarkKind.REACTION}:{actor}"
+        line = _line(key, thread, what, MessageKind.REACTION, reaction.at, reaction.emoji)
+        line.content.update(emoji=reaction.emoji, reaction=reaction.name, removed=reaction.removed)
+        if actor == Actor.TEAM:
+            line.direction, line.origin = Direction.OUTBOUND, Origin.PROVIDER
+        yield line
+
+
+def _line(key: Key, thread: Thread, what: str, kind: MessageKind, at: datetime, text: str = "") -> NewMessage:
+    return NewMessage(
+        thread=thread,
+        account=thread.person.account,
+        external_id=line_key(what, key)[1],
+        direction=Direction.INBOUND,
+        origin=Origin.CUSTOMER,
+        kind=kind,
+        text=text,
+        content={"about": key[1]},
+        sent_at=at,
+    )
+
+
+def _set_marks(
+    draft: Draft, here: Mapping[Key, Annotations], missing: Mapping[Key, Annotations], found: Annotated
+) -> None:
+    """Keep annotations of messages that are not here; drop the marks of those that have come."""
+    stored = {(mark.key, mark.kind): mark.id for mark in draft.loaded.marks}
+    for key, said in missing.items():
+        for kind, values in _marks(said):
+            id_ = stored.get((key, kind))
+            if id_ is None:
+                found.new_marks.append(NewMark(said.person, key, kind, values))
+            else:
+                found.marks[id_] = values
+    found.done = [mark.id for mark in draft.loaded.marks if mark.key in here]
+
+
+def _marks(said: Annotations) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Yield the marks that remember *said*: the kind of each, and its values."""
+    sources = sorted(said.sources)
+    unsent_at, edit = said.unsent_at, said.edit
+    if unsent_at is not None:
+        yield MarkKind.UNSEND, {"at": unsent_at, "number": 0, "text": "", "sources": sources}
+    if edit is not None:
+        text = "" if unsent_at else edit.text
+        yield MarkKind.EDIT, {"at": edit.at, "number": edit.number, "text": text, "sources": sources}
+    if said.reactions:
+        at = max(reaction.at for reaction in said.reactions.values())
+        yield MarkKind.REACTION, {"at": at, "number": 0, "text": "", "sources": []}

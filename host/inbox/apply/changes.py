@@ -1,0 +1,121 @@
+"""Apply what a provider says: load what a batch needs, decide what it comes to, write it.
+
+Applying the same change again changes nothing. Annotations of a message that is not here are kept as marks,
+and applied when it is: a message of ours gets its id when the provider answers, not when anything comes in.
+Where a mark and its message were written at the same time by two processes, they are brought together later.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.inbox.apply.deciding import OF_ANOTHER, decide, decide_marked
+from host.inbox.apply.incoming import Incoming
+from host.inbox.apply.loading import load, load_marked
+from host.inbox.apply.tables import IDENTITIES, MARKS, MESSAGES, has_name, names
+from host.inbox.apply.values import Decided, Key
+from host.inbox.apply.writing import write
+from host.models.channels import ChannelAccount, ref
+from host.queue import lanes, wakeups
+
+__all__ = ["OF_ANOTHER", "Applied", "Incoming", "apply_all_marks", "apply_changes", "apply_marks"]
+
+log = logging.getLogger(__name__)
+
+MOST = 100
+"""How many messages :func:`apply_all_marks` looks after at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a batch of changes.
+
+    :param refused: ids of journalled events none of whose changes was applied, and why.
+    :param made: of each event that brought a message: the conversation's id and the message's.
+    """
+
+    refused: Mapping[int, str] = field(default_factory=dict)
+    made: Mapping[int, tuple[int | None, int]] = field(default_factory=dict)
+
+
+def apply_changes(session: Session, items: Sequence[Incoming]) -> Applied:
+    """Apply *items* in order, in this transaction, with a number of statements that does not grow with them.
+
+    Whatever the order in which the changes of a conversation come, and however often, it ends up the same.
+    What a customer says about a message that is not in a conversation of theirs is refused.
+    """
+    now = clock.now()
+    loaded = load(session.connection(), items)
+    decided = decide(loaded, items, now)
+    made = write(session, decided)
+    _follow_up(session, decided)
+    return Applied(decided.refused, made)
+
+
+def _follow_up(session: Session, decided: Decided) -> None:
+    """Have done after the commit what wants a write of its own."""
+    if decided.confirmed:
+        # A worker holds its lane while it records an answer, and then wants the message.
+        found = frozenset((one.person.account.id, one.person.external_id) for one in decided.confirmed)
+        db.after_commit(session, partial(_resume_lanes, found))
+    if decided.annotated.new_marks and session.get_bind().dialect.name != "sqlite":
+        # Elsewhere the message of a mark may be written at this very moment.
+        keys = frozenset(mark.key for mark in decided.annotated.new_marks)
+        db.after_commit(session, partial(apply_marks, keys))
+
+
+def _resume_lanes(customers: Collection[Key]) -> None:
+    """Let lanes whose first message was just confirmed go on with the next, instead of waiting their time."""
+    keys = [lanes.lane_key(wakeups.OUT, account_id, contact) for account_id, contact in customers]
+    db.write(lanes.make_due, keys, at=clock.now())
+    wakeups.wake(wakeups.OUT)
+
+
+# ---- annotations whose message came later ------------------------------------------------------------
+
+
+def apply_marks(keys: Collection[Key]) -> None:
+    """Apply the marks about the messages *keys*, if there are any; to be called after a commit."""
+    try:
+        with db.read() as session:
+            rows = session.connection().execute(_marked, names(keys))
+            marked = [key for row in rows if (key := (row.account_id, row.external_id)) in keys]
+        if marked:
+            db.write(_apply_marks, marked)
+    except Exception:
+        log.exception("annotations of a message could not be applied yet; it is tried again")
+
+
+def apply_all_marks() -> None:
+    """Apply every mark whose message is here."""
+    same = sa.and_(MESSAGES.c.account_id == MARKS.c.account_id, MESSAGES.c.external_id == MARKS.c.external_id)
+    query = sa.select(MARKS.c.account_id, MARKS.c.external_id).join(MESSAGES, same).distinct().limit(MOST)
+    with db.read() as session:
+        keys = [(row.account_id, row.external_id) for row in session.execute(query)]
+    if keys:
+        db.write(_apply_marks, keys)
+
+
+_marked = sa.select(MARKS.c.account_id, MARKS.c.external_id).where(has_name(MARKS))
+
+
+def _apply_marks(session: Session, keys: Collection[Key]) -> None:
+    query = (
+        sa.select(ChannelAccount, IDENTITIES.c.external_id)
+        .join(MARKS, MARKS.c.account_id == ChannelAccount.id)
+        .join(IDENTITIES, IDENTITIES.c.id == MARKS.c.identity_id)
+        .where(
+            MARKS.c.account_id.in_({account for account, _ in keys}),
+            MARKS.c.external_id.in_({external for _, external in keys}),
+        )
+    )
+    people = {(account.id, contact): ref(account) for account, contact in session.execute(query)}
+    loaded = load_marked(session.connection(), people, keys)
+    write(session, decide_marked(loaded, clock.now()))

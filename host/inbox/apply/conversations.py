@@ -1,0 +1,136 @@
+"""Conversations in a batch: start, show a message as the last, count it as new, reopen, open from history."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from host.core.cleaning import external_id
+from host.inbox.apply.values import Draft, NewMessage, Person, Thread
+from host.models.inbox import ConversationStatus, Direction, InternalKind, Origin
+from host.sdk.messages import MessageKind
+
+LENGTH = 200
+WAITING = timedelta(days=7)
+"""A customer who had the last word within this time still waits: no reply window is longer."""
+
+
+def start(
+    person: Person,
+    channel: str,
+    at: datetime,
+    *,
+    subject: str | None = None,
+    closed_at: datetime | None = None,
+) -> Thread:
+    """Return a new conversation with *person*, to be inserted with the batch.
+
+    :param closed_at: where it begins closed, because it is made of a provider's history.
+    """
+    person.newest = Thread(
+        person=person,
+        channel=channel,
+        status=ConversationStatus.OPEN if closed_at is None else ConversationStatus.CLOSED,
+        subject=subject,
+        closed_at=closed_at,
+        last_message_at=at,
+        last_direction="",
+        last_kind="",
+        changed=True,
+    )
+    return person.newest
+
+
+def for_lines(person: Person, channel: str, until: datetime) -> Thread:
+    """Return the conversation for a line: the newest, else a new one without messages."""
+    thread = person.newest
+    if thread is None:
+        thread = start(person, channel, until)
+        thread.last_direction, thread.last_kind = Direction.INTERNAL, InternalKind.ACTIVITY
+    if is_empty(thread) and thread.last_message_at < until:
+        thread.last_message_at, thread.changed = until, True
+    return thread
+
+
+def is_empty(thread: Thread) -> bool:
+    """Tell whether *thread* has no message yet. It may have lines about messages that are not stored."""
+    return thread.last_direction in {"", Direction.INTERNAL}
+
+
+def preview(text: str) -> str:
+    """Return the start of *text* as one line. What a message without text is, the list says by its kind."""
+    return " ".join(text[: LENGTH * 4].split())[:LENGTH]
+
+
+def show_last(thread: Thread, message: NewMessage) -> None:
+    """Let *message* be the conversation's last message, unless it has a later one."""
+    thread.changed = True
+    if not is_empty(thread) and message.sent_at < thread.last_message_at:
+        message.late = True
+        return
+    thread.last = message
+    thread.last_message_at = message.sent_at
+    thread.last_direction = message.direction
+    thread.last_kind = message.kind
+    thread.last_preview = preview(message.text)
+    thread.last_author_id = None
+
+
+def show_anew(thread: Thread, text: str, *, unsent: bool) -> None:
+    """Bring the list's line up to date after the last message changed."""
+    thread.changed = True
+    thread.last_preview = preview(text)
+    if unsent:
+        thread.last_kind = MessageKind.UNSEND
+
+
+def count_as_new(
+    draft: Draft, thread: Thread, message: NewMessage, received_at: datetime, *, opens_window: bool
+) -> None:
+    """Count *message* as unread, open its conversation, and restart the time to reply in."""
+    if thread.status == ConversationStatus.CLOSED:
+        reopen(draft, thread, message, received_at)
+    thread.unread += 1
+    if opens_window and (thread.last_inbound_at is None or thread.last_inbound_at < message.sent_at):
+        thread.last_inbound_at = message.sent_at
+    thread.changed = True
+
+
+def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime) -> None:
+    """Reopen a conversation with the assignee it had, and add a line that says so."""
+    at = cause.sent_at
+    if thread.closed_at is not None and at < thread.closed_at:
+        at = max(received_at, thread.closed_at)
+    thread.status = ConversationStatus.OPEN
+    thread.closed_at = None
+    thread.changed = True
+    draft.add(
+        NewMessage(
+            thread=thread,
+            account=cause.account,
+            external_id=external_id(f"reopened:{cause.external_id}"),
+            direction=Direction.INTERNAL,
+            origin=Origin.SYSTEM,
+            kind=InternalKind.ACTIVITY,
+            text="",
+            content={"what": "reopened_by_message"},
+            sent_at=at,
+        )
+    )
+
+
+def open_waiting(draft: Draft) -> None:
+    """Open the conversations in which, as the provider's history tells, a customer waits for an answer."""
+    for thread in {id(new.thread): new.thread for new in draft.new.values()}.values():
+        last = thread.last
+        if (
+            last is None
+            or last.imported_at is None
+            or last.direction != Direction.INBOUND
+            or last.sent_at < draft.now - WAITING
+            or thread.status != ConversationStatus.CLOSED
+        ):
+            continue
+        if thread.id is None:
+            thread.status, thread.closed_at = ConversationStatus.OPEN, None
+        elif thread.closed_at is None or thread.closed_at < last.sent_at:
+            reopen(draft, thread, last, draft.now)

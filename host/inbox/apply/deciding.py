@@ -1,0 +1,237 @@
+"""Decide what a batch of changes comes to: values in, values out. No session, no SQL, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
+from host.inbox.apply import conversations, echoes
+from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
+from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key
+from host.inbox.apply.values import (
+    Annotated,
+    Decided,
+    Draft,
+    Key,
+    Loaded,
+    NewMessage,
+    Person,
+    Thread,
+)
+from host.models.inbox import Direction, InternalKind, Origin
+from host.sdk.capabilities import InboundMedia
+from host.sdk.channel import Threading
+from host.sdk.messages import (
+    ConversationHandedOver,
+    Ignored,
+    MessageEchoed,
+    MessageReceived,
+    MessagesRead,
+)
+
+OF_ANOTHER = "It is about a message of somebody else."
+
+
+def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
+    """Decide what *items*, in order, come to: first messages, then echoes, what was read, annotations.
+
+    Whatever the order in which the changes of a conversation come, and however often, it ends up the same.
+    """
+    draft = Draft(loaded, now)
+    for item in items:
+        if not item.imported and not isinstance(item.change, Ignored):
+            _note_heard(draft, item)
+        if isinstance(item.change, MessageReceived):
+            _receive(draft, item, item.change)
+        elif isinstance(item.change, ConversationHandedOver):
+            _tell_handover(draft, item, item.change)
+    echoes.decide_echoes(draft, [item for item in items if isinstance(item.change, MessageEchoed)])
+    if any(item.imported for item in items):
+        conversations.open_waiting(draft)
+    for item in items:
+        if isinstance(item.change, MessagesRead):
+            echoes.decide_read(draft, item, item.change)
+    annotated = resolve_annotations(draft, collect_annotations(draft, items))
+    return _decided(draft, annotated, items)
+
+
+def decide_marked(loaded: Loaded, now: datetime) -> Decided:
+    """Decide what marks change whose messages are here by now."""
+    draft = Draft(loaded, now)
+    here = keep_if_here(draft, collect_annotations(draft, ()))
+    return _decided(draft, resolve_annotations(draft, here), ())
+
+
+def _decided(draft: Draft, annotated: Annotated, items: Iterable[Incoming]) -> Decided:
+    used = {id(message.thread.person) for message in draft.new.values()}
+    everybody = draft.people.values()
+    threads = {id(thread): thread for thread in draft.threads.values()}
+    threads |= {id(message.thread): message.thread for message in draft.new.values()}
+    return Decided(
+        now=draft.now,
+        confirmed=list(draft.confirmed.values()),
+        new_people=[p for p in everybody if p.id is None and (id(p) in used or p.identity_changed)],
+        new_threads=[thread for thread in threads.values() if thread.id is None],
+        new_messages=draft.new,
+        people=[p for p in everybody if p.id is not None],
+        changed_threads=[t for t in threads.values() if t.id is not None and t.changed],
+        arrived=draft.arrived,
+        annotated=annotated,
+        removals=draft.removals,
+        heard=draft.heard,
+        refused=_refused(draft, items),
+    )
+
+
+def _refused(draft: Draft, items: Iterable[Incoming]) -> dict[int, str]:
+    refused = {id(item): item for _, item in draft.refused}
+    applied = {item.event_id for item in items if id(item) not in refused}
+    return {
+        item.event_id: OF_ANOTHER
+        for item in refused.values()
+        if item.event_id is not None and item.event_id not in applied
+    }
+
+
+def _note_heard(draft: Draft, item: Incoming) -> None:
+    before = draft.heard.get(item.account.id)
+    if before is None or before < item.received_at:
+        draft.heard[item.account.id] = item.received_at
+
+
+# ---- messages of customers ---------------------------------------------------------------------------
+
+
+def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
+    person = draft.people[item.account.id, external_id(change.contact)]
+    key = item.account.id, message_key(change, item.event_key)
+    if draft.is_here(key):
+        draft.note_repeat(key, item, person)
+        _receive_imported(draft, key, item, change, person)
+        return
+    sent_at = believable(change.sent_at, item.received_at)
+    if person.erased_at is None or sent_at > person.erased_at:
+        _fill_in(person, change, imported=item.imported)
+    subject = clean_short(change.subject, 500)
+    thread = _find_thread(draft, item, change, person)
+    if thread is None:
+        closed_at = item.received_at if item.imported else None
+        thread = conversations.start(person, item.adapter.key, sent_at, subject=subject, closed_at=closed_at)
+    elif thread.subject is None and subject is not None:
+        thread.subject = subject
+    message = _new_message(draft, key, item, change, thread)
+    if not keep_erased(draft, message) and not item.imported:
+        _count(draft, thread, message, item, change)
+    conversations.show_last(thread, message)
+    draft.add(message)
+
+
+def _receive_imported(
+    draft: Draft, key: Key, item: Incoming, change: MessageReceived, person: Person
+) -> None:
+    """Count a message that is only known from the history as received, now that it came after all."""
+    stored = draft.stored.get(key)
+    if item.imported or stored is None or stored.imported_at is None or stored.unsent_at is not None:
+        return
+    thread = draft.threads.get(stored.conversation_id)
+    if thread is None or thread.person is not person:
+        return
+    draft.stored[key] = stored._replace(imported_at=None)
+    person.wrote = True
+    message = _new_message(draft, key, item, change, thread)
+    draft.arrived.append((stored.id, message))
+    _count(draft, thread, message, item, change)
+    conversations.show_last(thread, message)
+
+
+def _count(
+    draft: Draft, thread: Thread, message: NewMessage, item: Incoming, change: MessageReceived
+) -> None:
+    conversations.count_as_new(draft, thread, message, item.received_at, opens_window=change.opens_window)
+
+
+def _new_message(
+    draft: Draft, key: Key, item: Incoming, change: MessageReceived, thread: Thread
+) -> NewMessage:
+    return NewMessage(
+        thread=thread,
+        account=item.account,
+        external_id=key[1],
+        direction=Direction.INBOUND,
+        origin=Origin.CUSTOMER,
+        kind=str(change.kind)[:32],
+        text=clean(change.text),
+        content=clean_value(change.content),
+        sent_at=believable(change.sent_at, item.received_at),
+        attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
+        stored=dict(item.stored),
+        media=item.adapter.inbound_media() if change.attachments else InboundMedia(),
+        reply_to=external_id(change.reply_to) if change.reply_to else None,
+        sources=[] if item.event_id is None else [item.event_id],
+        imported_at=draft.now if item.imported else None,
+    )
+
+
+def _fill_in(person: Person, change: MessageReceived, *, imported: bool) -> None:
+    """Fill in what is unknown of a contact; what is known stays. Who writes can be written to."""
+    person.wrote = person.wrote or not imported
+    username = clean_short(change.contact_username, 255)
+    name = clean_short(change.contact_name, 255)
+    email = clean_short(change.contact_email, 254)
+    if person.unreachable_since is not None and change.sent_at > person.unreachable_since:
+        person.unreachable_since, person.identity_changed = None, True
+    if username and not person.username:
+        person.username, person.identity_changed = username, True
+    if name and not person.name:
+        person.name, person.identity_changed = name, True
+    if name and not person.contact_name:
+        person.contact_name, person.contact_changed = name, True
+    if email and not person.contact_email:
+        person.contact_email, person.contact_changed = email, True
+
+
+def _find_thread(draft: Draft, item: Incoming, change: MessageReceived, person: Person) -> Thread | None:
+    if item.adapter.capabilities.threading is Threading.CONTACT:
+        return person.newest
+    for reference in change.references:
+        key = item.account.id, external_id(reference)
+        stored = draft.stored.get(key)
+        if stored is not None:
+            thread = draft.threads.get(stored.conversation_id)
+        else:
+            new = draft.new.get(key)
+            thread = new.thread if new is not None else None
+        # A mail may name any other customer's message: only the sender's own conversations count.
+        if thread is not None and thread.person is person:
+            return thread
+    return None
+
+
+# ---- handovers ---------------------------------------------------------------------------------------
+
+
+def _tell_handover(draft: Draft, item: Incoming, change: ConversationHandedOver) -> None:
+    """Add a line to the conversation: programs passed it among themselves."""
+    key = item.account.id, handover_id(item.event_key)
+    if draft.is_here(key):
+        return
+    person = draft.people[item.account.id, external_id(change.contact)]
+    at = believable(change.at, item.received_at)
+    draft.add(
+        NewMessage(
+            thread=conversations.for_lines(person, item.adapter.key, at),
+            account=item.account,
+            external_id=key[1],
+            direction=Direction.INTERNAL,
+            origin=Origin.SYSTEM,
+            kind=InternalKind.ACTIVITY,
+            text="",
+            content={
+                "what": "handed_over",
+                "how": str(change.how),
+                "note": clean_short(change.note, 500) or "",
+            },
+            sent_at=at,
+        )
+    )

@@ -1,0 +1,192 @@
+"""What a provider says of messages from our side: echoes, and what the customer has read.
+
+An echo of a message we sent confirms that message, whichever of echo and response comes first. Any other echo
+is a message that a colleague wrote in the provider's own app. What the customer has read only moves forward.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from host.core.cleaning import clean, clean_attachment, clean_value, external_id
+from host.inbox.apply import conversations
+from host.inbox.apply.annotations import keep_erased
+from host.inbox.apply.incoming import FUTURE, Incoming, believable
+from host.inbox.apply.values import Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
+from host.models.inbox import DeliveryState, Direction, Origin
+from host.sdk.capabilities import MEDIA_KINDS, InboundMedia
+from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead
+
+CLOCK_SKEW = timedelta(seconds=5)
+CLOCK_AHEAD = FUTURE
+"""How far ahead of the provider's our clock may have been at the attempt, where the words are the same."""
+MAX_EARLY = 20
+"""How many messages read before we learned of them are remembered of one customer."""
+
+_MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
+    MessageKind.TEMPLATE: frozenset({MessageKind.UNSUPPORTED, MessageKind.SHARE}),
+    MessageKind.SHARE: frozenset({MessageKind.UNSUPPORTED}),
+    MessageKind.STICKER: frozenset({MessageKind.UNSUPPORTED}),
+    MessageKind.FILE: frozenset({MessageKind.UNSUPPORTED}),
+}
+"""Kinds a provider's echo may be read as, because nobody documents how it looks."""
+
+
+def decide_echoes(draft: Draft, items: Sequence[Incoming]) -> None:
+    """Confirm our messages that echoes are about, and add those written in the provider's app."""
+    unconfirmed = list(draft.loaded.unconfirmed)
+    for item in items:
+        change = item.change
+        assert isinstance(change, MessageEchoed)
+        key = item.account.id, external_id(change.external_id)
+        person = draft.people[item.account.id, external_id(change.contact)]
+        if draft.is_here(key):
+            draft.note_repeat(key, item, person)
+            continue
+        ours = take_likeliest(unconfirmed, change, person)
+        if ours is None:
+            _add_from_the_app(draft, item, change, person)
+            continue
+        # What we sent stands where its attempt began, whenever it is asked what has been read.
+        draft.confirmed[key] = Confirmed(
+            key,
+            person,
+            ours,
+            state_of(person, key[1], ours.attempted_at),
+            [] if item.event_id is None else [item.event_id],
+        )
+        draft.stored[key] = StoredMessage(
+            id=ours.id,
+            account_id=key[0],
+            external_id=key[1],
+            conversation_id=ours.conversation_id,
+            direction=Direction.OUTBOUND,
+            sent_at=change.sent_at,
+            attempted_at=ours.attempted_at,
+        )
+
+
+def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> None:
+    sent_at = believable(change.sent_at, item.received_at)
+    thread = person.newest
+    if thread is None:
+        closed_at = item.received_at if item.imported else None
+        thread = conversations.start(person, item.adapter.key, sent_at, closed_at=closed_at)
+    message = NewMessage(
+        thread=thread,
+        account=item.account,
+        external_id=external_id(change.external_id),
+        direction=Direction.OUTBOUND,
+        origin=Origin.PROVIDER,
+        kind=str(change.kind)[:32],
+        text=clean(change.text),
+        content=clean_value(change.content),
+        sent_at=sent_at,
+        state=state_of(person, external_id(change.external_id), sent_at),
+        attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
+        stored=dict(item.stored),
+        media=item.adapter.inbound_media() if change.attachments else InboundMedia(),
+        reply_to=external_id(change.reply_to) if change.reply_to else None,
+        sources=[] if item.event_id is None else [item.event_id],
+        imported_at=draft.now if item.imported else None,
+    )
+    keep_erased(draft, message)
+    conversations.show_last(thread, message)
+    draft.add(message)
+
+
+# ---- which of our messages an echo is about ----------------------------------------------------------
+
+
+def take_likeliest(unconfirmed: list[Unconfirmed], echo: MessageEchoed, person: Person) -> Unconfirmed | None:
+    """Take the oldest of our messages that *echo* may be about out of *unconfirmed*; the likeliest first.
+
+    A text is known by its words. What has none is known by its kind and the number of its files, within the
+    attempt: an echo of another kind is a colleague's at the provider's own app.
+
+    The same words from before the attempt come last: our clock may have been ahead then, and if it was not,
+    the customer has got these words once, from the provider's own app, as whoever wrote them here wanted.
+    """
+    for alike, skew in ((_is_same, CLOCK_SKEW), (_is_possible, CLOCK_SKEW), (_has_same_words, CLOCK_AHEAD)):
+        found = _first(unconfirmed, echo, person, alike, skew)
+        if found is not None:
+            return found
+    return None
+
+
+def _first(
+    unconfirmed: list[Unconfirmed],
+    echo: MessageEchoed,
+    person: Person,
+    alike: Callable[[Unconfirmed, MessageEchoed], bool],
+    skew: timedelta,
+) -> Unconfirmed | None:
+    for index, ours in enumerate(unconfirmed):
+        in_time = ours.attempted_at <= echo.sent_at + skew
+        if ours.identity_id == person.id and in_time and alike(ours, echo):
+            return unconfirmed.pop(index)
+    return None
+
+
+def _is_same(ours: Unconfirmed, echo: MessageEchoed) -> bool:
+    if ours.kind != echo.kind:
+        return False
+    if ours.kind == MessageKind.TEXT:
+        return comparable(ours.body.text) == comparable(echo.text)
+    return ours.kind not in MEDIA_KINDS or ours.files == len(echo.attachments)
+
+
+def _has_same_words(ours: Unconfirmed, echo: MessageEchoed) -> bool:
+    return ours.kind == MessageKind.TEXT and _is_same(ours, echo)
+
+
+def _is_possible(ours: Unconfirmed, echo: MessageEchoed) -> bool:
+    return not echo.text and echo.kind in _MAY_COME_BACK_AS.get(ours.kind, ())
+
+
+def comparable(text: str) -> str:
+    """Return *text* so that two ways of writing it down are equal: composed, white space collapsed."""
+    return " ".join(unicodedata.normalize("NFC", clean(text)).split())
+
+
+# ---- what the customer has read ----------------------------------------------------------------------
+
+
+def decide_read(draft: Draft, item: Incoming, change: MessagesRead) -> None:
+    """Note that a customer has read a message of ours and all before it.
+
+    A message that is not here is remembered until it is.
+    """
+    person = draft.people[item.account.id, external_id(change.contact)]
+    key = item.account.id, external_id(change.external_id)
+    if draft.is_of_another(key, person):
+        draft.refused.append((key, item))
+        return
+    stored, new = draft.stored.get(key), draft.new.get(key)
+    if stored is not None:
+        if stored.direction == Direction.OUTBOUND:
+            _raise_seen(person, stored.position)
+    elif new is not None:
+        if new.direction == Direction.OUTBOUND:
+            _raise_seen(person, new.sent_at)
+    elif key[1] not in person.seen_early:
+        person.seen_early = [*person.seen_early, key[1]][-MAX_EARLY:]
+        person.identity_changed = True
+
+
+def _raise_seen(person: Person, until: datetime) -> None:
+    """Note that *person* has read what we sent until then."""
+    if person.seen_at is None or person.seen_at < until:
+        person.seen_at = until
+    person.seen_raised = True
+    person.identity_changed = True
+
+
+def state_of(person: Person, message: str, at: datetime) -> DeliveryState:
+    """Return the state of a message sent *at*: read, if the customer is known to have read it."""
+    if message in person.seen_early:
+        person.seen_early = [early for early in person.seen_early if early != message]
+        _raise_seen(person, at)
+    return DeliveryState.READ if person.seen_at is not None and at <= person.seen_at else DeliveryState.SENT

@@ -1,0 +1,64 @@
+"""Changes as the delivery workers hand them to the inbox."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from host.core.cleaning import external_id
+from host.sdk.channel import AccountRef, ChannelAdapter
+from host.sdk.messages import InboundChange, MessageReceived
+
+FUTURE = timedelta(hours=2)
+"""How far a provider's clock may be ahead of ours before its time is not believed. A clock of ours that is
+wrong by an hour, as at a change to summer time, must not mix up a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One change of one journalled event.
+
+    :param received_at: when we received it, from the journal.
+    :param event_key: stable for the event, however often it is applied.
+    :param stored: index of an attachment of the change -> key of its bytes in ``host.core.storage``, for
+        those whose bytes came with the message. They are stored before the transaction.
+    :param event_id: the journalled event's row.
+    :param imported: it was read from the provider's history: nobody has to hear of it, and no window opens.
+    """
+
+    account: AccountRef
+    adapter: ChannelAdapter
+    change: InboundChange
+    received_at: datetime
+    event_key: str
+    stored: Mapping[int, str] = field(default_factory=dict)
+    event_id: int | None = None
+    imported: bool = False
+
+
+def believable(sent_at: datetime, received_at: datetime) -> datetime:
+    """Return the provider's time, or ours where theirs lies in the future.
+
+    Otherwise one mail dated 2099 would stay on top of the inbox for ever.
+    """
+    return received_at if sent_at > received_at + FUTURE else sent_at
+
+
+def message_key(change: MessageReceived, event_key: str) -> str:
+    """Return the external id to store for a received message.
+
+    Where the provider gives none, it is made of the event and what is in the message, so that applying the
+    event again finds it, and two messages of one event stay two.
+    """
+    if change.external_id:
+        return external_id(change.external_id)
+    parts = (event_key, change.contact, change.sent_at.isoformat(), str(change.kind), change.text)
+    digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"event:{digest}"
+
+
+def handover_id(event_key: str) -> str:
+    """Return the external id of the line that tells of a handover."""
+    return external_id(f"handover:{event_key}")

@@ -1,0 +1,331 @@
+"""Load what a batch of changes has to know of the database, with one query per kind of row.
+
+The number of statements does not depend on how many changes, accounts or conversations a batch holds. Rows to
+be written are locked where the database has row locks, in one order everywhere, so that two workers on one
+customer take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from host.core.cleaning import external_id
+from host.core.db import UTCDateTime, padded
+from host.inbox.apply.annotations import Annotation, line_keys
+from host.inbox.apply.incoming import Incoming, handover_id, message_key
+from host.inbox.apply.tables import (
+    ATTACHMENTS,
+    CONTACTS,
+    CONVERSATIONS,
+    IDENTITIES,
+    MARKS,
+    MESSAGES,
+    OUTBOX,
+    REACTIONS,
+    has_name,
+    names,
+)
+from host.inbox.apply.values import (
+    Key,
+    Loaded,
+    StoredBody,
+    StoredMark,
+    StoredMessage,
+    StoredPerson,
+    StoredReaction,
+    StoredThread,
+    Unconfirmed,
+)
+from host.models.inbox import DeliveryState, MarkKind
+from host.sdk.channel import AccountRef, Threading
+from host.sdk.messages import (
+    ConversationHandedOver,
+    Ignored,
+    MessageEchoed,
+    MessageReacted,
+    MessageReceived,
+)
+
+REACH_BACK = timedelta(days=8)
+"""How old an unconfirmed message may be for an echo to be about it; no reply window is longer than a week."""
+
+
+def _columns(row: type[Any], *tables: sa.Table) -> list[sa.Column[Any]]:
+    """Return the columns that make up *row*, in its order; each of the first of *tables* that has it."""
+    return [next(t.c[name] for t in tables if name in t.c) for name in row._fields]
+
+
+def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
+    """Return whether *column* holds one of the values given as *name*."""
+    return column.in_(sa.bindparam(name, expanding=True))
+
+
+# Built once: putting a statement together and naming it for SQLAlchemy's cache costs more than running it.
+_people = (
+    sa.select(
+        *(IDENTITIES.c[name] for name in StoredPerson._fields[:-2]),
+        CONTACTS.c.name.label("contact_name"),
+        CONTACTS.c.email.label("contact_email"),
+    )
+    .join_from(IDENTITIES, CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
+    .where(has_name(IDENTITIES))
+    .order_by(IDENTITIES.c.id)
+    .with_for_update()
+)
+_marks = sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS))
+_messages = (
+    sa.select(*_columns(StoredMessage, MESSAGES, OUTBOX))
+    .select_from(MESSAGES)
+    .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
+    .where(has_name(MESSAGES))
+)
+_newest = (
+    sa.select(sa.func.max(CONVERSATIONS.c.id))
+    .where(_among(CONVERSATIONS.c.identity_id, "identities"))
+    .group_by(CONVERSATIONS.c.identity_id)
+)
+_threads = (
+    sa.select(*_columns(StoredThread, CONVERSATIONS))
+    .where(_among(CONVERSATIONS.c.id, "ids"))
+    .order_by(CONVERSATIONS.c.id)
+    .with_for_update()
+)
+_bodies = (
+    sa.select(*_columns(StoredBody, MESSAGES))
+    .where(_among(MESSAGES.c.id, "ids"))
+    .order_by(MESSAGES.c.id)
+    .with_for_update()
+)
+_reactions = (
+    sa.select(*_columns(StoredReaction, REACTIONS))
+    .where(has_name(REACTIONS))
+    .order_by(REACTIONS.c.id)
+    .with_for_update()
+)
+
+
+@dataclass(slots=True)
+class _Needs:
+    """What to look for.
+
+    :param people: customers, with their accounts.
+    :param messages: every message that is named.
+    :param received: those that come with the batch.
+    :param echoes: the first echo of each message.
+    :param annotations: the message, the customer, and what is said.
+    :param named: messages that come with the batch or are annotated in it, each with the customer.
+    """
+
+    people: dict[Key, AccountRef] = field(default_factory=dict)
+    messages: set[Key] = field(default_factory=set)
+    received: set[Key] = field(default_factory=set)
+    echoes: dict[Key, MessageEchoed] = field(default_factory=dict)
+    annotations: list[tuple[Key, Key, Annotation]] = field(default_factory=list)
+    named: set[tuple[Key, Key]] = field(default_factory=set)
+
+
+def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
+    """Load what *items* need."""
+    needs = _Needs()
+    for item in items:
+        change, account = item.change, item.account.id
+        if isinstance(change, Ignored):
+            continue
+        person = account, external_id(change.contact)
+        needs.people[person] = item.account
+        if isinstance(change, MessageReceived):
+            key = account, message_key(change, item.event_key)
+            needs.received.add(key)
+            needs.named.add((key, person))
+            if item.adapter.capabilities.threading is Threading.REFERENCES:
+                needs.messages.update((account, external_id(name)) for name in change.references)
+        elif isinstance(change, ConversationHandedOver):
+            needs.messages.add((account, handover_id(item.event_key)))
+        else:
+            key = account, external_id(change.external_id)
+            needs.messages.add(key)
+            if isinstance(change, MessageEchoed):
+                needs.echoes.setdefault(key, change)
+                needs.named.add((key, person))
+            elif isinstance(change, Annotation):
+                needs.messages.update(line_keys(key))
+                needs.annotations.append((key, person, change))
+                needs.named.add((key, person))
+    needs.messages |= needs.received
+    return _load(connection, needs)
+
+
+def load_marked(connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key]) -> Loaded:
+    """Load what the marks about the messages *keys* need.
+
+    :param people: whose marks they are, with their accounts.
+    """
+    return _load(connection, _Needs(dict(people), {name for key in keys for name in (key, *line_keys(key))}))
+
+
+def _load(connection: Connection, needs: _Needs) -> Loaded:
+    people = _read_people(connection, needs.people)
+    marks = _read_marks(connection, needs.messages)
+    lines = (line_keys(key) for key in {mark.key for mark in marks})
+    messages = _read_messages(connection, needs.messages.union(*lines))
+    threads = _read_threads(connection, people, messages)
+    unconfirmed = _read_unconfirmed(connection, needs, people, messages)
+    edited, reacted = _annotated(needs, people, marks, messages, threads)
+    return Loaded(
+        people={key: (account, people.get(key)) for key, account in needs.people.items()},
+        marks=marks,
+        messages=messages,
+        threads=threads,
+        unconfirmed=unconfirmed,
+        bodies=_read_bodies(connection, [messages[key].id for key in edited if key in messages]),
+        reactions=_read_reactions(connection, reacted),
+    )
+
+
+def _annotated(
+    needs: _Needs,
+    people: Mapping[Key, StoredPerson],
+    marks: Iterable[StoredMark],
+    messages: Mapping[Key, StoredMessage],
+    threads: Iterable[StoredThread],
+) -> tuple[set[Key], set[Key]]:
+    """Return which messages are edited or unsent, and which have reactions, but for what will be refused."""
+    edited: set[Key] = set()
+    reacted: set[Key] = set()
+    owners = {thread.id: thread.identity_id for thread in threads}
+    for key, customer, change in needs.annotations:
+        message, person = messages.get(key), people.get(customer)
+        if message is None or (person is not None and owners.get(message.conversation_id) == person.id):
+            (reacted if isinstance(change, MessageReacted) else edited).add(key)
+    due = edited | reacted
+    customers = {person.id: key for key, person in people.items()}
+    for mark in marks:
+        message = messages.get(mark.key)
+        if message is None:
+            is_due = (mark.key, customers.get(mark.identity_id)) in needs.named
+        else:
+            is_due = owners.get(message.conversation_id) == mark.identity_id
+        if is_due:
+            due.add(mark.key)
+    for mark in marks:
+        if mark.key in due:
+            (reacted if mark.kind == MarkKind.REACTION else edited).add(mark.key)
+    return edited, reacted
+
+
+def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, StoredPerson]:
+    if not wanted:
+        return {}
+    rows = map(StoredPerson._make, connection.execute(_people, names(wanted)))
+    # The same id may be there on another account of the batch.
+    return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
+
+
+def _read_marks(connection: Connection, keys: Collection[Key]) -> list[StoredMark]:
+    if not keys:
+        return []
+    return [
+        mark for mark in map(StoredMark._make, connection.execute(_marks, names(keys))) if mark.key in keys
+    ]
+
+
+def _read_messages(connection: Connection, keys: Collection[Key]) -> dict[Key, StoredMessage]:
+    if not keys:
+        return {}
+    rows = map(StoredMessage._make, connection.execute(_messages, names(keys)))
+    return {(row.account_id, row.external_id): row for row in rows}
+
+
+def _read_threads(
+    connection: Connection, people: Mapping[Key, StoredPerson], messages: Mapping[Key, StoredMessage]
+) -> list[StoredThread]:
+    """Return the newest conversation of each of *people*, and those of *messages*."""
+    if not people:
+        return []
+    ids = {message.conversation_id for message in messages.values()}
+    identities = padded({person.id for person in people.values()})
+    ids.update(connection.execute(_newest, {"identities": identities}).scalars())
+    return list(map(StoredThread._make, connection.execute(_threads, {"ids": padded(ids)})))
+
+
+def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, StoredBody]:
+    if not ids:
+        return {}
+    rows = map(StoredBody._make, connection.execute(_bodies, {"ids": padded(ids)}))
+    return {row.id: row for row in rows}
+
+
+def _read_reactions(connection: Connection, keys: Collection[Key]) -> list[StoredReaction]:
+    if not keys:
+        return []
+    return list(map(StoredReaction._make, connection.execute(_reactions, names(keys))))
+
+
+# ---- our messages that echoes may be about -----------------------------------------------------------
+
+
+def _read_unconfirmed(
+    connection: Connection,
+    needs: _Needs,
+    people: Mapping[Key, StoredPerson],
+    messages: Collection[Key],
+) -> list[Unconfirmed]:
+    """Return our messages that the echoes may be about, oldest attempt first."""
+    echoes = {
+        key: echo for key, echo in needs.echoes.items() if key not in messages and key not in needs.received
+    }
+    senders = ((key[0], external_id(echo.contact)) for key, echo in echoes.items())
+    identities = {people[sender].id for sender in senders if sender in people}
+    if not identities:
+        return []
+    return _unconfirmed(connection, identities, min(echo.sent_at for echo in echoes.values()) - REACH_BACK)
+
+
+def _unconfirmed(connection: Connection, identities: Collection[int], since: datetime) -> list[Unconfirmed]:
+    """Return our messages being sent, those not confirmed, and those queued again after that."""
+    files = (
+        sa.select(sa.func.count())
+        .select_from(ATTACHMENTS)
+        .where(ATTACHMENTS.c.message_id == MESSAGES.c.id)
+        .scalar_subquery()
+    )
+    attempted_at = sa.func.coalesce(OUTBOX.c.attempted_at, MESSAGES.c.created_at, type_=UTCDateTime())
+    query = (
+        sa.select(
+            MESSAGES.c.id,
+            MESSAGES.c.workspace_id,
+            MESSAGES.c.conversation_id,
+            CONVERSATIONS.c.identity_id,
+            MESSAGES.c.kind,
+            files.label("files"),
+            attempted_at.label("attempted_at"),
+        )
+        .select_from(CONVERSATIONS)
+        .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
+        .join(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
+        .where(
+            CONVERSATIONS.c.identity_id.in_(identities),
+            MESSAGES.c.sent_at >= since,
+            MESSAGES.c.external_id.is_(None),
+            sa.or_(
+                MESSAGES.c.state.in_([DeliveryState.SENDING, DeliveryState.UNKNOWN]),
+                sa.and_(MESSAGES.c.state == DeliveryState.QUEUED, OUTBOX.c.resent.is_(True)),
+            ),
+        )
+        .order_by(attempted_at, MESSAGES.c.id)
+    )
+    found = connection.execute(query).all()
+    if not found:
+        return []
+    # Only the messages are locked, not what they were joined with: a worker that records an answer meanwhile
+    # holds its outbox entry and waits for the message. What it has recorded by then is no candidate any more.
+    locked = _bodies.where(MESSAGES.c.external_id.is_(None))
+    rows = connection.execute(locked, {"ids": padded({row.id for row in found})})
+    bodies = {row.id: StoredBody._make(row) for row in rows}
+    return [Unconfirmed(*row, body=bodies[row.id]) for row in found if row.id in bodies]

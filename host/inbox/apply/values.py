@@ -1,0 +1,442 @@
+"""Values of a batch: rows as loading found them, drafts that deciding changes, and what is to be written.
+
+``Stored...`` are rows of the database and never change. :class:`Draft` and what it holds change while the
+batch is decided. :class:`Decided` is handed to writing, which fills in the ids of what it inserts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from host.inbox.apply.incoming import Incoming
+from host.sdk.capabilities import InboundMedia
+from host.sdk.channel import AccountRef
+from host.sdk.messages import InboundAttachment
+
+Key = tuple[int, str]
+"""Account id and an external id."""
+
+
+# ---- rows, as they are stored ------------------------------------------------------------------------
+
+
+class StoredPerson(NamedTuple):
+    """A contact identity and the name and address of its contact."""
+
+    id: int
+    contact_id: int
+    account_id: int
+    external_id: str
+    username: str | None
+    name: str | None
+    seen_at: datetime | None
+    seen_early: Sequence[str] | None
+    unreachable_since: datetime | None
+    profile_at: datetime | None
+    erased_at: datetime | None
+    contact_name: str | None
+    contact_email: str | None
+
+
+class StoredThread(NamedTuple):
+    """A conversation."""
+
+    id: int
+    identity_id: int
+    channel: str
+    status: str
+    subject: str | None
+    closed_at: datetime | None
+    last_message_at: datetime
+    last_inbound_at: datetime | None
+    last_direction: str
+    last_kind: str
+    last_preview: str
+    last_author_id: int | None
+
+
+class StoredMessage(NamedTuple):
+    """A message, without what it says.
+
+    :param imported_at: set while all that is known of it is from the provider's history.
+    """
+
+    id: int
+    account_id: int
+    external_id: str
+    conversation_id: int
+    direction: str
+    sent_at: datetime
+    unsent_at: datetime | None = None
+    imported_at: datetime | None = None
+    attempted_at: datetime | None = None
+
+    @property
+    def position(self) -> datetime:
+        """When it went out, to compare with what the customer has seen: the attempt's time, if it is ours."""
+        return self.attempted_at or self.sent_at
+
+
+class StoredBody(NamedTuple):
+    """What a stored message says."""
+
+    id: int
+    conversation_id: int
+    sent_at: datetime
+    text: str
+    content: dict[str, Any]
+    reply_to: str | None
+    edited_at: datetime | None
+    edit_count: int
+    unsent_at: datetime | None
+    sources: Sequence[int] | None
+
+
+class Unconfirmed(NamedTuple):
+    """A message of ours that the provider has not confirmed: an echo may be about it.
+
+    :param files: how many it has.
+    """
+
+    id: int
+    workspace_id: int
+    conversation_id: int
+    identity_id: int
+    kind: str
+    files: int
+    attempted_at: datetime
+    body: StoredBody
+
+
+class StoredMark(NamedTuple):
+    """An annotation of a message that is not stored."""
+
+    id: int
+    account_id: int
+    external_id: str
+    identity_id: int
+    kind: str
+    at: datetime
+    number: int
+    text: str
+    sources: Sequence[int] | None
+
+    @property
+    def key(self) -> Key:
+        """The key of the message."""
+        return self.account_id, self.external_id
+
+
+class StoredReaction(NamedTuple):
+    """One side's reaction to a message."""
+
+    id: int
+    account_id: int
+    external_id: str
+    actor: str
+    emoji: str
+    name: str
+    at: datetime
+    removed_at: datetime | None
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything a batch has to know of the database.
+
+    :param people: of every customer the batch names: the account, and the row if there is one.
+    :param threads: oldest first.
+    :param unconfirmed: oldest attempt first.
+    :param bodies: of messages the batch may edit or unsend, by the message's id, in the order of ids.
+    :param reactions: in the order of ids.
+    """
+
+    people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = field(default_factory=dict)
+    marks: Sequence[StoredMark] = ()
+    messages: Mapping[Key, StoredMessage] = field(default_factory=dict)
+    threads: Sequence[StoredThread] = ()
+    unconfirmed: Sequence[Unconfirmed] = ()
+    bodies: Mapping[int, StoredBody] = field(default_factory=dict)
+    reactions: Sequence[StoredReaction] = ()
+
+
+# ---- drafts, which deciding changes ------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Thread:
+    """A conversation. Without an id it is to be inserted."""
+
+    person: Person
+    channel: str
+    status: str
+    last_message_at: datetime
+    last_direction: str
+    last_kind: str
+    id: int | None = None
+    subject: str | None = None
+    closed_at: datetime | None = None
+    last_inbound_at: datetime | None = None
+    last_preview: str = ""
+    last_author_id: int | None = None
+    unread: int = 0
+    """How many to add to ``unread_count``."""
+    changed: bool = False
+    last: NewMessage | None = None
+    """The message of this batch that the list shows, where one of them is the last."""
+
+
+@dataclass(slots=True)
+class Person:
+    """A contact identity and its contact. Without an id both are to be inserted."""
+
+    account: AccountRef
+    external_id: str
+    id: int | None = None
+    contact_id: int | None = None
+    username: str | None = None
+    name: str | None = None
+    contact_name: str | None = None
+    contact_email: str | None = None
+    seen_at: datetime | None = None
+    seen_early: list[str] = field(default_factory=list)
+    unreachable_since: datetime | None = None
+    profile_at: datetime | None = None
+    erased_at: datetime | None = None
+    wrote: bool = False
+    newest: Thread | None = None
+    identity_changed: bool = False
+    contact_changed: bool = False
+    seen_raised: bool = False
+
+
+@dataclass(slots=True)
+class NewMessage:
+    """A message to insert."""
+
+    thread: Thread
+    account: AccountRef
+    external_id: str
+    direction: str
+    origin: str
+    kind: str
+    text: str
+    content: dict[str, Any]
+    sent_at: datetime
+    state: str | None = None
+    attachments: tuple[InboundAttachment, ...] = ()
+    stored: dict[int, str] = field(default_factory=dict)
+    media: InboundMedia = field(default_factory=InboundMedia)
+    """What the channel says about the files its messages link to."""
+    reply_to: str | None = None
+    edited_at: datetime | None = None
+    edit_count: int = 0
+    unsent_at: datetime | None = None
+    imported_at: datetime | None = None
+    erased_at: datetime | None = None
+    sources: list[int] = field(default_factory=list)
+    """Ids of the journalled events that hold what it says."""
+    late: bool = False
+    """Whether the conversation had a later message already."""
+
+
+class Confirmed(NamedTuple):
+    """A message of ours whose echo has come.
+
+    :param key: with the id the provider gave it.
+    """
+
+    key: Key
+    person: Person
+    message: Unconfirmed
+    state: str
+    sources: list[int]
+
+
+@dataclass(slots=True)
+class Removals:
+    """What must not be kept of messages that were unsent or erased.
+
+    :param events: ids of journalled events.
+    :param keys: more of them, by channel, account id and dedupe key.
+    :param files: keys of ``host.core.storage``.
+    :param messages: external ids of the messages.
+    """
+
+    events: set[int] = field(default_factory=set)
+    keys: set[tuple[str, int, str]] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    messages: set[str] = field(default_factory=set)
+
+
+class Draft:
+    """A batch while it is decided, one change after another.
+
+    :param repeats: messages that came again, with the change that brought them.
+    :param refused: messages of another customer than the change names, with the change.
+    :param arrived: messages known from the history that came after all, by the ids of their rows.
+    :param heard: when accounts last received something, by account id.
+    """
+
+    def __init__(self, loaded: Loaded, now: datetime) -> None:
+        self.loaded = loaded
+        self.now = now
+        self.people = {key: _person(account, key[1], row) for key, (account, row) in loaded.people.items()}
+        self.threads = _threads(self.people, loaded.threads)
+        self.stored = dict(loaded.messages)
+        self.new: dict[Key, NewMessage] = {}
+        self.confirmed: dict[Key, Confirmed] = {}
+        self.arrived: list[tuple[int, NewMessage]] = []
+        self.repeats: list[tuple[Key, Incoming]] = []
+        self.refused: list[tuple[Key, Incoming]] = []
+        self.removals = Removals()
+        self.heard: dict[int, datetime] = {}
+
+    def is_here(self, key: Key) -> bool:
+        """Tell whether the message *key* is stored or in the batch."""
+        return key in self.stored or key in self.new
+
+    def is_of_another(self, key: Key, person: Person) -> bool:
+        """Tell whether the message *key* is here, and not in a conversation of *person*."""
+        return self.is_here(key) and self.owner(key) is not person
+
+    def owner(self, key: Key) -> Person | None:
+        """Return whose conversation the message *key* is in, if it is here and they were loaded."""
+        if (new := self.new.get(key)) is not None:
+            return new.thread.person
+        if (stored := self.stored.get(key)) is None:
+            return None
+        if (thread := self.threads.get(stored.conversation_id)) is not None:
+            return thread.person
+        confirmed = self.confirmed.get(key)
+        return None if confirmed is None else confirmed.person
+
+    def note_repeat(self, key: Key, item: Incoming, person: Person) -> None:
+        """Note that *item* brings the message *key* again, or gives its id to one of another customer."""
+        (self.refused if self.is_of_another(key, person) else self.repeats).append((key, item))
+
+    def add(self, message: NewMessage) -> None:
+        """Add a message to insert. Its key must not be here."""
+        self.new[message.account.id, message.external_id] = message
+
+
+def _person(account: AccountRef, external_id: str, row: StoredPerson | None) -> Person:
+    if row is None:
+        return Person(account, external_id)
+    return Person(
+        account,
+        external_id,
+        id=row.id,
+        contact_id=row.contact_id,
+        username=row.username,
+        name=row.name,
+        contact_name=row.contact_name,
+        contact_email=row.contact_email,
+        seen_at=row.seen_at,
+        seen_early=list(row.seen_early or ()),
+        unreachable_since=row.unreachable_since,
+        profile_at=row.profile_at,
+        erased_at=row.erased_at,
+    )
+
+
+def _threads(people: Mapping[Key, Person], rows: Sequence[StoredThread]) -> dict[int, Thread]:
+    by_identity = {person.id: person for person in people.values() if person.id is not None}
+    threads = {}
+    for row in rows:
+        person = by_identity.get(row.identity_id)
+        if person is None:
+            continue
+        threads[row.id] = person.newest = Thread(  # rows come oldest first, so the newest stays
+            person=person,
+            id=row.id,
+            channel=row.channel,
+            status=row.status,
+            subject=row.subject,
+            closed_at=row.closed_at,
+            last_message_at=row.last_message_at,
+            last_inbound_at=row.last_inbound_at,
+            last_direction=row.last_direction,
+            last_kind=row.last_kind,
+            last_preview=row.last_preview,
+            last_author_id=row.last_author_id,
+        )
+    return threads
+
+
+# ---- what is to be written ---------------------------------------------------------------------------
+
+
+class NewMark(NamedTuple):
+    """An annotation to keep until its message comes."""
+
+    person: Person
+    key: Key
+    kind: str
+    values: dict[str, Any]
+
+
+class SetReaction(NamedTuple):
+    """A reaction to write.
+
+    :param row_id: of the row there is, or None.
+    :param place: the message it is on, the conversation it is told in while there is none, or neither.
+    """
+
+    key: Key
+    workspace_id: int
+    actor: str
+    row_id: int | None
+    place: NewMessage | StoredMessage | Thread | None
+    values: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Annotated:
+    """What annotations change. Values of rows are given by the row's id.
+
+    :param bodies: of messages that were edited or unsent.
+    :param unsent: ids of messages whose files go.
+    :param lines: of the conversation that say something else now.
+    :param gone: lines whose message has come, or that tell of something no longer so.
+    :param done: ids of marks whose message has come.
+    :param looks: stored messages that browsers have to show anew.
+    :param quoted: external ids of messages whose quotes look different, with their conversations.
+    """
+
+    bodies: dict[int, dict[str, Any]] = field(default_factory=dict)
+    unsent: list[int] = field(default_factory=list)
+    lines: dict[int, dict[str, Any]] = field(default_factory=dict)
+    gone: list[StoredMessage] = field(default_factory=list)
+    reactions: list[SetReaction] = field(default_factory=list)
+    new_marks: list[NewMark] = field(default_factory=list)
+    marks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    done: list[int] = field(default_factory=list)
+    looks: list[StoredMessage] = field(default_factory=list)
+    quoted: list[tuple[str, StoredMessage | Thread]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Everything a batch writes.
+
+    :param people: every customer of the batch who was stored before.
+    :param refused: ids of journalled events none of whose changes was applied, and why.
+    """
+
+    now: datetime
+    confirmed: Sequence[Confirmed]
+    new_people: Sequence[Person]
+    new_threads: Sequence[Thread]
+    new_messages: Mapping[Key, NewMessage]
+    people: Sequence[Person]
+    changed_threads: Sequence[Thread]
+    arrived: Sequence[tuple[int, NewMessage]]
+    annotated: Annotated
+    removals: Removals
+    heard: Mapping[int, datetime]
+    refused: Mapping[int, str]

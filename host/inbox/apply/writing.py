@@ -1,0 +1,586 @@
+"""Write what a batch was decided to come to: :func:`write` names the steps, in their order.
+
+Each step writes any number of rows with a fixed number of statements, none where there is nothing to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+from host.core import db
+from host.core.db import UTCDateTime
+from host.inbox.apply.tables import (
+    ACCOUNTS,
+    ATTACHMENTS,
+    CONTACTS,
+    CONVERSATIONS,
+    IDENTITIES,
+    MARKS,
+    MESSAGES,
+    OUTBOX,
+    REACTIONS,
+    has_name,
+    names,
+)
+from host.inbox.apply.values import (
+    Annotated,
+    Confirmed,
+    Decided,
+    Key,
+    NewMark,
+    NewMessage,
+    Person,
+    Removals,
+    SetReaction,
+    StoredMessage,
+    Thread,
+)
+from host.live.publish import Change, publish_many
+from host.media import file_removal, inbound
+from host.models.inbox import DeliveryState, Direction
+from host.queue import journal_erasure, policy
+
+TOUCH_EVERY = timedelta(seconds=1)
+"""An account's ``last_event_at`` moves at most this often: all workers would else queue for its row."""
+
+
+class _Named:
+    """Inserting rows of a table whose unique key is an account and an external id."""
+
+    def __init__(self, table: sa.Table, *columns: sa.Column[Any]) -> None:
+        self._table = table
+        self._columns = (table.c.account_id, table.c.external_id, *columns)
+        self._find = sa.select(*self._columns).where(has_name(table))
+        self._inserts: dict[str, Any] = {}
+
+    def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, sa.Row[Any]]:
+        """Insert *rows*, but for those that are there by now; return all of them, as they are."""
+        dialect = connection.dialect.name
+        if dialect not in self._inserts:
+            self._inserts[dialect] = db.insert_ignore(self._table, dialect).returning(*self._columns)
+        found = self._by_key(connection.execute(self._inserts[dialect], rows))
+        missing = {(row["account_id"], row["external_id"]) for row in rows} - found.keys()
+        if missing:
+            found |= self._by_key(connection.execute(self._find, names(missing)))
+        return found
+
+    @staticmethod
+    def _by_key(rows: Iterable[sa.Row[Any]]) -> dict[Key, sa.Row[Any]]:
+        return {(row.account_id, row.external_id): row for row in rows}
+
+
+# Built once: putting a statement together and naming it for SQLAlchemy's cache costs more than running it.
+_IDENTITIES = _Named(IDENTITIES, IDENTITIES.c.id, IDENTITIES.c.contact_id)
+_MESSAGES = _Named(MESSAGES, MESSAGES.c.id)
+_insert_contact = sa.insert(CONTACTS).returning(
+    CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email
+)
+_insert_thread = sa.insert(CONVERSATIONS).returning(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id)
+_thread_changes = (
+    sa.update(CONVERSATIONS)
+    .where(CONVERSATIONS.c.id == sa.bindparam("b_id"))
+    .values(unread_count=CONVERSATIONS.c.unread_count + sa.bindparam("b_unread"))
+)
+_touch = (
+    sa.update(ACCOUNTS)
+    .where(
+        ACCOUNTS.c.id == sa.bindparam("b_id"),
+        sa.or_(ACCOUNTS.c.last_event_at.is_(None), ACCOUNTS.c.last_event_at < sa.bindparam("b_before")),
+    )
+    .values(last_event_at=sa.bindparam("b_at"))
+)
+
+
+_confirm = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("b_id")).values(error=sa.null())
+
+
+def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int]]:
+    """Write *decided*, in this order; return what each journalled event brought.
+
+    People come before their conversations, conversations before their messages, messages before what is said
+    about them. Browsers are told last, with one statement.
+
+    :returns: by the event's id, the ids of the conversation and the message.
+    """
+    connection, now, annotated = session.connection(), decided.now, decided.annotated
+    _confirm_echoed(connection, decided.confirmed)
+    _insert_people(connection, decided.new_people, now)
+    _insert_threads(connection, decided.new_threads, now)
+    ids = _insert_messages(connection, list(decided.new_messages.values()), now)
+    _update_people(connection, decided.people)
+    _refresh_profiles(connection, decided.people, now)
+    _update_threads(connection, decided.changed_threads)
+    _update_arrived(session, decided.arrived, now)
+    _update_rows(connection, MESSAGES, annotated.bodies)
+    file_removal.forget_files(session, annotated.unsent)
+    _update_rows(connection, MESSAGES, annotated.lines)
+    _delete_rows(connection, MESSAGES, [line.id for line in annotated.gone])
+    _write_reactions(connection, annotated.reactions, ids)
+    _delete_rows(connection, MARKS, annotated.done)
+    _update_rows(connection, MARKS, annotated.marks)
+    _insert_marks(connection, annotated.new_marks)
+    quoting = _read_quoting(connection, annotated)
+    _remove(session, decided.removals)
+    read = mark_seen(connection, {p.id: p.seen_at for p in _seen(decided) if p.id and p.seen_at})
+    _touch_accounts(connection, decided.heard)
+    publish_many(session, [*_told(decided, ids), *_told_looks(decided, quoting), *read])
+    return _made(decided, ids)
+
+
+def _seen(decided: Decided) -> Iterable[Person]:
+    return (p for p in (*decided.people, *decided.new_people) if p.seen_raised)
+
+
+def _made(decided: Decided, ids: Mapping[Key, int]) -> dict[int, tuple[int | None, int]]:
+    made: dict[int, tuple[int | None, int]] = {}
+    for id_, message in decided.arrived:
+        made.update(dict.fromkeys(message.sources, (message.thread.id, id_)))
+    for key, message in decided.new_messages.items():
+        made.update(dict.fromkeys(message.sources, (message.thread.id, ids[key])))
+    return made
+
+
+# ---- messages of ours that echoes confirm ------------------------------------------------------------
+
+
+def _confirm_echoed(connection: Connection, confirmed: Sequence[Confirmed]) -> None:
+    values = [
+        {"b_id": one.message.id, "external_id": one.key[1], "state": one.state, "sources": one.sources}
+        for one in confirmed
+    ]
+    if values:
+        connection.execute(_confirm, values)
+
+
+# ---- people, conversations, messages -----------------------------------------------------------------
+
+
+def _insert_people(connection: Connection, people: Sequence[Person], now: datetime) -> None:
+    """Insert contacts and identities, and fill in their ids.
+
+    An identity another worker made a moment ago is taken over, and the contact made here goes away again.
+    """
+    if not people:
+        return
+    made = _insert_contacts(connection, people, now)
+    rows = _IDENTITIES.insert(
+        connection,
+        [
+            {
+                "workspace_id": person.account.workspace_id,
+                "contact_id": contact_id,
+                "account_id": person.account.id,
+                "external_id": person.external_id,
+                "username": person.username,
+                "name": person.name,
+                "profile": {},
+                "profile_due_at": now,
+                "profile_failures": 0,
+                "seen_at": person.seen_at,
+                "seen_early": person.seen_early or None,
+                "created_at": now,
+            }
+            for person, contact_id in zip(people, made, strict=True)
+        ],
+    )
+    for person in people:
+        row = rows[person.account.id, person.external_id]
+        person.id, person.contact_id = row.id, row.contact_id
+    orphans = set(made) - {person.contact_id for person in people}
+    if orphans:
+        connection.execute(sa.delete(CONTACTS).where(CONTACTS.c.id.in_(orphans)))
+
+
+def _insert_contacts(connection: Connection, people: Sequence[Person], now: datetime) -> list[int]:
+    """Insert a contact for each of *people* and return their ids in that order."""
+    rows = connection.execute(
+        _insert_contact,
+        [
+            {
+                "workspace_id": person.account.workspace_id,
+                "name": person.contact_name,
+                "email": person.contact_email,
+                "created_at": now,
+            }
+            for person in people
+        ],
+    )
+    # They come in no particular order, which costs one statement instead of one each; equal rows are equal.
+    made: dict[tuple[int, str | None, str | None], list[int]] = {}
+    for row in rows:
+        made.setdefault((row.workspace_id, row.name, row.email), []).append(row.id)
+    return [made[p.account.workspace_id, p.contact_name, p.contact_email].pop() for p in people]
+
+
+def _insert_threads(connection: Connection, threads: Sequence[Thread], now: datetime) -> None:
+    """Insert conversations and fill in their ids."""
+    if not threads:
+        return
+    rows = connection.execute(
+        _insert_thread,
+        [
+            {
+                "workspace_id": thread.person.account.workspace_id,
+                "channel": thread.channel,
+                "account_id": thread.person.account.id,
+                "contact_id": thread.person.contact_id,
+                "identity_id": thread.person.id,
+                "status": thread.status,
+                "subject": thread.subject,
+                "assignee_id": None,
+                "unread_count": thread.unread,
+                "failed_count": 0,
+                "last_message_at": thread.last_message_at,
+                "last_preview": thread.last_preview,
+                "last_direction": thread.last_direction,
+                "last_kind": thread.last_kind,
+                "last_author_id": thread.last_author_id,
+                "last_inbound_at": thread.last_inbound_at,
+                "created_at": now,
+                "closed_at": thread.closed_at,
+            }
+            for thread in threads
+        ],
+    )
+    # In no particular order: sorted, they come by way of a SELECT whose casts PostgreSQL's enum refuses.
+    newest_first: dict[int, list[int]] = {}
+    for id_, identity_id in sorted(rows, reverse=True):
+        newest_first.setdefault(identity_id, []).append(id_)
+    for thread in reversed(threads):
+        assert thread.person.id is not None
+        thread.id = newest_first[thread.person.id].pop(0)
+
+
+def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now: datetime) -> dict[Key, int]:
+    """Insert messages with their attachments and return the messages' ids."""
+    if not messages:
+        return {}
+    rows = _MESSAGES.insert(
+        connection,
+        [
+            {
+                "workspace_id": message.account.workspace_id,
+                "conversation_id": message.thread.id,
+                "account_id": message.account.id,
+                "external_id": message.external_id,
+                "direction": message.direction,
+                "origin": message.origin,
+                "kind": message.kind,
+                "text": message.text,
+                "content": message.content,
+                "author_id": None,
+                "reply_key": None,
+                "position": 0,
+                "state": message.state,
+                "sent_at": message.sent_at,
+                "reply_to": message.reply_to,
+                "edited_at": message.edited_at,
+                "edit_count": message.edit_count,
+                "unsent_at": message.unsent_at,
+                "imported_at": message.imported_at,
+                "erased_at": message.erased_at,
+                "sources": message.sources or None,
+                "created_at": now,
+            }
+            for message in messages
+        ],
+    )
+    ids = {key: row.id for key, row in rows.items()}
+    attachments = [row for message in messages for row in _attachments(message, ids, now)]
+    if attachments:
+        connection.execute(sa.insert(ATTACHMENTS), attachments)
+    return ids
+
+
+def _update_arrived(session: Session, messages: Sequence[tuple[int, NewMessage]], now: datetime) -> None:
+    """Let messages that were known from the provider's history only say what they said as they came.
+
+    :param messages: the ids of their rows, and what came.
+    """
+    if not messages:
+        return
+    text = sa.case((MESSAGES.c.edited_at.is_(None), sa.bindparam("b_text")), else_=MESSAGES.c.text)
+    statement = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("b_id")).values(text=text)
+    values = [
+        {
+            "b_id": id_,
+            "b_text": message.text,
+            "kind": message.kind,
+            "content": message.content,
+            "reply_to": message.reply_to,
+            "sent_at": message.sent_at,
+            "sources": message.sources or None,
+            "imported_at": None,
+        }
+        for id_, message in messages
+    ]
+    connection = session.connection()
+    connection.execute(statement, values)
+    file_removal.forget_files(session, [id_ for id_, _ in messages])
+    ids = {(message.account.id, message.external_id): id_ for id_, message in messages}
+    attachments = [row for _, message in messages for row in _attachments(message, ids, now)]
+    if attachments:
+        connection.execute(sa.insert(ATTACHMENTS), attachments)
+
+
+def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> list[dict[str, Any]]:
+    rows = []
+    for index, attachment in enumerate(message.attachments):
+        begins = inbound.plan(
+            attachment,
+            stored=index in message.stored,
+            media=message.media,
+            settings=message.account.settings,
+            now=now,
+        )
+        rows.append(
+            {
+                "workspace_id": message.account.workspace_id,
+                "message_id": ids[message.account.id, message.external_id],
+                "kind": str(attachment.kind),
+                "name": attachment.name,
+                "content_type": inbound.content_type(attachment),
+                "size": None if attachment.content is None else len(attachment.content),
+                "url": attachment.url,
+                "storage_key": message.stored.get(index),
+                "state": begins.state,
+                "due_at": begins.due_at,
+            }
+        )
+    return rows
+
+
+def _refresh_profiles(connection: Connection, people: Sequence[Person], now: datetime) -> None:
+    """Have the profiles of those who wrote asked for again where what is known of them is old."""
+    before = now - policy.PROFILE_FRESH
+    old = [p.id for p in people if p.wrote and p.profile_at is not None and p.profile_at < before]
+    if old:
+        idle = IDENTITIES.c.id.in_(old), IDENTITIES.c.profile_due_at.is_(None)
+        connection.execute(sa.update(IDENTITIES).where(*idle).values(profile_due_at=now))
+
+
+def _update_people(connection: Connection, people: Sequence[Person]) -> None:
+    """Write what became known about contacts that were there before."""
+    identities = [
+        {
+            "b_id": p.id,
+            "username": p.username,
+            "name": p.name,
+            "seen_at": p.seen_at,
+            "seen_early": p.seen_early or None,
+            "unreachable_since": p.unreachable_since,
+        }
+        for p in people
+        if p.identity_changed
+    ]
+    if identities:
+        connection.execute(sa.update(IDENTITIES).where(IDENTITIES.c.id == sa.bindparam("b_id")), identities)
+    contacts = [
+        {"b_id": p.contact_id, "name": p.contact_name, "email": p.contact_email}
+        for p in people
+        if p.contact_changed
+    ]
+    if contacts:
+        connection.execute(sa.update(CONTACTS).where(CONTACTS.c.id == sa.bindparam("b_id")), contacts)
+
+
+def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
+    """Write what changed in conversations that were there before."""
+    if not threads:
+        return
+    connection.execute(
+        _thread_changes,
+        [
+            {
+                "b_id": thread.id,
+                "b_unread": thread.unread,
+                "status": thread.status,
+                "subject": thread.subject,
+                "closed_at": thread.closed_at,
+                "last_message_at": thread.last_message_at,
+                "last_inbound_at": thread.last_inbound_at,
+                "last_preview": thread.last_preview,
+                "last_direction": thread.last_direction,
+                "last_kind": thread.last_kind,
+                "last_author_id": thread.last_author_id,
+            }
+            for thread in threads
+        ],
+    )
+
+
+def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Change]:
+    """Set our sent messages to read up to a time, by identity id; return what to tell browsers."""
+    if not until:
+        return []
+    position = sa.func.coalesce(OUTBOX.c.attempted_at, MESSAGES.c.sent_at, type_=UTCDateTime())
+    query = (
+        sa.select(
+            MESSAGES.c.id,
+            MESSAGES.c.workspace_id,
+            MESSAGES.c.conversation_id,
+            CONVERSATIONS.c.identity_id,
+            position.label("position"),
+        )
+        .select_from(CONVERSATIONS)
+        .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
+        .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
+        .where(
+            CONVERSATIONS.c.identity_id.in_(until),
+            MESSAGES.c.direction == Direction.OUTBOUND,
+            MESSAGES.c.state == DeliveryState.SENT,
+        )
+        .order_by(MESSAGES.c.id)
+    )
+    rows = [row for row in connection.execute(query) if row.position <= until[row.identity_id]]
+    if not rows:
+        return []
+    connection.execute(
+        sa.update(MESSAGES).where(MESSAGES.c.id.in_([r.id for r in rows])).values(state=DeliveryState.READ)
+    )
+    return [
+        Change(
+            row.workspace_id,
+            "state",
+            {"conversation": row.conversation_id, "message": row.id, "state": DeliveryState.READ},
+        )
+        for row in rows
+    ]
+
+
+def _touch_accounts(connection: Connection, heard: Mapping[int, datetime]) -> None:
+    """Note when accounts last received something."""
+    if not heard:
+        return
+    connection.execute(
+        _touch,
+        [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())],
+    )
+
+
+# ---- annotations -------------------------------------------------------------------------------------
+
+
+def _update_rows(connection: Connection, table: sa.Table, values: Mapping[int, Mapping[str, Any]]) -> None:
+    """Set the columns of rows, given by their ids. All name the same columns."""
+    if values:
+        statement = sa.update(table).where(table.c.id == sa.bindparam("b_id"))
+        connection.execute(statement, [{"b_id": id_, **columns} for id_, columns in values.items()])
+
+
+def _delete_rows(connection: Connection, table: sa.Table, ids: Sequence[int]) -> None:
+    if ids:
+        connection.execute(sa.delete(table).where(table.c.id.in_(ids)))
+
+
+def _write_reactions(
+    connection: Connection, reactions: Sequence[SetReaction], ids: Mapping[Key, int]
+) -> None:
+    new: list[dict[str, Any]] = []
+    changed: dict[int, dict[str, Any]] = {}
+    for reaction in reactions:
+        message_id, conversation_id = _place(reaction, ids)
+        values = {"message_id": message_id, "conversation_id": conversation_id, **reaction.values}
+        if reaction.row_id is not None:
+            changed[reaction.row_id] = values
+            continue
+        account_id, external_id = reaction.key
+        place = {"workspace_id": reaction.workspace_id, "account_id": account_id}
+        new.append({**place, "external_id": external_id, "actor": reaction.actor, **values})
+    if new:
+        connection.execute(db.insert_ignore(REACTIONS, connection.dialect.name), new)
+    _update_rows(connection, REACTIONS, changed)
+
+
+def _place(reaction: SetReaction, ids: Mapping[Key, int]) -> tuple[int | None, int | None]:
+    """Return the ids of the message and the conversation a reaction belongs to."""
+    place = reaction.place
+    if isinstance(place, NewMessage):
+        return ids[reaction.key], place.thread.id
+    if isinstance(place, StoredMessage):
+        return place.id, place.conversation_id
+    return None, None if place is None else place.id
+
+
+def _insert_marks(connection: Connection, marks: Sequence[NewMark]) -> None:
+    rows = [
+        {
+            "workspace_id": mark.person.account.workspace_id,
+            "identity_id": mark.person.id,
+            "account_id": mark.key[0],
+            "external_id": mark.key[1],
+            "kind": mark.kind,
+            **mark.values,
+        }
+        for mark in marks
+    ]
+    if rows:
+        connection.execute(db.insert_ignore(MARKS, connection.dialect.name), rows)
+
+
+def _remove(session: Session, removals: Removals) -> None:
+    """Remove from disk and journal what they hold of messages that were unsent or erased."""
+    file_removal.remove_later(session, removals.files)
+    journal_erasure.forget_events(session, removals.events)
+    journal_erasure.forget_keys(session, removals.keys)
+    if removals.messages:
+        journal_erasure.clear_away(session, removals.keys, removals.messages)
+
+
+# ---- what browsers are told --------------------------------------------------------------------------
+
+
+def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Change]:
+    """Yield what became of messages."""
+    for one in decided.confirmed:
+        ours = one.message
+        payload = {"conversation": ours.conversation_id, "message": ours.id, "state": one.state}
+        yield Change(ours.workspace_id, "state", payload)
+    for id_, message in decided.arrived:
+        payload = {"conversation": message.thread.id, "message": id_}
+        yield Change(message.account.workspace_id, "message", payload)
+    for key, message in decided.new_messages.items():
+        payload = {"conversation": message.thread.id, "message": ids[key]}
+        # No one is notified of what was said long ago.
+        topic = "message" if message.imported_at is None else "changed"
+        yield Change(message.account.workspace_id, topic, payload)
+
+
+Shown = tuple[int, int, int]
+"""The ids of an account, a conversation and a message."""
+
+
+def _told_looks(decided: Decided, quoting: Iterable[Shown]) -> Iterable[Change]:
+    """Yield which messages look different, those that quote them too, and which lines are gone."""
+    people = (*decided.people, *decided.new_people)
+    workspaces = {person.account.id: person.account.workspace_id for person in people}
+    looks, gone = map(_shown, decided.annotated.looks), map(_shown, decided.annotated.gone)
+    for topic, messages in (("changed", looks), ("changed", quoting), ("gone", gone)):
+        for account, conversation, message in sorted(set(messages)):
+            payload = {"conversation": conversation, "message": message}
+            yield Change(workspaces[account], topic, payload)
+
+
+def _shown(message: StoredMessage) -> Shown:
+    return message.account_id, message.conversation_id, message.id
+
+
+def _read_quoting(connection: Connection, annotated: Annotated) -> list[Shown]:
+    """Return the messages that quote one which looks different now, or came late."""
+    if not annotated.quoted:
+        return []
+    conversations = {
+        place.id if isinstance(place, Thread) else place.conversation_id for _, place in annotated.quoted
+    }
+    columns = MESSAGES.c.account_id, MESSAGES.c.conversation_id, MESSAGES.c.id
+    query = sa.select(*columns).where(
+        MESSAGES.c.conversation_id.in_(conversations),
+        MESSAGES.c.reply_to.in_({external_id for external_id, _ in annotated.quoted}),
+    )
+    return [(row.account_id, row.conversation_id, row.id) for row in connection.execute(query)]

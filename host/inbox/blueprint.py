@@ -1,7 +1,0 @@
-"""The blueprint all inbox pages hang on."""
-
-from __future__ import annotations
-
-from flask import Blueprint
-
-bp = Blueprint("inbox", __name__)

@@ -1,0 +1,385 @@
+"""Load messages with their files, reactions, quotes and authors.
+
+Pages, the API and whatever else shows or chooses messages read them here. Four statements, or five with the
+parts of replies, however many messages there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core.cleaning import is_providers
+from host.inbox.list_positions import Position, earlier_than, later_than
+from host.models.inbox import Attachment, AttachmentState, Message, Reaction
+from host.models.queue import OutboxEntry
+from host.models.users import User
+
+PAGE = 50
+EXCERPT = 300
+"""Most characters read of a quoted text; fewer are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment of a message.
+
+    :param state: where its bytes are, see :class:`~host.models.inbox.AttachmentState`.
+    :param size: in bytes; None: not known.
+    :param width: and *height*: of a picture, in pixels, where they are known.
+    """
+
+    id: int
+    kind: str
+    name: str
+    content_type: str
+    size: int | None
+    state: str
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def viewable(self) -> bool:
+        """Whether there is something to see: with us, or at the provider by way of us."""
+        return self.state not in {AttachmentState.EXPIRED, AttachmentState.OUTSIDE}
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """A reaction on a message.
+
+    :param state: of one of ours: queued, sent or failed; None for the customer's.
+    """
+
+    actor: str
+    emoji: str
+    name: str
+    author_name: str | None
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A message that another one quotes. *external_id* is all there is of one we do not have."""
+
+    external_id: str
+    id: int | None = None
+    conversation_id: int | None = None
+    direction: str = ""
+    kind: str = ""
+    text: str = ""
+    author_name: str | None = None
+    sent_at: datetime | None = None
+    unsent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a thread: a message, a note or an activity line.
+
+    :param external_id: the provider's id; None for what the provider does not know.
+    :param waiting: why it waits and until when: ``sentence``, ``until`` (ISO 8601).
+    :param position: its place among the *parts* of the reply that *reply_key* names, from 0.
+    :param parts: how many messages that reply became; 1 where they were not counted.
+    :param reply_to: the external id of the message it quotes, see *quoted*.
+    """
+
+    id: int
+    conversation_id: int
+    account_id: int
+    external_id: str | None
+    direction: str
+    origin: str
+    kind: str
+    text: str
+    content: dict[str, Any]
+    sent_at: datetime
+    created_at: datetime
+    author_id: int | None = None
+    author_name: str | None = None
+    state: str | None = None
+    error: dict[str, Any] | None = None
+    waiting: dict[str, Any] | None = None
+    reply_key: str | None = None
+    position: int = 0
+    parts: int = 1
+    files: tuple[File, ...] = ()
+    reactions: tuple[Reacted, ...] = ()
+    reply_to: str | None = None
+    quoted: Quoted | None = None
+    edited_at: datetime | None = None
+    edit_count: int = 0
+    unsent_at: datetime | None = None
+    erased: bool = False
+    imported: bool = False
+    hidden: bool = False
+
+    @property
+    def addressable(self) -> bool:
+        """Whether the provider knows it, so that it can be quoted or reacted to."""
+        return self.external_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A page of a thread, oldest first, and whether there is anything before and after it."""
+
+    entries: Sequence[Entry]
+    has_earlier: bool
+    has_later: bool
+
+    @property
+    def first(self) -> Position | None:
+        """The position of the first entry; None for an empty page."""
+        return (self.entries[0].sent_at, self.entries[0].id) if self.entries else None
+
+    @property
+    def last(self) -> Position | None:
+        """The position of the last entry; None for an empty page."""
+        return (self.entries[-1].sent_at, self.entries[-1].id) if self.entries else None
+
+    @property
+    def earlier(self) -> Position | None:
+        """What continues the page upwards; None: the thread starts here."""
+        return self.first if self.has_earlier else None
+
+
+def load_thread(
+    session: Session,
+    workspace_id: int,
+    conversation_id: int,
+    *,
+    before: Position | None = None,
+    after: Position | None = None,
+    limit: int = PAGE,
+    parts: bool = True,
+) -> Thread:
+    """Return up to *limit* messages of a conversation before or after a position, else the newest.
+
+    :param parts: whether to count the parts of each reply.
+    """
+    query = _select().where(Message.conversation_id == conversation_id, Message.workspace_id == workspace_id)
+    if after is not None:
+        query = query.where(*later_than(after, Message.sent_at, Message.id))
+        query = query.order_by(Message.sent_at, Message.id)
+    else:
+        if before is not None:
+            query = query.where(*earlier_than(before, Message.sent_at, Message.id))
+        query = query.order_by(Message.sent_at.desc(), Message.id.desc())
+    found = session.execute(query.limit(limit + 1)).all()
+    more = len(found) > limit
+    found = found[:limit]
+    if after is None:
+        found = found[::-1]
+    return Thread(
+        _built(session, found, parts=parts),
+        has_earlier=more if after is None else True,
+        has_later=more if after is not None else before is not None,
+    )
+
+
+def load_messages(
+    session: Session,
+    workspace_id: int,
+    conversation_id: int | None,
+    ids: Collection[int],
+    *,
+    parts: bool = True,
+) -> list[Entry]:
+    """Return those of *ids* that are in the workspace, in the order threads show them.
+
+    :param conversation_id: and in this conversation; None: in any.
+    :param parts: whether to count the parts of each reply.
+    """
+    query = _select().where(Message.id.in_(ids), Message.workspace_id == workspace_id)
+    if conversation_id is not None:
+        query = query.where(Message.conversation_id == conversation_id)
+    query = query.order_by(Message.sent_at, Message.id)
+    return _built(session, session.execute(query).all(), parts=parts)
+
+
+@cache
+def _select() -> Any:
+    return (
+        sa.select(
+            Message.id,
+            Message.conversation_id,
+            Message.account_id,
+            Message.external_id,
+            Message.direction,
+            Message.origin,
+            Message.kind,
+            Message.text,
+            Message.content,
+            Message.author_id,
+            User.name.label("author_name"),
+            Message.state,
+            Message.error,
+            OutboxEntry.waiting,
+            Message.reply_key,
+            Message.position,
+            Message.reply_to,
+            Message.edited_at,
+            Message.edit_count,
+            Message.unsent_at,
+            Message.erased_at.is_not(None).label("erased"),
+            Message.imported_at.is_not(None).label("imported"),
+            Message.hidden_at.is_not(None).label("hidden"),
+            Message.sent_at,
+            Message.created_at,
+        )
+        .outerjoin(User, User.id == Message.author_id)
+        .outerjoin(OutboxEntry, OutboxEntry.message_id == Message.id)
+    )
+
+
+def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]:
+    """Return what :func:`_select` found, with what belongs to each message."""
+    ids = [row.id for row in rows]
+    files = _files(session, ids)
+    reactions = _reactions(session, ids)
+    quoted = _quoted(session, {(row.account_id, row.reply_to) for row in rows if row.reply_to is not None})
+    replies = {(row.conversation_id, row.reply_key) for row in rows if row.reply_key is not None}
+    counted = _parts(session, replies) if parts else {}
+    return [
+        Entry(
+            id=row.id,
+            conversation_id=row.conversation_id,
+            account_id=row.account_id,
+            external_id=row.external_id if is_providers(row.external_id) else None,
+            direction=row.direction,
+            origin=row.origin,
+            kind=row.kind,
+            text=row.text,
+            content=row.content,
+            author_id=row.author_id,
+            author_name=row.author_name,
+            state=row.state,
+            error=row.error,
+            waiting=row.waiting,
+            reply_key=row.reply_key,
+            position=row.position,
+            parts=counted.get((row.conversation_id, row.reply_key), 1),
+            files=tuple(files.get(row.id, ())),
+            reactions=tuple(reactions.get(row.id, ())),
+            reply_to=row.reply_to,
+            quoted=quoted.get((row.account_id, row.reply_to)),
+            edited_at=row.edited_at,
+            edit_count=row.edit_count,
+            unsent_at=row.unsent_at,
+            erased=bool(row.erased),
+            imported=bool(row.imported),
+            hidden=bool(row.hidden),
+            sent_at=row.sent_at,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
+    """Return the files of messages, by the message's id."""
+    query = (
+        sa.select(
+            Attachment.message_id,
+            Attachment.id,
+            Attachment.kind,
+            Attachment.name,
+            Attachment.content_type,
+            Attachment.size,
+            Attachment.state,
+            Attachment.width,
+            Attachment.height,
+        )
+        .where(Attachment.message_id.in_(ids))
+        .order_by(Attachment.id)
+    )
+    found: dict[int, list[File]] = {}
+    for row in session.execute(query):
+        file = File(row.id, row.kind, row.name, row.content_type, row.size, row.state, row.width, row.height)
+        found.setdefault(row.message_id, []).append(file)
+    return found
+
+
+def _reactions(session: Session, ids: Collection[int]) -> dict[int, list[Reacted]]:
+    """Return the reactions on messages, by the message's id; those taken away are none."""
+    query = (
+        sa.select(
+            Reaction.message_id,
+            Reaction.actor,
+            Reaction.emoji,
+            Reaction.name,
+            User.name.label("author_name"),
+            Reaction.state,
+        )
+        .outerjoin(User, User.id == Reaction.author_id)
+        .where(Reaction.message_id.in_(ids), Reaction.removed_at.is_(None))
+        .order_by(Reaction.at, Reaction.id)
+    )
+    found: dict[int, list[Reacted]] = {}
+    for row in session.execute(query):
+        if row.message_id is not None:
+            reaction = Reacted(row.actor, row.emoji, row.name, row.author_name, row.state)
+            found.setdefault(row.message_id, []).append(reaction)
+    return found
+
+
+def _quoted(session: Session, wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], Quoted]:
+    """Return quoted messages, by account and external id."""
+    query = (
+        sa.select(
+            Message.account_id,
+            Message.external_id,
+            Message.id,
+            Message.conversation_id,
+            Message.direction,
+            Message.kind,
+            sa.case((Message.hidden_at.is_(None), sa.func.substr(Message.text, 1, EXCERPT)), else_="").label(
+                "text"
+            ),
+            User.name.label("author_name"),
+            Message.sent_at,
+            Message.unsent_at.is_not(None).label("unsent"),
+        )
+        .outerjoin(User, User.id == Message.author_id)
+        .where(
+            Message.account_id.in_({account_id for account_id, _ in wanted}),
+            Message.external_id.in_({external_id for _, external_id in wanted}),
+        )
+    )
+    found = {
+        (account_id, external_id): Quoted(external_id) for account_id, external_id in wanted if external_id
+    }
+    for row in session.execute(query):
+        if (row.account_id, row.external_id) in found:
+            found[row.account_id, row.external_id] = Quoted(
+                external_id=row.external_id,
+                id=row.id,
+                conversation_id=row.conversation_id,
+                direction=row.direction,
+                kind=row.kind,
+                text=row.text,
+                author_name=row.author_name,
+                sent_at=row.sent_at,
+                unsent=bool(row.unsent),
+            )
+    return found
+
+
+def _parts(session: Session, replies: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Return how many messages each reply became, by conversation and reply key."""
+    query = (
+        sa.select(Message.conversation_id, Message.reply_key, sa.func.count().label("number"))
+        .where(
+            Message.conversation_id.in_({conversation_id for conversation_id, _ in replies}),
+            Message.reply_key.in_({reply_key for _, reply_key in replies}),
+        )
+        .group_by(Message.conversation_id, Message.reply_key)
+    )
+    return {(row.conversation_id, row.reply_key): row.number for row in session.execute(query)}

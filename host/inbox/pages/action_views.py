@@ -1,0 +1,403 @@
+"""The views that act on a conversation: reply, note, assign, close, react, hide, send again, erase.
+
+Each takes a form, calls one use case, and goes back to the page. A browser with scripts asks for JSON and
+stays where it is; without scripts the page comes again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, cast
+
+from flask import jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.channels.pages.messaging import Messaging
+from host.core import clock, db
+from host.core.cleaning import clean_written
+from host.core.errors import ConflictError, InvalidError, LobbyError
+from host.inbox import conversation_actions, erasure, notes, reacting, resending
+from host.inbox.conversation_actions import Changes
+from host.inbox.conversations import check_message, conversation_row
+from host.inbox.erasure import Holdings
+from host.inbox.errors import ConversationNotFoundError
+from host.inbox.messages import load_messages
+from host.inbox.pages.arguments import filter_from_request, form_id
+from host.inbox.pages.composer import ComposerState, drafts_from_request
+from host.inbox.pages.context import bp, opened_inbox, with_conversation
+from host.inbox.pages.conversation_view import name_of
+from host.inbox.pages.inbox_page import inbox_page, render_messages
+from host.inbox.queries import Row
+from host.inbox.reply import Overflow, parts_of, policy_for, queue_parts
+from host.inbox.sendable import NotSendableError
+from host.media.limits import MAX_BYTES
+from host.models.channels import AccountState
+from host.models.inbox import ConversationStatus, Message
+from host.queue import outbox, signals
+from host.queue.signals import Signal
+from host.sdk.channel import ChannelAdapter, ReplyState
+from host.sdk.text import byte_length, truncate
+from host.users.pages.sudo import fresh_password
+from host.web.request_helpers import (
+    Role,
+    audit,
+    body_limit,
+    current_user,
+    flash_bad,
+    flash_good,
+    passive,
+    wants_json,
+    workspace_view,
+)
+
+CONVERSATION = "/w/<int:workspace_id>/inbox/<int:conversation_id>"
+FORM_BYTES = 1024 * 1024
+"""Most bytes of a reply's form beside the one large file that may come along where there are no scripts."""
+
+
+def _back(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    arguments: dict[str, Any] = dict(filter_from_request(current_directory()).arguments())
+    address = url_for(
+        "inbox.conversation", workspace_id=workspace_id, conversation_id=conversation_id, **arguments
+    )
+    return redirect(address, 303)
+
+
+def _done(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    return jsonify(ok=True) if wants_json() else _back(workspace_id, conversation_id)
+
+
+# Replies and notes
+
+
+@bp.post(f"{CONVERSATION}/reply")
+@body_limit(MAX_BYTES + FORM_BYTES)
+@workspace_view()
+@with_conversation
+def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Send a reply, with everything that goes along."""
+    adapter = current_directory().adapter(row.channel)
+    author_id = current_user().id
+
+    def use_case() -> list[Message]:
+        drafts = drafts_from_request(workspace_id, author_id, adapter)
+        return db.write(
+            queue_parts,
+            workspace_id=workspace_id,
+            conversation_id=row.id,
+            author_id=author_id,
+            drafts=drafts,
+            reply_key=request.form.get("reply_key", ""),
+            overflow=_overflow(row),
+            adapter=adapter,
+            now=clock.now(),
+        )
+
+    return _written(workspace_id, row.id, "reply", use_case)
+
+
+def _overflow(row: Row) -> Overflow:
+    """Return what to do with a text that is too long: as chosen now, else as the account is set."""
+    chosen = request.form.get("overflow") or str(row.account.settings.get("overflow") or "split")
+    return cast(Overflow, chosen)  # the use case refuses any other
+
+
+@bp.post(f"{CONVERSATION}/note")
+@workspace_view()
+def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Add a private note."""
+
+    def use_case() -> list[Message]:
+        note_ = db.write(
+            notes.add_note,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            author_id=current_user().id,
+            text=request.form.get("text", ""),
+            reply_key=request.form.get("reply_key", ""),
+            now=clock.now(),
+        )
+        return [note_]
+
+    return _written(workspace_id, conversation_id, "note", use_case)
+
+
+def _written(
+    workspace_id: int, conversation_id: int, mode: str, use_case: Callable[[], list[Message]]
+) -> ResponseReturnValue:
+    """Run *use_case* and show the messages it made; if it refused, show why and keep the text."""
+    try:
+        messages = use_case()
+    except ConversationNotFoundError:
+        raise
+    except LobbyError as error:
+        sentence, next_step = str(_(error.sentence)), error.next_step
+        if wants_json():
+            body = {"code": error.code, "message": sentence, "next": next_step}
+            return jsonify(error=body, reply_key=uuid.uuid4().hex), error.status
+        draft = ComposerState(request.form.get("text", ""), sentence, next_step, mode, _quoted())
+        return inbox_page(workspace_id, conversation_id, draft), error.status
+    if not wants_json():
+        return _back(workspace_id, conversation_id)
+    ids = [message.id for message in messages]
+    with opened_inbox(workspace_id) as inbox:
+        row = inbox.row(conversation_id)
+        entries = inbox.shown(row, load_messages(inbox.session, workspace_id, conversation_id, ids))
+    return jsonify(messages=render_messages(inbox, row, entries), reply_key=uuid.uuid4().hex)
+
+
+def _quoted() -> int | None:
+    """Return the id of the message the form quotes; None where the field is out of shape."""
+    try:
+        return form_id("reply_to")
+    except InvalidError:
+        return None
+
+
+@bp.post(f"{CONVERSATION}/overflow")
+@passive
+@workspace_view()
+@with_conversation
+def overflow(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Return what a text that is too long would become: nothing is sent. Empty where it fits after all."""
+    adapter = current_directory().adapter(row.channel)
+    text = clean_written(request.form.get("text", ""))
+    limit = adapter.capabilities.text_limit_bytes if adapter is not None else None
+    if limit is None or byte_length(text) <= limit:
+        return jsonify(html="", count=1 if text else 0)
+    kept = truncate(text, limit)
+    parts = parts_of(text, limit, "split")
+    html = render_template(
+        "inbox/_overflow.html",
+        parts=[(part, byte_length(part)) for part in parts],
+        kept=kept,
+        cut=text[len(kept) :],
+        limit=limit,
+        choice="truncate" if _overflow(row) == "truncate" else "split",
+    )
+    return jsonify(html=html, count=len(parts))
+
+
+# Fields of the conversation
+
+
+@bp.post(f"{CONVERSATION}/assign")
+@workspace_view()
+def assign(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Assign the conversation to a member, or to nobody."""
+    return _set_fields(workspace_id, conversation_id, {"assignee_id": form_id("assignee")})
+
+
+@bp.post(f"{CONVERSATION}/close")
+@workspace_view()
+def close(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Close the conversation."""
+    return _set_fields(workspace_id, conversation_id, {"status": ConversationStatus.CLOSED})
+
+
+@bp.post(f"{CONVERSATION}/reopen")
+@workspace_view()
+def reopen(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Reopen the conversation."""
+    return _set_fields(workspace_id, conversation_id, {"status": ConversationStatus.OPEN})
+
+
+def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> ResponseReturnValue:
+    db.write(
+        conversation_actions.set_fields,
+        changes,
+        workspace_id=workspace_id,
+        conversation_id=conversation_id,
+        author_id=current_user().id,
+        now=clock.now(),
+    )
+    return _done(workspace_id, conversation_id)
+
+
+# Read and typing
+
+
+@bp.post(f"{CONVERSATION}/read")
+@workspace_view()
+def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Mark the conversation as read up to a message."""
+    until = form_id("until")
+    if until is not None:
+        news = db.write(
+            conversation_actions.mark_read,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            until=until,
+        )
+        if news:
+            with db.read() as session:
+                row = conversation_row(session, workspace_id, conversation_id)
+            _show_seen(row)
+    return _done(workspace_id, conversation_id)
+
+
+@bp.post(f"{CONVERSATION}/typing")
+@passive
+@workspace_view()
+@with_conversation
+def typing(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Show the customer that the team writes (``on=1``), or no longer does."""
+    _show_typing(row, request.form.get("on", "") == "1")
+    return "", 204
+
+
+def _show_typing(row: Row, on: bool) -> None:
+    """Offer the customer a typing signal, or its end, where channel, account and window allow one."""
+    adapter = current_directory().adapter(row.channel)
+    if adapter is None or not adapter.capabilities.typing or not Messaging.of(row.account.settings).typing:
+        return
+    if _may_signal(row, adapter):
+        _offer(row, Signal.TYPING if on else Signal.STOPPED)
+
+
+def _show_seen(row: Row) -> None:
+    """Offer the customer a read receipt, where channel, account and window allow one."""
+    adapter = current_directory().adapter(row.channel)
+    if adapter is None or not adapter.capabilities.mark_seen:
+        return
+    if Messaging.of(row.account.settings).mark_seen and _may_signal(row, adapter):
+        _offer(row, Signal.SEEN)
+
+
+def _may_signal(row: Row, adapter: ChannelAdapter) -> bool:
+    now = clock.now()
+    if row.account_state != AccountState.CONNECTED or row.out_of_reach(now) is not None:
+        return False
+    return policy_for(adapter, row.account, row.last_inbound_at, now).state is ReplyState.OPEN
+
+
+def _offer(row: Row, signal: Signal) -> None:
+    signals.current().offer(row.account, row.identity_external_id, signal)
+
+
+# Messages
+
+
+@bp.post(f"{CONVERSATION}/messages/<int:message_id>/react")
+@workspace_view()
+def react(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Set the team's reaction on a message; an empty ``emoji`` removes it."""
+    try:
+        db.write(
+            reacting.react,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            message_id=message_id,
+            emoji=request.form.get("emoji", ""),
+            author_id=current_user().id,
+            directory=current_directory(),
+            now=clock.now(),
+        )
+    except (ConflictError, NotSendableError) as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+    return _done(workspace_id, conversation_id)
+
+
+def _message_action(name: str, use_case: Callable[..., None]) -> None:
+    """Add a view that calls *use_case* for one message."""
+
+    def view(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+        try:
+            db.write(
+                use_case, workspace_id=workspace_id, conversation_id=conversation_id, message_id=message_id
+            )
+        except outbox.StateMovedOnError as error:
+            if wants_json():
+                raise
+            flash_bad(error.sentence)
+        return _done(workspace_id, conversation_id)
+
+    view.__name__ = name
+    bp.post(f"{CONVERSATION}/messages/<int:message_id>/{name}", endpoint=name)(workspace_view()(view))
+
+
+def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
+    """Return *use_case*, which locks the message's outbox entry, for messages of the conversation alone."""
+
+    def checked(session: Session, *, workspace_id: int, conversation_id: int, message_id: int) -> None:
+        check_message(session, workspace_id, conversation_id, message_id)
+        use_case(session, message_id)
+
+    return checked
+
+
+_message_action("retry", _of_outbox(resending.retry))
+_message_action("send_again", _of_outbox(resending.send_again))
+_message_action("check", _of_outbox(outbox.check_now))
+_message_action("hide", conversation_actions.hide_message)
+_message_action("show_again", conversation_actions.unhide_message)
+
+
+# Erasing the customer, for owners
+
+
+@bp.get(f"{CONVERSATION}/erase")
+@workspace_view(Role.OWNER)
+@with_conversation
+def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Ask whether the customer of a conversation is to be erased: what goes, and what stays."""
+    return _erase_page(workspace_id, row)
+
+
+@bp.post(f"{CONVERSATION}/erase")
+@workspace_view(Role.OWNER)
+@fresh_password
+@with_conversation
+def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Erase the customer of a conversation."""
+    if request.form.get("understood") != "1":
+        return _erase_page(workspace_id, row, _("Tick the box first, if you mean it."))
+    held = db.write(_erase, workspace_id, row.contact_id, current_user().id)
+    flash_good(
+        ngettext(
+            "The customer is erased: %(num)s message is gone.",
+            "The customer is erased: %(num)s messages are gone.",
+            held.said + held.notes,
+        )
+    )
+    address = url_for("inbox.conversation", workspace_id=workspace_id, conversation_id=row.id)
+    return redirect(address, 303)
+
+
+def _erase_page(workspace_id: int, row: Row, problem: str = "") -> ResponseReturnValue:
+    with db.read() as session:
+        held = erasure.holdings(session, workspace_id, row.contact_id)
+    page = render_template(
+        "inbox/erase.html",
+        row=row,
+        name=name_of(row, current_directory().adapter(row.channel)),
+        held=held,
+        problem=problem,
+    )
+    return page, 400 if problem else 200, {"Cache-Control": "no-store"}
+
+
+def _erase(session: Session, workspace_id: int, contact_id: int, user_id: int) -> Holdings:
+    held = erasure.erase(session, workspace_id=workspace_id, contact_id=contact_id, author_id=user_id)
+    # No name: the audit journal must not keep what was erased.
+    audit(
+        session,
+        "contact.erased",
+        f"contact {contact_id}",
+        workspace_id=workspace_id,
+        details={
+            "conversations": held.conversations,
+            "messages": held.said,
+            "notes": held.notes,
+            "files": held.files,
+            "replies_withdrawn": held.waiting,
+        },
+    )
+    return held

@@ -1,0 +1,365 @@
+"""The composer: what its template shows, the tools a channel gives it, and the drafts its form holds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from zlib import crc32
+
+from flask import request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from werkzeug.datastructures import FileStorage
+
+from host.inbox.drafts import Draft
+from host.inbox.messages import load_messages
+from host.inbox.pages import reply_window
+from host.inbox.pages.arguments import form_id
+from host.inbox.pages.context import InboxContext
+from host.inbox.pages.conversation_view import name_of
+from host.inbox.pages.message_view import Shown
+from host.inbox.queries import Row
+from host.inbox.sendable import parse_template
+from host.media import limits, links, transcode, uploads
+from host.models.inbox import Direction
+from host.sdk.channel import Capabilities, ChannelAdapter, MediaLimits
+from host.sdk.messages import MessageKind
+
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    "image/jpeg": ("jpg", "jpeg"),
+    "image/png": ("png",),
+    "image/gif": ("gif",),
+    "image/webp": ("webp",),
+    "video/mp4": ("mp4", "m4v"),
+    "video/quicktime": ("mov",),
+    "video/ogg": ("ogv",),
+    "video/x-msvideo": ("avi",),
+    "video/webm": ("webm",),
+    "audio/aac": ("aac",),
+    "audio/mp4": ("m4a",),
+    "audio/wav": ("wav",),
+    "audio/mpeg": ("mp3",),
+    "audio/ogg": ("ogg", "oga", "opus"),
+    "audio/amr": ("amr",),
+    "audio/flac": ("flac",),
+    "application/pdf": ("pdf",),
+}
+"""File name extensions by content type: browsers do not know every type."""
+
+VOICE_TYPE = "audio/wav"
+EMOJI = (
+    "\u2764\ufe0f",
+    "\U0001f602",
+    "\U0001f62e",
+    "\U0001f622",
+    "\U0001f621",
+    "\U0001f44d",
+    "\U0001f64f",
+    "\U0001f389",
+)
+"""What the picker offers, in this order, where a channel takes any emoji."""
+
+_FAMILIES = {
+    MessageKind.IMAGE: "image",
+    MessageKind.VIDEO: "video",
+    MessageKind.AUDIO: "audio",
+    MessageKind.FILE: "application",
+}
+_WRONG_TYPE = {
+    MessageKind.IMAGE: _l("A picture has to be %(types)s here."),
+    MessageKind.VIDEO: _l("A video has to be %(types)s here."),
+    MessageKind.AUDIO: _l("A recording has to be %(types)s here."),
+    MessageKind.FILE: _l("A document has to be %(types)s here."),
+}
+_TOO_LARGE = {
+    MessageKind.IMAGE: _l("It has {size}, and a picture may have %(most)s here."),
+    MessageKind.VIDEO: _l("It has {size}, and a video may have %(most)s here."),
+    MessageKind.AUDIO: _l("It has {size}, and a recording may have %(most)s here."),
+    MessageKind.FILE: _l("It has {size}, and a document may have %(most)s here."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools a composer offers beside text.
+
+    :param files: a rule for each kind of file, for the browser; empty: no files.
+    :param accept: what the file picker shows first.
+    :param voice_bytes: largest recording; None: no voice notes.
+    :param reactions: emoji of the picker, in order; empty: none.
+    :param card_pictures: whether an uploaded picture can stand on a card: the provider has to fetch it.
+    :param mobile_only: what the customer sees in the provider's mobile app only.
+    """
+
+    files: tuple[dict[str, Any], ...] = ()
+    accept: str = ""
+    voice_bytes: int | None = None
+    heart: bool = False
+    quick_replies: dict[str, int] | None = None
+    cards: dict[str, int] | None = None
+    card_pictures: bool = False
+    products: int | None = None
+    own_post: bool = False
+    quote: bool = False
+    reactions: tuple[str, ...] = ()
+    typing: bool = False
+    mobile_only: tuple[str, ...] = ()
+
+    @property
+    def signature(self) -> str:
+        """Return a value that differs when the page has to draw the composer anew."""
+        return f"{crc32(repr(self).encode()):08x}"
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a tool to show below the text."""
+        return bool(
+            self.files or self.heart or self.quick_replies or self.cards or self.products or self.own_post
+        )
+
+
+NO_TOOLS = Tools()
+
+
+def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
+    """Return the tools a channel's declaration and an account's *settings* leave."""
+    media = transcode.taken(capabilities.media)
+    audio = capabilities.media.get(MessageKind.AUDIO)
+    quick, cards = capabilities.quick_replies, capabilities.template
+    return Tools(
+        files=tuple(_rule(kind, media[kind]) for kind in _FAMILIES if kind in media),
+        accept=_accept(media),
+        voice_bytes=audio.max_bytes if audio and VOICE_TYPE in audio.content_types else None,
+        heart=capabilities.heart,
+        quick_replies={"most": quick.most, "title": quick.title_length} if quick else None,
+        cards={
+            "elements": cards.elements,
+            "buttons": cards.buttons,
+            "title": cards.title_length,
+            "subtitle": cards.subtitle_length,
+            "button_title": cards.button_title_length,
+            "payload": cards.payload_length,
+        }
+        if cards
+        else None,
+        card_pictures=MessageKind.IMAGE in media and links.reachable(),
+        products=capabilities.product_template,
+        own_post=capabilities.own_post,
+        quote=capabilities.reply_quote,
+        reactions=_emoji(capabilities.reactions),
+        typing=capabilities.typing and settings.get("typing") is not False,
+        mobile_only=tuple(sorted(capabilities.mobile_only)),
+    )
+
+
+def _rule(kind: MessageKind, taken: MediaLimits) -> dict[str, Any]:
+    """Return the rule the browser checks a file of *kind* by, with its sentences."""
+    types = sorted(taken.content_types)
+    return {
+        "kind": kind.value,
+        "family": _FAMILIES[kind],
+        "types": types,
+        "extensions": [ending for one in types for ending in ENDINGS.get(one, ())],
+        "most": taken.max_bytes,
+        "wrong_type": str(_WRONG_TYPE[kind]) % {"types": type_names(taken.content_types)},
+        "too_large": str(_TOO_LARGE[kind]) % {"most": limits.megabytes(taken.max_bytes)},
+    }
+
+
+def _accept(media: Mapping[MessageKind, MediaLimits]) -> str:
+    types = sorted({one for taken in media.values() for one in taken.content_types})
+    return ",".join([*types, *(f".{ending}" for one in types for ending in ENDINGS.get(one, ()))])
+
+
+def _emoji(allowed: frozenset[str] | None) -> tuple[str, ...]:
+    if allowed is None:
+        return ()
+    if not allowed:
+        return EMOJI
+    known = [one for one in EMOJI if one in allowed]
+    return (*known, *sorted(allowed - set(known)))
+
+
+def type_names(content_types: frozenset[str]) -> str:
+    """Return content types as people call them: ``GIF, JPEG or PNG``."""
+    names = sorted({limits.type_name(one) for one in content_types})
+    if len(names) < 2:
+        return "".join(names)
+    return str(_("%(some)s or %(last)s", some=", ".join(names[:-1]), last=names[-1]))
+
+
+def words() -> dict[str, str]:
+    """Return the sentences of the composer's scripts, translated; ``{n}`` and such are values."""
+    return {
+        "unnamed": str(_("Unnamed file")),
+        "taken": str(_("Files added: {n}")),
+        "wrong-file": str(_("Files of this type cannot be sent here.")),
+        "empty-file": str(_("It is empty.")),
+        "not-uploaded": str(_("It could not be uploaded.")),
+        "failed-files": str(_("A file cannot be sent, so nothing was sent.")),
+        "failed-files-next": str(_("Remove it or try it again, then send.")),
+        "waiting": str(_("Waiting for the files to be uploaded…")),
+        "megabytes": str(_("%(n)s MB", n="{n}")),
+        "kilobytes": str(_("%(n)s kB", n="{n}")),
+        "recording": str(_("Recording.")),
+        "full": str(_("The recording is as long as it can be and has ended.")),
+        "cancelled": str(_("The recording was thrown away.")),
+        "title-long": str(_("It has {used} characters, and an answer may have {most}.")),
+        "twice": str(_("This answer is there already.")),
+        "no-id": str(_("“{text}” is not an ID of a product.")),
+        "too-many-products": str(_("At most {most} products can be sent together.")),
+        "no-post": str(_("Enter the ID of the post, a row of digits, or its link.")),
+        "quick-alone": str(_("Quick replies need a text above them.")),
+        "quick-alone-next": str(_("Write what is being asked, then send.")),
+    }
+
+
+def voice_problems() -> dict[str, tuple[str, str]]:
+    """Return why no voice message can be recorded, by reason: the problem and the next step, translated."""
+    return {
+        "refused": (
+            str(_("The browser does not let this page use the microphone.")),
+            str(_("Allow it beside the address of this page, then try again.")),
+        ),
+        "missing": (
+            str(_("No microphone was found.")),
+            str(_("Connect one, then try again.")),
+        ),
+        "busy": (
+            str(_("The microphone could not be used.")),
+            str(_("Another program may be using it: close that, then try again.")),
+        ),
+        "insecure": (
+            str(_("Browsers record on secure pages only.")),
+            str(_("Open the desk by its https address.")),
+        ),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ComposerState:
+    """What the form of a composer holds when the page is drawn: nothing, or what could not be sent.
+
+    :param reply_to: id of the message it quotes.
+    :param react_to: id of the message to choose a reaction for, where no script opens the picker.
+    """
+
+    text: str = ""
+    problem: str = ""
+    next_step: str = ""
+    mode: str = "reply"
+    reply_to: int | None = None
+    react_to: int | None = None
+
+
+def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None = None) -> dict[str, object]:
+    """Return what the template of the composer needs."""
+    adapter = inbox.adapter(row)
+    name = name_of(row, adapter)
+    draft = draft or ComposerState()
+    tools = tools_for(inbox, row)
+    return {
+        "row": row,
+        "name": name,
+        "label": row.channel if adapter is None else adapter.label,
+        "composing": reply_window.composing(adapter, row, name, inbox.now),
+        "tools": tools,
+        "quoted": quoted(inbox, row, draft.reply_to) if tools.quote and draft.reply_to else None,
+        "reacting_to": reacting_to(inbox, row, draft.react_to)
+        if tools.reactions and draft.react_to
+        else None,
+        "draft": draft,
+        "reply_key": uuid.uuid4().hex,
+        "note_key": uuid.uuid4().hex,
+    }
+
+
+def tools_for(inbox: InboxContext, row: Row) -> Tools:
+    """Return the tools of a conversation's composer now; none while no reply can be sent."""
+    adapter = inbox.adapter(row)
+    if adapter is None:
+        return NO_TOOLS
+    composing = reply_window.composing(adapter, row, "", inbox.now)
+    if not composing.can_reply:
+        return NO_TOOLS
+    tools = tools_of(adapter.capabilities_of(row.account), row.account.settings)
+    # These go out without a tag that would tell a person from a program, so they need the whole window.
+    return replace(tools, reactions=(), typing=False) if composing.people_only else tools
+
+
+def quoted(inbox: InboxContext, row: Row, message_id: int) -> Shown | None:
+    """Return the message a reply is to quote; None if the conversation has none."""
+    entries = load_messages(inbox.session, inbox.workspace_id, row.id, [message_id])
+    return next(iter(inbox.shown(row, entries)), None)
+
+
+def reacting_to(inbox: InboxContext, row: Row, message_id: int) -> Shown | None:
+    """Return the customer's message to react to; None if the conversation has none."""
+    shown_ = quoted(inbox, row, message_id)
+    if shown_ is None or shown_.entry.direction != Direction.INBOUND:
+        return None
+    entry = shown_.entry
+    return shown_ if entry.addressable and entry.unsent_at is None and not entry.hidden else None
+
+
+def drafts_from_request(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[Draft]:
+    """Return the drafts of the form being sent: files first, then cards, products, a post, a heart, the text.
+
+    Without scripts the files themselves come along and are stored here, so do not call this inside a
+    transaction.
+
+    :raises InvalidError: if a field is out of shape.
+    :raises NotSendableError: code ``bad_content`` if the template is not one.
+    :raises FileRefusedError: for a file that cannot be taken.
+    """
+    form = request.form
+    given = (*form.getlist("upload"), *_taken(workspace_id, user_id, adapter))
+    offered = [_quick_reply(one) for one in form.getlist("quick_reply") if one]
+    quoted = form_id("reply_to")
+    drafts: list[Draft] = []
+    if given:
+        drafts.append(Draft(uploads=given))
+    if form.get("template", "").strip():
+        drafts.append(Draft(MessageKind.TEMPLATE, content=parse_template(form["template"])))
+    products = [one for one in form.getlist("product") if one.strip()]
+    if products:
+        drafts.append(Draft(MessageKind.TEMPLATE, content={"products": products}))
+    if form.get("own_post", "").strip():
+        drafts.append(Draft(MessageKind.SHARE, content={"own_post": form["own_post"]}))
+    if form.get("heart") == "1":
+        drafts.append(Draft(MessageKind.STICKER, content={"sticker": "heart"}))
+    text = form.get("text", "")
+    if text.strip() or offered or not drafts:
+        content = {"quick_replies": offered} if offered else {}
+        drafts.append(Draft(text=text, content=content, reply_to=quoted))
+    elif quoted is not None:
+        drafts[0] = replace(drafts[0], reply_to=quoted)
+    return drafts
+
+
+def _taken(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[str]:
+    """Return the ids of the files that came with the form itself, in order."""
+    media = None if adapter is None else adapter.capabilities.media
+    return [
+        uploads.keep_upload(
+            one.stream, one.filename or "", workspace_id=workspace_id, user_id=user_id, media=media
+        ).id
+        for one in request.files.getlist("file")
+        if _chosen(one)
+    ]
+
+
+def _chosen(file: FileStorage) -> bool:
+    """Tell whether a file was chosen: an empty field comes along too, without a name."""
+    return bool(file.filename)
+
+
+def _quick_reply(raw: str) -> dict[str, str]:
+    """Return the quick reply of a field ``title|payload``; either may hold a bar where both are the same."""
+    half = len(raw) // 2
+    if raw[half : half + 1] == "|" and raw[:half] == raw[half + 1 :]:
+        return {"title": raw[:half], "payload": raw[:half]}
+    title, _bar, payload = raw.partition("|")
+    return {"title": title, "payload": payload}

@@ -1,0 +1,92 @@
+"""The start of every inbox view: the blueprint, the context of a page, the conversation it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar, cast
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory, current_directory
+from host.core import clock, db
+from host.inbox import queries
+from host.inbox.conversations import conversation_row
+from host.inbox.messages import Entry
+from host.inbox.pages.arguments import Filter
+from host.inbox.pages.conversation_view import Listed, listed, name_of
+from host.inbox.pages.message_view import Shown, shown
+from host.inbox.queries import Counts, Row
+from host.sdk.channel import ChannelAdapter
+from host.web.request_helpers import current_user
+
+bp = Blueprint("inbox", __name__)
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=ResponseReturnValue)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxContext:
+    """The signed-in person, the workspace, the channels and the time that a page is made for.
+
+    :param session: to read through, while :func:`opened_inbox` lasts.
+    """
+
+    session: Session
+    directory: Directory
+    workspace_id: int
+    user_id: int
+    now: datetime
+
+    def adapter(self, row: Row) -> ChannelAdapter | None:
+        return self.directory.adapter(row.channel)
+
+    def row(self, conversation_id: int) -> Row:
+        """Return a conversation.
+
+        :raises ConversationNotFoundError: if the workspace has no such conversation.
+        """
+        return conversation_row(self.session, self.workspace_id, conversation_id)
+
+    def listed(self, rows: Sequence[Row]) -> list[Listed]:
+        return [listed(row, self.adapter(row), self.user_id, self.now) for row in rows]
+
+    def shown(self, row: Row, entries: Sequence[Entry]) -> list[Shown]:
+        adapter = self.adapter(row)
+        return shown(entries, row, name_of(row, adapter), adapter, self.now)
+
+    def counts(self, filter_: Filter) -> Counts:
+        return queries.count(self.session, self.workspace_id, self.user_id, filter_)
+
+
+@contextmanager
+def opened_inbox(workspace_id: int) -> Iterator[InboxContext]:
+    """Yield the context of the present request, with a session to read through."""
+    user_id = current_user().id
+    with db.read() as session:
+        yield InboxContext(session, current_directory(), workspace_id, user_id, clock.now())
+
+
+def with_conversation(
+    view: Callable[Concatenate[int, Row, P], R],
+) -> Callable[Concatenate[int, int, P], R]:
+    """Give a view of a workspace the conversation its address names, read before the view begins.
+
+    For views that need its channel, account or contact without, or ahead of, a write. Stands below
+    ``workspace_view``. The view gets a :class:`~host.inbox.queries.Row` in place of ``conversation_id``; a
+    conversation of another workspace is answered with a 404.
+    """
+
+    @wraps(view)
+    def guarded(workspace_id: int, conversation_id: int, *args: P.args, **kwargs: P.kwargs) -> R:
+        with db.read() as session:
+            row = conversation_row(session, workspace_id, conversation_id)
+        return view(workspace_id, row, *args, **kwargs)
+
+    return cast("Callable[Concatenate[int, int, P], R]", guarded)

@@ -1,0 +1,238 @@
+"""Conversations as people see them: the row in the list, the head of the thread, the contact pane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.inbox import queries
+from host.inbox.list_positions import micros
+from host.inbox.pages import durations, message_content, reply_window, text_view
+from host.inbox.pages.message_view import Line, came_from
+from host.inbox.queries import Row
+from host.models.inbox import ContactIdentity, Conversation, Direction, Message
+from host.sdk.channel import ChannelAdapter
+from host.sdk.messages import MessageKind
+from host.web import message_kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A conversation in the list.
+
+    :param prefix: who wrote the last message, where it was not the customer: ``You:``, ``Bo:``.
+    """
+
+    row: Row
+    name: str
+    handle: str
+    label: str
+    time: str
+    prefix: str
+    icon: str
+    line: str
+    chip: reply_window.Chip | None
+
+    @property
+    def order(self) -> str:
+        """Return what the list is sorted by, largest first."""
+        return f"{micros(self.row.last_message_at):020d}-{self.row.id:020d}"
+
+
+def name_of(row: Row, adapter: ChannelAdapter | None) -> str:
+    """Return the name of a conversation's contact, or a short form of their id where they have none."""
+    named = row.contact_name or row.identity_name or row.username or row.contact_email
+    if named:
+        return named
+    return row.identity_external_id if adapter is None else adapter.contact_label(row.identity_external_id)
+
+
+def handle_of(row: Row, name: str) -> str:
+    """Return the contact's handle or address; empty where it is their *name* already."""
+    if row.username and row.username != name:
+        return row.username if "@" in row.username else f"@{row.username}"
+    return row.contact_email if row.contact_email and row.contact_email != name else ""
+
+
+def listed(row: Row, adapter: ChannelAdapter | None, user_id: int, now: datetime) -> Listed:
+    """Return *row* as the list shows it."""
+    name = name_of(row, adapter)
+    look = message_kinds.look_of(row.last_kind)
+    plain = row.last_kind == MessageKind.TEXT
+    return Listed(
+        row=row,
+        name=name,
+        handle=handle_of(row, name),
+        label=_channel_label(row, adapter),
+        time=durations.since(row.last_message_at, now),
+        prefix=_prefix(row, user_id),
+        icon="" if plain else look.icon,
+        line=_list_line(row),
+        chip=reply_window.chip(adapter, row, now),
+    )
+
+
+def _channel_label(row: Row, adapter: ChannelAdapter | None) -> str:
+    return row.channel if adapter is None else adapter.label
+
+
+def _list_line(row: Row) -> str:
+    """Return the last message: its text, or its kind in words."""
+    if not row.last_preview:
+        return (
+            row.subject or ""
+            if row.last_kind == MessageKind.TEXT
+            else str(message_kinds.look_of(row.last_kind).label)
+        )
+    text = text_view.plain(row.last_preview)
+    return str(_("Tapped “%(what)s”", what=text)) if row.last_kind in message_kinds.TAPS else text
+
+
+def _prefix(row: Row, user_id: int) -> str:
+    if row.last_direction != Direction.OUTBOUND:
+        return ""
+    if row.last_author_id == user_id:
+        return str(_("You:"))
+    if row.last_author_name:
+        return str(_("%(name)s:", name=row.last_author_name.split()[0]))
+    return str(_("Team:"))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a thread: the contact, and the members the conversation can be assigned to."""
+
+    row: Row
+    name: str
+    handle: str
+    label: str
+    members: Sequence[queries.Member]
+    user_id: int
+
+
+def head(row: Row, adapter: ChannelAdapter | None, members: Sequence[queries.Member], user_id: int) -> Head:
+    """Return the head of *row*'s thread.
+
+    :param members: whom the conversation can be assigned to.
+    """
+    name = name_of(row, adapter)
+    return Head(
+        row=row,
+        name=name,
+        handle=handle_of(row, name),
+        label=_channel_label(row, adapter),
+        members=members,
+        user_id=user_id,
+    )
+
+
+OTHERS = 10
+"""Most other conversations that the contact pane lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherConversation:
+    """Another conversation with the same contact."""
+
+    id: int
+    channel: str
+    status: str
+    subject: str | None
+    preview: str
+    kind: str
+    last_message_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDetails:
+    """A contact as the contact pane shows them, beside the conversation.
+
+    :param id_name: what the channel calls the contact's id; empty if it has no word for it.
+    :param link: the contact's own page at the provider; empty if there is none.
+    :param followers: how many people follow them; None if unknown.
+    :param first_at: when the desk first had them.
+    :param origin: the ad or link their first message came through; None if it came through neither.
+    """
+
+    identity_external_id: str
+    id_name: str
+    link: str
+    verified: bool
+    follows_us: bool
+    we_follow: bool
+    followers: int | None
+    messages: int
+    first_at: datetime
+    origin: Line | None
+    others: Sequence[OtherConversation]
+
+
+def contact_details(session: Session, row: Row, adapter: ChannelAdapter | None) -> ContactDetails:
+    """Return the details of *row*'s contact, with their other conversations, the latest first."""
+    written = sa.select(Message).where(
+        Message.conversation_id == row.id, Message.direction != Direction.INTERNAL
+    )
+    first = written.with_only_columns(Message.content).order_by(Message.sent_at, Message.id).limit(1)
+    found = session.execute(
+        sa.select(
+            ContactIdentity.profile,
+            ContactIdentity.created_at,
+            written.with_only_columns(sa.func.count()).scalar_subquery(),
+            first.scalar_subquery(),
+        ).where(
+            ContactIdentity.id == row.identity_id,
+            ContactIdentity.workspace_id == row.account.workspace_id,
+        )
+    ).one()
+    profile, created_at, messages, content = found
+    facts = profile if isinstance(profile, Mapping) else {}
+    came = message_content.referral(content) if isinstance(content, Mapping) else None
+    link = adapter.profile_url(row.username) if adapter is not None and row.username else None
+    return ContactDetails(
+        identity_external_id=row.identity_external_id,
+        id_name="" if adapter is None or adapter.contact_id_name == "id" else adapter.contact_id_name,
+        link=text_view.safe(link) or "",
+        verified=facts.get("verified") is True,
+        follows_us=facts.get("follows_us") is True,
+        we_follow=facts.get("we_follow") is True,
+        followers=_number(facts.get("followers")),
+        messages=messages,
+        first_at=created_at,
+        origin=came_from(came) if came is not None else None,
+        others=_others(session, row),
+    )
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _others(session: Session, row: Row) -> list[OtherConversation]:
+    query = (
+        sa.select(
+            Conversation.id,
+            Conversation.channel,
+            Conversation.status,
+            Conversation.subject,
+            Conversation.last_preview,
+            Conversation.last_kind,
+            Conversation.last_message_at,
+        )
+        .where(
+            Conversation.contact_id == row.contact_id,
+            Conversation.workspace_id == row.account.workspace_id,
+            Conversation.id != row.id,
+        )
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
+        .limit(OTHERS)
+    )
+    return [
+        OtherConversation(id_, channel, status, subject, text_view.plain(preview), kind, at)
+        for id_, channel, status, subject, preview, kind, at in session.execute(query)
+    ]

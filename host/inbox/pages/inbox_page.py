@@ -1,0 +1,156 @@
+"""The inbox page and its fragments: gather what their templates need, and render them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import current_app, render_template, request
+
+from host.core import clock
+from host.inbox import queries
+from host.inbox.list_positions import position_text
+from host.inbox.messages import load_thread
+from host.inbox.pages import composer, durations, message_view, text_view
+from host.inbox.pages.arguments import Filter, filter_from_request, position_from_request
+from host.inbox.pages.composer import ComposerState, composer_values, tools_for
+from host.inbox.pages.context import InboxContext, bp, opened_inbox
+from host.inbox.pages.conversation_view import Head, contact_details, head
+from host.inbox.pages.message_view import Shown
+from host.inbox.queries import Row
+from host.live.events import newest_id
+from host.web import message_kinds
+from host.web.request_helpers import id_argument
+
+PANES = frozenset({"list", "filters", "contact"})
+
+SCRIPTS = tuple(
+    f"{name}.js"
+    for name in (
+        "base",
+        "composer",
+        "composer-cards",
+        "composer-draft",
+        "composer-files",
+        "composer-offers",
+        "composer-parts",
+        "composer-quote",
+        "composer-tools",
+        "composer-typing",
+        "composer-voice",
+        "gallery",
+        "inbox-list",
+        "inbox-media",
+        "inbox-thread",
+        "inbox-time",
+        "live",
+        "popover",
+        "reactions",
+        "voice",
+    )
+)
+"""The JavaScript modules that ``inbox.js`` imports, by itself or through others."""
+
+
+@bp.context_processor
+def _template_values() -> dict[str, Any]:
+    """Return what every template of the inbox can use."""
+    return {
+        "activity": message_view.activity,
+        "edges": text_view.edges,
+        "tail": text_view.tail,
+        "start": text_view.start,
+        "is_note": message_view.is_note,
+        "kind_label": lambda kind: message_kinds.look_of(kind).label,
+        "moment_of": lambda at: durations.moment(at, clock.now()),
+        "known_endpoints": current_app.view_functions,
+        "scripts_of_inbox": SCRIPTS,
+        "words_of_tools": composer.words,
+        "voice_problems": composer.voice_problems,
+    }
+
+
+def _head(inbox: InboxContext, row: Row) -> Head:
+    members = queries.members(inbox.session, inbox.workspace_id)
+    return head(row, inbox.adapter(row), members, inbox.user_id)
+
+
+def render_head(inbox: InboxContext, row: Row, filter_: Filter) -> str:
+    """Return the head of a thread as HTML."""
+    return render_template("inbox/_head.html", head=_head(inbox, row), filter=filter_)
+
+
+def render_contact(inbox: InboxContext, row: Row, filter_: Filter) -> str:
+    """Return the contact pane as HTML."""
+    about = contact_details(inbox.session, row, inbox.adapter(row))
+    return render_template("inbox/_contact.html", head=_head(inbox, row), filter=filter_, about=about)
+
+
+def render_messages(inbox: InboxContext, row: Row, entries: Sequence[Shown]) -> str:
+    """Return entries of a thread as HTML."""
+    adapter = inbox.adapter(row)
+    label = row.channel if adapter is None else adapter.label
+    return render_template(
+        "inbox/_messages.html", thread_entries=entries, row=row, label=label, tools=tools_for(inbox, row)
+    )
+
+
+def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerState | None = None) -> str:
+    """Return the whole page.
+
+    :param conversation_id: the conversation that is open; None: none is.
+    :param draft: a reply or note that could not be sent.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    """
+    with opened_inbox(workspace_id) as inbox:
+        session, directory, user_id = inbox.session, inbox.directory, inbox.user_id
+        filter_ = filter_from_request(directory)
+        # Before anything else is read: what happens meanwhile comes a second time rather than never.
+        values: dict[str, Any] = {"live_after": newest_id(session)}
+        page = queries.list_conversations(
+            session,
+            workspace_id,
+            user_id,
+            filter_,
+            before=None if conversation_id else position_from_request(),
+        )
+        counts = inbox.counts(filter_)
+        if conversation_id is not None:
+            values |= _conversation_values(inbox, inbox.row(conversation_id), draft)
+        empty = not page.rows and not counts.open and not counts.closed
+        values["connected"] = not empty or queries.has_accounts(session, workspace_id)
+    pane = request.args.get("pane", "")
+    if pane not in PANES or (pane == "contact" and conversation_id is None):
+        pane = "thread" if conversation_id is not None else "list"
+    return render_template(
+        "inbox/index.html",
+        items=inbox.listed(page.rows),
+        more=position_text(page.next) if page.next else None,
+        counts=counts,
+        filter=filter_,
+        pane=pane,
+        directory=directory,
+        selected=conversation_id,
+        empty=empty,
+        now=inbox.now,
+        **values,
+    )
+
+
+def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | None) -> dict[str, Any]:
+    thread = load_thread(inbox.session, inbox.workspace_id, row.id, before=position_from_request())
+    mode = request.args.get("write", "")
+    if draft is None:
+        draft = ComposerState(
+            mode="note" if mode == "note" else "reply",
+            reply_to=id_argument("quote"),
+            react_to=id_argument("react"),
+        )
+    return {
+        "head": _head(inbox, row),
+        "thread_entries": inbox.shown(row, thread.entries),
+        "earlier": position_text(thread.earlier) if thread.earlier else None,
+        "older_page": request.args.get("before") is not None,
+        "about": contact_details(inbox.session, row, inbox.adapter(row)),
+        **composer_values(inbox, row, draft),
+    }

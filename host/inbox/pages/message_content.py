@@ -1,0 +1,206 @@
+"""Read ``Message.content``: what a kind of message needs beyond its text, in whatever shape it was stored.
+
+Every function takes the whole content and returns plain values; what is missing or misshapen is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from host.inbox.pages import text_view
+
+MOST = 20
+SHORT = 200
+
+Content = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Something the customer shared.
+
+    :param what: ``post``, ``reel``, ``story``, ``product`` or ``link``.
+    :param href: its address; empty if unknown.
+    """
+
+    what: str
+    title: str
+    href: str
+    price: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """The ad, product or link that brought a customer.
+
+    :param what: ``ad``, ``product`` or ``link``.
+    :param name: the ad's title, the product's name or id, the link's own reference.
+    """
+
+    what: str
+    name: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button under a card. *href* is empty for one that answers us."""
+
+    title: str
+    href: str = ""
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """A card of a message with buttons.
+
+    :param href: the address a tap on the card itself opens.
+    :param file: index of its picture among the message's files; None where it has none there.
+    """
+
+    title: str
+    subtitle: str = ""
+    buttons: tuple[Button, ...] = ()
+    href: str = ""
+    file: int | None = None
+
+
+def shared(content: Content) -> tuple[Shared, ...]:
+    """Return the shared items: ``content["shared"]``, a list of ``type`` and ``payload``."""
+    found = []
+    for item in _items(content.get("shared")):
+        inner = {**item, **_mapping(item.get("payload"))}
+        name = _short(item.get("type")).lower()
+        if _elements(inner):
+            continue
+        what = next((word for word in ("product", "reel", "story", "post") if word in name), "")
+        href = text_view.safe(inner.get("url") or inner.get("link")) or ""
+        title = _short(inner.get("title") or inner.get("name"))
+        found.append(
+            Shared(
+                what or ("link" if name == "fallback" else "post"), title, href, _short(inner.get("price"))
+            )
+        )
+    return tuple(found)
+
+
+def referral(content: Content) -> Referral | None:
+    """Return the ad, product or link that brought the customer: ``content["referral"]``."""
+    given = content.get("referral")
+    if not isinstance(given, Mapping):
+        return None
+    product = _mapping(given.get("product"))
+    if product:
+        return Referral(
+            "product",
+            _short(product.get("name") or product.get("id")),
+            text_view.safe(product.get("url")) or "",
+        )
+    ad = _mapping(given.get("ads_context_data"))
+    title = _short(ad.get("ad_title") or given.get("title"))
+    if ad or given.get("ad_id") or "ad" in _short(given.get("source")).lower().split("_"):
+        return Referral("ad", title)
+    return Referral("link", _short(given.get("ref")), text_view.safe(given.get("url")) or "")
+
+
+def slides(content: Content) -> tuple[Slide, ...]:
+    """Return the cards of a template: one of ours, or an echoed one, which is among the shared items."""
+    sources = [_mapping(content.get("template")), content]
+    for item in _items(content.get("shared")):
+        sources.append(_mapping(item.get("payload")))
+    for source in sources:
+        found = _elements(source)
+        if found:
+            return tuple(_slide(element) for element in found)
+    text = _short(_mapping(content.get("template")).get("text"))
+    return (Slide(text, buttons=_buttons(_mapping(content.get("template")))),) if text else ()
+
+
+def _elements(source: Content) -> list[Content]:
+    """Return the elements of a template, which a provider may wrap in the template's name."""
+    inner = [source, *(value for value in source.values() if isinstance(value, Mapping))]
+    for each in inner:
+        found = list(_items(each.get("elements")))
+        if found:
+            return found
+    return []
+
+
+def _slide(element: Content) -> Slide:
+    file = element.get("file")
+    return Slide(
+        title=_short(element.get("title") or element.get("name") or element.get("id")),
+        subtitle=_short(element.get("subtitle") or element.get("price")),
+        buttons=_buttons(element),
+        href=text_view.safe(element.get("url")) or "",
+        file=file if isinstance(file, int) and not isinstance(file, bool) else None,
+    )
+
+
+def products(content: Content) -> tuple[str, ...]:
+    """Return the ids of the products a message of ours shows."""
+    given = content.get("products")
+    return tuple(filter(None, map(_short, given[:MOST]))) if isinstance(given, list | tuple) else ()
+
+
+def own_post(content: Content) -> str:
+    """Return the id or address of the team's own post that a message shares."""
+    return _short(content.get("own_post"))
+
+
+def _buttons(source: Content) -> tuple[Button, ...]:
+    return tuple(
+        Button(
+            _short(button.get("title")),
+            text_view.safe(button.get("url")) or "",
+            _short(button.get("payload")),
+        )
+        for button in _items(source.get("buttons"))
+    )
+
+
+def offered(content: Content) -> tuple[str, ...]:
+    """Return the titles of the quick replies a message offers."""
+    titles = (_short(reply.get("title")) for reply in _items(content.get("quick_replies")))
+    return tuple(title for title in titles if title)
+
+
+def payload(content: Content) -> str:
+    """Return the payload of a tapped button."""
+    found = content.get("payload")
+    return found if isinstance(found, str) else ""
+
+
+def payloads(content: Content) -> Iterator[str]:
+    """Yield the payloads of the buttons of a message's cards."""
+    for slide in slides(content):
+        yield from (button.payload for button in slide.buttons if button.payload)
+
+
+def event(content: Content) -> str:
+    """Return the provider's name of an event of an unknown kind."""
+    return _short(content.get("event"))
+
+
+def story_url(content: Content) -> str:
+    """Return the address of the story a message is about."""
+    return text_view.safe(_mapping(content.get("story")).get("url")) or ""
+
+
+def _mapping(value: object) -> Content:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: object) -> Iterator[Content]:
+    if isinstance(value, list | tuple):
+        yield from (item for item in value[:MOST] if isinstance(item, Mapping))
+
+
+def _short(value: object) -> str:
+    """Return a short text: words on one line, numbers in digits, nothing for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return text_view.plain(" ".join(str(value)[: SHORT * 4].split())[:SHORT])

@@ -1,0 +1,650 @@
+"""Messages as a thread shows them: each entry with its bubble, part by part, its author, day and state.
+
+Templates lay out what is decided here. What is stored in ``Message.content`` is read by
+:mod:`host.inbox.pages.message_content`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import regex
+from flask import url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext, to_user_timezone
+
+from host.channels import button_payloads
+from host.inbox import list_positions
+from host.inbox.conversation_actions import ACTIVITIES, OTHER_ACTIVITY
+from host.inbox.list_positions import micros
+from host.inbox.messages import Entry, File, Reacted
+from host.inbox.pages import durations, message_content, text_view
+from host.inbox.pages.message_content import Button
+from host.inbox.pages.text_view import Span
+from host.inbox.queries import Row
+from host.models.inbox import Actor, AttachmentState, DeliveryState, Direction, InternalKind, Origin
+from host.sdk.capabilities import MEDIA_KINDS
+from host.sdk.channel import ChannelAdapter
+from host.sdk.messages import Handover, MessageKind
+from host.web import message_kinds
+
+LARGE = 3
+"""A message of at most so many emoji and nothing else is shown larger."""
+QUOTED = 90
+"""Most letters shown of a quoted text."""
+EMOJI = {
+    "love": "\u2764\ufe0f",
+    "like": "\U0001f44d",
+    "laugh": "\U0001f606",
+    "wow": "\U0001f62e",
+    "sad": "\U0001f622",
+    "angry": "\U0001f621",
+}
+"""The emoji of a reaction that came as a name alone."""
+BOX = (280, 320)
+"""Most pixels a picture takes in a thread, across and down."""
+PICTURED = frozenset({MessageKind.IMAGE, MessageKind.STICKER})
+PLAYED = frozenset({MessageKind.VIDEO, MessageKind.AUDIO})
+STORIES = frozenset({MessageKind.STORY_MENTION, MessageKind.STORY_REPLY})
+_GRAPHEME = regex.compile(r"\X")
+_PICTORIAL = regex.compile(r"[\p{Extended_Pictographic}\p{RI}]")
+TOGETHER = timedelta(minutes=5)
+"""Messages of one person within this time stand together under one avatar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file of a message as its bubble shows it.
+
+    :param label: what to call it: its name, else what it is and who sent it.
+    :param src: where a browser gets it, empty if it cannot be had.
+    :param missing: why it cannot be had, a sentence; empty if it can.
+    :param film: whether it moves, whatever the message calls it.
+    :param box: width and height to show a picture in, in pixels; None where its size is unknown.
+    """
+
+    kind: str
+    label: str
+    name: str
+    size: str
+    src: str
+    download: str
+    missing: str
+    film: bool = False
+    box: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An icon and a sentence."""
+
+    icon: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Something shared from elsewhere: what it is, its title, and the host it leads to."""
+
+    icon: str
+    what: str
+    title: str
+    detail: str
+    href: str
+    place: str
+    preview: Media | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The story a message is about; *preview* is None where there is none to be had."""
+
+    what: str
+    hint: str
+    preview: Media | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A quoted message.
+
+    :param id: of the message to go to; None where there is none.
+    :param href: an address of ours that shows it.
+    """
+
+    name: str
+    text: str
+    icon: str
+    id: int | None = None
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A reaction beside a message."""
+
+    emoji: str
+    label: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """A card of a message with buttons, and its picture."""
+
+    title: str
+    subtitle: str
+    href: str
+    buttons: tuple[Button, ...]
+    picture: Media | None
+
+
+@dataclass(frozen=True, slots=True)
+class BubbleContext:
+    """What a bubble depends on beyond its message.
+
+    :param contact: the customer's name.
+    :param channel: the channel's name.
+    :param here: ids of the messages on the same page.
+    :param mobile_only: what the channel shows customers in its mobile app only.
+    :param settings: of the account.
+    :param buttons: payloads of the buttons of cards on the same page.
+    """
+
+    workspace_id: int
+    conversation_id: int
+    contact: str
+    channel: str
+    here: frozenset[int] = frozenset()
+    mobile_only: frozenset[str] = frozenset()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    buttons: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """The parts of a message, from top to bottom. A part it does not have is empty.
+
+    :param label: what the message is, in a word: ``Photo``.
+    :param line: stands in place of a message that cannot be shown.
+    :param tapped: the title of the button the customer tapped.
+    """
+
+    icon: str
+    label: str
+    origin: Line | None = None
+    quote: Quote | None = None
+    story: Story | None = None
+    words: tuple[Span, ...] = ()
+    large: str = ""
+    pictures: tuple[Media, ...] = ()
+    players: tuple[Media, ...] = ()
+    files: tuple[Media, ...] = ()
+    cards: tuple[Card, ...] = ()
+    slides: tuple[Slide, ...] = ()
+    offered: tuple[str, ...] = ()
+    tapped: str = ""
+    line: Line | None = None
+    reactions: tuple[Chip, ...] = ()
+    edited: str = ""
+    mobile_only: bool = False
+
+
+def bubble(entry: Entry, where: BubbleContext) -> Bubble:
+    """Return the bubble of *entry*."""
+    if entry.unsent_at is not None:
+        return _tombstone(entry, entry.unsent_at, where)
+    if entry.hidden:
+        return _hidden(where)
+    who = speaker(entry, where)
+    media = [_media(file, where, who) for file in entry.files]
+    about = _story(entry, media)
+    shown = [] if entry.kind == MessageKind.TEMPLATE else [one for one in media if one.kind not in STORIES]
+    large = _large(entry)
+    found = Bubble(
+        icon="" if entry.kind == MessageKind.TEXT else message_kinds.look_of(entry.kind).icon,
+        label=_label(entry, where),
+        origin=_origin(entry),
+        quote=_quote(entry, where),
+        story=about,
+        words=() if large or entry.kind in message_kinds.TAPS else text_view.spans(entry.text),
+        large=large,
+        pictures=_numbered([each for each in shown if each.kind in PICTURED and not each.film]),
+        players=tuple(each for each in shown if each.kind in PLAYED or (each.kind in PICTURED and each.film)),
+        files=tuple(each for each in shown if each.kind == MessageKind.FILE),
+        cards=_cards(entry, media),
+        slides=_slides(entry, media),
+        offered=message_content.offered(entry.content),
+        tapped=" ".join(entry.text.split()) if entry.kind in message_kinds.TAPS else "",
+        reactions=tuple(_chip(reaction, where) for reaction in entry.reactions),
+        edited=_edited(entry),
+    )
+    made_of = {"template"} if found.slides else {"quick_replies"} if found.offered else set()
+    return replace(
+        found,
+        line=_line(entry, found, where.channel),
+        mobile_only=entry.direction == Direction.OUTBOUND and bool(made_of & where.mobile_only),
+    )
+
+
+def speaker(entry: Entry, where: BubbleContext) -> str:
+    """Return the author of *entry*, in words."""
+    if entry.direction == Direction.INBOUND:
+        return where.contact
+    if entry.origin == Origin.PROVIDER:
+        return str(_("Your %(channel)s app", channel=where.channel))
+    return entry.author_name or str(_("Your team"))
+
+
+def _tombstone(entry: Entry, at: datetime, where: BubbleContext) -> Bubble:
+    """Return the bubble of a message that was unsent or erased: by whom, and when."""
+    time = durations.moment_beside(at, entry.sent_at)
+    if entry.erased:
+        said = str(_("Erased, %(time)s", time=time))
+        return Bubble("trash", said, line=Line("trash", said))
+    if entry.direction == Direction.INBOUND:
+        said = _("%(who)s unsent this message, %(time)s", who=where.contact, time=time)
+    else:
+        said = _("Unsent in the %(channel)s app, %(time)s", channel=where.channel, time=time)
+    look = message_kinds.LOOKS[MessageKind.UNSEND]
+    return Bubble(look.icon, str(look.label), line=Line(look.icon, str(said)))
+
+
+def _hidden(where: BubbleContext) -> Bubble:
+    look = message_kinds.LOOKS[message_kinds.HIDDEN]
+    said = _("Hidden here, for the team. In %(channel)s it is still there.", channel=where.channel)
+    return Bubble(look.icon, str(look.label), line=Line(look.icon, str(said)))
+
+
+def _edited(entry: Entry) -> str:
+    if entry.edited_at is None:
+        return ""
+    time = durations.moment_beside(entry.edited_at, entry.sent_at)
+    if entry.edit_count > 1:
+        return str(_("Edited %(n)s times, last %(time)s", n=entry.edit_count, time=time))
+    return str(_("Edited %(time)s", time=time))
+
+
+def _quote(entry: Entry, where: BubbleContext) -> Quote | None:
+    """Return the message *entry* quotes; a line that says so where it is unknown or was unsent."""
+    of = entry.quoted
+    if of is None:
+        return None
+    if of.id is None or of.sent_at is None:
+        return Quote("", str(_("A message that is not here")), "reply")
+    theirs = of.direction == Direction.INBOUND
+    name = where.contact if theirs else of.author_name or str(_("Your team"))
+    text = text_view.start(" ".join(text_view.plain(of.text).split()), QUOTED)
+    if of.unsent:
+        text = str(_("A message that was unsent"))
+    href = ""
+    if of.conversation_id == where.conversation_id:
+        href = f"#m-{of.id}"
+        if of.id not in where.here:
+            before = list_positions.position_text((of.sent_at, of.id + 1))
+            href = _address(where, before) + href
+    look = message_kinds.look_of(of.kind)
+    icon = "" if of.kind == MessageKind.TEXT else look.icon
+    return Quote(name, text or str(look.label), icon, of.id if href else None, href)
+
+
+def _address(where: BubbleContext, before: str) -> str:
+    return url_for(
+        "inbox.conversation",
+        workspace_id=where.workspace_id,
+        conversation_id=where.conversation_id,
+        before=before,
+    )
+
+
+def _chip(reaction: Reacted, where: BubbleContext) -> Chip:
+    who = where.contact if reaction.actor == Actor.CUSTOMER else reaction.author_name or str(_("Your team"))
+    name = message_kinds.REACTIONS.get(reaction.name)
+    what = str(name) if name is not None else reaction.emoji or reaction.name
+    label = str(_("%(who)s reacted with %(what)s", who=who, what=what))
+    if reaction.state == DeliveryState.FAILED:
+        label = str(_("%(reaction)s, which was not sent", reaction=label))
+    return Chip(reaction.emoji or EMOJI.get(reaction.name, "\u2764\ufe0f"), label, reaction.state or "")
+
+
+def _label(entry: Entry, where: BubbleContext) -> str:
+    """Return the kind of *entry*, in a word or two."""
+    if len(entry.files) > 1 and entry.kind in MEDIA_KINDS:
+        if all(file.kind == MessageKind.IMAGE for file in entry.files):
+            return str(ngettext("%(num)s photo", "%(num)s photos", len(entry.files)))
+        return str(ngettext("%(num)s file", "%(num)s files", len(entry.files)))
+    if entry.kind == MessageKind.AUDIO and any(file.name for file in entry.files):
+        return str(_("Audio"))
+    if entry.kind == MessageKind.SHARE and (passed_on := message_content.shared(entry.content)):
+        return str(message_kinds.SHARED[passed_on[0].what].label)
+    if entry.kind == MessageKind.POSTBACK:
+        payload = message_content.payload(entry.content)
+        what = "card" if payload in where.buttons else button_payloads.list_of(payload, where.settings)
+        if what in message_kinds.TAPPED:
+            return str(message_kinds.TAPPED[what])
+    return str(message_kinds.look_of(entry.kind).label)
+
+
+def _large(entry: Entry) -> str:
+    """Return the text if it is a few emoji and nothing else."""
+    text = entry.text.strip()
+    if not text or len(text) > 60 or entry.kind not in {MessageKind.TEXT, MessageKind.STICKER}:
+        return ""
+    letters = _GRAPHEME.findall(text)
+    return text if len(letters) <= LARGE and all(_PICTORIAL.search(letter) for letter in letters) else ""
+
+
+def _media(file: File, where: BubbleContext, who: str) -> Media:
+    what = "PDF" if file.content_type == "application/pdf" else str(message_kinds.look_of(file.kind).label)
+    address = ""
+    if file.viewable:
+        address = url_for("media.attachment", workspace_id=where.workspace_id, attachment_id=file.id)
+    return Media(
+        kind=file.kind,
+        label=file.name or str(_("%(what)s from %(who)s", what=what, who=who)),
+        name=file.name or what,
+        size=size(file.size),
+        src=address,
+        download=f"{address}?download=1" if address else "",
+        missing=_missing(file, where.channel),
+        film=file.content_type.startswith("video/"),
+        box=_box(file.width, file.height),
+    )
+
+
+def _box(width: int | None, height: int | None) -> tuple[int, int] | None:
+    """Return the size a picture is shown in, in pixels: at most its own, and at most :data:`BOX`."""
+    if not width or not height:
+        return None
+    scale = min(1.0, BOX[0] / width, BOX[1] / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _missing(file: File, channel: str) -> str:
+    """Return why *file* cannot be seen; empty if it can."""
+    if file.viewable:
+        return ""
+    if file.state == AttachmentState.EXPIRED:
+        return str(_("no longer there"))
+    return str(_("kept by %(channel)s", channel=channel))
+
+
+def _numbered(pictures: Sequence[Media]) -> tuple[Media, ...]:
+    """Return *pictures*, numbered in their labels where there are several."""
+    if len(pictures) < 2:
+        return tuple(pictures)
+    return tuple(
+        replace(each, label=str(_("%(what)s, %(n)s of %(all)s", what=each.label, n=n, all=len(pictures))))
+        for n, each in enumerate(pictures, 1)
+    )
+
+
+def size(number: int | None) -> str:
+    """Return a number of bytes as people write it: ``9.4 MB``, ``12 kB``; empty for None."""
+    if number is None:
+        return ""
+    if number >= 1_000_000:
+        return str(_("%(n)s MB", n=f"{number / 1_000_000:.1f}"))
+    return str(_("%(n)s kB", n=max(1, round(number / 1000))))
+
+
+def _story(entry: Entry, media: Sequence[Media]) -> Story | None:
+    if entry.kind not in STORIES:
+        return None
+    preview = next((each for each in media if each.src and each.kind in STORIES), None)
+    hint = _("Shown while the story lasts.") if preview else _("The story has no preview any more.")
+    return Story(str(message_kinds.look_of(entry.kind).label), str(hint), preview)
+
+
+def _origin(entry: Entry) -> Line | None:
+    came = message_content.referral(entry.content)
+    return None if came is None else came_from(came)
+
+
+def came_from(came: message_content.Referral) -> Line:
+    """Return the line that says what brought a customer: an ad, a product, a link."""
+    if came.what == "ad":
+        said = _("Came from your ad “%(title)s”", title=came.name) if came.name else _("Came from an ad")
+    elif came.what == "product":
+        said = _("Asks about product %(name)s", name=came.name) if came.name else _("Asks about a product")
+    else:
+        said = (
+            _("Came through the link “%(name)s”", name=came.name) if came.name else _("Came through a link")
+        )
+    return Line("cards" if came.what == "product" else "link", str(said))
+
+
+def _cards(entry: Entry, media: Sequence[Media]) -> tuple[Card, ...]:
+    found = []
+    # What was shared comes with its address or without, a file only with one, both in one order.
+    previews = (each for each in media if each.kind == MessageKind.SHARE)
+    for each in message_content.shared(entry.content):
+        preview = next(previews, None) if each.href else None
+        if not each.title and not each.href:
+            continue
+        look = message_kinds.SHARED[each.what]
+        place = text_view.host_of(each.href) if each.href else ""
+        found.append(Card(look.icon, str(look.label), each.title, each.price, each.href, place, preview))
+    ours = message_content.own_post(entry.content)
+    if ours:
+        found.append(Card("image", str(_("A post of yours")), ours, "", "", ""))
+    return tuple(found)
+
+
+def _slides(entry: Entry, media: Sequence[Media]) -> tuple[Slide, ...]:
+    found = [
+        Slide(
+            title=slide.title,
+            subtitle=slide.subtitle,
+            href=slide.href,
+            buttons=slide.buttons,
+            picture=media[slide.file] if slide.file is not None and 0 <= slide.file < len(media) else None,
+        )
+        for slide in message_content.slides(entry.content)
+    ]
+    products = message_content.products(entry.content)
+    found += [Slide(str(_("Product")), number, "", (), None) for number in products]
+    return tuple(found)
+
+
+def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
+    """Return the line in place of a message that cannot be shown, or of the part that cannot."""
+    look = message_kinds.look_of(entry.kind)
+    if entry.kind == MessageKind.DISAPPEARING:
+        return Line(
+            look.icon, str(_("Disappearing message, shown only in the %(channel)s app", channel=channel))
+        )
+    if look is message_kinds.UNKNOWN:
+        return _unknown(entry, channel)
+    said = made.words or made.large or made.tapped
+    parts = made.story or made.pictures or made.players or made.files or made.cards or made.slides
+    if said or parts or (made.origin and entry.kind == MessageKind.REFERRAL):
+        return None
+    return Line(look.icon, str(_("An empty message")) if entry.kind == MessageKind.TEXT else made.label)
+
+
+def _unknown(entry: Entry, channel: str) -> Line:
+    """Return the line in place of a message of an unknown kind."""
+    event = message_content.event(entry.content)
+    if "comment" in event:
+        return Line("reply", str(_("Commented on a post")))
+    if event == "unsupported":
+        text = _("A kind of message that %(channel)s does not share with us", channel=channel)
+    else:
+        text = _("Something from %(channel)s that cannot be shown here yet", channel=channel)
+    return Line(message_kinds.UNKNOWN.icon, str(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An entry of a thread.
+
+    :param who: equal for entries of one person on one side.
+    :param day: the reader's day, as a date; *day_label* in words.
+    :param label: author, kind and time, for screen readers.
+    """
+
+    entry: Entry
+    who: str
+    name: str
+    day: str
+    day_label: str
+    time: str
+    continued: bool
+    new_day: bool
+    label: str
+    bubble: Bubble
+    state: str
+    waiting_for: str
+    waiting_about: str
+
+    @property
+    def out(self) -> bool:
+        return self.entry.direction == Direction.OUTBOUND
+
+    @property
+    def echo(self) -> bool:
+        return self.entry.origin == Origin.PROVIDER
+
+    @property
+    def order(self) -> str:
+        """Return what a thread is sorted by, smallest first."""
+        return f"{micros(self.entry.sent_at):020d}-{self.entry.id:020d}"
+
+
+def shown(
+    entries: Sequence[Entry], row: Row, name: str, adapter: ChannelAdapter | None, now: datetime
+) -> list[Shown]:
+    """Return *entries* of *row*'s thread as it shows them, each knowing whether it continues the one before.
+
+    :param name: the contact's name.
+    """
+    where = BubbleContext(
+        workspace_id=row.account.workspace_id,
+        conversation_id=row.id,
+        contact=name,
+        channel=row.channel if adapter is None else adapter.label,
+        here=frozenset(entry.id for entry in entries),
+        mobile_only=frozenset() if adapter is None else frozenset(adapter.capabilities.mobile_only),
+        settings=row.account.settings,
+        buttons=frozenset(
+            payload
+            for entry in entries
+            if entry.kind == MessageKind.TEMPLATE
+            for payload in message_content.payloads(entry.content)
+        ),
+    )
+    result: list[Shown] = []
+    for entry in entries:
+        before = result[-1] if result else None
+        who = _who(entry)
+        local_day = to_user_timezone(entry.sent_at).date().isoformat()
+        new_day = before is None or before.day != local_day
+        continued = (
+            before is not None
+            and not new_day
+            and before.who == who
+            and who != ""
+            and entry.sent_at - before.entry.sent_at < TOGETHER
+        )
+        author = name if entry.direction == Direction.INBOUND else _ours(entry)
+        time = durations.clock_time(entry.sent_at)
+        made = bubble(entry, where)
+        waiting = entry.waiting if entry.state in {DeliveryState.QUEUED, DeliveryState.UNKNOWN} else None
+        result.append(
+            Shown(
+                entry=entry,
+                who=who,
+                name=author,
+                day=local_day,
+                day_label=durations.day(entry.sent_at, now),
+                time=time,
+                continued=continued,
+                new_day=new_day,
+                label=str(
+                    _(
+                        "%(who)s: %(what)s, %(time)s",
+                        who=speaker(entry, where),
+                        what=made.label,
+                        time=time,
+                    )
+                ),
+                bubble=made,
+                state=_state(entry, row),
+                waiting_for=str(_(waiting["sentence"])) if waiting and waiting.get("sentence") else "",
+                waiting_about=_about(waiting.get("until") if waiting else None, now),
+            )
+        )
+    return result
+
+
+def _ours(entry: Entry) -> str:
+    """Return the author of a message of the team: a member, or the name of an API key."""
+    if entry.author_name or entry.origin != Origin.API:
+        return entry.author_name or ""
+    return str(entry.content.get("by") or _("API"))
+
+
+def _state(entry: Entry, row: Row) -> str:
+    """Return the delivery state to show: sent in place of read, where the account shows no read receipts."""
+    if entry.state == DeliveryState.READ and row.account.settings.get("show_seen") is False:
+        return DeliveryState.SENT
+    return entry.state or ""
+
+
+def _who(entry: Entry) -> str:
+    """Return a key of the author of *entry*; empty for notes and activity lines, which stand alone."""
+    if entry.direction == Direction.INTERNAL:
+        return ""
+    if entry.direction == Direction.INBOUND:
+        return "in"
+    if entry.origin in {Origin.PROVIDER, Origin.API}:
+        return str(entry.origin)
+    return f"out-{entry.author_id or 0}"
+
+
+def _about(until: object, now: datetime) -> str:
+    """Return about how long it is until *until* (ISO 8601); empty if that is unknown or past."""
+    if not isinstance(until, str):
+        return ""
+    try:
+        at = datetime.fromisoformat(until)
+    except ValueError:
+        return ""
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if at <= now:
+        return ""
+    left = at - now
+    return str(_("less than a minute")) if left < timedelta(minutes=1) else durations.short(left)
+
+
+def activity(entry: Entry) -> tuple[str, str]:
+    """Return the icon and the sentence of an activity line, one of an unknown activity too."""
+    what = str(entry.content.get("what"))
+    if what == "handed_over":
+        return "info", _handed_over(entry)
+    icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
+    who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
+    return icon, str(sentence) % {"who": who, "name": entry.content.get("name", "")}
+
+
+def _handed_over(entry: Entry) -> str:
+    """Return the sentence about a conversation that passed from one of the provider's apps to another."""
+    how, note = entry.content.get("how"), str(entry.content.get("note") or "")
+    if how == Handover.PASSED:
+        said = _("This conversation was passed from one app to another")
+    elif how == Handover.TAKEN:
+        said = _("An app took this conversation over")
+    elif how == Handover.REQUESTED:
+        said = _("An app asked to take this conversation over")
+    else:
+        said = _("What apps may do in this conversation changed")
+    return str(_("%(what)s: “%(note)s”", what=said, note=note)) if note else str(said)
+
+
+def is_note(entry: Entry) -> bool:
+    """Tell whether *entry* is a private note."""
+    return entry.kind == InternalKind.NOTE

@@ -1,0 +1,139 @@
+"""Remove files: a file goes with the last row that names it, and not before."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db, storage
+from host.media.uploads import KEPT
+from host.models.inbox import Attachment
+from host.models.media import FileRemoval, Upload
+
+log = logging.getLogger(__name__)
+
+CHUNK = 200
+STRAY = timedelta(days=1)
+"""How old a file is that a walk removes because no row names it."""
+
+_attachments = Attachment.metadata.tables["attachments"]
+_uploads = Upload.metadata.tables["uploads"]
+_removals = FileRemoval.metadata.tables["file_removals"]
+
+
+def forget_files(session: Session, message_ids: Collection[int]) -> None:
+    """Remove the files of messages: rows and addresses in this write, the bytes right after its commit.
+
+    Bytes that another message or upload has too stay for that one. A process that dies in between leaves a
+    note in the database, and the next round of cleaning removes the bytes.
+    """
+    if not message_ids:
+        return
+    mine = _attachments.c.message_id.in_(message_ids)
+    keys = set(session.scalars(sa.select(_attachments.c.storage_key).where(mine)).all()) - {None}
+    session.execute(sa.delete(_attachments).where(mine))
+    session.execute(
+        sa.delete(_uploads).where(_uploads.c.storage_key.in_(keys), _uploads.c.attached_at.is_not(None))
+    )
+    remove_later(session, keys)
+
+
+def remove_later(session: Session, keys: Iterable[str]) -> None:
+    """Have the files under *keys* removed after this write's commit, unless a row names them then."""
+    rows = [{"storage_key": key} for key in sorted(set(keys))]
+    if rows:
+        session.execute(sa.insert(_removals), rows)
+        db.after_commit(session, _remove_now)
+
+
+def _remove_now() -> None:
+    try:
+        remove_noted()
+    except Exception:
+        log.exception("files could not be removed yet; it is tried again")
+
+
+def remove_noted() -> None:
+    """Remove the files of which a note says so."""
+    while True:
+        with db.read() as session:
+            noted = session.execute(
+                sa.select(_removals.c.id, _removals.c.storage_key).order_by(_removals.c.id).limit(CHUNK)
+            ).all()
+        if not noted:
+            return
+        for _, key in noted:
+            remove_unused(key)
+        db.write(_forget_notes, [id_ for id_, _ in noted])
+
+
+def remove_unused(key: str) -> bool:
+    """Remove one file unless a row names it; return whether it was removed."""
+    return storage.current().remove(key, in_use=lambda: is_used(key))
+
+
+def is_used(key: str) -> bool:
+    """Tell whether any attachment or upload names the file."""
+    with db.read() as session:
+        return any(
+            session.execute(sa.select(table.c.id).where(table.c.storage_key == key).limit(1)).first()
+            for table in (_attachments, _uploads)
+        )
+
+
+def _forget_notes(session: Session, ids: list[int]) -> None:
+    session.execute(sa.delete(_removals).where(_removals.c.id.in_(ids)))
+
+
+class Cleaner:
+    """Removes old uploads and files no row names, a part of the store at a time."""
+
+    def __init__(self) -> None:
+        self._shards: list[str] = []
+
+    def clean_up(self) -> None:
+        """Remove old uploads and noted files, and walk through the next part of the store."""
+        while db.write(_remove_old_uploads) == CHUNK:
+            pass
+        remove_noted()
+        if not self._shards:
+            self._shards = storage.current().shards()
+        self.walk(self._shards.pop())
+
+    def walk(self, shard: str) -> None:
+        """Remove files of one part of the store that no row names: what a crash left between file and row."""
+        keys = storage.current().keys(shard, older_than=(clock.now() - STRAY).timestamp())
+        for start in range(0, len(keys), CHUNK):
+            some = keys[start : start + CHUNK]
+            for key in set(some) - _named(some):
+                remove_unused(key)
+
+
+def _named(keys: list[str]) -> set[str]:
+    with db.read() as session:
+        return {
+            key
+            for table in (_attachments, _uploads)
+            for key in session.scalars(
+                sa.select(table.c.storage_key).where(table.c.storage_key.in_(keys)).distinct()
+            )
+        }
+
+
+def _remove_old_uploads(session: Session) -> int:
+    """Remove uploads that were not sent within a day, and the rows of those that were."""
+    query = (
+        sa.select(_uploads.c.id, _uploads.c.storage_key)
+        .where(_uploads.c.created_at <= clock.now() - KEPT)
+        .order_by(_uploads.c.created_at)
+        .limit(CHUNK)
+        .with_for_update(skip_locked=True)
+    )
+    rows = session.execute(query).all()
+    session.execute(sa.delete(_uploads).where(_uploads.c.id.in_([row.id for row in rows])))
+    remove_later(session, (row.storage_key for row in rows))
+    return len(rows)

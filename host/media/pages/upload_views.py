@@ -1,0 +1,85 @@
+"""Uploading a file to send, and looking at it before it is sent."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from host.channels.directory import current_directory
+from host.core import db, storage
+from host.core.errors import InvalidError, NotFoundError
+from host.media import files, uploads
+from host.media.limits import MAX_BYTES
+from host.media.pages.blueprint import bp
+from host.models.channels import AccountState, ChannelAccount
+from host.web.request_helpers import MAX_ID, answers_json, body_limit, current_user, workspace_view
+
+MULTIPART = 64 * 1024
+"""What a form adds around the file it carries."""
+
+
+@bp.post("/w/<int:workspace_id>/uploads")
+@answers_json
+@body_limit(MAX_BYTES + MULTIPART)
+@workspace_view()
+def upload(workspace_id: int) -> ResponseReturnValue:
+    """Take the form's ``file``, to be sent within a day; ``account`` names the account it is meant for.
+
+    Answers 201 with ``id, kind, name, size, content_type, width, height, url``.
+    """
+    given = request.files.get("file")
+    if given is None:
+        raise InvalidError(_("No file came along."), next_step=_("Choose one and try again."))
+    taken = uploads.keep_upload(
+        given.stream,
+        given.filename or "",
+        workspace_id=workspace_id,
+        user_id=current_user().id,
+        media=_media_of(workspace_id, request.form.get("account", "")),
+    )
+    shown = {
+        "id": taken.id,
+        "kind": str(taken.kind),
+        "name": taken.name,
+        "size": taken.size,
+        "content_type": taken.content_type,
+        "width": taken.width,
+        "height": taken.height,
+        "url": url_for("media.uploaded", workspace_id=workspace_id, upload_id=taken.id),
+    }
+    return jsonify(shown), 201
+
+
+def _media_of(workspace_id: int, account: str) -> uploads.Allowed | None:
+    """Return what the account the form names may send; None where it names none."""
+    if not account:
+        return None
+    if not account.isascii() or not account.isdigit() or len(account) > 19 or int(account) > MAX_ID:
+        raise InvalidError()
+    with db.read() as session:
+        row = session.get(ChannelAccount, int(account))
+    if row is None or row.workspace_id != workspace_id or row.state == AccountState.DISCONNECTED:
+        raise NotFoundError()
+    adapter = current_directory().adapter(row.channel)
+    return None if adapter is None else adapter.capabilities.media
+
+
+@bp.get("/w/<int:workspace_id>/uploads/<upload_id>")
+@workspace_view()
+def uploaded(workspace_id: int, upload_id: str) -> ResponseReturnValue:
+    """Show a file that waits to be sent."""
+    with db.read() as session:
+        found = uploads.get_upload(session, workspace_id, upload_id)
+    if found is None:
+        raise NotFoundError()
+    try:
+        file = storage.open_stored(found.storage_key)
+    except storage.NotStoredError:
+        raise NotFoundError() from None
+    return cast(
+        ResponseReturnValue,
+        files.send(file, content_type=found.content_type, name=found.name or "file", key=found.storage_key),
+    )

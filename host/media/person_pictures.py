@@ -1,0 +1,97 @@
+"""Fetch pictures of people from their provider, a few at a time, and remember them for ten minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from host.core import clock
+from host.media import passthrough, sniff
+from host.sdk.errors import FetchError
+from host.sdk.messages import MessageKind
+
+KEPT = timedelta(minutes=10)
+"""How long a picture is remembered, in memory and by a browser: a list shows fifty of them at a time."""
+SILENT = timedelta(minutes=1)
+"""How long a provider that did not answer is left alone about a picture."""
+AT_ONCE = 8
+WAIT_SECONDS = 1.0
+TOTAL_SECONDS = 10.0
+MOST_BYTES = 512 * 1024
+"""Of one picture."""
+MOST = 200
+"""Pictures that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as it is remembered; empty for what is none, or could not be had a moment ago."""
+
+    content: bytes
+    content_type: str
+    until: datetime
+
+
+_lock = threading.Lock()
+_places = threading.BoundedSemaphore(AT_ONCE)
+_remembered: OrderedDict[str, Picture] = OrderedDict()
+
+
+def recall(url: str) -> Picture | None:
+    """Return the picture at *url* where it is remembered still."""
+    with _lock:
+        found = _remembered.get(url)
+        if found is None or found.until <= clock.now():
+            return None
+        _remembered.move_to_end(url)
+        return found
+
+
+def fetch(url: str, hosts: frozenset[str]) -> Picture:
+    """Return a picture from the provider, remembered for a while; an empty one for anything but a picture.
+
+    :raises LobbyError: if the provider has none, or does not hand it out.
+    """
+    if not _places.acquire(timeout=WAIT_SECONDS):
+        raise passthrough.SilentError()
+    try:
+        content = _read(url, hosts)
+    except passthrough.SilentError:
+        # So that a list of fifty people does not wait for a provider fifty times.
+        _remember(url, Picture(b"", "", clock.now() + SILENT))
+        raise
+    finally:
+        _places.release()
+    content_type = sniff.content_type(content[: sniff.HEAD])
+    if sniff.kind_of(content_type) is not MessageKind.IMAGE:
+        content, content_type = b"", ""
+    return _remember(url, Picture(content, content_type, clock.now() + KEPT))
+
+
+def _read(url: str, hosts: frozenset[str]) -> bytes:
+    content = b""
+    try:
+        with passthrough.open_at_provider(
+            url, hosts, max_bytes=MOST_BYTES, total_timeout=TOTAL_SECONDS
+        ) as answer:
+            while chunk := answer.read():
+                content += chunk
+    except FetchError:
+        raise passthrough.SilentError() from None
+    return content
+
+
+def _remember(url: str, picture: Picture) -> Picture:
+    with _lock:
+        _remembered[url] = picture
+        while len(_remembered) > MOST:
+            _remembered.popitem(last=False)
+    return picture
+
+
+def forget_pictures() -> None:
+    """Remember none of them any more: one of the people was erased."""
+    with _lock:
+        _remembered.clear()

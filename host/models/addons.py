@@ -1,0 +1,149 @@
+"""Installed addons and the releases they came as."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, Id, JsonDict, LongBlob, LongText, UTCDateTime
+from host.models.users import User
+
+
+class AddonState(StrEnum):
+    """How an addon stands. What an admin can do about each is in :mod:`host.addons.listing`."""
+
+    INACTIVE = "inactive"
+    ACTIVATING = "activating"
+    ACTIVE = "active"
+    MIGRATION_FAILED = "migration_failed"
+    QUARANTINED = "quarantined"
+    """Set aside because it kept failing; its webhooks are taken in and wait."""
+    INCOMPATIBLE = "incompatible"
+    MODIFIED = "modified"
+    """The files on disk are not those of the accepted zip."""
+    UNTRUSTED = "untrusted"
+    """Its signature is not one this desk runs code for."""
+
+
+class Operation(StrEnum):
+    """What is being done to an addon right now, beside what it is."""
+
+    UPDATING = "updating"
+    ROLLING_BACK = "rolling_back"
+    REMOVING = "removing"
+
+
+class AddonRelease(Base):
+    """One accepted zip. Its bytes lie in :class:`AddonArchivePart`, so every machine can unpack it."""
+
+    __tablename__ = "addon_releases"
+    __writers__ = ("addons",)
+    __table_args__ = (sa.UniqueConstraint("slug", "sha256"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(48))
+    version: Mapped[str] = mapped_column(sa.String(64))
+    sha256: Mapped[str] = mapped_column(Ascii64)
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    manifest: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    files: Mapped[dict[str, str]] = mapped_column(JsonDict)
+    """Path in the zip -> SHA-256 of its content."""
+    public_key: Mapped[str] = mapped_column(Ascii64)
+    """The Ed25519 key it is rightly signed with, in base64; empty for none. Who trusts it is a setting."""
+    signature_problem: Mapped[str] = mapped_column(sa.String(500))
+    uploaded_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    uploaded_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class AddonArchivePart(Base):
+    """1 MB of a release's zip."""
+
+    __tablename__ = "addon_archive_parts"
+    __writers__ = ("addons.package",)
+
+    release_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(AddonRelease.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    position: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(LongBlob)
+
+
+class AddonPublisher(Base):
+    """Who made the addon of a slug until now. Outlives the addon, as the tables it left do."""
+
+    __tablename__ = "addon_publishers"
+    __writers__ = ("addons",)
+
+    slug: Mapped[str] = mapped_column(sa.String(48), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(80))
+    public_key: Mapped[str] = mapped_column(Ascii64)
+    """The key of the first signed release: no other may take over by itself. Empty: none was signed."""
+    highest_version: Mapped[str] = mapped_column(sa.String(64))
+    """Of releases by this publisher; installing an older one is a downgrade."""
+
+
+class Addon(Base):
+    """An installed addon: which release it runs and how it fares."""
+
+    __tablename__ = "addons"
+    __writers__ = ("addons",)
+
+    slug: Mapped[str] = mapped_column(sa.String(48), primary_key=True)
+    state: Mapped[str] = mapped_column(sa.String(32))
+    release_id: Mapped[int] = mapped_column(sa.ForeignKey(AddonRelease.id))
+    previous_release_id: Mapped[int | None] = mapped_column(sa.ForeignKey(AddonRelease.id))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    """Of the last step that failed: step, sentence, statement, database (its words)."""
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
+    """What the last activation did, in order: name, result, detail, ms."""
+    wanted: Mapped[bool] = mapped_column(sa.Boolean, default=False)
+    """Whether an admin switched it on and nobody switched it off: what its webhooks get is kept, come what
+    may."""
+    webhooks: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
+    """Its webhook addresses when it ran last, readable without running it: path, max_body."""
+    operation: Mapped[str | None] = mapped_column(sa.String(16))
+    operation_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """While something runs: when it counts as abandoned."""
+    activated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class AddonCalls(Base):
+    """How the addons' code fared in one process, which writes it again when it changed. One that was not
+    written for long is of a process that ended; :mod:`host.addons.metrics.across_processes`."""
+
+    __tablename__ = "addon_calls"
+    __writers__ = ("addons.metrics",)
+
+    process: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    written_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    counted: Mapped[str] = mapped_column(LongText)
+    """JSON."""
+
+
+class ParkedRequest(Base):
+    """A webhook request kept until its addon runs again: as it came, not verified."""
+
+    __tablename__ = "parked_requests"
+    __writers__ = ("addons.running",)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64)
+    workspace_id: Mapped[int] = mapped_column(Id)
+    """Always 0: with the UUID, what the sealed headers are bound to."""
+    slug: Mapped[str] = mapped_column(sa.String(48), index=True)
+    path: Mapped[str] = mapped_column(sa.String(255))
+    account: Mapped[str | None] = mapped_column(sa.String(128))
+    about: Mapped[str] = mapped_column(LongText)
+    """Headers and query as JSON, sealed: a provider may send a shared secret in them."""
+    body: Mapped[bytes] = mapped_column(LongBlob)
+    size: Mapped[int] = mapped_column(sa.Integer)
+    remote: Mapped[str] = mapped_column(sa.String(64))
+    received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
+    retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Of one its addon failed on: when it is asked again."""

@@ -1,0 +1,61 @@
+"""Keys of the API, and stored answers, so that a repeated request does nothing twice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, Id, LongText, UTCDateTime
+from host.models.users import User, Workspace
+
+
+class ApiKey(Base):
+    """A key that a program sends. The row holds its SHA-256, so a dump opens no door."""
+
+    __tablename__ = "api_keys"
+    __writers__ = ("api",)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(sa.String(120))
+    token_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
+    hint: Mapped[str] = mapped_column(sa.String(16))
+    """The first characters of the key, to tell one from another."""
+    scopes: Mapped[str] = mapped_column(sa.String(64))
+    """What it may do: names of :class:`host.api.keys.Scope`, separated by spaces."""
+    created_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """To a few minutes; see :data:`host.api.keys.TOUCH_EVERY`."""
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class IdempotentRequest(Base):
+    """A request that carried an Idempotency-Key: being worked on, or answered.
+
+    The answer is written in the transaction of what the request did, so there is never one without the other.
+    """
+
+    __tablename__ = "api_idempotent_requests"
+    __writers__ = ("api",)
+    __table_args__ = (
+        sa.UniqueConstraint("key_id", "name_hash"),
+        sa.Index("ix_api_idempotent_requests_expires_at", "expires_at"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key_id: Mapped[int] = mapped_column(sa.ForeignKey(ApiKey.id, ondelete="CASCADE"))
+    name_hash: Mapped[str] = mapped_column(Ascii64)
+    """SHA-256 of what the header said."""
+    fingerprint: Mapped[str] = mapped_column(Ascii64)
+    """SHA-256 of method, path and body: the same name for another request is a mistake."""
+    claim: Mapped[str | None] = mapped_column(Ascii64)
+    """Who works on it; NULL once it is answered."""
+    claimed_until: Mapped[datetime] = mapped_column(UTCDateTime)
+    """From then on nobody does any more: the process must have died."""
+    status: Mapped[int | None] = mapped_column(sa.Integer)
+    answer: Mapped[str | None] = mapped_column(LongText)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)

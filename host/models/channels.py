@@ -1,0 +1,137 @@
+"""The account table every channel shares; credentials live in the addon's own table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, ExternalId, Id, JsonDict, LongText, UTCDateTime
+from host.models.users import User, Workspace
+from host.sdk.channel import AccountRef
+
+
+class AccountState(StrEnum):
+    """Whether an account receives and sends."""
+
+    CONNECTED = "connected"
+    NEEDS_RECONNECT = "needs_reconnect"
+    """Receives; replies wait for new credentials."""
+    DISCONNECTED = "disconnected"
+
+
+class ChannelAccount(Base):
+    """One connected account of one channel in one workspace.
+
+    ``claim`` is ``channel:external_id`` while connected and NULL after, so that the database itself keeps an
+    account from being live in two workspaces.
+    """
+
+    __tablename__ = "channel_accounts"
+    __writers__ = ("channels", "delivery", "inbox.apply")
+    __table_args__ = (
+        sa.Index("ix_channel_accounts_channel_external_id", "channel", "external_id"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
+    channel: Mapped[str] = mapped_column(sa.String(32))
+    external_id: Mapped[str] = mapped_column(ExternalId)
+    claim: Mapped[str | None] = mapped_column(ExternalId, unique=True)
+    name: Mapped[str] = mapped_column(sa.String(120))
+    handle: Mapped[str] = mapped_column(sa.String(255))
+    way: Mapped[str] = mapped_column(sa.String(32))
+    """How it was connected, in the addon's words: ``pasted``, ``sign-in``."""
+    state: Mapped[str] = mapped_column(sa.String(32))
+    state_reason: Mapped[str | None] = mapped_column(sa.String(500))
+    settings: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    connected_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    disconnected_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_event_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    blocked_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Set by a provider's limit: until then the account's replies wait."""
+    blocked_reason: Mapped[str | None] = mapped_column(sa.String(500))
+    limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Until when a process knows that replies queue before a limit that is never used up for long. Nobody is
+    held by it: it tells what waits on purpose from what waits for a worker."""
+
+
+class AccountWarning(Base):
+    """A warning about an account that stands; at most one of each kind."""
+
+    __tablename__ = "account_warnings"
+    __writers__ = ("channels",)
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    """As the code that raised it names it: ``token-ends``."""
+    uuid: Mapped[str] = mapped_column(Ascii64)
+    stage: Mapped[str] = mapped_column(sa.String(64))
+    """How far it has come; people are told anew when that changes."""
+    tone: Mapped[str] = mapped_column(sa.String(8))
+    sentence: Mapped[str] = mapped_column(LongText)
+    next_step: Mapped[str] = mapped_column(LongText)
+    details: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    since: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class SignInState(StrEnum):
+    """How far a sign-in in a provider's dialog is."""
+
+    AWAY = "away"
+    """At the provider; nothing has come back."""
+    BACK = "back"
+    """Came back; the provider is being asked."""
+    CHOOSING = "choosing"
+    """Looks at what can be connected."""
+    DONE = "done"
+    FAILED = "failed"
+
+
+class SignInAttempt(Base):
+    """One sign-in in a provider's dialog: valid once, for a while, for one login session and workspace."""
+
+    __tablename__ = "sign_ins"
+    __writers__ = ("channels",)
+    __table_args__ = (sa.Index("ix_sign_ins_created_at", "created_at"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"))
+    login_id: Mapped[int] = mapped_column(sa.BigInteger)
+    """The login it belongs to; no key, for the row must not die with a logout while somebody waits."""
+    channel: Mapped[str] = mapped_column(sa.String(32))
+    way: Mapped[str] = mapped_column(sa.String(32))
+    account_id: Mapped[int | None] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    """The account being connected again."""
+    abilities: Mapped[list[str]] = mapped_column(JsonDict)
+    """What is asked for beyond the usual."""
+    state: Mapped[str] = mapped_column(sa.String(16))
+    candidates: Mapped[str | None] = mapped_column(LongText)
+    """Sealed JSON while choosing, NULL before and after."""
+    outcome: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    """Of an end: ``sentence`` and ``next_step``, or ``handles`` of what was connected."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+def ref(row: ChannelAccount) -> AccountRef:
+    """Return *row* as the plain value adapters get."""
+    return AccountRef(
+        id=row.id,
+        uuid=row.uuid,
+        workspace_id=row.workspace_id,
+        channel=row.channel,
+        external_id=row.external_id,
+        name=row.name,
+        handle=row.handle,
+        settings=row.settings,
+    )

@@ -1,0 +1,113 @@
+"""Counts by five minutes, and the processes that share the database. Nothing here is about a customer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, UTCDateTime
+
+TOTAL = 0
+"""The minute of the counts since the desk was set up, which are never removed."""
+
+
+class Metric(StrEnum):
+    """What is counted. The label of each is said beside it."""
+
+    RECEIVED = "received"
+    """Events taken into the journal; no label."""
+    HANDLED = "handled"
+    """What became of them: ``applied``, ``ignored``, ``dead``."""
+    SENDS = "sends"
+    """What became of attempts to send: an :class:`Outcome`."""
+    REFUSED = "refused"
+    """Refused webhook requests: the reason."""
+    VISIBLE = "visible"
+    """Milliseconds from received to visible: a class of :mod:`host.core.histogram`, or ``sum``."""
+    ANSWERED = "answered"
+    """Milliseconds until a webhook was answered; as before."""
+    ACCOUNT = "account"
+    """Events of one account: its id. Not in total."""
+    WAITING = "waiting"
+    """Milliseconds the oldest due lane waited, the most there was: ``in``, ``out``. Not in total."""
+
+
+class Outcome(StrEnum):
+    """What became of an attempt to send."""
+
+    SENT = "sent"
+    RETRIED = "retried"
+    """Certainly not sent; tried again."""
+    HELD = "held"
+    """Waits for new credentials of its account."""
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
+
+
+class Kind(StrEnum):
+    """What a process does."""
+
+    WEB = "web"
+    WORKER = "worker"
+
+
+class BrokerState(StrEnum):
+    """Whether the broker answers a process."""
+
+    ANSWERS = "answers"
+    AWAY = "away"
+
+
+class HealthMinute(Base):
+    """How often something happened within some minutes, over all processes.
+
+    ``minute`` is the first of them, in whole minutes since 1970 in UTC, or :data:`TOTAL`. How many share a
+    row, :mod:`host.recording` says.
+    """
+
+    __tablename__ = "health_minutes"
+    __writers__ = ("recording",)
+
+    metric: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    minute: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    label: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    count: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Process(Base):
+    """One process that serves or delivers. It writes its row again every few seconds, and removes it at its
+    end: a row that is not written any more is a process that died."""
+
+    __tablename__ = "processes"
+    __writers__ = ("health",)
+
+    id: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    machine: Mapped[str] = mapped_column(sa.String(255))
+    pid: Mapped[int] = mapped_column(sa.Integer)
+    version: Mapped[str] = mapped_column(sa.String(64))
+    generation: Mapped[int] = mapped_column(sa.BigInteger)
+    workers: Mapped[int] = mapped_column(sa.Integer)
+    """How many delivery threads it has."""
+    senders: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """How many threads that send."""
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    spooled: Mapped[int] = mapped_column(sa.Integer)
+    """Requests that wait in its spool."""
+    spooled_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+    spooled_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the oldest of them came."""
+    spool_aside: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """Files put aside in its spool."""
+    spool_most: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Bytes its spool may take; 0: not told."""
+    broker: Mapped[str] = mapped_column(sa.String(16), default="", server_default="")
+    """Whether the broker answers it, a :class:`BrokerState`; empty: it uses none, or has not asked yet."""
+    broker_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    counts_at: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
+    """Where it counts calls to providers: :func:`host.queue.limit_counters.place`."""

@@ -1,0 +1,329 @@
+"""Contacts, conversations and messages, the same for every channel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, ChannelKey, ExternalId, Id, JsonDict, LongText, UTCDateTime
+from host.models.channels import ChannelAccount
+from host.models.users import User, Workspace
+
+
+class ConversationStatus(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+    """Seen by the team only: notes and activity lines."""
+
+
+class InternalKind(StrEnum):
+    """What a message of direction internal is."""
+
+    NOTE = "note"
+    ACTIVITY = "activity"
+    """Something that was done to the conversation; ``content["what"]`` says what."""
+
+
+class Origin(StrEnum):
+    """Who made a message."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    PROVIDER = "provider"
+    """Written in the provider's own app by the team; an echo told of it."""
+    API = "api"
+    """A program with a key of the workspace; ``content["by"]`` of notes and activity lines names the key."""
+    SYSTEM = "system"
+
+
+class DeliveryState(StrEnum):
+    """Where an outbound message stands. Inbound messages have none."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    READ = "read"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """The provider did not confirm it and did not refuse it."""
+
+
+class Contact(Base):
+    """A person who writes to a workspace."""
+
+    __tablename__ = "contacts"
+    __writers__ = ("delivery", "inbox")
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
+    name: Mapped[str | None] = mapped_column(sa.String(255))
+    email: Mapped[str | None] = mapped_column(sa.String(254))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ContactIdentity(Base):
+    """A contact's id on one channel account. The id is a string, whatever it looks like."""
+
+    __tablename__ = "contact_identities"
+    __writers__ = ("delivery", "inbox.apply", "media.pages")
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "external_id"),
+        sa.Index("ix_contact_identities_profile_due_at", "profile_due_at"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    contact_id: Mapped[int] = mapped_column(sa.ForeignKey(Contact.id, ondelete="CASCADE"), index=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(ExternalId)
+    username: Mapped[str | None] = mapped_column(sa.String(255))
+    name: Mapped[str | None] = mapped_column(sa.String(255))
+    profile: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    profile_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When to ask the provider for the profile next; NULL: not to be asked."""
+    profile_failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+    profile_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the provider last told it."""
+    picture_url: Mapped[str | None] = mapped_column(LongText)
+    """Where the provider has their picture, until that ends; passed through, never given away."""
+    seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Time of our newest message the customer is known to have seen."""
+    seen_early: Mapped[list[str] | None] = mapped_column(JsonDict)
+    """External ids of messages of ours that were seen before we learned of them; the newest few."""
+    unreachable_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the provider last said that this person takes no messages from us; NULL: it did not. What they
+    write after it, or a message that arrives after all, ends it."""
+    unreachable_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When that ends by itself; NULL: it does not. Means nothing without ``unreachable_since``."""
+    unreachable: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    """Why, as with a message's ``error``. Means nothing without ``unreachable_since``."""
+    erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When an owner last erased this customer; what was said until then is not imported again."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class Conversation(Base):
+    """What one contact and the team say to each other on one account.
+
+    ``channel`` is born an ENUM of the host's own channels and becomes VARCHAR when an addon is activated.
+    ``unread_count`` belongs to the team: messages that no member has looked at.
+    """
+
+    __tablename__ = "conversations"
+    __writers__ = ("inbox", "users")
+    __table_args__ = (
+        sa.Index("ix_conversations_list", "workspace_id", "status", "last_message_at", "id"),
+        sa.Index("ix_conversations_channel", "workspace_id", "status", "channel", "last_message_at", "id"),
+        sa.Index(
+            "ix_conversations_assignee", "workspace_id", "status", "assignee_id", "last_message_at", "id"
+        ),
+        sa.Index(
+            "ix_conversations_counts", "workspace_id", "status", "channel", "assignee_id", "unread_count"
+        ),
+        sa.Index("ix_conversations_account", "account_id", "status", "last_message_at", "id"),
+        sa.Index("ix_conversations_identity", "identity_id", "id"),
+        sa.Index("ix_conversations_contact", "contact_id", "last_message_at"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    channel: Mapped[str] = mapped_column(ChannelKey, server_default="email")
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    contact_id: Mapped[int] = mapped_column(sa.ForeignKey(Contact.id, ondelete="CASCADE"))
+    identity_id: Mapped[int] = mapped_column(sa.ForeignKey(ContactIdentity.id, ondelete="CASCADE"))
+    status: Mapped[str] = mapped_column(sa.String(16))
+    subject: Mapped[str | None] = mapped_column(sa.String(500))
+    assignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    unread_count: Mapped[int] = mapped_column(sa.Integer, default=0)
+    failed_count: Mapped[int] = mapped_column(sa.Integer, default=0)
+    last_message_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_preview: Mapped[str] = mapped_column(sa.String(200))
+    last_direction: Mapped[str] = mapped_column(sa.String(16))
+    last_kind: Mapped[str] = mapped_column(sa.String(32))
+    last_author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    """Who of the team wrote the last message, where one of them did."""
+    last_inbound_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Provider's time of the last message that opens a reply window; what a ReplyPolicy counts from."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Message(Base):
+    """One message as the provider knows it, a note, or an activity line.
+
+    What an agent sends at once may become several rows (``reply_key`` the same, ``position`` 0, 1, ...): each
+    has the provider's own id and its own delivery state.
+    """
+
+    __tablename__ = "messages"
+    __writers__ = ("inbox",)
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "external_id"),
+        sa.UniqueConstraint("conversation_id", "reply_key", "position"),
+        sa.Index("ix_messages_thread", "conversation_id", "sent_at", "id"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    conversation_id: Mapped[int] = mapped_column(sa.ForeignKey(Conversation.id, ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    external_id: Mapped[str | None] = mapped_column(ExternalId)
+    direction: Mapped[str] = mapped_column(sa.String(16))
+    origin: Mapped[str] = mapped_column(sa.String(16))
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    text: Mapped[str] = mapped_column(LongText)
+    content: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    """What a kind needs beyond its text; see docs/messages.md."""
+    author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    reply_key: Mapped[str | None] = mapped_column(Ascii64)
+    position: Mapped[int] = mapped_column(sa.Integer, default=0)
+    state: Mapped[str | None] = mapped_column(sa.String(16))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    """Of a failed or unknown message: code, sentence, cause, next_step, raw (the provider's words)."""
+    sent_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """The provider's time; for our own messages the time they were written."""
+    reply_to: Mapped[str | None] = mapped_column(ExternalId)
+    """External id of the message it quotes, on the same account; that one need not be known."""
+    edited_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    edit_count: Mapped[int] = mapped_column(sa.Integer, default=0)
+    unsent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it was taken back; of what it said nothing is left then."""
+    erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When an owner erased its customer; ``unsent_at`` is set with it, for the same is left of it."""
+    imported_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it was read from the provider's history; NULL for what came as it happened, or came after all."""
+    hidden_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the team hid it on the desk's pages; it keeps what it says, and so does the provider."""
+    sources: Mapped[list[int] | None] = mapped_column(JsonDict)
+    """Ids of the journalled events that hold what it says, so that they can forget it too."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class AttachmentState(StrEnum):
+    """Where the bytes of a file are."""
+
+    STORED = "stored"
+    """With us."""
+    LINKED = "linked"
+    """At the provider; passed through to the viewer, never kept."""
+    WAITING = "waiting"
+    """At the provider; to be fetched at ``due_at``."""
+    EXPIRED = "expired"
+    """Nowhere any more: the provider says that its address has ended."""
+    OUTSIDE = "outside"
+    """At an address the desk asks nothing of; there is a link at most."""
+
+
+class Attachment(Base):
+    """A file of a message: kept by us (``storage_key``) or linked at the provider (``url``)."""
+
+    __tablename__ = "attachments"
+    __writers__ = ("inbox", "media")
+    __table_args__ = (
+        sa.Index("ix_attachments_due_at", "due_at"),
+        sa.Index("ix_attachments_storage_key", "storage_key"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    name: Mapped[str] = mapped_column(sa.String(255))
+    content_type: Mapped[str] = mapped_column(sa.String(127))
+    """What the bytes are, once they are with us; before, what was said about them, or nothing."""
+    size: Mapped[int | None] = mapped_column(sa.BigInteger)
+    width: Mapped[int | None] = mapped_column(sa.Integer)
+    height: Mapped[int | None] = mapped_column(sa.Integer)
+    url: Mapped[str | None] = mapped_column(LongText)
+    storage_key: Mapped[str | None] = mapped_column(Ascii64)
+    state: Mapped[str] = mapped_column(sa.String(16), default=AttachmentState.OUTSIDE)
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When to fetch what is waiting, and when to remove what is stored; NULL: nothing is to be done."""
+    failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+
+
+class Actor(StrEnum):
+    """Which side a reaction is from."""
+
+    CUSTOMER = "customer"
+    TEAM = "team"
+
+
+class Reaction(Base):
+    """The one reaction a side has on a message. Taken away, it stays as a row, so that an older one is known.
+
+    ``message_id`` is NULL while the message it is on has not come.
+    """
+
+    __tablename__ = "reactions"
+    __writers__ = ("delivery", "inbox", "queue")
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "external_id", "actor"),
+        sa.Index("ix_reactions_next_at", "next_at"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    conversation_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Conversation.id, ondelete="CASCADE"), index=True
+    )
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(ExternalId)
+    message_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"), index=True)
+    actor: Mapped[str] = mapped_column(sa.String(16))
+    emoji: Mapped[str] = mapped_column(sa.String(64))
+    name: Mapped[str] = mapped_column(sa.String(32))
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    state: Mapped[str | None] = mapped_column(sa.String(16))
+    """Of one the team put there: queued, sent or failed."""
+    error: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When to tell the provider of it; NULL: nothing is to be told."""
+
+
+class MarkKind(StrEnum):
+    """What kind of annotation a mark holds."""
+
+    EDIT = "edit"
+    UNSEND = "unsend"
+    REACTION = "reaction"
+    """There are rows in ``reactions`` for it."""
+
+
+class Mark(Base):
+    """An annotation that came before its message. It is applied when the message comes."""
+
+    __tablename__ = "message_marks"
+    __writers__ = ("inbox",)
+    __table_args__ = (sa.UniqueConstraint("account_id", "external_id", "kind"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    identity_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(ContactIdentity.id, ondelete="CASCADE"), index=True
+    )
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(ExternalId)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    number: Mapped[int] = mapped_column(sa.Integer, default=0)
+    text: Mapped[str] = mapped_column(LongText)
+    sources: Mapped[list[int] | None] = mapped_column(JsonDict)

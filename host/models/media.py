@@ -1,0 +1,53 @@
+"""Files on their way into a message."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, Id, UTCDateTime
+from host.models.users import User, Workspace
+
+
+class Upload(Base):
+    """A file that was uploaded to be sent. One that goes into no message is removed after a day.
+
+    ``content_type`` is what its bytes are; ``kind`` follows from it.
+    """
+
+    __tablename__ = "uploads"
+    __writers__ = ("media",)
+    __table_args__ = (
+        sa.Index("ix_uploads_created_at", "created_at"),
+        sa.Index("ix_uploads_storage_key", "storage_key"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
+    """Its public name; it cannot be guessed."""
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
+    """Who uploaded it; NULL: a program."""
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    name: Mapped[str] = mapped_column(sa.String(255))
+    content_type: Mapped[str] = mapped_column(sa.String(127))
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    width: Mapped[int | None] = mapped_column(sa.Integer)
+    height: Mapped[int | None] = mapped_column(sa.Integer)
+    storage_key: Mapped[str] = mapped_column(Ascii64)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    attached_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When a message took it; it goes into one message only."""
+
+
+class FileRemoval(Base):
+    """A file to remove if no row names it. Written with the deletion of its row, handled after it."""
+
+    __tablename__ = "file_removals"
+    __writers__ = ("media",)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    storage_key: Mapped[str] = mapped_column(Ascii64)

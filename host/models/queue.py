@@ -1,0 +1,242 @@
+"""The inbound journal, the outbox, and the lanes that keep both in order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, ExternalId, Id, JsonDict, LongBlob, LongText, UTCDateTime
+from host.models.channels import ChannelAccount
+from host.models.inbox import Message
+
+
+class EventState(StrEnum):
+    PENDING = "pending"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    """Understood, and nothing for the inbox: the dashboard's test, an event older than a week."""
+    DEAD = "dead"
+    """Could not be applied; the reason says why, an admin may replay it."""
+
+
+# Word for word what the partial indexes of inbound_events say; only then do SQLite and PostgreSQL use them.
+IS_PENDING = sa.text("inbound_events.state = 'pending'")
+IS_SET_ASIDE = sa.text("inbound_events.state IN ('dead', 'ignored')")
+
+
+class InboundRequest(Base):
+    """One request of a provider, byte for byte, once.
+
+    The id is made of the time (:func:`host.queue.spool.request_id`): the primary key finds by time too.
+    """
+
+    __tablename__ = "inbound_requests"
+    __writers__ = ("delivery", "queue")
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(sa.String(48))
+    received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    remote: Mapped[str] = mapped_column(sa.String(64))
+    body: Mapped[bytes | None] = mapped_column(LongBlob)
+
+
+class InboundEvent(Base):
+    """One envelope cut from a request. The unique key is what makes a redelivery harmless.
+
+    ``account_key`` is the account's id as text, empty for none: NULLs would not be unique.
+
+    Every index here is written to with every event, and each costs a page of the log. So two of them cover,
+    where the database can do that, only the few rows that are not applied: a query that means to use one has
+    to repeat its condition word for word.
+    """
+
+    __tablename__ = "inbound_events"
+    __writers__ = ("delivery", "queue")
+    __table_args__ = (
+        sa.UniqueConstraint("channel", "account_key", "dedupe_key"),
+        sa.Index(
+            "ix_inbound_events_lane",
+            "lane",
+            "state",
+            "id",
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        ),
+        sa.Index(
+            "ix_inbound_events_state",
+            "state",
+            "id",
+            sqlite_where=sa.text("state IN ('dead', 'ignored')"),
+            postgresql_where=sa.text("state IN ('dead', 'ignored')"),
+        ),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    request_id: Mapped[int] = mapped_column(Id)
+    channel: Mapped[str] = mapped_column(sa.String(32))
+    account_id: Mapped[int | None] = mapped_column(Id)
+    account_key: Mapped[str] = mapped_column(Ascii64)
+    lane: Mapped[str] = mapped_column(Ascii64)
+    dedupe_key: Mapped[str] = mapped_column(Ascii64)
+    kind: Mapped[str] = mapped_column(sa.String(48))
+    occurred_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    body: Mapped[bytes | None] = mapped_column(LongBlob)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    reason: Mapped[str | None] = mapped_column(sa.String(500))
+    attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
+    retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Of an event that failed and is tried again: when. Its lane waits for it, whatever else arrives."""
+    applied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    repeats: Mapped[str | None] = mapped_column(LongText)
+    """Ids of the requests that brought it once more, separated by commas."""
+    forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When its message was taken back and its body removed. Brought once more, it is pending again, so that
+    the new request's body is removed too."""
+    replayed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When an admin last had it applied again."""
+
+
+class Lane(Base):
+    """An ordered queue: one account and customer, in one direction. Leased as a whole, never by row.
+
+    ``key`` is ``in:`` or ``out:``, the account id and a hash of the customer's id. ``next_at`` is when there
+    is something to do (NULL: nothing). ``fence`` grows with each lease, so that a worker that slept through
+    its lease cannot write its result.
+    """
+
+    __tablename__ = "lanes"
+    __writers__ = ("delivery", "queue")
+    __table_args__ = (
+        sa.Index("ix_lanes_due", "direction", "next_at"),
+        sa.Index("ix_lanes_turn", "direction", "account_id", "next_at"),
+        Base.__table_args__,
+    )
+
+    key: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    direction: Mapped[str] = mapped_column(sa.String(8))
+    account_id: Mapped[int | None] = mapped_column(Id)
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    owner: Mapped[str | None] = mapped_column(Ascii64)
+    fence: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+
+
+class OutboxEntry(Base):
+    """A message of ours that has to reach the provider, written in the same transaction as the message."""
+
+    __tablename__ = "outbox"
+    __writers__ = ("delivery", "inbox", "queue")
+    __table_args__ = (sa.Index("ix_outbox_lane", "lane", "open", "id"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"), unique=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), index=True)
+    lane: Mapped[str] = mapped_column(Ascii64)
+    recipient: Mapped[str] = mapped_column(sa.String(512))
+    open: Mapped[bool] = mapped_column(sa.Boolean, default=True)
+    """Whether a worker still has something to do with it; the state itself is the message's."""
+    attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
+    attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    readings: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """How often the provider's thread was read, while unknown, without finding it."""
+    resent: Mapped[bool] = mapped_column(sa.Boolean, default=False)
+    """Whether it was sent once more after being unknown; that happens once by itself."""
+    waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    """Why it waits and until when, for the agent: sentence, until (ISO 8601)."""
+
+
+class RefusedDelivery(Base):
+    """How many requests were refused, per channel, account and reason and day. Nothing of them is kept."""
+
+    __tablename__ = "refused_deliveries"
+    __writers__ = ("queue",)
+
+    channel: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    account_key: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    reason: Mapped[str] = mapped_column(sa.String(48), primary_key=True)
+    day: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    count: Mapped[int] = mapped_column(sa.BigInteger)
+    last_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_remote: Mapped[str] = mapped_column(sa.String(64))
+    last_hint: Mapped[str] = mapped_column(sa.String(16), default="")
+    """The first few characters of what was wrong, for the person who mends it."""
+
+
+class CatchUpState(StrEnum):
+    """How far reading an account's history is."""
+
+    LISTING = "listing"
+    """The provider's threads are being listed."""
+    READING = "reading"
+    """Thread after thread is being read."""
+    DONE = "done"
+    FAILED = "failed"
+
+
+class CatchUp(Base):
+    """The latest reading of what the provider knows of an account's past; one row per account.
+
+    Each step is one call to the provider and one write of what it brought and where to go on, so that a
+    process may die between any two.
+    """
+
+    __tablename__ = "catch_ups"
+    __writers__ = ("delivery", "queue")
+    __table_args__ = (sa.Index("ix_catch_ups_next_at", "next_at"), Base.__table_args__)
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    state: Mapped[str] = mapped_column(sa.String(16))
+    cursor: Mapped[str] = mapped_column(LongText, default="")
+    """Where the list of threads goes on."""
+    since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Threads in which nothing happened since then were read before; NULL: every thread is read."""
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    complete_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the latest one began that read everything it meant to."""
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    claim: Mapped[str | None] = mapped_column(Ascii64)
+    """Who takes the next step; a step that lost it writes nothing."""
+    failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """Steps in a row that brought nothing."""
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    """Why it waits or ended: sentence, next_step."""
+
+
+class CatchUpThread(Base):
+    """A thread the provider listed, and what came of reading it."""
+
+    __tablename__ = "catch_up_threads"
+    __writers__ = ("delivery", "inbox", "queue")
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "external_id"),
+        sa.Index("ix_catch_up_threads_state", "account_id", "state"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(ExternalId)
+    contact: Mapped[str] = mapped_column(ExternalId)
+    """The customer's id; the contact identity need not be there."""
+    username: Mapped[str | None] = mapped_column(sa.String(255))
+    updated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    was_here: Mapped[bool] = mapped_column(sa.Boolean, default=False)
+    """Whether there was a conversation with the customer before."""
+    cursor: Mapped[str] = mapped_column(LongText, default="")
+    pages: Mapped[int] = mapped_column(sa.Integer, default=0)
+    imported: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """Messages that were not here."""
+    untold: Mapped[int] = mapped_column(sa.Integer, default=0)
+    """Messages that are not here and of which the provider tells nothing more."""
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)

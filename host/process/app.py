@@ -1,0 +1,245 @@
+"""Build the Flask app of one generation: wiring only. Every activation builds one, so it is cheap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from flask import Blueprint, Flask, Request, g, request, send_from_directory
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.typing import ResponseReturnValue
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFProtect
+from itsdangerous import BadSignature
+from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.local import LocalProxy
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
+
+from host.addons.hook_views import bp as addons_hook_views
+from host.addons.metrics import in_process
+from host.addons.running import contributions
+from host.addons.views import bp as addons_views
+from host.api.key_views import bp as api_key_views
+from host.api.views import bp as api_views
+from host.channels.pages.sign_in_views import bp as channels_sign_in_views
+from host.channels.pages.views import bp as channels_views
+from host.core import secrets
+from host.core.config import Config
+from host.core.db import db
+from host.core.errors import NotFoundError
+from host.delivery.pages.event_views import bp as delivery_views
+from host.health.views import bp as health_views
+from host.inbox.pages.views import bp as inbox_views
+from host.live.views import bp as live_views
+from host.media.pages.views import bp as media_views
+from host.notifications.views import bp as notifications_views
+from host.users import sessions
+from host.users.pages import sudo
+from host.users.pages.views import bp as accounts_views
+from host.web import assets, error_pages, headers, languages, navigation, request_helpers
+from host.web.template_filters import initials, mark_of, tone
+
+if TYPE_CHECKING:
+    from host.addons.running.generation import Generation
+    from host.process.services import Services
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    accounts_views,
+    inbox_views,
+    live_views,
+    channels_views,
+    media_views,
+    channels_sign_in_views,
+    notifications_views,
+    addons_views,
+    addons_hook_views,
+    delivery_views,
+    health_views,
+    api_key_views,
+    api_views,
+)
+
+HERE = Path(__file__).parents[1]
+
+
+class _Id(IntegerConverter):
+    """``<int:...>`` in a path: what a BIGINT holds. Anything larger is no page, not a database error."""
+
+    regex = "[0-9]+"
+
+    def __init__(self, map: Any, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max", request_helpers.MAX_ID)
+        super().__init__(map, *args, **kwargs)
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Compiled templates of this process, shared by all generations: only a changed one is compiled again."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, tuple[str, Any]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        known = self._code.get(bucket.key)
+        if known and known[0] == bucket.checksum:
+            bucket.code = known[1]
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = (bucket.checksum, bucket.code)
+
+
+_compiled = _CompiledTemplates()
+
+
+class _Undefined(jinja2.StrictUndefined):
+    """What a template does not know may be asked for (``{% if caller %}``), not printed or walked over."""
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return False
+
+
+class _Cookies(SecureCookieSessionInterface):
+    """Flask's cookies without an age: the database says until when a user is signed in.
+
+    By age, a clock that was set back would sign everybody out until their time has come again.
+    """
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        serializer = self.get_signing_serializer(app)
+        if serializer is None:
+            return None
+        try:
+            return self.session_class(serializer.loads(request.cookies.get(self.get_cookie_name(app), "")))
+        except BadSignature:
+            return self.session_class()
+
+
+class LobbyFlask(Flask):
+    """Flask with the compiled templates of the process and with ids that fit the database."""
+
+    session_interface = _Cookies()
+
+    def create_jinja_environment(self) -> Any:
+        self.jinja_options = {
+            **self.jinja_options,
+            "bytecode_cache": _compiled,
+            "undefined": _Undefined,
+        }
+        return super().create_jinja_environment()
+
+
+def create_app(config: Config, generation: Generation, services: Services) -> Flask:
+    """Build the app of *generation*. Opens no connection and starts nothing."""
+    app = LobbyFlask("host", root_path=str(HERE))
+    app.url_map.converters["int"] = _Id
+    app.config.update(
+        SECRET_KEY=secrets.load_session_key(config),
+        SESSION_COOKIE_NAME="__Host-lobby" if config.secure else "lobby",
+        SESSION_COOKIE_SECURE=config.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=sessions.ABSOLUTE,
+        TEMPLATES_AUTO_RELOAD=config.development,
+        BOOTSTRAP_SERVE_LOCAL=True,
+        WTF_CSRF_TIME_LIMIT=None,  # it lives as long as the session it is bound to
+        WTF_CSRF_SSL_STRICT=False,  # the Origin check of host.web.headers does this, and for http too
+    )
+    app.extensions["lobby.config"] = config
+    app.extensions["lobby.generation"] = generation
+    app.extensions["lobby.services"] = services
+    if config.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=0
+        )
+    db.init_app(app)
+    headers.install(app, config)
+    error_pages.install(app)
+    languages.install(app, config)
+    Bootstrap5(app)
+    csrf = CSRFProtect(app)
+    assets.install(app)
+    _template_globals(app)
+    _url_defaults(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    csrf.exempt(app.blueprints["api"])  # opened by a header no other site can send, never by a cookie
+    _register_addons(app, generation, csrf)
+    return app
+
+
+def _template_globals(app: Flask) -> None:
+    # As globals of the environment, so that imported macros see them too.
+    app.jinja_env.globals.update(
+        current_user=LocalProxy(request_helpers.maybe_user),
+        workspace=LocalProxy(lambda: g.get("workspace")),
+        shown_workspace=request_helpers.shown_workspace,
+        generation=LocalProxy(request_helpers.generation),
+        settings_entries=navigation.settings_entries,
+        admin_entries=navigation.admin_entries,
+        main_entries=navigation.main_entries,
+        inbox_url=navigation.inbox_url,
+        page_language=languages.shown,
+        attention=navigation.attention,
+        theme_choice=request_helpers.theme_choice,
+        password_fresh=sudo.is_fresh,
+        mark_of=mark_of,
+    )
+    app.jinja_env.filters.update(initials=initials, tone=tone, moment=languages.moment)
+
+
+def _url_defaults(app: Flask) -> None:
+    @app.url_defaults
+    def same_workspace(endpoint: str, values: dict[str, Any]) -> None:
+        if "workspace_id" in values or endpoint not in app.view_functions:
+            return
+        if not app.url_map.is_endpoint_expecting(endpoint, "workspace_id"):
+            return
+        workspace = request_helpers.shown_workspace()
+        if workspace is not None:
+            values["workspace_id"] = workspace.id
+
+
+def _register_addons(app: Flask, generation: Generation, csrf: CSRFProtect) -> None:
+    """Add what the addons contribute: templates under their own name, static files, pages behind a login."""
+    templates = generation.template_folders
+    app.extensions["lobby.addon_static"] = generation.static_folders
+    own = app.jinja_loader
+    assert own is not None
+    # The host's templates come first, and an addon's are found below its slug only: it replaces none of ours.
+    app.jinja_loader = jinja2.ChoiceLoader(
+        [
+            own,
+            jinja2.PrefixLoader(
+                {slug: jinja2.FileSystemLoader(Path(folder) / slug) for slug, folder in templates.items()}
+            ),
+        ]
+    )
+    guarded = {blueprint.name for _, blueprint in generation.each(contributions.BLUEPRINTS)}
+    for slug, blueprint in generation.each(contributions.BLUEPRINTS):
+        app.register_blueprint(blueprint, url_prefix=f"/addons/{slug}")
+        release = generation.manifests[slug].version
+        for endpoint, view in list(app.view_functions.items()):
+            if endpoint.startswith(f"{blueprint.name}."):
+                counted = in_process.metrics().counted(slug, release, f"page {endpoint}", view)
+                app.view_functions[endpoint] = counted
+    for rule in app.url_map.iter_rules():
+        # Called by a provider's servers, not by a browser with a cookie; such a view believes signatures.
+        if rule.rule in generation.public_paths:
+            csrf.exempt(app.view_functions[rule.endpoint])
+
+    @app.get("/addons/<slug>/static/<path:filename>")
+    def addon_static(slug: str, filename: str) -> ResponseReturnValue:
+        folder = app.extensions["lobby.addon_static"].get(slug)
+        if folder is None:
+            raise NotFoundError()
+        return send_from_directory(folder, filename)
+
+    @app.before_request
+    def signed_in_only() -> None:
+        if guarded.isdisjoint(request.blueprints):
+            return
+        if request.path not in generation.public_paths:
+            request_helpers.current_user()

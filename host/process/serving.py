@@ -1,0 +1,336 @@
+"""The WSGI application: it follows the running generation, request by request."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from host import counters
+from host.addons import lifecycle
+from host.addons.metrics import across_processes, in_process
+from host.addons.package.store import Release
+from host.addons.running import contributions, held_webhooks
+from host.addons.running import generation as generations
+from host.addons.running.generation import Generation
+from host.addons.running.jobs import JobRunner
+from host.core import db, guard, logs, secrets, storage
+from host.core.config import Config
+from host.core.filelock import SERVING, file_lock
+from host.delivery.clock_moved_back import ClockWatch
+from host.delivery.worker import Workers
+from host.health import probes
+from host.health.heartbeat import Heartbeat
+from host.health.probes import Probes
+from host.health.process_state import ProcessState
+from host.live.hub import Hub
+from host.media import links
+from host.models.health import Kind
+from host.notifications import mailing
+from host.process import garbage_collection, telemetry
+from host.process.app import create_app
+from host.process.services import Services
+from host.process.webhook_front import WebhookFront
+from host.queue import refusals, send_limiter
+from host.queue.announcing import Heard, announcer_of
+from host.queue.journal import Journal
+from host.queue.spool import folder_of
+from host.sdk.webhooks import Envelope, Ingest, Receiver
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+AWAY_SECONDS = 1.0
+STALE_SECONDS = 2.0
+
+
+class AlreadyServingError(RuntimeError):
+    """Another process serves this SQLite file; two writers would wait for each other."""
+
+
+class HostApplication:
+    """A WSGI callable that runs the newest generation it could build.
+
+    Each request looks at the counter of the database (read at most every 200 ms in a process). When it moved,
+    the next generation is built and one reference is swapped; requests under way finish on theirs.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._made_in = os.getpid()
+        if not db.is_connected(config.database_url):
+            db.connect(config.database_url, pool_size=config.threads + config.workers + config.senders + 8)
+            counters.reset()
+        secrets.use(secrets.load_keyring(config))
+        guard.allow(config.allow_hosts)
+        storage.use(storage.FolderStore(config.data / "attachments"))
+        links.use(config)
+        mailing.use(config)
+        send_limiter.use(config.limits_url)
+        self.journal = Journal(folder_of(config.data), spool_bytes=config.spool_mb * 1024**2)
+        self.services = Services(
+            config=config,
+            journal=self.journal,
+            hub=Hub(),
+            workers=Workers(self.generation, config.workers, config.senders),
+            host=self,
+        )
+        self._front = WebhookFront(config, self.journal)
+        self._probes = Probes(config, self.state)
+        self._clock = ClockWatch()
+        self._building = threading.Lock()
+        self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
+        self._started = False
+        self._web = True
+        self._owned = ExitStack()
+        self._announcer = announcer_of(config, self.services.workers.directions if config.workers else ())
+        self._heartbeat = Heartbeat(
+            config,
+            lambda: self._current.number,
+            self._heard_of_broker,
+            beside=across_processes.Writer(),
+        )
+        self._listening: list[tuple[str, Callable[[], None]]] = []
+        self._jobs = JobRunner(
+            lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked
+        )
+        lifecycle.recover(config)
+        lifecycle.retry_quarantined(config)
+        self._current = self._build()
+
+    def _heard_of_broker(self) -> Heard | None:
+        return None if self._announcer is None else self._announcer.heard
+
+    # Requests
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path in probes.PATHS:
+            return self._probes.answer(path, environ, start_response)
+        # An id from outside is a proxy's, where there is one to believe.
+        id_ = logs.begin_request(environ.get("HTTP_X_REQUEST_ID", "") if self.config.proxies else "")
+        environ["lobby.request_id"] = id_
+        try:
+            return self._answer(path, environ, _named(start_response, id_))
+        finally:
+            logs.end_request()
+
+    def _answer(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        generation = self.generation()
+        if path.startswith(("/addons/", "/webhooks/")):
+            found = generation.webhook(path)
+            if found is not None:
+                slug, route, account = found
+                return self._front.answer(slug, route, account, environ, start_response)
+            waits = generation.waits_for(path)
+            if waits is not None:
+                return self._front.park(*waits, environ, start_response)
+        return generation.app(environ, start_response)
+
+    def generation(self) -> Generation:
+        """Return the generation to run now. Never fails: while the next one cannot be had, it is the last."""
+        current = self._current
+        if time.monotonic() < self._look_again_at:
+            return current
+        try:
+            number = counters.generation()
+        except sa.exc.SQLAlchemyError:
+            # A database that hangs must not hold every request up; webhooks go to the spool meanwhile.
+            self._look_again_at = time.monotonic() + AWAY_SECONDS
+            return current
+        if number == current.number or time.monotonic() < self._retry_at:
+            return current
+        if number < current.number and time.monotonic() - self._swapped_at < STALE_SECONDS:
+            return current  # read by another thread just before this process swapped
+        if not self._building.acquire(blocking=False):
+            return current  # another thread builds it; this request goes on with the last
+        try:
+            return self._advance(number)
+        finally:
+            self._building.release()
+
+    def state(self) -> ProcessState:
+        """Return what probes tell of this process."""
+        current = self._current
+        return ProcessState(self._started, current.number, len(current.failures))
+
+    def refresh(self) -> Generation:
+        """Build and run the generation the database asks for; return when it runs."""
+        counters.forget()
+        with self._building:
+            # Not from the counters' memory: another thread may just be filling it with what was before.
+            with db.read() as session:
+                number = generations.asked(session).number
+            return self._advance(number)
+
+    def try_build(self, replace: Mapping[str, Release | None]) -> Generation:
+        """Build what would run with *replace* in place of the database's releases, and run none of it."""
+        return self._build(replace)
+
+    def _build(self, replace: Mapping[str, Release | None] | None = None) -> Generation:
+        return generations.build(
+            self.config,
+            create_app=lambda generation: create_app(self.config, generation, self.services),
+            replace=replace,
+        )
+
+    def _advance(self, number: int) -> Generation:
+        if number == self._current.number:
+            return self._current
+        try:
+            following = self._build()
+        except Exception:
+            log.exception("generation %s could not be built; the one before goes on", number)
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            return self._current
+        self._retry_at = float("-inf")
+        self._swapped_at = time.monotonic()
+        self._current = following
+        if self._started:
+            self._listen(following)
+        # The app before refers to itself in circles; without this it would stay until Python gets to it.
+        later = threading.Timer(RETRY_SECONDS, garbage_collection.collect)
+        later.daemon = True
+        later.start()
+        return following
+
+    # Life
+
+    def start(self, *, web: bool = True) -> None:
+        """Start what runs beside requests. To be called once, in the process that serves, after any fork.
+
+        :param web: False for a process that only delivers: no receivers, no live streams.
+        :raises AlreadyServingError: if another process serves this SQLite file.
+        """
+        database = db.current()
+        if os.getpid() != self._made_in:
+            # Connections made before the fork belong to the parent.
+            database.write_engine.dispose(close=False)
+            database.read_engine.dispose(close=False)
+        if database.is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
+            raise AlreadyServingError("another process already serves this database file")
+        self._web = web
+        telemetry.start("web" if web else "worker")
+        self.journal.start()
+        self._clock.start()
+        if self.config.workers:
+            self.services.workers.start()
+        if self._announcer is not None:
+            self._announcer.start()
+        self._started = True
+        in_process.metrics().on_broken = self._quarantine
+        in_process.metrics().on_fault = self._heartbeat.soon
+        if web:
+            self._listen(self._current)
+            self.services.hub.start()
+        self._jobs.start()
+        self._heartbeat.start(Kind.WEB if web else Kind.WORKER)
+
+    def retire(self) -> None:
+        """End live streams, take up no more deliveries and jobs. Requests are answered as before."""
+        if not self._started:
+            return
+        if self._web:
+            self.services.hub.close()
+        self._jobs.retire()
+        if self.config.workers:
+            self.services.workers.retire()
+
+    def rest(self, seconds: float) -> None:
+        """Wait up to *seconds* for deliveries and jobs that are under way; none is begun any more."""
+        until = time.monotonic() + seconds
+        if self.config.workers:
+            self.services.workers.stop(timeout=seconds)
+        self._jobs.stop(timeout=max(0.0, until - time.monotonic()))
+
+    def close(self, *, patience: float = 70.0) -> None:
+        """Stop everything :meth:`start` started, in the opposite order. May be called twice.
+
+        :param patience: seconds to wait for a send that is under way, and at most for a job and a broker.
+            What is left to be written is written after that, and takes as long as the database does.
+        """
+        if not self._started:
+            return
+        self._started = False
+        until = time.monotonic() + patience
+        in_process.metrics().on_broken = in_process.metrics().on_fault = None
+        self._jobs.stop(timeout=min(10.0, patience))
+        if self._web:
+            self.services.hub.stop()
+            self._silence(self._listening)
+        if self._announcer is not None:
+            self._announcer.stop(timeout=min(10.0, patience))
+        if self.config.workers:
+            self.services.workers.stop(timeout=max(0.0, until - time.monotonic()))
+        self._clock.stop()
+        self.journal.stop()
+        try:
+            refusals.flush()
+        except sa.exc.SQLAlchemyError:
+            log.warning("the last refused requests could not be counted")
+        self._heartbeat.stop()
+        telemetry.stop()
+        self._owned.close()
+
+    def _quarantine(self, slug: str, what: str, error: str) -> None:
+        """Set an addon aside that keeps failing; the desk goes on without it."""
+        try:
+            if lifecycle.quarantine(slug, what, error):
+                self.refresh()
+        except Exception:
+            log.exception("addon %s could not be set aside", slug)
+
+    def _deliver_parked(self) -> None:
+        """Let addons that run again decide on what was kept for them meanwhile."""
+        held_webhooks.deliver(self.generation(), self.journal)
+
+    def _listen(self, generation: Generation) -> None:
+        """Start the receivers of *generation*, then stop those of the one before, so that there is no gap."""
+        if not self._web:
+            return
+        before, self._listening = self._listening, []
+        for slug, receiver in generation.each(contributions.RECEIVERS):
+            try:
+                self._listening.append((slug, receiver.start(self._ingest(receiver))))
+            except Exception:
+                log.exception("the receiver %s of addon %s could not start", receiver.name, slug)
+        self._silence(before)
+
+    def _silence(self, listening: list[tuple[str, Callable[[], None]]]) -> None:
+        while listening:
+            slug, stop = listening.pop()
+            try:
+                stop()
+            except Exception:
+                log.exception("a receiver of addon %s could not be stopped", slug)
+
+    def _ingest(self, receiver: Receiver) -> Ingest:
+        def ingest(raw: bytes, envelopes: tuple[Envelope, ...]) -> None:
+            self.journal.ingest(
+                source=f"receiver:{receiver.name}",
+                channel=receiver.channel,
+                raw=raw,
+                remote="",
+                envelopes=envelopes,
+            )
+
+        return ingest
+
+
+def _named(start_response: StartResponse, id_: str) -> StartResponse:
+    """Have the answer carry the id of its request."""
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
+        headers = [one for one in headers if one[0].lower() != "x-request-id"]
+        return start_response(status, [*headers, ("X-Request-Id", id_)], exc_info)
+
+    return start

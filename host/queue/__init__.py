@@ -1,0 +1,32 @@
+"""Store what comes in and what goes out until it is dealt with. Knows no inbox.
+
+In the order a message travels; read :mod:`~host.queue.journal` and :mod:`~host.queue.lanes` first.
+
+In:
+
+- ``journal``: make webhook requests durable, many in one commit. ``journal_rows``: its SQL and rows.
+- ``spool``: keep requests as files while the database does not answer.
+- ``refusals``: count requests that fail the signature check; note when an address was verified.
+
+Between:
+
+- ``lanes``: order, leases and fences; a lane holds the events, or the replies, of one customer.
+  ``account_rotation``: which lanes come next, so that no account starves another.
+- ``wakeups``: wake the workers of this process. ``announcing``: those of others, over ``dramatiq_broker``.
+- ``policy``: every delay, limit and patience.
+
+Out:
+
+- ``outbox``: put replies in, make them due.
+- ``send_limiter``: let calls begin within the provider's limits, which ``limit_counters`` counts.
+- ``signals``: show customers that an agent types or has read.
+- ``catch_ups``: ask for an account's history to be read.
+
+Afterwards:
+
+- ``event_search``: find events for the admins' pages. ``replay``: make one pending again.
+- ``journal_erasure``: remove the content of deleted messages.
+
+An event that failed for good is called dead (a *dead letter*, as mail calls a letter that reaches no one): it
+keeps its content and its reason, and waits for a replay.
+"""

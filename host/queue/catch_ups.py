@@ -1,0 +1,42 @@
+"""Ask for an account's history to be read. :mod:`host.delivery.history` reads it, a call at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock
+from host.models.channels import ChannelAccount
+from host.models.queue import CatchUp, CatchUpState, CatchUpThread
+
+OVERLAP = timedelta(hours=1)
+"""How far before the last complete reading a new one begins."""
+
+
+def ask(session: Session, account_id: int) -> None:
+    """Ask for the history of an account; a reading under way goes on."""
+    now = clock.now()
+    run = session.get(CatchUp, account_id, with_for_update=True)
+    if run is None:
+        run = CatchUp(
+            account_id=account_id, state=CatchUpState.LISTING, started_at=now, cursor="", failures=0
+        )
+        session.add(run)
+    elif run.next_at is None:
+        session.execute(sa.delete(CatchUpThread).where(CatchUpThread.account_id == account_id))
+        run.state, run.cursor, run.started_at, run.finished_at = CatchUpState.LISTING, "", now, None
+        run.since = None if run.complete_at is None else run.complete_at - OVERLAP
+    run.next_at, run.claim, run.failures, run.problem = now, None, 0, None
+    session.flush()
+
+
+def catching_up(session: Session, workspace_id: int) -> set[int]:
+    """Return the accounts of a workspace whose history is being read."""
+    query = (
+        sa.select(CatchUp.account_id)
+        .join(ChannelAccount, ChannelAccount.id == CatchUp.account_id)
+        .where(ChannelAccount.workspace_id == workspace_id, CatchUp.next_at.is_not(None))
+    )
+    return set(session.scalars(query))

@@ -1,0 +1,450 @@
+"""Make webhook requests durable before the provider gets its answer.
+
+Many requests share one commit. While one batch is being committed the next one forms, so nothing waits
+longer than two commits and the disk is synced once for all of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import pymysql
+import sqlalchemy as sa
+from sqlalchemy.pool import PoolProxiedConnection
+
+from host import recording
+from host.core import clock, db, logs
+from host.queue import account_rotation, journal_rows, wakeups
+from host.queue.journal_rows import Rows
+from host.queue.spool import MOST_BYTES, Delivery, Spool, SpoolFullError, request_id
+from host.sdk.webhooks import Envelope
+
+log = logging.getLogger(__name__)
+
+BATCH = 256
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_EVENTS = 256
+"""Most events of one commit: every other writer waits for it."""
+PART_EVENTS = BATCH_EVENTS // 2
+"""A request with more events is committed in parts of so many, each beside what others brought meanwhile."""
+
+
+class QueuedDelivery:
+    """A delivery whose caller waits until all its parts are committed.
+
+    Parts that were committed before the others failed do no harm: whoever sends the delivery again is told by
+    unique keys what is there, and events of one account stay in order.
+    """
+
+    __slots__ = ("delivery", "done", "error", "http", "parts")
+
+    def __init__(self, delivery: Delivery, prepared: Rows) -> None:
+        self.delivery = delivery
+        self.parts = deque(prepared.parts(PART_EVENTS))
+        self.error: BaseException | None = None
+        self.http = logs.http()
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def part_ended(self) -> None:
+        """Go on to the next part; tell the caller if that was the last one, or failed."""
+        self.parts.popleft()
+        if self.error is not None:
+            self.parts.clear()
+        if not self.parts:
+            self.done.release()
+
+    @property
+    def is_stored(self) -> bool:
+        """Tell whether all of it is committed."""
+        return self.error is None and not self.parts
+
+    def step(self) -> logs.Ids:
+        """Return what the delivery goes by in the log."""
+        delivery, http = self.delivery, self.http or None
+        return {"request_id": delivery.id, "events": len(delivery.envelopes), "http_id": http}
+
+
+class SpooledRows(NamedTuple):
+    """What a file of the spool becomes."""
+
+    path: Path
+    rows: Rows
+
+
+class CommitQueue:
+    """Deliveries in the order they came. Many threads append, one takes."""
+
+    def __init__(self) -> None:
+        self._items: deque[QueuedDelivery] = deque()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def append(self, item: QueuedDelivery) -> None:
+        """Add a delivery behind the others."""
+        self._items.append(item)
+
+    def next_batch(self) -> list[QueuedDelivery]:
+        """Return the deliveries whose first part is committed next: the oldest, and what fits beside it.
+
+        One that has more parts stays and comes first the next time, as does one whose events do not fit.
+        Those behind it go ahead unless they bring events of an account of its own, which would come out of
+        order.
+        """
+        items: list[QueuedDelivery] = []
+        later: list[QueuedDelivery] = []
+        held: set[int | None] = set()
+        size = events = 0
+        while self._items and len(items) + len(later) < BATCH and size < BATCH_BYTES:
+            item = self._items.popleft()
+            if not item.parts:
+                continue  # a part before failed
+            part = item.parts[0]
+            fits = not (items and events + len(part.events) > BATCH_EVENTS)
+            if fits and not (held and held & part.accounts()):
+                items.append(item)
+                size += part.size
+                events += len(part.events)
+                if len(item.parts) == 1:
+                    continue
+            later.append(item)
+            for rest in item.parts:
+                held |= rest.accounts()
+        self._items.extendleft(reversed(later))
+        return items
+
+
+QUEUE = 1024
+PATIENCE_SECONDS = 3.0  # a provider waits five seconds for its answer; the spool takes the rest
+PROBE_SECONDS = 1.0
+TRIES = 4  # of a batch that another process deadlocked
+
+
+class JournalUnavailableError(Exception):
+    """The request is not durable: answer 503, so that the provider sends it again."""
+
+
+class Journal:
+    """The group committer of one process.
+
+    :param spool: folder for requests that come while the database is away.
+    :param limit: most requests that may wait for a commit; one more is refused at once.
+    :param patience: seconds a caller waits for the commit before its request goes to the spool.
+    :param spool_bytes: how much of the disk the spool may take.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        *,
+        wake: Callable[[str], None] = wakeups.wake,
+        limit: int = QUEUE,
+        patience: float = PATIENCE_SECONDS,
+        spool_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._spool = Spool(spool, spool_bytes)
+        self._wake = wake
+        self._limit = limit
+        self._patience = patience
+        self._queue = CommitQueue()
+        self._ring = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._open = False
+        self._away_until = 0.0
+        self._connection: PoolProxiedConnection | None = None
+        self._database: db.Database | None = None
+        self._statements = journal_rows.Statements("sqlite")
+        self._numbers = itertools.count()
+        self._busy_since = float("inf")
+
+    def start(self) -> None:
+        """Start the committing thread. To be called after the server forked."""
+        self._database = db.current()
+        self._statements = journal_rows.Statements(self._database.dialect)
+        # Processes that share a database begin far apart: 2048 requests in a millisecond are each one's own.
+        self._numbers = itertools.count(secrets.randbelow(4096) << 11)
+        self._open = True
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take in nothing more, finish what is queued, and end."""
+        self._open = False
+        self._ring.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._drop_connection()
+
+    def ingest(
+        self,
+        *,
+        source: str,
+        channel: str,
+        raw: bytes,
+        remote: str,
+        envelopes: Sequence[Envelope],
+        received_at: datetime | None = None,
+    ) -> None:
+        """Make one request and its envelopes durable; return after that.
+
+        :param source: where it came in: the path, or ``receiver:<name>``. Only events that came by HTTP are
+            checked for their age.
+        :param received_at: when it came; default: now. Other for a request nobody could decide on at once.
+        :raises JournalUnavailableError: if it could not be made durable.
+        """
+        if not self._open or len(self._queue) >= self._limit:
+            raise JournalUnavailableError("too many requests wait for the database, or the host is stopping")
+        now = clock.now()
+        delivery = Delivery(
+            id=request_id(now, next(self._numbers)),
+            source=source[:48],
+            channel=channel,
+            remote=remote[:64],
+            received_at=received_at or now,
+            raw=raw,
+            envelopes=tuple(envelopes),
+        )
+        if self._spool or self._is_away():
+            # Behind older ones that wait as files: nobody's second word comes before the first.
+            self._keep(delivery)
+            return
+        item = QueuedDelivery(delivery, Rows(delivery, self._statements))
+        self._queue.append(item)
+        if not self._ring.is_set():
+            self._ring.set()
+        if not item.done.acquire(timeout=self._patience):
+            # It may still be committed. The spool is replayed by unique keys, so twice is as good as once.
+            log.warning(
+                "the database did not commit within %s s; the request goes to the spool", self._patience
+            )
+            self._keep(delivery)
+        elif item.error is not None:
+            if not is_away(item.error):
+                raise JournalUnavailableError("the database refused the request") from item.error
+            self._keep(delivery)
+
+    def _is_away(self) -> bool:
+        """Tell whether the database failed a moment ago, or has been busy with one batch for too long."""
+        now = clock.monotonic()
+        return now < self._away_until or now > self._busy_since + self._patience
+
+    def _keep(self, delivery: Delivery) -> None:
+        try:
+            self._spool.keep(delivery)
+        except SpoolFullError as error:
+            raise JournalUnavailableError(str(error)) from error
+        except (OSError, UnicodeError) as error:
+            raise JournalUnavailableError("neither the database nor the spool can be written") from error
+        logs.follow("spooled", request_id=delivery.id, events=len(delivery.envelopes))
+        self._ring.set()
+
+    # What follows runs in the committing thread only.
+
+    def _run(self) -> None:
+        while True:
+            self._ring.wait(PROBE_SECONDS if self._spool else None)
+            self._ring.clear()
+            try:
+                self._commit_queue()
+                if self._spool and clock.monotonic() >= self._away_until:
+                    self._replay()
+            except Exception:
+                log.exception("the journal goes on after an error of its own")
+            if not self._open and not self._queue:
+                return
+
+    def _commit_queue(self) -> None:
+        while items := self._queue.next_batch():
+            parts = [item.parts[0] for item in items]
+            try:
+                self._commit_batch(items)
+            finally:
+                for item in items:
+                    item.part_ended()
+            stored = [part for item, part in zip(items, parts, strict=True) if item.error is None]
+            _count(stored)
+            logs.follow_each("received", [item.step() for item in items if item.is_stored])
+            if lanes := [lane for part in stored for lane in part.lanes.values()]:
+                account_rotation.note_work(lane.account_id for lane in lanes)
+                self._wake(wakeups.IN)
+
+    def _commit_batch(self, items: list[QueuedDelivery]) -> None:
+        """Commit *items* together; if that fails, one by one, so that a bad one fails alone."""
+        try:
+            self._store([item.parts[0] for item in items])
+            return
+        except Exception as error:  # noqa: BLE001 - each item is tried alone next
+            log.warning(
+                "a batch of %d requests could not be committed: %s", len(items), db.describe(error)[1]
+            )
+        for position, item in enumerate(items):
+            try:
+                self._store([item.parts[0]])
+            except Exception as error:
+                if is_away(error):
+                    for rest in items[position:]:
+                        rest.error = error
+                    return
+                log.exception("one request could not be stored; the provider is asked to send it again")
+                item.error = error
+
+    def _store(self, batch: Sequence[Rows]) -> None:
+        """Write *batch* in one transaction of this thread's own connection."""
+        for attempt in range(1, TRIES + 1):
+            self._busy_since = clock.monotonic()
+            try:
+                self._write(batch)
+            except Exception as error:
+                if attempt < TRIES and db.is_retryable(error):
+                    time.sleep(0.01 * 2**attempt)
+                    continue
+                if is_away(error):
+                    self._note_away(error)
+                raise
+            finally:
+                self._busy_since = float("inf")
+            self._note_back()
+            return
+
+    def _write(self, batch: Sequence[Rows]) -> None:
+        assert self._database is not None
+        statements = self._statements
+        lanes = journal_rows.merged_lanes(batch)
+        events = [event for one in batch for event in one.events]
+        with self._database.writing():
+            try:
+                cursor = self._begin()
+                statements.request.run(cursor, [one.request for one in batch if one.request is not None])
+                statements.event.run(cursor, events)
+                statements.lane.run(cursor, lanes)
+                self._commit(cursor)
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _begin(self) -> Any:
+        assert self._database is not None
+        if self._connection is None:
+            self._connection = self._database.write_engine.raw_connection()
+        cursor = self._connection.cursor()
+        if self._database.is_sqlite:
+            cursor.execute("BEGIN IMMEDIATE")
+        return cursor
+
+    def _commit(self, cursor: Any) -> None:
+        assert self._database is not None
+        assert self._connection is not None
+        if self._database.is_sqlite:
+            cursor.execute("COMMIT")
+        else:
+            self._connection.commit()
+        cursor.close()
+
+    def _roll_back(self) -> None:
+        """Undo what is open. A connection that cannot even do that is dropped; the next one is fresh."""
+        try:
+            if self._connection is not None:
+                self._connection.rollback()
+        except Exception:  # noqa: BLE001 - whatever the driver raises here, the connection is of no more use
+            self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+
+    def _note_away(self, error: BaseException) -> None:
+        """Let requests go to the spool until the next probe."""
+        self._drop_connection()
+        if not self._away_until:
+            log.error("the database does not answer; requests go to the spool (%s)", db.describe(error)[1])
+        self._away_until = clock.monotonic() + PROBE_SECONDS
+
+    def _note_back(self) -> None:
+        if self._away_until:
+            log.warning("the database answers again")
+            self._away_until = 0.0
+
+    def _replay(self) -> None:
+        """Take what the spool kept into the database, oldest first; new requests are committed in between."""
+        while self._spool and self._open:
+            kept: list[SpooledRows] = []
+            size = 0
+            for path, delivery in self._spool.waiting(BATCH):
+                if delivery is None:
+                    log.error("the spool file %s cannot be read; it is put aside", path.name)
+                    self._spool.put_aside(path, readable=False)
+                    continue
+                rows = Rows(delivery, self._statements)
+                kept.append(SpooledRows(path, rows))
+                size += rows.size
+                if size >= BATCH_BYTES:
+                    break
+            try:
+                self._store_kept(kept)
+            except Exception as error:
+                if is_away(error):
+                    return
+                raise
+            self._commit_queue()
+
+    def _store_kept(self, kept: Sequence[SpooledRows]) -> None:
+        """Store replayed requests and remove their files; one that is refused is put aside."""
+        if not kept:
+            return
+        try:
+            self._store([one.rows for one in kept])
+        except Exception as error:
+            if is_away(error):
+                raise
+            if len(kept) == 1:
+                log.exception("the spool file %s cannot be stored; it is put aside", kept[0].path.name)
+                self._spool.put_aside(kept[0].path, readable=True)
+                return
+            for one in kept:
+                self._store_kept([one])
+            return
+        for one in kept:
+            self._spool.remove(one.path)
+        _count(one.rows for one in kept)
+        self._wake(wakeups.IN)
+
+
+def _count(stored: Iterable[Rows]) -> None:
+    recording.received(what for one in stored for what in one.counted())
+
+
+_AWAY = (
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    pymysql.err.OperationalError,
+    pymysql.err.InterfaceError,
+    sa.exc.TimeoutError,
+    OSError,
+)
+
+
+_TOO_LARGE = 1153
+"""MariaDB's code for a row above max_allowed_packet, which PyMySQL raises as it does a lost connection."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether *error* means that the database cannot be used, not that it refused a row."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, pymysql.err.OperationalError) and cause.args[:1] == (_TOO_LARGE,):
+        return False
+    return isinstance(cause, _AWAY)

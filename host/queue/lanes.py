@@ -1,0 +1,406 @@
+"""Order work in lanes and lease each lane as a whole.
+
+A lane holds what waits for one customer in one direction. It is due once ``next_at`` has come and no lease
+holds it. A lease moves ``next_at`` to its own end, so that the same index finds the lane of a worker that
+died. Work that arrives during a lease moves ``next_at`` before that end: a release then keeps it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.models.queue import Lane
+from host.queue import policy, send_limiter
+from host.queue.account_rotation import AccountRotation, Candidate
+from host.queue.wakeups import OUT
+
+_lanes = Lane.__table__.c
+_table = Lane.metadata.tables["lanes"]
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to work on one lane until *until*, unless *lost* by then.
+
+    A *local* one is not in the database (``owner`` None): see :func:`claim_locally`.
+    """
+
+    key: str
+    direction: str
+    account_id: int | None
+    fence: int
+    owner: str | None
+    until: datetime
+    lost: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether the lease is in this process's memory only."""
+        return self.owner is None
+
+    def is_held(self, fence: int, owner: str | None) -> bool:
+        """Tell whether the lane, as it is in the database, is still this lease's."""
+        return self.fence == fence and (self.is_local or self.owner == owner)
+
+    def alive(self) -> bool:
+        """Tell whether the lease still excludes every other worker."""
+        return not self.lost and clock.now() < self.until
+
+
+def lane_key(direction: str, account_id: int | None, contact: str) -> str:
+    """Return the key of the lane of *contact* on an account; 64 ASCII characters at most."""
+    account = "" if account_id is None else account_id
+    if not contact:
+        return f"{direction}:{account}:"
+    digest = hashlib.sha256(contact.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{direction}:{account}:{digest[:24]}"
+
+
+def schedule(session: Session, key: str, direction: str, account_id: int | None, at: datetime) -> None:
+    """Make the lane due at *at*, or earlier if it already was."""
+    values = {"key": key, "direction": direction, "account_id": account_id, "next_at": at, "fence": 0}
+    session.execute(_upsert(session.get_bind().dialect.name), values)
+
+
+_upserts: dict[str, Any] = {}
+
+
+def _upsert(dialect: str) -> Any:
+    """Return the INSERT that moves an existing lane forward instead, built once per kind of database."""
+    if dialect not in _upserts:
+        _upserts[dialect] = _build_upsert(dialect)
+    return _upserts[dialect]
+
+
+def keep_earlier_clause(dialect: sa.Dialect) -> str:
+    """Return the clause by which :func:`schedule` keeps the earlier time, for a driver's own INSERT."""
+    text = str(_upsert(dialect.name).compile(dialect=dialect, column_keys=["key", "next_at"]))
+    return text[text.index(" ON ") + 1 :]
+
+
+def _build_upsert(dialect: str) -> Any:
+    if dialect in {"mysql", "mariadb"}:
+        from sqlalchemy.dialects.mysql import insert as mysql_insert
+
+        statement = mysql_insert(_table)
+        new = statement.inserted.next_at
+        return statement.on_duplicate_key_update(
+            next_at=sa.func.least(sa.func.coalesce(_table.c.next_at, new), new)
+        )
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+        pg = pg_insert(_table)
+        return pg.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"next_at": pg.excluded.next_at},
+            where=_is_later(pg.excluded.next_at),
+        )
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    lite = sqlite_insert(_table)
+    return lite.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"next_at": lite.excluded.next_at},
+        where=_is_later(lite.excluded.next_at),
+    )
+
+
+def _is_later(at: Any) -> sa.ColumnElement[bool]:
+    """Return whether a lane is due after *at*, or never. One that is due already is not written again."""
+    return sa.or_(_table.c.next_at.is_(None), _table.c.next_at > at)
+
+
+def is_free(now: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that a lane is due and not leased."""
+    return sa.and_(_lanes.next_at <= now, sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= now))
+
+
+_now = sa.bindparam("now", type_=_lanes.next_at.type)
+_due = (
+    sa.select(_lanes.key, _lanes.account_id, _lanes.fence)
+    .where(_lanes.direction == sa.bindparam("direction"), is_free(_now))
+    .order_by(_lanes.next_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_due_locked = _due.with_for_update(skip_locked=True)
+_of_others = sa.or_(
+    _lanes.account_id.is_(None), _lanes.account_id.not_in(sa.bindparam("closed", expanding=True))
+)
+_due_of_account = _due_locked.where(_lanes.account_id == sa.bindparam("account"))
+_due_of_none = _due_locked.where(_lanes.account_id.is_(None))
+_due_accounts = (
+    sa.select(_lanes.account_id)
+    .where(_lanes.direction == sa.bindparam("direction"), _lanes.next_at <= _now)
+    .distinct()
+)
+
+
+def is_due(session: Session, direction: str) -> bool:
+    """Tell whether a lane of *direction* waits for a worker. One index seek, unless limits hold some back."""
+    closed = _closed(direction)
+    found = session.execute(
+        _due.where(_of_others) if closed else _due,
+        {"direction": direction, "now": clock.now(), "most": 1, **closed},
+    )
+    return found.first() is not None
+
+
+def _closed(direction: str) -> dict[str, list[int]]:
+    """Return the accounts whose lanes are left alone because a limit of theirs is used up, if any."""
+    accounts = send_limiter.current().closed() if direction == OUT else ()
+    return {"closed": sorted(accounts)} if accounts else {}
+
+
+def candidates(
+    session: Session, direction: str, *, limit: int, rotation: AccountRotation, but_not: Collection[str] = ()
+) -> list[Candidate]:
+    """Return up to *limit* due lanes: accounts in turn, of each the lane that waited longest first.
+
+    :param but_not: keys of lanes in work.
+    """
+    now = clock.now()
+    look_at = 4 * limit + len(but_not)
+    closed = _closed(direction)
+    values = {"direction": direction, "now": now, "most": look_at, **closed}
+    due = _due_locked.where(_of_others) if closed else _due_locked
+    rows = [Candidate(*row) for row in session.connection().execute(due, values)]
+    if len(rows) == look_at:
+        resting = closed.get("closed", ())
+        rows = _of_all_accounts(session, direction, now, limit + len(but_not), rotation, resting) or rows
+    if but_not:
+        rows = [one for one in rows if one.key not in but_not]
+    return rotation.choose(rows, limit)
+
+
+def claim(session: Session, direction: str, *, limit: int, rotation: AccountRotation) -> list[Lease]:
+    """Lease up to *limit* of the lanes whose turn it is."""
+    chosen = candidates(session, direction, limit=limit, rotation=rotation)
+    return _leased(session, direction, chosen) if chosen else []
+
+
+def _leased(session: Session, direction: str, chosen: Sequence[Candidate]) -> list[Lease]:
+    now = clock.now()
+    owner = uuid.uuid4().hex
+    until = now + policy.LEASE
+    values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
+    session.connection().execute(_lease, values)
+    return [Lease(one.key, direction, one.account_id, one.fence + 1, owner, until) for one in chosen]
+
+
+def claim_one(session: Session, key: str) -> Lease | None:
+    """Lease the lane *key* if it is due and not leased."""
+    now = clock.now()
+    query = sa.select(_lanes.direction, _lanes.account_id, _lanes.fence).where(
+        _lanes.key == key, is_free(now)
+    )
+    row = session.execute(query.with_for_update(skip_locked=True)).first()
+    if row is None:
+        return None
+    return _leased(session, row.direction, [Candidate(key, row.account_id, row.fence)])[0]
+
+
+def _of_all_accounts(
+    session: Session,
+    direction: str,
+    now: datetime,
+    limit: int,
+    rotation: AccountRotation,
+    but_not: Collection[int],
+) -> list[Candidate]:
+    """Return due lanes of the accounts whose turn it is, where the oldest may all be of one account."""
+    if rotation.needs_accounts():
+        began = clock.monotonic()
+        rotation.remember_accounts(
+            session.scalars(_due_accounts, {"direction": direction, "now": now}), began
+        )
+    turn = rotation.next_accounts(limit, but_not)
+    rows: list[Candidate] = []
+    values = {"direction": direction, "now": now, "most": -(-limit // len(turn)) if turn else 0}
+    for account_id in turn:
+        due = _due_of_account if account_id else _due_of_none
+        rows += [Candidate(*row) for row in session.execute(due, {**values, "account": account_id})]
+    return rows
+
+
+_held = (
+    sa.select(_lanes.key, _lanes.fence, _lanes.owner)
+    .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
+    .order_by(_lanes.key)
+    .with_for_update()
+)
+
+
+def held(session: Session, leases: Iterable[Lease]) -> set[str]:
+    """Return the keys of those *leases* that still hold, locked for the rest of this write.
+
+    The others are marked lost: their results must be thrown away.
+    """
+    wanted = {lease.key: lease for lease in leases}
+    rows = session.connection().execute(_held, {"keys": db.padded(sorted(wanted))})
+    ours = {key for key, fence, owner in rows if wanted[key].is_held(fence, owner)}
+    for key, lease in wanted.items():
+        lease.lost = key not in ours
+    return ours
+
+
+_interrupted = sa.and_(_lanes.next_at.is_not(None), _lanes.next_at < _lanes.lease_until)
+_at = sa.bindparam("at", type_=_lanes.next_at.type)
+_ours = sa.and_(
+    _lanes.key == sa.bindparam("lane"),
+    _lanes.fence == sa.bindparam("token"),
+    _lanes.owner == sa.bindparam("holder"),
+)
+# A claim has an owner of its own, so the owner alone tells its leases from all that follow: one statement
+# gives back what was leased together, where a server would else be asked once for each lane.
+# MariaDB computes the assignments one after the other, so next_at must come before lease_until changes.
+_release_idle = (
+    sa.update(_table)
+    .where(
+        _lanes.key.in_(sa.bindparam("keys", expanding=True)),
+        _lanes.owner == sa.bindparam("holder"),
+    )
+    .ordered_values(
+        (_lanes.next_at, sa.case((_interrupted, _lanes.next_at), else_=None)),
+        (_lanes.lease_until, None),
+        (_lanes.owner, None),
+    )
+)
+_release_until = (
+    sa.update(_table)
+    .where(_ours)
+    .ordered_values(
+        (_lanes.next_at, sa.case((sa.and_(_interrupted, _lanes.next_at < _at), _lanes.next_at), else_=_at)),
+        (_lanes.lease_until, None),
+        (_lanes.owner, None),
+    )
+)
+_renew = (
+    sa.update(_table)
+    .where(_ours)
+    .ordered_values(
+        (_lanes.next_at, sa.case((_interrupted, _lanes.next_at), else_=_at)),
+        (_lanes.lease_until, _at),
+    )
+)
+
+
+_lease = (
+    sa.update(_table)
+    .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
+    .values(lease_until=_at, next_at=_at, owner=sa.bindparam("holder"), fence=_lanes.fence + 1)
+)
+
+
+def _values(lease: Lease) -> dict[str, Any]:
+    return {"lane": lease.key, "token": lease.fence, "holder": lease.owner}
+
+
+_waiting = sa.text(
+    "EXISTS (SELECT 1 FROM inbound_events AS e WHERE e.lane = lanes.key AND e.state = 'pending')"
+)
+_release_local_idle = (
+    sa.update(_table)
+    .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
+    .values(next_at=sa.case((_waiting, _at), else_=None), lease_until=None, owner=None)
+)
+_release_local_until = (
+    sa.update(_table)
+    .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
+    .values(next_at=_at, lease_until=None, owner=None)
+)
+
+
+def _release_local(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
+    """Release local leases, under the one write lock, so that what waits in the lanes can be seen."""
+    connection = session.connection()
+    idle = [lease.key for lease, at in leases if at is None]
+    if idle:
+        connection.execute(_release_local_idle, {"keys": db.padded(idle), "at": clock.now()})
+    for lease, at in leases:
+        if at is not None:
+            connection.execute(_release_local_until, {"keys": [lease.key], "at": at})
+
+
+def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
+    """Give lanes back, each with when there is something to do next (None: nothing known).
+
+    Work that arrived during the lease keeps its own time. A lane whose fence no longer holds is left alone.
+    """
+    if leases and leases[0][0].is_local:
+        _release_local(session, leases)
+        return
+    idle: dict[str | None, list[str]] = {}
+    for lease, at in leases:
+        if at is None:
+            idle.setdefault(lease.owner, []).append(lease.key)
+    later = [{**_values(lease), "at": at} for lease, at in leases if at is not None]
+    connection = session.connection()
+    for owner, keys in idle.items():
+        connection.execute(_release_idle, {"keys": db.padded(keys), "holder": owner})
+    if later:
+        connection.execute(_release_until, later)
+
+
+def renew(session: Session, leases: Iterable[Lease]) -> None:
+    """Prolong *leases* from now; those that no longer hold are marked lost."""
+    until = clock.now() + policy.LEASE
+    for lease in sorted(leases, key=lambda one: one.key):
+        if lease.is_local:
+            lease.until = until
+            continue
+        result: Any = session.execute(_renew, {**_values(lease), "at": until})
+        if result.rowcount:
+            lease.until = until
+        else:
+            lease.lost = True
+
+
+def void_leases(session: Session) -> None:
+    """Free every lane. Only for the start of the one process that owns an SQLite file."""
+    session.execute(
+        sa.update(_table)
+        .where(_lanes.lease_until.is_not(None))
+        .values(next_at=clock.now(), lease_until=None, owner=None)
+    )
+
+
+def make_due(session: Session, keys: Collection[str] | sa.Select[Any], *, at: datetime) -> None:
+    """Move lanes that wait for later to *at*; idle ones stay so, leased ones are looked at again after."""
+    chosen = keys if isinstance(keys, sa.Select) else list(keys)
+    session.execute(sa.update(_table).where(_lanes.key.in_(chosen), _lanes.next_at > at).values(next_at=at))
+
+
+_lock = threading.Lock()
+_local: set[str] = set()
+
+
+def claim_locally(direction: str, *, limit: int, rotation: AccountRotation) -> list[Lease]:
+    """Lease up to *limit* due lanes in memory only: release them, then :func:`forget_local`.
+
+    For the one process that owns an SQLite file. Events are applied in one transaction, so a crash leaves
+    nothing behind, and no other process competes. A lease in the database would cost a sync of the disk for
+    each batch.
+    """
+    with _lock:
+        with db.read() as session:
+            chosen = candidates(session, direction, limit=limit, rotation=rotation, but_not=_local)
+        _local.update(one.key for one in chosen)
+    until = clock.now() + policy.LEASE
+    return [Lease(one.key, direction, one.account_id, one.fence, None, until) for one in chosen]
+
+
+def forget_local(leases: Sequence[Lease]) -> None:
+    """End the local ones of *leases*, whether their work was done or failed."""
+    with _lock:
+        _local.difference_update(lease.key for lease in leases if lease.is_local)

@@ -1,0 +1,110 @@
+"""Put replies into the outbox, find their entries again, make them due."""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import clock, db, logs
+from host.core.errors import ConflictError, NotFoundError
+from host.models.inbox import DeliveryState, Message, Reaction
+from host.models.queue import OutboxEntry
+from host.queue import lanes, policy, wakeups
+
+_KEYS = uuid.UUID("5f0d2a86-8c0b-4a50-9a0e-5b8f6b8a4d11")
+
+
+class NotInOutboxError(NotFoundError):
+    """The message is none of ours to send."""
+
+    code = "not_in_outbox"
+    default_sentence = _l("This message is not one that is sent from here.")
+    default_next_step = _l("Reload the conversation.")
+
+
+class StateMovedOnError(ConflictError):
+    """The message is in another state by now than the page showed."""
+
+    code = "state_moved_on"
+    title = _l("It has moved on")
+    default_sentence = _l("The message is in another state by now, so nothing was done.")
+    default_next_step = _l("Reload the conversation and look again.")
+
+
+def message_key(message: Message) -> str:
+    """Return our own key of *message*: 32 hex digits, the same for every attempt."""
+    return uuid.uuid5(_KEYS, f"{message.id}:{message.reply_key or ''}:{message.position}").hex
+
+
+def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
+    """Put *message*, flushed already, behind what waits for *recipient* on its account."""
+    entry = OutboxEntry(
+        message_id=message.id,
+        account_id=message.account_id,
+        lane=lanes.lane_key(wakeups.OUT, message.account_id, recipient),
+        recipient=recipient,
+        open=True,
+        attempts=0,
+        readings=0,
+        resent=False,
+    )
+    session.add(entry)
+    session.flush()
+    make_due(session, entry)
+    ids = {"message_id": message.id, "conversation_id": message.conversation_id}
+    db.after_commit(session, partial(logs.follow, "queued", since=message.created_at, **ids))
+    return entry
+
+
+def check_now(session: Session, message_id: int) -> None:
+    """Look for an unconfirmed message at the provider now; never sends it.
+
+    :raises NotInOutboxError: if it is not ours to send.
+    :raises StateMovedOnError: if it is not unconfirmed any more.
+    """
+    entry = locked_entry(session, message_id, DeliveryState.UNKNOWN)
+    entry.open = True
+    entry.next_at = None
+    # One reading answers a person; what to do about it is theirs to decide.
+    entry.readings = policy.ABSENT_READINGS
+    entry.resent = True
+    session.flush()
+    make_due(session, entry)
+
+
+def resume_account(session: Session, account_id: int) -> None:
+    """Make everything that waits for an account due: it was connected again, or disconnected for good."""
+    waiting = (
+        sa.select(OutboxEntry.lane)
+        .where(OutboxEntry.account_id == account_id, OutboxEntry.open.is_(True))
+        .distinct()
+    )
+    lanes.make_due(session, waiting, at=clock.now())
+    session.execute(
+        sa.update(Reaction)
+        .where(Reaction.account_id == account_id, Reaction.next_at.is_not(None))
+        .values(next_at=clock.now())
+    )
+    db.after_commit(session, lambda: wakeups.wake(wakeups.OUT))
+
+
+def locked_entry(session: Session, message_id: int, state: DeliveryState) -> OutboxEntry:
+    """Return the locked entry of a message that must be in *state*."""
+    entry = session.scalars(
+        sa.select(OutboxEntry).where(OutboxEntry.message_id == message_id).with_for_update()
+    ).one_or_none()
+    if entry is None:
+        raise NotInOutboxError()
+    if session.scalar(sa.select(Message.state).where(Message.id == message_id)) != state:
+        raise StateMovedOnError()
+    return entry
+
+
+def make_due(session: Session, entry: OutboxEntry) -> None:
+    """Make the lane of *entry* due now, and wake a worker once this write is committed."""
+    lanes.schedule(session, entry.lane, wakeups.OUT, entry.account_id, clock.now())
+    db.after_commit(session, lambda: wakeups.wake(wakeups.OUT))

@@ -1,0 +1,129 @@
+"""Make an event of the journal pending again, for an admin or because it was applied wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.errors import ConflictError, NotFoundError
+from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
+from host.queue import event_search, lanes, wakeups
+from host.queue.event_search import Wanted
+
+
+class EventNotFoundError(NotFoundError):
+    """No such event."""
+
+    code = "event_not_found"
+    title = _l("No such event")
+    default_sentence = _l("This event is not among those received. Events are kept for 90 days.")
+    default_next_step = _l("Go back to the received events.")
+
+
+class NotReplayableError(ConflictError):
+    """The event cannot be applied again."""
+
+    code = "not_replayable"
+    title = _l("This event cannot be replayed")
+
+
+def why_not(event: InboundEvent) -> str | None:
+    """Return a sentence that says why *event* cannot be replayed, or None if it can."""
+    if event.state == EventState.PENDING:
+        return str(gettext("It is waiting to be applied already."))
+    if event.state == EventState.APPLIED:
+        return str(gettext("It was applied; applying it again would change nothing."))
+    if event.body is None:
+        return str(gettext("Its content is not kept any more."))
+    if event.account_id is None:
+        return str(gettext("It names no connected account, so there is no inbox to apply it to."))
+    if event.state == EventState.DEAD and not event.attempts:
+        # What the signature check set aside must not get in by a button.
+        return str(gettext("It was set aside when it came, because it could not be believed."))
+    return None
+
+
+def apply_again(session: Session, event_ids: Collection[int]) -> bool:
+    """Make applied events pending again, because what was made of them turned out to be wrong.
+
+    Return False, and do nothing, where the content of one is not kept any more.
+    """
+    query = sa.select(InboundEvent).where(InboundEvent.id.in_(event_ids)).order_by(InboundEvent.id)
+    events = session.scalars(query.with_for_update()).all()
+    if len(events) != len(set(event_ids)) or any(event.body is None for event in events):
+        return False
+    for event in events:
+        _make_pending(session, event)
+    return True
+
+
+def replay(session: Session, event_id: int) -> InboundEvent:
+    """Make a dead or ignored event pending again, as if it had come now.
+
+    :raises EventNotFoundError: if there is none.
+    :raises NotReplayableError: if it was applied, waits already, was never believed, or has no content left.
+    """
+    event = session.get(InboundEvent, event_id, with_for_update=True)
+    if event is None:
+        raise EventNotFoundError()
+    reason = why_not(event)
+    if reason is not None:
+        raise NotReplayableError(reason)
+    _make_pending(session, event)
+    event.replayed_at = clock.now()
+    return event
+
+
+def replay_many(session: Session, event_ids: Collection[int]) -> int:
+    """Replay those of *event_ids* that can be; return how many that were."""
+    query = sa.select(InboundEvent).where(InboundEvent.id.in_(event_ids)).order_by(InboundEvent.id)
+    now, replayed = clock.now(), 0
+    for event in session.scalars(query.with_for_update()).all():
+        if why_not(event) is None:
+            _make_pending(session, event)
+            event.replayed_at = now
+            replayed += 1
+    return replayed
+
+
+def replayable(session: Session, wanted: Wanted, limit: int) -> list[int]:
+    """Return the ids of events as *wanted* that can be replayed, the oldest first.
+
+    :param wanted: of a state; only failed and ignored events can be.
+    """
+    if wanted.state not in {EventState.DEAD, EventState.IGNORED}:
+        return []
+    looked = event_search.search_range(session, wanted, None)
+    query = sa.select(InboundEvent.id).where(
+        *looked.conditions, *_CAN, InboundEvent.id >= looked.low, InboundEvent.id < looked.high
+    )
+    return list(session.scalars(query.order_by(InboundEvent.id).limit(limit)))
+
+
+def replayable_among(session: Session, event_ids: Collection[int]) -> list[int]:
+    """Return those of *event_ids* that can be replayed, the oldest first."""
+    query = sa.select(InboundEvent.id).where(InboundEvent.id.in_(event_ids), IS_SET_ASIDE, *_CAN)
+    return list(session.scalars(query.order_by(InboundEvent.id)))
+
+
+# What why_not says, for a query.
+_CAN = (
+    InboundEvent.body.is_not(None),
+    InboundEvent.account_id.is_not(None),
+    sa.or_(InboundEvent.state != EventState.DEAD, InboundEvent.attempts > 0),
+)
+
+
+def _make_pending(session: Session, event: InboundEvent) -> None:
+    event.state = EventState.PENDING
+    event.reason = None
+    event.attempts = 0
+    event.retry_at = None
+    lanes.schedule(session, event.lane, wakeups.IN, event.account_id, clock.now())
+    session.flush()
+    db.after_commit(session, lambda: wakeups.wake(wakeups.IN))

@@ -1,0 +1,231 @@
+"""Let calls to a provider begin only within the limits the adapter names.
+
+:mod:`host.queue.limit_counters` counts the calls. Each process remembers here which accounts wait
+for a limit, so that a short wait costs next to nothing: the lanes of such an account stay due and are not
+claimed, except for as many as have their turn within a moment. A longer wait is stored with the account,
+where every process sees it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from host.core import clock
+from host.queue import policy, wakeups
+from host.queue.limit_counters import LimitCounters
+from host.sdk.channel import SendLimit
+
+MOMENT = 0.05
+"""Seconds a lane is waited with in hand. A call takes as long; giving the lane back costs two writes."""
+LEAVING_MARGIN = 0.01
+"""How much longer than its limit the window is in which calls are counted as they leave: half of the other,
+so that what was let through is rarely held."""
+HELD_AT_MOST = 2.0
+"""Seconds a call is held whose connection is open. On a busy machine, or one that just started, the calls of
+a whole second may leave late, right before those of the next."""
+FORGOTTEN_AFTER = 3.0
+"""Seconds after which a shortage that did not come again is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A call has to wait until *until* for *limit*."""
+
+    until: datetime
+    limit: SendLimit
+
+    @property
+    def seconds(self) -> float:
+        return (self.until - clock.now()).total_seconds()
+
+
+@dataclass(slots=True)
+class _Short:
+    """An account that lately had to wait for a limit of its own; times in seconds since 1970."""
+
+    since: float
+    seen: float
+    closed_until: float
+    in_hand_most: int
+    sentence: str
+
+
+class SendLimiter:
+    """The limits as one process knows them. Safe to share between threads.
+
+    :param url: where calls are counted; see :class:`host.queue.limit_counters.LimitCounters`.
+    """
+
+    def __init__(self, url: str = "memory://") -> None:
+        self._counters = LimitCounters(url)
+        self._leaving = LimitCounters("memory://", LEAVING_MARGIN)
+        self._lock = threading.Lock()
+        self._short: dict[int, _Short] = {}
+        self._in_hand: dict[str, int] = {}
+        self._turns: dict[str, float] = {}
+        self._refusals: dict[int, int] = {}
+
+    # What workers ask before a call
+
+    def check(self, account_id: int, limits: Sequence[SendLimit], channel: str) -> Waits | None:
+        """Return what a call has to wait for; None where its turn is now or within a moment."""
+        if not limits:
+            return None
+        wait, limit = self._counters.check(limits, channel)
+        return None if limit is None else self._waits(account_id, limit, wait)
+
+    def take_turn(
+        self, account_id: int, limits: Sequence[SendLimit], channel: str, lane: str = ""
+    ) -> Waits | None:
+        """Count one call that begins now; None: it may. Waits a moment if its turn is near.
+
+        :param lane: the key of the lane in hand, if there is one; it no longer counts as such.
+        """
+        waited, ends = False, clock.monotonic() + MOMENT
+        while limits:
+            wait, limit = self._counters.take(limits, channel)
+            if limit is None:
+                break
+            waits = self._waits(account_id, limit, wait)
+            if waits is not None:
+                return waits
+            if clock.monotonic() + wait > ends:
+                return Waits(clock.now() + timedelta(seconds=wait), limit)
+            waited = True
+            time.sleep(wait)
+        self.put_down(lane)
+        if not waited and account_id in self._short:
+            # More could go out than do: let idle threads help.
+            wakeups.wake_later(wakeups.OUT, MOMENT / 5)
+        return None
+
+    def leave(self, limits: Sequence[SendLimit], channel: str) -> None:
+        """Hold a call that was let through until it surely comes to the provider within its limits.
+
+        Between being counted and its first byte a call reads its credentials and connects, one in a
+        millisecond, another in fifty, so that calls may leave closer together than they were counted. What
+        leaves this process is therefore counted again. It is done for limits of a moment; longer ones do not
+        notice.
+        """
+        brief = [one for one in limits if one.seconds < policy.WAIT_SHOWN.total_seconds()]
+        ends = clock.monotonic() + HELD_AT_MOST
+        while brief:
+            wait, limit = self._leaving.take(brief, channel)
+            if limit is None or clock.monotonic() + wait > ends:
+                return
+            time.sleep(wait)
+
+    def _waits(self, account_id: int, limit: SendLimit, wait: float) -> Waits | None:
+        now = clock.now()
+        if limit.whole_account and wait < policy.WAIT_SHOWN.total_seconds():
+            self._note_short(account_id, limit, now.timestamp(), wait)
+        if wait <= MOMENT:
+            return None
+        if not limit.whole_account:
+            wait = self._turn(limit, now.timestamp(), wait)
+        wakeups.wake_later(wakeups.OUT, wait - MOMENT / 2)
+        return Waits(now + timedelta(seconds=wait), limit)
+
+    def _note_short(self, account_id: int, limit: SendLimit, now: float, wait: float) -> None:
+        most = max(1, math.ceil(limit.amount / limit.seconds * MOMENT))
+        with self._lock:
+            known = self._short.get(account_id)
+            since = now if known is None or now - known.seen > FORGOTTEN_AFTER else known.since
+            self._short[account_id] = _Short(since, now, now + wait, most, limit.sentence)
+
+    def _turn(self, limit: SendLimit, now: float, wait: float) -> float:
+        """Return when to come back for a limit that does not stop the whole account: one after the other."""
+        with self._lock:
+            if len(self._turns) > 10_000:
+                self._turns = {key: at for key, at in self._turns.items() if at > now}
+            turn = max(now + wait, self._turns.get(limit.key, 0.0) + limit.seconds / limit.amount)
+            turn = min(turn, now + wait + limit.seconds)
+            self._turns[limit.key] = turn
+        return turn - now
+
+    # What claims ask
+
+    def pick_up(self, lane: str, account_id: int) -> None:
+        """Note that a worker has a lane in hand and may be about to call."""
+        with self._lock:
+            self._in_hand[lane] = account_id
+
+    def put_down(self, lane: str) -> None:
+        """Note that it is calling now, or done with the lane."""
+        with self._lock:
+            self._in_hand.pop(lane, None)
+
+    def closed(self) -> frozenset[int]:
+        """Return the accounts of which no further lane could send within a moment."""
+        if not self._short:
+            return frozenset()
+        now = clock.now().timestamp()
+        with self._lock:
+            for account_id in [one for one, short in self._short.items() if now - short.seen > _kept(short)]:
+                del self._short[account_id]
+            held = list(self._in_hand.values())
+            return frozenset(
+                one
+                for one, short in self._short.items()
+                if now + MOMENT < short.closed_until or held.count(one) >= short.in_hand_most
+            )
+
+    def waiting(self, since: timedelta) -> dict[int, str]:
+        """Return the accounts that have been waiting for a limit for as long as *since*, and for which."""
+        now = clock.now().timestamp()
+        with self._lock:
+            return {
+                one: short.sentence
+                for one, short in self._short.items()
+                if now - short.since >= since.total_seconds() and now - short.seen <= _kept(short)
+            }
+
+    # What the provider said
+
+    def refused(self, account_id: int) -> int:
+        """Note that the provider limits an account; return how often it did with nothing taken in between."""
+        with self._lock:
+            self._refusals[account_id] = times = self._refusals.get(account_id, 0) + 1
+        return times
+
+    def accepted(self, account_id: int) -> None:
+        """Note that the provider took something of an account."""
+        if account_id in self._refusals:
+            with self._lock:
+                self._refusals.pop(account_id, None)
+
+
+def _kept(short: _Short) -> float:
+    """Return for how many seconds a shortage is known: until it ends, and a while longer."""
+    return short.closed_until - short.seen + FORGOTTEN_AFTER
+
+
+_url = "memory://"
+_limiter: SendLimiter | None = None
+_making = threading.Lock()
+
+
+def use(url: str) -> None:
+    """Count at *url* from now on."""
+    global _url, _limiter
+    with _making:
+        _url, _limiter = url, None
+
+
+def forget_counts() -> None:
+    """Begin anew to count: the clock was moved back, so the counts are of a time to come."""
+    use(_url)
+
+
+def current() -> SendLimiter:
+    """Return the limiter of this process; made at the first call, after the server forked."""
+    global _limiter  # noqa: PLW0603
+    if _limiter is None:
+        with _making:
+            _limiter = _limiter or SendLimiter(_url)
+    return _limiter

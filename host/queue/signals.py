@@ -1,0 +1,122 @@
+"""Show customers that an agent types, or has read their message.
+
+A thread of its own sends these signals from a short queue in memory. No caller waits for one; one that fails
+is logged and dropped, because it is worth nothing later.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from host.core import clock
+from host.core.ports import GenerationSource
+from host.sdk.channel import AccountRef, ChannelAdapter
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 200
+AGAIN_SECONDS = 5.0
+"""How soon a customer may be shown again that an agent types."""
+MOST_REMEMBERED = 5_000
+
+
+class Signal(StrEnum):
+    TYPING = "typing"
+    STOPPED = "stopped"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    account: AccountRef
+    contact: str
+    signal: Signal
+
+
+class Signals:
+    """The queue, and which customers were lately shown that an agent types or stopped."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
+        self._lock = threading.Lock()
+        self._typing: dict[tuple[int, str], tuple[Signal, float]] = {}
+
+    def offer(self, account: AccountRef, contact: str, signal: Signal) -> bool:
+        """Queue *signal* unless it was just sent or too many wait; return whether it was. Never blocks."""
+        key = (account.id, contact)
+        now = clock.monotonic()
+        with self._lock:
+            last, at = self._typing.get(key, (None, 0.0))
+            if signal is Signal.TYPING and last is signal and now - at < AGAIN_SECONDS:
+                return False
+            if signal is Signal.STOPPED and last is not Signal.TYPING:
+                return False
+            try:
+                self._queue.put_nowait(_Waiting(account, contact, signal))
+            except queue.Full:
+                return False
+            if signal is not Signal.SEEN:
+                if len(self._typing) >= MOST_REMEMBERED:
+                    self._typing.clear()
+                self._typing[key] = (signal, now)
+        return True
+
+    def serve(self, generation: GenerationSource) -> None:
+        """Send what is queued until :meth:`stop`."""
+        while (waiting := self._queue.get()) is not None:
+            self._tell(waiting, generation)
+
+    def stop(self) -> None:
+        """Let :meth:`serve` return; what still waits is dropped."""
+        while True:
+            try:
+                self._queue.get_nowait()
+            except queue.Empty:
+                break
+        self._queue.put(None)
+
+    def flush(self, generation: GenerationSource) -> int:
+        """Send everything that waits in the calling thread; return how many."""
+        told = 0
+        while not self._queue.empty():
+            waiting = self._queue.get_nowait()
+            if waiting is not None:
+                self._tell(waiting, generation)
+                told += 1
+        return told
+
+    def clear(self) -> None:
+        """Drop the signals that wait, and forget those that were sent."""
+        with self._lock:
+            self._typing.clear()
+        while not self._queue.empty():
+            self._queue.get_nowait()
+
+    def _tell(self, waiting: _Waiting, generation: GenerationSource) -> None:
+        try:
+            adapter = generation().directory.adapter(waiting.account.channel)
+            if adapter is not None:
+                _act(adapter, waiting)()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody is told
+            log.info(
+                "a customer of account %s was not shown %s: %s", waiting.account.id, waiting.signal, error
+            )
+
+
+def _act(adapter: ChannelAdapter, waiting: _Waiting) -> Callable[[], None]:
+    if waiting.signal is Signal.SEEN:
+        return lambda: adapter.mark_seen(waiting.account, waiting.contact)
+    return lambda: adapter.show_typing(waiting.account, waiting.contact, waiting.signal is Signal.TYPING)
+
+
+_signals = Signals()
+
+
+def current() -> Signals:
+    """Return this process's signals."""
+    return _signals

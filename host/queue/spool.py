@@ -1,0 +1,271 @@
+"""Keep requests as files while the database is away, each durable before its provider is answered."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from host.sdk.webhooks import Envelope
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One request as the journal takes it in; what a spool file holds."""
+
+    id: int
+    source: str
+    channel: str
+    remote: str
+    received_at: datetime
+    raw: bytes
+    envelopes: tuple[Envelope, ...]
+
+
+BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
+_LOW_BITS = 23
+
+
+def request_id(at: datetime, low: int = 0) -> int:
+    """Return an id that sorts by time, so that an index of ids is an index of times too.
+
+    :param low: what tells requests of one millisecond apart; 23 bits of it are used.
+    """
+    milliseconds = max(int((at - BEGINNING).total_seconds() * 1000), 0)
+    return milliseconds << _LOW_BITS | low & (1 << _LOW_BITS) - 1
+
+
+def requested_at(id_: int) -> datetime:
+    """Return the time :func:`request_id` made *id_* of, to the millisecond."""
+    return BEGINNING + timedelta(milliseconds=id_ >> _LOW_BITS)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Delivery)
+
+
+_WAITS, _PARTIAL = ".request", ".partial"
+_REFUSED, _UNREADABLE = ".refused", ".unreadable"
+_ASIDE = frozenset({_REFUSED, _UNREADABLE})
+
+_PARTIAL_KEPT = 3600.0
+"""Seconds after which an unfinished file is removed; its request was never acknowledged."""
+
+_opened: weakref.WeakSet[Spool] = weakref.WeakSet()
+
+
+def opened() -> list[Spool]:
+    """Return the spools of this process."""
+    return list(_opened)
+
+
+def _blocks(size: int) -> int:
+    """Return what a file of *size* bytes takes of a disk."""
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _taken(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return _blocks(path.stat().st_size)
+    return 0
+
+
+def _remove_remains(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if path.stat().st_mtime < time.time() - _PARTIAL_KEPT:
+            path.unlink()
+
+
+MOST_BYTES = 1024**3
+_BLOCK = 4096
+
+
+class SpoolFullError(OSError):
+    """The spool holds as much as it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a spool holds.
+
+    :param requests: how many wait to be taken in.
+    :param since: when the oldest of them came.
+    :param aside: how many the database would not take, or nobody can read.
+    :param bytes: what all of it takes of the disk, counted as its cap is.
+    """
+
+    requests: int = 0
+    since: datetime | None = None
+    aside: int = 0
+    bytes: int = 0
+
+
+def folder_of(data: Path) -> Path:
+    """Return the folder of the spool among the desk's *data*; the processes of a machine share it."""
+    return data / "spool"
+
+
+def measure(folder: Path) -> Holding:
+    """Return what the spool in *folder* holds now, whichever process wrote it."""
+    requests = aside = size = 0
+    oldest: float | None = None
+    for path in folder.glob("*.*"):
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            size += _blocks(found.st_size)
+            if path.suffix == _WAITS:
+                requests += 1
+                oldest = found.st_mtime if oldest is None else min(oldest, found.st_mtime)
+            elif path.suffix in _ASIDE:
+                aside += 1
+    return Holding(requests, None if oldest is None else datetime.fromtimestamp(oldest, UTC), aside, size)
+
+
+class Spool:
+    """A folder with one file per request, named so that the oldest comes first.
+
+    :param most: bytes of the disk it may take, what was put aside included.
+    """
+
+    def __init__(self, folder: Path, most: int = MOST_BYTES) -> None:
+        self._folder = folder
+        self._most = most
+        self._lock = threading.Lock()
+        self._listed: deque[Path] = deque()
+        _opened.add(self)
+        if folder.is_dir():
+            for path in folder.glob(f"*{_PARTIAL}"):
+                _remove_remains(path)
+            # What the database refused may have been refused for a reason that is gone by now.
+            for path in folder.glob(f"*{_REFUSED}"):
+                path.rename(path.with_suffix(_WAITS))
+        holding = measure(folder)
+        self._filled = holding.requests > 0
+        self._bytes = holding.bytes
+
+    def __bool__(self) -> bool:
+        """Tell whether anything may be waiting."""
+        return self._filled
+
+    def keep(self, delivery: Delivery) -> None:
+        """Write *delivery* and return once it is on the disk.
+
+        :raises SpoolFullError: if there is no more room for it.
+        :raises OSError: if it could not be written. Nothing of it is kept in either case.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = _encoder.encode(delivery)
+        takes = _blocks(len(content))
+        with self._lock:
+            if self._bytes + takes > self._most:
+                raise SpoolFullError(f"the spool holds {self._bytes} bytes and may hold {self._most}")
+            self._bytes += takes
+        try:
+            self._write(self._folder / f"{delivery.id:019}{_WAITS}", content)
+        except OSError:
+            self._give_back(takes)
+            raise
+        with self._lock:
+            self._filled = True
+
+    def _give_back(self, takes: int) -> None:
+        with self._lock:
+            self._bytes = max(0, self._bytes - takes)
+
+    def _write(self, final: Path, content: bytes) -> None:
+        partial = final.with_suffix(_PARTIAL)
+        try:
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(final)
+            self._sync_folder()
+        except OSError:
+            for path in (partial, final):
+                path.unlink(missing_ok=True)
+            raise
+
+    def waiting(self, most: int) -> Iterator[tuple[Path, Delivery | None]]:
+        """Yield up to *most* kept requests, oldest first; None for a file that cannot be read."""
+        with self._lock:
+            if not self._listed:
+                # What is kept from now on is younger than all of these, so it has its turn after them.
+                self._listed.extend(sorted(self._folder.glob(f"*{_WAITS}")))
+            self._filled = bool(self._listed)
+            paths = list(islice(self._listed, most))
+        for path in paths:
+            try:
+                yield path, _decoder.decode(path.read_bytes())
+            except (OSError, msgspec.MsgspecError):
+                yield path, None
+
+    def remove(self, path: Path) -> None:
+        """Remove a request that is in the database now. Keeping it by accident costs nothing but a replay."""
+        takes = _taken(path)
+        path.unlink(missing_ok=True)
+        self._give_back(takes)
+        self._unlist(path)
+
+    def _unlist(self, path: Path) -> None:
+        with self._lock, suppress(ValueError):
+            self._listed.remove(path)
+
+    def put_aside(self, path: Path, *, readable: bool) -> None:
+        """Keep a file out of the way of the others.
+
+        One the database refuses (*readable*) is tried again at the next start, the others wait for a person.
+        """
+        with suppress(FileNotFoundError):
+            path.rename(path.with_suffix(_REFUSED if readable else _UNREADABLE))
+        self._unlist(path)
+
+    def forget_messages(self, keys: Collection[tuple[str, int, str]], messages: Collection[str]) -> None:
+        """Remove what was put aside of messages that were taken back.
+
+        What still waits is left: it will be applied, and find its message taken back.
+
+        :param keys: channel, account id and dedupe key of events that hold what the messages said.
+        :param messages: the provider's ids of the messages.
+        """
+        names = [message.encode("utf-8", "replace") for message in messages]
+        for path in [path for suffix in sorted(_ASIDE) for path in self._folder.glob(f"*{suffix}")]:
+            with suppress(FileNotFoundError):
+                self._forget_in(path, path.read_bytes(), keys, names)
+
+    def _forget_in(
+        self, path: Path, body: bytes, keys: Collection[tuple[str, int, str]], names: Collection[bytes]
+    ) -> None:
+        try:
+            delivery = _decoder.decode(body)
+        except msgspec.MsgspecError:
+            if any(name in body for name in names):
+                path.unlink()
+            return
+        rest = tuple(
+            envelope
+            for envelope in delivery.envelopes
+            if (delivery.channel, envelope.account_id, envelope.dedupe_key) not in keys
+            and not any(name in envelope.body for name in names)
+        )
+        if not rest:
+            path.unlink()
+        elif len(rest) < len(delivery.envelopes):
+            self._write(path, _encoder.encode(msgspec.structs.replace(delivery, envelopes=rest, raw=b"")))
+
+    def _sync_folder(self) -> None:
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,209 @@
+"""Count events, sends and times: in memory at once, in the database every few seconds with one write.
+
+Counting costs a lock and an addition. Counts that could not be written are kept for the next time,
+so that what happened while the database was away is not missing afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db, histogram
+from host.models.health import TOTAL, HealthMinute, Metric, Outcome
+
+KEPT = timedelta(days=8)
+CHUNK = 200
+WAITS, APPLIED = "pending", "applied"
+"""States of events, as :mod:`host.models.queue` has them."""
+
+_NOT_IN_TOTAL = frozenset({Metric.ACCOUNT, Metric.WAITING})
+_table = HealthMinute.metadata.tables["health_minutes"]
+
+Key = tuple[int, str, str, str]
+"""Minute, metric, channel, label."""
+
+SLOTS = {Metric.VISIBLE: 15, Metric.ANSWERED: 15, Metric.ACCOUNT: 60}
+SLOT = 5
+"""Minutes that share a row. Nothing is shown finer, and a week of rows must be read for one page."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+_lock = threading.Lock()
+_flushing = threading.Lock()
+_sums: dict[Key, int] = {}
+_peaks: dict[Key, int] = {}
+
+
+def count(metric: Metric, channel: str, label: str = "", by: int = 1) -> None:
+    """Add *by* to a count."""
+    with _lock:
+        _add(metric, channel, label, by)
+
+
+def received(events: Iterable[tuple[str, int | None, str]]) -> None:
+    """Count events that are in the journal now.
+
+    :param events: channel, account and state of each.
+    """
+    tally: Counter[tuple[Metric, str, str]] = Counter()
+    for channel, account, state in events:
+        tally[Metric.RECEIVED, channel, ""] += 1
+        if account is not None:
+            tally[Metric.ACCOUNT, channel, str(account)] += 1
+        if state != WAITS:
+            tally[Metric.HANDLED, channel, state] += 1
+    with _lock:
+        for (metric, channel, label), times in tally.items():
+            _add(metric, channel, label, times)
+
+
+def handled(channel: str, state: str, times: Collection[timedelta]) -> None:
+    """Count events of which is known what became of them.
+
+    :param times: how long each took since it came.
+    """
+    count(Metric.HANDLED, channel, state, len(times))
+    if state == APPLIED:
+        took(Metric.VISIBLE, channel, times)
+
+
+def sent(channel: str, outcome: Outcome) -> None:
+    """Count an attempt to send, or the resolution of an unconfirmed one."""
+    count(Metric.SENDS, channel, outcome)
+
+
+def took(metric: Metric, channel: str, times: Collection[timedelta]) -> None:
+    """Count how long something took, each of *times*."""
+    lasted = [max(one / _MILLISECOND, 0.0) for one in times]
+    classes = Counter(histogram.label(one) for one in lasted)
+    with _lock:
+        for label, number in classes.items():
+            _add(metric, channel, label, number)
+        _add(metric, channel, histogram.SUM, round(sum(lasted)))
+
+
+def peak(metric: Metric, channel: str, label: str, value: int) -> None:
+    """Note the highest *value*."""
+    if value <= 0:
+        return
+    key = _key(metric, channel, label)
+    with _lock:
+        _peaks[key] = max(_peaks.get(key, 0), value)
+
+
+def this_minute() -> int:
+    """Return whole minutes since 1970."""
+    return int(clock.now().timestamp()) // 60
+
+
+def _key(metric: Metric, channel: str, label: str) -> Key:
+    minute = this_minute()
+    return minute - minute % SLOTS.get(metric, SLOT), str(metric), channel, label
+
+
+def _add(metric: Metric, channel: str, label: str, by: int) -> None:
+    key = _key(metric, channel, label)
+    _sums[key] = _sums.get(key, 0) + by
+
+
+def flush(also: Callable[[Session], object] | None = None) -> None:
+    """Write the counts down, and in the same write what *also* has to write."""
+    with _flushing:
+        with _lock:
+            sums, peaks = dict(_sums), dict(_peaks)
+            _sums.clear()
+            _peaks.clear()
+        if not sums and not peaks and also is None:
+            return
+        try:
+            db.write(_store, sums, peaks, also)
+        except BaseException:
+            with _lock:
+                for key, value in sums.items():
+                    _sums[key] = _sums.get(key, 0) + value
+                for key, value in peaks.items():
+                    _peaks[key] = max(_peaks.get(key, 0), value)
+            raise
+
+
+def reset() -> None:
+    """Forget what was counted and not written; for tests."""
+    with _lock:
+        _sums.clear()
+        _peaks.clear()
+
+
+def _store(
+    session: Session,
+    sums: dict[Key, int],
+    peaks: dict[Key, int],
+    also: Callable[[Session], object] | None,
+) -> None:
+    totals: dict[Key, int] = {}
+    for (_, metric, channel, label), value in sums.items():
+        if metric not in _NOT_IN_TOTAL:
+            total = (TOTAL, metric, channel, label)
+            totals[total] = totals.get(total, 0) + value
+    dialect = session.get_bind().dialect.name
+    # In one order everywhere, so that two processes do not wait for each other's rows in a circle.
+    _upsert(session, dialect, sorted({**totals, **sums}.items()), highest=False)
+    _upsert(session, dialect, sorted(peaks.items()), highest=True)
+    if also is not None:
+        also(session)
+
+
+def _upsert(session: Session, dialect: str, rows: list[tuple[Key, int]], *, highest: bool) -> None:
+    for start in range(0, len(rows), CHUNK):
+        values = [
+            {"minute": minute, "metric": metric, "channel": channel, "label": label, "count": value}
+            for (minute, metric, channel, label), value in rows[start : start + CHUNK]
+        ]
+        session.execute(_statement(dialect, values, highest=highest))
+
+
+def _statement(dialect: str, values: list[dict[str, Any]], *, highest: bool) -> Any:
+    def together(old: Any, new: Any) -> Any:
+        return sa.case((old > new, old), else_=new) if highest else old + new
+
+    own = _table.c.count
+    if dialect in {"mysql", "mariadb"}:
+        from sqlalchemy.dialects.mysql import insert as mysql_insert
+
+        mysql = mysql_insert(_table).values(values)
+        return mysql.on_duplicate_key_update(count=together(own, mysql.inserted["count"]))
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+        pg = pg_insert(_table).values(values)
+        return pg.on_conflict_do_update(
+            index_elements=list(_table.primary_key.columns),
+            set_={"count": together(own, pg.excluded["count"])},
+        )
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    lite = sqlite_insert(_table).values(values)
+    return lite.on_conflict_do_update(
+        index_elements=list(_table.primary_key.columns),
+        set_={"count": together(own, lite.excluded["count"])},
+    )
+
+
+def prune(session: Session) -> int:
+    """Remove some of the minutes older than eight days; return how many."""
+    oldest = int((clock.now() - KEPT).timestamp()) // 60
+    removed = 0
+    for metric in Metric:
+        old = sa.and_(_table.c.metric == metric, _table.c.minute > TOTAL, _table.c.minute < oldest)
+        query = sa.select(_table.c.minute).where(old).order_by(_table.c.minute).limit(CHUNK)
+        minutes = session.scalars(query).all()
+        if minutes:
+            session.execute(sa.delete(_table).where(old, _table.c.minute <= minutes[-1]))
+            removed += len(minutes)
+    return removed

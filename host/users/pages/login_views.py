@@ -1,0 +1,219 @@
+"""Pages to set the desk up, sign in and out, and accept an invitation."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Response, make_response, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.core.db import db
+from host.core.errors import LobbyError, TooManyError
+from host.models.users import User
+from host.users import audit as journal
+from host.users import invitations, passwords, sessions, setup, throttle, users
+from host.users.pages.blueprint import bp
+from host.users.pages.forms import JoinForm, LoginForm, SetupForm, text
+from host.users.passwords import Hashed
+from host.web import navigation
+from host.web.request_helpers import (
+    TOKEN,
+    audit,
+    client_address,
+    config,
+    current_user,
+    flash_bad,
+    flash_good,
+    maybe_user,
+    safe_next,
+    sign_in,
+    sign_out,
+)
+
+log = logging.getLogger("lobby.security")
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    """Send people where their work is."""
+    user = current_user()
+    if user.memberships:
+        last = session.get("workspace")
+        membership = (user.membership(last) if isinstance(last, int) else None) or user.memberships[0]
+        return redirect(navigation.inbox_url(membership.workspace_id))
+    if user.is_admin:
+        return redirect(url_for("addons.index"))
+    return render_template("accounts/no_workspace.html")
+
+
+@bp.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    """Show the form, and sign a user in who knows the password."""
+    form = LoginForm(next=request.args.get("next", ""))
+    if maybe_user() is not None and request.method == "GET":
+        return redirect(safe_next(text(form.next)))
+    status = 200
+    if form.validate_on_submit():
+        user = _check(text(form.email).strip().lower(), text(form.password))
+        if user is not None:
+            _start(user, "session.started")
+            return redirect(safe_next(text(form.next)))
+        flash_bad(_("The e-mail address or the password is wrong."))
+        status = 401
+    elif form.is_submitted():
+        status = 400
+    unset = not users.anybody(db.session())
+    return render_template("accounts/login.html", form=form, unset=unset), status
+
+
+def _check(email: str, password: str) -> User | None:
+    """Return the person, or None for a wrong password, an unknown and a disabled one alike."""
+    address = client_address()
+    guard = throttle.of(config().limits_url)
+    try:
+        guard.enter(email, address)
+    except TooManyError:
+        log.warning("sign-in of %s from %s has to wait: too many tries", email, address)
+        raise
+    with db.read() as reading:
+        user = users.find_user(reading, email)
+    known = user is not None and user.disabled_at is None
+    if not passwords.verify(user.password_hash if user is not None and known else None, password):
+        guard.failed(address)
+        log.warning("sign-in of %s from %s failed", email, address)
+        return None
+    assert user is not None
+    guard.forgive(email, address)
+    if passwords.outdated(user.password_hash) and passwords.problem(password) is None:
+        db.write(users.rehash, user.id, user.password_hash, passwords.hashed(password))
+    return user
+
+
+def _start(user: User, action: str) -> None:
+    """Start a session for *user* in this browser; whatever it held before ends."""
+    before = session.get(TOKEN)
+    address = client_address()
+
+    def use_case(writing: Session) -> str:
+        journal.record(writing, action, user.email, user_id=user.id, remote=address)
+        return sessions.start(writing, user.id, address, replaces=before if isinstance(before, str) else None)
+
+    sign_in(db.write(use_case))
+
+
+@bp.post("/logout")
+def logout() -> ResponseReturnValue:
+    """Sign out of this browser."""
+    token = session.get(TOKEN)
+    if maybe_user() is not None and isinstance(token, str):
+
+        def use_case(writing: Session) -> None:
+            audit(writing, "session.ended", current_user().email)
+            sessions.end(writing, token)
+
+        db.write(use_case)
+    sign_out()
+    response = make_response(redirect(url_for("accounts.login")))
+    # Not "cookies": that would reach every other site under the same domain.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+@bp.route("/setup", methods=["GET", "POST"], endpoint="setup")
+def set_up() -> ResponseReturnValue:
+    """Make the first admin and the first workspace, for the holder of the set-up link."""
+    form = SetupForm(token=request.args.get("token", ""))
+    token = text(form.token)
+    with db.read() as reading:
+        setup.check(reading, token)
+    status = 200
+    if form.validate_on_submit():
+        try:
+            admin, _workspace = db.write(
+                setup.complete,
+                token,
+                email=text(form.email),
+                name=text(form.name),
+                password=passwords.hashed(text(form.password), email=text(form.email)),
+                workspace=text(form.workspace),
+            )
+        except LobbyError as error:
+            if error.status == 403:
+                raise
+            flash_bad(str(error))
+        else:
+            _start(admin, "desk.set_up")
+            flash_good(_("The desk is set up. You are its admin and the owner of the first workspace."))
+            return redirect("/")
+    if form.is_submitted():
+        status = 400
+    return _private(render_template("accounts/setup.html", form=form), status)
+
+
+@bp.route("/invite/<token>", methods=["GET", "POST"])
+def invite(token: str) -> ResponseReturnValue:
+    """Join a workspace: with a new account, or with the one the person has."""
+    with db.read() as reading:
+        invited = invitations.find_invitation(reading, token)
+    form = JoinForm()
+    form.own_email = invited.email
+    person = maybe_user()
+    status = 200
+    if form.is_submitted():
+        status = 400
+        try:
+            if person is not None:
+                db.write(_join, token, person.id)
+                session["workspace"] = invited.workspace_id
+                flash_good(_("You are now in %(workspace)s.", workspace=invited.workspace_name))
+                return redirect("/")
+            if not invited.has_account and form.validate():
+                secret = passwords.hashed(text(form.password), email=invited.email)
+                user = db.write(_join_as_new, token, text(form.name), secret)
+                _start(user, "session.started")
+                flash_good(_("Welcome to %(workspace)s.", workspace=invited.workspace_name))
+                return redirect("/")
+        except LobbyError as error:
+            if error.status == 404:
+                raise
+            flash_bad(str(error))
+            status = error.status
+    page = render_template("accounts/invite.html", form=form, invited=invited, person=person, token=token)
+    return _private(page, status)
+
+
+def _join(writing: Session, token: str, user_id: int) -> None:
+    invited = invitations.accept_as(writing, token, user_id)
+    audit(
+        writing,
+        "member.joined",
+        invited.email,
+        workspace_id=invited.workspace_id,
+        details={"role": invited.role},
+    )
+
+
+def _join_as_new(writing: Session, token: str, name: str, password: Hashed) -> User:
+    user, invited = invitations.accept_as_new(writing, token, name=name, password=password)
+    journal.record(
+        writing,
+        "member.joined",
+        invited.email,
+        user_id=user.id,
+        remote=client_address(),
+        workspace_id=invited.workspace_id,
+        details={"role": invited.role},
+    )
+    return user
+
+
+def _private(page: str, status: int) -> Response:
+    """Answer with a page whose address holds a token: no other site may learn it from a Referer header.
+
+    ``no-referrer`` would do that too, but makes browsers send ``Origin: null`` with the form.
+    """
+    response = make_response(page, status)
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response

@@ -1,0 +1,91 @@
+"""Ask for the password again before an action that could do great harm, unless it was typed a moment ago.
+
+A view is marked with :func:`fresh_password`; its form carries the field ``password`` where :func:`is_fresh`
+says so, which the macro ``password_again`` sees to. A page may grow old while it is open: what is sent from
+it then without a password is answered with a page that asks for one, and nothing is done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.errors import PasswordNeededError, WrongPasswordError
+from host.models.users import User
+from host.users import passwords, sessions, throttle
+from host.web.request_helpers import audit, client_address, config, current_user, maybe_user
+
+log = logging.getLogger("lobby.security")
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=ResponseReturnValue)
+
+FRESH = timedelta(minutes=15)
+FIELD = "password"
+
+
+def is_fresh() -> bool:
+    """Tell whether the signed-in person typed their password within the last 15 minutes, in this browser."""
+    user = maybe_user()
+    return user is not None and clock.now() - user.confirmed_at < FRESH
+
+
+def check(password: str) -> None:
+    """Take a password that is typed again: from now on it counts as fresh.
+
+    :raises WrongPasswordError: if it is not the signed-in person's.
+    :raises TooManyError: after too many wrong ones.
+    """
+    person = current_user()
+    guard = throttle.of(config().limits_url)
+    guard.enter(person.email, client_address())
+    with db.read() as reading:
+        user = reading.get(User, person.id)
+    if user is None or not passwords.verify(user.password_hash, password):
+        guard.failed(client_address())
+        log.warning("%s typed a wrong password at %s", person.email, request.path)
+        raise WrongPasswordError()
+    guard.forgive(person.email, client_address())
+    db.write(_confirm, person.session_id)
+
+
+def _confirm(writing: Session, session_id: int) -> None:
+    sessions.confirm(writing, session_id)
+    audit(writing, "session.confirmed", current_user().email, details={"for": request.path[:100]})
+
+
+def fresh_password(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only people in whose password is fresh, or comes along in the form.
+
+    To stand below ``admin_required`` and the like: who may not at all is not asked.
+    """
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        require()
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def require() -> None:
+    """Do what :func:`fresh_password` does, for a view that asks in some cases only.
+
+    :raises NotSignedInError: if no user is signed in.
+    :raises PasswordNeededError: if the password is neither fresh nor there.
+    """
+    current_user()
+    if is_fresh():
+        return
+    given = request.form.get(FIELD, "") if request.method == "POST" else ""
+    if not given:
+        raise PasswordNeededError()
+    check(given)

@@ -1,0 +1,8 @@
+"""Every page of users; importing it makes them part of the blueprint."""
+
+from __future__ import annotations
+
+from host.users.pages import account_views, admin_views, login_views, team_views
+from host.users.pages.blueprint import bp
+
+__all__ = ["account_views", "admin_views", "bp", "login_views", "team_views"]

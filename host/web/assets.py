@@ -1,0 +1,116 @@
+"""Static files: every link carries a hash of the content, so browsers may keep what they have for a year.
+
+Scripts that are modules name each other by their place in the folder, so their address carries the hash of
+the whole folder: a module has one address for all callers, and is run once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request, send_from_directory, url_for
+from flask.typing import ResponseReturnValue
+
+YEAR = 31_536_000
+DIGITS = 12
+
+LOOKED_AT_SECONDS = 1.0
+
+_known: dict[str, tuple[int, int, str]] = {}
+_folders: dict[Path, tuple[float, str]] = {}
+
+
+def fingerprint(path: Path) -> str | None:
+    """Return the first digits of the file's SHA-256, or None if there is no such file."""
+    try:
+        stat = path.stat()
+        known = _known.get(str(path))
+        if known and known[:2] == (stat.st_mtime_ns, stat.st_size):
+            return known[2]
+        digits = hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]
+    except OSError:
+        return None
+    _known[str(path)] = (stat.st_mtime_ns, stat.st_size, digits)
+    return digits
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Return the first digits of the SHA-256 of every script in *folder*."""
+    digits = "".join(f"{path.name}:{fingerprint(path)};" for path in sorted(folder.glob("*.js")))
+    return hashlib.sha256(digits.encode()).hexdigest()[:DIGITS]
+
+
+def recent_fingerprint(folder: Path) -> str:
+    """Return the fingerprint of *folder* as it was within the last second, for what only names it.
+
+    A page names some twenty modules; looking at each file for each of them took a fifth of the page's time.
+    Whether browsers may keep what they get is decided by the fingerprint it has at that moment.
+    """
+    now = time.monotonic()
+    looked_at, known = _folders.get(folder, (float("-inf"), ""))
+    if now - looked_at > LOOKED_AT_SECONDS:
+        known = folder_fingerprint(folder)
+        _folders[folder] = now, known
+    return known
+
+
+def install(app: Flask) -> None:
+    """Add the hash to every URL of a static file, and tell browsers how long to keep it."""
+    scripts = Path(app.static_folder or "", "js")
+
+    @app.get("/modules/<path:filename>")
+    def modules(filename: str) -> ResponseReturnValue:
+        version, _slash, name = filename.partition("/")
+        response = send_from_directory(scripts, name)
+        fresh = version == folder_fingerprint(scripts)
+        response.headers["Cache-Control"] = (
+            f"public, max-age={YEAR}, immutable" if fresh else "public, no-cache"
+        )
+        return response
+
+    def module_url(name: str) -> str:
+        return url_for("modules", filename=f"{recent_fingerprint(scripts)}/{name}")
+
+    app.jinja_env.globals["module_url"] = module_url
+
+    def file_of(endpoint: str, values: dict[str, Any]) -> Path | None:
+        filename = values.get("filename")
+        if not isinstance(filename, str):
+            return None
+        if endpoint == "addon_static":
+            folder = app.extensions["lobby.addon_static"].get(values.get("slug"))
+        elif endpoint == "static":
+            folder = app.static_folder
+        elif endpoint.endswith(".static"):
+            owner = app.blueprints.get(endpoint.removesuffix(".static"))
+            folder = owner.static_folder if owner else None
+        else:
+            return None
+        if folder is None:
+            return None
+        path = Path(folder, filename)
+        return path if path.is_relative_to(folder) and ".." not in path.parts else None
+
+    @app.url_defaults
+    def add_fingerprint(endpoint: str, values: dict[str, Any]) -> None:
+        if "v" not in values and (path := file_of(endpoint, values)):
+            digits = fingerprint(path)
+            if digits:
+                values["v"] = digits
+
+    @app.after_request
+    def keep(response: Response) -> Response:
+        endpoint = request.endpoint or ""
+        if endpoint not in {"static", "addon_static"} and not endpoint.endswith(".static"):
+            return response
+        if response.status_code not in {200, 206, 304}:
+            return response
+        path = file_of(endpoint, request.view_args or {})
+        if path and request.args.get("v") == fingerprint(path):
+            response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+        else:
+            response.headers["Cache-Control"] = "public, no-cache"
+        return response

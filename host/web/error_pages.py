@@ -1,0 +1,212 @@
+"""Render every error as a page or as JSON: what happened and what to do. Never a traceback."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from host.core import errors
+from host.core.errors import LobbyError, PasswordNeededError
+from host.web.headers import SAFE_METHODS
+from host.web.request_helpers import request_id, safe_next, wants_json
+
+log = logging.getLogger("lobby.errors")
+
+PLAIN = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>Lobby</title>"
+    "<h1>Something went wrong</h1><p>The desk could not show this page. Try again in a moment.</p>"
+    "<p>Reference: {reference}</p>"
+)
+
+
+class _MediaTypeError(LobbyError):
+    code: ClassVar[str] = "unsupported_media_type"
+    status: ClassVar[int] = 415
+    title: ClassVar[object] = _l("That kind of content does not work here")
+    default_sentence: ClassVar[object] = _l("This address does not take what was sent, so nothing was saved.")
+    default_next_step: ClassVar[object] = _l("Go back and use the buttons of the page.")
+
+
+class _MethodError(LobbyError):
+    code: ClassVar[str] = "method_not_allowed"
+    status: ClassVar[int] = 405
+    title: ClassVar[object] = _l("That does not work here")
+    default_sentence: ClassVar[object] = _l("This address cannot be used that way.")
+    default_next_step: ClassVar[object] = _l("Go back and use the buttons of the page.")
+
+
+class _FormExpiredError(LobbyError):
+    code: ClassVar[str] = "form_expired"
+    status: ClassVar[int] = 400
+    title: ClassVar[object] = _l("This form has expired")
+    default_sentence: ClassVar[object] = _l(
+        "It was opened in another session, or cookies are switched off, so nothing was changed."
+    )
+    default_next_step: ClassVar[object] = _l("Reload the page and send it again.")
+
+
+class _InternalError(LobbyError):
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[object] = _l("Something went wrong")
+    default_sentence: ClassVar[object] = _l(
+        "The desk hit a problem of its own. It has been written down for the people who run it."
+    )
+    default_next_step: ClassVar[object] = _l("Try again. If it stays, tell them the reference below.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the template of an error gets."""
+
+    code: str
+    status: int
+    title: str
+    sentence: str
+    next_step: str
+    reference: str | None
+    way_on: tuple[str, str] | None
+    """A button other than the way to the start: its label, where it leads."""
+
+
+_BY_STATUS: dict[int, type[LobbyError]] = {
+    400: errors.InvalidError,
+    401: errors.NotSignedInError,
+    403: errors.ForbiddenError,
+    404: errors.NotFoundError,
+    405: _MethodError,
+    409: errors.ConflictError,
+    413: errors.TooLargeError,
+    415: _MediaTypeError,
+    429: errors.TooManyError,
+    503: errors.UnavailableError,
+}
+
+
+def install(app: Flask) -> None:
+    """Answer every error of *app* in the desk's own words."""
+    app.register_error_handler(LobbyError, _lobby_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _database_down)
+    app.register_error_handler(PoolTimeoutError, _database_down)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _lobby_error(error: LobbyError) -> BaseResponse:
+    if isinstance(error, errors.NotSignedInError) and not wants_json():
+        return redirect(url_for("accounts.login", next=_where_from()))
+    if isinstance(error, PasswordNeededError) and request.method in SAFE_METHODS and not wants_json():
+        return redirect(url_for("accounts.confirm", next=_where_from()))
+    if error.status >= 500:
+        log.warning("%s answers %s: %s", request.path, error.status, error)
+    return _render(error)
+
+
+def _http_error(error: HTTPException) -> BaseResponse:
+    """Give werkzeug's own errors (routing, parsing, abort) our words; keep its redirects as they are."""
+    if error.response is not None:
+        return make_response(error.response)
+    status = error.code or 500
+    if 300 <= status < 400:
+        return make_response(error)
+    if isinstance(error, CSRFError):
+        return _render(_FormExpiredError())
+    kind = _BY_STATUS.get(status)
+    if kind is None:
+        kind = errors.InvalidError if status < 500 else _InternalError
+    response = _render(_too_large() if kind is errors.TooLargeError else kind(), status=status)
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "content-range", "retry-after", "www-authenticate"}:
+            response.headers[name] = value
+    return response
+
+
+def _too_large() -> LobbyError:
+    """Name the limit: of a file where the page takes one, else of what was written."""
+    most = request.max_content_length
+    if most is None or most < 1024 * 1024:
+        return errors.TooLargeError(limit=most)
+    return errors.TooLargeError(
+        _("More than %(most)d MB was sent, so nothing was saved.", most=most // (1024 * 1024)), limit=most
+    )
+
+
+def _database_down(error: Exception) -> BaseResponse:
+    reference = _log_with_reference(error)
+    g.lobby_user = None
+    return _render(errors.UnavailableError(), reference=reference)
+
+
+def _unexpected(error: Exception) -> BaseResponse:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return _database_down(error)
+    reference = _log_with_reference(error)
+    return _render(_InternalError(), reference=reference)
+
+
+def _log_with_reference(error: Exception) -> str:
+    reference = request_id()
+    log.error("%s %s failed, reference %s", request.method, request.path, reference, exc_info=error)
+    return reference
+
+
+def _where_from() -> str:
+    """Return where to go after signing in: this page, or for a form the page it stood on."""
+    if request.method in SAFE_METHODS:
+        return request.full_path.rstrip("?")
+    referrer = request.referrer or ""
+    origin = request.host_url
+    return safe_next("/" + referrer.removeprefix(origin)) if referrer.startswith(origin) else "/"
+
+
+def _way_on(error: LobbyError) -> tuple[str, str] | None:
+    if not isinstance(error, PasswordNeededError):
+        return None
+    return _("Type your password"), url_for("accounts.confirm", next=_where_from())
+
+
+def _render(error: LobbyError, *, status: int | None = None, reference: str | None = None) -> Response:
+    status = status or error.status
+    shown = _Shown(
+        code=error.code,
+        status=status,
+        title=str(error.title),
+        sentence=error.sentence,
+        next_step=error.next_step,
+        reference=reference,
+        way_on=_way_on(error),
+    )
+    if wants_json():
+        response = jsonify(error=as_json(error))
+    else:
+        try:
+            response = make_response(render_template("error.html", error=shown))
+        except Exception:
+            # The page around the error is broken too, by the same cause or another.
+            log.exception("The error page itself failed, reference %s", reference)
+            response = make_response(PLAIN.format(reference=reference or _("none")))
+    response.status_code = status
+    response.headers.update(error.headers)
+    return response
+
+
+def as_json(error: LobbyError) -> dict[str, str | int]:
+    """Return what programs are told: what happened, what to do, where it was wrong, whom to tell about it."""
+    body: dict[str, str | int] = {"code": error.code, "message": error.sentence}
+    if error.next_step:
+        body["next"] = error.next_step
+    if error.field is not None:
+        body["field"] = error.field
+    if error.limit is not None:
+        body["limit"] = error.limit
+    return body | {"request_id": request_id()}

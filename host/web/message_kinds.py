@@ -1,0 +1,84 @@
+"""The label and the icon of every kind of message; an unknown kind has both too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask_babel import lazy_gettext as _l
+
+from host.models.inbox import InternalKind
+from host.sdk.messages import MessageKind
+
+
+class Look(NamedTuple):
+    """How a kind is named.
+
+    :param icon: of the host's sprite.
+    :param label: lazily translated.
+    """
+
+    icon: str
+    label: object
+
+
+HIDDEN = "hidden"
+"""Stands for the kind of a conversation's last message while that is hidden."""
+UNKNOWN = Look("q", _l("A message that cannot be shown here"))
+
+LOOKS: dict[str, Look] = {
+    MessageKind.TEXT: Look("reply", _l("Message")),
+    MessageKind.IMAGE: Look("image", _l("Photo")),
+    MessageKind.VIDEO: Look("play", _l("Video")),
+    MessageKind.AUDIO: Look("mic", _l("Voice message")),
+    MessageKind.FILE: Look("clip", _l("File")),
+    MessageKind.STICKER: Look("heart", _l("Sticker")),
+    MessageKind.SHARE: Look("link", _l("Shared a post")),
+    MessageKind.STORY_MENTION: Look("at", _l("Mentioned you in a story")),
+    MessageKind.STORY_REPLY: Look("reply", _l("Replied to your story")),
+    MessageKind.POSTBACK: Look("bolt", _l("Tapped a button")),
+    MessageKind.QUICK_REPLY: Look("bolt", _l("Tapped a quick reply")),
+    MessageKind.REACTION: Look("smile", _l("Reacted to a message")),
+    MessageKind.REFERRAL: Look("link", _l("Came through a link or an ad")),
+    MessageKind.EDIT: Look("note", _l("Edited a message")),
+    MessageKind.UNSEND: Look("unsend", _l("Unsent a message")),
+    MessageKind.TEMPLATE: Look("cards", _l("Message with buttons")),
+    MessageKind.DISAPPEARING: Look("eye", _l("Disappearing message, shown only in the app")),
+    MessageKind.UNSUPPORTED: UNKNOWN,
+    "erased": Look("trash", _l("Erased")),
+    HIDDEN: Look("eye-off", _l("Hidden message")),
+    InternalKind.ACTIVITY: Look("info", _l("Something happened, and nothing was said")),
+}
+
+SHARED: dict[str, Look] = {
+    "post": Look("image", _l("Shared a post")),
+    "reel": Look("play", _l("Shared a reel")),
+    "story": Look("image", _l("Shared a story")),
+    "product": Look("cards", _l("Shared a product")),
+    "link": Look("link", _l("Shared a link")),
+}
+"""What was shared, by the word :func:`host.inbox.pages.message_content.shared` gives it."""
+
+TAPPED: dict[str, object] = {
+    "ice_breakers": _l("Tapped an ice breaker"),
+    "menu": _l("Chose from the menu"),
+    "card": _l("Tapped a button of a card"),
+}
+"""What was tapped, where that is known."""
+
+TAPS = frozenset({MessageKind.POSTBACK, MessageKind.QUICK_REPLY})
+ASIDE = frozenset({MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.EDIT, MessageKind.UNSEND})
+"""What happened to a conversation or a message, rather than something said."""
+
+REACTIONS: dict[str, object] = {
+    "love": _l("love"),
+    "like": _l("like"),
+    "laugh": _l("laughter"),
+    "wow": _l("surprise"),
+    "sad": _l("sadness"),
+    "angry": _l("anger"),
+}
+
+
+def look_of(kind: str) -> Look:
+    """Return how *kind* is named."""
+    return LOOKS.get(kind, UNKNOWN)

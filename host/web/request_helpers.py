@@ -1,0 +1,335 @@
+"""Helpers of views: the signed-in user, the workspace, permissions, flashes, safe redirects."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from urllib.parse import unquote
+
+from flask import current_app, flash, g, has_request_context, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.config import Config
+from host.core.errors import ForbiddenError, InvalidError, NotFoundError, NotSignedInError
+from host.core.ports import ShownGeneration
+from host.models.users import Role
+from host.users import audit as journal
+from host.users import sessions
+from host.users.sessions import CurrentMembership, CurrentUser
+
+__all__ = [
+    "CurrentMembership",
+    "CurrentUser",
+    "CurrentWorkspace",
+    "Role",
+    "admin_required",
+    "answers_json",
+    "audit",
+    "body_limit",
+    "client_address",
+    "config",
+    "current_user",
+    "external_url",
+    "flash_bad",
+    "flash_good",
+    "generation",
+    "id_argument",
+    "login_required",
+    "maybe_user",
+    "passive",
+    "request_id",
+    "safe_next",
+    "sign_in",
+    "sign_out",
+    "wants_json",
+    "workspace_view",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=ResponseReturnValue)
+View = Callable[..., ResponseReturnValue]
+
+TOKEN = "login"  # noqa: S105 - the name of the entry in the cookie, not a password
+MAX_ID = 2**63 - 1
+THEMES = ("auto", "light", "dark")
+
+_LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentWorkspace:
+    """The workspace a page belongs to, and what the signed-in person is in it."""
+
+    id: int
+    name: str
+    role: Role
+
+
+def generation() -> ShownGeneration:
+    """Return the generation of addons this request runs on."""
+    return cast(ShownGeneration, current_app.extensions["lobby.generation"])
+
+
+def config() -> Config:
+    """Return the settings of this process."""
+    return cast(Config, current_app.extensions["lobby.config"])
+
+
+# The signed-in user
+
+
+def maybe_user() -> CurrentUser | None:
+    """Return the signed-in user, or None. Looked up once per request, at the first call."""
+    if not has_request_context():
+        return None
+    if "lobby_user" not in g:
+        g.lobby_user = None  # whatever goes wrong below, the error page has nobody signed in
+        g.lobby_user = _load_user()
+    return cast("CurrentUser | None", g.lobby_user)
+
+
+def _load_user() -> CurrentUser | None:
+    token = session.get(TOKEN)
+    if not isinstance(token, str):
+        return None
+    with db.read() as reading:
+        user = sessions.load(reading, token)
+    if user is None:
+        session.pop(TOKEN, None)
+        return None
+    view = current_app.view_functions.get(request.endpoint or "")
+    if clock.now() - user.seen_at >= sessions.TOUCH_EVERY and not getattr(view, "lobby_passive", False):
+        # Asked for the first time inside somebody's write: the next request does it.
+        with suppress(db.NestedWriteError):
+            db.write(sessions.touch, user.session_id)
+    return user
+
+
+def current_user() -> CurrentUser:
+    """Return the signed-in user.
+
+    :raises NotSignedInError: if there is none.
+    """
+    user = maybe_user()
+    if user is None:
+        raise NotSignedInError()
+    return user
+
+
+def sign_in(token: str) -> None:
+    """Put the token of a session that was just started into a fresh cookie."""
+    chosen = session.get("workspace")
+    session.clear()
+    session.permanent = True
+    session[TOKEN] = token
+    if chosen is not None:
+        session["workspace"] = chosen
+    g.pop("lobby_user", None)
+
+
+def sign_out() -> None:
+    """Forget everything the cookie holds."""
+    session.clear()
+    g.lobby_user = None
+
+
+# What they may do
+
+
+def login_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only people in who are signed in; others are sent to the login page, or get a 401."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        current_user()
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def admin_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only admins of the installation in."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not current_user().is_admin:
+            raise ForbiddenError(
+                _l("Only admins of the desk may see and change its installation."),
+                next_step=_l("Ask an admin of the desk."),
+            )
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def workspace_view(
+    role: Role = Role.AGENT,
+) -> Callable[[Callable[Concatenate[int, P], R]], Callable[Concatenate[int, P], R]]:
+    """Guard a view below ``/w/<int:workspace_id>/``: members only, owners only with ``Role.OWNER``.
+
+    Sets ``g.workspace`` (:class:`CurrentWorkspace`) and ``g.role``. A user who is no member gets a 404, a
+    member without the role a 403. The view still gets ``workspace_id`` as its first argument.
+    """
+
+    def decorate(view: Callable[Concatenate[int, P], R]) -> Callable[Concatenate[int, P], R]:
+        @wraps(view)
+        def guarded(workspace_id: int, *args: P.args, **kwargs: P.kwargs) -> R:
+            membership = current_user().membership(workspace_id)
+            if membership is None:
+                raise NotFoundError()
+            g.workspace = CurrentWorkspace(workspace_id, membership.workspace_name, membership.role)
+            g.role = membership.role
+            if role is Role.OWNER and membership.role is not Role.OWNER:
+                raise ForbiddenError()
+            if session.get("workspace") != workspace_id:
+                session["workspace"] = workspace_id
+            return view(workspace_id, *args, **kwargs)
+
+        return cast("Callable[Concatenate[int, P], R]", guarded)
+
+    return decorate
+
+
+def passive(view: Callable[P, R]) -> Callable[P, R]:
+    """Declare that calling this view is no sign of a person at work: live streams, polling."""
+    view.lobby_passive = True  # type: ignore[attr-defined]
+    return view
+
+
+def body_limit(
+    size: int, *, allowed: Callable[[], object] = current_user
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a view take up to *size* bytes where others stop at ``MAX_CONTENT_LENGTH``.
+
+    :param allowed: called before any of the body is read; raises for callers who may not send that much.
+    """
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        view.lobby_body_limit = size  # type: ignore[attr-defined]
+        view.lobby_body_allowed = allowed  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def answers_json(view: Callable[P, R]) -> Callable[P, R]:
+    """Declare that a view is for programs: its errors are JSON whatever the caller says it accepts."""
+    view.lobby_json = True  # type: ignore[attr-defined]
+    return view
+
+
+def shown_workspace() -> CurrentWorkspace | None:
+    """Return the workspace the navigation shows: the page's, else the one last visited, else the first."""
+    workspace = g.get("workspace")
+    if workspace is not None:
+        return cast(CurrentWorkspace, workspace)
+    user = maybe_user()
+    if user is None or not user.memberships:
+        return None
+    last = session.get("workspace")
+    membership = (user.membership(last) if isinstance(last, int) else None) or user.memberships[0]
+    return CurrentWorkspace(membership.workspace_id, membership.workspace_name, membership.role)
+
+
+def theme_choice() -> str:
+    """Return ``auto``, ``light`` or ``dark``: the person's choice, else what the browser remembers."""
+    user = maybe_user()
+    theme = user.theme if user is not None else request.cookies.get("lobby-theme", "auto")
+    return theme if theme in THEMES else "auto"
+
+
+# Small things
+
+
+def audit(
+    session: Session,
+    action: str,
+    subject: str,
+    *,
+    workspace_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a line of the audit journal in the current write, by the signed-in person at their address."""
+    user = maybe_user()
+    journal.record(
+        session,
+        action,
+        subject,
+        user_id=None if user is None else user.id,
+        remote=client_address(),
+        workspace_id=workspace_id,
+        details=details,
+    )
+
+
+def flash_good(sentence: str) -> None:
+    """Say on the next page that something worked."""
+    flash(sentence, "good")
+
+
+def flash_bad(sentence: str) -> None:
+    """Say on the next page that something did not work, and why."""
+    flash(sentence, "bad")
+
+
+def safe_next(target: str | None, default: str = "/") -> str:
+    """Return *target* if it is a path on this desk, else *default*.
+
+    Backslashes, control characters and a second slash are refused before and after decoding: browsers read
+    ``/\\host`` and ``/<tab>/host`` as another host.
+    """
+    if not target:
+        return default
+    for form in (target, unquote(target), unquote(unquote(target))):
+        if not _LOCAL_PATH.fullmatch(form):
+            return default
+    return target
+
+
+def client_address() -> str:
+    """Return the caller's address, behind as many proxies as ``LOBBY_PROXIES`` says may be believed."""
+    return (request.remote_addr or "") if has_request_context() else ""
+
+
+def request_id() -> str:
+    """Return what tells this request from others: in the log, on error pages, in the answers of the API."""
+    if "request_id" not in g:
+        g.request_id = request.environ.get("lobby.request_id") or secrets.token_hex(8)
+    return cast(str, g.request_id)
+
+
+def external_url(endpoint: str, **values: Any) -> str:
+    """Return a whole link to a page, on ``LOBBY_PUBLIC_URL`` whatever Host header the request carried."""
+    return config().public_url + url_for(endpoint, _external=False, **values)
+
+
+def id_argument(name: str) -> int | None:
+    """Return the id given as query parameter *name*, or None if there is none.
+
+    :raises InvalidError: for anything that is not an id.
+    """
+    text = request.args.get(name)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text[:20]) > MAX_ID or len(text) > 19:
+        raise InvalidError()
+    return int(text)
+
+
+def wants_json() -> bool:
+    """Tell whether the caller would rather read JSON than a page."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if request.path.startswith("/api/") or getattr(view, "lobby_json", False):
+        return True
+    accepted = request.accept_mimetypes
+    if not accepted:
+        return False
+    return accepted["text/html"] == 0 or accepted["application/json"] > accepted["text/html"]

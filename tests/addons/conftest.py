@@ -1,0 +1,194 @@
+"""What the platform's tests share: zips of the toy addon, and a desk to install them into."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from werkzeug.test import Client
+
+from host import counters
+from host.addons.package.build import build_addon
+from host.core import child, config, db, migrations
+from host.core.config import Config
+from host.process.serving import HostApplication
+from host.users import users
+from tests.addons.warm import forking
+
+TOY = Path(__file__).resolve().parent.parent / "toy"
+EMAIL, PASSWORD = "admin@example.com", "correct horse battery"
+
+MakeZip = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def warm_children() -> Iterator[Any]:
+    with forking(str(TOY.parent.parent)) as forked:
+        yield forked
+
+
+@pytest.fixture(autouse=True)
+def _children_are_warm(warm_children: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have children forked from one that has imported; see :mod:`tests.addons.warm`."""
+    monkeypatch.setattr(child, "subprocess", warm_children)
+
+
+@pytest.fixture
+def cold_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have children started as the product starts them."""
+    monkeypatch.setattr(child, "subprocess", subprocess)
+
+
+@pytest.fixture
+def toy_source(tmp_path: Path) -> Callable[..., Path]:
+    """Make a changed copy of the toy addon: path -> new content, or a function of the old; None deletes."""
+    count = 0
+
+    def make(changes: dict[str, Any] | None = None) -> Path:
+        nonlocal count
+        count += 1
+        folder = tmp_path / f"toy-source-{count}"
+        shutil.copytree(TOY, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for name, change in (changes or {}).items():
+            path = folder / name
+            if change is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = change(path.read_text()) if callable(change) else change
+            path.write_text(text)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def toy_zip(tmp_path: Path, toy_source: Callable[..., Path]) -> MakeZip:
+    """Build the toy addon, changed as told, into a zip the host accepts."""
+    count = 0
+
+    def make(changes: dict[str, Any] | None = None, *, version: str = "1.0.0") -> Path:
+        nonlocal count
+        count += 1
+        source = toy_source(changes)
+        manifest = source / "addon.toml"
+        manifest.write_text(manifest.read_text().replace('version = "1.0.0"', f'version = "{version}"'))
+        target = tmp_path / f"toy-{count}.zip"
+        build_addon(source, target)
+        return target
+
+    return make
+
+
+def configuration(database: db.Database, data: Path, **environ: str) -> Config:
+    """Return settings for *database*, which is already this process's."""
+    return config.load(
+        {
+            "LOBBY_DATA": str(data),
+            "LOBBY_DATABASE_URL": database.url.render_as_string(hide_password=False),
+            "LOBBY_PUBLIC_URL": "http://localhost",
+            "LOBBY_WORKERS": "0",
+            **environ,
+        }
+    )
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Iterator[HostApplication]:
+    """A desk on SQLite, built and not started."""
+    application = HostApplication(configuration(database, data))
+    yield application
+    application.close()
+
+
+@pytest.fixture
+def any_desk(any_database: db.Database, data: Path) -> Iterator[HostApplication]:
+    """The same, once for each kind of database."""
+    application = HostApplication(configuration(any_database, data))
+    yield application
+    application.close()
+
+
+@pytest.fixture
+def engine(empty_url: str) -> Iterator[sa.Engine]:
+    """An engine for migrating an empty database, once for each kind of server."""
+    made = migrations.migration_engine(empty_url)
+    yield made
+    made.dispose()
+
+
+class Admin:
+    """An admin at a browser, without JavaScript."""
+
+    def __init__(self, application: HostApplication) -> None:
+        self.application = application
+        self.client = Client(application)
+        db.write(lambda s: users.create(s, EMAIL, "Mia R.", PASSWORD, is_admin=True))
+        answer = self.post("/login", email=EMAIL, password=PASSWORD)
+        assert answer.status_code == 302, answer.text
+
+    def token(self) -> str:
+        """Return the CSRF token of a page."""
+        text = self.client.get("/login").text
+        if 'name="csrf-token"' not in text:
+            text = self.client.get("/admin/addons").text
+        return text.split('name="csrf-token" content="')[1].split('"')[0]
+
+    def get(self, path: str) -> Any:
+        return self.client.get(path, follow_redirects=True)
+
+    def post(self, path: str, **values: Any) -> Any:
+        return self.client.post(path, data={"csrf_token": self.token(), **values})
+
+    def upload(self, path: Path) -> Any:
+        """Upload the zip at *path*; follow to the report."""
+        with path.open("rb") as file:
+            answer = self.post("/admin/addons/upload", zip=(file, path.name))
+        return self.get(answer.location) if answer.status_code == 302 else answer
+
+    def install(self, path: Path, **confirmed: str) -> Any:
+        """Upload and confirm, with the boxes in *confirmed* ticked."""
+        report = self.upload(path)
+        assert report.status_code == 200, report.text
+        place = report.text.split('/install"')[0].rsplit("/admin/addons/uploads/", 1)[1]
+        answer = self.post(f"/admin/addons/uploads/{place}/install", **confirmed)
+        return self.get(answer.location)
+
+    def activate(self, slug: str = "toy") -> Any:
+        answer = self.post(f"/admin/addons/{slug}/activate")
+        return self.get(answer.location)
+
+    def deactivate(self, slug: str = "toy") -> Any:
+        answer = self.post(f"/admin/addons/{slug}/deactivate")
+        return self.get(answer.location)
+
+
+@pytest.fixture
+def admin(desk: HostApplication) -> Admin:
+    """An admin signed in to the desk."""
+    return Admin(desk)
+
+
+def another_process(application: HostApplication) -> HostApplication:
+    """Return a second application on the same database, as another process would have it."""
+    counters.reset()
+    return HostApplication(application.config)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait until something holds, a minute at most."""
+
+    def wait(holds: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < deadline, "it did not come to hold within a minute"
+            time.sleep(0.01)
+
+    return wait

@@ -1,0 +1,238 @@
+"""The addons page in a real browser: a zip on its way, its report, questions, phone and desk, WCAG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.addons import health, lifecycle
+from host.addons.health import Health
+from host.addons.metrics import in_process
+from host.core import db
+from host.process.serving import HostApplication
+from host.users import users
+from tests.addons.conftest import EMAIL, PASSWORD, MakeZip
+from tests.browser.conftest import look
+from tests.helpers import serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def address(desk: HostApplication) -> Iterator[str]:
+    with serving(desk) as server:
+        yield server.url()
+
+
+@pytest.fixture
+def arrive(chromium: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Open the addons page as an admin, in a browser of its own."""
+    db.write(lambda session: users.create(session, EMAIL, "Mia R.", PASSWORD, is_admin=True))
+    contexts, troubles = [], []
+
+    def open_page(**options: Any) -> Any:
+        context = chromium.new_context(
+            base_url=address, viewport={"width": 1440, "height": 900}, reduced_motion="reduce", **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "console",
+            lambda one: troubles.append(one.text) if "Content Security" in one.text else None,
+        )
+        page.goto("/login")
+        page.fill("#email", EMAIL)
+        page.fill("#password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "/login" not in url)
+        page.goto("/admin/addons")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def test_an_upload_shows_how_far_it_is_and_then_its_report(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip, tmp_path: Path
+) -> None:
+    page = arrive()
+    state = page.get_by_role("status").filter(has_text="the zip")
+    held: list[Any] = []
+    page.route("**/admin/addons/upload", lambda route: held.append(route))  # noqa: PLW0108
+    page.evaluate(
+        """() => {
+          window.told = [];
+          const words = document.getElementById("up-state");
+          new MutationObserver(() => window.told.push(words.textContent))
+            .observe(words, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    page.get_by_label("Addon zip").set_input_files(toy_zip())
+    page.get_by_label("Addon zip").press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("progressbar").wait_for()
+    assert page.get_by_role("button", name="Upload & Install").is_disabled()
+    held[0].continue_()
+    page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
+    assert page.evaluate("window.told") == ["Uploading toy-1.zip…", "Checking the zip…"]
+    assert state.count() == 0
+    assert "/admin/addons/uploads/" in page.url
+    assert page.evaluate("document.activeElement.tagName") == "H1"
+    assert page.title().startswith("Toy channel")
+    page.go_back()
+    page.get_by_role("heading", name="Upload an addon").wait_for()
+
+    wrong = tmp_path / "holiday.zip"
+    wrong.write_bytes(b"no zip at all")
+    page.unroute("**/admin/addons/upload")
+    for _ in range(2):  # the page that came with the refusal uploads as the first one did
+        page.get_by_label("Addon zip").set_input_files(wrong)
+        page.get_by_role("button", name="Upload & Install").click()
+        page.get_by_role("heading", name="Not installed").wait_for()
+        page.locator("[role=alert]:focus").wait_for()
+
+
+def test_what_is_too_large_is_not_sent_and_what_breaks_off_is_said(
+    arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    page = arrive()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.locator("form[data-drop]").evaluate("form => { form.dataset.max = '10'; }")
+    page.get_by_label("Addon zip").set_input_files(toy_zip())
+    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_text("toy-1.zip is larger than 20 MB; nothing was sent.").wait_for()
+    assert sent == []
+    page.locator("form[data-drop]").evaluate("form => { form.dataset.max = '1000000'; }")
+    page.route("**/admin/addons/upload", lambda route: route.abort("connectionreset"))
+    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_text("The connection broke while uploading. Nothing was installed").wait_for()
+    assert page.get_by_role("button", name="Upload & Install").is_enabled()
+    assert page.get_by_role("progressbar").count() == 0
+
+
+def test_a_zip_that_is_dropped_is_the_one_that_is_uploaded(
+    arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    page = arrive()
+    dragged = page.evaluate_handle(
+        """bytes => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([Uint8Array.from(bytes)], "pottery.zip", { type: "application/zip" }));
+          return carried;
+        }""",
+        list(toy_zip().read_bytes()),
+    )
+    form = page.locator("form[data-drop]")
+    form.dispatch_event("dragover", {"dataTransfer": dragged})
+    assert "over" in form.get_attribute("class").split()
+    form.dispatch_event("drop", {"dataTransfer": dragged})
+    assert "over" not in form.get_attribute("class").split()
+    assert page.get_by_label("Addon zip").input_value().endswith("pottery.zip")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
+
+
+def test_a_zip_is_uploaded_without_scripts_too(arrive: Callable[..., Any], toy_zip: MakeZip) -> None:
+    page = arrive(java_script_enabled=False)
+    page.get_by_label("Addon zip").set_input_files(toy_zip())
+    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
+    page.get_by_role("button", name="Install").click()
+    page.get_by_role("article", name="Toy channel").get_by_text("Inactive").wait_for()
+
+
+@pytest.mark.slow
+def test_the_page_is_readable_everywhere(
+    desk: HostApplication,
+    arrive: Callable[..., Any],
+    toy_zip: MakeZip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_process.reset()
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    lifecycle.install_file(desk.config, toy_zip(version="1.1.0"))
+    hours = tuple(abs(12 - place) * 40 + place % 5 * 30 for place in range(24))
+    day = {"toy": Health(sum(hours), 1873, 2, 1, hours, more=True)}
+    monkeypatch.setattr(health, "of_last_day", lambda: day)
+    in_process.metrics().note(
+        "toy", "1.1.0", "send", 0.2, ValueError("the provider answered with " + "x" * 200)
+    )
+    page = arrive()
+    card = page.get_by_role("article", name="Toy channel")
+    card.get_by_text("Sending a message failed.").wait_for()
+    card.get_by_text("Show the last error").press("Enter")
+    card.get_by_text("ValueError: the provider answered").wait_for()
+    look(page, "addons-card")
+    held: list[Any] = []
+    page.route("**/admin/addons/upload", lambda route: held.append(route))  # noqa: PLW0108
+    page.get_by_label("Addon zip").set_input_files(tmp_path / "toy-1.zip")
+    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_role("progressbar").wait_for()
+    look(page, "addons-uploading")
+    held[0].abort()
+    page.get_by_text("The connection broke while uploading.").wait_for()
+    wrong = tmp_path / "holiday.zip"
+    wrong.write_bytes(b"no zip at all")
+    page.unroute("**/admin/addons/upload")
+    page.get_by_label("Addon zip").set_input_files(wrong)
+    page.get_by_role("button", name="Upload & Install").click()
+    page.get_by_role("heading", name="Not installed").wait_for()
+    look(page, "addons-refused")
+
+
+@pytest.mark.slow
+def test_the_pages_behind_the_cards_are_readable_everywhere(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    in_process.reset()
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    note = in_process.metrics().note
+    note("toy", "1.0.0", "page toy_pages.about", 2.5, ValueError("the provider answered with " + "x" * 200))
+    page = arrive()
+    page.get_by_role("article", name="Toy channel").get_by_role("link", name="What runs").press("Enter")
+    page.get_by_role("heading", name="What runs").wait_for()
+    look(page, "addons-what-runs")
+    page.goto("/admin/hooks")
+    page.get_by_text("ValueError: the provider answered").wait_for()
+    look(page, "addons-hooks")
+    lifecycle.deactivate(desk.config, "toy", host=desk)
+    for number, address in enumerate(["/admin/addons/toy/uninstall", "/admin/audit"]):
+        page.goto(address)
+        look(page, ["addons-uninstall", "audit"][number])
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto("/admin/audit")
+    current = page.get_by_role("navigation", name="Administration").get_by_role("link", name="Audit journal")
+    box = current.bounding_box()
+    assert box["x"] >= 0, "where one is has to be in sight"
+    assert box["x"] + box["width"] <= 360
+
+
+def test_questions_name_what_stops_and_what_stays(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    lifecycle.install_file(desk.config, toy_zip(version="1.1.0"))
+    page = arrive()
+    card = page.get_by_role("article", name="Toy channel")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    card.get_by_role("button", name="Deactivate").press("Enter")
+    card.get_by_role("button", name="Roll back to 1.0.0").press("Enter")
+    assert [one.splitlines()[0] for one in asked] == [
+        "Deactivate Toy channel?",
+        "Roll Toy channel back to 1.0.0?",
+    ]
+    assert all("\nWhat stays: " in one for one in asked)
+    assert card.get_by_text("Active", exact=True).count() == 1

@@ -1,0 +1,241 @@
+"""Trying an addon in a child process: whatever its code does there, the host hears one plain sentence."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.addons.package import imports
+from host.addons.package import manifest as manifests
+from host.addons.package.failures import AddonError
+from host.addons.running import contributions, probe
+from tests.addons.conftest import TOY
+
+Source = Callable[[dict[str, Any]], Path]
+
+
+PROCESS = {"os._exit", "killed", "closed descriptors", "memory", "sys.exit", "hook ends the process"}
+
+
+@pytest.fixture(autouse=True)
+def _real_where_the_process_matters(request: pytest.FixtureRequest) -> None:
+    """Only what is said about an addon's code may be found out in a child that was forked."""
+    said = request.node.callspec.params.get("name") if hasattr(request.node, "callspec") else None
+    if said is None or said in PROCESS:
+        request.getfixturevalue("cold_children")
+
+
+def run(folder: Path, timeout: float = 20) -> probe.Seen:
+    return probe.run(folder, manifests.read_manifest(folder), timeout=timeout)
+
+
+def test_a_good_addon_is_reported_in_full() -> None:
+    seen = run(TOY)
+    assert seen.names(contributions.CHANNELS) == ("toy",)
+    assert seen.names(contributions.WEBHOOKS) == ("/addons/toy/webhook",)
+    assert seen.tables == ("toy_accounts",)
+    assert seen.names(contributions.JOBS) == ("sweep",)
+    assert seen.names(contributions.RECEIVERS) == ("ear",)
+    assert set(seen.names(contributions.BLUEPRINTS)) == {"/addons/toy/members", "/addons/toy/about"}
+    assert "addon_activated" in seen.hooks
+
+
+def at_import(code: str) -> dict[str, Any]:
+    return {"toy/addon.py": lambda text: text + "\n" + code}
+
+
+def in_hook(name: str, code: str) -> dict[str, Any]:
+    def change(text: str) -> str:
+        start = text.index(f"def {name}(")
+        body = text.index(":\n", start) + 2
+        return text[:body] + f"    {code}\n" + text[body:]
+
+    return {"toy/addon.py": change}
+
+
+IMPORT = "cannot be imported"
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "syntax error": ({"toy/addon.py": "def broken(:\n"}, "not Python that can be read"),
+    "import error": (at_import("raise ImportError('nothing')"), IMPORT),
+    "sys.exit": (at_import("import sys; sys.exit(0)"), IMPORT),
+    "keyboard interrupt": (at_import("raise KeyboardInterrupt"), IMPORT),
+    "recursion": (at_import("def f(): f()\nf()"), IMPORT),
+    "os._exit": (at_import("import os; os._exit(0)"), "ended the process"),
+    "killed": (at_import("import os, signal; os.kill(os.getpid(), 9)"), "ended the process"),
+    "closed descriptors": (
+        at_import("import os\nfor fd in range(1, 200):\n    try: os.close(fd)\n    except OSError: pass"),
+        "disturbed|ended the process",
+    ),
+    "memory": (at_import("x = bytearray(8 * 1024**3)"), "memory|cannot be imported"),
+    "misspelt hook": (
+        at_import("@hookimpl\ndef register_chanels() -> list[object]:\n    return []"),
+        "a hook this host does not have",
+    ),
+    "hook with other arguments": (
+        {"toy/addon.py": lambda t: t.replace("def register_jobs()", "def register_jobs(app)")},
+        "a hook this host does not have, or with other arguments",
+    ),
+    "hook raises": (in_hook("register_channels", "raise ValueError('no')"), "It failed in register_channels"),
+    "hook ends the process": (
+        in_hook("register_channels", "raise SystemExit"),
+        "It failed in register_channels",
+    ),
+    "hook returns one thing": (in_hook("register_channels", "return ToyChannel()"), "instead of a list"),
+    "hook returns other things": (in_hook("register_channels", "return ['toy']"), "str where ChannelAdapter"),
+    "undeclared import": (at_import("import requests"), "imports requests"),
+    "host internals": (at_import("from host.core import db"), "imports host.core"),
+    "host internals by path": (at_import("import host.models.inbox"), "imports host.models.inbox"),
+    "itself by name": (at_import("import toy.channel"), "relatively"),
+    "outside by dots": (at_import("from ... import something"), "from outside its package"),
+    "undeclared channel": (
+        {"toy/channel.py": lambda t: t.replace('key = "toy"', 'key = "other"')},
+        "'other' is not declared",
+    ),
+    "card for another channel": (
+        {"toy/connect.py": lambda t: t.replace('channel="toy"', 'channel="email"')},
+        "'email' is not a channel of this addon",
+    ),
+    "undeclared route": (
+        {"toy/addon.py": lambda t: t.replace('WebhookRoute("webhook"', 'WebhookRoute("hook"')},
+        "'hook' is not among the declared routes",
+    ),
+    "route outside": (
+        {"toy/addon.py": lambda t: t.replace('WebhookRoute("webhook"', 'WebhookRoute("../../login"')},
+        "is not usable",
+    ),
+    "undeclared table": (
+        {"addon.toml": lambda t: t.replace('tables = ["toy_accounts"]', "tables = []")},
+        "toy_accounts is not declared",
+    ),
+    "table outside the prefix": (
+        {"toy/models.py": lambda t: t.replace('"toy_accounts"', '"users"')},
+        IMPORT,
+    ),
+    "undeclared job": (
+        {"addon.toml": lambda t: t.replace('jobs = ["sweep"]', "")},
+        "'sweep' is not declared",
+    ),
+    "missing page template": ({"templates/toy/settings.html": None}, "no template 'toy/settings.html'"),
+    "migrations elsewhere": (
+        {"toy/addon.py": lambda t: t.replace('/ "migrations")', '.parent / "migrations")')},
+        "is not inside the addon",
+    ),
+    "blueprint for the whole app": (
+        {"toy/pages.py": lambda t: t + "\n\n@bp.before_app_request\ndef spy() -> None: ...\n"},
+        "reaches into the whole app: before_app_request",
+    ),
+    "error handler for the whole app": (
+        {
+            "toy/pages.py": lambda t: (
+                t + "\n\n@bp.app_errorhandler(404)\ndef spy(error: object) -> str: return ''\n"
+            )
+        },
+        "reaches into the whole app: app_errorhandler",
+    ),
+    "context for the whole app": (
+        {"toy/pages.py": lambda t: t + "\n\n@bp.app_context_processor\ndef spy() -> dict: return {}\n"},
+        "reaches into the whole app: app_context_processor",
+    ),
+    "filter for the whole app": (
+        {"toy/pages.py": lambda t: t + "\n\n@bp.app_template_filter()\ndef spy(x: str) -> str: return x\n"},
+        "reaches into the whole app: jinja",
+    ),
+    "hand on the app": (
+        {"toy/pages.py": lambda t: t + "\n\nbp.record(lambda s: s.app.config.update(SECRET_KEY='x'))\n"},
+        "reaches into the whole app: config",
+    ),
+    "route of the app": (
+        {"toy/pages.py": lambda t: t + "\n\nbp.record(lambda s: s.app.add_url_rule('/login', 'x', about))\n"},
+        "/login is outside",
+    ),
+    "other blueprint name": (
+        {"toy/pages.py": lambda t: t.replace('Blueprint("toy_pages"', 'Blueprint("inbox"')},
+        "must be toy_",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_wrong_is_said_in_one_sentence(name: str, toy_source: Source) -> None:
+    changes, sentence = CASES[name]
+    with pytest.raises(AddonError, match=sentence) as caught:
+        run(toy_source(changes))
+    assert "Traceback" not in caught.value.sentence
+    assert caught.value.sentence.endswith(".")
+
+
+def test_code_that_hangs_is_ended(toy_source: Source) -> None:
+    started = time.monotonic()
+    with pytest.raises(AddonError, match="did not finish loading within 2 seconds"):
+        run(toy_source(at_import("while True: pass")), timeout=2)
+    assert time.monotonic() - started < 60
+
+
+def test_children_it_starts_do_not_hold_the_probe_up(toy_source: Source) -> None:
+    started = time.monotonic()
+    run(toy_source(at_import("import subprocess; subprocess.Popen(['sleep', '30'])")))
+    assert time.monotonic() - started < 60
+
+
+def test_threads_it_starts_do_not_hold_the_probe_up(toy_source: Source) -> None:
+    run(
+        toy_source(
+            at_import("import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()")
+        )
+    )
+
+
+def test_a_flood_of_output_goes_nowhere(toy_source: Source) -> None:
+    seen = run(toy_source(at_import("import sys\nfor _ in range(3000): sys.stdout.write('x' * 10_000)")))
+    assert seen.names(contributions.CHANNELS) == ("toy",)
+
+
+def test_a_missing_dependency_is_named(toy_source: Source) -> None:
+    folder = toy_source(
+        {"addon.toml": lambda t: t.replace('"Flask>=3.1"', '"Flask>=3.1", "not-to-be-had>=1"')}
+    )
+    assert manifests.fit_problems(manifests.read_manifest(folder)) == [
+        "It needs the Python package not-to-be-had, which is not installed here."
+    ]
+
+
+def test_another_host_or_python_is_named(toy_source: Source) -> None:
+    folder = toy_source({"addon.toml": lambda t: t.replace(">=1.0,<2", ">=2").replace(">=3.11", ">=4")})
+    first, second = manifests.fit_problems(manifests.read_manifest(folder))
+    assert first.startswith("It needs Lobby >=2; this is Lobby ")
+    assert second.startswith("It needs Python >=4; this is Python 3.")
+
+
+def test_it_sees_no_credential_of_the_host(toy_source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOBBY_SECRET_KEYS", "k1:secret")
+    code = "import os\nassert not [n for n in os.environ if n.startswith('LOBBY_')], 'a setting leaked'"
+    run(toy_source(at_import(code)))
+
+
+def test_the_database_is_out_of_its_reach(toy_source: Source) -> None:
+    with pytest.raises(AddonError, match="It failed in register_channels") as caught:
+        run(toy_source(in_hook("register_channels", "webhook.secrets.get()")))
+    assert "no database" in caught.value.detail
+
+
+def test_no_descriptor_or_process_is_left(toy_source: Source) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    run(toy_source({}))
+    with pytest.raises(AddonError) as caught:
+        run(toy_source(at_import("import os; os._exit(3)")))
+    assert caught.value.detail == "exit status 3"
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_import_checker_reads_migrations_too(toy_source: Source) -> None:
+    folder = toy_source({"migrations/versions/0003_x.py": "import host.core.db\nrevision = '0003'\n"})
+    problems = imports.check_folder(manifests.read_manifest(folder), folder)
+    assert problems == [
+        "migrations/versions/0003_x.py, line 1: it imports host.core.db, which is neither part of Python, "
+        "nor declared in requires, nor host.sdk."
+    ]

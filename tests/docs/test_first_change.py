@@ -1,0 +1,101 @@
+"""docs/first-change.md is followed, step by step, in a copy of the tree; then its own test runs there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/first-change.md"
+COPIED = ("host", "migrations", "tests", "tools", "docs", "pyproject.toml", "constraints.txt", "README.md")
+
+STEP = re.compile(
+    r"""
+    ^In\ `(?P<path>[^`]+)`,\ (?P<where>below|above|instead\ of):\n\n
+    ```\w*\n(?P<found>.*?)```\n\n
+    write:\n\n
+    ```\w*\n(?P<written>.*?)```
+    |
+    ^A\ new\ file,\ `(?P<new>[^`]+)`:\n\n
+    ```\w*\n(?P<whole>.*?)```
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+
+
+def follow(page: str, tree: Path) -> list[str]:
+    """Do in *tree* what *page* says; return the files that were touched, in order."""
+    touched = []
+    for step in STEP.finditer(page):
+        if step["new"] is not None:
+            target = tree / step["new"]
+            assert not target.exists(), f"{step['new']} is there already"
+            target.write_text(step["whole"])
+            touched.append(step["new"])
+            continue
+        target = tree / step["path"]
+        text = target.read_text()
+        assert text.count(step["found"]) == 1, (
+            f"{step['path']} has this {text.count(step['found'])} times:\n{step['found']}"
+        )
+        follows = {
+            "below": step["found"] + step["written"],
+            "above": step["written"] + step["found"],
+            "instead of": step["written"],
+        }
+        target.write_text(text.replace(step["found"], follows[step["where"]]))
+        touched.append(step["path"])
+    return list(dict.fromkeys(touched))
+
+
+def test_the_first_change_works_as_it_is_written(tmp_path: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(
+                source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "golden", "pictures")
+            )
+        else:
+            shutil.copy(source, tmp_path / name)
+    page = PAGE.read_text()
+    touched = follow(page, tmp_path)
+    assert f"{len(touched)} files" in page, f"the page says how many files the change touches: {len(touched)}"
+    tests = [name for name in touched if name.startswith("tests/")]
+    assert tests
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    for command in (
+        ["-m", "ruff", "check", "--quiet", *(name for name in touched if name.endswith(".py"))],
+        ["-m", "tools.structure"],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+    ):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("where", "result"), [("below", "a\nb\nx\n"), ("above", "x\na\nb\n"), ("instead of", "x\n")]
+)
+def test_a_step_is_done_where_it_says(tmp_path: Path, where: str, result: str) -> None:
+    (tmp_path / "a.py").write_text("a\nb\n")
+    page = f"In `a.py`, {where}:\n\n```python\na\nb\n```\n\nwrite:\n\n```python\nx\n```\n"
+    assert follow(page, tmp_path) == ["a.py"]
+    assert (tmp_path / "a.py").read_text() == result
+
+
+def test_a_step_that_fits_nowhere_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("a\n")
+    with pytest.raises(AssertionError, match="0 times"):
+        follow("In `a.py`, below:\n\n```\nc\n```\n\nwrite:\n\n```\nx\n```\n", tmp_path)

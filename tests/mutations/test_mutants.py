@@ -1,0 +1,88 @@
+"""Mutants are what they should be, and what is recorded of them is still true."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.mutations import run
+from tests.mutations.mutants import of_source
+
+HERE = Path("host/inbox/shelf.py")
+
+
+def changes(source: str) -> list[str]:
+    return [one.change for one in of_source(HERE, source.encode())]
+
+
+@pytest.mark.parametrize(
+    ("source", "change"),
+    [
+        ("a < b", "a < b → a <= b"),
+        ("a not in b", "a not in b → a in b"),
+        ("a is None", "a is None → a is not None"),
+        ("a + b", "a + b → a - b"),
+        ("a and b", "a and b → a or b"),
+        ("not a", "not a → a"),
+        ("x = a if b else c", "a if b else c → c if b else a"),
+        ("x = True", "True → False"),
+        ("x = 8", "8 → 9"),
+        ("min(a)", "min(a) → max(a)"),
+        ("session.flush()", "session.flush() → pass"),
+        ("def f():\n    return a", "return a → return None"),
+    ],
+)
+def test_each_kind_of_change_is_made(source: str, change: str) -> None:
+    assert change in changes(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""A docstring."""',
+        "log.info('%s', 1)",
+        "if TYPE_CHECKING:\n    x = 1",
+        "assert 1",
+        "def f(a: 1) -> 2: ...",
+        "from a import b",
+        "def f():\n    return None",
+        "x = f'{1}'",
+    ],
+)
+def test_what_only_people_and_the_type_checker_read_is_left_alone(source: str) -> None:
+    assert changes(source) == []
+
+
+def test_a_change_is_made_in_its_place_and_keeps_what_binds_tighter() -> None:
+    source = "é = 1\nif (a or b) and not c < d:\n    pass\n".encode()
+    made = [one.applied(source).decode().splitlines()[1] for one in of_source(HERE, source) if one.line == 2]
+    assert "if ((a or b) or not c < d):" in made
+    assert "if (a or b) and not (c <= d):" in made
+    assert "if ((a and b)) and not c < d:" in made
+
+
+def test_a_mutant_is_known_by_its_function_and_not_by_its_place() -> None:
+    body = "class Shelf:\n    def full(self):\n        return self.x > 3\n"
+    one = {each.key for each in of_source(HERE, body.encode())}
+    other = {each.key for each in of_source(Path("host/queue/box.py"), f"import os\n\n{body}".encode())}
+    assert one == other
+    assert ("Shelf.full", "self.x > 3 → self.x >= 3") in one
+
+
+def test_every_mutant_compiles_and_differs() -> None:
+    found = run.mutants()
+    assert len(found) > 1000
+    for one in found[::10]:
+        source = (run.ROOT / one.path).read_bytes()
+        changed = one.applied(source)
+        assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source)), one
+
+
+def test_what_is_recorded_as_surviving_is_still_there_and_explained_once() -> None:
+    lines = [line for line in run.PAGE.read_text().splitlines() if line.startswith("- `")]
+    recorded = run.accepted()
+    assert len(lines) == len(recorded), "a line cannot be read, or is there twice"
+    gone = set(recorded) - {one.key for one in run.mutants()}
+    assert not gone, f"take it from docs/testing.md: {gone}"

@@ -1,0 +1,104 @@
+"""Asking for the password again: fresh for a quarter of an hour, in this browser, by whoever is signed in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from host.core import clock, db
+from host.models.users import AuditEntry, User
+from host.users import users
+from host.users.pages import sudo
+from tests.helpers import Browser, client_for
+
+LATER = sudo.FRESH + timedelta(seconds=1)
+
+
+@pytest.fixture
+def person(desk: Flask) -> User:
+    return db.write(lambda s: users.create(s, "mia@example.com", "Mia R.", "correct horse battery"))
+
+
+@pytest.fixture
+def browser(desk: Flask, person: User) -> Browser:
+    @sudo.fresh_password
+    def dangerous() -> str:
+        return "done"
+
+    desk.add_url_rule("/dangerous", view_func=dangerous, methods=["GET", "POST"])
+    return client_for(desk, person)
+
+
+def test_who_just_client_for_is_not_asked(browser: Browser) -> None:
+    assert browser.get("/dangerous").text == "done"
+    assert browser.post_form("/dangerous").text == "done"
+
+
+def test_a_form_may_bring_the_password_along(browser: Browser) -> None:
+    with clock.travel(LATER):
+        assert browser.post_form("/dangerous", password="correct horse battery").text == "done"
+        assert browser.post_form("/dangerous").text == "done", "it counts for the next quarter of an hour"
+    with clock.travel(LATER * 2):
+        assert browser.post_form("/dangerous").status_code == 403
+    with db.read() as session:
+        entry = session.scalars(sa.select(AuditEntry)).one()
+    assert (entry.action, entry.subject, entry.details) == (
+        "session.confirmed",
+        "mia@example.com",
+        {"for": "/dangerous"},
+    )
+
+
+def test_a_wrong_or_missing_password_does_nothing(browser: Browser) -> None:
+    with clock.travel(LATER):
+        answer = browser.post_form("/dangerous", password="wrong")
+        assert answer.status_code == 403
+        assert "That is not your password" in answer.text
+        answer = browser.post_form("/dangerous")
+        assert answer.status_code == 403
+        assert "typed within the last 15 minutes" in answer.text
+        assert 'href="/account/confirm?next=' in answer.text
+        as_json = browser.post(
+            "/dangerous", headers={"Accept": "application/json", "X-CSRFToken": browser.csrf()}
+        )
+        assert as_json.get_json()["error"]["code"] == "password_needed"
+
+
+def test_guessing_has_to_wait(browser: Browser) -> None:
+    with clock.travel(LATER):
+        answers = [browser.post_form("/dangerous", password=f"guess {n}").status_code for n in range(7)]
+    assert answers == [403] * 5 + [429] * 2
+
+
+def test_a_page_sends_people_to_confirm_and_back(browser: Browser) -> None:
+    with clock.travel(LATER):
+        answer = browser.get("/dangerous?x=1")
+        assert answer.status_code == 302
+        assert answer.location == "/account/confirm?next=/dangerous?x%3D1"
+        assert "Your password" in browser.get(answer.location).text
+        wrong = browser.post_form("/account/confirm", password="wrong", next="/dangerous?x=1")
+        assert wrong.status_code == 400
+        assert "That is not your password" in wrong.text
+        right = browser.post_form("/account/confirm", password="correct horse battery", next="/dangerous?x=1")
+        assert right.location == "/dangerous?x=1"
+        assert browser.get("/dangerous").text == "done"
+        away = browser.post_form("/account/confirm", password="correct horse battery", next="//evil.example")
+        assert away.location == "/"
+
+
+def test_another_browser_of_the_same_person_is_asked_for_itself(
+    desk: Flask, browser: Browser, person: User
+) -> None:
+    other = client_for(desk, person)
+    with clock.travel(LATER):
+        assert browser.post_form("/dangerous", password="correct horse battery").text == "done"
+        assert other.post_form("/dangerous").status_code == 403
+
+
+def test_a_stranger_is_sent_to_the_login(desk: Flask, browser: Browser) -> None:
+    from tests.helpers import browser as new_browser
+
+    assert new_browser(desk).get("/dangerous").location.startswith("/login?next=")
