@@ -1,9 +1,9 @@
 """The database: base class, column types, engines, the one door for writes, and the session of a request.
 
-Views import the object, as in every Flask project: ``from host.core.db import db``. It is Flask-SQLAlchemy's,
-and offers ``db.Model``, ``db.session``, ``db.read`` and ``db.write``. Workers and commands run without a
-request and import the module: ``from host.core import db``. ``db.read`` and ``db.write`` do the same under
-both, so a call reads the same everywhere; column types and engines stand in the module alone.
+Views import the object, as in every Flask project: ``from host.core.db import db``. It is a Flask-SQLAlchemy
+object with ``db.Model``, ``db.session``, ``db.read`` and ``db.write``. Workers and commands run without a
+request and import the module: ``from host.core import db``. ``db.read`` and ``db.write`` do the same in both,
+so a call reads the same everywhere; column types and engines are in the module only.
 
 Engines belong to the process, not to a generation of the Flask app: an app per activation would otherwise
 make a pool per activation. Reading and writing share a pool on PostgreSQL and MariaDB, so a request holds at
@@ -58,10 +58,10 @@ LIVELINESS = {
     "keepalives_count": 4,
     "tcp_user_timeout": 40_000,
 }
-"""How long a line to PostgreSQL may be silent before it counts as cut: 40 s, where systems wait two hours.
+"""A silent connection to PostgreSQL counts as lost after 40 s; the operating system waits two hours.
 
-Whoever waits for an answer on a line that lost its other end without a word, the journal's thread among them,
-would wait for as long.
+A thread that waits for an answer, such as the journal's, would otherwise wait that long after the server
+disappeared without closing the connection.
 """
 
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
@@ -99,7 +99,7 @@ def _binary_string(length: int, charset: str) -> sa.types.TypeEngine[str]:
 
 
 ExternalId = _binary_string(512, "utf8mb4")
-"""An id another system made. Binary-collated: MariaDB's default folds case, and two ids into one."""
+"""An id from another system. Binary collation: MariaDB's default ignores case and would merge two ids."""
 
 Ascii64 = _binary_string(64, "ascii")
 """A short ASCII key: a SHA-256 in hex, a UUID, a lane."""
@@ -128,7 +128,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Return what binds a datetime: on SQLite as the text SQLAlchemy makes of it, but faster."""
+        """Return a function that binds a datetime: on SQLite as SQLAlchemy's own text, made faster."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
 
@@ -154,7 +154,7 @@ class _BareString(UserDefinedType[str]):
 
 
 class ChannelKey(TypeDecorator[str]):
-    """The key of a channel, for ``conversations.channel`` both as the ENUM it was born as and as VARCHAR."""
+    """The key of a channel. Fits ``conversations.channel`` both as its first ENUM and as VARCHAR."""
 
     impl = sa.String(32)
     cache_ok = True
@@ -192,7 +192,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA temp_store=MEMORY")
-        # What is deleted is overwritten: a message that was taken back must not stay in the file.
+        # Deleted rows are overwritten: a message that was taken back must not stay in the file.
         cursor.execute("PRAGMA secure_delete=ON")
         if readonly:
             cursor.execute("PRAGMA query_only=ON")
@@ -200,7 +200,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting.
+        # IMMEDIATE, because a deferred transaction that turns into a writer fails at once instead of waiting.
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     return engine
@@ -248,19 +248,19 @@ class Database:
         self.lock = threading.RLock()
         self._inside = threading.local()
         self.has_traces = True
-        """Whether SQLite's log may hold what was deleted; see :mod:`host.core.sqlite_wipe`."""
+        """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Yield a session for reading. Nothing written through it is kept."""
+        """Yield a session for reading; it never commits."""
         close_request_session()
         with Session(self.read_engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold what serialises writers: on SQLite the one lock of the process, elsewhere nothing."""
+        """Hold the lock that serialises writers: on SQLite one per process; no lock on other databases."""
         if getattr(self._inside, "active", False):
             raise NestedWriteError("write() inside write(): pass the session on instead")
         self._inside.active = True
@@ -317,7 +317,7 @@ _RETRYABLE_MY = {1205, 1213, 1020}
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Tell whether the database itself undid the transaction and asks to try again."""
+    """Tell whether the database itself rolled back the transaction, so that it may be tried again."""
     original = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(original, "sqlstate", None)
     if code is not None:
@@ -337,7 +337,7 @@ _current: Database | None = None
 
 
 def connect(url: str, *, pool_size: int = 72) -> Database:
-    """Make *url* the database of this process and return it. The one before is closed."""
+    """Make *url* the database of this process and return it. The previous one is closed."""
     global _current  # noqa: PLW0603 - one database per process is the point
     if _current is not None:
         _current.dispose()
@@ -396,8 +396,8 @@ class LobbySQLAlchemy(SQLAlchemy):
     """Flask-SQLAlchemy over the engines of the process, which outlive every app.
 
     :ivar Model: the base of the host's models, :class:`Base`.
-    :ivar session: the session of the current request. What it read stays usable after it was closed, but for
-        attributes that were not loaded.
+    :ivar session: the session of the current request. Objects it read stay usable after it was closed, except
+        for attributes that were not loaded.
     """
 
     Model: type[Base]  # type: ignore[assignment]  # the library's type is its own base
@@ -423,12 +423,12 @@ class LobbySQLAlchemy(SQLAlchemy):
         return read()
 
     def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a use case through the one door. See :meth:`Database.write`."""
+        """Run a use case through the write door. See :meth:`Database.write`."""
         return write(fn, *args, **kwargs)
 
     @property
     def engines(self) -> Mapping[str | None, Engine]:
-        """The engine of the request's session: the process's, for reading."""
+        """The engine of the request's session: the process's read engine."""
         return {None: current().read_engine}
 
 
@@ -454,13 +454,13 @@ def refuse_open_transaction() -> None:
 
 
 def padded(values: Collection[T]) -> list[T]:
-    """Return *values* for an ``IN``, a power of two of them, so that few statements are ever prepared."""
+    """Return *values* for an ``IN``, repeated up to a power of two: so only few statements are prepared."""
     found = list(values)
     return found + found[-1:] * ((1 << max(0, len(found) - 1).bit_length()) - len(found))
 
 
 def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
-    """Return an INSERT that leaves rows that break a unique key out, on every database."""
+    """Return an INSERT that skips rows that break a unique key, on every database."""
     if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as pg_insert
 
@@ -471,22 +471,22 @@ def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
         return sqlite_insert(table).on_conflict_do_nothing()
     from sqlalchemy.dialects.mysql import insert as mysql_insert
 
-    # Not INSERT IGNORE: it would also turn a value too long into a shorter one.
+    # Not INSERT IGNORE: it would also shorten a value that is too long.
     key = next(iter(table.primary_key.columns))
     return mysql_insert(table).on_duplicate_key_update({key.name: key})
 
 
-# Messages of MariaDB that quote names and no values: of tables, columns and keys.
+# MariaDB errors whose messages quote names of tables, columns and keys, but no values.
 _NAMES_ONLY = frozenset({1050, 1051, 1054, 1060, 1061, 1072, 1091, 1146, 1265, 1364, 1406})
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d{4,}\b|\(\d[^)]*\)")
 
 
 def describe(error: BaseException) -> tuple[str | None, str]:
-    """Return the statement and the database's words of *error*, with no values in either."""
+    """Return the statement and the database's message of *error*, with no values in either."""
     if not isinstance(error, DBAPIError):
         return None, _LITERAL.sub("'…'", str(error))
     args: tuple[object, ...] = getattr(error.orig, "args", ())
-    # PyMySQL's errors are a number and a sentence.
+    # PyMySQL's errors hold a number and a message.
     if len(args) == 2 and args[0] in _NAMES_ONLY:
         return error.statement, str(args[1])
     words = str(args[1]) if len(args) == 2 and isinstance(args[0], int) else str(error.orig)

@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, make_url
 
-# Seconds, not a day: who waits for a lock on a table stops everybody who comes after.
+# Seconds, not a day: a statement that waits for a table lock blocks all that come after it.
 LOCK_SECONDS = 4
 
 HOST_VERSION_TABLE = "alembic_version"
@@ -137,9 +137,9 @@ def _database_lock(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def advisory_lock(engine: Engine, name: str, *, wait: float = 0) -> Iterator[bool]:
-    """Hold a lock of the database server that dies with its connection; yield whether it was got.
+    """Hold a lock of the database server that ends with its connection; yield whether it was acquired.
 
-    :param wait: seconds to try for.
+    :param wait: seconds to try.
     """
     deadline = time.monotonic() + wait
     key = f"lobby_{name} {engine.url.database}"[:64]  # MariaDB's are the server's, not one database's

@@ -60,9 +60,9 @@ addresses of pages have it as a parameter of its name."""
 def conditions(
     filter_: ConversationFilter, workspace_id: int, user_id: int | None
 ) -> list[sa.ColumnElement[bool]]:
-    """Return what narrows a query of :class:`Conversation` to what *filter_* lets through.
+    """Return the conditions that narrow a query of :class:`Conversation` to *filter_*.
 
-    The narrowest of contact, account and workspace stands for all three, so that its index is the one used.
+    Only the narrowest of contact, account and workspace becomes a condition, so that its index is used.
 
     :param user_id: who looks; None: a program.
     :raises ValueError: if the filter asks for the conversations of whoever looks, and that is a program.
@@ -154,7 +154,7 @@ class Row:
 
     @property
     def picture(self) -> str:
-        """Return what tells this picture of the contact from others; empty where there is none."""
+        """Return a value that differs for each picture of the contact; empty where there is none."""
         return sha256(self.picture_url.encode()).hexdigest()[:12] if self.picture_url else ""
 
     def out_of_reach(self, now: datetime) -> Unreachable | None:
@@ -253,7 +253,7 @@ def built_row(found: Any) -> Row:
 def unreachable_of(
     since: datetime | None, until: datetime | None, why: dict[str, Any] | None
 ) -> Unreachable | None:
-    """Return what the columns of an identity say."""
+    """Return why an identity cannot be reached, from its columns; None if it can."""
     if since is None:
         return None
     why = why or {}
@@ -271,7 +271,7 @@ def list_conversations(
 ) -> Page:
     """Return a page of conversations, the one with the latest message first.
 
-    One query per status, for each index begins with it: two for a filter that takes both.
+    One query per status, because each index begins with it: two for a filter that takes both.
     """
     narrowed = conditions(replace(filter_, status=None), workspace_id, user_id)
     if before is not None:
@@ -370,8 +370,8 @@ def members(session: Session, workspace_id: int) -> list[Member]:
 def has_accounts(session: Session, workspace_id: int, channel: str | None = None) -> bool:
     """Tell whether the workspace ever connected an account, or one of *channel*.
 
-    PostgreSQL refuses to compare the type of ``Conversation.channel`` with a channel it does not know, so a
-    filter from outside is held against this first.
+    Check a filter from outside with this first: PostgreSQL refuses to compare ``Conversation.channel`` with
+    a channel its enum type does not have.
     """
     accounts = _accounts(ConversationFilter(channel=channel), workspace_id)
     return session.scalar(accounts.limit(1)) is not None

@@ -33,7 +33,7 @@ class MigrationRefusedError(SdkError):
 def in_the_way(
     table: str, column: str, obstacles: Sequence[tuple[str, str, str]], statement: str
 ) -> MigrationRefusedError:
-    """Return the error for *statement*. Each of *obstacles* stops it: name, SQL to drop it, SQL to remake it."""
+    """Return the error for *statement*. Each of *obstacles* stops it: name, SQL to drop and SQL to remake."""
     what = ", ".join(name for name, _, _ in obstacles)
     away = "".join(f"{sql};\n" for _, sql, _ in obstacles)
     again = "".join(f"{sql};\n" for _, _, sql in reversed(obstacles) if sql)

@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """A warning in force. Its sentences are marked for translation; :attr:`details` fill their placeholders."""
+    """A warning in force. Its sentences are marked for translation; :attr:`details` fill the placeholders."""
 
     kind: str
     stage: str

@@ -156,7 +156,7 @@ class ContactDetails:
     :param id_name: what the channel calls the contact's id; empty if it has no word for it.
     :param link: the contact's own page at the provider; empty if there is none.
     :param followers: how many people follow them; None if unknown.
-    :param first_at: when the desk first had them.
+    :param first_at: when the desk first heard of them.
     :param origin: the ad or link their first message came through; None if it came through neither.
     """
 
