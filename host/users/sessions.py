@@ -17,7 +17,7 @@ from host.models.users import LoginSession, Membership, Role, User, Workspace
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 TOUCH_EVERY = timedelta(minutes=5)
-"""How old ``seen_at`` may grow before a request writes it anew; far below :data:`IDLE`."""
+"""How old ``seen_at`` may be before a request writes it again; far below :data:`IDLE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class CurrentUser:
 
 
 def hash_token(token: str) -> str:
-    """Return what is stored of *token*: 64 hex digits. It has 256 random bits, so no salt is needed."""
+    """Return the hash that is stored of *token*: 64 hex digits. 256 random bits need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -60,9 +60,9 @@ def new_token() -> str:
 
 
 def start(session: Session, user_id: int, remote: str, *, replaces: str | None = None) -> str:
-    """Sign *user_id*, who typed their password, in and return the new token; that of *replaces* ends.
+    """Start a session for *user_id*, who typed their password; return its token. The session *replaces* ends.
 
-    Sessions of the same person that have run out are deleted on the way.
+    Expired sessions of the same user are deleted.
     """
     now = clock.now()
     ended = [LoginSession.expires_at <= now, LoginSession.seen_at <= now - IDLE]
@@ -88,7 +88,7 @@ def start(session: Session, user_id: int, remote: str, *, replaces: str | None =
 
 
 def load(session: Session, token: str) -> CurrentUser | None:
-    """Return the user *token* stands for, or None if it stands for none (any more). One query."""
+    """Return the user whose session *token* is; None if the session is unknown or has ended. One query."""
     now = clock.now()
     query = (
         sa.select(
@@ -131,7 +131,7 @@ def load(session: Session, token: str) -> CurrentUser | None:
 
 
 def touch(session: Session, session_id: int) -> None:
-    """Record that the person is still there."""
+    """Record that the session was used now."""
     session.execute(sa.update(LoginSession).where(LoginSession.id == session_id).values(seen_at=clock.now()))
 
 

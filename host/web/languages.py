@@ -51,7 +51,7 @@ def install(app: Flask, config: Config) -> None:
         locale_selector=locale,
         timezone_selector=zone,
     )
-    # Flask-Babel's own ask for domain and language at every word, of which a page has hundreds.
+    # Flask-Babel's own functions look up domain and language for every string, of which a page has hundreds.
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda one: words().ugettext(one),
         lambda one, many, number: words().ungettext(one, many, number),
@@ -72,7 +72,7 @@ def words() -> NullTranslations:
 
 
 def zone() -> str:
-    """Return the time zone the browser told in a cookie, else UTC."""
+    """Return the time zone from the browser's cookie, else UTC."""
     name = request.cookies.get(ZONE_COOKIE, "UTC") if has_request_context() else "UTC"
     try:
         get_timezone(name)
@@ -89,5 +89,5 @@ def moment(at: datetime) -> str:
 
 
 def shown() -> str:
-    """Return the language of the page as HTML names it: ``en``, ``pt-BR``."""
+    """Return the language of the page as an HTML ``lang``: ``en``, ``pt-BR``."""
     return str(get_locale() or "en").replace("_", "-")

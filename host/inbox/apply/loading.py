@@ -324,7 +324,7 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
     if not found:
         return []
     # Lock only the messages, not the rows joined to them: a worker that records an answer meanwhile holds its
-# outbox entry and waits for the message. A message whose answer it recorded is no longer a candidate.
+    # outbox entry and waits for the message. A message whose answer it recorded is no longer a candidate.
     locked = _bodies.where(MESSAGES.c.external_id.is_(None))
     rows = connection.execute(locked, {"ids": padded({row.id for row in found})})
     bodies = {row.id: StoredBody._make(row) for row in rows}
