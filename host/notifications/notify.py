@@ -24,7 +24,7 @@ class Message:
     """The text of a notification.
 
     :param tone: ``warn`` or ``bad``.
-    :param title: a name people know, shown as it is.
+    :param title: a name people know; not translated.
     :param sentence: marked for translation, with ``%(name)s`` for what *details* hold; never a credential.
     :param next_step: what to do about it.
     """
@@ -42,9 +42,9 @@ def translated(sentence: str, details: Mapping[str, str]) -> str:
 
 
 def notify_responsible(session: Session, workspace_id: int, message: Message, *, path: str) -> int:
-    """Notify the owners of a workspace and the admins of the desk; return how many that are.
+    """Notify the owners of a workspace and the admins of the desk; return how many people these are.
 
-    :param path: where it leads owners; an admin who is not one of them is led to the addons.
+    :param path: the link for owners; other admins get a link to the addons.
     """
     owners = set(
         session.scalars(

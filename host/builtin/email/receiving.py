@@ -1,4 +1,4 @@
-"""The SMTP listener: takes mail for connected addresses, and says 250 once it is durable."""
+"""The SMTP listener: takes mail for connected addresses, and answers 250 once it is durable."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def listen_address() -> tuple[str, int] | None:
 
 
 def receiver() -> list[Receiver]:
-    """Return the listener, if one is wanted."""
+    """Return the listener, or nothing if no address to listen on is set."""
     address = listen_address()
     return [] if address is None else [Receiver("smtp", "email", partial(start, address))]
 
@@ -77,7 +77,7 @@ def account_of(address: str) -> tuple[str, int] | None:
 
 
 def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope, ...]:
-    """Cut one mail into an envelope for each account it is for.
+    """Return an envelope of one mail for each account it is addressed to.
 
     :param to: address -> account id.
     """
@@ -108,7 +108,7 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
 def _digest(message: Message, raw: bytes) -> str:
     """Return a hash of a mail without Message-ID that is the same when the same mail is delivered again.
 
-    The servers it came by write their own lines on top, with their own times.
+    The lines that servers on the way add on top, with their own times, are left out.
     """
     written = [headers.raw(message, name) for name in ("From", "To", "Date", "Subject")]
     head = "\n".join(written).encode("utf-8", "replace")
@@ -128,7 +128,7 @@ def size_limit() -> int:
 
 
 class _Handler:
-    """What aiosmtpd asks us. Everything that touches the database runs in a thread."""
+    """The handler that aiosmtpd calls. Everything that uses the database runs in a thread."""
 
     def __init__(self, ingest: Callable[[], Ingest]) -> None:
         self._ingest = ingest
@@ -162,7 +162,7 @@ class _Handler:
             if not to:
                 return "550 5.1.1 No such address here any more"
             self._ingest()(raw, envelopes(raw, mail_from, to))
-        except Exception:  # whatever it was, the sender keeps the mail and tries again
+        except Exception:  # after any error the sender keeps the mail and tries again
             log.warning("a mail of %d bytes could not be stored", len(raw), exc_info=True)
             return LATER
         return "250 2.0.0 Stored"
@@ -173,7 +173,7 @@ class _Handler:
 
 
 class _Protocol(SMTP):
-    """aiosmtpd's, with longer lines than the standard's 998 and a limit on connections."""
+    """aiosmtpd's protocol, with longer lines than the standard's 998 and a limit on connections."""
 
     line_length_limit = MAX_LINE
     open_connections = 0
@@ -243,10 +243,10 @@ _listeners: dict[tuple[str, int], _Listener] = {}
 
 
 def start(address: tuple[str, int], ingest: Ingest) -> Callable[[], None]:
-    """Listen on *address* and hand mail to *ingest*; return what stops that.
+    """Listen on *address* and hand mail to *ingest*; return a function that stops this.
 
-    While one generation takes over from another both may be started: the socket stays open, and the newest
-    gets the mail.
+    While one generation takes over from another, both may be started: the socket stays open, and the newest
+    one gets the mail.
 
     :raises OSError: if the address cannot be listened on.
     """
