@@ -45,7 +45,7 @@ class ClockWatch:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin. To be called after the server forked."""
+        """Begin."""
         self._ahead = _ahead()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)

@@ -33,6 +33,8 @@ class Metric(StrEnum):
     """Events of one account: its id. Not in total."""
     WAITING = "waiting"
     """Milliseconds the oldest due lane waited, the most there was: ``in``, ``out``. Not in total."""
+    LOOP = "loop"
+    """Milliseconds the event loop of a web process was held, the most there was; no label. Not in total."""
 
 
 class Outcome(StrEnum):

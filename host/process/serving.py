@@ -1,9 +1,8 @@
-"""The WSGI application: it follows the running generation, request by request."""
+"""The application of a process: it follows the running generation, request by request."""
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +34,7 @@ from host.models.health import Kind
 from host.notifications import mailing
 from host.process import garbage_collection, telemetry
 from host.process.app import create_app
+from host.process.loop_watch import LoopWatch
 from host.process.services import Services
 from host.process.webhook_front import WebhookFront
 from host.queue import refusals, send_limiter
@@ -62,11 +62,17 @@ class HostApplication:
 
     Each request looks at the counter of the database (read at most every 200 ms in a process). When it moved,
     the next generation is built and one reference is swapped; requests under way finish on theirs.
+
+    A server calls it through :class:`host.process.asgi.AsgiApplication`. Under WSGI alone it does the same
+    but for live streams: pages ask in their place.
+
+    :ivar front: answers webhooks.
+    :ivar probes: answers probes.
+    :ivar loop: knows how long the event loop was held.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._made_in = os.getpid()
         if not db.is_connected(config.database_url):
             db.connect(config.database_url, pool_size=config.threads + config.workers + config.senders + 8)
             counters.reset()
@@ -84,8 +90,9 @@ class HostApplication:
             workers=Workers(self.generation, config.workers, config.senders),
             host=self,
         )
-        self._front = WebhookFront(config, self.journal)
-        self._probes = Probes(config, self.state)
+        self.front = WebhookFront(config, self.journal)
+        self.probes = Probes(config, self.state)
+        self.loop = LoopWatch()
         self._clock = ClockWatch()
         self._building = threading.Lock()
         self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
@@ -115,7 +122,7 @@ class HostApplication:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path in probes.PATHS:
-            return self._probes.answer(path, environ, start_response)
+            return self.probes.respond(environ, start_response)
         # An id from outside is a proxy's, where there is one to believe.
         id_ = logs.begin_request(environ.get("HTTP_X_REQUEST_ID", "") if self.config.proxies else "")
         environ["lobby.request_id"] = id_
@@ -129,15 +136,17 @@ class HostApplication:
         if path.startswith(("/addons/", "/webhooks/")):
             found = generation.webhook(path)
             if found is not None:
-                slug, route, account = found
-                return self._front.answer(slug, route, account, environ, start_response)
+                return self.front.answer(*found, environ, start_response)
             waits = generation.waits_for(path)
             if waits is not None:
-                return self._front.park(*waits, environ, start_response)
+                return self.front.park(*waits, environ, start_response)
         return generation.app(environ, start_response)
 
     def generation(self) -> Generation:
-        """Return the generation to run now. Never fails: while the next one cannot be had, it is the last."""
+        """Return the generation to run now. Never fails: while the next one cannot be had, it is the last.
+
+        :raises WouldWaitError: on the event loop, if the counter has to be read.
+        """
         current = self._current
         if time.monotonic() < self._look_again_at:
             return current
@@ -151,6 +160,7 @@ class HostApplication:
             return current
         if number < current.number and time.monotonic() - self._swapped_at < STALE_SECONDS:
             return current  # read by another thread just before this process swapped
+        db.may_wait()
         if not self._building.acquire(blocking=False):
             return current  # another thread builds it; this request goes on with the last
         try:
@@ -161,7 +171,7 @@ class HostApplication:
     def state(self) -> ProcessState:
         """Return what probes tell of this process."""
         current = self._current
-        return ProcessState(self._started, current.number, len(current.failures))
+        return ProcessState(self._started, current.number, len(current.failures), self.loop.most())
 
     def refresh(self) -> Generation:
         """Build and run the generation the database asks for; return when it runs."""
@@ -206,17 +216,12 @@ class HostApplication:
     # Life
 
     def start(self, *, web: bool = True) -> None:
-        """Start what runs beside requests. To be called once, in the process that serves, after any fork.
+        """Start what runs beside requests. To be called once, in the process that serves.
 
         :param web: False for a process that only delivers: no receivers, no live streams.
         :raises AlreadyServingError: if another process serves this SQLite file.
         """
-        database = db.current()
-        if os.getpid() != self._made_in:
-            # Connections made before the fork belong to the parent.
-            database.write_engine.dispose(close=False)
-            database.read_engine.dispose(close=False)
-        if database.is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
+        if db.current().is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
             raise AlreadyServingError("another process already serves this database file")
         self._web = web
         telemetry.start("web" if web else "worker")

@@ -1,18 +1,25 @@
-"""Answer webhooks in front of Flask: taking in a provider's request needs nothing of a page."""
+"""Answer webhooks in front of Flask: taking in a provider's request needs nothing of a page.
+
+On the event loop nothing may wait. So a request is decided on there only if its route is quick and its body
+small, and is otherwise handed to a thread, as is whatever needs the database but the journal.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from limits import RateLimitItemPerMinute
 from limits.storage import storage_from_string
@@ -24,6 +31,8 @@ from host.addons.running.held_webhooks import FullError, HeldWebhooks, Waiting
 from host.core import clock, db
 from host.core.config import Config
 from host.models.health import Metric
+from host.process import incoming as requests
+from host.process.incoming import BadBodyError, Incoming, Receive
 from host.queue import refusals
 from host.queue.journal import Journal, JournalUnavailableError
 from host.queue.refusals import count_refusal
@@ -50,19 +59,19 @@ ten at once would slow each small one down to their pace."""
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _BODIES = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Answer = tuple[int, str, list[tuple[str, str]]]
 _LATER: Answer = (503, "Service Unavailable", [("Retry-After", "30")])
 
 
-class _BadRequestError(Exception):
-    def __init__(self, status: int) -> None:
-        self.status = status
-
-
 class WebhookFront:
-    """Answers requests to webhook routes."""
+    """Answers requests to webhook routes.
 
-    def __init__(self, config: Config, journal: Journal) -> None:
+    :param threads: how many requests may be decided on in threads at a time.
+    """
+
+    def __init__(self, config: Config, journal: Journal, *, threads: int = 32) -> None:
         self._proxies = config.proxies
         self._journal = journal
         self._held = HeldWebhooks()
@@ -71,6 +80,9 @@ class WebhookFront:
         self._lock = threading.Lock()
         self._large = threading.Semaphore(1)
         self._believed: OrderedDict[str, float] = OrderedDict()
+        self._threads = ThreadPoolExecutor(threads, "webhook")
+
+    # As a WSGI application
 
     def answer(
         self,
@@ -81,24 +93,126 @@ class WebhookFront:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Answer one request as a WSGI application does."""
-        began = clock.monotonic()
-        status, text, headers = self._decide(slug, route, account, environ)
-        if status == HTTPStatus.OK and environ["REQUEST_METHOD"] == "POST":
-            recording.took(Metric.ANSWERED, route.channel, [timedelta(seconds=clock.monotonic() - began)])
-        return _respond(start_response, status, text, headers)
+        incoming = requests.of_environ(environ, self._proxies)
+
+        def answered() -> Answer:
+            refused = _not_allowed(route, incoming) or self._refused_unread(incoming, account)
+            if refused:
+                return refused
+            request = self._read(incoming, account, environ, route.max_body)
+            return self._decide(slug, route, incoming, request)
+
+        return _respond(start_response, *_timed(route, incoming, answered))
 
     def park(
         self, waiting: Waiting, account: str | None, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer a request to a webhook whose addon does not run: keep it until the addon can decide."""
-        return _respond(start_response, *self._keep(waiting, account, environ))
+        incoming = requests.of_environ(environ, self._proxies)
 
-    def _keep(self, waiting: Waiting, account: str | None, environ: WSGIEnvironment) -> Answer:
-        if environ["REQUEST_METHOD"] != "POST":
-            return _LATER
-        request = self._read(account, environ, waiting.max_body)
-        if not isinstance(request, WebhookRequest):
-            return request
+        def answered() -> Answer:
+            refused = _only_posts(incoming) or self._refused_unread(incoming, account)
+            return refused or self._keep(waiting, self._read(incoming, account, environ, waiting.max_body))
+
+        return _respond(start_response, *_answer_of(answered))
+
+    def _read(
+        self, incoming: Incoming, account: str | None, environ: WSGIEnvironment, max_body: int
+    ) -> WebhookRequest:
+        body = b"" if incoming.method == "GET" else requests.read_body(environ, incoming.headers, max_body)
+        return _request(incoming, account, body)
+
+    # On the event loop
+
+    async def answer_soon(
+        self,
+        slug: str,
+        route: WebhookRoute,
+        account: str | None,
+        scope: Mapping[str, Any],
+        receive: Receive,
+    ) -> Answer:
+        """Answer one request without holding the event loop."""
+        began = clock.monotonic()
+        incoming = requests.of_scope(scope, self._proxies)
+        try:
+            answer = await self._answer_soon(slug, route, account, incoming, receive)
+        except BadBodyError as error:
+            answer = _bad(error)
+        _note_answered(route, incoming, answer, began)
+        return answer
+
+    async def _answer_soon(
+        self,
+        slug: str,
+        route: WebhookRoute,
+        account: str | None,
+        incoming: Incoming,
+        receive: Receive,
+    ) -> Answer:
+        refused = _not_allowed(route, incoming) or await self._refused_unread_soon(incoming, account)
+        if refused:
+            return refused
+        body = b""
+        if incoming.method != "GET":
+            body = await requests.receive_body(receive, incoming.headers, route.max_body)
+        request = _request(incoming, account, body)
+        if not route.quick or incoming.method == "GET" or len(body) > LARGE:
+            return await self._in_thread(self._decide, slug, route, incoming, request)
+        try:
+            decision = self._decision(slug, route, request)
+        except db.WouldWaitError:
+            decision = await self._in_thread(self._decision, slug, route, request)
+        if not isinstance(decision, Accepted):
+            # The throttle may be on another machine; and nobody who is refused is in a hurry.
+            return await self._in_thread(self._settle, slug, route, incoming, request, decision)
+        self._note_believed(request.remote)
+        if decision.envelopes:
+            try:
+                await self._journal.ingest_soon(**_journalled(route, incoming.path, request, decision))
+            except JournalUnavailableError as error:
+                return _not_taken_in(error)
+        return 200, decision.body, []
+
+    async def park_soon(
+        self,
+        waiting: Waiting,
+        account: str | None,
+        scope: Mapping[str, Any],
+        receive: Receive,
+    ) -> Answer:
+        """Do what :meth:`park` does, without holding the event loop."""
+        incoming = requests.of_scope(scope, self._proxies)
+        refused = _only_posts(incoming) or await self._refused_unread_soon(incoming, account)
+        if refused:
+            return refused
+        try:
+            body = await requests.receive_body(receive, incoming.headers, waiting.max_body)
+        except BadBodyError as error:
+            return _bad(error)
+        return await self._in_thread(self._keep, waiting, _request(incoming, account, body))
+
+    async def _refused_unread_soon(self, incoming: Incoming, account: str | None) -> Answer | None:
+        if self._limiter is None or self._limits_url.startswith("memory"):
+            return self._refused_unread(incoming, account)
+        return await self._in_thread(self._refused_unread, incoming, account)
+
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        context = copy_context()
+        work = partial(context.run, function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    # What both do
+
+    def _refused_unread(self, incoming: Incoming, account: str | None) -> Answer | None:
+        """Return the answer to a request that is refused before its body is read."""
+        if account is not None and not _ACCOUNT.fullmatch(account):
+            return 404, _BODIES[404], []
+        if self._must_wait(incoming.remote):
+            return 429, "Too Many Requests", [("Retry-After", "60")]
+        return None
+
+    def _keep(self, waiting: Waiting, request: WebhookRequest) -> Answer:
         # Whether it is genuine is not known yet, so an address that was not lately may send few.
         if not self._may_park(request.remote):
             return _LATER
@@ -119,40 +233,11 @@ class WebhookFront:
             log.exception("the throttle for webhooks cannot be written")
             return False
 
-    def _read(self, account: str | None, environ: WSGIEnvironment, max_body: int) -> WebhookRequest | Answer:
-        """Return the request, or the answer to one that cannot be one."""
-        method = environ["REQUEST_METHOD"]
-        if account is not None and not _ACCOUNT.fullmatch(account):
-            return 404, _BODIES[404], []
-        remote = client_address(environ, self._proxies)
-        if self._must_wait(remote):
-            return 429, "Too Many Requests", [("Retry-After", "60")]
-        try:
-            body = b"" if method == "GET" else _read_body(environ, max_body)
-        except _BadRequestError as error:
-            # Unread bytes would be taken for the next request of the connection.
-            return error.status, HTTPStatus(error.status).phrase, [("Connection", "close")]
-        return WebhookRequest(
-            method=method,
-            account=account,
-            headers=_headers(environ),
-            query=_query(environ.get("QUERY_STRING", "")),
-            body=body,
-            remote=remote,
-        )
-
-    def _decide(
-        self, slug: str, route: WebhookRoute, account: str | None, environ: WSGIEnvironment
-    ) -> Answer:
-        method = environ["REQUEST_METHOD"]
-        allowed = ["POST"] if route.verify is None else ["GET", "POST"]
-        if method not in allowed:
-            return 405, "Method Not Allowed", [("Allow", ", ".join(allowed))]
-        request = self._read(account, environ, route.max_body)
-        if not isinstance(request, WebhookRequest):
-            return request
+    def _decide(self, slug: str, route: WebhookRoute, incoming: Incoming, request: WebhookRequest) -> Answer:
+        """Decide on *request* and store what it brings; return after that."""
         with self._turn(len(request.body)):
-            return self._decide_on(request, slug, route, environ)
+            decision = self._decision(slug, route, request)
+            return self._settle(slug, route, incoming, request, decision)
 
     @contextmanager
     def _turn(self, size: int) -> Iterator[None]:
@@ -164,50 +249,40 @@ class WebhookFront:
             if mine:
                 self._large.release()
 
-    def _decide_on(
-        self, request: WebhookRequest, slug: str, route: WebhookRoute, environ: WSGIEnvironment
-    ) -> Answer:
-        remote = request.remote
+    def _decision(self, slug: str, route: WebhookRoute, request: WebhookRequest) -> object:
+        """Return what the addon says; None where it could not."""
         try:
-            decision: Any = (
-                route.verify(request)
-                if request.method == "GET" and route.verify
-                else route.authenticate(request)
-            )
+            if request.method == "GET" and route.verify:
+                return route.verify(request)
+            return route.authenticate(request)
         except Exception:
             # The addon's fault or the database's: the provider keeps the event and sends it again.
-            log.exception("addon %s could not decide on a request to %s", slug, environ["PATH_INFO"])
-            return _LATER
+            log.exception("addon %s could not decide on a request to %s", slug, route.path)
+            return None
+
+    def _settle(
+        self, slug: str, route: WebhookRoute, incoming: Incoming, request: WebhookRequest, decision: object
+    ) -> Answer:
         if isinstance(decision, Refused):
-            return self._refuse(route, decision, remote)
-        self._note_believed(remote)
+            return self._refuse(route, decision, request.remote)
         if isinstance(decision, Verified):
+            self._note_believed(request.remote)
             try:
                 db.write(refusals.note_verified, route.channel, decision.account_id)
             except Exception:
                 log.exception("that an address was verified could not be noted")
             return 200, decision.challenge, []
         if isinstance(decision, Accepted):
-            return self._store(route, decision, environ, request)
-        log.error("addon %s answered a webhook with %s", slug, type(decision).__name__)
-        return _LATER
-
-    def _store(
-        self, route: WebhookRoute, decision: Accepted, environ: WSGIEnvironment, request: WebhookRequest
-    ) -> Answer:
-        if decision.envelopes:
+            self._note_believed(request.remote)
             try:
-                self._journal.ingest(
-                    source=environ["PATH_INFO"],
-                    channel=route.channel,
-                    raw=request.body if decision.keep_raw else b"",
-                    remote=request.remote,
-                    envelopes=decision.envelopes,
-                )
+                if decision.envelopes:
+                    self._journal.ingest(**_journalled(route, incoming.path, request, decision))
             except JournalUnavailableError as error:
-                log.error("a request was not taken in: %s", error)
-                return _LATER
-        return 200, decision.body, []
+                return _not_taken_in(error)
+            return 200, decision.body, []
+        if decision is not None:
+            log.error("addon %s answered a webhook with %s", slug, type(decision).__name__)
+        return _LATER
 
     def _refuse(self, route: WebhookRoute, decision: Refused, remote: str) -> Answer:
         self._note_failure(remote)
@@ -219,7 +294,7 @@ class WebhookFront:
         return status, _BODIES[status], []
 
     def _limits(self) -> FixedWindowRateLimiter:
-        # Made at the first use, so after the server forked: its storage keeps a thread or a connection.
+        # Made at the first use: its storage keeps a thread or a connection.
         if self._limiter is None:
             with self._lock:
                 if self._limiter is None:
@@ -259,94 +334,84 @@ class WebhookFront:
                 self._believed.popitem(last=False)
 
 
+def _answer_of(answered: Callable[[], Answer]) -> Answer:
+    try:
+        return answered()
+    except BadBodyError as error:
+        return _bad(error)
+
+
+def _timed(route: WebhookRoute, incoming: Incoming, answered: Callable[[], Answer]) -> Answer:
+    began = clock.monotonic()
+    answer = _answer_of(answered)
+    _note_answered(route, incoming, answer, began)
+    return answer
+
+
+def _note_answered(route: WebhookRoute, incoming: Incoming, answer: Answer, began: float) -> None:
+    if answer[0] == HTTPStatus.OK and incoming.method == "POST":
+        recording.took(Metric.ANSWERED, route.channel, [timedelta(seconds=clock.monotonic() - began)])
+
+
+def _not_allowed(route: WebhookRoute, incoming: Incoming) -> Answer | None:
+    allowed = ["POST"] if route.verify is None else ["GET", "POST"]
+    if incoming.method in allowed:
+        return None
+    return 405, "Method Not Allowed", [("Allow", ", ".join(allowed))]
+
+
+def _only_posts(incoming: Incoming) -> Answer | None:
+    return None if incoming.method == "POST" else _LATER
+
+
+def _bad(error: BadBodyError) -> Answer:
+    # Unread bytes would be taken for the next request of the connection.
+    return error.status, HTTPStatus(error.status).phrase, [("Connection", "close")]
+
+
+def _not_taken_in(error: JournalUnavailableError) -> Answer:
+    log.error("a request was not taken in: %s", error)
+    return _LATER
+
+
+def _journalled(
+    route: WebhookRoute, path: str, request: WebhookRequest, decision: Accepted
+) -> dict[str, Any]:
+    return {
+        "source": path,
+        "channel": route.channel,
+        "raw": request.body if decision.keep_raw else b"",
+        "remote": request.remote,
+        "envelopes": decision.envelopes,
+    }
+
+
+def headers_of(text: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers of an answer."""
+    return [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(text.encode()))),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "no-store"),
+        *headers,
+    ]
+
+
 def _respond(
     start_response: StartResponse, status: int, text: str, headers: list[tuple[str, str]]
 ) -> Iterable[bytes]:
-    body = text.encode()
     start_response(
-        "200 OK" if status == 200 else f"{status} {HTTPStatus(status).phrase}",
-        [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Cache-Control", "no-store"),
-            *headers,
-        ],
+        "200 OK" if status == 200 else f"{status} {HTTPStatus(status).phrase}", headers_of(text, headers)
     )
-    return [body]
+    return [text.encode()]
 
 
-def client_address(environ: WSGIEnvironment, proxies: int) -> str:
-    """Return the caller's address; with *proxies* believed, the one the outermost of them saw."""
-    address: str = environ.get("REMOTE_ADDR") or ""
-    if not proxies:
-        return address
-    forwarded = [part.strip() for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    return forwarded[-proxies] if len(forwarded) >= proxies else address
-
-
-def _read_body(environ: WSGIEnvironment, limit: int) -> bytes:
-    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise _BadRequestError(415)
-    source = environ["wsgi.input"]
-    stated = environ.get("CONTENT_LENGTH")
-    if stated:
-        if not stated.isascii() or not stated.isdigit() or len(stated) > 18:
-            raise _BadRequestError(400)
-        length = int(stated)
-        if length > limit:
-            raise _BadRequestError(413)
-        body = _read_up_to(source.read, length)
-        if len(body) != length:
-            raise _BadRequestError(400)
-        return body
-    if not (environ.get("wsgi.input_terminated") and environ.get("HTTP_TRANSFER_ENCODING")):
-        raise _BadRequestError(411)
-    body = _read_up_to(source.read, limit + 1)
-    if len(body) > limit:
-        raise _BadRequestError(413)
-    return body
-
-
-def _read_up_to(read: Callable[[int], bytes], length: int) -> bytes:
-    whole = read(min(length, 64 * 1024))
-    if len(whole) == length:
-        return whole
-    chunks = [whole]
-    left = length - len(whole) if whole else 0
-    while left:
-        chunk = read(min(left, 64 * 1024))
-        if not chunk:
-            break
-        chunks.append(chunk)
-        left -= len(chunk)
-    return b"".join(chunks)
-
-
-_names: dict[str, str] = {}
-"""Names of headers as WSGI has them, and as they are written; not more than providers send."""
-
-
-def _headers(environ: WSGIEnvironment) -> dict[str, str]:
-    found = {}
-    for name, value in environ.items():
-        if name[:5] == "HTTP_" and isinstance(value, str):
-            written = _names.get(name)
-            if written is None:
-                written = name[5:].replace("_", "-").lower()
-                if len(_names) < 200:
-                    _names[name] = written
-            found[written] = value
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            found[name.replace("_", "-").lower()] = environ[name]
-    return found
-
-
-def _query(text: str) -> dict[str, str]:
-    if len(text) > 8192 or text.count("&") > 100:
-        return {}  # no provider asks so much; the route refuses for want of what it looks for
-    found: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
-        found.setdefault(name, value)
-    return found
+def _request(incoming: Incoming, account: str | None, body: bytes) -> WebhookRequest:
+    return WebhookRequest(
+        method=incoming.method,
+        account=account,
+        headers=incoming.headers,
+        query=incoming.parameters(),
+        body=body,
+        remote=incoming.remote,
+    )
