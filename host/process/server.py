@@ -8,7 +8,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -36,50 +36,65 @@ UNANSWERED_MS = 30_000
 
 def serve(config: Config) -> None:
     """Serve until told to stop. Does not return before that."""
+    ending = Shutdown()
+    stopping = _hear_signals(ending)
     _allow_open_files(config.live_streams + OTHER_FILES)
     listening = _listen(config.bind)
     application = HostApplication(config)
     application.start()
     garbage_collection.freeze_objects()
-    ending = Shutdown(application)
+    ending.of(application)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(config, application, listening, ending))
+            runner.run(_run(config, application, listening, stopping))
     finally:
         ending.finish()
 
 
 async def _run(
-    config: Config, application: HostApplication, listening: socket.socket, ending: Shutdown
+    config: Config, application: HostApplication, listening: socket.socket, stopping: _Stopping
 ) -> None:
     db.never_wait_here()
     watching = asyncio.create_task(application.loop.watch(warn=config.development))
     asgi = AsgiApplication(application)
     server = _Granian(asgi, listening) if config.server == "granian" else _Uvicorn(asgi, config, listening)
-    with _signals(server, ending):
-        try:
-            await server.run()
-        finally:
-            watching.cancel()
-            db.never_wait_here(False)
+    stopping.stops(server.stop)
+    try:
+        await server.run()
+    finally:
+        watching.cancel()
+        db.never_wait_here(False)
 
 
-@contextmanager
-def _signals(server: _Uvicorn | _Granian, ending: Shutdown) -> Iterator[None]:
-    """Have *ending* told of every signal to end, and *server* of the first one."""
-    loop = asyncio.get_running_loop()
+class _Stopping:
+    """Tells a shutdown of each signal to end, and a server of one, even if that came before the server."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        ending.told(number)
-        loop.call_soon_threadsafe(server.stop)
+    def __init__(self, ending: Shutdown) -> None:
+        self._ending = ending
+        self._stop: Callable[[], object] | None = None
 
-    def ignore(*_: object) -> None:
-        log.info("SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings")
+    def told(self, number: int, _frame: FrameType | None) -> None:
+        """Take notice of a signal."""
+        self._ending.told(number)
+        if self._stop is not None:
+            self._stop()
 
+    def stops(self, stop: Callable[[], None]) -> None:
+        """Have *stop* called on the running loop once there is a signal to end."""
+        loop = asyncio.get_running_loop()
+        self._stop = lambda: loop.call_soon_threadsafe(stop)
+        if self._ending.begun:
+            self._stop()
+
+
+def _hear_signals(ending: Shutdown) -> _Stopping:
+    stopping = _Stopping(ending)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, stop)
-    signal.signal(signal.SIGHUP, ignore)
-    yield
+        signal.signal(number, stopping.told)
+    # Not reload: nothing has to be, and a process told to would end.
+    text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
+    signal.signal(signal.SIGHUP, lambda *_: log.info(text))
+    return stopping
 
 
 class _Uvicorn(uvicorn.Server):
