@@ -29,17 +29,18 @@ class Connections:
     def __init__(self, *, most: int, per_address: int | None) -> None:
         self._most = most
         self._per_address = per_address
-        self._all = 0
+        self.count = 0
+        """Connections there are."""
         self._unasked: Counter[str] = Counter()
 
     def open(self) -> bool:
         """Count one more connection; return whether it may stay."""
-        self._all += 1
-        return self._all <= self._most
+        self.count += 1
+        return self.count <= self._most
 
     def closed(self) -> None:
         """Count a connection out."""
-        self._all -= 1
+        self.count -= 1
 
     def begin(self, address: str) -> bool:
         """Count one of *address* that a request is waited for; return whether it may stay."""
@@ -64,6 +65,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
 
         _deadline: asyncio.TimerHandle | None = None
         _head = 0
+        _in_head = False
         _address = ""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -90,12 +92,19 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self._in_head = True
             scope: dict[str, Any] = self.scope  # type: ignore[assignment]
             scope[ABORT] = self.transport.abort
 
         def on_headers_complete(self) -> None:
+            self._in_head = False
             self._stop_expecting()
             super().on_headers_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._in_head and self._deadline is None:
+                self._expect()  # it began while the one before was answered
 
         def _expect(self) -> None:
             """Begin to wait for the head of a request."""

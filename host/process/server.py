@@ -39,7 +39,7 @@ def serve(config: Config) -> None:
     ending = Shutdown()
     stopping = _hear_signals(ending)
     _allow_open_files(config.live_streams + OTHER_FILES)
-    listening = _listen(config.bind)
+    listening = listen(config.bind)
     application = HostApplication(config)
     application.start()
     garbage_collection.freeze_objects()
@@ -183,7 +183,7 @@ def _wait_until_open(address: tuple[str, int]) -> None:
             continue
 
 
-def _listen(address: tuple[str, int]) -> socket.socket:
+def listen(address: tuple[str, int]) -> socket.socket:
     """Return a socket that listens at *address*; end the process if it is taken."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     listening = socket.socket(family)

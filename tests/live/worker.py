@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import uvloop
 
 from host.core import db
 from host.process.connections import Connections, connection_type
+from host.process.server import listen
 
 
 class Quiet(uvicorn.Server):
@@ -27,7 +27,7 @@ class Quiet(uvicorn.Server):
 @contextmanager
 def uvicorn_server(application: Any, connections: Connections | None = None) -> Iterator[int]:
     """Serve *application* on a loop of its own, as `lobby run` does; yield the port."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    listening = listen(("127.0.0.1", 0))
     config = uvicorn.Config(
         application,
         http=connection_type(connections or Connections(most=5000, per_address=None)),
