@@ -55,7 +55,7 @@ def nginx(folder: Path, port: int) -> Iterator[int]:
     text = re.sub(r" *ssl_certificate.*\n", "", told())
     for page, here in (
         ("127.0.0.1:8080", f"127.0.0.1:{port}"),
-        ("listen 443 ssl", f"listen 127.0.0.1:{own}"),
+        ("listen 443 ssl http2", f"listen 127.0.0.1:{own}"),
     ):
         assert page in text
         text = text.replace(page, here)
