@@ -13,6 +13,7 @@ from typing import Any
 from host.addons.running.generation import Generation
 from host.core import db, logs
 from host.health import probes
+from host.process import incoming
 from host.process.incoming import Receive
 from host.process.pages import Pages, Send
 from host.process.serving import HostApplication
@@ -46,35 +47,24 @@ class AsgiApplication:
     async def _webhook(self, path: str, scope: dict[str, Any], receive: Receive) -> Answer | None:
         """Return the answer to a webhook; None: the path belongs to a page."""
         generation = await self._generation()
-        found = generation.webhook(path)
-        waits = None if found is not None else generation.waits_for(path)
-        if found is None and waits is None:
-            return None
-        id_ = logs.begin_request(self._given_id(scope))
+        request = incoming.of_scope(scope, self._host.config.proxies)
+        # An id from outside is a proxy's, where there is one to believe.
+        given = request.headers.get("x-request-id", "") if self._host.config.proxies else ""
+        id_ = logs.begin_request(given)
         try:
-            if found is not None:
-                status, text, headers = await self._host.front.answer_soon(*found, scope, receive)
-            else:
-                assert waits is not None
-                status, text, headers = await self._host.front.park_soon(*waits, scope, receive)
-            return status, text, [*headers, ("X-Request-Id", id_)]
+            answer = await self._host.webhook(generation, request, receive)
         finally:
             logs.end_request()
+        if answer is None:
+            return None
+        status, text, headers = answer
+        return status, text, [*headers, ("X-Request-Id", id_)]
 
     async def _generation(self) -> Generation:
         try:
             return self._host.generation()
         except db.WouldWaitError:
             return await asyncio.get_running_loop().run_in_executor(self._few, self._host.generation)
-
-    def _given_id(self, scope: dict[str, Any]) -> str:
-        """Return the id a proxy gave the request, where there is one to believe."""
-        if not self._host.config.proxies:
-            return ""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                return str(value.decode("latin-1"))
-        return ""
 
     async def _probe(self, scope: dict[str, Any], send: Send) -> None:
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")

@@ -1,4 +1,4 @@
-"""Read requests in front of Flask: the head as WSGI and ASGI have it, then the body within limits."""
+"""Read requests in front of Flask: the head as ASGI has it, then the body within limits."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Receive = Callable[[], Awaitable[Any]]
 """What an ASGI server gives to receive messages with."""
 
+PIECE = 64 * 1024
 BODY_SECONDS = 20.0
 """How long the body of a webhook may take to arrive."""
 
@@ -52,25 +53,6 @@ class Incoming:
         for name, value in parse_qsl(self.query, keep_blank_values=True, errors="replace"):
             found.setdefault(name, value)
         return found
-
-
-def of_environ(environ: WSGIEnvironment, proxies: int) -> Incoming:
-    """Return the head of a WSGI request; *proxies* are believed."""
-    headers = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_") and isinstance(value, str)
-    }
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers[name.replace("_", "-").lower()] = environ[name]
-    return Incoming(
-        method=environ["REQUEST_METHOD"],
-        path=environ.get("PATH_INFO", ""),
-        headers=headers,
-        query=environ.get("QUERY_STRING", ""),
-        remote=client_address(environ.get("REMOTE_ADDR") or "", headers, proxies),
-    )
 
 
 def of_scope(scope: Mapping[str, Any], proxies: int) -> Incoming:
@@ -128,23 +110,6 @@ def stated_length(headers: Mapping[str, str], limit: int) -> int | None:
     return int(stated)
 
 
-def read_body(environ: WSGIEnvironment, headers: Mapping[str, str], limit: int) -> bytes:
-    """Return the body of a WSGI request.
-
-    :raises BadBodyError: if it is not there whole, or over *limit* bytes.
-    """
-    length = stated_length(headers, limit)
-    if length is None and not environ.get("wsgi.input_terminated"):
-        raise BadBodyError(411)
-    most = limit + 1 if length is None else length
-    read = environ["wsgi.input"].read
-    chunks: list[bytes] = []
-    while most and (chunk := read(min(most, 64 * 1024))):
-        chunks.append(chunk)
-        most -= len(chunk)
-    return _checked(b"".join(chunks), length, limit)
-
-
 async def receive_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
     """Return the body of an ASGI request, which may take :data:`BODY_SECONDS` to arrive.
 
@@ -163,12 +128,41 @@ async def receive_body(receive: Receive, headers: Mapping[str, str], limit: int)
                 more = message.get("more_body", False)
     except TimeoutError:
         raise BadBodyError(408) from None
-    return _checked(b"".join(chunks), length, limit)
-
-
-def _checked(body: bytes, length: int | None, limit: int) -> bytes:
+    body = b"".join(chunks)
     if len(body) > limit:
         raise BadBodyError(413)
     if length is not None and len(body) != length:
         raise BadBodyError(400)
     return body
+
+
+def scope_of(environ: WSGIEnvironment) -> tuple[dict[str, Any], Receive]:
+    """Return a WSGI request as ASGI has one: its scope, and what receives its body."""
+    headers = [
+        (name.removeprefix("HTTP_").replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in environ.items()
+        if (name.startswith("HTTP_") or name in {"CONTENT_TYPE", "CONTENT_LENGTH"}) and value
+    ]
+    scope = {
+        "method": environ["REQUEST_METHOD"],
+        "path": environ.get("PATH_INFO", ""),
+        "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
+        "client": (environ.get("REMOTE_ADDR", ""), 0),
+        "headers": headers,
+    }
+    stream, read = environ["wsgi.input"], 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        stated = environ.get("CONTENT_LENGTH")
+        # Without a length, only some servers say where a body ends.
+        left = int(stated) - read if stated else PIECE * bool(environ.get("wsgi.input_terminated"))
+        body = stream.read(min(left, PIECE)) if left else b""
+        read += len(body)
+        return {
+            "type": "http.request",
+            "body": body,
+            "more_body": bool(body) and (not stated or len(body) < left),
+        }
+
+    return scope, receive

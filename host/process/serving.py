@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -32,11 +34,12 @@ from host.live.hub import Hub
 from host.media import links
 from host.models.health import Kind
 from host.notifications import mailing
-from host.process import garbage_collection, telemetry
+from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
+from host.process.incoming import Incoming, Receive
 from host.process.loop_watch import LoopWatch
 from host.process.services import Services
-from host.process.webhook_front import WebhookFront
+from host.process.webhook_front import Answer, WebhookFront, headers_of
 from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
@@ -66,7 +69,6 @@ class HostApplication:
     A server calls it through :class:`host.process.asgi.AsgiApplication`. Under WSGI alone it does the same
     but for live streams: pages ask in their place.
 
-    :ivar front: answers webhooks.
     :ivar probes: answers probes.
     :ivar loop: knows how long the event loop was held.
     """
@@ -90,7 +92,7 @@ class HostApplication:
             workers=Workers(self.generation, config.workers, config.senders),
             host=self,
         )
-        self.front = WebhookFront(config, self.journal)
+        self._front = WebhookFront(config, self.journal)
         self.probes = Probes(config, self.state)
         self.loop = LoopWatch()
         self._clock = ClockWatch()
@@ -134,13 +136,23 @@ class HostApplication:
     def _answer(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         generation = self.generation()
         if path.startswith(("/addons/", "/webhooks/")):
-            found = generation.webhook(path)
-            if found is not None:
-                return self.front.answer(*found, environ, start_response)
-            waits = generation.waits_for(path)
-            if waits is not None:
-                return self.front.park(*waits, environ, start_response)
+            scope, receive = incoming.scope_of(environ)
+            answer = asyncio.run(
+                self.webhook(generation, incoming.of_scope(scope, self.config.proxies), receive)
+            )
+            if answer is not None:
+                status, text, headers = answer
+                start_response(f"{status} {HTTPStatus(status).phrase}", headers_of(text, headers))
+                return [text.encode()]
         return generation.app(environ, start_response)
+
+    async def webhook(self, generation: Generation, request: Incoming, receive: Receive) -> Answer | None:
+        """Return the answer to a request to a webhook; None: its path belongs to a page."""
+        found = generation.webhook(request.path)
+        if found is not None:
+            return await self._front.answer(*found, request, receive)
+        waits = generation.waits_for(request.path)
+        return None if waits is None else await self._front.park(*waits, request, receive)
 
     def generation(self) -> Generation:
         """Return the generation to run now. Never fails: while the next one cannot be had, it is the last.

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -39,7 +39,7 @@ from host.queue.refusals import count_refusal
 from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest, WebhookRoute
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -82,135 +82,148 @@ class WebhookFront:
         self._believed: OrderedDict[str, float] = OrderedDict()
         self._threads = ThreadPoolExecutor(threads, "webhook")
 
-    # As a WSGI application
-
-    def answer(
-        self,
-        slug: str,
-        route: WebhookRoute,
-        account: str | None,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
-        """Answer one request as a WSGI application does."""
-        incoming = requests.of_environ(environ, self._proxies)
-
-        def answered() -> Answer:
-            refused = _not_allowed(route, incoming) or self._refused_unread(incoming, account)
-            if refused:
-                return refused
-            request = self._read(incoming, account, environ, route.max_body)
-            return self._decide(slug, route, incoming, request)
-
-        return _respond(start_response, *_timed(route, incoming, answered))
-
-    def park(
-        self, waiting: Waiting, account: str | None, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Answer a request to a webhook whose addon does not run: keep it until the addon can decide."""
-        incoming = requests.of_environ(environ, self._proxies)
-
-        def answered() -> Answer:
-            refused = _only_posts(incoming) or self._refused_unread(incoming, account)
-            return refused or self._keep(waiting, self._read(incoming, account, environ, waiting.max_body))
-
-        return _respond(start_response, *_answer_of(answered))
-
-    def _read(
-        self, incoming: Incoming, account: str | None, environ: WSGIEnvironment, max_body: int
-    ) -> WebhookRequest:
-        body = b"" if incoming.method == "GET" else requests.read_body(environ, incoming.headers, max_body)
-        return _request(incoming, account, body)
-
-    # On the event loop
-
-    async def answer_soon(
-        self,
-        slug: str,
-        route: WebhookRoute,
-        account: str | None,
-        scope: Mapping[str, Any],
-        receive: Receive,
+    async def answer(
+        self, slug: str, route: WebhookRoute, account: str | None, incoming: Incoming, receive: Receive
     ) -> Answer:
-        """Answer one request without holding the event loop."""
+        """Return the answer to one request to *route* of the addon *slug*."""
         began = clock.monotonic()
-        incoming = requests.of_scope(scope, self._proxies)
-        try:
-            answer = await self._answer_soon(slug, route, account, incoming, receive)
-        except BadBodyError as error:
-            answer = _bad(error)
-        _note_answered(route, incoming, answer, began)
+        allowed = ["POST"] if route.verify is None else ["GET", "POST"]
+        if incoming.method not in allowed:
+            return 405, "Method Not Allowed", [("Allow", ", ".join(allowed))]
+        request = await self._read(incoming, account, receive, route.max_body)
+        if not isinstance(request, WebhookRequest):
+            return request
+        answer = await self._answer(slug, route, incoming.path, request)
+        if answer[0] == HTTPStatus.OK and request.method == "POST":
+            recording.took(Metric.ANSWERED, route.channel, [timedelta(seconds=clock.monotonic() - began)])
         return answer
 
-    async def _answer_soon(
-        self,
-        slug: str,
-        route: WebhookRoute,
-        account: str | None,
-        incoming: Incoming,
-        receive: Receive,
+    async def park(
+        self, waiting: Waiting, account: str | None, incoming: Incoming, receive: Receive
     ) -> Answer:
-        refused = _not_allowed(route, incoming) or await self._refused_unread_soon(incoming, account)
-        if refused:
-            return refused
-        body = b""
-        if incoming.method != "GET":
-            body = await requests.receive_body(receive, incoming.headers, route.max_body)
-        request = _request(incoming, account, body)
-        if not route.quick or incoming.method == "GET" or len(body) > LARGE:
-            return await self._in_thread(self._decide, slug, route, incoming, request)
-        try:
-            decision = self._decision(slug, route, request)
-        except db.WouldWaitError:
-            decision = await self._in_thread(self._decision, slug, route, request)
-        if not isinstance(decision, Accepted):
-            # The throttle may be on another machine; and nobody who is refused is in a hurry.
-            return await self._in_thread(self._settle, slug, route, incoming, request, decision)
-        self._note_believed(request.remote)
-        if decision.envelopes:
-            try:
-                await self._journal.ingest_soon(**_journalled(route, incoming.path, request, decision))
-            except JournalUnavailableError as error:
-                return _not_taken_in(error)
-        return 200, decision.body, []
-
-    async def park_soon(
-        self,
-        waiting: Waiting,
-        account: str | None,
-        scope: Mapping[str, Any],
-        receive: Receive,
-    ) -> Answer:
-        """Do what :meth:`park` does, without holding the event loop."""
-        incoming = requests.of_scope(scope, self._proxies)
-        refused = _only_posts(incoming) or await self._refused_unread_soon(incoming, account)
-        if refused:
-            return refused
-        try:
-            body = await requests.receive_body(receive, incoming.headers, waiting.max_body)
-        except BadBodyError as error:
-            return _bad(error)
-        return await self._in_thread(self._keep, waiting, _request(incoming, account, body))
-
-    async def _refused_unread_soon(self, incoming: Incoming, account: str | None) -> Answer | None:
-        if self._limiter is None or self._limits_url.startswith("memory"):
-            return self._refused_unread(incoming, account)
-        return await self._in_thread(self._refused_unread, incoming, account)
+        """Keep a request to a webhook whose addon does not run, until the addon can decide."""
+        if incoming.method != "POST":
+            return _LATER
+        request = await self._read(incoming, account, receive, waiting.max_body)
+        return (
+            await self._in_thread(self._keep, waiting, request)
+            if isinstance(request, WebhookRequest)
+            else request
+        )
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        context = copy_context()
-        work = partial(context.run, function, *args, **kwargs)
+        work = partial(copy_context().run, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    # What both do
-
-    def _refused_unread(self, incoming: Incoming, account: str | None) -> Answer | None:
-        """Return the answer to a request that is refused before its body is read."""
+    async def _read(
+        self, incoming: Incoming, account: str | None, receive: Receive, max_body: int
+    ) -> WebhookRequest | Answer:
+        """Return the request, or the answer to one that cannot be one."""
         if account is not None and not _ACCOUNT.fullmatch(account):
             return 404, _BODIES[404], []
-        if self._must_wait(incoming.remote):
+        far = self._limiter is not None and not self._limits_url.startswith("memory")
+        if (
+            await self._in_thread(self._must_wait, incoming.remote)
+            if far
+            else self._must_wait(incoming.remote)
+        ):
             return 429, "Too Many Requests", [("Retry-After", "60")]
-        return None
+        body = b""
+        try:
+            if incoming.method != "GET":
+                body = await requests.receive_body(receive, incoming.headers, max_body)
+        except BadBodyError as error:
+            # Unread bytes would be taken for the next request of the connection.
+            return error.status, HTTPStatus(error.status).phrase, [("Connection", "close")]
+        return WebhookRequest(
+            method=incoming.method,
+            account=account,
+            headers=incoming.headers,
+            query=incoming.parameters(),
+            body=body,
+            remote=incoming.remote,
+        )
+
+    async def _answer(self, slug: str, route: WebhookRoute, path: str, request: WebhookRequest) -> Answer:
+        """Decide on *request*, store what it brings and return the answer."""
+
+        def delivery(accepted: Accepted) -> dict[str, Any]:
+            raw = request.body if accepted.keep_raw else b""
+            return {
+                "source": path,
+                "channel": route.channel,
+                "raw": raw,
+                "remote": request.remote,
+                "envelopes": accepted.envelopes,
+            }
+
+        def at_length() -> object:
+            with self._turn(len(request.body)):
+                decision = self._decision(slug, route, request)
+                if isinstance(decision, Accepted) and decision.envelopes:
+                    self._journal.ingest(**delivery(decision))
+                return decision
+
+        try:
+            if len(request.body) > LARGE:
+                decision = await self._in_thread(at_length)
+            else:
+                decision = await self._decision_soon(slug, route, request)
+                if isinstance(decision, Accepted) and decision.envelopes:
+                    await self._journal.ingest_soon(**delivery(decision))
+        except JournalUnavailableError as error:
+            log.error("a request was not taken in: %s", error)
+            return _LATER
+        if isinstance(decision, Accepted):
+            self._note_believed(request.remote)
+            return 200, decision.body, []
+        # The throttle may be on another machine; and nobody who is refused is in a hurry.
+        return await self._in_thread(self._answer_without_events, slug, route, request, decision)
+
+    async def _decision_soon(self, slug: str, route: WebhookRoute, request: WebhookRequest) -> object:
+        if route.quick and request.method == "POST":
+            try:
+                return self._decision(slug, route, request)
+            except db.WouldWaitError:
+                pass
+        return await self._in_thread(self._decision, slug, route, request)
+
+    def _decision(self, slug: str, route: WebhookRoute, request: WebhookRequest) -> object:
+        """Return what the addon says; None where it could not."""
+        try:
+            if request.method == "GET" and route.verify:
+                return route.verify(request)
+            return route.authenticate(request)
+        except Exception:
+            # The addon's fault or the database's: the provider keeps the event and sends it again.
+            log.exception("addon %s could not decide on a request to %s", slug, route.path)
+            return None
+
+    @contextmanager
+    def _turn(self, size: int) -> Iterator[None]:
+        """Let large requests through one at a time, as far as that is a matter of moments."""
+        mine = size > LARGE and self._large.acquire(timeout=LARGE_PATIENCE_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._large.release()
+
+    def _answer_without_events(
+        self, slug: str, route: WebhookRoute, request: WebhookRequest, decision: object
+    ) -> Answer:
+        if isinstance(decision, Refused):
+            return self._refuse(route, decision, request.remote)
+        if isinstance(decision, Verified):
+            self._note_believed(request.remote)
+            try:
+                db.write(refusals.note_verified, route.channel, decision.account_id)
+            except Exception:
+                log.exception("that an address was verified could not be noted")
+            return 200, decision.challenge, []
+        if decision is not None:
+            log.error("addon %s answered a webhook with %s", slug, type(decision).__name__)
+        return _LATER
 
     def _keep(self, waiting: Waiting, request: WebhookRequest) -> Answer:
         # Whether it is genuine is not known yet, so an address that was not lately may send few.
@@ -232,57 +245,6 @@ class WebhookFront:
         except Exception:
             log.exception("the throttle for webhooks cannot be written")
             return False
-
-    def _decide(self, slug: str, route: WebhookRoute, incoming: Incoming, request: WebhookRequest) -> Answer:
-        """Decide on *request* and store what it brings; return after that."""
-        with self._turn(len(request.body)):
-            decision = self._decision(slug, route, request)
-            return self._settle(slug, route, incoming, request, decision)
-
-    @contextmanager
-    def _turn(self, size: int) -> Iterator[None]:
-        """Let large requests through one at a time, as far as that is a matter of moments."""
-        mine = size > LARGE and self._large.acquire(timeout=LARGE_PATIENCE_SECONDS)
-        try:
-            yield
-        finally:
-            if mine:
-                self._large.release()
-
-    def _decision(self, slug: str, route: WebhookRoute, request: WebhookRequest) -> object:
-        """Return what the addon says; None where it could not."""
-        try:
-            if request.method == "GET" and route.verify:
-                return route.verify(request)
-            return route.authenticate(request)
-        except Exception:
-            # The addon's fault or the database's: the provider keeps the event and sends it again.
-            log.exception("addon %s could not decide on a request to %s", slug, route.path)
-            return None
-
-    def _settle(
-        self, slug: str, route: WebhookRoute, incoming: Incoming, request: WebhookRequest, decision: object
-    ) -> Answer:
-        if isinstance(decision, Refused):
-            return self._refuse(route, decision, request.remote)
-        if isinstance(decision, Verified):
-            self._note_believed(request.remote)
-            try:
-                db.write(refusals.note_verified, route.channel, decision.account_id)
-            except Exception:
-                log.exception("that an address was verified could not be noted")
-            return 200, decision.challenge, []
-        if isinstance(decision, Accepted):
-            self._note_believed(request.remote)
-            try:
-                if decision.envelopes:
-                    self._journal.ingest(**_journalled(route, incoming.path, request, decision))
-            except JournalUnavailableError as error:
-                return _not_taken_in(error)
-            return 200, decision.body, []
-        if decision is not None:
-            log.error("addon %s answered a webhook with %s", slug, type(decision).__name__)
-        return _LATER
 
     def _refuse(self, route: WebhookRoute, decision: Refused, remote: str) -> Answer:
         self._note_failure(remote)
@@ -334,58 +296,6 @@ class WebhookFront:
                 self._believed.popitem(last=False)
 
 
-def _answer_of(answered: Callable[[], Answer]) -> Answer:
-    try:
-        return answered()
-    except BadBodyError as error:
-        return _bad(error)
-
-
-def _timed(route: WebhookRoute, incoming: Incoming, answered: Callable[[], Answer]) -> Answer:
-    began = clock.monotonic()
-    answer = _answer_of(answered)
-    _note_answered(route, incoming, answer, began)
-    return answer
-
-
-def _note_answered(route: WebhookRoute, incoming: Incoming, answer: Answer, began: float) -> None:
-    if answer[0] == HTTPStatus.OK and incoming.method == "POST":
-        recording.took(Metric.ANSWERED, route.channel, [timedelta(seconds=clock.monotonic() - began)])
-
-
-def _not_allowed(route: WebhookRoute, incoming: Incoming) -> Answer | None:
-    allowed = ["POST"] if route.verify is None else ["GET", "POST"]
-    if incoming.method in allowed:
-        return None
-    return 405, "Method Not Allowed", [("Allow", ", ".join(allowed))]
-
-
-def _only_posts(incoming: Incoming) -> Answer | None:
-    return None if incoming.method == "POST" else _LATER
-
-
-def _bad(error: BadBodyError) -> Answer:
-    # Unread bytes would be taken for the next request of the connection.
-    return error.status, HTTPStatus(error.status).phrase, [("Connection", "close")]
-
-
-def _not_taken_in(error: JournalUnavailableError) -> Answer:
-    log.error("a request was not taken in: %s", error)
-    return _LATER
-
-
-def _journalled(
-    route: WebhookRoute, path: str, request: WebhookRequest, decision: Accepted
-) -> dict[str, Any]:
-    return {
-        "source": path,
-        "channel": route.channel,
-        "raw": request.body if decision.keep_raw else b"",
-        "remote": request.remote,
-        "envelopes": decision.envelopes,
-    }
-
-
 def headers_of(text: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the headers of an answer."""
     return [
@@ -395,23 +305,3 @@ def headers_of(text: str, headers: list[tuple[str, str]]) -> list[tuple[str, str
         ("Cache-Control", "no-store"),
         *headers,
     ]
-
-
-def _respond(
-    start_response: StartResponse, status: int, text: str, headers: list[tuple[str, str]]
-) -> Iterable[bytes]:
-    start_response(
-        "200 OK" if status == 200 else f"{status} {HTTPStatus(status).phrase}", headers_of(text, headers)
-    )
-    return [text.encode()]
-
-
-def _request(incoming: Incoming, account: str | None, body: bytes) -> WebhookRequest:
-    return WebhookRequest(
-        method=incoming.method,
-        account=account,
-        headers=incoming.headers,
-        query=incoming.parameters(),
-        body=body,
-        remote=incoming.remote,
-    )

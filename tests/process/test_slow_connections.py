@@ -14,6 +14,7 @@ from host.core import config, db
 from host.process import connections, incoming, pages, server
 from host.process.asgi import AsgiApplication
 from host.process.connections import Connections
+from host.process.incoming import Incoming
 from host.process.webhook_front import WebhookFront
 from host.sdk.webhooks import Accepted, Envelope, WebhookRequest, WebhookRoute
 from tests.live.served import until
@@ -55,11 +56,10 @@ class StandInHost:
     def generation(self) -> StandInHost:
         return self
 
-    def webhook(self, path: str) -> Any:
-        return ("toy", self.routes[path], None) if path in self.routes else None
-
-    def waits_for(self, path: str) -> None:
-        return None
+    async def webhook(self, generation: object, request: Incoming, receive: Any) -> Any:
+        if request.path not in self.routes:
+            return None
+        return await self.front.answer("toy", self.routes[request.path], None, request, receive)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         body = BIG if environ["PATH_INFO"] == "/big" else b"page"

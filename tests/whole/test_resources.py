@@ -32,9 +32,7 @@ pytestmark = pytest.mark.slow
 
 MEMORY = 200 * 1024
 """Kilobytes one process may hold at rest."""
-LIBRARIES = (
-    "flask, flask_babel, sqlalchemy.orm, alembic.command, uvicorn.server, requests, PIL.Image"
-)
+LIBRARIES = "flask, flask_babel, sqlalchemy.orm, alembic.command, uvicorn.server, requests, PIL.Image"
 TIMES = 6.0
 """How much longer the first page may take than another Python needs to import what Lobby is made of."""
 
