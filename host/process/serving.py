@@ -7,7 +7,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +98,7 @@ class HostApplication:
         self.probes = Probes(config, self.state)
         self.loop = LoopWatch()
         self._clock = ClockWatch()
+        self._loops = ThreadPoolExecutor(config.threads, "wsgi")
         self._building = threading.Lock()
         self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
         self._started = False
@@ -137,9 +140,9 @@ class HostApplication:
         generation = self.generation()
         if path.startswith(("/addons/", "/webhooks/")):
             scope, receive = incoming.scope_of(environ)
-            answer = asyncio.run(
-                self.webhook(generation, incoming.of_scope(scope, self.config.proxies), receive)
-            )
+            deciding = self.webhook(generation, incoming.of_scope(scope, self.config.proxies), receive)
+            # In a thread of its own, because this one may belong to somebody else's event loop.
+            answer = self._loops.submit(copy_context().run, asyncio.run, deciding).result()
             if answer is not None:
                 status, text, headers = answer
                 start_response(f"{status} {HTTPStatus(status).phrase}", headers_of(text, headers))

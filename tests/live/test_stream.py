@@ -11,6 +11,7 @@ from host.core import clock
 from host.live import events, stream
 from host.live.events import Told
 from host.live.stream import BUFFER_BYTES, Batch, Stream, wake
+from tests.helpers import on_a_loop
 
 
 def batch(*frames: tuple[int, bytes]) -> Batch:
@@ -90,7 +91,7 @@ def test_a_task_is_woken_by_any_thread() -> None:
         assert await one.wait(60)
         return [*found, one.take(Told())]
 
-    assert asyncio.run(attend()) == [(b"a", True), (b"b", True), (b"", False)]
+    assert on_a_loop(attend()) == [(b"a", True), (b"b", True), (b"", False)]
 
 
 def test_what_came_before_the_task_wakes_it_at_once() -> None:
@@ -103,7 +104,7 @@ def test_what_came_before_the_task_wakes_it_at_once() -> None:
         ended.attend()
         return [await one.wait(0.0) for one in (early, ended)]
 
-    assert asyncio.run(attend()) == [True, True]
+    assert on_a_loop(attend()) == [True, True]
 
 
 def test_many_are_woken_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +123,7 @@ def test_many_are_woken_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> Non
             if len(awake) == 5:
                 return
 
-    asyncio.run(attend())
+    on_a_loop(attend())
     assert {2, 4} <= set(between)
 
 
@@ -132,6 +133,6 @@ def test_a_loop_that_has_ended_harms_nobody() -> None:
     async def attend() -> None:
         one.attend()
 
-    asyncio.run(attend())
+    on_a_loop(attend())
     one.put(batch((1, b"a")))
     one.end()
