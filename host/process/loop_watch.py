@@ -29,6 +29,11 @@ class LoopWatch:
         """Return the seconds it was held at most within the last minute."""
         return max(tuple(self._late), default=0.0)
 
+    def note(self, seconds: float) -> None:
+        """Count that it was late by so much."""
+        self._late.append(seconds)
+        recording.peak(Metric.LOOP, "", "", round(seconds * 1000))
+
     async def watch(self, *, warn: bool) -> None:
         """Look ten times a second, until cancelled.
 
@@ -38,7 +43,6 @@ class LoopWatch:
             due = clock.monotonic() + EVERY_SECONDS
             await asyncio.sleep(EVERY_SECONDS)
             late = max(0.0, clock.monotonic() - due)
-            self._late.append(late)
-            recording.peak(Metric.LOOP, "", "", round(late * 1000))
+            self.note(late)
             if warn and late > HELD_SECONDS:
                 log.warning("the event loop was held for %d ms", late * 1000)
