@@ -27,7 +27,7 @@ def test_what_holds_the_loop_is_noticed(
     async def hold() -> None:
         watching = asyncio.create_task(watch.watch(warn=warn))
         await asyncio.sleep(0.05)
-        time.sleep(0.2)  # noqa: ASYNC251 - what must not be done
+        time.sleep(0.2)  # what must not be done
         await asyncio.sleep(0.05)
         watching.cancel()
 
