@@ -228,6 +228,31 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
     )
 
 
+class WouldWaitError(BaseException):
+    """The database was asked in a thread that must not wait: the event loop's.
+
+    Whoever decides something on the loop catches it and decides again in a thread. Like a cancelled task it
+    is no :class:`Exception`, so that ``except Exception`` in an addon does not take it for an answer.
+    """
+
+
+_thread = threading.local()
+
+
+def never_wait_here(never: bool = True) -> None:
+    """Have every use of the database in this thread raise :class:`WouldWaitError`, or allow it again."""
+    _thread.never = never
+
+
+def may_wait() -> None:
+    """Return where the database may be waited for.
+
+    :raises WouldWaitError: in the thread of the event loop.
+    """
+    if getattr(_thread, "never", False):
+        raise WouldWaitError
+
+
 class NestedWriteError(RuntimeError):
     """A use case tried to open a second write inside its own."""
 
@@ -254,6 +279,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session for reading; it never commits."""
+        may_wait()
         close_request_session()
         with Session(self.read_engine, expire_on_commit=False, autoflush=False) as session:
             yield session
@@ -280,6 +306,7 @@ class Database:
         again (so it must not have other effects); a connection lost during COMMIT does not, because the
         commit may have been applied. Callbacks given to :func:`after_commit` run once it is durable.
         """
+        may_wait()
         close_request_session()
         for attempt in range(1, 8):
             try:

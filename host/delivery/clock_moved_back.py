@@ -45,7 +45,7 @@ class ClockWatch:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start watching. Call it after the server forked."""
+        """Start watching."""
         self._ahead = _ahead()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)

@@ -147,7 +147,7 @@ class Workers:
         return tuple(direction for direction, count in self._counts.items() if count)
 
     def start(self) -> None:
-        """Start the threads. Call it after the server forked."""
+        """Start the threads."""
         self._stopping.clear()
         self._idle.clear()
         self._woken_for = None

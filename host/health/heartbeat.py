@@ -62,7 +62,7 @@ class Heartbeat:
         self._kind = Kind.WEB
 
     def start(self, kind: Kind) -> None:
-        """Start. Call it after the server forked."""
+        """Start the heartbeat."""
         self._id, self._kind = uuid.uuid4().hex, kind
         self._started_at = clock.now()
         self._stopping.clear()

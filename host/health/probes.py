@@ -37,9 +37,18 @@ class Probes:
         self._state = state
         self._database = DatabaseProbe()
 
-    def answer(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def respond(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application does."""
-        status, kind, body, headers = self._decide(path, environ)
+        header = environ.get("HTTP_AUTHORIZATION", "")
+        status, headers, body = self.answer(environ["PATH_INFO"], environ["REQUEST_METHOD"], header)
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [body]
+
+    def answer(
+        self, path: str, method: str, authorization: str
+    ) -> tuple[HTTPStatus, list[tuple[str, str]], bytes]:
+        """Return status, headers and body for a request; the database is waited for two seconds at most."""
+        status, kind, body, headers = self._decide(path, method, authorization)
         sent = [
             ("Content-Type", kind),
             ("Content-Length", str(len(body))),
@@ -47,22 +56,21 @@ class Probes:
             ("X-Content-Type-Options", "nosniff"),
             *headers,
         ]
-        start_response(f"{status.value} {status.phrase}", sent)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+        return status, sent, b"" if method == "HEAD" else body
 
     def _decide(
-        self, path: str, environ: WSGIEnvironment
+        self, path: str, method: str, authorization: str
     ) -> tuple[HTTPStatus, str, bytes, list[tuple[str, str]]]:
         text = "text/plain; charset=utf-8"
         if path == "/metrics" and not self._token:
             return HTTPStatus.NOT_FOUND, text, b"Not Found", []
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+        if method not in {"GET", "HEAD"}:
             return HTTPStatus.METHOD_NOT_ALLOWED, text, b"Method Not Allowed", [("Allow", "GET, HEAD")]
         if path == "/healthz":
             return HTTPStatus.OK, text, b"ok", []
         if path == "/readyz":
             return self._ready()
-        if not self._is_allowed(environ.get("HTTP_AUTHORIZATION", "")):
+        if not self._is_allowed(authorization):
             return HTTPStatus.UNAUTHORIZED, text, b"Unauthorized", [("WWW-Authenticate", "Bearer")]
         from host.health import metrics
 

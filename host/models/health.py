@@ -33,6 +33,8 @@ class Metric(StrEnum):
     """Events of one account, by its id. Not in :data:`TOTAL`."""
     WAITING = "waiting"
     """Most milliseconds the oldest due lane waited: ``in``, ``out``. Not in :data:`TOTAL`."""
+    LOOP = "loop"
+    """Most milliseconds the event loop of a web process was held; no label. Not in :data:`TOTAL`."""
 
 
 class Outcome(StrEnum):

@@ -77,7 +77,7 @@ class Announcer:
         self._end_forwarding: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        """Start sending and receiving. Call it after the server forked."""
+        """Start sending and receiving."""
         self._stopping.clear()
         self._end_forwarding = wakeups.forward(self.send_wakeup)
         self._thread = threading.Thread(target=self._serve, name="announcer", daemon=True)

@@ -222,7 +222,7 @@ def forget_counts() -> None:
 
 
 def current() -> SendLimiter:
-    """Return the limiter of this process; made at the first call, after the server forked."""
+    """Return the limiter of this process; made at the first call."""
     global _limiter  # noqa: PLW0603
     if _limiter is None:
         with _making:

@@ -101,6 +101,9 @@ class WebhookRoute:
     :param channel: key of the channel the envelopes belong to.
     :param authenticate: decide on a POST: verify over the raw bytes, then cut envelopes. No writes.
     :param verify: decide on a GET, where the provider checks the address that way.
+    :param quick: *authenticate* promises to compute only, in about a millisecond: what it looks up comes from
+        a :class:`host.sdk.db.Snapshot`. It is then called on the event loop, where it costs no thread, and
+        again in a thread if a Snapshot has to be read. Without the promise each request takes a thread.
     """
 
     path: str
@@ -108,6 +111,7 @@ class WebhookRoute:
     authenticate: Callable[[WebhookRequest], Accepted | Refused]
     verify: Callable[[WebhookRequest], Verified | Refused] | None = None
     max_body: int = MAX_BODY
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,8 @@ def test_metrics_tell_of_all_processes(serving: HostApplication, travel: Travel)
     recording.took(Metric.VISIBLE, "email", [timedelta(milliseconds=3), timedelta(hours=2)])
     recording.count(Metric.REFUSED, "email", "signature")
     recording.flush()
+    serving.loop.note(0.25)
+    serving.loop.note(0.001)
 
     def worker(session: Any) -> None:
         at = clock.now() - timedelta(seconds=30)
@@ -177,6 +179,7 @@ def test_metrics_tell_of_all_processes(serving: HostApplication, travel: Travel)
     assert found[("lobby_dead_letters",)] == 0
     assert found["lobby_queue_age_seconds", "in"] == 0
     assert found[("lobby_database_up",)] == found[("lobby_ready",)] == 1
+    assert found[("lobby_loop_held_seconds",)] == 0.25
     travel(timedelta(minutes=2))
     assert samples(serving)["lobby_processes", "worker"] == 0
 
