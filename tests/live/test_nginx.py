@@ -49,12 +49,13 @@ def program() -> str:
 
 
 @contextmanager
-def nginx(folder: Path, port: int) -> Iterator[int]:
-    """Run nginx in front of *port*, without TLS; yield its own port."""
+def nginx(folder: Path, *ports: int) -> Iterator[int]:
+    """Run nginx in front of *ports*, without TLS; yield its own port."""
     own = free_port()
     text = re.sub(r" *ssl_certificate.*\n", "", told())
+    servers = "\n".join(f"server 127.0.0.1:{one} max_fails=0;" for one in ports)
     for page, here in (
-        ("127.0.0.1:8080", f"127.0.0.1:{port}"),
+        ("server 127.0.0.1:8080 max_fails=0;", servers),
         ("listen 443 ssl http2", f"listen 127.0.0.1:{own}"),
     ):
         assert page in text
