@@ -64,6 +64,12 @@ A thread that waits for an answer, such as the journal's, would otherwise wait t
 disappeared without closing the connection.
 """
 
+IDLE_SECONDS = 20
+"""How long a transaction may stand still. Its locks stop others: a frozen process must not hold them."""
+LOCK_SECONDS = 15
+"""How long a statement waits for a lock before its transaction is undone and tried again."""
+STATEMENT_SECONDS = 120
+
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
 
 
@@ -212,10 +218,15 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
         connect_args = {
             "charset": "utf8mb4",
             "init_command": "SET SESSION sql_mode=CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
-            "time_zone='+00:00'",
+            f"time_zone='+00:00', idle_transaction_timeout={IDLE_SECONDS}, "
+            f"innodb_lock_wait_timeout={LOCK_SECONDS}, max_statement_time={STATEMENT_SECONDS}",
         }
     elif url.get_dialect().name == "postgresql":
-        connect_args = LIVELINESS
+        limits = (
+            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c lock_timeout={LOCK_SECONDS}s "
+            f"-c statement_timeout={STATEMENT_SECONDS}s"
+        )
+        connect_args = {**LIVELINESS, "options": f"{url.query.get('options', '')} {limits}".strip()}
     return sa.create_engine(
         url,
         hide_parameters=True,
@@ -346,11 +357,9 @@ _RETRYABLE_MY = {1205, 1213, 1020}
 def is_retryable(error: BaseException) -> bool:
     """Tell whether the database itself rolled back the transaction, so that it may be tried again."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(original, "sqlstate", None)
-    if code is not None:
-        return code in _RETRYABLE_PG
     args = getattr(original, "args", ())
-    return bool(args and args[0] in _RETRYABLE_MY)
+    # PyMySQL's errors have a state too, but only the number tells a lock that was waited for too long.
+    return getattr(original, "sqlstate", None) in _RETRYABLE_PG or bool(args and args[0] in _RETRYABLE_MY)
 
 
 def after_commit(session: Session, callback: Callable[[], object]) -> None:

@@ -176,6 +176,18 @@ def place(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:255]
 
 
+def answers(url: str) -> bool:
+    """Tell whether the place *url* counts calls in can be used now; waits :data:`REDIS_SECONDS` at most."""
+    storage = _storage(url)
+    if isinstance(storage, _Memory):
+        return True
+    try:
+        storage.get_moving_window("lobby-doctor", 1, 1)
+    except _errors(storage):
+        return False
+    return True
+
+
 def _key(limit: SendLimit, scope: str) -> str:
     return f"calls/{scope}/{limit.key}/{limit.seconds}"
 
