@@ -38,7 +38,7 @@ from host.notifications.views import bp as notifications_views
 from host.users import sessions
 from host.users.pages import sudo
 from host.users.pages.views import bp as accounts_views
-from host.web import assets, error_pages, headers, languages, navigation, request_helpers
+from host.web import assets, error_pages, headers, languages, navigation, request_helpers, templating
 from host.web.template_filters import initials, mark_of, tone
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class LobbyFlask(Flask):
     """Flask with the compiled templates of the process and with ids that fit the database."""
 
     session_interface = _Cookies()
+    jinja_environment = templating.Environment
 
     def create_jinja_environment(self) -> Any:
         self.jinja_options = {

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.inbox import queries
@@ -20,6 +19,7 @@ from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
 from host.web import message_kinds
+from host.web.languages import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
