@@ -16,7 +16,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
@@ -142,6 +142,16 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return what reads a stored datetime: on SQLite from its text in one step, for lists read hundreds."""
+        if dialect.name != "sqlite":
+            return super().result_processor(dialect, coltype)
+
+        def read(value: str | None) -> datetime | None:
+            return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+        return read
 
 
 class _BareString(UserDefinedType[str]):
@@ -329,6 +339,14 @@ def is_retryable(error: BaseException) -> bool:
 def after_commit(session: Session, callback: Callable[[], object]) -> None:
     """Run *callback* once the write around *session* has been committed; never if it was not."""
     session.info.setdefault("after_commit", []).append(callback)
+
+
+def read_rows(session: Session, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    """Return what *query*, which selects columns and no entities, finds in the transaction of *session*.
+
+    ``session.execute`` sends each row through the ORM, which takes half as long again and adds nothing here.
+    """
+    return session.connection().execute(query).all()
 
 
 # ---- the database of this process ----------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.core import db
 from host.core.cleaning import is_providers
 from host.inbox.list_positions import Position, earlier_than, later_than
 from host.models.inbox import Attachment, AttachmentState, Message, Reaction
@@ -172,7 +173,7 @@ def load_thread(
         if before is not None:
             query = query.where(*earlier_than(before, Message.sent_at, Message.id))
         query = query.order_by(Message.sent_at.desc(), Message.id.desc())
-    found = session.execute(query.limit(limit + 1)).all()
+    found = db.read_rows(session, query.limit(limit + 1))
     more = len(found) > limit
     found = found[:limit]
     if after is None:
@@ -201,7 +202,7 @@ def load_messages(
     if conversation_id is not None:
         query = query.where(Message.conversation_id == conversation_id)
     query = query.order_by(Message.sent_at, Message.id)
-    return _built(session, session.execute(query).all(), parts=parts)
+    return _built(session, db.read_rows(session, query), parts=parts)
 
 
 @cache
@@ -301,7 +302,7 @@ def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
         .order_by(Attachment.id)
     )
     found: dict[int, list[File]] = {}
-    for row in session.execute(query):
+    for row in db.read_rows(session, query):
         file = File(row.id, row.kind, row.name, row.content_type, row.size, row.state, row.width, row.height)
         found.setdefault(row.message_id, []).append(file)
     return found
@@ -323,7 +324,7 @@ def _reactions(session: Session, ids: Collection[int]) -> dict[int, list[Reacted
         .order_by(Reaction.at, Reaction.id)
     )
     found: dict[int, list[Reacted]] = {}
-    for row in session.execute(query):
+    for row in db.read_rows(session, query):
         if row.message_id is not None:
             reaction = Reacted(row.actor, row.emoji, row.name, row.author_name, row.state)
             found.setdefault(row.message_id, []).append(reaction)
@@ -356,7 +357,7 @@ def _quoted(session: Session, wanted: Collection[tuple[int, str]]) -> dict[tuple
     found = {
         (account_id, external_id): Quoted(external_id) for account_id, external_id in wanted if external_id
     }
-    for row in session.execute(query):
+    for row in db.read_rows(session, query):
         if (row.account_id, row.external_id) in found:
             found[row.account_id, row.external_id] = Quoted(
                 external_id=row.external_id,
@@ -382,4 +383,4 @@ def _parts(session: Session, replies: Collection[tuple[int, str]]) -> dict[tuple
         )
         .group_by(Message.conversation_id, Message.reply_key)
     )
-    return {(row.conversation_id, row.reply_key): row.number for row in session.execute(query)}
+    return {(row.conversation_id, row.reply_key): row.number for row in db.read_rows(session, query)}

@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.core import db
 from host.inbox.list_positions import Position, earlier_than
 from host.models.channels import ChannelAccount
-from host.models.channels import ref as account_ref
 from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
 from host.models.users import Membership, User
 from host.sdk.channel import AccountRef
@@ -186,24 +186,48 @@ class Counts:
 
 
 @cache
-def select_rows() -> Any:
-    """Return the query of :class:`Row`, to be narrowed; see :func:`built_row`."""
+def _select_rows() -> Any:
+    """Return the query of :class:`Row`, to be narrowed; see :func:`_built_row`."""
     assignee, last_author = aliased(User), aliased(User)
     return (
         sa.select(
-            Conversation,
-            Contact.name,
-            Contact.email,
-            ContactIdentity.external_id,
-            ContactIdentity.name,
+            Conversation.id,
+            Conversation.channel,
+            ChannelAccount.id.label("account_id"),
+            ChannelAccount.uuid.label("account_uuid"),
+            ChannelAccount.workspace_id.label("account_workspace_id"),
+            ChannelAccount.channel.label("account_channel"),
+            ChannelAccount.external_id.label("account_external_id"),
+            ChannelAccount.name.label("account_name"),
+            ChannelAccount.handle.label("account_handle"),
+            ChannelAccount.settings.label("account_settings"),
+            ChannelAccount.state.label("account_state"),
+            Conversation.contact_id,
+            Contact.name.label("contact_name"),
+            Contact.email.label("contact_email"),
+            Conversation.identity_id,
+            ContactIdentity.external_id.label("identity_external_id"),
+            ContactIdentity.name.label("identity_name"),
             ContactIdentity.username,
             ContactIdentity.picture_url,
+            Conversation.status,
+            Conversation.subject,
+            Conversation.assignee_id,
+            assignee.name.label("assignee_name"),
+            Conversation.unread_count,
+            Conversation.failed_count,
+            Conversation.last_message_at,
+            Conversation.last_preview,
+            Conversation.last_direction,
+            Conversation.last_kind,
+            Conversation.last_author_id,
+            last_author.name.label("last_author_name"),
+            Conversation.last_inbound_at,
+            Conversation.created_at,
+            Conversation.closed_at,
             ContactIdentity.unreachable_since,
             ContactIdentity.unreachable_until,
             ContactIdentity.unreachable,
-            ChannelAccount,
-            assignee.name,
-            last_author.name,
         )
         .join(Contact, Contact.id == Conversation.contact_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
@@ -213,40 +237,46 @@ def select_rows() -> Any:
     )
 
 
-def built_row(found: Any) -> Row:
-    """Return what a query of :func:`select_rows` found as a :class:`Row`."""
-    row, contact_name, email, external_id, name, username, picture_url, *closed, account, assignee, author = (
-        found
-    )
+def _built_row(found: Any) -> Row:
+    """Return what a query of :func:`_select_rows` found as a :class:`Row`."""
     return Row(
-        id=row.id,
-        channel=row.channel,
-        account=account_ref(account),
-        account_state=account.state,
-        contact_id=row.contact_id,
-        contact_name=contact_name,
-        contact_email=email,
-        identity_id=row.identity_id,
-        identity_external_id=external_id,
-        identity_name=name,
-        username=username,
-        picture_url=picture_url,
-        status=ConversationStatus(row.status),
-        subject=row.subject,
-        assignee_id=row.assignee_id,
-        assignee_name=assignee,
-        unread=row.unread_count,
-        failed=row.failed_count,
-        last_message_at=row.last_message_at,
-        last_preview=row.last_preview,
-        last_direction=row.last_direction,
-        last_kind=row.last_kind,
-        last_author_id=row.last_author_id,
-        last_author_name=author,
-        last_inbound_at=row.last_inbound_at,
-        created_at=row.created_at,
-        closed_at=row.closed_at,
-        unreachable=unreachable_of(*closed),
+        id=found.id,
+        channel=found.channel,
+        account=AccountRef(
+            id=found.account_id,
+            uuid=found.account_uuid,
+            workspace_id=found.account_workspace_id,
+            channel=found.account_channel,
+            external_id=found.account_external_id,
+            name=found.account_name,
+            handle=found.account_handle,
+            settings=found.account_settings,
+        ),
+        account_state=found.account_state,
+        contact_id=found.contact_id,
+        contact_name=found.contact_name,
+        contact_email=found.contact_email,
+        identity_id=found.identity_id,
+        identity_external_id=found.identity_external_id,
+        identity_name=found.identity_name,
+        username=found.username,
+        picture_url=found.picture_url,
+        status=ConversationStatus(found.status),
+        subject=found.subject,
+        assignee_id=found.assignee_id,
+        assignee_name=found.assignee_name,
+        unread=found.unread_count,
+        failed=found.failed_count,
+        last_message_at=found.last_message_at,
+        last_preview=found.last_preview,
+        last_direction=found.last_direction,
+        last_kind=found.last_kind,
+        last_author_id=found.last_author_id,
+        last_author_name=found.last_author_name,
+        last_inbound_at=found.last_inbound_at,
+        created_at=found.created_at,
+        closed_at=found.closed_at,
+        unreachable=unreachable_of(found.unreachable_since, found.unreachable_until, found.unreachable),
     )
 
 
@@ -280,12 +310,12 @@ def list_conversations(
     rows: list[Row] = []
     for status in statuses:
         query = (
-            select_rows()
+            _select_rows()
             .where(*narrowed, Conversation.status == status)
             .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
             .limit(limit + 1)
         )
-        rows += [built_row(found) for found in session.execute(query)]
+        rows += [_built_row(found) for found in db.read_rows(session, query)]
     if len(statuses) > 1:
         rows.sort(key=lambda row: (row.last_message_at, row.id), reverse=True)
     more = len(rows) > limit
@@ -301,15 +331,17 @@ def matching_rows(
     ids: Collection[int],
 ) -> list[Row]:
     """Return those of *ids* that the filter lets through."""
-    query = select_rows().where(*conditions(filter_, workspace_id, user_id), Conversation.id.in_(ids))
-    return [built_row(found) for found in session.execute(query)]
+    query = _select_rows().where(*conditions(filter_, workspace_id, user_id), Conversation.id.in_(ids))
+    return [_built_row(found) for found in db.read_rows(session, query)]
 
 
 def get_row(session: Session, workspace_id: int, conversation_id: int) -> Row | None:
     """Return a conversation of the workspace, or None if it has no such one."""
-    query = select_rows().where(Conversation.workspace_id == workspace_id, Conversation.id == conversation_id)
-    found = session.execute(query).one_or_none()
-    return None if found is None else built_row(found)
+    query = _select_rows().where(
+        Conversation.workspace_id == workspace_id, Conversation.id == conversation_id
+    )
+    found = db.read_rows(session, query)
+    return _built_row(found[0]) if found else None
 
 
 def count(session: Session, workspace_id: int, user_id: int, filter_: ConversationFilter) -> Counts:
@@ -332,7 +364,7 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Conversati
     )
     counts = Counts(channels={})
     assert counts.channels is not None
-    for status, channel, assignee_id, number, unread in session.execute(query):
+    for status, channel, assignee_id, number, unread in db.read_rows(session, query):
         if status == ConversationStatus.OPEN:
             counts.open += number
             if assignee_id in {None, user_id}:
@@ -364,7 +396,7 @@ def members(session: Session, workspace_id: int) -> list[Member]:
         .where(Membership.workspace_id == workspace_id, User.disabled_at.is_(None))
         .order_by(User.name, User.id)
     )
-    return [Member(*row) for row in session.execute(query)]
+    return [Member(*row) for row in db.read_rows(session, query)]
 
 
 def has_accounts(session: Session, workspace_id: int, channel: str | None = None) -> bool:

@@ -39,7 +39,7 @@ from host.users import sessions
 from host.users.pages import sudo
 from host.users.pages.views import bp as accounts_views
 from host.web import assets, error_pages, headers, languages, navigation, request_helpers, templating
-from host.web.template_filters import initials, mark_of, tone
+from host.web.template_filters import icon, initials, mark_of, tone
 
 if TYPE_CHECKING:
     from host.addons.running.generation import Generation
@@ -187,6 +187,8 @@ def _template_globals(app: Flask) -> None:
         theme_choice=request_helpers.theme_choice,
         password_fresh=sudo.is_fresh,
         mark_of=mark_of,
+        icon_of_sprite=icon,
+        url_for_each=request_helpers.url_for_each,
     )
     app.jinja_env.filters.update(initials=initials, tone=tone, moment=languages.moment)
 

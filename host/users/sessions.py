@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import clock, db
 from host.models.users import LoginSession, Membership, Role, User, Workspace
 
 IDLE = timedelta(hours=12)
@@ -116,7 +116,7 @@ def load(session: Session, token: str) -> CurrentUser | None:
         )
         .order_by(Workspace.name, Workspace.id)
     )
-    rows = session.execute(query).all()
+    rows = db.read_rows(session, query)
     if not rows:
         return None
     session_id, seen_at, confirmed_at, user_id, name, email, is_admin, theme, locale, *_rest = rows[0]

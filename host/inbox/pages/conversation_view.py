@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.core import db
 from host.inbox import queries
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
@@ -179,7 +180,8 @@ def contact_details(session: Session, row: Row, adapter: ChannelAdapter | None) 
         Message.conversation_id == row.id, Message.direction != Direction.INTERNAL
     )
     first = written.with_only_columns(Message.content).order_by(Message.sent_at, Message.id).limit(1)
-    found = session.execute(
+    found = db.read_rows(
+        session,
         sa.select(
             ContactIdentity.profile,
             ContactIdentity.created_at,
@@ -188,9 +190,9 @@ def contact_details(session: Session, row: Row, adapter: ChannelAdapter | None) 
         ).where(
             ContactIdentity.id == row.identity_id,
             ContactIdentity.workspace_id == row.account.workspace_id,
-        )
-    ).one()
-    profile, created_at, messages, content = found
+        ),
+    )
+    profile, created_at, messages, content = found[0]
     facts = profile if isinstance(profile, Mapping) else {}
     came = message_content.referral(content) if isinstance(content, Mapping) else None
     link = adapter.profile_url(row.username) if adapter is not None and row.username else None
@@ -234,5 +236,5 @@ def _others(session: Session, row: Row) -> list[OtherConversation]:
     )
     return [
         OtherConversation(id_, channel, status, subject, text_view.plain(preview), kind, at)
-        for id_, channel, status, subject, preview, kind, at in session.execute(query)
+        for id_, channel, status, subject, preview, kind, at in db.read_rows(session, query)
     ]
