@@ -144,7 +144,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """Return what reads a stored datetime: on SQLite from its text in one step, for lists read hundreds."""
+        """Return what reads a stored datetime: on SQLite from its text in one step."""
         if dialect.name != "sqlite":
             return super().result_processor(dialect, coltype)
 
@@ -341,12 +341,15 @@ def after_commit(session: Session, callback: Callable[[], object]) -> None:
     session.info.setdefault("after_commit", []).append(callback)
 
 
-def read_rows(session: Session, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+def read_rows(session: Session, query: sa.Select[Any], **values: Any) -> Sequence[sa.Row[Any]]:
     """Return what *query*, which selects columns and no entities, finds in the transaction of *session*.
 
-    ``session.execute`` sends each row through the ORM, which takes half as long again and adds nothing here.
+    Past the ORM, and best with a query that is built once and gets its *values* here, as the parameters
+    it names: a page asks a dozen, and building, comparing and loading them took a third of its time.
     """
-    return session.connection().execute(query).all()
+    if session.autoflush:
+        session.flush()
+    return session.connection().execute(query, values).all()
 
 
 # ---- the database of this process ----------------------------------------------------------------

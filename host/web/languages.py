@@ -74,7 +74,7 @@ def words() -> NullTranslations:
 
 
 def gettext(one: str, **values: Any) -> str:
-    """Translate *one* and put *values* in: Flask-Babel's function of this name, without its search each time."""
+    """Translate *one* and put *values* in: what Flask-Babel's does, without its search at each word."""
     text: str = reader().words.ugettext(one)
     return text % values if values else text
 
