@@ -372,10 +372,7 @@ def _row_query() -> Any:
 
 def get_row(session: Session, workspace_id: int, conversation_id: int) -> Row | None:
     """Return a conversation of the workspace, or None if it has no such one."""
-    query = _select_rows().where(
-        Conversation.workspace_id == workspace_id, Conversation.id == conversation_id
-    )
-    found = db.read_rows(session, query)
+    found = db.read_rows(session, _row_query(), workspace=workspace_id, id=conversation_id)
     return _built_row(found[0]) if found else None
 
 

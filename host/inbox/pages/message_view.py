@@ -224,11 +224,9 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         edited=_edited(entry),
     )
     made_of = {"template"} if found.slides else {"quick_replies"} if found.offered else set()
-    return replace(
-        found,
-        line=_line(entry, found, where.channel),
-        mobile_only=entry.direction == Direction.OUTBOUND and bool(made_of & where.mobile_only),
-    )
+    line = _line(entry, found, where.channel)
+    mobile_only = entry.direction == Direction.OUTBOUND and bool(made_of & where.mobile_only)
+    return replace(found, line=line, mobile_only=mobile_only) if line or mobile_only else found
 
 
 def speaker(entry: Entry, where: BubbleContext) -> str:
