@@ -211,7 +211,11 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting.
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+        if readonly:
+            # Waits for nobody, so it cannot fail; past SQLAlchemy, whose way takes as long as a small query.
+            connection.connection.driver_connection.execute("BEGIN")
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -12,7 +12,7 @@ from babel import Locale
 from babel.dates import format_datetime, get_timezone
 from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
-from flask_babel import Babel, format_date, format_time, get_locale, get_translations
+from flask_babel import Babel, format_date, format_number, format_time, get_locale, get_translations
 from flask_babel import get_timezone as get_user_timezone
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
@@ -64,6 +64,7 @@ def install(app: Flask, config: Config) -> None:
         pgettext=lambda context, one: words().upgettext(context, one),
         npgettext=lambda context, one, many, number: words().unpgettext(context, one, many, number),
     )
+    app.jinja_env.filters["numberformat"] = number
     # Jinja's make a context for each word that stands in a loop; these two are nearly all there is.
     app.jinja_env.globals.update({"_": _marked, "gettext": _marked, "ngettext": _marked_plural})
 
@@ -107,6 +108,21 @@ class Reader:
     zone: tzinfo
     dates: dict[tuple[str, date], str] = field(default_factory=dict)
 
+    def local(self, at: datetime) -> datetime:
+        """Return *at* in the reader's time zone."""
+        return at.astimezone(self.zone)
+
+    def date_text(self, there: datetime, pattern: str) -> str:
+        """Return the day of *there*, a time in the reader's zone, in their language.
+
+        :param pattern: as Babel reads it, without hours.
+        """
+        key = (pattern, there.date())
+        text = self.dates.get(key)
+        if text is None:
+            text = self.dates[key] = format_datetime(there, pattern, self.zone, self.locale)
+        return text
+
 
 def reader() -> Reader:
     """Return the language and the time zone of the present page."""
@@ -124,17 +140,6 @@ def local(at: datetime) -> datetime:
     return at.astimezone(reader().zone)
 
 
-def date_text(at: datetime, pattern: str) -> str:
-    """Return the day of *at* in the reader's language and time zone; *pattern* has no hours."""
-    known = reader()
-    day = at.astimezone(known.zone)
-    key = (pattern, day.date())
-    text = known.dates.get(key)
-    if text is None:
-        text = known.dates[key] = format_datetime(day, pattern, known.zone, known.locale)
-    return text
-
-
 def zone() -> str:
     """Return the time zone the browser told in a cookie, else UTC."""
     name = request.cookies.get(ZONE_COOKIE, "UTC") if has_request_context() else "UTC"
@@ -143,6 +148,13 @@ def zone() -> str:
     except LookupError:
         return "UTC"
     return name
+
+
+def number(value: float) -> str:
+    """Return *value* with the marks of the reader's language; a small count, as most are, has none."""
+    if type(value) is int and 0 <= value < 1000:
+        return str(value)
+    return str(format_number(value))
 
 
 def moment(at: datetime) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from host.web.languages import date_text, local
 from host.web.languages import gettext as _
+from host.web.languages import local, reader
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -38,25 +38,31 @@ def since(at: datetime, now: datetime) -> str:
         return _("now")
     if age < DAY:
         return short(timedelta(seconds=age))
+    known = reader()
+    there = known.local(at)
     if age < 6 * DAY:
-        return date_text(at, "EEE")
-    return date_text(at, "d MMM" if local(at).year == local(now).year else "d MMM y")
+        return known.date_text(there, "EEE")
+    return known.date_text(there, "d MMM" if there.year == known.local(now).year else "d MMM y")
 
 
 def day(at: datetime, now: datetime) -> str:
     """Return the day of *at* in the reader's zone: Today, Yesterday, or its date."""
-    theirs, today = local(at).date(), local(now).date()
-    if theirs == today:
+    known = reader()
+    there = known.local(at)
+    its_day, today = there.date(), known.local(now).date()
+    if its_day == today:
         return _("Today")
-    if theirs == today - timedelta(days=1):
+    if its_day == today - timedelta(days=1):
         return _("Yesterday")
-    return date_text(at, "EEEE, d MMMM" if theirs.year == today.year else "d MMMM y")
+    return known.date_text(there, "EEEE, d MMMM" if its_day.year == today.year else "d MMMM y")
 
 
 def moment(at: datetime, now: datetime) -> str:
     """Return *at* as a time that may lie days ahead or back: ``27 Nov, 12:06``."""
-    pattern = "d MMM" if local(at).year == local(now).year else "d MMM y"
-    return f"{date_text(at, pattern)}, {clock_time(at)}"
+    known = reader()
+    there = known.local(at)
+    pattern = "d MMM" if there.year == known.local(now).year else "d MMM y"
+    return f"{known.date_text(there, pattern)}, {there:%H:%M}"
 
 
 def clock_time(at: datetime) -> str:
