@@ -213,7 +213,8 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
         # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting.
         if readonly:
             # Waits for nobody, so it cannot fail; past SQLAlchemy, whose way takes as long as a small query.
-            connection.connection.driver_connection.execute("BEGIN")
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")
         else:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -345,8 +346,8 @@ def after_commit(session: Session, callback: Callable[[], object]) -> None:
     session.info.setdefault("after_commit", []).append(callback)
 
 
-def read_rows(session: Session, query: sa.Select[Any], **values: Any) -> Sequence[sa.Row[Any]]:
-    """Return what *query*, which selects columns and no entities, finds in the transaction of *session*.
+def read_rows(session: Session, query: Any, **values: Any) -> Sequence[Any]:
+    """Return the rows *query*, a SELECT of columns and no entities, finds in the transaction of *session*.
 
     Past the ORM, and best with a query that is built once and gets its *values* here, as the parameters
     it names: a page asks a dozen, and building, comparing and loading them took a third of its time.

@@ -297,7 +297,7 @@ def _known() -> tuple[tuple[str, str, frozenset[str]], ...]:
 
 def _revision(path: Path) -> tuple[str, str | None]:
     """Return the revision a file of ours holds and the one before it, read from its source."""
-    values = {
+    values: dict[str, Any] = {
         target.id: node.value.value
         for node in ast.parse(path.read_bytes()).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)

@@ -306,7 +306,7 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
 
 
 @cache
-def _files_query() -> sa.Select[Any]:
+def _files_query() -> Any:
     return (
         sa.select(
             Attachment.message_id,
@@ -334,7 +334,7 @@ def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
 
 
 @cache
-def _reactions_query() -> sa.Select[Any]:
+def _reactions_query() -> Any:
     return (
         sa.select(
             Reaction.message_id,
@@ -361,7 +361,7 @@ def _reactions(session: Session, ids: Collection[int]) -> dict[int, list[Reacted
 
 
 @cache
-def _quoted_query() -> sa.Select[Any]:
+def _quoted_query() -> Any:
     text = sa.case((Message.hidden_at.is_(None), sa.func.substr(Message.text, 1, EXCERPT)), else_="")
     return (
         sa.select(
@@ -410,7 +410,7 @@ def _quoted(session: Session, wanted: Collection[tuple[int, str]]) -> dict[tuple
 
 
 @cache
-def _parts_query() -> sa.Select[Any]:
+def _parts_query() -> Any:
     return (
         sa.select(Message.conversation_id, Message.reply_key, sa.func.count().label("number"))
         .where(

@@ -347,7 +347,7 @@ def list_conversations(
 
 @cache
 def _matching_query(given: Given) -> Any:
-    ids = sa.bindparam("ids", expanding=True)
+    ids: Any = sa.bindparam("ids", expanding=True)
     return _select_rows().where(*_conditions(given), Conversation.id.in_(ids))
 
 
@@ -377,7 +377,7 @@ def get_row(session: Session, workspace_id: int, conversation_id: int) -> Row | 
 
 
 @cache
-def _count_query(given: Given) -> sa.Select[Any]:
+def _count_query(given: Given) -> Any:
     return (
         sa.select(
             Conversation.status,
@@ -426,7 +426,7 @@ class Member:
 
 
 @cache
-def _members_query() -> sa.Select[Any]:
+def _members_query() -> Any:
     return (
         sa.select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)

@@ -94,7 +94,7 @@ def _seen_by(is_admin: bool) -> list[sa.ColumnElement[bool]]:
     mine = Notification.user_id == sa.bindparam("user")
     if is_admin:
         return [mine]
-    workspaces = sa.bindparam("workspaces", expanding=True)
+    workspaces: Any = sa.bindparam("workspaces", expanding=True)
     return [mine, sa.or_(Notification.workspace_id.is_(None), Notification.workspace_id.in_(workspaces))]
 
 
@@ -103,7 +103,7 @@ def _values(user: CurrentUser) -> dict[str, Any]:
 
 
 @cache
-def _unread_query(is_admin: bool) -> sa.Select[Any]:
+def _unread_query(is_admin: bool) -> Any:
     query = sa.select(sa.func.count()).select_from(Notification)
     return query.where(*_seen_by(is_admin), Notification.read_at.is_(None))
 

@@ -90,7 +90,7 @@ def start(session: Session, user_id: int, remote: str, *, replaces: str | None =
 
 
 @cache
-def _current_query() -> sa.Select[Any]:
+def _current_query() -> Any:
     return (
         sa.select(
             LoginSession.id,

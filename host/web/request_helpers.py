@@ -319,7 +319,8 @@ def url_for_each(endpoint: str, varying: str, **values: Any) -> Callable[[int], 
 
     :param varying: the name of that id in the path.
     """
-    before, _number, after = url_for(endpoint, **{varying: MAX_ID}, **values).partition(str(MAX_ID))
+    values[varying] = MAX_ID
+    before, _number, after = url_for(endpoint, **values).partition(str(MAX_ID))
     return lambda id_: f"{before}{id_}{after}"
 
 

@@ -176,7 +176,7 @@ class ContactDetails:
 
 
 @cache
-def _details_query() -> sa.Select[Any]:
+def _details_query() -> Any:
     written = sa.select(Message).where(
         Message.conversation_id == sa.bindparam("conversation"), Message.direction != Direction.INTERNAL
     )
@@ -219,7 +219,7 @@ def _number(value: Any) -> int | None:
 
 
 @cache
-def _others_query() -> sa.Select[Any]:
+def _others_query() -> Any:
     return (
         sa.select(
             Conversation.id,
