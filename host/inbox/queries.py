@@ -202,99 +202,77 @@ class Counts:
     channels: dict[str, int] | None = None
 
 
+_ACCOUNT = {
+    "id": ChannelAccount.id,
+    "uuid": ChannelAccount.uuid,
+    "workspace_id": ChannelAccount.workspace_id,
+    "channel": ChannelAccount.channel,
+    "external_id": ChannelAccount.external_id,
+    "name": ChannelAccount.name,
+    "handle": ChannelAccount.handle,
+    "settings": ChannelAccount.settings,
+}
+"""The fields of an account, each with its column."""
+
+_assignee, _last_author = aliased(User), aliased(User)
+_ROW: Mapping[str, Any] = {
+    "id": Conversation.id,
+    "channel": Conversation.channel,
+    "account_state": ChannelAccount.state,
+    "contact_id": Conversation.contact_id,
+    "contact_name": Contact.name,
+    "contact_email": Contact.email,
+    "identity_id": Conversation.identity_id,
+    "identity_external_id": ContactIdentity.external_id,
+    "identity_name": ContactIdentity.name,
+    "username": ContactIdentity.username,
+    "picture_url": ContactIdentity.picture_url,
+    "status": Conversation.status,
+    "subject": Conversation.subject,
+    "assignee_id": Conversation.assignee_id,
+    "assignee_name": _assignee.name,
+    "unread": Conversation.unread_count,
+    "failed": Conversation.failed_count,
+    "last_message_at": Conversation.last_message_at,
+    "last_preview": Conversation.last_preview,
+    "last_direction": Conversation.last_direction,
+    "last_kind": Conversation.last_kind,
+    "last_author_id": Conversation.last_author_id,
+    "last_author_name": _last_author.name,
+    "last_inbound_at": Conversation.last_inbound_at,
+    "created_at": Conversation.created_at,
+    "closed_at": Conversation.closed_at,
+}
+"""The fields of a :class:`Row` that are columns."""
+
+_UNREACHABLE = (
+    ContactIdentity.unreachable_since,
+    ContactIdentity.unreachable_until,
+    ContactIdentity.unreachable,
+)
+
+
 @cache
 def _select_rows() -> Any:
     """Return the query of :class:`Row`, to be narrowed; see :func:`_built_row`."""
-    assignee, last_author = aliased(User), aliased(User)
     return (
-        sa.select(
-            Conversation.id,
-            Conversation.channel,
-            ChannelAccount.id.label("account_id"),
-            ChannelAccount.uuid.label("account_uuid"),
-            ChannelAccount.workspace_id.label("account_workspace_id"),
-            ChannelAccount.channel.label("account_channel"),
-            ChannelAccount.external_id.label("account_external_id"),
-            ChannelAccount.name.label("account_name"),
-            ChannelAccount.handle.label("account_handle"),
-            ChannelAccount.settings.label("account_settings"),
-            ChannelAccount.state.label("account_state"),
-            Conversation.contact_id,
-            Contact.name.label("contact_name"),
-            Contact.email.label("contact_email"),
-            Conversation.identity_id,
-            ContactIdentity.external_id.label("identity_external_id"),
-            ContactIdentity.name.label("identity_name"),
-            ContactIdentity.username,
-            ContactIdentity.picture_url,
-            Conversation.status,
-            Conversation.subject,
-            Conversation.assignee_id,
-            assignee.name.label("assignee_name"),
-            Conversation.unread_count,
-            Conversation.failed_count,
-            Conversation.last_message_at,
-            Conversation.last_preview,
-            Conversation.last_direction,
-            Conversation.last_kind,
-            Conversation.last_author_id,
-            last_author.name.label("last_author_name"),
-            Conversation.last_inbound_at,
-            Conversation.created_at,
-            Conversation.closed_at,
-            ContactIdentity.unreachable_since,
-            ContactIdentity.unreachable_until,
-            ContactIdentity.unreachable,
-        )
+        sa.select(*_ACCOUNT.values(), *_ROW.values(), *_UNREACHABLE)
+        .select_from(Conversation)
         .join(Contact, Contact.id == Conversation.contact_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
-        .outerjoin(assignee, assignee.id == Conversation.assignee_id)
-        .outerjoin(last_author, last_author.id == Conversation.last_author_id)
+        .outerjoin(_assignee, _assignee.id == Conversation.assignee_id)
+        .outerjoin(_last_author, _last_author.id == Conversation.last_author_id)
     )
 
 
 def _built_row(found: Any) -> Row:
     """Return what a query of :func:`_select_rows` found as a :class:`Row`."""
-    return Row(
-        id=found.id,
-        channel=found.channel,
-        account=AccountRef(
-            id=found.account_id,
-            uuid=found.account_uuid,
-            workspace_id=found.account_workspace_id,
-            channel=found.account_channel,
-            external_id=found.account_external_id,
-            name=found.account_name,
-            handle=found.account_handle,
-            settings=found.account_settings,
-        ),
-        account_state=found.account_state,
-        contact_id=found.contact_id,
-        contact_name=found.contact_name,
-        contact_email=found.contact_email,
-        identity_id=found.identity_id,
-        identity_external_id=found.identity_external_id,
-        identity_name=found.identity_name,
-        username=found.username,
-        picture_url=found.picture_url,
-        status=ConversationStatus(found.status),
-        subject=found.subject,
-        assignee_id=found.assignee_id,
-        assignee_name=found.assignee_name,
-        unread=found.unread_count,
-        failed=found.failed_count,
-        last_message_at=found.last_message_at,
-        last_preview=found.last_preview,
-        last_direction=found.last_direction,
-        last_kind=found.last_kind,
-        last_author_id=found.last_author_id,
-        last_author_name=found.last_author_name,
-        last_inbound_at=found.last_inbound_at,
-        created_at=found.created_at,
-        closed_at=found.closed_at,
-        unreachable=unreachable_of(found.unreachable_since, found.unreachable_until, found.unreachable),
-    )
+    columns = iter(found)
+    account = AccountRef(**{name: next(columns) for name in _ACCOUNT})
+    values = {name: next(columns) for name in _ROW}
+    values["status"] = ConversationStatus(values["status"])
+    return Row(account=account, unreachable=unreachable_of(*columns), **values)
 
 
 def unreachable_of(
