@@ -271,7 +271,8 @@ def _built_row(found: Any) -> Row:
     columns = iter(found)
     account = AccountRef(**{name: next(columns) for name in _ACCOUNT})
     values = {name: next(columns) for name in _ROW}
-    values["status"] = ConversationStatus(values["status"])
+    for name, words in CHOICES.items():
+        values[name] = words(values[name])
     return Row(account=account, unreachable=unreachable_of(*columns), **values)
 
 
