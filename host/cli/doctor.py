@@ -259,7 +259,7 @@ def _dead(_configuration: Config) -> Finding:
 
 
 def _health(configuration: Config, running: Generation) -> Iterator[Line]:
-    """Say what Admin, Health says first: processes that are away or died, addons that do not run, and more."""
+    """Say what Admin, Health says first: processes that are away, addons that do not run, and so on."""
     with db.read() as session:
         state = current_state.read_current_state(session)
         found = problems.find_problems(session, state, configuration, running.failures)

@@ -13,9 +13,10 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
 """Most pixels, so that decoding takes at most about 150 MB; a JPEG is decoded at an eighth of its size."""
@@ -78,7 +79,7 @@ def measured(file: BinaryIO) -> tuple[int, int] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=tuple(MAX_PIXELS)) as image:
+            with _opened(file, tuple(MAX_PIXELS)) as image:
                 width, height = image.size
                 turned = image.format in {"JPEG", "WEBP"} and image.getexif().get(_ORIENTATION) in {
                     5,
@@ -96,7 +97,7 @@ def orientation_of(content: bytes) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=tuple(MAX_PIXELS)) as image:
+            with _opened(io.BytesIO(content), tuple(MAX_PIXELS)) as image:
                 if _too_large(image):
                     return 1  # a PNG is decoded to find its metadata
                 value = image.getexif().get(_ORIENTATION, 1)
@@ -105,12 +106,21 @@ def orientation_of(content: bytes) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def _opened(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
+    from PIL import Image  # not above: it holds 2 MB, and many desks see no picture for days
+
+    try:
+        return Image.open(file, formats=formats)
+    except Image.DecompressionBombError as error:
+        raise TooManyPixelsError("more pixels than Pillow allows") from error
+
+
 def _decoded(content: bytes, content_type: str) -> tuple[int, int]:
     name = content_type.removeprefix("image/").upper()
     try:
         with _DECODING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=(name,)) as image:
+            with _opened(io.BytesIO(content), (name,)) as image:
                 width, height = image.size
                 if _too_large(image):
                     raise TooManyPixelsError(f"{width} by {height} pixels")
@@ -119,8 +129,6 @@ def _decoded(content: bytes, content_type: str) -> tuple[int, int]:
                 image.load()
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise TooManyPixelsError("more pixels than Pillow allows") from error
     except Exception as error:
         # A decoder may raise any exception; all of them mean a bad picture.
         raise PictureError(f"it cannot be decoded: {type(error).__name__}") from error

@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import clock, db
 from host.models.users import LoginSession, Membership, Role, User, Workspace
 
 IDLE = timedelta(hours=12)
@@ -87,10 +89,9 @@ def start(session: Session, user_id: int, remote: str, *, replaces: str | None =
     return token
 
 
-def load(session: Session, token: str) -> CurrentUser | None:
-    """Return the user whose session *token* is; None if the session is unknown or has ended. One query."""
-    now = clock.now()
-    query = (
+@cache
+def _current_query() -> Any:
+    return (
         sa.select(
             LoginSession.id,
             LoginSession.seen_at,
@@ -109,14 +110,19 @@ def load(session: Session, token: str) -> CurrentUser | None:
         .outerjoin(Membership, Membership.user_id == User.id)
         .outerjoin(Workspace, Workspace.id == Membership.workspace_id)
         .where(
-            LoginSession.token_hash == hash_token(token),
-            LoginSession.expires_at > now,
-            LoginSession.seen_at > now - IDLE,
+            LoginSession.token_hash == sa.bindparam("token"),
+            LoginSession.expires_at > sa.bindparam("now"),
+            LoginSession.seen_at > sa.bindparam("idle_since"),
             User.disabled_at.is_(None),
         )
         .order_by(Workspace.name, Workspace.id)
     )
-    rows = session.execute(query).all()
+
+
+def load(session: Session, token: str) -> CurrentUser | None:
+    """Return the user *token* stands for, or None if it stands for none (any more). One query."""
+    now = clock.now()
+    rows = db.read_rows(session, _current_query(), token=hash_token(token), now=now, idle_since=now - IDLE)
     if not rows:
         return None
     session_id, seen_at, confirmed_at, user_id, name, email, is_admin, theme, locale, *_rest = rows[0]

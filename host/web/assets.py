@@ -72,9 +72,13 @@ def install(app: Flask) -> None:
         return response
 
     def module_url(name: str) -> str:
-        return url_for("modules", filename=f"{recent_fingerprint(scripts)}/{name}")
+        return modules_url() + name
 
-    app.jinja_env.globals["module_url"] = module_url
+    def modules_url() -> str:
+        """Return what the addresses of all modules begin with: a page names twenty."""
+        return url_for("modules", filename=f"{recent_fingerprint(scripts)}/")
+
+    app.jinja_env.globals.update(module_url=module_url, modules_url=modules_url)
 
     def file_of(endpoint: str, values: dict[str, Any]) -> Path | None:
         filename = values.get("filename")

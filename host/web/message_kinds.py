@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask_babel import lazy_gettext as _l
-
 from host.models.inbox import InternalKind
 from host.sdk.messages import MessageKind
+from host.web.languages import lazy_gettext as _l
 
 
 class Look(NamedTuple):

@@ -49,6 +49,7 @@ __all__ = [
     "safe_next",
     "sign_in",
     "sign_out",
+    "url_for_each",
     "wants_json",
     "workspace_view",
 ]
@@ -309,6 +310,18 @@ def request_id() -> str:
 def external_url(endpoint: str, **values: Any) -> str:
     """Return the absolute link to a page, on ``LOBBY_PUBLIC_URL`` whatever Host header the request had."""
     return config().public_url + url_for(endpoint, _external=False, **values)
+
+
+def url_for_each(endpoint: str, varying: str, **values: Any) -> Callable[[int], str]:
+    """Return a function that makes the addresses of *endpoint* which differ in one id alone.
+
+    A list has one for each row, and ``url_for`` takes as long as a fifth of the row itself.
+
+    :param varying: the name of that id in the path.
+    """
+    values[varying] = MAX_ID
+    before, _number, after = url_for(endpoint, **values).partition(str(MAX_ID))
+    return lambda id_: f"{before}{id_}{after}"
 
 
 def id_argument(name: str) -> int | None:

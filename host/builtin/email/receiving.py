@@ -9,12 +9,10 @@ import socket
 import threading
 from collections.abc import Callable
 from email.message import Message
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from aiosmtpd.smtp import SMTP, Session
-from aiosmtpd.smtp import Envelope as Transaction
 
 from host.sdk import clock, db, settings
 from host.sdk.errors import SdkError
@@ -22,6 +20,10 @@ from host.sdk.webhooks import Envelope, Ingest, Receiver
 
 from . import headers, models
 from .addresses import normal, without_tag
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Session
+    from aiosmtpd.smtp import Envelope as Transaction
 
 log = logging.getLogger(__name__)
 
@@ -172,22 +174,27 @@ class _Handler:
         return LATER
 
 
-class _Protocol(SMTP):
-    """aiosmtpd's protocol, with longer lines than the standard's 998 and a limit on connections."""
+@cache
+def _protocol() -> type[SMTP]:
+    """Return aiosmtpd's protocol, with longer lines than the standard's 998 and a limit on connections."""
+    from aiosmtpd.smtp import SMTP  # not above: 5 MB and 50 ms, also for desks that listen for no mail
 
-    line_length_limit = MAX_LINE
-    open_connections = 0
+    class Protocol(SMTP):
+        line_length_limit = MAX_LINE
+        open_connections = 0
 
-    def connection_made(self, transport: Any) -> None:
-        _Protocol.open_connections += 1
-        super().connection_made(transport)
-        if _Protocol.open_connections > MAX_CONNECTIONS:
-            transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
-            transport.close()
+        def connection_made(self, transport: Any) -> None:
+            Protocol.open_connections += 1
+            super().connection_made(transport)
+            if Protocol.open_connections > MAX_CONNECTIONS:
+                transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
+                transport.close()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        _Protocol.open_connections -= 1
-        super().connection_lost(error)
+        def connection_lost(self, error: Exception | None) -> None:
+            Protocol.open_connections -= 1
+            super().connection_lost(error)
+
+    return Protocol
 
 
 class _Listener:
@@ -206,10 +213,10 @@ class _Listener:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        handler = _Handler(lambda: self.ingests[-1])
+        handler, kind = _Handler(lambda: self.ingests[-1]), _protocol()
 
         def protocol() -> SMTP:
-            return _Protocol(
+            return kind(
                 handler,
                 data_size_limit=self._most,
                 enable_SMTPUTF8=True,
