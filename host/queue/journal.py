@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import logging
 import secrets
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -20,8 +19,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg
-import pymysql
 import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -497,24 +494,22 @@ def _count(stored: Iterable[Rows]) -> None:
     recording.received(what for one in stored for what in one.counted())
 
 
-_AWAY = (
-    sqlite3.OperationalError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    pymysql.err.OperationalError,
-    pymysql.err.InterfaceError,
-    sa.exc.TimeoutError,
-    OSError,
-)
-
-
+_AWAY = {
+    "sqlite3.OperationalError",
+    "psycopg.OperationalError",
+    "psycopg.InterfaceError",
+    "pymysql.err.OperationalError",
+    "pymysql.err.InterfaceError",
+}
+"""By name, because importing both servers' drivers takes 9 MB, and a desk uses one or none."""
 _TOO_LARGE = 1153
 """MariaDB's code for a row above max_allowed_packet, which PyMySQL raises as it does a lost connection."""
 
 
 def is_away(error: BaseException) -> bool:
     """Tell whether *error* means that the database cannot be used, not that it refused a row."""
-    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    if isinstance(cause, pymysql.err.OperationalError) and cause.args[:1] == (_TOO_LARGE,):
-        return False
-    return isinstance(cause, _AWAY)
+    cause = (error.orig or error) if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, (sa.exc.TimeoutError, OSError)):
+        return True
+    names = {f"{one.__module__}.{one.__name__}" for one in type(cause).__mro__}
+    return bool(names & _AWAY) and cause.args[:1] != (_TOO_LARGE,)
