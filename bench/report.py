@@ -70,7 +70,7 @@ def merged(before: dict[str, Any], now: dict[str, Any], names: Iterable[str]) ->
 
 
 def name_of(key: str) -> str:
-    """Return the name of the figure a line belongs to: ``F1`` of ``F1 gthread``, ``storm`` of its seconds."""
+    """Return the name of the figure a line belongs to: ``F1`` of ``F1 uvicorn``, ``storm`` of its seconds."""
     return key.split(maxsplit=1)[0].rstrip(",")
 
 

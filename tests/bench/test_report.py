@@ -15,7 +15,7 @@ def entry(key: str, *ratios: float, target: float | None, at_least: bool = True)
 
 
 def test_a_figure_is_the_median_of_its_rounds() -> None:
-    one = entry("F1 gthread", 0.7, 0.9, 0.85, target=0.8)
+    one = entry("F1 uvicorn", 0.7, 0.9, 0.85, target=0.8)
     assert one["value"] == 0.85
     assert one["met"] is True
     assert entry("F2", 2.1, target=2, at_least=False)["met"] is False
