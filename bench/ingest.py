@@ -135,7 +135,9 @@ def f7(plan: Plan) -> list[Figure]:
         with product(plan.desk, plan.folder) as served:
             measured = live.measure(plan.desk, served, rate=rate, seconds=plan.seconds)
         ratios.append(measured.live_p99 / least.live_p99)
-        details.append((measured.ack_p99, measured.live_p50, measured.live_p99, least.live_p50, least.live_p99))
+        details.append(
+            (measured.ack_p99, measured.live_p50, measured.live_p99, least.live_p50, least.live_p99)
+        )
     ack, p50, p99, least_p50, least_p99 = medians(details)
     return [
         Figure(

@@ -48,7 +48,9 @@ class Store:
         self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._file.execute("PRAGMA journal_mode=WAL")
         self._file.execute("PRAGMA synchronous=FULL")
-        self._file.execute("CREATE TABLE inbox (id INTEGER PRIMARY KEY, account, mid, body, UNIQUE (account, mid))")
+        self._file.execute(
+            "CREATE TABLE inbox (id INTEGER PRIMARY KEY, account, mid, body, UNIQUE (account, mid))"
+        )
         self._queue: deque[tuple[Row, asyncio.Future[None]]] = deque()
         self._ring = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -44,6 +44,13 @@ def test_measuring_a_figure_again_replaces_all_its_lines_and_no_other() -> None:
     assert run["skipped"] == ["F5 skipped: no npm"]
 
 
+def test_a_line_that_is_named_otherwise_than_its_figure_is_replaced_too() -> None:
+    """The figure `start` measures the memory at rest as well."""
+    before = report.document([entry("memory", 5.0, target=None), entry("memory", 4.0, target=None)], [])
+    run = report.merged(before, report.document([entry("memory", 3.0, target=None)], []), ["start"])
+    assert [one["value"] for one in run["figures"]] == [3.0]
+
+
 def test_the_page_holds_a_row_for_each_figure() -> None:
     run = report.document([entry("F1", 0.912, target=0.8), entry("F2", 0.004, target=None)], ["F5 skipped"])
     page = report.quoted("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n", run)
