@@ -18,7 +18,7 @@ from bench.load import Result
 from bench.plan import Plan
 from bench.processes import family
 from bench.servers import THIS, Desk, Tree
-from demo.processes import clean_environment
+from demo.processes import CHECKOUT, clean_environment
 
 
 def checkout(folder: Path, *, granian: bool) -> Tree:
@@ -176,3 +176,10 @@ def test_what_came_of_a_process_is_counted_with_it() -> None:
         found = family(one.pid)
         os.kill(child, 9)
     assert found == [one.pid, child]
+
+
+def test_what_is_measured_is_the_addon_as_the_tree_has_it(tmp_path: Path) -> None:
+    """One in dist/ from before its webhook was known to be quick was measured as if it were slow."""
+    desk = servers.prepare(tmp_path, 1)
+    (packed,) = desk.data.glob("addons/**/addon.py")
+    assert packed.read_bytes() == (CHECKOUT / "addons/instagram/instagram/addon.py").read_bytes()
