@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from werkzeug.exceptions import HTTPException
 
 from host.addons.package.failures import last_lines
-from host.core import clock
+from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.logs import redact
 
@@ -168,6 +168,8 @@ class CallMetrics:
             started = time.perf_counter()
             try:
                 result = function(*args, **kwargs)
+            except db.WouldWaitError:
+                raise  # it is called again, in a thread
             except BaseException as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)
                 raise
