@@ -14,7 +14,7 @@ import pytest
 
 from demo.processes import free_port
 from host.core import db
-from host.live import response
+from host.live import hub
 from host.live.publish import publish
 from host.media.limits import MAX_BYTES
 from host.web import headers
@@ -127,4 +127,4 @@ def test_behind_nginx_streams_tell_at_once_and_pages_are_answered(
 
 def test_what_the_page_tells_fits_what_the_desk_does() -> None:
     assert number("client_max_body_size") * MB > max(MAX_BYTES + MB, headers.MAX_BODY)
-    assert number("proxy_read_timeout") >= 4 * response.HEARTBEAT_SECONDS
+    assert number("proxy_read_timeout") >= 4 * hub.CHECK_SECONDS * hub.TURNS

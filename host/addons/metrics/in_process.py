@@ -192,7 +192,8 @@ class CallMetrics:
 def is_fault(error: BaseException) -> bool:
     """Tell whether *error* is a bug of the code, and not an answer or a failure of database or network."""
     return not isinstance(
-        error, HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit
+        error,
+        HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit | db.WouldWaitError,
     )
 
 
