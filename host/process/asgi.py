@@ -38,9 +38,8 @@ class AsgiApplication:
         if path in probes.PATHS:
             await self._probe(scope, send)
             return
-        if path.startswith(("/addons/", "/webhooks/")):
-            if await self._webhook(scope, receive, send):
-                return
+        if path.startswith(("/addons/", "/webhooks/")) and await self._webhook(scope, receive, send):
+            return
         await self._pages(scope, receive, send)
 
     async def _webhook(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
