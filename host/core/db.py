@@ -133,10 +133,24 @@ class UTCDateTime(TypeDecorator[datetime]):
             return super().bind_processor(dialect)
 
         def bind(value: datetime | None) -> str | None:
-            bare = self.process_bind_param(value, dialect)
-            return None if bare is None else bare.isoformat(" ", "microseconds")
+            if value is None:
+                return None
+            if value.tzinfo is not UTC:
+                bare = self.process_bind_param(value, dialect)
+                return None if bare is None else bare.isoformat(" ", "microseconds")
+            return value.isoformat(" ", "microseconds")[:26]
 
         return bind
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return what makes a datetime of a result: on SQLite of its text, in one step instead of three."""
+        if dialect.name != "sqlite":
+            return super().result_processor(dialect, coltype)
+
+        def result(value: str | None) -> datetime | None:
+            return None if value is None else datetime.fromisoformat(f"{value}+00:00")
+
+        return result
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
