@@ -76,10 +76,12 @@ def _look() -> dict[str, int]:
     still decided on and reach the spool.
 
     :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer and never did.
+    :raises WouldWaitError: on the event loop, if they have to be read.
     """
     global _read_at, _seen  # noqa: PLW0603
     if clock.monotonic() - _read_at < REFRESH_SECONDS:
         return _seen
+    db.may_wait()
     patience = -1.0 if not _seen else REFRESH_SECONDS if _read_at == float("-inf") else 0.0
     if not _lock.acquire(timeout=patience):
         return _seen

@@ -23,7 +23,7 @@ CHUNK = 200
 WAITS, APPLIED = "pending", "applied"
 """States of events, as :mod:`host.models.queue` has them."""
 
-_NOT_IN_TOTAL = frozenset({Metric.ACCOUNT, Metric.WAITING})
+_NOT_IN_TOTAL = frozenset({Metric.ACCOUNT, Metric.WAITING, Metric.LOOP})
 _table = HealthMinute.metadata.tables["health_minutes"]
 
 Key = tuple[int, str, str, str]

@@ -14,16 +14,18 @@ A desk with addons, with other settings or on every kind of database is made wit
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
 from flask import Flask
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 PASSWORD = "correct horse battery"
 ORIGIN = "http://127.0.0.1:8080"
 
+T = TypeVar("T")
 _numbers = itertools.count(1)
 
 
@@ -196,6 +199,12 @@ def serving(app: WSGIApplication) -> Iterator[LiveServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def on_a_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Return what *work* returns, on an event loop of its own: a browser test has one in this thread."""
+    with ThreadPoolExecutor(1, "loop") as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def read_first(app: Flask) -> None:

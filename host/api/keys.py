@@ -21,11 +21,11 @@ from host.models.users import User
 from host.users.users import clean_name
 
 PREFIX = "lobby_"
-"""What every key begins with, so that scanners for leaked credentials find one."""
+"""The prefix of every key, so that scanners for leaked credentials can find one."""
 MOST = 50
 """Most keys of one workspace that are not revoked."""
 TOUCH_EVERY = timedelta(minutes=5)
-"""How old ``last_used_at`` may grow before a request writes it anew."""
+"""How old ``last_used_at`` may be before a request writes it again."""
 
 _TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _HINT = len(PREFIX) + 4
@@ -65,7 +65,7 @@ class KeyRow:
 
 
 def hash_token(token: str) -> str:
-    """Return what is stored of *token*: 64 hex digits. It has 256 random bits, so no salt is needed."""
+    """Return the hash that is stored of *token*: 64 hex digits. 256 random bits need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -102,7 +102,7 @@ def create(
 
 
 def find_key(session: Session, token: str) -> Caller | None:
-    """Return the key *token*, revoked or not; None if there is no such one. One query."""
+    """Return the key *token*, revoked or not; None if it does not exist. One query."""
     if not _TOKEN.fullmatch(token):
         return None
     row = session.scalars(sa.select(ApiKey).where(ApiKey.token_hash == hash_token(token))).one_or_none()
@@ -138,7 +138,7 @@ def revoke(session: Session, workspace_id: int, key_id: int) -> str | None:
 
 
 def listing(session: Session, workspace_id: int) -> Sequence[KeyRow]:
-    """Return the keys of the workspace: those that open the door first, then the revoked, newest first."""
+    """Return the keys of the workspace: valid ones first, then revoked ones, newest first."""
     query = (
         sa.select(ApiKey, User.name)
         .outerjoin(User, User.id == ApiKey.created_by)

@@ -48,8 +48,6 @@ def run(configuration: Config) -> None:
             "the webhook address.",
             err=True,
         )
-    # The server forks; a database connection must not be shared with the child.
-    db.current().dispose()
     serve(configuration)
 
 

@@ -40,7 +40,7 @@ def clean_short(text: str | None, length: int) -> str | None:
 
 
 def clean_value(value: Any) -> Any:
-    """Return *value* as JSON that every database takes: clean strings, finite numbers, nothing exotic."""
+    """Return *value* as JSON that every database accepts: clean strings, finite numbers, plain types."""
     if isinstance(value, str):
         return clean(value)
     if value is None or isinstance(value, bool | int):
@@ -71,16 +71,16 @@ def clean_written(text: str) -> str:
 
 
 def external_id(value: str) -> str:
-    """Return a provider's id as it is stored: itself, or a hash of it where it would not fit the column."""
+    """Return a provider's id as it is stored: unchanged, or as a hash where it is too long for the column."""
     if len(value) <= MAX_EXTERNAL_ID and _is_storable(value):
         return value
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 MADE_UP = ("event:", "handover:", "line:", "reopened:", "sha256:")
-"""How ids begin that were made for the database, because the provider gave none or too long a one."""
+"""Prefixes of ids made for the database, where the provider gave none or one that is too long."""
 
 
 def is_providers(value: str | None) -> bool:
-    """Tell whether an external id, as it is stored, is one the provider knows."""
+    """Tell whether a stored external id is one the provider knows."""
     return value is not None and not value.startswith(MADE_UP)

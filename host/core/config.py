@@ -147,16 +147,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("bind", "127.0.0.1:8080", "Address and port the web server listens on.", _address),
     Setting(
         "server",
-        "gunicorn",
-        "Web server: gunicorn, or granian where it is installed.",
-        _one_of("gunicorn", "granian"),
+        "uvicorn",
+        "Web server: uvicorn, or granian where it is installed.",
+        _one_of("uvicorn", "granian"),
     ),
-    Setting("threads", "64", "Threads of the web server.", _positive),
+    Setting("threads", "64", "Threads that answer pages.", _positive),
     Setting(
         "live_streams",
         "5000",
-        "How many browsers one process may keep told as it happens; more ask every few seconds. With granian "
-        "each holds a thread: never more than all but 8 of LOBBY_THREADS.",
+        "How many browsers one process may keep told as it happens; more ask every few seconds.",
         _positive,
     ),
     Setting(

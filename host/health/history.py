@@ -58,6 +58,7 @@ class History:
     :param starts: when each step began.
     :param waiting: seconds the oldest due work waited, the most in each step, by direction.
     :param visible: how long events took until they could be seen: counts by class.
+    :param loop_held: seconds the event loop of a web process was held at most; None: no process said.
     """
 
     period: Period
@@ -68,6 +69,7 @@ class History:
     waiting: dict[str, Sequence[float]]
     visible: Sequence[Counter[str]]
     answered: Sequence[Counter[str]]
+    loop_held: float | None
     busiest: Sequence[Busy]
 
     def percentile(self, share: float) -> float | None:
@@ -109,6 +111,7 @@ def read_history(session: Session, period: Period, channel: str | None = None) -
     waiting = {direction: [0.0] * points for direction in ("in", "out")}
     visible: list[Counter[str]] = [Counter() for _ in range(points)]
     answered: list[Counter[str]] = [Counter() for _ in range(points)]
+    loop_held: float | None = None
     for at, metric, label, total, most in session.execute(query):
         index = int(at) - first
         if not 0 <= index < points:
@@ -126,6 +129,8 @@ def read_history(session: Session, period: Period, channel: str | None = None) -
                 visible[index][label] += int(total)
             case Metric.ANSWERED:
                 answered[index][label] += int(total)
+            case Metric.LOOP:
+                loop_held = max(loop_held or 0.0, int(most) / 1000)
     return History(
         period=period,
         starts=[datetime.fromtimestamp((first + index) * step * 60, UTC) for index in range(points)],
@@ -135,6 +140,7 @@ def read_history(session: Session, period: Period, channel: str | None = None) -
         waiting={**waiting},
         visible=visible,
         answered=answered,
+        loop_held=loop_held,
         busiest=_busiest(session, first * step, channel),
     )
 

@@ -71,6 +71,11 @@ def _own(process: ProcessState, database: DatabaseState, spool: Path) -> Iterato
             process.generation or 0,
         ),
         ("lobby_addons_failed", "Addons that should run in this process and do not.", process.failures),
+        (
+            "lobby_loop_held_seconds",
+            "How long the event loop was held at most within the last minute.",
+            process.loop_held,
+        ),
         ("lobby_spool_requests", "Requests kept as files until the database takes them.", holding.requests),
         (
             "lobby_spool_aside",

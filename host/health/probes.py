@@ -1,7 +1,7 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: answered in front of everything else, without a login.
+"""``/healthz``, ``/readyz``, ``/readyz/webhooks``, ``/metrics``: answered in front of everything else.
 
-They need no page and no addon, so they answer while no generation can be built. None of the first two says
-more than yes or no.
+They need no page, no addon and no login, so they answer while no generation can be built. What needs no token
+says no more than yes or no of each part.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 from host.core.config import Config
 from host.health.process_state import DatabaseProbe, ProcessState
-from host.queue.spool import folder_of
+from host.queue.spool import folder_of, measure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
-PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+PATHS = frozenset({"/healthz", "/readyz", "/readyz/webhooks", "/metrics"})
 
 
 class Probes:
-    """Answers the three addresses.
+    """Answers these addresses.
 
     :param state: returns the state of this process.
     """
@@ -34,12 +34,22 @@ class Probes:
     def __init__(self, config: Config, state: Callable[[], ProcessState]) -> None:
         self._token = config.metrics_token
         self._spool = folder_of(config.data)
+        self._spool_most = config.spool_mb * 1024**2
         self._state = state
         self._database = DatabaseProbe()
 
-    def answer(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def respond(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application does."""
-        status, kind, body, headers = self._decide(path, environ)
+        header = environ.get("HTTP_AUTHORIZATION", "")
+        status, headers, body = self.answer(environ["PATH_INFO"], environ["REQUEST_METHOD"], header)
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [body]
+
+    def answer(
+        self, path: str, method: str, authorization: str
+    ) -> tuple[HTTPStatus, list[tuple[str, str]], bytes]:
+        """Return status, headers and body for a request; the database is waited for two seconds at most."""
+        status, kind, body, headers = self._decide(path, method, authorization)
         sent = [
             ("Content-Type", kind),
             ("Content-Length", str(len(body))),
@@ -47,29 +57,28 @@ class Probes:
             ("X-Content-Type-Options", "nosniff"),
             *headers,
         ]
-        start_response(f"{status.value} {status.phrase}", sent)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+        return status, sent, b"" if method == "HEAD" else body
 
     def _decide(
-        self, path: str, environ: WSGIEnvironment
+        self, path: str, method: str, authorization: str
     ) -> tuple[HTTPStatus, str, bytes, list[tuple[str, str]]]:
         text = "text/plain; charset=utf-8"
         if path == "/metrics" and not self._token:
             return HTTPStatus.NOT_FOUND, text, b"Not Found", []
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+        if method not in {"GET", "HEAD"}:
             return HTTPStatus.METHOD_NOT_ALLOWED, text, b"Method Not Allowed", [("Allow", "GET, HEAD")]
         if path == "/healthz":
             return HTTPStatus.OK, text, b"ok", []
-        if path == "/readyz":
-            return self._ready()
-        if not self._is_allowed(environ.get("HTTP_AUTHORIZATION", "")):
+        if path.startswith("/readyz"):
+            return self._ready(webhooks=path != "/readyz")
+        if not self._is_allowed(authorization):
             return HTTPStatus.UNAUTHORIZED, text, b"Unauthorized", [("WWW-Authenticate", "Bearer")]
         from host.health import metrics
 
         kind, body = metrics.exposition(self._state(), self._database.state(), self._spool)
         return HTTPStatus.OK, kind, body, []
 
-    def _ready(self) -> tuple[HTTPStatus, str, bytes, list[tuple[str, str]]]:
+    def _ready(self, *, webhooks: bool) -> tuple[HTTPStatus, str, bytes, list[tuple[str, str]]]:
         own, database = self._state(), self._database.state()
         parts = {
             "serving": own.serving,
@@ -77,7 +86,12 @@ class Probes:
             "database": database.answers,
             "migrations": database.migrated,
         }
-        ready = all(parts.values())
+        needed = dict(parts)
+        if webhooks and not database.answers:
+            # Without the database webhooks are kept as files, as long as there is room for them.
+            parts["spool"] = measure(self._spool).bytes < self._spool_most
+            needed = {**parts, "database": True, "migrations": True}
+        ready = all(needed.values())
         body = json.dumps({"ready": ready, **parts}).encode()
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return status, "application/json", body, []

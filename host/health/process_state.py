@@ -23,11 +23,13 @@ class ProcessState:
     :param serving: whether it has started and was not told to end.
     :param generation: the number of the generation it runs; 0 with no addon ever switched on.
     :param failures: addons that should run and do not.
+    :param loop_held: seconds the event loop was held at most within the last minute.
     """
 
     serving: bool
     generation: int | None
     failures: int
+    loop_held: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
@@ -15,11 +13,10 @@ from flask import current_app
 
 from host.core import db, logs
 from host.live import events, stream_access
-from host.live.events import Event, Told
-from host.live.gateway import Gateway
+from host.live.events import Event
 from host.live.publish import EVERYBODY, listen
 from host.live.read_position import Position
-from host.live.stream import Stream
+from host.live.stream import Batch, Stream, wake
 
 log = logging.getLogger("lobby.live")
 
@@ -47,19 +44,15 @@ class HubFullError(Exception):
 class Hub:
     """Hands what changed to the streams of this process.
 
-    A change made in this process arrives at once, one of another process within :data:`POLL_SECONDS`. Streams
-    are held by a thread of the server until they are handed over to the gateway, where the server lets them.
+    A change made in this process arrives at once, one of another process within :data:`POLL_SECONDS`.
     """
 
     def __init__(self) -> None:
-        self.gateway = Gateway(self._forget)
-        self._held: dict[int, dict[Stream, None]] = {}
-        """By workspace, those a thread of the server sends."""
+        self._streams: dict[int, dict[Stream, None]] = {}
+        """By workspace."""
         self._people: dict[int, dict[Stream, None]] = {}
-        """By person, all of them, the oldest first."""
+        """By person, the oldest first."""
         self._count = 0
-        self._watched: Counter[int] = Counter()
-        """By workspace, how many streams there are."""
         self._lock = threading.Lock()
         self._awake = threading.Event()
         self._stopping = threading.Event()
@@ -69,12 +62,11 @@ class Hub:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start watching. To be called after any fork."""
+        """Start watching."""
         self._closed = False
         self._stopping.clear()
         self._knows_where.clear()
         listen(self._awake)
-        self.gateway.start()
         self._threads = [
             threading.Thread(target=self._watch, name="live-hub", daemon=True),
             threading.Thread(target=self._check, name="live-access", daemon=True),
@@ -86,10 +78,9 @@ class Hub:
         """End every stream and stop watching."""
         with self._lock:
             self._closed = True
-            held = [stream for group in self._held.values() for stream in group]
-        for stream in held:
+            streams = [stream for group in self._streams.values() for stream in group]
+        for stream in streams:
             stream.end()
-        self.gateway.close()
         self._stopping.set()
         self._awake.set()
         for thread in self._threads:
@@ -122,37 +113,16 @@ class Hub:
             if self._closed or self._count >= capacity:
                 raise HubFullError("no stream is free")
             stream = Stream(workspace_id, user_id, session_id)
-            self._held.setdefault(workspace_id, {})[stream] = None
+            self._streams.setdefault(workspace_id, {})[stream] = None
             own = self._people.setdefault(user_id, {})
             own[stream] = None
             self._count += 1
-            self._watched[workspace_id] += 1
             surplus = list(own)[:-PER_USER]
         for oldest in surplus:
             self.unsubscribe(oldest)
         if self._count == 1:
             self._awake.set()  # no browser was watching, so the database was read seldom
         return stream
-
-    def hand_over(self, stream: Stream, connection: socket.socket, first: bytes, told: Told) -> None:
-        """Have the gateway send *first* and what comes on *connection*; no thread of the server is needed.
-
-        :param told: what the browser has with *first*.
-        """
-        with self._lock:
-            closed = self._closed
-            if not closed:
-                # In one step, so that no event falls between what is queued here and what is delivered there.
-                self._remove(self._held, stream.workspace_id, stream)
-                waiting, ended = stream.leave(self.gateway.end)
-                frames = [frame for id_, frame in waiting if id_ not in told]
-                forgotten = stream not in self._people.get(stream.user_id, ())
-                self.gateway.adopt(
-                    stream, connection, b"".join((first, *frames)), told, ended=ended or forgotten
-                )
-        if closed:
-            connection.close()
-            self._forget(stream)
 
     def unsubscribe(self, stream: Stream) -> None:
         """End *stream* and forget it."""
@@ -161,12 +131,9 @@ class Hub:
 
     def _forget(self, stream: Stream) -> None:
         with self._lock:
-            self._remove(self._held, stream.workspace_id, stream)
+            self._remove(self._streams, stream.workspace_id, stream)
             if self._remove(self._people, stream.user_id, stream):
                 self._count -= 1
-                self._watched[stream.workspace_id] -= 1
-                if not self._watched[stream.workspace_id]:
-                    del self._watched[stream.workspace_id]
 
     @staticmethod
     def _remove(groups: dict[int, dict[Stream, None]], key: int, stream: Stream) -> bool:
@@ -235,23 +202,23 @@ class Hub:
         return len(new) == BATCH
 
     def _deliver(self, changes: Sequence[Event]) -> None:
-        watched = self._watched
+        with self._lock:
+            watched = list(self._streams)
         shown = [one for one in changes if one.topic in _FOLLOWED and one.workspace_id in watched]
         logs.follow_each("shown", [_step(one) for one in shown])
-        with self._lock:
-            # Each frame is made once, however many browsers it goes to, and none without a browser.
-            batch = [
-                (event.workspace_id, event.id, event.frame())
-                for event in changes
-                if event.workspace_id in watched or event.workspace_id == EVERYBODY
-            ]
-            if batch:
-                self.gateway.deliver(batch)
-            for workspace_id, id_, frame in batch if self._held else ():
-                groups = self._held.values() if workspace_id == EVERYBODY else (self._held.get(workspace_id),)
-                for group in groups:
-                    for stream in group or ():
-                        stream.put(id_, frame)
+        waiting: list[Stream] = []
+        frames = {event.id: event.frame() for event in changes} if watched else {}
+        for workspace_id in watched:
+            own = [event.id for event in changes if event.workspace_id in (workspace_id, EVERYBODY)]
+            if not own:
+                continue
+            # Each frame is made once, however many browsers it goes to.
+            parts = [frames[id_] for id_ in own]
+            batch = Batch(own, parts, b"".join(parts))
+            with self._lock:
+                streams = self._streams.get(workspace_id, ())
+                waiting += [stream for stream in streams if stream.put(batch)]
+        wake(waiting)
         count = self._count
         self._stopping.wait(PAUSE_SECONDS + count * PAUSE_SECONDS_EACH if count else IDLE_PAUSE_SECONDS)
 

@@ -1,15 +1,15 @@
-"""The response of a live stream: sent by the gateway, or by a thread of the server where that cannot be."""
+"""The response of a live stream: a view opens it, a task of the event loop sends it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from host.core import clock, db
-from host.live import connection_takeover, events, gateway
+from host.core import db
+from host.live import events
 from host.live.events import Told
 from host.live.hub import Hub
 from host.live.stream import Stream
@@ -17,10 +17,14 @@ from host.live.stream import Stream
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-log = logging.getLogger("lobby.live")
-
 RECONNECT_MS = 2000
+HEARTBEAT_SECONDS = 15.0
+HEARTBEAT = b": still here\n\n"
+STALLED_SECONDS = 30.0
+"""How long a browser may take nothing before it is cut off."""
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+SLOT = "lobby.stream"
+"""Where a request's scope holds the stream its view opened, for the server to send."""
 
 
 def first_frames(workspace_id: int, after: int | None) -> tuple[bytes, Told]:
@@ -38,65 +42,67 @@ def first_frames(workspace_id: int, after: int | None) -> tuple[bytes, Told]:
     return b"".join(frames), Told(frozenset(event.id for event in found.events), up_to)
 
 
+def can_stream(environ: WSGIEnvironment) -> bool:
+    """Tell whether the server of this request sends streams; under WSGI alone there is none that could."""
+    return SLOT in environ.get("asgi.scope", {})
+
+
 class StreamResponse(Response):
     """A stream of server-sent events, with whatever headers the application puts on any response.
 
-    Called as the WSGI application that every response is, it takes the connection from the server if that
-    lets it. Else the server's thread sends frame after frame, and is held for as long as the browser stays.
+    The WSGI application that every response is gives the head only. The server then sends the rest with
+    :meth:`send`, so that a stream takes no thread.
     """
 
     def __init__(self, hub: Hub, opened: Stream, first: bytes, told: Told) -> None:
-        super().__init__(_Body(hub, opened, first, told), mimetype="text/event-stream")
+        super().__init__(mimetype="text/event-stream")
         self.headers.update(HEADERS)
-        self._parts = hub, opened, first, told
+        self._hub = hub
+        self._stream = opened
+        self._first = first
+        self._told = told
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        hub, opened, first, told = self._parts
-        theirs = connection_takeover.connection_of(environ)
-        if theirs is None or not hub.gateway.is_running:
-            return super().__call__(environ, start_response)
         headers = self.get_wsgi_headers(environ)
-        if "lobby.request_id" in environ:
-            # What the application in front puts on every answer; a test compares the two.
-            headers["X-Request-Id"] = environ["lobby.request_id"]
-        try:
-            ours = connection_takeover.take_connection(theirs)
-        except OSError as error:
-            hub.unsubscribe(opened)
-            log.warning("a stream could not be opened: %s", error.strerror)
-            start_response("503 Service Unavailable", [("Retry-After", "30"), ("Content-Length", "0")])
-            return ()
-        hub.hand_over(opened, ours, connection_takeover.head(environ, self.status, headers) + first, told)
-        # What the server makes of this goes nowhere; it ends the request and closes what it was left with.
+        headers.remove("Content-Length")
+        scope: MutableMapping[str, Any] = environ["asgi.scope"]
+        scope[SLOT] = self
         start_response(self.status, headers.to_wsgi_list())
         return ()
 
+    def drop(self) -> None:
+        """Give the stream's place free; it was not sent."""
+        self._hub.unsubscribe(self._stream)
 
-class _Body:
-    """The frames of a stream; closing it frees its place even if the server never asked for a frame."""
+    async def send(
+        self, receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> None:
+        """Send what was missed, then what happens, and comments that show whether the browser is there.
 
-    def __init__(self, hub: Hub, opened: Stream, first: bytes, told: Told) -> None:
-        self._hub = hub
-        self._opened = opened
-        self._frames = _frames(opened, first, told)
+        :raises TimeoutError: if the browser takes nothing any more.
+        """
+        gone = asyncio.create_task(_until_gone(receive))
+        gone.add_done_callback(lambda _: self._stream.end())
+        try:
+            self._stream.attend()
+            chunk, goes_on = self._first, True
+            while not gone.done():
+                if chunk:
+                    async with asyncio.timeout(STALLED_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if not goes_on:
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                if await self._stream.wait(HEARTBEAT_SECONDS):
+                    chunk, goes_on = self._stream.take(self._told)
+                else:
+                    chunk = HEARTBEAT
+        finally:
+            gone.cancel()
+            self._hub.unsubscribe(self._stream)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self._frames
 
-    def close(self) -> None:
-        self._hub.unsubscribe(self._opened)
-
-
-def _frames(opened: Stream, first: bytes, told: Told) -> Iterator[bytes]:
-    """Yield what was missed, then what happens, and comments that show whether the browser is still there."""
-    yield first
-    beat_at = clock.monotonic() + gateway.HEARTBEAT_SECONDS
-    goes_on = True
-    while goes_on:
-        if clock.monotonic() >= beat_at:
-            yield gateway.HEARTBEAT
-            beat_at = clock.monotonic() + gateway.HEARTBEAT_SECONDS
-        items, goes_on = opened.take(max(0.0, beat_at - clock.monotonic()))
-        frames = [frame for id_, frame in items if id_ not in told]
-        if frames:
-            yield b"".join(frames)
+async def _until_gone(receive: Callable[[], Awaitable[Any]]) -> None:
+    """Return when the browser is gone; it has nothing else to say."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -8,14 +8,12 @@ from flask.typing import ResponseReturnValue
 from host.core import db
 from host.core.errors import InvalidError
 from host.live import events
-from host.live.connection_takeover import connection_of
 from host.live.hub import HubFullError, current_hub
-from host.live.response import HEADERS, StreamResponse, first_frames
+from host.live.response import HEADERS, StreamResponse, can_stream, first_frames
 from host.web.request_helpers import MAX_ID, config, current_user, passive, workspace_view
 
 bp = Blueprint("live", __name__)
 
-RESERVED_THREADS = 8
 RETRY_AFTER = 30
 
 
@@ -27,10 +25,12 @@ def stream(workspace_id: int) -> ResponseReturnValue:
     after = _after()
     if request.method == "HEAD":
         return Response(mimetype="text/event-stream", headers=HEADERS)  # opens nothing
+    if not can_stream(request.environ):
+        return _later()  # the page asks every few seconds instead
     user = current_user()
     hub = current_hub()
     try:
-        opened = hub.subscribe(workspace_id, user.id, user.session_id, capacity=_capacity())
+        opened = hub.subscribe(workspace_id, user.id, user.session_id, capacity=config().live_streams)
     except HubFullError:
         return _later()
     try:
@@ -40,13 +40,6 @@ def stream(workspace_id: int) -> ResponseReturnValue:
         hub.unsubscribe(opened)
         raise
     return StreamResponse(hub, opened, first, told)
-
-
-def _capacity() -> int:
-    """Return how many streams there may be: many of those that need no thread of the server."""
-    if current_hub().gateway.is_running and connection_of(request.environ) is not None:
-        return config().live_streams
-    return max(1, min(config().live_streams, config().threads - RESERVED_THREADS))
 
 
 def _later() -> Response:

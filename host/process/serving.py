@@ -1,13 +1,16 @@
-"""The WSGI application: it follows the running generation, request by request."""
+"""The application of a process: it follows the running generation, request by request."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -33,10 +36,12 @@ from host.live.hub import Hub
 from host.media import links
 from host.models.health import Kind
 from host.notifications import mailing
-from host.process import garbage_collection, telemetry
+from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
+from host.process.incoming import Incoming, Receive
+from host.process.loop_watch import LoopWatch
 from host.process.services import Services
-from host.process.webhook_front import WebhookFront
+from host.process.webhook_front import Answer, WebhookFront, headers_of
 from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
@@ -62,11 +67,16 @@ class HostApplication:
 
     Each request looks at the counter of the database (read at most every 200 ms in a process). When it moved,
     the next generation is built and one reference is swapped; requests under way finish on theirs.
+
+    A server calls it through :class:`host.process.asgi.AsgiApplication`. Under WSGI alone it does the same
+    but for live streams: pages ask in their place.
+
+    :ivar probes: answers probes.
+    :ivar loop: knows how long the event loop was held.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._made_in = os.getpid()
         if not db.is_connected(config.database_url):
             db.connect(config.database_url, pool_size=config.threads + config.workers + config.senders + 8)
             counters.reset()
@@ -85,8 +95,10 @@ class HostApplication:
             host=self,
         )
         self._front = WebhookFront(config, self.journal)
-        self._probes = Probes(config, self.state)
+        self.probes = Probes(config, self.state)
+        self.loop = LoopWatch()
         self._clock = ClockWatch()
+        self._loops = ThreadPoolExecutor(config.threads, "wsgi")
         self._building = threading.Lock()
         self._retry_at = self._look_again_at = self._swapped_at = float("-inf")
         self._started = False
@@ -115,7 +127,7 @@ class HostApplication:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path in probes.PATHS:
-            return self._probes.answer(path, environ, start_response)
+            return self.probes.respond(environ, start_response)
         # An id from outside is a proxy's, where there is one to believe.
         id_ = logs.begin_request(environ.get("HTTP_X_REQUEST_ID", "") if self.config.proxies else "")
         environ["lobby.request_id"] = id_
@@ -127,17 +139,29 @@ class HostApplication:
     def _answer(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         generation = self.generation()
         if path.startswith(("/addons/", "/webhooks/")):
-            found = generation.webhook(path)
-            if found is not None:
-                slug, route, account = found
-                return self._front.answer(slug, route, account, environ, start_response)
-            waits = generation.waits_for(path)
-            if waits is not None:
-                return self._front.park(*waits, environ, start_response)
+            scope, receive = incoming.scope_of(environ)
+            deciding = self.webhook(generation, incoming.of_scope(scope, self.config.proxies), receive)
+            # In a thread of its own, because this one may belong to somebody else's event loop.
+            answer = self._loops.submit(copy_context().run, asyncio.run, deciding).result()
+            if answer is not None:
+                status, text, headers = answer
+                start_response(f"{status} {HTTPStatus(status).phrase}", headers_of(text, headers))
+                return [text.encode()]
         return generation.app(environ, start_response)
 
+    async def webhook(self, generation: Generation, request: Incoming, receive: Receive) -> Answer | None:
+        """Return the answer to a request to a webhook; None: its path belongs to a page."""
+        found = generation.webhook(request.path)
+        if found is not None:
+            return await self._front.answer(*found, request, receive)
+        waits = generation.waits_for(request.path)
+        return None if waits is None else await self._front.park(*waits, request, receive)
+
     def generation(self) -> Generation:
-        """Return the generation to run now. Never fails: while the next one cannot be had, it is the last."""
+        """Return the generation to run now. Never fails: while the next one cannot be had, it is the last.
+
+        :raises WouldWaitError: on the event loop, if the counter has to be read.
+        """
         current = self._current
         if time.monotonic() < self._look_again_at:
             return current
@@ -151,6 +175,7 @@ class HostApplication:
             return current
         if number < current.number and time.monotonic() - self._swapped_at < STALE_SECONDS:
             return current  # read by another thread just before this process swapped
+        db.may_wait()
         if not self._building.acquire(blocking=False):
             return current  # another thread builds it; this request goes on with the last
         try:
@@ -161,7 +186,7 @@ class HostApplication:
     def state(self) -> ProcessState:
         """Return what probes tell of this process."""
         current = self._current
-        return ProcessState(self._started, current.number, len(current.failures))
+        return ProcessState(self._started, current.number, len(current.failures), self.loop.most())
 
     def refresh(self) -> Generation:
         """Build and run the generation the database asks for; return when it runs."""
@@ -206,17 +231,12 @@ class HostApplication:
     # Life
 
     def start(self, *, web: bool = True) -> None:
-        """Start what runs beside requests. To be called once, in the process that serves, after any fork.
+        """Start what runs beside requests. To be called once, in the process that serves.
 
         :param web: False for a process that only delivers: no receivers, no live streams.
         :raises AlreadyServingError: if another process serves this SQLite file.
         """
-        database = db.current()
-        if os.getpid() != self._made_in:
-            # Connections made before the fork belong to the parent.
-            database.write_engine.dispose(close=False)
-            database.read_engine.dispose(close=False)
-        if database.is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
+        if db.current().is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
             raise AlreadyServingError("another process already serves this database file")
         self._web = web
         telemetry.start("web" if web else "worker")

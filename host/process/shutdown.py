@@ -70,6 +70,8 @@ class Shutdown:
         self._receiving, self._sending = socket.socketpair()
         self._sending.setblocking(False)
         self._ended = threading.Event()
+        self.begun = False
+        """Whether it was told."""
         threading.Thread(target=self._run, name="ending", daemon=True).start()
 
     def of(self, application: Endable) -> None:
@@ -78,12 +80,9 @@ class Shutdown:
 
     def told(self, number: int, _frame: FrameType | None = None) -> None:
         """Take notice of a signal. Does nothing a signal handler may not do."""
+        self.begun = True
         with suppress(OSError):
             self._sending.send(bytes((number,)))
-
-    def hear_signals(self, hear: bool = True) -> None:
-        """Listen to every signal that has a handler, or stop listening. In the main thread only."""
-        signal.set_wakeup_fd(self._sending.fileno() if hear else -1, warn_on_full_buffer=False)
 
     def finish(self) -> None:
         """Say that the server is done with its requests; return when the application is closed."""

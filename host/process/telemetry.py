@@ -78,7 +78,7 @@ class Trace:
 
 
 def start(kind: str) -> None:
-    """Begin to send spans from this process if it is configured to. To be called after any fork.
+    """Begin to send spans from this process if it is configured to.
 
     :param kind: what the process is: ``web`` or ``worker``.
     """

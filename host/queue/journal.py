@@ -6,20 +6,19 @@ longer than two commits and the disk is synced once for all of them.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import secrets
-import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg
-import pymysql
 import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -49,21 +48,21 @@ class QueuedDelivery:
 
     __slots__ = ("delivery", "done", "error", "http", "parts")
 
-    def __init__(self, delivery: Delivery, prepared: Rows) -> None:
+    def __init__(
+        self, delivery: Delivery, prepared: Rows, done: threading.Lock | asyncio.Future[None]
+    ) -> None:
         self.delivery = delivery
         self.parts = deque(prepared.parts(PART_EVENTS))
         self.error: BaseException | None = None
         self.http = logs.http()
-        self.done = threading.Lock()
-        self.done.acquire()
+        self.done = done
 
-    def part_ended(self) -> None:
-        """Go on to the next part; tell the caller if that was the last one, or failed."""
+    def part_ended(self) -> bool:
+        """Go on to the next part; return whether that was the last one, or failed."""
         self.parts.popleft()
         if self.error is not None:
             self.parts.clear()
-        if not self.parts:
-            self.done.release()
+        return not self.parts
 
     @property
     def is_stored(self) -> bool:
@@ -74,6 +73,25 @@ class QueuedDelivery:
         """Return what the delivery goes by in the log."""
         delivery, http = self.delivery, self.http or None
         return {"request_id": delivery.id, "events": len(delivery.envelopes), "http_id": http}
+
+
+def _tell(items: Sequence[QueuedDelivery]) -> None:
+    """Tell the callers of *items* that these are done; an event loop is woken once for all its callers."""
+    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for item in items:
+        if isinstance(item.done, asyncio.Future):
+            waiting.setdefault(item.done.get_loop(), []).append(item.done)
+        else:
+            item.done.release()
+    for loop, futures in waiting.items():
+        with suppress(RuntimeError):  # the loop has ended, and with it who waited
+            loop.call_soon_threadsafe(_resolve, futures)
+
+
+def _resolve(futures: Sequence[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
 
 
 class SpooledRows(NamedTuple):
@@ -170,7 +188,7 @@ class Journal:
         self._busy_since = float("inf")
 
     def start(self) -> None:
-        """Start the committing thread. To be called after the server forked."""
+        """Start the committing thread."""
         self._database = db.current()
         self._statements = journal_rows.Statements(self._database.dialect)
         # Processes that share a database begin far apart: 2048 requests in a millisecond are each one's own.
@@ -205,10 +223,52 @@ class Journal:
         :param received_at: when it came; default: now. Other for a request nobody could decide on at once.
         :raises JournalUnavailableError: if it could not be made durable.
         """
+        delivery = self._delivery(source, channel, raw, remote, envelopes, received_at)
+        if self._must_spool():
+            self._keep(delivery)
+            return
+        done = threading.Lock()
+        done.acquire()
+        item = self._queued(delivery, done)
+        committed = done.acquire(timeout=self._patience)
+        if self._still_unsafe(item, committed):
+            self._keep(delivery)
+
+    async def ingest_soon(
+        self, *, source: str, channel: str, raw: bytes, remote: str, envelopes: Sequence[Envelope]
+    ) -> None:
+        """Do the same as :meth:`ingest` without holding the event loop.
+
+        :raises JournalUnavailableError: if it could not be made durable.
+        """
+        delivery = self._delivery(source, channel, raw, remote, envelopes, None)
+        if self._must_spool():
+            await asyncio.to_thread(self._keep, delivery)
+            return
+        done = asyncio.get_running_loop().create_future()
+        item = self._queued(delivery, done)
+        committed = True
+        try:
+            async with asyncio.timeout(self._patience):
+                await done
+        except TimeoutError:
+            committed = False
+        if self._still_unsafe(item, committed):
+            await asyncio.to_thread(self._keep, delivery)
+
+    def _delivery(
+        self,
+        source: str,
+        channel: str,
+        raw: bytes,
+        remote: str,
+        envelopes: Sequence[Envelope],
+        received_at: datetime | None,
+    ) -> Delivery:
         if not self._open or len(self._queue) >= self._limit:
             raise JournalUnavailableError("too many requests wait for the database, or the host is stopping")
         now = clock.now()
-        delivery = Delivery(
+        return Delivery(
             id=request_id(now, next(self._numbers)),
             source=source[:48],
             channel=channel,
@@ -217,24 +277,32 @@ class Journal:
             raw=raw,
             envelopes=tuple(envelopes),
         )
-        if self._spool or self._is_away():
-            # Behind older ones that wait as files: nobody's second word comes before the first.
-            self._keep(delivery)
-            return
-        item = QueuedDelivery(delivery, Rows(delivery, self._statements))
+
+    def _must_spool(self) -> bool:
+        """Tell whether a delivery goes to the spool: nobody's second word comes before the first there."""
+        return bool(self._spool) or self._is_away()
+
+    def _queued(self, delivery: Delivery, done: threading.Lock | asyncio.Future[None]) -> QueuedDelivery:
+        item = QueuedDelivery(delivery, Rows(delivery, self._statements), done)
         self._queue.append(item)
         if not self._ring.is_set():
             self._ring.set()
-        if not item.done.acquire(timeout=self._patience):
+        return item
+
+    def _still_unsafe(self, item: QueuedDelivery, committed: bool) -> bool:
+        """Tell whether *item* has to go to the spool now that its commit ended or took too long.
+
+        :raises JournalUnavailableError: if the database refused it.
+        """
+        if not committed:
             # It may still be committed. The spool is replayed by unique keys, so twice is as good as once.
             log.warning(
                 "the database did not commit within %s s; the request goes to the spool", self._patience
             )
-            self._keep(delivery)
-        elif item.error is not None:
-            if not is_away(item.error):
-                raise JournalUnavailableError("the database refused the request") from item.error
-            self._keep(delivery)
+            return True
+        if item.error is not None and not is_away(item.error):
+            raise JournalUnavailableError("the database refused the request") from item.error
+        return item.error is not None
 
     def _is_away(self) -> bool:
         """Tell whether the database failed a moment ago, or has been busy with one batch for too long."""
@@ -272,8 +340,7 @@ class Journal:
             try:
                 self._commit_batch(items)
             finally:
-                for item in items:
-                    item.part_ended()
+                _tell([item for item in items if item.part_ended()])
             stored = [part for item, part in zip(items, parts, strict=True) if item.error is None]
             _count(stored)
             logs.follow_each("received", [item.step() for item in items if item.is_stored])
@@ -427,24 +494,22 @@ def _count(stored: Iterable[Rows]) -> None:
     recording.received(what for one in stored for what in one.counted())
 
 
-_AWAY = (
-    sqlite3.OperationalError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    pymysql.err.OperationalError,
-    pymysql.err.InterfaceError,
-    sa.exc.TimeoutError,
-    OSError,
-)
-
-
+_AWAY = {
+    "sqlite3.OperationalError",
+    "psycopg.OperationalError",
+    "psycopg.InterfaceError",
+    "pymysql.err.OperationalError",
+    "pymysql.err.InterfaceError",
+}
+"""By name, because importing both servers' drivers takes 9 MB, and a desk uses one or none."""
 _TOO_LARGE = 1153
 """MariaDB's code for a row above max_allowed_packet, which PyMySQL raises as it does a lost connection."""
 
 
 def is_away(error: BaseException) -> bool:
     """Tell whether *error* means that the database cannot be used, not that it refused a row."""
-    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    if isinstance(cause, pymysql.err.OperationalError) and cause.args[:1] == (_TOO_LARGE,):
-        return False
-    return isinstance(cause, _AWAY)
+    cause = (error.orig or error) if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, (sa.exc.TimeoutError, OSError)):
+        return True
+    names = {f"{one.__module__}.{one.__name__}" for one in type(cause).__mro__}
+    return bool(names & _AWAY) and cause.args[:1] != (_TOO_LARGE,)

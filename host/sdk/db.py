@@ -71,11 +71,16 @@ class Snapshot(Generic[T]):
         self._value: tuple[tuple[object, int], T] | None = None
 
     def get(self) -> T:
-        """Return the value, loading it again if accounts changed since."""
+        """Return the value, loading it again if accounts changed since.
+
+        On the event loop it is never waited for: there a look that has to read interrupts the decision, which
+        is then made in a thread. See :attr:`host.sdk.webhooks.WebhookRoute.quick`.
+        """
         seen = (_db.current(), _counters.accounts())
         current = self._value
         if current is not None and current[0] == seen:
             return current[1]
+        _db.may_wait()
         with self._lock:
             current = self._value
             if current is None or current[0] != seen:
@@ -83,6 +88,6 @@ class Snapshot(Generic[T]):
             return current[1]
 
     def forget(self) -> None:
-        """Drop the value: what it holds leaves memory, and the next look loads it again."""
+        """Drop the value from memory; the next :meth:`get` loads it again."""
         with self._lock:
             self._value = None

@@ -40,10 +40,10 @@ def record(
     workspace_id: int | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one line in the transaction of what it tells about.
+    """Write one line, in the transaction of the action itself.
 
     :param action: dotted, in the past tense: ``member.added``.
-    :param subject: what it was done to, in words people know; never a secret.
+    :param subject: the object of the action, in words people know; never a secret.
     """
     session.add(
         AuditEntry(

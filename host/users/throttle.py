@@ -1,6 +1,6 @@
-"""Limits on guessing passwords: per person and address, per address, and for the whole desk.
+"""Limits on guessing passwords: per user and address, per address, and for the whole desk.
 
-A user is never locked out by what others try: a user's limit counts one address at a time.
+Others cannot lock a user out: a user's limit counts each address separately.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EVERYBODY = parse_many("1200/minute")
 
 
 class Throttle:
-    """Counts wrong passwords where *url* says; in memory while that place does not answer."""
+    """Counts wrong passwords in the storage at *url*; in memory while that does not answer."""
 
     def __init__(self, url: str) -> None:
         self._storage = storage_from_string(url)
@@ -36,9 +36,9 @@ class Throttle:
         self._down: tuple[type[Exception], ...] = errors if isinstance(errors, tuple) else (errors,)
 
     def enter(self, who: str, address: str) -> None:
-        """Count a try of *who* from *address* before the password is looked at.
+        """Count a try of *who* from *address*, before the password is checked.
 
-        :raises TooManyError: if it has to wait; says how long.
+        :raises TooManyError: if a limit is used up; holds how long to wait.
         """
         try:
             self._enter(self._limiter, who, address)
@@ -54,7 +54,7 @@ class Throttle:
         for limit in EVERYBODY:
             if not limiter.test(limit, "everybody"):
                 raise self._refusal(limiter, limit, "everybody")
-        # Counted first and forgiven on success: many tries at once must not all pass the test.
+        # Count first and take it back on success: many tries at once must not all pass this check.
         for limit in PERSON_AND_ADDRESS:
             if not limiter.hit(limit, "person", who, network):
                 raise self._refusal(limiter, limit, "person", who, network)
@@ -73,7 +73,7 @@ class Throttle:
             limiter.hit(limit, "everybody")
 
     def forgive(self, who: str, address: str) -> None:
-        """Forget the tries of a user who knew the password."""
+        """Drop the tries of a user who knew the password."""
         for limiter in (self._limiter, self._spare):
             for limit in PERSON_AND_ADDRESS:
                 try:
@@ -94,7 +94,7 @@ class Throttle:
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one caller: an IPv4 address, or the /64 an IPv6 address lies in."""
+    """Return the network that counts as one caller: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -119,6 +119,6 @@ def of(url: str) -> Throttle:
 
 
 def reset() -> None:
-    """Forget everything that was counted in this process; for tests."""
+    """Drop all counts of this process; for tests."""
     with _lock:
         _throttles.clear()

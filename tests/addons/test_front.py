@@ -3,17 +3,22 @@ acknowledged that was not stored."""
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import Client, EnvironBuilder
 
-from host.core import config
-from host.process import webhook_front
-from host.process.webhook_front import WebhookFront, client_address
+from host.core import config, db
+from host.process import incoming, webhook_front
+from host.process.incoming import client_address, headers_of
+from host.process.webhook_front import WebhookFront
 from host.queue.journal import JournalUnavailableError
 from host.sdk.webhooks import (
     Accepted,
@@ -23,6 +28,7 @@ from host.sdk.webhooks import (
     WebhookRequest,
     WebhookRoute,
 )
+from tests.helpers import on_a_loop
 
 ENVELOPE = Envelope(1, "ann", "k", "message", b"{}")
 
@@ -38,6 +44,9 @@ class Journal:
         if self.broken:
             raise JournalUnavailableError("the disk is full")
         self.taken.append(delivery)
+
+    async def ingest_soon(self, **delivery: Any) -> None:
+        self.ingest(**delivery)
 
 
 class Provider:
@@ -65,11 +74,16 @@ class Provider:
         return Refused(403, "verify_token")
 
 
-class ServedFront:
-    """The front with a route, as a WSGI application."""
+WAYS = ("in a thread", "on the loop")
 
-    def __init__(self, provider: Provider, tmp_path: Path, **environ: str) -> None:
+
+class ServedFront:
+    """The front with a route, called in one of the *WAYS* there are."""
+
+    def __init__(self, provider: Provider, tmp_path: Path, way: str = "on the loop", **environ: str) -> None:
         self.provider = provider
+        self.way = way
+        provider.route = replace(provider.route, quick=way == "on the loop")
         self.journal = Journal()
         settings = config.load({"LOBBY_DATA": str(tmp_path), **environ})
         self.front = WebhookFront(settings, self.journal)  # type: ignore[arg-type]
@@ -78,7 +92,19 @@ class ServedFront:
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         environ.setdefault("REMOTE_ADDR", "198.51.100.1")
-        return self.front.answer("toy", self.provider.route, self.account, environ, start_response)
+        scope, receive = incoming.scope_of(environ)
+        request = incoming.of_scope(scope, 0)
+
+        async def answer() -> Any:
+            db.never_wait_here()
+            try:
+                return await self.front.answer("toy", self.provider.route, self.account, request, receive)
+            finally:
+                db.never_wait_here(False)
+
+        status, text, headers = on_a_loop(answer())
+        start_response(f"{status} {HTTPStatus(status).phrase}", webhook_front.headers_of(text, headers))
+        return [text.encode()]
 
 
 @pytest.fixture
@@ -88,9 +114,14 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return counted
 
 
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def desk(tmp_path: Path, refusals: list[tuple[Any, ...]]) -> ServedFront:
-    return ServedFront(Provider(), tmp_path)
+def desk(tmp_path: Path, refusals: list[tuple[Any, ...]], way: str) -> ServedFront:
+    return ServedFront(Provider(), tmp_path, way)
 
 
 def test_what_is_believed_is_journalled_and_then_answered(desk: ServedFront) -> None:
@@ -185,12 +216,12 @@ def test_get_is_refused_where_the_provider_does_not_verify(tmp_path: Path) -> No
     assert answer.headers["Allow"] == "POST"
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_a_body_over_the_limit_is_refused_before_it_is_read(tmp_path: Path, way: str) -> None:
     class Untouchable(io.RawIOBase):
         def read(self, *_: Any) -> bytes:
             raise AssertionError("it was read")
 
-    desk = ServedFront(Provider(max_body=100), tmp_path)
+    desk = ServedFront(Provider(max_body=100), tmp_path, way)
     environ = EnvironBuilder(method="POST", headers={"Content-Length": "101"}).get_environ()
     environ["wsgi.input"] = Untouchable()
     environ["CONTENT_LENGTH"] = "101"
@@ -215,21 +246,18 @@ def test_lengths_that_lie_are_refused(desk: ServedFront) -> None:
     assert raw(desk, b"good", CONTENT_LENGTH="5") == 400, "the body ends early"
     assert raw(desk, b"good", CONTENT_LENGTH="-1") == 400
     assert raw(desk, b"good", CONTENT_LENGTH="4x") == 400
-    assert raw(desk, b"good", CONTENT_LENGTH="９") == 400
+    assert raw(desk, b"good", CONTENT_LENGTH="²") == 400
     assert raw(desk, b"good", CONTENT_LENGTH="9" * 40) == 400
     assert raw(desk, b"good") == 411
     assert raw(desk, b"good and more", CONTENT_LENGTH="4") == 200
     assert desk.provider.asked[-1].body == b"good"
 
 
-def test_a_chunked_body_is_read_up_to_the_limit(tmp_path: Path) -> None:
-    desk = ServedFront(Provider(max_body=100), tmp_path)
+def test_a_chunked_body_is_read_up_to_the_limit(tmp_path: Path, way: str) -> None:
+    desk = ServedFront(Provider(max_body=100), tmp_path, way)
     chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
     assert raw(desk, b"good", **chunked) == 200
     assert raw(desk, b"good" + b"x" * 97, **chunked) == 413
-    assert raw(desk, b"good", HTTP_TRANSFER_ENCODING="chunked") == 411, (
-        "the server does not say where it ends"
-    )
 
 
 def test_an_encoded_body_is_refused(desk: ServedFront) -> None:
@@ -272,8 +300,10 @@ def test_an_address_that_was_believed_is_not_locked_out_by_one_wrong_secret(desk
     assert desk.client.post("/", data=b"good").status_code == 200
 
 
-def test_a_throttle_that_cannot_be_reached_lets_requests_on(tmp_path: Path, refusals: list[Any]) -> None:
-    desk = ServedFront(Provider(), tmp_path, LOBBY_LIMITS_URL="redis://127.0.0.1:1/0")
+def test_a_throttle_that_cannot_be_reached_lets_requests_on(
+    tmp_path: Path, refusals: list[Any], way: str
+) -> None:
+    desk = ServedFront(Provider(), tmp_path, way, LOBBY_LIMITS_URL="redis://127.0.0.1:1/0")
     assert desk.client.post("/", data=b"bad").status_code == 401
     assert desk.client.post("/", data=b"good").status_code == 200
 
@@ -290,8 +320,68 @@ def test_a_throttle_that_cannot_be_reached_lets_requests_on(tmp_path: Path, refu
     ],
 )
 def test_only_as_many_proxies_are_believed_as_there_are(proxies: int, forwarded: str, expected: str) -> None:
-    environ = {"REMOTE_ADDR": "198.51.100.1", "HTTP_X_FORWARDED_FOR": forwarded}
-    assert client_address(environ, proxies) == expected
+    assert client_address("198.51.100.1", {"x-forwarded-for": forwarded}, proxies) == expected
+
+
+def test_a_header_with_an_underscore_passes_for_no_other() -> None:
+    sent = [
+        (b"x_forwarded_for", b"forged"),
+        (b"x-forwarded-for", b"10.0.0.1"),
+        (b"accept", b"a"),
+        (b"accept", b"b"),
+    ]
+    assert headers_of(sent) == {"x-forwarded-for": "10.0.0.1", "accept": "a,b"}
+
+
+def test_a_body_that_does_not_come_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host.process.incoming.BODY_SECONDS", 0.05)
+    desk = ServedFront(Provider(), tmp_path)
+    headers = [(b"content-length", b"9")]
+    scope = {"method": "POST", "path": "/", "query_string": b"", "client": None, "headers": headers}
+    request = incoming.of_scope(scope, 0)
+    messages = [{"type": "http.request", "body": b"goo", "more_body": True}]
+
+    async def receive() -> Any:
+        return messages.pop() if messages else await asyncio.sleep(60)
+
+    route = desk.provider.route
+    answer = on_a_loop(desk.front.answer("toy", route, None, request, receive))
+    assert answer[0] == 408
+    assert ("Connection", "close") in answer[2]
+
+
+def test_a_quick_route_that_has_to_look_something_up_is_asked_again_in_a_thread(
+    tmp_path: Path, database: db.Database
+) -> None:
+    threads: list[str] = []
+
+    class Looking(Provider):
+        def authenticate(self, request: WebhookRequest) -> Accepted | Refused:
+            threads.append(threading.current_thread().name)
+            try:
+                with db.read():
+                    return super().authenticate(request)
+            except Exception:  # noqa: BLE001 - what the test is about
+                return Refused(401, "it is not for addons to catch this")
+
+    desk = ServedFront(Looking(), tmp_path, "on the loop")
+    assert desk.client.post("/", data=b"good").status_code == 200
+    assert [name.partition("_")[0] for name in threads] == ["loop", "webhook"]
+    assert len(desk.journal.taken) == 1
+
+
+def test_only_what_is_quick_and_small_is_decided_on_the_loop(tmp_path: Path) -> None:
+    seen: list[bool] = []
+
+    class Watched(Provider):
+        def authenticate(self, request: WebhookRequest) -> Accepted | Refused:
+            seen.append(threading.current_thread().name.startswith("loop"))
+            return super().authenticate(request)
+
+    for way, size in (("on the loop", 10), ("on the loop", webhook_front.LARGE + 1), ("in a thread", 10)):
+        desk = ServedFront(Watched(), tmp_path, way)
+        assert desk.client.post("/", data=b"good" + b"x" * size).status_code == 200
+    assert seen == [True, False, False]
 
 
 def test_a_query_with_a_thousand_fields_is_no_error(desk: ServedFront) -> None:

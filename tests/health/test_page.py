@@ -53,6 +53,7 @@ def test_a_desk_where_all_is_well_says_so(admin: Browser) -> None:
     text = page(admin)
     assert "All is well." in text
     assert "Nothing in this time." in text
+    assert "Event loop" not in text, "no process has said anything yet"
     assert "No setting does." in text
     assert "desk-1:4711" in text
 
@@ -65,12 +66,14 @@ def test_a_day_is_drawn_and_told_in_figures(admin: Browser, any_desk: Desk) -> N
             recording.handled("email", "applied", [timedelta(milliseconds=40)] * 30 * minutes)
             recording.sent("email", outcome)
             recording.peak(Metric.WAITING, "", "in", 9_800)
+            recording.peak(Metric.LOOP, "", "", 30 * minutes)
     recording.flush()
     text = page(admin)
     assert '<h2>Received</h2><p class="big">180</p>' in text
     assert "Events received a minute; 6 at most." in text
     assert "1 replies sent, 1 failed." in text
     assert "9.8 s at most." in text
+    assert "Event loop held for 90 ms at most" in text
     assert '<td class="nums nowrap">6</td>' in text
     assert re.search(r'toy100</th>.*data-label="Events" class="nums">180</td>', text)
     assert 'style="' not in text, "the policy of the page lets no style attribute in"

@@ -11,7 +11,7 @@ from tests import helpers
 from tests.inbox import scenes, toys
 from tests.inbox.browsing import Open
 from tests.inbox.desks import Desk
-from tests.live.served import serve_with_gunicorn
+from tests.live.served import serve
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def mia(workspace: int) -> int:
 
 @pytest.fixture
 def base(desk: Desk) -> Iterator[str]:
-    with serve_with_gunicorn(desk) as port:
+    with serve(desk) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -28,7 +28,7 @@ def streams(desk: Desk) -> list[Stream]:
 
 def test_a_page_whose_stream_was_cut_is_soon_back(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
     page: Any = open_page(f"/{scene.conversation('ana')}")
-    until(lambda: desk.hub.gateway._connections)  # held by the gateway, as the browser accepts its head
+    until(lambda: streams(desk))
     (first,) = streams(desk)
     scene.said("ana", "Ana Q.", "By the first stream", clock.now())
     page.wait_for_selector(".log >> text=By the first stream", timeout=60_000)

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import http.client
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from werkzeug.serving import make_server
-
+from host.process.pages import Pages
 from tests.helpers import Browser
 from tests.inbox.desks import Desk
-from tests.live.worker import gunicorn_worker
-
-
-@contextmanager
-def serve_with_gunicorn(desk: Desk) -> Iterator[int]:
-    """Serve *desk* the way `lobby run` does, so that its streams are handed over; yield the port."""
-    desk.hub.start()
-    with gunicorn_worker(desk.app, threads=8) as (port, _):
-        try:
-            yield port
-        finally:
-            desk.hub.close()
+from tests.live.worker import uvicorn_server
 
 
 @contextmanager
 def serve(desk: Desk) -> Iterator[int]:
-    """Serve *desk* with its hub running and a thread for each stream; yield the port."""
+    """Serve *desk* the way `lobby run` does, with its hub running; yield the port."""
     desk.hub.start()
-    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        desk.hub.close()
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=5)
+    with uvicorn_server(Pages(desk.app, threads=8)) as port:
+        try:
+            yield port
+        finally:
+            desk.hub.close()
 
 
 def cookie(browser: Browser) -> str:

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.live import events, hub
+from host.live import events, hub, read_position
+from host.live.events import Told
 from host.live.hub import Hub, HubFullError
 from host.live.publish import publish
 from host.live.read_position import Position
-from host.live.stream import BUFFER_BYTES, Stream
+from host.live.stream import Stream
 from host.models.live import LiveEvent
 
 NOBODYS = 0
@@ -45,10 +46,27 @@ def say(workspace: int, number: int, topic: str = "conversation") -> None:
     db.write(publish, workspace, topic, {"conversation": number})
 
 
-def payload(stream: Stream, timeout: float = 60) -> str:
-    item = stream.get(timeout)
-    assert item is not None
-    return item[1].decode().split("data: ")[1].strip()
+def payload(stream: Stream) -> str:
+    """Return the data of the one frame that comes next."""
+    found: list[bytes] = []
+
+    def came() -> bool:
+        frames, goes_on = stream.take(Told())
+        assert goes_on or frames, "the stream ended"
+        found.append(frames)
+        return bool(frames)
+
+    _until(came)
+    (frame,) = found[-1].decode().split("\n\n")[:-1]
+    return frame.split("data: ")[1].strip()
+
+
+def nothing_more(stream: Stream) -> bool:
+    return stream.take(Told()) == (b"", True)
+
+
+def has_ended(stream: Stream) -> bool:
+    return not stream.take(Told())[1]
 
 
 def started(hub_: Hub) -> Stream:
@@ -90,8 +108,7 @@ def test_a_change_reaches_its_workspace_only(running: Hub) -> None:
     say(1, 8)
     assert payload(mine) == '{"conversation":8}'
     assert payload(other) == '{"conversation":7}'
-    with pytest.raises(TimeoutError):
-        mine.get(0.05)
+    assert nothing_more(mine)
 
 
 def test_what_concerns_everybody_reaches_everybody(running: Hub) -> None:
@@ -107,7 +124,7 @@ def test_the_own_process_is_told_at_once(running: Hub, monkeypatch: pytest.Monke
     say(1, 0)
     payload(mine)
     say(1, 1)
-    assert payload(mine, 60) == '{"conversation":1}'
+    assert payload(mine) == '{"conversation":1}'
 
 
 def test_changes_of_other_processes_arrive_too(running: Hub, database: db.Database) -> None:
@@ -148,9 +165,42 @@ def test_what_was_rolled_back_is_waited_for_only_so_long(monkeypatch: pytest.Mon
     position.newest = 0
     position.move([], [2])
     assert position.waited_for() == [1]
-    later = clock.monotonic() + events.LATE.total_seconds() + 1
-    monkeypatch.setattr(clock, "monotonic", lambda: later)
-    assert position.waited_for() == []
+    now = clock.monotonic()
+
+    def after(seconds: float) -> list[int]:
+        monkeypatch.setattr(clock, "monotonic", lambda: now + seconds)
+        return position.waited_for()
+
+    assert after(1) == [1]
+    late = events.LATE.total_seconds() + 1
+    assert after(late) == [1]
+    assert after(late + 1) == [], "now it is looked for every few seconds"
+    assert after(late + read_position.SLOW_SECONDS) == [1]
+    assert after(read_position.GIVEN_UP_SECONDS + 1) == [1]
+    assert after(read_position.GIVEN_UP_SECONDS + 10) == [1], "the look before did not come to an end"
+    position.move([], [])
+    assert after(read_position.GIVEN_UP_SECONDS + 20) == []
+
+
+def test_what_commits_after_a_long_pause_is_told(
+    running: Hub, database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_position, "SLOW_SECONDS", 0.05)
+    mine = started(running)
+    for id_ in (10, 9):
+        row = {
+            "id": id_,
+            "workspace_id": 1,
+            "topic": "conversation",
+            "payload": str(id_),
+            "created_at": clock.now(),
+        }
+        with database.write_engine.begin() as connection:
+            connection.execute(sa.insert(LiveEvent), row)
+        assert payload(mine) == str(id_)
+        # Everything stood still: the writer of the other one as well as this process.
+        at = clock.monotonic() + events.LATE.total_seconds() * 10
+        monkeypatch.setattr(clock, "monotonic", lambda at=at: at + time.monotonic() % 1000)
 
 
 def test_there_are_only_so_many_streams(running: Hub) -> None:
@@ -169,35 +219,14 @@ def test_the_oldest_stream_of_a_person_makes_way(running: Hub) -> None:
     other = running.subscribe(1, 2, NOBODYS, capacity=99)
     newest = running.subscribe(2, 1, NOBODYS, capacity=99)
     assert running.count == hub.PER_USER + 1
-    assert streams[0].get(1) is None
-    for alive in (*streams[1:], other, newest):
-        with pytest.raises(TimeoutError):
-            alive.get(0.01)
-
-
-def test_a_reader_too_slow_is_cut_off(running: Hub) -> None:
-    stream = Stream(1, 1, 1)
-    frame = b"x" * 1000
-    for number in range(200):
-        stream.put(number, frame)
-    kept = 0
-    while stream.get(1) is not None:
-        kept += 1
-    assert kept == BUFFER_BYTES // 1000
+    assert has_ended(streams[0])
+    assert all(nothing_more(alive) for alive in (*streams[1:], other, newest))
 
 
 def test_closing_ends_every_stream(running: Hub) -> None:
-    stream = running.subscribe(1, 1, NOBODYS, capacity=9)
-    ended = threading.Event()
-
-    def reader() -> None:
-        while stream.get(5) is not None:
-            pass
-        ended.set()
-
-    threading.Thread(target=reader, daemon=True).start()
+    streams = [running.subscribe(1, person, NOBODYS, capacity=9) for person in range(3)]
     running.close()
-    assert ended.wait(5)
+    assert all(map(has_ended, streams))
     with pytest.raises(HubFullError):
         running.subscribe(1, 1, NOBODYS, capacity=9)
 

@@ -17,7 +17,7 @@ from host.live.publish import Change, publish_many
 from tests import helpers
 from tests.inbox import desks
 from tests.live.served import cookie
-from tests.live.test_lobby_run import lobby, port_of, threads_of, worker_of
+from tests.live.test_lobby_run import lobby, port_of, threads_of
 
 WORKSPACES = 20
 EACH = 50
@@ -76,7 +76,7 @@ def test_each_is_told_its_own(database: db.Database, data: Path, capsys: pytest.
         for _ in range(EACH)
     ]
     with lobby(data, threads="16") as host:
-        port, worker = port_of(host), worker_of(host)
+        port, worker = port_of(host), host.program.process.pid
         watchers = [Watcher(port, *people[0])]
         before = threads_of(worker)
         watchers += [Watcher(port, *person) for person in people[1:]]

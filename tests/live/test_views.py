@@ -6,13 +6,14 @@ import http.client
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from host.core import db
-from host.live import gateway, hub
+from host.live import hub, response
 from host.live.publish import publish
 from host.models.live import LiveEvent
 from host.users import members, sessions
@@ -20,19 +21,18 @@ from host.web import headers
 from tests import helpers
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
-from tests.live.served import Reader, cookie, serve, serve_with_gunicorn, until
+from tests.live.served import Reader, cookie, serve, until
 
 
 @pytest.fixture
 def desk(database: db.Database, data: Path) -> Desk:
-    return desks.open_desk(data, threads="11")  # 8 stay free: 3 streams
+    return desks.open_desk(data)
 
 
-@pytest.fixture(params=["gunicorn", "a thread each"])
-def port(request: pytest.FixtureRequest, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Where the desk is served: with its streams handed over, and with a thread for each of them."""
+@pytest.fixture
+def port(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(hub, "CHECK_SECONDS", 0.05)
-    with serve_with_gunicorn(desk) if request.param == "gunicorn" else serve(desk) as served:
+    with serve(desk) as served:
         yield served
 
 
@@ -81,18 +81,6 @@ def test_an_open_stream_holds_no_connection_to_the_database(
         assert desk.hub.count == 1
 
 
-@pytest.mark.parametrize("port", ["a thread each"], indirect=True)
-def test_streams_leave_threads_free(desk: Desk, port: int) -> None:
-    people = [helpers.make_user(workspace=desk.workspace) for _ in range(4)]
-    browsers = [helpers.client_for(desk.app, person) for person in people]
-    readers = [Reader(port, path(desk), browser) for browser in browsers]
-    assert [reader.status for reader in readers] == [200, 200, 200, 503]
-    assert int(readers[3].response.headers["Retry-After"]) > 0
-    for reader in readers:
-        reader.close()
-
-
-@pytest.mark.parametrize("port", ["gunicorn"], indirect=True)
 def test_there_are_only_so_many_streams(desk: Desk, port: int) -> None:
     desk.app.extensions["lobby.config"] = helpers.make_config(Path("data"), live_streams="1")
     with Reader(port, path(desk), desk.browser) as reader:
@@ -105,17 +93,14 @@ def test_there_are_only_so_many_streams(desk: Desk, port: int) -> None:
         assert reader.status == 200
 
 
-@pytest.mark.parametrize("port", ["gunicorn"], indirect=True)
 def test_the_head_is_that_of_any_answer(desk: Desk, port: int) -> None:
     usual = desk.browser.get(path(desk, "/poll")).headers
     with Reader(port, path(desk), desk.browser) as reader:
         found = reader.response.headers
         assert reader.response.version == 11
-        assert found["Connection"] == "close"
         for name in headers.HEADERS:
             assert found[name] == usual[name]
         assert "Content-Length" not in found
-        assert "Transfer-Encoding" not in found
 
 
 def test_asking_for_the_head_opens_nothing(desk: Desk, port: int) -> None:
@@ -129,21 +114,49 @@ def test_asking_for_the_head_opens_nothing(desk: Desk, port: int) -> None:
     assert desk.hub.count == 0
 
 
-@pytest.mark.parametrize("port", ["gunicorn"], indirect=True)
-def test_an_old_client_is_answered_as_it_asks(desk: Desk, port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        client.sendall(f"GET {path(desk)} HTTP/1.0\r\nCookie: {cookie(desk.browser)}\r\n\r\n".encode())
-        answer = b""
-        while b"retry:" not in answer:
-            answer += client.recv(4096)
-    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
-    assert b"chunked" not in answer
-
-
-def test_nothing_is_missed_or_told_twice_by_who_comes_and_goes(
+def test_the_quiet_hear_that_we_are_still_here(
     desk: Desk, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "HEARTBEAT_SECONDS", 0.05)  # threads notice soon who is gone
+    monkeypatch.setattr(response, "HEARTBEAT_SECONDS", 0.05)
+    with Reader(port, path(desk), desk.browser) as reader:
+        lines = [reader.response.readline() for _ in range(6)]
+    assert lines.count(response.HEARTBEAT.splitlines()[0] + b"\n") == 2
+
+
+def test_who_takes_nothing_is_cut_off_and_holds_nobody_up(
+    desk: Desk, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response, "STALLED_SECONDS", 0.5)
+    with socket.socket() as stuck:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect(("127.0.0.1", port))
+        stuck.sendall(
+            f"GET {path(desk)} HTTP/1.1\r\nHost: x\r\nCookie: {cookie(desk.browser)}\r\n\r\n".encode()
+        )
+        until(lambda: desk.hub.count == 1)
+        with Reader(port, path(desk), desk.browser) as quick:
+            heard = 0
+            while desk.hub.count == 2 or not heard:
+                for _ in range(5):
+                    db.write(publish, desk.workspace, "conversation", {"conversation": "x" * 4000})
+                for _ in range(5):
+                    assert quick.frame()
+                heard += 5
+                assert heard < 20_000, "it is never cut off"
+        data = b"x"
+        with suppress(ConnectionResetError):
+            while data:
+                data = stuck.recv(1 << 16)
+
+
+def test_without_asgi_pages_ask(desk: Desk) -> None:
+    answer = desk.browser.get(path(desk))
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert desk.hub.count == 0
+
+
+def test_nothing_is_missed_or_told_twice_by_who_comes_and_goes(desk: Desk, port: int) -> None:
     most = 300
     talking = threading.Thread(target=lambda: [say(desk, number) for number in range(1, most + 1)])
     talking.start()
@@ -182,10 +195,7 @@ def test_a_busy_stream_is_checked_too(desk: Desk, port: int) -> None:
     until(lambda: desk.hub.count == 0)
 
 
-def test_a_browser_that_went_away_frees_its_place(
-    desk: Desk, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gateway, "HEARTBEAT_SECONDS", 0.05)
+def test_a_browser_that_went_away_frees_its_place(desk: Desk, port: int) -> None:
     reader = Reader(port, path(desk), desk.browser)
     until(lambda: desk.hub.count == 1)
     reader.close()

@@ -1,46 +1,60 @@
-"""The installed gunicorn's threaded worker, in this process and without its signals."""
+"""An ASGI application on uvicorn, in this process."""
 
 from __future__ import annotations
 
-import os
-import selectors
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
-from gunicorn.sock import create_sockets
-from gunicorn.workers.gthread import ThreadWorker
+import uvicorn
+import uvloop
+
+from host.core import db
+from host.process.connections import Connections, connection_type
+from host.process.server import listen
+
+
+class Quiet(uvicorn.Server):
+    """Uvicorn without signal handlers: only a main thread may set them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 @contextmanager
-def gunicorn_worker(application: Callable[..., Any], *, threads: int = 4) -> Iterator[tuple[int, Any]]:
-    """Serve *application*; yield the port and the worker."""
-    settings = Config()
-    for name, value in {
-        "bind": ["127.0.0.1:0"],
-        "threads": threads,
-        "keepalive": 30,
-        "graceful_timeout": 20,
-        "loglevel": "debug",
-    }.items():
-        settings.set(name, value)
-    log = Logger(settings)
-    (listener,) = create_sockets(settings, log)
-    worker = ThreadWorker(1, os.getppid(), [listener], None, 30, settings, log)
-    # What init_process does but for signals, which only a main thread may set.
-    worker.wsgi = application
-    worker.tpool = worker.get_thread_pool()
-    worker.poller = selectors.DefaultSelector()
-    worker.method_queue.init()
-    thread = threading.Thread(target=worker.run, name="gunicorn", daemon=True)
+def uvicorn_server(application: Any, connections: Connections | None = None) -> Iterator[int]:
+    """Serve *application* on a loop of its own, as `lobby run` does; yield the port."""
+    listening = listen(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        application,
+        http=connection_type(connections or Connections(most=5000, per_address=None)),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=30,
+    )
+    server = Quiet(config)
+    opened = threading.Event()
+
+    async def serve() -> None:
+        db.never_wait_here()
+        opened.set()
+        await server.serve(sockets=[listening])
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, name="uvicorn", daemon=True)
     thread.start()
+    assert opened.wait(60)
     try:
-        yield listener.getsockname()[1], worker
+        yield listening.getsockname()[1]
     finally:
-        worker.handle_exit(None, None)
+        server.should_exit = True
         thread.join(60)
-        worker.tmp.close()
-        assert not thread.is_alive(), "the worker did not stop"
+        assert not thread.is_alive(), "the server did not stop"

@@ -25,9 +25,8 @@ from tests.inbox.desks import Desk
 from tests.live.served import Reader, until
 from tests.whole.rig import finish
 
-SERVERS = ("gunicorn", "granian")
+SERVERS = ("uvicorn", "granian")
 THREADS = 9
-"""Where each stream holds a thread, there may be one."""
 IN_HAND = [str(number) for number in range(1, 13)]
 """Requests at once: more than there are threads."""
 
@@ -75,10 +74,10 @@ class Running:
         waiting = [one[4].partition(":")[2] for one in lines if one[1].endswith(local) and one[3] in states]
         return any(int(size, 16) for size in waiting)
 
-    def worker(self) -> int:
-        number = self.program.process.pid
-        (child,) = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-        return int(child)
+    def hears(self, number: int) -> bool:
+        """Tell whether it does something of its own at a signal."""
+        status = Path(f"/proc/{self.program.process.pid}/status").read_text()
+        return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
 
     def ended(self, seconds: float) -> str:
         """Return what it has said when it is over, as it should be."""
@@ -150,10 +149,9 @@ def test_it_says_that_it_listens_when_it_does(
 ) -> None:
     running = start(started, data, server)
     assert not running.refuses()
-    if server == "granian":  # gunicorn tries for a while
-        taken = start(started, data, server, wait=False, LOBBY_BIND=f"127.0.0.1:{running.port}").program
-        assert taken.process.wait(60) != 0
-        taken.wait_for(f"cannot serve at 127.0.0.1:{running.port}: Address already in use")
+    taken = start(started, data, server, wait=False, LOBBY_BIND=f"127.0.0.1:{running.port}").program
+    assert taken.process.wait(60) != 0
+    taken.wait_for(f"cannot serve at 127.0.0.1:{running.port}: Address already in use")
     running.program.process.terminate()
     running.ended(20)
 
@@ -173,10 +171,8 @@ def test_everything_in_hand_is_finished_and_everything_written(
     with Reader(running.port, f"/w/{desk.workspace}/live", desk.browser) as stream:
         assert stream.status == 200
         asked = [running.ask(f"/slow/{name}") for name in IN_HAND]
-        # Gunicorn leaves the bytes of those that wait for a thread with the system.
-        in_threads = THREADS if server == "gunicorn" else THREADS - 1
-        until(lambda: running.begun() == in_threads)
-        until(lambda: server == "gunicorn" or not running.unread())
+        until(lambda: running.begun() == THREADS)
+        until(lambda: not running.unread())
         until(alive)
         running.tell(signal.SIGTERM)
         assert stream.frame() == {}, "the stream ends at once"
@@ -228,21 +224,10 @@ def test_ctrl_c_waits_and_a_second_one_does_not(
     assert alive() == 0
 
 
-def test_a_worker_ends_with_its_parent(desk: Desk, data: Path, server: str, started: ExitStack) -> None:
-    running = start(started, data, server)
-    until(alive)
-    worker = Path(f"/proc/{running.worker()}")
-    os.kill(running.program.process.pid, signal.SIGKILL)
-    until(lambda: not worker.exists() or " Z " in (worker / "stat").read_text())
-    assert alive() == 0
-    running.program.process.wait(20)
-
-
 def test_what_is_told_while_it_starts_is_heard(
     desk: Desk, data: Path, server: str, started: ExitStack
 ) -> None:
     running = start(started, data, server, wait=False)
-    number = running.program.process.pid
-    until(lambda: Path(f"/proc/{number}/task/{number}/children").read_text().strip())
+    until(lambda: running.hears(signal.SIGTERM))
     running.program.process.terminate()
     running.ended(15)

@@ -35,7 +35,11 @@ def register_settings_cards() -> Sequence[SettingsCard]:
 def register_webhook_routes() -> Sequence[WebhookRoute]:
     return [
         WebhookRoute(
-            path=WEBHOOK_PATH, channel=CHANNEL, authenticate=webhook.authenticate, verify=webhook.verify
+            path=WEBHOOK_PATH,
+            channel=CHANNEL,
+            authenticate=webhook.authenticate,
+            verify=webhook.verify,
+            quick=True,
         )
     ]
 

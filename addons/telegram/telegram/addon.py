@@ -29,7 +29,7 @@ def register_settings_cards() -> Sequence[SettingsCard]:
 
 @hookimpl
 def register_webhook_routes() -> Sequence[WebhookRoute]:
-    return [WebhookRoute("webhook", "telegram", webhook.authenticate)]
+    return [WebhookRoute("webhook", "telegram", webhook.authenticate, quick=True)]
 
 
 @hookimpl

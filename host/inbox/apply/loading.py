@@ -1,8 +1,8 @@
-"""Load what a batch of changes has to know of the database, with one query per kind of row.
+"""Load the rows a batch of changes needs, with one query per kind of row.
 
 The number of statements does not depend on how many changes, accounts or conversations a batch holds. Rows to
-be written are locked where the database has row locks, in one order everywhere, so that two workers on one
-customer take turns.
+be written are locked where the database has row locks, always in the same order, so that two workers on one
+customer take turns instead of deadlocking.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ REACH_BACK = timedelta(days=8)
 
 
 def _columns(row: type[Any], *tables: sa.Table) -> list[sa.Column[Any]]:
-    """Return the columns that make up *row*, in its order; each of the first of *tables* that has it."""
+    """Return the columns for the fields of *row*, in order; each from the first of *tables* that has it."""
     return [next(t.c[name] for t in tables if name in t.c) for name in row._fields]
 
 
 def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
-    """Return whether *column* holds one of the values given as *name*."""
+    """Return the condition that *column* holds one of the values bound as *name*."""
     return column.in_(sa.bindparam(name, expanding=True))
 
 
@@ -115,14 +115,14 @@ _reactions = Statement(
 
 @dataclass(slots=True)
 class _Needs:
-    """What to look for.
+    """The keys of the rows to load.
 
     :param people: customers, with their accounts.
-    :param messages: every message that is named.
-    :param received: those that come with the batch.
+    :param messages: every message the batch names.
+    :param received: messages the batch brings.
     :param echoes: the first echo of each message.
-    :param annotations: the message, the customer, and what is said.
-    :param named: messages that come with the batch or are annotated in it, each with the customer.
+    :param annotations: the message, the customer, and the annotation.
+    :param named: messages the batch brings or annotates, each with the customer.
     """
 
     people: dict[Key, AccountRef] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class _Needs:
 
 
 def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
-    """Load what *items* need."""
+    """Load the rows *items* need."""
     needs = _Needs()
     for item in items:
         change, account = item.change, item.account.id
@@ -165,9 +165,9 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
 
 
 def load_marked(connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key]) -> Loaded:
-    """Load what the marks about the messages *keys* need.
+    """Load the rows that the marks about the messages *keys* need.
 
-    :param people: whose marks they are, with their accounts.
+    :param people: the customers of the marks, with their accounts.
     """
     return _load(connection, _Needs(dict(people), {name for key in keys for name in (key, *line_keys(key))}))
 
@@ -198,7 +198,7 @@ def _annotated(
     messages: Mapping[Key, StoredMessage],
     threads: Iterable[StoredThread],
 ) -> tuple[set[Key], set[Key]]:
-    """Return which messages are edited or unsent, and which have reactions, but for what will be refused."""
+    """Return which messages are edited or unsent, and which have reactions; without what will be refused."""
     edited: set[Key] = set()
     reacted: set[Key] = set()
     owners = {thread.id: thread.identity_id for thread in threads}
@@ -226,7 +226,7 @@ def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, S
     if not wanted:
         return {}
     rows = map(StoredPerson._make, _people.rows(connection, names(wanted)))
-    # The same id may be there on another account of the batch.
+    # The same id may exist on another account of the batch.
     return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
 
 
@@ -289,7 +289,7 @@ def _read_unconfirmed(
 
 
 def _unconfirmed(connection: Connection, identities: Collection[int], since: datetime) -> list[Unconfirmed]:
-    """Return our messages being sent, those not confirmed, and those queued again after that."""
+    """Return our messages that are being sent, are unconfirmed, or were unconfirmed and queued again."""
     files = (
         sa.select(sa.func.count())
         .select_from(ATTACHMENTS)
@@ -324,8 +324,8 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
     found = connection.execute(query).all()
     if not found:
         return []
-    # Only the messages are locked, not what they were joined with: a worker that records an answer meanwhile
-    # holds its outbox entry and waits for the message. What it has recorded by then is no candidate any more.
+    # Lock only the messages, not the rows joined to them: a worker that records an answer meanwhile holds its
+    # outbox entry and waits for the message. A message whose answer it recorded is no longer a candidate.
     ids = padded({row.id for row in found})
     bodies = {
         row.id: row for row in map(StoredBody._make, _unconfirmed_bodies.rows(connection, {"ids": ids}))

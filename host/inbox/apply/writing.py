@@ -1,6 +1,6 @@
-"""Write what a batch was decided to come to: :func:`write` names the steps, in their order.
+"""Write the result of a batch: :func:`write` names the steps in their order.
 
-Each step writes any number of rows with a fixed number of statements, none where there is nothing to write.
+Each step writes any number of rows with a fixed number of statements, or none if there is nothing to write.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ from host.models.inbox import DeliveryState, Direction
 from host.queue import journal_erasure, policy
 
 TOUCH_EVERY = timedelta(seconds=1)
-"""An account's ``last_event_at`` moves at most this often: all workers would else queue for its row."""
+"""An account's ``last_event_at`` is written at most this often: otherwise all workers queue for its row."""
 
 
 class _Named:
-    """Inserting rows of a table whose unique key is an account and an external id."""
+    """Inserts rows into a table whose unique key is an account and an external id."""
 
     def __init__(self, table: sa.Table, *returning: sa.Column[Any]) -> None:
         returned = (table.c.account_id, table.c.external_id, *returning)
@@ -60,7 +60,7 @@ class _Named:
         self._find = Statement(sa.select(*returned).where(has_name(table)))
 
     def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, tuple[Any, ...]]:
-        """Insert *rows*, but for those that are there by now; return *returning* of all, as they are."""
+        """Insert those of *rows* that are not stored by now; return *returning* of all of them, as stored."""
         found = self._by_key(self._insert.run(connection, rows))
         missing = {(row["account_id"], row["external_id"]) for row in rows} - found.keys()
         if missing:
@@ -98,12 +98,12 @@ _confirm = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("b_id")).valu
 
 
 def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int]]:
-    """Write *decided*, in this order; return what each journalled event brought.
+    """Write *decided* and return the messages that events brought.
 
-    People come before their conversations, conversations before their messages, messages before what is said
-    about them. Browsers are told last, with one statement.
+    People come before their conversations, conversations before their messages, messages before their
+    annotations. Browsers are told last, with one statement.
 
-    :returns: by the event's id, the ids of the conversation and the message.
+    :return: by the event's id, the ids of the conversation and the message.
     """
     connection, now, annotated = session.connection(), decided.now, decided.annotated
     _confirm_echoed(connection, decided.confirmed)
@@ -161,7 +161,7 @@ def _confirm_echoed(connection: Connection, confirmed: Sequence[Confirmed]) -> N
 def _insert_people(connection: Connection, people: Sequence[Person], now: datetime) -> None:
     """Insert contacts and identities, and fill in their ids.
 
-    An identity another worker made a moment ago is taken over, and the contact made here goes away again.
+    If another worker just inserted an identity, that one is used, and the contact inserted here is deleted.
     """
     if not people:
         return
@@ -207,7 +207,7 @@ def _insert_contacts(connection: Connection, people: Sequence[Person], now: date
             for person in people
         ],
     )
-    # They come in no particular order, which costs one statement instead of one each; equal rows are equal.
+    # One statement, so the ids come in no particular order; which of two equal rows gets which is the same.
     made: dict[tuple[int, str | None, str | None], list[int]] = {}
     for id_, workspace_id, name, email in rows:
         made.setdefault((workspace_id, name, email), []).append(id_)
@@ -244,7 +244,7 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
             for thread in threads
         ],
     )
-    # In no particular order: sorted, they come by way of a SELECT whose casts PostgreSQL's enum refuses.
+    # Unsorted: a sorted insert goes through a SELECT whose casts PostgreSQL refuses for an enum column.
     newest_first: dict[int, list[int]] = {}
     for id_, identity_id in sorted(rows, reverse=True):
         newest_first.setdefault(identity_id, []).append(id_)
@@ -294,9 +294,9 @@ def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now
 
 
 def _update_arrived(session: Session, messages: Sequence[tuple[int, NewMessage]], now: datetime) -> None:
-    """Let messages that were known from the provider's history only say what they said as they came.
+    """Overwrite messages that were known from the provider's history only with what was delivered now.
 
-    :param messages: the ids of their rows, and what came.
+    :param messages: the ids of their rows, and the delivered messages.
     """
     if not messages:
         return
@@ -352,7 +352,7 @@ def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> 
 
 
 def _refresh_profiles(connection: Connection, people: Sequence[Person], now: datetime) -> None:
-    """Have the profiles of those who wrote asked for again where what is known of them is old."""
+    """Make the profiles of customers who wrote due for fetching where they are old."""
     before = now - policy.PROFILE_FRESH
     old = [p.id for p in people if p.wrote and p.profile_at is not None and p.profile_at < before]
     if old:
@@ -361,7 +361,7 @@ def _refresh_profiles(connection: Connection, people: Sequence[Person], now: dat
 
 
 def _update_people(connection: Connection, people: Sequence[Person]) -> None:
-    """Write what became known about contacts that were there before."""
+    """Write what became known about contacts that were stored before."""
     identities = [
         {
             "b_id": p.id,
@@ -386,7 +386,7 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
 
 
 def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
-    """Write what changed in conversations that were there before."""
+    """Write the changes to conversations that were stored before."""
     _thread_changes.run_many(
         connection,
         [
@@ -516,7 +516,7 @@ def _insert_marks(connection: Connection, marks: Sequence[NewMark]) -> None:
 
 
 def _remove(session: Session, removals: Removals) -> None:
-    """Remove from disk and journal what they hold of messages that were unsent or erased."""
+    """Remove the content of messages that were unsent or erased from disk and journal."""
     file_removal.remove_later(session, removals.files)
     journal_erasure.forget_events(session, removals.events)
     journal_erasure.forget_keys(session, removals.keys)
@@ -528,7 +528,7 @@ def _remove(session: Session, removals: Removals) -> None:
 
 
 def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Change]:
-    """Yield what became of messages."""
+    """Yield what changed in messages."""
     for one in decided.confirmed:
         ours = one.message
         payload = {"conversation": ours.conversation_id, "message": ours.id, "state": one.state}
@@ -538,7 +538,7 @@ def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Change]:
         yield Change(message.account.workspace_id, "message", payload)
     for key, message in decided.new_messages.items():
         payload = {"conversation": message.thread.id, "message": ids[key]}
-        # No one is notified of what was said long ago.
+        # Nobody is notified of imported messages: they are old.
         topic = "message" if message.imported_at is None else "changed"
         yield Change(message.account.workspace_id, topic, payload)
 
@@ -548,7 +548,7 @@ Shown = tuple[int, int, int]
 
 
 def _told_looks(decided: Decided, quoting: Iterable[Shown]) -> Iterable[Change]:
-    """Yield which messages look different, those that quote them too, and which lines are gone."""
+    """Yield which messages look different, including those that quote them, and which lines are gone."""
     people = (*decided.people, *decided.new_people)
     workspaces = {person.account.id: person.account.workspace_id for person in people}
     looks, gone = map(_shown, decided.annotated.looks), map(_shown, decided.annotated.gone)
@@ -563,7 +563,7 @@ def _shown(message: StoredMessage) -> Shown:
 
 
 def _read_quoting(connection: Connection, annotated: Annotated) -> list[Shown]:
-    """Return the messages that quote one which looks different now, or came late."""
+    """Return the messages that quote one that looks different now, or that came late."""
     if not annotated.quoted:
         return []
     conversations = {

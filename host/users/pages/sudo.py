@@ -1,8 +1,8 @@
-"""Ask for the password again before an action that could do great harm, unless it was typed a moment ago.
+"""Ask for the password again before a harmful action, unless it was typed a moment ago.
 
-A view is marked with :func:`fresh_password`; its form carries the field ``password`` where :func:`is_fresh`
-says so, which the macro ``password_again`` sees to. A page may grow old while it is open: what is sent from
-it then without a password is answered with a page that asks for one, and nothing is done.
+A view is marked with :func:`fresh_password`. Its form has the field ``password`` unless :func:`is_fresh`; the
+macro ``password_again`` adds it. If the password becomes too old while the page is open, the form arrives
+without one: the answer is a page that asks for it, and nothing is done.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def is_fresh() -> bool:
 
 
 def check(password: str) -> None:
-    """Take a password that is typed again: from now on it counts as fresh.
+    """Check a password that was typed again; from now on it counts as fresh.
 
     :raises WrongPasswordError: if it is not the signed-in person's.
     :raises TooManyError: after too many wrong ones.
@@ -63,9 +63,9 @@ def _confirm(writing: Session, session_id: int) -> None:
 
 
 def fresh_password(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only people in whose password is fresh, or comes along in the form.
+    """Let only people in whose password is fresh, or is in the form.
 
-    To stand below ``admin_required`` and the like: who may not at all is not asked.
+    Put it below ``admin_required`` and the like, so that people without the right are not asked.
     """
 
     @wraps(view)
@@ -80,7 +80,7 @@ def require() -> None:
     """Do what :func:`fresh_password` does, for a view that asks in some cases only.
 
     :raises NotSignedInError: if no user is signed in.
-    :raises PasswordNeededError: if the password is neither fresh nor there.
+    :raises PasswordNeededError: if the password is neither fresh nor in the form.
     """
     current_user()
     if is_fresh():
