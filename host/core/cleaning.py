@@ -20,9 +20,14 @@ _BLANK = (
 """What JavaScript's ``trim`` removes, so that the browser's byte counter and the server agree."""
 
 
+def _is_storable(text: str) -> bool:
+    # Ids are ASCII, and asking that costs a fifth of the search; an event has five of them looked at.
+    return "\0" not in text if text.isascii() else _UNSTORABLE.search(text) is None
+
+
 def clean(text: str) -> str:
     """Return *text* without NUL, each lone surrogate as U+FFFD."""
-    if _UNSTORABLE.search(text) is None:
+    if _is_storable(text):
         return text
     return _UNSTORABLE.sub(lambda match: "" if match.group() == "\x00" else "\ufffd", text)
 
@@ -67,7 +72,7 @@ def clean_written(text: str) -> str:
 
 def external_id(value: str) -> str:
     """Return a provider's id as it is stored: unchanged, or as a hash where it is too long for the column."""
-    if len(value) <= MAX_EXTERNAL_ID and _UNSTORABLE.search(value) is None:
+    if len(value) <= MAX_EXTERNAL_ID and _is_storable(value):
         return value
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 

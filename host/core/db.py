@@ -139,8 +139,12 @@ class UTCDateTime(TypeDecorator[datetime]):
             return super().bind_processor(dialect)
 
         def bind(value: datetime | None) -> str | None:
-            bare = self.process_bind_param(value, dialect)
-            return None if bare is None else bare.isoformat(" ", "microseconds")
+            if value is None:
+                return None
+            if value.tzinfo is not UTC:
+                bare = self.process_bind_param(value, dialect)
+                return None if bare is None else bare.isoformat(" ", "microseconds")
+            return value.isoformat(" ", "microseconds")[:26]
 
         return bind
 

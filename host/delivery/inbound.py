@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.core import clock, db, logs, storage
 from host.core.ports import AdapterDirectory
+from host.core.statements import Statement
 from host.inbox.apply.changes import Applied, Incoming, apply_changes
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.queue import EventState, InboundEvent
@@ -60,7 +61,7 @@ _COLUMNS = tuple(
 
 
 @functools.cache
-def _query(lanes: int) -> sa.TextualSelect:
+def _query(lanes: int) -> Statement:
     """Return the statement that reads the oldest events of that many lanes, each by its own index seek."""
     names = ", ".join(column.name for column in _COLUMNS)
     each = (
@@ -70,7 +71,7 @@ def _query(lanes: int) -> sa.TextualSelect:
         f"ORDER BY id LIMIT {policy.EVENTS_PER_LANE}) AS q{{number}}"
     )
     statement = sa.text(" UNION ALL ".join(each.replace("{number}", str(n)) for n in range(lanes)))
-    return statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body)
+    return Statement(statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body))
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ def read_pending(session: Session, lanes: Sequence[str]) -> dict[str, ClaimedEve
     # Pad to a power of two with "", which is no lane, so that only few statements are prepared.
     count = 1 << (len(lanes) - 1).bit_length()
     names = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
-    for row in session.connection().execute(_query(count), names):
+    for row in _query(count).rows(session.connection(), names):
         event = PendingEvent(*row)
         found[event.lane].events.append(event)
     for claimed in found.values():
@@ -124,7 +125,28 @@ class Account:
 
 
 _account: Any = ChannelAccount.__table__
-_accounts = sa.select(_account).where(_account.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+class _AccountRow(NamedTuple):
+    """The columns read of an account."""
+
+    id: int
+    uuid: str
+    workspace_id: int
+    channel: str
+    external_id: str
+    name: str
+    handle: str
+    settings: dict[str, Any]
+    state: str
+    disconnected_at: datetime | None
+
+
+_accounts = Statement(
+    sa.select(*(_account.c[name] for name in _AccountRow._fields)).where(
+        _account.c.id.in_(sa.bindparam("ids", expanding=True))
+    )
+)
 
 
 def read_accounts(session: Session, ids: Iterable[int | None]) -> dict[int, Account]:
@@ -132,12 +154,12 @@ def read_accounts(session: Session, ids: Iterable[int | None]) -> dict[int, Acco
     wanted = {one for one in ids if one is not None}
     if not wanted:
         return {}
-    rows = session.connection().execute(_accounts, {"ids": list(wanted)})
+    rows = map(_AccountRow._make, _accounts.rows(session.connection(), {"ids": db.padded(wanted)}))
     return {row.id: Account(ref(cast(ChannelAccount, row)), row.state, row.disconnected_at) for row in rows}
 
 
 _events: Any = InboundEvent.__table__
-_set_state = (
+_set_state = Statement(
     sa.update(_events)
     .where(_events.c.id.in_(sa.bindparam("ids", expanding=True)))
     .values(
@@ -320,7 +342,9 @@ def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
     return [
         replace(one, state=EventState.IGNORED, reason=applied.refused[one.event.id])
         if one.event.id in applied.refused
-        else replace(one, made=applied.made.get(one.event.id))
+        else Verdict(
+            one.event, one.state, one.reason, one.items, one.retry_at, applied.made.get(one.event.id)
+        )
         for one in verdicts
     ]
 
@@ -400,7 +424,7 @@ def _record(session: Session, verdicts: Sequence[Verdict]) -> None:
             "new_retry_at": retry_at,
             "new_applied_at": applied_at,
         }
-        connection.execute(_set_state, values)
+        _set_state.run(connection, values)
     db.after_commit(session, partial(_count, verdicts))
 
 

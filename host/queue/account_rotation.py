@@ -6,7 +6,7 @@ import heapq
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from host.core import clock
 
@@ -35,8 +35,7 @@ def _noted_since(began: float) -> set[int]:
         return {one for one, at in _noted.items() if at >= began}
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A due lane that may be leased."""
 
     key: str

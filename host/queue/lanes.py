@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.statements import Statement
 from host.models.queue import Lane
 from host.queue import policy, send_limiter
 from host.queue.account_rotation import AccountRotation, Candidate
@@ -127,18 +128,22 @@ def is_free(now: Any) -> sa.ColumnElement[bool]:
 
 
 _now = sa.bindparam("now", type_=_lanes.next_at.type)
-_due = (
+_select_due = (
     sa.select(_lanes.key, _lanes.account_id, _lanes.fence)
     .where(_lanes.direction == sa.bindparam("direction"), is_free(_now))
     .order_by(_lanes.next_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
-_due_locked = _due.with_for_update(skip_locked=True)
+_select_locked = _select_due.with_for_update(skip_locked=True)
 _of_others = sa.or_(
     _lanes.account_id.is_(None), _lanes.account_id.not_in(sa.bindparam("closed", expanding=True))
 )
-_due_of_account = _due_locked.where(_lanes.account_id == sa.bindparam("account"))
-_due_of_none = _due_locked.where(_lanes.account_id.is_(None))
+_due = Statement(_select_due)
+_due_open = Statement(_select_due.where(_of_others))
+_due_locked = Statement(_select_locked)
+_due_locked_open = Statement(_select_locked.where(_of_others))
+_due_of_account = Statement(_select_locked.where(_lanes.account_id == sa.bindparam("account")))
+_due_of_none = Statement(_select_locked.where(_lanes.account_id.is_(None)))
 _due_accounts = (
     sa.select(_lanes.account_id)
     .where(_lanes.direction == sa.bindparam("direction"), _lanes.next_at <= _now)
@@ -149,17 +154,15 @@ _due_accounts = (
 def is_due(session: Session, direction: str) -> bool:
     """Tell whether a lane of *direction* is due. One index seek, unless limits hold some lanes back."""
     closed = _closed(direction)
-    found = session.execute(
-        _due.where(_of_others) if closed else _due,
-        {"direction": direction, "now": clock.now(), "most": 1, **closed},
-    )
-    return found.first() is not None
+    due = _due_open if closed else _due
+    values = {"direction": direction, "now": clock.now(), "most": 1, **closed}
+    return bool(due.rows(session.connection(), values))
 
 
 def _closed(direction: str) -> dict[str, list[int]]:
     """Return the accounts whose lanes must not be claimed because a limit of theirs is used up."""
     accounts = send_limiter.current().closed() if direction == OUT else ()
-    return {"closed": sorted(accounts)} if accounts else {}
+    return {"closed": db.padded(sorted(accounts))} if accounts else {}
 
 
 def candidates(
@@ -173,8 +176,8 @@ def candidates(
     look_at = 4 * limit + len(but_not)
     closed = _closed(direction)
     values = {"direction": direction, "now": now, "most": look_at, **closed}
-    due = _due_locked.where(_of_others) if closed else _due_locked
-    rows = [Candidate(*row) for row in session.connection().execute(due, values)]
+    due = _due_locked_open if closed else _due_locked
+    rows = list(map(Candidate._make, due.rows(session.connection(), values)))
     if len(rows) == look_at:
         resting = closed.get("closed", ())
         rows = _of_all_accounts(session, direction, now, limit + len(but_not), rotation, resting) or rows
@@ -194,7 +197,7 @@ def _leased(session: Session, direction: str, chosen: Sequence[Candidate]) -> li
     owner = uuid.uuid4().hex
     until = now + policy.LEASE
     values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
-    session.connection().execute(_lease, values)
+    _lease.run(session.connection(), values)
     return [Lease(one.key, direction, one.account_id, one.fence + 1, owner, until) for one in chosen]
 
 
@@ -228,12 +231,15 @@ def _of_all_accounts(
     rows: list[Candidate] = []
     values = {"direction": direction, "now": now, "most": -(-limit // len(turn)) if turn else 0}
     for account_id in turn:
-        due = _due_of_account if account_id else _due_of_none
-        rows += [Candidate(*row) for row in session.execute(due, {**values, "account": account_id})]
+        if account_id:
+            found = _due_of_account.rows(session.connection(), {**values, "account": account_id})
+        else:
+            found = _due_of_none.rows(session.connection(), values)
+        rows += map(Candidate._make, found)
     return rows
 
 
-_held = (
+_held = Statement(
     sa.select(_lanes.key, _lanes.fence, _lanes.owner)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .order_by(_lanes.key)
@@ -247,7 +253,7 @@ def held(session: Session, leases: Iterable[Lease]) -> set[str]:
     The others are marked lost: their results must be discarded.
     """
     wanted = {lease.key: lease for lease in leases}
-    rows = session.connection().execute(_held, {"keys": db.padded(sorted(wanted))})
+    rows = _held.rows(session.connection(), {"keys": db.padded(sorted(wanted))})
     ours = {key for key, fence, owner in rows if wanted[key].is_held(fence, owner)}
     for key, lease in wanted.items():
         lease.lost = key not in ours
@@ -264,7 +270,7 @@ _ours = sa.and_(
 # Each claim has an owner of its own, so one statement by owner releases all its leases; otherwise it would
 # take one statement for each lane.
 # MariaDB computes the assignments one after the other, so next_at must come before lease_until changes.
-_release_idle = (
+_release_idle = Statement(
     sa.update(_table)
     .where(
         _lanes.key.in_(sa.bindparam("keys", expanding=True)),
@@ -276,7 +282,7 @@ _release_idle = (
         (_lanes.owner, None),
     )
 )
-_release_until = (
+_release_until = Statement(
     sa.update(_table)
     .where(_ours)
     .ordered_values(
@@ -295,7 +301,7 @@ _renew = (
 )
 
 
-_lease = (
+_lease = Statement(
     sa.update(_table)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .values(lease_until=_at, next_at=_at, owner=sa.bindparam("holder"), fence=_lanes.fence + 1)
@@ -309,12 +315,12 @@ def _values(lease: Lease) -> dict[str, Any]:
 _waiting = sa.text(
     "EXISTS (SELECT 1 FROM inbound_events AS e WHERE e.lane = lanes.key AND e.state = 'pending')"
 )
-_release_local_idle = (
+_release_local_idle = Statement(
     sa.update(_table)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .values(next_at=sa.case((_waiting, _at), else_=None), lease_until=None, owner=None)
 )
-_release_local_until = (
+_release_local_until = Statement(
     sa.update(_table)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .values(next_at=_at, lease_until=None, owner=None)
@@ -326,10 +332,10 @@ def _release_local(session: Session, leases: Sequence[tuple[Lease, datetime | No
     connection = session.connection()
     idle = [lease.key for lease, at in leases if at is None]
     if idle:
-        connection.execute(_release_local_idle, {"keys": db.padded(idle), "at": clock.now()})
+        _release_local_idle.run(connection, {"keys": db.padded(idle), "at": clock.now()})
     for lease, at in leases:
         if at is not None:
-            connection.execute(_release_local_until, {"keys": [lease.key], "at": at})
+            _release_local_until.run(connection, {"keys": [lease.key], "at": at})
 
 
 def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
@@ -347,9 +353,8 @@ def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -
     later = [{**_values(lease), "at": at} for lease, at in leases if at is not None]
     connection = session.connection()
     for owner, keys in idle.items():
-        connection.execute(_release_idle, {"keys": db.padded(keys), "holder": owner})
-    if later:
-        connection.execute(_release_until, later)
+        _release_idle.run(connection, {"keys": db.padded(keys), "holder": owner})
+    _release_until.run_many(connection, later)
 
 
 def renew(session: Session, leases: Iterable[Lease]) -> None:

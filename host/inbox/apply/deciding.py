@@ -10,6 +10,7 @@ from host.inbox.apply import conversations, echoes
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key
 from host.inbox.apply.values import (
+    NO_MEDIA,
     Annotated,
     Decided,
     Draft,
@@ -20,7 +21,6 @@ from host.inbox.apply.values import (
     Thread,
 )
 from host.models.inbox import Direction, InternalKind, Origin
-from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import Threading
 from host.sdk.messages import (
     ConversationHandedOver,
@@ -166,7 +166,7 @@ def _new_message(
         sent_at=believable(change.sent_at, item.received_at),
         attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
         stored=dict(item.stored),
-        media=item.adapter.inbound_media() if change.attachments else InboundMedia(),
+        media=item.adapter.inbound_media() if change.attachments else NO_MEDIA,
         reply_to=external_id(change.reply_to) if change.reply_to else None,
         sources=[] if item.event_id is None else [item.event_id],
         imported_at=draft.now if item.imported else None,

@@ -14,9 +14,9 @@ from host.core.cleaning import clean, clean_attachment, clean_value, external_id
 from host.inbox.apply import conversations
 from host.inbox.apply.annotations import keep_erased
 from host.inbox.apply.incoming import FUTURE, Incoming, believable
-from host.inbox.apply.values import Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
+from host.inbox.apply.values import NO_MEDIA, Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
 from host.models.inbox import DeliveryState, Direction, Origin
-from host.sdk.capabilities import MEDIA_KINDS, InboundMedia
+from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead
 
 CLOCK_SKEW = timedelta(seconds=5)
@@ -87,7 +87,7 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
         state=state_of(person, external_id(change.external_id), sent_at),
         attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
         stored=dict(item.stored),
-        media=item.adapter.inbound_media() if change.attachments else InboundMedia(),
+        media=item.adapter.inbound_media() if change.attachments else NO_MEDIA,
         reply_to=external_id(change.reply_to) if change.reply_to else None,
         sources=[] if item.event_id is None else [item.event_id],
         imported_at=draft.now if item.imported else None,

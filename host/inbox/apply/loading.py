@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from host.core.cleaning import external_id
 from host.core.db import UTCDateTime, padded
+from host.core.statements import Statement
 from host.inbox.apply.annotations import Annotation, line_keys
 from host.inbox.apply.incoming import Incoming, handover_id, message_key
 from host.inbox.apply.tables import (
@@ -66,8 +67,8 @@ def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
     return column.in_(sa.bindparam(name, expanding=True))
 
 
-# Built once: building a statement and its key for SQLAlchemy's cache costs more than running it.
-_people = (
+# Each looks like this: built once, run at the driver's price.
+_people = Statement(
     sa.select(
         *(IDENTITIES.c[name] for name in StoredPerson._fields[:-2]),
         CONTACTS.c.name.label("contact_name"),
@@ -78,31 +79,33 @@ _people = (
     .order_by(IDENTITIES.c.id)
     .with_for_update()
 )
-_marks = sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS))
-_messages = (
+_marks = Statement(sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS)))
+_messages = Statement(
     sa.select(*_columns(StoredMessage, MESSAGES, OUTBOX))
     .select_from(MESSAGES)
     .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
     .where(has_name(MESSAGES))
 )
-_newest = (
+_newest = Statement(
     sa.select(sa.func.max(CONVERSATIONS.c.id))
     .where(_among(CONVERSATIONS.c.identity_id, "identities"))
     .group_by(CONVERSATIONS.c.identity_id)
 )
-_threads = (
+_threads = Statement(
     sa.select(*_columns(StoredThread, CONVERSATIONS))
     .where(_among(CONVERSATIONS.c.id, "ids"))
     .order_by(CONVERSATIONS.c.id)
     .with_for_update()
 )
-_bodies = (
+_select_bodies = (
     sa.select(*_columns(StoredBody, MESSAGES))
     .where(_among(MESSAGES.c.id, "ids"))
     .order_by(MESSAGES.c.id)
     .with_for_update()
 )
-_reactions = (
+_bodies = Statement(_select_bodies)
+_unconfirmed_bodies = Statement(_select_bodies.where(MESSAGES.c.external_id.is_(None)))
+_reactions = Statement(
     sa.select(*_columns(StoredReaction, REACTIONS))
     .where(has_name(REACTIONS))
     .order_by(REACTIONS.c.id)
@@ -222,7 +225,7 @@ def _annotated(
 def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, StoredPerson]:
     if not wanted:
         return {}
-    rows = map(StoredPerson._make, connection.execute(_people, names(wanted)))
+    rows = map(StoredPerson._make, _people.rows(connection, names(wanted)))
     # The same id may exist on another account of the batch.
     return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
 
@@ -230,15 +233,13 @@ def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, S
 def _read_marks(connection: Connection, keys: Collection[Key]) -> list[StoredMark]:
     if not keys:
         return []
-    return [
-        mark for mark in map(StoredMark._make, connection.execute(_marks, names(keys))) if mark.key in keys
-    ]
+    return [mark for mark in map(StoredMark._make, _marks.rows(connection, names(keys))) if mark.key in keys]
 
 
 def _read_messages(connection: Connection, keys: Collection[Key]) -> dict[Key, StoredMessage]:
     if not keys:
         return {}
-    rows = map(StoredMessage._make, connection.execute(_messages, names(keys)))
+    rows = map(StoredMessage._make, _messages.rows(connection, names(keys)))
     return {(row.account_id, row.external_id): row for row in rows}
 
 
@@ -250,21 +251,21 @@ def _read_threads(
         return []
     ids = {message.conversation_id for message in messages.values()}
     identities = padded({person.id for person in people.values()})
-    ids.update(connection.execute(_newest, {"identities": identities}).scalars())
-    return list(map(StoredThread._make, connection.execute(_threads, {"ids": padded(ids)})))
+    ids.update(id_ for (id_,) in _newest.rows(connection, {"identities": identities}))
+    return list(map(StoredThread._make, _threads.rows(connection, {"ids": padded(ids)})))
 
 
 def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, StoredBody]:
     if not ids:
         return {}
-    rows = map(StoredBody._make, connection.execute(_bodies, {"ids": padded(ids)}))
+    rows = map(StoredBody._make, _bodies.rows(connection, {"ids": padded(ids)}))
     return {row.id: row for row in rows}
 
 
 def _read_reactions(connection: Connection, keys: Collection[Key]) -> list[StoredReaction]:
     if not keys:
         return []
-    return list(map(StoredReaction._make, connection.execute(_reactions, names(keys))))
+    return list(map(StoredReaction._make, _reactions.rows(connection, names(keys))))
 
 
 # ---- our messages that echoes may be about -----------------------------------------------------------
@@ -325,7 +326,8 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
         return []
     # Lock only the messages, not the rows joined to them: a worker that records an answer meanwhile holds its
     # outbox entry and waits for the message. A message whose answer it recorded is no longer a candidate.
-    locked = _bodies.where(MESSAGES.c.external_id.is_(None))
-    rows = connection.execute(locked, {"ids": padded({row.id for row in found})})
-    bodies = {row.id: StoredBody._make(row) for row in rows}
+    ids = padded({row.id for row in found})
+    bodies = {
+        row.id: row for row in map(StoredBody._make, _unconfirmed_bodies.rows(connection, {"ids": ids}))
+    }
     return [Unconfirmed(*row, body=bodies[row.id]) for row in found if row.id in bodies]

@@ -16,6 +16,8 @@ from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment
 
+NO_MEDIA = InboundMedia()
+
 Key = tuple[int, str]
 """Account id and an external id."""
 
@@ -230,7 +232,7 @@ class NewMessage:
     state: str | None = None
     attachments: tuple[InboundAttachment, ...] = ()
     stored: dict[int, str] = field(default_factory=dict)
-    media: InboundMedia = field(default_factory=InboundMedia)
+    media: InboundMedia = NO_MEDIA
     """The channel's rules for the files its messages link to."""
     reply_to: str | None = None
     edited_at: datetime | None = None

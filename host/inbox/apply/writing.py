@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.core.db import UTCDateTime
+from host.core.statements import Insert, Statement
 from host.inbox.apply.tables import (
     ACCOUNTS,
     ATTACHMENTS,
@@ -53,41 +54,37 @@ TOUCH_EVERY = timedelta(seconds=1)
 class _Named:
     """Inserts rows into a table whose unique key is an account and an external id."""
 
-    def __init__(self, table: sa.Table, *columns: sa.Column[Any]) -> None:
-        self._table = table
-        self._columns = (table.c.account_id, table.c.external_id, *columns)
-        self._find = sa.select(*self._columns).where(has_name(table))
-        self._inserts: dict[str, Any] = {}
+    def __init__(self, table: sa.Table, *returning: sa.Column[Any]) -> None:
+        returned = (table.c.account_id, table.c.external_id, *returning)
+        self._insert = Insert(table, returning=returned, ignore=True)
+        self._find = Statement(sa.select(*returned).where(has_name(table)))
 
-    def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, sa.Row[Any]]:
-        """Insert those of *rows* that are not stored by now; return all of them as stored."""
-        dialect = connection.dialect.name
-        if dialect not in self._inserts:
-            self._inserts[dialect] = db.insert_ignore(self._table, dialect).returning(*self._columns)
-        found = self._by_key(connection.execute(self._inserts[dialect], rows))
+    def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, tuple[Any, ...]]:
+        """Insert those of *rows* that are not stored by now; return *returning* of all of them, as stored."""
+        found = self._by_key(self._insert.run(connection, rows))
         missing = {(row["account_id"], row["external_id"]) for row in rows} - found.keys()
         if missing:
-            found |= self._by_key(connection.execute(self._find, names(missing)))
+            found |= self._by_key(self._find.rows(connection, names(missing)))
         return found
 
     @staticmethod
-    def _by_key(rows: Iterable[sa.Row[Any]]) -> dict[Key, sa.Row[Any]]:
-        return {(row.account_id, row.external_id): row for row in rows}
+    def _by_key(rows: Iterable[tuple[Any, ...]]) -> dict[Key, tuple[Any, ...]]:
+        return {(row[0], row[1]): row[2:] for row in rows}
 
 
-# Built once: building a statement and its key for SQLAlchemy's cache costs more than running it.
 _IDENTITIES = _Named(IDENTITIES, IDENTITIES.c.id, IDENTITIES.c.contact_id)
 _MESSAGES = _Named(MESSAGES, MESSAGES.c.id)
-_insert_contact = sa.insert(CONTACTS).returning(
-    CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email
+_insert_contact = Insert(
+    CONTACTS, returning=(CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email)
 )
-_insert_thread = sa.insert(CONVERSATIONS).returning(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id)
-_thread_changes = (
+_insert_thread = Insert(CONVERSATIONS, returning=(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id))
+_insert_attachment = Insert(ATTACHMENTS)
+_thread_changes = Statement(
     sa.update(CONVERSATIONS)
     .where(CONVERSATIONS.c.id == sa.bindparam("b_id"))
     .values(unread_count=CONVERSATIONS.c.unread_count + sa.bindparam("b_unread"))
 )
-_touch = (
+_touch = Statement(
     sa.update(ACCOUNTS)
     .where(
         ACCOUNTS.c.id == sa.bindparam("b_id"),
@@ -190,8 +187,7 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
         ],
     )
     for person in people:
-        row = rows[person.account.id, person.external_id]
-        person.id, person.contact_id = row.id, row.contact_id
+        person.id, person.contact_id = rows[person.account.id, person.external_id]
     orphans = set(made) - {person.contact_id for person in people}
     if orphans:
         connection.execute(sa.delete(CONTACTS).where(CONTACTS.c.id.in_(orphans)))
@@ -199,8 +195,8 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
 
 def _insert_contacts(connection: Connection, people: Sequence[Person], now: datetime) -> list[int]:
     """Insert a contact for each of *people* and return their ids in that order."""
-    rows = connection.execute(
-        _insert_contact,
+    rows = _insert_contact.run(
+        connection,
         [
             {
                 "workspace_id": person.account.workspace_id,
@@ -213,8 +209,8 @@ def _insert_contacts(connection: Connection, people: Sequence[Person], now: date
     )
     # One statement, so the ids come in no particular order; which of two equal rows gets which is the same.
     made: dict[tuple[int, str | None, str | None], list[int]] = {}
-    for row in rows:
-        made.setdefault((row.workspace_id, row.name, row.email), []).append(row.id)
+    for id_, workspace_id, name, email in rows:
+        made.setdefault((workspace_id, name, email), []).append(id_)
     return [made[p.account.workspace_id, p.contact_name, p.contact_email].pop() for p in people]
 
 
@@ -222,8 +218,8 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
     """Insert conversations and fill in their ids."""
     if not threads:
         return
-    rows = connection.execute(
-        _insert_thread,
+    rows = _insert_thread.run(
+        connection,
         [
             {
                 "workspace_id": thread.person.account.workspace_id,
@@ -291,10 +287,9 @@ def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now
             for message in messages
         ],
     )
-    ids = {key: row.id for key, row in rows.items()}
+    ids: dict[Key, int] = {key: id_ for key, (id_,) in rows.items()}
     attachments = [row for message in messages for row in _attachments(message, ids, now)]
-    if attachments:
-        connection.execute(sa.insert(ATTACHMENTS), attachments)
+    _insert_attachment.run(connection, attachments)
     return ids
 
 
@@ -325,8 +320,7 @@ def _update_arrived(session: Session, messages: Sequence[tuple[int, NewMessage]]
     file_removal.forget_files(session, [id_ for id_, _ in messages])
     ids = {(message.account.id, message.external_id): id_ for id_, message in messages}
     attachments = [row for _, message in messages for row in _attachments(message, ids, now)]
-    if attachments:
-        connection.execute(sa.insert(ATTACHMENTS), attachments)
+    _insert_attachment.run(connection, attachments)
 
 
 def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> list[dict[str, Any]]:
@@ -351,6 +345,7 @@ def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> 
                 "storage_key": message.stored.get(index),
                 "state": begins.state,
                 "due_at": begins.due_at,
+                "failures": 0,
             }
         )
     return rows
@@ -392,10 +387,8 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
 
 def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
     """Write the changes to conversations that were stored before."""
-    if not threads:
-        return
-    connection.execute(
-        _thread_changes,
+    _thread_changes.run_many(
+        connection,
         [
             {
                 "b_id": thread.id,
@@ -456,10 +449,8 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Cha
 
 def _touch_accounts(connection: Connection, heard: Mapping[int, datetime]) -> None:
     """Note when accounts last received something."""
-    if not heard:
-        return
-    connection.execute(
-        _touch,
+    _touch.run_many(
+        connection,
         [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())],
     )
 
