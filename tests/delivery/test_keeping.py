@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from host.core import clock, db
 from host.delivery.housekeeping import Housekeeping
 from host.models.live import LiveEvent
-from host.models.queue import InboundEvent, InboundRequest
+from host.models.queue import EventState, InboundEvent, InboundRequest
 from host.models.users import AuditEntry
 from host.queue import policy, refusals
 from host.queue.refusals import count_refusal, read_counts
@@ -203,6 +203,16 @@ def test_idle_lanes_go_and_waiting_ones_stay(any_desk: Desk, door: Door) -> None
     Housekeeping().clean_up()
     (lane,) = any_desk.lanes()
     assert lane.next_at is not None
+
+
+def test_a_forgotten_event_that_came_too_late_to_be_applied_is_cleaned_again(desk: Desk, door: Door) -> None:
+    door.receive(desk.account.id, "a")
+    desk.drain()
+    (event,) = desk.events()
+    forgotten = {"state": EventState.PENDING, "forgotten_at": clock.now()}
+    db.write(lambda session: session.execute(sa.update(InboundEvent).values(forgotten)) and None)
+    Housekeeping().clean_up()
+    assert [lane.key for lane in desk.lanes() if lane.next_at is not None] == [event.lane]
 
 
 def test_live_events_are_kept_a_day(desk: Desk, travel: Travel) -> None:

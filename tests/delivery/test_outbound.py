@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.delivery import agent_messages
+from host.delivery import agent_messages, outbound, results
+from host.delivery.waiting import wake_active_channels
 from host.delivery.worker import drain
 from host.inbox import resending
-from host.models.channels import AccountState
+from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import DeliveryState, Direction, Origin
 from host.models.queue import Lane
 from host.queue import outbox, policy
@@ -93,6 +96,45 @@ def test_a_message_that_was_not_sent_is_tried_again_and_holds_back_only_its_own_
     assert any_desk.entry(first).waiting is None
     assert any_desk.toy.sent[2].attempt == 2
     assert any_desk.toy.sent[2].message_key == any_desk.toy.sent[0].message_key
+
+
+@pytest.mark.parametrize("away", [0, outbound.RECORD_TRIES - 1, outbound.RECORD_TRIES])
+def test_what_was_sent_is_written_when_the_database_is_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, away: int
+) -> None:
+    talk = desk.customer_wrote()
+    message = desk.reply("hi", talk)
+    write, left = db.write, [OperationalError("UPDATE", {}, Exception("away"))] * away
+
+    def write_if_there(fn: Callable[..., object], *args: object, **values: object) -> object:
+        if desk.toy.sent and left:
+            raise left.pop()
+        return write(fn, *args, **values)
+
+    monkeypatch.setattr(outbound, "RECORD_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(db, "write", write_if_there)
+    if away < outbound.RECORD_TRIES:
+        desk.drain()
+        assert desk.state(message) == SENT
+    else:
+        with pytest.raises(OperationalError):
+            desk.drain()
+        assert desk.state(message) == SENDING
+    assert (len(desk.toy.sent), left) == (1, [])
+
+
+def test_a_rest_another_process_has_just_made_longer_is_not_cut_short(desk: Desk) -> None:
+    soon, late = (clock.now() + timedelta(minutes=minutes) for minutes in (1, 9))
+
+    def hold_back(session: Session) -> None:
+        row = session.get_one(ChannelAccount, desk.account.id)
+        assert row.blocked_until is None
+        table = ChannelAccount.metadata.tables["channel_accounts"]
+        session.connection().execute(sa.update(table).values(blocked_until=late))
+        results.hold_account_back(session, desk.account, soon, "")
+
+    db.write(hold_back)
+    assert desk.account_row().blocked_until == late
 
 
 def test_a_new_reply_behind_a_waiting_one_does_not_hurry_it(desk: Desk) -> None:
@@ -580,9 +622,23 @@ def test_a_lease_that_ran_out_before_the_first_byte_sends_nothing(
     assert desk.state(message) == SENT
 
 
-def test_a_reply_to_a_channel_nobody_brings_waits_for_its_addon(desk: Desk, travel: Travel) -> None:
-    from host.delivery.waiting import wake_active_channels
+@pytest.mark.parametrize(("waits", "brought", "writes"), [(1, 1, 2), (1, 0, 0), (0, 1, 0), (0, 0, 0)])
+def test_lanes_are_woken_for_a_channel_only_where_one_waits(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, waits: int, brought: int, writes: int
+) -> None:
+    talk = desk.customer_wrote()
+    desk.toy.script = [NotSent(PROBLEM, retry_after=600)] * waits
+    desk.reply("hi", talk)
+    desk.drain()
+    if not brought:
+        desk.generation.directory.adapters.clear()
+    written: list[object] = []
+    monkeypatch.setattr(db, "write", lambda *args, **_: written.append(args))
+    wake_active_channels(desk.generation.directory)
+    assert len(written) == writes
 
+
+def test_a_reply_to_a_channel_nobody_brings_waits_for_its_addon(desk: Desk, travel: Travel) -> None:
     talk = desk.customer_wrote()
     desk.generation.directory.adapters.clear()
     message = desk.reply("one", talk)

@@ -105,6 +105,16 @@ def test_a_reaction_is_shown_at_once_and_told_by_a_worker(any_desk: Desk, provid
     assert send(any_desk) == 0
 
 
+@pytest.mark.usefixtures("provider")
+def test_who_reacts_is_told_what_is_there_now(desk: Desk) -> None:
+    talk = desk.customer_wrote()
+    assert asked(desk, talk, "") is None
+    made, again = asked(desk, talk, HEART), asked(desk, talk, HEART)
+    assert made is not None
+    assert again is not None
+    assert (made.id, again.id, made.emoji, made.state) == (row().id, row().id, HEART, "queued")
+
+
 @pytest.mark.usefixtures("counting")
 def test_a_reaction_waits_for_the_limits_of_its_account(
     desk: Desk, provider: Provider, travel: Travel

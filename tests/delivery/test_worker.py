@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.delivery.worker import Workers
+from host.delivery.worker import Workers, _HeldLeases
 from host.models.inbox import DeliveryState
 from host.models.queue import EventState, Lane
 from host.queue import lanes, policy, wakeups
+from host.queue.lanes import Lease
 from host.sdk.channel import SendRequest, SendResult, Sent
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
@@ -244,6 +245,36 @@ def test_a_chore_with_much_to_do_ends_between_two_pieces(
     until(lambda: len(done) > 2)
     workers.stop(timeout=60)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("delivery")]
+
+
+@pytest.mark.parametrize("direction", [wakeups.IN, wakeups.OUT])
+def test_receiving_gives_way_after_work_during_which_more_came(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, direction: str
+) -> None:
+    workers = Workers(lambda: desk.generation, 1, 1)
+    pieces, gave_way = iter(["quiet", "more came", "quiet", ""]), []
+
+    def once(_direction: str) -> bool:
+        piece = next(pieces)
+        if piece == "more came":
+            workers.wake(direction)
+        if not piece:
+            workers.retire()
+        return bool(piece)
+
+    monkeypatch.setattr(workers, "_once", once)
+    monkeypatch.setattr(workers, "_give_way", gave_way.append)
+    workers.wake(direction)
+    workers._serve(direction)
+    assert len(gave_way) == (direction == wakeups.IN)
+
+
+def test_a_lease_that_was_given_back_is_not_prolonged() -> None:
+    held = _HeldLeases()
+    lease = Lease("in:1:", wakeups.IN, 1, 1, "w", clock.now())
+    with held.holding([lease]):
+        assert held.aging() == [lease]
+    assert held.aging() == []
 
 
 def test_an_error_in_one_lane_stops_no_thread(

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from host.channels import button_payloads
 from host.core import db
-from host.inbox.messages import Entry, File
+from host.inbox import queries
+from host.inbox.messages import Entry, File, load_thread
 from host.inbox.pages import message_content, message_view, text_view
 from host.inbox.pages.message_view import BubbleContext
 from host.models.inbox import Message, Reaction
@@ -159,6 +160,30 @@ def test_what_is_read_is_short(content: Any) -> None:
     assert len(message_content.shared(content)) <= message_content.MOST
     assert all(len(slide.title) <= message_content.SHORT for slide in message_content.slides(content))
     assert all(isinstance(title, str) for title in message_content.offered(content))
+
+
+@pytest.mark.parametrize(("name", "label"), [("song.mp3", "Audio"), ("", "Voice message")])
+def test_a_recording_with_a_name_is_a_file_somebody_has(desk: Desk, name: str, label: str) -> None:
+    sound = File(1, "audio", name, "audio/mpeg", 1000, "stored")
+    with desk.app.test_request_context("/"):
+        made = message_view.bubble(entry("audio", {}, files=(sound,)), BubbleContext(1, 1, "Ana", "Toy"))
+    assert made.label == label
+
+
+def test_what_one_side_says_within_minutes_stands_together(desk: Desk, scene: scenes.Scene) -> None:
+    ago, mia = scene.ago, desk.mia.id
+    for text, minutes in (("One", 30.0), ("Two", 29.0), ("Three", 24.0), ("Four", 19.1)):
+        scene.said("ana", "Ana Q.", text, ago(minutes=minutes))
+    scene.note("ana", "Five", ago(minutes=19), mia)
+    scene.note("ana", "Six", ago(minutes=18.9), mia)
+    scene.said("ana", "Ana Q.", "Seven", ago(minutes=18.8))
+    scene.echo("ana", "Eight", ago(minutes=18.7))
+    with db.read() as session, desk.app.test_request_context("/"):
+        row = queries.get_row(session, desk.workspace, only_conversation())
+        assert row is not None
+        entries = load_thread(session, desk.workspace, row.id).entries
+        made = message_view.shown(entries, row, "Ana Q.", None, scene.now)
+    assert [one.entry.text for one in made if one.continued] == ["Two", "Four"]
 
 
 # Bubbles

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from host.inbox.apply import deciding
 from host.inbox.apply.changes import OF_ANOTHER
+from host.inbox.apply.conversations import WAITING
+from host.inbox.apply.echoes import CLOCK_SKEW
 from host.inbox.apply.incoming import Incoming
 from host.inbox.apply.values import (
     Decided,
@@ -26,7 +28,7 @@ from host.inbox.apply.values import (
     Unconfirmed,
 )
 from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundChange, MessageKind
+from host.sdk.messages import InboundAttachment, InboundChange, MessageKind
 from tests.inbox import toys
 from tests.inbox.toys import START
 
@@ -117,6 +119,50 @@ def test_a_read_receipt_for_a_confirmed_message_reaches_as_far_as_its_attempt() 
     (ana,) = (person for person in decided.people if person.external_id == "ana")
     assert (ana.seen_at, ana.seen_raised) == (at(1), True)
     assert decided.annotated.bodies[31]["sources"] == [101], "it was confirmed by that event"
+
+
+@pytest.mark.parametrize(("too_early", "confirms"), [(0.0, True), (0.001, False)])
+def test_an_echo_may_be_as_much_older_than_the_attempt_as_clocks_differ(
+    too_early: float, confirms: bool
+) -> None:
+    pictures = REPLY._replace(kind="image", files=1, attempted_at=START + CLOCK_SKEW)
+    picture = (InboundAttachment(MessageKind.IMAGE, url="https://cdn.example/1"),)
+    echo = toys.echoed("", at=-too_early, kind=MessageKind.IMAGE, attachments=picture)
+    assert bool(decide(conversation(unconfirmed=[pictures]), echo).confirmed) is confirms
+
+
+def imported(*changes: InboundChange, loaded: Loaded, now: datetime = NOW) -> Decided:
+    told = [toys.incoming(ACCOUNT, change, imported=True) for change in changes]
+    return deciding.decide(loaded, told, now)
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "status"),
+    [
+        (toys.received("And now?", at=3), NOW, "open"),
+        (toys.echoed("Yes", at=3), NOW, "closed"),
+        (toys.received("And now?", at=3), at(3) + WAITING, "open"),
+        (toys.received("And now?", at=3), at(4) + WAITING, "closed"),
+    ],
+)
+def test_history_opens_the_conversation_of_a_customer_who_waits(
+    last: InboundChange, now: datetime, status: str
+) -> None:
+    before = toys.received("Hello"), toys.echoed("Hi", at=1)
+    (thread,) = imported(*before, last, loaded=Loaded(people=people(None)), now=now).new_threads
+    assert (thread.status, thread.closed_at is None) == (status, status == "open")
+
+
+def test_a_message_known_from_the_history_that_comes_after_all_is_the_last_one() -> None:
+    from_history = HELLO._replace(imported_at=at(60))
+    loaded = conversation(
+        messages={(7, "m1"): from_history},
+        threads=[THREAD._replace(last_preview="", last_message_at=at(-5), last_inbound_at=None)],
+    )
+    decided = decide(loaded, toys.received("Hello", external_id="m1"))
+    (thread,) = decided.changed_threads
+    assert [stored for stored, _message in decided.arrived] == [21]
+    assert (thread.last_preview, thread.last_message_at, thread.unread) == ("Hello", START, 1)
 
 
 def test_an_edit_changes_the_stored_text_and_an_unsend_empties_it() -> None:

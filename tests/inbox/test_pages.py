@@ -511,6 +511,25 @@ def test_an_account_that_needs_reconnecting_is_named(desk: Desk, scene: scenes.S
     assert 'data-form="reply"' not in html
 
 
+@pytest.mark.parametrize(
+    ("asked", "in_list", "in_conversation"),
+    [
+        ("", "list", "thread"),
+        ("filters", "filters", "filters"),
+        ("contact", "list", "contact"),
+        ("x", "list", "thread"),
+    ],
+)
+def test_a_small_screen_shows_the_pane_that_is_asked_for(
+    desk: Desk, scene: scenes.Scene, asked: str, in_list: str, in_conversation: str
+) -> None:
+    scene.said("ana", "Ana Q.", "Hello", scene.now)
+    for path, pane in (("", in_list), (f"/{scene.conversation('ana')}", in_conversation)):
+        shown = re.search(r"panes panes-(\w+)", page(desk, f"{path}?pane={asked}"))
+        assert shown is not None
+        assert shown[1] == pane
+
+
 def test_the_contact_pane_shows_the_id_and_other_conversations(desk: Desk, scene: scenes.Scene) -> None:
     scene.said("1026000000000001", "Ana Q.", "one", scene.ago(days=1), contact_email="ana@example.com")
     first = toys.only(Conversation)

@@ -12,7 +12,7 @@ from tests.mutations import run
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument(
-        "paths", nargs="*", help="modules or folders; default: all of " + ", ".join(run.FOLDERS)
+        "paths", nargs="*", help="folders, modules, or MODULE:LINE; default: all of " + ", ".join(run.FOLDERS)
     )
     parser.add_argument(
         "--sample", type=int, help="only the first so many, in an order that is always the same"
@@ -20,11 +20,9 @@ def main() -> int:
     parser.add_argument("--skip", type=int, default=0, help="leave out as many of the sample")
     parser.add_argument("-n", type=int, default=2, dest="processes")
     options = parser.parse_args()
-    chosen = [
-        one
-        for one in run.mutants()
-        if not options.paths or any(str(one.path).startswith(path) for path in options.paths)
-    ][options.skip :][: options.sample]
+    chosen = run.mutants(*options.paths)[options.skip :][: options.sample]
+    if not chosen:
+        parser.error("there is no mutant in " + " ".join(options.paths))
     known, began, survived = run.accepted(), time.monotonic(), []
     print(f"{len(chosen)} mutants", flush=True)
     for fate in run.tried(chosen, processes=options.processes):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
@@ -48,10 +49,13 @@ class Recorder:
                 file.write(json.dumps(line) + "\n")
 
     def _functions(self) -> list[str]:
-        """Return ``path function`` of what was entered, a function inside another as that other's."""
+        """Return ``path function`` of what was entered, a comprehension as the function it is in.
+
+        A module or the body of a class runs for the test that is the first to import it, and says nothing.
+        """
         found = set()
         for code in self.entered.copy():  # a thread of the test may still run
-            if code.co_filename.startswith(HOST):
+            if code.co_filename.startswith(HOST) and code.co_flags & inspect.CO_OPTIMIZED:
                 path = os.path.relpath(code.co_filename)
                 names = [name for name in code.co_qualname.split(".") if not name.startswith("<")]
                 found.add(f"{path} {'.'.join(names)}")

@@ -119,6 +119,12 @@ def test_nothing_is_counted_against_one_limit_where_another_is_used_up(travel: T
     assert counters.take([wide], "toy")[1] is None, "its second is still there"
 
 
+def test_memory_takes_no_more_than_the_limit() -> None:
+    memory = LimitCounters("memory://")._storage
+    assert [memory.acquire_entry("a", 2, 60) for _ in range(4)] == [True, True, False, False]
+    assert memory.get_moving_window("a", 2, 60)[1] == 2
+
+
 def test_what_is_over_is_forgotten(travel: Travel) -> None:
     counters = LimitCounters("memory://")
     for number in range(50):
