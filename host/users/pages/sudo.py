@@ -1,8 +1,9 @@
 """Ask for the password again before an action that could do great harm, unless it was typed a moment ago.
 
 A view is marked with :func:`fresh_password`; its form carries the field ``password`` where :func:`is_fresh`
-says so, which the macro ``password_again`` sees to. A page may grow old while it is open: what is sent from
-it then without a password is answered with a page that asks for one, and nothing is done.
+says so, which the macro ``password_again`` sees to, or leaves it out. What is sent without a password is
+answered with a page that asks for one and carries on what was filled in; nothing is done until the password
+comes with it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import request
+from flask import g, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,7 @@ from host.core import clock, db
 from host.core.errors import PasswordNeededError, WrongPasswordError
 from host.models.users import User
 from host.users import passwords, sessions, throttle
+from host.web.error_pages import PASSWORD_ASKED
 from host.web.request_helpers import audit, client_address, config, current_user, maybe_user
 
 log = logging.getLogger("lobby.security")
@@ -88,4 +90,6 @@ def require() -> None:
     given = request.form.get(FIELD, "") if request.method == "POST" else ""
     if not given:
         raise PasswordNeededError()
+    setattr(g, PASSWORD_ASKED, True)
     check(given)
+    setattr(g, PASSWORD_ASKED, False)
