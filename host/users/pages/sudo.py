@@ -19,9 +19,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.core.errors import PasswordNeededError, WrongPasswordError
+from host.core.errors import PasswordNeededError, TooManyError, WrongPasswordError
 from host.models.users import User
-from host.users import passwords, sessions, throttle
+from host.users import failed_tries, passwords, sessions, throttle
 from host.web.error_pages import PASSWORD_ASKED
 from host.web.request_helpers import audit, client_address, config, current_user, maybe_user
 
@@ -43,20 +43,36 @@ def is_fresh() -> bool:
 def check(password: str) -> None:
     """Take a password that is typed again: from now on it counts as fresh.
 
+    :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
+    """
+    verify(password)
+    db.write(_confirm, current_user().session_id)
+
+
+def verify(password: str) -> None:
+    """Look whether a password is the signed-in person's; wrong ones are limited and written down.
+
     :raises WrongPasswordError: if it is not the signed-in person's.
     :raises TooManyError: after too many wrong ones.
     """
     person = current_user()
     guard = throttle.of(config().limits_url)
-    guard.enter(person.email, client_address())
+    here = f"session {person.session_id}"
+    try:
+        guard.enter(person.email, client_address(), here)
+    except TooManyError:
+        failed_tries.note(
+            failed_tries.CONFIRM, person.email, client_address(), user_id=person.id, waited=True
+        )
+        raise
     with db.read() as reading:
         user = reading.get(User, person.id)
     if user is None or not passwords.verify(user.password_hash, password):
-        guard.failed(client_address())
+        guard.failed(client_address(), here)
+        failed_tries.note(failed_tries.CONFIRM, person.email, client_address(), user_id=person.id)
         log.warning("%s typed a wrong password at %s", person.email, request.path)
         raise WrongPasswordError()
-    guard.forgive(person.email, client_address())
-    db.write(_confirm, person.session_id)
+    guard.forgive(person.email, client_address(), here)
 
 
 def _confirm(writing: Session, session_id: int) -> None:
