@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from host.media import picture_size
+
 MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
 """What decoding takes no more than about 150 MB for; a JPEG is decoded at an eighth of its size."""
 MAX_SCANS = 64
@@ -74,6 +76,10 @@ def clean(content: bytes, content_type: str) -> Picture:
 
 def measured(file: BinaryIO) -> tuple[int, int] | None:
     """Return width and height of the picture in *file*, as it is shown; None if it is none."""
+    file.seek(0)
+    said = picture_size.size_of(file.read(picture_size.HEAD))
+    if said is not None and said[0] * said[1] > picture_size.MOST_PIXELS:
+        return said
     file.seek(0)
     try:
         with warnings.catch_warnings():
