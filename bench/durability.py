@@ -28,16 +28,14 @@ INBOX = ("contacts", "contact_identities", "conversations", "messages", "reactio
 
 def f3(plan: Plan) -> list[Figure]:
     """Measure ingest against the same product that does not wait for the disk."""
-    cases: list[tuple[str, str, float, dict[str, str]]] = [("gthread", "gunicorn", 0.80, {})]
-    if not plan.quick:
-        cases.append(("granian", "granian", 0.80, {}))
+    cases: list[tuple[str, float, dict[str, str]]] = [("F3", 0.80, {})]
     try:
         slow = {"LD_PRELOAD": str(build_shim(plan.folder)), "BENCH_FSYNC_US": "4000"}
-        cases.append(("gthread +4 ms", "gunicorn", 0.30, slow))
+        cases.append(("F3 +4 ms", 0.30, slow))
     except SkippedError as error:
         plan.skip("F3 +4 ms", str(error))
     figures = []
-    for name, server, target, environment in cases:
+    for name, target, environment in cases:
         ratios, rates = [], []
         for _ in range(plan.rounds):
             full, normal = (
@@ -45,7 +43,6 @@ def f3(plan: Plan) -> list[Figure]:
                     product(
                         plan.desk,
                         plan.folder,
-                        server=server,
                         workers=0,
                         BENCH_SYNCHRONOUS=level,
                         **environment,
@@ -59,7 +56,7 @@ def f3(plan: Plan) -> list[Figure]:
         synced, unsynced = medians(rates)
         figures.append(
             Figure(
-                f"F3 {name}",
+                name,
                 "deliveries/s ÷ the same with SQLite not waiting for the disk",
                 tuple(ratios),
                 target,
@@ -98,7 +95,7 @@ def _killed(plan: Plan, name: str, kills: int, environment: dict[str, str]) -> l
     crashed = Crashed()
     try:
         for number in range(kills):
-            with product(desk, plan.folder, server="gunicorn", workers=4, **environment) as served:
+            with product(desk, plan.folder, workers=4, **environment) as served:
                 _load_until_killed(served, crashed, random.Random(number).uniform(0.6, 1.6))
         with product(desk, plan.folder) as served:
             _settle(served)

@@ -9,13 +9,19 @@ from bench.load import open_loop
 from bench.payload import deliveries, endless
 from bench.plan import Figure, Plan, SkippedError, medians
 from bench.saturation import saturate
-from bench.servers import build_shim, floor, on_last_core, product
+from bench.servers import THIS, build_shim, floor, has_granian, on_last_core, product
 
 
 def f1(plan: Plan) -> list[Figure]:
-    """Measure ingest against its floor, on both servers, with deliveries applied meanwhile and without."""
+    """Measure ingest against its floor, on both servers, with deliveries applied meanwhile and without.
+
+    What the product adds to a server is the same code on both, so the targets are the same.
+    """
     figures = []
-    for server, name in (("gunicorn", "gthread"), ("granian", "granian")):
+    for server in ("uvicorn", "granian"):
+        if server == "granian" and not has_granian(THIS):
+            plan.skip("F1 granian", "granian is not installed")
+            continue
         shipped, path, rates = [], [], []
         for _ in range(plan.rounds):
             least = saturate(floor(plan.folder, server=server), plan.seconds)
@@ -27,10 +33,10 @@ def f1(plan: Plan) -> list[Figure]:
         low, mid, all_ = medians(rates)
         figures.append(
             Figure(
-                f"F1 {name}",
+                f"F1 {server}",
                 "ingest, fast path ÷ floor",
                 tuple(path),
-                0.80,
+                0.65,
                 True,
                 f"{mid:,.0f}/s of {low:,.0f}/s",
                 {"per_second": mid, "floor_per_second": low},
@@ -38,10 +44,10 @@ def f1(plan: Plan) -> list[Figure]:
         )
         figures.append(
             Figure(
-                f"F1 {name}, delivering",
+                f"F1 {server}, delivering",
                 "the same while the deliveries are applied to the inbox in the same process ÷ floor",
                 tuple(shipped),
-                0.42 if server == "granian" else 0.50,
+                0.50,
                 True,
                 f"{all_:,.0f}/s of {low:,.0f}/s",
                 {"per_second": all_, "floor_per_second": low},
@@ -51,7 +57,11 @@ def f1(plan: Plan) -> list[Figure]:
 
 
 def f2(plan: Plan) -> list[Figure]:
-    """Measure the tail of the answer at a steady rate against a route of the same app that does nothing."""
+    """Measure the tail of the answer at a steady rate against a route of the same app that does nothing.
+
+    That route is a page of Flask's, in a thread; the webhook is answered on the event loop. So the ratio is
+    below one where answering a webhook, its commit included, takes less than the least page.
+    """
     figures = []
     nothing = b"GET /bench/nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     for stated, target in ((1000.0, 2.0), (1500.0, 3.0))[: 1 if plan.quick else 2]:
@@ -69,7 +79,7 @@ def f2(plan: Plan) -> list[Figure]:
         figures.append(
             Figure(
                 f"F2 {stated:,.0f}/s",
-                "p99 of the answer ÷ p99 of a route that does nothing, gthread, delivering",
+                "p99 of the answer, delivering ÷ p99 of a page that does nothing",
                 tuple(ratios),
                 target,
                 False,
@@ -104,7 +114,7 @@ def f4(plan: Plan) -> list[Figure]:
         figures.append(
             Figure(
                 f"F4 +{delay_ms} ms",
-                f"shared commits ÷ a commit each, gthread, fsync {delay_ms} ms slower",
+                f"shared commits ÷ a commit each, fsync {delay_ms} ms slower",
                 tuple(ratios),
                 target,
                 True,
@@ -116,23 +126,28 @@ def f4(plan: Plan) -> list[Figure]:
 
 
 def f7(plan: Plan) -> list[Figure]:
-    """Measure how much later than the provider's answer a message is on the agents' screens."""
+    """Measure how soon a message is on the agents' screens, against a small program that does the same."""
     rate, slower = pace.steady(plan, 1000.0)
     ratios, details = [], []
     for _ in range(plan.rounds):
+        with floor(plan.folder, program="screens") as served:
+            least = live.measure(plan.desk, served, rate=rate, seconds=plan.seconds)
         with product(plan.desk, plan.folder) as served:
             measured = live.measure(plan.desk, served, rate=rate, seconds=plan.seconds)
-        ratios.append(measured.live_p99 / measured.ack_p99)
-        details.append((measured.ack_p99, measured.live_p50, measured.live_p99))
-    ack, p50, p99 = medians(details)
+        ratios.append(measured.live_p99 / least.live_p99)
+        details.append(
+            (measured.ack_p99, measured.live_p50, measured.live_p99, least.live_p50, least.live_p99)
+        )
+    ack, p50, p99, least_p50, least_p99 = medians(details)
     return [
         Figure(
             "F7",
-            "p99 webhook to 50 browsers ÷ p99 of the answer, 1,000/s, gthread",
+            "p99 webhook to 50 browsers ÷ p99 of the same in a small program that stores and tells, 1,000/s",
             tuple(ratios),
-            1.5,
+            4.0,
             False,
-            f"{slower}on screen p50 {p50:.1f} ms, p99 {p99:.1f} ms; answer p99 {ack:.1f} ms",
-            {"live_p50_ms": p50, "live_p99_ms": p99, "ack_p99_ms": ack},
+            f"{slower}on screen p50 {p50:.1f} ms, p99 {p99:.1f} ms; small program p50 {least_p50:.1f} ms, "
+            f"p99 {least_p99:.1f} ms; answer p99 {ack:.1f} ms",
+            {"live_p50_ms": p50, "live_p99_ms": p99, "ack_p99_ms": ack, "floor_p99_ms": least_p99},
         )
     ]

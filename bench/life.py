@@ -24,6 +24,10 @@ READS = 5.0
 """How often a second a process reads the counter; see host.counters.REFRESH_SECONDS."""
 PROCESSES = 3
 REST_SECONDS = 3.0
+START_TARGET = 1.9
+"""Half of the 2.1 s it took where this floor takes 0.57 (the one it had before took 0.23 there)."""
+MEMORY_MB = 120
+"""What a desk at rest should hold: told, as it says little about the machine."""
 ACTIVE = 405  # what a method nobody knows gets where the addon runs
 
 
@@ -148,7 +152,7 @@ def start_and_rest(plan: Plan) -> list[Figure]:
             "start",
             "from `lobby run` to the first page ÷ Flask with one page on the same server",
             tuple(one[0] / one[2] for one in rounds),
-            None,
+            START_TARGET,
             False,
             f"{took:.2f} s; Flask {least_took:.2f} s",
             detail,
@@ -159,7 +163,7 @@ def start_and_rest(plan: Plan) -> list[Figure]:
             tuple(one[1] / one[3] for one in rounds),
             None,
             False,
-            f"{held:.0f} MB; Flask {least_held:.0f} MB; both processes, shared memory counted once",
+            f"{held:.0f} MB, where {MEMORY_MB} are wanted; Flask {least_held:.0f} MB",
             detail,
         ),
     ]
@@ -182,9 +186,8 @@ def _product_starts(plan: Plan) -> tuple[float, float]:
 
 def _floor_starts() -> tuple[float, float]:
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "-k", "gthread", "-w", "1"]
-    command += ["--threads", str(THREADS), "--no-control-socket", "bench.floors.page:application"]
-    return _starts(command, clean_environment(), "Booting worker", port)
+    command = [sys.executable, "-u", "-m", "bench.floors.page", str(port), str(THREADS)]
+    return _starts(command, clean_environment(), "the floor is ready", port)
 
 
 def _starts(command: list[str], settings: dict[str, str], listening: str, port: int) -> tuple[float, float]:

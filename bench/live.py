@@ -63,7 +63,10 @@ def watch(served: Served, workspace: int, cookie: str) -> Watcher:
 
 
 def measure(desk: Desk, served: Served, *, rate: float, seconds: float) -> Measured:
-    """Send deliveries at *rate* while everybody watches; every browser must be told of every message."""
+    """Send deliveries at *rate* while everybody watches; every browser must be told of every message.
+
+    :param served: serves *desk*, or is the floor of this.
+    """
     requests, mids = deliveries(served.path, int(rate * (seconds + 3)))
     due_at: list[float] = []
     with on_last_core():
@@ -128,9 +131,10 @@ class Listener(threading.Thread):
 
 
 def ids(served: Served) -> dict[str, int]:
-    """Return the ids of messages by the provider's."""
+    """Return the ids of messages by the provider's; of a floor, the numbers of its rows."""
+    query = "SELECT external_id, id FROM messages WHERE direction = 'inbound'"
     connection = sqlite3.connect(served.database, timeout=30)
     try:
-        return dict(connection.execute("SELECT external_id, id FROM messages WHERE direction = 'inbound'"))
+        return dict(connection.execute("SELECT mid, id FROM inbox" if served.path == "/" else query))
     finally:
         connection.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from bench.payload import IG_USER_ID, SECRET, STORMY_ID
 from host import counters
 from host.addons import lifecycle
+from host.addons.package.build import build_release
 from host.channels.accounts import save_account
 from host.core import config, db, migrations, secrets
 from host.models.users import Role
@@ -26,7 +28,8 @@ from host.sdk.cards import Connection
 from host.sdk.secrets import Secret
 from host.users import members, passwords, sessions, users, workspaces
 
-ZIP = Path(__file__).resolve().parent.parent / "dist" / "instagram-addon-v1.0.0.zip"
+ADDON = Path(__file__).resolve().parent.parent / "addons" / "instagram"
+"""Its source: what lies in dist/ may be of an earlier state of the tree, and take in more slowly."""
 
 
 def main() -> None:
@@ -36,7 +39,9 @@ def main() -> None:
     migrations.upgrade_host(settings.database_url)
     db.connect(settings.database_url)
     counters.reset()
-    lifecycle.install_file(settings, ZIP)
+    with tempfile.TemporaryDirectory() as folder:
+        built, _ = build_release(ADDON, Path(folder))
+        lifecycle.install_file(settings, built)
     outcome = lifecycle.activate(settings, "instagram")
     assert outcome.ok, outcome.error
     _running = HostApplication(settings)  # as long as it is there, so are the modules of the addon

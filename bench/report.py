@@ -62,15 +62,19 @@ def document(entries: Iterable[Entry], skipped: Iterable[str]) -> dict[str, Any]
 
 def merged(before: dict[str, Any], now: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return *before* with what was measured again: every line of the figures *names* is replaced."""
-    again = set(names)
-    kept = [one for one in before.get("figures", []) if name_of(one["key"]) not in again]
+    again, keys = set(names), {one["key"] for one in now["figures"]}
+    kept = [
+        one
+        for one in before.get("figures", [])
+        if name_of(one["key"]) not in again and one["key"] not in keys
+    ]
     notes = [one for one in before.get("skipped", []) if name_of(one) not in again]
     figures = sorted([*kept, *now["figures"]], key=lambda one: _order(one["key"]))
     return {"machine": now["machine"], "figures": figures, "skipped": [*notes, *now["skipped"]]}
 
 
 def name_of(key: str) -> str:
-    """Return the name of the figure a line belongs to: ``F1`` of ``F1 gthread``, ``storm`` of its seconds."""
+    """Return the name of the figure a line belongs to: ``F1`` of ``F1 uvicorn``, ``storm`` of its seconds."""
     return key.split(maxsplit=1)[0].rstrip(",")
 
 

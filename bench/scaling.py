@@ -109,7 +109,7 @@ def checks(run: Run) -> list[Check]:
                 Check(f"deliveries/s, {words}, disk {delay} ms slower", raw[f"{name}_per_second"], rate)
             )
     rate = Desk(costs).closed(CONNECTIONS, 4.0).rate
-    raw = _raw(run, "F1 gthread, delivering")
+    raw = _applying(run)["raw"]
     found.append(Check("deliveries/s while they are applied", raw["per_second"], rate))
     return found
 
@@ -242,6 +242,15 @@ def _entry(run: Run, key: str) -> dict[str, Any]:
             found: dict[str, Any] = one
             return found
     raise KeyError(f"{key} was not measured: python -m bench {key.split(maxsplit=1)[0]} --write")
+
+
+def _applying(run: Run) -> dict[str, Any]:
+    """Return the line of F1 with deliveries applied meanwhile, on the server that is the default."""
+    for one in run["figures"]:
+        if re.fullmatch(r"F1 \w+, delivering", one["key"]):  # the default's lines stand first
+            found: dict[str, Any] = one
+            return found
+    raise KeyError("F1 was not measured: python -m bench F1 --write")
 
 
 def _raw(run: Run, key: str) -> dict[str, float]:

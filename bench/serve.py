@@ -35,7 +35,7 @@ def say(workspace_id: int) -> str:
 
 
 def compare() -> None:
-    """Make this process what a figure compares with. Runs at import: granian's workers are new processes."""
+    """Make this process what a figure compares with."""
     if bp not in app.BLUEPRINTS:
         app.BLUEPRINTS += (bp,)
     journal.BATCH = int(os.environ.get("BENCH_BATCH", journal.BATCH))
@@ -58,16 +58,14 @@ def compare() -> None:
 
 
 def main() -> None:
+    compare()
     settings = config.load()
     logs.set_up(settings.log_level)
     secrets.use(secrets.load_keyring(settings))
     secrets.load_session_key(settings)
     db.connect(settings.database_url)
-    db.current().dispose()
     serve(settings)
 
-
-compare()
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -76,7 +77,7 @@ class Desk:
 class Served:
     """A server that answers.
 
-    :param pid: of its first process; workers are its children.
+    :param pid: of its first process; a server of another checkout may have children that do the work.
     """
 
     port: int
@@ -137,11 +138,14 @@ def product(
     desk: Desk,
     folder: Path,
     *,
-    server: str = "gunicorn",
+    server: str | None = None,
     workers: int = 4,
     **environment: str,
 ) -> Iterator[Served]:
-    """Serve a copy of *desk* the way `lobby run` does."""
+    """Serve a copy of *desk* the way `lobby run` does.
+
+    :param server: of those ``LOBBY_SERVER`` names; None: the checkout's own choice.
+    """
     data = desk.data
     if not desk.in_place:
         data = folder / f"data-{next(_numbers)}"
@@ -162,9 +166,9 @@ _numbers = itertools.count()
 
 
 def settings_for(
-    desk: Desk, data: Path, *, workers: int, port: int = 0, server: str = "gunicorn"
+    desk: Desk, data: Path, *, workers: int, port: int = 0, server: str | None = None
 ) -> dict[str, str]:
-    """Return the environment of *desk* with its data in *data*."""
+    """Return the environment of *desk* with its data in *data*, on the checkout's own server if on none."""
     return {
         **clean_environment(),
         "PYTHONUNBUFFERED": "1",
@@ -173,14 +177,23 @@ def settings_for(
         "LOBBY_BIND": f"127.0.0.1:{port or 8080}",
         "LOBBY_PUBLIC_URL": f"http://127.0.0.1:{port or 8080}",
         "LOBBY_THREADS": str(THREADS),
-        "LOBBY_SERVER": server,
         "LOBBY_WORKERS": str(workers),
+        **({"LOBBY_SERVER": server} if server else {}),
     }
 
 
+def has_granian(tree: Tree) -> bool:
+    """Tell whether the interpreter of *tree* has granian, which is an option."""
+    asked = [tree.python, "-c", "import granian"]
+    return not subprocess.run(asked, cwd=tree.root, check=False, capture_output=True).returncode
+
+
 @contextmanager
-def floor(folder: Path, *, server: str = "gunicorn") -> Iterator[Served]:
-    """Serve the floor of ingest with the same server and as many threads."""
+def floor(folder: Path, *, server: str = "uvicorn", program: str = "ingest") -> Iterator[Served]:
+    """Serve a floor of :mod:`bench.floors` that stores deliveries, with the server the product has.
+
+    :param program: its module.
+    """
     port = free_port()
     file = folder / "floor.sqlite3"
     settings = {
@@ -189,50 +202,28 @@ def floor(folder: Path, *, server: str = "gunicorn") -> Iterator[Served]:
         "BENCH_SECRET": SECRET,
         "BENCH_FILE": str(file),
     }
-    if server == "granian":
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--workers", "1"]
-        command += ["--blocking-threads", str(THREADS), "--no-ws", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["bench.floors.ingest:granian"]
-        listening = "Listening at|Started worker"
-    else:
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--bind",
-            f"127.0.0.1:{port}",
-            "-k",
-            "gthread",
-            "-w",
-            "1",
-        ]
-        command += ["--threads", str(THREADS), "--keep-alive", "30", "--no-control-socket"]
-        command += ["--worker-connections", "1000", "-c", "python:bench.floors.gunicorn_start"]
-        command += ["bench.floors.ingest:application"]
-        listening = "the floor is ready"
-    program = start("floor", command, settings, listening)
+    command = [sys.executable, "-m", f"bench.floors.{program}", server, str(port)]
+    running = start("floor", command, settings, "the floor is ready")
     try:
-        served = Served(port, "/", file, program.process.pid)
-        _wait_for_rows(served)
-        yield served
+        wait_for_port(port)
+        yield Served(port, "/", file, running.process.pid)
     finally:
-        program.stop()
+        running.stop()
         for one in folder.glob("floor.sqlite3*"):
             one.unlink()
 
 
-def _wait_for_rows(served: Served) -> None:
-    """Return once the table is there: the floor makes it in a thread, after it says that it listens."""
-    deadline = time.monotonic() + START_SECONDS
+def wait_for_port(port: int, seconds: float = START_SECONDS) -> None:
+    """Return once somebody listens there."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            served.rows()
-        except sqlite3.OperationalError:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.01)
-        else:
-            return
+            time.sleep(0.02)
 
 
 def start(

@@ -18,11 +18,10 @@ from bench.load import WrongAnswerError
 from bench.plan import Figure, Plan, medians
 from bench.processes import cpu_seconds, family, memory_mb
 from bench.saturation import saturate_served
-from bench.servers import THREADS, Desk, Served, on_last_core, product, start
+from bench.servers import Desk, Served, on_last_core, product, start
 from demo.processes import clean_environment, free_port
 
 BROWSERS = 1000
-HELD_BY_THREADS = 200
 RATE = 20.0
 """Changes a second: each is told by itself, not together with the next."""
 SETTLE_SECONDS = 60.0
@@ -33,15 +32,13 @@ def f11(plan: Plan) -> list[Figure]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     desk = _watched(plan)
-    fan_out, threads, idle = [], [], []
+    fan_out, idle = [], []
     for _ in range(plan.rounds):
-        fan_out.append((_floor(plan, BROWSERS), _told(plan, desk, BROWSERS, "gunicorn")))
-        if not plan.quick:
-            threads.append((_floor(plan, HELD_BY_THREADS), _told(plan, desk, HELD_BY_THREADS, "granian")))
+        fan_out.append((_floor(plan), _told(plan, desk)))
         idle.append(_idle(plan, desk))
     least, most = medians(fan_out)
     without, beside, each_kb = medians(idle)
-    figures = [
+    return [
         Figure(
             "F11",
             f"one change to {BROWSERS:,} browsers, deliveries per second of processor ÷ asyncio",
@@ -53,26 +50,13 @@ def f11(plan: Plan) -> list[Figure]:
         ),
         Figure(
             "F11 idle",
-            f"ingest beside {BROWSERS:,} browsers of another workspace ÷ without, gthread",
+            f"ingest beside {BROWSERS:,} browsers of another workspace ÷ without",
             tuple(with_them / alone for alone, with_them, _ in idle),
             0.95,
             True,
             f"{beside:,.0f}/s ÷ {without:,.0f}/s; {each_kb:.1f} KB of memory for each browser",
         ),
     ]
-    if threads:
-        least_few, most_few = medians(threads)
-        figures.append(
-            Figure(
-                "F11 threads",
-                f"the same to {HELD_BY_THREADS} browsers, each with a thread of granian",
-                tuple(mine / floor for floor, mine in threads),
-                0.15,
-                True,
-                f"{most_few:,.0f} ÷ {least_few:,.0f} a second and core",
-            )
-        )
-    return figures
 
 
 def _watched(plan: Plan) -> Desk:
@@ -100,28 +84,29 @@ def _browsers(served: Served, desk: Desk, count: int) -> Iterator[list[socket.so
             one.close()
 
 
-def _floor(plan: Plan, count: int) -> float:
+def _floor(plan: Plan) -> float:
     port = free_port()
     program = start(
         "floor", [sys.executable, "-m", "bench.floors.live", str(port)], clean_environment(), "is ready"
     )
     try:
-        nobody = Desk(plan.folder, 0, ("",) * count)
-        return _tell(Served(port, "/", plan.folder, program.process.pid), nobody, count, plan.seconds)
+        nobody = Desk(plan.folder, 0, ("",) * BROWSERS)
+        return _tell(Served(port, "/", plan.folder, program.process.pid), nobody, plan.seconds)
     finally:
         program.stop()
 
 
-def _told(plan: Plan, desk: Desk, count: int, server: str) -> float:
-    threads = str(count + 8 if server == "granian" else THREADS)
-    with product(desk, plan.folder, server=server, LOBBY_THREADS=threads) as served:
-        return _tell(served, desk, count, plan.seconds)
+def _told(plan: Plan, desk: Desk) -> float:
+    with product(desk, plan.folder) as served:
+        return _tell(served, desk, plan.seconds)
 
 
-def _tell(served: Served, desk: Desk, count: int, seconds: float) -> float:
+def _tell(served: Served, desk: Desk, seconds: float) -> float:
     """Return how many deliveries a second of processor the server makes; every one is counted."""
+    count = BROWSERS
     say = f"GET /bench/say/{desk.workspace} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
-    with on_last_core(), _connected(served.port) as control, _browsers(served, desk, count) as browsers:
+    # Ours is the last: a server may give up on a connection without a request while others are opened.
+    with on_last_core(), _browsers(served, desk, count) as browsers, _connected(served.port) as control:
         selector = selectors.DefaultSelector()
         for one in browsers:
             selector.register(one, selectors.EVENT_READ)

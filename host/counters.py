@@ -81,6 +81,8 @@ def _look() -> dict[str, int]:
     global _read_at, _seen  # noqa: PLW0603
     if clock.monotonic() - _read_at < REFRESH_SECONDS:
         return _seen
+    if _seen and _read_at != float("-inf") and _lock.locked():
+        return _seen
     db.may_wait()
     patience = -1.0 if not _seen else REFRESH_SECONDS if _read_at == float("-inf") else 0.0
     if not _lock.acquire(timeout=patience):

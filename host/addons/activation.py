@@ -1,4 +1,4 @@
-"""Activate a release of an addon: the steps that must succeed before it serves, and the way back."""
+"""Activate a release of an addon: the steps that must succeed before it serves, and undoing them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OUTSIDE = (AddonState.INCOMPATIBLE, AddonState.MODIFIED, AddonState.UNTRUSTED)
 
 
 def run_step(outcome: Outcome, name: str, do: Callable[[], str | None]) -> None:
-    """Run one step, timed; what *do* returns is its detail. An exception makes it the failed one."""
+    """Run one step and time it; *do* returns its detail. An exception marks the step as failed."""
     step = Step(name)
     outcome.steps.append(step)
     started = time.perf_counter()
@@ -49,7 +49,7 @@ def run_step(outcome: Outcome, name: str, do: Callable[[], str | None]) -> None:
 
 
 def bring_up(config: Config, release: Release, outcome: Outcome, host: Host | None, actor: Actor) -> None:
-    """Run every step for *release*; at the end it is active, or everything is as it was and says why."""
+    """Run every step for *release*. Afterwards it is active, or all is as before and *outcome* says why."""
     before = records.before(release.slug)
     failed_state = AddonState.INACTIVE
     error: dict[str, Any] | None = None
@@ -157,7 +157,7 @@ def _steps(
 
 
 def _undo(outcome: Outcome, host: Host | None, actor: Actor, release: Release, before: Before) -> None:
-    """Take the switch back: what ran before runs again; where nothing did, the addon is off."""
+    """Undo the activation: the release before runs again; if there was none, the addon is inactive."""
 
     def back() -> None:
         db.write(records.switched_back, release, before, actor, clock.now())
@@ -181,7 +181,7 @@ def _trial(config: Config, release: Release, host: Host | None) -> Generation:
 
 
 def tell(config: Config, release: Release, host: Host | None, hook: str) -> None:
-    """Call the hook of exactly this addon; whatever it raises is logged and changes nothing."""
+    """Call the hook of this addon only; an exception is logged and changes nothing."""
     try:
         if host is not None:
             host.generation().call(release.slug, hook)

@@ -1,7 +1,7 @@
 """Count the messages of each channel in the last day: received, sent, failed, hour by hour.
 
 Two queries, however many addons and channels there are. Each reads the newest rows by their primary key and
-stops at :data:`MOST`: a desk that gets more in a day says so instead of reading for seconds.
+stops at :data:`MOST`. A desk with more messages in a day shows that there are more.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MOST = 10_000
 """Rows read of each direction, over all channels."""
 
 _HOUR = request_id(BEGINNING + timedelta(hours=1))
-"""How much ids of requests grow by in an hour."""
+"""By how much ids of requests grow in an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """The last 24 hours of some channels.
 
-    :param received: events of the provider, whatever became of them.
+    :param received: events of the provider, whatever their state.
     :param sent: replies the provider took.
     :param failed: replies it refused, or that were given up.
     :param dead: events that could not be applied.
@@ -61,7 +61,7 @@ class Health:
 
     @property
     def peak(self) -> int:
-        """Return how many came in the busiest hour."""
+        """Return how many events came in the busiest hour."""
         return max(self.hours)
 
     def line(self, width: int, height: int) -> str:
@@ -73,7 +73,7 @@ class Health:
 
 
 def of_last_day() -> dict[str, Health]:
-    """Return the health of every channel something came or went by, by channel."""
+    """Return the health of every channel that received or sent something, by channel."""
     with db.read() as session:
         received, more_received = _received(session)
         sent, more_sent = _sent(session)
@@ -89,7 +89,7 @@ def of_channels(channels: Sequence[str], by_channel: Mapping[str, Health]) -> He
 
 
 def _received(session: Session) -> tuple[dict[str, Health], bool]:
-    # The id of a request is made of the time, so the hour is in the row without its timestamp.
+    # The id of a request contains its time, so the hour needs no timestamp column.
     begin = request_id(clock.now() - timedelta(hours=HOURS))
     newest = (
         sa.select(InboundEvent.channel, InboundEvent.state, InboundEvent.request_id)

@@ -22,7 +22,7 @@ navigation.add_admin("hooks.index", _l("Addon calls"), order=20)
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What was called of one release of an addon, for the page.
+    """The calls of one function of a release of an addon, for the page.
 
     :param release: its version.
     """
@@ -37,9 +37,9 @@ class Calls:
 class Hook:
     """One hook, for the page.
 
-    :param about: what it is for, translated.
+    :param about: its purpose, translated.
     :param addons: slug and name of each addon that implements it.
-    :param calls: of the hook itself, then of what was handed over by it.
+    :param calls: those of the hook itself, then of the functions it returned.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Hook:
 
 
 def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
-    """Return every hook, in the order they are declared, with what was *seen* of it.
+    """Return every hook, in the order of declaration, with its calls in *seen*.
 
-    Of an addon that runs, other releases are left out: they are gone, or about to be.
+    For a running addon other releases are left out: they have ended, or are about to.
     """
     called: dict[str, list[Calls]] = {}
     for (slug, release, what), series in seen.items():

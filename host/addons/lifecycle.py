@@ -59,7 +59,7 @@ def install_file(
     downgrade: bool = False,
     takeover: bool = False,
 ) -> Release:
-    """Check the zip at *path* and install it, inactive; an active addon is brought to it.
+    """Check the zip at *path* and install it, inactive; an active addon is updated to it.
 
     :raises AddonError: with every problem the zip has.
     """
@@ -83,12 +83,12 @@ def install(
     downgrade: bool = False,
     takeover: bool = False,
 ) -> Outcome:
-    """Install an accepted release: a new addon comes inactive, an inactive one is replaced.
+    """Install an accepted release: a new addon starts inactive, an inactive one is replaced.
 
     An active addon is updated: it serves its old release until the new one has passed every step.
 
-    :param downgrade: it may be older than what was accepted before.
-    :param takeover: it may come from another publisher than until now.
+    :param downgrade: it may be older than a release accepted before.
+    :param takeover: it may come from another publisher than before.
     :raises AddonError: if the release may not replace what is installed.
     :raises BusyError: if another addon operation is running.
     """
@@ -118,10 +118,10 @@ def install(
 
 
 def activate(config: Config, slug: str, *, host: Host | None = None, actor: Actor = COMMAND_LINE) -> Outcome:
-    """Switch the addon *slug* on: try its code in a process of its own, migrate, build, swap.
+    """Activate the addon *slug*: probe its code in a process of its own, migrate, build, swap.
 
-    The generation that runs is touched by the last step only. Pass *host* where one serves in this process:
-    it swaps before this returns.
+    Only the last step touches the running generation. Pass *host* if one serves in this process: it swaps
+    before this returns.
 
     :raises AddonError: if no such addon is installed.
     :raises BusyError: if another addon operation is running.
@@ -137,7 +137,7 @@ def activate(config: Config, slug: str, *, host: Host | None = None, actor: Acto
         outcome = Outcome(slug)
         if state == AddonState.ACTIVE and (host is None or slug in host.generation().releases):
             return outcome
-        # One that is on but could not be loaded stays on: another machine may well be running it.
+        # An active addon that could not be loaded here stays active: another machine may be running it.
         if state != AddonState.ACTIVE:
             db.write(records.mark, release, actor, clock.now())
         bring_up(config, release, outcome, host, actor)
@@ -152,13 +152,12 @@ def roll_back(
     host: Host | None = None,
     actor: Actor = COMMAND_LINE,
 ) -> Outcome:
-    """Have the release before the installed one run again, by the same steps as an update.
+    """Activate the release before the installed one, by the same steps as an update.
 
-    No migration is undone: each leaves the tables usable by the release before. Rolling back once more leads
+    No migration is undone: each leaves the tables usable by the release before. Rolling back again leads
     forward again.
 
-    :param to: the version whoever asks expects to get; two who ask for it at once get it, not one the other
-        back again.
+    :param to: the version the caller expects. Without it, two calls at the same time would roll back twice.
     :raises AddonError: if there is no release before, or it is another than *to*.
     :raises BusyError: if another addon operation is running.
     """
@@ -188,13 +187,13 @@ def roll_back(
         return outcome
 
 
-# Set aside
+# Setting aside
 
 
 def quarantine(slug: str, what: str, words: str) -> bool:
-    """Set a running addon aside that kept failing in *what*; tell whether it was running.
+    """Set a running addon aside that kept failing in *what*; return whether it was running.
 
-    It is stamped with its version and the host's: it is tried again by itself once either has changed.
+    Its version and the host's are stored: it is tried again by itself once either has changed.
     """
     with db.read() as session:
         row = session.get(Addon, slug)
@@ -212,9 +211,9 @@ def quarantine(slug: str, what: str, words: str) -> bool:
 
 
 def retry_quarantined(config: Config) -> list[str]:
-    """Have addons run again that were set aside under another version of the host; return their slugs.
+    """Activate addons again that were set aside under another version of the host; return their slugs.
 
-    Once: if it fails again, it is set aside with the new stamp.
+    Each is tried once: if it fails again, it is set aside with the new version.
     """
     if config.safe_mode:
         return []
@@ -235,9 +234,9 @@ def retry_quarantined(config: Config) -> list[str]:
 
 
 def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Actor = COMMAND_LINE) -> None:
-    """Switch the addon *slug* off. Its tables, accounts and conversations stay.
+    """Deactivate the addon *slug*. Its tables, accounts and conversations stay.
 
-    Runs none of the addon's code before it is off, so it works for one that breaks the desk.
+    Runs none of the addon's code before it is inactive, so this works for an addon that breaks the desk.
 
     :raises AddonError: if no such addon is installed.
     :raises BusyError: if another addon operation is running.
@@ -258,10 +257,10 @@ def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Ac
 
 
 def recover(config: Config) -> list[str]:
-    """Settle addons whose activation died with its process; return their slugs.
+    """Reset addons whose activation died with its process; return their slugs.
 
-    An addon counts as being activated only while a process holds the installation's lock. Nothing of an
-    interrupted activation was switched on; its migrations go on where they stopped when it is tried again.
+    An addon counts as being activated only while a process holds the installation's lock. An interrupted
+    activation made nothing active. Its migrations go on where they stopped when it is tried again.
     """
     with _if_idle(config) as idle:
         if not idle:

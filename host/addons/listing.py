@@ -34,9 +34,9 @@ class StateDisplay:
     """How a state looks, and its button.
 
     :param tone: of the chip: empty, ``good``, ``warn`` or ``bad``.
-    :param recoverable: whether the button can bring the addon (back) up by itself; otherwise something
-        outside it has to change first, which *otherwise* says.
-    :param button: what the button that goes on says; empty where there is nothing to press but to wait.
+    :param recoverable: whether the button can activate the addon; otherwise something outside it has to
+        change first, as *otherwise* says.
+    :param button: the label of the button; empty if one can only wait.
     """
 
     label: object
@@ -95,10 +95,10 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class LastFault:
-    """What went wrong in the code of this release last, in any process, within a day.
+    """The last error in the code of this release, in any process, within a day.
 
     :param sentence: what did not work, in plain words.
-    :param detail: the place in its code, its own words, and the releases it was with.
+    :param detail: the place in the code, the error's message, and the releases it happened with.
     """
 
     sentence: str
@@ -112,7 +112,7 @@ class Shown:
 
     :param tone: of the chip: empty, ``good``, ``warn`` or ``bad``.
     :param sentences: what an admin should know; the first is bold.
-    :param statement: of a migration that failed.
+    :param statement: the SQL of a migration that failed.
     :param detail: for "Show the error".
     """
 
@@ -127,15 +127,15 @@ class Shown:
     use: Use
     health: Health
     has_health: bool
-    """Whether it is, or was, switched on, and brings channels: only then does "nothing came" say anything."""
+    """Whether it brings channels and is, or was, active: only then is "nothing came" worth showing."""
     fault: LastFault | None
     stopping: str
-    """The question before it is switched off: what stops, what stays."""
+    """The question before it is deactivated: what stops, what stays."""
     requests_waiting: int
     """Held webhook requests the addon has not decided on yet."""
     has_page: bool
     is_set_elsewhere: bool
-    """Whether it runs and there is no page of its settings: only the cards accounts are connected with."""
+    """Whether it runs and has no settings page of its own, only the cards for connecting accounts."""
     may_activate: bool
     may_deactivate: bool
     may_roll_back: bool
@@ -143,7 +143,7 @@ class Shown:
 
 
 def cards(config: Config, generation: Generation) -> list[Shown]:
-    """Return every installed addon as it stands in *generation*, by name."""
+    """Return every installed addon with its state in *generation*, by name."""
     found = installed()
     trusted, waiting, uses, day = trust.load(config), held_webhooks.counts(), _uses(), health.of_last_day()
     _since, seen = across_processes.all_calls()
@@ -167,7 +167,7 @@ def secrets_of(manifest: Manifest) -> list[str]:
 
 
 def fingerprint(release: Release) -> str:
-    """Return what the key of *release* is compared by; empty if it is not signed."""
+    """Return the fingerprint of the key of *release*; empty if it is not signed."""
     return keys.fingerprint(keys.public_key(release.public_key).id) if release.public_key else ""
 
 
@@ -185,7 +185,7 @@ _WORDS = {
     "admin page": _l("Showing its settings page failed."),
     "page": _l("Showing one of its pages failed."),
 }
-"""What a function is counted under -> what it means when it fails."""
+"""The name a function is counted under -> what a failure of it means."""
 
 
 def _last_fault(card: Card, seen: Mapping[Key, Series]) -> LastFault | None:
@@ -220,7 +220,7 @@ def _last_fault(card: Card, seen: Mapping[Key, Series]) -> LastFault | None:
 
 
 def _uses() -> dict[str, Use]:
-    """Return what each channel is used for, by channel."""
+    """Return the accounts of each channel, by channel."""
     reconnect = sa.case((ChannelAccount.state == AccountState.NEEDS_RECONNECT, 1), else_=0)
     query = (
         sa.select(
@@ -261,7 +261,7 @@ def _shown(
 ) -> Shown:
     slug = card.slug
     error = card.error or {}
-    # What is said without names in it is translated here; the rest was when it was said.
+    # A sentence without names in it is translated here; others were translated when they were stored.
     sentences = [_(str(error["sentence"]))] if error.get("sentence") else []
     detail = str(error.get("database") or "")
     state = card.state

@@ -23,7 +23,7 @@ class BusyError(AddonError):
 
 @contextmanager
 def operation(config: Config) -> Iterator[None]:
-    """Hold the installation's lock for addon operations. It dies with the process that holds it.
+    """Hold the installation's lock for addon operations. It is released when its process dies.
 
     :raises BusyError: if another process holds it.
     """

@@ -45,7 +45,7 @@ COMMAND_LINE = Actor()
 
 @dataclass(slots=True)
 class Step:
-    """One step of an activation, as it is shown and stored.
+    """One step of an activation, for pages and database.
 
     :param name: what it does, for people.
     :param result: ``ok``, ``failed`` or ``skipped``.
@@ -59,13 +59,13 @@ class Step:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an activation did."""
+    """The result of an activation."""
 
     slug: str
     steps: list[Step] = field(default_factory=list)
     error: dict[str, Any] | None = None
     switched: bool = False
-    """Whether the release took over, be it for a moment."""
+    """Whether the release was active, even if only for a moment."""
 
     @property
     def ok(self) -> bool:
@@ -74,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """How an addon stands before something is changed, to go back to."""
+    """The state of an addon before an operation, to go back to."""
 
     running: bool
     wanted: bool
@@ -85,7 +85,7 @@ class Before:
 
 
 def before(slug: str) -> Before:
-    """Return how the addon *slug* stands."""
+    """Return the present state of the addon *slug*."""
     with db.read() as session:
         row = session.get_one(Addon, slug)
         return Before(
@@ -148,7 +148,7 @@ def installed() -> list[Card]:
 
 
 def starting(session: Session, release: Release, actor: Actor, current: Release | None) -> None:
-    """Write down that *release* is about to be installed, before anything of it happens."""
+    """Record that *release* is about to be installed, before the first step."""
     before = {"before": current.version} if current is not None else {}
     actor.record(session, "addon.install_started", release, **before)
 
@@ -192,14 +192,14 @@ def mark(session: Session, release: Release, actor: Actor, now: datetime) -> Non
 
 
 def begin(session: Session, slug: str, what: Operation, now: datetime) -> None:
-    """Publish that the operation *what* has begun on an addon that keeps running."""
+    """Record that the operation *what* has begun on an addon that keeps running."""
     row = session.get_one(Addon, slug)
     row.operation, row.operation_until = what, now + OPERATION
     publish(session, EVERYBODY, "addons", {})
 
 
 def end(session: Session, slug: str) -> None:
-    """Show that nothing is being done to an addon any more."""
+    """Record that no operation is running on an addon any more."""
     row = session.get(Addon, slug)
     if row is not None:
         row.operation = row.operation_until = None
@@ -214,7 +214,7 @@ def activated(
     now: datetime,
     webhooks: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Have *release* run. *webhooks* are its addresses: ``path`` below its own, ``max_body``."""
+    """Make *release* the active one. *webhooks*: for each route its ``path`` and ``max_body``."""
     actor.record(session, "addon.activated", release)
     trust.record_publisher(session, release)
     row = session.get_one(Addon, release.slug)
@@ -232,7 +232,7 @@ def activated(
 
 
 def switched_back(session: Session, release: Release, earlier: Before, actor: Actor, now: datetime) -> None:
-    """Take back that *release* runs: what was *earlier* runs again, or nothing."""
+    """Undo that *release* is active: go back to *earlier*."""
     row = session.get_one(Addon, release.slug)
     if earlier.running:
         actor.record(session, "addon.rolled_back", release, to=earlier.version)
@@ -258,7 +258,7 @@ def failed(
     row = session.get_one(Addon, release.slug)
     # An update that failed leaves the release before it active; that row was never marked as activating.
     if row.state != AddonState.ACTIVE:
-        # What was set aside stays so: what its webhooks get goes on being kept.
+        # An addon that was set aside stays so: requests to its webhooks are still kept.
         row.state = AddonState.QUARANTINED if row.wanted and state == AddonState.INACTIVE else state
     row.error = outcome.error
     row.steps = [asdict(step) for step in outcome.steps]
@@ -314,7 +314,7 @@ def interrupted(session: Session, slug: str, now: datetime) -> None:
 
 
 def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetime) -> bool:
-    """Set a running addon aside; tell whether it was running."""
+    """Set a running addon aside; return whether it was running."""
     row = session.get(Addon, slug)
     if row is None or row.state != AddonState.ACTIVE:
         return False
@@ -328,7 +328,7 @@ def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetim
 
 
 def retried(session: Session, slug: str, now: datetime) -> None:
-    """Have an addon that was set aside run again, because it or the host changed since."""
+    """Make an addon active again that was set aside, because it or the host changed since."""
     row = session.get_one(Addon, slug)
     COMMAND_LINE.record(session, "addon.retried", slug)
     row.state = AddonState.ACTIVE
@@ -339,9 +339,9 @@ def retried(session: Session, slug: str, now: datetime) -> None:
 
 
 def switch_off(slug: str) -> None:
-    """Switch the addon *slug* off, whatever state it is in: one row, no lock, no code or file of the addon.
+    """Deactivate the addon *slug* in any state: write one row, take no lock, run none of its code.
 
-    For when nothing else works. Its data stays.
+    Use it when nothing else works. Its data stays.
 
     :raises AddonError: if no such addon is installed.
     """

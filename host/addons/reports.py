@@ -43,8 +43,8 @@ class Relation(StrEnum):
 class Report:
     """What an admin reads before installing.
 
-    :param release: None if the zip was refused; then *problems* says why and nothing was kept.
-    :param problems: sentences; as long as there is one, it cannot be installed.
+    :param release: None if the zip was refused; then *problems* says why, and it was not stored.
+    :param problems: sentences; with any of them, it cannot be installed.
     :param running: whether a release of this addon is active now.
     """
 
@@ -56,15 +56,15 @@ class Report:
     migrations: tuple[PlannedRevision, ...] = ()
     signature: Standing | None = None
     publisher: Publisher | None = None
-    """Who made this addon until now; None for a new one."""
+    """The publisher of the addon until now; None for a new addon."""
     takeover: bool = False
-    """Whether it comes from another publisher than until now, which has to be allowed."""
+    """Whether it comes from another publisher than before, which an admin has to allow."""
     downgrade: bool = False
-    """Whether a newer version was accepted before, which has to be allowed too."""
+    """Whether a newer version was accepted before, which an admin has to allow, too."""
 
 
 def upload(config: Config, path: Path, *, user_id: int | None) -> Report:
-    """Check the zip at *path*: keep an addon and report on it, say of anything else what is wrong.
+    """Check the zip at *path*: store it and report on it, or report why it is refused.
 
     :raises BusyError: if another addon operation is running.
     """
@@ -87,7 +87,7 @@ def _taken(slug: str) -> str:
     with db.read() as session:
         tables = set(sa.inspect(session.connection()).get_table_names())
     if addon_version_table(slug) in tables:
-        return ""  # what it made when it was installed before
+        return ""  # its own tables, from when it was installed before
     claimed = sorted(name for name in tables if name.startswith(f"{slug}_"))
     return f"The name {slug!r} would claim the table {claimed[0]}, which is not its own." if claimed else ""
 
@@ -108,7 +108,7 @@ def _keep(session: Session, found: Archive, user_id: int | None, now: datetime) 
 
 
 def report(config: Config, release_id: int) -> Report:
-    """Report on an upload that was kept."""
+    """Return the report on a stored upload."""
     with db.read() as session:
         row = session.get(AddonRelease, release_id)
         if row is None:

@@ -1,6 +1,6 @@
 """Remove an addon: keep its data, export it first, or delete it for good.
 
-None of the addon's code runs here: what has to go may be the very thing that is broken.
+None of the addon's code runs here: it may be broken, and removed for that reason.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _IN_MEMORY = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What there is of an addon, for the page that asks what should become of it.
+    """The stored data of an addon, for the page that asks whether to keep it.
 
-    :param tables: its tables as they are, with their rows.
-    :param waiting: events that were received and not applied when it was switched off.
+    :param tables: its existing tables, with the number of their rows.
+    :param waiting: number of events that were received but not applied when it was deactivated.
     """
 
     slug: str
@@ -57,7 +57,7 @@ class Held:
 
 
 def held(slug: str) -> Held:
-    """Return what there is of the addon *slug*.
+    """Return the stored data of the addon *slug*.
 
     :raises AddonError: if it is not installed.
     """
@@ -106,13 +106,13 @@ def _tables(session: Session, slug: str) -> list[str]:
     return sorted(name for name in declared & there if name.startswith(f"{slug}_"))
 
 
-# Handing it over
+# Export
 
 
 def export(slug: str) -> IO[bytes]:
     """Return a zip, open for reading, with a file of JSON lines for each of the addon's tables.
 
-    Bytes are base64, times ISO 8601. Credentials are in it as they lie in the database: sealed.
+    Bytes are base64, times ISO 8601. Credentials are sealed in it, as in the database.
 
     :raises AddonError: if the addon is not installed.
     """
@@ -149,11 +149,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-# Taking it away
+# Removal
 
 
 def remove(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> None:
-    """Take the addon *slug*, which does not run, off the list. Its tables, accounts and conversations stay.
+    """Remove the inactive addon *slug* from the list. Its tables, accounts and conversations stay.
 
     :raises AddonError: if it runs or is not installed.
     :raises BusyError: if another addon operation is running.
@@ -164,10 +164,10 @@ def remove(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> None:
 
 
 def purge(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> list[str]:
-    """Remove the addon *slug*, which does not run, with all it stored; return the tables that are gone.
+    """Remove the inactive addon *slug* with all its data; return the names of the dropped tables.
 
-    Its accounts are disconnected. Conversations stay: they are the desk's. Can be run again if it was cut
-    short.
+    Its accounts are disconnected. Conversations stay: they belong to the desk. After an interruption it
+    can be run again.
 
     :raises AddonError: if it runs or is not installed.
     :raises BusyError: if another addon operation is running.
@@ -200,9 +200,9 @@ def _purging(session: Session, slug: str, names: list[str], actor: Actor) -> Non
 
 
 def _drop(config: Config, slug: str, names: list[str]) -> None:
-    """Drop the addon's tables, the one that remembers its migrations first.
+    """Drop the addon's tables, the one that records its migrations first.
 
-    Without that one, what is left after a crash is made whole by activating it again.
+    Without that one, activating the addon again recreates the tables that a crash left missing.
     """
     with (
         db.current().writing(),
@@ -215,7 +215,7 @@ def _drop(config: Config, slug: str, names: list[str]) -> None:
             sa.Table(version_table, sa.MetaData()).drop(connection)
         metadata = sa.MetaData()
         metadata.reflect(connection, only=[name for name in names if name in there])
-        # What they refer to was reflected with them, and is the host's.
+        # Reflection also found the host's tables they refer to.
         for table in reversed([table for table in metadata.sorted_tables if table.name in names]):
             table.drop(connection)
         connection.commit()

@@ -44,7 +44,7 @@ MAX_UPLOAD = archive.MAX_ZIP + 1024 * 1024  # the form around the file
 @bp.get("/admin/addons")
 @admin_required
 def index() -> ResponseReturnValue:
-    """Show what is installed and how it fares."""
+    """Show the installed addons and their states."""
     return _page()
 
 
@@ -73,7 +73,7 @@ def _page(refused: Report | None = None, name: str = "") -> str:
 @fresh_password
 @body_limit(MAX_UPLOAD)
 def upload() -> ResponseReturnValue:
-    """Check a zip and report on it. Nothing is installed, nothing of it runs."""
+    """Check a zip and report on it. It is not installed, and none of its code runs."""
     _uploads_allowed()
     given = request.files.get("zip")
     if given is None or not given.filename:
@@ -138,7 +138,7 @@ def report(release_id: int) -> ResponseReturnValue:
 @admin_required
 @fresh_password
 def install(release_id: int) -> ResponseReturnValue:
-    """Install an accepted zip; an active addon is brought to it in the same step."""
+    """Install an accepted zip; an active addon is updated in the same step."""
     _uploads_allowed()
     try:
         outcome = lifecycle.install(
@@ -174,7 +174,7 @@ def discard(release_id: int) -> ResponseReturnValue:
 @admin_required
 @fresh_password
 def activate(slug: str) -> ResponseReturnValue:
-    """Run the addon's migrations and switch it on, then show every step."""
+    """Run the addon's migrations and activate it, then show every step."""
     _known(slug)
     try:
         outcome = lifecycle.activate(config(), slug, host=current_host(), actor=_actor())
@@ -191,7 +191,7 @@ def activate(slug: str) -> ResponseReturnValue:
 @bp.post("/admin/addons/<slug>/deactivate")
 @admin_required
 def deactivate(slug: str) -> ResponseReturnValue:
-    """Switch the addon off; all data stays."""
+    """Deactivate the addon; all data stays."""
     _known(slug)
     try:
         lifecycle.deactivate(config(), slug, host=current_host(), actor=_actor())
@@ -206,7 +206,7 @@ def deactivate(slug: str) -> ResponseReturnValue:
 @admin_required
 @fresh_password
 def roll_back(slug: str) -> ResponseReturnValue:
-    """Have the release before the installed one run again."""
+    """Activate the release before the installed one."""
     _known(slug)
     try:
         outcome = lifecycle.roll_back(
@@ -225,7 +225,7 @@ def roll_back(slug: str) -> ResponseReturnValue:
 @bp.get("/admin/addons/<slug>/uninstall")
 @admin_required
 def uninstall(slug: str) -> ResponseReturnValue:
-    """Ask what should become of what the addon stored."""
+    """Ask whether to keep, export or delete the addon's data."""
     return _uninstall_page(slug)
 
 
@@ -246,7 +246,7 @@ def _uninstall_page(slug: str, problem: str = "") -> ResponseReturnValue:
 @admin_required
 @fresh_password
 def export(slug: str) -> ResponseReturnValue:
-    """Hand over the addon's tables, as a zip of JSON lines."""
+    """Download the addon's tables, as a zip of JSON lines."""
     _known(slug)
     file = uninstalling.export(slug)
     db.write(lambda session: audit(session, "addon.exported", slug))
@@ -260,7 +260,7 @@ def export(slug: str) -> ResponseReturnValue:
 @admin_required
 @fresh_password
 def remove(slug: str) -> ResponseReturnValue:
-    """Take an inactive addon off the list; what it stored stays, or goes too."""
+    """Remove an inactive addon from the list; its data stays, or is deleted too."""
     if all(card.slug != slug for card in lifecycle.installed()):
         flash_bad(_("No addon %(slug)s is installed.", slug=slug))
         return redirect(url_for("addons.index"))

@@ -13,7 +13,7 @@ S = TypeVar("S", bound=Wire)
 
 
 def declared(found: Capabilities) -> shapes.Capabilities:
-    """Return a channel's declaration as the API shows it, each kind by the name it is sent with."""
+    """Return a channel's capabilities as the API shows them, each kind under its name in the API."""
     sends: list[str] = [str(kind) for kind in found.sends if kind in MEDIA_KINDS | {MessageKind.TEXT}]
     sends += ["sticker"] if found.heart else []
     sends += ["template"] if found.template is not None else []

@@ -42,10 +42,10 @@ def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
     """Fetch the file at *url* and return the id of the upload it became. Not inside a transaction.
 
     :param media: what the channel takes.
-    :param field: where the address stood.
+    :param field: the field of the request that holds the address, for errors.
     :raises FetchFailedError: if the address is private, does not answer, or answers with anything but a file.
-    :raises FileRefusedError: if the file is none the channel takes.
-    :raises UnavailableError: if too many are being fetched.
+    :raises FileRefusedError: if the channel does not take the file.
+    :raises UnavailableError: if too many files are being fetched.
     """
     if not _places.acquire(timeout=PATIENCE_SECONDS):
         raise UnavailableError(_l("Too many files are being fetched at the moment, so nothing was sent."))
@@ -72,7 +72,7 @@ def _because(reason: str) -> str:
 
 
 def _get(url: str) -> Response:
-    """Return the answer to a GET, wherever it redirects to; each host is vetted like the first."""
+    """Return the answer to a GET, following redirects; each host is vetted like the first."""
     for _hop in range(REDIRECTS + 1):
         try:
             host = urlsplit(url).hostname or ""

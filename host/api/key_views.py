@@ -76,7 +76,7 @@ def _may(scopes: frozenset[Scope]) -> object:
 @bp.post("/w/<int:workspace_id>/settings/api")
 @workspace_view(Role.OWNER)
 def create(workspace_id: int) -> ResponseReturnValue:
-    """Make a key; it is on the page that answers, and nowhere after."""
+    """Make a key; it is shown once, on the page that answers."""
     name = request.form.get("name", "")
     scopes, _label = CHOICES.get(request.form.get("scopes", ""), (frozenset(), None))
     if Scope.WRITE in scopes:

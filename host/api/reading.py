@@ -17,7 +17,7 @@ from host.sdk import strictjson
 T = TypeVar("T", bound=msgspec.Struct)
 
 MOST_DEPTH = 32
-"""How deep objects and arrays of a body may lie in each other."""
+"""How deep objects and arrays of a body may be nested."""
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
@@ -27,7 +27,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def query(request: Request, kind: type[T]) -> T:
     """Return the parameters of the address as *kind*.
 
-    :raises QueryError: if one is unknown, is there twice, or does not have the form it needs.
+    :raises QueryError: if one is unknown, given twice, or not of its type.
     """
     given: dict[str, str] = {}
     for name, values in request.args.lists():
@@ -41,10 +41,10 @@ def query(request: Request, kind: type[T]) -> T:
 
 
 def body(request: Request) -> Any:
-    """Return the JSON of the body as plain values, not yet held against a declaration.
+    """Return the JSON of the body as plain values, not yet checked against a declaration.
 
-    :raises MediaTypeError: if it says it is anything else.
-    :raises BodyError: if it is not JSON as the standard has it, or nested too deeply.
+    :raises MediaTypeError: if its content type is not JSON.
+    :raises BodyError: if it is not standard JSON, or nested too deeply.
     """
     if request.mimetype != "application/json":
         raise MediaTypeError()
@@ -64,7 +64,7 @@ def body(request: Request) -> Any:
 def converted(value: Any, kind: type[T]) -> T:
     """Return a body as *kind*.
 
-    :raises BodyError: for a field that is unknown, missing, or does not have the form it needs; names it.
+    :raises BodyError: for a field that is unknown, missing, or not of its type; names it.
     """
     return _converted(value, kind, BodyError, strict=True)
 
@@ -120,7 +120,7 @@ def _depth(value: Any) -> int:
 
 
 def _storable(value: Any, problem: type[InvalidError]) -> None:
-    """Refuse NUL characters and halves of surrogate pairs: no database stores them, nobody types them."""
+    """Refuse NUL characters and lone surrogates: no database stores them, nobody types them."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

@@ -18,7 +18,7 @@ WAITS = frozenset({DeliveryState.QUEUED, DeliveryState.UNKNOWN})
 
 
 def some_messages(session: Session, workspace_id: int, ids: Collection[int]) -> list[shapes.Message]:
-    """Return those of *ids* that are of the workspace, in the order of their ids."""
+    """Return those of the messages *ids* that belong to the workspace, in the order of their ids."""
     entries = load_messages(session, workspace_id, None, ids, parts=False)
     return [shown(entry) for entry in sorted(entries, key=attrgetter("id"))]
 
@@ -66,7 +66,7 @@ def _attachment(file: File) -> shapes.Attachment:
 
 
 def _content(entry: Entry) -> dict[str, Any]:
-    """Return what a kind needs beyond its text, our own names in camelCase and the provider's as they are."""
+    """Return the content beyond the text; the host's names in camelCase, the provider's unchanged."""
     ours = {"quick_replies", "template"} if entry.direction == Direction.OUTBOUND else set()
     named = {
         _camel(name): _renamed(value) if name in ours else value

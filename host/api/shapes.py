@@ -1,6 +1,6 @@
-"""Shapes of what the API answers; those of conversations stand with their routes.
+"""Types of the API's answers; those of conversations are with their routes.
 
-The API document and the answers are both made of them.
+The API document and the answers are both made from them.
 """
 
 from __future__ import annotations

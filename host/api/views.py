@@ -19,7 +19,7 @@ from host.web.request_helpers import MAX_ID, body_limit, request_id
 
 
 def _viewer() -> Path:
-    """Return the folder with Swagger UI's files; the package's own page would need an inline script."""
+    """Return the folder with Swagger UI's files; the package's own page needs an inline script."""
     package = find_spec("flask_swagger_ui")
     assert package is not None
     assert package.origin is not None
@@ -30,7 +30,7 @@ bp = Blueprint("api", __name__, static_folder=_viewer(), static_url_path="/api/d
 
 
 class _Id(BaseConverter):
-    """An id in a path: any digits, for a number too large has to be answered 404 whatever the method."""
+    """An id in a path: any number of digits, because a number that is too large has to give a 404."""
 
     regex = "[0-9]+"
     part_isolating = True
@@ -58,7 +58,7 @@ for one in ROUTES:
 
 @bp.after_request
 def complete(response: Response) -> Response:
-    """Say what is left of the key's limit, and what this request is called."""
+    """Add headers: what is left of the key's limit, and the id of the request."""
     response.headers.update(g.get("api_headers", {}))
     response.headers["X-Request-Id"] = request_id()
     return response

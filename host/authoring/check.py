@@ -1,4 +1,4 @@
-"""Check an addon before it is given away; each step yields a finding in plain sentences."""
+"""Check an addon before it is published; each step yields a finding in plain sentences."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Test{number}(AdapterContract):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one step found.
+    """The result of one step.
 
-    :param fine: False stops the addon from being given away; None: there was nothing to look at, or a note.
-    :param sentences: what was seen, or what is wrong.
+    :param fine: False: the addon must not be published; None: nothing to check, or a note.
+    :param sentences: what was found, or what is wrong.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Finding:
 
 
 def check(folder: Path, *, tests: Path | None = None, database_url: str = "") -> Iterator[Finding]:
-    """Run every step over the addon in *folder* and yield what each found, as soon as it has.
+    """Run every step over the addon in *folder*; yield each finding as soon as it is there.
 
     :param tests: where its tests are; default: ``tests`` inside it.
     :param database_url: an empty database to try the migrations on; default: SQLite, thrown away afterwards.
@@ -111,7 +111,7 @@ def _imports(found: Manifest, folder: Path) -> Finding:
 
 
 def _size(folder: Path, target: Path) -> Finding:
-    """Build the zip, hold it to what an upload is held to, and say how large it is."""
+    """Build the zip, check it like an upload, and report its size."""
     try:
         build_addon(folder, target)
         built = checking.check(target)
@@ -144,7 +144,7 @@ def _amount(size: int) -> str:
 
 
 def _code(found: Manifest, folder: Path) -> Finding:
-    """Load it in a process of its own, as activation does; what it declares it has to bring."""
+    """Load it in a process of its own, as activation does; it has to bring everything it declares."""
     try:
         seen = probe.run(folder, found)
     except AddonError as error:
@@ -188,7 +188,7 @@ def _tests(folder: Path, tests: Path, place: Path) -> Finding:
 
 
 def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Finding:
-    """Run *target* with pytest in a process of its own, by no settings but ours."""
+    """Run *target* with pytest in a process of its own, with our settings only."""
     if find_spec("pytest") is None:
         return Finding(name, False, (_(NO_PYTEST),))
     report, settings = place / f"{name}.xml", place / "pytest.ini"

@@ -14,7 +14,7 @@ from host.sdk.deprecation import Deprecated, all_deprecated
 
 
 def known() -> dict[str, Deprecated]:
-    """Return everything of the SDK that is deprecated, by name; hooks by their name alone."""
+    """Return the deprecated names of the SDK; hooks by their name alone."""
     for info in pkgutil.iter_modules(host.sdk.__path__, "host.sdk."):
         if info.name != "host.sdk.testing":  # needs pytest, which a desk may not have
             importlib.import_module(info.name)
@@ -35,7 +35,7 @@ def uses(manifest: Manifest, folder: Path, names: dict[str, Deprecated] | None =
 
 
 def _named(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and full name of what of the SDK is imported, used through a module, or implemented."""
+    """Yield line and full name of each SDK name that is imported, used through a module, or implemented."""
     modules: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("host"):

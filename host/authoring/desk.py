@@ -98,7 +98,7 @@ class TrialMessage:
 
 
 class TrialDesk:
-    """A desk with one workspace, its owner, and the addon switched on. See :func:`trial_desk`."""
+    """A desk with one workspace, its owner, and the active addon. See :func:`trial_desk`."""
 
     def __init__(self, application: HostApplication, manifest: Manifest, time: ExitStack) -> None:
         self.application = application
@@ -119,7 +119,7 @@ class TrialDesk:
         return found
 
     def module(self, name: str) -> Any:
-        """Return a module of the addon that runs, such as ``sending``: the one the desk uses."""
+        """Return a module of the running addon, such as ``sending``."""
         import importlib
 
         release = self.application.generation().releases[self.manifest.slug]
@@ -130,8 +130,8 @@ class TrialDesk:
     ) -> AccountRef:
         """Press Save on the card of *channel* with *values* typed in, and return the account.
 
-        :param account: the one that is changed; None: a new one.
-        :raises RefusedByCardError: if the card answers with problems, or a field does not take its value.
+        :param account: the account to change; None: connect a new one.
+        :raises RefusedByCardError: if the card returns problems, or a field refuses its value.
         """
         card = self.application.generation().directory.card(channel)
         if card is None:
@@ -152,7 +152,7 @@ class TrialDesk:
         )
 
     def disconnect(self, account: AccountRef) -> None:
-        """Switch *account* off, then let its card tell the provider."""
+        """Disconnect *account*, then let its card tell the provider."""
         db.write(disconnect_account, account.id)
         card = self.application.generation().directory.card(account.channel)
         if card is not None:
@@ -174,7 +174,7 @@ class TrialDesk:
         return answer
 
     def work(self) -> None:
-        """Do everything that is due: apply what came, send what was written, fetch files."""
+        """Do everything that is due: apply events, send replies, fetch files."""
         directory = self.application.generation().directory
         for _ in range(MOST_ROUNDS):
             done = drain(self.application.generation)
@@ -182,7 +182,7 @@ class TrialDesk:
                 return
 
     def later(self, by: timedelta) -> None:
-        """Let time pass, and do what becomes due when it does, such as what waits for a limit."""
+        """Let time pass, and do everything when it becomes due, such as replies that wait for a limit."""
         end = clock.now() + by
         while (now := clock.now()) < end:
             self._time.enter_context(clock.travel(self._next_due(now, end) - now))
@@ -194,7 +194,7 @@ class TrialDesk:
             due = session.scalar(
                 sa.select(sa.func.min(Lane.next_at)).where(Lane.next_at > now, Lane.next_at < end)
             )
-        # What is held back by a limit of the whole account is due already.
+        # Lanes held back by a limit of the whole account are due already, so go on in small steps.
         step = min(now + LIMIT_STEP, end) if send_limiter.current().closed() else end
         return step if due is None else min(due, step)
 
@@ -206,7 +206,7 @@ class TrialDesk:
         {job.name: job for _, job in self.application.generation().each(contributions.JOBS)}[name].run()
 
     def messages(self, contact: str) -> list[TrialMessage]:
-        """Return what *contact*, by the provider's id, and the team wrote, oldest first."""
+        """Return the messages of *contact* (the provider's id) and the team, oldest first."""
         with db.read() as session:
             conversation = self._conversation(session, contact)
             if conversation is None:
@@ -242,8 +242,8 @@ class TrialDesk:
         """Press Send in the conversation with *contact*.
 
         :param files: name and bytes of each.
-        :param quote: id of the message that is quoted, see :class:`TrialMessage`.
-        :raises host.core.errors.LobbyError: for what cannot be sent, as the composer would say it.
+        :param quote: id of the quoted message, see :class:`TrialMessage`.
+        :raises host.core.errors.LobbyError: if it cannot be sent, with the sentence of the composer.
         """
         with db.read() as session:
             conversation = self._conversation(session, contact)
@@ -306,12 +306,12 @@ def trial_desk(
     reach: Sequence[str] = (),
     public_url: str = PUBLIC_URL,
 ) -> Iterator[TrialDesk]:
-    """Build the addon in *folder*, install it on a new desk and switch it on.
+    """Build the addon in *folder*, install it on a new desk and activate it.
 
     :param data: an empty folder for the desk's database and files.
-    :param settings: of the addon, by their names in its manifest.
+    :param settings: the addon's settings, by their names in its manifest.
     :param reach: ``host:port`` of stand-ins on this machine that the addon may call by plain http.
-    :raises NotActivatedError: if the desk does not take the addon, with the reason it would give an admin.
+    :raises NotActivatedError: if the desk refuses the addon, with the reason an admin would see.
     :raises ManifestError: if its ``addon.toml`` cannot be used.
     """
     manifest = read_manifest(folder)
@@ -355,7 +355,7 @@ def trial_desk(
 
 @functools.cache
 def _host_tables() -> Path:
-    """Return an SQLite file with the host's tables and nothing in them; made once for a process."""
+    """Return an SQLite file with the host's tables, empty; made once per process."""
     folder = tempfile.TemporaryDirectory(prefix="lobby-trial-")
     _kept.append(folder)
     path = Path(folder.name) / "lobby.sqlite3"
@@ -364,4 +364,4 @@ def _host_tables() -> Path:
 
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
-"""Removed when the process ends."""
+"""Temporary folders, removed when the process ends."""

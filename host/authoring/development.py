@@ -16,14 +16,14 @@ from host.core.config import Config
 LOOK_SECONDS = 0.3
 
 Pause = Callable[[float], object]
-"""``pause(seconds)``: wait; a true answer ends the loop."""
+"""``pause(seconds)``: wait; a true result ends the loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """How one attempt went.
+    """The result of one attempt.
 
-    :param sentences: why it does not run; empty if it does. What ran before then goes on.
+    :param sentences: why the addon does not run; empty if it does. The code from before then goes on running.
     """
 
     version: str
@@ -34,7 +34,8 @@ class Deployed:
 def changes(folder: Path, pause: Pause) -> Iterator[None]:
     """Yield at once, and again whenever the files of the addon changed and have come to rest.
 
-    An editor writes a file in several steps, and a checkout changes many files: two looks have to agree.
+    An editor writes a file in several steps, and a checkout changes many files: so the files must be the same
+    at two checks in a row.
     """
     shown: object = None
     before: object = None
@@ -60,7 +61,7 @@ def _look(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 class Developing:
-    """One addon that is put on a desk again and again; forgets the releases it made before."""
+    """An addon that is installed on a desk again and again; its earlier releases are removed."""
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._config = config
@@ -68,7 +69,7 @@ class Developing:
         self._made: list[int] = []
 
     def deploy(self) -> Deployed:
-        """Build the addon, install it in place of the same version, and switch it on."""
+        """Build the addon, install it in place of the same version, and activate it."""
         began = time.monotonic()
         version = ""
         sentences: tuple[str, ...]
@@ -89,7 +90,7 @@ class Developing:
         return Deployed(version, time.monotonic() - began, tuple(filter(None, sentences)))
 
     def _forget(self, release_id: int) -> None:
-        """Drop the releases this made earlier, but for those in use: the running one and the one before."""
+        """Remove the releases made earlier, except those in use: the running one and the one before."""
         if release_id not in self._made:
             self._made.append(release_id)
         for old in self._made[:-2]:

@@ -16,13 +16,13 @@ _OWN = "pigeon"
 
 
 class NotNamedError(ValueError):
-    """No addon can be called that, or it is there already. The message is one sentence."""
+    """The name is not valid, or the folder exists already. The message is one sentence."""
 
 
 def create(slug: str, folder: Path) -> list[Path]:
     """Write the starter as the addon *slug* into the new folder *folder*; return its files.
 
-    :raises NotNamedError: if *slug* cannot be the name of an addon, or *folder* is there already.
+    :raises NotNamedError: if *slug* cannot be the name of an addon, or *folder* exists already.
     """
     if not _NAME.fullmatch(slug) or keyword.iskeyword(slug):
         raise NotNamedError(_("The name is 3 to 41 lower-case letters and digits, a letter first."))

@@ -19,13 +19,13 @@ from host.core import db, migrations
 
 
 class TrialError(Exception):
-    """The migrations are not as they have to be. The message is one sentence."""
+    """The migrations break a rule. The message is one sentence."""
 
 
 def run(manifest: Manifest, folder: Path, url: str) -> str:
     """Try the migrations of the addon in *folder* on the empty database *url*; return what was done.
 
-    :raises TrialError: for the first thing that is not as it must be.
+    :raises TrialError: for the first rule that is broken.
     """
     if migrations.state(url) is not migrations.State.EMPTY:
         raise TrialError(_("The database is not empty, and the trial leaves tables behind. Make a new one."))
@@ -75,7 +75,7 @@ def _taken(engine: sa.Engine) -> snapshot.Snapshot:
 
 
 def _forget(engine: sa.Engine, manifest: Manifest) -> None:
-    """Forget that the revisions ran, as a process that dies right before noting it does."""
+    """Delete the record that the revisions ran, as if the process had died right before writing it."""
     table = sa.table(migrations.addon_version_table(manifest.slug))
     with engine.begin() as connection:
         connection.execute(sa.delete(table))
@@ -103,7 +103,7 @@ def _check_tables(manifest: Manifest, engine: sa.Engine) -> None:
 
 
 def _check_models(manifest: Manifest, folder: Path, engine: sa.Engine) -> None:
-    """Hold the addon's models to the tables the migrations made: columns, and which of them may be empty."""
+    """Compare the addon's models with the tables the migrations made: columns, and which may be NULL."""
     inspector = sa.inspect(engine)
     release = loader.load(manifest, folder, "c" * 64, None)
     for table in _tables(release):

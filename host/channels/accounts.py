@@ -21,7 +21,7 @@ MAX_CLAIM = 512
 
 
 def claim_of(channel: str, external_id: str) -> str:
-    """Return what a live account of *channel* holds, so that no second one can be live.
+    """Return the unique value that a live account of *channel* holds, so that no second one can be live.
 
     :raises ValueError: for an id that cannot be one: empty, or longer than the column.
     """
@@ -50,11 +50,11 @@ def save_account(
 ) -> ChannelAccount:
     """Write the account the provider agreed to, and the addon's own row with it.
 
-    An account this workspace had before, live or disconnected, keeps its row, so its conversations stay. What
-    was held back because of the old credentials goes on, and what was missed meanwhile is caught up with.
+    An account this workspace had before, live or disconnected, keeps its row, so its conversations stay.
+    Replies held back because of the old credentials are sent, and missed messages are read from the provider.
 
     :param account_id: the account being changed; None: connect, or connect again.
-    :raises AccountTakenError: if it is live in another workspace; the first to write has it.
+    :raises AccountTakenError: if it is live in another workspace; the first write wins.
     :raises OtherAccountError: if the new credentials belong to another account than *account_id*.
     :raises AccountGoneError: if *account_id* is not an account of that channel in that workspace.
     :raises ValueError: for an external id that cannot be stored.
@@ -144,7 +144,7 @@ def _fill(
 
 
 def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
-    """Switch an account off: nothing is received or sent for it any more. Its conversations stay.
+    """Disconnect an account: nothing is received or sent for it any more. Its conversations stay.
 
     :raises AccountGoneError: if it does not exist or was disconnected before.
     """
@@ -178,7 +178,7 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
 
 
 def set_setting(session: Session, account_id: int, name: str, value: object) -> None:
-    """Write one setting of an account; nothing for one that is gone or disconnected."""
+    """Write one setting of an account; do nothing if it is gone or disconnected."""
     row = session.get(ChannelAccount, account_id)
     if row is not None and row.state != AccountState.DISCONNECTED:
         row.settings = {**row.settings, name: value}

@@ -1,4 +1,4 @@
-"""Find the list of an account that a tapped button came from, by its payload: the provider tells no more."""
+"""Find out which list of an account a tapped button came from. The provider tells only its payload."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETTING = "taps"
 
 
 def remember_payloads(session: Session, account_id: int, name: str, payloads: Iterable[str]) -> None:
-    """Note the payloads an account's list has at the provider; *name*: ``ice_breakers`` or ``menu``.
+    """Store the payloads of an account's list at the provider; *name*: ``ice_breakers`` or ``menu``.
 
     Only their digests are kept, in the account's settings, which every page of the inbox reads anyway.
     """
@@ -29,12 +29,12 @@ def remember_payloads(session: Session, account_id: int, name: str, payloads: It
 
 
 def digest(payload: str) -> str:
-    """Return what is kept of a payload."""
+    """Return the digest that is stored of a payload."""
     return hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def list_of(payload: str, settings: Mapping[str, Any]) -> str:
-    """Return the name of the list *payload* is of, by an account's *settings*; empty if of none."""
+    """Return the name of the list that holds *payload*, by an account's *settings*; empty if none does."""
     known = settings.get(SETTING)
     if not payload or not isinstance(known, Mapping):
         return ""

@@ -1,4 +1,4 @@
-"""Write an account the provider agreed to, and undo at the provider if that fails."""
+"""Write an account the provider agreed to; if that fails, undo the call at the provider."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def save(
     first: Callable[[Session], object] | None = None,
     then: Callable[[Session, ChannelAccount], object] | None = None,
 ) -> AccountRef:
-    """Write the account in one transaction; if that fails, undo what the provider was told, then raise.
+    """Write the account in one transaction; if that fails, call ``connection.undo``, then raise.
 
-    :param first: what has to be written before it in the same transaction.
-    :param then: more to write in the same transaction, such as an audit entry.
-    :raises: what :func:`host.channels.accounts.save_account` raises, and whatever the database does.
+    :param first: writes to do before it in the same transaction.
+    :param then: writes to do after it in the same transaction, such as an audit entry.
+    :raises: what :func:`host.channels.accounts.save_account` raises, and errors of the database.
     """
 
     def use_case(session: Session) -> ChannelAccount:
@@ -59,5 +59,5 @@ def _undo(connection: Connection, channel: str) -> None:
     try:
         connection.undo()
     except Exception:
-        # The first failure is the one to tell; this one leaves an unused subscription.
+        # Raise the first failure, not this one, which only leaves an unused subscription.
         log.exception("undoing a connection of the channel %s failed", channel)

@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def diagnose(card: SettingsCard, row: ChannelAccount, *, desk: bool = True) -> list[Finding]:
-    """Return what the checks find; one finding that says so where an addon's fail themselves.
+    """Return the findings of all checks; if the addon's checks raise, one finding says so.
 
-    :param desk: also what the desk sees of the account; False where that is told elsewhere.
+    :param desk: whether to add the desk's own checks; False where they are shown elsewhere.
     """
     found = _of_addon(card, row)
     return [*found, *_of_desk(card, row)] if desk else found
@@ -59,7 +59,7 @@ def _of_desk(card: SettingsCard, row: ChannelAccount) -> Iterator[Finding]:
 
 
 def _sign_in(row: ChannelAccount) -> Finding:
-    """Tell how the last sign-in for this channel ended; what the dialog said is kept for an hour."""
+    """Return how the last sign-in for this channel ended; its answer is kept for an hour."""
     name, title = "sign-in", _("Signing in comes to its end")
     query = (
         sa.select(SignInAttempt)

@@ -16,9 +16,9 @@ NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
 
 
 class Directory:
-    """Looks channels up by key. Immutable; an unknown key is answered with None, never an error.
+    """Looks channels up by key. Immutable; an unknown key gives None, never an error.
 
-    :raises ValueError: while it is made, for two adapters or two cards of one key, or a card without adapter.
+    :raises ValueError: on construction, for two adapters or two cards of one key, or a card without adapter.
     """
 
     __slots__ = ("_adapters", "_cards")
@@ -57,12 +57,12 @@ class Directory:
         return self._cards.get(key)
 
     def mark(self, key: str) -> ChannelMark:
-        """Return how the channel *key* is told apart; a neutral mark for an unknown one."""
+        """Return the mark of the channel *key*; a neutral one for an unknown key."""
         adapter = self._adapters.get(key)
         return NEUTRAL_MARK if adapter is None else adapter.mark
 
     def label(self, key: str) -> str:
-        """Return the channel's name for people; made from the key for an unknown one."""
+        """Return the channel's name for people; for an unknown channel it is made from the key."""
         adapter = self._adapters.get(key)
         return key.replace("-", " ").capitalize() if adapter is None else adapter.label
 

@@ -1,7 +1,7 @@
 """Accounts that are connected in another workspace: refuse to connect them twice, or move them here.
 
-An account belongs to one workspace. Only a person who owns both may move it, and has to agree to it. Its
-conversations stay where they are, readable; what customers write from then on comes to the new workspace.
+An account belongs to one workspace. Only a person who owns both workspaces may move it, after confirming. Its
+conversations stay in the old workspace, readable; new messages of customers come to the new one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Elsewhere:
 
     @property
     def sentence(self) -> str:
-        """What moving it means."""
+        """A sentence that says what moving it means."""
         return str(
             _(
                 "It is connected in your workspace “%(name)s”. Moving it ends that: its conversations stay "
@@ -63,7 +63,7 @@ def movable_accounts(session: Session, workspace_id: int, channel: str) -> Seque
 
 
 def disconnect_moved(session: Session, moved: Elsewhere, to_workspace_id: int) -> None:
-    """Switch the account off where it was, in the write that connects it anew; both journals say so.
+    """Disconnect the account in its old workspace, in the write that connects it here; audit both.
 
     :raises AccountGoneError: if it was disconnected meanwhile.
     """
@@ -82,7 +82,7 @@ def disconnect_moved(session: Session, moved: Elsewhere, to_workspace_id: int) -
 
 
 def clean_up_moved(card: SettingsCard, moved: Elsewhere) -> None:
-    """Let the addon drop what it kept for the account where it was. The account is live elsewhere by now."""
+    """Let the addon drop its data of the account in the old workspace. The account is live here by now."""
     try:
         card.disconnect(moved.account)
     except Exception:
@@ -102,7 +102,7 @@ def taken_sentence(workspace_id: int, channel: str, external_id: str) -> str | N
 
 
 def elsewhere_sentence(channel: str, external_id: str) -> str:
-    """Say where an account is connected; its workspace is named only to its members."""
+    """Return a sentence saying where an account is connected; only members see the workspace's name."""
     with db.read() as session:
         owner = owner_of(session, channel, external_id)
     membership = None if owner is None else current_user().membership(owner[1])

@@ -1,7 +1,7 @@
 """Connect accounts in a provider's own dialog: one function per step of an attempt.
 
-Nothing of it passes through the browser but a signed state, the provider's code, and an id. What
-the provider hands out in exchange stays here, encrypted, until the person has chosen.
+Only a signed state, the provider's code and an id pass through the browser. The credentials that the provider
+gives in exchange stay here, encrypted, until the person has chosen.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SALT = "lobby sign-in"
 
 
 class StateError(LobbyError):
-    """What came back from a provider does not belong to this person, or not any more."""
+    """A provider's answer belongs to another person, or comes too late."""
 
     status = 400
     code = "sign_in"
@@ -47,12 +47,12 @@ def _again() -> Any:
 
 
 def sign_state(key: str, attempt: SignInAttempt) -> str:
-    """Return the state to take along for *attempt*."""
+    """Return the signed state of *attempt*, which passes through the provider."""
     return str(URLSafeTimedSerializer(key, salt=_SALT).dumps(attempt.uuid))
 
 
 def read_state(key: str, state: str) -> str:
-    """Return the attempt a state stands for.
+    """Return the UUID of the attempt a state names.
 
     :raises StateError: if it was not made here, or too long ago.
     """
@@ -103,9 +103,9 @@ def start(
 def come_back(
     session: Session, uuid: str, *, user_id: int, login_id: int, channel: str, way: str
 ) -> SignInAttempt:
-    """Take up the attempt that *uuid* names. Only the first time.
+    """Continue the attempt *uuid* after the dialog. This works once.
 
-    :raises StateError: if it is unknown, another person's, or was taken up before.
+    :raises StateError: if it is unknown, another person's, or was continued before.
     """
     attempt = find_attempt(session, uuid, user_id=user_id, login_id=login_id)
     if attempt is None or (attempt.channel, attempt.way) != (channel, way):
@@ -182,12 +182,12 @@ def end(
 
 
 def forget_old(session: Session) -> None:
-    """Remove attempts that have run out, and what was kept for their choice."""
+    """Remove attempts that have run out, with their credentials."""
     session.execute(sa.delete(SignInAttempt).where(SignInAttempt.created_at < clock.now() - 2 * LASTS))
 
 
 def nothing_to_choose() -> SignInProblem:
-    """Return what to say when the provider showed no account at all."""
+    """Return the problem to show when the provider returned no account at all."""
     return SignInProblem(
         _("The provider showed us no account of yours."),
         _("Sign in as the person who manages it, and leave it ticked in the dialog."),

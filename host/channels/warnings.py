@@ -1,8 +1,8 @@
 """Raise and clear warnings about accounts; notify the people responsible once for each.
 
-Functions that write run inside a write. A warning stands as a row of its account and kind. The transaction
-that makes the row, or moves it to another stage, also writes the notifications, so that several processes
-that notice the same at once notify once.
+Functions that write run inside a write. A warning is one row per account and kind. The transaction that
+inserts the row, or changes its stage, also writes the notifications. So people are notified once, even if
+several processes notice the same problem at the same time.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def raise_warning(
     stage: str = "",
     tone: str = "warn",
 ) -> bool:
-    """Let a warning stand and tell people, unless it stood at that stage before; return whether it was told.
+    """Store a warning and notify people, unless it has this stage already; return whether they were notified.
 
-    Nothing is raised for an account that is disconnected or gone.
+    Do nothing for an account that is disconnected or gone.
     """
     account = session.get(ChannelAccount, account_id)
     if account is None or account.state == AccountState.DISCONNECTED:
@@ -77,7 +77,7 @@ def notify_owners(
     details: Mapping[str, str],
     tone: str,
 ) -> None:
-    """Tell the owners of an account's workspace, and the admins, something about it."""
+    """Notify the owners of an account's workspace, and the admins."""
     message = Message(account.handle or account.name, sentence, next_step, details, tone)
     path = f"/w/{account.workspace_id}/settings/channels#account-{account.id}"
     notify_responsible(session, account.workspace_id, message, path=path)
@@ -89,7 +89,7 @@ def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
 
 
 def clear(session: Session, account_id: int, kind: str | None = None) -> int:
-    """Take back a warning, or all of an account; return how many stood."""
+    """Remove a warning, or all of an account; return how many there were."""
     where = [_table.c.account_id == account_id, *([] if kind is None else [_table.c.kind == kind])]
     gone = session.execute(sa.delete(_table).where(*where))
     count = int(gone.rowcount)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from host.core import config, db, logs, private_files, secrets
 from host.core.config import Config, ConfigError
+from host.process import garbage_collection
 
 
 def prepare(configuration: Config) -> None:
@@ -58,5 +59,6 @@ class LazyGroup(click.Group):
         if place is None:
             return super().get_command(ctx, cmd_name)
         module, _, name = place.partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        with garbage_collection.importing():
+            command: click.Command = getattr(import_module(module), name)
         return command

@@ -13,16 +13,17 @@ import click
 import sqlalchemy as sa
 
 from host import counters
+from host.addons.running.generation import Generation
 from host.channels.diagnosis import diagnose, enumerated
 from host.cli.base import configured
 from host.core import clock, db, migrations, private_files, resealing
 from host.core.config import Config
 from host.delivery.waiting import Reason
-from host.health import current_state, dependencies
+from host.health import current_state, dependencies, problems
 from host.models.channels import AccountState, ChannelAccount
 from host.models.queue import EventState, InboundEvent
 from host.process.serving import HostApplication
-from host.queue import announcing, spool
+from host.queue import announcing, limit_counters, spool
 from host.queue.wakeups import OUT
 from host.sdk.cards import Finding, Verdict
 
@@ -85,8 +86,12 @@ def examine(configuration: Config, *, accounts: bool = True) -> Iterator[Line]:
         return
     for inside in (_column, _secrets, _spool, _broker, _limits, _waiting, _replies, _dead):
         yield Line("desk", inside(configuration))
-    if accounts:
-        yield from _accounts(configuration)
+    counters.reset()
+    running = HostApplication(configuration).generation()
+    with running.app.app_context():
+        yield from _health(configuration, running)
+        if accounts:
+            yield from _accounts(running)
 
 
 def _address(configuration: Config) -> Finding:
@@ -184,8 +189,12 @@ def _now() -> current_state.CurrentState:
         return current_state.read_current_state(session)
 
 
-def _limits(_configuration: Config) -> Finding:
+def _limits(configuration: Config) -> Finding:
     title = "Limits of providers are counted in one place"
+    where = limit_counters.place(configuration.limits_url)
+    if not limit_counters.answers(configuration.limits_url):
+        fix = "Start it, or mend LOBBY_LIMITS_URL. Meanwhile each process counts by itself."
+        return Finding("limits", title, Verdict.FAIL, f"{where} does not answer", fix)
     found = dependencies.counting(_now())
     places = ", ".join(one or "memory" for one in found.places)
     evidence = f"{found.senders} processes send" + (f", counting in {places}" if places else "")
@@ -258,21 +267,29 @@ def _dead(_configuration: Config) -> Finding:
     return Finding("dead-letters", title, Verdict.UNKNOWN, f"{count} set aside or given up", fix)
 
 
-def _accounts(configuration: Config) -> Iterator[Line]:
-    counters.reset()
-    application = HostApplication(configuration)
-    directory = application.generation().directory
+def _health(configuration: Config, running: Generation) -> Iterator[Line]:
+    """Say what Admin, Health says first: processes that are away, addons that do not run, and so on."""
+    with db.read() as session:
+        state = current_state.read_current_state(session)
+        found = problems.find_problems(session, state, configuration, running.failures)
+    for one in found:
+        verdict = Verdict.FAIL if one.tone == "bad" else Verdict.UNKNOWN
+        yield Line("desk", Finding("health", one.fact, verdict, "", one.advice))
+    if not found:
+        yield Line("desk", Finding("health", "Health has nothing to look at", Verdict.PASS))
+
+
+def _accounts(running: Generation) -> Iterator[Line]:
+    directory = running.directory
     query = sa.select(ChannelAccount).where(ChannelAccount.state != AccountState.DISCONNECTED)
     with db.read() as session:
         rows = list(session.scalars(query.order_by(ChannelAccount.id)))
-    with application.generation().app.app_context():
-        for row in rows:
-            about = row.handle or row.name
-            card = directory.card(row.channel)
-            if card is None:
-                fix = "Activate it, or disconnect the account."
-                found = Finding("addon", "Its addon is active", Verdict.FAIL, row.channel, fix)
-                yield Line(about, found)
-                continue
-            for finding in diagnose(card, row, desk=False):
-                yield Line(about, finding)
+    for row in rows:
+        about = row.handle or row.name
+        card = directory.card(row.channel)
+        if card is None:
+            fix = "Activate it, or disconnect the account."
+            yield Line(about, Finding("addon", "Its addon is active", Verdict.FAIL, row.channel, fix))
+            continue
+        for finding in diagnose(card, row, desk=False):
+            yield Line(about, finding)

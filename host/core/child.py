@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 class Ended:
     """How the child ended.
 
-    :param data: what it reported; empty if it never came to that.
+    :param data: its report; empty if it ended before writing one.
     :param in_time: whether it ended, or at least closed its report, before the deadline.
     :param how: ``exit status 1`` or ``signal 9``.
     """
@@ -33,9 +33,9 @@ class Ended:
 def run(module: str, *arguments: str, timeout: float) -> Ended:
     """Call ``main()`` of *module* in a child and return what it reports.
 
-    ``sys.argv`` holds *arguments* from 2 on, then the descriptor to report to. The child has an empty
-    environment, no input, no output but the report, and is ended with everything it started when the report
-    is complete or *timeout* seconds are over.
+    ``sys.argv`` holds *arguments* from index 2 on, then the descriptor to report to. The child has an empty
+    environment, no input, and no output but the report. It is killed with everything it started when the
+    report is complete or *timeout* seconds are over.
     """
     reading, writing = os.pipe()
     code = f"import sys; sys.path.append(sys.argv[1]); from {module} import main; main()"
@@ -68,7 +68,7 @@ def run(module: str, *arguments: str, timeout: float) -> Ended:
 
 
 def _read(descriptor: int, deadline: float) -> tuple[bytes, bool]:
-    """Read until the child closes its end; return what came and whether it ended in time and measure."""
+    """Read until the child closes its end; return the bytes, and whether it kept to time and size."""
     chunks: list[bytes] = []
     size = 0
     with selectors.DefaultSelector() as selector:

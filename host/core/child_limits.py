@@ -1,4 +1,4 @@
-"""Limit what a child process may use. It guards against accidents and bombs; it is no sandbox."""
+"""Limit the resources of a child process. It guards against accidents and bombs; it is no sandbox."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def limit(*, cpu_seconds: int, memory: int, addresses: int | None = None, file: 
 
 
 def limit_tasks() -> None:
-    """Let this user start only so many more processes and threads; the kernel does not hold root to it."""
+    """Limit how many more processes and threads this user may start; the kernel exempts root."""
     with suppress(OSError, ValueError, AttributeError):
         most = _tasks_of(os.getuid()) + _MORE_TASKS
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
@@ -49,7 +49,7 @@ def _tasks_of(user: int) -> int:
 
 
 def leave_network() -> None:
-    """Have no network any more, where the kernel allows a process to give it up."""
+    """Give up network access, where the kernel lets a process do that."""
     with suppress(OSError, AttributeError):
         unshare = ctypes.CDLL(None, use_errno=True).unshare
         if unshare(_CLONE_NEWNET):

@@ -20,9 +20,14 @@ _BLANK = (
 """What JavaScript's ``trim`` removes, so that the browser's byte counter and the server agree."""
 
 
+def _is_storable(text: str) -> bool:
+    # Ids are ASCII, and asking that costs a fifth of the search; an event has five of them looked at.
+    return "\0" not in text if text.isascii() else _UNSTORABLE.search(text) is None
+
+
 def clean(text: str) -> str:
     """Return *text* without NUL, each lone surrogate as U+FFFD."""
-    if _UNSTORABLE.search(text) is None:
+    if _is_storable(text):
         return text
     return _UNSTORABLE.sub(lambda match: "" if match.group() == "\x00" else "\ufffd", text)
 
@@ -35,7 +40,7 @@ def clean_short(text: str | None, length: int) -> str | None:
 
 
 def clean_value(value: Any) -> Any:
-    """Return *value* as JSON that every database takes: clean strings, finite numbers, nothing exotic."""
+    """Return *value* as JSON that every database accepts: clean strings, finite numbers, plain types."""
     if isinstance(value, str):
         return clean(value)
     if value is None or isinstance(value, bool | int):
@@ -66,16 +71,16 @@ def clean_written(text: str) -> str:
 
 
 def external_id(value: str) -> str:
-    """Return a provider's id as it is stored: itself, or a hash of it where it would not fit the column."""
-    if len(value) <= MAX_EXTERNAL_ID and _UNSTORABLE.search(value) is None:
+    """Return a provider's id as it is stored: unchanged, or as a hash where it is too long for the column."""
+    if len(value) <= MAX_EXTERNAL_ID and _is_storable(value):
         return value
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 MADE_UP = ("event:", "handover:", "line:", "reopened:", "sha256:")
-"""How ids begin that were made for the database, because the provider gave none or too long a one."""
+"""Prefixes of ids made for the database, where the provider gave none or one that is too long."""
 
 
 def is_providers(value: str | None) -> bool:
-    """Tell whether an external id, as it is stored, is one the provider knows."""
+    """Tell whether a stored external id is one the provider knows."""
     return value is not None and not value.startswith(MADE_UP)

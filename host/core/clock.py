@@ -16,7 +16,7 @@ def now() -> datetime:
 
 
 def monotonic() -> float:
-    """Return seconds that only grow, for measuring how long something took."""
+    """Return seconds that never go back, for measuring how long something took."""
     return time.monotonic()
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class TellableError(ValueError):
-    """A problem with a secret setting, in words that hold nothing of its value."""
+    """A problem with a secret setting; the message holds no part of the value."""
 
 
 def mail_server(text: str) -> str:
@@ -25,7 +25,7 @@ def mail_server(text: str) -> str:
 
 
 def limits_storage(text: str) -> str:
-    """Return where throttles are counted."""
+    """Return the address of the storage that counts limits."""
     scheme = text.partition("://")[0]
     if scheme not in {"memory", "redis", "rediss"}:
         raise TellableError("must begin with memory://, redis:// or rediss://")

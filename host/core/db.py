@@ -1,9 +1,9 @@
 """The database: base class, column types, engines, the one door for writes, and the session of a request.
 
-Views import the object, as in every Flask project: ``from host.core.db import db``. It is Flask-SQLAlchemy's,
-and offers ``db.Model``, ``db.session``, ``db.read`` and ``db.write``. Workers and commands run without a
-request and import the module: ``from host.core import db``. ``db.read`` and ``db.write`` do the same under
-both, so a call reads the same everywhere; column types and engines stand in the module alone.
+Views import the object, as in every Flask project: ``from host.core.db import db``. It is a Flask-SQLAlchemy
+object with ``db.Model``, ``db.session``, ``db.read`` and ``db.write``. Workers and commands run without a
+request and import the module: ``from host.core import db``. ``db.read`` and ``db.write`` do the same in both,
+so a call reads the same everywhere; column types and engines are in the module only.
 
 Engines belong to the process, not to a generation of the Flask app: an app per activation would otherwise
 make a pool per activation. Reading and writing share a pool on PostgreSQL and MariaDB, so a request holds at
@@ -16,7 +16,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
@@ -58,11 +58,17 @@ LIVELINESS = {
     "keepalives_count": 4,
     "tcp_user_timeout": 40_000,
 }
-"""How long a line to PostgreSQL may be silent before it counts as cut: 40 s, where systems wait two hours.
+"""A silent connection to PostgreSQL counts as lost after 40 s; the operating system waits two hours.
 
-Whoever waits for an answer on a line that lost its other end without a word, the journal's thread among them,
-would wait for as long.
+A thread that waits for an answer, such as the journal's, would otherwise wait that long after the server
+disappeared without closing the connection.
 """
+
+IDLE_SECONDS = 20
+"""How long a transaction may stand still. Its locks stop others: a frozen process must not hold them."""
+LOCK_SECONDS = 15
+"""How long a statement waits for a lock before its transaction is undone and tried again."""
+STATEMENT_SECONDS = 120
 
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
 
@@ -99,7 +105,7 @@ def _binary_string(length: int, charset: str) -> sa.types.TypeEngine[str]:
 
 
 ExternalId = _binary_string(512, "utf8mb4")
-"""An id another system made. Binary-collated: MariaDB's default folds case, and two ids into one."""
+"""An id from another system. Binary collation: MariaDB's default ignores case and would merge two ids."""
 
 Ascii64 = _binary_string(64, "ascii")
 """A short ASCII key: a SHA-256 in hex, a UUID, a lane."""
@@ -128,13 +134,17 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Return what binds a datetime: on SQLite as the text SQLAlchemy makes of it, but faster."""
+        """Return a function that binds a datetime: on SQLite as SQLAlchemy's own text, made faster."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
 
         def bind(value: datetime | None) -> str | None:
-            bare = self.process_bind_param(value, dialect)
-            return None if bare is None else bare.isoformat(" ", "microseconds")
+            if value is None:
+                return None
+            if value.tzinfo is not UTC:
+                bare = self.process_bind_param(value, dialect)
+                return None if bare is None else bare.isoformat(" ", "microseconds")
+            return value.isoformat(" ", "microseconds")[:26]
 
         return bind
 
@@ -142,6 +152,16 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return what reads a stored datetime: on SQLite from its text in one step."""
+        if dialect.name != "sqlite":
+            return super().result_processor(dialect, coltype)
+
+        def read(value: str | None) -> datetime | None:
+            return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+        return read
 
 
 class _BareString(UserDefinedType[str]):
@@ -154,7 +174,7 @@ class _BareString(UserDefinedType[str]):
 
 
 class ChannelKey(TypeDecorator[str]):
-    """The key of a channel, for ``conversations.channel`` both as the ENUM it was born as and as VARCHAR."""
+    """The key of a channel. Fits ``conversations.channel`` both as its first ENUM and as VARCHAR."""
 
     impl = sa.String(32)
     cache_ok = True
@@ -192,7 +212,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA temp_store=MEMORY")
-        # What is deleted is overwritten: a message that was taken back must not stay in the file.
+        # Deleted rows are overwritten: a message that was taken back must not stay in the file.
         cursor.execute("PRAGMA secure_delete=ON")
         if readonly:
             cursor.execute("PRAGMA query_only=ON")
@@ -201,7 +221,12 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting.
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+        if readonly:
+            # Waits for nobody, so it cannot fail; past SQLAlchemy, whose way takes as long as a small query.
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -212,10 +237,15 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
         connect_args = {
             "charset": "utf8mb4",
             "init_command": "SET SESSION sql_mode=CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
-            "time_zone='+00:00'",
+            f"time_zone='+00:00', idle_transaction_timeout={IDLE_SECONDS}, "
+            f"innodb_lock_wait_timeout={LOCK_SECONDS}, max_statement_time={STATEMENT_SECONDS}",
         }
     elif url.get_dialect().name == "postgresql":
-        connect_args = LIVELINESS
+        limits = (
+            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c lock_timeout={LOCK_SECONDS}s "
+            f"-c statement_timeout={STATEMENT_SECONDS}s"
+        )
+        connect_args = {**LIVELINESS, "options": f"{url.query.get('options', '')} {limits}".strip()}
     return sa.create_engine(
         url,
         hide_parameters=True,
@@ -273,12 +303,12 @@ class Database:
         self.lock = threading.RLock()
         self._inside = threading.local()
         self.has_traces = True
-        """Whether SQLite's log may hold what was deleted; see :mod:`host.core.sqlite_wipe`."""
+        """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Yield a session for reading. Nothing written through it is kept."""
+        """Yield a session for reading; it never commits."""
         may_wait()
         close_request_session()
         with Session(self.read_engine, expire_on_commit=False, autoflush=False) as session:
@@ -286,7 +316,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold what serialises writers: on SQLite the one lock of the process, elsewhere nothing."""
+        """Hold the lock that serialises writers: on SQLite one per process; no lock on other databases."""
         if getattr(self._inside, "active", False):
             raise NestedWriteError("write() inside write(): pass the session on instead")
         self._inside.active = True
@@ -344,18 +374,27 @@ _RETRYABLE_MY = {1205, 1213, 1020}
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Tell whether the database itself undid the transaction and asks to try again."""
+    """Tell whether the database itself rolled back the transaction, so that it may be tried again."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(original, "sqlstate", None)
-    if code is not None:
-        return code in _RETRYABLE_PG
     args = getattr(original, "args", ())
-    return bool(args and args[0] in _RETRYABLE_MY)
+    # PyMySQL's errors have a state too, but only the number tells a lock that was waited for too long.
+    return getattr(original, "sqlstate", None) in _RETRYABLE_PG or bool(args and args[0] in _RETRYABLE_MY)
 
 
 def after_commit(session: Session, callback: Callable[[], object]) -> None:
     """Run *callback* once the write around *session* has been committed; never if it was not."""
     session.info.setdefault("after_commit", []).append(callback)
+
+
+def read_rows(session: Session, query: Any, **values: Any) -> Sequence[Any]:
+    """Return the rows *query*, a SELECT of columns and no entities, finds in the transaction of *session*.
+
+    Past the ORM, and best with a query that is built once and gets its *values* here, as the parameters
+    it names: a page asks a dozen, and building, comparing and loading them took a third of its time.
+    """
+    if session.autoflush:
+        session.flush()
+    return session.connection().execute(query, values).all()
 
 
 # ---- the database of this process ----------------------------------------------------------------
@@ -364,7 +403,7 @@ _current: Database | None = None
 
 
 def connect(url: str, *, pool_size: int = 72) -> Database:
-    """Make *url* the database of this process and return it. The one before is closed."""
+    """Make *url* the database of this process and return it. The previous one is closed."""
     global _current  # noqa: PLW0603 - one database per process is the point
     if _current is not None:
         _current.dispose()
@@ -423,8 +462,8 @@ class LobbySQLAlchemy(SQLAlchemy):
     """Flask-SQLAlchemy over the engines of the process, which outlive every app.
 
     :ivar Model: the base of the host's models, :class:`Base`.
-    :ivar session: the session of the current request. What it read stays usable after it was closed, but for
-        attributes that were not loaded.
+    :ivar session: the session of the current request. Objects it read stay usable after it was closed, except
+        for attributes that were not loaded.
     """
 
     Model: type[Base]  # type: ignore[assignment]  # the library's type is its own base
@@ -450,12 +489,12 @@ class LobbySQLAlchemy(SQLAlchemy):
         return read()
 
     def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a use case through the one door. See :meth:`Database.write`."""
+        """Run a use case through the write door. See :meth:`Database.write`."""
         return write(fn, *args, **kwargs)
 
     @property
     def engines(self) -> Mapping[str | None, Engine]:
-        """The engine of the request's session: the process's, for reading."""
+        """The engine of the request's session: the process's read engine."""
         return {None: current().read_engine}
 
 
@@ -481,13 +520,13 @@ def refuse_open_transaction() -> None:
 
 
 def padded(values: Collection[T]) -> list[T]:
-    """Return *values* for an ``IN``, a power of two of them, so that few statements are ever prepared."""
+    """Return *values* for an ``IN``, repeated up to a power of two: so only few statements are prepared."""
     found = list(values)
     return found + found[-1:] * ((1 << max(0, len(found) - 1).bit_length()) - len(found))
 
 
 def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
-    """Return an INSERT that leaves rows that break a unique key out, on every database."""
+    """Return an INSERT that skips rows that break a unique key, on every database."""
     if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as pg_insert
 
@@ -498,22 +537,22 @@ def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
         return sqlite_insert(table).on_conflict_do_nothing()
     from sqlalchemy.dialects.mysql import insert as mysql_insert
 
-    # Not INSERT IGNORE: it would also turn a value too long into a shorter one.
+    # Not INSERT IGNORE: it would also shorten a value that is too long.
     key = next(iter(table.primary_key.columns))
     return mysql_insert(table).on_duplicate_key_update({key.name: key})
 
 
-# Messages of MariaDB that quote names and no values: of tables, columns and keys.
+# MariaDB errors whose messages quote names of tables, columns and keys, but no values.
 _NAMES_ONLY = frozenset({1050, 1051, 1054, 1060, 1061, 1072, 1091, 1146, 1265, 1364, 1406})
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d{4,}\b|\(\d[^)]*\)")
 
 
 def describe(error: BaseException) -> tuple[str | None, str]:
-    """Return the statement and the database's words of *error*, with no values in either."""
+    """Return the statement and the database's message of *error*, with no values in either."""
     if not isinstance(error, DBAPIError):
         return None, _LITERAL.sub("'…'", str(error))
     args: tuple[object, ...] = getattr(error.orig, "args", ())
-    # PyMySQL's errors are a number and a sentence.
+    # PyMySQL's errors hold a number and a message.
     if len(args) == 2 and args[0] in _NAMES_ONLY:
         return error.statement, str(args[1])
     words = str(args[1]) if len(args) == 2 and isinstance(args[0], int) else str(error.orig)

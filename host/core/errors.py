@@ -1,8 +1,8 @@
-"""Errors that have an answer for the caller: one small tree, each with a code and an HTTP status.
+"""Errors that are answered to the caller: one small tree, each with a code and an HTTP status.
 
 A use case raises one of these; ``host.web.error_pages`` renders it as a page or as JSON. The sentence says
 what happened and why, ``next_step`` what to do; both are translated where they are shown. For programs,
-``field`` names what was wrong in what they sent, and ``limit`` is the number it went over.
+``field`` names the wrong field of the request, and ``limit`` is the number it exceeded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _l
 
 
 class LobbyError(Exception):
-    """Base of every error that has an answer for the person who met it."""
+    """Base of every error that is answered to the caller."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
@@ -48,12 +48,12 @@ class LobbyError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return what the answer carries beside the sentence."""
+        """Return further headers of the answer."""
         return {}
 
 
 class InvalidError(LobbyError):
-    """What was sent cannot be used."""
+    """The request holds something that cannot be used."""
 
     code = "invalid"
     status = 400
@@ -73,7 +73,7 @@ class NotSignedInError(LobbyError):
 
 
 class ForbiddenError(LobbyError):
-    """Signed in, but without the role it takes."""
+    """Signed in, but without the role this needs."""
 
     code = "forbidden"
     status = 403
@@ -103,7 +103,7 @@ class ConflictError(LobbyError):
 
 
 class TooLargeError(LobbyError):
-    """More was sent than is taken."""
+    """The request is larger than allowed."""
 
     code = "too_large"
     status = 413
@@ -138,7 +138,7 @@ class TooManyError(LobbyError):
 
 
 class UnavailableError(LobbyError):
-    """Something the desk needs does not answer at the moment."""
+    """A service the desk needs does not answer at the moment."""
 
     code = "unavailable"
     status = 503

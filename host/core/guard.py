@@ -1,8 +1,8 @@
 """Connect to public addresses only: the one way out for every request of the desk.
 
-A name is resolved once. If any of its addresses is not a public unicast address, it is refused as a whole;
-the socket is then connected to one of the vetted addresses, never to the name again, so that a name server
-which answers differently the second time gains nothing.
+A name is resolved once. If any of its addresses is not a public unicast address, the whole name is refused.
+The socket is then connected to one of the vetted addresses, never to the name again, so a name server that
+gives another answer the second time gains nothing.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
             answer.put(error)
 
     if _is_address(host):
-        ask()  # nobody is asked who could keep us waiting
+        ask()  # an address: no name server is asked, so this does not block
     else:
         # A thread of its own, because getaddrinfo cannot be interrupted; it ends when the resolver gives up.
         threading.Thread(target=ask, name="resolve", daemon=True).start()
@@ -159,7 +159,7 @@ def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
 
 
 def _is_address(host: str) -> bool:
-    """Tell whether *host* is an address as it is written; what only the resolver takes for one is a name."""
+    """Tell whether *host* is a literal IP address; other spellings the resolver accepts count as names."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -207,7 +207,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 def _check_peer(connection: socket.socket, wanted: str, host: str, port: int) -> None:
-    """Look at where the socket really ended up: a proxying socket layer could have led it elsewhere."""
+    """Check the address the socket is really connected to: a proxying socket layer could have changed it."""
     peer = ipaddress.ip_address(connection.getpeername()[0].partition("%")[0])
     if peer != ipaddress.ip_address(wanted.partition("%")[0]) or not (
         is_exempt(host, port) or is_public(str(peer))

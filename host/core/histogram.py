@@ -1,6 +1,6 @@
-"""A histogram of times in fixed classes, so that a percentile can be had of any range of minutes.
+"""A histogram of times in fixed classes, so that a percentile can be computed for any range of minutes.
 
-A class ends at the square root of two times the one before: what is read back is wrong by a fifth at most.
+Each class ends at the square root of two times the one before, so a percentile is wrong by a fifth at most.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import bisect
 from collections.abc import Mapping
 
 BOUNDS = tuple(2 ** (step / 2) for step in range(43))
-"""Upper ends in milliseconds: 1 ms to 35 minutes. What took longer has a class of its own after the last."""
+"""Upper ends in milliseconds: 1 ms to 35 minutes. Longer times have a class of their own after the last."""
 
 SUM = "sum"
-"""The label under which the milliseconds themselves are added up."""
+"""The label of the sum of all milliseconds."""
 
 
 def label(milliseconds: float) -> str:
@@ -21,7 +21,7 @@ def label(milliseconds: float) -> str:
 
 
 def percentile(classes: Mapping[str, int], share: float) -> float | None:
-    """Return the milliseconds within which *share* (0 to 1) of the times counted lie; None of none.
+    """Return the milliseconds within which *share* (0 to 1) of the counted times lie; None without any.
 
     :param classes: counts by label; :data:`SUM` is left out.
     """

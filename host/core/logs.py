@@ -1,7 +1,7 @@
 """Logging: one line per record, with no credential and no control character in it.
 
-A message is followed from the webhook to the screen by ids: :func:`follow` writes them, and the id of the
-HTTP request goes with every line that is written while it is answered.
+Ids make it possible to follow a message from the webhook to the screen: :func:`follow` writes them, and every
+line written while an HTTP request is answered carries the id of that request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _live: OrderedDict[str, None] = OrderedDict()
 def mask(value: str) -> None:
     """Mask *value* wherever it appears in the log from now on.
 
-    The 4,096 values used last are kept. Values under 8 characters are not, for they would mask words.
+    The 4,096 values used last are kept. Values under 8 characters are ignored: they would mask words.
     """
     if len(value) < SHORTEST:
         return
@@ -67,7 +67,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{MASK}@"),
 )
 
-# C0, DEL and C1 controls, line and paragraph separators, and what reverses the direction of text.
+# C0, DEL and C1 controls, line and paragraph separators, and marks that change the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -101,18 +101,18 @@ _path = logging.getLogger("lobby.path")
 
 
 Ids = Mapping[str, int | str | None]
-"""What a message goes by at one step, by name."""
+"""The ids of a message at one step, by name."""
 
 
 def begin_request(given: str = "") -> str:
-    """Give the HTTP request this thread answers an id, *given* if it looks like one, and return it."""
+    """Set and return the id of this thread's HTTP request: *given* if it is a valid id, else a new one."""
     id_ = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
     _http.set(id_)
     return id_
 
 
 def end_request() -> None:
-    """Say that this thread answers no request any more."""
+    """Note that this thread no longer answers a request."""
     _http.set("")
 
 
@@ -132,20 +132,20 @@ def follow_with(follower: Follower | None) -> None:
 
 
 def follow(what: str, *, since: datetime | None = None, **ids: int | str | None) -> None:
-    """Write one line about a message on its way: *what* happened, and the ids it goes by.
+    """Write one line about a message on its way: *what* happened, and its ids, except those that are None.
 
-    Numbers and words of ours only: the line holds nothing a customer or a provider wrote, so it is not
-    searched for credentials. None is left out.
+    Pass numbers and the host's own words only: the line is not searched for credentials, so it must hold no
+    text of a customer or a provider.
     """
     follow_each(what, (ids,), since=since)
 
 
 def follow_each(what: str, steps: Sequence[Ids], *, since: datetime | None = None) -> None:
-    """Write such a line for each of *steps*: messages that went the same way together.
+    """Write such a line for each of *steps*: messages that took the same step together.
 
-    They are one record, written at once: a record for each would cost as much as what is written about.
+    All lines are one log record: a record each would cost as much as the work itself.
 
-    :param since: when that began which is over now; no line says it.
+    :param since: when the step began; only followers get it, no line shows it.
     """
     if _follower is not None:
         _follower(what, steps, since)
@@ -183,7 +183,7 @@ class Formatter(logging.Formatter):
 
 
 class JsonFormatter(Formatter):
-    """The same as a JSON object: ``at``, ``level``, ``logger``, ``message``, and the ids there are."""
+    """The same as a JSON object: ``at``, ``level``, ``logger``, ``message``, and the ids."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -221,7 +221,7 @@ def set_up(level: str = "INFO", form: str = "text") -> None:
     root.addHandler(handler)
     root.setLevel(level)
     for name in _QUIET:
-        # At DEBUG these write addresses with their queries, and statements.
+        # At DEBUG these loggers write addresses with their queries, and SQL statements.
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     sys.excepthook = _uncaught

@@ -20,7 +20,7 @@ SECONDS = 20.0
 
 
 class NotSentError(Exception):
-    """The server has not taken the mail, so it may be tried again. Holds no word of the server's own."""
+    """The server has not taken the mail, so it may be tried again. Quotes nothing the server said."""
 
 
 class UnconfirmedError(Exception):
@@ -56,7 +56,7 @@ def server_of(config: Config) -> Server | None:
 
 
 def compose(server: Server, recipient: str, subject: str, text: str) -> EmailMessage:
-    """Return a mail that says it was sent by a program, so that no holiday notice answers it."""
+    """Return a mail marked as sent by a program, so that no automatic reply answers it."""
     mail = EmailMessage()
     mail["From"] = server.sender
     mail["To"] = recipient
@@ -69,7 +69,7 @@ def compose(server: Server, recipient: str, subject: str, text: str) -> EmailMes
 
 
 def send(server: Server, mail: EmailMessage) -> None:
-    """Hand one mail to the server; returns once it said that it has it.
+    """Hand one mail to the server; returns once the server confirmed it.
 
     :raises NotSentError: if it certainly has not.
     :raises UnconfirmedError: if that is unknown.
@@ -87,7 +87,7 @@ def send(server: Server, mail: EmailMessage) -> None:
     except OSError as error:
         raise UnconfirmedError(_words(error)) from None
     finally:
-        # Not quit(): it waits for an answer that changes nothing, and may fail after the mail was taken.
+        # Not quit(): it waits for an answer nobody needs, and may fail after the mail was taken.
         with suppress(OSError):
             client.close()
 
@@ -135,6 +135,6 @@ def _is_here(host: str) -> bool:
 
 
 def _words(error: Exception) -> str:
-    """Return what went wrong without what the server said: some quote what they were given."""
+    """Return a sentence for *error* without the server's text: some servers quote what they were sent."""
     code = getattr(error, "smtp_code", None)
     return f"{type(error).__name__}{f' {code}' if code else ''}"

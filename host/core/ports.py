@@ -25,7 +25,7 @@ class RunningGeneration(Protocol):
 
 
 class ShownGeneration(RunningGeneration, Protocol):
-    """What every page may look at beside that.
+    """The further parts of a generation that every page may use.
 
     :ivar failures: slug -> one sentence, for each active addon that was left out.
     :ivar attention: slug -> sentences about a running addon.

@@ -1,8 +1,8 @@
-"""Find every sealed secret in the database, check that it opens, and seal it anew with the newest key.
+"""Find every sealed secret in the database, check that it opens, and seal it again with the newest key.
 
-Columns are found in the database itself, so that those of an addon that is switched off are included. A row
-with a sealed value has a UUID and a workspace of its own; or it belongs to a channel account, and is sealed
-to that one's.
+Columns are found in the database itself, so those of an inactive addon are included. A row with a sealed
+value either has its own UUID and workspace, or belongs to a channel account; then the value is sealed with
+the account's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from host.sdk.errors import SecretUnreadableError
 
 CHUNK = 200
 OWN = {"parked_requests": ("about",), "sign_ins": ("candidates",)}
-"""Sealed columns of the host's own tables; nothing else of them can look like a sealed value."""
+"""Sealed columns of the host's own tables; no other column of these can look like a sealed value."""
 _PATTERN = "v1:%:%"
 
 
@@ -46,7 +46,7 @@ class Column:
 
 @dataclass(slots=True)
 class Findings:
-    """What is at rest."""
+    """The sealed values found in the database."""
 
     by_key: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
@@ -131,7 +131,7 @@ def _rows(column: Column) -> Iterator[list[Any]]:
 
 
 def _replace(session: Session, column: Column, values: list[tuple[Any, str, str]]) -> int:
-    """Write the new values where the old ones still stand; return how many did."""
+    """Write the new values where the old ones are unchanged; return how many were written."""
     key = next(iter(column.table.primary_key.columns))
     changed = 0
     for pk, before, after in values:

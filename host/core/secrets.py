@@ -133,11 +133,11 @@ class Keyring:
             raise SecretUnreadableError("the sealed value was changed, or belongs to another row") from error
 
     def fingerprint(self, secret: Secret) -> str:
-        """Return 16 hex digits that tell equal secrets apart from different ones without giving them away."""
+        """Return 16 hex digits, equal for equal secrets, that do not reveal the secret."""
         return hmac.new(self._index, secret.reveal().encode(), hashlib.sha256).hexdigest()[:16]
 
     def sign(self, purpose: str, *values: int | str) -> str:
-        """Return a signature of *values* for a link, 43 characters; one for another *purpose* is another."""
+        """Return a signature of *values* for a link, 43 characters; it differs for each *purpose*."""
         return _signature(self._links[0], purpose, values)
 
     def is_signed(self, signature: str, purpose: str, *values: int | str) -> bool:

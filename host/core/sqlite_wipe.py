@@ -1,9 +1,9 @@
 """Wipe what deleted rows leave behind in an SQLite file.
 
-Deleted rows are overwritten at once (``secure_delete``). Two things remain: the log of changes holds rows
-as they were before, and where rows were moved between pages, the unused part of a page may hold a copy. The
-log is emptied within seconds; copies go when the file is written anew, which is done soon where it is small,
-and else when nothing has come for a while. That it is to be done is noted in a file, for after a restart.
+Deleted rows are overwritten at once (``secure_delete``). Two traces remain: the write-ahead log holds earlier
+versions of rows, and where rows were moved between pages, the unused part of a page may hold a copy. The log
+is emptied within seconds. Copies disappear when the file is rewritten (VACUUM): soon where it is small, else
+when no request has come for a while. A marker file remembers the work that is left, across a restart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from host.core.db import BUSY_TIMEOUT_MS, Database
 log = logging.getLogger(__name__)
 
 PATIENCE_MS = 250
-"""How long writers may have to wait for readers that are in the way of emptying the log."""
+"""How long writers may wait for readers that keep the log from being emptied."""
 SMALL = 64 * 1024 * 1024
 SMALL_PAUSE = timedelta(minutes=5)
 QUIET = timedelta(minutes=10)
@@ -36,9 +36,9 @@ def note_deletion(database: Database) -> None:
 
 
 def clear(database: Database, quiet_for: Callable[[], timedelta | None]) -> bool:
-    """Remove what can be removed now; return whether nothing is left to do.
+    """Remove the traces that can be removed now; return whether nothing is left to do.
 
-    :param quiet_for: returns how long nothing has come; None if nothing ever has.
+    :param quiet_for: returns how long no request has come; None if none ever has.
     """
     path = _marker(database)
     if path is None:
@@ -53,7 +53,7 @@ def clear(database: Database, quiet_for: Callable[[], timedelta | None]) -> bool
     soon = size <= SMALL and clock.monotonic() - database.compacted_at >= SMALL_PAUSE.total_seconds()
     if not soon and age < LATEST.total_seconds() and (quiet_for() or QUIET) < QUIET:
         return False
-    # First the note, then the work: what is deleted meanwhile is noted anew.
+    # Remove the marker before the work: a deletion meanwhile sets it again.
     path.unlink(missing_ok=True)
     try:
         compact(database)
@@ -64,7 +64,7 @@ def clear(database: Database, quiet_for: Callable[[], timedelta | None]) -> bool
 
 
 def empty_log(database: Database) -> bool:
-    """Write the log of changes into the file and empty it; return False where readers were in the way."""
+    """Write the log into the file and empty it; return False if readers prevented it."""
     with database.writing():
         connection = database.write_engine.raw_connection()
         try:
@@ -79,7 +79,7 @@ def empty_log(database: Database) -> bool:
 
 
 def compact(database: Database) -> None:
-    """Write the file anew. Writers wait meanwhile, about a second per 50 MB; webhooks go to the spool."""
+    """Rewrite the file. Writers wait meanwhile, about a second per 50 MB; webhooks go to the spool."""
     database.compacted_at = clock.monotonic()
     with database.writing():
         connection = database.write_engine.raw_connection()
@@ -97,7 +97,7 @@ def compact(database: Database) -> None:
 
 
 def _marker(database: Database) -> Path | None:
-    """Return the file that says there is something to do; None where there is no file of a database."""
+    """Return the path of the marker file; None for a database that is not a file."""
     name = database.url.database
     if not database.is_sqlite or not name or name == ":memory:":
         return None

@@ -1,11 +1,11 @@
 """Store the bytes of attachments, apart from the database.
 
-Content is stored under its own SHA-256, so that storing twice is storing once and a key can be checked. Who
-may see it is decided by the attachment's row, never by knowing the key.
+Content is stored under its own SHA-256, so equal content is stored once and a key can be checked. The
+attachment's row decides who may see it; knowing the key is not enough.
 
-Several rows may name one key, so a file goes only when none does any more. Both sides of that are safe in
-any order: storing writes the row first and the bytes after (:meth:`Staged.keep`), and removing
-looks for rows and unlinks while holding the store's lock.
+Several rows may name one key, so a file is removed only when no row names it. Storing and removing are safe
+in any order: storing writes the row first and the bytes after (:meth:`Staged.keep`), and removing looks for
+rows and unlinks while it holds the store's lock.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class NotStoredError(Exception):
 
 
 class TooLargeError(Exception):
-    """More came than may be stored. *most* is in bytes."""
+    """The content is larger than may be stored. *most* is in bytes."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"more than {most} bytes")
@@ -41,16 +41,16 @@ class TooLargeError(Exception):
 
 
 class Readable(Protocol):
-    """Bytes that come one after the other."""
+    """A stream of bytes."""
 
     def read(self, size: int = ..., /) -> bytes: ...
 
 
 class Staged(Protocol):
-    """Bytes that are on the disk and have no name yet; leaving the ``with`` block drops what was not kept.
+    """Bytes that are on the disk but have no name yet; leaving the ``with`` block drops them unless kept.
 
     :ivar key: the key they will have.
-    :ivar size: how many there are.
+    :ivar size: how many bytes.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Staged(Protocol):
         """Open them for reading."""
 
     def keep(self) -> None:
-        """Give them their name, durably. To be called after the row that names the key was committed."""
+        """Give them their name, durably. Call it after the row that names the key was committed."""
 
     def __enter__(self) -> Staged: ...
 
@@ -73,7 +73,7 @@ class Store(Protocol):
     """A place for content-addressed bytes."""
 
     def stage(self, stream: Readable, *, most: int) -> Staged:
-        """Write all of *stream* to where it can be kept from.
+        """Write all of *stream* to the disk, without a name yet.
 
         :param most: bytes.
         :raises TooLargeError: if there is more; nothing is left behind.
@@ -83,21 +83,24 @@ class Store(Protocol):
         """Keep *content* durably and return its key; the same content always has the same key."""
 
     def open_stored(self, key: str) -> BinaryIO:
-        """Open what is kept under *key*.
+        """Open the content stored under *key*.
 
-        :raises NotStoredError: if there is nothing.
+        :raises NotStoredError: if there is none.
         """
 
     def remove(self, key: str, *, in_use: Callable[[], bool]) -> bool:
-        """Delete what is kept under *key* unless *in_use*, asked while nothing can be stored, says no."""
+        """Delete the content of *key* unless *in_use* returns True; it is called while nothing can be stored.
+
+        :return: whether it was deleted.
+        """
 
     def shards(self) -> list[str]:
         """Return the names of the parts the store can be walked in."""
 
     def keys(self, shard: str, *, older_than: float) -> list[str]:
-        """Return the keys in one part that were there at *older_than* (seconds since 1970).
+        """Return the keys in one part that are older than *older_than* (seconds since 1970).
 
-        Remains of writes that old which never got a name are deleted.
+        Unfinished writes that old are deleted.
         """
 
 
@@ -179,7 +182,7 @@ class FolderStore:
         return [f"{number:02x}" for number in range(256)]
 
     def keys(self, shard: str, *, older_than: float) -> list[str]:
-        # What is being written lies in the root; each walk of a part takes care of it by the way.
+        # Unfinished writes are in the root folder; every walk of a part also cleans them up.
         _remove_remains(self._root, older_than)
         return [
             entry.name for entry in _old_entries(self._root / shard, older_than) if _KEY.match(entry.name)
@@ -197,7 +200,7 @@ class FolderStore:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold what keeps storing and removing apart, in all processes that share the folder."""
+        """Hold the lock between storing and removing, for all processes that share the folder."""
         self._root.mkdir(parents=True, exist_ok=True)
         with (self._root / _LOCK).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
 """Make HTTP requests over connections the guard vetted, for :mod:`host.sdk.http`.
 
-requests and urllib3 do the talking; this module decides how a socket is made, how long everything may take,
+requests and urllib3 speak HTTP. This module decides how a socket is made and how long everything may take,
 and notices whether any byte of a request was written.
 """
 
@@ -30,7 +30,7 @@ class Attempt(threading.local):
     :ivar fresh: whether a connection kept from before must not be used.
     :ivar reused: whether one was.
     :ivar sent: whether a byte of the request may have left.
-    :ivar leaving: what is done right before the first byte leaves.
+    :ivar leaving: called right before the first byte leaves.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ attempt = Attempt()
 
 @contextmanager
 def before_first_byte(do: Callable[[], object]) -> Iterator[None]:
-    """Call *do* for each request this thread makes meanwhile: connected, and nothing of it sent yet."""
+    """Call *do* for each request this thread makes in the block, once connected and before the first byte."""
     before, attempt.leaving = attempt.leaving, do
     try:
         yield
@@ -70,7 +70,7 @@ def before_first_byte(do: Callable[[], object]) -> Iterator[None]:
 class TimedSocket(socket.socket):
     """A socket whose every read is bounded by what is left of the whole request.
 
-    Without it a server that sends one byte before each read time-out could hold a thread for hours.
+    Without this, a server that sends one byte before each read time-out could hold a thread for hours.
     """
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:

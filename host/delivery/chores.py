@@ -1,4 +1,4 @@
-"""List what the workers repeat beside delivering, and how often."""
+"""List the work that workers repeat besides delivering, and how often."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from host.queue.event_search import quiet_for
 
 
 def profiles(directory: AdapterDirectory) -> bool:
-    """Ask providers for names and pictures that are due."""
+    """Fetch names and pictures that are due from providers."""
     return bool(fetch_due(directory))
 
 
@@ -33,7 +33,7 @@ _keeper = Housekeeping()
 
 
 def housekeeping(_directory: AdapterDirectory) -> None:
-    """Remove what is kept for a limited time only."""
+    """Remove data that is kept for a limited time only."""
     _keeper.clean_up()
 
 
@@ -52,7 +52,7 @@ def past(directory: AdapterDirectory) -> None:
 
 
 def queues(directory: AdapterDirectory) -> None:
-    """Look after replies that have waited for a limit for a while."""
+    """Show agents which replies have waited for a limit for a while, and fail those that are too late."""
     waiting.look_after_limited(directory)
 
 
@@ -60,20 +60,20 @@ _cleaner = Cleaner()
 
 
 def files(_directory: AdapterDirectory) -> None:
-    """Remove files whose time is over, and those no message needs."""
+    """Remove files whose time is over, and files no message needs."""
     purge_due()
     _cleaner.clean_up()
 
 
 def leftovers(_directory: AdapterDirectory) -> None:
-    """Clear what is left in an SQLite file of what was deleted."""
+    """Wipe traces of deleted rows from an SQLite file."""
     database = db.current()
     if database.is_sqlite:
         sqlite_wipe.clear(database, quiet_for)
 
 
 def refused(_directory: AdapterDirectory) -> None:
-    """Write down how many requests were refused."""
+    """Write the counts of refused requests to the database."""
     refusals.flush()
 
 
@@ -94,5 +94,5 @@ CHORES: tuple[tuple[Callable[[AdapterDirectory], object], float], ...] = (
     (refused, 2.0),
     (mails, 5.0),
 )
-"""Each with its pause in seconds, left out where it says that there is more. Each has a thread of its own, so
-that a slow provider delays no other."""
+"""Each chore with its pause in seconds; it runs again at once if it returned True: there is more to do. Each
+has a thread of its own, so that a slow provider delays no other chore."""

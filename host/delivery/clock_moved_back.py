@@ -1,6 +1,6 @@
 """Bring delayed work forward after the system clock moved back.
 
-Work delayed by the earlier, later time would otherwise wait for as long as the clock moved.
+Work that was delayed by the old, later time would otherwise wait for as long as the clock moved.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from host.queue import policy, send_limiter
 log = logging.getLogger(__name__)
 
 SLACK_SECONDS = 2.0
-"""A clock that loses less than this is being kept right; nothing waits noticeably for it."""
+"""A smaller step back is an ordinary correction of the clock, and delays nothing noticeably."""
 
-# Lanes come last: they say when the others are looked at.
+# Lanes come last: they decide when the others are worked on.
 _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (InboundEvent.retry_at, (IS_PENDING,)),
     (OutboxEntry.next_at, (OutboxEntry.open.is_(True),)),
@@ -45,14 +45,14 @@ class ClockWatch:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start watching."""
         self._ahead = _ahead()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop watching."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -68,7 +68,7 @@ class ClockWatch:
     def check(self) -> None:
         """If the clock moved back since the last check, make everything that waits due soon.
 
-        Do so once more when every lease of before is over: a write under way may have stored the old time.
+        Do so once more when every earlier lease has ended: a write under way may have stored the old time.
         """
         ahead = _ahead()
         lost = self._ahead - ahead
@@ -88,9 +88,9 @@ def _ahead() -> float:
 
 
 def put_forward(session: Session) -> None:
-    """Shorten every wait to that for an echo, and every lease to the length of one.
+    """Shorten every wait to that for an echo, and every lease to the usual length.
 
-    What a provider asked to wait longer for is asked once, and waits again.
+    A call for which the provider asked a longer wait is made once too early, and then waits again.
     """
     now = clock.now()
     for column, more in _PUT_OFF:

@@ -1,8 +1,8 @@
 """Turn a received event into an anonymous test fixture.
 
 The shape stays: keys, types, lengths, kinds of characters, the order of times, and which values are the same.
-Everything that is said, every name, id, address and token is made up. Only words the addon's own code knows
-(``image``, ``is_deleted``) are left as they are, because they steer it.
+All texts, names, ids, addresses and tokens are replaced by made-up ones. Only words in the addon's own code
+(``image``, ``is_deleted``) stay, because they decide what it does.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from host.sdk.webhooks import Envelope
 
 TRIES = 20
 LONG = 4
-"""Of what was there, no word of this many letters is left."""
+"""No word of the event with at least this many letters stays."""
 KEPT_NUMBERS = 10_000
-"""Numbers below stay: they are counts, versions, positions."""
+"""Smaller numbers stay: they are counts, versions, positions."""
 
 _WORD = re.compile(r"[^\W_]+")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z_-]{0,63}")
@@ -40,7 +40,7 @@ _VOCABULARY = re.compile(r"[A-Za-z][A-Za-z_.-]{1,39}")
 _URL = re.compile(r"(https?)://\S*")
 _HOST = "media.example"
 _OWN_WORDS = frozenset({"http", "https", "media", "example"})
-"""Words of the addresses that are made up."""
+"""Words of made-up addresses."""
 _LETTERS = ("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789")
 _OTHERS = {1: "?", 2: "éüñß", 3: "あいうえ", 4: "𠀀𠀁𠀂𠀃"}
 _SIGNS = {1: "?", 2: "©®", 3: "☀☁☂☃", 4: "😀😺🎈🍏"}
@@ -58,10 +58,10 @@ class NotRecordableError(ConflictError):
 
 
 def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any]:
-    """Return *event* as a fixture: what an adapter's ``parse`` needs, and ``becomes``, what it makes of it.
+    """Return *event* as a fixture: the input of an adapter's ``parse``, and ``becomes``, its result.
 
-    :raises NotRecordableError: if its content is gone or is no JSON, its addon does not run, or what is left
-        would not be read as the same.
+    :raises NotRecordableError: if its content is gone or is not JSON, its addon does not run, or the
+        anonymous event would be parsed differently.
     """
     if adapter is None:
         raise NotRecordableError(_("The addon that reads this event does not run."))
@@ -94,7 +94,7 @@ def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any
 
 
 def _first(body: Any, default: datetime) -> datetime:
-    """Return the first time *body* tells, in whole seconds, or *default* where it tells none."""
+    """Return the first time in *body*, in whole seconds, or *default* where it holds none."""
     seconds = _first_second(body)
     return default if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
@@ -123,7 +123,7 @@ def _becomes(adapter: ChannelAdapter, envelope: Envelope) -> list[str]:
 
 @cache
 def vocabulary(adapter: type) -> frozenset[str]:
-    """Return the words the package of *adapter* has in its code as strings."""
+    """Return the words of string literals in the package of *adapter*."""
     found: set[str] = set()
     for path in Path(inspect.getfile(adapter)).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_bytes())):
@@ -133,9 +133,9 @@ def vocabulary(adapter: type) -> frozenset[str]:
 
 
 def anonymised(value: Any, known: Collection[str]) -> Any:
-    """Return JSON of the same shape with nothing of *value* in it but keys, small numbers and *known* words.
+    """Return JSON of the same shape that keeps only keys, small numbers and *known* words of *value*.
 
-    :raises NotRecordableError: if something would be left however often it is tried.
+    :raises NotRecordableError: if other text stays after several attempts.
     """
     secret = {
         word.lower() for text in _texts(value, known) for word in _WORD.findall(text) if len(word) >= LONG
@@ -151,7 +151,7 @@ def anonymised(value: Any, known: Collection[str]) -> Any:
 
 
 def _texts(value: Any, known: Collection[str]) -> Iterator[str]:
-    """Yield what may not be left of *value*: texts, keys that are no names of fields, large numbers."""
+    """Yield the parts of *value* that may not stay: texts, keys that are not field names, large numbers."""
     if isinstance(value, str):
         if value not in known:
             yield value
@@ -182,7 +182,7 @@ def _is_name(key: str, known: Collection[str]) -> bool:
 
 
 class _Maker:
-    """Makes things up: the same for the same, until the next attempt."""
+    """Makes up values: equal ones for equal input, until the next attempt."""
 
     def __init__(self, known: Collection[str], first: int, salt: str) -> None:
         self._known = known
@@ -245,7 +245,7 @@ class _Maker:
             return _choose(_OTHERS, one, stream)
         if category in {"So", "Co", "Cn", "Cs"}:
             return _choose(_SIGNS, one, stream)
-        return one  # punctuation, space, and what joins or colours signs
+        return one  # punctuation, space, joiners and modifiers of emoji
 
 
 def _choose(by_size: dict[int, str], one: str, stream: Iterator[int]) -> str:

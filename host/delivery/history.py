@@ -1,8 +1,8 @@
 """Read an account's history from its provider into the inbox, a call at a time; also after an outage.
 
-What comes is merged with what is here by the provider's ids, is marked as imported, is never unread and opens
-no reply window. Every step is claimed, done outside any transaction, and written together with where to go
-on: a process that dies costs one call.
+Messages are merged with stored ones by the provider's ids. They are marked as imported, are never unread and
+open no reply window. Every step is claimed, done outside any transaction, and written together with the place
+to go on from: if a process dies, one call is lost.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadP
 log = logging.getLogger(__name__)
 
 PACE = timedelta(milliseconds=500)
-"""Between two calls for one account, whichever processes make them; providers allow two a second."""
+"""Time between two calls for one account, by any process; providers allow two a second."""
 CLAIM = timedelta(minutes=3)
-"""How long a step may take before it counts as died with its process."""
+"""How long a step may take; after that its process is taken to have died."""
 WAIT_FOR_CHANNEL = timedelta(minutes=1)
-"""When to look again at what waits for an addon or a reconnect; that costs one query."""
+"""When to try a step again that waits for an addon or a reconnect; that costs one query."""
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600))
 MOST_PAGES = 20
-"""Pages read of one thread: beyond, it is only counted that there is more."""
+"""Most pages read of one thread; after that it is only noted that there is more."""
 
 RAISED = HistoryTrouble(ProviderProblem("addon", agent_messages.HISTORY_RAISED))
 
@@ -50,9 +50,9 @@ _threads = CatchUpThread.metadata.tables["catch_up_threads"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be done next for one account, claimed for this process.
+    """The next step for one account, claimed for this process.
 
-    :param thread: the row to read on; None: list threads, or there is none left.
+    :param thread: the row of the thread to go on with; None: list threads, or none is left.
     """
 
     account: AccountRef
@@ -67,7 +67,7 @@ class Step:
 
 
 def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
-    """Take one step for each account whose time it is; return how many there were.
+    """Take one step for each account that is due; return how many there were.
 
     :param pace: how long to leave an account alone after a step.
     """
@@ -161,7 +161,7 @@ def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
     try:
         db.write(_note_page, step, page, incoming)
     except merging.BusyError:
-        # A worker has just this customer in hand.
+        # A worker holds the lane of this very customer.
         db.write(_wait, step, timedelta(seconds=1), None, counts=False)
 
 
@@ -169,7 +169,7 @@ def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
 
 
 def _held(session: Session, step: Step) -> CatchUp | None:
-    """Return the locked row of *step*, if it is still this one's to take."""
+    """Return the locked row of *step*, if this process still holds the claim."""
     run = session.get(CatchUp, step.account.id, with_for_update=True)
     return run if run is not None and run.claim == step.claim else None
 
@@ -251,7 +251,7 @@ def _give_up_thread(session: Session, step: Step, problem: ProviderProblem) -> N
 
 
 def _put_off(session: Session, step: Step, trouble: HistoryTrouble) -> bool:
-    """Repeat the step later; return False where it was tried often enough."""
+    """Repeat the step later; return False if it was tried often enough."""
     run = _held(session, step)
     if run is None:
         return True
@@ -293,7 +293,7 @@ def _end(session: Session, step: Step, state: CatchUpState, sentence: str = "", 
 
 
 def _drop(session: Session, step: Step) -> None:
-    """Forget about reading the history of an account whose provider has none to tell."""
+    """Stop reading the history of an account whose provider offers none."""
     session.execute(sa.delete(_runs).where(_runs.c.account_id == step.account.id))
 
 
@@ -304,13 +304,13 @@ def _words(sentence: str, next_step: str = "") -> dict[str, str]:
 NAME = "alive_at"
 NOTE_EVERY = timedelta(minutes=5)
 LONG = timedelta(hours=1)
-"""Away this long, a provider may have stopped delivering; what it missed before comes by itself."""
+"""After an outage this long a provider may have stopped delivering; after a shorter one it redelivers."""
 
 
 class OutageWatch:
-    """Stores now and then that the desk runs, and starts catching up where it was away for long.
+    """Stores now and then that the desk runs, and starts catching up after a long outage.
 
-    Providers give up delivering after a while, so what was missed has to be read.
+    Providers give up delivering after a while, so missed messages have to be read.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Remove what has been kept long enough, in small writes that no other write waits long for."""
+"""Remove data that was kept long enough, in small writes, so that no other write waits long."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _lanes = Lane.metadata.tables["lanes"]
 
 
 class Housekeeping:
-    """Cleans up again and again; only the first round looks at everything there is."""
+    """Cleans up round by round; only the first round looks at all rows."""
 
     def __init__(self) -> None:
         self._blanked_requests = 0
@@ -62,7 +62,7 @@ def _walk(
     after: int,
     before: datetime,
 ) -> int:
-    """Clean what is older than *before*, beginning after the id *after*; return the last id looked at."""
+    """Clean rows older than *before*, beginning after the id *after*; return the last id looked at."""
     while True:
         with db.read() as session:
             ids = find(session, after, before)
@@ -73,14 +73,14 @@ def _walk(
 
 
 def old_requests(session: Session, after: int, before: datetime) -> list[int]:
-    """Return the ids of the next requests that came before that."""
+    """Return the ids of the next requests that came before *before*."""
     column = _requests.c.id
     query = sa.select(column).where(column > after, column < request_id(before)).order_by(column).limit(CHUNK)
     return list(session.scalars(query))
 
 
 def old_events(session: Session, after: int, before: datetime) -> list[int]:
-    """Return the ids of the next events that came before that; the first younger one ends it."""
+    """Return the ids of the next events that came before *before*, up to the first younger one."""
     columns = _events.c.id, _events.c.received_at
     query = sa.select(*columns).where(_events.c.id > after).order_by(_events.c.id).limit(CHUNK)
     found = []
@@ -92,13 +92,13 @@ def old_events(session: Session, after: int, before: datetime) -> list[int]:
 
 
 def blank_requests(session: Session, ids: list[int]) -> None:
-    """Forget the bytes of requests."""
+    """Remove the bytes of requests."""
     some = _requests.c.id.in_(ids), _requests.c.body.is_not(None)
     session.execute(sa.update(_requests).where(*some).values(body=None))
 
 
 def blank_events(session: Session, ids: list[int]) -> None:
-    """Forget the bytes of events. What still waits to be applied keeps them."""
+    """Remove the bytes of events, except those that still wait to be applied."""
     some = _settled(ids), _events.c.body.is_not(None)
     session.execute(sa.update(_events).where(*some).values(body=None))
 
@@ -120,7 +120,7 @@ def _settled(ids: list[int]) -> Any:
 def remove_lanes(session: Session) -> int:
     """Remove lanes in which nothing waits; the next event makes them again. Return how many there were.
 
-    A fence begins anew then, which is safe because a lease is recognised by its owner too.
+    The fence of such a lane starts again, which is safe because a lease is checked by its owner, too.
     """
     idle = (_lanes.c.next_at.is_(None), _lanes.c.lease_until.is_(None))
     keys = list(session.scalars(sa.select(_lanes.c.key).where(*idle).limit(CHUNK)))

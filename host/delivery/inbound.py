@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.core import clock, db, logs, storage
 from host.core.ports import AdapterDirectory
+from host.core.statements import Statement
 from host.inbox.apply.changes import Applied, Incoming, apply_changes
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.queue import EventState, InboundEvent
@@ -60,7 +61,7 @@ _COLUMNS = tuple(
 
 
 @functools.cache
-def _query(lanes: int) -> sa.TextualSelect:
+def _query(lanes: int) -> Statement:
     """Return the statement that reads the oldest events of that many lanes, each by its own index seek."""
     names = ", ".join(column.name for column in _COLUMNS)
     each = (
@@ -70,7 +71,7 @@ def _query(lanes: int) -> sa.TextualSelect:
         f"ORDER BY id LIMIT {policy.EVENTS_PER_LANE}) AS q{{number}}"
     )
     statement = sa.text(" UNION ALL ".join(each.replace("{number}", str(n)) for n in range(lanes)))
-    return statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body)
+    return Statement(statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body))
 
 
 @dataclass(slots=True)
@@ -82,14 +83,14 @@ class ClaimedEvents:
 
 
 def read_pending(session: Session, lanes: Sequence[str]) -> dict[str, ClaimedEvents]:
-    """Return what waits in each of *lanes*, at most ``EVENTS_PER_LANE`` events of each."""
+    """Return the pending events of each of *lanes*, at most ``EVENTS_PER_LANE`` of each."""
     found: dict[str, ClaimedEvents] = {lane: ClaimedEvents() for lane in lanes}
     if not found:
         return found
-    # A power of two of lanes, so that only few statements are ever prepared; no lane is called "".
+    # Pad to a power of two with "", which is no lane, so that only few statements are prepared.
     count = 1 << (len(lanes) - 1).bit_length()
     names = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
-    for row in session.connection().execute(_query(count), names):
+    for row in _query(count).rows(session.connection(), names):
         event = PendingEvent(*row)
         found[event.lane].events.append(event)
     for claimed in found.values():
@@ -100,7 +101,7 @@ def read_pending(session: Session, lanes: Sequence[str]) -> dict[str, ClaimedEve
 
 
 def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None:
-    """Read the bodies that are not small, and leave for later what does not fit into memory."""
+    """Read the large bodies, and leave events for later whose bodies do not fit into memory."""
     room = MOST_BYTES
     for claimed in lanes:
         for position, event in enumerate(claimed.events):
@@ -116,7 +117,7 @@ def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account, as far as applying an event needs it."""
+    """The fields of an account that applying an event needs."""
 
     ref: AccountRef
     state: str
@@ -124,7 +125,28 @@ class Account:
 
 
 _account: Any = ChannelAccount.__table__
-_accounts = sa.select(_account).where(_account.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+class _AccountRow(NamedTuple):
+    """The columns read of an account."""
+
+    id: int
+    uuid: str
+    workspace_id: int
+    channel: str
+    external_id: str
+    name: str
+    handle: str
+    settings: dict[str, Any]
+    state: str
+    disconnected_at: datetime | None
+
+
+_accounts = Statement(
+    sa.select(*(_account.c[name] for name in _AccountRow._fields)).where(
+        _account.c.id.in_(sa.bindparam("ids", expanding=True))
+    )
+)
 
 
 def read_accounts(session: Session, ids: Iterable[int | None]) -> dict[int, Account]:
@@ -132,12 +154,12 @@ def read_accounts(session: Session, ids: Iterable[int | None]) -> dict[int, Acco
     wanted = {one for one in ids if one is not None}
     if not wanted:
         return {}
-    rows = session.connection().execute(_accounts, {"ids": list(wanted)})
+    rows = map(_AccountRow._make, _accounts.rows(session.connection(), {"ids": db.padded(wanted)}))
     return {row.id: Account(ref(cast(ChannelAccount, row)), row.state, row.disconnected_at) for row in rows}
 
 
 _events: Any = InboundEvent.__table__
-_set_state = (
+_set_state = Statement(
     sa.update(_events)
     .where(_events.c.id.in_(sa.bindparam("ids", expanding=True)))
     .values(
@@ -151,7 +173,7 @@ _set_state = (
 
 @dataclass(slots=True)
 class Verdict:
-    """What became of one event."""
+    """The result of applying one event."""
 
     event: PendingEvent
     state: EventState
@@ -159,12 +181,12 @@ class Verdict:
     items: tuple[Incoming, ...] = ()
     retry_at: datetime | None = None
     made: tuple[int | None, int] | None = None
-    """The conversation and the message it brought."""
+    """The ids of the conversation and the message it brought."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be written for one lane, and when there is something to do in it again."""
+    """The results to write for one lane, and when the lane is due again."""
 
     lease: Lease
     verdicts: list[Verdict] = field(default_factory=list)
@@ -172,7 +194,7 @@ class Plan:
 
 
 def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]:
-    """Apply what waits in the lanes of *leases* and give them back; return how many events each lane held.
+    """Apply the pending events of the lanes in *leases* and release them; return how many events each held.
 
     Everything is written in one transaction. Only if that fails are the events applied one by one.
 
@@ -211,7 +233,7 @@ def _plan(
             break
         adapter = directory.adapter(event.channel)
         if adapter is None:
-            # The addon is not active. Nothing is lost: whoever activates it makes these lanes due again.
+            # The addon is not active. Nothing is lost: activating it makes these lanes due again.
             plan.next_at = now + policy.WAIT_FOR_CHANNEL
             break
         refusal = _cannot_apply(event, accounts)
@@ -244,7 +266,7 @@ def _plan(
 
 
 def _cannot_apply(event: PendingEvent, accounts: dict[int, Account]) -> Verdict | None:
-    """Return what becomes of an event that has no account to be applied to."""
+    """Return the verdict on an event without an account it could be applied to; None if there is one."""
     if event.account_id is None:
         return Verdict(event, EventState.IGNORED, "It names no connected account.")
     account = accounts.get(event.account_id)
@@ -273,7 +295,7 @@ def _parse(parse: Callable[[Envelope], Iterable[InboundChange]], event: PendingE
 
 
 def _store(change: InboundChange) -> dict[int, str]:
-    """Keep the bytes that came with a message, before any transaction; return their keys by position."""
+    """Store the bytes that came with a message, before any transaction; return their keys by position."""
     if not isinstance(change, MessageReceived | MessageEchoed):
         return {}
     return {
@@ -316,17 +338,19 @@ def _write_all(session: Session, plans: Sequence[Plan]) -> None:
 
 
 def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
-    """Return *verdicts* once the inbox has spoken: what it refused is ignored, with its reason."""
+    """Return *verdicts* after the inbox decided: events it refused become ignored, with its reason."""
     return [
         replace(one, state=EventState.IGNORED, reason=applied.refused[one.event.id])
         if one.event.id in applied.refused
-        else replace(one, made=applied.made.get(one.event.id))
+        else Verdict(
+            one.event, one.state, one.reason, one.items, one.retry_at, applied.made.get(one.event.id)
+        )
         for one in verdicts
     ]
 
 
 def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
-    """Make sure after the commit that the bytes are there: they may have gone with another message."""
+    """Make sure after the commit that the bytes are stored: removing another message may remove them."""
     contents = [
         attachment.content
         for item in items
@@ -357,7 +381,7 @@ def _write_one(session: Session, lease: Lease, verdict: Verdict) -> bool:
 
 
 def _forget(session: Session, verdicts: Sequence[Verdict]) -> None:
-    """Remove what came once more of events that had been forgotten."""
+    """Remove the content of events that came again after it had been removed."""
     journal_erasure.forget_events(
         session, {one.event.id for one in verdicts if one.event.forgotten_at is not None}
     )
@@ -383,7 +407,7 @@ def _write_one_by_one(plan: Plan) -> None:
 
 
 def _record(session: Session, verdicts: Sequence[Verdict]) -> None:
-    """Write the states of events, those that became the same with one statement."""
+    """Write the states of events; one statement for all with the same state."""
     now = clock.now()
     connection = session.connection()
     groups: dict[tuple[EventState, str | None, int, datetime | None], list[int]] = {}
@@ -400,7 +424,7 @@ def _record(session: Session, verdicts: Sequence[Verdict]) -> None:
             "new_retry_at": retry_at,
             "new_applied_at": applied_at,
         }
-        connection.execute(_set_state, values)
+        _set_state.run(connection, values)
     db.after_commit(session, partial(_count, verdicts))
 
 
@@ -427,7 +451,7 @@ def _count(verdicts: Sequence[Verdict]) -> None:
 
 
 def _words(error: BaseException) -> str:
-    """Return why an event failed, for the journal's page: no values of a statement, no traceback."""
+    """Return why an event failed, for the journal's page, without a statement's values or a traceback."""
     if isinstance(error, sa.exc.DBAPIError):
         words = db.describe(error)[1]
     else:
@@ -436,7 +460,7 @@ def _words(error: BaseException) -> str:
 
 
 def _raise_if_away(error: BaseException) -> None:
-    """Raise *error* again if it is the database's fault and no event's."""
+    """Raise *error* again if the database caused it, not an event."""
     if not isinstance(error, sa.exc.SQLAlchemyError):
         return
     try:

@@ -21,21 +21,21 @@ from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import Ignored, InboundChange, MessageEchoed, MessageReacted, MessageReceived
 
 SAME_MOMENT = timedelta(seconds=5)
-"""How far apart the times of one event may be: a history counts in whole seconds."""
+"""How far apart the times of one event may be: a history has whole seconds only."""
 
 _messages = Message.metadata.tables["messages"]
 
 
 class BusyError(Exception):
-    """A worker applies something of the same customer at this moment."""
+    """A worker is applying events of the same customer at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a page brought.
+    """The result of merging a page.
 
-    :param imported: messages that were not here.
-    :param untold: messages that are not here, and of which the provider told nothing but the id.
+    :param imported: number of messages that were not here.
+    :param untold: number of messages that are not here, and of which the provider told only the id.
     """
 
     imported: int
@@ -45,9 +45,9 @@ class Merged:
 def incoming(
     account: AccountRef, adapter: ChannelAdapter, changes: Iterable[InboundChange]
 ) -> list[Incoming]:
-    """Return *changes* as the inbox takes them; bytes that came along are stored. In no transaction.
+    """Return *changes* as the inbox takes them; bytes that came along are stored. Not in a transaction.
 
-    :raises TypeError: for something a history cannot hold.
+    :raises TypeError: for a kind of change that a history cannot hold.
     """
     now = clock.now()
     items = []
@@ -80,7 +80,7 @@ def merge(
     names = {_name(item) for item in told if not isinstance(item.change, MessageReacted)}
     hidden = {external_id(one) for one in untold}
     here = _here(session, account.id, names | hidden)
-    # A reaction is kept where its message is; about one that is not it would be a line of its own.
+    # Keep a reaction only if its message is here: otherwise it would become a line of its own.
     told = [item for item in told if _name(item) in names | here]
     if told:
         apply_changes(session, told)
@@ -96,7 +96,7 @@ def _name(item: Incoming) -> str:
 
 
 def _take_turn(session: Session, account_id: int, contact: str) -> None:
-    """Keep workers off this customer until this write is done: two would make two conversations."""
+    """Keep workers off this customer until this write is done: two writers would make two conversations."""
     if db.current().is_sqlite:
         return
     key = lanes.lane_key(wakeups.IN, account_id, contact)
@@ -127,7 +127,7 @@ def _time(change: InboundChange) -> datetime:
 def _not_here_without_id(
     session: Session, account_id: int, contact: str, items: Sequence[Incoming]
 ) -> list[Incoming]:
-    """Leave out what is here under a name of ours: some events come without the id a history has for them."""
+    """Leave out messages stored under an id of ours: some events come without the id the history has."""
     received = [item.change for item in items if isinstance(item.change, MessageReceived)]
     if not received:
         return list(items)

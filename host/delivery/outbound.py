@@ -1,7 +1,7 @@
 """Send the replies of a leased lane, strictly in order.
 
-The adapter is called outside any transaction. The attempt is committed before the call, so that a worker that
-dies while sending leaves a trace, and its reply is looked for at the provider before it is sent again.
+The adapter is called outside any transaction. The attempt is committed before the call. So if a worker dies
+while sending, the reply is unconfirmed, and is looked for at the provider before it is sent again.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ RECORD_PAUSE_SECONDS = 1.0
 
 
 class Next(Enum):
-    """What a step means for the lane, where it is not a time to wait until."""
+    """What a step means for the lane, unless it is a time to wait until."""
 
     GO_ON = "go on"
     DONE = "done"
-    """There is nothing more, and the lane was given back."""
+    """There is nothing more to send, and the lane was released."""
     LOST = "lost"
 
 
@@ -73,9 +73,9 @@ _AFTER = {
 
 
 def work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool] = lambda: False) -> None:
-    """Send what is due in the lane of *lease* and give the lane back.
+    """Send the due messages in the lane of *lease* and release the lane.
 
-    :param stopping: asked between two messages; if it says so, the rest is left to others.
+    :param stopping: called between two messages; if it returns True, the rest is left to others.
     """
     if lease.account_id is not None:
         send_limiter.current().pick_up(lease.key, lease.account_id)
@@ -106,10 +106,10 @@ def _work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool
 
 
 def _step(lease: Lease, head: OutboxHead, directory: AdapterDirectory) -> Step:
-    """Take one step with the head of the lane."""
+    """Take one step with the first open reply of the lane."""
     adapter = directory.adapter(head.account.channel)
     if head.state is DeliveryState.SENDING:
-        # Nobody else holds the lane, so whoever was sending this is gone.
+        # No other worker holds the lane, so the one that was sending this is gone.
         return _apply(results.interrupted, lease, head)
     if head.state is DeliveryState.UNKNOWN:
         return _find_out(lease, head, adapter)
@@ -159,12 +159,12 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
     begun = db.write(results.begin, lease, head)
     if begun is not results.Begun.YES:
         return Next.LOST if begun is results.Begun.LOST else Next.GO_ON
-    # Counted as late as can be: the provider counts when it comes, and the write above takes its time.
+    # Count as late as possible: the provider counts on arrival, and the write above takes time.
     if lease.alive():
         waits = send_limiter.current().take_turn(account, limits, channel, lease.key)
     if waits is not None or not lease.alive():
         # Not a byte has gone out, so this is not an attempt. Without the lease another worker may hold the
-        # lane any moment.
+        # lane at any moment.
         if not db.write(results.undo, lease, head):
             return Next.LOST
         return Next.GO_ON if waits is None else _wait_for_limit(lease, head, allowed, waits)
@@ -186,7 +186,7 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
 
 
 def _limits(adapter: ChannelAdapter, request: SendRequest | SearchRequest) -> Sequence[SendLimit] | None:
-    """Return what a call counts against; None where the adapter cannot tell."""
+    """Return the limits a call counts against; None if the adapter raised."""
     try:
         return adapter.limits(request)
     except Exception:
@@ -195,10 +195,10 @@ def _limits(adapter: ChannelAdapter, request: SendRequest | SearchRequest) -> Se
 
 
 def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits: send_limiter.Waits) -> Step:
-    """Let the lane wait for a limit of the provider's; a moment is not shown to agents."""
+    """Make the lane wait for a limit of the provider; a short wait is not shown to agents."""
     if waits.seconds < policy.WAIT_SHOWN.total_seconds():
         if waits.limit.whole_account:
-            # The limiter keeps the account's lanes from being claimed; this one keeps its place among them.
+            # The limiter keeps the account's lanes from being claimed; this lane keeps its place among them.
             return head.next_at or head.written_at
         return _not_after(allowed, waits.until)
     if waits.limit.whole_account:
@@ -208,7 +208,7 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
 
 
 def _note_reach(head: OutboxHead, result: SendResult) -> None:
-    """Note what the answer says about the customer, apart from what became of the message."""
+    """Note what the answer says about the customer, besides the outcome of the message."""
     try:
         if isinstance(result, Rejected) and result.whole_contact:
             db.write(results.note_out_of_reach, head.identity_id, result)
@@ -221,7 +221,7 @@ def _note_reach(head: OutboxHead, result: SendResult) -> None:
 def _record(
     session: Session, lease: Lease, head: OutboxHead, result: object, allowed: ReplyPolicy
 ) -> Step | bool | None:
-    """Write what the provider answered. None: the lease was lost and the answer does not matter any more."""
+    """Write the provider's answer. None: the lease was lost, so the answer no longer matters."""
     match result:
         case Sent(external_id, pause):
             if isinstance(pause, Pause):
@@ -243,7 +243,7 @@ def _record(
 
 
 def _find_out(lease: Lease, head: OutboxHead, adapter: ChannelAdapter | None) -> Step:
-    """Find out what became of an unconfirmed message: by an echo, else by reading the thread."""
+    """Find out whether an unconfirmed message was sent: by its echo, else by reading the thread."""
     now = clock.now()
     if head.next_at is not None and head.next_at > now:
         return head.next_at
@@ -270,7 +270,7 @@ def _find_out(lease: Lease, head: OutboxHead, adapter: ChannelAdapter | None) ->
 
 
 def _look_later(lease: Lease, head: OutboxHead, found: Pause | Held) -> Step:
-    """Look again after a pause or a reconnect; what cannot be looked up for long is left to a person."""
+    """Search again after a pause or a reconnect; if that is impossible for long, leave it to a person."""
     if isinstance(found, Held):
         return _apply(results.search_held, lease, head, found.problem)
     if clock.now() - (head.attempted_at or head.written_at) > policy.LOOK_UP_PATIENCE:
@@ -279,7 +279,7 @@ def _look_later(lease: Lease, head: OutboxHead, found: Pause | Held) -> Step:
 
 
 def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetime:
-    """Read the provider's thread; a time where a limit does not allow that before."""
+    """Read the provider's thread; return a time if a limit does not allow that before."""
     with db.read() as session:
         request = search_request(session, head)
     waits = send_limiter.current().take_turn(
@@ -293,13 +293,13 @@ def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetim
         log.exception("the adapter of %s raised while searching", head.account.channel)
         return CannotTell("the addon failed")
     if isinstance(found, Found) and found.external_id in request.known:
-        # A message with the same words that we know already; ours is not among what was read.
+        # It found a message with the same words that is stored already; ours is not in the thread.
         return Absent()
     return found
 
 
 def _send_once_more(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) -> Step:
-    """Send again what is certainly not in the thread: once, and only while a reply is allowed."""
+    """Send a message again that is certainly not in the thread: once, and only while a reply is allowed."""
     allowed = _policy(head, adapter)
     open_to_us = allowed is not None and (
         allowed.state is ReplyState.OPEN or (allowed.state is ReplyState.PEOPLE_ONLY and head.by_person)
@@ -318,14 +318,14 @@ def _policy(head: OutboxHead, adapter: ChannelAdapter) -> ReplyPolicy | None:
 
 
 def _not_after(allowed: ReplyPolicy, at: datetime) -> datetime:
-    """Return *at*, or when the window changes if that is earlier: the message is looked at again then."""
+    """Return *at*, or when the reply window changes if that is earlier: the message is checked again then."""
     return at if allowed.until is None else min(at, allowed.until)
 
 
 def _wait(
     lease: Lease, head: OutboxHead, until: datetime, sentence: str, *, shown: datetime | None = None
 ) -> Step:
-    """Let the lane wait, and show agents for what; *shown* is until when, where that is known."""
+    """Make the lane wait, and show agents what for; *shown*: until when, if that is known."""
     waiting = {"sentence": sentence, "until": None if shown is None else shown.isoformat()}
     if head.waiting != waiting and not db.write(results.waits, lease, head, waiting):
         return Next.LOST
@@ -333,7 +333,7 @@ def _wait(
 
 
 def _apply(fn: Callable[..., Step | bool | None], lease: Lease, head: OutboxHead, *args: object) -> Step:
-    """Write a result, trying for some seconds while the database is away: what was sent must be known."""
+    """Write a result; retry for some seconds while the database is away, so that no outcome is lost."""
     for attempt in range(1, RECORD_TRIES + 1):
         try:
             outcome = db.write(fn, lease, head, *args)

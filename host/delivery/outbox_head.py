@@ -1,4 +1,4 @@
-"""Read the first open reply of a lane, and make the adapter's requests of it."""
+"""Read the first open reply of a lane, and build the adapter's requests from it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 
 @dataclass(frozen=True, slots=True)
 class OutboxHead:
-    """A snapshot, read before anything is decided; what is written later checks again."""
+    """The first open reply as it was read, before anything is decided; later writes check it again."""
 
     entry_id: int
     message_id: int
@@ -82,7 +82,7 @@ class OutboxHead:
 
 
 def _kind(value: str) -> MessageKind:
-    """Return the kind called *value*; one this version does not know is the adapter's to refuse."""
+    """Return the kind called *value*; the adapter refuses one that this version does not know."""
     try:
         return MessageKind(value)
     except ValueError:
@@ -93,7 +93,7 @@ _files = sa.select(Attachment).where(Attachment.message_id == sa.bindparam("mess
 
 
 def _part(message: Message, attachments: Sequence[Attachment]) -> OutgoingPart:
-    """Return what is sent: the message with its files; a card's own picture as an address."""
+    """Return the part to send: the message with its files; a card's picture becomes an address."""
     files = tuple(_file(one) for one in attachments)
     kind = _kind(message.kind)
     content: Mapping[str, Any] = message.content
@@ -115,7 +115,7 @@ def _file(attachment: Attachment) -> OutgoingFile:
 
 
 def with_pictures(content: Mapping[str, Any], files: Sequence[OutgoingFile]) -> dict[str, Any]:
-    """Return the content of a template in which ``file``, a place among *files*, is that file's address."""
+    """Return the content of a template with each ``file``, an index of *files*, replaced by its address."""
     elements = []
     for card in content.get("template", {}).get("elements", []):
         shown = {name: value for name, value in card.items() if name != "file"}
@@ -171,7 +171,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
 
 
 def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:
-    """Return what the adapter gets; references only where the channel threads by them."""
+    """Return the request for the adapter; with references only if the channel threads by them."""
     references: tuple[str, ...] = ()
     if adapter.capabilities.threading is Threading.REFERENCES:
         references = tuple(
@@ -200,7 +200,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
 
 
 def search_request(session: Session, head: OutboxHead) -> SearchRequest:
-    """Return what to look for, leaving out the messages of this conversation that have an id already."""
+    """Return what to search for, and the messages of this conversation whose ids are known already."""
     attempted_at = head.attempted_at or head.written_at
     known = session.scalars(
         sa.select(Message.external_id).where(

@@ -32,7 +32,7 @@ class _Due:
 
 
 def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
-    """Ask for up to *most* profiles that are due; return how many were asked for."""
+    """Fetch up to *most* profiles that are due; return how many were tried."""
     with db.read() as session:
         due = session.execute(
             sa.select(ContactIdentity.id).where(ContactIdentity.profile_due_at <= clock.now()).limit(1)

@@ -1,4 +1,4 @@
-"""Send the team's reactions to providers. Twice the same is harmless: an unconfirmed one is repeated."""
+"""Send the team's reactions to providers. Sending twice is harmless: an unconfirmed one is repeated."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BATCH = 20
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A reaction to be sent; *at* tells whether it is still the same when the answer comes."""
+    """A reaction to send; *at* shows whether it is still the same when the answer comes."""
 
     id: int
     at: datetime
@@ -101,7 +101,7 @@ def _claim(session: Session, most: int) -> list[_Due]:
 
 
 def _tell(directory: AdapterDirectory, due: _Due) -> SendResult | None:
-    """Ask the adapter; None while no active addon brings the channel: it is looked at again later."""
+    """Call the adapter; None while no active addon brings the channel: it is tried again later."""
     adapter = directory.adapter(due.account.channel)
     if adapter is None:
         return None
@@ -128,7 +128,7 @@ def _checked(adapter: ChannelAdapter, request: ReactRequest) -> SendResult:
 def _record(session: Session, due: _Due, result: SendResult) -> None:
     row = session.get(Reaction, due.id, with_for_update=True, populate_existing=True)
     if row is None or row.at != due.at:
-        return  # somebody chose another meanwhile; that one is due already
+        return  # it was changed meanwhile, and the new one is due already
     now = clock.now()
     match result:
         case Sent():
@@ -157,7 +157,7 @@ def _record(session: Session, due: _Due, result: SendResult) -> None:
 
 
 def _fail(session: Session, row: Reaction, problem: ProviderProblem) -> None:
-    """Note that it is not there and why; one that could not be taken away is still there."""
+    """Record the failure and its reason: a new reaction is not set, or a removed one is still there."""
     row.state, row.error, row.next_at = DeliveryState.FAILED, as_error(problem), None
     row.removed_at = None
     session.flush()

@@ -1,7 +1,7 @@
 """Write what a provider's answer means for a reply, its account and its customer.
 
-Each function about the head of a lane is one write and checks the fence first. It returns False, or None
-where it otherwise returns a time, if the lease was lost and nothing was written.
+Each function that takes an :class:`OutboxHead` is one write and checks the fence first. If the lease was
+lost, it writes nothing and returns False, or None where it otherwise returns a time.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ class Begun(Enum):
     YES = "yes"
     LOST = "lost"
     MOVED_ON = "moved on"
-    """An echo, or a person, was faster."""
+    """An echo or a person changed the message first."""
 
 
 class After(Enum):
-    """What is left of the lane after a message was sent."""
+    """The state of the lane after a message was sent."""
 
     MORE = "more"
     EMPTY = "empty"
-    """Nothing; it was given back."""
+    """Nothing waits in it; it was released."""
     LOST = "lost"
 
 
 def release(session: Session, lease: Lease, next_at: datetime | None) -> None:
-    """Give the lane back; see :func:`host.queue.lanes.release`."""
+    """Release the lane; see :func:`host.queue.lanes.release`."""
     lanes.release(session, [(lease, next_at)])
 
 
-# What every message goes through is said in the table's own terms: objects would take twice as long.
+# Every message runs these statements: as Core rows they take half the time of ORM objects.
 _outbox = cast(sa.Table, OutboxEntry.__table__)
 _more = (
     sa.select(_outbox.c.id)
@@ -82,7 +82,7 @@ _message_state = sa.select(Message.state).where(Message.id == sa.bindparam("mess
 
 
 def _ours(session: Session, lease: Lease, head: OutboxHead) -> OutboxEntry | None:
-    """Return the entry, locked, if the lease still holds."""
+    """Return the entry, locked, if the lease is still valid."""
     if not lanes.held(session, [lease]):
         return None
     return session.get(OutboxEntry, head.entry_id, with_for_update=True, populate_existing=True)
@@ -106,7 +106,7 @@ def _count(session: Session, head: OutboxHead, became: Outcome) -> None:
 
 
 def begin(session: Session, lease: Lease, head: OutboxHead) -> Begun:
-    """Note the attempt before anything goes out."""
+    """Record the attempt before anything is sent."""
     if not lanes.held(session, [lease]):
         return Begun.LOST
     connection = session.connection()
@@ -116,7 +116,7 @@ def begin(session: Session, lease: Lease, head: OutboxHead) -> Begun:
     if not entry.open or not outcome.record_sending(session, head.message_id, only_from=head.state):
         return Begun.MOVED_ON
     again = entry.resent or head.state is DeliveryState.UNKNOWN
-    # Of a message that is sent once more, the first attempt may still be the one that arrives.
+    # For a message that is sent again, keep the time of the first attempt: that one may have arrived.
     began = entry.attempted_at if again and entry.attempted_at is not None else clock.now()
     values = {"number": entry.attempts + 1, "began": began, "again": again}
     connection.execute(_attempt, {"entry": head.entry_id, **values})
@@ -124,7 +124,7 @@ def begin(session: Session, lease: Lease, head: OutboxHead) -> Begun:
 
 
 def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
-    """Take an attempt back of which no byte went out."""
+    """Undo an attempt of which no byte was sent."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -135,9 +135,9 @@ def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
 
 
 def sent(session: Session, lease: Lease, head: OutboxHead, external_id: str) -> After:
-    """Record that the provider took it. That holds whichever worker has the lane by now: no fence is checked.
+    """Record that the provider took the message. True whoever holds the lane now, so no fence is checked.
 
-    A lane with nothing more to send is given back in the same write.
+    A lane with nothing more to send is released in the same write.
     """
     ours = bool(lanes.held(session, [lease]))
     send_limiter.current().accepted(head.account.id)
@@ -155,7 +155,7 @@ def sent(session: Session, lease: Lease, head: OutboxHead, external_id: str) -> 
 
 
 def found(session: Session, lease: Lease, head: OutboxHead, external_id: str) -> bool:
-    """Note that the message was found at the provider."""
+    """Record that the message was found at the provider."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -177,9 +177,9 @@ def close(session: Session, lease: Lease, head: OutboxHead) -> bool:
 
 
 def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Note that it will not reach the customer; the lane goes on with the next.
+    """Record that the message will not reach the customer; the lane goes on with the next.
 
-    Of a message that was unconfirmed before, an earlier attempt may have arrived: it stays unconfirmed.
+    A message that was unconfirmed before stays unconfirmed: an earlier attempt may have arrived.
     """
     entry = _ours(session, lease, head)
     if entry is None:
@@ -193,7 +193,7 @@ def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
 
 
 def unknown(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Record that it is unconfirmed; an echo has some time to come before the thread is read."""
+    """Record that the message is unconfirmed; its echo gets some time before the thread is read."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -206,14 +206,14 @@ def unknown(session: Session, lease: Lease, head: OutboxHead, problem: ProviderP
 
 
 def interrupted(session: Session, lease: Lease, head: OutboxHead) -> bool:
-    """Record that its sending was interrupted: the worker is gone."""
+    """Record that sending was interrupted: the worker is gone."""
     if _state(session, head) is not DeliveryState.SENDING:
         return bool(lanes.held(session, [lease]))
     return unknown(session, lease, head, agent_messages.INTERRUPTED)
 
 
 def absent(session: Session, lease: Lease, head: OutboxHead) -> datetime | None:
-    """Note one reading that did not find it; return when to read again."""
+    """Count one reading that did not find the message; return when to read again."""
     entry = _ours(session, lease, head)
     if entry is None:
         return None
@@ -223,7 +223,7 @@ def absent(session: Session, lease: Lease, head: OutboxHead) -> datetime | None:
 
 
 def search_later(session: Session, lease: Lease, head: OutboxHead, asked: Pause) -> datetime | None:
-    """Note that the provider's thread could not be read now; return when to read it."""
+    """Record that the provider's thread could not be read now; return when to read it."""
     entry = _ours(session, lease, head)
     if entry is None:
         return None
@@ -235,7 +235,7 @@ def search_later(session: Session, lease: Lease, head: OutboxHead, asked: Pause)
 def search_held(
     session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem
 ) -> datetime | None:
-    """Let the account wait for new credentials; the thread is read once it has them."""
+    """Make the account wait for new credentials; the thread is read once it has them."""
     entry = _ours(session, lease, head)
     if entry is None:
         return None
@@ -246,7 +246,7 @@ def search_held(
 
 
 def leave_unknown(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Leave it to a person; the lane goes on. An echo may still resolve it."""
+    """Leave the message to a person, unconfirmed; the lane goes on. An echo may still confirm it."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -269,7 +269,7 @@ def waits(session: Session, lease: Lease, head: OutboxHead, waiting: Mapping[str
 
 
 def not_sent(session: Session, lease: Lease, head: OutboxHead, result: NotSent) -> datetime | None:
-    """Queue it again for later; return when. A limit of the whole account holds all its lanes back."""
+    """Queue it again; return when it is due. A limit of the whole account holds back all its lanes."""
     entry = _ours(session, lease, head)
     if entry is None:
         return None
@@ -286,7 +286,7 @@ def not_sent(session: Session, lease: Lease, head: OutboxHead, result: NotSent) 
 
 
 def held(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Let the whole account wait for new credentials; nothing failed."""
+    """Make the whole account wait for new credentials; nothing failed."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -311,9 +311,9 @@ def retry_delay(result: NotSent, attempts: int) -> timedelta:
 def hold_account_back(
     session: Session, account: AccountRef, until: datetime, sentence: str, others: Collection[int] = ()
 ) -> None:
-    """Hold the queues of an account and *others* of its channel back until *until*.
+    """Hold back the queues of an account and of *others* of its channel until *until*.
 
-    They are locked in the order of their ids: others may do the same at the same time.
+    The rows are locked in the order of their ids, because other workers may do the same at the same time.
     """
     query = (
         sa.select(ChannelAccount)
@@ -334,16 +334,16 @@ def hold_account_back(
 
 
 def limit_account(session: Session, account: AccountRef, result: NotSent, until: datetime) -> None:
-    """Hold the queues back of every account a limit stops.
+    """Hold back the queues of every account a limit stops.
 
-    Where the provider does not say for how long, once may be an accident: only what it says again, with
-    nothing taken in between, holds the account back, and longer each time.
+    If the provider names no time, one refusal may be an accident: only repeated refusals, with no message
+    taken in between, hold the account back, each time for longer.
     """
     if result.retry_after is None:
         resting = sa.select(ChannelAccount.blocked_until).where(ChannelAccount.id == account.id)
         known = session.scalar(resting)
         if known is not None and known > clock.now():
-            return  # an answer to a call that was under way when the rest began
+            return  # the answer to a call that was under way when the pause began
         times = send_limiter.current().refused(account.id)
         if times < policy.REFUSALS_IN_A_ROW:
             return
@@ -352,7 +352,7 @@ def limit_account(session: Session, account: AccountRef, result: NotSent, until:
 
 
 def pause_as_asked(session: Session, account: AccountRef, asked: Pause) -> datetime:
-    """Pause as the provider asked beside its answer; return when the pause is over."""
+    """Pause as the provider asked in its answer; return when the pause ends."""
     seconds = min(max(asked.seconds, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
     until = clock.now() + timedelta(seconds=seconds)
     if asked.whole_account:

@@ -1,8 +1,7 @@
 """Handle lanes that wait on purpose: for a limit, new credentials or an inactive channel.
 
-The lanes of an account whose limit is used up for a moment are not claimed, so that waiting costs nothing.
-If the moments follow each other, :func:`look_after_limited` shows agents the wait, and fails replies whose
-window has closed.
+While a limit of an account is used up, its lanes are not claimed, so that waiting costs nothing. If the wait
+becomes long, :func:`look_after_limited` shows it to agents, and fails replies whose window has closed.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyStat
 log = logging.getLogger(__name__)
 
 COUNTED_MOST = 10_000
-"""Conversations are counted no further."""
+"""Conversations are counted up to this number."""
 
 
 class Reason(StrEnum):
-    """What the replies of a conversation wait for on purpose."""
+    """Why the replies of a conversation wait on purpose."""
 
     LIMIT = "limit"
-    """A limit of their account: the provider's own word, or one that is known before."""
+    """A limit of their account: the provider said so, or the host counted it."""
     RECONNECT = "reconnect"
     """New credentials of their account."""
     LATER = "later"
-    """A time of their own: a limit for this customer, the next try, an echo, an addon switched off."""
+    """A time of their own: a limit for this customer, the next try, an echo, an inactive addon."""
 
 
 _accounts = ChannelAccount.__table__.c
@@ -51,7 +50,7 @@ _with_account = Lane.__table__.outerjoin(ChannelAccount.__table__, _accounts.id 
 
 
 def _still(column: Any, now: datetime) -> sa.ColumnElement[bool]:
-    # Never unknown, as NULL > now would be, so that it can be denied.
+    # Never NULL, as NULL > now would be, so that it can be negated.
     return sa.and_(column.is_not(None), column > now)
 
 
@@ -64,9 +63,9 @@ def _limited(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def oldest_due(session: Session, direction: str) -> datetime | None:
-    """Return since when the lane of *direction* is due that waits longest for a worker; None: none waits.
+    """Return since when the lane of *direction* that waited longest for a worker is due; None: none waits.
 
-    Replies of an account that waits for a limit or for new credentials wait for no worker.
+    Lanes of an account that waits for a limit or for new credentials are left out.
     """
     now = clock.now()
     query = (
@@ -104,9 +103,9 @@ def on_purpose(session: Session) -> dict[Reason, int]:
 
 
 def wake_active_channels(directory: AdapterDirectory) -> None:
-    """Make the lanes due that may have waited for a channel the running generation brings.
+    """Make lanes due that may have waited for a channel of the running generation.
 
-    Called whenever the generation changed. Lanes that wait for something else look again and wait on.
+    Called whenever the generation changed. A lane that waits for something else is checked and waits on.
     """
     with db.read() as session:
         channels = set(session.scalars(sa.select(ChannelAccount.channel).distinct()))
@@ -126,15 +125,15 @@ def wake_active_channels(directory: AdapterDirectory) -> None:
 
 
 def count_waiting(session: Session, channels: Collection[str]) -> int:
-    """Return how many received events wait for one of *channels* to be there."""
+    """Return how many received events wait for an addon that brings one of *channels*."""
     query = sa.select(sa.func.count()).where(IS_PENDING, InboundEvent.channel.in_(channels))
     return session.scalar(query) or 0
 
 
 def give_up(session: Session, channels: Collection[str], reason: str) -> None:
-    """Make dead letters of what waits for *channels*, which are not to come back.
+    """Turn the events that wait for *channels* into dead letters: these channels will not come back.
 
-    They can be replayed, should the channel be there again after all.
+    They can be replayed if a channel is active again after all.
     """
     session.execute(
         sa.update(InboundEvent)
@@ -231,7 +230,7 @@ class _Waiting:
 
 
 def _closed(account_id: int, directory: AdapterDirectory) -> list[str]:
-    """Return the lanes whose first message may not go out any more."""
+    """Return the lanes whose first message may no longer be sent."""
     now = clock.now()
     with db.read() as session:
         row = session.get(ChannelAccount, account_id)

@@ -41,7 +41,7 @@ class _HeldLeases:
                     self._leases.pop(lease.key, None)
 
     def aging(self) -> list[Lease]:
-        """Return the leases that should be prolonged, or last too long: the clock was moved back."""
+        """Return the leases to renew: old ones, and those that last too long because the clock moved back."""
         longest = clock.now() + policy.LEASE
         soon = longest - policy.RENEW_AFTER
         with self._lock:
@@ -58,11 +58,11 @@ class _Claimer:
         self._rotation = rotation
         self._lock = threading.Lock()
         self._found = (
-            False  # whether the last look found something; looking first costs more than it saves then
+            False  # whether the last claim found work; then checking first would cost more than it saves
         )
 
     def claim(self) -> list[Lease]:
-        """Lease what is due. Threads of one process take turns, so that they do not claim past each other."""
+        """Lease due lanes. Threads of one process take turns, so that they do not compete for lanes."""
         with self._lock:
             if self.direction == IN and db.current().is_sqlite:
                 return claim_locally(self.direction, limit=self._limit, rotation=self._rotation)
@@ -75,7 +75,7 @@ class _Claimer:
             return leases
 
     def is_full(self, leases: Sequence[Lease]) -> bool:
-        """Tell whether *leases* are as many as are claimed at a time, so that there is probably more."""
+        """Tell whether *leases* are as many as one claim may take: then there is probably more."""
         return self._rotation.spent or len(leases) >= self._limit
 
     def note_depths(self, leases: Sequence[Lease], events: Mapping[str, int]) -> None:
@@ -116,10 +116,10 @@ def _work(
 
 
 class Workers:
-    """Threads that apply what was received, threads that send what was written, and those of the chores.
+    """The threads that apply events, the threads that send replies, and those of the chores.
 
-    Each kind has its own, so that none waits for another. With SQLite one thread receives: it has one
-    writer, so a second would only wait for the first.
+    Each kind has its own threads, so that none waits for another. With SQLite one thread receives: SQLite has
+    one writer, so a second thread would only wait for the first.
 
     :param generation: returns the generation to work with; asked before every piece of work.
     :param receivers: how many threads receive.
@@ -143,7 +143,7 @@ class Workers:
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """What this process has threads for."""
+        """The directions this process has threads for."""
         return tuple(direction for direction, count in self._counts.items() if count)
 
     def start(self) -> None:
@@ -153,7 +153,7 @@ class Workers:
         self._woken_for = None
         signals.current().clear()
         if db.current().is_sqlite:
-            # One process owns the file, so whoever held a lease is dead.
+            # One process owns the file, so the processes that held leases are dead.
             db.write(lanes.void_leases)
         self._unlisten = wakeups.listen(self.wake)
         plans: list[tuple[str, Callable[..., None], tuple[object, ...]]] = [
@@ -172,7 +172,7 @@ class Workers:
             thread.start()
 
     def retire(self) -> None:
-        """Take on nothing more. What is under way is finished, and a lane with more to send given back."""
+        """Take no more work. Work under way is finished; a lane with more to send is released."""
         self._unlisten()
         self._stopping.set()
         signals.current().stop()
@@ -181,9 +181,9 @@ class Workers:
                 condition.notify_all()
 
     def stop(self, *, timeout: float = 70.0) -> None:
-        """Finish what is being worked on and end.
+        """Finish the work under way and end the threads.
 
-        :param timeout: seconds to wait for a send that is under way; what is not finished by then counts as
+        :param timeout: seconds to wait for a send that is under way; a message not finished by then is
             unconfirmed at the next start.
         """
         self.retire()
@@ -192,7 +192,7 @@ class Workers:
             thread.join(max(0.0, deadline - clock.monotonic()))
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if not self._threads and self._renewing is not None:
-            # Only now: whoever is still sending keeps the lane.
+            # Only now: a thread that still sends keeps its lane.
             self._idle.set()
             self._renewing.join()
             self._renewing = None
@@ -234,9 +234,9 @@ class Workers:
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 
     def _give_way(self, worked: float) -> None:
-        """Leave the processor to the requests that came meanwhile, for as long as was worked, within limits.
+        """Leave the processor to requests that came meanwhile, about as long as the last piece of work took.
 
-        They are answered sooner, and what they bring is applied with more events a claim: each costs less.
+        They are answered sooner, and the next claim holds more events, so that each event costs less.
         """
         self._stopping.wait(min(worked, policy.GIVE_WAY_SECONDS))
 
@@ -302,12 +302,12 @@ class Workers:
 def drain(
     generation: RunningGeneration | GenerationSource, *, direction: str | None = None, limit: int = 1000
 ) -> int:
-    """Do everything that is due now in the calling thread; return how many lanes were worked on.
+    """Do all due work in the calling thread; return how many lanes were worked on.
 
-    What has to wait stays where it is.
+    Work that is not due yet is left.
 
-    :param direction: ``in`` or ``out``; None: both, received first.
-    :param limit: most rounds, against work that makes more work for ever.
+    :param direction: ``in`` or ``out``; None: both, ``in`` first.
+    :param limit: most rounds, in case work makes new work for ever.
     """
     wanted: Iterable[str] = (IN, OUT) if direction is None else (direction,)
     source = generation if callable(generation) else lambda: generation
@@ -316,7 +316,7 @@ def drain(
     for _ in range(limit):
         before = done
         for claimer in (claimers[one] for one in wanted):
-            # One direction after the other: what was claimed is worked on before anything else can fail.
+            # One direction after the other: claimed lanes are worked on before anything else can fail.
             leases = claimer.claim()
             if leases:
                 _work(leases, source, claimer)

@@ -18,9 +18,9 @@ from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
 from host.queue.wakeups import IN, OUT
 
 ALIVE = timedelta(seconds=60)
-"""A process that was not seen for this long is taken for dead; it should be seen every ten seconds."""
+"""A process not seen for this long is taken to be dead; it reports every ten seconds."""
 MOST_DEAD = 10_000
-"""Dead letters are counted no further."""
+"""Dead letters are counted up to this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class CurrentState:
     """The present state of the desk.
 
     :param waiting: by direction (``in``, ``out``), since when the oldest due work waits for a worker.
-    :param held: of how many conversations replies wait on purpose, by what for.
+    :param held: the number of conversations whose replies wait on purpose, by reason.
     :param dead: events given up or set aside, counted up to :data:`MOST_DEAD`.
-    :param accounts: how many accounts of a channel are in a state.
-    :param processes: everything that said it is alive within a day, the latest start first.
+    :param accounts: the number of accounts by channel and state.
+    :param processes: those that reported within a day, the latest start first.
     """
 
     at: datetime

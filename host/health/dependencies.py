@@ -1,4 +1,4 @@
-"""Check what the desk needs beside its database: the broker, each machine's spool, the counting of limits."""
+"""Check what the desk needs besides its database: broker, spool of each machine, storage of limit counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Dependency:
     """One thing the desk needs, as a line of the page.
 
     :param tone: ``pass``, ``warn`` or ``fail``.
-    :param share: how full it is, 0 to 1, where that can be said.
+    :param share: how full it is, 0 to 1, if that is known.
     """
 
     tone: str
@@ -31,9 +31,9 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """Where the processes alive that send count their calls.
+    """Where live processes that send count their calls.
 
-    :param places: as :func:`host.queue.limit_counters.place` says, without repetition.
+    :param places: distinct values of :func:`host.queue.limit_counters.place`.
     """
 
     senders: int
@@ -41,14 +41,14 @@ class Counting:
 
     @property
     def apart(self) -> bool:
-        """Tell whether two processes count the same limit each for itself."""
+        """Tell whether two processes count the same limit separately."""
         return self.senders > 1 and (len(self.places) > 1 or not self.places[0])
 
 
 def spools(now: CurrentState) -> list[tuple[str, Process]]:
-    """Return the spool of each machine: the fullest of its processes alive, for each may have its own folder.
+    """Return the spool of each machine: the fullest of its live processes: each may have its own folder.
 
-    Of a machine where none is alive, it is as the last one saw it.
+    For a machine without a live process, it is what the last one reported.
     """
     machines: dict[str, list[Process]] = {}
     for one in now.processes:
@@ -68,7 +68,7 @@ def counting(now: CurrentState) -> Counting:
 
 
 def broker_answers(now: CurrentState) -> tuple[list[Process], list[Process]]:
-    """Return the processes alive the broker answers, and those it does not; others use none."""
+    """Return the live processes the broker answers, and those it does not; others use no broker."""
     return (
         [one for one in now.alive if one.broker == BrokerState.ANSWERS],
         [one for one in now.alive if one.broker == BrokerState.AWAY],
@@ -76,9 +76,9 @@ def broker_answers(now: CurrentState) -> tuple[list[Process], list[Process]]:
 
 
 def check_dependencies(now: CurrentState, *, broker: bool) -> list[Dependency]:
-    """Return a line for each.
+    """Return a line for each dependency.
 
-    :param broker: whether one is set.
+    :param broker: whether a broker is set.
     """
     return [_broker(now, is_set=broker), *_spools(now), _counting(now)]
 

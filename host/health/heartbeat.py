@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
 REST_SECONDS = 2.0
-"""The least between two beats, however much there is to tell."""
+"""Least seconds between two beats."""
 FORGOTTEN = timedelta(days=1)
-"""How long a process that died is listed."""
+"""How long a dead process is listed."""
 
 _table = Process.metadata.tables["processes"]
 
@@ -39,8 +39,8 @@ class Heartbeat:
     """The heartbeat of one process.
 
     :param generation: returns the number of the generation it runs.
-    :param broker: returns what it last heard of the broker; None: nothing, or there is none.
-    :param beside: called with each beat, the last one too; writes what others keep of this process.
+    :param broker: returns the last state of the broker; None: unknown, or no broker is used.
+    :param beside: called with each beat, also the last one, to write other data of this process.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Heartbeat:
         self._kind = Kind.WEB
 
     def start(self, kind: Kind) -> None:
-        """Begin. To be called after the server forked."""
+        """Start the heartbeat."""
         self._id, self._kind = uuid.uuid4().hex, kind
         self._started_at = clock.now()
         self._stopping.clear()
@@ -70,7 +70,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write the last counts and say that this process ended as it should."""
+        """Write the last counts and record that this process ended in an orderly way."""
         self._stopping.set()
         self._soon.set()
         if self._thread is None:
@@ -84,7 +84,7 @@ class Heartbeat:
             log.warning("the last counts of this process could not be written")
 
     def soon(self) -> None:
-        """Have the next beat come at once, or right after a short rest."""
+        """Make the next beat come at once, or after a short rest."""
         self._soon.set()
 
     def _run(self) -> None:
@@ -105,7 +105,7 @@ class Heartbeat:
                 return
 
     def beat(self) -> None:
-        """Look how long the oldest work waits, and write everything down."""
+        """Measure how long the oldest work has waited, and write everything to the database."""
         with db.read() as session:
             for direction in (IN, OUT):
                 since = waiting.oldest_due(session, direction)
@@ -141,7 +141,7 @@ class Heartbeat:
                 "pid": os.getpid(),
                 "version": __version__,
                 "workers": self._config.workers,
-                # Without threads that receive, none are started that send.
+                # Without receiving threads, no sending threads are started.
                 "senders": self._config.senders if self._config.workers else 0,
                 "counts_at": place(self._config.limits_url),
                 "spool_most": self._config.spool_mb * 1024**2,

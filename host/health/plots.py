@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """One series of bars, which stand on those of the series before."""
+    """One series of bars, stacked on the series before."""
 
     label: str
     style: str
@@ -53,9 +53,9 @@ class Plot:
     """One drawing, ready to be rendered.
 
     :param legend: style and label of each series.
-    :param ticks: x, what it says, and the SVG text-anchor.
-    :param summary: what the drawing shows, in one sentence.
-    :param rows: the same in figures, the newest first: when, and one text for each series.
+    :param ticks: x, label, and the SVG text-anchor.
+    :param summary: what the plot shows, in one sentence.
+    :param rows: the same figures as a table, newest first: time, and one text for each series.
     """
 
     key: str
@@ -86,9 +86,9 @@ def lines(
 ) -> Plot:
     """Draw *series* as lines.
 
-    :param said: how a number is said on the scale and in the table.
-    :param times: whether the numbers are seconds, so that long ones get a scale of whole minutes or hours.
-    :param ticks: what is said below, at equal distances.
+    :param said: formats a number for the scale and the table.
+    :param times: whether the numbers are seconds; long ones get a scale of whole minutes or hours.
+    :param ticks: labels below the plot, at equal distances.
     """
     known = [value for one in series for value in one.values if value is not None]
     top = _end_of_scale(max(known, default=0.0), times=times)
@@ -116,7 +116,7 @@ def bars(
     said: Number,
     ticks: Sequence[str],
 ) -> Plot:
-    """Draw *series* as bars, each standing on the one before."""
+    """Draw *series* as stacked bars."""
     sums = [sum(one.values[place] for one in series) for place in range(len(starts))]
     top = _end_of_scale(max(sums, default=0))
     plot = Plot(key, title, summary, [(one.style, one.label) for one in series])
@@ -140,7 +140,7 @@ def bars(
 
 
 def _paths(line: Line, top: float) -> list[Path]:
-    """Return the line, broken where nothing is known, and the area below it."""
+    """Return the line, broken at gaps, and the area below it."""
     count = max(len(line.values) - 1, 1)
     runs: list[list[tuple[float, float]]] = [[]]
     for place, value in enumerate(line.values):
@@ -156,7 +156,7 @@ def _paths(line: Line, top: float) -> list[Path]:
         drawn = " ".join(f"{x},{y}" for x, y in run)
         if line.filled:
             found.append(Path("area", f"M{run[0][0]},{BOTTOM} L{drawn} {run[-1][0]},{BOTTOM}z"))
-        # A point alone is a line of no length, which its round ends make a dot.
+        # A single point is drawn as a very short line, whose round ends make a dot.
         found.append(Path(line.style, f"M{drawn}" if len(run) > 1 else f"M{drawn}h.01"))
     return found
 

@@ -1,7 +1,7 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: answered in front of everything else, without a login.
+"""``/healthz``, ``/readyz``, ``/readyz/webhooks``, ``/metrics``: answered in front of everything else.
 
-They need no page and no addon, so they answer while no generation can be built. None of the first two says
-more than yes or no.
+They need no page, no addon and no login, so they answer while no generation can be built. What needs no token
+says no more than yes or no of each part.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 from host.core.config import Config
 from host.health.process_state import DatabaseProbe, ProcessState
-from host.queue.spool import folder_of
+from host.queue.spool import folder_of, measure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
-PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+PATHS = frozenset({"/healthz", "/readyz", "/readyz/webhooks", "/metrics"})
 
 
 class Probes:
-    """Answers the three addresses.
+    """Answers these addresses.
 
     :param state: returns the state of this process.
     """
@@ -34,6 +34,7 @@ class Probes:
     def __init__(self, config: Config, state: Callable[[], ProcessState]) -> None:
         self._token = config.metrics_token
         self._spool = folder_of(config.data)
+        self._spool_most = config.spool_mb * 1024**2
         self._state = state
         self._database = DatabaseProbe()
 
@@ -68,8 +69,8 @@ class Probes:
             return HTTPStatus.METHOD_NOT_ALLOWED, text, b"Method Not Allowed", [("Allow", "GET, HEAD")]
         if path == "/healthz":
             return HTTPStatus.OK, text, b"ok", []
-        if path == "/readyz":
-            return self._ready()
+        if path.startswith("/readyz"):
+            return self._ready(webhooks=path != "/readyz")
         if not self._is_allowed(authorization):
             return HTTPStatus.UNAUTHORIZED, text, b"Unauthorized", [("WWW-Authenticate", "Bearer")]
         from host.health import metrics
@@ -77,7 +78,7 @@ class Probes:
         kind, body = metrics.exposition(self._state(), self._database.state(), self._spool)
         return HTTPStatus.OK, kind, body, []
 
-    def _ready(self) -> tuple[HTTPStatus, str, bytes, list[tuple[str, str]]]:
+    def _ready(self, *, webhooks: bool) -> tuple[HTTPStatus, str, bytes, list[tuple[str, str]]]:
         own, database = self._state(), self._database.state()
         parts = {
             "serving": own.serving,
@@ -85,7 +86,12 @@ class Probes:
             "database": database.answers,
             "migrations": database.migrated,
         }
-        ready = all(parts.values())
+        needed = dict(parts)
+        if webhooks and not database.answers:
+            # Without the database webhooks are kept as files, as long as there is room for them.
+            parts["spool"] = measure(self._spool).bytes < self._spool_most
+            needed = {**parts, "database": True, "migrations": True}
+        ready = all(needed.values())
         body = json.dumps({"ready": ready, **parts}).encode()
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return status, "application/json", body, []

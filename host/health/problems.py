@@ -1,4 +1,4 @@
-"""Find what an operator should look at, as sentences: what is wrong, and what to do."""
+"""Find problems an operator should look at, as sentences: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from host.queue.wakeups import IN, OUT
 from host.web.formats import size
 
 LATE = timedelta(seconds=60)
-"""Work that has been due for longer waits for something else than its turn."""
+"""Work that has been due for longer than this is stuck."""
 LEAST_FREE = 1024**3
 ALMOST_FULL = 0.8
-"""Share of its cap at which a spool is about to be full."""
+"""Share of its limit at which a spool is almost full."""
 NAMED = 3
 
 
@@ -33,8 +33,8 @@ NAMED = 3
 class Problem:
     """One thing to look at.
 
-    :param tone: ``bad`` where something is lost or stands still, ``warn`` where a look is due.
-    :param link: endpoint and arguments of the page to go on with, or None.
+    :param tone: ``bad`` if something is lost or stuck, ``warn`` otherwise.
+    :param link: endpoint and arguments of the page that helps, or None.
     """
 
     tone: str
@@ -49,7 +49,7 @@ def find_problems(
 ) -> list[Problem]:
     """Return the problems, the worst first.
 
-    :param failures: addons that should run and do not, with a sentence each.
+    :param failures: addons that should run but do not, with a sentence each.
     """
     found = [
         *_spool(now),
@@ -129,7 +129,7 @@ def _workers(now: CurrentState) -> Iterator[Problem]:
 
 
 def lost(now: CurrentState) -> list[Process]:
-    """Return the processes that died, of which none of their kind was started since on their machine."""
+    """Return the processes that died, unless one of the same kind was started on their machine since."""
     return [
         one
         for one in now.processes

@@ -35,7 +35,7 @@ OUTCOMES = {
     Outcome.UNCONFIRMED: (_l("Not confirmed"), "bar-e"),
     Outcome.FAILED: (_l("Failed"), "bar-c"),
 }
-"""What each outcome is called, and its colour."""
+"""The label and the colour of each outcome."""
 BARS = {Period.DAY: 4, Period.WEEK: 6}
 """Steps of a period that share a bar: an hour, six hours."""
 
@@ -43,7 +43,7 @@ BARS = {Period.DAY: 4, Period.WEEK: 6}
 @bp.get("/admin/health")
 @admin_required
 def index() -> ResponseReturnValue:
-    """Show how the desk fares."""
+    """Show the health page."""
     period, channel = _period(), request.args.get("channel") or None
     session = db.session()
     state = current_state.read_current_state(session)
@@ -85,7 +85,7 @@ HELD = {
     Reason.RECONNECT: _l("Waiting for Reconnect: %(n)s"),
     Reason.LATER: _l("Waiting for a later time: %(n)s"),
 }
-"""What is said of conversations whose replies wait on purpose."""
+"""The labels of conversations whose replies wait on purpose, by reason."""
 
 
 def _held(state: current_state.CurrentState) -> str:
@@ -141,7 +141,7 @@ def _plots(past: History) -> list[Plot]:
 
 
 def _a_minute(past: History, counts: Sequence[int]) -> list[float]:
-    """Return counts by the minute; the last step is under way, so it is divided by what passed of it."""
+    """Return counts per minute; the last step is not over, so it is divided by its elapsed minutes."""
     so_far = (clock.now() - past.starts[-1]).total_seconds() / 60
     return [*(count / past.period.step for count in counts[:-1]), counts[-1] / max(so_far, 1.0)]
 
@@ -164,7 +164,7 @@ def _summed(values: Sequence[int], together: int) -> list[int]:
 
 
 def _ticks(past: History) -> list[str]:
-    """Return what is said below a plot: four times or days, and now."""
+    """Return the labels below a plot: four times or days, and now."""
     parts = 4 if past.period is Period.DAY else 7
     every = len(past.starts) // parts
     starts = past.starts[::every][:parts]

@@ -99,7 +99,7 @@ def message_of(
 
 
 def check_message(session: Session, workspace_id: int, conversation_id: int, message_id: int) -> None:
-    """Refuse a message of another conversation. Locks nothing: for what locks the message's outbox entry.
+    """Refuse a message of another conversation. Locks nothing: the caller locks the message's outbox entry.
 
     :raises MessageNotFoundError: if the workspace's conversation has no such message.
     """

@@ -18,7 +18,7 @@ def earlier_than(position: Position, at: Any, id_: Any) -> list[sa.ColumnElement
 
     :param at: the column with the moment; *id_*: the one with the id.
     """
-    # Said in two parts, so that databases go along an index that begins with the moment.
+    # In two conditions, so that databases use an index that begins with the moment.
     return [at <= position[0], sa.or_(at < position[0], id_ < position[1])]
 
 

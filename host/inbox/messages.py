@@ -1,7 +1,7 @@
 """Load messages with their files, reactions, quotes and authors.
 
-Pages, the API and whatever else shows or chooses messages read them here. Four statements, or five with the
-parts of replies, however many messages there are.
+Pages, the API and whatever else shows or chooses messages read them here. Three statements, and one each
+where there are quotes and parts of replies to be counted, however many messages there are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.core import db
 from host.core.cleaning import is_providers
 from host.inbox.list_positions import Position, earlier_than, later_than
 from host.models.inbox import Attachment, AttachmentState, Message, Reaction
@@ -150,6 +151,21 @@ class Thread:
         return self.first if self.has_earlier else None
 
 
+@cache
+def _thread_query(*, forward: bool, whole: bool) -> Any:
+    """Return the query of a page of a thread: from a position on, back from it, or of the *whole* thread."""
+    position: Any = sa.bindparam("at"), sa.bindparam("id")
+    query = _select().where(
+        Message.conversation_id == sa.bindparam("conversation"),
+        Message.workspace_id == sa.bindparam("workspace"),
+    )
+    if not whole:
+        beyond = later_than if forward else earlier_than
+        query = query.where(*beyond(position, Message.sent_at, Message.id))
+    order = (Message.sent_at, Message.id) if forward else (Message.sent_at.desc(), Message.id.desc())
+    return query.order_by(*order).limit(sa.bindparam("limit", type_=sa.Integer))
+
+
 def load_thread(
     session: Session,
     workspace_id: int,
@@ -164,15 +180,12 @@ def load_thread(
 
     :param parts: whether to count the parts of each reply.
     """
-    query = _select().where(Message.conversation_id == conversation_id, Message.workspace_id == workspace_id)
-    if after is not None:
-        query = query.where(*later_than(after, Message.sent_at, Message.id))
-        query = query.order_by(Message.sent_at, Message.id)
-    else:
-        if before is not None:
-            query = query.where(*earlier_than(before, Message.sent_at, Message.id))
-        query = query.order_by(Message.sent_at.desc(), Message.id.desc())
-    found = session.execute(query.limit(limit + 1)).all()
+    values: dict[str, Any] = {"workspace": workspace_id, "conversation": conversation_id, "limit": limit + 1}
+    position = before if after is None else after
+    if position is not None:
+        values["at"], values["id"] = position
+    query = _thread_query(forward=after is not None, whole=position is None)
+    found = db.read_rows(session, query, **values)
     more = len(found) > limit
     found = found[:limit]
     if after is None:
@@ -197,11 +210,20 @@ def load_messages(
     :param conversation_id: and in this conversation; None: in any.
     :param parts: whether to count the parts of each reply.
     """
-    query = _select().where(Message.id.in_(ids), Message.workspace_id == workspace_id)
-    if conversation_id is not None:
-        query = query.where(Message.conversation_id == conversation_id)
-    query = query.order_by(Message.sent_at, Message.id)
-    return _built(session, session.execute(query).all(), parts=parts)
+    query = _messages_query(conversation_id is not None)
+    found = db.read_rows(session, query, workspace=workspace_id, conversation=conversation_id, ids=ids)
+    return _built(session, found, parts=parts)
+
+
+@cache
+def _messages_query(of_conversation: bool) -> Any:
+    query = _select().where(
+        Message.id.in_(sa.bindparam("ids", expanding=True)),
+        Message.workspace_id == sa.bindparam("workspace"),
+    )
+    if of_conversation:
+        query = query.where(Message.conversation_id == sa.bindparam("conversation"))
+    return query.order_by(Message.sent_at, Message.id)
 
 
 @cache
@@ -283,9 +305,9 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
     ]
 
 
-def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
-    """Return the files of messages, by the message's id."""
-    query = (
+@cache
+def _files_query() -> Any:
+    return (
         sa.select(
             Attachment.message_id,
             Attachment.id,
@@ -297,19 +319,23 @@ def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
             Attachment.width,
             Attachment.height,
         )
-        .where(Attachment.message_id.in_(ids))
+        .where(Attachment.message_id.in_(sa.bindparam("ids", expanding=True)))
         .order_by(Attachment.id)
     )
+
+
+def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
+    """Return the files of messages, by the message's id."""
     found: dict[int, list[File]] = {}
-    for row in session.execute(query):
+    for row in db.read_rows(session, _files_query(), ids=ids):
         file = File(row.id, row.kind, row.name, row.content_type, row.size, row.state, row.width, row.height)
         found.setdefault(row.message_id, []).append(file)
     return found
 
 
-def _reactions(session: Session, ids: Collection[int]) -> dict[int, list[Reacted]]:
-    """Return the reactions on messages, by the message's id; those taken away are none."""
-    query = (
+@cache
+def _reactions_query() -> Any:
+    return (
         sa.select(
             Reaction.message_id,
             Reaction.actor,
@@ -319,20 +345,25 @@ def _reactions(session: Session, ids: Collection[int]) -> dict[int, list[Reacted
             Reaction.state,
         )
         .outerjoin(User, User.id == Reaction.author_id)
-        .where(Reaction.message_id.in_(ids), Reaction.removed_at.is_(None))
+        .where(Reaction.message_id.in_(sa.bindparam("ids", expanding=True)), Reaction.removed_at.is_(None))
         .order_by(Reaction.at, Reaction.id)
     )
+
+
+def _reactions(session: Session, ids: Collection[int]) -> dict[int, list[Reacted]]:
+    """Return the reactions on messages, by the message's id; those taken away are none."""
     found: dict[int, list[Reacted]] = {}
-    for row in session.execute(query):
+    for row in db.read_rows(session, _reactions_query(), ids=ids):
         if row.message_id is not None:
             reaction = Reacted(row.actor, row.emoji, row.name, row.author_name, row.state)
             found.setdefault(row.message_id, []).append(reaction)
     return found
 
 
-def _quoted(session: Session, wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], Quoted]:
-    """Return quoted messages, by account and external id."""
-    query = (
+@cache
+def _quoted_query() -> Any:
+    text = sa.case((Message.hidden_at.is_(None), sa.func.substr(Message.text, 1, EXCERPT)), else_="")
+    return (
         sa.select(
             Message.account_id,
             Message.external_id,
@@ -340,23 +371,29 @@ def _quoted(session: Session, wanted: Collection[tuple[int, str]]) -> dict[tuple
             Message.conversation_id,
             Message.direction,
             Message.kind,
-            sa.case((Message.hidden_at.is_(None), sa.func.substr(Message.text, 1, EXCERPT)), else_="").label(
-                "text"
-            ),
+            text.label("text"),
             User.name.label("author_name"),
             Message.sent_at,
             Message.unsent_at.is_not(None).label("unsent"),
         )
         .outerjoin(User, User.id == Message.author_id)
         .where(
-            Message.account_id.in_({account_id for account_id, _ in wanted}),
-            Message.external_id.in_({external_id for _, external_id in wanted}),
+            Message.account_id.in_(sa.bindparam("accounts", expanding=True)),
+            Message.external_id.in_(sa.bindparam("external_ids", expanding=True)),
         )
     )
+
+
+def _quoted(session: Session, wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], Quoted]:
+    """Return quoted messages, by account and external id."""
+    if not wanted:
+        return {}
+    accounts = list({account_id for account_id, _ in wanted})
+    external_ids = list({external_id for _, external_id in wanted})
     found = {
         (account_id, external_id): Quoted(external_id) for account_id, external_id in wanted if external_id
     }
-    for row in session.execute(query):
+    for row in db.read_rows(session, _quoted_query(), accounts=accounts, external_ids=external_ids):
         if (row.account_id, row.external_id) in found:
             found[row.account_id, row.external_id] = Quoted(
                 external_id=row.external_id,
@@ -372,14 +409,23 @@ def _quoted(session: Session, wanted: Collection[tuple[int, str]]) -> dict[tuple
     return found
 
 
-def _parts(session: Session, replies: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    """Return how many messages each reply became, by conversation and reply key."""
-    query = (
+@cache
+def _parts_query() -> Any:
+    return (
         sa.select(Message.conversation_id, Message.reply_key, sa.func.count().label("number"))
         .where(
-            Message.conversation_id.in_({conversation_id for conversation_id, _ in replies}),
-            Message.reply_key.in_({reply_key for _, reply_key in replies}),
+            Message.conversation_id.in_(sa.bindparam("conversations", expanding=True)),
+            Message.reply_key.in_(sa.bindparam("reply_keys", expanding=True)),
         )
         .group_by(Message.conversation_id, Message.reply_key)
     )
-    return {(row.conversation_id, row.reply_key): row.number for row in session.execute(query)}
+
+
+def _parts(session: Session, replies: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Return how many messages each reply became, by conversation and reply key."""
+    if not replies:
+        return {}
+    conversations = list({conversation_id for conversation_id, _ in replies})
+    reply_keys = list({reply_key for _, reply_key in replies})
+    found = db.read_rows(session, _parts_query(), conversations=conversations, reply_keys=reply_keys)
+    return {(row.conversation_id, row.reply_key): row.number for row in found}

@@ -6,7 +6,7 @@ A fixed number of statements, however many conversations there are.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.core import db
 from host.inbox.list_positions import Position, earlier_than
 from host.models.channels import ChannelAccount
-from host.models.channels import ref as account_ref
 from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
 from host.models.users import Membership, User
 from host.sdk.channel import AccountRef
@@ -52,60 +52,77 @@ class ConversationFilter:
     contact: str | None = None
 
 
+_FIELDS = tuple(field.name for field in fields(ConversationFilter))
+
 CHOICES: Mapping[str, type[StrEnum]] = {"status": ConversationStatus}
 """The fields of a filter that are one of a few words, and the words. Each compares the column of its name;
 addresses of pages have it as a parameter of its name."""
 
 
-def conditions(
-    filter_: ConversationFilter, workspace_id: int, user_id: int | None
-) -> list[sa.ColumnElement[bool]]:
-    """Return what narrows a query of :class:`Conversation` to what *filter_* lets through.
+Given = frozenset[str]
+"""Which fields of a filter are given: what decides on the statement, whatever their values are. ``nobody``
+stands for an assignee that is nobody."""
 
-    The narrowest of contact, account and workspace stands for all three, so that its index is the one used.
+
+def _given(filter_: ConversationFilter) -> Given:
+    names = {name for name in _FIELDS if getattr(filter_, name) is not None}
+    return frozenset(names - {"assignee"} | {"nobody"} if filter_.assignee is Assignee.NOBODY else names)
+
+
+def _values(filter_: ConversationFilter, workspace_id: int, user_id: int | None) -> dict[str, Any]:
+    """Return the parameters of a query narrowed by :func:`_conditions`.
 
     :param user_id: who looks; None: a program.
     :raises ValueError: if the filter asks for the conversations of whoever looks, and that is a program.
     """
+    member = user_id if filter_.assignee is Assignee.ME else filter_.assignee
+    if member is None and filter_.assignee is not None:
+        raise ValueError("a program has no conversations of its own")
+    return {
+        "workspace": workspace_id,
+        **{name: getattr(filter_, name) for name in _FIELDS},
+        "assignee": member,
+    }
+
+
+def _conditions(given: Given) -> list[sa.ColumnElement[bool]]:
+    """Return what narrows a query of :class:`Conversation` to what a filter lets through.
+
+    The narrowest of contact, account and workspace stands for all three, so that its index is the one used.
+    """
     found: list[sa.ColumnElement[bool]] = []
-    if filter_.contact is not None:
-        found.append(Conversation.identity_id.in_(_identities(filter_, workspace_id)))
-    elif filter_.account_id is not None:
-        found.append(Conversation.account_id == filter_.account_id)
-        found.append(sa.exists(_accounts(filter_, workspace_id)))
+    if "contact" in given:
+        found.append(Conversation.identity_id.in_(_identities(given)))
+    elif "account_id" in given:
+        found.append(Conversation.account_id == sa.bindparam("account_id"))
+        found.append(sa.exists(_accounts(given)))
     else:
-        found.append(Conversation.workspace_id == workspace_id)
-        if filter_.channel is not None:
-            found.append(Conversation.channel == filter_.channel)
-    for name in CHOICES:
-        chosen = getattr(filter_, name)
-        if chosen is not None:
-            found.append(getattr(Conversation, name) == chosen)
-    if filter_.assignee is Assignee.NOBODY:
+        found.append(Conversation.workspace_id == sa.bindparam("workspace"))
+        if "channel" in given:
+            found.append(Conversation.channel == sa.bindparam("channel"))
+    found += [getattr(Conversation, name) == sa.bindparam(name) for name in CHOICES if name in given]
+    if "nobody" in given:
         found.append(Conversation.assignee_id.is_(None))
-    elif filter_.assignee is not None:
-        member = user_id if filter_.assignee is Assignee.ME else filter_.assignee
-        if member is None:
-            raise ValueError("a program has no conversations of its own")
-        found.append(Conversation.assignee_id == member)
+    elif "assignee" in given:
+        found.append(Conversation.assignee_id == sa.bindparam("assignee"))
     return found
 
 
-def _accounts(filter_: ConversationFilter, workspace_id: int) -> sa.Select[Any]:
+def _accounts(given: Given) -> sa.Select[Any]:
     """Select the ids of the workspace's accounts that a filter lets through."""
-    query = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == workspace_id)
-    if filter_.account_id is not None:
-        query = query.where(ChannelAccount.id == filter_.account_id)
-    if filter_.channel is not None:
-        query = query.where(ChannelAccount.channel == filter_.channel)
+    query = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == sa.bindparam("workspace"))
+    if "account_id" in given:
+        query = query.where(ChannelAccount.id == sa.bindparam("account_id"))
+    if "channel" in given:
+        query = query.where(ChannelAccount.channel == sa.bindparam("channel"))
     return query
 
 
-def _identities(filter_: ConversationFilter, workspace_id: int) -> sa.Select[Any]:
+def _identities(given: Given) -> sa.Select[Any]:
     """Select the ids the filter's contact has on those accounts."""
     return sa.select(ContactIdentity.id).where(
-        ContactIdentity.account_id.in_(_accounts(filter_, workspace_id)),
-        ContactIdentity.external_id == filter_.contact,
+        ContactIdentity.account_id.in_(_accounts(given)),
+        ContactIdentity.external_id == sa.bindparam("contact"),
     )
 
 
@@ -154,7 +171,7 @@ class Row:
 
     @property
     def picture(self) -> str:
-        """Return what tells this picture of the contact from others; empty where there is none."""
+        """Return a value that differs for each picture of the contact; empty where there is none."""
         return sha256(self.picture_url.encode()).hexdigest()[:12] if self.picture_url else ""
 
     def out_of_reach(self, now: datetime) -> Unreachable | None:
@@ -185,79 +202,98 @@ class Counts:
     channels: dict[str, int] | None = None
 
 
+_ACCOUNT = {
+    "id": ChannelAccount.id,
+    "uuid": ChannelAccount.uuid,
+    "workspace_id": ChannelAccount.workspace_id,
+    "channel": ChannelAccount.channel,
+    "external_id": ChannelAccount.external_id,
+    "name": ChannelAccount.name,
+    "handle": ChannelAccount.handle,
+    "settings": ChannelAccount.settings,
+}
+"""The fields of an account, each with its column."""
+
+_assignee, _last_author = aliased(User), aliased(User)
+_ROW: Mapping[str, Any] = {
+    "id": Conversation.id,
+    "channel": Conversation.channel,
+    "account_state": ChannelAccount.state,
+    "contact_id": Conversation.contact_id,
+    "contact_name": Contact.name,
+    "contact_email": Contact.email,
+    "identity_id": Conversation.identity_id,
+    "identity_external_id": ContactIdentity.external_id,
+    "identity_name": ContactIdentity.name,
+    "username": ContactIdentity.username,
+    "picture_url": ContactIdentity.picture_url,
+    "status": Conversation.status,
+    "subject": Conversation.subject,
+    "assignee_id": Conversation.assignee_id,
+    "assignee_name": _assignee.name,
+    "unread": Conversation.unread_count,
+    "failed": Conversation.failed_count,
+    "last_message_at": Conversation.last_message_at,
+    "last_preview": Conversation.last_preview,
+    "last_direction": Conversation.last_direction,
+    "last_kind": Conversation.last_kind,
+    "last_author_id": Conversation.last_author_id,
+    "last_author_name": _last_author.name,
+    "last_inbound_at": Conversation.last_inbound_at,
+    "created_at": Conversation.created_at,
+    "closed_at": Conversation.closed_at,
+}
+"""The fields of a :class:`Row` that are columns."""
+
+_UNREACHABLE = (
+    ContactIdentity.unreachable_since,
+    ContactIdentity.unreachable_until,
+    ContactIdentity.unreachable,
+)
+
+
 @cache
-def select_rows() -> Any:
-    """Return the query of :class:`Row`, to be narrowed; see :func:`built_row`."""
-    assignee, last_author = aliased(User), aliased(User)
+def _select_rows() -> Any:
+    """Return the query of :class:`Row`, to be narrowed; see :func:`_built_row`."""
     return (
-        sa.select(
-            Conversation,
-            Contact.name,
-            Contact.email,
-            ContactIdentity.external_id,
-            ContactIdentity.name,
-            ContactIdentity.username,
-            ContactIdentity.picture_url,
-            ContactIdentity.unreachable_since,
-            ContactIdentity.unreachable_until,
-            ContactIdentity.unreachable,
-            ChannelAccount,
-            assignee.name,
-            last_author.name,
-        )
+        sa.select(*_ACCOUNT.values(), *_ROW.values(), *_UNREACHABLE)
+        .select_from(Conversation)
         .join(Contact, Contact.id == Conversation.contact_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
-        .outerjoin(assignee, assignee.id == Conversation.assignee_id)
-        .outerjoin(last_author, last_author.id == Conversation.last_author_id)
+        .outerjoin(_assignee, _assignee.id == Conversation.assignee_id)
+        .outerjoin(_last_author, _last_author.id == Conversation.last_author_id)
     )
 
 
-def built_row(found: Any) -> Row:
-    """Return what a query of :func:`select_rows` found as a :class:`Row`."""
-    row, contact_name, email, external_id, name, username, picture_url, *closed, account, assignee, author = (
-        found
-    )
-    return Row(
-        id=row.id,
-        channel=row.channel,
-        account=account_ref(account),
-        account_state=account.state,
-        contact_id=row.contact_id,
-        contact_name=contact_name,
-        contact_email=email,
-        identity_id=row.identity_id,
-        identity_external_id=external_id,
-        identity_name=name,
-        username=username,
-        picture_url=picture_url,
-        status=ConversationStatus(row.status),
-        subject=row.subject,
-        assignee_id=row.assignee_id,
-        assignee_name=assignee,
-        unread=row.unread_count,
-        failed=row.failed_count,
-        last_message_at=row.last_message_at,
-        last_preview=row.last_preview,
-        last_direction=row.last_direction,
-        last_kind=row.last_kind,
-        last_author_id=row.last_author_id,
-        last_author_name=author,
-        last_inbound_at=row.last_inbound_at,
-        created_at=row.created_at,
-        closed_at=row.closed_at,
-        unreachable=unreachable_of(*closed),
-    )
+def _built_row(found: Any) -> Row:
+    """Return what a query of :func:`_select_rows` found as a :class:`Row`."""
+    columns = iter(found)
+    account = AccountRef(**{name: next(columns) for name in _ACCOUNT})
+    values = {name: next(columns) for name in _ROW}
+    for name, words in CHOICES.items():
+        values[name] = words(values[name])
+    return Row(account=account, unreachable=unreachable_of(*columns), **values)
 
 
 def unreachable_of(
     since: datetime | None, until: datetime | None, why: dict[str, Any] | None
 ) -> Unreachable | None:
-    """Return what the columns of an identity say."""
+    """Return why an identity cannot be reached, from its columns; None if it can."""
     if since is None:
         return None
     why = why or {}
     return Unreachable(since, until, str(why.get("sentence", "")), str(why.get("next_step", "")))
+
+
+@cache
+def _list_query(given: Given, before: bool) -> Any:
+    query = _select_rows().where(*_conditions(given | {"status"}))
+    if before:
+        position: Any = sa.bindparam("at"), sa.bindparam("id")
+        query = query.where(*earlier_than(position, Conversation.last_message_at, Conversation.id))
+    newest = Conversation.last_message_at.desc(), Conversation.id.desc()
+    return query.order_by(*newest).limit(sa.bindparam("limit", type_=sa.Integer))
 
 
 def list_conversations(
@@ -271,26 +307,27 @@ def list_conversations(
 ) -> Page:
     """Return a page of conversations, the one with the latest message first.
 
-    One query per status, for each index begins with it: two for a filter that takes both.
+    One query per status, because each index begins with it: two for a filter that takes both.
     """
-    narrowed = conditions(replace(filter_, status=None), workspace_id, user_id)
+    query = _list_query(_given(filter_), before is not None)
+    values = _values(filter_, workspace_id, user_id) | {"limit": limit + 1}
     if before is not None:
-        narrowed += earlier_than(before, Conversation.last_message_at, Conversation.id)
+        values["at"], values["id"] = before
     statuses = list(ConversationStatus) if filter_.status is None else [filter_.status]
     rows: list[Row] = []
     for status in statuses:
-        query = (
-            select_rows()
-            .where(*narrowed, Conversation.status == status)
-            .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
-            .limit(limit + 1)
-        )
-        rows += [built_row(found) for found in session.execute(query)]
+        rows += [_built_row(found) for found in db.read_rows(session, query, **{**values, "status": status})]
     if len(statuses) > 1:
         rows.sort(key=lambda row: (row.last_message_at, row.id), reverse=True)
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows, (rows[-1].last_message_at, rows[-1].id) if more else None)
+
+
+@cache
+def _matching_query(given: Given) -> Any:
+    ids: Any = sa.bindparam("ids", expanding=True)
+    return _select_rows().where(*_conditions(given), Conversation.id.in_(ids))
 
 
 def matching_rows(
@@ -301,15 +338,36 @@ def matching_rows(
     ids: Collection[int],
 ) -> list[Row]:
     """Return those of *ids* that the filter lets through."""
-    query = select_rows().where(*conditions(filter_, workspace_id, user_id), Conversation.id.in_(ids))
-    return [built_row(found) for found in session.execute(query)]
+    query, values = _matching_query(_given(filter_)), _values(filter_, workspace_id, user_id)
+    return [_built_row(found) for found in db.read_rows(session, query, **values, ids=ids)]
+
+
+@cache
+def _row_query() -> Any:
+    return _select_rows().where(
+        Conversation.workspace_id == sa.bindparam("workspace"), Conversation.id == sa.bindparam("id")
+    )
 
 
 def get_row(session: Session, workspace_id: int, conversation_id: int) -> Row | None:
     """Return a conversation of the workspace, or None if it has no such one."""
-    query = select_rows().where(Conversation.workspace_id == workspace_id, Conversation.id == conversation_id)
-    found = session.execute(query).one_or_none()
-    return None if found is None else built_row(found)
+    found = db.read_rows(session, _row_query(), workspace=workspace_id, id=conversation_id)
+    return _built_row(found[0]) if found else None
+
+
+@cache
+def _count_query(given: Given) -> Any:
+    return (
+        sa.select(
+            Conversation.status,
+            Conversation.channel,
+            Conversation.assignee_id,
+            sa.func.count(),
+            sa.func.sum(sa.case((Conversation.unread_count > 0, 1), else_=0)),
+        )
+        .where(*_conditions(given))
+        .group_by(Conversation.status, Conversation.channel, Conversation.assignee_id)
+    )
 
 
 def count(session: Session, workspace_id: int, user_id: int, filter_: ConversationFilter) -> Counts:
@@ -319,20 +377,10 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Conversati
     and channels.
     """
     everyone = replace(filter_, status=None, channel=None, assignee=None)
-    query = (
-        sa.select(
-            Conversation.status,
-            Conversation.channel,
-            Conversation.assignee_id,
-            sa.func.count(),
-            sa.func.sum(sa.case((Conversation.unread_count > 0, 1), else_=0)),
-        )
-        .where(*conditions(everyone, workspace_id, user_id))
-        .group_by(Conversation.status, Conversation.channel, Conversation.assignee_id)
-    )
+    query, values = _count_query(_given(everyone)), _values(everyone, workspace_id, user_id)
     counts = Counts(channels={})
     assert counts.channels is not None
-    for status, channel, assignee_id, number, unread in session.execute(query):
+    for status, channel, assignee_id, number, unread in db.read_rows(session, query, **values):
         if status == ConversationStatus.OPEN:
             counts.open += number
             if assignee_id in {None, user_id}:
@@ -356,22 +404,27 @@ class Member:
     name: str
 
 
-def members(session: Session, workspace_id: int) -> list[Member]:
-    """Return the people of the workspace, by name."""
-    query = (
+@cache
+def _members_query() -> Any:
+    return (
         sa.select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)
-        .where(Membership.workspace_id == workspace_id, User.disabled_at.is_(None))
+        .where(Membership.workspace_id == sa.bindparam("workspace"), User.disabled_at.is_(None))
         .order_by(User.name, User.id)
     )
-    return [Member(*row) for row in session.execute(query)]
+
+
+def members(session: Session, workspace_id: int) -> list[Member]:
+    """Return the people of the workspace, by name."""
+    return [Member(*row) for row in db.read_rows(session, _members_query(), workspace=workspace_id)]
 
 
 def has_accounts(session: Session, workspace_id: int, channel: str | None = None) -> bool:
     """Tell whether the workspace ever connected an account, or one of *channel*.
 
-    PostgreSQL refuses to compare the type of ``Conversation.channel`` with a channel it does not know, so a
-    filter from outside is held against this first.
+    Check a filter from outside with this first: PostgreSQL refuses to compare ``Conversation.channel`` with
+    a channel its enum type does not have.
     """
-    accounts = _accounts(ConversationFilter(channel=channel), workspace_id)
-    return session.scalar(accounts.limit(1)) is not None
+    wanted = ConversationFilter(channel=channel)
+    values = _values(wanted, workspace_id, None)
+    return session.scalar(_accounts(_given(wanted)).limit(1), values) is not None

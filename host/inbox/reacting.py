@@ -101,7 +101,7 @@ def _set(
             name="",
         )
         session.add(row)
-    row.emoji = wanted or row.emoji  # what was taken away is shown again if that fails
+    row.emoji = wanted or row.emoji  # a removed emoji is shown again if removing fails
     row.removed_at = None if wanted else now
     row.at = now
     row.author_id = author_id

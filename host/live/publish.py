@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.statements import Insert
 from host.models.live import LiveEvent
 
 _EVENTS = cast(sa.Table, LiveEvent.__table__)
-_insert = sa.insert(_EVENTS)
+_insert = Insert(_EVENTS)
 
 EVERYBODY = 0
 """The workspace id of an event that concerns all of them."""
@@ -66,6 +67,6 @@ def publish_many(session: Session, changes: Iterable[Change]) -> None:
     ]
     if not rows:
         return
-    session.connection().execute(_insert, rows)
+    _insert.run(session.connection(), rows)
     if nudge not in session.info.get("after_commit", ()):
         db.after_commit(session, nudge)

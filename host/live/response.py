@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 RECONNECT_MS = 2000
-HEARTBEAT_SECONDS = 15.0
-HEARTBEAT = b": still here\n\n"
-STALLED_SECONDS = 30.0
-"""How long a browser may take nothing before it is cut off."""
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 SLOT = "lobby.stream"
 """Where a request's scope holds the stream its view opened, for the server to send."""
@@ -77,7 +73,7 @@ class StreamResponse(Response):
     async def send(
         self, receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
-        """Send what was missed, then what happens, and comments that show whether the browser is there.
+        """Send what was missed, then what happens.
 
         :raises TimeoutError: if the browser takes nothing any more.
         """
@@ -88,15 +84,16 @@ class StreamResponse(Response):
             chunk, goes_on = self._first, True
             while not gone.done():
                 if chunk:
-                    async with asyncio.timeout(STALLED_SECONDS):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if not goes_on:
                     await send({"type": "http.response.body", "body": b""})
                     return
-                if await self._stream.wait(HEARTBEAT_SECONDS):
-                    chunk, goes_on = self._stream.take(self._told)
-                else:
-                    chunk = HEARTBEAT
+                await self._stream.wait()
+                chunk, goes_on = self._stream.take(self._told)
+        except asyncio.CancelledError:
+            if not self._stream.is_cut:
+                raise
+            raise TimeoutError from None
         finally:
             gone.cancel()
             self._hub.unsubscribe(self._stream)

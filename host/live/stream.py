@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from host.core import clock
 from host.live.events import LATE, Told
@@ -27,6 +29,13 @@ class Batch:
     frames: Sequence[bytes]
     whole: bytes
 
+    def without(self, told: Told) -> bytes:
+        """Return the frames of events that were not *told*."""
+        if not any(id_ in told for id_ in self.ids):
+            return self.whole
+        pairs = zip(self.ids, self.frames, strict=True)
+        return b"".join([frame for id_, frame in pairs if id_ not in told])
+
 
 class Stream:
     """Frames in order for one browser. Threads put them in; the task that sends them takes them out.
@@ -43,8 +52,13 @@ class Stream:
         self._size = 0
         self._lock = threading.Lock()
         self._ended = False
+        self._beats = 0
+        """Heartbeats since the task last took something."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: asyncio.Event | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self.is_cut = False
+        """Whether its browser took nothing any more."""
 
     def put(self, batch: Batch) -> bool:
         """Queue *batch*; return whether the task has to be woken for it.
@@ -61,6 +75,23 @@ class Stream:
             self._batches.append(batch)
             return len(self._batches) == 1
 
+    def beat(self, frame: bytes) -> bool:
+        """Queue a heartbeat if nothing else waits; return whether the task has to be woken for it."""
+        with self._lock:
+            self._beats += 1
+            stuck = self._beats > 2 and self._task is not None
+            self.is_cut = self.is_cut or stuck
+        if stuck:
+            self._cut()
+            return False
+        return not self._batches and self.put(Batch((), (), frame))
+
+    def _cut(self) -> None:
+        """Interrupt the task: it waits for a browser that takes nothing."""
+        if self._loop is not None and self._task is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
     def end(self) -> None:
         """End the stream after what is queued."""
         with self._lock:
@@ -75,36 +106,26 @@ class Stream:
         """Have the running task woken from now on."""
         with self._lock:
             self._loop, self._ready = asyncio.get_running_loop(), asyncio.Event()
+            self._task = asyncio.current_task()
             if self._batches or self._ended:
                 self._ready.set()
 
-    async def wait(self, seconds: float) -> bool:
-        """Return whether there is something to take within *seconds*."""
+    async def wait(self) -> None:
+        """Return once there is something to take."""
         assert self._ready is not None
-        try:
-            async with asyncio.timeout(seconds):
-                await self._ready.wait()
-        except TimeoutError:
-            return False
-        return True
+        await self._ready.wait()
 
     def take(self, told: Told) -> tuple[bytes, bool]:
         """Return what is queued and not *told* yet, and whether more may come."""
         with self._lock:
             batches, self._batches = self._batches, []
-            self._size = 0
+            self._size = self._beats = 0
             goes_on = not self._ended
             if self._ready is not None and goes_on:
                 self._ready.clear()
-        if clock.monotonic() - self._opened_at > LATE.total_seconds():
-            return b"".join([batch.whole for batch in batches]), goes_on
-        frames = [
-            frame
-            for batch in batches
-            for id_, frame in zip(batch.ids, batch.frames, strict=True)
-            if id_ not in told
-        ]
-        return b"".join(frames), goes_on
+        if len(batches) == 1 and clock.monotonic() - self._opened_at > LATE.total_seconds():
+            return batches[0].whole, goes_on  # nearly always
+        return b"".join([batch.without(told) for batch in batches]), goes_on
 
     def wake_now(self) -> None:
         """Wake the task; on its event loop only."""

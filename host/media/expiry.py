@@ -37,7 +37,7 @@ def recheck_account(session: Session, account_id: int) -> None:
 
 
 def _received() -> tuple[sa.ColumnElement[bool], ...]:
-    """Files we fetched. What came with its message or was sent by us has no address and stays."""
+    """Return the conditions for fetched files; files sent, or received with a message, have no address."""
     return _attachments.c.state == AttachmentState.STORED, _attachments.c.url.is_not(None)
 
 

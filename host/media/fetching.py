@@ -1,7 +1,7 @@
 """Fetch the files customers sent, after their message is shown. A failure costs a file, never a message.
 
-Like names, files are fetched by a chore of the workers: a row of ``attachments`` that waits says when it is
-due. What was claimed and not finished (the process died) is due again after a while.
+A chore of the workers fetches files, like names: a waiting row of ``attachments`` says when it is due. A file
+that was claimed and not finished, because the process died, is due again after a while.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from host.sdk.http import OpenResponse, TooMuchError
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Files fetched at a time: a slow one holds three others up and no more."""
+"""Files fetched in parallel: a slow one delays at most three others."""
 MOST = 8
-"""Files claimed at a time: even if each takes as long as it may, they are done before their claim ends."""
+"""Files claimed at a time: even if each takes its longest, they are done before their claim ends."""
 CLAIM = timedelta(minutes=5)
 PARKED = timedelta(hours=1)
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 6 * 3600))
-"""Between the tries of one file; after the last it stays a link."""
+"""Delays between the tries of one file; after the last it stays a link."""
 TOTAL_SECONDS = 120.0
 REDIRECTS = 3
 GONE = frozenset({403, 404, 410})
-"""How a provider says that an address has ended."""
+"""Statuses by which a provider says that an address has ended."""
 LATER = frozenset({408, 425, 429})
 
 _AWAY: Mapping[str, Any] = {"due_at": None, "storage_key": None}
-"""Of a file that is not with us, even if a process died just before it would have been."""
+"""Values of a file that is not stored, also if a process died right before storing it."""
 
 _attachments = Attachment.metadata.tables["attachments"]
 
@@ -57,7 +57,7 @@ _attachments = Attachment.metadata.tables["attachments"]
 class _Due:
     """A file to fetch.
 
-    :param arrived_at: when its message came; what retention counts from.
+    :param arrived_at: when its message came; retention counts from then.
     """
 
     id: int
@@ -87,7 +87,7 @@ def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    """Claim files for this process: for others they are due only after a while."""
+    """Claim files for this process: other processes find them due only after a while."""
     now = clock.now()
     rows = session.execute(
         sa.select(Attachment, Message.created_at, ChannelAccount)
@@ -167,7 +167,7 @@ def _keep(due: _Due, answer: OpenResponse) -> None:
         if not sniff.may_be(due.kind, content_type):
             _try_later(due, f"the provider answers with {content_type}")
             return
-        # The row first, then the bytes (see host.core.storage), and only then is it ours to show.
+        # The row first, then the bytes (see host.core.storage); only then may it be shown.
         if not db.write(_set, due.id, {"storage_key": staged.key}):
             return
         staged.keep()
@@ -198,7 +198,7 @@ def _try_later(due: _Due, reason: str, *, final: bool = False) -> None:
 
 
 def _set(session: Session, attachment_id: int, values: Mapping[str, Any]) -> bool:
-    """Write what became of a file; tell whether it was still waited for."""
+    """Write the result for a file; return whether it was still waiting."""
     waits = _attachments.c.id == attachment_id, _attachments.c.state == AttachmentState.WAITING
     changed = session.execute(sa.update(_attachments).where(*waits).values(values))
     if not changed.rowcount:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Remove files: a file goes with the last row that names it, and not before."""
+"""Remove files: a file is removed with the last row that names it, and not before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 200
 STRAY = timedelta(days=1)
-"""How old a file is that a walk removes because no row names it."""
+"""A walk removes files that no row names if they are older than this."""
 
 _attachments = Attachment.metadata.tables["attachments"]
 _uploads = Upload.metadata.tables["uploads"]
@@ -28,8 +28,8 @@ _removals = FileRemoval.metadata.tables["file_removals"]
 def forget_files(session: Session, message_ids: Collection[int]) -> None:
     """Remove the files of messages: rows and addresses in this write, the bytes right after its commit.
 
-    Bytes that another message or upload has too stay for that one. A process that dies in between leaves a
-    note in the database, and the next round of cleaning removes the bytes.
+    Bytes that another message or upload names as well stay. If the process dies in between, a note in the
+    database remains, and the next round of cleaning removes the bytes.
     """
     if not message_ids:
         return
@@ -43,7 +43,7 @@ def forget_files(session: Session, message_ids: Collection[int]) -> None:
 
 
 def remove_later(session: Session, keys: Iterable[str]) -> None:
-    """Have the files under *keys* removed after this write's commit, unless a row names them then."""
+    """Remove the files under *keys* after this write's commit, unless a row names them then."""
     rows = [{"storage_key": key} for key in sorted(set(keys))]
     if rows:
         session.execute(sa.insert(_removals), rows)
@@ -58,7 +58,7 @@ def _remove_now() -> None:
 
 
 def remove_noted() -> None:
-    """Remove the files of which a note says so."""
+    """Remove the files named in notes."""
     while True:
         with db.read() as session:
             noted = session.execute(
@@ -105,7 +105,7 @@ class Cleaner:
         self.walk(self._shards.pop())
 
     def walk(self, shard: str) -> None:
-        """Remove files of one part of the store that no row names: what a crash left between file and row."""
+        """Remove files of one part of the store that no row names; a crash may leave some."""
         keys = storage.current().keys(shard, older_than=(clock.now() - STRAY).timestamp())
         for start in range(0, len(keys), CHUNK):
             some = keys[start : start + CHUNK]

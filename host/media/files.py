@@ -1,4 +1,4 @@
-"""Send stored bytes to browsers: in parts where a player asks for them, with headers that make them inert."""
+"""Send stored bytes to browsers: in ranges if a player asks for them, with headers that make them inert."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ INLINE = frozenset(
         *("video/mp4", "video/quicktime", "video/ogg", "video/webm"),
     }
 )
-"""What a browser may show instead of saving it; it can hold no script."""
+"""Content types a browser may show instead of saving; they can hold no script."""
 
 TYPED = INLINE | {"application/pdf"}
-"""What is called by its name; everything else goes out as plain bytes."""
+"""Content types that are sent under their own name; all others are sent as plain bytes."""
 
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
@@ -29,7 +29,7 @@ SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
 def send(file: BinaryIO, *, content_type: str, name: str, key: str, download: bool = False) -> Response:
     """Return a response with the bytes of *file*, or with the part of them the request asks for.
 
-    :param content_type: as found in the bytes; anything but :data:`INLINE` is to be saved.
+    :param content_type: as found in the bytes; browsers save anything but :data:`INLINE`.
     :param key: changes with the content.
     """
     size = file.seek(0, os.SEEK_END)
@@ -48,7 +48,7 @@ def send(file: BinaryIO, *, content_type: str, name: str, key: str, download: bo
 
 
 def harmless(response: Response, *, content_type: str, name: str, download: bool) -> None:
-    """Set what a browser is told about bytes from outside, so that they are looked at and nothing else."""
+    """Set the headers of bytes from outside, so that a browser shows them and does nothing else."""
     bare = content_type.partition(";")[0].strip().lower()
     response.headers["Content-Type"] = bare if bare in TYPED else "application/octet-stream"
     response.headers["Content-Disposition"] = disposition(name, inline=bare in INLINE and not download)
@@ -58,7 +58,7 @@ def harmless(response: Response, *, content_type: str, name: str, download: bool
 
 
 def disposition(name: str, *, inline: bool) -> str:
-    """Return a Content-Disposition for a file of any name: plain ASCII, then the whole of it (RFC 6266)."""
+    """Return a Content-Disposition with a file's name in plain ASCII, and in full (RFC 6266)."""
     bare = name.replace("\\", "/").rpartition("/")[2]
     safe = "".join(character for character in bare if character.isprintable()).strip(" .") or "file"
     plain = "".join(c if c.isascii() and c not in '"%' else "_" for c in safe)

@@ -31,9 +31,9 @@ def plan(
     settings: Mapping[str, Any],
     now: datetime,
 ) -> Plan:
-    """Return where *attachment* begins.
+    """Return the state in which *attachment* starts.
 
-    :param stored: its bytes came with the message and are kept.
+    :param stored: whether its bytes came with the message and are stored.
     :param media: the channel's declaration.
     :param settings: the account's.
     """
@@ -47,7 +47,7 @@ def plan(
 
 
 def content_type(attachment: InboundAttachment) -> str:
-    """Return what to call *attachment*: what was said, unless that is a type we would show and it is not."""
+    """Return the type of *attachment*: as declared, or from its bytes if a browser would show that type."""
     told = attachment.content_type
     if attachment.content is None or told.partition(";")[0].strip().lower() not in files.TYPED:
         return told
@@ -56,5 +56,5 @@ def content_type(attachment: InboundAttachment) -> str:
 
 @lru_cache(maxsize=64)
 def client_for(hosts: frozenset[str]) -> Client:
-    """Return the client for what is fetched from *hosts*; one for each set of them."""
+    """Return the client for fetching from *hosts*; one for each set of hosts."""
     return Client(hosts, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)

@@ -35,7 +35,7 @@ _NAMES = {
 
 
 class FileRefusedError(LobbyError):
-    """A file cannot be taken or sent; nothing of it was kept. *code* says why, for programs."""
+    """A file cannot be taken or sent; it was not stored. *code* says why, for programs."""
 
     status = 422
     title = _l("That file cannot be sent")

@@ -12,7 +12,7 @@ from host.core import clock, guard, secrets
 from host.core.config import Config
 
 LIVES = timedelta(hours=1)
-"""A provider fetches within minutes; every further try of a message gets an address of its own."""
+"""How long an address works. A provider fetches within minutes; every further try gets a new address."""
 
 _PURPOSE = "file"
 _TOKEN = re.compile(r"([0-9]{1,19})\.([0-9]{1,12})\.([\w-]{43})", re.ASCII)
@@ -28,7 +28,7 @@ _base: str | None = None
 
 
 def use(config: Config) -> None:
-    """Decide whether providers can fetch from this process's address, by LOBBY_PUBLIC_FILES."""
+    """Decide by LOBBY_PUBLIC_FILES whether providers can fetch from this process's address."""
     global _base  # noqa: PLW0603 - one address per process
     wanted = config.public_files
     fetched = wanted == "1" or (wanted == "auto" and is_public(config.public_url))
@@ -53,7 +53,7 @@ def reachable() -> bool:
 
 
 def public_url(attachment: HasId) -> str | None:
-    """Return where anybody may fetch *attachment* for an hour; None where providers cannot reach us.
+    """Return an address where anybody may fetch *attachment* for an hour; None if providers cannot reach it.
 
     The sender then uploads the bytes instead.
     """
@@ -61,7 +61,7 @@ def public_url(attachment: HasId) -> str | None:
 
 
 def token(attachment_id: int) -> str:
-    """Return what opens one attachment for an hour."""
+    """Return a token that opens one attachment for an hour."""
     until = int((clock.now() + LIVES).timestamp())
     return f"{attachment_id}.{until}.{secrets.keyring().sign(_PURPOSE, attachment_id, until)}"
 

@@ -17,16 +17,16 @@ from host.sdk.http import OpenResponse
 
 MAX_BYTES = 200 * 1024 * 1024
 TOTAL_SECONDS = 300.0
-"""For a film and a slow reader; one reader holds a thread of the server that long at most."""
+"""Long enough for a film and a slow reader; one reader holds a server thread for at most this long."""
 AT_ONCE = 16
-"""Readers at a time in one process, so that pages always find a thread."""
+"""Most readers at a time in one process, so that threads are left for pages."""
 
 _PASSED = ("content-length", "content-range", "accept-ranges")
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class FileGoneError(LobbyError):
-    """The provider no longer has it, or no longer shows it to us."""
+    """The provider no longer has the file, or no longer gives it to us."""
 
     code = "file_gone"
     status = 410
@@ -36,7 +36,7 @@ class FileGoneError(LobbyError):
 
 
 class SilentError(LobbyError):
-    """The provider did not hand it out this time."""
+    """The provider did not send the file this time."""
 
     code = "provider_silent"
     status = 502
@@ -53,11 +53,11 @@ def open_at_provider(
     max_bytes: int = MAX_BYTES,
     total_timeout: float = TOTAL_SECONDS,
 ) -> OpenResponse:
-    """Return the beginning of the provider's answer; to be closed.
+    """Return the provider's open answer, which the caller has to close.
 
     :param part: a ``Range`` header to pass on.
-    :raises FileGoneError: if the provider says that the address has ended; worth remembering.
-    :raises NotFoundError: if it is no address we ask anything of.
+    :raises FileGoneError: if the provider says that the address has ended; the caller should store that.
+    :raises NotFoundError: if the address is on no declared host.
     :raises SilentError: if it did not answer with the file.
     """
     headers = {"Range": part} if part and len(part) < 100 and part.isascii() and part.isprintable() else None
@@ -78,10 +78,10 @@ def open_at_provider(
 def pass_on(
     url: str, hosts: frozenset[str], *, kind: str, name: str, part: str | None, download: bool = False
 ) -> Response:
-    """Return a response that hands the file at *url* on while it comes.
+    """Return a response that passes on the file at *url* while it is read.
 
     :param part: the ``Range`` header of the request.
-    :raises UnavailableError: if too many are being handed on already.
+    :raises UnavailableError: if too many files are being passed on already.
     :raises LobbyError: as :func:`open_at_provider`.
     """
     if not _places.acquire(blocking=False):
@@ -98,7 +98,7 @@ def pass_on(
         if not download and content_type.startswith("image/"):
             body.check_size()
         files.harmless(response, content_type=content_type, name=name, download=download)
-        # What was compressed for the way has another length here.
+        # A body compressed in transit has another length here.
         if "content-encoding" not in answer.headers:
             for header in _PASSED:
                 if header in answer.headers:
@@ -110,7 +110,7 @@ def pass_on(
 
 
 class _Body:
-    """The bytes of an answer; gives its connection and its place back however it ends."""
+    """The bytes of an answer; releases its connection and its place however it ends."""
 
     def __init__(self, answer: OpenResponse) -> None:
         self._answer = answer
@@ -118,9 +118,9 @@ class _Body:
         self._open = True
 
     def content_type(self, kind: str) -> str:
-        """Return what the file is: by its first bytes, or by its server's word where they do not come along.
+        """Return the content type: by the first bytes, or as the server says if those are not in the range.
 
-        The word is enough there because :func:`host.media.files.harmless` lets nothing act.
+        The server's word is enough, because :func:`host.media.files.harmless` makes any content inert.
         """
         told = self._answer.headers.get("content-type", "")
         if self._answer.status == 206 and not self._answer.headers.get("content-range", "").startswith(
@@ -159,7 +159,7 @@ class _Body:
             while chunk := self._answer.read():
                 yield chunk
         except FetchError:
-            # The length was announced, so the browser sees that it broke off.
+            # The browser knows the length, so it notices the missing part.
             return
         finally:
             self.close()

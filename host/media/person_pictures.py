@@ -15,19 +15,19 @@ from host.sdk.messages import MessageKind
 KEPT = timedelta(minutes=10)
 """How long a picture is remembered, in memory and by a browser: a list shows fifty of them at a time."""
 SILENT = timedelta(minutes=1)
-"""How long a provider that did not answer is left alone about a picture."""
+"""How long to wait before asking again for a picture the provider did not send."""
 AT_ONCE = 8
 WAIT_SECONDS = 1.0
 TOTAL_SECONDS = 10.0
 MOST_BYTES = 512 * 1024
-"""Of one picture."""
+"""Most bytes of one picture."""
 MOST = 200
-"""Pictures that are remembered."""
+"""Most pictures that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as it is remembered; empty for what is none, or could not be had a moment ago."""
+    """A remembered picture; empty if the file is no picture, or could not be fetched a moment ago."""
 
     content: bytes
     content_type: str
@@ -40,7 +40,7 @@ _remembered: OrderedDict[str, Picture] = OrderedDict()
 
 
 def recall(url: str) -> Picture | None:
-    """Return the picture at *url* where it is remembered still."""
+    """Return the picture at *url* if it is still remembered."""
     with _lock:
         found = _remembered.get(url)
         if found is None or found.until <= clock.now():
@@ -50,16 +50,16 @@ def recall(url: str) -> Picture | None:
 
 
 def fetch(url: str, hosts: frozenset[str]) -> Picture:
-    """Return a picture from the provider, remembered for a while; an empty one for anything but a picture.
+    """Fetch a picture from the provider and remember it for a while; an empty one if the file is no picture.
 
-    :raises LobbyError: if the provider has none, or does not hand it out.
+    :raises LobbyError: if the provider has none, or does not send it.
     """
     if not _places.acquire(timeout=WAIT_SECONDS):
         raise passthrough.SilentError()
     try:
         content = _read(url, hosts)
     except passthrough.SilentError:
-        # So that a list of fifty people does not wait for a provider fifty times.
+        # Remember the failure: a list of fifty people must not wait for a provider fifty times.
         _remember(url, Picture(b"", "", clock.now() + SILENT))
         raise
     finally:
@@ -92,6 +92,6 @@ def _remember(url: str, picture: Picture) -> Picture:
 
 
 def forget_pictures() -> None:
-    """Remember none of them any more: one of the people was erased."""
+    """Drop all remembered pictures: one of the people was erased."""
     with _lock:
         _remembered.clear()

@@ -1,8 +1,8 @@
-"""Pictures without what cameras write into them: where, when, by whom and with what they were taken.
+"""Remove metadata from pictures: where, when, by whom and with which camera they were taken.
 
-Nothing is compressed anew. JPEG, PNG, WebP and GIF are read piece by piece and written again with only the
-pieces that say how to show the picture; which way up it is stays, as the one entry of a metadata block of our
-own. What follows the end of the picture (a film, another picture, an archive) is left out.
+Nothing is recompressed. JPEG, PNG, WebP and GIF are read piece by piece and written again with only the
+pieces that say how to show the picture. The orientation stays, as the one entry of a new metadata block. Data
+after the end of the picture (a film, another picture, an archive) is left out.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 from host.media import picture_size
 
 MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
-"""What decoding takes no more than about 150 MB for; a JPEG is decoded at an eighth of its size."""
+"""Most pixels, so that decoding takes at most about 150 MB; a JPEG is decoded at an eighth of its size."""
 MAX_SCANS = 64
-"""Passes a progressive JPEG may be drawn in: each costs as much as the picture, however few bytes it has."""
+"""Most scans of a progressive JPEG: each costs as much as the whole picture, however few bytes it has."""
 _ORIENTATION = 0x0112
 _DECODING = threading.BoundedSemaphore(2)
-"""Pictures decoded at a time, because of the memory each takes."""
+"""Limits how many pictures are decoded at a time, because of the memory each takes."""
 
-# Pieces that say how to show a picture. What is not named here goes.
+# Pieces that say how to show a picture. All others are removed.
 _PNG_KEPT = {
     *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"),
     *(b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"pHYs", b"acTL", b"fcTL", b"fdAT"),
@@ -42,12 +43,12 @@ class PictureError(Exception):
 
 
 class TooManyPixelsError(PictureError):
-    """Decoding it would take more memory than a picture deserves."""
+    """Decoding it would take too much memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as it may be passed on.
+    """A picture without metadata.
 
     :param width: and *height*: as it is shown, in pixels.
     """
@@ -58,7 +59,7 @@ class Picture:
 
 
 def clean(content: bytes, content_type: str) -> Picture:
-    """Return the picture *content* without metadata, after decoding it once to see that it is whole.
+    """Return the picture *content* without metadata, after decoding it once to check that it is complete.
 
     :param content_type: one of ``image/jpeg``, ``image/png``, ``image/gif``, ``image/webp``, as sniffed.
     :raises TooManyPixelsError: for more than :data:`MAX_PIXELS`; nothing was decoded then.
@@ -75,7 +76,7 @@ def clean(content: bytes, content_type: str) -> Picture:
 
 
 def measured(file: BinaryIO) -> tuple[int, int] | None:
-    """Return width and height of the picture in *file*, as it is shown; None if it is none."""
+    """Return width and height of the picture in *file* as it is shown; None if it is no picture."""
     file.seek(0)
     said = picture_size.size_of(file.read(picture_size.HEAD))
     if said is not None and said[0] * said[1] > picture_size.MOST_PIXELS:
@@ -84,7 +85,7 @@ def measured(file: BinaryIO) -> tuple[int, int] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=tuple(MAX_PIXELS)) as image:
+            with _opened(file, tuple(MAX_PIXELS)) as image:
                 width, height = image.size
                 turned = image.format in {"JPEG", "WEBP"} and image.getexif().get(_ORIENTATION) in {
                     5,
@@ -98,11 +99,11 @@ def measured(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def orientation_of(content: bytes) -> int:
-    """Return 1 to 8, which way up a picture is; 1 where it does not say."""
+    """Return the EXIF orientation of a picture, 1 to 8; 1 if it has none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=tuple(MAX_PIXELS)) as image:
+            with _opened(io.BytesIO(content), tuple(MAX_PIXELS)) as image:
                 if _too_large(image):
                     return 1  # a PNG is decoded to find its metadata
                 value = image.getexif().get(_ORIENTATION, 1)
@@ -111,24 +112,31 @@ def orientation_of(content: bytes) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def _opened(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
+    from PIL import Image  # not above: it holds 2 MB, and many desks see no picture for days
+
+    try:
+        return Image.open(file, formats=formats)
+    except Image.DecompressionBombError as error:
+        raise TooManyPixelsError("more pixels than Pillow allows") from error
+
+
 def _decoded(content: bytes, content_type: str) -> tuple[int, int]:
     name = content_type.removeprefix("image/").upper()
     try:
         with _DECODING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=(name,)) as image:
+            with _opened(io.BytesIO(content), (name,)) as image:
                 width, height = image.size
                 if _too_large(image):
                     raise TooManyPixelsError(f"{width} by {height} pixels")
-                # A JPEG can be decoded at an eighth of its size; it is cut off all the same if it is.
+                # A JPEG can be decoded at an eighth of its size; that still shows whether it is cut off.
                 image.draft(None, (max(1, width // 8), max(1, height // 8)))
                 image.load()
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise TooManyPixelsError("more pixels than Pillow allows") from error
     except Exception as error:
-        # A decoder raises all sorts of things; none of them is about us.
+        # A decoder may raise any exception; all of them mean a bad picture.
         raise PictureError(f"it cannot be decoded: {type(error).__name__}") from error
     return width, height
 
@@ -139,12 +147,12 @@ def _too_large(image: Image.Image) -> bool:
 
 
 def _exif(orientation: int) -> bytes:
-    """Return TIFF metadata with one entry: which way up."""
+    """Return TIFF metadata with one entry: the orientation."""
     return struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
 
 
 def _jpeg(content: bytes) -> bytes:
-    """Keep the tables, frames and scans of a JPEG, its colour profile and Adobe's note on its colours."""
+    """Return a JPEG with only its tables, frames and scans, its colour profile and Adobe's colour marker."""
     orientation = orientation_of(content)
     out = bytearray(b"\xff\xd8")
     if orientation != 1:
@@ -190,7 +198,7 @@ def _keep_segment(marker: int, body: bytes) -> bool:
 
 
 def _end_of_scan(content: bytes, at: int) -> int:
-    """Return where the next marker is that is neither a stuffed byte nor a restart."""
+    """Return the position of the next marker that is neither a stuffed byte nor a restart."""
     while True:
         at = content.find(b"\xff", at)
         if at < 0 or at + 1 >= len(content):
@@ -255,7 +263,7 @@ def _webp(content: bytes) -> bytes:
 
 
 def _gif(content: bytes) -> bytes:
-    """Keep pictures, their timing and the loop; comments and what programs added go."""
+    """Return a GIF with its pictures, timing and loop, without comments and data of programs."""
     flags = content[10]
     at = 13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
     out = bytearray(content[:at])
@@ -279,7 +287,7 @@ def _gif(content: bytes) -> bytes:
 
 
 def _blocks_end(content: bytes, at: int) -> int:
-    """Return where a row of sub-blocks that begins at *at* ends."""
+    """Return the end of the sub-blocks that begin at *at*."""
     while length := content[at]:
         at += 1 + length
     return at + 1

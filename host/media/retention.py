@@ -16,7 +16,7 @@ MOST = 3650
 class Retention:
     """An account's choice.
 
-    :param days: how long a file is kept, counted from its message's arrival; 0: not at all, only linked;
+    :param days: days a file is kept, counted from its message's arrival; 0: not at all, only linked;
         None: as long as its message.
     """
 
@@ -24,7 +24,7 @@ class Retention:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Retention:
-        """Return what an account's *settings* say; the default for anything that is no choice."""
+        """Return the choice in an account's *settings*; the default if it is not valid."""
         value = settings.get(SETTING, DEFAULT)
         if value == "keep":
             return cls(None)
@@ -42,5 +42,5 @@ class Retention:
         return self.days != 0
 
     def ends_at(self, arrived_at: datetime) -> datetime | None:
-        """Return when a file that came then is removed; None: never."""
+        """Return when a file that came at *arrived_at* is removed; None: never."""
         return None if self.days is None else arrived_at + timedelta(days=self.days)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from host.sdk.messages import MessageKind
 
 HEAD = 64 * 1024
-"""How much of a file :func:`content_type` wants to see."""
+"""Bytes of a file that :func:`content_type` needs."""
 
 OCTETS = "application/octet-stream"
 
@@ -48,8 +48,8 @@ _MARKUP = re.compile(
 def content_type(head: bytes) -> str:
     """Return the content type of a file whose first bytes are *head*.
 
-    ``application/octet-stream`` for what nothing is known about; text is ``text/plain``, unless a browser
-    might take it for markup.
+    ``application/octet-stream`` for an unknown one; ``text/plain`` for text, unless a browser might treat it
+    as markup.
     """
     for magic, name in _MAGIC:
         if head.startswith(magic):
@@ -62,7 +62,7 @@ def content_type(head: bytes) -> str:
 
 
 def kind_of(content_type: str) -> MessageKind:
-    """Return what a message with such a file is."""
+    """Return the kind of a message with such a file."""
     if content_type in {"image/jpeg", "image/png", "image/gif", "image/webp"}:
         return MessageKind.IMAGE
     main = content_type.partition("/")[0]
@@ -70,10 +70,10 @@ def kind_of(content_type: str) -> MessageKind:
 
 
 def settled(head: bytes, *, told: str, kind: str) -> str:
-    """Return the content type of a file that was fetched: what its bytes say.
+    """Return the content type of a fetched file, from its bytes.
 
-    :param told: the type its server gave; only believed between sound and film of one container.
-    :param kind: what the message said it is.
+    :param told: the type its server gave; only decides between sound and film in the same container.
+    :param kind: the kind the message gave.
     """
     found = content_type(head)
     main, _, rest = found.partition("/")
@@ -83,7 +83,7 @@ def settled(head: bytes, *, told: str, kind: str) -> str:
 
 
 def may_be(kind: str, content_type: str) -> bool:
-    """Tell whether such a file can be what a message of *kind* came with; a page of HTML is no film."""
+    """Tell whether a message of *kind* can have such a file; an HTML page, say, is no film."""
     main = content_type.partition("/")[0]
     wanted = {
         MessageKind.IMAGE: {"image", "video"},
@@ -101,7 +101,7 @@ def _riff(head: bytes) -> str:
 def _iso(head: bytes) -> str:
     """Tell MP4, QuickTime, M4A and the still pictures of that family apart."""
     if head[4:8] != b"ftyp":
-        # QuickTime of old has no brand.
+        # Old QuickTime files have no brand.
         return "video/quicktime" if head[4:8] in {b"moov", b"mdat", b"wide", b"free", b"pnot"} else ""
     size = min(int.from_bytes(head[:4], "big"), len(head))
     brand = head[8:12]
@@ -114,7 +114,7 @@ def _iso(head: bytes) -> str:
         return "video/quicktime"
     if brands & _STILLS and b"isom" not in brands:
         return "image/heic"
-    # A recorder in a browser writes sound under the brands of video; its tracks tell, if they come first.
+    # Browsers record sound under the brands of video; the tracks tell, if they come first.
     if b"hdlr" in head and b"soun" in head and b"vide" not in head:
         return "audio/mp4"
     return "video/mp4"
@@ -134,7 +134,7 @@ def _ogg(head: bytes) -> str:
 
 
 def _mpeg_audio(head: bytes) -> str:
-    """Recognise frames of MPEG audio and ADTS AAC, which have no magic but a synchronising word."""
+    """Recognise MPEG audio and ADTS AAC, which have no magic number, only the sync word of each frame."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return ""
     if head[1] & 0xF6 == 0xF0:

@@ -1,7 +1,7 @@
 """Convert sound a channel does not take into a voice note, where PyAV is installed.
 
-A decoder of foreign bytes runs in a process of its own, with limits and without a network: it only reads the
-one file and writes the other.
+The decoder of untrusted bytes runs in a process of its own, with limits and without a network: it only reads
+one file and writes another.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ SOURCES = {
     "audio/webm": "matroska",
     "audio/x-matroska": "matroska",
 }
-"""What can be read, and by which demuxer: none is chosen by the bytes, for some open other files."""
+"""Types that can be read, each with its demuxer: chosen by the bytes, one might open other files."""
 TARGETS = {"audio/mp4": ("ipod", "aac"), "audio/aac": ("adts", "aac"), "audio/wav": ("wav", "pcm_s16le")}
-"""What can be written, best first: container and codec."""
+"""Types that can be written, best first, with container and codec."""
 _converting = threading.BoundedSemaphore(2)
-"""At a time, in one process."""
+"""Limits how many files are converted at a time in one process."""
 ENDINGS = {"audio/mp4": "m4a", "audio/aac": "aac", "audio/wav": "wav"}
 
 
@@ -52,7 +52,7 @@ def is_available() -> bool:
 
 
 def taken(media: Mapping[MessageKind, MediaLimits]) -> Mapping[MessageKind, MediaLimits]:
-    """Return what may be chosen where *media* is what a channel takes: that, and what can become it."""
+    """Return *media*, a channel's limits, widened by the types that can be converted to allowed ones."""
     sound = media.get(MessageKind.AUDIO)
     if sound is None or not is_available() or target_of(sound.content_types) is None:
         return media
@@ -60,17 +60,17 @@ def taken(media: Mapping[MessageKind, MediaLimits]) -> Mapping[MessageKind, Medi
 
 
 def target_of(types: frozenset[str]) -> str | None:
-    """Return what to convert to where *types* are taken; None where nothing of them can be written."""
+    """Return the type to convert to, one of *types*; None if none of them can be written."""
     return next((one for one in TARGETS if one in types), None)
 
 
 @contextmanager
 def converted(stream: Readable, content_type: str, types: frozenset[str]) -> Iterator[tuple[BinaryIO, str]]:
-    """Yield the sound in *stream* as a file of one of *types*, and which it is.
+    """Yield the sound in *stream* as a file of one of *types*, and that type.
 
     :param content_type: as sniffed.
-    :raises FileRefusedError: codes ``type_not_allowed`` where it cannot be converted here, ``broken_sound``
-        where what it holds cannot be read, or is too long.
+    :raises FileRefusedError: codes ``type_not_allowed`` if it cannot be converted here, ``broken_sound`` if
+        the sound cannot be read or is too long.
     """
     target = target_of(types)
     if target is None or content_type not in SOURCES or not is_available():
@@ -108,7 +108,7 @@ def _write(path: Path, stream: Readable) -> None:
 
 
 def renamed(name: str, content_type: str) -> str:
-    """Return *name* with the ending of what it was converted to."""
+    """Return *name* with the extension of *content_type*."""
     stem = name.rpartition(".")[0] or name
     return f"{stem}.{ENDINGS[content_type]}" if stem else ""
 

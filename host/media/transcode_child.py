@@ -1,4 +1,4 @@
-"""The child of :mod:`host.media.transcode`: reads one file of sound, writes another, and says so."""
+"""The child of :mod:`host.media.transcode`: reads one sound file, writes another, and reports success."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BIT_RATE = 96_000
 
 
 def main() -> None:
-    """Convert, and write ``done`` to the descriptor that was given; anything else is a failure."""
+    """Convert, and write ``done`` to the given descriptor; anything else is a failure."""
     source, demuxer, target, container, codec, report = sys.argv[2:8]
     child_limits.limit(cpu_seconds=CPU_SECONDS, memory=MEMORY, addresses=4 * MEMORY, file=MOST_BYTES)
     child_limits.leave_network()
@@ -28,7 +28,7 @@ def main() -> None:
 def convert(source: str, demuxer: str, target: str, container: str, codec: str) -> None:
     """Convert the first stream of sound in *source*.
 
-    :raises Exception: whatever the library makes of hostile bytes; ValueError for too much or none of it.
+    :raises Exception: any error of the library for hostile bytes; ValueError for too much sound, or none.
     """
     import av
     from av.audio.resampler import AudioResampler

@@ -1,4 +1,4 @@
-"""Take a file to be sent: find its type, check that it is whole, and store it until then."""
+"""Take a file to be sent: find its type, check that it is complete, and store it until it is sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 KEPT = timedelta(days=1)
 """How long a file waits to be sent."""
 MOST_WAITING = 200
-"""Files of one person that may wait at a time."""
+"""Most files of one person that may wait at a time."""
 MOST_WAITING_BYTES = 1024 * 1024 * 1024
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES}
@@ -43,9 +43,9 @@ Allowed = Mapping[MessageKind, MediaLimits]
 class Upload:
     """A file that was taken.
 
-    :param id: what it is called outside.
-    :param content_type: what its bytes are.
-    :param size: bytes, without the metadata a picture came with.
+    :param id: its public id.
+    :param content_type: the type found in its bytes.
+    :param size: bytes, after metadata was removed from a picture.
     :param width: and *height*: of a picture, as it is shown, in pixels; else None.
     """
 
@@ -84,11 +84,11 @@ def keep_upload(
     user_id: int | None,
     media: Allowed | None = None,
 ) -> Upload:
-    """Keep the file in *stream* for a day, to be sent. Not to be called inside a transaction.
+    """Store the file in *stream* for a day, to be sent. Do not call it inside a transaction.
 
-    Its type is found in its bytes. A picture is decoded once to see that it is whole, and loses everything
-    the camera wrote into it but which way up it is; a film loses where it was taken. Sound the channel does
-    not take becomes sound it takes, where that can be done here.
+    Its type is found in its bytes. A picture is decoded once to check that it is complete, and loses all
+    metadata but its orientation; a film loses the place where it was taken. Sound of a type the channel does
+    not take is converted, where that is possible here.
 
     :param name: as its sender calls it; only shown.
     :param user_id: who uploads it; None: a program.
@@ -121,7 +121,7 @@ def keep_upload(
         picture = _picture(joined, content_type)
         joined, width, height = io.BytesIO(picture.content), picture.width, picture.height
     elif content_type.startswith("image/"):
-        # What is written into these is not understood here, so it cannot be taken out.
+        # The metadata of these types cannot be parsed here, so it cannot be removed.
         raise FileRefusedError(
             "picture_type",
             _l("Pictures of this type may give away where they were taken, and that cannot be removed."),
@@ -174,7 +174,7 @@ def _keep(
 
 
 def clean_name(name: str) -> str:
-    """Return a file's name without folders, control characters and what turns text around; 255 at most."""
+    """Return a file's name without folders, control and direction characters, at most 255 characters long."""
     bare = name.replace("\\", "/").rpartition("/")[2]
     printable = "".join(
         one for one in bare if unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -188,7 +188,7 @@ def clean_name(name: str) -> str:
 
 
 def get_upload(session: Session, workspace_id: int, upload_id: str) -> Upload | None:
-    """Return an upload of the workspace by what it is called outside, or None."""
+    """Return an upload of the workspace by its public id, or None."""
     query = sa.select(UploadRow).where(UploadRow.uuid == upload_id, UploadRow.workspace_id == workspace_id)
     row = session.scalars(query).one_or_none()
     return None if row is None else Upload.of(row)
@@ -199,8 +199,8 @@ def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> li
 
     :func:`add_to_message` then makes each an attachment.
 
-    :raises FileRefusedError: code ``upload_gone`` if one is not there any more, was sent already, or
-        belongs to another workspace.
+    :raises FileRefusedError: code ``upload_gone`` if one no longer exists, was sent already, or belongs to
+        another workspace.
     """
     if not upload_ids:
         return []
@@ -306,7 +306,7 @@ def _insert(session: Session, upload: Upload, user_id: int | None) -> None:
 
 
 class _Joined:
-    """What was read of a stream already, and then the rest of it."""
+    """A stream that begins with bytes already read from another, and goes on with the rest of that one."""
 
     def __init__(self, head: bytes, rest: storage.Readable) -> None:
         self._head = head

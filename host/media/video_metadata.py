@@ -1,7 +1,7 @@
-"""Remove from videos what telephones write beside the tracks of MP4 and QuickTime: place, time, device.
+"""Remove the metadata that phones write into MP4 and QuickTime videos: place, time, device.
 
-The boxes with such facts become empty ones of the same size, so that nothing else moves and nothing is
-compressed anew.
+The boxes with metadata become empty ones of the same size, so that no other box moves and nothing is
+recompressed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from host.core.storage import Readable
 
 TYPES = frozenset({"video/mp4", "video/quicktime", "audio/mp4"})
 MOST_HEADER = 16 * 1024 * 1024
-"""A larger ``moov`` is passed on as it is; one that size belongs to hours of film."""
+"""A larger ``moov`` is passed on unchanged; one of this size belongs to hours of film."""
 
 _CHUNK = 256 * 1024
 _WALKED = frozenset({b"moov", b"trak"})
@@ -22,14 +22,14 @@ _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 
 class Cleaned:
-    """*stream*, a film, with its facts emptied while it is read."""
+    """*stream*, a film, whose metadata is emptied while it is read."""
 
     def __init__(self, stream: Readable) -> None:
         self._pieces = _pieces(stream)
         self._left = b""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to *size* bytes; all that are left for -1."""
+        """Return up to *size* bytes; -1: all that are left."""
         while size < 0 or len(self._left) < size:
             piece = next(self._pieces, None)
             if piece is None:
@@ -42,7 +42,7 @@ class Cleaned:
 
 
 def _pieces(stream: Readable) -> Iterator[bytes]:
-    """Yield the boxes of a film one after the other; what is none is passed on to the end."""
+    """Yield the boxes of a film one after the other; what is no box is passed on up to the end."""
     while head := _exactly(stream, 8):
         size, name = _size_and_name(head)
         if size == 1:
@@ -63,7 +63,7 @@ def _pieces(stream: Readable) -> Iterator[bytes]:
 
 
 def _emptied(box: bytes, header: int, name: bytes) -> bytes:
-    """Return a whole box with the facts in it emptied."""
+    """Return a whole box with its metadata emptied."""
     if name in _FACTS or (name == b"uuid" and box[header : header + 16] == _XMP):
         return box[:4] + b"free" + box[8:header] + bytes(len(box) - header)
     if name not in _WALKED:

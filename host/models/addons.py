@@ -14,23 +14,23 @@ from host.models.users import User
 
 
 class AddonState(StrEnum):
-    """How an addon stands. What an admin can do about each is in :mod:`host.addons.listing`."""
+    """The state of an addon. What an admin can do about each is in :mod:`host.addons.listing`."""
 
     INACTIVE = "inactive"
     ACTIVATING = "activating"
     ACTIVE = "active"
     MIGRATION_FAILED = "migration_failed"
     QUARANTINED = "quarantined"
-    """Set aside because it kept failing; its webhooks are taken in and wait."""
+    """Set aside because it kept failing; requests to its webhooks are kept and wait."""
     INCOMPATIBLE = "incompatible"
     MODIFIED = "modified"
     """The files on disk are not those of the accepted zip."""
     UNTRUSTED = "untrusted"
-    """Its signature is not one this desk runs code for."""
+    """This desk does not trust its signature."""
 
 
 class Operation(StrEnum):
-    """What is being done to an addon right now, beside what it is."""
+    """The operation that is running on an addon, besides its state."""
 
     UPDATING = "updating"
     ROLLING_BACK = "rolling_back"
@@ -53,7 +53,7 @@ class AddonRelease(Base):
     files: Mapped[dict[str, str]] = mapped_column(JsonDict)
     """Path in the zip -> SHA-256 of its content."""
     public_key: Mapped[str] = mapped_column(Ascii64)
-    """The Ed25519 key it is rightly signed with, in base64; empty for none. Who trusts it is a setting."""
+    """The Ed25519 key of its valid signature, in base64; empty for none. Which keys to trust is a setting."""
     signature_problem: Mapped[str] = mapped_column(sa.String(500))
     uploaded_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     uploaded_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -73,7 +73,7 @@ class AddonArchivePart(Base):
 
 
 class AddonPublisher(Base):
-    """Who made the addon of a slug until now. Outlives the addon, as the tables it left do."""
+    """The publisher of the addon of a slug. Kept after the addon is removed, as its tables are."""
 
     __tablename__ = "addon_publishers"
     __writers__ = ("addons",)
@@ -81,13 +81,13 @@ class AddonPublisher(Base):
     slug: Mapped[str] = mapped_column(sa.String(48), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(80))
     public_key: Mapped[str] = mapped_column(Ascii64)
-    """The key of the first signed release: no other may take over by itself. Empty: none was signed."""
+    """The key of the first signed release; an admin has to allow any other. Empty: no release was signed."""
     highest_version: Mapped[str] = mapped_column(sa.String(64))
-    """Of releases by this publisher; installing an older one is a downgrade."""
+    """The highest version by this publisher; installing an older one is a downgrade."""
 
 
 class Addon(Base):
-    """An installed addon: which release it runs and how it fares."""
+    """An installed addon: its release and its state."""
 
     __tablename__ = "addons"
     __writers__ = ("addons",)
@@ -97,24 +97,24 @@ class Addon(Base):
     release_id: Mapped[int] = mapped_column(sa.ForeignKey(AddonRelease.id))
     previous_release_id: Mapped[int | None] = mapped_column(sa.ForeignKey(AddonRelease.id))
     error: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """Of the last step that failed: step, sentence, statement, database (its words)."""
+    """The last step that failed: ``step``, ``sentence``, ``statement``, ``database`` (its message)."""
     steps: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
-    """What the last activation did, in order: name, result, detail, ms."""
+    """The steps of the last activation, in order: ``name``, ``result``, ``detail``, ``ms``."""
     wanted: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether an admin switched it on and nobody switched it off: what its webhooks get is kept, come what
-    may."""
+    """Whether an admin activated it and nobody deactivated it: then requests to its webhooks are kept even
+    while it does not run."""
     webhooks: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
-    """Its webhook addresses when it ran last, readable without running it: path, max_body."""
+    """Its webhooks when it ran last, readable without running it: ``path``, ``max_body``."""
     operation: Mapped[str | None] = mapped_column(sa.String(16))
     operation_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """While something runs: when it counts as abandoned."""
+    """While an operation runs: when it is taken to be abandoned."""
     activated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class AddonCalls(Base):
-    """How the addons' code fared in one process, which writes it again when it changed. One that was not
-    written for long is of a process that ended; :mod:`host.addons.metrics.across_processes`."""
+    """The counted calls of addon code in one process, which writes the row again when they change. A row not
+    written for long belongs to a process that ended; see :mod:`host.addons.metrics.across_processes`."""
 
     __tablename__ = "addon_calls"
     __writers__ = ("addons.metrics",)
@@ -134,7 +134,7 @@ class ParkedRequest(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64)
     workspace_id: Mapped[int] = mapped_column(Id)
-    """Always 0: with the UUID, what the sealed headers are bound to."""
+    """Always 0. The sealed headers are bound to it and the UUID."""
     slug: Mapped[str] = mapped_column(sa.String(48), index=True)
     path: Mapped[str] = mapped_column(sa.String(255))
     account: Mapped[str | None] = mapped_column(sa.String(128))
@@ -146,4 +146,4 @@ class ParkedRequest(Base):
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Of one its addon failed on: when it is asked again."""
+    """When to hand it to its addon again, after the addon failed on it."""

@@ -22,7 +22,7 @@ class KeyEnd(StrEnum):
 
 
 class ApiKey(Base):
-    """A key that a program sends. The row holds its SHA-256, so a dump opens no door."""
+    """A key that a program sends. The row holds its SHA-256, so a database dump gives no access."""
 
     __tablename__ = "api_keys"
     __writers__ = ("users",)
@@ -40,7 +40,7 @@ class ApiKey(Base):
     """The owner who answers for it: who made it, or took it over. It works only while they are one."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """To a few minutes; see :data:`host.users.api_keys.TOUCH_EVERY`."""
+    """Exact to a few minutes; see :data:`host.users.api_keys.TOUCH_EVERY`."""
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When it ended, for whatever reason."""
     ended_because: Mapped[str | None] = mapped_column(sa.String(16))
@@ -50,7 +50,7 @@ class ApiKey(Base):
 class IdempotentRequest(Base):
     """A request that carried an Idempotency-Key: being worked on, or answered.
 
-    The answer is written in the transaction of what the request did, so there is never one without the other.
+    The answer is written in the transaction of the request's changes: there is never one without the other.
     """
 
     __tablename__ = "api_idempotent_requests"
@@ -64,13 +64,13 @@ class IdempotentRequest(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     key_id: Mapped[int] = mapped_column(sa.ForeignKey(ApiKey.id, ondelete="CASCADE"))
     name_hash: Mapped[str] = mapped_column(Ascii64)
-    """SHA-256 of what the header said."""
+    """SHA-256 of the header's value."""
     fingerprint: Mapped[str] = mapped_column(Ascii64)
-    """SHA-256 of method, path and body: the same name for another request is a mistake."""
+    """SHA-256 of method, path and body. The same name for another request is an error."""
     claim: Mapped[str | None] = mapped_column(Ascii64)
-    """Who works on it; NULL once it is answered."""
+    """The claim of the process that works on it; NULL once it is answered."""
     claimed_until: Mapped[datetime] = mapped_column(UTCDateTime)
-    """From then on nobody does any more: the process must have died."""
+    """After this time the process is taken to have died."""
     status: Mapped[int | None] = mapped_column(sa.Integer)
     answer: Mapped[str | None] = mapped_column(LongText)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)

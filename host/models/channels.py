@@ -46,7 +46,7 @@ class ChannelAccount(Base):
     name: Mapped[str] = mapped_column(sa.String(120))
     handle: Mapped[str] = mapped_column(sa.String(255))
     way: Mapped[str] = mapped_column(sa.String(32))
-    """How it was connected, in the addon's words: ``pasted``, ``sign-in``."""
+    """How it was connected, named by the addon: ``pasted``, ``sign-in``."""
     state: Mapped[str] = mapped_column(sa.String(32))
     state_reason: Mapped[str | None] = mapped_column(sa.String(500))
     settings: Mapped[dict[str, Any]] = mapped_column(JsonDict)
@@ -58,12 +58,12 @@ class ChannelAccount(Base):
     """Set by a provider's limit: until then the account's replies wait."""
     blocked_reason: Mapped[str | None] = mapped_column(sa.String(500))
     limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Until when a process knows that replies queue before a limit that is never used up for long. Nobody is
-    held by it: it tells what waits on purpose from what waits for a worker."""
+    """Until when replies are known to wait for a limit again and again, each for a short time. It holds back
+    nothing: it distinguishes replies that wait on purpose from replies that wait for a worker."""
 
 
 class AccountWarning(Base):
-    """A warning about an account that stands; at most one of each kind."""
+    """A warning in force about an account; at most one of each kind."""
 
     __tablename__ = "account_warnings"
     __writers__ = ("channels",)
@@ -72,10 +72,10 @@ class AccountWarning(Base):
         sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), primary_key=True
     )
     kind: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    """As the code that raised it names it: ``token-ends``."""
+    """The name given by the code that raised it: ``token-ends``."""
     uuid: Mapped[str] = mapped_column(Ascii64)
     stage: Mapped[str] = mapped_column(sa.String(64))
-    """How far it has come; people are told anew when that changes."""
+    """How serious it is by now; people are told again when this changes."""
     tone: Mapped[str] = mapped_column(sa.String(8))
     sentence: Mapped[str] = mapped_column(LongText)
     next_step: Mapped[str] = mapped_column(LongText)
@@ -87,11 +87,11 @@ class SignInState(StrEnum):
     """How far a sign-in in a provider's dialog is."""
 
     AWAY = "away"
-    """At the provider; nothing has come back."""
+    """The person is at the provider's dialog."""
     BACK = "back"
-    """Came back; the provider is being asked."""
+    """The person came back; the addon is asking the provider."""
     CHOOSING = "choosing"
-    """Looks at what can be connected."""
+    """The person is choosing an account."""
     DONE = "done"
     FAILED = "failed"
 
@@ -108,18 +108,18 @@ class SignInAttempt(Base):
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"))
     login_id: Mapped[int] = mapped_column(sa.BigInteger)
-    """The login it belongs to; no key, for the row must not die with a logout while somebody waits."""
+    """The login session it belongs to; no foreign key, because a logout must not delete the row."""
     channel: Mapped[str] = mapped_column(sa.String(32))
     way: Mapped[str] = mapped_column(sa.String(32))
     account_id: Mapped[int | None] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
     """The account being connected again."""
     abilities: Mapped[list[str]] = mapped_column(JsonDict)
-    """What is asked for beyond the usual."""
+    """The further permissions that are asked for."""
     state: Mapped[str] = mapped_column(sa.String(16))
     candidates: Mapped[str | None] = mapped_column(LongText)
     """Sealed JSON while choosing, NULL before and after."""
     outcome: Mapped[dict[str, Any]] = mapped_column(JsonDict)
-    """Of an end: ``sentence`` and ``next_step``, or ``handles`` of what was connected."""
+    """At the end: ``sentence`` and ``next_step``, or ``handles`` of the connected accounts."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

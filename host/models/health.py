@@ -15,30 +15,30 @@ TOTAL = 0
 
 
 class Metric(StrEnum):
-    """What is counted. The label of each is said beside it."""
+    """What is counted, and the label of each count."""
 
     RECEIVED = "received"
     """Events taken into the journal; no label."""
     HANDLED = "handled"
-    """What became of them: ``applied``, ``ignored``, ``dead``."""
+    """Events by their result: ``applied``, ``ignored``, ``dead``."""
     SENDS = "sends"
-    """What became of attempts to send: an :class:`Outcome`."""
+    """Attempts to send, by :class:`Outcome`."""
     REFUSED = "refused"
-    """Refused webhook requests: the reason."""
+    """Refused webhook requests, by reason."""
     VISIBLE = "visible"
     """Milliseconds from received to visible: a class of :mod:`host.core.histogram`, or ``sum``."""
     ANSWERED = "answered"
-    """Milliseconds until a webhook was answered; as before."""
+    """Milliseconds until a webhook was answered; labels as for ``VISIBLE``."""
     ACCOUNT = "account"
-    """Events of one account: its id. Not in total."""
+    """Events of one account, by its id. Not in :data:`TOTAL`."""
     WAITING = "waiting"
-    """Milliseconds the oldest due lane waited, the most there was: ``in``, ``out``. Not in total."""
+    """Most milliseconds the oldest due lane waited: ``in``, ``out``. Not in :data:`TOTAL`."""
     LOOP = "loop"
-    """Milliseconds the event loop of a web process was held, the most there was; no label. Not in total."""
+    """Most milliseconds the event loop of a web process was held; no label. Not in :data:`TOTAL`."""
 
 
 class Outcome(StrEnum):
-    """What became of an attempt to send."""
+    """The outcome of an attempt to send."""
 
     SENT = "sent"
     RETRIED = "retried"
@@ -66,8 +66,7 @@ class BrokerState(StrEnum):
 class HealthMinute(Base):
     """How often something happened within some minutes, over all processes.
 
-    ``minute`` is the first of them, in whole minutes since 1970 in UTC, or :data:`TOTAL`. How many share a
-    row, :mod:`host.recording` says.
+    ``minute`` is the first of them, in whole minutes since 1970 in UTC, or :data:`TOTAL`.
     """
 
     __tablename__ = "health_minutes"
@@ -81,8 +80,8 @@ class HealthMinute(Base):
 
 
 class Process(Base):
-    """One process that serves or delivers. It writes its row again every few seconds, and removes it at its
-    end: a row that is not written any more is a process that died."""
+    """One process that serves or delivers. It writes its row every few seconds and removes it when it ends: a
+    row that is no longer written belongs to a process that died."""
 
     __tablename__ = "processes"
     __writers__ = ("health",)
@@ -105,9 +104,9 @@ class Process(Base):
     spooled_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the oldest of them came."""
     spool_aside: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """Files put aside in its spool."""
+    """Files set aside in its spool."""
     spool_most: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
-    """Bytes its spool may take; 0: not told."""
+    """Most bytes of its spool; 0: unknown."""
     broker: Mapped[str] = mapped_column(sa.String(16), default="", server_default="")
     """Whether the broker answers it, a :class:`BrokerState`; empty: it uses none, or has not asked yet."""
     broker_since: Mapped[datetime | None] = mapped_column(UTCDateTime)

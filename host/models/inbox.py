@@ -27,11 +27,11 @@ class Direction(StrEnum):
 
 
 class InternalKind(StrEnum):
-    """What a message of direction internal is."""
+    """The kinds of messages of direction internal."""
 
     NOTE = "note"
     ACTIVITY = "activity"
-    """Something that was done to the conversation; ``content["what"]`` says what."""
+    """An action on the conversation, named by ``content["what"]``."""
 
 
 class Origin(StrEnum):
@@ -40,14 +40,14 @@ class Origin(StrEnum):
     CUSTOMER = "customer"
     AGENT = "agent"
     PROVIDER = "provider"
-    """Written in the provider's own app by the team; an echo told of it."""
+    """The team, in the provider's own app; known by an echo."""
     API = "api"
     """A program with a key of the workspace; ``content["by"]`` of notes and activity lines names the key."""
     SYSTEM = "system"
 
 
 class DeliveryState(StrEnum):
-    """Where an outbound message stands. Inbound messages have none."""
+    """The delivery state of an outbound message. Inbound messages have none."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -91,33 +91,33 @@ class ContactIdentity(Base):
     name: Mapped[str | None] = mapped_column(sa.String(255))
     profile: Mapped[dict[str, Any]] = mapped_column(JsonDict)
     profile_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to ask the provider for the profile next; NULL: not to be asked."""
+    """When to fetch the profile from the provider next; NULL: never."""
     profile_failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     profile_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the provider last told it."""
+    """When the profile was last fetched."""
     picture_url: Mapped[str | None] = mapped_column(LongText)
-    """Where the provider has their picture, until that ends; passed through, never given away."""
+    """The address of their picture at the provider, until it ends; browsers never get it."""
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time of our newest message the customer is known to have seen."""
     seen_early: Mapped[list[str] | None] = mapped_column(JsonDict)
-    """External ids of messages of ours that were seen before we learned of them; the newest few."""
+    """External ids of messages of ours that were seen before they were stored here; the newest few."""
     unreachable_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the provider last said that this person takes no messages from us; NULL: it did not. What they
-    write after it, or a message that arrives after all, ends it."""
+    """When the provider last said that this person takes no messages from us; NULL: it did not. A later
+    message from them, or one that reaches them after all, ends it."""
     unreachable_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When that ends by itself; NULL: it does not. Means nothing without ``unreachable_since``."""
     unreachable: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """Why, as with a message's ``error``. Means nothing without ``unreachable_since``."""
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When an owner last erased this customer; what was said until then is not imported again."""
+    """When an owner last erased this customer; earlier messages are not imported again."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class Conversation(Base):
     """What one contact and the team say to each other on one account.
 
-    ``channel`` is born an ENUM of the host's own channels and becomes VARCHAR when an addon is activated.
-    ``unread_count`` belongs to the team: messages that no member has looked at.
+    ``channel`` starts as an ENUM of the host's own channels and becomes VARCHAR when an addon is activated.
+    ``unread_count`` is the team's: messages that no member has looked at.
     """
 
     __tablename__ = "conversations"
@@ -153,7 +153,7 @@ class Conversation(Base):
     last_direction: Mapped[str] = mapped_column(sa.String(16))
     last_kind: Mapped[str] = mapped_column(sa.String(32))
     last_author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
-    """Who of the team wrote the last message, where one of them did."""
+    """The member who wrote the last message, if one did."""
     last_inbound_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Provider's time of the last message that opens a reply window; what a ReplyPolicy counts from."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -163,8 +163,8 @@ class Conversation(Base):
 class Message(Base):
     """One message as the provider knows it, a note, or an activity line.
 
-    What an agent sends at once may become several rows (``reply_key`` the same, ``position`` 0, 1, ...): each
-    has the provider's own id and its own delivery state.
+    A reply may become several rows with the same ``reply_key`` and ``position`` 0, 1, ...; each has its own
+    external id and delivery state.
     """
 
     __tablename__ = "messages"
@@ -192,23 +192,23 @@ class Message(Base):
     position: Mapped[int] = mapped_column(sa.Integer, default=0)
     state: Mapped[str | None] = mapped_column(sa.String(16))
     error: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """Of a failed or unknown message: code, sentence, cause, next_step, raw (the provider's words)."""
+    """For a failed or unknown message: code, sentence, cause, next_step, raw (the provider's message)."""
     sent_at: Mapped[datetime] = mapped_column(UTCDateTime)
     """The provider's time; for our own messages the time they were written."""
     reply_to: Mapped[str | None] = mapped_column(ExternalId)
-    """External id of the message it quotes, on the same account; that one need not be known."""
+    """External id of the message it quotes, on the same account; that one need not be stored."""
     edited_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     edit_count: Mapped[int] = mapped_column(sa.Integer, default=0)
     unsent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it was taken back; of what it said nothing is left then."""
+    """When it was taken back; its content is gone then."""
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When an owner erased its customer; ``unsent_at`` is set with it, for the same is left of it."""
+    """When an owner erased its customer; ``unsent_at`` is set too, because the content is gone."""
     imported_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it was read from the provider's history; NULL for what came as it happened, or came after all."""
+    """When it was read from the provider's history; NULL once the message itself was delivered."""
     hidden_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the team hid it on the desk's pages; it keeps what it says, and so does the provider."""
+    """When the team hid it on the desk's pages; its content stays, here and at the provider."""
     sources: Mapped[list[int] | None] = mapped_column(JsonDict)
-    """Ids of the journalled events that hold what it says, so that they can forget it too."""
+    """Ids of the journalled events that hold its content, so that it can be removed there too."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -216,15 +216,15 @@ class AttachmentState(StrEnum):
     """Where the bytes of a file are."""
 
     STORED = "stored"
-    """With us."""
+    """In the desk's storage."""
     LINKED = "linked"
     """At the provider; passed through to the viewer, never kept."""
     WAITING = "waiting"
     """At the provider; to be fetched at ``due_at``."""
     EXPIRED = "expired"
-    """Nowhere any more: the provider says that its address has ended."""
+    """Gone: the provider says that its address has ended."""
     OUTSIDE = "outside"
-    """At an address the desk asks nothing of; there is a link at most."""
+    """At an address the desk does not fetch from; shown as a link at most."""
 
 
 class Attachment(Base):
@@ -244,7 +244,7 @@ class Attachment(Base):
     kind: Mapped[str] = mapped_column(sa.String(32))
     name: Mapped[str] = mapped_column(sa.String(255))
     content_type: Mapped[str] = mapped_column(sa.String(127))
-    """What the bytes are, once they are with us; before, what was said about them, or nothing."""
+    """The type found in the bytes, once they are stored; before, the declared type, or empty."""
     size: Mapped[int | None] = mapped_column(sa.BigInteger)
     width: Mapped[int | None] = mapped_column(sa.Integer)
     height: Mapped[int | None] = mapped_column(sa.Integer)
@@ -252,7 +252,7 @@ class Attachment(Base):
     storage_key: Mapped[str | None] = mapped_column(Ascii64)
     state: Mapped[str] = mapped_column(sa.String(16), default=AttachmentState.OUTSIDE)
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to fetch what is waiting, and when to remove what is stored; NULL: nothing is to be done."""
+    """When to fetch a waiting file, or to remove a stored one; NULL: never."""
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
 
 
@@ -264,9 +264,9 @@ class Actor(StrEnum):
 
 
 class Reaction(Base):
-    """The one reaction a side has on a message. Taken away, it stays as a row, so that an older one is known.
+    """The one reaction a side has on a message. A removed one stays as a row, to recognise an older one.
 
-    ``message_id`` is NULL while the message it is on has not come.
+    ``message_id`` is NULL while its message has not come.
     """
 
     __tablename__ = "reactions"
@@ -292,11 +292,11 @@ class Reaction(Base):
     removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     state: Mapped[str | None] = mapped_column(sa.String(16))
-    """Of one the team put there: queued, sent or failed."""
+    """For the team's reaction: queued, sent or failed."""
     error: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to tell the provider of it; NULL: nothing is to be told."""
+    """When to send it to the provider; NULL: never."""
 
 
 class MarkKind(StrEnum):
@@ -305,7 +305,7 @@ class MarkKind(StrEnum):
     EDIT = "edit"
     UNSEND = "unsend"
     REACTION = "reaction"
-    """There are rows in ``reactions`` for it."""
+    """Its reactions are rows in ``reactions``."""
 
 
 class Mark(Base):

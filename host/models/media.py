@@ -1,4 +1,4 @@
-"""Files on their way into a message."""
+"""Uploaded files, and files to remove."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Upload(Base):
     storage_key: Mapped[str] = mapped_column(Ascii64)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     attached_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When a message took it; it goes into one message only."""
+    """When it became a file of a message; it goes into one message only."""
 
 
 class FileRemoval(Base):

@@ -35,11 +35,11 @@ class Notification(Base):
     sentence: Mapped[str] = mapped_column(LongText)
     next_step: Mapped[str] = mapped_column(LongText)
     details: Mapped[dict[str, Any]] = mapped_column(JsonDict)
-    """What stands in the sentences for ``%(name)s``."""
+    """The values for ``%(name)s`` in the sentences."""
     path: Mapped[str] = mapped_column(sa.String(255))
-    """Where it leads: an address of this desk, beginning with a slash."""
+    """The page it links to: an address of this desk, beginning with a slash."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     mail_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to mail it; NULL: it was, or somebody is at it, or it was given up."""
+    """When to mail it; NULL: it was mailed, is being mailed, or was given up."""
     mail_failures: Mapped[int] = mapped_column(sa.Integer, default=0)

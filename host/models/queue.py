@@ -18,12 +18,12 @@ class EventState(StrEnum):
     PENDING = "pending"
     APPLIED = "applied"
     IGNORED = "ignored"
-    """Understood, and nothing for the inbox: the dashboard's test, an event older than a week."""
+    """Parsed, but not for the inbox: a test from the provider's dashboard, an event older than a week."""
     DEAD = "dead"
-    """Could not be applied; the reason says why, an admin may replay it."""
+    """Could not be applied, for the reason stored; an admin may replay it."""
 
 
-# Word for word what the partial indexes of inbound_events say; only then do SQLite and PostgreSQL use them.
+# The same words as in the partial indexes of inbound_events: only then do SQLite and PostgreSQL use them.
 IS_PENDING = sa.text("inbound_events.state = 'pending'")
 IS_SET_ASIDE = sa.text("inbound_events.state IN ('dead', 'ignored')")
 
@@ -31,7 +31,7 @@ IS_SET_ASIDE = sa.text("inbound_events.state IN ('dead', 'ignored')")
 class InboundRequest(Base):
     """One request of a provider, byte for byte, once.
 
-    The id is made of the time (:func:`host.queue.spool.request_id`): the primary key finds by time too.
+    The id contains the time (:func:`host.queue.spool.request_id`): the primary key also finds by time.
     """
 
     __tablename__ = "inbound_requests"
@@ -49,9 +49,9 @@ class InboundEvent(Base):
 
     ``account_key`` is the account's id as text, empty for none: NULLs would not be unique.
 
-    Every index here is written to with every event, and each costs a page of the log. So two of them cover,
-    where the database can do that, only the few rows that are not applied: a query that means to use one has
-    to repeat its condition word for word.
+    Every index is written with every event, and each costs a page of the log. So two of them are partial,
+    where the database can do that, and cover only the few rows that are not applied. A query that should use
+    one has to repeat its condition word for word.
     """
 
     __tablename__ = "inbound_events"
@@ -91,12 +91,12 @@ class InboundEvent(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Of an event that failed and is tried again: when. Its lane waits for it, whatever else arrives."""
+    """When a failed event is tried again. Its lane waits for it, whatever else arrives."""
     applied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     repeats: Mapped[str | None] = mapped_column(LongText)
-    """Ids of the requests that brought it once more, separated by commas."""
+    """Ids of the requests that brought it again, separated by commas."""
     forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When its message was taken back and its body removed. Brought once more, it is pending again, so that
+    """When its message was taken back and its body removed. If it comes again, it is pending again, so that
     the new request's body is removed too."""
     replayed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an admin last had it applied again."""
@@ -105,9 +105,9 @@ class InboundEvent(Base):
 class Lane(Base):
     """An ordered queue: one account and customer, in one direction. Leased as a whole, never by row.
 
-    ``key`` is ``in:`` or ``out:``, the account id and a hash of the customer's id. ``next_at`` is when there
-    is something to do (NULL: nothing). ``fence`` grows with each lease, so that a worker that slept through
-    its lease cannot write its result.
+    ``key`` is ``in:`` or ``out:``, the account id and a hash of the customer's id. ``next_at`` is when the
+    lane is due (NULL: no work). ``fence`` grows with each lease, so that a worker whose lease has ended
+    cannot write its result.
     """
 
     __tablename__ = "lanes"
@@ -140,14 +140,14 @@ class OutboxEntry(Base):
     lane: Mapped[str] = mapped_column(Ascii64)
     recipient: Mapped[str] = mapped_column(sa.String(512))
     open: Mapped[bool] = mapped_column(sa.Boolean, default=True)
-    """Whether a worker still has something to do with it; the state itself is the message's."""
+    """Whether a worker still has to work on it; the delivery state is the message's."""
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     readings: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """How often the provider's thread was read, while unknown, without finding it."""
+    """How often the provider's thread was read without finding the unconfirmed message."""
     resent: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether it was sent once more after being unknown; that happens once by itself."""
+    """Whether it was sent again after being unconfirmed; workers do that only once."""
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """Why it waits and until when, for the agent: sentence, until (ISO 8601)."""
 
@@ -166,7 +166,7 @@ class RefusedDelivery(Base):
     last_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_remote: Mapped[str] = mapped_column(sa.String(64))
     last_hint: Mapped[str] = mapped_column(sa.String(16), default="")
-    """The first few characters of what was wrong, for the person who mends it."""
+    """The first few characters of the wrong value, for the person who corrects it."""
 
 
 class CatchUpState(StrEnum):
@@ -181,9 +181,9 @@ class CatchUpState(StrEnum):
 
 
 class CatchUp(Base):
-    """The latest reading of what the provider knows of an account's past; one row per account.
+    """The latest reading of an account's history from the provider; one row per account.
 
-    Each step is one call to the provider and one write of what it brought and where to go on, so that a
+    Each step is one call to the provider and one write of its result and the place to go on from, so a
     process may die between any two.
     """
 
@@ -196,24 +196,24 @@ class CatchUp(Base):
     )
     state: Mapped[str] = mapped_column(sa.String(16))
     cursor: Mapped[str] = mapped_column(LongText, default="")
-    """Where the list of threads goes on."""
+    """The provider's cursor of the next page of threads."""
     since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Threads in which nothing happened since then were read before; NULL: every thread is read."""
+    """Threads unchanged since then are skipped: they were read before; NULL: every thread is read."""
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     complete_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the latest one began that read everything it meant to."""
+    """When the latest complete reading began."""
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     claim: Mapped[str | None] = mapped_column(Ascii64)
-    """Who takes the next step; a step that lost it writes nothing."""
+    """The claim of the process that takes the next step; a step that lost it writes nothing."""
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Steps in a row that brought nothing."""
+    """Failed steps in a row."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """Why it waits or ended: sentence, next_step."""
 
 
 class CatchUpThread(Base):
-    """A thread the provider listed, and what came of reading it."""
+    """A thread the provider listed, and the result of reading it."""
 
     __tablename__ = "catch_up_threads"
     __writers__ = ("delivery", "inbox", "queue")
@@ -227,7 +227,7 @@ class CatchUpThread(Base):
     account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
     external_id: Mapped[str] = mapped_column(ExternalId)
     contact: Mapped[str] = mapped_column(ExternalId)
-    """The customer's id; the contact identity need not be there."""
+    """The customer's id; the contact identity need not exist."""
     username: Mapped[str | None] = mapped_column(sa.String(255))
     updated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     state: Mapped[str] = mapped_column(sa.String(16))
@@ -236,7 +236,7 @@ class CatchUpThread(Base):
     cursor: Mapped[str] = mapped_column(LongText, default="")
     pages: Mapped[int] = mapped_column(sa.Integer, default=0)
     imported: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Messages that were not here."""
+    """Number of messages that were not here."""
     untold: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Messages that are not here and of which the provider tells nothing more."""
+    """Number of messages that are not here, and of which the provider tells only the id."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)

@@ -37,7 +37,7 @@ class User(Base):
 
 
 class LoginSession(Base):
-    """One signed-in browser. The cookie holds the token, the row its SHA-256, so a dump opens no door."""
+    """One signed-in browser. The cookie holds the token, the row its SHA-256, so a dump gives no access."""
 
     __tablename__ = "login_sessions"
     __writers__ = ("users",)
@@ -95,7 +95,7 @@ class Invitation(Base):
 
 
 class AuditEntry(Base):
-    """Something that was done to the installation or a workspace, and by whom. Never holds a secret."""
+    """An action on the installation or a workspace, and who did it. Never holds a secret."""
 
     __tablename__ = "audit_entries"
     __writers__ = ("users",)

@@ -1,8 +1,8 @@
-"""Mail notifications: each once, whichever processes run and whenever one of them dies.
+"""Mail notifications: each at most once, however many processes run or die.
 
-A mail is claimed by the process that sends it before it goes out. One whose fate is unknown, because the
-connection broke or the process died, is not sent again: a warning too few is still on the page, a warning
-twice is what makes people stop reading them.
+A process claims a mail before it sends it. If the outcome is unknown, because the connection broke or the
+process died, the mail is not sent again: the warning is still on the page, and repeated mails make people
+ignore them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 MOST_TRIES = 8
 FIRST_PAUSE = timedelta(minutes=1)
 TOO_LATE = timedelta(days=2)
-"""What could not be mailed for so long, perhaps because no server was set up, is not news any more."""
+"""A notification that could not be mailed for this long, such as without a mail server, is not mailed."""
 
 _config: Config | None = None
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import clock, db
 from host.models.notifications import Notification
 from host.models.users import Membership, Role, User, Workspace
 from host.users.sessions import CurrentUser
@@ -24,7 +26,7 @@ class Message:
     """The text of a notification.
 
     :param tone: ``warn`` or ``bad``.
-    :param title: a name people know, shown as it is.
+    :param title: a name people know; not translated.
     :param sentence: marked for translation, with ``%(name)s`` for what *details* hold; never a credential.
     :param next_step: what to do about it.
     """
@@ -42,9 +44,9 @@ def translated(sentence: str, details: Mapping[str, str]) -> str:
 
 
 def notify_responsible(session: Session, workspace_id: int, message: Message, *, path: str) -> int:
-    """Notify the owners of a workspace and the admins of the desk; return how many that are.
+    """Notify the owners of a workspace and the admins of the desk; return how many people these are.
 
-    :param path: where it leads owners; an admin who is not one of them is led to the addons.
+    :param path: the link for owners; other admins get a link to the addons.
     """
     owners = set(
         session.scalars(
@@ -87,19 +89,29 @@ def notify_users(
     session.flush()
 
 
-def _seen_by(user: CurrentUser) -> list[sa.ColumnElement[bool]]:
-    """Return the notifications a user may see: none of a workspace they have left."""
-    mine = Notification.user_id == user.id
-    if user.is_admin:
+def _seen_by(is_admin: bool) -> list[sa.ColumnElement[bool]]:
+    """Return the notifications a user may see: none of a workspace they have left. See :func:`_values`."""
+    mine = Notification.user_id == sa.bindparam("user")
+    if is_admin:
         return [mine]
-    workspaces = [one.workspace_id for one in user.memberships]
+    workspaces: Any = sa.bindparam("workspaces", expanding=True)
     return [mine, sa.or_(Notification.workspace_id.is_(None), Notification.workspace_id.in_(workspaces))]
+
+
+def _values(user: CurrentUser) -> dict[str, Any]:
+    return {"user": user.id, "workspaces": [one.workspace_id for one in user.memberships]}
+
+
+@cache
+def _unread_query(is_admin: bool) -> Any:
+    query = sa.select(sa.func.count()).select_from(Notification)
+    return query.where(*_seen_by(is_admin), Notification.read_at.is_(None))
 
 
 def unread(session: Session, user: CurrentUser) -> int:
     """Return how many notifications *user* has not read."""
-    query = sa.select(sa.func.count()).select_from(Notification)
-    return session.scalar(query.where(*_seen_by(user), Notification.read_at.is_(None))) or 0
+    ((number,),) = db.read_rows(session, _unread_query(user.is_admin), **_values(user))
+    return int(number)
 
 
 def newest(session: Session, user: CurrentUser) -> Sequence[tuple[Notification, str | None]]:
@@ -107,11 +119,11 @@ def newest(session: Session, user: CurrentUser) -> Sequence[tuple[Notification, 
     query = (
         sa.select(Notification, Workspace.name)
         .outerjoin(Workspace, Workspace.id == Notification.workspace_id)
-        .where(*_seen_by(user))
+        .where(*_seen_by(user.is_admin))
         .order_by(Notification.id.desc())
         .limit(PAGE)
     )
-    return [(row, name) for row, name in session.execute(query)]
+    return [(row, name) for row, name in session.execute(query, _values(user))]
 
 
 def read_all(session: Session, user_id: int) -> None:

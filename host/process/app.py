@@ -38,8 +38,8 @@ from host.notifications.views import bp as notifications_views
 from host.users import sessions
 from host.users.pages import sudo
 from host.users.pages.views import bp as accounts_views
-from host.web import assets, error_pages, headers, languages, navigation, request_helpers
-from host.web.template_filters import initials, mark_of, tone
+from host.web import assets, error_pages, headers, languages, navigation, request_helpers, templating
+from host.web.template_filters import icon, initials, mark_of, tone
 
 if TYPE_CHECKING:
     from host.addons.running.generation import Generation
@@ -119,6 +119,7 @@ class LobbyFlask(Flask):
     """Flask with the compiled templates of the process and with ids that fit the database."""
 
     session_interface = _Cookies()
+    jinja_environment = templating.Environment
 
     def create_jinja_environment(self) -> Any:
         self.jinja_options = {
@@ -186,6 +187,8 @@ def _template_globals(app: Flask) -> None:
         theme_choice=request_helpers.theme_choice,
         password_fresh=sudo.is_fresh,
         mark_of=mark_of,
+        icon_of_sprite=icon,
+        url_for_each=request_helpers.url_for_each,
     )
     app.jinja_env.filters.update(initials=initials, tone=tone, moment=languages.moment)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 from host.addons.running.generation import Generation
@@ -17,7 +18,7 @@ from host.process import incoming
 from host.process.incoming import Receive
 from host.process.pages import Pages, Send
 from host.process.serving import HostApplication
-from host.process.webhook_front import Answer, headers_of
+from host.process.webhook_front import headers_of
 
 
 class AsgiApplication:
@@ -37,15 +38,12 @@ class AsgiApplication:
         if path in probes.PATHS:
             await self._probe(scope, send)
             return
-        if path.startswith(("/addons/", "/webhooks/")):
-            answer = await self._webhook(path, scope, receive)
-            if answer is not None:
-                await self._send(answer, send)
-                return
+        if path.startswith(("/addons/", "/webhooks/")) and await self._webhook(scope, receive, send):
+            return
         await self._pages(scope, receive, send)
 
-    async def _webhook(self, path: str, scope: dict[str, Any], receive: Receive) -> Answer | None:
-        """Return the answer to a webhook; None: the path belongs to a page."""
+    async def _webhook(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
+        """Answer a webhook; return whether it was one, and not a page."""
         generation = await self._generation()
         request = incoming.of_scope(scope, self._host.config.proxies)
         # An id from outside is a proxy's, where there is one to believe.
@@ -56,9 +54,11 @@ class AsgiApplication:
         finally:
             logs.end_request()
         if answer is None:
-            return None
-        status, text, headers = answer
-        return status, text, [*headers, ("X-Request-Id", id_)]
+            return False
+        status, text, more = answer
+        headers = [*_encoded(text, tuple(more)), (b"x-request-id", id_.encode())]
+        await _respond(send, status, headers, text.encode())
+        return True
 
     async def _generation(self) -> Generation:
         try:
@@ -71,14 +71,19 @@ class AsgiApplication:
         status, headers, body = await asyncio.get_running_loop().run_in_executor(
             self._few, self._host.probes.answer, scope["path"], scope["method"], header.decode("latin-1")
         )
-        await _respond(send, status, headers, body)
-
-    async def _send(self, answer: Answer, send: Send) -> None:
-        status, text, headers = answer
-        await _respond(send, status, headers_of(text, headers), text.encode())
+        await _respond(send, status, _bytes(headers), body)
 
 
-async def _respond(send: Send, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
+@lru_cache(256)
+def _encoded(text: str, more: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer to a webhook: nearly always the same ones."""
+    return _bytes(headers_of(text, list(more)))
+
+
+def _bytes(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

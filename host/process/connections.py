@@ -11,10 +11,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from host.process.pages import ABORT
+from host.process.incoming import ABORT
 
 HEAD_SECONDS = 10.0
-"""How long the head of a request may take to arrive."""
+"""How long the head of a request and the first of its body may take to arrive."""
 HEAD_BYTES = 64 * 1024
 
 
@@ -61,7 +61,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
     """Return the class of connections that count themselves in *connections*."""
 
     class Connection(HttpToolsProtocol):
-        """Uvicorn's, with a deadline and a limit for the head of each request."""
+        """Uvicorn's, with a limit for the head of each request, and a deadline until its body begins."""
 
         _deadline: asyncio.TimerHandle | None = None
         _head = 0
@@ -98,13 +98,20 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
 
         def on_headers_complete(self) -> None:
             self._in_head = False
-            self._stop_expecting()
             super().on_headers_complete()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
             if self._in_head and self._deadline is None:
                 self._expect()  # it began while the one before was answered
+
+        def on_body(self, body: bytes) -> None:
+            self._stop_expecting()
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._stop_expecting()
+            super().on_message_complete()
 
         def _expect(self) -> None:
             """Begin to wait for the head of a request."""

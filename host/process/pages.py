@@ -18,7 +18,7 @@ from a2wsgi import WSGIMiddleware
 from host.core import clock
 from host.live.response import SLOT, StreamResponse
 from host.process import incoming
-from host.process.incoming import BadBodyError, Receive
+from host.process.incoming import ABORT, BadBodyError, Receive
 from host.web.headers import MAX_BODY
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ SLOWEST = 8 * 1024
 IN_MEMORY = 64 * 1024
 PIECE = 256 * 1024
 """Bytes a thread makes of a response at a time. A response up to this size is made at once."""
-ABORT = "lobby.abort"
-"""Where a request's scope holds what cuts its connection off, if the server gives that."""
 
 
 class Pages:

@@ -131,7 +131,7 @@ class WebhookFront:
         body = b""
         try:
             if incoming.method != "GET":
-                body = await requests.receive_body(receive, incoming.headers, max_body)
+                body = await requests.receive_body(receive, incoming, max_body)
         except BadBodyError as error:
             # Unread bytes would be taken for the next request of the connection.
             return error.status, HTTPStatus(error.status).phrase, [("Connection", "close")]

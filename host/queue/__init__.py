@@ -1,4 +1,4 @@
-"""Store what comes in and what goes out until it is dealt with. Knows no inbox.
+"""Store events that came in and replies that go out until they are done. Knows no inbox.
 
 In the order a message travels; read :mod:`~host.queue.journal` and :mod:`~host.queue.lanes` first.
 
@@ -13,7 +13,7 @@ Between:
 - ``lanes``: order, leases and fences; a lane holds the events, or the replies, of one customer.
   ``account_rotation``: which lanes come next, so that no account starves another.
 - ``wakeups``: wake the workers of this process. ``announcing``: those of others, over ``dramatiq_broker``.
-- ``policy``: every delay, limit and patience.
+- ``policy``: every delay, limit and time-out.
 
 Out:
 
@@ -27,6 +27,5 @@ Afterwards:
 - ``event_search``: find events for the admins' pages. ``replay``: make one pending again.
 - ``journal_erasure``: remove the content of deleted messages.
 
-An event that failed for good is called dead (a *dead letter*, as mail calls a letter that reaches no one): it
-keeps its content and its reason, and waits for a replay.
+An event that failed for good is a *dead letter*: it keeps its content and its reason, and waits for a replay.
 """

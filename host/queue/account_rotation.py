@@ -6,12 +6,12 @@ import heapq
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from host.core import clock
 
-# Finding the accounts that have work costs a scan of everything due, so they are read again after twenty
-# times as long as that took: a customer of a quiet account then hardly waits behind a busy one's backlog.
+# Finding the accounts that have work scans every due lane, so the list is kept for twenty times as long as
+# the scan took. A customer of a quiet account then hardly waits behind a busy account's backlog.
 KNOWN_FOR_TIMES = 20
 KNOWN_FOR_MOST = 1.0
 NOTED_MOST = 4096
@@ -35,8 +35,7 @@ def _noted_since(began: float) -> set[int]:
         return {one for one, at in _noted.items() if at >= began}
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A due lane that may be leased."""
 
     key: str
@@ -47,12 +46,12 @@ class Candidate:
 class AccountRotation:
     """Remembers, in one process, which account came last. Not safe for several threads: claims are serial.
 
-    :param most_events: about how many events the lanes chosen together should hold.
+    :param most_events: about how many events the chosen lanes should hold together.
     """
 
     def __init__(self, most_events: float = float("inf")) -> None:
         self.spent = False
-        """Whether the last choice ended because its lanes probably hold as many events as may be."""
+        """Whether the last choice ended because its lanes probably hold *most_events*."""
         self._most_events = most_events
         self._depths: dict[int, float] = {}
         self._last = -1
@@ -90,11 +89,11 @@ class AccountRotation:
             del self._depths[account]
 
     def choose(self, candidates: Sequence[Candidate], most: int) -> list[Candidate]:
-        """Take up to *most* of *candidates*, so that each account gives as many events, as far as it has any.
+        """Return up to *most* of *candidates*, so that each account has about the same number of events.
 
-        Nobody has counted what a lane holds; it is taken for what the account's held last. Who has few events
-        in each gets more lanes then, and hardly waits behind one whose lanes are deep. Within an account the
-        order is kept, and where there is any lane, one is taken.
+        How many events a lane holds is not counted but estimated from the account's lanes before. An account
+        with few events in each lane gets more lanes, so it hardly waits behind one with deep lanes. Within an
+        account the order is kept. If there are candidates, at least one is returned.
         """
         queues: dict[int, deque[Candidate]] = {}
         for one in candidates:

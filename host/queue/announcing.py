@@ -17,7 +17,7 @@ from host.queue import wakeups
 log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.02
-"""At most one wake-up of a direction in this time: the one woken takes all that is due."""
+"""At most one wake-up of a direction in this time: the process it wakes does all due work."""
 KEEP_ALIVE_SECONDS = 10.0
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 ENOUGH_WAITING = 100
@@ -26,7 +26,7 @@ COUNT_EVERY_SECONDS = 1.0
 
 
 class Broker(Protocol):
-    """What hands a wake-up from one process to one other. May lose any and repeat any."""
+    """Passes a wake-up from one process to one other. May lose or repeat wake-ups."""
 
     def publish(self, direction: str) -> None:
         """Hand over one wake-up. May block for some seconds, and raise anything."""
@@ -35,13 +35,13 @@ class Broker(Protocol):
         """Return about how many wake-ups no process has taken."""
 
     def keep_alive(self) -> None:
-        """Ask the broker whether it is there; raise if it is not."""
+        """Ask the broker whether it answers; raise if it does not."""
 
     def receive(self, directions: Collection[str], wake: Callable[[str], None]) -> None:
-        """Call *wake* for each wake-up, in threads of the broker's own. Does not fail while it is away."""
+        """Call *wake* for each wake-up, in the client's threads. Does not fail while the broker is away."""
 
     def close(self) -> None:
-        """End all of it."""
+        """Stop receiving and close the connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +84,18 @@ class Announcer:
         self._thread.start()
 
     def stop(self, *, timeout: float = 10.0) -> None:
-        """End; wake-ups not sent yet are dropped."""
+        """Stop; wake-ups not sent yet are dropped."""
         self._end_forwarding()
         self._stopping.set()
         self._ring.set()
         if self._thread is not None:
-            # A thread that hangs in a broker's socket is left behind: it holds nothing of anybody's.
+            # A thread that hangs in the broker's socket is left behind: it holds no resource others need.
             self._thread.join(timeout)
             self._thread = None
 
     @property
     def heard(self) -> Heard | None:
-        """Whether the broker answers; None before it was asked."""
+        """Return whether the broker answers; None before it was asked."""
         return self._heard
 
     def send_wakeup(self, direction: str) -> None:

@@ -12,7 +12,7 @@ from host.models.channels import ChannelAccount
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 
 OVERLAP = timedelta(hours=1)
-"""How far before the last complete reading a new one begins."""
+"""A new reading begins this long before the last complete one."""
 
 
 def ask(session: Session, account_id: int) -> None:

@@ -1,7 +1,7 @@
 """Carry wake-ups with Dramatiq, over RabbitMQ or Redis.
 
-Only the name of a direction travels. Order, delays, retries and limits are the database's business, so none
-of Dramatiq's middleware is used, and losing all its messages loses nothing.
+A message holds only the name of a direction. Order, delays, retries and limits are kept in the database, so
+none of Dramatiq's middleware is used, and losing all its messages loses no work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ R = TypeVar("R")
 SOCKET_SECONDS = 5.0
 HEARTBEAT_SECONDS = 30
 POLL_MILLISECONDS = 50
-"""How often an idle process asks Redis, and notices that it should end; RabbitMQ sends by itself."""
+"""How often an idle process asks Redis, and checks whether it should end; RabbitMQ pushes messages."""
 STOP_MILLISECONDS = 3000
 REPEAT_SECONDS = 600.0
 
@@ -41,7 +41,7 @@ class _OnceInAWhile(logging.Filter):
 
 
 class _ToTheRoot(logging.Handler):
-    """Hands records on to whatever the process logs with."""
+    """Hands records on to the root logger of the process."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logging.getLogger().handle(record)
@@ -49,7 +49,7 @@ class _ToTheRoot(logging.Handler):
 
 def _quieten() -> None:
     """Log once what the client would log every three seconds while the broker is away."""
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # a page for each failed connection
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # it writes a page for each failed connection
     logger = logging.getLogger("dramatiq")
     if logger.propagate:
         handler = _ToTheRoot()
@@ -100,7 +100,7 @@ class _Redis:
         self._client.ping()
 
     def forget_connection(self) -> None:
-        """Nothing: the client connects again by itself."""
+        """Do nothing: the client connects again by itself."""
 
     def close(self) -> None:
         self.broker.close()
@@ -112,7 +112,7 @@ class DramatiqBroker:
 
     Making one reaches no network.
 
-    :param installation: tells the queues of this installation from those of others on the same broker.
+    :param installation: names this installation's queues, apart from those of others on the same broker.
     """
 
     def __init__(self, url: str, installation: str, directions: Collection[str]) -> None:

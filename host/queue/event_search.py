@@ -1,7 +1,7 @@
 """Find events of the journal by state, channel, account, time or any id, for the admins' pages.
 
-Few of these have an index, for every index is written to with every event. So a page looks at a bounded
-number of events, the newest first, and says where to go on; ids that have an index are found however old.
+Few of these have an index, because each index is written with every event. So a page looks through a limited
+number of events, the newest first, and says where to go on; ids that have an index are found at any age.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from host.queue.wakeups import IN
 WINDOW = 20_000
 """Most events one page looks through."""
 SHORTEST, LONGEST = 3, 200
-"""Letters of what can be looked for."""
+"""Bounds of the search text, in characters."""
 _MOST = 200
-"""Most contacts or messages an id stands for."""
+"""Most contacts or messages one id may match."""
 
 MAX_ID = 2**63 - 1
 
@@ -39,10 +39,10 @@ MAX_ID = 2**63 - 1
 class Wanted:
     """Which events to find; all of them by default.
 
-    :param account_id: of this account.
+    :param account_id: events of this account.
     :param since: received at that time or later.
     :param until: received before that.
-    :param text: of an event, a request, an account, a customer or a message the id, or whatever it holds.
+    :param text: the id of an event, request, account, customer or message, or any text of the body.
     """
 
     state: EventState | None = None
@@ -54,7 +54,7 @@ class Wanted:
 
     @property
     def is_narrow(self) -> bool:
-        """Tell whether more is asked for than a state."""
+        """Tell whether it asks for more than a state."""
         return any((self.channel, self.account_id, self.since, self.until, self.text))
 
 
@@ -82,7 +82,7 @@ def search_range(session: Session, wanted: Wanted, before: int | None) -> Range:
 
 
 def conditions(session: Session, wanted: Wanted) -> list[Any]:
-    """Return the conditions for *wanted*, but for its times."""
+    """Return the conditions for *wanted*, except its times."""
     found = [] if wanted.state is None else [*in_state(wanted.state)]
     if wanted.channel:
         found.append(InboundEvent.channel == wanted.channel)
@@ -94,7 +94,7 @@ def conditions(session: Session, wanted: Wanted) -> list[Any]:
 
 
 def in_state(state: EventState) -> tuple[Any, ...]:
-    """Return the conditions for *state*, with the words of the partial index that covers it."""
+    """Return the conditions for *state*, written as in the partial index, so that it is used."""
     if state is EventState.PENDING:
         return (IS_PENDING,)
     if state is EventState.APPLIED:
@@ -103,9 +103,9 @@ def in_state(state: EventState) -> tuple[Any, ...]:
 
 
 def first_since(session: Session, at: datetime) -> int:
-    """Return where the events received at *at* or later begin: none before that id is one of them.
+    """Return the first id of the events received at *at* or later.
 
-    By halving: ids grow with time, and the times have no index.
+    A binary search: ids grow with time, and the times have no index.
     """
     low, high = 0, (session.scalar(sa.select(sa.func.max(InboundEvent.id))) or 0) + 1
     while low < high:
@@ -120,7 +120,7 @@ def first_since(session: Session, at: datetime) -> int:
 
 
 def _holds(session: Session, text: str) -> Any:
-    """Return the condition that an event is *text*'s, whatever kind of id that is."""
+    """Return the condition that an event belongs to the id *text*, of whatever kind it is."""
     ids = _sources(session, text)
     either: list[Any] = [InboundEvent.dedupe_key == _hash(text)]
     if len(text) >= SHORTEST:
@@ -224,7 +224,8 @@ class Page:
     """Some events, the newest first.
 
     :param older: the id to go on from; None: there are no more.
-    :param cut: whether there may be more although the page is not full: that many events were looked through.
+    :param cut: whether the search stopped at its limit of events: there may be more although the page is not
+        full.
     """
 
     rows: Sequence[EventSummary]
@@ -235,7 +236,7 @@ class Page:
 def page(
     session: Session, wanted: Wanted = EVERYTHING, *, before: int | None = None, size: int | None = None
 ) -> Page:
-    """Return up to *size* events as *wanted*, older than the id *before*."""
+    """Return up to *size* events that match *wanted*, older than the id *before*."""
     size = PAGE if size is None else size
     looked = search_range(session, wanted, before)
     query = _summaries().where(*looked.conditions, InboundEvent.id < looked.high)
@@ -270,7 +271,7 @@ def count(session: Session, state: EventState) -> int:
 
 
 def channels(session: Session) -> Sequence[str]:
-    """Return the channels accounts are of, those that are gone included."""
+    """Return the channels of all accounts, disconnected ones included."""
     return session.scalars(
         sa.select(ChannelAccount.channel).distinct().order_by(ChannelAccount.channel)
     ).all()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from host.core.statements import MOST_ROWS, InsertText
 from host.models.queue import EventState
 from host.queue import policy
 from host.queue.lanes import keep_earlier_clause, lane_key
@@ -24,9 +25,6 @@ from host.sdk.webhooks import Envelope
 
 PENDING = EventState.PENDING.value
 STALE = "older than 7 days by the provider's time"
-
-MOST_ROWS = 64
-"""Most rows of one statement; three statements for each number up to it stay prepared."""
 
 
 class RequestRow(NamedTuple):
@@ -78,31 +76,18 @@ class Insert:
     """
 
     def __init__(self, dialect: sa.Dialect, table: str, columns: Sequence[str], conflict: str) -> None:
-        mark = "?" if dialect.name == "sqlite" else "%s"
-        quoted = map(dialect.identifier_preparer.quote, columns)
-        self._head = f"INSERT INTO {table} ({', '.join(quoted)})"
-        self._row = f"({', '.join([mark] * len(columns))})"
-        self._tail = conflict
+        self.text = InsertText(dialect, table, columns, conflict)
         self._many = dialect.name == "sqlite"
-        self._prepared: dict[int, str] = {}
-
-    def text(self, rows: int = 1) -> str:
-        """Return the statement for that many rows."""
-        found = self._prepared.get(rows)
-        if found is None:
-            found = f"{self._head} VALUES {', '.join([self._row] * rows)} {self._tail}"
-            self._prepared[rows] = found
-        return found
 
     def run(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert *rows*, in order."""
         if not self._many:
             if rows:
-                cursor.executemany(self.text(), rows)
+                cursor.executemany(self.text.of(), rows)
             return
         for at in range(0, len(rows), MOST_ROWS):
             some = rows[at : at + MOST_ROWS]
-            cursor.execute(self.text(len(some)), tuple(chain.from_iterable(some)))
+            cursor.execute(self.text.of(len(some)), tuple(chain.from_iterable(some)))
 
 
 class Statements:

@@ -1,8 +1,8 @@
 """Order work in lanes and lease each lane as a whole.
 
-A lane holds what waits for one customer in one direction. It is due once ``next_at`` has come and no lease
-holds it. A lease moves ``next_at`` to its own end, so that the same index finds the lane of a worker that
-died. Work that arrives during a lease moves ``next_at`` before that end: a release then keeps it.
+A lane holds the work that waits for one customer in one direction. It is due once ``next_at`` has passed and
+no lease holds it. A lease moves ``next_at`` to its own end, so that the same index finds the lane of a worker
+that died. Work that arrives during a lease moves ``next_at`` before that end; a release keeps that time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.statements import Statement
 from host.models.queue import Lane
 from host.queue import policy, send_limiter
 from host.queue.account_rotation import AccountRotation, Candidate
@@ -49,7 +50,7 @@ class Lease:
         return self.owner is None
 
     def is_held(self, fence: int, owner: str | None) -> bool:
-        """Tell whether the lane, as it is in the database, is still this lease's."""
+        """Tell whether the lane in the database still belongs to this lease."""
         return self.fence == fence and (self.is_local or self.owner == owner)
 
     def alive(self) -> bool:
@@ -67,7 +68,7 @@ def lane_key(direction: str, account_id: int | None, contact: str) -> str:
 
 
 def schedule(session: Session, key: str, direction: str, account_id: int | None, at: datetime) -> None:
-    """Make the lane due at *at*, or earlier if it already was."""
+    """Make the lane due at *at*, unless it is due earlier already."""
     values = {"key": key, "direction": direction, "account_id": account_id, "next_at": at, "fence": 0}
     session.execute(_upsert(session.get_bind().dialect.name), values)
 
@@ -76,7 +77,7 @@ _upserts: dict[str, Any] = {}
 
 
 def _upsert(dialect: str) -> Any:
-    """Return the INSERT that moves an existing lane forward instead, built once per kind of database."""
+    """Return the INSERT that makes an existing lane due earlier instead, built once per kind of database."""
     if dialect not in _upserts:
         _upserts[dialect] = _build_upsert(dialect)
     return _upserts[dialect]
@@ -117,7 +118,7 @@ def _build_upsert(dialect: str) -> Any:
 
 
 def _is_later(at: Any) -> sa.ColumnElement[bool]:
-    """Return whether a lane is due after *at*, or never. One that is due already is not written again."""
+    """Return the condition that a lane is due after *at*, or never: an earlier one is not written again."""
     return sa.or_(_table.c.next_at.is_(None), _table.c.next_at > at)
 
 
@@ -127,18 +128,22 @@ def is_free(now: Any) -> sa.ColumnElement[bool]:
 
 
 _now = sa.bindparam("now", type_=_lanes.next_at.type)
-_due = (
+_select_due = (
     sa.select(_lanes.key, _lanes.account_id, _lanes.fence)
     .where(_lanes.direction == sa.bindparam("direction"), is_free(_now))
     .order_by(_lanes.next_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
-_due_locked = _due.with_for_update(skip_locked=True)
+_select_locked = _select_due.with_for_update(skip_locked=True)
 _of_others = sa.or_(
     _lanes.account_id.is_(None), _lanes.account_id.not_in(sa.bindparam("closed", expanding=True))
 )
-_due_of_account = _due_locked.where(_lanes.account_id == sa.bindparam("account"))
-_due_of_none = _due_locked.where(_lanes.account_id.is_(None))
+_due = Statement(_select_due)
+_due_open = Statement(_select_due.where(_of_others))
+_due_locked = Statement(_select_locked)
+_due_locked_open = Statement(_select_locked.where(_of_others))
+_due_of_account = Statement(_select_locked.where(_lanes.account_id == sa.bindparam("account")))
+_due_of_none = Statement(_select_locked.where(_lanes.account_id.is_(None)))
 _due_accounts = (
     sa.select(_lanes.account_id)
     .where(_lanes.direction == sa.bindparam("direction"), _lanes.next_at <= _now)
@@ -147,34 +152,32 @@ _due_accounts = (
 
 
 def is_due(session: Session, direction: str) -> bool:
-    """Tell whether a lane of *direction* waits for a worker. One index seek, unless limits hold some back."""
+    """Tell whether a lane of *direction* is due. One index seek, unless limits hold some lanes back."""
     closed = _closed(direction)
-    found = session.execute(
-        _due.where(_of_others) if closed else _due,
-        {"direction": direction, "now": clock.now(), "most": 1, **closed},
-    )
-    return found.first() is not None
+    due = _due_open if closed else _due
+    values = {"direction": direction, "now": clock.now(), "most": 1, **closed}
+    return bool(due.rows(session.connection(), values))
 
 
 def _closed(direction: str) -> dict[str, list[int]]:
-    """Return the accounts whose lanes are left alone because a limit of theirs is used up, if any."""
+    """Return the accounts whose lanes must not be claimed because a limit of theirs is used up."""
     accounts = send_limiter.current().closed() if direction == OUT else ()
-    return {"closed": sorted(accounts)} if accounts else {}
+    return {"closed": db.padded(sorted(accounts))} if accounts else {}
 
 
 def candidates(
     session: Session, direction: str, *, limit: int, rotation: AccountRotation, but_not: Collection[str] = ()
 ) -> list[Candidate]:
-    """Return up to *limit* due lanes: accounts in turn, of each the lane that waited longest first.
+    """Return up to *limit* due lanes: accounts in turn, and of each the lane that waited longest first.
 
-    :param but_not: keys of lanes in work.
+    :param but_not: keys of lanes that are leased locally.
     """
     now = clock.now()
     look_at = 4 * limit + len(but_not)
     closed = _closed(direction)
     values = {"direction": direction, "now": now, "most": look_at, **closed}
-    due = _due_locked.where(_of_others) if closed else _due_locked
-    rows = [Candidate(*row) for row in session.connection().execute(due, values)]
+    due = _due_locked_open if closed else _due_locked
+    rows = list(map(Candidate._make, due.rows(session.connection(), values)))
     if len(rows) == look_at:
         resting = closed.get("closed", ())
         rows = _of_all_accounts(session, direction, now, limit + len(but_not), rotation, resting) or rows
@@ -184,7 +187,7 @@ def candidates(
 
 
 def claim(session: Session, direction: str, *, limit: int, rotation: AccountRotation) -> list[Lease]:
-    """Lease up to *limit* of the lanes whose turn it is."""
+    """Lease up to *limit* due lanes, in the order of *rotation*."""
     chosen = candidates(session, direction, limit=limit, rotation=rotation)
     return _leased(session, direction, chosen) if chosen else []
 
@@ -194,7 +197,7 @@ def _leased(session: Session, direction: str, chosen: Sequence[Candidate]) -> li
     owner = uuid.uuid4().hex
     until = now + policy.LEASE
     values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
-    session.connection().execute(_lease, values)
+    _lease.run(session.connection(), values)
     return [Lease(one.key, direction, one.account_id, one.fence + 1, owner, until) for one in chosen]
 
 
@@ -218,7 +221,7 @@ def _of_all_accounts(
     rotation: AccountRotation,
     but_not: Collection[int],
 ) -> list[Candidate]:
-    """Return due lanes of the accounts whose turn it is, where the oldest may all be of one account."""
+    """Return due lanes of the accounts whose turn it is; the oldest lanes may all belong to one account."""
     if rotation.needs_accounts():
         began = clock.monotonic()
         rotation.remember_accounts(
@@ -228,12 +231,15 @@ def _of_all_accounts(
     rows: list[Candidate] = []
     values = {"direction": direction, "now": now, "most": -(-limit // len(turn)) if turn else 0}
     for account_id in turn:
-        due = _due_of_account if account_id else _due_of_none
-        rows += [Candidate(*row) for row in session.execute(due, {**values, "account": account_id})]
+        if account_id:
+            found = _due_of_account.rows(session.connection(), {**values, "account": account_id})
+        else:
+            found = _due_of_none.rows(session.connection(), values)
+        rows += map(Candidate._make, found)
     return rows
 
 
-_held = (
+_held = Statement(
     sa.select(_lanes.key, _lanes.fence, _lanes.owner)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .order_by(_lanes.key)
@@ -242,12 +248,12 @@ _held = (
 
 
 def held(session: Session, leases: Iterable[Lease]) -> set[str]:
-    """Return the keys of those *leases* that still hold, locked for the rest of this write.
+    """Return the keys of those *leases* that are still valid, locked for the rest of this write.
 
-    The others are marked lost: their results must be thrown away.
+    The others are marked lost: their results must be discarded.
     """
     wanted = {lease.key: lease for lease in leases}
-    rows = session.connection().execute(_held, {"keys": db.padded(sorted(wanted))})
+    rows = _held.rows(session.connection(), {"keys": db.padded(sorted(wanted))})
     ours = {key for key, fence, owner in rows if wanted[key].is_held(fence, owner)}
     for key, lease in wanted.items():
         lease.lost = key not in ours
@@ -261,10 +267,10 @@ _ours = sa.and_(
     _lanes.fence == sa.bindparam("token"),
     _lanes.owner == sa.bindparam("holder"),
 )
-# A claim has an owner of its own, so the owner alone tells its leases from all that follow: one statement
-# gives back what was leased together, where a server would else be asked once for each lane.
+# Each claim has an owner of its own, so one statement by owner releases all its leases; otherwise it would
+# take one statement for each lane.
 # MariaDB computes the assignments one after the other, so next_at must come before lease_until changes.
-_release_idle = (
+_release_idle = Statement(
     sa.update(_table)
     .where(
         _lanes.key.in_(sa.bindparam("keys", expanding=True)),
@@ -276,7 +282,7 @@ _release_idle = (
         (_lanes.owner, None),
     )
 )
-_release_until = (
+_release_until = Statement(
     sa.update(_table)
     .where(_ours)
     .ordered_values(
@@ -295,7 +301,7 @@ _renew = (
 )
 
 
-_lease = (
+_lease = Statement(
     sa.update(_table)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .values(lease_until=_at, next_at=_at, owner=sa.bindparam("holder"), fence=_lanes.fence + 1)
@@ -309,12 +315,12 @@ def _values(lease: Lease) -> dict[str, Any]:
 _waiting = sa.text(
     "EXISTS (SELECT 1 FROM inbound_events AS e WHERE e.lane = lanes.key AND e.state = 'pending')"
 )
-_release_local_idle = (
+_release_local_idle = Statement(
     sa.update(_table)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .values(next_at=sa.case((_waiting, _at), else_=None), lease_until=None, owner=None)
 )
-_release_local_until = (
+_release_local_until = Statement(
     sa.update(_table)
     .where(_lanes.key.in_(sa.bindparam("keys", expanding=True)))
     .values(next_at=_at, lease_until=None, owner=None)
@@ -322,20 +328,20 @@ _release_local_until = (
 
 
 def _release_local(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
-    """Release local leases, under the one write lock, so that what waits in the lanes can be seen."""
+    """Release local leases. It runs under the one write lock, so it sees all work that waits in the lanes."""
     connection = session.connection()
     idle = [lease.key for lease, at in leases if at is None]
     if idle:
-        connection.execute(_release_local_idle, {"keys": db.padded(idle), "at": clock.now()})
+        _release_local_idle.run(connection, {"keys": db.padded(idle), "at": clock.now()})
     for lease, at in leases:
         if at is not None:
-            connection.execute(_release_local_until, {"keys": [lease.key], "at": at})
+            _release_local_until.run(connection, {"keys": [lease.key], "at": at})
 
 
 def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
-    """Give lanes back, each with when there is something to do next (None: nothing known).
+    """Release lanes, each with the time it is due next (None: no work known).
 
-    Work that arrived during the lease keeps its own time. A lane whose fence no longer holds is left alone.
+    Work that arrived during the lease keeps its own time. A lane whose fence has grown is left alone.
     """
     if leases and leases[0][0].is_local:
         _release_local(session, leases)
@@ -347,13 +353,12 @@ def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -
     later = [{**_values(lease), "at": at} for lease, at in leases if at is not None]
     connection = session.connection()
     for owner, keys in idle.items():
-        connection.execute(_release_idle, {"keys": db.padded(keys), "holder": owner})
-    if later:
-        connection.execute(_release_until, later)
+        _release_idle.run(connection, {"keys": db.padded(keys), "holder": owner})
+    _release_until.run_many(connection, later)
 
 
 def renew(session: Session, leases: Iterable[Lease]) -> None:
-    """Prolong *leases* from now; those that no longer hold are marked lost."""
+    """Prolong *leases* from now; those that are no longer valid are marked lost."""
     until = clock.now() + policy.LEASE
     for lease in sorted(leases, key=lambda one: one.key):
         if lease.is_local:
@@ -376,7 +381,7 @@ def void_leases(session: Session) -> None:
 
 
 def make_due(session: Session, keys: Collection[str] | sa.Select[Any], *, at: datetime) -> None:
-    """Move lanes that wait for later to *at*; idle ones stay so, leased ones are looked at again after."""
+    """Make waiting lanes due at *at*. Idle lanes stay idle; leased ones are due again after their lease."""
     chosen = keys if isinstance(keys, sa.Select) else list(keys)
     session.execute(sa.update(_table).where(_lanes.key.in_(chosen), _lanes.next_at > at).values(next_at=at))
 
@@ -388,9 +393,8 @@ _local: set[str] = set()
 def claim_locally(direction: str, *, limit: int, rotation: AccountRotation) -> list[Lease]:
     """Lease up to *limit* due lanes in memory only: release them, then :func:`forget_local`.
 
-    For the one process that owns an SQLite file. Events are applied in one transaction, so a crash leaves
-    nothing behind, and no other process competes. A lease in the database would cost a sync of the disk for
-    each batch.
+    For the one process that owns an SQLite file. Events are applied in one transaction, so a crash leaves no
+    half-done work, and no other process competes. A lease in the database would cost a disk sync per batch.
     """
     with _lock:
         with db.read() as session:
@@ -401,6 +405,6 @@ def claim_locally(direction: str, *, limit: int, rotation: AccountRotation) -> l
 
 
 def forget_local(leases: Sequence[Lease]) -> None:
-    """End the local ones of *leases*, whether their work was done or failed."""
+    """Drop the local ones of *leases*, whether their work was done or failed."""
     with _lock:
         _local.difference_update(lease.key for lease in leases if lease.is_local)

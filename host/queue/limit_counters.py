@@ -1,8 +1,8 @@
 """Count calls in moving windows of time, with the `limits` library.
 
-In memory, or in Redis where LOBBY_LIMITS_URL says so; every process that counts in the same place shares what
-may be done. While Redis does not answer each process counts for itself: the provider's own refusal is the
-second guard.
+Counts are in memory, or in Redis where LOBBY_LIMITS_URL says so; processes that count in the same place share
+a limit. While Redis does not answer, each process counts for itself, and only the provider's own refusals
+keep the processes together within the limit.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from host.sdk.channel import SendLimit
 log = logging.getLogger(__name__)
 
 MARGIN_SECONDS = 0.02
-"""How much longer than asked for a window is: two calls may come closer together at the provider than they
-left here."""
+"""How much a window is longer than asked for: two calls may arrive at the provider closer together than they
+left this process."""
 REDIS_SECONDS = 2.0
 """How long to wait for Redis before counting without it."""
 REDIS_AWAY_SECONDS = 10.0
 """How soon Redis is asked again after it did not answer."""
 TIDIED_PER_CALL = 3
 SOON = 0.002
-"""The wait returned where another process was faster by a moment."""
+"""The wait returned where another process took the last call of a limit."""
 
 
 class _Storage(Protocol):
-    """What is used of a storage of the library. Its own annotations say whole seconds; halves work too."""
+    """The methods used of a storage of the library. Its annotations say whole seconds; fractions work too."""
 
     @property
     def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]: ...
@@ -45,17 +45,17 @@ class _Storage(Protocol):
 
 
 class _Memory:
-    """What was taken in this process; forgets a little with each call.
+    """The calls counted in this process; each call also drops a few old ones.
 
-    The library's own looks through every key after a call, and keeps each for ever: with an hourly limit for
-    each of 10,000 customers that took a third of a processor.
+    The library's own storage looks through every key after a call, and keeps each for ever: with an hourly
+    limit for each of 10,000 customers that took a third of a processor.
     """
 
     base_exceptions = ()
 
     def __init__(self) -> None:
         self.ends = OrderedDict[str, deque[float]]()
-        """When each of a key's calls leaves its window. The key looked through longest ago comes first."""
+        """For each key, when each of its calls leaves the window. The key checked longest ago comes first."""
 
     def acquire_entry(self, key: str, limit: int, expiry: float) -> bool:
         now = clock.now().timestamp()
@@ -83,7 +83,7 @@ class _Memory:
 
 
 class _Redis(RedisStorage):
-    """The library's Redis, whose script for taking lets keys go after whole seconds and fails with others."""
+    """The library's Redis storage, with a script that also takes fractions of a second."""
 
     SCRIPT_ACQUIRE_MOVING_WINDOW = b"""
         local now, limit, expiry = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -101,7 +101,7 @@ class _Redis(RedisStorage):
 class LimitCounters:
     """Counts where *url* says (``memory://``, ``redis://...``). Safe to share between threads.
 
-    :param margin: by how many seconds a window is longer than its limit asks for.
+    :param margin: seconds by which a window is longer than its limit asks for.
     """
 
     def __init__(self, url: str, margin: float = MARGIN_SECONDS) -> None:
@@ -113,15 +113,15 @@ class LimitCounters:
         self._lock = threading.Lock()
 
     def check(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
-        """Return after how many seconds all of *limits* have room, and which of them needs longest."""
+        """Return after how many seconds all of *limits* have room, and which one takes longest."""
         with self._lock:
             return self._counted(lambda storage: _check(storage, limits, scope, self._margin))
 
     def take(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
         """Count one call against each of *limits*, or against none; return what :meth:`check` does.
 
-        Where another process takes the last of one between two of ours, what was counted before stays
-        counted: less is sent then, never more.
+        If another process uses up one of the limits meanwhile, the limits counted before stay counted: fewer
+        calls are made then, never more.
 
         :param scope: keeps the keys of one channel apart from another's.
         """
@@ -168,12 +168,24 @@ def _take(
 
 
 def place(url: str) -> str:
-    """Return where *url* has calls counted, without credentials; empty: in the memory of each process."""
+    """Return the place *url* counts calls in, without credentials; empty: the memory of each process."""
     if url.startswith("memory"):
         return ""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:255]
+
+
+def answers(url: str) -> bool:
+    """Tell whether the place *url* counts calls in can be used now; waits :data:`REDIS_SECONDS` at most."""
+    storage = _storage(url)
+    if isinstance(storage, _Memory):
+        return True
+    try:
+        storage.get_moving_window("lobby-doctor", 1, 1)
+    except _errors(storage):
+        return False
+    return True
 
 
 def _key(limit: SendLimit, scope: str) -> str:

@@ -19,7 +19,7 @@ _KEYS = uuid.UUID("5f0d2a86-8c0b-4a50-9a0e-5b8f6b8a4d11")
 
 
 class NotInOutboxError(NotFoundError):
-    """The message is none of ours to send."""
+    """The message has no entry in the outbox."""
 
     code = "not_in_outbox"
     default_sentence = _l("This message is not one that is sent from here.")
@@ -27,7 +27,7 @@ class NotInOutboxError(NotFoundError):
 
 
 class StateMovedOnError(ConflictError):
-    """The message is in another state by now than the page showed."""
+    """The message is no longer in the state the page showed."""
 
     code = "state_moved_on"
     title = _l("It has moved on")
@@ -36,12 +36,12 @@ class StateMovedOnError(ConflictError):
 
 
 def message_key(message: Message) -> str:
-    """Return our own key of *message*: 32 hex digits, the same for every attempt."""
+    """Return the host's own key of *message*: 32 hex digits, the same for every attempt."""
     return uuid.uuid5(_KEYS, f"{message.id}:{message.reply_key or ''}:{message.position}").hex
 
 
 def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
-    """Put *message*, flushed already, behind what waits for *recipient* on its account."""
+    """Put *message*, flushed already, behind the messages that wait for *recipient* on its account."""
     entry = OutboxEntry(
         message_id=message.id,
         account_id=message.account_id,
@@ -63,13 +63,13 @@ def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
 def check_now(session: Session, message_id: int) -> None:
     """Look for an unconfirmed message at the provider now; never sends it.
 
-    :raises NotInOutboxError: if it is not ours to send.
+    :raises NotInOutboxError: if it has no entry in the outbox.
     :raises StateMovedOnError: if it is not unconfirmed any more.
     """
     entry = locked_entry(session, message_id, DeliveryState.UNKNOWN)
     entry.open = True
     entry.next_at = None
-    # One reading answers a person; what to do about it is theirs to decide.
+    # Read the thread once and show the result: the person decides what to do.
     entry.readings = policy.ABSENT_READINGS
     entry.resent = True
     session.flush()

@@ -1,6 +1,6 @@
 """Count the requests that fail the signature check, and note when a provider last verified an address.
 
-Nothing of a refused request is kept but a count, a reason and a remote address.
+Of a refused request only a count, a reason and a remote address are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class RefusedCount:
-    """How often something was refused, for a page."""
+    """How often requests were refused for one reason, for a page."""
 
     channel: str
     account_id: int | None
@@ -104,7 +104,7 @@ def _flush_later() -> None:
 
 
 def flush() -> None:
-    """Write the counts down. What cannot be written is kept for the next time."""
+    """Write the counts to the database. On failure they are kept for the next time."""
     with _flushing:
         with _lock:
             tallies, lines = dict(_tallies), list(_to_audit)
@@ -127,7 +127,7 @@ def flush() -> None:
 
 
 def reset() -> None:
-    """Forget what was counted and not written; for tests."""
+    """Drop the counts not written yet; for tests."""
     global _timer  # noqa: PLW0603
     with _lock:
         if _timer is not None:
@@ -167,10 +167,10 @@ def _store(session: Session, tallies: dict[Key, _Tally], lines: list[tuple[str, 
 def read_counts(
     session: Session, *, channel: str | None = None, account_id: int | None = None, days: int = 7
 ) -> list[RefusedCount]:
-    """Return what was refused in the last *days* days, latest first.
+    """Return the counts of the last *days* days, latest first.
 
     :param channel: only of this channel.
-    :param account_id: only what named this account.
+    :param account_id: only of requests that named this account.
     """
     since = (clock.now() - timedelta(days=days - 1)).date().isoformat()
     query = (
@@ -221,12 +221,12 @@ def _name(channel: str, account_id: int | None) -> str:
 
 
 def note_verified(session: Session, channel: str, account_id: int | None) -> None:
-    """Note that an address was verified now: an account's, or with None the one all accounts share."""
+    """Note that an address was verified now: the account's, or the shared one (None)."""
     session.merge(InstallationValue(name=_name(channel, account_id), value=clock.now().isoformat()))
     session.flush()
 
 
 def last_verified(session: Session, channel: str, account_id: int | None) -> datetime | None:
-    """Return when that was last, or None."""
+    """Return when such an address was last verified, or None."""
     found = session.get(InstallationValue, _name(channel, account_id))
     return None if found is None else datetime.fromisoformat(found.value)

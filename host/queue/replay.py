@@ -43,15 +43,15 @@ def why_not(event: InboundEvent) -> str | None:
     if event.account_id is None:
         return str(gettext("It names no connected account, so there is no inbox to apply it to."))
     if event.state == EventState.DEAD and not event.attempts:
-        # What the signature check set aside must not get in by a button.
+        # A button must not let in what the signature check set aside.
         return str(gettext("It was set aside when it came, because it could not be believed."))
     return None
 
 
 def apply_again(session: Session, event_ids: Collection[int]) -> bool:
-    """Make applied events pending again, because what was made of them turned out to be wrong.
+    """Make applied events pending again, because their result turned out to be wrong.
 
-    Return False, and do nothing, where the content of one is not kept any more.
+    Return False, and do nothing, if the content of one is no longer kept.
     """
     query = sa.select(InboundEvent).where(InboundEvent.id.in_(event_ids)).order_by(InboundEvent.id)
     events = session.scalars(query.with_for_update()).all()
@@ -66,7 +66,8 @@ def replay(session: Session, event_id: int) -> InboundEvent:
     """Make a dead or ignored event pending again, as if it had come now.
 
     :raises EventNotFoundError: if there is none.
-    :raises NotReplayableError: if it was applied, waits already, was never believed, or has no content left.
+    :raises NotReplayableError: if it was applied, is pending, failed the signature check, or has no content
+        left.
     """
     event = session.get(InboundEvent, event_id, with_for_update=True)
     if event is None:
@@ -92,9 +93,9 @@ def replay_many(session: Session, event_ids: Collection[int]) -> int:
 
 
 def replayable(session: Session, wanted: Wanted, limit: int) -> list[int]:
-    """Return the ids of events as *wanted* that can be replayed, the oldest first.
+    """Return the ids of events that match *wanted* and can be replayed, the oldest first.
 
-    :param wanted: of a state; only failed and ignored events can be.
+    :param wanted: has a state; only failed and ignored events can be replayed.
     """
     if wanted.state not in {EventState.DEAD, EventState.IGNORED}:
         return []
@@ -111,7 +112,7 @@ def replayable_among(session: Session, event_ids: Collection[int]) -> list[int]:
     return list(session.scalars(query.order_by(InboundEvent.id)))
 
 
-# What why_not says, for a query.
+# The conditions of why_not, for a query.
 _CAN = (
     InboundEvent.body.is_not(None),
     InboundEvent.account_id.is_not(None),

@@ -2,8 +2,8 @@
 
 :mod:`host.queue.limit_counters` counts the calls. Each process remembers here which accounts wait
 for a limit, so that a short wait costs next to nothing: the lanes of such an account stay due and are not
-claimed, except for as many as have their turn within a moment. A longer wait is stored with the account,
-where every process sees it.
+claimed, except as many as can send within :data:`MOMENT`. A longer wait is stored with the account, where
+every process sees it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from host.queue.limit_counters import LimitCounters
 from host.sdk.channel import SendLimit
 
 MOMENT = 0.05
-"""Seconds a lane is waited with in hand. A call takes as long; giving the lane back costs two writes."""
+"""Seconds a worker may wait for a limit while it holds a lane. Releasing the lane costs two writes."""
 LEAVING_MARGIN = 0.01
-"""How much longer than its limit the window is in which calls are counted as they leave: half of the other,
-so that what was let through is rarely held."""
+"""Seconds by which the second window, counted when a call leaves, is longer than its limit: half the margin
+of the first window, so that a call that passed the first is rarely held by the second."""
 HELD_AT_MOST = 2.0
-"""Seconds a call is held whose connection is open. On a busy machine, or one that just started, the calls of
-a whole second may leave late, right before those of the next."""
+"""Most seconds a call is held while its connection is open. On a busy machine the calls of a whole second may
+leave late, right before those of the next second."""
 FORGOTTEN_AFTER = 3.0
-"""Seconds after which a shortage that did not come again is over."""
+"""Seconds after which a shortage that was not noted again is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ class SendLimiter:
         self._turns: dict[str, float] = {}
         self._refusals: dict[int, int] = {}
 
-    # What workers ask before a call
+    # Called by workers before a call
 
     def check(self, account_id: int, limits: Sequence[SendLimit], channel: str) -> Waits | None:
-        """Return what a call has to wait for; None where its turn is now or within a moment."""
+        """Return the limit a call has to wait for; None if it may begin now or within :data:`MOMENT`."""
         if not limits:
             return None
         wait, limit = self._counters.check(limits, channel)
@@ -82,9 +82,9 @@ class SendLimiter:
     def take_turn(
         self, account_id: int, limits: Sequence[SendLimit], channel: str, lane: str = ""
     ) -> Waits | None:
-        """Count one call that begins now; None: it may. Waits a moment if its turn is near.
+        """Count one call that begins now; None: it may begin. Sleeps until then if that is only a moment.
 
-        :param lane: the key of the lane in hand, if there is one; it no longer counts as such.
+        :param lane: the key of the worker's lane, if there is one; see :meth:`put_down`.
         """
         waited, ends = False, clock.monotonic() + MOMENT
         while limits:
@@ -100,17 +100,16 @@ class SendLimiter:
             time.sleep(wait)
         self.put_down(lane)
         if not waited and account_id in self._short:
-            # More could go out than do: let idle threads help.
+            # More calls are allowed than are made: wake idle threads.
             wakeups.wake_later(wakeups.OUT, MOMENT / 5)
         return None
 
     def leave(self, limits: Sequence[SendLimit], channel: str) -> None:
-        """Hold a call that was let through until it surely comes to the provider within its limits.
+        """Hold a call right before its first byte until it keeps within *limits* again.
 
-        Between being counted and its first byte a call reads its credentials and connects, one in a
-        millisecond, another in fifty, so that calls may leave closer together than they were counted. What
-        leaves this process is therefore counted again. It is done for limits of a moment; longer ones do not
-        notice.
+        After it was counted, a call reads its credentials and connects. That takes one millisecond or fifty,
+        so calls may leave closer together than they were counted. They are therefore counted again when they
+        leave. This is done for short limits only; for longer ones the difference does not matter.
         """
         brief = [one for one in limits if one.seconds < policy.WAIT_SHOWN.total_seconds()]
         ends = clock.monotonic() + HELD_AT_MOST
@@ -139,7 +138,7 @@ class SendLimiter:
             self._short[account_id] = _Short(since, now, now + wait, most, limit.sentence)
 
     def _turn(self, limit: SendLimit, now: float, wait: float) -> float:
-        """Return when to come back for a limit that does not stop the whole account: one after the other."""
+        """Return when to try again for a limit that does not stop the whole account: one after another."""
         with self._lock:
             if len(self._turns) > 10_000:
                 self._turns = {key: at for key, at in self._turns.items() if at > now}
@@ -148,7 +147,7 @@ class SendLimiter:
             self._turns[limit.key] = turn
         return turn - now
 
-    # What claims ask
+    # Called by claims
 
     def pick_up(self, lane: str, account_id: int) -> None:
         """Note that a worker has a lane in hand and may be about to call."""
@@ -185,23 +184,23 @@ class SendLimiter:
                 if now - short.since >= since.total_seconds() and now - short.seen <= _kept(short)
             }
 
-    # What the provider said
+    # Called with the provider's answers
 
     def refused(self, account_id: int) -> int:
-        """Note that the provider limits an account; return how often it did with nothing taken in between."""
+        """Note that the provider limits an account; return how often in a row it did."""
         with self._lock:
             self._refusals[account_id] = times = self._refusals.get(account_id, 0) + 1
         return times
 
     def accepted(self, account_id: int) -> None:
-        """Note that the provider took something of an account."""
+        """Note that the provider took a message of an account."""
         if account_id in self._refusals:
             with self._lock:
                 self._refusals.pop(account_id, None)
 
 
 def _kept(short: _Short) -> float:
-    """Return for how many seconds a shortage is known: until it ends, and a while longer."""
+    """Return for how many seconds a shortage is remembered: until it ends, and a while longer."""
     return short.closed_until - short.seen + FORGOTTEN_AFTER
 
 
@@ -218,7 +217,7 @@ def use(url: str) -> None:
 
 
 def forget_counts() -> None:
-    """Begin anew to count: the clock was moved back, so the counts are of a time to come."""
+    """Drop all counts: the clock was moved back, so they lie in the future."""
     use(_url)
 
 

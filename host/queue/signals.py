@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 200
 AGAIN_SECONDS = 5.0
-"""How soon a customer may be shown again that an agent types."""
+"""Seconds before a customer may be shown again that an agent types."""
 MOST_REMEMBERED = 5_000
 
 
@@ -47,7 +47,7 @@ class Signals:
         self._typing: dict[tuple[int, str], tuple[Signal, float]] = {}
 
     def offer(self, account: AccountRef, contact: str, signal: Signal) -> bool:
-        """Queue *signal* unless it was just sent or too many wait; return whether it was. Never blocks."""
+        """Queue *signal* unless it was just sent or too many wait; tell if it was queued. Never blocks."""
         key = (account.id, contact)
         now = clock.monotonic()
         with self._lock:
@@ -72,7 +72,7 @@ class Signals:
             self._tell(waiting, generation)
 
     def stop(self) -> None:
-        """Let :meth:`serve` return; what still waits is dropped."""
+        """Let :meth:`serve` return; waiting signals are dropped."""
         while True:
             try:
                 self._queue.get_nowait()

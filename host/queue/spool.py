@@ -38,14 +38,14 @@ _LOW_BITS = 23
 def request_id(at: datetime, low: int = 0) -> int:
     """Return an id that sorts by time, so that an index of ids is an index of times too.
 
-    :param low: what tells requests of one millisecond apart; 23 bits of it are used.
+    :param low: distinguishes requests of the same millisecond; its lowest 23 bits are used.
     """
     milliseconds = max(int((at - BEGINNING).total_seconds() * 1000), 0)
     return milliseconds << _LOW_BITS | low & (1 << _LOW_BITS) - 1
 
 
 def requested_at(id_: int) -> datetime:
-    """Return the time :func:`request_id` made *id_* of, to the millisecond."""
+    """Return the time in an id made by :func:`request_id`, to the millisecond."""
     return BEGINNING + timedelta(milliseconds=id_ >> _LOW_BITS)
 
 
@@ -69,7 +69,7 @@ def opened() -> list[Spool]:
 
 
 def _blocks(size: int) -> int:
-    """Return what a file of *size* bytes takes of a disk."""
+    """Return how many bytes of the disk a file of *size* bytes occupies."""
     return -(-size // _BLOCK) * _BLOCK
 
 
@@ -95,12 +95,12 @@ class SpoolFullError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a spool holds.
+    """The contents of a spool, in figures.
 
-    :param requests: how many wait to be taken in.
+    :param requests: how many wait to be written to the journal.
     :param since: when the oldest of them came.
-    :param aside: how many the database would not take, or nobody can read.
-    :param bytes: what all of it takes of the disk, counted as its cap is.
+    :param aside: how many were set aside: refused by the database, or unreadable.
+    :param bytes: bytes of the disk that all files occupy, counted as for the spool's limit.
     """
 
     requests: int = 0
@@ -115,7 +115,7 @@ def folder_of(data: Path) -> Path:
 
 
 def measure(folder: Path) -> Holding:
-    """Return what the spool in *folder* holds now, whichever process wrote it."""
+    """Return the contents of the spool in *folder*, whichever process wrote them."""
     requests = aside = size = 0
     oldest: float | None = None
     for path in folder.glob("*.*"):
@@ -133,7 +133,7 @@ def measure(folder: Path) -> Holding:
 class Spool:
     """A folder with one file per request, named so that the oldest comes first.
 
-    :param most: bytes of the disk it may take, what was put aside included.
+    :param most: bytes of the disk it may occupy, files set aside included.
     """
 
     def __init__(self, folder: Path, most: int = MOST_BYTES) -> None:
@@ -145,7 +145,7 @@ class Spool:
         if folder.is_dir():
             for path in folder.glob(f"*{_PARTIAL}"):
                 _remove_remains(path)
-            # What the database refused may have been refused for a reason that is gone by now.
+            # Try refused files again: the database's reason may be gone by now.
             for path in folder.glob(f"*{_REFUSED}"):
                 path.rename(path.with_suffix(_WAITS))
         holding = measure(folder)
@@ -157,10 +157,10 @@ class Spool:
         return self._filled
 
     def keep(self, delivery: Delivery) -> None:
-        """Write *delivery* and return once it is on the disk.
+        """Write *delivery* and return once it is on the disk. If this fails, nothing of it is kept.
 
         :raises SpoolFullError: if there is no more room for it.
-        :raises OSError: if it could not be written. Nothing of it is kept in either case.
+        :raises OSError: if it could not be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = _encoder.encode(delivery)
@@ -200,7 +200,7 @@ class Spool:
         """Yield up to *most* kept requests, oldest first; None for a file that cannot be read."""
         with self._lock:
             if not self._listed:
-                # What is kept from now on is younger than all of these, so it has its turn after them.
+                # Requests kept from now on are younger than all of these, so they come after them.
                 self._listed.extend(sorted(self._folder.glob(f"*{_WAITS}")))
             self._filled = bool(self._listed)
             paths = list(islice(self._listed, most))
@@ -211,7 +211,7 @@ class Spool:
                 yield path, None
 
     def remove(self, path: Path) -> None:
-        """Remove a request that is in the database now. Keeping it by accident costs nothing but a replay."""
+        """Remove a request that is in the database now. A file left behind is only read again."""
         takes = _taken(path)
         path.unlink(missing_ok=True)
         self._give_back(takes)
@@ -222,20 +222,21 @@ class Spool:
             self._listed.remove(path)
 
     def put_aside(self, path: Path, *, readable: bool) -> None:
-        """Keep a file out of the way of the others.
+        """Rename a file so that the others can go on.
 
-        One the database refuses (*readable*) is tried again at the next start, the others wait for a person.
+        One the database refuses (*readable*) is tried again at the next start; an unreadable one waits for a
+        person.
         """
         with suppress(FileNotFoundError):
             path.rename(path.with_suffix(_REFUSED if readable else _UNREADABLE))
         self._unlist(path)
 
     def forget_messages(self, keys: Collection[tuple[str, int, str]], messages: Collection[str]) -> None:
-        """Remove what was put aside of messages that were taken back.
+        """Remove requests set aside that hold messages that were taken back.
 
-        What still waits is left: it will be applied, and find its message taken back.
+        Requests that still wait are left: when applied, they find their message taken back.
 
-        :param keys: channel, account id and dedupe key of events that hold what the messages said.
+        :param keys: channel, account id and dedupe key of events that hold the messages' content.
         :param messages: the provider's ids of the messages.
         """
         names = [message.encode("utf-8", "replace") for message in messages]

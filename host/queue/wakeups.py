@@ -1,6 +1,6 @@
-"""Wake workers when work may be due. A lost wake-up costs a sweep's delay.
+"""Wake workers when work may be due. A lost wake-up delays work by one sweep.
 
-Every process wakes its own workers; one with a broker wakes those of other processes too
+Every process wakes its own workers; with a broker it wakes those of other processes too
 (:mod:`host.queue.announcing`).
 """
 
@@ -21,7 +21,7 @@ _messengers: tuple[Listener, ...] = ()
 
 
 def listen(listener: Listener) -> Callable[[], None]:
-    """Call *listener* with a direction whenever work may be due; return a function that ends it."""
+    """Call *listener* with a direction whenever work may be due; return a function that ends this."""
     global _listeners  # noqa: PLW0603 - one set of listeners per process
     _listeners = (*_listeners, listener)
 
@@ -35,9 +35,9 @@ def listen(listener: Listener) -> Callable[[], None]:
 
 
 def forward(messenger: Listener) -> Callable[[], None]:
-    """Call *messenger* with a direction when this process made work, to tell others; it must not block.
+    """Call *messenger* with a direction when this process made work, to wake others; it must not block.
 
-    :return: a function that ends it.
+    :return: a function that ends this.
     """
     global _messengers  # noqa: PLW0603 - as above
     _messengers = (*_messengers, messenger)
@@ -62,13 +62,13 @@ def wake_others(direction: str) -> None:
 
 
 def wake_here(direction: str) -> None:
-    """Wake this process's workers only: a wake-up from another process must not travel on."""
+    """Wake this process's workers only: a wake-up from another process must not be sent on."""
     for listener in _listeners:
         listener(direction)
 
 
 class _Alarm:
-    """One thread that wakes workers at moments known before; it lives while there are workers."""
+    """One thread that wakes workers at planned times; it lives while there are workers."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

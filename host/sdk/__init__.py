@@ -4,7 +4,7 @@
 return; ``db``, ``accounts``, ``secrets``, ``http``, ``settings``, ``text`` and ``i18n`` are the services an
 addon may use; ``migrations`` is for its revisions and ``testing`` for its tests.
 
-Versions follow SemVer (docs/sdk/README.md); ``deprecation`` is how something leaves.
+Versions follow SemVer (docs/sdk/README.md); ``deprecation`` marks names that will be removed.
 """
 
 SDK_VERSION = "1.0.0"

@@ -14,13 +14,13 @@ MAX_LENGTH = 63  # four bytes a character stay below 256, so widening it later r
 
 
 WIDENING = "lobby_widening"
-"""Key of a connection's ``info``: table and column that the host's helper is at work on."""
+"""Key of a connection's ``info``: the table and column that the host's helper is changing now."""
 
 
 class MigrationRefusedError(SdkError):
-    """A migration would have to guess, or to lose something, so it changed nothing. Holds a sentence.
+    """A migration would have to guess or to lose data, so it changed nothing. The message is a sentence.
 
-    :param statement: what it would have run.
+    :param statement: the SQL it would have run.
     :param way_out: what to do about it, where that is known: SQL, or a sentence.
     """
 
@@ -33,7 +33,7 @@ class MigrationRefusedError(SdkError):
 def in_the_way(
     table: str, column: str, obstacles: Sequence[tuple[str, str, str]], statement: str
 ) -> MigrationRefusedError:
-    """Return the refusal of *statement*, which *obstacles* stop: what each is, how to drop and remake it."""
+    """Return the error for *statement*. Each of *obstacles* stops it: name, SQL to drop and SQL to remake."""
     what = ", ".join(name for name, _, _ in obstacles)
     away = "".join(f"{sql};\n" for _, sql, _ in obstacles)
     again = "".join(f"{sql};\n" for _, _, sql in reversed(obstacles) if sql)
@@ -101,7 +101,7 @@ def is_closed_list(clause: str, names: tuple[str, ...]) -> bool:
 
 
 def _closes(text: str) -> int:
-    """Return where the parenthesis that *text* begins with is closed; -1 if it is not."""
+    """Return the position where the parenthesis that *text* begins with is closed; -1 if it is not."""
     depth = 0
     for index, char in unquoted(text):
         if char == "(":

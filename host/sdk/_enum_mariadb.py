@@ -75,7 +75,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
 def _only_labels(connection: sa.Connection, table: str, column: str, column_type: str) -> None:
     """Check that each row holds, byte for byte, what the ENUM could hold.
 
-    Counting would not do: the statement commits by itself, and others write before and after it.
+    Counting rows would not do: the statement commits by itself, and others write before and after it.
     """
     labels = {label.replace("''", "'") for label in re.findall(r"'((?:[^']|'')*)'", column_type)}
     labels |= {label.replace("\\\\", "\\") for label in labels}
@@ -83,14 +83,14 @@ def _only_labels(connection: sa.Connection, table: str, column: str, column_type
     text = sa.func.hex(sa.func.convert(source.c[column].op("USING")(sa.literal_column("utf8mb4"))))
     rows = connection.scalars(sa.select(text).select_from(source).distinct())
     found = {bytes.fromhex(value).decode() for value in rows if value}
-    # The list of columns is kept in three bytes a character: what needs four is a question mark there.
+    # The catalogue keeps ENUM labels in three bytes a character: one of four bytes is a question mark there.
     strange = sorted(value for value in found if re.sub(r"[^\u0000-\uffff]", "?", value) not in labels)
     if strange:
         raise MigrationRefusedError(f"{table}.{column} holds {strange[0]!r}, which the ENUM did not know")
 
 
 def _obstacle(connection: sa.Connection, table: str, key: str) -> tuple[str, str, str]:
-    """Return what a foreign key is called, how to drop it, and how to make it again."""
+    """Return a foreign key's name, the SQL that drops it, and the SQL that makes it again."""
     name, source = quoted(connection, key), quoted(connection, table)
     made = connection.exec_driver_sql(f"SHOW CREATE TABLE {source}").one()[1]
     lines = (line.strip().rstrip(",") for line in made.splitlines())

@@ -28,7 +28,7 @@ _COLUMN = sa.text("""
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE c.oid = to_regclass(:table)
 """)
-# What depends on the column, how to drop it, and how to make it again.
+# Each object that depends on the column: its name, SQL to drop it, SQL to make it again.
 _OBSTACLES = sa.text("""
     SELECT DISTINCT 'the view ' || v.relname AS what,
            format('DROP %s %s', CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END,
@@ -105,7 +105,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
         raise MigrationRefusedError(f"{table}.{column} is {facts.type_name}, neither an enum nor text")
     if facts.relkind != "r" or facts.inherited or facts.generated:
         raise MigrationRefusedError(f"{table}.{column} is partitioned, inherited or computed")
-    # Before looking any closer: nobody may add a row or a view between the look and the change.
+    # Lock first: no row and no view may be added between the checks and the change.
     run(connection, f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
     where = {"table_oid": facts.table_oid, "attnum": facts.attnum}
     obstacles = connection.execute(_OBSTACLES, {**where, "type_name": facts.type_name}).all()
@@ -166,7 +166,7 @@ def _alter(connection: sa.Connection, name: str, table: str, column: str, facts:
         match = re.fullmatch(rf"('(?:[^']|'')*')::{re.escape(facts.type_name)}", default)
         if match is None:
             raise MigrationRefusedError(f"the default of {table}.{column} is computed: {default}")
-        # Kept as it is, the default would go on being of the enum type.
+        # A default that is not set again would keep the enum type.
         changes = [
             f"ALTER COLUMN {field} DROP DEFAULT",
             *changes,

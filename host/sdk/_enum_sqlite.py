@@ -1,7 +1,7 @@
 """SQLite: an ENUM is text with a CHECK. Taking the CHECK away means making the table anew.
 
-The table's own SQL is edited as text, not rebuilt from what a reflection understands of it: that would lose
-AUTOINCREMENT, collations, generated columns, expression indexes and triggers.
+The table's own SQL is edited as text. Rebuilding it from SQLAlchemy's reflection would lose AUTOINCREMENT,
+collations, generated columns, expression indexes and triggers.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def convert(connection: sa.Connection, table: str, column: str, length: int) -> 
 
 
 def _refuse_foreign_keys(connection: sa.Connection, table: str, column: str) -> None:
-    """Refuse where the column belongs to a foreign key: its values are closed by that, not by the CHECK."""
+    """Refuse where the column belongs to a foreign key: the key limits its values, not the CHECK."""
     keys = connection.execute(
         sa.text(
             'SELECT m.name AS child, k."table" AS parent, k."from" AS source'

@@ -17,7 +17,7 @@ class ProviderProblem:
     :param sentence: what happened, for an agent, translated.
     :param next_step: what to do about it; may be empty.
     :param raw: the provider's words, behind "Show the error"; holds no credential.
-    :param cause: what it most likely comes from, translated too; behind "Show the error".
+    :param cause: the most likely cause, translated too; behind "Show the error".
     """
 
     code: str
@@ -31,8 +31,8 @@ class ProviderProblem:
 class SendLimit:
     """At most *amount* calls within any *seconds*, of all the calls that name the same *key*.
 
-    :param key: what is counted together, within the channel: ``account 17``, ``app 9 an hour``.
-    :param sentence: for the agent, translated: what a message waits for while this is used up.
+    :param key: names what is counted together, within the channel: ``account 17``, ``app 9 an hour``.
+    :param sentence: for the agent, translated: what a message waits for while the limit is used up.
     :param whole_account: whether every message of the account counts against it, so that none can go out
         while it is used up.
     """
@@ -46,12 +46,12 @@ class SendLimit:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The provider asks for a rest, or refuses for now; whatever waits goes on by itself afterwards.
+    """The provider asks for a pause, or refuses for now. Waiting messages go out by themselves afterwards.
 
     :param problem: why, for the agents whose messages wait.
     :param seconds: how long.
-    :param whole_account: whether everything of the account rests.
-    :param other_accounts: ids of further accounts of this channel that have to rest too.
+    :param whole_account: whether all messages of the account wait.
+    :param other_accounts: ids of further accounts of this channel that have to wait too.
     """
 
     problem: ProviderProblem
@@ -62,9 +62,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took it and gave it *external_id*.
+    """The provider took the message and gave it *external_id*.
 
-    :param pause: what it asked for at the same time, such as "you are close to your limit".
+    :param pause: a pause it asked for in the same answer, such as "you are close to your limit".
     """
 
     external_id: str
@@ -73,7 +73,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """It certainly did not reach the customer and may be tried again.
+    """The message certainly did not reach the customer and may be tried again.
 
     :param retry_after: seconds the provider asks us to wait; None: the host backs off.
     :param whole_account: the limit holds for the account, not only this customer. Where the provider did not
@@ -91,7 +91,7 @@ class NotSent:
 class Held:
     """The credentials are no longer accepted: nothing failed, the account's queue waits for a reconnect.
 
-    The adapter answers this only after its own :meth:`ChannelAdapter.check` confirmed it.
+    The adapter returns this only after its own :meth:`ChannelAdapter.check` confirmed it.
     """
 
     problem: ProviderProblem
@@ -112,7 +112,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may or may not have reached the customer. The host looks for it before anything is sent again."""
+    """The message may have reached the customer. The host searches for it before anything is sent again."""
 
     problem: ProviderProblem
 

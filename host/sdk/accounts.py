@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """A warning that stands. Sentences are marked for translation, :attr:`details` stand in them."""
+    """A warning in force. Its sentences are marked for translation; :attr:`details` fill the placeholders."""
 
     kind: str
     stage: str
@@ -116,9 +116,9 @@ def save(
 
 
 def changed(session: Session) -> None:
-    """Tell every process, once this write is committed, that what addons keep about accounts has changed.
+    """Tell every process, once this write is committed, to reload what addons cache about accounts.
 
-    For an addon that changes its own row by itself; connecting and disconnecting do it already.
+    Call it after an addon changes its own row by itself; connecting and disconnecting do it already.
     """
     counters.bump(session, counters.ACCOUNTS)
 
@@ -148,10 +148,11 @@ def warn(
     Raising it again changes nothing, whichever process does it, until its *stage* changes or it was cleared.
     Connecting the account again clears all of its warnings.
 
-    :param kind: what it is about, one standing warning of each; lower-case letters and hyphens, 32 at most.
+    :param kind: what it is about; one warning of each kind at a time; lower-case letters and hyphens, 32 at
+        most.
     :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*; no credential.
-    :param stage: how far it has come, 64 characters at most.
-    :param bad: it has happened, instead of being about to.
+    :param stage: how serious it is by now, 64 characters at most; people are told again when it changes.
+    :param bad: whether it has happened, instead of being about to.
     :return: whether people were told.
     """
     told: bool = db.write(
@@ -168,7 +169,7 @@ def warn(
 
 
 def clear_warning(account_id: int, kind: str) -> None:
-    """Take a warning back: what it was about is over. Cheap where none stands."""
+    """Remove a warning whose cause is gone. Cheap where there is none."""
     with db.read() as session:
         stands = any(
             one.kind == kind for one in warnings.standing_warnings(session, [account_id]).get(account_id, ())
@@ -178,5 +179,5 @@ def clear_warning(account_id: int, kind: str) -> None:
 
 
 def catch_up(account_id: int) -> None:
-    """Have what the provider knows of the past read, because something may not have been delivered."""
+    """Have earlier messages read from the provider, because some may not have been delivered."""
     db.write(catch_ups.ask, account_id)

@@ -112,7 +112,7 @@ class Capabilities:
     :param mark_seen: the customer can be shown that their messages were seen.
     :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
         ``quick_replies``, ``template``, ``product_template``.
-    :param history: the provider can be asked what was said before; None: it cannot.
+    :param history: earlier conversations can be read from the provider; None: they cannot.
     """
 
     text_limit_bytes: int | None = None

@@ -67,12 +67,12 @@ class Connection:
     undo: Callable[[], None] | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     renewed: bool = True
-    """Whether the provider was asked anew, so that warnings about the account begin from nothing."""
+    """Whether the provider checked the credentials again; then warnings about the account are cleared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Why it was not saved: sentences by field name; ``""`` for one that belongs to no field."""
+    """Why the form was not saved: sentences by field name; ``""`` for one that belongs to no field."""
 
     by_field: Mapping[str, str]
 
@@ -184,7 +184,7 @@ class SignInProblem:
 class SignInStart:
     """A person pressed the button of a sign-in.
 
-    :param state: to be handed to the provider and given back by it, untouched.
+    :param state: passed to the provider, which gives it back unchanged.
     :param return_url: where the provider sends the person back to; the same to the letter in every step.
     :param account: the account being connected again; None for a new one.
     :param abilities: what else is asked for, from :attr:`SignIn.abilities`.
@@ -201,7 +201,7 @@ class SignInStart:
 class SignInReturn:
     """The provider sent the person back.
 
-    :param values: the first value of each parameter of the address, a code among them.
+    :param values: the first value of each parameter of the address, such as a code.
     """
 
     workspace_id: int
@@ -216,11 +216,12 @@ class SignInReturn:
 class Candidate:
     """An account the person may connect, or may not and why.
 
-    :param detail: what tells it from others: the page it belongs to.
+    :param detail: what distinguishes it from others: the page it belongs to.
     :param problem: why it cannot be chosen; None where it can.
-    :param moves: what choosing it changes that people have to agree to; said beside it, never ticked before.
-    :param keep: what :attr:`SignIn.connect` needs to go on, credentials among it; the host encrypts it until
-        then and never shows it.
+    :param moves: a change that choosing it makes and people have to agree to; shown beside a box that is not
+        ticked at first.
+    :param keep: what :attr:`SignIn.connect` needs later, such as credentials; the host encrypts it until then
+        and never shows it.
     """
 
     external_id: str
@@ -257,11 +258,11 @@ class SignIn:
         :attr:`Connection.way`.
     :param label: of the button.
     :param begin: returns the address of the dialog.
-    :param finish: exchanges what the person brought back; returns every account of theirs, also those that
+    :param finish: exchanges the values that came back; returns every account of the person, also those that
         cannot be chosen.
     :param connect: makes the chosen account work, as :attr:`SettingsCard.connect` does.
     :param available: returns why this way is not offered now, or None.
-    :param abilities: names of what can be asked for beyond the usual, by asking again.
+    :param abilities: names of further permissions that signing in again can ask for.
     """
 
     name: str

@@ -100,7 +100,7 @@ class ReplyState(StrEnum):
 class ReplyContext:
     """What a reply policy may look at.
 
-    :param last_inbound_at: provider's time of the last message that opens a window; None: never.
+    :param last_inbound_at: provider's time of the last message that opens a reply window; None: never.
     :param by_person: whether a person is about to send, as opposed to something automatic.
     """
 
@@ -121,12 +121,12 @@ class ReplyPhase:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPolicy:
-    """May we reply now, until when, as whom, and if not, why.
+    """Whether the team may reply now, until when, as whom, and if not, why.
 
     :param until: when *state* ends; None: it does not end.
     :param phases: the whole window, for the clocks above the composer; empty where there is none.
     :param tag: handed back to :meth:`ChannelAdapter.send`, which knows what to do with it.
-    :param sentence: one plain sentence for the agent, where something is not as usual.
+    :param sentence: one plain sentence for the agent, where the usual rule does not hold.
     """
 
     state: ReplyState
@@ -183,7 +183,7 @@ class ReactRequest:
 class SearchRequest:
     """What to look for in the provider's thread after an :class:`Unknown`.
 
-    :param known: external ids of messages that are recorded already: the same text may have been sent twice.
+    :param known: external ids of messages already stored: the same text may have been sent twice.
     """
 
     account: AccountRef
@@ -196,7 +196,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the provider tells about a customer; only what it told.
+    """What the provider tells about a customer; the rest stays empty.
 
     :param picture_url: where their picture is, on one of the hosts of :meth:`ChannelAdapter.inbound_media`.
         People see it by way of the desk, which keeps no copy.
@@ -243,7 +243,7 @@ class ChannelAdapter(TellsHistory, ABC):
         """
 
     def capabilities_of(self, account: AccountRef) -> Capabilities:
-        """Return what of :attr:`capabilities` holds for *account*, where the provider tells accounts apart.
+        """Return the :attr:`capabilities` that hold for *account*, where accounts of the provider differ.
 
         Only ``reactions`` may differ. Pure and cheap: called whenever a composer is drawn.
         """
@@ -264,8 +264,8 @@ class ChannelAdapter(TellsHistory, ABC):
     def search(self, request: SearchRequest) -> SearchResult:
         """Look for a message whose sending was not confirmed.
 
-        A :class:`Pause` is asked again after it, for a while; :class:`Held` once the account was connected
-        again.
+        After a :class:`Pause` the host asks again, for a while; after :class:`Held` once the account was
+        connected again.
         """
         return CannotTell("this channel cannot be searched")
 
@@ -286,9 +286,9 @@ class ChannelAdapter(TellsHistory, ABC):
         return InboundMedia()
 
     def locate(self, account: AccountRef, url: str) -> str:
-        """Return where the file that :meth:`parse` named by *url* is now: for ids, for addresses that end.
+        """Return the current address of the file that :meth:`parse` named by *url*, an id or an old address.
 
-        May use the network. The host asks there at once; it does not store, log or show that address.
+        May use the network. The host fetches from it at once; it does not store, log or show that address.
 
         :raises FileEndedError: if the provider no longer has it.
         :raises FetchError: if that cannot be found out now.

@@ -88,6 +88,6 @@ class Snapshot(Generic[T]):
             return current[1]
 
     def forget(self) -> None:
-        """Drop the value: what it holds leaves memory, and the next look loads it again."""
+        """Drop the value from memory; the next :meth:`get` loads it again."""
         with self._lock:
             self._value = None

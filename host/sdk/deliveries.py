@@ -27,7 +27,7 @@ SELF_SECONDS = 10.0
 class DeliverySummary:
     """What came in by an addon's webhook addresses.
 
-    :param taken: requests believed and stored in the last 24 hours.
+    :param taken: requests accepted and stored in the last 24 hours.
     :param last_taken_at: when the last of them came; None: none in the time they are kept.
     :param refused: how many were refused today and yesterday, by reason.
     :param last_test_at: when the provider's test event last came.
@@ -48,7 +48,7 @@ class Refusals:
     """Requests that were refused for one reason, today and yesterday.
 
     :param since: the first day, of the last thirty, on which one was refused for it.
-    :param hint: as in :class:`host.sdk.webhooks.Refused`, of the last.
+    :param hint: that of the last one, as in :class:`host.sdk.webhooks.Refused`.
     """
 
     count: int
@@ -61,9 +61,9 @@ class Refusals:
 class AccountDeliveries:
     """What came in for one account.
 
-    :param people: how many different customers wrote, 2 standing for more.
-    :param refused: by reason; of what was meant for this account.
-    :param refused_of_nobody: the same of what was meant for no account that could be told.
+    :param people: how many different customers wrote; 2 stands for two or more.
+    :param refused: refused requests for this account, by reason.
+    :param refused_of_nobody: refused requests whose account could not be told, by reason.
     :param verified_at: when the provider last verified the account's own address, or the shared one with the
         account's token.
     :param shared_verified_at: when it last verified the shared address with a token that is no account's.
@@ -183,7 +183,7 @@ class FailedSend:
     """A message the provider refused.
 
     :param code: as the adapter gave it in :class:`host.sdk.channel.ProviderProblem`.
-    :param last_inbound_at: when the customer had last written, as far as that opens a window.
+    :param last_inbound_at: when the customer had last written a message that opens a reply window.
     """
 
     code: str
@@ -193,7 +193,7 @@ class FailedSend:
 
 
 def failed_sends(account_id: int, *, since: datetime, most: int = 200) -> list[FailedSend]:
-    """Return the messages of an account that were refused and stand so, the newest first."""
+    """Return the messages of an account that were refused and not sent since, the newest first."""
     query = (
         sa.select(Message.error, Message.sent_at, Conversation.last_inbound_at)
         .join(Conversation, Conversation.id == Message.conversation_id)
@@ -230,7 +230,7 @@ def last_of_kind(account_id: int, kinds: Sequence[str]) -> datetime | None:
 
 
 def known_contacts(account_id: int, external_ids: Sequence[str]) -> frozenset[str]:
-    """Return which of *external_ids* have written to the account as far as we know."""
+    """Return which of *external_ids* are known to have written to the account."""
     query = sa.select(ContactIdentity.external_id).where(
         ContactIdentity.account_id == account_id, ContactIdentity.external_id.in_(external_ids)
     )

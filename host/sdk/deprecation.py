@@ -1,4 +1,4 @@
-"""How something leaves the SDK: it warns for a whole major version before it goes.
+"""Deprecate names of the SDK: each warns for a whole major version before it is removed.
 
 A function or method is decorated, a hook is marked where it is specified::
 
@@ -27,15 +27,15 @@ _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)\Z")
 
 
 class SdkDeprecationWarning(DeprecationWarning):
-    """An addon uses what will be gone in the next major version of ``host.sdk``."""
+    """An addon uses a name that the next major version of ``host.sdk`` may remove."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deprecated:
-    """Something of the SDK that will go.
+    """A deprecated name of the SDK.
 
     :param name: with its module: ``host.sdk.text.shorten``; a hook by its name alone.
-    :param instead: what to use, by its name, or a few words.
+    :param instead: its replacement, by name or in a few words.
     """
 
     name: str
@@ -60,7 +60,7 @@ def all_deprecated() -> tuple[Deprecated, ...]:
 
 
 def deprecated(*, since: str, removed_in: str, instead: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Have each call of the decorated function warn, with the line of the caller.
+    """Make each call of the decorated function warn, with the line of the caller.
 
     :raises ValueError: unless *removed_in* is a major version after *since*.
     """

@@ -1,10 +1,10 @@
-"""What an addon raises, and what it may catch."""
+"""The errors an addon may raise or catch."""
 
 from __future__ import annotations
 
 
 class SdkError(Exception):
-    """Base of every error that crosses the line between host and addon."""
+    """Base of every error that passes between host and addon."""
 
 
 class AccountTakenError(SdkError):
@@ -22,8 +22,8 @@ class OtherAccountError(SdkError):
 class FetchError(SdkError):
     """The guarded client could not, or would not, fetch something.
 
-    ``sent`` tells whether any byte of the request may have reached the other side: after it did, the request
-    may have had its effect.
+    ``sent`` tells whether any byte of the request may have reached the other side. If so, the request may
+    have had its effect.
     """
 
     def __init__(self, reason: str, *, sent: bool = False) -> None:

@@ -23,7 +23,7 @@ from host.sdk.webhooks import Envelope
 __all__ = ["Recorded", "all_recorded", "recorded"]
 
 RAISES = "raises "
-"""How an outcome begins that was an error of the adapter's."""
+"""Begins an outcome where the adapter raised an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Recorded:
 
     :param channel: key of the adapter that read it.
     :param envelope: the event, of account 1.
-    :param becomes: names of the changes the adapter made of it when it was recorded, in order; or one line,
-        ``raises`` and the name of an error.
+    :param becomes: class names of the changes the adapter returned when it was recorded, in order; or one
+        line, ``raises`` and the name of an error.
     """
 
     channel: str
@@ -41,10 +41,10 @@ class Recorded:
     becomes: tuple[str, ...]
 
     def read(self, adapter: ChannelAdapter) -> list[InboundChange]:
-        """Return what *adapter* makes of it now.
+        """Return the changes *adapter* makes of the event now.
 
-        :raises AssertionError: if that is something else than when it was recorded. Of an event the adapter
-            stumbled over then, anything will do but an error.
+        :raises AssertionError: if their classes differ from those recorded. If the adapter raised when the
+            event was recorded, any changes will do.
         """
         assert adapter.key == self.channel, f"recorded of {self.channel}, not of {adapter.key}"
         changes = list(adapter.parse(self.envelope))
@@ -59,7 +59,7 @@ class Recorded:
 def recorded(path: Path) -> Recorded:
     """Return the fixture in the file *path*.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if it is not a fixture.
     :raises OSError: if it cannot be read.
     """
     text = path.read_text("utf-8")
@@ -82,7 +82,7 @@ def recorded(path: Path) -> Recorded:
 def all_recorded(folder: Path) -> Sequence[Recorded]:
     """Return the fixtures of the files ``*.json`` in *folder*, by their names.
 
-    :raises ValueError: if one is none, or there is not one.
+    :raises ValueError: if one is not a fixture, or the folder holds none.
     """
     found = [recorded(path) for path in sorted(folder.glob("*.json"))]
     if not found:

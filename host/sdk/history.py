@@ -13,10 +13,10 @@ from host.sdk.messages import InboundChange
 
 @dataclass(frozen=True, slots=True)
 class HistoryRules:
-    """That a channel can be asked for what was said before, and what it does not tell.
+    """What a channel tells of earlier conversations, and what it does not.
 
-    :param details: of how many messages of a thread, the newest, it tells the content.
-    :param limits: sentences for owners about what cannot be had from it, translated by the host.
+    :param details: how many of a thread's newest messages it tells the content of.
+    :param limits: sentences for owners about what it does not tell, translated by the host.
     """
 
     details: int
@@ -53,8 +53,8 @@ class HistoryPage:
     """A page of one thread.
 
     :param changes: what was said, oldest first.
-    :param untold: external ids of messages that are there, but of which the provider tells nothing more.
-    :param after: where the page with what was said before begins; empty: the thread begins with this one.
+    :param untold: external ids of messages of which the provider tells nothing else.
+    :param after: where the page with earlier messages begins; empty: there are none.
     """
 
     changes: Sequence[InboundChange] = ()
@@ -76,22 +76,22 @@ class HistoryTrouble:
 
 
 class TellsHistory:
-    """The part of a channel's adapter that reads what was said before.
+    """The part of a channel's adapter that reads earlier conversations.
 
-    Asked only where the channel's capabilities have :attr:`~host.sdk.capabilities.Capabilities.history`, at
+    Called only where the channel's capabilities have :attr:`~host.sdk.capabilities.Capabilities.history`, at
     most twice a second for an account, outside any transaction. Each call makes one call to the provider.
     """
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
-        """List a page of the provider's threads, the one with the latest news first.
+        """Return a page of the provider's threads, the one that changed last first.
 
-        :param after: what the page before said; empty for the first.
+        :param after: :attr:`ThreadPage.after` of the page before; empty for the first.
         """
         return ThreadPage()
 
     def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
-        """Read a page of one thread, the newest first.
+        """Return a page of one thread, beginning with the newest page.
 
-        :param after: what the page before said; empty for the newest.
+        :param after: :attr:`HistoryPage.after` of the page before; empty for the newest.
         """
         return HistoryPage()

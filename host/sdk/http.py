@@ -40,7 +40,7 @@ _UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 
 
 class UnreadableAnswerError(FetchError, ValueError):
-    """The other side answered, but not with what was asked for."""
+    """The other side answered, but not with readable JSON."""
 
 
 class TooMuchError(FetchError):
@@ -109,7 +109,7 @@ class OpenResponse:
         return chunk
 
     def close(self) -> None:
-        """Give the connection up; what was not read stays unread."""
+        """Close the connection; the rest of the body is lost."""
         self._raw.close()
 
     def __enter__(self) -> OpenResponse:
@@ -135,9 +135,9 @@ class Client:
     https on port 443 only, except to the exact ``host:port`` pairs the operator named in LOBBY_ALLOW_HOSTS,
     which every client may reach, by http as well. No proxy, cookie or netrc is used.
 
-    Connections are kept per thread, but only a GET or HEAD goes over one that lay idle: the server may be
-    closing it at that very moment, and then nobody can tell whether a POST had its effect. A GET that fails
-    that way is repeated once on a new connection.
+    Connections are kept per thread, but only a GET or HEAD uses one that was idle: the server may be closing
+    it at that moment, and then nobody can tell whether a POST had its effect. A GET that fails in this way is
+    repeated once on a new connection.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class Client:
     ) -> OpenResponse:
         """Ask for *url* and return as soon as the answer begins; see :meth:`request` for the rest.
 
-        For what is too large to hold in memory, or is passed on while it comes.
+        For a body that is too large for memory, or is passed on while it comes.
         """
         sending = {"User-Agent": "Lobby", "Accept-Encoding": "identity", **(headers or {})}
         attempt.read_timeout = read_timeout or self._read_timeout
@@ -233,7 +233,7 @@ class Client:
         return self._follow("GET", url, None, sending, follow, deadline, begun)
 
     def allows(self, url: str) -> bool:
-        """Tell whether this client may ask for *url*, without asking a name server where it leads."""
+        """Tell whether this client may ask for *url*, without resolving its name."""
         try:
             self._vet(url)
         except ForbiddenAddressError:
@@ -284,7 +284,7 @@ class Client:
         try:
             prepared = requests.Request(method, url, data=body, headers=dict(headers)).prepare()
         except (requests.RequestException, ValueError):
-            # Its own words would quote the header, and with it the credential.
+            # The original message would quote the header, and with it the credential.
             raise FetchError(
                 f"the request to {host} has an address or a header that cannot be sent"
             ) from None
@@ -364,7 +364,7 @@ def _too_much(host: str, most: int) -> FetchError:
 
 
 def _describe(error: Exception, host: str) -> str:
-    """Put *error* in words of ours: the libraries' quote the address with its query."""
+    """Return a sentence for *error*: the libraries' messages quote the address with its query."""
     if isinstance(error, requests.exceptions.SSLError):
         return f"no secure connection to {host}: its certificate or its TLS is not acceptable"
     if isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error).lower():

@@ -1,6 +1,6 @@
 """Translation of everything people read, and dates as they are written in their language.
 
-All of it also works where no page is being made (jobs, commands): then in English, in UTC.
+Outside of a request (jobs, commands) it uses English and UTC.
 """
 
 from __future__ import annotations

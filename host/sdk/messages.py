@@ -75,7 +75,7 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class MessageEchoed:
-    """The provider tells of a message from our side: sent by us, or written in the provider's own app.
+    """The provider reports a message from our side: sent by the host, or written in the provider's own app.
 
     :param reply_to: external id of the message this one quotes.
     """
@@ -114,8 +114,8 @@ class MessageReacted:
 class MessageEdited:
     """The text of the message *external_id*, the customer's or ours, is now *text*.
 
-    :param number: which edit of that message it is, from 1; None where the provider does not count, and then
-        the latest by its time holds.
+    :param number: which edit of that message it is, from 1; None where the provider does not count: then the
+        latest one by time wins.
     """
 
     contact: str
@@ -127,10 +127,10 @@ class MessageEdited:
 
 @dataclass(frozen=True, slots=True)
 class MessageUnsent:
-    """The message *external_id*, the customer's or ours, was taken back: what it said goes everywhere.
+    """The message *external_id*, the customer's or ours, was taken back: its content is removed everywhere.
 
-    :param carried_by: dedupe keys of every envelope that may hold something of it, so that the journal can
-        forget them too: the message's own, its echo's, its edits'.
+    :param carried_by: dedupe keys of every envelope that may hold its content, so that the journal can
+        remove it too: the keys of the message, of its echo and of its edits.
     """
 
     contact: str
@@ -151,7 +151,7 @@ class Handover(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConversationHandedOver:
-    """The program that answers a customer changed. It becomes an activity line, which is never unread.
+    """Another program answers the customer now, or asks to. Shown as an activity line, which is never unread.
 
     :param note: what the other program wrote about it.
     """
@@ -192,12 +192,12 @@ InboundChange = (
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file to send: checked against the channel's limits already, kept by us.
+    """A file to send, kept by the host and already checked against the channel's limits.
 
-    :param content_type: what its bytes are, whatever *name* says.
+    :param content_type: the type found in its bytes, whatever *name* says.
     :param size: bytes.
-    :param url: an address of ours where anybody who has it can fetch the file for some time; None where the
-        provider cannot reach us, and then the bytes have to be uploaded.
+    :param url: an address at the desk where the provider can fetch the file for some time, without a login;
+        None where the provider cannot reach the desk: then upload the bytes.
     :param open: opens the bytes for reading.
     """
 

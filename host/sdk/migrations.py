@@ -1,7 +1,7 @@
-"""For an addon's revisions: steps that look at the database first, so that they can be run again anywhere.
+"""Steps for an addon's revisions. Each looks at the database first, so that it can run again from any point.
 
-MariaDB commits each DDL statement by itself, so a migration that died in the middle starts anew on a schema
-half made. A revision therefore makes one change, and makes it only if it is missing.
+MariaDB commits each DDL statement by itself, so a migration that died in the middle starts again on a
+half-made schema. A revision therefore makes one change, and makes it only if it is missing.
 """
 
 from __future__ import annotations
@@ -105,12 +105,12 @@ def add_column_if_missing(op: Operations, table: str, column: sa.Column[Any]) ->
 
 
 def enum_to_varchar(op: Operations | sa.Connection, table: str, column: str, length: int = 32) -> bool:
-    """Turn the ENUM *column* of *table* into ``VARCHAR(length)``, open to any value; return if it had to.
+    """Turn the ENUM *column* of *table* into ``VARCHAR(length)``, open to any value; return if it changed.
 
     On MariaDB the column is a real ENUM, on PostgreSQL of an enum type, on SQLite text with a CHECK. Rows,
     NOT NULL, DEFAULT, comment, character set, collation and indexes stay, and CHECKs about other things too.
-    Looks first, so it can be run again from wherever it died, and does nothing when nothing is left to do.
-    Never undone: narrowing the column would lose rows.
+    It looks at the column first, so it can run again after it died, and does nothing when all is done. It is
+    never undone: narrowing the column would lose rows.
 
     :raises MigrationRefusedError: rather than guess: a view, foreign key or trigger depends on the column,
         rows hold a value the ENUM does not know, or the column is of another type altogether.

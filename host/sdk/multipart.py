@@ -55,7 +55,7 @@ class MultipartBody:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the whole body.
 
-        :raises OSError: if the file cannot be read or is not as long as it was said to be.
+        :raises OSError: if the file cannot be read, or its length differs from :attr:`Multipart.size`.
         """
         yield self._head
         left = self._form.size

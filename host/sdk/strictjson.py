@@ -7,7 +7,7 @@ from typing import Any
 
 
 def loads(data: bytes | str) -> Any:
-    """Parse *data*, refusing what two parsers could read differently.
+    """Parse *data*; refuse anything that two parsers could read differently.
 
     :raises ValueError: for anything but UTF-8 JSON: a key given twice in one object, NaN and Infinity,
         numbers with thousands of digits, or nesting too deep to read.

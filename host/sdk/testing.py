@@ -1,4 +1,4 @@
-"""The contract every channel adapter is held to, as tests an addon's author inherits.
+"""The contract every channel adapter has to fulfil, as tests an addon's author inherits.
 
     class TestMyAdapter(AdapterContract):
         samples = [Envelope(...), ...]      # one of each kind the provider sends
@@ -7,8 +7,8 @@
         def adapter(self):
             return MyAdapter()
 
-pytest then runs every rule below over that adapter. What needs the provider to misbehave (time-outs, error
-codes) belongs in tests of your own.
+pytest then checks that adapter against every rule below. Cases in which the provider misbehaves (time-outs,
+error codes) belong in tests of your own.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class AdapterContract:
     samples: ClassVar[Sequence[Envelope]] = ()
     """Envelopes as the addon's webhook or receiver makes them, one of each kind the provider sends."""
     account_settings: ClassVar[Mapping[str, Any]] = {}
-    """Settings under which the reply policy is looked at; the contract adds none itself."""
+    """Account settings the reply policy is tested with; the contract adds none itself."""
 
     @pytest.fixture
     def adapter(self) -> ChannelAdapter:
@@ -167,7 +167,7 @@ class AdapterContract:
 
     @pytest.fixture
     def account(self, adapter: ChannelAdapter) -> AccountRef:
-        """Return an account that is not stored: the adapter has to live with having no credentials for it."""
+        """Return an account that is not stored: the adapter has to work without credentials for it."""
         return AccountRef(
             id=2**40,
             uuid="0" * 32,

@@ -47,7 +47,7 @@ workspace_view = _web.workspace_view
 
 
 def sign_in_url(channel: str, way: str) -> str:
-    """Return the address a provider sends people back to who sign in that way."""
+    """Return the address to which a provider sends people back after they sign in by *way*."""
     return _web.external_url("sign_in.back", channel=channel, way=way)
 
 

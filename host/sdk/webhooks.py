@@ -16,7 +16,7 @@ class Envelope:
 
     :param account_id: ours, or None where no account is meant.
     :param lane: the customer's external id: envelopes of one account and lane are applied in order.
-    :param dedupe_key: what makes a redelivery the same event; hashed by the host.
+    :param dedupe_key: equal for each delivery of the same event; hashed by the host.
     :param kind: short and for people who read the journal: ``message``, ``echo``, ``test``.
     :param occurred_at: the provider's time, where it tells one.
     :param body: the bytes :meth:`ChannelAdapter.parse` will get, now or when replayed next week.
@@ -54,10 +54,10 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Believed: journal these and answer *body* with 200 once they are durable.
+    """The request is genuine: write these envelopes to the journal, then answer 200 with *body*.
 
-    :param keep_raw: whether the request itself is kept as well, for admins to look at; False where it holds
-        what must not stay, and then only what the envelopes carry does.
+    :param keep_raw: whether the raw request is kept as well, for admins to look at; False where it holds
+        something that must not be stored: then only the envelopes are.
     """
 
     envelopes: tuple[Envelope, ...]
@@ -67,12 +67,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not believed: nothing is stored but a count.
+    """The request is not accepted: only a count is stored.
 
     :param reason: a short constant for the counter (``signature``, ``verify_token``); not told to the caller.
     :param account_id: the account it was meant for, where that is known.
-    :param hint: what helps to mend it, 16 characters at most, such as how a wrong verify token
-        begins; never enough to use it.
+    :param hint: helps to find the mistake, 16 characters at most, such as the beginning of a wrong verify
+        token; never enough to use it.
     """
 
     status: int

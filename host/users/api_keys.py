@@ -28,11 +28,11 @@ from host.models.users import Membership, Role, User
 from host.users.users import clean_name
 
 PREFIX = "lobby_"
-"""What every key begins with, so that scanners for leaked credentials find one."""
+"""The prefix of every key, so that scanners for leaked credentials can find one."""
 MOST = 50
 """Most keys of one workspace that are not revoked."""
 TOUCH_EVERY = timedelta(minutes=5)
-"""How old ``last_used_at`` may grow before a request writes it anew."""
+"""How old ``last_used_at`` may be before a request writes it again."""
 
 _TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _HINT = len(PREFIX) + 4
@@ -85,7 +85,7 @@ class KeyRow:
 
 
 def hash_token(token: str) -> str:
-    """Return what is stored of *token*: 64 hex digits. It has 256 random bits, so no salt is needed."""
+    """Return the hash that is stored of *token*: 64 hex digits. 256 random bits need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -43,7 +43,7 @@ def record(
     """Write one line in the transaction of what it tells about; return its id.
 
     :param action: dotted, in the past tense: ``member.added``.
-    :param subject: what it was done to, in words people know; never a secret.
+    :param subject: the object of the action, in words people know; never a secret.
     """
     entry = AuditEntry(
         at=clock.now(),

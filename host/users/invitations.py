@@ -45,7 +45,7 @@ class Pending:
 def invite(session: Session, *, workspace_id: int, email: str, role: Role, invited_by: int) -> str:
     """Make an invitation and return its token, which is stored only as a hash and never shown again.
 
-    An earlier one to the same address ends.
+    An earlier invitation to the same address ends.
 
     :raises ConflictError: if the person is in the workspace already.
     """
@@ -93,7 +93,7 @@ def pending(session: Session, workspace_id: int, *, invited_by: int | None = Non
 
 
 def withdraw(session: Session, workspace_id: int, invitation_id: int) -> str:
-    """End an invitation before it is used; return whose it was."""
+    """End an invitation before it is used; return its address."""
     row = session.get(Invitation, invitation_id)
     if row is None or row.workspace_id != workspace_id or row.used_at is not None:
         raise NotFoundError(_l("This invitation is no longer open."), next_step="")
@@ -104,7 +104,7 @@ def withdraw(session: Session, workspace_id: int, invitation_id: int) -> str:
 
 
 def find_invitation(session: Session, token: str) -> Invited:
-    """Return what *token* invites to.
+    """Return the invitation of *token*.
 
     :raises NotFoundError: if it was used, withdrawn, has run out or never existed.
     """

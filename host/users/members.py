@@ -90,7 +90,7 @@ def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
 
 
 def _lock(session: Session, workspace_id: int) -> None:
-    """Let one change of a workspace's people happen at a time: two owners must not remove each other."""
+    """Lock the workspace, so that its members change one at a time: two owners must not remove each other."""
     if session.scalar(sa.select(Workspace.id).where(Workspace.id == workspace_id).with_for_update()) is None:
         raise NotFoundError()
 

@@ -60,7 +60,7 @@ def normal(password: str) -> str:
 
 @cache
 def common() -> frozenset[str]:
-    """Return the passwords everybody tries first."""
+    """Return the most common passwords, which attackers try first."""
     lines = Path(__file__).with_name("common_passwords.txt").read_text().splitlines()
     return frozenset(line.strip() for line in lines if line.strip())
 
@@ -117,7 +117,7 @@ def _kind(part: Mapping[str, Any], own: Collection[str]) -> str:
 
 
 def hashed(password: str | Hashed, *, email: str = "") -> Hashed:
-    """Check and hash *password*; what is hashed already is returned as it is.
+    """Check and hash *password*; a :class:`Hashed` is returned unchanged.
 
     :raises InvalidError: with the reason, if it breaks a rule.
     """
@@ -136,9 +136,9 @@ def _dummy() -> str:
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Tell whether *password* is the one *stored* is the hash of.
+    """Tell whether *stored* is the hash of *password*.
 
-    ``None`` stands for a person who does not exist, and takes as long.
+    ``None`` stands for a user who does not exist, and takes as long.
     """
     dummy = _dummy()
     if len(password) > 4 * MAX_LENGTH:

@@ -7,17 +7,19 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import clock, db
 from host.models.users import LoginSession, Membership, Role, User, Workspace
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 TOUCH_EVERY = timedelta(minutes=5)
-"""How old ``seen_at`` may grow before a request writes it anew; far below :data:`IDLE`."""
+"""How old ``seen_at`` may be before a request writes it again; far below :data:`IDLE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class CurrentUser:
 
 
 def hash_token(token: str) -> str:
-    """Return what is stored of *token*: 64 hex digits. It has 256 random bits, so no salt is needed."""
+    """Return the hash that is stored of *token*: 64 hex digits. 256 random bits need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -60,9 +62,9 @@ def new_token() -> str:
 
 
 def start(session: Session, user_id: int, remote: str, *, replaces: str | None = None) -> str:
-    """Sign *user_id*, who typed their password, in and return the new token; that of *replaces* ends.
+    """Start a session for *user_id*, who typed their password; return its token. The session *replaces* ends.
 
-    Sessions of the same person that have run out are deleted on the way.
+    Expired sessions of the same user are deleted.
     """
     now = clock.now()
     ended = [LoginSession.expires_at <= now, LoginSession.seen_at <= now - IDLE]
@@ -87,10 +89,9 @@ def start(session: Session, user_id: int, remote: str, *, replaces: str | None =
     return token
 
 
-def load(session: Session, token: str) -> CurrentUser | None:
-    """Return the user *token* stands for, or None if it stands for none (any more). One query."""
-    now = clock.now()
-    query = (
+@cache
+def _current_query() -> Any:
+    return (
         sa.select(
             LoginSession.id,
             LoginSession.seen_at,
@@ -109,14 +110,19 @@ def load(session: Session, token: str) -> CurrentUser | None:
         .outerjoin(Membership, Membership.user_id == User.id)
         .outerjoin(Workspace, Workspace.id == Membership.workspace_id)
         .where(
-            LoginSession.token_hash == hash_token(token),
-            LoginSession.expires_at > now,
-            LoginSession.seen_at > now - IDLE,
+            LoginSession.token_hash == sa.bindparam("token"),
+            LoginSession.expires_at > sa.bindparam("now"),
+            LoginSession.seen_at > sa.bindparam("idle_since"),
             User.disabled_at.is_(None),
         )
         .order_by(Workspace.name, Workspace.id)
     )
-    rows = session.execute(query).all()
+
+
+def load(session: Session, token: str) -> CurrentUser | None:
+    """Return the user *token* stands for, or None if it stands for none (any more). One query."""
+    now = clock.now()
+    rows = db.read_rows(session, _current_query(), token=hash_token(token), now=now, idle_since=now - IDLE)
     if not rows:
         return None
     session_id, seen_at, confirmed_at, user_id, name, email, is_admin, theme, locale, *_rest = rows[0]
@@ -131,7 +137,7 @@ def load(session: Session, token: str) -> CurrentUser | None:
 
 
 def touch(session: Session, session_id: int) -> None:
-    """Record that the person is still there."""
+    """Record that the session was used now."""
     session.execute(sa.update(LoginSession).where(LoginSession.id == session_id).values(seen_at=clock.now()))
 
 

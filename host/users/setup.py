@@ -18,7 +18,7 @@ from host.users.users import SETUP_TOKEN
 def ensure_setup_token() -> str | None:
     """Return a fresh token while there is no user, else None.
 
-    Only its hash is stored, so each start makes a new one and the link of the start before is dead.
+    Only its hash is stored, so each start makes a new one, and the link of the start before stops working.
     """
 
     def use_case(session: Session) -> str | None:
@@ -36,7 +36,7 @@ def ensure_setup_token() -> str | None:
 def check(session: Session, token: str) -> None:
     """Refuse a caller who does not hold the token.
 
-    :raises ForbiddenError: if it is not the one, or was used.
+    :raises ForbiddenError: if it is wrong, or was used.
     """
     if session.scalar(sa.select(InstallationValue.value).where(_this(token))) is None:
         raise _refusal()
@@ -47,9 +47,9 @@ def complete(
 ) -> tuple[User, Workspace]:
     """Use the token up and make the first admin with the first workspace, all or nothing.
 
-    :raises ForbiddenError: if the token is not the one, or it was used a moment ago.
+    :raises ForbiddenError: if the token is wrong, or was used a moment ago.
     """
-    # Deleting first: of two at once the second waits for the row, and then finds it gone.
+    # Delete first: of two requests at once the second waits for the row, and then finds it gone.
     used = session.execute(sa.delete(InstallationValue).where(_this(token)))
     if not used.rowcount or users.anybody(session):  # type: ignore[attr-defined]
         raise _refusal()

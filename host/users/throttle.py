@@ -1,4 +1,4 @@
-"""Limits on guessing passwords: per person and address, per address, and for the whole desk.
+"""Limits on guessing passwords: per user and address, per address, and for the whole desk.
 
 A user is never locked out by what others try. A user's limit counts one address at a time; a browser they
 signed in with before, and a session they are in, count by themselves, whoever else is at that address. All of
@@ -31,7 +31,7 @@ EVERYBODY = parse_many("1200/minute")
 
 
 class Throttle:
-    """Counts wrong passwords where *url* says; in memory while that place does not answer."""
+    """Counts wrong passwords in the storage at *url*; in memory while that does not answer."""
 
     def __init__(self, url: str) -> None:
         self._storage = storage_from_string(url)
@@ -125,7 +125,7 @@ def _person(who: str, address: str, known: str) -> tuple[str, str, str]:
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one caller: an IPv4 address, or the /64 an IPv6 address lies in."""
+    """Return the network that counts as one caller: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -150,6 +150,6 @@ def of(url: str) -> Throttle:
 
 
 def reset() -> None:
-    """Forget everything that was counted in this process; for tests."""
+    """Drop all counts of this process; for tests."""
     with _lock:
         _throttles.clear()

@@ -40,7 +40,7 @@ def clean_email(email: str) -> str:
 def clean_name(name: str) -> str:
     """Return *name* on one line, without characters that change the direction of the text around it.
 
-    :raises InvalidError: if nothing is left, or too much.
+    :raises InvalidError: if the result is empty or too long.
     """
     text = " ".join(_UNPRINTABLE.sub(" ", name).split())
     if not text:
@@ -59,7 +59,7 @@ def find_user(session: Session, email: str) -> User | None:
     """Return the person with this address, or None."""
     address = email.strip().lower()
     user = session.scalar(sa.select(User).where(User.email == address))
-    # MariaDB finds é when asked for e; an address is only ever itself.
+    # MariaDB treats é and e as equal; addresses have to match exactly.
     return user if user is not None and user.email == address else None
 
 
@@ -77,7 +77,7 @@ def by_email(session: Session, email: str) -> User:
 def create(
     session: Session, email: str, name: str, password: str | passwords.Hashed, is_admin: bool = False
 ) -> User:
-    """Add a person. From then on the set-up link is dead.
+    """Add a person. From then on the set-up link no longer works.
 
     :raises InvalidError: for an address, a name or a password that cannot be used.
     :raises ConflictError: if a user has this address already.
@@ -128,7 +128,7 @@ def rehash(session: Session, user_id: int, was: str, password: passwords.Hashed)
 
 
 def set_profile(session: Session, user_id: int, *, name: str, theme: str, locale: str | None) -> None:
-    """Change what people may change about themselves."""
+    """Change the name, theme and language of a user."""
     user = _get(session, user_id)
     user.name = clean_name(name)
     user.theme = theme
@@ -149,7 +149,7 @@ def disable(session: Session, user_id: int) -> Ended:
 
     :raises ConflictError: for the last admin, without whom the desk could not be run.
     """
-    # All admins locked in one order, so that two admins cannot lock each other out in the same moment.
+    # Lock all admins in one order, so that two admins cannot disable each other at the same moment.
     admins = session.scalars(
         sa.select(User.id)
         .where(User.is_admin, User.disabled_at.is_(None))

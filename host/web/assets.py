@@ -1,7 +1,7 @@
 """Static files: every link carries a hash of the content, so browsers may keep what they have for a year.
 
-Scripts that are modules name each other by their place in the folder, so their address carries the hash of
-the whole folder: a module has one address for all callers, and is run once.
+JavaScript modules import each other by relative address, so their address carries the hash of the whole
+folder: a module then has one address for all importers, and is run once.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 def recent_fingerprint(folder: Path) -> str:
-    """Return the fingerprint of *folder* as it was within the last second, for what only names it.
+    """Return the fingerprint of *folder*, at most a second old; for building addresses only.
 
-    A page names some twenty modules; looking at each file for each of them took a fifth of the page's time.
-    Whether browsers may keep what they get is decided by the fingerprint it has at that moment.
+    A page names some twenty modules; reading the folder for each of them took a fifth of the page's time.
+    Whether browsers may cache a response is decided by the fingerprint at that moment.
     """
     now = time.monotonic()
     looked_at, known = _folders.get(folder, (float("-inf"), ""))
@@ -72,9 +72,13 @@ def install(app: Flask) -> None:
         return response
 
     def module_url(name: str) -> str:
-        return url_for("modules", filename=f"{recent_fingerprint(scripts)}/{name}")
+        return modules_url() + name
 
-    app.jinja_env.globals["module_url"] = module_url
+    def modules_url() -> str:
+        """Return what the addresses of all modules begin with: a page names twenty."""
+        return url_for("modules", filename=f"{recent_fingerprint(scripts)}/")
+
+    app.jinja_env.globals.update(module_url=module_url, modules_url=modules_url)
 
     def file_of(endpoint: str, values: dict[str, Any]) -> Path | None:
         filename = values.get("filename")

@@ -70,7 +70,7 @@ class _InternalError(LobbyError):
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What the template of an error gets."""
+    """The values for the template of an error."""
 
     code: str
     status: int
@@ -79,7 +79,7 @@ class _Shown:
     next_step: str
     reference: str | None
     way_on: tuple[str, str] | None
-    """A button other than the way to the start: its label, where it leads."""
+    """The label and address of a button other than the one to the start page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ _BY_STATUS: dict[int, type[LobbyError]] = {
 
 
 def install(app: Flask) -> None:
-    """Answer every error of *app* in the desk's own words."""
+    """Answer every error of *app* with the desk's own sentences."""
     app.register_error_handler(LobbyError, _lobby_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_down)
@@ -126,7 +126,7 @@ def _lobby_error(error: LobbyError) -> BaseResponse:
 
 
 def _http_error(error: HTTPException) -> BaseResponse:
-    """Give werkzeug's own errors (routing, parsing, abort) our words; keep its redirects as they are."""
+    """Replace the texts of werkzeug's own errors (routing, parsing, abort); keep its redirects."""
     if error.response is not None:
         return make_response(error.response)
     status = error.code or 500
@@ -145,7 +145,7 @@ def _http_error(error: HTTPException) -> BaseResponse:
 
 
 def _too_large() -> LobbyError:
-    """Name the limit: of a file where the page takes one, else of what was written."""
+    """Return the error with the exceeded limit: that of files where the page takes one, else that of text."""
     most = request.max_content_length
     if most is None or most < 1024 * 1024:
         return errors.TooLargeError(limit=most)
@@ -174,7 +174,7 @@ def _log_with_reference(error: Exception) -> str:
 
 
 def _where_from() -> str:
-    """Return where to go after signing in: this page, or for a form the page it stood on."""
+    """Return where to go after signing in: this page, or for a form the page it was on."""
     if request.method in SAFE_METHODS:
         return request.full_path.rstrip("?")
     referrer = request.referrer or ""
@@ -240,7 +240,7 @@ def _render(error: LobbyError, *, status: int | None = None, reference: str | No
                 page = render_template("error.html", error=shown)
             response = make_response(page)
         except Exception:
-            # The page around the error is broken too, by the same cause or another.
+            # The template of the error page failed too, for the same reason or another.
             log.exception("The error page itself failed, reference %s", reference)
             response = make_response(PLAIN.format(reference=reference or _("none")))
     response.status_code = status
@@ -249,7 +249,7 @@ def _render(error: LobbyError, *, status: int | None = None, reference: str | No
 
 
 def as_json(error: LobbyError) -> dict[str, str | int]:
-    """Return what programs are told: what happened, what to do, where it was wrong, whom to tell about it."""
+    """Return *error* as programs get it: code, message, next step, field, limit and the id of the request."""
     body: dict[str, str | int] = {"code": error.code, "message": error.sentence}
     if error.next_step:
         body["next"] = error.next_step

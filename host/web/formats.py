@@ -7,12 +7,12 @@ from flask_babel import gettext as _
 
 
 def number(value: float) -> str:
-    """Return *value* as short as it can be said."""
+    """Return *value* with as few digits as are useful."""
     return str(format_decimal(round(value, 2 if value < 1 else 1 if value < 10 else 0)))
 
 
 def whole(value: float) -> str:
-    """Return a count, with the marks of the reader's language."""
+    """Return a count, with the separators of the reader's language."""
     return str(format_decimal(round(value, 1)))
 
 

@@ -38,7 +38,7 @@ HSTS = "max-age=31536000; includeSubDomains"
 
 
 def apply(response: Response, *, secure: bool) -> Response:
-    """Add what *response* does not say itself. A view may be stricter; the policy itself is never looser."""
+    """Add the headers *response* lacks. A view may set a stricter policy, never a looser one."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if secure:
@@ -48,7 +48,7 @@ def apply(response: Response, *, secure: bool) -> Response:
 
 
 def install(app: Flask, config: Config) -> None:
-    """Check every request and complete every response of *app*. To be called before CSRF protection."""
+    """Check every request and complete every response of *app*. Call it before CSRF protection."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
     own = _origin(config.public_url)
@@ -76,7 +76,7 @@ def _origin(url: str) -> str:
 
 
 def _refuse_foreign(own: str) -> None:
-    """Refuse a write another site's page started. Callers without these headers still need the CSRF token."""
+    """Refuse a write that another site's page started. Callers without these headers need the CSRF token."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     foreign = site in {"cross-site", "same-site"} or (
@@ -92,7 +92,7 @@ def _refuse_foreign(own: str) -> None:
 def _refuse_nul(*, form: bool) -> None:
     """Refuse NUL characters in a path, a query or a form: PostgreSQL stores none, and no person types them.
 
-    :param form: whether the body may be read: not where the view first looks at who asks.
+    :param form: whether the body may be read; False if the view has to check the caller first.
     """
     if (
         "\0" in request.path

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 from babel import Locale
-from babel.dates import get_timezone
+from babel.dates import format_datetime, get_timezone
 from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
-from flask_babel import Babel, format_date, format_time, get_locale, get_translations
+from flask_babel import Babel, format_date, format_number, format_time, get_locale, get_translations
+from flask_babel import get_timezone as get_user_timezone
+from flask_babel.speaklater import LazyString
+from markupsafe import Markup
 
 from host.core.config import Config
 from host.web.request_helpers import maybe_user
@@ -51,7 +56,7 @@ def install(app: Flask, config: Config) -> None:
         locale_selector=locale,
         timezone_selector=zone,
     )
-    # Flask-Babel's own ask for domain and language at every word, of which a page has hundreds.
+    # Flask-Babel's own functions look up domain and language for every string, of which a page has hundreds.
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda one: words().ugettext(one),
         lambda one, many, number: words().ungettext(one, many, number),
@@ -59,20 +64,84 @@ def install(app: Flask, config: Config) -> None:
         pgettext=lambda context, one: words().upgettext(context, one),
         npgettext=lambda context, one, many, number: words().unpgettext(context, one, many, number),
     )
+    app.jinja_env.filters["numberformat"] = number
+    # Jinja's make a context for each word that stands in a loop; these two are nearly all there is.
+    app.jinja_env.globals.update({"_": _marked, "gettext": _marked, "ngettext": _marked_plural})
 
 
 def words() -> NullTranslations:
     """Return the catalogue of the page's language, looked up once for each request."""
-    found: NullTranslations | None = g.get("words") if g else None
-    if found is None:
-        found = get_translations()
-        if g:
-            g.words = found
-    return found
+    return reader().words
+
+
+def gettext(one: str, **values: Any) -> str:
+    """Translate *one* and put *values* in: what Flask-Babel's does, without its search at each word."""
+    text: str = reader().words.ugettext(one)
+    return text % values if values else text
+
+
+def lazy_gettext(one: str, **values: Any) -> LazyString:
+    """Return what :func:`gettext` says of *one* where it is shown."""
+    return LazyString(gettext, one, **values)
+
+
+def _marked(one: str, /, **values: Any) -> Markup:
+    """Translate for a template: *values* are escaped, and ``%%`` is a per cent sign, as with Jinja's own."""
+    text: str = reader().words.ugettext(one)
+    return Markup(text) % values if values or "%" in text else Markup(text)  # noqa: S704 - a catalogue's
+
+
+def _marked_plural(one: str, many: str, number: int, /, **values: Any) -> Markup:
+    text: str = reader().words.ungettext(one, many, number)
+    return Markup(text) % {"num": number, **values}  # noqa: S704 - a catalogue's
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The language and the time zone of a page, looked up once for each request.
+
+    :param dates: days already written, by pattern: a list has many rows of one day.
+    """
+
+    words: NullTranslations
+    locale: Locale | None
+    zone: tzinfo
+    dates: dict[tuple[str, date], str] = field(default_factory=dict)
+
+    def local(self, at: datetime) -> datetime:
+        """Return *at* in the reader's time zone."""
+        return at.astimezone(self.zone)
+
+    def date_text(self, there: datetime, pattern: str) -> str:
+        """Return the day of *there*, a time in the reader's zone, in their language.
+
+        :param pattern: as Babel reads it, without hours.
+        """
+        key = (pattern, there.date())
+        text = self.dates.get(key)
+        if text is None:
+            text = self.dates[key] = format_datetime(there, pattern, self.zone, self.locale)
+        return text
+
+
+def reader() -> Reader:
+    """Return the language and the time zone of the present page."""
+    try:
+        return cast(Reader, g.reader)
+    except AttributeError:
+        found = g.reader = Reader(get_translations(), get_locale(), get_user_timezone())
+        return found
+    except RuntimeError:  # no page: what is said is English
+        return Reader(NullTranslations(), None, UTC)
+
+
+def local(at: datetime) -> datetime:
+    """Return *at* in the reader's time zone."""
+    return at.astimezone(reader().zone)
 
 
 def zone() -> str:
-    """Return the time zone the browser told in a cookie, else UTC."""
+    """Return the time zone from the browser's cookie, else UTC."""
     name = request.cookies.get(ZONE_COOKIE, "UTC") if has_request_context() else "UTC"
     try:
         get_timezone(name)
@@ -81,13 +150,20 @@ def zone() -> str:
     return name
 
 
+def number(value: float) -> str:
+    """Return *value* with the marks of the reader's language; a small count, as most are, has none."""
+    if type(value) is int and 0 <= value < 1000:
+        return str(value)
+    return str(format_number(value))
+
+
 def moment(at: datetime) -> str:
     """Return day and minute of *at* in the reader's language and time zone, the month spelled out."""
-    locale = get_locale()
+    locale = reader().locale
     pattern = str(locale.datetime_formats["medium"]) if locale else "{1}, {0}"
     return pattern.replace("{1}", format_date(at, "medium")).replace("{0}", format_time(at, "short"))
 
 
 def shown() -> str:
     """Return the language of the page as HTML names it: ``en``, ``pt-BR``."""
-    return str(get_locale() or "en").replace("_", "-")
+    return str(reader().locale or "en").replace("_", "-")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask_babel import lazy_gettext as _l
-
 from host.models.inbox import InternalKind
 from host.sdk.messages import MessageKind
+from host.web.languages import lazy_gettext as _l
 
 
 class Look(NamedTuple):
@@ -56,18 +55,18 @@ SHARED: dict[str, Look] = {
     "product": Look("cards", _l("Shared a product")),
     "link": Look("link", _l("Shared a link")),
 }
-"""What was shared, by the word :func:`host.inbox.pages.message_content.shared` gives it."""
+"""Looks of shared items, by :attr:`host.inbox.pages.message_content.Shared.what`."""
 
 TAPPED: dict[str, object] = {
     "ice_breakers": _l("Tapped an ice breaker"),
     "menu": _l("Chose from the menu"),
     "card": _l("Tapped a button of a card"),
 }
-"""What was tapped, where that is known."""
+"""Labels of tapped items, where they are known."""
 
 TAPS = frozenset({MessageKind.POSTBACK, MessageKind.QUICK_REPLY})
 ASIDE = frozenset({MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.EDIT, MessageKind.UNSEND})
-"""What happened to a conversation or a message, rather than something said."""
+"""Kinds that are events of a conversation or a message, not messages."""
 
 REACTIONS: dict[str, object] = {
     "love": _l("love"),

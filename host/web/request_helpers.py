@@ -49,6 +49,7 @@ __all__ = [
     "safe_next",
     "sign_in",
     "sign_out",
+    "url_for_each",
     "wants_json",
     "workspace_view",
 ]
@@ -91,7 +92,7 @@ def maybe_user() -> CurrentUser | None:
     if not has_request_context():
         return None
     if "lobby_user" not in g:
-        g.lobby_user = None  # whatever goes wrong below, the error page has nobody signed in
+        g.lobby_user = None  # if anything below fails, the error page shows nobody as signed in
         g.lobby_user = _load_user()
     return cast("CurrentUser | None", g.lobby_user)
 
@@ -107,7 +108,7 @@ def _load_user() -> CurrentUser | None:
         return None
     view = current_app.view_functions.get(request.endpoint or "")
     if clock.now() - user.seen_at >= sessions.TOUCH_EVERY and not getattr(view, "lobby_passive", False):
-        # Asked for the first time inside somebody's write: the next request does it.
+        # First called inside a write: the next request records it.
         with suppress(db.NestedWriteError):
             db.write(sessions.touch, user.session_id)
     return user
@@ -136,7 +137,7 @@ def sign_in(token: str) -> None:
 
 
 def sign_out() -> None:
-    """Forget everything the cookie holds."""
+    """Empty the cookie."""
     session.clear()
     g.lobby_user = None
 
@@ -199,7 +200,7 @@ def workspace_view(
 
 
 def passive(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that calling this view is no sign of a person at work: live streams, polling."""
+    """Declare that a call of this view is no sign of an active person: live streams, polling."""
     view.lobby_passive = True  # type: ignore[attr-defined]
     return view
 
@@ -246,7 +247,7 @@ def theme_choice() -> str:
     return theme if theme in THEMES else "auto"
 
 
-# Small things
+# Other helpers
 
 
 def audit(
@@ -295,20 +296,32 @@ def safe_next(target: str | None, default: str = "/") -> str:
 
 
 def client_address() -> str:
-    """Return the caller's address, behind as many proxies as ``LOBBY_PROXIES`` says may be believed."""
+    """Return the caller's address, behind as many trusted proxies as ``LOBBY_PROXIES`` says."""
     return (request.remote_addr or "") if has_request_context() else ""
 
 
 def request_id() -> str:
-    """Return what tells this request from others: in the log, on error pages, in the answers of the API."""
+    """Return the id of this request, as in the log, on error pages and in answers of the API."""
     if "request_id" not in g:
         g.request_id = request.environ.get("lobby.request_id") or secrets.token_hex(8)
     return cast(str, g.request_id)
 
 
 def external_url(endpoint: str, **values: Any) -> str:
-    """Return a whole link to a page, on ``LOBBY_PUBLIC_URL`` whatever Host header the request carried."""
+    """Return the absolute link to a page, on ``LOBBY_PUBLIC_URL`` whatever Host header the request had."""
     return config().public_url + url_for(endpoint, _external=False, **values)
+
+
+def url_for_each(endpoint: str, varying: str, **values: Any) -> Callable[[int], str]:
+    """Return a function that makes the addresses of *endpoint* which differ in one id alone.
+
+    A list has one for each row, and ``url_for`` takes as long as a fifth of the row itself.
+
+    :param varying: the name of that id in the path.
+    """
+    values[varying] = MAX_ID
+    before, _number, after = url_for(endpoint, **values).partition(str(MAX_ID))
+    return lambda id_: f"{before}{id_}{after}"
 
 
 def id_argument(name: str) -> int | None:

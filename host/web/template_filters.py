@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 from flask import current_app
+from markupsafe import Markup
 
 from host.sdk.channel import ChannelMark
 
 TONES = 6
 UNKNOWN_MARK = ChannelMark(text="?", tone=6)
+
+
+@lru_cache(512)
+def icon(name: str, size: str = "", /, **attributes: str) -> Markup:
+    """Return an icon of the sprite. Kept, since a page has a hundred of a few dozen.
+
+    :param size: a class more; ``class`` in *attributes* is the same by name.
+    """
+    more = attributes.get("class", size)
+    return Markup('<svg class="ic{}" aria-hidden="true"><use href="#i-{}"/></svg>').format(
+        f" {more}" if more else "", name
+    )
 
 
 def initials(name: str) -> str:

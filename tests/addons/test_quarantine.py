@@ -351,6 +351,24 @@ def test_what_is_not_the_codes_fault_does_not_count(error: Exception) -> None:
     assert seen.seen()["toy", "1.0.0", "authenticate"].faults == 0
 
 
+def test_a_decision_the_event_loop_cannot_wait_for_is_no_call() -> None:
+    """It is made again in a thread, and that is the one that counts."""
+    seen = CallMetrics()
+    answers = iter([db.WouldWaitError(), None] * LIMIT)
+
+    def authenticate() -> None:
+        if error := next(answers):
+            raise error
+
+    counted = seen.counted("toy", "1.0.0", "authenticate", authenticate)
+    for _ in range(LIMIT):
+        with pytest.raises(db.WouldWaitError):
+            counted()
+        counted()
+    found = seen.seen()["toy", "1.0.0", "authenticate"]
+    assert (found.calls, found.faults) == (LIMIT, 0)
+
+
 def test_faults_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]) -> None:
     broken: list[str] = []
     seen = CallMetrics(on_broken=lambda slug, what, error: broken.append(what))

@@ -15,7 +15,7 @@ def entry(key: str, *ratios: float, target: float | None, at_least: bool = True)
 
 
 def test_a_figure_is_the_median_of_its_rounds() -> None:
-    one = entry("F1 gthread", 0.7, 0.9, 0.85, target=0.8)
+    one = entry("F1 uvicorn", 0.7, 0.9, 0.85, target=0.8)
     assert one["value"] == 0.85
     assert one["met"] is True
     assert entry("F2", 2.1, target=2, at_least=False)["met"] is False
@@ -42,6 +42,13 @@ def test_measuring_a_figure_again_replaces_all_its_lines_and_no_other() -> None:
         ("F10 rate", 0.5),
     ]
     assert run["skipped"] == ["F5 skipped: no npm"]
+
+
+def test_a_line_that_is_named_otherwise_than_its_figure_is_replaced_too() -> None:
+    """The figure `start` measures the memory at rest as well."""
+    before = report.document([entry("memory", 5.0, target=None), entry("memory", 4.0, target=None)], [])
+    run = report.merged(before, report.document([entry("memory", 3.0, target=None)], []), ["start"])
+    assert [one["value"] for one in run["figures"]] == [3.0]
 
 
 def test_the_page_holds_a_row_for_each_figure() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bench import load, saturation
+from bench import load, saturation, wrk
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
 
@@ -64,3 +65,28 @@ def test_running_out_is_told_once_nothing_is_under_way(port: int) -> None:
         load.closed_loop(port, iter([REQUEST] * 50), connections=8, seconds=30, warm_up=0)
     assert caught.value.statuses == {200: 50}
     assert Answering.answered == 50
+
+
+def test_wrk_too_is_given_twice_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends what it has once more when it runs out, so what it says of such a try is not believed."""
+    made: list[int] = []
+
+    def make(count: int) -> list[bytes]:
+        made.append(count)
+        return [b"%d" % len(made)] * count
+
+    def answers(_: object, **given: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Answer 1,000 a second, whether or not there are so many."""
+        there = int(given["env"]["BENCH_LAST"]) - int(given["env"]["BENCH_FIRST"])
+        said = f"BENCH 1000 1000000 0 0\nLATENCY{' 1000' * wrk.STEPS}\n"
+        asked.append(there)
+        return subprocess.CompletedProcess([], 0, said, "")
+
+    asked: list[int] = []
+    monkeypatch.setattr(wrk, "path", lambda: "wrk")
+    monkeypatch.setattr(wrk.subprocess, "run", answers)
+    result = saturation.press(1, make, 1.0, expected=500)
+    assert made == [1250, 2500, 5000]
+    assert asked == [312, 625, 1250, 3750]
+    assert result.rate == 1000.0
+    assert result.statuses == {200: 312 + 625 + 1000 + 1000}

@@ -79,3 +79,14 @@ def test_the_model_is_held_to_points_it_was_not_fed_with() -> None:
     points = scaling.checks(json.loads(report.KEPT.read_text()))
     assert len(points) >= 2
     assert sum(abs(one.off) < 0.35 for one in points) >= 2, points
+
+
+def test_what_is_applied_meanwhile_is_told_by_the_line_of_the_default_server() -> None:
+    run = {
+        "figures": [
+            {"key": f"F1 {name}"} for name in ("uvicorn", "uvicorn, delivering", "granian, delivering")
+        ]
+    }
+    assert scaling._applying(run)["key"] == "F1 uvicorn, delivering"
+    with pytest.raises(KeyError, match="bench F1"):
+        scaling._applying({"figures": [{"key": "F1 uvicorn"}]})

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
 
 from host import counters
 from host.core import db
@@ -19,3 +24,58 @@ def test_what_is_committed_to_sqlite_survives_a_power_cut(tmp_path: Path) -> Non
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2, "it is not FULL"
     database.dispose()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+def test_a_transaction_that_stands_still_lets_go_of_what_it_holds(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a frozen process leaves it: with its locks, for as long as it likes."""
+    monkeypatch.setattr(db, "IDLE_SECONDS", 1)
+    frozen, other = (db.Database(empty_url, pool_size=2) for _ in range(2))
+    with frozen.write_engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE held (id INT PRIMARY KEY, what INT)"))
+        connection.execute(sa.text("INSERT INTO held VALUES (1, 0)"))
+    change = sa.text("UPDATE held SET what = what + 1 WHERE id = 1")
+    holding = frozen.write_engine.connect()
+    holding.execute(change)
+    began = time.monotonic()
+    with other.write_engine.begin() as connection:
+        connection.execute(change)
+    assert 0.5 < time.monotonic() - began < 12
+    with pytest.raises(sa.exc.DBAPIError):
+        holding.execute(change)
+    holding.close()
+    with other.read_engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT what FROM held")) == 1
+    frozen.dispose()
+    other.dispose()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+def test_nobody_waits_for_a_lock_or_a_statement_for_ever(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(db, "STATEMENT_SECONDS", 2)
+    one, other = (db.Database(empty_url, pool_size=2) for _ in range(2))
+    with one.write_engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE held (id INT PRIMARY KEY)"))
+        connection.execute(sa.text("INSERT INTO held VALUES (1)"))
+    change = sa.text("DELETE FROM held WHERE id = 1")
+    with one.write_engine.begin() as holding:
+        holding.execute(change)
+        with pytest.raises(sa.exc.DBAPIError) as waited, other.write_engine.begin() as connection:
+            connection.execute(change)
+        assert db.is_retryable(waited.value)
+    sleep = (
+        "SELECT pg_sleep(9)"
+        if one.dialect == "postgresql"
+        else "SELECT SLEEP(9) FROM held UNION SELECT SLEEP(9)"
+    )
+    began = time.monotonic()
+    with suppress(sa.exc.DBAPIError), other.read_engine.connect() as connection:
+        connection.execute(sa.text(sleep))
+    assert time.monotonic() - began < 8
+    one.dispose()
+    other.dispose()

@@ -84,6 +84,28 @@ def test_it_is_not_ready_before_it_starts_nor_after_it_was_told_to_end(
     assert Client(made).get("/healthz").status_code == 200
 
 
+def test_without_the_database_webhooks_are_taken_in_as_long_as_the_spool_has_room(
+    serving: HostApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise sa.exc.OperationalError("SELECT", {}, Exception("away"))
+
+    def webhooks() -> tuple[int, Any]:
+        answer = Client(serving).get("/readyz/webhooks")
+        return answer.status_code, answer.json
+
+    assert webhooks() == (200, Client(serving).get("/readyz").json)
+    monkeypatch.setattr("host.health.process_state.FRESH_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "read", away)
+        assert Client(serving).get("/readyz").status_code == 503
+        status, parts = webhooks()
+        assert (status, parts["ready"], parts["spool"], parts["database"]) == (200, True, True, False)
+        patch.setattr(serving.probes, "_spool_most", 0)
+        status, parts = webhooks()
+        assert (status, parts["ready"], parts["spool"]) == (503, False, False)
+
+
 def test_tables_of_an_older_version_are_not_ready_and_those_of_a_newer_are(serving: HostApplication) -> None:
     def version(to: str) -> None:
         db.write(lambda s: s.execute(sa.text("UPDATE alembic_version SET version_num = :to"), {"to": to}))

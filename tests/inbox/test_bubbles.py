@@ -478,7 +478,10 @@ def test_a_thread_of_every_kind_asks_no_more_than_one_of_words(
     scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=90))
     conversation = only_conversation()
     questions()  # the first of a session notes that it is used
+    fewest = questions()
+    toys.change_row(Message, toys.thread()[0].id, reply_to="a message that is not here")
     few = questions()
+    assert few == fewest + 1, "quotes are asked for where there are some"
     for number, (kind, text, content, _label, _shown) in enumerate(KINDS):
         file = InboundAttachment(MessageKind.IMAGE, url=URL)
         at = scene.ago(minutes=80 - number)

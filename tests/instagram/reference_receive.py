@@ -9,26 +9,26 @@ from typing import Any
 from tests.instagram.receiving import KINDS, Kind
 
 INTRODUCTION = (
-    "What the agent sees is the name of the entry and its words, as a screen reader has them. The API",
-    "returns every entry in [one form](api.md); the column names its `kind` and what of it is not as with a",
-    "text. *Raises*: names of events of outgoing webhooks. *Opens*: whether the time to answer in begins",
-    "anew. An entry that comes late stands where its time puts it, and the time to answer in counts from",
-    "that; what comes doubled is there once, by Meta's id or else a hash of the event.",
+    "*The agent sees*: the name and text of the entry, as a screen reader reads them. *The API returns*:",
+    "every entry has [one form](api.md); the column names its `kind` and the fields that differ from those",
+    "of a text. *Raises*: names of events of outgoing webhooks. *Opens*: whether the reply window starts",
+    "again. An entry that comes late is sorted by its own time, and the reply window counts from that",
+    "time. An entry that comes twice is stored once, by Meta's id or else by a hash of the event.",
 )
 COLUMNS = (
     *("what Instagram sends", "the agent sees", "the API returns", "raises", "opens"),
     *("target not here", "late or out of order"),
 )
 ENDING = (
-    "Edits and unsends count for messages of ours in the same way. Whatever of an event is missing, empty,",
-    "unknown or of another type, it ends as an entry, as ignored with the reason, or among the received",
-    "events that could not be read, with the reason; an event about a message of another customer is",
-    "ignored. Each row is a file in `tests/instagram/golden/receive/`: the webhooks themselves, the rows",
-    "they leave, and the whole answer of the API.",
+    "Edits and unsends apply to messages of the team in the same way. An event with missing, empty or",
+    "unknown fields, or fields of another type, becomes an entry, or is ignored with the reason, or is",
+    "listed with the reason among the received events that could not be read. An event about a message of",
+    "another customer is ignored. Each row is a file in `tests/instagram/golden/receive/`: the webhooks",
+    "themselves, the rows they leave, and the whole answer of the API.",
     "",
-    "Of a product Meta tells the id, at times a title, and the desk shows that. Its name, price and picture",
-    "are not looked up: none of Meta's pages about messages has a call for them, and the catalogue needs a",
-    "permission that connecting an account does not ask for.",
+    "For a product Meta sends its id and sometimes a title, and the desk shows these. Its name, price and",
+    "picture are not looked up: none of Meta's pages about messages has a call for them, and the catalogue",
+    "needs a permission that connecting an account does not ask for.",
 )
 CLOCK = re.compile(r", \d{1,2}:\d{2}: ?")
 CLOCK_IN_WORDS = re.compile(r",? \d{1,2}:\d{2}")

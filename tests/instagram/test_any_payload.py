@@ -236,7 +236,7 @@ def test_a_flag_counts_as_text_and_as_a_number_too(ig: Addon, flag: object) -> N
         "recipient": {"id": POTTERY},
         "message": {"mid": "m", "is_deleted": flag},
     }
-    assert ig.envelopes.kind_of(deleted, POTTERY) == "unsend"
+    assert ig.envelopes.kind_of(deleted, ours=False) == "unsend"
 
 
 @pytest.mark.parametrize("flag", [False, None, 0, "false", "0", "", [], {}, "2", 2.0])
@@ -246,7 +246,8 @@ def test_what_does_not_say_yes_is_no_flag(ig: Addon, flag: object) -> None:
 
 def test_what_was_sent_to_us_is_no_echo_even_if_it_says_so(ig: Addon) -> None:
     event = {"sender": {"id": ANA}, "recipient": {"id": POTTERY}, "message": {"mid": "m", "is_echo": True}}
-    assert ig.envelopes.kind_of(event, POTTERY) == "message"
-    assert ig.envelopes.customer_of(event, POTTERY) == ANA
+    assert ig.envelopes.sides_of(event, POTTERY) == (ANA, False)
+    assert ig.envelopes.kind_of(event, ours=False) == "message"
     echo = {"recipient": {"id": ANA}, "message": {"mid": "m", "is_echo": "true"}}
-    assert (ig.envelopes.kind_of(echo, POTTERY), ig.envelopes.customer_of(echo, POTTERY)) == ("echo", ANA)
+    assert ig.envelopes.sides_of(echo, POTTERY) == (ANA, True)
+    assert ig.envelopes.kind_of(echo, ours=True) == "echo"

@@ -53,6 +53,7 @@ def test_a_desk_in_order_passes_on_every_database(
     any_desk: db.Database, settings: dict[str, str], ig: Addon
 ) -> None:
     world.connect(ig)
+    db.write(pretend.process, "a", Kind.WEB)
     settings["LOBBY_DATABASE_URL"] = any_desk.url.render_as_string(hide_password=False)
     result = run(settings, "--json", "--no-accounts")
     assert result.exit_code == 0, result.output
@@ -68,6 +69,7 @@ def test_a_desk_in_order_passes_on_every_database(
         "backlog",
         "replies",
         "dead-letters",
+        "health",
     }
     assert set(checks(result).values()) == {"pass"}
 
@@ -87,6 +89,26 @@ def test_what_processes_say_of_spools_and_limits_is_told(desk: db.Database, sett
         "2 processes send, counting in memory",
     )
     assert "LOBBY_LIMITS_URL" in found["limits"]["fix"]
+
+
+def test_it_says_what_health_says(desk: db.Database, settings: dict[str, str]) -> None:
+    settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
+    with clock.travel(-timedelta(minutes=9)):
+        db.write(pretend.process, "a", Kind.WORKER)
+    result = run(settings, "--json", "--no-accounts")
+    assert result.exit_code == 1
+    said = [line["title"] for line in json.loads(result.output) if line["check"] == "health"]
+    assert said[0] == "No worker has been seen for 9 minutes."
+    assert said[1].startswith("A worker on ")
+
+
+def test_a_redis_that_does_not_count_limits_is_named(desk: db.Database, settings: dict[str, str]) -> None:
+    settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
+    settings["LOBBY_LIMITS_URL"] = "redis://:pass-word-1@127.0.0.1:1/0"
+    result = run(settings, "--json", "--no-accounts")
+    (line,) = [one for one in json.loads(result.output) if one["check"] == "limits"]
+    assert (line["verdict"], line["evidence"]) == ("fail", "redis://127.0.0.1:1/0 does not answer")
+    assert "pass-word-1" not in result.output
 
 
 @pytest.mark.parametrize(("state", "verdict"), [("connected", "fail"), ("needs_reconnect", "pass")])

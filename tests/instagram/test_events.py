@@ -297,7 +297,7 @@ def test_an_unsend_names_every_event_that_carried_the_message(ig: Addon, read: A
         *(item(message_edit={"mid": "m1", "text": "a", "num_edit": number}) for number in range(6)),
     ]
     for event in carrying:
-        kind = ig.envelopes.kind_of(event, POTTERY)
+        kind = ig.envelopes.kind_of(event, ours=ig.envelopes.sides_of(event, POTTERY).ours)
         assert ig.envelopes.dedupe_key(event, kind, ANA) in change.carried_by
 
 

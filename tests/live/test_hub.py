@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.live import events, hub
+from host.live import events, hub, read_position
 from host.live.events import Told
 from host.live.hub import Hub, HubFullError
 from host.live.publish import publish
@@ -165,9 +165,42 @@ def test_what_was_rolled_back_is_waited_for_only_so_long(monkeypatch: pytest.Mon
     position.newest = 0
     position.move([], [2])
     assert position.waited_for() == [1]
-    later = clock.monotonic() + events.LATE.total_seconds() + 1
-    monkeypatch.setattr(clock, "monotonic", lambda: later)
-    assert position.waited_for() == []
+    now = clock.monotonic()
+
+    def after(seconds: float) -> list[int]:
+        monkeypatch.setattr(clock, "monotonic", lambda: now + seconds)
+        return position.waited_for()
+
+    assert after(1) == [1]
+    late = events.LATE.total_seconds() + 1
+    assert after(late) == [1]
+    assert after(late + 1) == [], "now it is looked for every few seconds"
+    assert after(late + read_position.SLOW_SECONDS) == [1]
+    assert after(read_position.GIVEN_UP_SECONDS + 1) == [1]
+    assert after(read_position.GIVEN_UP_SECONDS + 10) == [1], "the look before did not come to an end"
+    position.move([], [])
+    assert after(read_position.GIVEN_UP_SECONDS + 20) == []
+
+
+def test_what_commits_after_a_long_pause_is_told(
+    running: Hub, database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_position, "SLOW_SECONDS", 0.05)
+    mine = started(running)
+    for id_ in (10, 9):
+        row = {
+            "id": id_,
+            "workspace_id": 1,
+            "topic": "conversation",
+            "payload": str(id_),
+            "created_at": clock.now(),
+        }
+        with database.write_engine.begin() as connection:
+            connection.execute(sa.insert(LiveEvent), row)
+        assert payload(mine) == str(id_)
+        # Everything stood still: the writer of the other one as well as this process.
+        at = clock.monotonic() + events.LATE.total_seconds() * 10
+        monkeypatch.setattr(clock, "monotonic", lambda at=at: at + time.monotonic() % 1000)
 
 
 def test_there_are_only_so_many_streams(running: Hub) -> None:

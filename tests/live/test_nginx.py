@@ -14,7 +14,7 @@ import pytest
 
 from demo.processes import free_port
 from host.core import db
-from host.live import response
+from host.live import hub
 from host.live.publish import publish
 from host.media.limits import MAX_BYTES
 from host.web import headers
@@ -49,12 +49,13 @@ def program() -> str:
 
 
 @contextmanager
-def nginx(folder: Path, port: int) -> Iterator[int]:
-    """Run nginx in front of *port*, without TLS; yield its own port."""
+def nginx(folder: Path, *ports: int) -> Iterator[int]:
+    """Run nginx in front of *ports*, without TLS; yield its own port."""
     own = free_port()
     text = re.sub(r" *ssl_certificate.*\n", "", told())
+    servers = "\n".join(f"server 127.0.0.1:{one} max_fails=0;" for one in ports)
     for page, here in (
-        ("127.0.0.1:8080", f"127.0.0.1:{port}"),
+        ("server 127.0.0.1:8080 max_fails=0;", servers),
         ("listen 443 ssl http2", f"listen 127.0.0.1:{own}"),
     ):
         assert page in text
@@ -126,4 +127,4 @@ def test_behind_nginx_streams_tell_at_once_and_pages_are_answered(
 
 def test_what_the_page_tells_fits_what_the_desk_does() -> None:
     assert number("client_max_body_size") * MB > max(MAX_BYTES + MB, headers.MAX_BODY)
-    assert number("proxy_read_timeout") >= 4 * response.HEARTBEAT_SECONDS
+    assert number("proxy_read_timeout") >= 4 * hub.CHECK_SECONDS * hub.TURNS

@@ -79,16 +79,15 @@ def test_a_task_is_woken_by_any_thread() -> None:
 
     async def attend() -> list[tuple[bytes, bool]]:
         one.attend()
-        assert not await one.wait(0.01)
         found = []
         for frame in (b"a", b"b"):
             threading.Thread(
                 target=lambda frame=frame: wake([one] if one.put(batch((1, frame))) else [])
             ).start()
-            assert await one.wait(60)
+            await asyncio.wait_for(one.wait(), 60)
             found.append(one.take(Told()))
         threading.Thread(target=one.end).start()
-        assert await one.wait(60)
+        await asyncio.wait_for(one.wait(), 60)
         return [*found, one.take(Told())]
 
     assert on_a_loop(attend()) == [(b"a", True), (b"b", True), (b"", False)]
@@ -102,7 +101,7 @@ def test_what_came_before_the_task_wakes_it_at_once() -> None:
     async def attend() -> list[bool]:
         early.attend()
         ended.attend()
-        return [await one.wait(0.0) for one in (early, ended)]
+        return [await asyncio.wait_for(one.wait(), 60) is None for one in (early, ended)]
 
     assert on_a_loop(attend()) == [True, True]
 
@@ -125,6 +124,31 @@ def test_many_are_woken_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> Non
 
     on_a_loop(attend())
     assert {2, 4} <= set(between)
+
+
+def test_only_a_task_that_takes_nothing_is_cut() -> None:
+    attended, quiet = opened(), opened()
+
+    async def attend() -> list[str]:
+        told: list[str] = []
+        for one in (attended, quiet):
+            one.attend()
+        for _ in range(4):
+            assert attended.beat(b": beat\n\n")
+            told.append(attended.take(Told())[0].decode())
+        stuck = asyncio.create_task(stand_still(quiet))
+        await asyncio.sleep(0)
+        assert [quiet.beat(b": beat\n\n") for _ in range(3)] == [True, False, False]
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(stuck, 60)
+        return told
+
+    async def stand_still(one: Stream) -> None:
+        one.attend()
+        await asyncio.sleep(60)
+
+    assert on_a_loop(attend()) == [": beat\n\n"] * 4
+    assert (attended.is_cut, quiet.is_cut) == (False, True)
 
 
 def test_a_loop_that_has_ended_harms_nobody() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from host.core import db
-from host.live import hub, response
+from host.live import hub
 from host.live.publish import publish
 from host.models.live import LiveEvent
 from host.users import members, sessions
@@ -114,19 +114,13 @@ def test_asking_for_the_head_opens_nothing(desk: Desk, port: int) -> None:
     assert desk.hub.count == 0
 
 
-def test_the_quiet_hear_that_we_are_still_here(
-    desk: Desk, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(response, "HEARTBEAT_SECONDS", 0.05)
+def test_the_quiet_hear_that_we_are_still_here(desk: Desk, port: int) -> None:
     with Reader(port, path(desk), desk.browser) as reader:
         lines = [reader.response.readline() for _ in range(6)]
-    assert lines.count(response.HEARTBEAT.splitlines()[0] + b"\n") == 2
+    assert lines.count(hub.HEARTBEAT.splitlines()[0] + b"\n") == 2
 
 
-def test_who_takes_nothing_is_cut_off_and_holds_nobody_up(
-    desk: Desk, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(response, "STALLED_SECONDS", 0.5)
+def test_who_takes_nothing_is_cut_off_and_holds_nobody_up(desk: Desk, port: int) -> None:
     with socket.socket() as stuck:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect(("127.0.0.1", port))

@@ -469,8 +469,8 @@ def test_the_statements_are_prepared_for_each_kind_of_database_alike(any_databas
 
     statements = Statements(any_database.dialect)
     for model, statement in (
-        (InboundEvent, statements.event.text()),
-        (InboundRequest, statements.request.text()),
+        (InboundEvent, statements.event.text.of()),
+        (InboundRequest, statements.request.text.of()),
     ):
         named = statement.split("(", 1)[1].split(")", 1)[0].replace(" ", "").split(",")
         required = {

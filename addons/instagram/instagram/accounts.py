@@ -206,6 +206,10 @@ class Bound:
         """Every secret deliveries for the account may be signed with."""
         return tuple(one for one in (self.secret, *self.others) if one)
 
+    def is_signed_by(self, secret: bytes) -> bool:
+        """Tell whether *secret*, which is not empty, is one of :attr:`secrets`."""
+        return secret == self.secret or secret in self.others
+
 
 @dataclass(frozen=True, slots=True)
 class Book:

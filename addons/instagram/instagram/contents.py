@@ -6,8 +6,7 @@ Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-messagin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from host.sdk.messages import InboundAttachment, MessageKind
 
@@ -40,8 +39,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A message's substance."""
 
     kind: MessageKind

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from host.sdk.messages import (
     ConversationHandedOver,
@@ -27,7 +26,7 @@ from host.sdk.messages import (
 from host.sdk.webhooks import Envelope
 
 from .contents import Said, said
-from .envelopes import change_kind, customer_of, edit_number, event_of, is_ours, keys_carrying, kind_of
+from .envelopes import change_kind, edit_number, event_of, keys_carrying, kind_of, sides_of
 from .values import flag, identifier, loads, mapping, moment, plain, text
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,8 +49,7 @@ OTHER, OTHER_EMOJI = "other", "\u2754"
 """A reaction of which Meta does not tell more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """An event out of its envelope."""
 
     data: Mapping[str, Any]
@@ -61,7 +59,12 @@ class Event:
     ours: bool
     """Whether the business is named as the one who did it."""
     at: datetime
-    digest: str
+    body: bytes
+
+    @property
+    def digest(self) -> str:
+        """What names an event to which the provider gave no id."""
+        return hashlib.sha256(self.body).hexdigest()
 
 
 def parse(envelope: Envelope) -> Sequence[InboundChange]:
@@ -72,7 +75,7 @@ def parse(envelope: Envelope) -> Sequence[InboundChange]:
     data = event.data
     if event.container == "changes" and "field" in data:
         return [_change(event, change_kind(data))]
-    kind = kind_of(data, event.entry_id)
+    kind = kind_of(data, ours=event.ours)
     if _is_self(event):
         return [Ignored("the account wrote to itself")]
     if not event.customer:
@@ -90,24 +93,26 @@ def _event(envelope: Envelope) -> Event | None:
     if data is None:
         return None
     entry_id = identifier(outer.get("entry"))
+    sides = sides_of(data, entry_id)
     at = envelope.occurred_at or moment(data.get("timestamp")) or moment(outer.get("time")) or _NEVER
     return Event(
         data=data,
         entry_id=entry_id,
         container=container,
-        customer=customer_of(data, entry_id),
-        ours=is_ours(data, entry_id),
+        customer=sides.customer,
+        ours=sides.ours,
         at=at,
-        digest=hashlib.sha256(envelope.body).hexdigest(),
+        body=envelope.body,
     )
 
 
 def _is_self(event: Event) -> bool:
     """Tell whether the account talks to itself: no customer (docs/instagram-platform/self-messaging)."""
-    if flag(event.data.get("is_self")):
+    if event.customer == event.entry_id:
         return True
-    inner = (event.data.get(name) for name in ("message", "postback"))
-    return event.customer == event.entry_id or any(flag(mapping(part).get("is_self")) for part in inner)
+    data = event.data
+    parts = (data, mapping(data.get("message")), mapping(data.get("postback")))
+    return any("is_self" in part and flag(part["is_self"]) for part in parts)
 
 
 def _message(event: Event, _kind: str) -> InboundChange:

@@ -36,7 +36,7 @@ def clean(text: str) -> str:
 def text(value: object) -> str:
     """Return *value* if it is text, cleaned; numbers as they read; everything else as nothing."""
     if isinstance(value, str):
-        return clean(value)
+        return value if value.isascii() and "\0" not in value else clean(value)
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1024:
         return str(value)
     return ""
@@ -48,6 +48,8 @@ def identifier(value: object) -> str:
     Ids come as strings and, in some of Meta's samples, as numbers. One too long to store becomes its digest:
     the same id always the same string.
     """
+    if type(value) is str and len(value) <= LONGEST_ID and value.isascii() and "\0" not in value:
+        return value  # nearly every id, and an event has a dozen
     found = text(value)
     if len(found) > LONGEST_ID:
         return f"sha256:{hashlib.sha256(found.encode()).hexdigest()}"

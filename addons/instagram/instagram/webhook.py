@@ -105,6 +105,8 @@ def _named(known: Book, request: WebhookRequest) -> list[Bound]:
 
 def _candidates(known: Book, request: WebhookRequest, named: list[Bound]) -> tuple[bytes, ...]:
     """Return the distinct secrets a delivery may have been signed with."""
+    if len(named) == 1 and not named[0].others:
+        return (named[0].secret,) if named[0].secret else ()
     if named:
         first = [bound.secret for bound in named if bound.secret]
         others = [secret for bound in named for secret in bound.others if secret]

@@ -1,7 +1,7 @@
 """Share the counted calls of addon code between processes, through the database.
 
-Every process writes what it counted into one row of its own, so none waits for another's and nothing is added
-up twice. A row outlives its process by a day: what failed right before a restart is what an admin looks for.
+Every process writes its counts into one row of its own, so no process waits for another and no call counts
+twice. A row outlives its process by a day, because admins look for errors from right before a restart.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from host.core import clock, db
 from host.models.addons import AddonCalls
 
 KEPT = timedelta(days=1)
-"""How long rows of processes that ended count, and how long an error's words are kept at all."""
+"""How long rows of ended processes count, and how long messages of errors are kept."""
 AGAIN = timedelta(hours=1)
-"""When a row is written although nothing changed, so that it is not taken for one of a process that ended."""
+"""How often a row is written even if unchanged, so that its process does not seem to have ended."""
 
 _table = AddonCalls.metadata.tables["addon_calls"]
 
@@ -42,21 +42,21 @@ class _Calls(msgspec.Struct, frozen=True):
 
 
 class _Counted(msgspec.Struct, frozen=True):
-    """What one process counted, and since when."""
+    """The counts of one process, and since when it counts."""
 
     since: datetime
     calls: list[_Calls]
 
 
 class Writer:
-    """Writes down what this process counted."""
+    """Writes the counts of this process to the database."""
 
     def __init__(self) -> None:
         self._written = ""
         self._again_at: datetime | None = None
 
     def __call__(self) -> None:
-        """Write it, unless the database has it already."""
+        """Write the counts, unless the database has them already."""
         own, now = in_process.metrics(), clock.now()
         text = _encoded(own.since, own.seen(), now)
         if text == self._written and self._again_at is not None and now < self._again_at:
@@ -84,17 +84,17 @@ def _store(session: Session, process: str, text: str, now: datetime) -> None:
     updated = session.execute(sa.update(_table).where(_table.c.process == process).values(values))
     if not updated.rowcount:  # type: ignore[attr-defined]
         session.execute(sa.insert(_table).values(process=process, **values))
-    # By their keys: a search for them in the DELETE would wait for the rows other processes are writing.
+    # Delete by key: a condition in the DELETE would wait for rows that other processes are writing.
     old = session.scalars(sa.select(_table.c.process).where(_table.c.written_at < now - KEPT)).all()
     if old:
         session.execute(sa.delete(_table).where(_table.c.process.in_(old)))
 
 
 def all_calls() -> tuple[datetime, dict[Key, Series]]:
-    """Return what all processes counted that ran within a day, and since when the first of them does.
+    """Return since when calls are counted, and the counts of all processes that ran within a day.
 
-    Of this process it is what there is right now, of others what they wrote last: some seconds old, a fault
-    hardly so.
+    The counts of this process are current. Those of others are as last written: some seconds old, but written
+    almost at once after an error.
     """
     own, now = in_process.metrics(), clock.now()
     since, found = own.since, own.seen()
@@ -105,7 +105,7 @@ def all_calls() -> tuple[datetime, dict[Key, Series]]:
         try:
             counted = msgspec.json.decode(text, type=_Counted)
         except msgspec.DecodeError:
-            continue  # of another version of the host, which serves beside this one for now
+            continue  # written by another version of the host, which serves beside this one
         since = min(since, counted.since)
         for one in counted.calls:
             found.setdefault((one.slug, one.release, one.what), Series()).merge(_series(one))

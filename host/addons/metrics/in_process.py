@@ -1,11 +1,10 @@
 """Count the calls of addon code in this process: how many, how long they took, how many failed.
 
-Calls are kept by release of an addon and by what was called: a hook, or a function a hook handed over. What
-other processes saw is in :mod:`host.addons.metrics.across_processes`.
+Calls are counted by release of an addon and by what was called: a hook, or a function that a hook returned.
+For the counts of other processes see :mod:`host.addons.metrics.across_processes`.
 
-Some kinds are also held against the addon: those whose faults hurt more than the addon itself. Many of them
-within a short time mean that the desk is better off without it for now (:data:`LIMIT`,
-:data:`WINDOW_SECONDS`).
+Errors in some functions harm more than the addon itself. If these fail often within a short time
+(:data:`LIMIT`, :data:`WINDOW_SECONDS`), the addon is set aside.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ import sqlalchemy as sa
 from werkzeug.exceptions import HTTPException
 
 from host.addons.package.failures import last_lines
-from host.core import clock
+from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.logs import redact
 
@@ -37,14 +36,13 @@ log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 
 Key = tuple[str, str, str]
-"""Slug and version of an addon, and what was called."""
+"""Slug and version of an addon, and the name of what was called."""
 
 LIMIT = 5
 WINDOW_SECONDS = 300.0
 
-# An event that cannot be read, a message that cannot be sent, a job, a page: the host deals with each by
-# itself, and the next may well work. What is listed here fails for all accounts at once, or loses what a
-# provider sent.
+# The host handles single failures by itself: an event that cannot be read, a message that cannot be sent, a
+# job, a page. The functions listed here fail for all accounts at once, or lose what a provider sent.
 HELD_AGAINST = frozenset({"authenticate", "verify", "reply_policy", "contact_label"})
 
 _STEPS = [1e-6 * 10 ** (n / 5) for n in range(41)]
@@ -62,9 +60,9 @@ class Series:
         self.last_error = ""
         self.last_fault_at: datetime | None = None
         self.recent: deque[tuple[float, bool]] = deque(maxlen=4 * LIMIT)
-        """When the last calls were, and whether each was a fault."""
+        """The times of the last calls, and whether each failed."""
         self.classes: Counter[int] = Counter()
-        """How many calls took how long: by place in the classes of times."""
+        """How many calls took how long, by index of the class of times."""
 
     def add(self, seconds: float) -> None:
         self.calls += 1
@@ -94,7 +92,7 @@ class Series:
         return 0.0
 
     def is_broken(self, now: float) -> bool:
-        """Tell whether most of the recent calls were faults, and there were enough of them."""
+        """Tell whether most of the recent calls failed, and there were enough of them."""
         recent = [fault for at, fault in self.recent if now - at <= WINDOW_SECONDS]
         return sum(recent) >= LIMIT and 2 * sum(recent) >= len(recent)
 
@@ -105,17 +103,17 @@ class CallMetrics:
 
     since: datetime = field(default_factory=clock.now)
     on_broken: Callable[[str, str, str], None] | None = None
-    """Called as ``on_broken(slug, what, error)``, in a thread of its own, when an addon broke."""
+    """Called as ``on_broken(slug, what, error)``, in a thread of its own, when an addon fails too often."""
     on_fault: Callable[[], None] | None = None
-    """Called after each fault. Must not wait."""
+    """Called after each failed call. Must not block."""
     _id: tuple[int, str] = (0, "")
-    """A process, and its id."""
+    """The process id, and this process's name in the database."""
     _series: dict[Key, Series] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def id(self) -> str:
-        """Return what this process is called in the database. Another one after a fork."""
+        """Return the name of this process in the database. It changes after a fork."""
         if self._id[0] != os.getpid():
             self._id = (os.getpid(), uuid.uuid4().hex)
         return self._id[1]
@@ -151,7 +149,7 @@ class CallMetrics:
 
     @contextmanager
     def timing(self, slug: str, release: str, what: str) -> Iterator[None]:
-        """Count what the block does as one call."""
+        """Count the block as one call."""
         started = time.perf_counter()
         try:
             yield
@@ -161,7 +159,7 @@ class CallMetrics:
         self.note(slug, release, what, time.perf_counter() - started)
 
     def counted(self, slug: str, release: str, what: str, function: F) -> F:
-        """Return *function* with each call counted; as it is where its calls are counted already."""
+        """Return *function* with each call counted; unchanged if its calls are counted already."""
         if getattr(function, "lobby_counted", None) == (slug, release, what):
             return function
 
@@ -170,6 +168,8 @@ class CallMetrics:
             started = time.perf_counter()
             try:
                 result = function(*args, **kwargs)
+            except db.WouldWaitError:
+                raise  # it is called again, in a thread
             except BaseException as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)
                 raise
@@ -180,7 +180,7 @@ class CallMetrics:
         return wrapper  # type: ignore[return-value]
 
     def seen(self) -> dict[Key, Series]:
-        """Return a copy of what was counted. The last calls (``recent``) are not in it."""
+        """Return a copy of the counts, without the last calls (``recent``)."""
         found: dict[Key, Series] = {}
         with self._lock:
             for key, series in self._series.items():
@@ -190,9 +190,10 @@ class CallMetrics:
 
 
 def is_fault(error: BaseException) -> bool:
-    """Tell whether *error* is the code's own fault: not an answer, the database's or the network's."""
+    """Tell whether *error* is a bug of the code, and not an answer or a failure of database or network."""
     return not isinstance(
-        error, HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit
+        error,
+        HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit | db.WouldWaitError,
     )
 
 
@@ -205,7 +206,7 @@ def metrics() -> CallMetrics:
 
 
 def reset() -> None:
-    """Forget everything; for tests."""
+    """Drop all counts; for tests."""
     _metrics.on_broken = _metrics.on_fault = None
     _metrics.since = clock.now()
     _metrics._id = (0, "")

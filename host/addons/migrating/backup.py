@@ -23,12 +23,12 @@ FOLDER = "backups"
 
 
 def back_up(config: Config, reason: str) -> str:
-    """Back the database up; return what was done, a :class:`Skipped` where the settings ask for nothing.
+    """Back up the database; return what was done, or a :class:`Skipped` if the settings ask for no backup.
 
     ``LOBBY_BACKUP_COMMAND`` does it; without one SQLite's file is copied into the data folder.
 
     :param reason: for the name of the copy and for the command: ``toy-1.0.0``.
-    :raises AddonError: if it did not work; nothing may be changed then.
+    :raises AddonError: if it failed; the migration must not run then.
     """
     if config.backup_command:
         return _command(config, reason)
@@ -58,7 +58,7 @@ def _command(config: Config, reason: str) -> str:
 
 
 def _run(arguments: list[str], output: IO[bytes], seconds: int) -> int | None:
-    """Run the command; return its status, None where it had to be ended, with all that it started."""
+    """Run the command; return its status, None if it took too long and was killed with all it started."""
     with subprocess.Popen(  # noqa: S603 - the admin's own command, without a shell
         arguments,
         stdin=subprocess.DEVNULL,

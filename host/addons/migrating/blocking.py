@@ -1,4 +1,4 @@
-"""Name the session whose lock a migration waited for in vain, in a sentence for the admin."""
+"""Name the session that holds the lock a migration could not get, in a sentence for the admin."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def is_lock_timeout(error: BaseException) -> bool:
 
 
 def holders(engine: sa.Engine) -> list[str]:
-    """Return who has open transactions, or holds locks, on the database of *engine* right now.
+    """Return the sessions with open transactions or locks on the database of *engine*.
 
-    One short text each, the oldest first, at most three; empty if the database does not tell.
+    A short text for each, the oldest first, at most three; empty if the database does not tell.
     """
     name = engine.dialect.name
     if name == "sqlite":
@@ -106,7 +106,7 @@ def _program(number: str) -> str:
 
 
 def sentence(engine: sa.Engine, seconds: int) -> object:
-    """Say that a lock was not got in *seconds*, who was in the way, and what to do."""
+    """Return a sentence: no lock after *seconds*, who holds it, and what to do."""
     found: Sequence[str] = holders(engine)
     if not found:
         return _(

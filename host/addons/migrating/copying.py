@@ -17,7 +17,7 @@ _SUFFIX = "_rehearsal"
 
 
 class NotCopiedError(Exception):
-    """The database did not let itself be copied, most often for want of a right. Holds its *words*."""
+    """The database could not be copied, most often because a right is missing. Holds its message, *words*."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -25,7 +25,7 @@ class NotCopiedError(Exception):
 
 
 def size(connection: sa.Connection) -> int:
-    """Return about how many bytes the tables of the database take, indexes included."""
+    """Return about how many bytes the tables of the database occupy, with indexes."""
     queries = {
         "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
         "postgresql": "SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0) FROM pg_class"
@@ -39,9 +39,9 @@ def size(connection: sa.Connection) -> int:
 
 
 def make(connection: sa.Connection) -> URL:
-    """Make the copy; return the address of it. Commits.
+    """Make the copy; return its address. Commits.
 
-    :raises NotCopiedError: if the database does not let us.
+    :raises NotCopiedError: if the database refuses.
     """
     url = connection.engine.url
     try:
@@ -126,10 +126,10 @@ _TRIGGERS = """
 
 
 def _postgresql(connection: sa.Connection) -> None:
-    # One transaction that sees one state of the tables, and takes no lock anybody waits for.
+    # One transaction sees one state of all tables, and takes no lock that others wait for.
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     here = connection.execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
-    # Asked for while things are found by their bare names: in the copy, these name the copies.
+    # Read while the search path finds tables by bare names: in the copy these names mean the copies.
     types, columns = (connection.execute(sa.text(query)).all() for query in (_TYPES, _COLUMNS))
     constraints, indexes, views, triggers = (
         connection.scalars(sa.text(query)).all() for query in (_CONSTRAINTS, _INDEXES, _VIEWS, _TRIGGERS)
@@ -186,7 +186,7 @@ def _mariadb(connection: sa.Connection) -> None:
         _run(connection, definition)
         columns = _stored_columns(connection, source, name)
         table = _quoted(connection, name)
-        # Read committed takes no locks on the rows it reads.
+        # READ COMMITTED takes no locks on the rows it reads.
         _run(connection, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {here}.{table}")  # noqa: S608
         connection.commit()
     for definition in views:

@@ -1,4 +1,4 @@
-"""Hold an addon's migration to its own tables: check statements before they run, the schema before commit."""
+"""Restrict an addon's migration to its own tables: check statements before they run, the schema after."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from host.addons.package.manifest import Manifest
 from host.core.migrations import addon_version_table, host_tables
 from host.sdk._enum import WIDENING
 
-# Columns of the host that an addon may widen, and with the host's helper only.
+# Columns of the host that an addon may widen, only with the host's helper.
 OPEN_COLUMNS = frozenset({("conversations", "channel")})
 
 
 class ForeignTableError(Exception):
-    """A migration would change, or changed, what is not the addon's.
+    """A migration would change, or changed, a table that is not the addon's.
 
     :param what: the table, index or kind of statement, for a sentence.
-    :param statement: the SQL, where one statement was to blame.
+    :param statement: the SQL, if one statement is known to be the cause.
     """
 
     def __init__(self, what: str, statement: str = "") -> None:
@@ -33,7 +33,7 @@ class ForeignTableError(Exception):
 
 
 class Guard:
-    """What one addon's migrations may touch in one database."""
+    """The tables that one addon's migrations may change in one database."""
 
     def __init__(self, manifest: Manifest, connection: sa.Connection) -> None:
         self.slug = manifest.slug
@@ -43,16 +43,16 @@ class Guard:
         self.before = snapshot.of_database(connection)
 
     def is_own(self, table: str) -> bool:
-        """Tell whether *table* is the addon's: declared now, or by a release before this one."""
+        """Tell whether *table* is the addon's: declared by this release or an earlier one."""
         name = table.casefold()
         if name in self.own:
             return True
         return name.startswith(f"{self.slug}_") and name in self.before.tables and name not in host_tables()
 
     def check(self, connection: sa.Connection, statement: str) -> None:
-        """Let *statement* run, or not.
+        """Refuse *statement* if it would change anything else.
 
-        :raises ForeignTableError: for one that would change anything else.
+        :raises ForeignTableError: if so.
         """
         widening = connection.info.get(WIDENING)
         if widening in OPEN_COLUMNS:
@@ -72,9 +72,9 @@ class Guard:
         return False
 
     def compare(self, connection: sa.Connection) -> None:
-        """Look at everything that is not the addon's once more.
+        """Compare everything that is not the addon's with what it was before.
 
-        :raises ForeignTableError: if it is not what it was, but for what the host's helpers widened.
+        :raises ForeignTableError: for any difference except columns that the host's helpers widened.
         """
         after = snapshot.of_database(connection)
         before = self._foreign(self.before)
@@ -94,7 +94,7 @@ class Guard:
 
 @contextmanager
 def guarded(manifest: Manifest, engine: sa.Engine) -> Iterator[Guard]:
-    """Hold every connection of *engine* to the tables of the addon while the block runs."""
+    """Restrict every connection of *engine* to the tables of the addon while the block runs."""
     with engine.connect() as connection:
         guard = Guard(manifest, connection)
 

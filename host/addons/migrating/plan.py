@@ -14,7 +14,7 @@ from host.core.migrations import addon_version_table
 
 @dataclass(frozen=True, slots=True)
 class PlannedRevision:
-    """One revision: its id, the first line of what it says it does, and whether it ran."""
+    """One revision: its id, the first line of its docstring, and whether it ran."""
 
     revision: str
     title: str
@@ -28,7 +28,7 @@ class PlanError(Exception):
 def revisions(folder: Path, slug: str) -> list[PlannedRevision]:
     """Return the revisions in ``folder/migrations/versions``, oldest first.
 
-    :raises PlanError: if a file is no revision, or they branch.
+    :raises PlanError: if a file is not a revision, or the revisions branch.
     """
     after: dict[str | None, tuple[str, str]] = {}
     for path in sorted((folder / "migrations" / "versions").glob("*.py")):
@@ -49,7 +49,7 @@ def revisions(folder: Path, slug: str) -> list[PlannedRevision]:
             done = False
     if after:
         raise PlanError("The migrations do not follow one another.")
-    # The database may be ahead of an older release: a migration leaves the schema usable by the one before.
+    # The database may be ahead of an older release: each migration leaves the schema usable by that.
     return planned
 
 

@@ -25,9 +25,9 @@ _SPARE = 64 * 1024**2
 
 
 def rehearse(config: Config, migrate: Callable[[Engine], None]) -> str:
-    """Call *migrate* with an engine for a copy of the database; return how large that was.
+    """Call *migrate* with an engine for a copy of the database; return the size of the copy, as text.
 
-    Returns a :class:`Skipped` with the reason where no copy can be made. What *migrate* raises is passed on.
+    Return a :class:`Skipped` with the reason if no copy can be made. Exceptions of *migrate* are passed on.
     """
     with db.read() as session:
         size = copying.size(session.connection())

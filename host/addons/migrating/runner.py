@@ -1,4 +1,4 @@
-"""Run an addon's migrations: back up, rehearse, hold them to the addon's tables, explain a failure."""
+"""Run an addon's migrations: back up, rehearse, restrict them to the addon's tables, explain a failure."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from host.models.addons import AddonState
 from host.sdk.migrations import MigrationRefusedError
 
 TRIES = 3
-"""How often a revision asks for its locks. Between two tries those who waited behind it are let through."""
+"""How often a revision tries to get its locks. Between two tries the sessions behind it can go on."""
 
 Around = Callable[[str, Callable[[], str | None]], None]
-"""``around(name, do)``: take one step; what *do* returns is its detail."""
+"""``around(name, do)``: run one step; *do* returns its detail."""
 
 _SCHEMA = re.compile(r"\s*(create|alter|drop|pragma)\b", re.IGNORECASE)
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 
 
 class MigrationError(AddonError):
-    """A migration failed. Holds the statement and the database's words, no values."""
+    """A migration failed. Holds the statement and the database's message, no values."""
 
     def __init__(self, sentence: str, statement: str, database: str) -> None:
         super().__init__(sentence, state=AddonState.MIGRATION_FAILED, detail=database)
@@ -42,12 +42,12 @@ class MigrationError(AddonError):
 def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> None:
     """Bring the tables of the addon in *folder* up to date, one call of *around* for each step.
 
-    Nothing is done where nothing is pending. Writers of this process wait while a revision runs. A revision
-    that died or failed is run again from its beginning the next time; those before it stay.
+    Does nothing if no revision is pending. Writers of this process wait while a revision runs. A revision
+    that died or failed runs again from its beginning the next time; those before it stay.
 
     :raises MigrationError: for the first revision that fails, on the copy or for good.
     :raises AddonError: if the database could not be backed up.
-    :raises plan.PlanError: if the revisions do not follow one another.
+    :raises plan.PlanError: if the revisions do not form one line.
     """
     todo = [planned for planned in plan.revisions(folder, manifest.slug) if not planned.applied]
     if not todo:
@@ -79,9 +79,9 @@ def _upgrade(engine: sa.Engine, manifest: Manifest, folder: Path, revision: str)
 
 
 def upgrade(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
-    """Run every pending revision of the addon in *folder*, held to its own tables; nothing is backed up.
+    """Run every pending revision of the addon in *folder*, restricted to its tables; without a backup.
 
-    For a throw-away database. To be called inside :func:`host.core.migrations.locked`.
+    For a throw-away database. Call it inside :func:`host.core.migrations.locked`.
 
     :raises MigrationError: for a revision that fails; those before it stay.
     """
@@ -91,9 +91,9 @@ def upgrade(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
 
 
 def undo(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
-    """Run the ``downgrade`` of every revision of the addon in *folder*, latest first, held to its own tables.
+    """Run the ``downgrade`` of every revision of an addon in *folder*, last first, restricted to its tables.
 
-    To be called inside :func:`host.core.migrations.locked`. What the host's helpers widened stays that wide.
+    Call it inside :func:`host.core.migrations.locked`. Columns that the host's helpers widened stay wide.
 
     :raises MigrationError: for a revision that fails or has no ``downgrade``; those after it are undone.
     """
@@ -121,7 +121,7 @@ def _patiently(engine: sa.Engine, manifest: Manifest, folder: Path, planned: Pla
             _upgrade(engine, manifest, folder, planned.revision)
             return
         except Exception as error:
-            # SQLite has been waiting for half a minute by now.
+            # SQLite has already waited half a minute.
             if attempt < TRIES and engine.dialect.name != "sqlite" and blocking.is_lock_timeout(error):
                 time.sleep(attempt / 2)
                 continue

@@ -1,4 +1,4 @@
-"""Describe the schema of a database in a form that can be compared, with a few queries and no rows."""
+"""Describe the schema of a database in a form that can be compared, with a few queries, reading no rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 _CASTS = re.compile(r"::[\w\".]+(?: varying)?|[()]")
 
 Fact = tuple[str, str, str]
-"""Kind (``column``, ``index``, ``constraint``, ...), name, and everything the database says of it."""
+"""Kind (``column``, ``index``, ``constraint``, ...), name, and all the database says about it."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Snapshot:
 
 
 def of_database(connection: sa.Connection) -> Snapshot:
-    """Look at the database *connection* leads to, its default schema only."""
+    """Return the snapshot of the default schema of *connection*."""
     readers: Mapping[str, Callable[[sa.Connection], Snapshot]] = {
         "sqlite": _sqlite,
         "postgresql": _postgresql,
@@ -39,7 +39,7 @@ def of_database(connection: sa.Connection) -> Snapshot:
 
 
 def without(facts: Collection[Fact], columns: Collection[str]) -> frozenset[Fact]:
-    """Return *facts* but for what widening *columns* changes: type, spelling of the default, closed lists."""
+    """Return *facts* without those that widening *columns* changes: type, form of default, closed lists."""
     if not columns:
         return frozenset(facts)
     kept: set[Fact] = set()

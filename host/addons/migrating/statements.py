@@ -1,6 +1,6 @@
 """Parse an SQL statement to tell what it would change before it runs.
 
-Not a parser of SQL: it knows the few kinds of statement a migration needs, and calls every other one unknown.
+This is no full SQL parser: it knows the few kinds of statement a migration needs; all others are unknown.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# The databases differ in what begins and ends a text, a name and a comment.
+# The databases differ in how texts, names and comments are quoted.
 _PLAIN = r"[nNxXbB]?'(?:[^']|'')*'"
 _TOKENS = {
     dialect: re.compile(
@@ -39,7 +39,7 @@ _READS = frozenset({"select", "show", "explain", "describe", "desc", "values", "
 _FAR_REACHING = ("global", "persist", "role", "password", "statement", "authorization")
 _HARMLESS = frozenset({"begin", "savepoint", "release"})
 _WRITES = frozenset({"insert", "replace", "update", "delete", "merge", "truncate"})
-# What may stand between CREATE, ALTER or DROP and the kind of thing it is about.
+# Words that may stand between CREATE, ALTER or DROP and the kind of object.
 _ADJECTIVES = frozenset({"temporary", "temp", "unlogged", "global", "local", "unique", "fulltext", "spatial"})
 _FILLERS = frozenset({"if", "not", "exists", "only", "concurrently", "ignore", "low_priority", "online"})
 
@@ -48,9 +48,9 @@ _FILLERS = frozenset({"if", "not", "exists", "only", "concurrently", "ignore", "
 class Effect:
     """One thing a statement changes.
 
-    :param verb: in capitals: ``CREATE TABLE``, ``INSERT``; or, of an unknown statement, how it begins.
-    :param kind: what *name* names: ``table``, ``index``, ``type``, ``sequence``; empty where unknown.
-    :param name: without quotes, with its schema where the statement names one.
+    :param verb: in capitals: ``CREATE TABLE``, ``INSERT``; for an unknown statement its first words.
+    :param kind: the kind of object *name* is: ``table``, ``index``, ``type``, ``sequence``; empty if unknown.
+    :param name: without quotes, with its schema if the statement names one.
     """
 
     verb: str
@@ -88,14 +88,14 @@ class _Reader:
         return token
 
     def skip(self, *words: str) -> bool:
-        """Go past any of *words*; tell whether there was one."""
+        """Skip any of *words*; return whether there was one."""
         start = self.at
         while self.peek().is_(*words):
             self.at += 1
         return self.at > start
 
     def name(self) -> str:
-        """Take a name, which may be qualified; empty if there is none."""
+        """Read a name, which may be qualified; empty if there is none."""
         parts: list[str] = []
         while self.peek().kind in {"name", "word"}:
             token = self.next_token()
@@ -107,7 +107,7 @@ class _Reader:
         return ".".join(parts)
 
     def names(self) -> list[str]:
-        """Take names separated by commas."""
+        """Read names separated by commas."""
         found = [self.name()]
         while self.peek().text == ",":
             self.at += 1
@@ -117,11 +117,11 @@ class _Reader:
 
 
 def effects(statement: str, dialect: str) -> list[Effect]:
-    """Return what *statement* would change, nothing for one that only reads.
+    """Return what *statement* would change; nothing for one that only reads.
 
-    Several statements in one text count together.
+    The effects of several statements in one text are added up.
 
-    :param dialect: SQLAlchemy's name of it; they differ in what a quote is.
+    :param dialect: SQLAlchemy's name of the dialect; dialects differ in quoting.
     """
     pattern = _TOKENS["mariadb" if dialect == "mysql" else dialect]
     matches = (match for match in pattern.finditer(statement) if match.lastgroup != "skip")
@@ -166,7 +166,7 @@ def _unknown(tokens: list[_Token]) -> Effect:
 
 
 def _written_inside(tokens: list[_Token]) -> list[Effect]:
-    """Return what a statement writes at its start, inside a WITH, or by SELECT INTO."""
+    """Return the writes of a statement: at its start, inside a WITH, or by SELECT INTO."""
     found: list[Effect] = []
     for index, token in enumerate(tokens):
         before = tokens[index - 1] if index else _END
@@ -198,7 +198,7 @@ def _written(word: str, reader: _Reader) -> list[Effect]:
     )
     found = [Effect(verb, "table", name) for name in reader.names()]
     if word == "update":
-        # MariaDB changes any table of a join; which of them, only SET tells.
+        # MariaDB can change any table of a join; only SET tells which.
         while (token := reader.next_token()) and not token.is_("set"):
             if token.is_(",", "join"):
                 found.append(Effect(verb, "table", reader.name()))

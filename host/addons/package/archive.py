@@ -1,7 +1,7 @@
 """Read an addon's zip by strict rules: an unusual file is refused, nothing is repaired.
 
-The standard library's ``zipfile`` is not used: it rewrites hostile names, believes forged sizes, and of two
-archives in one file it reads another than a scanner would (see docs/security.md).
+The standard library's ``zipfile`` is not used: it rewrites hostile names and believes forged sizes, and if a
+file holds two archives, it may read another one than a scanner does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _READ = {
     signing.FILES: signing.MAX_FILES,
     signing.SIGNATURE: signing.MAX_SIGNATURE,
 }
-"""What is read of an addon without running it, and how large that may be."""
+"""Files that are read without running the addon, with the most bytes of each."""
 
 
 class ArchiveError(Exception):
@@ -56,8 +56,8 @@ class Archive:
     """A zip that passed every rule.
 
     :param files: path in the zip -> SHA-256 of its content.
-    :param key: the public key it is signed with, in base64; empty if it is not signed, or not rightly.
-    :param signature_problem: why its signature proves nothing; empty if it is right, or there is none.
+    :param key: the public key it is signed with, in base64; empty without a valid signature.
+    :param signature_problem: why its signature is not valid; empty if it is valid, or there is none.
     """
 
     path: Path
@@ -71,9 +71,9 @@ class Archive:
 
 
 def inspect(path: Path) -> Archive:
-    """Read the whole zip at *path*, write nothing, run nothing.
+    """Read the whole zip at *path*; write nothing, run nothing.
 
-    :raises ArchiveError: for everything that is not a well-formed addon, whatever went wrong inside.
+    :raises ArchiveError: for anything that is not a well-formed addon.
     """
     try:
         return _inspect(path)
@@ -90,8 +90,8 @@ def inspect(path: Path) -> Archive:
 def extract(found: Archive, target: Path) -> None:
     """Write the files of *found* into the new folder *target* and flush them to disk.
 
-    :raises ArchiveError: if the zip is not the one that was inspected; *target* is then incomplete and the
-        caller's to delete.
+    :raises ArchiveError: if the zip is not the one that was inspected; *target* is then incomplete, and the
+        caller has to delete it.
     """
     data = found.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != found.sha256:
@@ -172,9 +172,9 @@ def _inspect(path: Path) -> Archive:
 def signed_by(
     manifest: Manifest, files: Mapping[str, str], sizes: Mapping[str, int], contents: Mapping[str, bytes]
 ) -> tuple[str, str]:
-    """Return the key an addon with these files is signed with, or why its signature proves nothing.
+    """Return the key an addon with these files is signed with, or why its signature is not valid.
 
-    :param contents: the bytes of those of the two signature files that are there.
+    :param contents: the bytes of the two signature files, as far as they exist.
     """
     try:
         key = signing.verify(
@@ -211,9 +211,9 @@ def _no_manifest(files: Mapping[str, str]) -> str:
 
 
 def _content(data: bytes, entry: Entry) -> Iterator[bytes]:
-    """Yield the content of *entry*, counting the bytes that really come out.
+    """Yield the content of *entry* while checking its real size and checksum.
 
-    :raises ArchiveError: as soon as they are more than declared, and if they are fewer or other ones.
+    :raises ArchiveError: as soon as it is larger than declared, or at its end if it is smaller or differs.
     """
     packed = memoryview(data)[entry.start : entry.start + entry.packed]
     total = crc = 0

@@ -78,7 +78,7 @@ def name_problem(entry: Entry) -> str | None:
 
 
 def names_problem(names: Sequence[str]) -> str | None:
-    """Return why the names cannot lie beside each other, or None."""
+    """Return why the names cannot be in one folder tree, or None."""
     seen: dict[str, str] = {}
     for name in names:
         key = name.casefold()
@@ -110,7 +110,7 @@ def content_problem(name: str, head: bytes) -> str | None:
 
 
 def layout_problems(manifest: Manifest, files: Mapping[str, str]) -> list[str]:
-    """Return what lies where it must not, or is missing, one sentence each."""
+    """Return which files are misplaced or missing, one sentence each."""
     problems: list[str] = []
     package = manifest.package
     problems.extend(

@@ -20,7 +20,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def build_addon(source: Path, target: Path) -> str:
     """Write the zip of the addon in *source* to *target* and return its SHA-256.
 
-    Entries are stored, sorted, dated 1980-01-01 and of mode 0644; caches, tests and hidden files stay out.
+    Entries are uncompressed, sorted, dated 1980-01-01, mode 0644; caches, tests and hidden files stay out.
 
     :raises ArchiveError: if the result is not an addon this host would accept; nothing is left at *target*.
     """
@@ -29,11 +29,11 @@ def build_addon(source: Path, target: Path) -> str:
 
 
 def sign_addon(path: Path, key: PrivateKey) -> str:
-    """Sign the addon's zip at *path* in place and return its new SHA-256: the same for the same key, always.
+    """Sign the addon's zip at *path* in place; return its new SHA-256, which is the same for the same key.
 
-    A signature it has already is replaced. Where ``SHA256SUMS`` beside it lists it, that is kept true.
+    An earlier signature is replaced. If ``SHA256SUMS`` beside it lists the zip, that line is updated.
 
-    :raises ArchiveError: if it is not an addon this host would accept; it is then left as it was.
+    :raises ArchiveError: if it is not an addon this host would accept; it is then unchanged.
     """
     found = archive.inspect(path)
     data = path.read_bytes()

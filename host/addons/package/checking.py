@@ -1,4 +1,4 @@
-"""Check an uploaded zip in a child process: hostile bytes may take for ever, or all memory."""
+"""Check an uploaded zip in a child process: hostile bytes may take endless time or all memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 20.0
 
 
 def check(path: Path, *, timeout: float = TIMEOUT_SECONDS) -> Archive:
-    """Hold the zip at *path* to every rule, those for its code too; run nothing of it.
+    """Check the zip at *path* against every rule, also those for its code; run none of it.
 
     :raises ArchiveError: with one plain sentence per problem.
     """

@@ -21,7 +21,7 @@ MEMORY = 200 * 1024**2
 
 
 class Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the child reports: problems, or everything about a zip that has none.
+    """The child's report: problems, or everything about a zip without any.
 
     :param manifest: as plain values.
     """

@@ -6,7 +6,7 @@ from host.models.addons import AddonState
 
 
 class Skipped(str):
-    """What a step returns that was not taken: the reason."""
+    """The reason why a step was skipped; the step returns it."""
 
     __slots__ = ()
 
@@ -14,8 +14,8 @@ class Skipped(str):
 class AddonError(Exception):
     """An addon cannot be used. The message is one sentence for an admin.
 
-    :param state: what the addon's card says while it is so.
-    :param detail: more for "Show the error": a traceback's last lines, the database's words. No secrets.
+    :param state: the state the addon's card shows.
+    :param detail: more for "Show the error": last lines of a traceback, the database's message. No secrets.
     """
 
     def __init__(self, sentence: str, *, state: AddonState = AddonState.INACTIVE, detail: str = "") -> None:
@@ -26,7 +26,7 @@ class AddonError(Exception):
 
 
 def last_lines(error: BaseException, count: int = 1) -> str:
-    """Return the kind of *error* and the first line of what it says."""
+    """Return the class of *error* and the first *count* lines of its message."""
     lines = str(error).strip().splitlines()
     text = " ".join(lines[:count])
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

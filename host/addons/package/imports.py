@@ -1,6 +1,6 @@
 """Check which modules an addon's source imports, from its syntax tree, without running it.
 
-It finds honest mistakes, not malice: code that wants to hide an import can.
+It finds mistakes, not malice: code can hide an import.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _providers() -> dict[str, list[str]]:
 
 
 def may_import(manifest: Manifest, module: str) -> bool:
-    """Tell whether the addon of *manifest* may import *module*: stdlib, what it declares, ``host.sdk``."""
+    """Tell whether the addon of *manifest* may import *module*: stdlib, declared packages, ``host.sdk``."""
     top = module.partition(".")[0]
     if top == "host":
         return module in ("host", "host.sdk") or module.startswith("host.sdk.")
@@ -57,7 +57,7 @@ def may_import(manifest: Manifest, module: str) -> bool:
 
 
 def problems_in(manifest: Manifest, name: str, source: bytes) -> list[str]:
-    """Return what the file *name* imports and may not, one sentence each."""
+    """Return the forbidden imports of the file *name*, one sentence each."""
     try:
         found = list(imported(source))
     except SyntaxError as error:
@@ -82,7 +82,7 @@ def problems_in(manifest: Manifest, name: str, source: bytes) -> list[str]:
 
 
 def check_archive(found: Archive) -> list[str]:
-    """Return what the code in *found* imports and may not, one sentence each; ten at most."""
+    """Return the forbidden imports of the code in *found*, one sentence each; ten at most."""
     data = found.path.read_bytes()
     problems: list[str] = []
     for entry in found.entries:
@@ -92,7 +92,7 @@ def check_archive(found: Archive) -> list[str]:
 
 
 def check_folder(manifest: Manifest, folder: Path) -> list[str]:
-    """Do as :func:`check_archive` for an addon that lies unpacked in *folder*."""
+    """Do the same as :func:`check_archive` for the unpacked addon in *folder*."""
     problems: list[str] = []
     for part in (manifest.package, "migrations"):
         for path in sorted((folder / part).rglob("*.py")):

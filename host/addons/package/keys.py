@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 WORD = "ed25519"
 _KEY_BYTES, _SIGNATURE_BYTES = 32, 64
 
-# Points of small order: a signature "by" such a key can be made by anybody. The sign bit does not count.
+# Points of small order: anybody can forge a signature of such a key. The sign bit is ignored.
 _WEAK = frozenset(
     bytes.fromhex(text)
     for text in (
@@ -31,18 +31,18 @@ _FIELD = 2**255 - 19
 
 
 class KeyFormatError(ValueError):
-    """Something is no key, or no signature. The message is one sentence."""
+    """A text is not a valid key or signature. The message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A publisher's public key; two are the same exactly when their bytes are."""
+    """A publisher's public key. Two keys are equal exactly if their bytes are."""
 
     raw: bytes
 
     @property
     def id(self) -> str:
-        """What the key is told apart by: the SHA-256 of its bytes, in hex."""
+        """The id of the key: the SHA-256 of its bytes, in hex."""
         return hashlib.sha256(self.raw).hexdigest()
 
     @property
@@ -50,7 +50,7 @@ class PublicKey:
         return base64.b64encode(self.raw).decode()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Tell whether *signature* is this key's over *message*."""
+        """Tell whether *signature* was made by this key over *message*."""
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
@@ -59,12 +59,12 @@ class PublicKey:
 
 
 def fingerprint(key_id: str) -> str:
-    """Return *key_id* as people compare it: its first 32 digits in groups of four."""
+    """Return *key_id* in the form people compare: its first 32 digits in groups of four."""
     return " ".join(key_id[at : at + 4] for at in range(0, 32, 4))
 
 
 def exact_base64(text: object, size: int) -> bytes:
-    """Return the *size* bytes that *text* stands for, which must be written in the one usual way.
+    """Return the *size* bytes of *text*, which must be in canonical base64.
 
     :raises KeyFormatError: for anything else.
     """
@@ -80,7 +80,7 @@ def exact_base64(text: object, size: int) -> bytes:
 def public_key(text: object) -> PublicKey:
     """Return the key written as *text*.
 
-    :raises KeyFormatError: if it is none, or one that proves nothing.
+    :raises KeyFormatError: if it is not a key, or a weak one.
     """
     raw = exact_base64(text, _KEY_BYTES)
     plain = raw[:31] + bytes([raw[31] & 0x7F])
@@ -92,7 +92,7 @@ def public_key(text: object) -> PublicKey:
 def signature(text: object) -> bytes:
     """Return the signature written as *text*.
 
-    :raises KeyFormatError: if it is none.
+    :raises KeyFormatError: if it is not a signature.
     """
     return exact_base64(text, _SIGNATURE_BYTES)
 
@@ -131,7 +131,7 @@ def is_encrypted(pem: bytes) -> bool:
 def private_key(pem: bytes, passphrase: bytes = b"") -> PrivateKey:
     """Return the key in the PKCS #8 file *pem*.
 
-    :raises KeyFormatError: if it is no Ed25519 key, or the passphrase is not its own.
+    :raises KeyFormatError: if it is not an Ed25519 key, or the passphrase is wrong.
     """
     try:
         key = serialization.load_pem_private_key(pem, passphrase or None)

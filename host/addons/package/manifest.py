@@ -44,7 +44,7 @@ class ManifestError(Exception):
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the addon's card is told apart: up to three letters and a tone from 1 to 6."""
+    """The mark on the addon's card: up to three letters and a tone from 1 to 6."""
 
     text: str
     tone: int = 1
@@ -59,7 +59,7 @@ class AddonSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Declares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the addon will reach, own and open. Shown before it is installed, held against it afterwards.
+    """What the addon reaches, owns and opens. Shown before it is installed, and enforced afterwards.
 
     ``routes`` are the addresses that answer without a login, relative to ``/addons/<slug>/``.
     """
@@ -95,7 +95,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def prefix(self) -> str:
-        """The path everything of the addon lives under, with a slash at the end."""
+        """The path of all addresses of the addon, with a slash at the end."""
         return f"/addons/{self.slug}/"
 
     def declared(self, what: str) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ def _shape_problems(manifest: Manifest) -> list[str]:
 
 
 def fit_problems(manifest: Manifest, *, host_version: str | None = None) -> list[str]:
-    """Return why this host cannot run the addon, one sentence each; empty if it can."""
+    """Return why this host cannot run the addon, one sentence per reason; empty if it can."""
     version = host_version or host.__version__
     problems: list[str] = []
     if not SpecifierSet(manifest.host).contains(version, prereleases=True):
@@ -255,7 +255,7 @@ def fit_problems(manifest: Manifest, *, host_version: str | None = None) -> list
 
 
 def version_key(version: str) -> tuple[Any, ...]:
-    """Return something to sort SemVer versions by; build metadata does not count."""
+    """Return a sort key for SemVer versions; build metadata is ignored."""
     match = _SEMVER.fullmatch(version)
     if match is None:
         raise ValueError(f"{version!r} is not a SemVer version")

@@ -1,8 +1,8 @@
 """Sign addons and verify signatures: a list of files with hashes, signed over exactly its bytes.
 
 ``FILES.json`` lists the files of the zip. ``SIGNATURE.json`` holds an Ed25519 signature over the word
-``lobby-addon-v1``, a zero byte, and the SHA-256 of ``FILES.json`` as it stands: nothing is serialised again
-to be checked.
+``lobby-addon-v1``, a zero byte, and the SHA-256 of the bytes of ``FILES.json``: nothing has to be serialised
+again for a check.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DOMAIN = b"lobby-addon-v1\0"
 
 
 class SignatureError(Exception):
-    """The signature proves nothing. The message is one sentence."""
+    """The signature is not valid. The message is one sentence."""
 
 
 class Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +49,7 @@ class FileList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``SIGNATURE.json``. The public key is there so that a key nobody trusts yet can be told apart too."""
+    """``SIGNATURE.json``. It holds the public key, so that a key that is not trusted yet can be named."""
 
     v: int
     alg: str
@@ -59,12 +59,12 @@ class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def message(files: bytes) -> bytes:
-    """Return what is signed for the ``FILES.json`` with the bytes *files*."""
+    """Return the bytes to sign for the ``FILES.json`` with the bytes *files*."""
     return _DOMAIN + hashlib.sha256(files).digest()
 
 
 def sign(manifest: Manifest, contents: Mapping[str, bytes], key: PrivateKey) -> dict[str, bytes]:
-    """Return the two files that sign *contents* (path -> bytes): the same ones for the same key, always."""
+    """Return the two files that sign *contents* (path -> bytes); they are the same for the same key."""
     listed = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
         for name, data in sorted(contents.items())
@@ -92,11 +92,11 @@ def verify(
     listed: bytes | None,
     signed: bytes | None,
 ) -> PublicKey | None:
-    """Return the key the addon is signed with, or None if it is not signed. Trusts no key by itself.
+    """Return the key the addon is signed with, or None if it is not signed. Checks no trust.
 
     :param files: path -> SHA-256 of everything in the zip, and *sizes* path -> bytes.
     :param listed: the bytes of ``FILES.json``, *signed* those of ``SIGNATURE.json``; None for no such file.
-    :raises SignatureError: if it claims to be signed and is not: exactly these files, by that key.
+    :raises SignatureError: if there is a signature, but not of exactly these files by that key.
     """
     if listed is None and signed is None:
         return None

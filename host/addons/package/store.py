@@ -68,7 +68,7 @@ def as_release(row: AddonRelease) -> Release:
 
 
 def save(session: Session, found: Archive, *, user_id: int | None, now: datetime) -> AddonRelease:
-    """Keep an accepted zip; the same bytes are kept once."""
+    """Store an accepted zip; the same bytes are stored once."""
     known = session.scalar(
         sa.select(AddonRelease).where(
             AddonRelease.slug == found.manifest.slug, AddonRelease.sha256 == found.sha256
@@ -107,7 +107,7 @@ def root(data: Path) -> Path:
 
 @contextmanager
 def scratch(data: Path) -> Iterator[Path]:
-    """Yield a new folder on the same disk as the addons; it is gone afterwards, whatever happens."""
+    """Yield a new folder on the same disk as the addons; it is always deleted afterwards."""
     staging = root(data) / "staging"
     staging.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=staging))
@@ -127,12 +127,12 @@ def clean(data: Path) -> None:
 def materialise(data: Path, release: Release, *, heal: bool = False) -> Path:
     """Return the folder that holds exactly the files of *release*, unpacking them if they are missing.
 
-    A folder with files changed or added is refused. Several processes may do this at once.
+    A folder with changed or added files is refused. Several processes may do this at once.
 
-    :param heal: set such a folder aside, where an admin may inspect it, and unpack the release again: for
-        when an admin asks for it.
-    :raises AddonError: with the state ``modified`` for files that are not those accepted, or when the bytes
-        in the database are not.
+    :param heal: move such a folder aside, where an admin may inspect it, and unpack the release again;
+        only when an admin asks for it.
+    :raises AddonError: with the state ``modified`` if the files, or the bytes in the database, are not those
+        that were accepted.
     """
     base = root(data)
     for attempt in range(1, 6):
@@ -158,9 +158,9 @@ def materialise(data: Path, release: Release, *, heal: bool = False) -> Path:
 
 
 def check_signature(folder: Path, release: Release) -> None:
-    """Hold the signature that lies in *folder* to the files of *release*.
+    """Check the signature in *folder* against the files of *release*.
 
-    :raises AddonError: with the state ``modified`` if it is not that of exactly these files, by the same key.
+    :raises AddonError: with the state ``modified`` if it is not one of exactly these files by the same key.
     """
     names = (signing.FILES, signing.SIGNATURE)
     contents = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
@@ -179,7 +179,7 @@ def _set_aside(data: Path, folder: Path) -> None:
 
 
 def compare(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Return how the files in *folder* differ from *files* (path -> SHA-256), one phrase each."""
+    """Return the differences between *folder* and *files* (path -> SHA-256), one phrase each."""
     difference: list[str] = []
     seen: set[str] = set()
     for path in sorted(folder.rglob("*")):
@@ -208,7 +208,7 @@ def _unpack(data: Path, release: Release, folder: Path) -> None:
             raise AddonError(
                 noop("Its zip in the database is damaged; upload it again."), state=AddonState.MODIFIED
             )
-        # A name of its own: rename onto a folder another process just made must fail, not nest.
+        # A unique name: renaming onto a folder that another process just made must fail, not nest.
         unpacked = work / uuid.uuid4().hex
         archive.extract(archive.inspect(zipped), unpacked)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -217,7 +217,7 @@ def _unpack(data: Path, release: Release, folder: Path) -> None:
         except OSError:
             if not folder.is_dir():
                 raise
-            return  # another process was first; what it made is compared like ours
+            return  # another process was first; its folder is compared like ours
         _sync(folder.parent)
 
 

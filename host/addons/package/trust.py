@@ -1,7 +1,7 @@
 """Judge an addon's signature by the keys this desk trusts, and remember each addon's publisher.
 
-A line of a key file is what ``lobby addon keygen`` prints: ``ed25519 <base64> <name>``. ``only=a,b`` in front
-of it trusts the key for these addons only, ``revoked`` trusts nothing it ever signed.
+A line of a key file has the form that ``lobby addon keygen`` writes: ``ed25519 <base64> <name>``. With
+``only=a,b`` in front the key is trusted for these addons only, with ``revoked`` for nothing it ever signed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_FILE = 1024 * 1024
 
 
 class SignatureState(StrEnum):
-    """What an addon's signature is worth here."""
+    """How far this desk trusts an addon's signature."""
 
     SIGNED = "signed"
     UNSIGNED = "unsigned"
@@ -52,7 +52,7 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The keys this desk knows, by id, and the lines of the list that say nothing usable."""
+    """The keys this desk knows, by id, and the lines of the list that cannot be used."""
 
     keys: Mapping[str, TrustedKey]
     problems: tuple[str, ...] = ()
@@ -60,9 +60,9 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a signature is worth.
+    """The judgement on a signature.
 
-    :param sentence: for an admin; empty where all is as it should be.
+    :param sentence: for an admin; empty if the signature is trusted.
     :param blocks: whether the addon may neither be installed nor run.
     """
 
@@ -78,7 +78,7 @@ class Standing:
 
 
 def load(config: Config) -> Trust:
-    """Read the keys from the setting and the file. Never fails: a line that cannot be used trusts nobody."""
+    """Read the keys from the setting and the file. Never fails: an unusable line trusts no key."""
     lines = [("LOBBY_TRUSTED_KEYS", line) for line in config.trusted_keys.split(";")]
     path = config.data / FILE_NAME
     problems: list[str] = []
@@ -101,16 +101,16 @@ def load(config: Config) -> Trust:
             problems.append(_("%(where)s is not a public key, so it trusts nobody.", where=where))
             continue
         known = found.get(key.key_id)
-        # Whatever else is said of it: revoked once is revoked.
+        # A key that one line revokes stays revoked, whatever other lines say.
         if known is None or not known.revoked:
             found[key.key_id] = key
     return Trust(found, tuple(problems))
 
 
 def parse(line: str) -> TrustedKey:
-    """Return the key a line of the list names.
+    """Return the key in a line of the list.
 
-    :raises KeyFormatError: if it names none.
+    :raises KeyFormatError: if it holds none.
     """
     words = line.split()
     only: frozenset[str] = frozenset()
@@ -120,7 +120,7 @@ def parse(line: str) -> TrustedKey:
         if word == "revoked":
             revoked = True
         elif word.startswith("only="):
-            # Nothing after the sign means no addon, not every addon.
+            # An empty list after the sign means no addon, not every addon.
             only = frozenset(word.removeprefix("only=").split(","))
         else:
             raise KeyFormatError("The line begins with an unknown word.")
@@ -132,11 +132,11 @@ def parse(line: str) -> TrustedKey:
 def judge(
     mode: str, slug: str, public_key: str, problem: str, trust: Trust, *, unsigned_allowed: bool = False
 ) -> Standing:
-    """Say what the signature of the addon *slug* is worth.
+    """Return the judgement on the signature of the addon *slug*.
 
     :param mode: the setting ``LOBBY_SIGNATURES``.
-    :param public_key: the key it is rightly signed with, in base64; empty for none.
-    :param problem: why its signature proves nothing; empty if it is right, or there is none.
+    :param public_key: the key of its valid signature, in base64; empty for none.
+    :param problem: why its signature is not valid; empty if it is valid, or there is none.
     """
     if mode == "off":
         return Standing(SignatureState.UNCHECKED)
@@ -161,9 +161,9 @@ def judge(
 
 
 def standing_of(config: Config, release: Release, *, trust: Trust | None = None) -> Standing:
-    """Say what the signature of *release* is worth on this desk.
+    """Return the judgement on the signature of *release* on this desk.
 
-    :param trust: the keys, where they were read already.
+    :param trust: the keys, if they were read already.
     """
     return judge(
         config.signatures,
@@ -176,7 +176,7 @@ def standing_of(config: Config, release: Release, *, trust: Trust | None = None)
 
 
 def require(config: Config, release: Release) -> Standing:
-    """Say what the signature of *release* is worth.
+    """Return the judgement on the signature of *release*.
 
     :raises AddonError: with the state ``untrusted`` if this desk may not run it.
     """
@@ -188,10 +188,10 @@ def require(config: Config, release: Release) -> Standing:
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """The publisher of an addon, as its accepted releases have shown it.
+    """The publisher of an addon, known from its accepted releases.
 
-    :param public_key: pinned; empty as long as no release was signed.
-    :param highest_version: of its accepted releases.
+    :param public_key: the pinned key; empty as long as no release was signed.
+    :param highest_version: the highest version of its accepted releases.
     """
 
     name: str
@@ -208,15 +208,16 @@ class Publisher:
 
 
 def publisher_of(session: Session, slug: str) -> Publisher | None:
-    """Return the publisher of the addon *slug*, or None if nothing of that name was ever accepted."""
+    """Return the publisher of the addon *slug*, or None if no release of it was ever accepted."""
     row = session.get(AddonPublisher, slug)
     return None if row is None else Publisher(row.name, row.public_key, row.highest_version)
 
 
 def record_publisher(session: Session, release: Release) -> None:
-    """Remember that *release* was accepted. Whether another publisher may take over was decided before.
+    """Store that *release* was accepted. The caller has checked whether another publisher may take over.
 
-    A new publisher's versions begin anew: 99.0.0 signed with a stolen key must not keep the mended 1.0.1 out.
+    The highest version starts again with a new publisher: a 99.0.0 signed with a stolen key must not keep the
+    fixed 1.0.1 out.
     """
     row = session.get(AddonPublisher, release.slug)
     name = release.manifest.publisher

@@ -28,7 +28,8 @@ def new_manager() -> pluggy.PluginManager:
 def register(manager: pluggy.PluginManager, slug: str, plugin: object) -> None:
     """Register *plugin* under *slug*.
 
-    :raises AddonError: for a hook that does not exist or whose arguments differ; the addon is out again.
+    :raises AddonError: for a hook that does not exist or has other arguments; the addon is not registered
+        then.
     """
     try:
         manager.register(plugin, name=slug)
@@ -47,7 +48,7 @@ def register(manager: pluggy.PluginManager, slug: str, plugin: object) -> None:
 def call(manager: pluggy.PluginManager, manifest: Manifest, hook: str) -> list[Any]:
     """Call *hook* of the addon of *manifest* alone and return what its implementations returned.
 
-    :raises AddonError: for whatever it raises, even an attempt to end the process.
+    :raises AddonError: for anything it raises, even an attempt to end the process.
     """
     slug = manifest.slug
     others = [plugin for name, plugin in manager.list_name_plugin() if name != slug and plugin is not None]
@@ -67,9 +68,9 @@ def call(manager: pluggy.PluginManager, manifest: Manifest, hook: str) -> list[A
 
 
 def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> Contribution:
-    """Ask the registered addon of *manifest*, whose files are in *folder*, for all it brings and check it.
+    """Call all hooks of the registered addon of *manifest*, with files in *folder*, and check the results.
 
-    :raises AddonError: for the first thing that is not as it must be.
+    :raises AddonError: for the first rule that is broken.
     """
     found = Contribution(manifest.slug, {kind.hook: _items(manager, manifest, kind) for kind in KINDS})
     for kind in KINDS:

@@ -1,8 +1,8 @@
-"""The kinds of things addons contribute, in one table.
+"""The kinds of contributions of addons, in one table.
 
-:data:`KINDS` has an entry for each hook that contributes something. What is collected and checked, which
-calls are counted, what a generation holds, what the probe reports, what the page of hooks and ``lobby addon
-check`` show is made of it. A new kind is an entry here, beside its hook and its type in ``host.sdk``.
+:data:`KINDS` has an entry for each hook that contributes something. The entry decides what is collected and
+checked, which calls are counted, what a generation holds, what the probe reports, and what the page of hooks
+and ``lobby addon check`` show. A new kind needs an entry here, its hook and its type in ``host.sdk``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PATH = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62}){0,4}"
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """Everything one addon brings.
+    """Everything one addon contributes.
 
     :param by_hook: what each hook of :data:`KINDS` returned.
     """
@@ -44,7 +44,7 @@ class Contribution:
     by_hook: Mapping[str, tuple[Any, ...]]
 
     def of(self, kind: Kind[T]) -> tuple[T, ...]:
-        """Return what it brings of *kind*."""
+        """Return its contributions of *kind*."""
         return self.by_hook.get(kind.hook, ())
 
 
@@ -55,7 +55,7 @@ class Count(Protocol):
 
 
 Check = Callable[[Manifest, Contribution, Path], Iterator[str]]
-"""``check(manifest, contribution, folder)``: yield what is wrong, each as the rest of a sentence."""
+"""``check(manifest, contribution, folder)``: yield the mistakes, each as the rest of a sentence."""
 
 
 def _no_problems(_manifest: Manifest, _found: Contribution, _folder: Path) -> Iterator[str]:
@@ -75,12 +75,12 @@ class Kind(Generic[T]):
     """A kind of contribution.
 
     :param hook: its hook in :mod:`host.sdk.hookspecs`.
-    :param type: what the hook returns: a list of these, or one where *single*.
-    :param about: what the hook is for, in the reader's language.
-    :param check: its rules. Every kind has been collected when the first is checked.
-    :param names: what one is called in the report of the probe.
-    :param declared: the part of ``addon.toml`` that names what the code has to bring; empty: none.
-    :param counted: return one with each of its functions counted.
+    :param type: the hook returns a list of these, or one if *single*.
+    :param about: the purpose of the hook, in the reader's language.
+    :param check: its rules. All kinds are collected before the first is checked.
+    :param names: returns the name of one in the report of the probe.
+    :param declared: the part of ``addon.toml`` that has to declare it; empty: none.
+    :param counted: returns one with the calls of its functions counted.
     :param counted_as: the names its functions are counted under, or the first words of these.
     """
 
@@ -118,9 +118,9 @@ def _check_channels(manifest: Manifest, found: Contribution, _folder: Path) -> I
 
 
 def _count_adapter(adapter: ChannelAdapter, count: Count) -> ChannelAdapter:
-    # On the object itself: it stays what it is for whoever asks for its class.
+    # Set on the object itself, so that its class stays the same.
     for name in ADAPTER_METHODS:
-        with suppress(AttributeError, TypeError):  # an adapter without a __dict__ is used as it is
+        with suppress(AttributeError, TypeError):  # an adapter without a __dict__ is not counted
             setattr(adapter, name, count(name, getattr(adapter, name)))
     return adapter
 
@@ -314,20 +314,20 @@ KINDS: tuple[Kind[Any], ...] = (
     BLUEPRINTS,
     JOBS,
 )
-"""In the order of :mod:`host.sdk.hookspecs`, in which they are collected, checked and shown."""
+"""In the order of :mod:`host.sdk.hookspecs`; they are collected, checked and shown in this order."""
 
 NOTICES: dict[str, object] = {
     "addon_activated": _l("Told once, after it was switched on."),
     "addon_deactivated": _l("Told once, after it was switched off."),
 }
-"""The hooks that contribute nothing, and what each is for."""
+"""The hooks that contribute nothing, with their purpose."""
 
 ABOUT: Mapping[str, object] = {kind.hook: kind.about for kind in KINDS} | NOTICES
-"""Every hook, in the order of :mod:`host.sdk.hookspecs`, and what it is for, in the reader's language."""
+"""Every hook, in the order of :mod:`host.sdk.hookspecs`, with its purpose, in the reader's language."""
 
 _HOOKS = {name: kind.hook for kind in KINDS for name in kind.counted_as}
 
 
 def hook_of(what: str) -> str:
-    """Return the hook that contributed the function counted as *what*; *what* itself where that is a hook."""
+    """Return the hook that contributed the function counted as *what*; *what* itself if it is a hook."""
     return _HOOKS.get(what) or _HOOKS.get(what.partition(" ")[0], what)

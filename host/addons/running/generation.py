@@ -1,4 +1,4 @@
-"""A generation: what the active addons contribute, collected, checked and applied as a whole."""
+"""A generation: the contributions of all active addons, collected, checked and applied as a whole."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ AppFactory = Callable[["Generation"], Flask]
 class Generation:
     """One immutable set of running addons and the app built with them.
 
-    :param number: the counter it was built for.
-    :param contributions: of every addon in it, built-in ones first.
+    :param number: the value of the generation counter it was built for.
+    :param contributions: those of every addon in it, built-in ones first.
     :param directory: the channels of all of them, and their cards.
     :param webhooks: by full path, ``/addons/<slug>/<path>``.
-    :param manifests: of every addon in it, built-in ones too.
+    :param manifests: those of every addon in it, built-in ones too.
     :param failures: slug -> one sentence, for each active addon that was left out.
-    :param failure_states: slug -> what that addon's card says.
+    :param failure_states: slug -> the state that addon's card shows.
     :param failure_details: slug -> more, for "Show the error".
     :param attention: slug -> sentences about a running addon: a setting it does not know.
     :param public_paths: full paths of addons that answer without a login.
-    :param waiting: by full path, webhooks of addons that are switched on and not in it.
+    :param waiting: by full path, webhooks of active addons that are not in it.
     """
 
     number: int
@@ -83,7 +83,7 @@ class Generation:
     def call(self, slug: str, hook: str) -> list[object]:
         """Call *hook* of one addon.
 
-        :raises AddonError: for whatever it raises.
+        :raises AddonError: for anything it raises.
         """
         return collecting.call(self.plugins, self.manifests[slug], hook)
 
@@ -119,7 +119,7 @@ def current_host() -> Host:
 
 
 def _at(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:
-    """Return full path, route and account segment that *path* names, in any of the forms it may have."""
+    """Return the full path, route and account segment of *path*, in any of its forms; None for no route."""
     if path in routes:
         return path, routes[path], None
     head, _, account = path.rpartition("/")
@@ -134,12 +134,11 @@ def _at(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the database asks for.
+    """The generation that the database asks for.
 
     :param number: the generation counter.
     :param releases: those that should run.
-    :param addresses: the webhooks of every addon that is switched on, by full path, whether it can run or
-        not.
+    :param addresses: the webhooks of every active addon, by full path, whether it can run or not.
     """
 
     number: int
@@ -175,12 +174,12 @@ def build(
 ) -> Generation:
     """Build the generation the database asks for.
 
-    An addon that fails is left out, its reason in ``failures``; the others go on.
+    An addon that fails is left out, with its reason in ``failures``; the others run.
 
-    :param create_app: makes the Flask app; None where no page will be asked for (commands).
-    :param number: what the generation is for; default: the counter as it stands.
-    :param replace: releases to use instead of the database's, by slug (None: without it); for trying a change
-        before it is made.
+    :param create_app: makes the Flask app; None if no pages are needed (commands).
+    :param number: the generation's number; default: the present counter.
+    :param replace: releases to use instead of the database's, by slug (None: leave it out); for trying a
+        change before it is made.
     """
     with db.read() as session:
         now = asked(session)
@@ -235,7 +234,7 @@ def _collect(
 
 
 class _Builder:
-    """Collects addon by addon; nothing of an addon counts before all of it was checked."""
+    """Collects addon by addon. An addon is added only after all of it was checked."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -1,8 +1,7 @@
 """Hold webhook requests of an addon that is switched on but not running, until it runs again.
 
-The host cannot tell a provider's request from a stranger's; only the addon can. So what is kept is bounded,
-and each request is held to the addon's own rules once it runs again, before anything of it reaches the
-journal.
+The host cannot tell a provider's request from a stranger's; only the addon can. So only a limited number
+of requests is kept, and the addon authenticates each once it runs again, before it reaches the journal.
 """
 
 from __future__ import annotations
@@ -60,9 +59,9 @@ class HeldWebhooks:
         self._kept: dict[str, tuple[float, int, int]] = {}
 
     def keep(self, waiting: Waiting, request: WebhookRequest) -> None:
-        """Make *request* durable; return after that.
+        """Store *request*; return once it is durable.
 
-        :raises FullError: if too much is kept already.
+        :raises FullError: if too much is stored already.
         :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer.
         """
         about = json.dumps({"headers": dict(request.headers), "query": dict(request.query)})
@@ -72,7 +71,7 @@ class HeldWebhooks:
         db.write(_store, waiting, request, about, size)
 
     def _room(self, slug: str, size: int) -> bool:
-        """Count one more request in, unless it is too much. Counted anew every few seconds."""
+        """Count one more request, unless the limit is reached. Counts are read again every few seconds."""
         now = time.monotonic()
         with self._lock:
             counted_at, requests, held = self._kept.get(slug, (float("-inf"), 0, 0))
@@ -169,7 +168,7 @@ def _settle(session: Session, verdicts: Mapping[int, bool]) -> None:
 
 
 def _decide(running: Running, journal: Journal, row: ParkedRequest) -> bool:
-    """Hand one request to its addon; return whether it decided, so that the row can go."""
+    """Hand one request to its addon; return whether it decided: then the row can be deleted."""
     route = running.webhooks.get(row.path)
     if route is None:
         log.warning(

@@ -18,13 +18,13 @@ from host.sdk.pages import Job
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 5.0
-RUNNING_FOR = timedelta(hours=1)  # after that a job counts as died with its process
+RUNNING_FOR = timedelta(hours=1)  # after that, its process is taken to have died
 
 
 class JobRunner:
     """Runs the jobs of the current generation when they are due.
 
-    :param beside: what the host itself does every few seconds, in the same thread.
+    :param beside: the host's own work every few seconds, in the same thread.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class JobRunner:
         self._thread.start()
 
     def retire(self) -> None:
-        """Begin no more jobs."""
+        """Start no more jobs."""
         self._stop.set()
 
     def stop(self, *, timeout: float = 10.0) -> None:
@@ -81,7 +81,7 @@ class JobRunner:
 
 
 def value_name(slug: str, job: Job) -> str:
-    """Return the name of the installation value that says when *job* is due."""
+    """Return the name of the installation value that stores when *job* is due."""
     name = f"job:{slug}:{job.name}"
     return name if len(name) <= 64 else f"job:{hashlib.sha256(name.encode()).hexdigest()[:60]}"
 

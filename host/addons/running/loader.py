@@ -1,7 +1,7 @@
 """Import an addon under a name of its own, from exactly the bytes that were accepted.
 
 An installed release is imported as ``_addons.<slug>_<version>_<sha12>``, never from ``sys.path``, so that two
-releases can live side by side while old requests drain. Its modules are compiled from source each time: no
+releases can run side by side while old requests finish. Its modules are compiled from source each time: no
 byte code is written into its folder or read from there.
 """
 
@@ -32,7 +32,7 @@ _sources: dict[str, _Source] = {}
 
 
 class _Source:
-    """Where the modules of one release come from."""
+    """The source of the modules of one release."""
 
     __slots__ = ("files", "folder", "package")
 
@@ -43,7 +43,7 @@ class _Source:
 
 
 class LoadedRelease:
-    """An imported release. When nothing refers to it any more, its modules are dropped."""
+    """An imported release. Its modules are dropped when nothing refers to it any more."""
 
     __slots__ = ("__weakref__", "folder", "manifest", "module_name", "plugin", "sha256")
 
@@ -142,7 +142,7 @@ def load(manifest: Manifest, folder: Path, sha256: str, files: Mapping[str, str]
     """Import the release in *folder*, or return it if it is imported already.
 
     :param files: path -> SHA-256 of each file accepted; None for a folder under development.
-    :raises AddonError: for whatever its import raises, even an attempt to end the process.
+    :raises AddonError: for anything its import raises, even an attempt to end the process.
     """
     name = module_name(manifest.slug, manifest.version, sha256)
     with _lock:

@@ -1,7 +1,7 @@
 """Probe an addon: load it in a child process before this process loads it.
 
-It catches what an exception handler cannot: code that ends the process, hangs, or eats the memory. It is no
-sandbox: what passes runs in the host afterwards.
+It catches what an exception handler cannot: code that ends the process, hangs, or takes all memory. It is no
+sandbox: code that passes runs in the host afterwards.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ TIMEOUT_SECONDS = 20.0
 def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -> Seen:
     """Import and register the addon in *folder* in a child process and return what it contributes.
 
-    :raises AddonError: with one sentence, whatever the addon did: raised, ended the process, hung, brought
-        something it did not declare.
+    :raises AddonError: with one sentence, if the addon raised, ended the process, hung, or brought something
+        it did not declare.
     """
     ended = child.run("host.addons.running.probe_child", str(folder), timeout=timeout)
     if not ended.in_time:

@@ -30,8 +30,8 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an addon contributes, by name, as its own process reported it.
 
     :param by_hook: the names of what each hook of :data:`KINDS` returned.
-    :param tables: of its models.
-    :param hooks: it implements.
+    :param tables: the tables of its models.
+    :param hooks: the hooks it implements.
     """
 
     by_hook: Mapping[str, tuple[str, ...]]
@@ -52,7 +52,7 @@ class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the child writes: one of the two."""
+    """The child's report: one of the two is set."""
 
     seen: Seen | None = None
     failed: Failed | None = None
@@ -61,7 +61,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def main() -> None:
     """Probe the folder ``argv[2]`` and write the report to the descriptor ``argv[3]``."""
     folder, descriptor = Path(sys.argv[2]), int(sys.argv[3])
-    # Only this process may say how it went, not one the addon starts.
+    # Only this process may write the report, not one the addon starts.
     os.set_inheritable(descriptor, False)
     limits.limit(cpu_seconds=_CPU_SECONDS, memory=_MEMORY)
     limits.limit_tasks()
@@ -74,13 +74,13 @@ def main() -> None:
         report = Report(failed=Failed("Its code needs too much memory to load.", "", AddonState.INACTIVE))
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.encode(report))
-    os._exit(0)  # threads the addon started would keep the process
+    os._exit(0)  # threads the addon started would keep the process alive
 
 
 def probe(folder: Path) -> Seen:
     """Load the addon in *folder* and return what it contributes.
 
-    :raises AddonError: for the first thing that is not as it must be.
+    :raises AddonError: for the first rule that is broken.
     """
     try:
         manifest = manifests.read_manifest(folder)

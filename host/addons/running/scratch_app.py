@@ -1,4 +1,4 @@
-"""Register a blueprint of an addon on an app that is thrown away, to see what it reaches."""
+"""Register a blueprint of an addon on a throw-away app, to check what it adds to the app."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host.sdk.i18n import noop
 
 
 def rules(manifest: Manifest, blueprint: Blueprint) -> list[str]:
-    """Register *blueprint* on an app that is thrown away and return the rules it made.
+    """Register *blueprint* on a throw-away app and return the URL rules it made.
 
     :raises AddonError: if it reaches outside itself: handlers, processors or filters for the whole app, or
         pages that are not under the addon's own prefix.

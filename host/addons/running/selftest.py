@@ -25,11 +25,11 @@ _NOBODY = "127.0.0.1"
 
 
 def run(generation: Generation, release: Release) -> str:
-    """Call what has to work in *generation* for *release*; return what was tried, for people.
+    """Call the webhooks, pages and adapters of *release* in *generation*; return what was tried, for people.
 
-    Nothing of it is written down or sent: a webhook gets an empty request, which it has to turn down.
+    Nothing is stored or sent: a webhook gets an empty request, which it has to refuse.
 
-    :raises AddonError: for the first thing that does not work.
+    :raises AddonError: for the first call that fails.
     """
     slug = release.slug
     if slug in generation.failures:
@@ -97,7 +97,7 @@ def _settings_page(generation: Generation, slug: str, page: AdminPage) -> str:
 def _expect(what: str, call: Callable[[], Any], kinds: tuple[type, ...]) -> None:
     """Call *call* in a thread of its own, so that one that hangs does not block the activation.
 
-    :raises AddonError: if it raises, hangs, or returns none of *kinds*.
+    :raises AddonError: if it raises, hangs, or returns another type than *kinds*.
     """
     found: list[Any] = []
     errors: list[BaseException] = []

@@ -44,9 +44,9 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class Call:
-    """What a route's function gets.
+    """The request, as a route's function gets it.
 
-    :param claim: the hold on the request's Idempotency-Key, where it has one.
+    :param claim: the claim on the request's Idempotency-Key, if it has one.
     """
 
     route: Route
@@ -65,8 +65,8 @@ class Call:
     def commit(self, use_case: Callable[[Session], Any]) -> bytes:
         """Run *use_case* in one write and return its answer, encoded.
 
-        Where the request carries an Idempotency-Key, the answer is kept in the same write: either both what
-        it did and the answer are there, or neither.
+        If the request carries an Idempotency-Key, the answer is stored in the same write, so that there is
+        never one without the other.
         """
 
         def write(session: Session) -> bytes:
@@ -84,13 +84,13 @@ def encode(answer: Any) -> bytes:
 
 
 def new_reply_key() -> str:
-    """Return a key for what this request writes into a conversation."""
+    """Return a reply key for the messages this request writes."""
     return secrets.token_hex(16)
 
 
 def answer(route: Route, **ids: int) -> Response:
     """Answer the present request as *route* declares it."""
-    g.lobby_user = None  # a cookie opens nothing here, and is not looked at
+    g.lobby_user = None  # cookies are ignored here
     if any(id_ > MAX_ID for id_ in ids.values()):
         raise NotFoundError()
     if route.scope is None:
@@ -101,7 +101,7 @@ def answer(route: Route, **ids: int) -> Response:
 
 
 def _caller(scope: Scope) -> Caller:
-    """Return the key the request shows; of the Authorization header, nothing else is looked at."""
+    """Return the key in the request's Authorization header; nothing else is used."""
     scheme, _space, token = request.headers.get("Authorization", "").strip().partition(" ")
     if not scheme:
         raise UnauthorizedError()
@@ -127,7 +127,7 @@ def _refusal(caller: Caller | None) -> KeyInvalidError:
 
 
 def _count(caller: Caller) -> None:
-    """Count the request against the key's limit; whatever is answered tells what is left."""
+    """Count the request against the key's limit; every answer says what is left."""
     settings = config()
     standing = limits.count(settings.limits_url, settings.api_limit, caller.key_id)
     g.api_headers = standing.headers
@@ -158,7 +158,7 @@ def _answered(call: Call, ids: dict[str, int]) -> Response:
     try:
         return _response(route, route.run(call, **arguments))
     except BaseException:
-        # Whatever it was, nothing was written, or this finds the answer and leaves it.
+        # Nothing was written; if an answer was stored after all, releasing the claim leaves it.
         with suppress(SQLAlchemyError):
             idempotency.release(held)
         raise

@@ -26,9 +26,9 @@ def write(kind: str, position: Position) -> str:
 
 
 def read(kind: str, text: str, field: str) -> Position:
-    """Return the place *text* names in the list *kind*.
+    """Return the position that *text* names in the list *kind*.
 
-    :param field: the parameter it came in.
+    :param field: the parameter it came in, for errors.
     :raises CursorError: for anything :func:`write` did not make for that list.
     """
     try:
@@ -42,5 +42,5 @@ def read(kind: str, text: str, field: str) -> Position:
 
 
 def _check(kind: str, micros: int, id_: int) -> int:
-    """Return a checksum: a cursor is no secret, but one from elsewhere is a mistake worth naming."""
+    """Return a checksum. A cursor is no secret, but a cursor of another list is a mistake to report."""
     return zlib.crc32(f"{kind} {micros} {id_}".encode())

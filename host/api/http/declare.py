@@ -1,4 +1,4 @@
-"""Declare a route once: what it takes and answers. Requests and the document follow it."""
+"""Declare a route once: what it takes and answers. Handling requests and the document both use it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Binary:
 
 
 class Refused(NamedTuple):
-    """One way to say no, where no class of error stands for it alone."""
+    """An error answer without an error class of its own."""
 
     status: int
     code: str
@@ -54,15 +54,15 @@ class Route:
     """A route of the API.
 
     :param path: below :data:`BASE`, with ids as ``{conversation_id}``.
-    :param operation: its name in clients made from the document.
-    :param scope: what a key needs; None: no key at all.
+    :param operation: its name in clients generated from the document.
+    :param scope: the scope a key needs; None: no key is needed.
     :param query: the parameters it takes.
     :param body: the type of its JSON body; None: none.
     :param upload: whether it takes a file as multipart/form-data instead.
     :param answer: the type of its JSON answer; None: 204 and no body; :class:`Binary`: a file.
-    :param errors: what it may refuse with, beside what every route may.
+    :param errors: its errors, besides those of every route.
     :param idempotent: whether it honours Idempotency-Key.
-    :param examples: bodies worth showing, by a few words.
+    :param examples: example bodies, by a short title.
     """
 
     method: str
@@ -100,7 +100,7 @@ ROUTES: list[Route] = []
 def route(
     method: str, path: str, *, tag: str, summary: str, scope: Scope | None, **more: Any
 ) -> Callable[[F], F]:
-    """Declare the function below as what answers *method* *path*; see :class:`Route`.
+    """Declare the decorated function as the handler of *method* *path*; see :class:`Route`.
 
     It is called as ``run(call, **ids, query=..., body=...)``, the last two only where declared; its name
     becomes the operation's, its docstring the description.

@@ -1,8 +1,8 @@
 """Idempotency keys: a request may be repeated without being done twice.
 
-A request with an Idempotency-Key is claimed first, in a write of its own; what it does and its answer are
-then written together, and only while the claim still holds. A process that dies between leaves a claim that
-runs out, and nothing done; one that is merely slow finds its claim taken over, and writes nothing.
+A request with an Idempotency-Key is claimed first, in a write of its own. Its changes and its answer are then
+written together, and only while the claim is valid. A process that dies in between has changed nothing, and
+its claim runs out. A process that is too slow finds its claim taken over, and writes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from host.models.api import IdempotentRequest
 
 KEPT = timedelta(hours=24)
 CLAIMED = timedelta(seconds=120)
-"""How long a claim holds: longer than the longest request, fetching a file by its address included."""
+"""How long a claim is valid: longer than the longest request, which fetches a file by its address."""
 CHUNK = 200
 
 _TABLE = cast(sa.Table, IdempotentRequest.__table__)
@@ -33,7 +33,7 @@ _NAME = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to do what a request asks, until somebody else takes it over."""
+    """The right to execute a request, until another process takes it over."""
 
     row_id: int
     token: str
@@ -41,23 +41,23 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the same request was answered before."""
+    """The stored answer of the same request."""
 
     status: int
     answer: str
 
 
 def fingerprint(method: str, path: str, body: Any) -> str:
-    """Return what tells one request from another; the order of the body's fields does not matter."""
+    """Return a hash of a request, which does not depend on the order of the body's fields."""
     text = msgspec.json.encode([method, path, body], order="sorted")
     return hashlib.sha256(text).hexdigest()
 
 
 def claim(key_id: int, name: str, wanted: str, now: datetime) -> Claim | Stored:
-    """Claim the request *name* of a key, or return what it was answered before.
+    """Claim the request *name* of a key, or return its stored answer.
 
     :param wanted: its fingerprint.
-    :raises IdempotencyKeyError: for a name that cannot be one.
+    :raises IdempotencyKeyError: for a name that is not valid.
     :raises IdempotencyReusedError: if the name was used for another request.
     :raises InFlightError: if it is being worked on.
     """
@@ -69,7 +69,7 @@ def claim(key_id: int, name: str, wanted: str, now: datetime) -> Claim | Stored:
 def _claim(session: Session, key_id: int, name_hash: str, wanted: str, now: datetime) -> Claim | Stored:
     _forget(session, now)
     token = secrets.token_hex(16)
-    # The unique key decides between two that come at once, on every database.
+    # The unique key decides between two requests at the same time, on every database.
     session.connection().execute(
         db.insert_ignore(_TABLE, session.get_bind().dialect.name),
         {
@@ -101,9 +101,9 @@ def _claim(session: Session, key_id: int, name_hash: str, wanted: str, now: date
 
 
 def keep_answer(session: Session, held: Claim, status: int, answer: str) -> None:
-    """Keep the answer of a request, in the write of what it did.
+    """Store the answer of a request, in the write of its changes.
 
-    :raises InFlightError: if the claim ran out and somebody else has it; the write must not be kept then.
+    :raises InFlightError: if another process took over the claim; the write must be rolled back then.
     """
     changed = session.execute(
         sa.update(_TABLE)
@@ -115,13 +115,13 @@ def keep_answer(session: Session, held: Claim, status: int, answer: str) -> None
 
 
 def release(held: Claim) -> None:
-    """Let go of a request that did nothing, so that it may be tried again at once."""
+    """Release the claim on a request that changed nothing, so that it can be repeated at once."""
     query = sa.delete(_TABLE).where(_TABLE.c.id == held.row_id, _TABLE.c.claim == held.token)
     db.write(lambda session: session.execute(query))
 
 
 def _forget(session: Session, now: datetime) -> None:
-    """Remove some of what is older than it is kept."""
+    """Remove some rows that have been kept long enough."""
     old = sa.select(_TABLE.c.id).where(_TABLE.c.expires_at <= now).order_by(_TABLE.c.expires_at).limit(CHUNK)
     ids = list(session.scalars(old))
     if ids:

@@ -18,7 +18,7 @@ log = logging.getLogger("lobby.api")
 class Remaining:
     """How much of its limit a key has left in the present window.
 
-    :param reset: seconds until the window ends and everything is forgotten.
+    :param reset: seconds until the window ends and counting starts again.
     """
 
     allowed: bool
@@ -36,7 +36,7 @@ class Remaining:
 
 
 class Counter:
-    """Counts requests where *url* says; in this process while that place does not answer."""
+    """Counts requests in the storage at *url*; in this process while that does not answer."""
 
     def __init__(self, url: str) -> None:
         storage = storage_from_string(url)
@@ -46,7 +46,7 @@ class Counter:
         self._down: tuple[type[Exception], ...] = errors if isinstance(errors, tuple) else (errors,)
 
     def count(self, limit: RateLimitItem, key_id: int) -> Remaining:
-        """Count one request of the key and return where it stands."""
+        """Count one request of the key and return what is left of its limit."""
         try:
             return self._count(self._limiter, limit, key_id)
         except self._down:
@@ -67,12 +67,12 @@ _counters: dict[str, Counter] = {}
 def count(url: str, limit: str, key_id: int) -> Remaining:
     """Count one request of a key against *limit* (``600/minute``), at *url*; see :class:`Counter`."""
     with _lock:
-        # Outlives every generation of the app.
+        # Kept for all generations of the app.
         counter = _counters.get(url) or _counters.setdefault(url, Counter(url))
     return counter.count(parse(limit), key_id)
 
 
 def reset() -> None:
-    """Forget everything that was counted in this process; for tests."""
+    """Drop all counts of this process; for tests."""
     with _lock:
         _counters.clear()

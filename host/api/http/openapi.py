@@ -64,7 +64,7 @@ HEADERS: dict[str, str] = {
 
 
 def document(public_url: str) -> dict[str, Any]:
-    """Return the document for a desk people reach at *public_url*."""
+    """Return the document for the desk at *public_url*."""
     paths, components = _made()
     return {
         "openapi": "3.1.0",
@@ -80,7 +80,7 @@ def document(public_url: str) -> dict[str, Any]:
 @cache
 def _made() -> tuple[dict[str, Any], dict[str, Any]]:
     types = [ErrorAnswer, *(kind for route in ROUTES for kind in _types(route))]
-    # Two types of one name are told apart by their modules; the document does not follow when those move.
+    # Types of the same name get their module as a prefix; a fixed prefix keeps the document the same.
     made = msgspec.json.encode(msgspec.json.schema_components(types, ref_template=_REF))
     schemas, components = msgspec.json.decode(made.replace(b"host.api.routes.", b"host.api."))
     by_type = dict(zip(map(id, types), schemas, strict=True))
@@ -175,7 +175,7 @@ def parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _present(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter that is there: null stands only for one that is left out."""
+    """Return the schema of a parameter without null, which only stands for one that is left out."""
     schema = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     variants = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
     if len(variants) == 1:
@@ -207,13 +207,13 @@ def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
 
 
 def _in_english(error: type[LobbyError]) -> str:
-    """Return what an error says, as the code has it: the document is the same for every reader."""
+    """Return the English sentence of an error: the document is the same for every reader."""
     sentence = error.default_sentence
     return str(getattr(sentence, "_args", (sentence,))[0])
 
 
 def refusals(route: Route) -> list[Refused]:
-    """Return everything a route may refuse with, by status and code."""
+    """Return all error answers of a route, by status and code."""
     known: list[type[LobbyError] | Refused] = [*route.errors]
     if route.scope is not None:
         known += [

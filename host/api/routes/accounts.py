@@ -66,8 +66,8 @@ def find_account(
 ) -> ChannelAccount:
     """Return an account of the key's workspace.
 
-    :param field: where the id stood, if not in the address.
-    :raises AccountNotFoundError: if it has no such one.
+    :param field: the field that holds the id, if it is not in the address; for errors.
+    :raises AccountNotFoundError: if the workspace has no such account.
     """
     row = session.get(ChannelAccount, account_id)
     if row is None or row.workspace_id != call.workspace_id:

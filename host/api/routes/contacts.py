@@ -24,7 +24,7 @@ class ContactNotFoundError(NotFoundError):
 
 
 def id_name(call: Call, channel: str) -> str:
-    """Return what the channel calls the id of a contact."""
+    """Return the channel's name for the id of a contact."""
     adapter = call.adapter(channel)
     return "id" if adapter is None else adapter.contact_id_name
 

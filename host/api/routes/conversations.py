@@ -158,7 +158,7 @@ def shown(call: Call, row: Row) -> Conversation:
 
 
 def window(call: Call, row: Row) -> Window:
-    """Return whether the API may reply to a conversation now: it is no person."""
+    """Return whether the API may reply to a conversation now; it counts as a program, not a person."""
     adapter = call.adapter(row.channel)
     if adapter is None:
         return Window(state="unavailable", until=None, sentence=_("The channel is not active."))
@@ -210,7 +210,7 @@ def _filter(query: Query) -> ConversationFilter:
 def get(session: Session, call: Call, conversation_id: int) -> Row:
     """Return a conversation of the key's workspace.
 
-    :raises ConversationNotFoundError: if it has no such one.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
     row = queries.get_row(session, call.workspace_id, conversation_id)
     if row is None:

@@ -105,9 +105,9 @@ def _account(call: Call, account_id: int) -> tuple[ChannelAccount, ChannelAdapte
 
 
 def _ask(row: ChannelAccount, ask: Callable[[], IceBreakers | ProviderProblem]) -> IceBreakers:
-    """Ask the provider. Not inside a transaction.
+    """Call the provider. Not inside a transaction.
 
-    :raises ProviderError: in its words, or in ours where the addon failed.
+    :raises ProviderError: with the provider's message, or ours if the addon raised.
     """
     try:
         answer = ask()
@@ -179,7 +179,7 @@ def delete_ice_breakers(call: Call, account_id: int) -> None:
 
 
 def _checked(body: IceBreakersOfAccount, limits: IceBreakerLimits) -> IceBreakers:
-    """Return what a body asks for, held to the channel's declaration as the settings page holds its form.
+    """Return the ice breakers of a body, checked against the channel's limits as on the settings page.
 
     :raises IceBreakerError: naming the first place that breaks a limit.
     """

@@ -69,7 +69,7 @@ def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Mess
             limit=query.limit,
             parts=False,
         )
-    # An empty page lies where it was asked for.
+    # An empty page has the position it was asked for.
     first, last = thread.first or after or before, thread.last or after or before
     return shapes.Messages(
         data=[shown(entry) for entry in thread.entries],
@@ -83,7 +83,7 @@ def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Mess
 def get(session: Session, call: Call, message_id: int) -> shapes.Message:
     """Return a message of the key's workspace.
 
-    :raises MessageNotFoundError: if it has no such one.
+    :raises MessageNotFoundError: if the workspace has no such message.
     """
     found = some_messages(session, call.workspace_id, [message_id])
     if not found:

@@ -87,6 +87,6 @@ def _set(session: Session, call: Call, message_id: int, emoji: str) -> shapes.Me
             now=call.now,
         )
     except MessageNotFoundError:
-        get(session, call, message_id)  # says so in the API's words where there is no message at all
+        get(session, call, message_id)  # raises the API's own error if there is no such message
         raise
     return get(session, call, message_id)

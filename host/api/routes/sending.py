@@ -83,7 +83,7 @@ REFUSALS: tuple[Refused | type[LobbyError], ...] = (
 
 
 FIELDS = {"quick_replies": "quickReplies", "template": "elements", "own_post": "post", "uploads": "files"}
-"""What the inbox calls a part of a message, by what the body calls it."""
+"""The inbox's name for a part of a message -> its name in the body."""
 
 
 @route(
@@ -140,7 +140,7 @@ def send_message(call: Call, body: Any) -> bytes:
 
 
 def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, ChannelAdapter]:
-    """Return the conversation a body names, and who translates its channel."""
+    """Return the conversation a body names, and the adapter of its channel."""
     conversation: Conversation | None
     if body.conversation_id is not None:
         if body.account_id is not None or body.to is not None:
@@ -179,7 +179,7 @@ def _latest(session: Session, call: Call, account_id: int, to: str) -> Conversat
 
 
 def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
-    """Return what a body asks to send. Fetches what it names by address, so not inside a transaction."""
+    """Return the draft for a body. Fetches files given by address, so do not call it inside a transaction."""
     quoted = body.reply_to
     if isinstance(body, SendText):
         offered = [{"title": one.title, "payload": one.payload} for one in body.quick_replies]
@@ -200,7 +200,7 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
 
 
 def _card(call: Call, card: Card, adapter: ChannelAdapter, field: str) -> dict[str, Any]:
-    """Return a card as :mod:`host.inbox.sendable` reads it. The provider fetches its picture by itself."""
+    """Return a card in the form of :mod:`host.inbox.sendable`. The provider fetches its picture itself."""
     made: dict[str, Any] = {"title": card.title}
     if card.subtitle is not None:
         made["subtitle"] = card.subtitle
@@ -222,7 +222,7 @@ def _card(call: Call, card: Card, adapter: ChannelAdapter, field: str) -> dict[s
 
 
 def _file(call: Call, ref: FileRef, adapter: ChannelAdapter, field: str) -> str:
-    """Return the id of the upload a body names, or of what its address leads to."""
+    """Return the id of the upload a body names, or of the file fetched from its address."""
     _check_ref(ref, field)
     if ref.upload is not None:
         return ref.upload

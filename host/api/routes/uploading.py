@@ -22,9 +22,9 @@ from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
 
 MULTIPART = 64 * 1024
-"""What a form adds around the file it carries."""
+"""Bytes a form may add around its file."""
 MOST_WAITING = 500
-"""Files of the programs of one workspace that may wait at a time."""
+"""Most files of a workspace's programs that may wait at a time."""
 
 
 class TooManyUploadsError(TooManyError):
@@ -52,7 +52,7 @@ def take_upload(
 ) -> uploads.Upload:
     """Take a file of a program; see :func:`host.media.uploads.keep_upload`.
 
-    :raises TooManyUploadsError: if too many of the workspace wait.
+    :raises TooManyUploadsError: if too many files of the workspace wait.
     """
     waiting = sa.select(sa.func.count()).where(
         UploadRow.workspace_id == workspace_id,

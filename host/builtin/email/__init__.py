@@ -1,1 +1,1 @@
-"""E-mail, the host's own channel: an addon like any other that happens to come with the host."""
+"""E-mail, the host's own channel: an addon like any other, which comes with the host."""

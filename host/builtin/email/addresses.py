@@ -14,9 +14,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def normal(address: str) -> str | None:
-    """Return *address* lower-cased with an ASCII domain, or None for what is not a plain ``local@domain``.
+    """Return *address* lower-cased with an ASCII domain, or None if it is not a plain ``local@domain``.
 
-    Quoted local parts and address literals are not taken: real correspondents do not use them.
+    Quoted local parts and address literals are refused: real correspondents do not use them.
     """
     local, at, domain = address.strip().lower().rpartition("@")
     if not at or not _LOCAL.match(local) or _SURROGATE.search(local) or ".." in local or local[0] == ".":
@@ -31,7 +31,7 @@ def normal(address: str) -> str | None:
 
 
 def domain_of(address: str) -> str:
-    """Return what follows the last ``@``."""
+    """Return the part after the last ``@``."""
     return address.rpartition("@")[2]
 
 

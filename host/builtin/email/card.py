@@ -150,7 +150,7 @@ def connect(request: ConnectRequest) -> Connection | Problems:
 
 
 def _password(request: ConnectRequest, stored: EmailAccount | None) -> Secret | Problems | None:
-    """Return the password given, else the one kept, if it goes where it went before."""
+    """Return the given password, else the stored one if it goes to the same server as before."""
     given = request.values.get("smtp_password", "")
     if not request.values["smtp_user"]:
         return None
@@ -245,7 +245,7 @@ def status(account: AccountRef) -> CardStatus:
 
 
 def disconnect(account: AccountRef) -> None:
-    """Forget the password; server and user stay, to fill the form when it is connected again."""
+    """Delete the password; server and user stay, to fill the form when it is connected again."""
 
     def forget(session: Session) -> None:
         row = session.get(EmailAccount, account.id)

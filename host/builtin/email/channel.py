@@ -90,7 +90,7 @@ class EmailAdapter(ChannelAdapter):
 
 
 def _settings(account: AccountRef) -> tuple[str, smtp.Server] | None:
-    """Return the address mail goes out from, and the server."""
+    """Return the sender's address, and the server."""
     with db.read() as session:
         row = session.get(EmailAccount, account.id)
     if row is None:
@@ -101,7 +101,7 @@ def _settings(account: AccountRef) -> tuple[str, smtp.Server] | None:
 
 
 def _deliver(server: smtp.Server, sender: str, recipient: str, mail: bytes) -> SendResult | None:
-    """Send and return what went wrong, or None."""
+    """Send; return the outcome if that failed, else None."""
     try:
         smtp.deliver(server, sender, recipient, mail)
     except smtp.UnconfirmedError as error:
@@ -138,7 +138,7 @@ def _deliver(server: smtp.Server, sender: str, recipient: str, mail: bytes) -> S
 
 
 def _login_failed(server: smtp.Server, first: smtp.LoginRefusedError) -> SendResult:
-    """Believe the server only if it says the same again: some refuse a good password while they are busy."""
+    """Return the outcome of a refused login, after a second try: some busy servers refuse a good password."""
     sentence = noop("The mail server does not accept the user and password.")
     if not first.for_now:
         try:

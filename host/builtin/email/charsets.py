@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-# Text encodings of Python that no mail means, and some of which take quadratic time.
+# Text encodings of Python that no mail uses; some take quadratic time.
 _NEVER = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}
 
 
@@ -29,6 +29,6 @@ def _known(charset: str) -> str | None:
     except (LookupError, ValueError, UnicodeError):
         return None
     if info.name in {"ascii", "iso8859-1"}:
-        # What calls itself these and holds more is mostly UTF-8, or has Windows' quotation marks.
+        # Text labelled so that holds other bytes is mostly UTF-8, or has Windows' quotation marks.
         return "ascii"
     return None if info.name.replace("-", "_") in _NEVER else info.name

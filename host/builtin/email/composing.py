@@ -1,4 +1,4 @@
-"""Compose a mail from a reply. This module makes every header; no value can start another."""
+"""Compose a mail from a reply. Only this module makes headers; no value can start a new one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REPLY = re.compile(r"(?i)\s*(re|aw|sv|antw)\s*(\[\d+\])?\s*:")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a mail is made of.
+    """The parts of a mail.
 
     :param message_id: without angle brackets.
     :param references: external ids of the conversation, newest first.
@@ -39,7 +39,7 @@ class Reply:
 
 
 def message_id(message_key: str, address: str) -> str:
-    """Return the Message-ID of our message: the same for every attempt, so a mail sent twice counts once."""
+    """Return the Message-ID of a reply: the same for every attempt, so a mail sent twice is shown once."""
     return f"{message_key}@{domain_of(address)}"
 
 

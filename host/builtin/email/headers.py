@@ -24,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class _CutPolicy(Compat32):
-    """The tolerant parser, for headers of a sensible length: the package's ways with them are quadratic."""
+    """The tolerant parser with a limit for the length of headers: the package takes quadratic time."""
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
@@ -32,7 +32,7 @@ class _CutPolicy(Compat32):
 
 
 def parse_mail(data: bytes) -> Message:
-    """Take a mail apart. Whatever the bytes are, there is a message; some inputs raise all the same."""
+    """Parse a mail. Almost any bytes give a message; some inputs make the package raise."""
     return message_from_bytes(data, policy=_CutPolicy())
 
 

@@ -1,4 +1,4 @@
-"""Turn an HTML mail into plain text. Every input is read once, however it is nested or broken."""
+"""Turn an HTML mail into plain text, in one pass, however nested or broken it is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def to_text(source: str) -> str:
     out: list[str] = []
     link = _Link()
     lower = source.lower()
-    # Where there is no such end any more; a second search for it would only cost time.
+    # Ends that do not occur any more; searching for them again would only cost time.
     missing: set[str] = set()
     position = 0
     while position < len(source):
@@ -60,7 +60,7 @@ def to_text(source: str) -> str:
 
 
 def _after(lower: str, end: str, position: int, missing: set[str]) -> int:
-    """Return the place after the next *end*; without one, the rest is not shown."""
+    """Return the position after the next *end*; without one, the end of the text: the rest is not shown."""
     if end not in missing:
         found = lower.find(end, position)
         if found >= 0:
@@ -74,7 +74,7 @@ def _words(text: str) -> str:
 
 
 class _Link:
-    """The link whose words are being read. Links do not nest; a second one ends the first."""
+    """The link whose text is being read. Links do not nest; a second one ends the first."""
 
     target = ""
     since = 0

@@ -1,4 +1,4 @@
-"""Where an account's mail server is, and how to sign in there."""
+"""The table of mail servers of e-mail accounts, with their credentials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-# Imported for what it defines: the foreign key below needs the host's account table.
+# Imported to define the host's account table, which the foreign key below needs.
 from host.sdk import accounts as _accounts  # noqa: F401
 from host.sdk.channel import AccountRef
 from host.sdk.db import LongText, UTCDateTime, addon_model_base, host_table
@@ -42,5 +42,5 @@ class EmailAccount(Base):
 
 
 def password_place(account: AccountRef) -> Place:
-    """Return where the password of *account* is sealed to."""
+    """Return the place the password of *account* is sealed for."""
     return Place(EmailAccount.__tablename__, "smtp_password", account.workspace_id, account.uuid)

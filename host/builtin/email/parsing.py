@@ -22,7 +22,7 @@ MAX_DEPTH = 20
 MAX_PARTS = 500
 MAX_HTML = 2 * 1024 * 1024
 LATE = timedelta(days=14)
-"""A mail this much older than its arrival has a wrong clock rather than a slow way."""
+"""If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
 _FALLBACK_NAMES = {
@@ -33,14 +33,14 @@ _FALLBACK_NAMES = {
 
 
 def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
-    """Turn one mail into a message; whatever is wrong with it, nothing of it is lost.
+    """Turn one mail into a message; nothing of a broken mail is lost.
 
-    A mail no parser gets through becomes a message with the whole mail as its file.
+    A mail that cannot be parsed becomes a message with the whole mail as its file.
     """
     at = envelope.occurred_at or clock.now()
     try:
         return (_read(envelope.body, at),)
-    except Exception:  # the email package raises anything on junk, and junk must arrive too
+    except Exception:  # the email package may raise any exception on junk, and junk must arrive too
         log.warning("a mail of %d bytes could not be taken apart", len(envelope.body), exc_info=True)
         whole = InboundAttachment(
             MessageKind.FILE, content=envelope.body, name="message.eml", content_type="message/rfc822"
@@ -89,7 +89,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
 
 
 class _Content:
-    """The parts of a mail, sorted into words and files."""
+    """The parts of a mail, sorted into text and files."""
 
     def __init__(self, message: Message) -> None:
         self._message = message
@@ -118,7 +118,7 @@ class _Content:
             self._keep(part)
 
     def _choose(self, variants: list[Message], depth: int) -> None:
-        """Take plain text if it says anything, else the HTML; keep or look into what is neither."""
+        """Take the plain text unless it is empty, else the HTML; keep or look into parts that are neither."""
         plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
         said = [words for words in (_words(p, "text/plain") for p in plain) if words]
         rest = [p for p in variants if p not in plain]
@@ -128,7 +128,7 @@ class _Content:
             before = len(self._words)
             for part in rest:
                 self._take(part, depth + 1)
-            del self._words[before:]  # the same words again, as HTML beside its pictures
+            del self._words[before:]  # the same text again, as HTML with its pictures
             return
         for part in rest:
             self._take(part, depth + 1)

@@ -1,4 +1,4 @@
-"""The SMTP listener: takes mail for connected addresses, and says 250 once it is durable."""
+"""The SMTP listener: takes mail for connected addresses, and answers 250 once it is durable."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import socket
 import threading
 from collections.abc import Callable
 from email.message import Message
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from aiosmtpd.smtp import SMTP, Session
-from aiosmtpd.smtp import Envelope as Transaction
 
 from host.sdk import clock, db, settings
 from host.sdk.errors import SdkError
@@ -22,6 +20,10 @@ from host.sdk.webhooks import Envelope, Ingest, Receiver
 
 from . import headers, models
 from .addresses import normal, without_tag
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Session
+    from aiosmtpd.smtp import Envelope as Transaction
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ def listen_address() -> tuple[str, int] | None:
 
 
 def receiver() -> list[Receiver]:
-    """Return the listener, if one is wanted."""
+    """Return the listener, or nothing if no address to listen on is set."""
     address = listen_address()
     return [] if address is None else [Receiver("smtp", "email", partial(start, address))]
 
@@ -77,7 +79,7 @@ def account_of(address: str) -> tuple[str, int] | None:
 
 
 def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope, ...]:
-    """Cut one mail into an envelope for each account it is for.
+    """Return an envelope of one mail for each account it is addressed to.
 
     :param to: address -> account id.
     """
@@ -108,7 +110,7 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
 def _digest(message: Message, raw: bytes) -> str:
     """Return a hash of a mail without Message-ID that is the same when the same mail is delivered again.
 
-    The servers it came by write their own lines on top, with their own times.
+    The lines that servers on the way add on top, with their own times, are left out.
     """
     written = [headers.raw(message, name) for name in ("From", "To", "Date", "Subject")]
     head = "\n".join(written).encode("utf-8", "replace")
@@ -128,7 +130,7 @@ def size_limit() -> int:
 
 
 class _Handler:
-    """What aiosmtpd asks us. Everything that touches the database runs in a thread."""
+    """The handler that aiosmtpd calls. Everything that uses the database runs in a thread."""
 
     def __init__(self, ingest: Callable[[], Ingest]) -> None:
         self._ingest = ingest
@@ -162,7 +164,7 @@ class _Handler:
             if not to:
                 return "550 5.1.1 No such address here any more"
             self._ingest()(raw, envelopes(raw, mail_from, to))
-        except Exception:  # whatever it was, the sender keeps the mail and tries again
+        except Exception:  # after any error the sender keeps the mail and tries again
             log.warning("a mail of %d bytes could not be stored", len(raw), exc_info=True)
             return LATER
         return "250 2.0.0 Stored"
@@ -172,22 +174,27 @@ class _Handler:
         return LATER
 
 
-class _Protocol(SMTP):
-    """aiosmtpd's, with longer lines than the standard's 998 and a limit on connections."""
+@cache
+def _protocol() -> type[SMTP]:
+    """Return aiosmtpd's protocol, with longer lines than the standard's 998 and a limit on connections."""
+    from aiosmtpd.smtp import SMTP  # not above: 5 MB and 50 ms, also for desks that listen for no mail
 
-    line_length_limit = MAX_LINE
-    open_connections = 0
+    class Protocol(SMTP):
+        line_length_limit = MAX_LINE
+        open_connections = 0
 
-    def connection_made(self, transport: Any) -> None:
-        _Protocol.open_connections += 1
-        super().connection_made(transport)
-        if _Protocol.open_connections > MAX_CONNECTIONS:
-            transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
-            transport.close()
+        def connection_made(self, transport: Any) -> None:
+            Protocol.open_connections += 1
+            super().connection_made(transport)
+            if Protocol.open_connections > MAX_CONNECTIONS:
+                transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
+                transport.close()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        _Protocol.open_connections -= 1
-        super().connection_lost(error)
+        def connection_lost(self, error: Exception | None) -> None:
+            Protocol.open_connections -= 1
+            super().connection_lost(error)
+
+    return Protocol
 
 
 class _Listener:
@@ -206,10 +213,10 @@ class _Listener:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        handler = _Handler(lambda: self.ingests[-1])
+        handler, kind = _Handler(lambda: self.ingests[-1]), _protocol()
 
         def protocol() -> SMTP:
-            return _Protocol(
+            return kind(
                 handler,
                 data_size_limit=self._most,
                 enable_SMTPUTF8=True,
@@ -243,10 +250,10 @@ _listeners: dict[tuple[str, int], _Listener] = {}
 
 
 def start(address: tuple[str, int], ingest: Ingest) -> Callable[[], None]:
-    """Listen on *address* and hand mail to *ingest*; return what stops that.
+    """Listen on *address* and hand mail to *ingest*; return a function that stops this.
 
-    While one generation takes over from another both may be started: the socket stays open, and the newest
-    gets the mail.
+    While one generation takes over from another, both may be started: the socket stays open, and the newest
+    one gets the mail.
 
     :raises OSError: if the address cannot be listened on.
     """

@@ -1,4 +1,4 @@
-"""Send mail by an account's server, one SMTP step at a time, so that each failure is told apart."""
+"""Send mail by an account's server, one SMTP step at a time, so that failures can be distinguished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from host.sdk.secrets import Secret
 CONNECT_SECONDS = 10.0
 STEP_SECONDS = 30.0
 ACCEPT_SECONDS = 90.0
-"""For the answer to the mail itself: servers look for viruses before they give it."""
+"""Time-out for the answer to the mail itself: servers scan it for viruses first."""
 
 
 class Security(StrEnum):
@@ -29,7 +29,7 @@ class Security(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where an account's mail goes out. Without *user* there is no login."""
+    """The server an account sends by. Without *user* there is no login."""
 
     host: str
     port: int
@@ -39,10 +39,10 @@ class Server:
 
 
 class RefusedError(Exception):
-    """The server said no.
+    """The server refused.
 
-    :ivar code: SMTP's reply code; 4xx for now, 5xx for good.
-    :ivar words: the server's own.
+    :ivar code: the SMTP reply code; 4xx for now, 5xx for good.
+    :ivar words: the server's message.
     """
 
     def __init__(self, code: int, words: bytes | str) -> None:
@@ -87,9 +87,9 @@ def signed_in(server: Server) -> Iterator[smtplib.SMTP]:
     """Yield a connection ready for mail.
 
     :raises FetchError: if the server cannot, or may not, be reached.
-    :raises StepRefusedError: if it does not want to talk to us, or cannot do what the settings say.
+    :raises StepRefusedError: if it refuses the connection, or lacks what the settings ask for.
     :raises LoginRefusedError: if it does not take the credentials.
-    :raises OSError, smtplib.SMTPServerDisconnected: if the connection breaks, or is not to be trusted.
+    :raises OSError, smtplib.SMTPServerDisconnected: if the connection breaks, or its certificate is wrong.
     """
     try:
         client = _open(server)
@@ -100,7 +100,7 @@ def signed_in(server: Server) -> Iterator[smtplib.SMTP]:
     except RefusedError as error:
         raise _discreet(error, server) from None
     finally:
-        # Not quit(): it waits for an answer that changes nothing, and may fail after the mail was taken.
+        # Not quit(): it waits for an answer nobody needs, and may fail after the mail was taken.
         with suppress(OSError, smtplib.SMTPException):
             client.putcmd("quit")
         client.close()
@@ -132,7 +132,7 @@ def _open(server: Server) -> smtplib.SMTP:
 
 
 def _discreet(error: RefusedError, server: Server) -> RefusedError:
-    """Return *error* without the password: some servers quote what they were given."""
+    """Return *error* without the password: some servers quote what they were sent."""
     password = server.password.reveal() if server.password else ""
     return type(error)(error.code, error.words.replace(password, "…") if password else error.words)
 
@@ -176,7 +176,7 @@ def _login(client: smtplib.SMTP, server: Server) -> None:
 
 
 def _login_in_unicode(client: smtplib.SMTP, user: str, password: str) -> None:
-    """Sign in with what :mod:`smtplib`, which knows ASCII only, would not send (RFC 4616)."""
+    """Sign in with a user or password outside ASCII (RFC 4616), which :mod:`smtplib` does not send."""
     if "PLAIN" not in client.esmtp_features.get("auth", "").upper().split():
         raise LoginRefusedError(504, "the server offers no way to sign in with letters outside ASCII")
     given = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
@@ -196,11 +196,11 @@ class UnconfirmedError(Exception):
 
 
 def deliver(server: Server, sender: str, recipient: str, mail: bytes) -> None:
-    """Hand one mail to the server; returns once it said that it has it.
+    """Hand one mail to the server; returns once the server confirmed it.
 
-    :raises UnconfirmedError: if the connection broke after the mail began to go out.
-    :raises: what :func:`signed_in` raises, all of it before the mail began to go out, and
-        :class:`StepRefusedError` also for the mail itself.
+    :raises UnconfirmedError: if the connection broke after sending began.
+    :raises: what :func:`signed_in` raises, always before sending began, and :class:`StepRefusedError` also
+        for the mail itself.
     """
     with signed_in(server) as client:
         options = [] if recipient.isascii() and sender.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]

@@ -14,7 +14,7 @@ bp = Blueprint("channels", __name__)
 def account_of(workspace_id: int, account_id: int) -> ChannelAccount:
     """Return an account of the workspace.
 
-    :raises NotFoundError: if it has no such one.
+    :raises NotFoundError: if the workspace has no such account.
     """
     with db.read() as session:
         row = session.get(ChannelAccount, account_id)

@@ -28,9 +28,9 @@ class AccountCard:
     """One account as its card shows it.
 
     :param state: ``connected``, ``receiving``, ``needs_reconnect`` or ``disconnected``.
-    :param messages: whether there is something to set about its messages.
-    :param history: whether its provider can be asked for what was said before.
-    :param catching_up: whether it is being asked now.
+    :param messages: whether its messages have settings.
+    :param history: whether earlier conversations can be read from its provider.
+    :param catching_up: whether they are being read now.
     """
 
     id: int
@@ -85,7 +85,7 @@ def sections(
 ) -> list[Section]:
     """Return the page's sections: channels that can be connected first, then those without their addon.
 
-    Asks each addon how its accounts are doing; one that raises costs a sentence on the card.
+    Asks each addon for the status of its accounts; if it raises, the card says so.
 
     :param catching_up: ids of accounts whose history is being read.
     """
@@ -144,14 +144,14 @@ def _account_card(
 
 
 def card_for(card: SettingsCard, row: ChannelAccount) -> SettingsCard:
-    """Return the card as it is for one account: one that was connected by signing in has nothing to paste."""
+    """Return the card for one account; without fields to paste if the account was connected by signing in."""
     if all(one.name != row.way for one in card.sign_ins):
         return card
     return replace(card, fields=tuple(one for one in card.fields if not one.pasted))
 
 
 def state_of(row: ChannelAccount) -> str:
-    """Return the account's state as people know it: connected turns to receiving with the first event."""
+    """Return the account's state for people: connected becomes receiving with the first event."""
     if row.state != AccountState.CONNECTED:
         return row.state
     received = row.last_event_at is not None and row.last_event_at >= row.connected_at

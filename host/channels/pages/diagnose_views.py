@@ -17,7 +17,7 @@ from host.web.request_helpers import Role, workspace_view
 @bp.post("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>/diagnose")
 @workspace_view(Role.OWNER)
 def diagnose(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Execute every check and show what each found."""
+    """Run every check and show its finding."""
     row = account_of(workspace_id, account_id)
     directory = current_directory()
     card = directory.card(row.channel)

@@ -74,7 +74,7 @@ def _read(form: Mapping[str, str]) -> Retention | None:
 
 
 def _choose(session: Session, workspace_id: int, account_id: int, wanted: Retention) -> None:
-    """Write how long an account's files are kept; what is there already is judged by it, too."""
+    """Write how long an account's files are kept; this applies to stored files, too."""
     row = session.get(ChannelAccount, account_id)
     if row is None:
         raise AccountGoneError("There is no such account.")

@@ -23,8 +23,8 @@ _LOOKS_SECRET = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[A-Za-z0-9_+/=|-]{20,}")
 class Entered:
     """One filled form.
 
-    :ivar shown: what to put back into the inputs; never a secret.
-    :ivar clean: what the addon gets; a secret left empty while editing is absent.
+    :ivar shown: the values to show in the inputs again; never a secret.
+    :ivar clean: the values for the addon; a secret left empty while editing is absent.
     :ivar errors: sentences by field name, ``""`` for the form as a whole.
     """
 
@@ -60,7 +60,7 @@ def _misplaced(text: str, error: str) -> bool:
 
 
 def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str:
-    """Put the value of *one* into *clean* and return what is wrong with it."""
+    """Put the value of *one* into *clean*; return a sentence if it is wrong, else nothing."""
     if not text and one.secret and editing:
         return ""
     if _CONTROL.search(text):
@@ -84,7 +84,7 @@ def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str
 
 
 def add_problems(entered: Entered, problems: Mapping[str, str], fields: tuple[Field, ...]) -> None:
-    """Add what the addon found to the errors; what belongs to no field goes to the form as a whole."""
+    """Add the addon's problems to the errors; one that belongs to no field goes to the form as a whole."""
     known = {one.name for one in fields}
     for name, sentence in problems.items():
         where = name if name in known else ""

@@ -78,7 +78,7 @@ class Sheet:
 
 
 def read_sheet(form: Mapping[str, str], most: int) -> Sheet:
-    """Return what was typed, with as many lines per locale as there may be, or more if more were sent."""
+    """Return the submitted form, with *most* lines per locale, or more if more were sent."""
     blocks = []
     for number in range(MOST_LOCALES):
         if number and f"locale-{number}" not in form:
@@ -139,7 +139,7 @@ def _sheet(found: Mapping[str, Sequence[Line]], most: int) -> Sheet:
 
 
 def to_ice_breakers(sheet: Sheet, limits: IceBreakerLimits) -> IceBreakers:
-    """Check a form and return what it asks for; what is wrong is noted in *sheet*."""
+    """Check a form and return its lists; mistakes are noted in *sheet*."""
     _check_locales(sheet, limits.most)
     for line in (line for block in sheet.blocks for line in block.used):
         _check_text(line, limits.question_length, _("Write the question, or clear this line."))
@@ -152,7 +152,7 @@ def to_ice_breakers(sheet: Sheet, limits: IceBreakerLimits) -> IceBreakers:
 
 
 def to_menu(sheet: Sheet, limits: MenuLimits) -> Menu:
-    """Check a form and return what it asks for; what is wrong is noted in *sheet*."""
+    """Check a form and return its lists; mistakes are noted in *sheet*."""
     _check_locales(sheet, limits.most)
     for line in (line for block in sheet.blocks for line in block.used):
         _check_text(line, limits.title_length, _("Write the label, or clear this line."))

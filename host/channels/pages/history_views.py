@@ -32,7 +32,7 @@ SHOWN = 100
 class Found:
     """A thread the provider has, as the page lists it.
 
-    :param conversation_id: None where nothing of it could be brought in.
+    :param conversation_id: None where no message of it could be read.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Report:
     """How far catching up is, and what it found.
 
     :param new: threads that were not here; *more_new* of them are not listed.
-    :param filled: conversations that were here and lacked something.
+    :param filled: conversations that were here and lacked messages.
     """
 
     state: str
@@ -67,7 +67,7 @@ class Report:
 
     @property
     def percent(self) -> int:
-        """How much of the threads known so far was read."""
+        """The percentage of the threads known so far that was read."""
         return 100 * self.read // self.threads if self.threads else 0
 
 
@@ -168,7 +168,7 @@ def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
 @bp.post(f"{BELOW}/history")
 @workspace_view(Role.OWNER)
 def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Begin to read the history the provider keeps."""
+    """Start reading the history the provider keeps."""
     row, adapter, _choices = settable(workspace_id, account_id)
     if adapter.capabilities.history is None:
         raise NotFoundError()

@@ -31,9 +31,9 @@ BELOW = "/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>"
 
 
 def settable(workspace_id: int, account_id: int) -> tuple[ChannelAccount, ChannelAdapter, Choices]:
-    """Return an account that is connected, its adapter, and what can be set for it.
+    """Return a connected account, its adapter, and which settings it has.
 
-    :raises NotFoundError: if it is not there, disconnected, or no active addon brings its channel.
+    :raises NotFoundError: if it does not exist, is disconnected, or no active addon brings its channel.
     """
     row = account_of(workspace_id, account_id)
     adapter = current_directory().adapter(row.channel)
@@ -181,7 +181,7 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
 def _ask(
     call: Callable[[], Mapping[str, Any] | ProviderProblem], row: ChannelAccount
 ) -> Mapping[str, Any] | ProviderProblem:
-    """Ask the provider; whatever the adapter raises becomes a sentence."""
+    """Call the provider; an exception of the adapter becomes a sentence."""
     try:
         return call()
     except Exception:

@@ -1,4 +1,4 @@
-"""How an account handles messages: what customers and the team are shown, what a long text becomes."""
+"""How an account handles messages: read receipts, typing signals, and texts that are too long."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ OVERFLOW = ("split", "truncate")
 class Messaging:
     """The settings of an account, each at its default where none was chosen.
 
-    :param mark_seen: customers are shown that the team has looked.
-    :param show_seen: the team is shown that a customer has looked.
-    :param typing: customers are shown that an agent writes.
-    :param overflow: what is offered first for a text that is too long: ``split`` or ``truncate``.
+    :param mark_seen: customers see that the team has read their messages.
+    :param show_seen: the team sees that a customer has read its messages.
+    :param typing: customers see that an agent types.
+    :param overflow: the first choice for a text that is too long: ``split`` or ``truncate``.
     """
 
     mark_seen: bool = False
@@ -54,7 +54,7 @@ class Messaging:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Which of the settings mean something on a channel, by its declaration."""
+    """Which of the settings apply to a channel, by its declaration."""
 
     seen: bool
     typing: bool
@@ -89,7 +89,7 @@ class Choices:
 
 
 def set_messaging(session: Session, account_id: int, chosen: Messaging, choices: Choices) -> ChannelAccount:
-    """Write how an account handles messages; what its channel does not know stays as it is.
+    """Write how an account handles messages; settings that do not apply to its channel stay unchanged.
 
     :raises AccountGoneError: if the account does not exist or is disconnected.
     """

@@ -1,7 +1,7 @@
 """Connecting in a provider's own dialog: the button, the way back, and the choice, in a window of its own.
 
-The page that opened the window learns the outcome from the desk; a message from the window only speeds it up,
-because a provider's policy may cut the two apart.
+The page that opened the window asks the desk for the outcome. A message from the window only speeds this up,
+because a provider's opener policy may separate window and page.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ HERE = "/w/<int:workspace_id>/settings/channels/sign-in/<uuid>"
 
 @bp.after_request
 def stay_with_opener(response: Response) -> Response:
-    """Leave the window tied to the page that opened it, so that it can tell that page and close itself.
+    """Keep the window connected to the page that opened it, so that it can notify that page and close itself.
 
-    The provider's dialog has no policy of its own; coming back from it to a page with the desk's stricter one
-    would cut the two apart.
+    The provider's dialog has no opener policy. Coming back from it to a page with the desk's stricter policy
+    would separate the two.
     """
     response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
     return response
@@ -104,7 +104,7 @@ def begin(workspace_id: int, channel: str, way: str) -> ResponseReturnValue:
         return jsonify(url=here if isinstance(address, SignInProblem) else address, watch=watch, show=here)
     if isinstance(address, SignInProblem):
         return redirect(here, 303)
-    # A link, not a redirect: the policy of the desk lets no form end on another site.
+    # A link, not a redirect: the desk's content policy forbids forms that end on another site.
     return _page(render_template("channels/sign_in_leave.html", address=address, sign_in=found))
 
 
@@ -135,7 +135,7 @@ def _return_url(attempt: SignInAttempt) -> str:
 @bp.get("/channels/<channel>/sign-in/<way>")
 @login_required
 def back(channel: str, way: str) -> ResponseReturnValue:
-    """Take in what the person brought back from the dialog, once, and show what it led to."""
+    """Handle the provider's answer when the person comes back from the dialog, once, and show the result."""
     _card, found = way_of(channel, way)
     values = {name: value for name, value in request.args.items() if len(value) <= LONGEST_VALUE}
     uuid = sign_in_attempts.read_state(str(current_app.secret_key), values.pop("state", ""))
@@ -183,11 +183,11 @@ def _finish(
 def _reconnect(
     found: SignIn, attempt: SignInAttempt, row: ChannelAccount, candidates: Sequence[Candidate]
 ) -> None:
-    """Connect the account this was started for; any other is not what the person asked for."""
+    """Connect the account this was started for, and no other."""
     for candidate in candidates:
         if candidate.external_id == row.external_id:
             if candidate.moves and candidate.problem is None:
-                # That is more than connecting again: it is shown first.
+                # This moves the account, so the person has to confirm it first.
                 db.write(sign_in_attempts.offer, attempt.id, [candidate])
                 return
             problem = candidate.problem or _connect(found, attempt, candidate, row)
@@ -203,7 +203,7 @@ def _reconnect(
 @bp.get(HERE)
 @workspace_view(Role.OWNER)
 def show(workspace_id: int, uuid: str) -> ResponseReturnValue:
-    """Show what can be connected, or how it ended."""
+    """Show the accounts that can be connected, or how the attempt ended."""
     attempt = _mine(workspace_id, uuid)
     card, found = way_of(attempt.channel, attempt.way)
     choices = []
@@ -235,7 +235,7 @@ def show(workspace_id: int, uuid: str) -> ResponseReturnValue:
 @bp.post(HERE)
 @workspace_view(Role.OWNER)
 def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
-    """Connect what was ticked."""
+    """Connect the ticked accounts."""
     attempt = _mine(workspace_id, uuid)
     _card, found = way_of(attempt.channel, attempt.way)
     wanted = frozenset(request.form.getlist("account"))
@@ -273,7 +273,7 @@ def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
 @passive
 @workspace_view(Role.OWNER)
 def watch(workspace_id: int, uuid: str) -> ResponseReturnValue:
-    """Tell the page that opened the window how far it is."""
+    """Return the state of the attempt to the page that opened the window."""
     attempt = _mine(workspace_id, uuid)
     return jsonify(state=attempt.state, **attempt.outcome)
 
@@ -287,7 +287,7 @@ def _connect(
 ) -> SignInProblem | None:
     """Connect one account; return why it did not work, or None.
 
-    :param moved: where it is now, if its owner agreed to move it here.
+    :param moved: its present workspace, if its owner agreed to move it here.
     """
     workspace_id, channel = attempt.workspace_id, attempt.channel
 
@@ -382,5 +382,5 @@ def _addon_failed() -> SignInProblem:
 
 
 def _page(html: str) -> ResponseReturnValue:
-    # What stands here is for this moment and this person.
+    # The page is for this person and this moment only.
     return html, 200, {"Cache-Control": "no-store"}

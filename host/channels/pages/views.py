@@ -184,7 +184,7 @@ def _ask(
     entered: Entered,
     moved: other_workspaces.Elsewhere | None,
 ) -> Connection | Problems:
-    """Let the addon check with its provider; whatever it raises becomes a sentence."""
+    """Let the addon check with its provider; an exception becomes a sentence."""
     account = None if row is None else ref(row)
 
     def taken(external_id: str) -> str | None:
@@ -208,7 +208,7 @@ def _ask(
 @workspace_view(Role.OWNER)
 @fresh_password
 def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Switch an account off here, then tell the provider."""
+    """Disconnect an account here, then tell the provider."""
     row = account_of(workspace_id, account_id)
     card = _card(row.channel)
 

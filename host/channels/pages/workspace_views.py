@@ -55,7 +55,7 @@ def _read(page: WorkspaceSettings, workspace_id: int) -> CardStatus:
 
 
 def _save(page: WorkspaceSettings, workspace_id: int, entered: Entered) -> str:
-    """Let the addon check and store; put what is wrong into *entered*."""
+    """Let the addon check and store the settings; put its problems into *entered*."""
     try:
         outcome = page.save(workspace_id, entered.clean)
     except Exception:

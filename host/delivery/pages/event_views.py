@@ -160,7 +160,7 @@ def _replay_many(session: Session, ids: list[int], details: dict[str, Any]) -> i
 
 
 def _wanted(given: Any) -> Wanted:
-    """Return which events the query or form *given* asks for."""
+    """Return the filter that the query or form *given* holds."""
     account = given.get("account") or ""
     if account and not (account.isascii() and account.isdigit() and int(account[:20]) <= MAX_ID):
         raise InvalidError(field="account")
@@ -190,7 +190,7 @@ def _told_shortest(text: str) -> str:
 
 
 def _time(given: Any, name: str) -> datetime | None:
-    """Return the time a field of the browser's ``datetime-local`` kind says, in the reader's zone."""
+    """Return the time in a ``datetime-local`` field, which is in the reader's zone."""
     text = given.get(name)
     if not text:
         return None
@@ -205,12 +205,12 @@ def _time(given: Any, name: str) -> datetime | None:
 
 
 def _local(at: datetime | None) -> str:
-    """Return *at* as a field of the browser's ``datetime-local`` kind takes it."""
+    """Return *at* as the value of a ``datetime-local`` field, in the reader's zone."""
     return "" if at is None else to_user_timezone(at).replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def _query(wanted: Wanted) -> dict[str, Any]:
-    """Return what to put into a link or form to ask for *wanted* again."""
+    """Return the parameters of a link or form that asks for *wanted* again."""
     values = {
         "state": wanted.state.value if wanted.state else "",
         "channel": wanted.channel or "",

@@ -1,8 +1,8 @@
 """Apply reactions, edits and unsends to stored messages, to new ones, and keep them for ones still to come.
 
-They come in any order, twice, and before their message. Everything said about one message, in the batch or in
-marks of earlier batches, is collected first. About a message that is not here it is kept as marks, and a line
-of the conversation tells of it until the message comes.
+They may come in any order, twice, and before their message. First all annotations of one message are
+collected, from the batch and from marks of earlier batches. If the message is not here, they are kept as
+marks, and a line of the conversation tells of them until the message comes.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from host.sdk.messages import MessageEdited, MessageKind, MessageReacted, Messag
 Annotation = MessageReacted | MessageEdited | MessageUnsent
 
 LINES = (MarkKind.UNSEND, MarkKind.EDIT, *(f"{MarkKind.REACTION}:{actor}" for actor in Actor))
-"""The lines there may be about one message."""
+"""The kinds of line that may tell of one message."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
-    """A text and its place among the edits of a message: the highest number holds, then the latest."""
+    """An edited text and its place among the edits: the highest number wins, else the latest time."""
 
     number: int
     at: datetime
@@ -48,7 +48,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reaction:
-    """One side's reaction, given or removed; the latest holds."""
+    """One side's reaction, given or removed; the latest wins."""
 
     at: datetime
     removed: bool
@@ -58,12 +58,12 @@ class Reaction:
 
 @dataclass(slots=True)
 class Annotations:
-    """Everything known about one message beside the message itself.
+    """All annotations of one message.
 
     :param until: the latest time of any annotation in this batch.
-    :param sources: ids of journalled events that hold a text of it.
-    :param carried_by: dedupe keys of more of them.
-    :param new: whether any of it is of this batch, and not only remembered by marks.
+    :param sources: ids of journalled events that hold a text of the message.
+    :param carried_by: dedupe keys of further such events.
+    :param new: whether any annotation comes from this batch, and not only from marks.
     """
 
     person: Person
@@ -78,12 +78,12 @@ class Annotations:
 
 
 def line_key(what: str, key: Key) -> Key:
-    """Return the key of the line that says *what* of the message *key*."""
+    """Return the key of the line of kind *what* about the message *key*."""
     return key[0], external_id(f"line:{what}:{key[1]}")
 
 
 def line_keys(key: Key) -> list[Key]:
-    """Return the keys of all lines there may be for the message *key*."""
+    """Return the keys of all possible lines about the message *key*."""
     return [line_key(what, key) for what in LINES]
 
 
@@ -109,9 +109,9 @@ def _empty(draft: Draft, message: NewMessage) -> None:
 
 
 def collect_annotations(draft: Draft, items: Sequence[Incoming]) -> dict[Key, Annotations]:
-    """Return what marks and *items* say, by the message it is about.
+    """Return the annotations in marks and *items*, by message.
 
-    A customer may not speak about another one's message: such an item goes to the draft's refused.
+    A customer may not annotate a message of another customer: such an item is added to ``draft.refused``.
     """
     found = _from_marks(draft)
     for item in items:
@@ -122,7 +122,7 @@ def collect_annotations(draft: Draft, items: Sequence[Incoming]) -> dict[Key, An
         key = item.account.id, external_id(change.external_id)
         person = draft.people[item.account.id, external_id(change.contact)]
         if isinstance(change, MessageEdited) and person.erased_at is not None and at <= person.erased_at:
-            change = replace(change, text="")  # what was said until then is not kept
+            change = replace(change, text="")  # the text before an unsend is not kept
             if item.event_id is not None:
                 draft.removals.events.add(item.event_id)
         said = found.get(key)
@@ -182,7 +182,7 @@ def _include(said: Annotations, change: Annotation, at: datetime, event_id: int 
 
 
 def keep_if_here(draft: Draft, collected: Mapping[Key, Annotations]) -> dict[Key, Annotations]:
-    """Return those whose message is here, as new: nothing has been written about them yet."""
+    """Return the annotations whose message is here, marked as new: nothing was written for them yet."""
     return {
         key: replace(said, new=True)
         for key, said in collected.items()
@@ -191,7 +191,7 @@ def keep_if_here(draft: Draft, collected: Mapping[Key, Annotations]) -> dict[Key
 
 
 def resolve_annotations(draft: Draft, collected: Mapping[Key, Annotations]) -> Annotated:
-    """Apply annotations to the new messages of *draft*; return what they change in rows."""
+    """Apply annotations to the new messages of *draft*; return the changes to stored rows."""
     here: dict[Key, Annotations] = {}
     missing: dict[Key, Annotations] = {}
     for key, said in collected.items():
@@ -219,7 +219,7 @@ def resolve_annotations(draft: Draft, collected: Mapping[Key, Annotations]) -> A
 
 
 def _target(draft: Draft, key: Key, said: Annotations) -> NewMessage | StoredMessage | None:
-    """Return the message *said* are about, if it is here and of the same customer."""
+    """Return the annotated message, if it is here and belongs to the same customer."""
     found = draft.new.get(key) or draft.stored.get(key)
     return found if draft.owner(key) is said.person else None
 
@@ -229,7 +229,7 @@ def _stored(draft: Draft, key: Key) -> StoredMessage | None:
 
 
 def _annotate_new(draft: Draft, message: NewMessage, said: Annotations) -> None:
-    """Let a message of this batch be as it would be had it come first."""
+    """Change a message of this batch as if it had come before its annotations."""
     edit = said.edit
     if edit is not None:
         message.edited_at, message.edit_count, message.text = edit.at, edit.number, edit.text
@@ -242,7 +242,7 @@ def _annotate_new(draft: Draft, message: NewMessage, said: Annotations) -> None:
 
 
 def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annotated) -> None:
-    """Work out what becomes of stored messages, in the order of their ids."""
+    """Decide the changes to stored messages, in the order of their ids."""
     bodies = {
         stored.id: (_body(draft, key, stored), said)
         for key, said in here.items()
@@ -290,7 +290,7 @@ def _show(draft: Draft, body: StoredBody, text: str, *, unsent: bool) -> None:
 def _remove_repeats(
     draft: Draft, collected: Mapping[Key, Annotations], here: Mapping[Key, Annotations]
 ) -> None:
-    """Keep nothing of what came again, or from another customer, and had been unsent."""
+    """Remove the content of unsent messages that came again, even under another customer's name."""
     for key, said in here.items():
         new = draft.new.get(key)
         if new is not None and said.unsent_at is not None:
@@ -307,7 +307,7 @@ def _remove_repeats(
 
 
 def _note_looks(draft: Draft, here: Mapping[Key, Annotations], found: Annotated) -> None:
-    """Note which stored messages look different now, and whose quotes do."""
+    """Note which stored messages look different now, and which messages quote them."""
     for key, said in here.items():
         stored = _stored(draft, key)
         if stored is None or not said.new:
@@ -324,7 +324,7 @@ def _note_looks(draft: Draft, here: Mapping[Key, Annotations], found: Annotated)
 def _merge_reactions(
     draft: Draft, collected: Mapping[Key, Annotations]
 ) -> dict[tuple[Key, str], StoredReaction]:
-    """Let annotations hold the later of what they say and what is stored; return the stored reactions."""
+    """Keep the later of each new and each stored reaction; return the stored reactions."""
     marked = {mark.key for mark in draft.loaded.marks if mark.kind == MarkKind.REACTION}
     wanted = {key for key, said in collected.items() if said.reactions or key in marked}
     found = {}
@@ -375,7 +375,7 @@ def _set_reactions(
 def _tell_lines(
     draft: Draft, here: Mapping[Key, Annotations], missing: Mapping[Key, Annotations], found: Annotated
 ) -> None:
-    """Let the conversation tell of messages that are not here, and no longer of those that have come."""
+    """Add lines about messages that are not here; remove the lines of those that have come."""
     gone: dict[Key, StoredMessage] = {}
     for key in here:
         gone |= {name: stored for name in line_keys(key) if (stored := draft.stored.get(name))}
@@ -400,7 +400,7 @@ def _tell_lines(
 
 
 def _lines(key: Key, said: Annotations, thread: Thread) -> Iterable[NewMessage]:
-    """Yield the lines that tell of *said* as long as their message is not here."""
+    """Yield the lines that tell of *said* until their message is here."""
     if said.unsent_at is not None:
         yield _line(key, thread, MarkKind.UNSEND, MessageKind.UNSEND, said.unsent_at)
         return

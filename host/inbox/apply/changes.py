@@ -1,8 +1,8 @@
-"""Apply what a provider says: load what a batch needs, decide what it comes to, write it.
+"""Apply a provider's changes to the inbox: load the rows a batch needs, decide the result, write it.
 
-Applying the same change again changes nothing. Annotations of a message that is not here are kept as marks,
-and applied when it is: a message of ours gets its id when the provider answers, not when anything comes in.
-Where a mark and its message were written at the same time by two processes, they are brought together later.
+Applying the same change again changes nothing. Annotations of a message that is not here are kept as marks
+and applied once it is. A message of ours gets its id when the provider answers a send, so marks are applied
+then, too. If two processes write a mark and its message at the same time, the mark is applied later.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ __all__ = ["OF_ANOTHER", "Applied", "Incoming", "apply_all_marks", "apply_change
 log = logging.getLogger(__name__)
 
 MOST = 100
-"""How many messages :func:`apply_all_marks` looks after at once."""
+"""How many messages :func:`apply_all_marks` handles in one write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a batch of changes.
+    """The result of a batch of changes.
 
     :param refused: ids of journalled events none of whose changes was applied, and why.
-    :param made: of each event that brought a message: the conversation's id and the message's.
+    :param made: for each event that brought a message: the ids of the conversation and the message.
     """
 
     refused: Mapping[int, str] = field(default_factory=dict)
@@ -48,8 +48,8 @@ class Applied:
 def apply_changes(session: Session, items: Sequence[Incoming]) -> Applied:
     """Apply *items* in order, in this transaction, with a number of statements that does not grow with them.
 
-    Whatever the order in which the changes of a conversation come, and however often, it ends up the same.
-    What a customer says about a message that is not in a conversation of theirs is refused.
+    The result is the same in whatever order, and however often, the changes of a conversation come. A change
+    about a message that is not in a conversation of the same customer is refused.
     """
     now = clock.now()
     loaded = load(session.connection(), items)
@@ -60,19 +60,19 @@ def apply_changes(session: Session, items: Sequence[Incoming]) -> Applied:
 
 
 def _follow_up(session: Session, decided: Decided) -> None:
-    """Have done after the commit what wants a write of its own."""
+    """Schedule, for after the commit, work that needs a write of its own."""
     if decided.confirmed:
-        # A worker holds its lane while it records an answer, and then wants the message.
+        # Not in this write: a worker that records an answer holds its lane and may wait for the message.
         found = frozenset((one.person.account.id, one.person.external_id) for one in decided.confirmed)
         db.after_commit(session, partial(_resume_lanes, found))
     if decided.annotated.new_marks and session.get_bind().dialect.name != "sqlite":
-        # Elsewhere the message of a mark may be written at this very moment.
+        # Another process may be writing the message of a mark at this moment.
         keys = frozenset(mark.key for mark in decided.annotated.new_marks)
         db.after_commit(session, partial(apply_marks, keys))
 
 
 def _resume_lanes(customers: Collection[Key]) -> None:
-    """Let lanes whose first message was just confirmed go on with the next, instead of waiting their time."""
+    """Make lanes due whose first message was just confirmed, so that the next one does not wait."""
     keys = [lanes.lane_key(wakeups.OUT, account_id, contact) for account_id, contact in customers]
     db.write(lanes.make_due, keys, at=clock.now())
     wakeups.wake(wakeups.OUT)
@@ -82,7 +82,7 @@ def _resume_lanes(customers: Collection[Key]) -> None:
 
 
 def apply_marks(keys: Collection[Key]) -> None:
-    """Apply the marks about the messages *keys*, if there are any; to be called after a commit."""
+    """Apply the marks about the messages *keys*, if there are any. Call it after a commit."""
     try:
         with db.read() as session:
             rows = session.connection().execute(_marked, names(keys))

@@ -1,4 +1,4 @@
-"""Conversations in a batch: start, show a message as the last, count it as new, reopen, open from history."""
+"""Change conversations in a batch: start one, set its last message, count unread ones, reopen it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from host.sdk.messages import MessageKind
 
 LENGTH = 200
 WAITING = timedelta(days=7)
-"""A customer who had the last word within this time still waits: no reply window is longer."""
+"""A customer who wrote last within this time still waits for an answer: no reply window is longer."""
 
 
 def start(
@@ -24,7 +24,7 @@ def start(
 ) -> Thread:
     """Return a new conversation with *person*, to be inserted with the batch.
 
-    :param closed_at: where it begins closed, because it is made of a provider's history.
+    :param closed_at: set for one made from a provider's history, which starts closed.
     """
     person.newest = Thread(
         person=person,
@@ -57,12 +57,12 @@ def is_empty(thread: Thread) -> bool:
 
 
 def preview(text: str) -> str:
-    """Return the start of *text* as one line. What a message without text is, the list says by its kind."""
+    """Return the start of *text* as one line. For a message without text the list shows its kind instead."""
     return " ".join(text[: LENGTH * 4].split())[:LENGTH]
 
 
 def show_last(thread: Thread, message: NewMessage) -> None:
-    """Let *message* be the conversation's last message, unless it has a later one."""
+    """Make *message* the conversation's last message, unless it has a later one."""
     thread.changed = True
     if not is_empty(thread) and message.sent_at < thread.last_message_at:
         message.late = True
@@ -76,7 +76,7 @@ def show_last(thread: Thread, message: NewMessage) -> None:
 
 
 def show_anew(thread: Thread, text: str, *, unsent: bool) -> None:
-    """Bring the list's line up to date after the last message changed."""
+    """Update the text the list shows after the last message changed."""
     thread.changed = True
     thread.last_preview = preview(text)
     if unsent:
@@ -86,7 +86,7 @@ def show_anew(thread: Thread, text: str, *, unsent: bool) -> None:
 def count_as_new(
     draft: Draft, thread: Thread, message: NewMessage, received_at: datetime, *, opens_window: bool
 ) -> None:
-    """Count *message* as unread, open its conversation, and restart the time to reply in."""
+    """Count *message* as unread, open its conversation, and restart the reply window."""
     if thread.status == ConversationStatus.CLOSED:
         reopen(draft, thread, message, received_at)
     thread.unread += 1
@@ -119,7 +119,7 @@ def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetim
 
 
 def open_waiting(draft: Draft) -> None:
-    """Open the conversations in which, as the provider's history tells, a customer waits for an answer."""
+    """Open the conversations from a provider's history in which a customer still waits for an answer."""
     for thread in {id(new.thread): new.thread for new in draft.new.values()}.values():
         last = thread.last
         if (

@@ -1,4 +1,4 @@
-"""Decide what a batch of changes comes to: values in, values out. No session, no SQL, no clock."""
+"""Decide the result of a batch of changes: values in, values out. No session, no SQL, no clock."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from host.inbox.apply import conversations, echoes
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key
 from host.inbox.apply.values import (
+    NO_MEDIA,
     Annotated,
     Decided,
     Draft,
@@ -20,7 +21,6 @@ from host.inbox.apply.values import (
     Thread,
 )
 from host.models.inbox import Direction, InternalKind, Origin
-from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import Threading
 from host.sdk.messages import (
     ConversationHandedOver,
@@ -34,9 +34,9 @@ OF_ANOTHER = "It is about a message of somebody else."
 
 
 def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
-    """Decide what *items*, in order, come to: first messages, then echoes, what was read, annotations.
+    """Decide the result of *items*: first messages, then echoes, read receipts and annotations.
 
-    Whatever the order in which the changes of a conversation come, and however often, it ends up the same.
+    The result is the same in whatever order, and however often, the changes of a conversation come.
     """
     draft = Draft(loaded, now)
     for item in items:
@@ -57,7 +57,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
 
 
 def decide_marked(loaded: Loaded, now: datetime) -> Decided:
-    """Decide what marks change whose messages are here by now."""
+    """Decide the result of marks whose messages are here by now."""
     draft = Draft(loaded, now)
     here = keep_if_here(draft, collect_annotations(draft, ()))
     return _decided(draft, resolve_annotations(draft, here), ())
@@ -130,7 +130,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
 def _receive_imported(
     draft: Draft, key: Key, item: Incoming, change: MessageReceived, person: Person
 ) -> None:
-    """Count a message that is only known from the history as received, now that it came after all."""
+    """Treat a message known only from the history as received, now that it was delivered after all."""
     stored = draft.stored.get(key)
     if item.imported or stored is None or stored.imported_at is None or stored.unsent_at is not None:
         return
@@ -166,7 +166,7 @@ def _new_message(
         sent_at=believable(change.sent_at, item.received_at),
         attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
         stored=dict(item.stored),
-        media=item.adapter.inbound_media() if change.attachments else InboundMedia(),
+        media=item.adapter.inbound_media() if change.attachments else NO_MEDIA,
         reply_to=external_id(change.reply_to) if change.reply_to else None,
         sources=[] if item.event_id is None else [item.event_id],
         imported_at=draft.now if item.imported else None,
@@ -174,7 +174,7 @@ def _new_message(
 
 
 def _fill_in(person: Person, change: MessageReceived, *, imported: bool) -> None:
-    """Fill in what is unknown of a contact; what is known stays. Who writes can be written to."""
+    """Fill in unknown fields of a contact; known ones stay. A customer who writes is reachable again."""
     person.wrote = person.wrote or not imported
     username = clean_short(change.contact_username, 255)
     name = clean_short(change.contact_name, 255)
@@ -202,7 +202,7 @@ def _find_thread(draft: Draft, item: Incoming, change: MessageReceived, person: 
         else:
             new = draft.new.get(key)
             thread = new.thread if new is not None else None
-        # A mail may name any other customer's message: only the sender's own conversations count.
+        # A mail may quote the message of any other customer: only the sender's own conversations count.
         if thread is not None and thread.person is person:
             return thread
     return None
@@ -212,7 +212,7 @@ def _find_thread(draft: Draft, item: Incoming, change: MessageReceived, person: 
 
 
 def _tell_handover(draft: Draft, item: Incoming, change: ConversationHandedOver) -> None:
-    """Add a line to the conversation: programs passed it among themselves."""
+    """Add a line to the conversation: one program passed it to another."""
     key = item.account.id, handover_id(item.event_key)
     if draft.is_here(key):
         return

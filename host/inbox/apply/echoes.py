@@ -1,7 +1,7 @@
-"""What a provider says of messages from our side: echoes, and what the customer has read.
+"""Apply a provider's reports about messages from our side: echoes, and read receipts.
 
 An echo of a message we sent confirms that message, whichever of echo and response comes first. Any other echo
-is a message that a colleague wrote in the provider's own app. What the customer has read only moves forward.
+is a message that a colleague wrote in the provider's own app. Read receipts only move forward.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from host.core.cleaning import clean, clean_attachment, clean_value, external_id
 from host.inbox.apply import conversations
 from host.inbox.apply.annotations import keep_erased
 from host.inbox.apply.incoming import FUTURE, Incoming, believable
-from host.inbox.apply.values import Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
+from host.inbox.apply.values import NO_MEDIA, Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
 from host.models.inbox import DeliveryState, Direction, Origin
-from host.sdk.capabilities import MEDIA_KINDS, InboundMedia
+from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead
 
 CLOCK_SKEW = timedelta(seconds=5)
 CLOCK_AHEAD = FUTURE
-"""How far ahead of the provider's our clock may have been at the attempt, where the words are the same."""
+"""How far our clock may have been ahead of the provider's at the attempt, if the text is the same."""
 MAX_EARLY = 20
-"""How many messages read before we learned of them are remembered of one customer."""
+"""How many read messages that are not here yet are remembered for one customer."""
 
 _MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
     MessageKind.TEMPLATE: frozenset({MessageKind.UNSUPPORTED, MessageKind.SHARE}),
@@ -31,11 +31,11 @@ _MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
     MessageKind.STICKER: frozenset({MessageKind.UNSUPPORTED}),
     MessageKind.FILE: frozenset({MessageKind.UNSUPPORTED}),
 }
-"""Kinds a provider's echo may be read as, because nobody documents how it looks."""
+"""Kinds an echo may arrive as: providers do not document how echoes look."""
 
 
 def decide_echoes(draft: Draft, items: Sequence[Incoming]) -> None:
-    """Confirm our messages that echoes are about, and add those written in the provider's app."""
+    """Confirm our messages by their echoes, and add messages written in the provider's app."""
     unconfirmed = list(draft.loaded.unconfirmed)
     for item in items:
         change = item.change
@@ -49,7 +49,7 @@ def decide_echoes(draft: Draft, items: Sequence[Incoming]) -> None:
         if ours is None:
             _add_from_the_app(draft, item, change, person)
             continue
-        # What we sent stands where its attempt began, whenever it is asked what has been read.
+        # Our message counts by the time its attempt began, wherever it is compared with read receipts.
         draft.confirmed[key] = Confirmed(
             key,
             person,
@@ -87,7 +87,7 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
         state=state_of(person, external_id(change.external_id), sent_at),
         attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
         stored=dict(item.stored),
-        media=item.adapter.inbound_media() if change.attachments else InboundMedia(),
+        media=item.adapter.inbound_media() if change.attachments else NO_MEDIA,
         reply_to=external_id(change.reply_to) if change.reply_to else None,
         sources=[] if item.event_id is None else [item.event_id],
         imported_at=draft.now if item.imported else None,
@@ -101,13 +101,13 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
 
 
 def take_likeliest(unconfirmed: list[Unconfirmed], echo: MessageEchoed, person: Person) -> Unconfirmed | None:
-    """Take the oldest of our messages that *echo* may be about out of *unconfirmed*; the likeliest first.
+    """Remove from *unconfirmed* and return the message that *echo* most likely belongs to, if any.
 
-    A text is known by its words. What has none is known by its kind and the number of its files, within the
-    attempt: an echo of another kind is a colleague's at the provider's own app.
+    A text is matched by its words. A message without text is matched by its kind and its number of files,
+    from the time of the attempt on. An echo that matches none was written in the provider's own app.
 
-    The same words from before the attempt come last: our clock may have been ahead then, and if it was not,
-    the customer has got these words once, from the provider's own app, as whoever wrote them here wanted.
+    An echo with the same words but an earlier time than the attempt is matched last: our clock may have been
+    ahead. If it was not, a colleague sent the same words from the provider's app, so the customer has them.
     """
     for alike, skew in ((_is_same, CLOCK_SKEW), (_is_possible, CLOCK_SKEW), (_has_same_words, CLOCK_AHEAD)):
         found = _first(unconfirmed, echo, person, alike, skew)
@@ -147,7 +147,7 @@ def _is_possible(ours: Unconfirmed, echo: MessageEchoed) -> bool:
 
 
 def comparable(text: str) -> str:
-    """Return *text* so that two ways of writing it down are equal: composed, white space collapsed."""
+    """Return *text* normalised for comparison: composed characters, white space collapsed."""
     return " ".join(unicodedata.normalize("NFC", clean(text)).split())
 
 
@@ -157,7 +157,7 @@ def comparable(text: str) -> str:
 def decide_read(draft: Draft, item: Incoming, change: MessagesRead) -> None:
     """Note that a customer has read a message of ours and all before it.
 
-    A message that is not here is remembered until it is.
+    If the message is not here, its id is remembered until it is.
     """
     person = draft.people[item.account.id, external_id(change.contact)]
     key = item.account.id, external_id(change.external_id)

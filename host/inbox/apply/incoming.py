@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
 
 from host.core.cleaning import external_id
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import InboundChange, MessageReceived
 
 FUTURE = timedelta(hours=2)
-"""How far a provider's clock may be ahead of ours before its time is not believed. A clock of ours that is
-wrong by an hour, as at a change to summer time, must not mix up a thread."""
+"""How far a provider's time may be ahead of ours before ours is used instead. A clock of ours that is an hour
+wrong, as after a change to summer time, must not change the order of a thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One change of one journalled event.
+class Incoming(NamedTuple):
+    """One change of one journalled event. A tuple: made at a quarter of what a frozen dataclass costs.
 
     :param received_at: when we received it, from the journal.
     :param event_key: stable for the event, however often it is applied.
     :param stored: index of an attachment of the change -> key of its bytes in ``host.core.storage``, for
         those whose bytes came with the message. They are stored before the transaction.
     :param event_id: the journalled event's row.
-    :param imported: it was read from the provider's history: nobody has to hear of it, and no window opens.
+    :param imported: it was read from the provider's history: nobody is notified, and no reply window opens.
     """
 
     account: AccountRef
@@ -33,7 +33,7 @@ class Incoming:
     change: InboundChange
     received_at: datetime
     event_key: str
-    stored: Mapping[int, str] = field(default_factory=dict)
+    stored: Mapping[int, str] = MappingProxyType({})
     event_id: int | None = None
     imported: bool = False
 
@@ -49,8 +49,8 @@ def believable(sent_at: datetime, received_at: datetime) -> datetime:
 def message_key(change: MessageReceived, event_key: str) -> str:
     """Return the external id to store for a received message.
 
-    Where the provider gives none, it is made of the event and what is in the message, so that applying the
-    event again finds it, and two messages of one event stay two.
+    Where the provider gives none, it is made from the event and the message's content: applying the event
+    again gives the same id, and two messages of one event get different ones.
     """
     if change.external_id:
         return external_id(change.external_id)

@@ -1,8 +1,8 @@
-"""Load what a batch of changes has to know of the database, with one query per kind of row.
+"""Load the rows a batch of changes needs, with one query per kind of row.
 
 The number of statements does not depend on how many changes, accounts or conversations a batch holds. Rows to
-be written are locked where the database has row locks, in one order everywhere, so that two workers on one
-customer take turns.
+be written are locked where the database has row locks, always in the same order, so that two workers on one
+customer take turns instead of deadlocking.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from host.core.cleaning import external_id
 from host.core.db import UTCDateTime, padded
+from host.core.statements import Statement
 from host.inbox.apply.annotations import Annotation, line_keys
 from host.inbox.apply.incoming import Incoming, handover_id, message_key
 from host.inbox.apply.tables import (
@@ -57,17 +58,17 @@ REACH_BACK = timedelta(days=8)
 
 
 def _columns(row: type[Any], *tables: sa.Table) -> list[sa.Column[Any]]:
-    """Return the columns that make up *row*, in its order; each of the first of *tables* that has it."""
+    """Return the columns for the fields of *row*, in order; each from the first of *tables* that has it."""
     return [next(t.c[name] for t in tables if name in t.c) for name in row._fields]
 
 
 def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
-    """Return whether *column* holds one of the values given as *name*."""
+    """Return the condition that *column* holds one of the values bound as *name*."""
     return column.in_(sa.bindparam(name, expanding=True))
 
 
-# Built once: putting a statement together and naming it for SQLAlchemy's cache costs more than running it.
-_people = (
+# Each looks like this: built once, run at the driver's price.
+_people = Statement(
     sa.select(
         *(IDENTITIES.c[name] for name in StoredPerson._fields[:-2]),
         CONTACTS.c.name.label("contact_name"),
@@ -78,31 +79,33 @@ _people = (
     .order_by(IDENTITIES.c.id)
     .with_for_update()
 )
-_marks = sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS))
-_messages = (
+_marks = Statement(sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS)))
+_messages = Statement(
     sa.select(*_columns(StoredMessage, MESSAGES, OUTBOX))
     .select_from(MESSAGES)
     .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
     .where(has_name(MESSAGES))
 )
-_newest = (
+_newest = Statement(
     sa.select(sa.func.max(CONVERSATIONS.c.id))
     .where(_among(CONVERSATIONS.c.identity_id, "identities"))
     .group_by(CONVERSATIONS.c.identity_id)
 )
-_threads = (
+_threads = Statement(
     sa.select(*_columns(StoredThread, CONVERSATIONS))
     .where(_among(CONVERSATIONS.c.id, "ids"))
     .order_by(CONVERSATIONS.c.id)
     .with_for_update()
 )
-_bodies = (
+_select_bodies = (
     sa.select(*_columns(StoredBody, MESSAGES))
     .where(_among(MESSAGES.c.id, "ids"))
     .order_by(MESSAGES.c.id)
     .with_for_update()
 )
-_reactions = (
+_bodies = Statement(_select_bodies)
+_unconfirmed_bodies = Statement(_select_bodies.where(MESSAGES.c.external_id.is_(None)))
+_reactions = Statement(
     sa.select(*_columns(StoredReaction, REACTIONS))
     .where(has_name(REACTIONS))
     .order_by(REACTIONS.c.id)
@@ -112,14 +115,14 @@ _reactions = (
 
 @dataclass(slots=True)
 class _Needs:
-    """What to look for.
+    """The keys of the rows to load.
 
     :param people: customers, with their accounts.
-    :param messages: every message that is named.
-    :param received: those that come with the batch.
+    :param messages: every message the batch names.
+    :param received: messages the batch brings.
     :param echoes: the first echo of each message.
-    :param annotations: the message, the customer, and what is said.
-    :param named: messages that come with the batch or are annotated in it, each with the customer.
+    :param annotations: the message, the customer, and the annotation.
+    :param named: messages the batch brings or annotates, each with the customer.
     """
 
     people: dict[Key, AccountRef] = field(default_factory=dict)
@@ -131,7 +134,7 @@ class _Needs:
 
 
 def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
-    """Load what *items* need."""
+    """Load the rows *items* need."""
     needs = _Needs()
     for item in items:
         change, account = item.change, item.account.id
@@ -162,9 +165,9 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
 
 
 def load_marked(connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key]) -> Loaded:
-    """Load what the marks about the messages *keys* need.
+    """Load the rows that the marks about the messages *keys* need.
 
-    :param people: whose marks they are, with their accounts.
+    :param people: the customers of the marks, with their accounts.
     """
     return _load(connection, _Needs(dict(people), {name for key in keys for name in (key, *line_keys(key))}))
 
@@ -195,7 +198,7 @@ def _annotated(
     messages: Mapping[Key, StoredMessage],
     threads: Iterable[StoredThread],
 ) -> tuple[set[Key], set[Key]]:
-    """Return which messages are edited or unsent, and which have reactions, but for what will be refused."""
+    """Return which messages are edited or unsent, and which have reactions; without what will be refused."""
     edited: set[Key] = set()
     reacted: set[Key] = set()
     owners = {thread.id: thread.identity_id for thread in threads}
@@ -222,23 +225,21 @@ def _annotated(
 def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, StoredPerson]:
     if not wanted:
         return {}
-    rows = map(StoredPerson._make, connection.execute(_people, names(wanted)))
-    # The same id may be there on another account of the batch.
+    rows = map(StoredPerson._make, _people.rows(connection, names(wanted)))
+    # The same id may exist on another account of the batch.
     return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
 
 
 def _read_marks(connection: Connection, keys: Collection[Key]) -> list[StoredMark]:
     if not keys:
         return []
-    return [
-        mark for mark in map(StoredMark._make, connection.execute(_marks, names(keys))) if mark.key in keys
-    ]
+    return [mark for mark in map(StoredMark._make, _marks.rows(connection, names(keys))) if mark.key in keys]
 
 
 def _read_messages(connection: Connection, keys: Collection[Key]) -> dict[Key, StoredMessage]:
     if not keys:
         return {}
-    rows = map(StoredMessage._make, connection.execute(_messages, names(keys)))
+    rows = map(StoredMessage._make, _messages.rows(connection, names(keys)))
     return {(row.account_id, row.external_id): row for row in rows}
 
 
@@ -250,21 +251,21 @@ def _read_threads(
         return []
     ids = {message.conversation_id for message in messages.values()}
     identities = padded({person.id for person in people.values()})
-    ids.update(connection.execute(_newest, {"identities": identities}).scalars())
-    return list(map(StoredThread._make, connection.execute(_threads, {"ids": padded(ids)})))
+    ids.update(id_ for (id_,) in _newest.rows(connection, {"identities": identities}))
+    return list(map(StoredThread._make, _threads.rows(connection, {"ids": padded(ids)})))
 
 
 def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, StoredBody]:
     if not ids:
         return {}
-    rows = map(StoredBody._make, connection.execute(_bodies, {"ids": padded(ids)}))
+    rows = map(StoredBody._make, _bodies.rows(connection, {"ids": padded(ids)}))
     return {row.id: row for row in rows}
 
 
 def _read_reactions(connection: Connection, keys: Collection[Key]) -> list[StoredReaction]:
     if not keys:
         return []
-    return list(map(StoredReaction._make, connection.execute(_reactions, names(keys))))
+    return list(map(StoredReaction._make, _reactions.rows(connection, names(keys))))
 
 
 # ---- our messages that echoes may be about -----------------------------------------------------------
@@ -288,7 +289,7 @@ def _read_unconfirmed(
 
 
 def _unconfirmed(connection: Connection, identities: Collection[int], since: datetime) -> list[Unconfirmed]:
-    """Return our messages being sent, those not confirmed, and those queued again after that."""
+    """Return our messages that are being sent, are unconfirmed, or were unconfirmed and queued again."""
     files = (
         sa.select(sa.func.count())
         .select_from(ATTACHMENTS)
@@ -323,9 +324,10 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
     found = connection.execute(query).all()
     if not found:
         return []
-    # Only the messages are locked, not what they were joined with: a worker that records an answer meanwhile
-    # holds its outbox entry and waits for the message. What it has recorded by then is no candidate any more.
-    locked = _bodies.where(MESSAGES.c.external_id.is_(None))
-    rows = connection.execute(locked, {"ids": padded({row.id for row in found})})
-    bodies = {row.id: StoredBody._make(row) for row in rows}
+    # Lock only the messages, not the rows joined to them: a worker that records an answer meanwhile holds its
+    # outbox entry and waits for the message. A message whose answer it recorded is no longer a candidate.
+    ids = padded({row.id for row in found})
+    bodies = {
+        row.id: row for row in map(StoredBody._make, _unconfirmed_bodies.rows(connection, {"ids": ids}))
+    }
     return [Unconfirmed(*row, body=bodies[row.id]) for row in found if row.id in bodies]

@@ -32,9 +32,9 @@ def has_name(table: sa.Table) -> sa.ColumnElement[bool]:
 
 
 def names(keys: Collection[tuple[int, str]]) -> dict[str, list[Any]]:
-    """Return the values of a statement that looks for account ids with external ids.
+    """Return the bound values of a statement that finds rows by account id and external id.
 
-    It finds them, and may find others: an id of one on the account of another.
+    It may find further rows: the external id of one key on the account of another.
     """
     return {
         "accounts": padded({account for account, _ in keys}),

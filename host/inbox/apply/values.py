@@ -1,7 +1,7 @@
-"""Values of a batch: rows as loading found them, drafts that deciding changes, and what is to be written.
+"""Values of a batch: the rows that were loaded, the drafts that deciding changes, and the result to write.
 
-``Stored...`` are rows of the database and never change. :class:`Draft` and what it holds change while the
-batch is decided. :class:`Decided` is handed to writing, which fills in the ids of what it inserts.
+``Stored...`` are rows of the database and never change. :class:`Draft` and its values change while the batch
+is decided. :class:`Decided` is handed to writing, which fills in the ids of the rows it inserts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from host.inbox.apply.incoming import Incoming
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment
+
+NO_MEDIA = InboundMedia()
 
 Key = tuple[int, str]
 """Account id and an external id."""
@@ -59,9 +61,9 @@ class StoredThread(NamedTuple):
 
 
 class StoredMessage(NamedTuple):
-    """A message, without what it says.
+    """A message without its content.
 
-    :param imported_at: set while all that is known of it is from the provider's history.
+    :param imported_at: set while the message is known from the provider's history only.
     """
 
     id: int
@@ -76,12 +78,12 @@ class StoredMessage(NamedTuple):
 
     @property
     def position(self) -> datetime:
-        """When it went out, to compare with what the customer has seen: the attempt's time, if it is ours."""
+        """The time to compare with read receipts: for our messages, that of the attempt to send."""
         return self.attempted_at or self.sent_at
 
 
 class StoredBody(NamedTuple):
-    """What a stored message says."""
+    """The content of a stored message."""
 
     id: int
     conversation_id: int
@@ -98,7 +100,7 @@ class StoredBody(NamedTuple):
 class Unconfirmed(NamedTuple):
     """A message of ours that the provider has not confirmed: an echo may be about it.
 
-    :param files: how many it has.
+    :param files: the number of its files.
     """
 
     id: int
@@ -146,12 +148,12 @@ class StoredReaction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Everything a batch has to know of the database.
+    """All rows a batch needs.
 
-    :param people: of every customer the batch names: the account, and the row if there is one.
+    :param people: for every customer the batch names: the account, and the row if there is one.
     :param threads: oldest first.
     :param unconfirmed: oldest attempt first.
-    :param bodies: of messages the batch may edit or unsend, by the message's id, in the order of ids.
+    :param bodies: those of messages the batch may edit or unsend, by the message's id, in the order of ids.
     :param reactions: in the order of ids.
     """
 
@@ -230,8 +232,8 @@ class NewMessage:
     state: str | None = None
     attachments: tuple[InboundAttachment, ...] = ()
     stored: dict[int, str] = field(default_factory=dict)
-    media: InboundMedia = field(default_factory=InboundMedia)
-    """What the channel says about the files its messages link to."""
+    media: InboundMedia = NO_MEDIA
+    """The channel's rules for the files its messages link to."""
     reply_to: str | None = None
     edited_at: datetime | None = None
     edit_count: int = 0
@@ -239,9 +241,9 @@ class NewMessage:
     imported_at: datetime | None = None
     erased_at: datetime | None = None
     sources: list[int] = field(default_factory=list)
-    """Ids of the journalled events that hold what it says."""
+    """Ids of the journalled events that hold its content."""
     late: bool = False
-    """Whether the conversation had a later message already."""
+    """Whether the conversation already had a later message."""
 
 
 class Confirmed(NamedTuple):
@@ -259,10 +261,10 @@ class Confirmed(NamedTuple):
 
 @dataclass(slots=True)
 class Removals:
-    """What must not be kept of messages that were unsent or erased.
+    """Content to remove because its messages were unsent or erased.
 
     :param events: ids of journalled events.
-    :param keys: more of them, by channel, account id and dedupe key.
+    :param keys: further events, by channel, account id and dedupe key.
     :param files: keys of ``host.core.storage``.
     :param messages: external ids of the messages.
     """
@@ -277,9 +279,9 @@ class Draft:
     """A batch while it is decided, one change after another.
 
     :param repeats: messages that came again, with the change that brought them.
-    :param refused: messages of another customer than the change names, with the change.
-    :param arrived: messages known from the history that came after all, by the ids of their rows.
-    :param heard: when accounts last received something, by account id.
+    :param refused: messages that belong to another customer than the change names, with the change.
+    :param arrived: messages known from the history that were delivered after all, by the ids of their rows.
+    :param heard: when accounts last received an event, by account id.
     """
 
     def __init__(self, loaded: Loaded, now: datetime) -> None:
@@ -301,11 +303,11 @@ class Draft:
         return key in self.stored or key in self.new
 
     def is_of_another(self, key: Key, person: Person) -> bool:
-        """Tell whether the message *key* is here, and not in a conversation of *person*."""
+        """Tell whether the message *key* is here, but in no conversation of *person*."""
         return self.is_here(key) and self.owner(key) is not person
 
     def owner(self, key: Key) -> Person | None:
-        """Return whose conversation the message *key* is in, if it is here and they were loaded."""
+        """Return the customer of the message *key*, if it is here and the customer was loaded."""
         if (new := self.new.get(key)) is not None:
             return new.thread.person
         if (stored := self.stored.get(key)) is None:
@@ -316,7 +318,7 @@ class Draft:
         return None if confirmed is None else confirmed.person
 
     def note_repeat(self, key: Key, item: Incoming, person: Person) -> None:
-        """Note that *item* brings the message *key* again, or gives its id to one of another customer."""
+        """Note that *item* brings the message *key* again, or brings its id for another customer."""
         (self.refused if self.is_of_another(key, person) else self.repeats).append((key, item))
 
     def add(self, message: NewMessage) -> None:
@@ -383,8 +385,8 @@ class NewMark(NamedTuple):
 class SetReaction(NamedTuple):
     """A reaction to write.
 
-    :param row_id: of the row there is, or None.
-    :param place: the message it is on, the conversation it is told in while there is none, or neither.
+    :param row_id: of the stored row, or None.
+    :param place: its message; while that is not here, the conversation with a line about it; or neither.
     """
 
     key: Key
@@ -397,14 +399,14 @@ class SetReaction(NamedTuple):
 
 @dataclass(slots=True)
 class Annotated:
-    """What annotations change. Values of rows are given by the row's id.
+    """The changes that annotations make. Values of rows are given by the row's id.
 
-    :param bodies: of messages that were edited or unsent.
-    :param unsent: ids of messages whose files go.
-    :param lines: of the conversation that say something else now.
-    :param gone: lines whose message has come, or that tell of something no longer so.
+    :param bodies: new content of messages that were edited or unsent.
+    :param unsent: ids of messages whose files are removed.
+    :param lines: lines of the conversation whose text changed.
+    :param gone: lines to remove: their message has come, or they are no longer true.
     :param done: ids of marks whose message has come.
-    :param looks: stored messages that browsers have to show anew.
+    :param looks: stored messages that browsers have to draw again.
     :param quoted: external ids of messages whose quotes look different, with their conversations.
     """
 
@@ -424,7 +426,7 @@ class Annotated:
 class Decided:
     """Everything a batch writes.
 
-    :param people: every customer of the batch who was stored before.
+    :param people: every customer of the batch who is stored already.
     :param refused: ids of journalled events none of whose changes was applied, and why.
     """
 

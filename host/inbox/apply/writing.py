@@ -1,6 +1,6 @@
-"""Write what a batch was decided to come to: :func:`write` names the steps, in their order.
+"""Write the result of a batch: :func:`write` names the steps in their order.
 
-Each step writes any number of rows with a fixed number of statements, none where there is nothing to write.
+Each step writes any number of rows with a fixed number of statements, or none if there is nothing to write.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.core.db import UTCDateTime
+from host.core.statements import Insert, Statement
 from host.inbox.apply.tables import (
     ACCOUNTS,
     ATTACHMENTS,
@@ -47,47 +48,43 @@ from host.models.inbox import DeliveryState, Direction
 from host.queue import journal_erasure, policy
 
 TOUCH_EVERY = timedelta(seconds=1)
-"""An account's ``last_event_at`` moves at most this often: all workers would else queue for its row."""
+"""An account's ``last_event_at`` is written at most this often: otherwise all workers queue for its row."""
 
 
 class _Named:
-    """Inserting rows of a table whose unique key is an account and an external id."""
+    """Inserts rows into a table whose unique key is an account and an external id."""
 
-    def __init__(self, table: sa.Table, *columns: sa.Column[Any]) -> None:
-        self._table = table
-        self._columns = (table.c.account_id, table.c.external_id, *columns)
-        self._find = sa.select(*self._columns).where(has_name(table))
-        self._inserts: dict[str, Any] = {}
+    def __init__(self, table: sa.Table, *returning: sa.Column[Any]) -> None:
+        returned = (table.c.account_id, table.c.external_id, *returning)
+        self._insert = Insert(table, returning=returned, ignore=True)
+        self._find = Statement(sa.select(*returned).where(has_name(table)))
 
-    def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, sa.Row[Any]]:
-        """Insert *rows*, but for those that are there by now; return all of them, as they are."""
-        dialect = connection.dialect.name
-        if dialect not in self._inserts:
-            self._inserts[dialect] = db.insert_ignore(self._table, dialect).returning(*self._columns)
-        found = self._by_key(connection.execute(self._inserts[dialect], rows))
+    def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, tuple[Any, ...]]:
+        """Insert those of *rows* that are not stored by now; return *returning* of all of them, as stored."""
+        found = self._by_key(self._insert.run(connection, rows))
         missing = {(row["account_id"], row["external_id"]) for row in rows} - found.keys()
         if missing:
-            found |= self._by_key(connection.execute(self._find, names(missing)))
+            found |= self._by_key(self._find.rows(connection, names(missing)))
         return found
 
     @staticmethod
-    def _by_key(rows: Iterable[sa.Row[Any]]) -> dict[Key, sa.Row[Any]]:
-        return {(row.account_id, row.external_id): row for row in rows}
+    def _by_key(rows: Iterable[tuple[Any, ...]]) -> dict[Key, tuple[Any, ...]]:
+        return {(row[0], row[1]): row[2:] for row in rows}
 
 
-# Built once: putting a statement together and naming it for SQLAlchemy's cache costs more than running it.
 _IDENTITIES = _Named(IDENTITIES, IDENTITIES.c.id, IDENTITIES.c.contact_id)
 _MESSAGES = _Named(MESSAGES, MESSAGES.c.id)
-_insert_contact = sa.insert(CONTACTS).returning(
-    CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email
+_insert_contact = Insert(
+    CONTACTS, returning=(CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email)
 )
-_insert_thread = sa.insert(CONVERSATIONS).returning(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id)
-_thread_changes = (
+_insert_thread = Insert(CONVERSATIONS, returning=(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id))
+_insert_attachment = Insert(ATTACHMENTS)
+_thread_changes = Statement(
     sa.update(CONVERSATIONS)
     .where(CONVERSATIONS.c.id == sa.bindparam("b_id"))
     .values(unread_count=CONVERSATIONS.c.unread_count + sa.bindparam("b_unread"))
 )
-_touch = (
+_touch = Statement(
     sa.update(ACCOUNTS)
     .where(
         ACCOUNTS.c.id == sa.bindparam("b_id"),
@@ -101,12 +98,12 @@ _confirm = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("b_id")).valu
 
 
 def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int]]:
-    """Write *decided*, in this order; return what each journalled event brought.
+    """Write *decided* and return the messages that events brought.
 
-    People come before their conversations, conversations before their messages, messages before what is said
-    about them. Browsers are told last, with one statement.
+    People come before their conversations, conversations before their messages, messages before their
+    annotations. Browsers are told last, with one statement.
 
-    :returns: by the event's id, the ids of the conversation and the message.
+    :return: by the event's id, the ids of the conversation and the message.
     """
     connection, now, annotated = session.connection(), decided.now, decided.annotated
     _confirm_echoed(connection, decided.confirmed)
@@ -164,7 +161,7 @@ def _confirm_echoed(connection: Connection, confirmed: Sequence[Confirmed]) -> N
 def _insert_people(connection: Connection, people: Sequence[Person], now: datetime) -> None:
     """Insert contacts and identities, and fill in their ids.
 
-    An identity another worker made a moment ago is taken over, and the contact made here goes away again.
+    If another worker just inserted an identity, that one is used, and the contact inserted here is deleted.
     """
     if not people:
         return
@@ -190,8 +187,7 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
         ],
     )
     for person in people:
-        row = rows[person.account.id, person.external_id]
-        person.id, person.contact_id = row.id, row.contact_id
+        person.id, person.contact_id = rows[person.account.id, person.external_id]
     orphans = set(made) - {person.contact_id for person in people}
     if orphans:
         connection.execute(sa.delete(CONTACTS).where(CONTACTS.c.id.in_(orphans)))
@@ -199,8 +195,8 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
 
 def _insert_contacts(connection: Connection, people: Sequence[Person], now: datetime) -> list[int]:
     """Insert a contact for each of *people* and return their ids in that order."""
-    rows = connection.execute(
-        _insert_contact,
+    rows = _insert_contact.run(
+        connection,
         [
             {
                 "workspace_id": person.account.workspace_id,
@@ -211,10 +207,10 @@ def _insert_contacts(connection: Connection, people: Sequence[Person], now: date
             for person in people
         ],
     )
-    # They come in no particular order, which costs one statement instead of one each; equal rows are equal.
+    # One statement, so the ids come in no particular order; which of two equal rows gets which is the same.
     made: dict[tuple[int, str | None, str | None], list[int]] = {}
-    for row in rows:
-        made.setdefault((row.workspace_id, row.name, row.email), []).append(row.id)
+    for id_, workspace_id, name, email in rows:
+        made.setdefault((workspace_id, name, email), []).append(id_)
     return [made[p.account.workspace_id, p.contact_name, p.contact_email].pop() for p in people]
 
 
@@ -222,8 +218,8 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
     """Insert conversations and fill in their ids."""
     if not threads:
         return
-    rows = connection.execute(
-        _insert_thread,
+    rows = _insert_thread.run(
+        connection,
         [
             {
                 "workspace_id": thread.person.account.workspace_id,
@@ -248,7 +244,7 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
             for thread in threads
         ],
     )
-    # In no particular order: sorted, they come by way of a SELECT whose casts PostgreSQL's enum refuses.
+    # Unsorted: a sorted insert goes through a SELECT whose casts PostgreSQL refuses for an enum column.
     newest_first: dict[int, list[int]] = {}
     for id_, identity_id in sorted(rows, reverse=True):
         newest_first.setdefault(identity_id, []).append(id_)
@@ -291,17 +287,16 @@ def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now
             for message in messages
         ],
     )
-    ids = {key: row.id for key, row in rows.items()}
+    ids: dict[Key, int] = {key: id_ for key, (id_,) in rows.items()}
     attachments = [row for message in messages for row in _attachments(message, ids, now)]
-    if attachments:
-        connection.execute(sa.insert(ATTACHMENTS), attachments)
+    _insert_attachment.run(connection, attachments)
     return ids
 
 
 def _update_arrived(session: Session, messages: Sequence[tuple[int, NewMessage]], now: datetime) -> None:
-    """Let messages that were known from the provider's history only say what they said as they came.
+    """Overwrite messages that were known from the provider's history only with what was delivered now.
 
-    :param messages: the ids of their rows, and what came.
+    :param messages: the ids of their rows, and the delivered messages.
     """
     if not messages:
         return
@@ -325,8 +320,7 @@ def _update_arrived(session: Session, messages: Sequence[tuple[int, NewMessage]]
     file_removal.forget_files(session, [id_ for id_, _ in messages])
     ids = {(message.account.id, message.external_id): id_ for id_, message in messages}
     attachments = [row for _, message in messages for row in _attachments(message, ids, now)]
-    if attachments:
-        connection.execute(sa.insert(ATTACHMENTS), attachments)
+    _insert_attachment.run(connection, attachments)
 
 
 def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> list[dict[str, Any]]:
@@ -351,13 +345,14 @@ def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> 
                 "storage_key": message.stored.get(index),
                 "state": begins.state,
                 "due_at": begins.due_at,
+                "failures": 0,
             }
         )
     return rows
 
 
 def _refresh_profiles(connection: Connection, people: Sequence[Person], now: datetime) -> None:
-    """Have the profiles of those who wrote asked for again where what is known of them is old."""
+    """Make the profiles of customers who wrote due for fetching where they are old."""
     before = now - policy.PROFILE_FRESH
     old = [p.id for p in people if p.wrote and p.profile_at is not None and p.profile_at < before]
     if old:
@@ -366,7 +361,7 @@ def _refresh_profiles(connection: Connection, people: Sequence[Person], now: dat
 
 
 def _update_people(connection: Connection, people: Sequence[Person]) -> None:
-    """Write what became known about contacts that were there before."""
+    """Write what became known about contacts that were stored before."""
     identities = [
         {
             "b_id": p.id,
@@ -391,11 +386,9 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
 
 
 def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
-    """Write what changed in conversations that were there before."""
-    if not threads:
-        return
-    connection.execute(
-        _thread_changes,
+    """Write the changes to conversations that were stored before."""
+    _thread_changes.run_many(
+        connection,
         [
             {
                 "b_id": thread.id,
@@ -456,10 +449,8 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Cha
 
 def _touch_accounts(connection: Connection, heard: Mapping[int, datetime]) -> None:
     """Note when accounts last received something."""
-    if not heard:
-        return
-    connection.execute(
-        _touch,
+    _touch.run_many(
+        connection,
         [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())],
     )
 
@@ -525,7 +516,7 @@ def _insert_marks(connection: Connection, marks: Sequence[NewMark]) -> None:
 
 
 def _remove(session: Session, removals: Removals) -> None:
-    """Remove from disk and journal what they hold of messages that were unsent or erased."""
+    """Remove the content of messages that were unsent or erased from disk and journal."""
     file_removal.remove_later(session, removals.files)
     journal_erasure.forget_events(session, removals.events)
     journal_erasure.forget_keys(session, removals.keys)
@@ -537,7 +528,7 @@ def _remove(session: Session, removals: Removals) -> None:
 
 
 def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Change]:
-    """Yield what became of messages."""
+    """Yield what changed in messages."""
     for one in decided.confirmed:
         ours = one.message
         payload = {"conversation": ours.conversation_id, "message": ours.id, "state": one.state}
@@ -547,7 +538,7 @@ def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Change]:
         yield Change(message.account.workspace_id, "message", payload)
     for key, message in decided.new_messages.items():
         payload = {"conversation": message.thread.id, "message": ids[key]}
-        # No one is notified of what was said long ago.
+        # Nobody is notified of imported messages: they are old.
         topic = "message" if message.imported_at is None else "changed"
         yield Change(message.account.workspace_id, topic, payload)
 
@@ -557,7 +548,7 @@ Shown = tuple[int, int, int]
 
 
 def _told_looks(decided: Decided, quoting: Iterable[Shown]) -> Iterable[Change]:
-    """Yield which messages look different, those that quote them too, and which lines are gone."""
+    """Yield which messages look different, including those that quote them, and which lines are gone."""
     people = (*decided.people, *decided.new_people)
     workspaces = {person.account.id: person.account.workspace_id for person in people}
     looks, gone = map(_shown, decided.annotated.looks), map(_shown, decided.annotated.gone)
@@ -572,7 +563,7 @@ def _shown(message: StoredMessage) -> Shown:
 
 
 def _read_quoting(connection: Connection, annotated: Annotated) -> list[Shown]:
-    """Return the messages that quote one which looks different now, or came late."""
+    """Return the messages that quote one that looks different now, or that came late."""
     if not annotated.quoted:
         return []
     conversations = {

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
@@ -43,6 +42,7 @@ from host.queue.signals import Signal
 from host.sdk.channel import ChannelAdapter, ReplyState
 from host.sdk.text import byte_length, truncate
 from host.users.pages.sudo import fresh_password
+from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Role,
     audit,

@@ -9,7 +9,6 @@ from typing import Any
 from zlib import crc32
 
 from flask import request
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import FileStorage
 
@@ -26,6 +25,7 @@ from host.media import limits, links, transcode, uploads
 from host.models.inbox import Direction
 from host.sdk.channel import Capabilities, ChannelAdapter, MediaLimits
 from host.sdk.messages import MessageKind
+from host.web.languages import gettext as _
 
 ENDINGS: Mapping[str, tuple[str, ...]] = {
     "image/jpeg": ("jpg", "jpeg"),

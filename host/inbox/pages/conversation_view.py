@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.core import db
 from host.inbox import queries
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
@@ -20,6 +21,7 @@ from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
 from host.web import message_kinds
+from host.web.languages import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class ContactDetails:
     :param id_name: what the channel calls the contact's id; empty if it has no word for it.
     :param link: the contact's own page at the provider; empty if there is none.
     :param followers: how many people follow them; None if unknown.
-    :param first_at: when the desk first had them.
+    :param first_at: when the desk first heard of them.
     :param origin: the ad or link their first message came through; None if it came through neither.
     """
 
@@ -173,24 +175,27 @@ class ContactDetails:
     others: Sequence[OtherConversation]
 
 
-def contact_details(session: Session, row: Row, adapter: ChannelAdapter | None) -> ContactDetails:
-    """Return the details of *row*'s contact, with their other conversations, the latest first."""
+@cache
+def _details_query() -> Any:
     written = sa.select(Message).where(
-        Message.conversation_id == row.id, Message.direction != Direction.INTERNAL
+        Message.conversation_id == sa.bindparam("conversation"), Message.direction != Direction.INTERNAL
     )
     first = written.with_only_columns(Message.content).order_by(Message.sent_at, Message.id).limit(1)
-    found = session.execute(
-        sa.select(
-            ContactIdentity.profile,
-            ContactIdentity.created_at,
-            written.with_only_columns(sa.func.count()).scalar_subquery(),
-            first.scalar_subquery(),
-        ).where(
-            ContactIdentity.id == row.identity_id,
-            ContactIdentity.workspace_id == row.account.workspace_id,
-        )
-    ).one()
-    profile, created_at, messages, content = found
+    return sa.select(
+        ContactIdentity.profile,
+        ContactIdentity.created_at,
+        written.with_only_columns(sa.func.count()).scalar_subquery(),
+        first.scalar_subquery(),
+    ).where(
+        ContactIdentity.id == sa.bindparam("identity"),
+        ContactIdentity.workspace_id == sa.bindparam("workspace"),
+    )
+
+
+def contact_details(session: Session, row: Row, adapter: ChannelAdapter | None) -> ContactDetails:
+    """Return the details of *row*'s contact, with their other conversations, the latest first."""
+    values = {"conversation": row.id, "identity": row.identity_id, "workspace": row.account.workspace_id}
+    ((profile, created_at, messages, content),) = db.read_rows(session, _details_query(), **values)
     facts = profile if isinstance(profile, Mapping) else {}
     came = message_content.referral(content) if isinstance(content, Mapping) else None
     link = adapter.profile_url(row.username) if adapter is not None and row.username else None
@@ -213,8 +218,9 @@ def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _others(session: Session, row: Row) -> list[OtherConversation]:
-    query = (
+@cache
+def _others_query() -> Any:
+    return (
         sa.select(
             Conversation.id,
             Conversation.channel,
@@ -225,14 +231,20 @@ def _others(session: Session, row: Row) -> list[OtherConversation]:
             Conversation.last_message_at,
         )
         .where(
-            Conversation.contact_id == row.contact_id,
-            Conversation.workspace_id == row.account.workspace_id,
-            Conversation.id != row.id,
+            Conversation.contact_id == sa.bindparam("contact"),
+            Conversation.workspace_id == sa.bindparam("workspace"),
+            Conversation.id != sa.bindparam("conversation"),
         )
         .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
         .limit(OTHERS)
     )
+
+
+def _others(session: Session, row: Row) -> list[OtherConversation]:
+    values = {"contact": row.contact_id, "workspace": row.account.workspace_id, "conversation": row.id}
     return [
         OtherConversation(id_, channel, status, subject, text_view.plain(preview), kind, at)
-        for id_, channel, status, subject, preview, kind, at in session.execute(query)
+        for id_, channel, status, subject, preview, kind, at in db.read_rows(
+            session, _others_query(), **values
+        )
     ]

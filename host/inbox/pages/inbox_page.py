@@ -105,7 +105,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
     with opened_inbox(workspace_id) as inbox:
         session, directory, user_id = inbox.session, inbox.directory, inbox.user_id
         filter_ = filter_from_request(directory)
-        # Before anything else is read: what happens meanwhile comes a second time rather than never.
+        # Read first: a change that happens meanwhile is then sent twice rather than never.
         values: dict[str, Any] = {"live_after": newest_id(session)}
         page = queries.list_conversations(
             session,

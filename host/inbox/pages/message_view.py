@@ -13,8 +13,7 @@ from typing import Any
 
 import regex
 from flask import url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext, to_user_timezone
+from flask_babel import ngettext
 
 from host.channels import button_payloads
 from host.inbox import list_positions
@@ -31,6 +30,8 @@ from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import Handover, MessageKind
 from host.web import message_kinds
+from host.web.languages import gettext as _
+from host.web.languages import local
 
 LARGE = 3
 """A message of at most so many emoji and nothing else is shown larger."""
@@ -224,11 +225,9 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         edited=_edited(entry),
     )
     made_of = {"template"} if found.slides else {"quick_replies"} if found.offered else set()
-    return replace(
-        found,
-        line=_line(entry, found, where.channel),
-        mobile_only=entry.direction == Direction.OUTBOUND and bool(made_of & where.mobile_only),
-    )
+    line = _line(entry, found, where.channel)
+    mobile_only = entry.direction == Direction.OUTBOUND and bool(made_of & where.mobile_only)
+    return replace(found, line=line, mobile_only=mobile_only) if line or mobile_only else found
 
 
 def speaker(entry: Entry, where: BubbleContext) -> str:
@@ -543,7 +542,7 @@ def shown(
     for entry in entries:
         before = result[-1] if result else None
         who = _who(entry)
-        local_day = to_user_timezone(entry.sent_at).date().isoformat()
+        local_day = local(entry.sent_at).date().isoformat()
         new_day = before is None or before.day != local_day
         continued = (
             before is not None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask_babel import gettext as _
-
 from host.inbox.pages import durations
 from host.inbox.queries import Row
 from host.inbox.reply import policy_for
@@ -14,6 +12,7 @@ from host.models.channels import AccountState
 from host.models.inbox import Direction
 from host.sdk.channel import ChannelAdapter, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
+from host.web.languages import gettext as _
 
 WIDTH = 100.0
 GAP = 0.6

@@ -1,4 +1,4 @@
-"""The blueprint every address of files hangs on."""
+"""The blueprint of all views of files."""
 
 from __future__ import annotations
 

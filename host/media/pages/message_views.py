@@ -1,4 +1,4 @@
-"""Addresses of files for members of the workspace."""
+"""The view of a message's files, for members of the workspace."""
 
 from __future__ import annotations
 

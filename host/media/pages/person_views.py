@@ -1,4 +1,4 @@
-"""Pictures of people, passed through from the provider: browsers are never sent there."""
+"""Pictures of people, passed through from the provider: browsers never contact the provider."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def person(workspace_id: int, identity_id: int) -> ResponseReturnValue:
 
 
 def _end(session: Session, identity_id: int, url: str) -> None:
-    """Note that the address of a picture has ended, and have the profile asked for again before long."""
+    """Note that the address of a picture has ended, and make the profile due for fetching soon."""
     identity = session.get(ContactIdentity, identity_id, with_for_update=True)
     if identity is None or identity.picture_url != url:
         return

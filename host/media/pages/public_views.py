@@ -1,4 +1,4 @@
-"""Where providers fetch what we send them. No login, no cookie: a signed address that ends soon."""
+"""The view providers fetch our files from. No login, no cookie: a signed address that expires soon."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from host.web.request_helpers import answers_json, client_address, config, passi
 log = logging.getLogger(__name__)
 
 LIMIT = RateLimitItemPerMinute(600)
-"""Per address of a caller; one that guesses uses it up ten times as fast."""
+"""Limit for each caller's address; a wrong token counts ten times."""
 GUESS = 10
 
 _lock = threading.Lock()
@@ -33,7 +33,7 @@ _limiters: dict[str, FixedWindowRateLimiter] = {}
 @answers_json
 @passive
 def public(token: str) -> ResponseReturnValue:
-    """Hand out the one file *token* was made for."""
+    """Send the one file *token* was made for."""
     attachment_id = links.opened_by(token)
     _count(GUESS if attachment_id is None else 1)
     if attachment_id is None:
@@ -56,7 +56,7 @@ def public(token: str) -> ResponseReturnValue:
 def _count(cost: int) -> None:
     """Count a request against its caller.
 
-    :raises TooManyError: if that were too many.
+    :raises TooManyError: if the limit is used up.
     """
     try:
         allowed = _limiter().hit(LIMIT, "file", network_of(client_address()), cost=cost)

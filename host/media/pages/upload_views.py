@@ -1,4 +1,4 @@
-"""Uploading a file to send, and looking at it before it is sent."""
+"""Upload a file to send, and view it before it is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from host.models.channels import AccountState, ChannelAccount
 from host.web.request_helpers import MAX_ID, answers_json, body_limit, current_user, workspace_view
 
 MULTIPART = 64 * 1024
-"""What a form adds around the file it carries."""
+"""Bytes a form may add around its file."""
 
 
 @bp.post("/w/<int:workspace_id>/uploads")
@@ -54,7 +54,7 @@ def upload(workspace_id: int) -> ResponseReturnValue:
 
 
 def _media_of(workspace_id: int, account: str) -> uploads.Allowed | None:
-    """Return what the account the form names may send; None where it names none."""
+    """Return the files that the account named in the form may send; None if it names none."""
     if not account:
         return None
     if not account.isascii() or not account.isdigit() or len(account) > 19 or int(account) > MAX_ID:

@@ -42,10 +42,10 @@ def view(
 ) -> Response:
     """Return a response with an attachment of the workspace, or with the part of it the request asks for.
 
-    No session of the database is held while bytes go out. That a provider has ended an address is remembered.
+    No database session is held while bytes are sent. If the provider has ended the address, this is stored.
 
-    :raises NotFoundError: if there is no such attachment in the workspace, or no adapter to ask for it.
-    :raises host.media.passthrough.FileGoneError: if it is nowhere any more.
+    :raises NotFoundError: if there is no such attachment in the workspace, or no adapter for it.
+    :raises host.media.passthrough.FileGoneError: if the file no longer exists anywhere.
     :raises host.media.picture_size.TooLargeToShowError: if it is to be shown and no browser would bear it.
     """
     with db.read() as session:
@@ -91,7 +91,7 @@ def view(
 
 
 def _located(adapter: ChannelAdapter, account: AccountRef, url: str) -> str:
-    """Return where the file is now; see :meth:`host.sdk.channel.ChannelAdapter.locate`."""
+    """Return the file's current address; see :meth:`host.sdk.channel.ChannelAdapter.locate`."""
     try:
         return adapter.locate(account, url)
     except FileEndedError:
@@ -123,7 +123,7 @@ def _load(session: Session, workspace_id: int, attachment_id: int) -> _File | No
 
 
 def _learn(session: Session, attachment_id: int, content_type: str) -> None:
-    """Remember what a linked file is, so that a film is shown as one the next time."""
+    """Store the content type of a linked file, so that a film is shown as one the next time."""
     unknown = _attachments.c.id == attachment_id, _attachments.c.content_type == ""
     changed = session.execute(sa.update(_attachments).where(*unknown).values(content_type=content_type))
     if changed.rowcount:  # type: ignore[attr-defined]

@@ -74,7 +74,7 @@ def profile() -> ResponseReturnValue:
 @passive
 @login_required
 def theme() -> ResponseReturnValue:
-    """Remember what the button in the top bar was set to."""
+    """Store the theme chosen with the button in the top bar."""
     chosen = request.form.get("theme", "")
     if chosen not in THEMES:
         raise InvalidError()

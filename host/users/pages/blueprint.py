@@ -1,4 +1,4 @@
-"""The blueprint all account pages hang on."""
+"""The blueprint of all pages of users."""
 
 from __future__ import annotations
 

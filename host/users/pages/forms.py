@@ -1,4 +1,4 @@
-"""The forms of the account pages."""
+"""The forms of the pages of users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from host.web import languages
 
 
 class AccountForm(FlaskForm):  # type: ignore[misc]
-    """A form of texts: what was sent as a file or as JSON, which may hold anything, counts as nothing."""
+    """A form of texts. A value sent as a file or as JSON, which could be of any type, counts as empty."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> MultiDict[str, str] | None:
@@ -29,7 +29,7 @@ class AccountForm(FlaskForm):  # type: ignore[misc]
 
 
 def text(field: Field) -> str:
-    """Return what was sent in *field* as text; nothing is an empty text."""
+    """Return the value of *field* as text; empty if none was sent."""
     return str(field.data or "")
 
 

@@ -39,7 +39,7 @@ log = logging.getLogger("lobby.security")
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    """Send people where their work is."""
+    """Redirect to the person's inbox, the login page or the set-up page."""
     user = current_user()
     if user.memberships:
         last = session.get("workspace")
@@ -71,7 +71,7 @@ def login() -> ResponseReturnValue:
 
 
 def _check(email: str, password: str) -> User | None:
-    """Return the person, or None for a wrong password, an unknown and a disabled one alike."""
+    """Return the user; None for a wrong password, an unknown user and a disabled one alike."""
     address = client_address()
     guard = throttle.of(config().limits_url)
     browser = known_browsers.name_of(email)
@@ -98,7 +98,7 @@ def _check(email: str, password: str) -> User | None:
 
 
 def _start(user: User, action: str) -> None:
-    """Start a session for *user* in this browser; whatever it held before ends."""
+    """Start a session for *user* in this browser; an earlier one ends."""
     before = session.get(TOKEN)
     address = client_address()
 
@@ -123,7 +123,7 @@ def logout() -> ResponseReturnValue:
         db.write(use_case)
     sign_out()
     response = make_response(redirect(url_for("accounts.login")))
-    # Not "cookies": that would reach every other site under the same domain.
+    # Not "cookies": that would sign people out of other sites under the same domain.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 

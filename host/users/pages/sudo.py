@@ -1,4 +1,4 @@
-"""Ask for the password again before an action that could do great harm, unless it was typed a moment ago.
+"""Ask for the password again before a harmful action, unless it was typed a moment ago.
 
 A view is marked with :func:`fresh_password`; its form carries the field ``password`` where :func:`is_fresh`
 says so, which the macro ``password_again`` sees to, or leaves it out. What is sent without a password is
@@ -41,7 +41,7 @@ def is_fresh() -> bool:
 
 
 def check(password: str) -> None:
-    """Take a password that is typed again: from now on it counts as fresh.
+    """Check a password that was typed again; from now on it counts as fresh.
 
     :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
     """
@@ -81,9 +81,9 @@ def _confirm(writing: Session, session_id: int) -> None:
 
 
 def fresh_password(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only people in whose password is fresh, or comes along in the form.
+    """Let only people in whose password is fresh, or is in the form.
 
-    To stand below ``admin_required`` and the like: who may not at all is not asked.
+    Put it below ``admin_required`` and the like, so that people without the right are not asked.
     """
 
     @wraps(view)
@@ -98,7 +98,7 @@ def require() -> None:
     """Do what :func:`fresh_password` does, for a view that asks in some cases only.
 
     :raises NotSignedInError: if no user is signed in.
-    :raises PasswordNeededError: if the password is neither fresh nor there.
+    :raises PasswordNeededError: if the password is neither fresh nor in the form.
     """
     current_user()
     if is_fresh():

@@ -67,7 +67,7 @@ def _page(workspace_id: int, form: InviteForm, *, link: str = "", status: int = 
 @bp.post("/w/<int:workspace_id>/settings/team/invite")
 @workspace_view(Role.OWNER)
 def team_invite(workspace_id: int) -> ResponseReturnValue:
-    """Make an invitation; its link is on the page that answers, and nowhere after."""
+    """Make an invitation; its link is shown once, on the page that answers."""
     form = InviteForm()
     if not form.validate():
         return _page(workspace_id, form, status=400)
@@ -218,7 +218,7 @@ def _try(workspace_id: int, user_id: int, use_case: object) -> ResponseReturnVal
     else:
         flash_good(_("Saved."))
         if user_id == current_user().id:
-            # They may just have given up the page they are on.
+            # They may have removed their own right to see this page.
             return redirect("/")
     return redirect(url_for("accounts.team", workspace_id=workspace_id))
 

@@ -1,4 +1,4 @@
-"""Every page of users; importing it makes them part of the blueprint."""
+"""Import every view of users, which adds it to the blueprint."""
 
 from __future__ import annotations
 

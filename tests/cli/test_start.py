@@ -1,0 +1,32 @@
+"""What starting a desk takes along, and what it leaves until somebody needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+LATER = (
+    "alembic",
+    "mako",
+    "PIL",
+    "aiosmtpd",
+    "av",
+    "dramatiq",
+    "opentelemetry",
+    "flask_swagger_ui",
+    "host.authoring",
+)
+"""Not for a desk whose tables are up to date, and which shows its first page. Each holds megabytes."""
+
+CODE = f"""
+import gc, sys
+from host.cli.commands import main
+main.get_command(None, "run")
+import host.builtin.email.addon
+print(gc.isenabled(), gc.get_freeze_count() > 50_000, [name for name in {LATER!r} if name in sys.modules])
+"""
+
+
+def test_a_desk_starts_without_what_few_need_and_the_collector_passes_over_its_code() -> None:
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True []\n"
