@@ -172,6 +172,7 @@ def discard(release_id: int) -> ResponseReturnValue:
 
 @bp.post("/admin/addons/<slug>/activate")
 @admin_required
+@fresh_password
 def activate(slug: str) -> ResponseReturnValue:
     """Run the addon's migrations and activate it, then show every step."""
     _known(slug)
@@ -203,6 +204,7 @@ def deactivate(slug: str) -> ResponseReturnValue:
 
 @bp.post("/admin/addons/<slug>/roll-back")
 @admin_required
+@fresh_password
 def roll_back(slug: str) -> ResponseReturnValue:
     """Activate the release before the installed one."""
     _known(slug)

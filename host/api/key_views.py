@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.api import keys
-from host.api.keys import Scope
 from host.core.db import db
-from host.core.errors import LobbyError
+from host.core.errors import ConflictError, LobbyError
+from host.models.api import KeyEnd
 from host.models.users import Role
+from host.users import api_keys as keys
+from host.users.api_keys import Scope
+from host.users.pages import sudo
 from host.users.users import clean_name
 from host.web import navigation
-from host.web.request_helpers import audit, config, current_user, flash_good, workspace_view
+from host.web.request_helpers import audit, config, current_user, flash_bad, flash_good, workspace_view
 
 bp = Blueprint("api_keys", __name__)
 
@@ -26,6 +30,12 @@ CHOICES: dict[str, tuple[frozenset[Scope], object]] = {
     "write": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write")),
 }
 """What an owner may allow a key, by the value of the form's choice."""
+
+_WHY: dict[str, Callable[[str], str]] = {
+    KeyEnd.LEFT: lambda name: _("%(name)s left the workspace.", name=name),
+    KeyEnd.DEMOTED: lambda name: _("%(name)s is no longer an owner.", name=name),
+    KeyEnd.LOCKED_OUT: lambda name: _("%(name)s was locked out.", name=name),
+}
 
 
 @bp.get("/w/<int:workspace_id>/settings/api")
@@ -48,6 +58,7 @@ def _page(
         chosen=request.form.get("scopes", "read"),
         choices=[(value, label) for value, (_scopes, label) in CHOICES.items()],
         may=_may,
+        why=_WHY,
         address=config().public_url + "/api/v1",
         team=g.workspace.name,
     )
@@ -68,6 +79,8 @@ def create(workspace_id: int) -> ResponseReturnValue:
     """Make a key; it is shown once, on the page that answers."""
     name = request.form.get("name", "")
     scopes, _label = CHOICES.get(request.form.get("scopes", ""), (frozenset(), None))
+    if Scope.WRITE in scopes:
+        sudo.require()
 
     def use_case(session: Session) -> str:
         token = keys.create(
@@ -96,4 +109,23 @@ def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
 
     db.write(use_case)
     flash_good(_("The key no longer works."))
+    return redirect(url_for("api_keys.index", workspace_id=workspace_id))
+
+
+@bp.post("/w/<int:workspace_id>/settings/api/<int:key_id>/take-over")
+@workspace_view(Role.OWNER)
+def take_over(workspace_id: int, key_id: int) -> ResponseReturnValue:
+    """Answer for a key from now on, so that it does not end with who did before."""
+    sudo.require()
+
+    def use_case(session: Session) -> None:
+        name = keys.hand_over(session, workspace_id, key_id, current_user().id)
+        audit(session, "api_key.taken_over", name, workspace_id=workspace_id)
+
+    try:
+        db.write(use_case)
+    except ConflictError as error:
+        flash_bad(str(error))
+    else:
+        flash_good(_("You answer for the key now. Everybody who has a copy of it can go on using it."))
     return redirect(url_for("api_keys.index", workspace_id=workspace_id))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from host.core import config, db, logs, secrets
+from host.core import config, db, logs, private_files, secrets
 from host.core.config import Config, ConfigError
 from host.process import garbage_collection
 
@@ -18,6 +18,7 @@ from host.process import garbage_collection
 def prepare(configuration: Config) -> None:
     """Set up logging, keys and the database of this process, without looking at either."""
     logs.set_up(configuration.log_level, configuration.log_format)
+    private_files.keep_private(configuration)
     configuration.data.mkdir(parents=True, exist_ok=True)
     secrets.use(secrets.load_keyring(configuration))
     secrets.load_session_key(configuration)

@@ -16,7 +16,7 @@ from host import counters
 from host.addons.running.generation import Generation
 from host.channels.diagnosis import diagnose, enumerated
 from host.cli.base import configured
-from host.core import clock, db, migrations, resealing
+from host.core import clock, db, migrations, private_files, resealing
 from host.core.config import Config
 from host.delivery.waiting import Reason
 from host.health import current_state, dependencies, problems
@@ -78,7 +78,7 @@ def _tell(line: Line) -> None:
 
 def examine(configuration: Config, *, accounts: bool = True) -> Iterator[Line]:
     """Yield what every check finds, the desk's first; stops after the database if that cannot be used."""
-    for check in (_address, _folder):
+    for check in (_address, _folder, _private):
         yield Line("desk", check(configuration))
     database = _database(configuration)
     yield Line("desk", database)
@@ -108,6 +108,15 @@ def _folder(configuration: Config) -> Finding:
     verdict = Verdict.PASS if free > LEAST_FREE else Verdict.FAIL
     fix = "" if verdict is Verdict.PASS else "Make room: files, the spool and SQLite live there."
     return Finding("disk", "There is room on the disk", verdict, evidence, fix)
+
+
+def _private(configuration: Config) -> Finding:
+    title = "Other users of this machine cannot read what Lobby keeps"
+    found = [str(path) for path in private_files.readable_by_others(configuration)]
+    if not found:
+        return Finding("private-files", title, Verdict.PASS, str(configuration.data))
+    fix = f"As their owner: chmod go-rwx {' '.join(found)}"
+    return Finding("private-files", title, Verdict.FAIL, f"they can read {', '.join(found)}", fix)
 
 
 def _database(configuration: Config) -> Finding:

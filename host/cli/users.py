@@ -89,10 +89,14 @@ def user_disable(_configuration: Config, email: str) -> None:
     """Lock somebody out at once. Their messages and notes stay."""
 
     try:
-        db.write(lambda session: users.disable(session, users.by_email(session, email).id))
+        ended = db.write(lambda session: users.disable(session, users.by_email(session, email).id))
     except LobbyError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{email} can no longer sign in.")
+    for name in ended.keys:
+        click.echo(f"The API key “{name}” has ended with that; an owner of its workspace can make a new one.")
+    for address in ended.invitations:
+        click.echo(f"The invitation for {address} has ended with that.")
 
 
 @group.command("list")

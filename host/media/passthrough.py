@@ -9,7 +9,7 @@ from flask import Response
 from flask_babel import lazy_gettext as _l
 
 from host.core.errors import LobbyError, NotFoundError, UnavailableError
-from host.media import files, sniff
+from host.media import files, picture_size, sniff
 from host.media.fetching import GONE, REDIRECTS
 from host.media.inbound import client_for
 from host.sdk.errors import FetchError, ForbiddenAddressError
@@ -94,7 +94,10 @@ def pass_on(
     body = _Body(answer)
     try:
         response = Response(body, status=answer.status, direct_passthrough=True)
-        files.harmless(response, content_type=body.content_type(kind), name=name, download=download)
+        content_type = body.content_type(kind)
+        if not download and content_type.startswith("image/"):
+            body.check_size()
+        files.harmless(response, content_type=content_type, name=name, download=download)
         # A body compressed in transit has another length here.
         if "content-encoding" not in answer.headers:
             for header in _PASSED:
@@ -130,6 +133,24 @@ class _Body:
         except FetchError:
             raise SilentError() from None
         return sniff.settled(self._head, told=told, kind=kind)
+
+    def check_size(self) -> None:
+        """Refuse a picture no browser would bear, as far as its first bytes say so.
+
+        :raises host.media.picture_size.TooLargeToShowError: then.
+        """
+        try:
+            while (
+                self._head
+                and picture_size.size_of(self._head) is None
+                and len(self._head) < picture_size.HEAD
+                and (chunk := self._answer.read(16 * 1024))
+            ):
+                self._head += chunk
+        except FetchError:
+            raise SilentError() from None
+        if picture_size.too_large(self._head):
+            raise picture_size.TooLargeToShowError()
 
     def __iter__(self) -> Iterator[bytes]:
         if self._head:

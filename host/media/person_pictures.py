@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from host.core import clock
-from host.media import passthrough, sniff
+from host.media import passthrough, picture_size, sniff
 from host.sdk.errors import FetchError
 from host.sdk.messages import MessageKind
 
@@ -65,7 +65,7 @@ def fetch(url: str, hosts: frozenset[str]) -> Picture:
     finally:
         _places.release()
     content_type = sniff.content_type(content[: sniff.HEAD])
-    if sniff.kind_of(content_type) is not MessageKind.IMAGE:
+    if sniff.kind_of(content_type) is not MessageKind.IMAGE or picture_size.too_large(content):
         content, content_type = b"", ""
     return _remember(url, Picture(content, content_type, clock.now() + KEPT))
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from PIL import Image
 
+from host.media import picture_size
+
 MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
 """Most pixels, so that decoding takes at most about 150 MB; a JPEG is decoded at an eighth of its size."""
 MAX_SCANS = 64
@@ -75,6 +77,10 @@ def clean(content: bytes, content_type: str) -> Picture:
 
 def measured(file: BinaryIO) -> tuple[int, int] | None:
     """Return width and height of the picture in *file* as it is shown; None if it is no picture."""
+    file.seek(0)
+    said = picture_size.size_of(file.read(picture_size.HEAD))
+    if said is not None and said[0] * said[1] > picture_size.MOST_PIXELS:
+        return said
     file.seek(0)
     try:
         with warnings.catch_warnings():

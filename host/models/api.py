@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -11,11 +12,20 @@ from host.core.db import Ascii64, Base, Id, LongText, UTCDateTime
 from host.models.users import User, Workspace
 
 
+class KeyEnd(StrEnum):
+    """Why a key opens nothing any more."""
+
+    REVOKED = "revoked"
+    LEFT = "left"
+    DEMOTED = "demoted"
+    LOCKED_OUT = "locked_out"
+
+
 class ApiKey(Base):
     """A key that a program sends. The row holds its SHA-256, so a database dump gives no access."""
 
     __tablename__ = "api_keys"
-    __writers__ = ("api",)
+    __writers__ = ("users",)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
@@ -24,12 +34,17 @@ class ApiKey(Base):
     hint: Mapped[str] = mapped_column(sa.String(16))
     """The first characters of the key, to tell one from another."""
     scopes: Mapped[str] = mapped_column(sa.String(64))
-    """What it may do: names of :class:`host.api.keys.Scope`, separated by spaces."""
+    """What it may do: names of :class:`host.users.api_keys.Scope`, separated by spaces."""
     created_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    holder_id: Mapped[int | None] = mapped_column(Id, index=True)
+    """The owner who answers for it: who made it, or took it over. It works only while they are one."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Exact to a few minutes; see :data:`host.api.keys.TOUCH_EVERY`."""
+    """Exact to a few minutes; see :data:`host.users.api_keys.TOUCH_EVERY`."""
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it ended, for whatever reason."""
+    ended_because: Mapped[str | None] = mapped_column(sa.String(16))
+    """A name of :class:`host.models.api.KeyEnd`, once it ended."""
 
 
 class IdempotentRequest(Base):

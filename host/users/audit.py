@@ -39,24 +39,24 @@ def record(
     remote: str = "",
     workspace_id: int | None = None,
     details: Mapping[str, Any] | None = None,
-) -> None:
-    """Write one line, in the transaction of the action itself.
+) -> int:
+    """Write one line in the transaction of what it tells about; return its id.
 
     :param action: dotted, in the past tense: ``member.added``.
     :param subject: the object of the action, in words people know; never a secret.
     """
-    session.add(
-        AuditEntry(
-            at=clock.now(),
-            user_id=user_id,
-            workspace_id=workspace_id,
-            action=action[:64],
-            subject=subject[:255],
-            details=dict(details or {}),
-            remote=remote[:64],
-        )
+    entry = AuditEntry(
+        at=clock.now(),
+        user_id=user_id,
+        workspace_id=workspace_id,
+        action=action[:64],
+        subject=subject[:255],
+        details=dict(details or {}),
+        remote=remote[:64],
     )
+    session.add(entry)
     session.flush()
+    return entry.id
 
 
 def page(

@@ -76,8 +76,8 @@ def invite(session: Session, *, workspace_id: int, email: str, role: Role, invit
     return token
 
 
-def pending(session: Session, workspace_id: int) -> Sequence[Pending]:
-    """Return the invitations of a workspace that are still open, the newest first."""
+def pending(session: Session, workspace_id: int, *, invited_by: int | None = None) -> Sequence[Pending]:
+    """Return the invitations of a workspace that are still open, the newest first; or only one person's."""
     query = (
         sa.select(Invitation)
         .where(
@@ -87,6 +87,8 @@ def pending(session: Session, workspace_id: int) -> Sequence[Pending]:
         )
         .order_by(Invitation.id.desc())
     )
+    if invited_by is not None:
+        query = query.where(Invitation.invited_by == invited_by)
     return [Pending(row.id, row.email, Role(row.role), row.expires_at) for row in session.scalars(query)]
 
 

@@ -10,8 +10,11 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError, NotFoundError
+from host.models.api import KeyEnd
 from host.models.inbox import Conversation
 from host.models.users import Membership, Role, User, Workspace
+from host.users import endings
+from host.users.endings import Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ def add(session: Session, workspace_id: int, user_id: int, role: Role) -> None:
     session.flush()
 
 
-def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> None:
-    """Make a member an owner or an agent.
+def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> Ended:
+    """Make a member an owner or an agent. Return which keys and invitations end with that.
 
     :raises ConflictError: for the last owner.
     """
@@ -61,10 +64,15 @@ def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> N
         _keep_an_owner(session, workspace_id, user_id)
     membership.role = role
     session.flush()
+    if role == Role.OWNER:
+        return Ended((), ())
+    return endings.end_all(session, user_id, KeyEnd.DEMOTED, workspace_id=workspace_id)
 
 
-def remove(session: Session, workspace_id: int, user_id: int) -> None:
+def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
     """Take a person out of a workspace. Conversations assigned to them there become unassigned.
+
+    Return which keys and invitations of theirs end with that.
 
     :raises ConflictError: for the last owner.
     """
@@ -78,6 +86,7 @@ def remove(session: Session, workspace_id: int, user_id: int) -> None:
         .where(Conversation.workspace_id == workspace_id, Conversation.assignee_id == user_id)
         .values(assignee_id=None)
     )
+    return endings.end_all(session, user_id, KeyEnd.LEFT, workspace_id=workspace_id)
 
 
 def _lock(session: Session, workspace_id: int) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -19,6 +21,9 @@ from host.core.errors import InvalidError, UnavailableError
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
+MIN_GUESSES = 10**8
+"""As many as for eight characters drawn by lot from digits: what takes fewer, a patient guesser reaches."""
+LOOKED_AT = 72
 
 # OWASP's floor is 19 MiB and 2 passes. Four at a time hold 128 MiB, whatever the number of threads.
 MEMORY_KIB = 32 * 1024
@@ -28,6 +33,7 @@ PATIENCE = 10.0
 
 _hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
 _slots = threading.BoundedSemaphore(AT_ONCE)
+_looking = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,43 @@ def problem(password: str, *, email: str = "") -> str | None:
         return str(_("This password is one of the first that anybody would try. Choose another."))
     if email and folded in {email.casefold(), email.partition("@")[0].casefold()}:
         return str(_("Your address is not a password. Choose another."))
-    return None
+    return _guessable(normal(password), email)
+
+
+def _guessable(password: str, email: str) -> str | None:
+    """Return why somebody who guesses would be at *password* soon, or None."""
+    from zxcvbn import zxcvbn
+
+    # What is hard to guess in its first 72 characters is not made easier by more of them.
+    own = [email, email.partition("@")[0], *re.split(r"[^\w]+", email)] if email else []
+    with _looking:  # what one call is given lies in the library's own tables until the next
+        found = zxcvbn(password[:LOOKED_AT], user_inputs=[*common(), *own])
+    if found["guesses"] >= MIN_GUESSES:
+        return None
+    kinds = {_kind(part, own) for part in found["sequence"]}
+    reasons = {
+        "own": _("It is too close to your address."),
+        "common": _(
+            "It is too close to a password many people use: swapped letters and a number change little."
+        ),
+        "repeat": _("It repeats itself."),
+        "sequence": _("Its characters follow each other, as in “abcd” or “6543”."),
+        "spatial": _("Its keys lie next to each other on the keyboard."),
+        "date": _("A date is soon guessed."),
+        "word": _("It is little more than one word or name."),
+    }
+    reason = next((why for kind, why in reasons.items() if kind in kinds), _("It is soon guessed."))
+    return f"{reason} {_('Three or four words that do not belong together make a good one.')}"
+
+
+def _kind(part: Mapping[str, Any], own: Collection[str]) -> str:
+    """Say of a part of a password how it would be guessed."""
+    pattern = str(part["pattern"])
+    if pattern != "dictionary":
+        return "date" if pattern == "regex" else pattern
+    if str(part["matched_word"]).casefold() in {one.casefold() for one in own if one}:
+        return "own"
+    return "common" if part["dictionary_name"] in {"passwords", "user_inputs"} else "word"
 
 
 def hashed(password: str | Hashed, *, email: str = "") -> Hashed:

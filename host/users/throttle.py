@@ -1,6 +1,8 @@
 """Limits on guessing passwords: per user and address, per address, and for the whole desk.
 
-Others cannot lock a user out: a user's limit counts each address separately.
+A user is never locked out by what others try. A user's limit counts one address at a time; a browser they
+signed in with before, and a session they are in, count by themselves, whoever else is at that address. All of
+it is the same for people who do not exist, so that nobody learns who does.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ log = logging.getLogger("lobby.security")
 # Ever longer waits: five tries a minute, but twenty an hour and fifty a day.
 PERSON_AND_ADDRESS = parse_many("5/minute; 20/hour; 50/day")
 ADDRESS = parse_many("30/minute; 150/hour")
+RARE = parse_many("1/10minutes")
+"""What each person has at an address where there were more wrong passwords than that."""
+ADDRESS_AT_MOST = parse_many("120/minute; 600/hour")
 EVERYBODY = parse_many("1200/minute")
 
 
@@ -35,32 +40,46 @@ class Throttle:
         errors = self._storage.base_exceptions
         self._down: tuple[type[Exception], ...] = errors if isinstance(errors, tuple) else (errors,)
 
-    def enter(self, who: str, address: str) -> None:
-        """Count a try of *who* from *address*, before the password is checked.
+    def enter(self, who: str, address: str, known: str = "") -> None:
+        """Count a try of *who* from *address* before the password is looked at.
 
-        :raises TooManyError: if a limit is used up; holds how long to wait.
+        :param known: names a browser or a session that is *who*'s already: it is counted by itself.
+        :raises TooManyError: if it has to wait; says how long.
         """
         try:
-            self._enter(self._limiter, who, address)
+            self._enter(self._limiter, who, address, known)
         except self._down:
             log.warning("the storage of limits does not answer; counting in this process")
-            self._enter(self._spare, who, address)
+            self._enter(self._spare, who, address, known)
 
-    def _enter(self, limiter: MovingWindowRateLimiter, who: str, address: str) -> None:
-        network = network_of(address)
-        for limit in ADDRESS:
-            if not limiter.test(limit, "address", network):
-                raise self._refusal(limiter, limit, "address", network)
+    def _enter(self, limiter: MovingWindowRateLimiter, who: str, address: str, known: str) -> None:
+        if not known:
+            self._look_at_address(limiter, who, network_of(address))
+        # Counted first and forgiven on success: many tries at once must not all pass the test.
+        key = _person(who, address, known)
+        for limit in PERSON_AND_ADDRESS:
+            if not limiter.hit(limit, *key):
+                raise self._refusal(limiter, limit, *key)
+
+    def _look_at_address(self, limiter: MovingWindowRateLimiter, who: str, network: str) -> None:
+        """Refuse where an address, or everybody together, was wrong too often."""
         for limit in EVERYBODY:
             if not limiter.test(limit, "everybody"):
                 raise self._refusal(limiter, limit, "everybody")
-        # Count first and take it back on success: many tries at once must not all pass this check.
-        for limit in PERSON_AND_ADDRESS:
-            if not limiter.hit(limit, "person", who, network):
-                raise self._refusal(limiter, limit, "person", who, network)
+        for limit in ADDRESS_AT_MOST:
+            if not limiter.test(limit, "address at most", network):
+                raise self._refusal(limiter, limit, "address at most", network)
+        for limit in ADDRESS:
+            # Colleagues share an address with who guesses there: each person still has a try now and then.
+            if not limiter.test(limit, "address", network) and not all(
+                limiter.hit(rare, "rare", who, network) for rare in RARE
+            ):
+                raise self._refusal(limiter, limit, "address", network)
 
-    def failed(self, address: str) -> None:
-        """Count a wrong password against the address and the whole desk."""
+    def failed(self, address: str, known: str = "") -> None:
+        """Count a wrong password against the address and the desk, unless it is of a *known* browser."""
+        if known:
+            return
         try:
             self._failed(self._limiter, address)
         except self._down:
@@ -69,17 +88,25 @@ class Throttle:
     def _failed(self, limiter: MovingWindowRateLimiter, address: str) -> None:
         for limit in ADDRESS:
             limiter.hit(limit, "address", network_of(address))
+        for limit in ADDRESS_AT_MOST:
+            limiter.hit(limit, "address at most", network_of(address))
         for limit in EVERYBODY:
             limiter.hit(limit, "everybody")
 
-    def forgive(self, who: str, address: str) -> None:
-        """Drop the tries of a user who knew the password."""
+    def forgive(self, who: str, address: str, known: str = "") -> None:
+        """Forget the tries of a user who knew the password."""
         for limiter in (self._limiter, self._spare):
-            for limit in PERSON_AND_ADDRESS:
-                try:
-                    limiter.clear(limit, "person", who, network_of(address))
-                except self._down:
-                    log.warning("the storage of limits does not answer; tries are forgotten when they age")
+            for key, limits in (
+                (_person(who, address, known), PERSON_AND_ADDRESS),
+                (("rare", who, network_of(address)), RARE),
+            ):
+                for limit in limits:
+                    try:
+                        limiter.clear(limit, *key)
+                    except self._down:
+                        log.warning(
+                            "the storage of limits does not answer; tries are forgotten when they age"
+                        )
 
     def _refusal(self, limiter: MovingWindowRateLimiter, limit: RateLimitItem, *key: str) -> TooManyError:
         wait = max(1, round(limiter.get_window_stats(limit, *key).reset_time - time.time()))
@@ -91,6 +118,10 @@ class Throttle:
             else _("Try again in a minute."),
             retry_after=wait,
         )
+
+
+def _person(who: str, address: str, known: str) -> tuple[str, str, str]:
+    return ("known", who, known) if known else ("person", who, network_of(address))
 
 
 def network_of(address: str) -> str:

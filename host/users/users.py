@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.core.errors import ConflictError, InvalidError, NotFoundError
+from host.models.api import KeyEnd
 from host.models.users import InstallationValue, User
-from host.users import passwords, sessions
+from host.users import endings, passwords, sessions
+from host.users.endings import Ended
 
 SETUP_TOKEN = "setup_token"  # noqa: S105 - the name of a row
 MAX_NAME = 120
@@ -140,8 +142,10 @@ def set_theme(session: Session, user_id: int, theme: str) -> None:
     session.flush()
 
 
-def disable(session: Session, user_id: int) -> None:
+def disable(session: Session, user_id: int) -> Ended:
     """Lock a person out at once: every session ends, the password no longer works. What they wrote stays.
+
+    Return which keys and invitations of theirs end with that, in every workspace.
 
     :raises ConflictError: for the last admin, without whom the desk could not be run.
     """
@@ -161,6 +165,7 @@ def disable(session: Session, user_id: int) -> None:
     user.disabled_at = clock.now()
     session.flush()
     sessions.end_all(session, user_id)
+    return endings.end_all(session, user_id, KeyEnd.LOCKED_OUT)
 
 
 def _get(session: Session, user_id: int) -> User:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
@@ -21,6 +21,9 @@ from host.web.headers import SAFE_METHODS
 from host.web.request_helpers import request_id, safe_next, wants_json
 
 log = logging.getLogger("lobby.errors")
+
+PASSWORD_ASKED = "password_asked"  # noqa: S105 - the name of a mark on the request
+"""Set on ``g`` while a form is held until a password comes with it."""
 
 PLAIN = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Lobby</title>"
@@ -77,6 +80,16 @@ class _Shown:
     reference: str | None
     way_on: tuple[str, str] | None
     """The label and address of a button other than the one to the start page."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """A form that waits for a password: where it goes, and what was filled in."""
+
+    action: str
+    fields: list[tuple[str, str]]
+    problem: str
+    back: str
 
 
 _BY_STATUS: dict[int, type[LobbyError]] = {
@@ -169,10 +182,39 @@ def _where_from() -> str:
     return safe_next("/" + referrer.removeprefix(origin)) if referrer.startswith(origin) else "/"
 
 
+def _brings_a_file() -> bool:
+    return any(file.filename for file in request.files.values())
+
+
+def _next_step(error: LobbyError) -> str:
+    if isinstance(error, PasswordNeededError) and _brings_a_file():
+        return str(
+            _("Confirm that it is you, then choose the file again: a browser does not send one twice.")
+        )
+    return error.next_step
+
+
 def _way_on(error: LobbyError) -> tuple[str, str] | None:
     if not isinstance(error, PasswordNeededError):
         return None
     return _("Type your password"), url_for("accounts.confirm", next=_where_from())
+
+
+def _carried(error: LobbyError) -> _Carried | None:
+    """Return the form of this request, if all it lacks is a password: it is sent again together with one."""
+    missing = isinstance(error, PasswordNeededError)
+    if not missing and not g.get(PASSWORD_ASKED):
+        return None
+    if request.method in SAFE_METHODS or wants_json() or _brings_a_file():
+        return None
+    first = missing and not isinstance(error, errors.WrongPasswordError)
+    left_out = {"csrf_token", "password"}
+    return _Carried(
+        action=request.full_path.rstrip("?"),
+        fields=[(name, value) for name, value in request.form.items(multi=True) if name not in left_out],
+        problem="" if first else f"{error.sentence} {error.next_step}".strip(),
+        back=_where_from(),
+    )
 
 
 def _render(error: LobbyError, *, status: int | None = None, reference: str | None = None) -> Response:
@@ -182,7 +224,7 @@ def _render(error: LobbyError, *, status: int | None = None, reference: str | No
         status=status,
         title=str(error.title),
         sentence=error.sentence,
-        next_step=error.next_step,
+        next_step=_next_step(error),
         reference=reference,
         way_on=_way_on(error),
     )
@@ -190,7 +232,13 @@ def _render(error: LobbyError, *, status: int | None = None, reference: str | No
         response = jsonify(error=as_json(error))
     else:
         try:
-            response = make_response(render_template("error.html", error=shown))
+            carried = _carried(error)
+            if carried is not None:
+                shown = replace(shown, title=str(PasswordNeededError.title))
+                page = render_template("accounts/again.html", error=shown, carried=carried)
+            else:
+                page = render_template("error.html", error=shown)
+            response = make_response(page)
         except Exception:
             # The template of the error page failed too, for the same reason or another.
             log.exception("The error page itself failed, reference %s", reference)

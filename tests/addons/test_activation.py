@@ -948,6 +948,12 @@ def test_uploading_and_installing_take_a_fresh_password(
         assert answer.status_code == 302
         assert state_of() == AddonState.INACTIVE
         assert 'id="up-password"' not in admin.get("/admin/addons").text
+    with clock.travel(sudo.FRESH * 4):
+        assert admin.post("/admin/addons/toy/activate").status_code == 403
+        assert admin.post("/admin/addons/toy/roll-back", to="1.0.0").status_code == 403
+        assert state_of() == AddonState.INACTIVE
+        assert admin.post("/admin/addons/toy/activate", password=PASSWORD).status_code == 302
+        assert state_of() == AddonState.ACTIVE
         assert admin.deactivate().status_code == 200, "switching off is never asked about"
 
 

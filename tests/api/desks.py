@@ -10,11 +10,11 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from host.api import keys
-from host.api.keys import Scope
 from host.core import db
 from host.models.users import Role
 from host.sdk.channel import ChannelAdapter
+from host.users import api_keys as keys
+from host.users.api_keys import Scope
 from tests import helpers
 from tests.inbox import desks as inbox_desks
 from tests.inbox.scenes import Scene

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 
 from host.api.routes import ROUTES
+from host.core import clock, db
 from host.models.users import Role
+from host.users import api_keys, invitations, members
+from host.users.api_keys import Scope
+from host.users.pages import sudo
 from tests import helpers
 from tests.api.desks import ApiDesk, Program
 from tests.helpers import LiveServer
@@ -109,3 +114,58 @@ def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any)
     page.get_by_text("Each kind is another form of body").wait_for()
     assert page.url.endswith("#/Messages/sendMessage")
     page.get_by_role("button", name="SendText", exact=True).first.wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
+    page: Any, desk: ApiDesk, theme: str, width: int
+) -> None:
+    jo = helpers.make_user("jo@example.com", "Jo Brandt", workspace=desk.workspace, role=Role.OWNER)
+    gone = helpers.make_user("gone@example.com", "Kim Long", workspace=desk.workspace, role=Role.OWNER)
+    for name, who, scopes in (
+        ("Nightly export", jo, {Scope.READ}),
+        ("Order sync", jo, set(Scope)),
+        ("Old wiki", gone, {Scope.READ}),
+    ):
+        db.write(api_keys.create, workspace_id=desk.workspace, name=name, scopes=scopes, created_by=who.id)
+    db.write(
+        invitations.invite,
+        workspace_id=desk.workspace,
+        email="ivo@example.com",
+        role=Role.AGENT,
+        invited_by=jo.id,
+    )
+    db.write(members.remove, desk.workspace, gone.id)
+    page.set_default_timeout(10_000)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme)
+    page.goto(f"/w/{desk.workspace}/settings/api")
+    assert "Kim Long left the workspace." in page.content()
+    look(page, f"keys-{width}-{theme}")
+    page.goto(f"/w/{desk.workspace}/settings/team")
+    page.locator(f"form[action$='/team/{jo.id}/role'] button").click()
+    page.get_by_role("heading", name="Make Jo Brandt an agent?").wait_for()
+    look(page, f"leaving-{width}-{theme}")
+    page.get_by_label("What becomes of the keys").select_option(label="They go on: I answer for them")
+    with clock.travel(sudo.FRESH * 2):
+        page.get_by_role("button", name="Make agent").click()
+        page.get_by_role("heading", name="Your password, please").wait_for()
+        look(page, f"again-{width}-{theme}")
+        page.locator("#again").fill("not this one")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").wait_for()
+        look(page, f"wrong-{width}-{theme}")
+        page.locator("#again").fill(helpers.PASSWORD)
+        page.get_by_role("button", name="Confirm and go on").click()
+        page.get_by_role("heading", name="Team").wait_for()
+    with db.read() as session:
+        rows = {row.name: row for row in api_keys.listing(session, desk.workspace)}
+    assert {rows[name].holder for name in ("Nightly export", "Order sync")} == {"Ola"}
+
+
+def look(page: Any, name: str) -> None:
+    """Check the page, and take its picture where somebody wants to see it."""
+    check(page)
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)

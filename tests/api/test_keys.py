@@ -8,12 +8,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from host.api import keys
-from host.api.keys import Scope
 from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError
 from host.models.api import ApiKey
 from host.models.users import AuditEntry, Role
+from host.users import api_keys as keys
 from tests import helpers
 from tests.api.desks import ApiDesk, Program, make_key
 from tests.helpers import Browser, client_for
@@ -172,19 +171,6 @@ def test_last_used_is_written_now_and_then(desk: ApiDesk) -> None:
     with clock.travel(timedelta(minutes=6)):
         desk.program.get("/accounts")
     assert used() != first
-
-
-def test_a_key_outlives_the_person_who_made_it(desk: ApiDesk) -> None:
-    token = make_key(desk.workspace, Scope.READ)
-    with db.read() as session:
-        made_by = session.scalars(
-            sa.select(ApiKey.created_by).where(ApiKey.token_hash == keys.hash_token(token))
-        ).one()
-    from host.models.users import Membership, User
-
-    db.write(lambda session: session.execute(sa.delete(Membership).where(Membership.user_id == made_by)))
-    db.write(lambda session: session.execute(sa.delete(User).where(User.id == made_by)))
-    assert Program(desk.app, token).call("GET", "/accounts").status_code == 200
 
 
 def test_a_database_that_cannot_note_the_use_does_not_stop_the_request(

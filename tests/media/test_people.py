@@ -22,6 +22,7 @@ from tests.inbox.desks import Desk, open_desk
 from tests.media import samples
 from tests.media.provider import Linking, Provider, serving
 from tests.media.test_uploads import files
+from tests.media.test_viewing import bomb
 
 
 class Knowing(Linking):
@@ -82,6 +83,11 @@ def test_it_is_passed_through_and_remembered_in_memory(desk: Desk, provider: Pro
     with clock.travel(timedelta(minutes=11)):
         desk.browser.get(path)
     assert len(provider.asked) == 2
+
+
+def test_one_of_sixty_thousand_by_sixty_thousand_is_no_picture(desk: Desk, provider: Provider) -> None:
+    path = known(desk, provider.put("/me", bomb("PNG")))
+    assert desk.browser.get(path).status_code == 404
 
 
 def test_pages_show_it_over_the_letters_and_never_name_the_provider(desk: Desk, provider: Provider) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,41 @@ def test_a_story_is_passed_through_and_not_written_down(
     assert state() == AttachmentState.LINKED
     assert files(store) == []
     assert not any(body[100:200] in path.read_bytes() for path in data.rglob("*") if path.is_file())
+
+
+def bomb(form: str, size: int = 60_000) -> bytes:
+    """Return a small picture that says it has so many pixels each way."""
+    body = bytearray(samples.picture(form, dirty=False))
+    if form == "PNG":
+        body[16:24] = struct.pack(">II", size, size)
+        body[29:33] = struct.pack(">I", zlib.crc32(bytes(body[12:29])))
+    elif form == "GIF":
+        body[6:10] = struct.pack("<HH", size, size)
+    else:
+        at = next(body.index(marker) for marker in (b"\xff\xc0", b"\xff\xc2") if marker in body)
+        body[at + 5 : at + 9] = struct.pack(">HH", size, size)
+    return bytes(body)
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "JPEG"])
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_picture_no_browser_would_bear_is_saved_and_not_shown(
+    desk: Desk, provider: Provider, form: str, stored: bool
+) -> None:
+    body = bomb(form)
+    kind = MessageKind.IMAGE if stored else MessageKind.STORY_MENTION
+    path = linked(desk, provider.put("/a", body), kind)
+    if stored:
+        fetching.fetch_due(desk.generation.directory)
+        assert state() == AttachmentState.STORED
+    shown = desk.browser.get(path)
+    assert shown.status_code == 422
+    assert "more than 100 million pixels" in shown.text
+    assert desk.browser.get(f"{path}?download=1").data == body, "nothing is lost"
+    if stored:
+        page = desk.browser.get(desk.path(f"/{toys.thread()[0].conversation_id}")).text
+        assert f'<img src="{path}"' not in page
+        assert f"{path}?download=1" in page
 
 
 def test_parts_are_passed_through_for_players(desk: Desk, provider: Provider) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -30,7 +31,7 @@ def _hashed_as_for_people(
         "ñandú-Ωmega-漢字",
         "🐎🔋📎 and more",
         " spaces kept ",
-        "ab3!" * 32,
+        "x9 k2 p7 " + "ab3!" * 29,
     ],
 )
 def test_good_passwords_are_taken_whatever_they_are_made_of(password: str) -> None:
@@ -43,6 +44,42 @@ def test_good_passwords_are_taken_whatever_they_are_made_of(password: str) -> No
 )
 def test_bad_passwords_are_refused_with_a_reason(password: str) -> None:
     assert passwords.problem(password)
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("Passw0rd!", "password many people use"),
+        ("P@ssw0rd123", "password many people use"),
+        ("Welcome2024!", "password many people use"),
+        ("Willkommen1!", "password many people use"),
+        ("letmein99!", "password many people use"),
+        ("Hunter2Hunter2", "repeats itself"),
+        ("ab3!" * 20, "repeats itself"),
+        ("12.05.1987", "date"),
+        ("abcdefghijk1", "follow each other"),
+        ("mia.reuter1", "your address"),
+        ("Example2026", "your address"),
+    ],
+)
+def test_a_simple_variant_of_a_common_password_is_refused_and_why(password: str, reason: str) -> None:
+    said = passwords.problem(password, email="mia.reuter@example.com")
+    assert said is not None
+    assert reason in said
+
+
+def test_a_hostile_password_is_looked_at_in_no_time() -> None:
+    begun = time.perf_counter()
+    for password in ("@4$5!0" * 21, "a1" * 64, "qwertyuiop" * 12, "0123456789" * 12):
+        passwords.problem(password)
+    assert time.perf_counter() - begun < 8
+
+
+def test_a_password_from_before_the_rule_goes_on_working(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(passwords, "problem", lambda _password, email="": None)
+        stored = passwords.hashed("Passw0rd!").value
+    assert passwords.verify(stored, "Passw0rd!")
 
 
 def test_the_own_address_is_no_password() -> None:
@@ -68,10 +105,11 @@ def test_two_hashes_of_one_password_differ() -> None:
 
 
 def test_nothing_of_a_long_password_is_cut_off() -> None:
-    stored = passwords.hashed("ab3" * 42 + "x").value
-    assert passwords.verify(stored, "ab3" * 42 + "x")
-    assert not passwords.verify(stored, "ab3" * 42 + "y")
-    assert not passwords.verify(stored, "ab3" * 42)
+    long = ("four words that do not belong together " * 4)[:125]
+    stored = passwords.hashed(long + "x").value
+    assert passwords.verify(stored, long + "x")
+    assert not passwords.verify(stored, long + "y")
+    assert not passwords.verify(stored, long)
 
 
 def test_the_same_letters_typed_on_another_keyboard_are_the_same_password() -> None:

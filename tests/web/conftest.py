@@ -9,15 +9,17 @@ import pytest
 from flask import Flask
 
 from host.core import db
-from host.users import throttle
+from host.users import failed_tries, throttle
 from tests.helpers import build_app
 
 
 @pytest.fixture(autouse=True)
 def _no_tries_counted() -> Iterator[None]:
     throttle.reset()
+    failed_tries.reset()
     yield
     throttle.reset()
+    failed_tries.reset()
 
 
 @pytest.fixture

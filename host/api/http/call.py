@@ -15,10 +15,12 @@ from flask import Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from host.api import keys, reading
+from host.api import reading
 from host.api.http import idempotency, limits
 from host.api.http.declare import Nothing, Route
 from host.api.http.errors import (
+    KEY_ENDED,
+    KeyEndedError,
     KeyInvalidError,
     KeyRevokedError,
     RateLimitedError,
@@ -26,11 +28,13 @@ from host.api.http.errors import (
     UnauthorizedError,
 )
 from host.api.http.idempotency import Claim, Stored
-from host.api.keys import Caller, Scope
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.core.errors import NotFoundError
+from host.models.api import KeyEnd
 from host.sdk.channel import ChannelAdapter
+from host.users import api_keys as keys
+from host.users.api_keys import Caller, Scope
 from host.web.request_helpers import MAX_ID, client_address, config, request_id
 
 log = logging.getLogger("lobby.api")
@@ -105,15 +109,21 @@ def _caller(scope: Scope) -> Caller:
         raise UnauthorizedError()
     with db.read() as session:
         caller = keys.find_key(session, token.strip())
-    if caller is None or caller.revoked:
+    if caller is None or caller.ended is not None:
         log.info("request %s from %s shows a key that opens nothing", request_id(), client_address())
-        raise KeyInvalidError() if caller is None else KeyRevokedError()
+        raise _refusal(caller)
     if caller.last_used_at is None or clock.now() - caller.last_used_at >= keys.TOUCH_EVERY:
         with suppress(SQLAlchemyError):
             db.write(keys.touch, caller.key_id)
     if scope not in caller.scopes:
         raise ScopeError()
     return caller
+
+
+def _refusal(caller: Caller | None) -> KeyInvalidError:
+    if caller is None or caller.ended is None:
+        return KeyInvalidError()
+    return KeyRevokedError() if caller.ended is KeyEnd.REVOKED else KeyEndedError(KEY_ENDED[caller.ended])
 
 
 def _count(caller: Caller) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
-from host.api.keys import Scope
 from host.core.errors import LobbyError
+from host.users.api_keys import Scope
 from host.web.request_helpers import MAX_ID
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -7,6 +7,7 @@ from typing import ClassVar
 from flask_babel import lazy_gettext as _l
 
 from host.core.errors import ConflictError, ForbiddenError, InvalidError, LobbyError, TooManyError
+from host.models.api import KeyEnd
 
 REALM = "Lobby API"
 
@@ -43,6 +44,25 @@ class KeyRevokedError(KeyInvalidError):
     title = _l("The key was revoked")
     default_sentence = _l("The API key was revoked, so nothing was done.")
     default_next_step = _l("Let an owner of the workspace make a new one.")
+
+
+class KeyEndedError(KeyInvalidError):
+    """Who answered for the key is no owner of its workspace any more."""
+
+    code = "key_ended"
+    title = _l("The key has ended")
+    default_sentence = _l("The API key has ended, so nothing was done.")
+    default_next_step = _l("Let an owner of the workspace make a new one.")
+
+
+KEY_ENDED = {
+    KeyEnd.LEFT: _l("Who answered for this API key left the workspace, so it ended and nothing was done."),
+    KeyEnd.DEMOTED: _l(
+        "Who answered for this API key is no longer an owner of the workspace, so it ended "
+        "and nothing was done."
+    ),
+    KeyEnd.LOCKED_OUT: _l("Who answered for this API key was locked out, so it ended and nothing was done."),
+}
 
 
 class ScopeError(ForbiddenError):

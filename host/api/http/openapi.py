@@ -15,6 +15,7 @@ from host.api.http.errors import (
     IdempotencyKeyError,
     IdempotencyReusedError,
     InFlightError,
+    KeyEndedError,
     KeyInvalidError,
     KeyRevokedError,
     MediaTypeError,
@@ -23,8 +24,8 @@ from host.api.http.errors import (
     ScopeError,
     UnauthorizedError,
 )
-from host.api.keys import Scope
 from host.core.errors import LobbyError, NotFoundError, TooLargeError, UnavailableError
+from host.users.api_keys import Scope
 from host.web.request_helpers import MAX_ID
 
 ABOUT = """\
@@ -215,7 +216,14 @@ def refusals(route: Route) -> list[Refused]:
     """Return all error answers of a route, by status and code."""
     known: list[type[LobbyError] | Refused] = [*route.errors]
     if route.scope is not None:
-        known += [UnauthorizedError, KeyInvalidError, KeyRevokedError, RateLimitedError, UnavailableError]
+        known += [
+            UnauthorizedError,
+            KeyInvalidError,
+            KeyRevokedError,
+            KeyEndedError,
+            RateLimitedError,
+            UnavailableError,
+        ]
         known.append(QueryError)
     if route.scope is Scope.WRITE:
         known.append(ScopeError)

@@ -12,11 +12,11 @@ from host.api import shapes
 from host.api.capabilities import declared
 from host.api.http.call import Call
 from host.api.http.declare import route
-from host.api.keys import Scope
 from host.core import db
 from host.core.errors import NotFoundError
 from host.models.channels import ChannelAccount, ref
 from host.models.users import Membership, Role, User
+from host.users.api_keys import Scope
 
 
 class AccountNotFoundError(NotFoundError):

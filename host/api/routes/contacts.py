@@ -8,11 +8,11 @@ from flask_babel import lazy_gettext as _l
 from host.api import shapes
 from host.api.http.call import Call
 from host.api.http.declare import route
-from host.api.keys import Scope
 from host.core import db
 from host.core.errors import NotFoundError
 from host.models.channels import ChannelAccount
 from host.models.inbox import Contact, ContactIdentity
+from host.users.api_keys import Scope
 
 
 class ContactNotFoundError(NotFoundError):

@@ -14,7 +14,6 @@ from host.api.http import cursors
 from host.api.http.call import Call
 from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
-from host.api.keys import Scope
 from host.api.routes.contacts import id_name
 from host.core import db
 from host.inbox import conversation_actions, queries
@@ -25,6 +24,7 @@ from host.inbox.reply import policy_for
 from host.models.channels import AccountState
 from host.models.inbox import ConversationStatus
 from host.sdk.channel import ReplyState
+from host.users.api_keys import Scope
 
 LIST = "conversations"
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]

@@ -7,10 +7,10 @@ from flask_babel import lazy_gettext as _l
 
 from host.api.http.call import Call
 from host.api.http.declare import Binary, Refused, route
-from host.api.keys import Scope
 from host.core.errors import NotFoundError, UnavailableError
 from host.media.pages.viewing import view
 from host.media.passthrough import FileGoneError
+from host.users.api_keys import Scope
 
 
 class AttachmentNotFoundError(NotFoundError):

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from host.api.http.call import Call
 from host.api.http.declare import Wire, route
 from host.api.http.errors import BodyError
-from host.api.keys import Scope
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.channels.pages import greetings
 from host.channels.pages.greetings import Block, Line, Sheet
@@ -24,6 +23,7 @@ from host.inbox.errors import AccountDisconnectedError, UnknownChannelError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import ChannelAdapter, IceBreakerLimits, IceBreakers, ProviderProblem
 from host.users import audit
+from host.users.api_keys import Scope
 from host.web.request_helpers import client_address
 
 log = logging.getLogger("lobby.api")

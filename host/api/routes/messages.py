@@ -13,7 +13,6 @@ from host.api.http import cursors
 from host.api.http.call import Call, new_reply_key
 from host.api.http.declare import Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
-from host.api.keys import Scope
 from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
@@ -21,6 +20,7 @@ from host.core import db
 from host.inbox import notes
 from host.inbox.errors import ConversationNotFoundError, EmptyTextError, MessageNotFoundError, TooLongError
 from host.inbox.messages import load_thread
+from host.users.api_keys import Scope
 
 LIST = "messages"
 

@@ -13,7 +13,6 @@ from host.api.http.call import Call
 from host.api.http.declare import Wire, route
 from host.api.http.errors import BodyError
 from host.api.http.refusals import REACTIONS
-from host.api.keys import Scope
 from host.api.routes.messages import get
 from host.inbox.errors import (
     AccountDisconnectedError,
@@ -24,6 +23,7 @@ from host.inbox.errors import (
     WindowClosedError,
 )
 from host.inbox.reacting import MAX_LENGTH, react
+from host.users.api_keys import Scope
 
 COMMON = (
     AccountDisconnectedError,

@@ -29,7 +29,6 @@ from host.api.http.call import Call, new_reply_key
 from host.api.http.declare import Refused, route
 from host.api.http.errors import BodyError
 from host.api.http.refusals import FILES, PARTS
-from host.api.keys import Scope
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.api.serialise import some_messages
 from host.core import db
@@ -51,6 +50,7 @@ from host.inbox.reply import check_may_send, queue_parts
 from host.models.inbox import ContactIdentity, Conversation, Origin
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
+from host.users.api_keys import Scope
 
 
 class NotWrittenFirstError(LobbyError):

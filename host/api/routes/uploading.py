@@ -13,13 +13,13 @@ from host.api.http.call import Call
 from host.api.http.declare import Wire, route
 from host.api.http.errors import BodyError, MediaTypeError
 from host.api.http.refusals import FILES
-from host.api.keys import Scope
 from host.core import clock, db, storage
 from host.core.errors import TooManyError
 from host.media import uploads
 from host.media.limits import MAX_BYTES
 from host.models.media import Upload as UploadRow
 from host.sdk.messages import MessageKind
+from host.users.api_keys import Scope
 
 MULTIPART = 64 * 1024
 """Bytes a form may add around its file."""

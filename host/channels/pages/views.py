@@ -34,6 +34,7 @@ from host.notifications.notify import translated
 from host.queue.catch_ups import catching_up
 from host.sdk.cards import CardAction, Connection, ConnectRequest, Problems, SettingsCard
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from host.users.pages.sudo import fresh_password
 from host.web import navigation
 from host.web.request_helpers import Role, audit, flash_bad, flash_good, workspace_view
 
@@ -205,6 +206,7 @@ def _ask(
 
 @bp.post("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>/disconnect")
 @workspace_view(Role.OWNER)
+@fresh_password
 def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Disconnect an account here, then tell the provider."""
     row = account_of(workspace_id, account_id)

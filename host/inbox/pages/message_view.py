@@ -24,6 +24,7 @@ from host.inbox.pages import durations, message_content, text_view
 from host.inbox.pages.message_content import Button
 from host.inbox.pages.text_view import Span
 from host.inbox.queries import Row
+from host.media.picture_size import MOST_PIXELS
 from host.models.inbox import Actor, AttachmentState, DeliveryState, Direction, InternalKind, Origin
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
@@ -342,7 +343,8 @@ def _media(file: File, where: BubbleContext, who: str) -> Media:
     if file.viewable:
         address = url_for("media.attachment", workspace_id=where.workspace_id, attachment_id=file.id)
     return Media(
-        kind=file.kind,
+        # What no browser would bear is a file to be saved.
+        kind=MessageKind.FILE if (file.width or 0) * (file.height or 0) > MOST_PIXELS else file.kind,
         label=file.name or str(_("%(what)s from %(who)s", what=what, who=who)),
         name=file.name or what,
         size=size(file.size),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from host.core import db, storage
 from host.core.errors import NotFoundError
 from host.core.ports import AdapterDirectory
-from host.media import files, passthrough
+from host.media import files, passthrough, picture_size
 from host.media.fetching import publish_change
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Attachment, AttachmentState, Message
@@ -46,6 +46,7 @@ def view(
 
     :raises NotFoundError: if there is no such attachment in the workspace, or no adapter for it.
     :raises host.media.passthrough.FileGoneError: if the file no longer exists anywhere.
+    :raises host.media.picture_size.TooLargeToShowError: if it is to be shown and no browser would bear it.
     """
     with db.read() as session:
         file = _load(session, workspace_id, attachment_id)
@@ -57,6 +58,12 @@ def view(
             stored = storage.open_stored(file.storage_key)
         except storage.NotStoredError:
             raise NotFoundError() from None
+        if not download:
+            try:
+                picture_size.check(stored)
+            except picture_size.TooLargeToShowError:
+                stored.close()
+                raise
         return files.send(
             stored, content_type=file.content_type, name=name, key=file.storage_key, download=download
         )

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.core.errors import InvalidError, NotFoundError, WrongPasswordError
-from host.models.users import User
-from host.users import passwords, sessions, throttle, users
+from host.users import passwords, sessions, users
 from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import ConfirmForm, PasswordForm, ProfileForm, text
@@ -18,8 +17,6 @@ from host.users.passwords import Hashed
 from host.web.request_helpers import (
     THEMES,
     audit,
-    client_address,
-    config,
     current_user,
     flash_good,
     login_required,
@@ -94,15 +91,11 @@ def change_password() -> ResponseReturnValue:
     form.own_email = person.email
     if not form.validate():
         return _page(_profile_form(), form, 400)
-    guard = throttle.of(config().limits_url)
-    guard.enter(person.email, client_address())
-    with db.read() as reading:
-        user = reading.get(User, person.id)
-    if user is None or not passwords.verify(user.password_hash, text(form.current)):
-        guard.failed(client_address())
+    try:
+        sudo.verify(text(form.current))
+    except WrongPasswordError:
         form.current.errors = [_("This is not your present password.")]
         return _page(_profile_form(), form, 400)
-    guard.forgive(person.email, client_address())
     db.write(_change, person.id, passwords.hashed(text(form.password), email=person.email), person.session_id)
     flash_good(_("Your password is changed. Every other browser was signed out."))
     return redirect(url_for("accounts.account"))

@@ -13,6 +13,7 @@ from host.models.users import Role
 from host.users import audit as journal
 from host.users import invitations
 from host.users import workspaces as use_cases
+from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import NewWorkspaceForm, text
 from host.web import navigation
@@ -36,6 +37,7 @@ def workspaces() -> ResponseReturnValue:
     form = NewWorkspaceForm()
     link = ""
     if form.validate_on_submit():
+        sudo.require()
         token = db.write(_create, text(form.name), None if form.mine.data else text(form.email))
         if token is None:
             flash_good(_("The workspace exists, and you are its owner."))

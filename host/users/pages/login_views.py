@@ -13,7 +13,9 @@ from host.core.db import db
 from host.core.errors import LobbyError, TooManyError
 from host.models.users import User
 from host.users import audit as journal
-from host.users import invitations, passwords, sessions, setup, throttle, users
+from host.users import failed_tries, invitations, passwords, sessions, setup, throttle, users
+from host.users.failed_tries import NOBODY
+from host.users.pages import known_browsers
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import JoinForm, LoginForm, SetupForm, text
 from host.users.passwords import Hashed
@@ -72,20 +74,24 @@ def _check(email: str, password: str) -> User | None:
     """Return the user; None for a wrong password, an unknown user and a disabled one alike."""
     address = client_address()
     guard = throttle.of(config().limits_url)
-    try:
-        guard.enter(email, address)
-    except TooManyError:
-        log.warning("sign-in of %s from %s has to wait: too many tries", email, address)
-        raise
+    browser = known_browsers.name_of(email)
     with db.read() as reading:
         user = users.find_user(reading, email)
+    who = None if user is None else user.email
+    try:
+        guard.enter(email, address, browser)
+    except TooManyError:
+        log.warning("sign-in of %s from %s has to wait: too many tries", who or NOBODY, address)
+        failed_tries.note(failed_tries.SIGN_IN, who, address, waited=True)
+        raise
     known = user is not None and user.disabled_at is None
     if not passwords.verify(user.password_hash if user is not None and known else None, password):
-        guard.failed(address)
-        log.warning("sign-in of %s from %s failed", email, address)
+        guard.failed(address, browser)
+        log.warning("sign-in of %s from %s failed", who or NOBODY, address)
+        failed_tries.note(failed_tries.SIGN_IN, who, address)
         return None
     assert user is not None
-    guard.forgive(email, address)
+    guard.forgive(email, address, browser)
     if passwords.outdated(user.password_hash) and passwords.problem(password) is None:
         db.write(users.rehash, user.id, user.password_hash, passwords.hashed(password))
     return user
@@ -101,6 +107,7 @@ def _start(user: User, action: str) -> None:
         return sessions.start(writing, user.id, address, replaces=before if isinstance(before, str) else None)
 
     sign_in(db.write(use_case))
+    known_browsers.remember(user.email)
 
 
 @bp.post("/logout")

@@ -1,8 +1,9 @@
 """Ask for the password again before a harmful action, unless it was typed a moment ago.
 
-A view is marked with :func:`fresh_password`. Its form has the field ``password`` unless :func:`is_fresh`; the
-macro ``password_again`` adds it. If the password becomes too old while the page is open, the form arrives
-without one: the answer is a page that asks for it, and nothing is done.
+A view is marked with :func:`fresh_password`; its form carries the field ``password`` where :func:`is_fresh`
+says so, which the macro ``password_again`` sees to, or leaves it out. What is sent without a password is
+answered with a page that asks for one and carries on what was filled in; nothing is done until the password
+comes with it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import request
+from flask import g, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.core.errors import PasswordNeededError, WrongPasswordError
+from host.core.errors import PasswordNeededError, TooManyError, WrongPasswordError
 from host.models.users import User
-from host.users import passwords, sessions, throttle
+from host.users import failed_tries, passwords, sessions, throttle
+from host.web.error_pages import PASSWORD_ASKED
 from host.web.request_helpers import audit, client_address, config, current_user, maybe_user
 
 log = logging.getLogger("lobby.security")
@@ -41,20 +43,36 @@ def is_fresh() -> bool:
 def check(password: str) -> None:
     """Check a password that was typed again; from now on it counts as fresh.
 
+    :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
+    """
+    verify(password)
+    db.write(_confirm, current_user().session_id)
+
+
+def verify(password: str) -> None:
+    """Look whether a password is the signed-in person's; wrong ones are limited and written down.
+
     :raises WrongPasswordError: if it is not the signed-in person's.
     :raises TooManyError: after too many wrong ones.
     """
     person = current_user()
     guard = throttle.of(config().limits_url)
-    guard.enter(person.email, client_address())
+    here = f"session {person.session_id}"
+    try:
+        guard.enter(person.email, client_address(), here)
+    except TooManyError:
+        failed_tries.note(
+            failed_tries.CONFIRM, person.email, client_address(), user_id=person.id, waited=True
+        )
+        raise
     with db.read() as reading:
         user = reading.get(User, person.id)
     if user is None or not passwords.verify(user.password_hash, password):
-        guard.failed(client_address())
+        guard.failed(client_address(), here)
+        failed_tries.note(failed_tries.CONFIRM, person.email, client_address(), user_id=person.id)
         log.warning("%s typed a wrong password at %s", person.email, request.path)
         raise WrongPasswordError()
-    guard.forgive(person.email, client_address())
-    db.write(_confirm, person.session_id)
+    guard.forgive(person.email, client_address(), here)
 
 
 def _confirm(writing: Session, session_id: int) -> None:
@@ -88,4 +106,6 @@ def require() -> None:
     given = request.form.get(FIELD, "") if request.method == "POST" else ""
     if not given:
         raise PasswordNeededError()
+    setattr(g, PASSWORD_ASKED, True)
     check(given)
+    setattr(g, PASSWORD_ASKED, False)

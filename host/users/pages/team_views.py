@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -11,7 +13,9 @@ from sqlalchemy.orm import Session
 from host.core.db import db
 from host.core.errors import InvalidError, LobbyError
 from host.models.users import Role, User
-from host.users import invitations, members, workspaces
+from host.users import api_keys, invitations, members, workspaces
+from host.users.endings import Ended
+from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import InviteForm, WorkspaceForm, text
 from host.web import navigation
@@ -68,6 +72,8 @@ def team_invite(workspace_id: int) -> ResponseReturnValue:
     if not form.validate():
         return _page(workspace_id, form, status=400)
     role = Role(text(form.role))
+    if role is Role.OWNER:
+        sudo.require()
 
     def use_case(writing: Session) -> str:
         token = invitations.invite(
@@ -111,35 +117,95 @@ def team_withdraw(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
 @bp.post("/w/<int:workspace_id>/settings/team/<int:user_id>/role")
 @workspace_view(Role.OWNER)
 def team_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
-    """Make a member an owner or an agent."""
+    """Make a member an owner or an agent; what ends with that is shown first."""
     try:
         role = Role(request.form.get("role", ""))
     except ValueError as error:
         raise InvalidError() from error
+    if role is Role.OWNER:
+        sudo.require()
 
     def use_case(writing: Session) -> None:
-        members.set_role(writing, workspace_id, user_id, role)
-        audit(
-            writing,
-            "member.role_changed",
-            _email(writing, user_id),
-            workspace_id=workspace_id,
-            details={"role": role.value},
-        )
+        handed = _hand_over(writing, workspace_id, user_id)
+        ended = members.set_role(writing, workspace_id, user_id, role)
+        _record(writing, "member.role_changed", workspace_id, user_id, {"role": role.value}, handed, ended)
 
+    if role is not Role.OWNER:
+        page = _ask_first(workspace_id, user_id, removing=False)
+        if page is not None:
+            return page
     return _try(workspace_id, user_id, use_case)
 
 
 @bp.post("/w/<int:workspace_id>/settings/team/<int:user_id>/remove")
 @workspace_view(Role.OWNER)
 def team_remove(workspace_id: int, user_id: int) -> ResponseReturnValue:
-    """Take a person out of the workspace."""
+    """Take a person out of the workspace; what ends with that is shown first."""
 
     def use_case(writing: Session) -> None:
-        members.remove(writing, workspace_id, user_id)
-        audit(writing, "member.removed", _email(writing, user_id), workspace_id=workspace_id)
+        handed = _hand_over(writing, workspace_id, user_id)
+        ended = members.remove(writing, workspace_id, user_id)
+        _record(writing, "member.removed", workspace_id, user_id, {}, handed, ended)
 
-    return _try(workspace_id, user_id, use_case)
+    page = _ask_first(workspace_id, user_id, removing=True)
+    return _try(workspace_id, user_id, use_case) if page is None else page
+
+
+def _ask_first(workspace_id: int, user_id: int, *, removing: bool) -> ResponseReturnValue | None:
+    """Return the page that says what ends with a person's role, unless the form shows it was seen."""
+    with db.read() as reading:
+        keys = api_keys.listing(reading, workspace_id, holder_id=user_id)
+        sent = invitations.pending(reading, workspace_id, invited_by=user_id)
+        people = members.listing(reading, workspace_id)
+    present = {f"key-{row.id}" for row in keys} | {f"invitation-{row.id}" for row in sent}
+    person = next((one for one in people if one.user_id == user_id), None)
+    if person is None or not present - set(request.form.getlist("seen")):
+        if request.form.get("keys") and any(row.writes for row in keys):
+            sudo.require()
+        return None
+    owners = [one for one in people if one.role is Role.OWNER and not one.disabled and one.user_id != user_id]
+    owners.sort(key=lambda one: one.user_id != current_user().id)
+    page = render_template(
+        "accounts/leaving.html",
+        person=person,
+        keys=keys,
+        invitations=sent,
+        owners=owners,
+        removing=removing,
+        seen=sorted(present),
+    )
+    return page, 200
+
+
+def _hand_over(writing: Session, workspace_id: int, user_id: int) -> list[str]:
+    """Give the keys a person answers for to the owner the form names; without one they are left to end."""
+    to = request.form.get("keys", "")
+    if not to:
+        return []
+    if not to.isascii() or not to.isdigit() or len(to) > 18:
+        raise InvalidError()
+    rows = api_keys.listing(writing, workspace_id, holder_id=user_id)
+    return [api_keys.hand_over(writing, workspace_id, row.id, int(to)) for row in rows]
+
+
+def _record(
+    writing: Session,
+    action: str,
+    workspace_id: int,
+    user_id: int,
+    details: dict[str, str],
+    handed: Sequence[str],
+    ended: Ended,
+) -> None:
+    """Write down what was done to a person, and each key and invitation that went with it."""
+    email = _email(writing, user_id)
+    audit(writing, action, email, workspace_id=workspace_id, details=details)
+    for name in handed:
+        audit(writing, "api_key.handed_over", name, workspace_id=workspace_id, details={"of": email})
+    for name in ended.keys:
+        audit(writing, "api_key.ended", name, workspace_id=workspace_id, details={"of": email})
+    for address in ended.invitations:
+        audit(writing, "invitation.ended", address, workspace_id=workspace_id, details={"of": email})
 
 
 def _try(workspace_id: int, user_id: int, use_case: object) -> ResponseReturnValue:

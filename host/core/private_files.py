@@ -1,0 +1,70 @@
+"""Keep what Lobby writes from the other users of the machine.
+
+Processes start with a umask that gives them nothing. What an earlier version left open is closed at the
+start: files, and folders with whatever is in them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from host.core.config import Config
+
+log = logging.getLogger("lobby.security")
+
+UMASK = 0o077
+_OTHERS = 0o077
+
+FILES = ("secret.keys", "session.key", "lobby.lock")
+FOLDERS = ("addons", "attachments", "backups", "rehearsal", "spool")
+"""Beside the database, all that Lobby makes in its data folder; what else lies there is somebody else's."""
+_OF_SQLITE = ("", "-wal", "-shm", "-journal")
+
+
+def keep_private(config: Config) -> None:
+    """Give nothing this process writes to others from now on, and close what stands open."""
+    os.umask(UMASK)
+    closed = [path.name for path in readable_by_others(config) if _close(path)]
+    if closed:
+        log.warning(
+            "other users of this machine could read %s in %s; from now on only Lobby's own can",
+            ", ".join(closed),
+            config.data,
+        )
+
+
+def readable_by_others(config: Config) -> Sequence[Path]:
+    """Return which files and folders of Lobby others may read or enter."""
+    return [path for path in _of_lobby(config) if _open(path)]
+
+
+def _of_lobby(config: Config) -> Iterator[Path]:
+    for name in (*FILES, *FOLDERS):
+        yield config.data / name
+    url = make_url(config.database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        for ending in _OF_SQLITE:
+            yield Path(url.database + ending)
+
+
+def _open(path: Path) -> bool:
+    try:
+        mode = path.stat(follow_symlinks=False).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISLNK(mode) and bool(mode & _OTHERS)
+
+
+def _close(path: Path) -> bool:
+    try:
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~_OTHERS)
+    except OSError as error:
+        log.warning("other users of this machine can read %s, and it cannot be changed: %s", path, error)
+        return False
+    return not _open(path)

@@ -1,0 +1,99 @@
+"""How large a picture says it is, read from its first bytes: nothing is decoded.
+
+A few hundred kilobytes can hold a picture of 60,000 by 60,000, which takes whoever looks at it gigabytes. It
+is kept as it came and can be saved, but no page shows it.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from flask_babel import lazy_gettext as _l
+
+from host.core.errors import LobbyError
+
+MOST_PIXELS = 100_000_000
+"""Of a picture that is shown: a browser needs about 400 MB for it."""
+HEAD = 1024 * 1024
+"""As far as a size is looked for: what cameras write into a JPEG stands before it."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_NOT_FRAMES = {0xC4, 0xC8, 0xCC}
+
+
+class TooLargeToShowError(LobbyError):
+    """A picture with so many pixels that looking at it would stop the browser."""
+
+    code = "too_many_pixels"
+    status = 422
+    title = _l("This picture is too large to be shown")
+    default_sentence = _l("It has more than 100 million pixels, which a browser does not bear.")
+    default_next_step = _l("Download it, and open it with a program for pictures if you trust who sent it.")
+
+
+def size_of(head: bytes) -> tuple[int, int] | None:
+    """Return width and height a picture that begins with *head* says it has; None where it does not say."""
+    try:
+        if head.startswith(_PNG):
+            width, height = struct.unpack(">II", head[16:24])
+        elif head.startswith((b"GIF87a", b"GIF89a")):
+            width, height = struct.unpack("<HH", head[6:10])
+        elif head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+            width, height = _webp(head)
+        elif head.startswith(b"\xff\xd8"):
+            width, height = _jpeg(head)
+        else:
+            return None
+    except (struct.error, IndexError, ValueError):
+        return None
+    return width, height
+
+
+def too_large(head: bytes) -> bool:
+    """Tell whether a picture that begins with *head* has more than :data:`MOST_PIXELS`."""
+    found = size_of(head)
+    return found is not None and found[0] * found[1] > MOST_PIXELS
+
+
+def check(file: BinaryIO) -> None:
+    """Look at the beginning of *file*, and go back to it.
+
+    :raises TooLargeToShowError: if it is a picture nobody should open in a browser.
+    """
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(0)
+    if too_large(head):
+        raise TooLargeToShowError()
+
+
+def _webp(head: bytes) -> tuple[int, int]:
+    kind = head[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if kind == b"VP8L":
+        bits = struct.unpack("<I", head[21:25])[0]
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack("<HH", head[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    raise ValueError("no WebP we know")
+
+
+def _jpeg(head: bytes) -> tuple[int, int]:
+    at = 2
+    while True:
+        while head[at] == 0xFF and head[at + 1] == 0xFF:
+            at += 1
+        if head[at] != 0xFF:
+            raise ValueError("no marker where one must be")
+        marker = head[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES:
+            height, width = struct.unpack(">HH", head[at + 5 : at + 9])
+            return width, height
+        at += (
+            2
+            if marker == 0x01 or 0xD0 <= marker <= 0xD8
+            else 2 + struct.unpack(">H", head[at + 2 : at + 4])[0]
+        )

@@ -1,0 +1,259 @@
+"""Keys of the API. Each belongs to one workspace, has scopes, and an owner who answers for it.
+
+A key ends when it is revoked, and when its holder leaves the workspace, stops being an owner or is locked
+out, unless another owner took it over before. That is written in the transaction of what ended it
+(:mod:`host.users.endings`). :func:`find_key` also looks at what the holder is now, so that no key works
+between the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session, aliased
+
+from host.core import clock
+from host.core.errors import ConflictError, InvalidError, NotFoundError
+from host.models.api import ApiKey, KeyEnd
+from host.models.users import Membership, Role, User
+from host.users.users import clean_name
+
+PREFIX = "lobby_"
+"""The prefix of every key, so that scanners for leaked credentials can find one."""
+MOST = 50
+"""Most keys of one workspace that are not revoked."""
+TOUCH_EVERY = timedelta(minutes=5)
+"""How old ``last_used_at`` may be before a request writes it again."""
+
+_TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
+_HINT = len(PREFIX) + 4
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key a request came with.
+
+    :param ended: why it opens nothing, or None.
+    """
+
+    key_id: int
+    workspace_id: int
+    name: str
+    scopes: frozenset[Scope]
+    last_used_at: datetime | None
+    ended: KeyEnd | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key as pages list it.
+
+    :param ended: why it opens nothing any more, or None.
+    """
+
+    id: int
+    name: str
+    hint: str
+    scopes: frozenset[Scope]
+    created_by: str | None
+    holder_id: int | None
+    holder: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    ended_at: datetime | None
+    ended: KeyEnd | None
+
+    @property
+    def writes(self) -> bool:
+        return Scope.WRITE in self.scopes
+
+
+def hash_token(token: str) -> str:
+    """Return the hash that is stored of *token*: 64 hex digits. 256 random bits need no salt."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def create(
+    session: Session, *, workspace_id: int, name: str, scopes: Collection[Scope], created_by: int
+) -> str:
+    """Make a key and return it. It is stored as a hash only and never shown again.
+
+    :raises InvalidError: for a name that cannot be used, or no scope.
+    :raises ConflictError: if the workspace has :data:`MOST` keys already.
+    """
+    if not scopes:
+        raise InvalidError(_l("A key has to be allowed something."), next_step=_l("Choose what it may do."))
+    cleaned = clean_name(name)
+    live = sa.select(sa.func.count()).where(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None))
+    if (session.scalar(live) or 0) >= MOST:
+        raise ConflictError(
+            _l("This workspace has as many keys as it can have."), next_step=_l("Revoke one first.")
+        )
+    token = PREFIX + secrets.token_urlsafe(32)
+    session.add(
+        ApiKey(
+            workspace_id=workspace_id,
+            name=cleaned,
+            token_hash=hash_token(token),
+            hint=token[:_HINT],
+            scopes=" ".join(sorted(scopes)),
+            created_by=created_by,
+            holder_id=created_by,
+            created_at=clock.now(),
+        )
+    )
+    session.flush()
+    return token
+
+
+def find_key(session: Session, token: str) -> Caller | None:
+    """Return the key *token*, ended or not; None if there is no such one. One query."""
+    if not _TOKEN.fullmatch(token):
+        return None
+    query = _with_holder(sa.select(ApiKey, Membership.role, User.disabled_at)).where(
+        ApiKey.token_hash == hash_token(token)
+    )
+    found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    row, role, disabled_at = found
+    return Caller(
+        row.id,
+        row.workspace_id,
+        row.name,
+        _scopes(row.scopes),
+        row.last_used_at,
+        _ended(row, role, disabled_at),
+    )
+
+
+def _with_holder(query: Any) -> Any:
+    """Join a query for keys with who answers for each, and what they are in its workspace."""
+    return query.outerjoin(User, User.id == ApiKey.holder_id).outerjoin(
+        Membership,
+        sa.and_(Membership.user_id == ApiKey.holder_id, Membership.workspace_id == ApiKey.workspace_id),
+    )
+
+
+def _ended(row: ApiKey, role: str | None, disabled_at: datetime | None) -> KeyEnd | None:
+    if row.revoked_at is not None:
+        return KeyEnd(row.ended_because or KeyEnd.REVOKED)
+    if disabled_at is not None:
+        return KeyEnd.LOCKED_OUT
+    if role is None:
+        return KeyEnd.LEFT
+    return None if role == Role.OWNER else KeyEnd.DEMOTED
+
+
+def touch(session: Session, key_id: int) -> None:
+    """Record that a key was used, unless that was recorded a moment ago."""
+    now = clock.now()
+    stale = sa.or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - TOUCH_EVERY)
+    session.execute(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))
+
+
+def revoke(session: Session, workspace_id: int, key_id: int) -> str | None:
+    """End a key of the workspace at once; return its name, or None if it had ended before.
+
+    :raises NotFoundError: if the workspace has no such key.
+    """
+    row = _get(session, workspace_id, key_id)
+    if row.revoked_at is not None:
+        return None
+    row.revoked_at, row.ended_because = clock.now(), KeyEnd.REVOKED
+    session.flush()
+    return row.name
+
+
+def hand_over(session: Session, workspace_id: int, key_id: int, to: int) -> str:
+    """Let another owner of the workspace answer for a key; return its name.
+
+    :raises NotFoundError: if the workspace has no such key.
+    :raises ConflictError: if the key has ended, or the other is no owner who can sign in.
+    """
+    owner = session.scalar(
+        sa.select(User.id)
+        .join(Membership, Membership.user_id == User.id)
+        .where(
+            User.id == to,
+            User.disabled_at.is_(None),
+            Membership.workspace_id == workspace_id,
+            Membership.role == Role.OWNER,
+        )
+    )
+    if owner is None:
+        raise ConflictError(
+            _l("A key can be handed to an owner of this workspace only, so nothing was changed."),
+            next_step=_l("Choose another owner."),
+        )
+    row = _get(session, workspace_id, key_id)
+    if row.revoked_at is not None:
+        raise ConflictError(
+            _l("This key has ended, so it cannot be handed over."), next_step=_l("Make a new one.")
+        )
+    row.holder_id = to
+    session.flush()
+    return row.name
+
+
+def _get(session: Session, workspace_id: int, key_id: int) -> ApiKey:
+    row = session.scalars(
+        sa.select(ApiKey).where(ApiKey.id == key_id, ApiKey.workspace_id == workspace_id).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError()
+    return row
+
+
+def listing(session: Session, workspace_id: int, *, holder_id: int | None = None) -> Sequence[KeyRow]:
+    """Return the keys of the workspace: those that open the door first, then the ended, newest first.
+
+    :param holder_id: only those this person answers for that open the door.
+    """
+    maker = aliased(User)
+    query = (
+        _with_holder(sa.select(ApiKey, maker.name, User.name, Membership.role, User.disabled_at))
+        .outerjoin(maker, maker.id == ApiKey.created_by)
+        .where(ApiKey.workspace_id == workspace_id)
+        .order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())
+        .limit(2 * MOST)
+    )
+    if holder_id is not None:
+        query = query.where(ApiKey.holder_id == holder_id, ApiKey.revoked_at.is_(None))
+    return [
+        KeyRow(
+            id=row.id,
+            name=row.name,
+            hint=row.hint,
+            scopes=_scopes(row.scopes),
+            created_by=made_by,
+            holder_id=row.holder_id,
+            holder=holder,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            ended_at=row.revoked_at,
+            ended=_ended(row, role, disabled_at),
+        )
+        for row, made_by, holder, role, disabled_at in session.execute(query)
+    ]
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    known = set(Scope)
+    return frozenset(Scope(one) for one in text.split() if one in known)

@@ -1,0 +1,146 @@
+"""What could do great harm takes the password again, and nothing that was typed is lost by that."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from host.core import clock, db
+from host.models.api import ApiKey
+from host.models.users import Invitation, Role, User, Workspace
+from host.users import members
+from host.users.pages import sudo
+from tests import helpers
+from tests.api.conftest import desk as api_desk
+from tests.api.desks import ApiDesk
+from tests.helpers import PASSWORD, Browser, client_for
+
+__all__ = ["api_desk"]
+LATER = sudo.FRESH + timedelta(seconds=1)
+
+
+def carried(page: str) -> tuple[str, dict[str, list[str]]]:
+    """Return where the page that asks for a password leads, and the fields it carries on."""
+    form = re.search(r'<form[^>]*action="([^"]+)"[^>]*id="password-again-form".*?</form>', page, re.S)
+    assert form is not None, page
+    fields: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form.group(0)):
+        if name != "csrf_token":
+            fields.setdefault(html.unescape(name), []).append(html.unescape(value))
+    return html.unescape(form.group(1)), fields
+
+
+def asked(browser: Browser, path: str, **fields: object) -> None:
+    """Send a form without a fresh password, see nothing done but everything kept, then type the password."""
+    answer = browser.post_form(path, **fields)
+    assert answer.status_code == 403
+    where, kept = carried(answer.text)
+    assert where == path
+    assert kept == {name: [str(value)] for name, value in fields.items()}
+    wrong = browser.post_form(where, **kept, password="not this one")
+    assert wrong.status_code == 403
+    assert "That is not your password" in wrong.text
+    assert carried(wrong.text) == (where, kept)
+    done = browser.post_form(where, **kept, password=PASSWORD)
+    assert done.status_code in (200, 302), done.text
+
+
+def count(table: type[ApiKey | Invitation | Workspace]) -> int:
+    with db.read() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+@pytest.fixture
+def owner(api_desk: ApiDesk) -> User:
+    return helpers.make_user("owner@example.com", "Ö <b>", workspace=api_desk.workspace, role=Role.OWNER)
+
+
+@pytest.fixture
+def browser(api_desk: ApiDesk, owner: User) -> Browser:
+    return client_for(api_desk.app, owner)
+
+
+def test_a_key_that_writes(api_desk: ApiDesk, browser: Browser) -> None:
+    before = count(ApiKey)
+    with clock.travel(LATER):
+        asked(browser, f"/w/{api_desk.workspace}/settings/api", name='Shop "&<1>\n two', scopes="write")
+    assert count(ApiKey) == before + 1
+
+
+def test_a_key_that_only_reads_is_not_asked_for(api_desk: ApiDesk, browser: Browser) -> None:
+    with clock.travel(LATER):
+        made = browser.post_form(f"/w/{api_desk.workspace}/settings/api", name="Shop", scopes="read")
+    assert made.status_code == 200
+
+
+def test_inviting_an_owner(api_desk: ApiDesk, browser: Browser) -> None:
+    with clock.travel(LATER):
+        path = f"/w/{api_desk.workspace}/settings/team/invite"
+        assert browser.post_form(path, email="a@example.com", role="agent").status_code == 200
+        asked(browser, path, email="jo@example.com", role="owner")
+    assert count(Invitation) == 2
+
+
+def test_making_somebody_an_owner(api_desk: ApiDesk, browser: Browser) -> None:
+    jo = helpers.make_user("jo@example.com", "Jo", workspace=api_desk.workspace)
+    with clock.travel(LATER):
+        asked(browser, f"/w/{api_desk.workspace}/settings/team/{jo.id}/role", role="owner")
+        again = browser.post_form(f"/w/{api_desk.workspace}/settings/team/{jo.id}/role", role="agent")
+        assert again.status_code == 302
+    with db.read() as session:
+        (found,) = [one for one in members.listing(session, api_desk.workspace) if one.user_id == jo.id]
+    assert found.role is Role.AGENT
+
+
+def test_making_a_workspace(api_desk: ApiDesk) -> None:
+    admin = client_for(api_desk.app, helpers.make_user("admin@example.com", "Admin", is_admin=True))
+    before = count(Workspace)
+    with clock.travel(LATER):
+        assert admin.get("/admin/workspaces").status_code == 200
+        asked(admin, "/admin/workspaces", name="Glazes", email="ann@example.com")
+    assert count(Workspace) == before + 1
+
+
+def test_disconnecting_an_account(api_desk: ApiDesk, browser: Browser) -> None:
+    with db.read() as session:
+        account = session.scalar(sa.text("SELECT min(id) FROM channel_accounts"))
+    with clock.travel(LATER):
+        path = f"/w/{api_desk.workspace}/settings/channels/accounts/{account}/disconnect"
+        assert browser.post_form(path).status_code == 403
+        with db.read() as session:
+            query = sa.text("SELECT state FROM channel_accounts WHERE id = :id")
+            state = session.scalar(query, {"id": account})
+        assert state == "connected"
+
+
+def test_too_many_wrong_passwords_lose_nothing_either(api_desk: ApiDesk, browser: Browser) -> None:
+    with clock.travel(LATER):
+        path = f"/w/{api_desk.workspace}/settings/api"
+        for n in range(6):
+            answer = browser.post_form(path, name="Shop", scopes="write", password=f"guess {n}")
+        assert answer.status_code == 429
+        assert "too many wrong passwords" in answer.text
+        assert carried(answer.text) == (path, {"name": ["Shop"], "scopes": ["write"]})
+
+
+def test_a_file_cannot_be_carried_and_the_page_says_so(desk: Flask) -> None:
+    @sudo.fresh_password
+    def take() -> str:
+        return "taken"
+
+    desk.add_url_rule("/take", view_func=take, methods=["POST"])
+    browser = client_for(desk, helpers.make_user("mia@example.com"))
+    with clock.travel(LATER):
+        token = browser.csrf()
+        answer = browser.post(
+            "/take", data={"csrf_token": token, "note": "x", "zip": (io.BytesIO(b"abc"), "a.zip")}
+        )
+    assert answer.status_code == 403
+    assert "password-again-form" not in answer.text
+    assert "choose the file again" in answer.text
