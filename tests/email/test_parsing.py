@@ -206,8 +206,30 @@ def test_a_bounce_is_stored_and_marked() -> None:
     assert got.contact == "mailer-daemon@mx.example"
 
 
-def test_our_own_address_as_sender_is_ignored() -> None:
-    message = mail(From="Shop <Hello@Shop.example>")
+@pytest.mark.parametrize(
+    ("headers", "contact"),
+    [
+        ({}, "hello@shop.example"),
+        ({"Reply_To": "Mia <mia@example.org>"}, "mia@example.org"),
+        ({"Reply_To": "hello@shop.example"}, "hello@shop.example"),
+        ({"Reply_To": "hello@shop.example, mia@example.org"}, "mia@example.org"),
+    ],
+)
+def test_what_a_form_sends_from_our_own_address_is_shown(headers: dict[str, str], contact: str) -> None:
+    assert read(raw(mail(From="Shop <Hello@Shop.example>", **headers))).contact == contact
+
+
+def test_who_asks_for_answers_to_ourselves_is_answered_themselves() -> None:
+    assert read(raw(mail(Reply_To="hello@shop.example"))).contact == "mia@example.org"
+
+
+@pytest.mark.parametrize("own", ["header", "id"])
+def test_our_own_mail_is_ignored(own: str) -> None:
+    message = mail(From="Shop <Hello@Shop.example>", Reply_To="mia@example.org")
+    if own == "header":
+        message["X-Lobby-Message"] = "0@shop.example"
+    else:
+        message.replace_header("Message-ID", f"<{'0' * 32}@shop.example>")
     envelope = Envelope(account_id=1, lane="", dedupe_key="x", kind="mail", body=raw(message), occurred_at=AT)
     assert isinstance(parse(envelope)[0], Ignored)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
@@ -82,13 +82,16 @@ def _tolerant(
         return default
 
 
-def sender(message: Message) -> tuple[str, str]:
+def sender(message: Message, own: Collection[str] = ()) -> tuple[str, str]:
     """Return (name, address) that an answer should go to.
 
     That is Reply-To where it names one person and the mail is not a list's, else From, else the envelope's.
+
+    :param own: addresses of ours. An answer goes to one only where the mail is from us and names nobody else.
     """
     authors = addresses(message, "From")
-    answers = addresses(message, "Reply-To")
+    authors = [one for one in authors if one[1] not in own] or authors
+    answers = [one for one in addresses(message, "Reply-To") if one[1] not in own]
     if len(answers) == 1 and not raw(message, "List-Id"):
         name, address = answers[0]
         return name or next((n for n, a in authors if a == address), ""), address

@@ -13,7 +13,9 @@ from host.sdk.messages import Ignored, InboundAttachment, InboundChange, Message
 from host.sdk.webhooks import Envelope
 
 from . import headers
+from .addresses import domain_of
 from .charsets import decode
+from .composing import OURS
 from .htmltext import to_text
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ LATE = timedelta(days=14)
 """A mail this much older than its arrival has a wrong clock rather than a slow way."""
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
+_KEY = re.compile(r"[0-9a-f]{32}\Z")
+"""The first part of our Message-IDs."""
 _FALLBACK_NAMES = {
     "message/rfc822": "message.eml",
     "text/calendar": "invitation.ics",
@@ -58,10 +62,10 @@ def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
 
 def _read(body: bytes, at: datetime) -> InboundChange:
     message = headers.parse_mail(body)
-    name, address = headers.sender(message)
     own = {own for _, own in headers.addresses(message, "Delivered-To")[:1]}
-    if own & ({address} | headers.authors(message)):
-        return Ignored("sent by this address itself")
+    if own & headers.authors(message) and _is_ours(message, own):
+        return Ignored("sent from here itself")
+    name, address = headers.sender(message, own)
     words, files = _Content(message).taken_apart()
     sent = headers.date(message)
     if sent is None or sent < at - LATE:
@@ -86,6 +90,17 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         contact_name=name or None,
         contact_email=None if address == headers.UNKNOWN_SENDER else address,
     )
+
+
+def _is_ours(message: Message, own: set[str]) -> bool:
+    """Tell whether a mail from an address of ours was sent by this desk.
+
+    A contact form of the website sends from that address too, and what it brings a customer wrote.
+    """
+    if headers.raw(message, OURS):
+        return True
+    key, _, domain = (headers.message_id(message) or "").rpartition("@")
+    return _KEY.match(key) is not None and domain in {domain_of(address) for address in own}
 
 
 class _Content:

@@ -88,8 +88,7 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
     lane = headers.sender(message)[1]
     if lane == headers.UNKNOWN_SENDER:
         lane = normal(mail_from) or lane
-    identity = headers.message_id(message)
-    key = f"id:{identity}" if identity else f"mail:{_digest(message, raw)}"
+    key = f"mail:{_digest(message, raw)}"
     trace = f"Return-Path: <{normal(mail_from) or ''}>\r\n".encode()
     now = clock.now()
     return tuple(
@@ -106,11 +105,12 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
 
 
 def _digest(message: Message, raw: bytes) -> str:
-    """Return a hash of a mail without Message-ID that is the same when the same mail is delivered again.
+    """Return a hash of a mail that is the same when the same mail is delivered again, and no other's.
 
-    The servers it came by write their own lines on top, with their own times.
+    The servers it came by write their own lines on top, with their own times. A Message-ID alone is not
+    enough: programs reuse theirs, and anybody may send one they have seen.
     """
-    written = [headers.raw(message, name) for name in ("From", "To", "Date", "Subject")]
+    written = [headers.raw(message, name) for name in ("Message-ID", "From", "To", "Date", "Subject")]
     head = "\n".join(written).encode("utf-8", "replace")
     return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()
 
