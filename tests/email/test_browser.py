@@ -59,7 +59,7 @@ def test_an_address_is_connected_and_receives(
     served: str, outside: Outside, chromium: Any, width: int
 ) -> None:
     workspace = make_workspace("Pottery")
-    make_user("owner@example.com", workspace=workspace, role=Role.OWNER)
+    make_user("owner@example.com", workspace=workspace, role=Role.OWNER, is_admin=True)
     context = chromium.new_context(base_url=served, viewport={"width": width, "height": 900})
     page = context.new_page()
     troubles: list[str] = []
