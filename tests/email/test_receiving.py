@@ -238,6 +238,66 @@ def test_more_connections_than_allowed_are_sent_away(
     listening.deliver()
 
 
+def test_one_address_cannot_hold_every_connection(listening: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "MAX_PER_ADDRESS", 2)
+    with listening.client() as first, listening.client() as second:
+        first.noop()
+        second.noop()
+        with pytest.raises(smtplib.SMTPConnectError) as caught:
+            listening.client()
+        assert caught.value.smtp_code == 421
+        with smtplib.SMTP("127.0.0.1", listening.port, timeout=10, source_address=("127.0.0.9", 0)) as other:
+            other.sendmail("bounce@example.org", "hello@shop.example", MAIL)
+    listening.deliver()
+    assert len(listening.journal.taken) == 2
+
+
+def is_served(client: smtplib.SMTP) -> bool:
+    try:
+        return client.noop()[0] == 250
+    except (smtplib.SMTPServerDisconnected, OSError):
+        return False
+
+
+def test_where_all_are_held_the_busiest_address_makes_way(
+    listening: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "MAX_CONNECTIONS", 3)
+    held = [listening.client() for _ in range(3)]
+    with smtplib.SMTP("127.0.0.1", listening.port, timeout=10, source_address=("127.0.0.9", 0)) as other:
+        other.sendmail("bounce@example.org", "hello@shop.example", MAIL)
+    assert len(listening.journal.taken) == 1
+    assert [is_served(client) for client in held] == [False, True, True]
+    for client in held:
+        client.close()
+
+
+def test_a_connection_ends_however_busy_it_is(listening: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "SESSION_SECONDS", 0.3)
+    client = listening.client()
+    asked = 0
+    while is_served(client) and asked < 100_000:
+        asked += 1
+    client.close()
+    assert asked < 100_000
+    listening.deliver()
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        (("192.0.2.7", 9), "192.0.2.7"),
+        (("2001:db8:1:2:3:4:5:6", 9, 0, 0), "2001:db8:1:2::"),
+        (("fe80::1%eth0", 9, 0, 2), "fe80::"),
+        (("::ffff:192.0.2.7", 9, 0, 0), "192.0.2.7"),
+        (None, ""),
+        ("", ""),
+    ],
+)
+def test_who_is_counted_as_one(peer: object, counted: str) -> None:
+    assert receiving._counted_as(peer) == counted
+
+
 def test_a_client_that_talks_nonsense_gets_an_answer_and_harms_nobody(listening: Desk) -> None:
     with socket.create_connection(("127.0.0.1", listening.port), timeout=10) as connection:
         connection.sendall(b"\x00\xff\r\nGET / HTTP/1.1\r\n" + b"A" * 100_000 + b"\r\nMAIL FROM:<\xff@x>\r\n")

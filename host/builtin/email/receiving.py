@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import logging
 import socket
 import threading
 from collections.abc import Callable
 from email.message import Message
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from aiosmtpd.smtp import SMTP, Session
@@ -26,10 +27,16 @@ from .addresses import normal, without_tag
 log = logging.getLogger(__name__)
 
 MAX_MAIL = 10 * 1024 * 1024
+MAX_HEAD = 256 * 1024
 MAX_LINE = 256 * 1024
 MAX_CONNECTIONS = 64
+MAX_PER_ADDRESS = 20
+"""As many as a mail server opens to another by itself."""
 MAX_RECIPIENTS = 100
 IDLE_SECONDS = 120
+"""For one command, and for a whole mail."""
+SESSION_SECONDS = 600
+"""For a connection, whatever it does."""
 
 LATER = "451 4.3.0 The desk cannot store mail at the moment, try again later"
 
@@ -82,7 +89,7 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
     :param to: address -> account id.
     """
     try:
-        message = headers.parse_mail(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        message = headers.parse_mail(raw.partition(b"\r\n\r\n")[0][:MAX_HEAD] + b"\r\n\r\n")
     except (ValueError, RecursionError, LookupError):
         message = Message()
     lane = headers.sender(message)[1]
@@ -172,22 +179,66 @@ class _Handler:
         return LATER
 
 
+def _counted_as(peer: Any) -> str:
+    """Return what connections of *peer* are counted under: its address, of IPv6 the network of a customer."""
+    try:
+        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    except (TypeError, IndexError, ValueError):
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
+
+
 class _Protocol(SMTP):
-    """aiosmtpd's, with longer lines than the standard's 998 and a limit on connections."""
+    """aiosmtpd's, with longer lines than the standard's 998, limits on connections, and an end to each.
+
+    Where all are held, the oldest of the address that holds most makes way. Its client sends again what
+    it was not told is stored.
+    """
 
     line_length_limit = MAX_LINE
-    open_connections = 0
+    open_connections: ClassVar[dict[str, list[_Protocol]]] = {}
+    _address = ""
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        _Protocol.open_connections += 1
         super().connection_made(transport)
-        if _Protocol.open_connections > MAX_CONNECTIONS:
-            transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
-            transport.close()
+        self._address = _counted_as(transport.get_extra_info("peername"))
+        mine = self.open_connections.get(self._address, [])
+        busiest = max(self.open_connections.values(), key=len, default=[])
+        if len(mine) >= MAX_PER_ADDRESS:
+            return self._send_away()
+        if sum(map(len, self.open_connections.values())) >= MAX_CONNECTIONS:
+            if len(mine) + 1 >= len(busiest):
+                return self._send_away()
+            busiest[0]._send_away()
+        self.open_connections.setdefault(self._address, []).append(self)
+        self._deadline = self.loop.call_later(SESSION_SECONDS, self._send_away)
+        return None
 
     def connection_lost(self, error: Exception | None) -> None:
-        _Protocol.open_connections -= 1
+        self._forget()
         super().connection_lost(error)
+
+    def _send_away(self) -> None:
+        self._forget()
+        transport: Any = self.transport
+        if transport is not None:
+            transport.write(b"421 4.3.2 Too many connections, or too long a one, try again later\r\n")
+            transport.close()
+
+    def _forget(self) -> None:
+        """Count this connection no more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        held = self.open_connections.get(self._address, [])
+        if self in held:
+            held.remove(self)
+        if not held:
+            self.open_connections.pop(self._address, None)
 
 
 class _Listener:
