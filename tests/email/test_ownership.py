@@ -214,6 +214,7 @@ def test_an_admin_gives_and_takes_back_a_domain(people: Desk) -> None:
     path = "/addons/email/domains/release"
     assert people.client(people.potter).post_form(path, domain="studio.example").status_code == 404
     assert people.client(people.admin).post_form(path, domain="a@studio.example").status_code == 404
+    assert people.client(people.admin).post_form(path, domain="studio..example").status_code == 404
     assert people.client(people.admin).post_form(path, domain="studio.example").status_code == 303
     people.save("c@studio.example")
     assert ("c@studio.example", people.studio) not in live()

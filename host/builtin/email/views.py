@@ -15,7 +15,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.web import Role, current_user, flash_bad, flash_good
 
 from . import card, ownership, smtp
-from .addresses import domain_of
+from .addresses import domain_of, normal
 from .models import AskedAccount, Holding
 
 bp = Blueprint("email", __name__)
@@ -148,10 +148,11 @@ def withdraw(asked_id: int) -> ResponseReturnValue:
 @bp.post("/domains/release")
 def release() -> ResponseReturnValue:
     """Take a domain back from the workspace that holds it."""
-    name, owned, admin = request.form.get("domain", ""), _owned(), current_user().is_admin
+    owned, admin = _owned(), current_user().is_admin
+    name = domain_of(normal(f"x@{request.form.get('domain', '')}") or "")
 
     def use_case(session: Session) -> bool:
-        row = session.get(Holding, name) if name and "@" not in name else None
+        row = session.get(Holding, name) if name else None
         if row is None or not (admin or row.workspace_id in owned):
             return False
         ownership.release_domain(session, row)
