@@ -40,7 +40,7 @@ from host.models.inbox import Attachment, ContactIdentity, Conversation, Message
 from host.models.queue import Lane
 from host.process.serving import HostApplication
 from host.queue import send_limiter
-from host.sdk.cards import ConnectRequest, Problems
+from host.sdk.cards import Asked, ConnectRequest, Problems
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.users import sessions, users, workspaces
 
@@ -141,7 +141,11 @@ class TrialDesk:
             if entered.errors:
                 raise RefusedByCardError(entered.errors)
             taken = functools.partial(taken_sentence, self.workspace_id, channel)
-            answer = card.connect(ConnectRequest(self.workspace_id, account, entered.clean, taken))
+            answer = card.connect(
+                ConnectRequest(self.workspace_id, account, entered.clean, taken, by_admin=True)
+            )
+        if isinstance(answer, Asked):
+            raise RefusedByCardError({"": str(answer.sentence)})
         if isinstance(answer, Problems):
             raise RefusedByCardError({name: str(words) for name, words in answer.by_field.items()})
         return connecting.save(

@@ -260,6 +260,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("smtp_listen", "", "Address and port to receive e-mail on; empty receives none.", _address),
     Setting(
+        "smtp_authserv_id",
+        "",
+        "The name with which your own mail server begins Authentication-Results; empty believes none.",
+    ),
+    Setting(
         "mail_server",
         "",
         "Server for the desk's own mail, such as warnings: smtp://user:password@host:587, encrypted where it "
@@ -334,6 +339,7 @@ class Config:
     development: bool
     allow_hosts: tuple[str, ...]
     smtp_listen: tuple[str, int] | None
+    smtp_authserv_id: str
     mail_server: str = field(repr=False)
     mail_from: str
     limits_url: str = field(repr=False)

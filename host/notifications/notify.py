@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -48,21 +48,29 @@ def notify_responsible(session: Session, workspace_id: int, message: Message, *,
 
     :param path: the link for owners; other admins get a link to the addons.
     """
-    owners = set(
-        session.scalars(
-            sa.select(User.id)
-            .join(Membership, Membership.user_id == User.id)
-            .where(
-                Membership.workspace_id == workspace_id,
-                Membership.role == Role.OWNER,
-                User.disabled_at.is_(None),
-            )
+    owners, rest = owners_of(session, [workspace_id]), admins(session)
+    notify_users(session, sorted(owners), message, workspace_id=workspace_id, path=path)
+    notify_users(session, sorted(rest - owners), message, workspace_id=workspace_id, path="/admin/addons")
+    return len(owners | rest)
+
+
+def owners_of(session: Session, workspace_ids: Collection[int]) -> set[int]:
+    """Return the ids of everybody who owns one of the workspaces and may sign in."""
+    query = (
+        sa.select(User.id)
+        .join(Membership, Membership.user_id == User.id)
+        .where(
+            Membership.workspace_id.in_(workspace_ids),
+            Membership.role == Role.OWNER,
+            User.disabled_at.is_(None),
         )
     )
-    admins = set(session.scalars(sa.select(User.id).where(User.is_admin, User.disabled_at.is_(None))))
-    notify_users(session, sorted(owners), message, workspace_id=workspace_id, path=path)
-    notify_users(session, sorted(admins - owners), message, workspace_id=workspace_id, path="/admin/addons")
-    return len(owners | admins)
+    return set(session.scalars(query))
+
+
+def admins(session: Session) -> set[int]:
+    """Return the ids of the admins of the desk who may sign in."""
+    return set(session.scalars(sa.select(User.id).where(User.is_admin, User.disabled_at.is_(None))))
 
 
 def notify_users(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from host.channels import connecting, warnings
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.users import Workspace
+from host.notifications import notify
 from host.queue import catch_ups
 from host.sdk.cards import Connection
 from host.sdk.channel import AccountRef
@@ -31,6 +32,7 @@ __all__ = [
     "ref",
     "save",
     "set_setting",
+    "tell",
     "warn",
 ]
 
@@ -166,6 +168,29 @@ def warn(
         tone="bad" if bad else "warn",
     )
     return told
+
+
+def tell(
+    session: Session,
+    title: str,
+    sentence: str,
+    *,
+    path: str,
+    next_step: str = "",
+    details: Mapping[str, str] | None = None,
+    owners_of: Collection[int] = (),
+    admins: bool = False,
+) -> None:
+    """Notify owners of workspaces, and admins if wanted, of what no account stands for; in the current write.
+
+    :param title: a name people know, such as an address, shown as it is.
+    :param sentence: marked with :func:`host.sdk.i18n.noop`, as in :func:`warn`.
+    :param path: where it leads: an address of this desk, beginning with a slash.
+    :param owners_of: ids of workspaces.
+    """
+    message = notify.Message(title, sentence, next_step, details or {})
+    people = notify.owners_of(session, owners_of) | (notify.admins(session) if admins else set())
+    notify.notify_users(session, sorted(people), message, workspace_id=None, path=path)
 
 
 def clear_warning(account_id: int, kind: str) -> None:

@@ -43,12 +43,14 @@ class ConnectRequest:
     :param account: the account being changed; None for a new one.
     :param values: cleaned values by field name; a secret left empty while editing is absent.
     :param taken: ``taken(external_id)`` gives a sentence if that account is live somewhere else, else None.
+    :param by_admin: whether that owner is an admin of the desk, too.
     """
 
     workspace_id: int
     account: AccountRef | None
     values: Mapping[str, str] = field(repr=False)
     taken: Callable[[str], str | None]
+    by_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,30 @@ class Problems:
     """Why the form was not saved: sentences by field name; ``""`` for one that belongs to no field."""
 
     by_field: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Nothing is connected yet: somebody else has to agree. The addon keeps what it needs until then, and
+    connects the account itself with :func:`host.sdk.accounts.save`.
+
+    :param sentence: who has been asked, and what happens then.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class SectionNotice:
+    """What stands above the accounts of a channel: something that concerns none of them.
+
+    :param url: of a page of the addon where it goes on; *link* is what that is called.
+    """
+
+    bold: str
+    sentence: str
+    url: str
+    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +330,7 @@ class SettingsCard:
     channel: str
     summary: str
     fields: tuple[Field, ...]
-    connect: Callable[[ConnectRequest], Connection | Problems]
+    connect: Callable[[ConnectRequest], Connection | Problems | Asked]
     status: Callable[[AccountRef], CardStatus]
     disconnect: Callable[[AccountRef], None]
     configure_label: str = ""
@@ -314,3 +340,5 @@ class SettingsCard:
     diagnose: Callable[[AccountRef], Sequence[Finding]] | None = None
     """Run every check on one account, outside any transaction, and return what each found, in order."""
     workspace: WorkspaceSettings | None = None
+    notices: Callable[[int], Sequence[SectionNotice]] | None = None
+    """Given the id of a workspace, return what its owners should know beside the state of its accounts."""

@@ -183,7 +183,9 @@ def new_workspace() -> int:
 def connect(outside: Outside, workspace: int | None = None, **more: str) -> AccountRef:
     """Connect an account through the card, as the page does."""
     workspace = new_workspace() if workspace is None else workspace
-    request = ConnectRequest(workspace, None, values(outside, **more), lambda _external_id: None)
+    request = ConnectRequest(
+        workspace, None, values(outside, **more), lambda _external_id: None, by_admin=True
+    )
     connection = card.connect(request)
     assert isinstance(connection, Connection), connection
     return connecting.save(workspace_id=workspace, channel="email", connection=connection)

@@ -18,7 +18,7 @@ from host.core import db
 from host.process.serving import HostApplication
 from host.users import throttle
 from host.web.request_helpers import Role
-from tests.email.conftest import Outside
+from tests.email.conftest import Outside, values
 from tests.helpers import PASSWORD, make_config, make_user, make_workspace
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,14 @@ def served(database: db.Database, data: Path, outside: Outside) -> Iterator[str]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    config = make_config(data, public_url=url, allow_hosts=address, smtp_listen="127.0.0.1:0", workers="2")
+    config = make_config(
+        data,
+        public_url=url,
+        allow_hosts=address,
+        smtp_listen="127.0.0.1:0",
+        workers="2",
+        smtp_authserv_id="mx.shop.example",
+    )
     application = HostApplication(config)
     application.start()
     server = make_server("127.0.0.1", port, application, threaded=True)
@@ -59,7 +66,7 @@ def test_an_address_is_connected_and_receives(
     served: str, outside: Outside, chromium: Any, width: int
 ) -> None:
     workspace = make_workspace("Pottery")
-    make_user("owner@example.com", workspace=workspace, role=Role.OWNER)
+    make_user("owner@example.com", workspace=workspace, role=Role.OWNER, is_admin=True)
     context = chromium.new_context(base_url=served, viewport={"width": width, "height": 900})
     page = context.new_page()
     troubles: list[str] = []
@@ -110,6 +117,62 @@ def test_an_address_is_connected_and_receives(
     page.wait_for_selector("text=1 disconnected account")
     assert troubles == []
     context.close()
+
+
+@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.slow), 360])
+def test_an_address_is_asked_for_and_confirmed(
+    served: str, outside: Outside, chromium: Any, width: int
+) -> None:
+    workspace = make_workspace("Pottery")
+    make_user("owner@example.com", workspace=workspace, role=Role.OWNER)
+    make_user("admin@example.com", is_admin=True)
+
+    def signed_in(email: str) -> Any:
+        context = chromium.new_context(base_url=served, viewport={"width": width, "height": 900})
+        page = context.new_page()
+        page.goto("/login")
+        page.fill("#email", email)
+        page.fill("#password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "/login" not in url)
+        return page
+
+    owner, admin = signed_in("owner@example.com"), signed_in("admin@example.com")
+    owner.goto(f"/w/{workspace}/settings/channels/email/new")
+    for name, value in values(outside).items():
+        if name == "smtp_security":
+            owner.select_option(f"#f-{name}", value)
+        else:
+            owner.fill(f"#f-{name}", value)
+    owner.click("text=Save and check")
+    owner.wait_for_selector("text=is not connected yet")
+    assert_fits(owner)
+    owner.click("text=See what waits")
+    owner.wait_for_selector("text=Withdraw")
+    assert_fits(owner)
+
+    admin.goto("/notifications")
+    admin.click("a:has-text('Open')")
+    admin.wait_for_selector("text=hello@shop.example")
+    assert_fits(admin)
+    admin.check("input[name=domain]")
+    admin.click("button:has-text('Confirm')")
+    admin.wait_for_selector("text=Take back")
+    assert_fits(admin)
+
+    raw = (
+        b"Authentication-Results: mx.shop.example; dmarc=fail\r\nFrom: Bank <boss@bank.example>\r\n"
+        b"Reply-To: boss@evil.example\r\nMessage-ID: <1@x.example>\r\n\r\nPay at once\r\n"
+    )
+    with smtplib.SMTP("127.0.0.1", mail_port(), timeout=10) as client:
+        client.sendmail("x@evil.example", "hello@shop.example", raw)
+    owner.goto(f"/w/{workspace}/inbox")
+    owner.click("a:has-text('Pay at once')", timeout=10_000)
+    owner.wait_for_selector("text=This may be forged.")
+    owner.wait_for_selector("text=asks for answers to boss@evil.example")
+    assert_fits(owner)
+    owner.context.close()
+    admin.context.close()
 
 
 def assert_fits(page: Any) -> None:

@@ -24,7 +24,7 @@ def ask(outside: Outside, account: AccountRef | None = None, **more: str) -> Con
     given = {
         name: value for name, value in values(outside, **more).items() if value or name != "smtp_password"
     }
-    return card.connect(ConnectRequest(1, account, given, lambda _id: None))
+    return card.connect(ConnectRequest(1, account, given, lambda _id: None, by_admin=True))
 
 
 def problems(result: Connection | Problems) -> dict[str, str]:
@@ -175,6 +175,10 @@ def test_disconnecting_forgets_the_password_and_keeps_the_rest(outside: Outside,
     [
         ("address", " Hello@Shop.Example ", "hello@shop.example"),
         ("address", "hello@bücher.example", "hello@xn--bcher-kva.example"),
+        # Not strasse.example, which may be somebody else's.
+        ("address", "hello@Straße.example", "hello@xn--strae-oqa.example"),
+        ("address", "hello@shop.example.", None),
+        ("address", '"hello"@shop.example', None),
         ("address", "hello", None),
         ("address", "a@b c", None),
         ("address", "a\r\n@b", None),

@@ -158,6 +158,66 @@ def test_a_mail_delivered_twice_appears_once(whole: Desk) -> None:
     assert len(messages()) == 1
 
 
+def test_two_mails_with_one_message_id_are_two_messages(whole: Desk) -> None:
+    """Programs reuse ids, and anybody may send one they have seen."""
+    whole.receive(Message_ID="<one@example.org>")
+    mail = whole.receive("It is broken.", From="Jon <jon@example.net>", Message_ID="<one@example.org>")
+    whole.deliver(b"Received: by another way\r\n" + mail.as_bytes())
+    whole.receive("Page 2", Subject="Scan", Message_ID="<one@example.org>")
+    assert [m.text for m in messages()] == ["Do you have blue mugs?", "It is broken.", "Page 2"]
+    assert len(conversations()) == 3
+    with db.read() as session:
+        assert {event.state for event in session.scalars(sa.select(InboundEvent))} == {EventState.APPLIED}
+        session.rollback()
+    whole.reply(conversations()[1].id, "We are sorry.", "reply-key-1")
+    whole.receive("Fine.", From="jon@example.net", In_Reply_To=f"<{messages()[3].external_id}>")
+    assert messages()[4].conversation_id == conversations()[1].id
+
+
+def test_two_mails_with_one_message_id_in_one_batch_are_two_messages(whole: Desk) -> None:
+    mails = [
+        f"From: {who}@example.org\r\nMessage-ID: <one@x.example>\r\n\r\n{what}\r\n".encode()
+        for who, what in (("mia", "first"), ("mia", "second"), ("jon", "third"), ("mia", "first"))
+    ]
+    with smtplib.SMTP("127.0.0.1", whole.port, timeout=10) as client:
+        for raw in mails:
+            client.sendmail("mia@example.org", "hello@shop.example", raw)
+    whole.work()
+    assert sorted(m.text for m in messages()) == ["first", "second", "third"]
+
+
+def test_a_mail_that_claims_the_id_of_our_reply_is_shown(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    whole.reply(conversations()[0].id, "Yes.", "reply-key-1")
+    whole.receive("Not swallowed", Message_ID=f"<{messages()[1].external_id}>")
+    assert [m.text for m in messages()] == ["Do you have blue mugs?", "Yes.", "Not swallowed"]
+
+
+def test_a_contact_form_that_writes_as_ourselves_is_the_visitors_message(whole: Desk) -> None:
+    whole.receive(
+        "Do you ship?",
+        From="Shop <hello@shop.example>",
+        Reply_To="Mia <mia@example.org>",
+        Message_ID="<form@web.example>",
+    )
+    with db.read() as session:
+        contact = session.scalars(sa.select(Contact)).one()
+    assert (contact.name, contact.email) == ("Mia", "mia@example.org")
+    whole.reply(conversations()[0].id, "We do.", "reply-key-1")
+    assert whole.outside.mails[0][1] == ["mia@example.org"]
+
+
+def test_our_own_reply_coming_back_is_no_message(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    whole.reply(conversations()[0].id, "Yes.", "reply-key-1")
+    sent = whole.outside.mails[0][2]
+    whole.deliver(sent)
+    whole.deliver(b"Reply-To: mia@example.org\r\n" + sent)
+    # Some servers write an id of their own.
+    whole.deliver(sent.replace(b"Message-ID: <", b"Message-ID: <changed-"))
+    assert [m.text for m in messages()] == ["Do you have blue mugs?", "Yes."]
+
+
 def test_files_are_kept_and_can_be_opened(whole: Desk) -> None:
     mail = EmailMessage(policy=SMTP)
     mail["From"] = "mia@example.org"
@@ -174,12 +234,12 @@ def test_files_are_kept_and_can_be_opened(whole: Desk) -> None:
         assert file.read() == b"\xff\xd8\xff" * 1000
 
 
-def test_our_own_mail_coming_back_is_journalled_and_not_shown(whole: Desk) -> None:
-    whole.receive(From="Shop <hello@shop.example>", Message_ID="<loop@shop.example>")
-    assert messages() == []
-    with db.read() as session:
-        event = session.scalars(sa.select(InboundEvent)).one()
-    assert event.state == EventState.IGNORED
+def test_a_contact_form_that_names_nobody_is_shown_and_cannot_be_answered(whole: Desk) -> None:
+    whole.receive("Mia, 030 1234: call me", From="Shop <hello@shop.example>", Message_ID="<a@web.example>")
+    assert [m.text for m in messages()] == ["Mia, 030 1234: call me"]
+    whole.reply(conversations()[0].id, "Whom?", "reply-key-1")
+    assert whole.outside.mails == []
+    assert messages()[1].state == DeliveryState.FAILED
 
 
 def test_a_large_mail_is_stored_on_every_database(whole: Desk) -> None:

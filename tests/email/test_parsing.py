@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host.builtin.email import receiving
 from host.builtin.email.charsets import decode
 from host.builtin.email.htmltext import to_text
 from host.builtin.email.parsing import parse
@@ -206,8 +208,30 @@ def test_a_bounce_is_stored_and_marked() -> None:
     assert got.contact == "mailer-daemon@mx.example"
 
 
-def test_our_own_address_as_sender_is_ignored() -> None:
-    message = mail(From="Shop <Hello@Shop.example>")
+@pytest.mark.parametrize(
+    ("headers", "contact"),
+    [
+        ({}, "hello@shop.example"),
+        ({"Reply_To": "Mia <mia@example.org>"}, "mia@example.org"),
+        ({"Reply_To": "hello@shop.example"}, "hello@shop.example"),
+        ({"Reply_To": "hello@shop.example, mia@example.org"}, "mia@example.org"),
+    ],
+)
+def test_what_a_form_sends_from_our_own_address_is_shown(headers: dict[str, str], contact: str) -> None:
+    assert read(raw(mail(From="Shop <Hello@Shop.example>", **headers))).contact == contact
+
+
+def test_who_asks_for_answers_to_ourselves_is_answered_themselves() -> None:
+    assert read(raw(mail(Reply_To="hello@shop.example"))).contact == "mia@example.org"
+
+
+@pytest.mark.parametrize("own", ["header", "id"])
+def test_our_own_mail_is_ignored(own: str) -> None:
+    message = mail(From="Shop <Hello@Shop.example>", Reply_To="mia@example.org")
+    if own == "header":
+        message["X-Lobby-Message"] = "0@shop.example"
+    else:
+        message.replace_header("Message-ID", f"<{'0' * 32}@shop.example>")
     envelope = Envelope(account_id=1, lane="", dedupe_key="x", kind="mail", body=raw(message), occurred_at=AT)
     assert isinstance(parse(envelope)[0], Ignored)
 
@@ -399,3 +423,42 @@ def test_html_becomes_words(source: str, text: str) -> None:
 @settings(deadline=None)
 def test_any_html_becomes_words(source: str) -> None:
     to_text(source)
+
+
+def _nested(depth: int) -> bytes:
+    heads = [b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(depth)]
+    return b"From: a@b.example\r\n" + b"".join(heads) + b"\r\n" + b"-- x\r\n" * 200_000
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        pytest.param(lambda: _nested(250), id="nested"),
+        pytest.param(lambda: b"From: a@b.example\r\n" + b"X: y\r\n" * 400_000 + b"\r\nx", id="headers"),
+        pytest.param(
+            lambda: (
+                b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+                + b"--b\r\n\r\nx\r\n" * 100_000
+            ),
+            id="parts",
+        ),
+    ],
+)
+def test_a_mail_made_to_be_slow_arrives_whole_as_one_file(mail: Callable[[], bytes]) -> None:
+    body = mail()
+    before = time.process_time()
+    got = read(body)
+    receiving.envelopes(body, "a@b.example", {"hello@shop.example": 1})
+    assert time.process_time() - before < 2
+    assert [file.content for file in got.attachments] == [body]
+    assert got.contact == "mia@example.org"
+
+
+def test_an_ordinary_mail_with_many_lines_and_parts_is_taken_apart() -> None:
+    message = mail("the words")
+    for number in range(20):
+        message.add_attachment(
+            b"x" * 300_000, maintype="application", subtype="pdf", filename=f"{number}.pdf"
+        )
+    got = read(raw(message))
+    assert (got.text, len(got.attachments)) == ("the words", 20)

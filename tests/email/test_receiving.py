@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy.orm import Session
 
-from host.builtin.email import receiving
+from host.builtin.email import receiving, smtp_connection
 from host.channels import accounts
 from host.core import clock, db
 from host.sdk import settings
@@ -78,7 +78,7 @@ def test_a_mail_is_journalled_as_it_came_before_it_is_acknowledged(listening: De
     envelope = envelopes[0]
     assert envelope.account_id == listening.account.id
     assert envelope.lane == "mia@example.org"
-    assert envelope.dedupe_key == "id:one@example.org"
+    assert envelope.dedupe_key.startswith("mail:")
     assert envelope.body.endswith(MAIL)
     assert envelope.body.startswith(
         b"Return-Path: <bounce@example.org>\r\nDelivered-To: hello@shop.example\r\n"
@@ -186,8 +186,10 @@ def test_the_same_mail_by_another_way_has_the_same_key(listening: Desk) -> None:
         listening.deliver(trace + MAIL)
         listening.deliver(trace + bare)
     listening.deliver(bare + b"another\r\n")
+    listening.deliver(MAIL.replace(b"mia@", b"jon@"))
+    listening.deliver(MAIL + b"another\r\n")
     keys = [envelopes[0].dedupe_key for _, envelopes in listening.journal.taken]
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == 5
     assert keys[0] == keys[2] == keys[4]
     assert keys[1] == keys[3] == keys[5]
 
@@ -226,7 +228,7 @@ def test_a_bare_line_feed_does_not_end_a_mail(listening: Desk) -> None:
 def test_more_connections_than_allowed_are_sent_away(
     listening: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiving, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(smtp_connection, "MAX_CONNECTIONS", 2)
     with listening.client() as first, listening.client() as second:
         first.noop()
         second.noop()
@@ -234,6 +236,66 @@ def test_more_connections_than_allowed_are_sent_away(
             listening.client()
         assert caught.value.smtp_code == 421
     listening.deliver()
+
+
+def test_one_address_cannot_hold_every_connection(listening: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_connection, "MAX_PER_ADDRESS", 2)
+    with listening.client() as first, listening.client() as second:
+        first.noop()
+        second.noop()
+        with pytest.raises(smtplib.SMTPConnectError) as caught:
+            listening.client()
+        assert caught.value.smtp_code == 421
+        with smtplib.SMTP("127.0.0.1", listening.port, timeout=10, source_address=("127.0.0.9", 0)) as other:
+            other.sendmail("bounce@example.org", "hello@shop.example", MAIL)
+    listening.deliver()
+    assert len(listening.journal.taken) == 2
+
+
+def is_served(client: smtplib.SMTP) -> bool:
+    try:
+        return client.noop()[0] == 250
+    except (smtplib.SMTPServerDisconnected, OSError):
+        return False
+
+
+def test_where_all_are_held_the_busiest_address_makes_way(
+    listening: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp_connection, "MAX_CONNECTIONS", 3)
+    held = [listening.client() for _ in range(3)]
+    with smtplib.SMTP("127.0.0.1", listening.port, timeout=10, source_address=("127.0.0.9", 0)) as other:
+        other.sendmail("bounce@example.org", "hello@shop.example", MAIL)
+    assert len(listening.journal.taken) == 1
+    assert [is_served(client) for client in held] == [False, True, True]
+    for client in held:
+        client.close()
+
+
+def test_a_connection_ends_however_busy_it_is(listening: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_connection, "SESSION_SECONDS", 0.3)
+    client = listening.client()
+    asked = 0
+    while is_served(client) and asked < 100_000:
+        asked += 1
+    client.close()
+    assert asked < 100_000
+    listening.deliver()
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        (("192.0.2.7", 9), "192.0.2.7"),
+        (("2001:db8:1:2:3:4:5:6", 9, 0, 0), "2001:db8:1:2::"),
+        (("fe80::1%eth0", 9, 0, 2), "fe80::"),
+        (("::ffff:192.0.2.7", 9, 0, 0), "192.0.2.7"),
+        (None, ""),
+        ("", ""),
+    ],
+)
+def test_who_is_counted_as_one(peer: object, counted: str) -> None:
+    assert smtp_connection.counted_as(peer) == counted
 
 
 def test_a_client_that_talks_nonsense_gets_an_answer_and_harms_nobody(listening: Desk) -> None:

@@ -141,6 +141,7 @@ def test_nothing_anybody_types_can_add_a_header(
         b"Message-ID",
         b"In-Reply-To",
         b"References",
+        b"X-Lobby-Message",
     }
     assert raw.replace(b"\r\n", b"").count(b"\n") == raw.replace(b"\r\n", b"").count(b"\r") == 0
     mail = email.message_from_bytes(raw)

@@ -36,6 +36,8 @@ def differences(url: str) -> list[Any]:
 def _meant(difference: Any) -> bool:
     if difference[0] == "remove_table":
         return bool(difference[1].name not in Base.metadata.tables)  # of an addon
+    if difference[0] == "remove_index":
+        return bool(difference[1].table.name not in Base.metadata.tables)
     if difference[0] == "modify_type":
         _, _, table, column, _, found, wanted = difference
         # MariaDB has one type for every length of BLOB up to that.

@@ -55,7 +55,7 @@ def connect(application: HostApplication, wanted: dict[str, Any], homes: dict[st
     assert card is not None, wanted["channel"]
     values = {field.name: "" for field in card.fields} | wanted["values"]
     with generation.app.test_request_context():
-        made = card.connect(ConnectRequest(home, None, values, lambda _external_id: None))
+        made = card.connect(ConnectRequest(home, None, values, lambda _external_id: None, by_admin=True))
     assert isinstance(made, Connection), made
     account = connecting.save(workspace_id=home, channel=wanted["channel"], connection=made)
     with generation.app.test_request_context():

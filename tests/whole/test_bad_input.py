@@ -130,6 +130,10 @@ FIELDS: dict[str, dict[str, str]] = {
     "/admin/addons/<slug>/uninstall": {"what": "purge", "name": "x"},
     "/admin/addons/uploads/<int:release_id>/install": {},
     "/admin/addons/uploads/<int:release_id>/discard": {},
+    "/addons/email/addresses/<int:asked_id>/confirm": {"domain": "1"},
+    "/addons/email/addresses/<int:asked_id>/decline": {},
+    "/addons/email/addresses/<int:asked_id>/withdraw": {},
+    "/addons/email/domains/release": {"domain": "shop.example"},
     "/addons/instagram/checklist": {"item": "live-mode", "done": "1"},
 }
 """Every form of the desk with what somebody might type; secrets and ids right, one field wrong where it asks
@@ -250,6 +254,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
                 "upload_id": "0" * 32,
                 "identity_id": 1,
                 "account_id": made["accounts"][0],
+                "asked_id": 1,
                 "user_id": made["people"]["ari@example.com"],
                 "invitation_id": 1,
                 "session_id": 1,

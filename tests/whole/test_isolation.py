@@ -61,6 +61,8 @@ WATCHED = (
     "instagram_checklist",
     "api_keys",
     "audit_entries",
+    "email_asked",
+    "email_holdings",
 )
 ACTORS = {
     "anonymous": ("",),
@@ -170,6 +172,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "event_id": rig.value("SELECT MIN(id) FROM inbound_events"),
         "key_id": rig.value("SELECT MAX(id) FROM api_keys"),
         "contact_id": rig.value("SELECT MIN(id) FROM contacts"),
+        "asked_id": asked(scene, home, mail),
     }
     scene.pottery = common | {
         "workspace_id": home,
@@ -204,6 +207,16 @@ def refused(scene: Scene, workspace: int, conversation: int) -> int:
     assert answer.status_code == 303, answer.text
     query = "SELECT id FROM messages WHERE text = ? AND state = 'failed'"
     return int(until(lambda: scene.rig.rows(query, REFUSED), "the refusal")[0]["id"])
+
+
+def asked(scene: Scene, workspace: int, mail: dict[str, str]) -> int:
+    """Return the id of an e-mail account that waits to be confirmed."""
+    address = f"{scene.rig.url}/w/{workspace}/settings/channels/email/new"
+    form = {**mail, "address": "sales@pottery.example", "smtp_security": "none"}
+    form["csrf_token"] = scene.tokens[POTTERY_OWNER]
+    answer = scene.people[POTTERY_OWNER].post(address, data=form, allow_redirects=False, timeout=20)
+    assert answer.status_code == 302, answer.text
+    return int(scene.rig.value("SELECT MAX(id) FROM email_asked"))
 
 
 def uploaded(scene: Scene, workspace: int) -> str:
@@ -306,6 +319,7 @@ def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> No
             "user_id",
             "invitation_id",
             "key_id",
+            "asked_id",
         }:
             ids = {**scene.pottery, **scene.studio, foreign: scene.pottery[foreign]}
             got = outcome(scene.call(STUDIO_OWNER, route, ids))

@@ -243,7 +243,8 @@ class _Builder:
         self.failures: dict[str, AddonError] = {}
         self.attention: dict[str, tuple[str, ...]] = {}
         listen = "" if config.smtp_listen is None else ":".join(map(str, config.smtp_listen))
-        settings.provide("", {"public_url": config.public_url, "smtp_listen": listen})
+        own = {"public_url": config.public_url, "smtp_listen": listen}
+        settings.provide("", {**own, "smtp_authserv_id": config.smtp_authserv_id})
 
     def add_builtin(self) -> None:
         """Add every addon that is part of the host."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from flask import Blueprint
+
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.hookspecs import hookimpl
@@ -14,6 +16,7 @@ from host.sdk.webhooks import Receiver
 from .card import card
 from .channel import EmailAdapter
 from .receiving import receiver
+from .views import bp
 
 
 @hookimpl
@@ -24,6 +27,11 @@ def register_channels() -> Sequence[ChannelAdapter]:
 @hookimpl
 def register_settings_cards() -> Sequence[SettingsCard]:
     return [card()]
+
+
+@hookimpl
+def register_blueprints() -> Sequence[Blueprint]:
+    return [bp]
 
 
 @hookimpl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 MAX_ADDRESS = 254
 
@@ -10,6 +11,8 @@ _LOCAL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"(),:;<>@\[\\\]]{1,64}\Z")
 _DOMAIN = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z"
 )
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_DEVIATES = re.compile("[\u00df\u03c2]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -18,16 +21,27 @@ def normal(address: str) -> str | None:
 
     Quoted local parts and address literals are refused: real correspondents do not use them.
     """
-    local, at, domain = address.strip().lower().rpartition("@")
+    local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    local, domain = local.lower(), "".join(map(str.lower, domain))
     if not at or not _LOCAL.match(local) or _SURROGATE.search(local) or ".." in local or local[0] == ".":
         return None
     if not domain.isascii():
         try:
-            domain = domain.encode("idna").decode("ascii")
+            domain = ".".join(map(_ascii, _DOTS.split(domain)))
         except UnicodeError:
             return None
     result = f"{local}@{domain}"
     return result if _DOMAIN.match(domain) and len(result.encode()) <= MAX_ADDRESS else None
+
+
+def _ascii(label: str) -> str:
+    """Return *label* as it stands in the DNS.
+
+    The standard library's codec makes ``ss`` of ``ß``: since 2008 that is another domain, maybe of others.
+    """
+    if _DEVIATES.search(label):
+        return "xn--" + unicodedata.normalize("NFKC", label).encode("punycode").decode("ascii")
+    return label.encode("idna").decode("ascii")
 
 
 def domain_of(address: str) -> str:

@@ -5,20 +5,30 @@ from __future__ import annotations
 import re
 import smtplib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from host.sdk import clock, db
-from host.sdk.cards import CardStatus, Connection, ConnectRequest, Field, Problems, SettingsCard
+from host.sdk.cards import (
+    Asked,
+    CardStatus,
+    Connection,
+    ConnectRequest,
+    Field,
+    Problems,
+    SectionNotice,
+    SettingsCard,
+)
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
-from host.sdk.i18n import format_date, lazy_gettext
+from host.sdk.i18n import format_date, lazy_gettext, ngettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal, unseal
+from host.sdk.web import maybe_user
 
-from . import smtp
-from .addresses import normal
+from . import ownership, smtp
+from .addresses import domain_of, normal
 from .models import EmailAccount, password_place
 from .receiving import listen_address
 
@@ -94,6 +104,7 @@ def card() -> SettingsCard:
         connect=connect,
         status=status,
         disconnect=disconnect,
+        notices=notices,
         configure_label=lazy_gettext("Configure"),
         configure_help=lazy_gettext(
             "Saving connects to the mail server and signs in, without sending anything."
@@ -101,8 +112,11 @@ def card() -> SettingsCard:
     )
 
 
-def connect(request: ConnectRequest) -> Connection | Problems:
-    """Sign in at the mail server as sending will; nothing is sent."""
+def connect(request: ConnectRequest) -> Connection | Problems | Asked:
+    """Sign in at the mail server as sending will; nothing is sent.
+
+    A new address that is not this workspace's is asked for, and connected once somebody agreed.
+    """
     values = request.values
     address = values["address"]
     if request.account is not None and request.account.external_id != address:
@@ -112,6 +126,13 @@ def connect(request: ConnectRequest) -> Connection | Problems:
     taken = request.taken(address)
     if taken:
         return Problems({"address": taken})
+    right = _right(request, address)
+    if right is ownership.Right.TAKEN:
+        sentence = _(
+            "This address and its forms with a +tag are one mailbox, and that is connected in another "
+            "workspace. A mailbox can belong to one workspace."
+        )
+        return Problems({"address": sentence})
     stored = None if request.account is None else _row(request.account.id)
     password = _password(request, stored)
     if isinstance(password, Problems):
@@ -131,8 +152,24 @@ def connect(request: ConnectRequest) -> Connection | Problems:
     problems = _check(server)
     if problems is not None:
         return problems
+    if right is ownership.Right.ASKS and not request.by_admin:
+        return _ask(request, address, server)
+    given = password if "smtp_password" in values else None
+    return connection(values["name"], address, server, given, new=right is not ownership.Right.KEEPS)
+
+
+def connection(
+    name: str, address: str, server: smtp.Server, given: Secret | None, *, new: bool
+) -> Connection:
+    """Return what connects an account.
+
+    :param given: the password if it was entered now; None: the one that is kept stays.
+    :param new: whether the address is to be taken for the workspace; it has that of a live account.
+    """
 
     def store(session: Session, account: AccountRef) -> None:
+        if new:
+            ownership.take(session, account.workspace_id, address)
         row = session.get(EmailAccount, account.id)
         if row is None:
             row = EmailAccount(account_id=account.id)
@@ -142,11 +179,75 @@ def connect(request: ConnectRequest) -> Connection | Problems:
         row.smtp_user = server.user
         if not server.user:
             row.smtp_password = row.password_set_at = None
-        elif "smtp_password" in values and password is not None:
-            row.smtp_password = seal(password, password_place(account))
+        elif given is not None:
+            row.smtp_password = seal(given, password_place(account))
             row.password_set_at = clock.now()
 
-    return Connection(external_id=address, name=values["name"], handle=address, way="pasted", store=store)
+    return Connection(external_id=address, name=name, handle=address, way="pasted", store=store)
+
+
+def _right(request: ConnectRequest, address: str) -> ownership.Right:
+    with db.read() as session:
+        live_in = ownership.live_workspace(session, address)
+        if live_in == request.workspace_id:
+            return ownership.Right.KEEPS
+        # The host has agreed to move this very account here: its person owns both workspaces.
+        if live_in is not None:
+            return ownership.Right.HAS
+        return ownership.right_to(session, request.workspace_id, address)
+
+
+def _ask(request: ConnectRequest, address: str, server: smtp.Server) -> Asked | Problems:
+    user = maybe_user()
+    try:
+        db.write(
+            ownership.ask,
+            request.workspace_id,
+            "" if user is None else user.name,
+            request.values["name"],
+            address,
+            server,
+        )
+    except ownership.TooManyAskedError:
+        sentence = _("Many addresses of this workspace wait to be confirmed. Withdraw some, then try again.")
+        return Problems({"address": sentence})
+    return Asked(
+        _(
+            "The mail server takes these settings. Before mail for %(address)s comes here, an admin of the "
+            "desk, or an owner of the workspace that holds %(domain)s, confirms it. They have been told.",
+            address=address,
+            domain=domain_of(address),
+        )
+    )
+
+
+def notices(workspace_id: int) -> Sequence[SectionNotice]:
+    """Return what waits: addresses of this workspace, and those its reader can confirm."""
+    user = maybe_user()
+    owned = {workspace_id}
+    with db.read() as session:
+        found = ownership.waiting(session, owned, admin=user is not None and user.is_admin)
+    told = [
+        SectionNotice(
+            _("%(address)s is not connected yet.", address=one.row.address),
+            _("It waits to be confirmed, so that nobody connects an address of somebody else."),
+            ownership.PAGE,
+            _("See what waits"),
+        )
+        for one in found
+        if one.mine and not one.decides
+    ]
+    others = [one for one in found if one.decides]
+    if others:
+        told.append(
+            SectionNotice(
+                ngettext("%(num)s address waits for you.", "%(num)s addresses wait for you.", len(others)),
+                _("You can confirm or decline it."),
+                ownership.PAGE,
+                _("Look at it"),
+            )
+        )
+    return told
 
 
 def _password(request: ConnectRequest, stored: EmailAccount | None) -> Secret | Problems | None:

@@ -31,7 +31,7 @@ from host.sdk.secrets import unseal
 from host.sdk.webhooks import Envelope
 
 from . import composing, smtp
-from .addresses import normal
+from .addresses import normal, without_tag
 from .headers import UNKNOWN_SENDER
 from .models import EmailAccount, password_place
 from .parsing import parse
@@ -70,6 +70,10 @@ class EmailAdapter(ChannelAdapter):
         if account is None:
             return Held(_problem("settings", noop("The account has no mail server.")))
         sender, server = account
+        if without_tag(recipient) == without_tag(sender):
+            return Rejected(
+                _problem("address", noop("This mail came from your own address and names nobody to answer."))
+            )
         identity = composing.message_id(request.message_key, sender)
         mail = composing.compose(
             composing.Reply(

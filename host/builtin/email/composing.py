@@ -14,6 +14,8 @@ from email.utils import format_datetime, formataddr
 from .addresses import domain_of
 
 MAX_REFERENCES = 20
+OURS = "X-Lobby-Message"
+"""The header that tells our own mail when it comes back, should a server on its way change its Message-ID."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SAFE_ID = re.compile(r"(?=.{3,250}\Z)[!-;=?A-~]+@[!-;=?A-~]+\Z")
@@ -63,6 +65,7 @@ def compose(reply: Reply) -> bytes:
     mail["Subject"] = Header(line, charset_of_line, header_name="Subject").encode()
     mail["Date"] = format_datetime(reply.date)
     mail["Message-ID"] = f"<{reply.message_id}>"
+    mail[OURS] = reply.message_id
     known = [reference for reference in reply.references if _SAFE_ID.match(reference)][:MAX_REFERENCES]
     if known:
         mail["In-Reply-To"] = f"<{known[0]}>"

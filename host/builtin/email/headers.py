@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
@@ -38,13 +38,17 @@ def parse_mail(data: bytes) -> Message:
 
 def raw(message: Message, name: str) -> str:
     """Return the first header *name*, unfolded, with bytes outside ASCII read as UTF-8 or Latin-1."""
+    return next(all_raw(message, name), "")
+
+
+def all_raw(message: Message, name: str) -> Iterator[str]:
+    """Yield each header *name* as :func:`raw` returns the first, from the top."""
     name = name.lower()
     for key, value in message.raw_items():
         if key.lower() == name:
             text = str(value)[:MAX_HEADER]
             text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            return text.replace("\r", "").replace("\n", "")
-    return ""
+            yield text.replace("\r", "").replace("\n", "")
 
 
 def text(message: Message, name: str, length: int) -> str:
@@ -82,13 +86,16 @@ def _tolerant(
         return default
 
 
-def sender(message: Message) -> tuple[str, str]:
+def sender(message: Message, own: Collection[str] = ()) -> tuple[str, str]:
     """Return (name, address) that an answer should go to.
 
     That is Reply-To where it names one person and the mail is not a list's, else From, else the envelope's.
+
+    :param own: addresses of ours. An answer goes to one only where the mail is from us and names nobody else.
     """
     authors = addresses(message, "From")
-    answers = addresses(message, "Reply-To")
+    authors = [one for one in authors if one[1] not in own] or authors
+    answers = [one for one in addresses(message, "Reply-To") if one[1] not in own]
     if len(answers) == 1 and not raw(message, "List-Id"):
         name, address = answers[0]
         return name or next((n for n, a in authors if a == address), ""), address

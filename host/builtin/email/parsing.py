@@ -8,23 +8,33 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.message import Message
 
-from host.sdk import clock
+from host.sdk import clock, settings
+from host.sdk.errors import SdkError
 from host.sdk.messages import Ignored, InboundAttachment, InboundChange, MessageKind, MessageReceived
 from host.sdk.webhooks import Envelope
 
-from . import headers
+from . import authentication, headers
+from .addresses import domain_of
 from .charsets import decode
+from .composing import OURS
 from .htmltext import to_text
 
 log = logging.getLogger(__name__)
 
 MAX_DEPTH = 20
 MAX_PARTS = 500
+MAX_WORK = 5_000_000
+"""Lines times boundaries: the package holds each line against each boundary that is open."""
+MAX_SEPARATORS = 20_000
+MAX_HEADER_LINES = 5_000
 MAX_HTML = 2 * 1024 * 1024
 LATE = timedelta(days=14)
 """If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
+_BOUNDARY = re.compile(rb"(?i)boundary")
+_KEY = re.compile(r"[0-9a-f]{32}\Z")
+"""The first part of our Message-IDs."""
 _FALLBACK_NAMES = {
     "message/rfc822": "message.eml",
     "text/calendar": "invitation.ics",
@@ -57,11 +67,12 @@ def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
 
 
 def _read(body: bytes, at: datetime) -> InboundChange:
+    _check_cost(body)
     message = headers.parse_mail(body)
-    name, address = headers.sender(message)
     own = {own for _, own in headers.addresses(message, "Delivered-To")[:1]}
-    if own & ({address} | headers.authors(message)):
-        return Ignored("sent by this address itself")
+    if own & headers.authors(message) and _is_ours(message, own):
+        return Ignored("sent from here itself")
+    name, address = headers.sender(message, own)
     words, files = _Content(message).taken_apart()
     sent = headers.date(message)
     if sent is None or sent < at - LATE:
@@ -71,6 +82,12 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     written_by = headers.addresses(message, "From")
     if written_by and written_by[0][1] != address:
         content["from"] = written_by[0][1]
+    checked = authentication.results(message, authserv_id())
+    if checked is not None:
+        content["sender_check"] = checked
+    writer = written_by[0][1] if written_by else address
+    if writer not in own and not authentication.same_domain(domain_of(writer), domain_of(address)):
+        content["answer_elsewhere"] = address
     if headers.is_automatic(message):
         content["automatic"] = True
     return MessageReceived(
@@ -88,6 +105,39 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     )
 
 
+def authserv_id() -> str:
+    """Return the name under which the own mail server says what it found out about senders."""
+    try:
+        return settings.get("", "smtp_authserv_id")
+    except SdkError:
+        return ""
+
+
+def _is_ours(message: Message, own: set[str]) -> bool:
+    """Tell whether a mail from an address of ours was sent by this desk.
+
+    A contact form of the website sends from that address too, and what it brings a customer wrote.
+    """
+    if headers.raw(message, OURS):
+        return True
+    key, _, domain = (headers.message_id(message) or "").rpartition("@")
+    return _KEY.match(key) is not None and domain in {domain_of(address) for address in own}
+
+
+class _TooCostlyError(ValueError):
+    """Taking the mail apart would hold up those of others."""
+
+
+def _check_cost(body: bytes) -> None:
+    lines = body.count(b"\n")
+    if (
+        lines * (1 + len(_BOUNDARY.findall(body))) > MAX_WORK
+        or body.count(b"\n--") > MAX_SEPARATORS
+        or body.partition(b"\r\n\r\n")[0].count(b"\n") > MAX_HEADER_LINES
+    ):
+        raise _TooCostlyError("too many lines, boundaries or headers")
+
+
 class _Content:
     """The parts of a mail, sorted into text and files."""
 
@@ -103,7 +153,9 @@ class _Content:
 
     def _take(self, part: Message, depth: int) -> None:
         self._seen += 1
-        if depth > MAX_DEPTH or self._seen > MAX_PARTS:
+        if self._seen > MAX_PARTS:
+            raise _TooCostlyError("too many parts")
+        if depth > MAX_DEPTH:
             self._keep(part)
             return
         kind = part.get_content_type()

@@ -9,8 +9,8 @@ import socket
 import threading
 from collections.abc import Callable
 from email.message import Message
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_MAIL = 10 * 1024 * 1024
-MAX_LINE = 256 * 1024
-MAX_CONNECTIONS = 64
+MAX_HEAD = 256 * 1024
 MAX_RECIPIENTS = 100
 IDLE_SECONDS = 120
+"""For one command, and for a whole mail."""
 
 LATER = "451 4.3.0 The desk cannot store mail at the moment, try again later"
 
@@ -84,14 +84,13 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
     :param to: address -> account id.
     """
     try:
-        message = headers.parse_mail(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        message = headers.parse_mail(raw.partition(b"\r\n\r\n")[0][:MAX_HEAD] + b"\r\n\r\n")
     except (ValueError, RecursionError, LookupError):
         message = Message()
     lane = headers.sender(message)[1]
     if lane == headers.UNKNOWN_SENDER:
         lane = normal(mail_from) or lane
-    identity = headers.message_id(message)
-    key = f"id:{identity}" if identity else f"mail:{_digest(message, raw)}"
+    key = f"mail:{_digest(message, raw)}"
     trace = f"Return-Path: <{normal(mail_from) or ''}>\r\n".encode()
     now = clock.now()
     return tuple(
@@ -108,11 +107,12 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
 
 
 def _digest(message: Message, raw: bytes) -> str:
-    """Return a hash of a mail without Message-ID that is the same when the same mail is delivered again.
+    """Return a hash of a mail that is the same when the same mail is delivered again, and no other's.
 
-    The lines that servers on the way add on top, with their own times, are left out.
+    The servers it came by write their own lines on top, with their own times. A Message-ID alone is not
+    enough: programs reuse theirs, and anybody may send one they have seen.
     """
-    written = [headers.raw(message, name) for name in ("From", "To", "Date", "Subject")]
+    written = [headers.raw(message, name) for name in ("Message-ID", "From", "To", "Date", "Subject")]
     head = "\n".join(written).encode("utf-8", "replace")
     return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()
 
@@ -174,29 +174,6 @@ class _Handler:
         return LATER
 
 
-@cache
-def _protocol() -> type[SMTP]:
-    """Return aiosmtpd's protocol, with longer lines than the standard's 998 and a limit on connections."""
-    from aiosmtpd.smtp import SMTP  # not above: 5 MB and 50 ms, also for desks that listen for no mail
-
-    class Protocol(SMTP):
-        line_length_limit = MAX_LINE
-        open_connections = 0
-
-        def connection_made(self, transport: Any) -> None:
-            Protocol.open_connections += 1
-            super().connection_made(transport)
-            if Protocol.open_connections > MAX_CONNECTIONS:
-                transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
-                transport.close()
-
-        def connection_lost(self, error: Exception | None) -> None:
-            Protocol.open_connections -= 1
-            super().connection_lost(error)
-
-    return Protocol
-
-
 class _Listener:
     """A listening socket and the thread that serves it. It outlives generations; see :func:`start`."""
 
@@ -213,10 +190,13 @@ class _Listener:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        handler, kind = _Handler(lambda: self.ingests[-1]), _protocol()
+        # Not above: aiosmtpd takes 5 MB and 50 ms, also for desks that listen for no mail.
+        from .smtp_connection import SmtpConnection
+
+        handler = _Handler(lambda: self.ingests[-1])
 
         def protocol() -> SMTP:
-            return kind(
+            return SmtpConnection(
                 handler,
                 data_size_limit=self._most,
                 enable_SMTPUTF8=True,

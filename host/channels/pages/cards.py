@@ -16,7 +16,7 @@ from host.channels.directory import Directory
 from host.channels.pages.messaging import Choices
 from host.core import clock
 from host.models.channels import AccountState, AccountWarning, ChannelAccount, ref
-from host.sdk.cards import CardStatus, SettingsCard, SignIn
+from host.sdk.cards import CardStatus, SectionNotice, SettingsCard, SignIn
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,14 @@ class Section:
 
     :ivar card: None while no active addon brings the channel.
     :ivar sign_ins: the card's ways to sign in that are offered now.
+    :ivar notices: what the addon has to say besides.
     """
 
     key: str
     label: str
     card: SettingsCard | None
     sign_ins: list[SignIn] = field(default_factory=list)
+    notices: Sequence[SectionNotice] = ()
     live: list[AccountCard] = field(default_factory=list)
     gone: list[AccountCard] = field(default_factory=list)
 
@@ -93,7 +95,9 @@ def sections(
     for adapter in directory.adapters:
         card = directory.card(adapter.key)
         if card is not None or any(row.channel == adapter.key for row in rows):
-            found[adapter.key] = Section(adapter.key, adapter.label, card, _offered(card, workspace_id))
+            found[adapter.key] = Section(
+                adapter.key, adapter.label, card, _offered(card, workspace_id), _notices(card, workspace_id)
+            )
     for row in rows:
         section = found.setdefault(row.channel, Section(row.channel, directory.label(row.channel), None))
         if row.state != AccountState.DISCONNECTED:
@@ -116,6 +120,16 @@ def _offered(card: SettingsCard | None, workspace_id: int) -> list[SignIn]:
         except Exception:
             log.exception("the sign-in %s cannot tell whether it is available", one.name)
     return offered
+
+
+def _notices(card: SettingsCard | None, workspace_id: int) -> Sequence[SectionNotice]:
+    if card is None or card.notices is None:
+        return ()
+    try:
+        return tuple(card.notices(workspace_id))
+    except Exception:
+        log.exception("the card of channel %s could not tell its notices", card.channel)
+        return ()
 
 
 def _account_card(

@@ -32,11 +32,11 @@ from host.live.events import newest_id
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.notifications.notify import translated
 from host.queue.catch_ups import catching_up
-from host.sdk.cards import CardAction, Connection, ConnectRequest, Problems, SettingsCard
+from host.sdk.cards import Asked, CardAction, Connection, ConnectRequest, Problems, SettingsCard
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 from host.users.pages.sudo import fresh_password
 from host.web import navigation
-from host.web.request_helpers import Role, audit, flash_bad, flash_good, workspace_view
+from host.web.request_helpers import Role, audit, current_user, flash_bad, flash_good, workspace_view
 
 __all__ = ["bp"]
 
@@ -129,6 +129,9 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
     asked = request.form.get("move_account", "")
     moved = next((one for one in _movable(card.channel) if asked and str(one.account.id) == asked), None)
     outcome = _ask(workspace_id, card, row, entered, moved)
+    if isinstance(outcome, Asked):
+        flash_good(outcome.sentence)
+        return redirect(_index_url(workspace_id))
     if isinstance(outcome, Connection) and moved and moved.account.external_id != outcome.external_id:
         outcome = Problems({"": _("These credentials belong to another account than the one to be moved.")})
     if isinstance(outcome, Problems):
@@ -183,8 +186,8 @@ def _ask(
     row: ChannelAccount | None,
     entered: Entered,
     moved: other_workspaces.Elsewhere | None,
-) -> Connection | Problems:
-    """Let the addon check with its provider; an exception becomes a sentence."""
+) -> Connection | Problems | Asked:
+    """Let the addon check with its provider; whatever it raises becomes a sentence."""
     account = None if row is None else ref(row)
 
     def taken(external_id: str) -> str | None:
@@ -193,8 +196,9 @@ def _ask(
         return taken_sentence(workspace_id, card.channel, external_id)
 
     try:
-        outcome = card.connect(ConnectRequest(workspace_id, account, entered.clean, taken))
-        if not isinstance(outcome, Connection | Problems):
+        by_admin = current_user().is_admin
+        outcome = card.connect(ConnectRequest(workspace_id, account, entered.clean, taken, by_admin))
+        if not isinstance(outcome, Connection | Problems | Asked):
             raise TypeError(f"connect() returned {type(outcome).__name__}")
     except Exception:
         log.exception("the card of channel %s failed while connecting", card.channel)

@@ -8,7 +8,7 @@ from datetime import datetime
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
 from host.inbox.apply import conversations, echoes
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
-from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key
+from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key
 from host.inbox.apply.values import (
     NO_MEDIA,
     Annotated,
@@ -105,7 +105,7 @@ def _note_heard(draft: Draft, item: Incoming) -> None:
 
 def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     person = draft.people[item.account.id, external_id(change.contact)]
-    key = item.account.id, message_key(change, item.event_key)
+    key = _key(draft, item, change)
     if draft.is_here(key):
         draft.note_repeat(key, item, person)
         _receive_imported(draft, key, item, change, person)
@@ -125,6 +125,19 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
         _count(draft, thread, message, item, change)
     conversations.show_last(thread, message)
     draft.add(message)
+
+
+def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
+    """Return the account and external id the message is stored under.
+
+    Where senders choose the ids, two of them, or one with a careless program, may choose the same. What came
+    again by itself was recognised by the journal, so another event is another message: it gets an id of ours.
+    """
+    key = item.account.id, message_key(change, item.event_key)
+    if item.adapter.capabilities.threading is not Threading.REFERENCES or item.event_id is None:
+        return key
+    sources = draft.sources(key)
+    return key if sources is None or item.event_id in sources else (key[0], own_key(change, item.event_key))
 
 
 def _receive_imported(

@@ -52,8 +52,11 @@ def message_key(change: MessageReceived, event_key: str) -> str:
     Where the provider gives none, it is made from the event and the message's content: applying the event
     again gives the same id, and two messages of one event get different ones.
     """
-    if change.external_id:
-        return external_id(change.external_id)
+    return external_id(change.external_id) if change.external_id else own_key(change, event_key)
+
+
+def own_key(change: MessageReceived, event_key: str) -> str:
+    """Return an external id made of the event and what is in the message."""
     parts = (event_key, change.contact, change.sent_at.isoformat(), str(change.kind), change.text)
     digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return f"event:{digest}"

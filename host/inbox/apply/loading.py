@@ -19,7 +19,7 @@ from host.core.cleaning import external_id
 from host.core.db import UTCDateTime, padded
 from host.core.statements import Statement
 from host.inbox.apply.annotations import Annotation, line_keys
-from host.inbox.apply.incoming import Incoming, handover_id, message_key
+from host.inbox.apply.incoming import Incoming, handover_id, message_key, own_key
 from host.inbox.apply.tables import (
     ATTACHMENTS,
     CONTACTS,
@@ -118,8 +118,9 @@ class _Needs:
     """The keys of the rows to load.
 
     :param people: customers, with their accounts.
-    :param messages: every message the batch names.
-    :param received: messages the batch brings.
+    :param messages: every message that is named.
+    :param received: those that come with the batch.
+    :param claimed: messages that come with the batch, under ids their senders chose.
     :param echoes: the first echo of each message.
     :param annotations: the message, the customer, and the annotation.
     :param named: messages the batch brings or annotates, each with the customer.
@@ -128,6 +129,7 @@ class _Needs:
     people: dict[Key, AccountRef] = field(default_factory=dict)
     messages: set[Key] = field(default_factory=set)
     received: set[Key] = field(default_factory=set)
+    claimed: set[Key] = field(default_factory=set)
     echoes: dict[Key, MessageEchoed] = field(default_factory=dict)
     annotations: list[tuple[Key, Key, Annotation]] = field(default_factory=list)
     named: set[tuple[Key, Key]] = field(default_factory=set)
@@ -148,6 +150,8 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
             needs.named.add((key, person))
             if item.adapter.capabilities.threading is Threading.REFERENCES:
                 needs.messages.update((account, external_id(name)) for name in change.references)
+                needs.claimed.add(key)
+                needs.messages.add((account, own_key(change, item.event_key)))
         elif isinstance(change, ConversationHandedOver):
             needs.messages.add((account, handover_id(item.event_key)))
         else:
@@ -186,7 +190,9 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
         messages=messages,
         threads=threads,
         unconfirmed=unconfirmed,
-        bodies=_read_bodies(connection, [messages[key].id for key in edited if key in messages]),
+        bodies=_read_bodies(
+            connection, [messages[key].id for key in edited | needs.claimed if key in messages]
+        ),
         reactions=_read_reactions(connection, reacted),
     )
 

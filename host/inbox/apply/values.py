@@ -302,6 +302,17 @@ class Draft:
         """Tell whether the message *key* is stored or in the batch."""
         return key in self.stored or key in self.new
 
+    def sources(self, key: Key) -> Sequence[int] | None:
+        """Return the ids of the events that brought the message *key*; None if it is not here.
+
+        Of a stored one only if its body was loaded.
+        """
+        if (new := self.new.get(key)) is not None:
+            return new.sources
+        stored = self.stored.get(key)
+        body = None if stored is None else self.loaded.bodies.get(stored.id)
+        return None if body is None else body.sources or ()
+
     def is_of_another(self, key: Key, person: Person) -> bool:
         """Tell whether the message *key* is here, but in no conversation of *person*."""
         return self.is_here(key) and self.owner(key) is not person

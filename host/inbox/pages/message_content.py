@@ -106,6 +106,31 @@ def referral(content: Content) -> Referral | None:
     return Referral("link", _short(given.get("ref")), text_view.safe(given.get("url")) or "")
 
 
+@dataclass(frozen=True, slots=True)
+class SenderCheck:
+    """What is known of who sent a message.
+
+    :param written_by: the address it says it is from, where an answer goes to another.
+    :param verdict: of the own mail server on that address: ``pass``, ``fail`` or ``none``; empty where it
+        said nothing.
+    :param elsewhere: the address an answer goes to, where that is of another domain.
+    """
+
+    written_by: str = ""
+    verdict: str = ""
+    elsewhere: str = ""
+
+
+def sender_check(content: Content) -> SenderCheck:
+    """Return ``content["from"]``, ``content["sender_check"]`` and ``content["answer_elsewhere"]``."""
+    verdict = _short(_mapping(content.get("sender_check")).get("verdict"))
+    return SenderCheck(
+        _short(content.get("from")),
+        verdict if verdict in {"pass", "fail", "none"} else "",
+        _short(content.get("answer_elsewhere")),
+    )
+
+
 def slides(content: Content) -> tuple[Slide, ...]:
     """Return the cards of a template: one of ours, or an echoed one, which is among the shared items."""
     sources = [_mapping(content.get("template")), content]

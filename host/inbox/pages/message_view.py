@@ -6,7 +6,7 @@ Templates lay out what is decided here. What is stored in ``Message.content`` is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -173,6 +173,8 @@ class Bubble:
     :param label: what the message is, in a word: ``Photo``.
     :param line: stands in place of a message that cannot be shown.
     :param tapped: the title of the button the customer tapped.
+    :param sender: what was found out about who sent it.
+    :param doubts: why it may not be from whom it seems to be, and in bold what.
     """
 
     icon: str
@@ -193,6 +195,8 @@ class Bubble:
     reactions: tuple[Chip, ...] = ()
     edited: str = ""
     mobile_only: bool = False
+    sender: Line | None = None
+    doubts: tuple[tuple[str, str], ...] = ()
 
 
 def bubble(entry: Entry, where: BubbleContext) -> Bubble:
@@ -223,6 +227,8 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         tapped=" ".join(entry.text.split()) if entry.kind in message_kinds.TAPS else "",
         reactions=tuple(_chip(reaction, where) for reaction in entry.reactions),
         edited=_edited(entry),
+        sender=_sender(entry),
+        doubts=tuple(_doubts(entry)),
     )
     made_of = {"template"} if found.slides else {"quick_replies"} if found.offered else set()
     line = _line(entry, found, where.channel)
@@ -398,6 +404,38 @@ def _story(entry: Entry, media: Sequence[Media]) -> Story | None:
     preview = next((each for each in media if each.src and each.kind in STORIES), None)
     hint = _("Shown while the story lasts.") if preview else _("The story has no preview any more.")
     return Story(str(message_kinds.look_of(entry.kind).label), str(hint), preview)
+
+
+def _sender(entry: Entry) -> Line | None:
+    verdict = message_content.sender_check(entry.content).verdict
+    if verdict == "pass":
+        return Line("check", str(_("Sender confirmed")))
+    return Line("q", str(_("Sender not confirmed"))) if verdict == "none" else None
+
+
+def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
+    found = message_content.sender_check(entry.content)
+    if found.verdict == "fail":
+        yield (
+            str(_("This may be forged.")),
+            str(
+                _(
+                    "Your mail server found that it was not sent by the domain it names. "
+                    "Ask them another way before you act on it."
+                )
+            ),
+        )
+    if found.elsewhere:
+        yield (
+            str(_("Your answer goes elsewhere.")),
+            str(
+                _(
+                    "It says it is from %(writer)s, but asks for answers to %(other)s.",
+                    writer=found.written_by,
+                    other=found.elsewhere,
+                )
+            ),
+        )
 
 
 def _origin(entry: Entry) -> Line | None:

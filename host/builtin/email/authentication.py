@@ -1,0 +1,80 @@
+"""What the own mail server found out about a sender: ``Authentication-Results`` (RFC 8601)."""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+
+from . import headers
+from .addresses import domain_of
+
+_RESULT = re.compile(r"\s*(spf|dkim|dmarc)\s*(?:/\s*\d+\s*)?=\s*([a-z]{1,20})(.*)", re.DOTALL)
+_ABOUT = re.compile(r"(?:header\.d|header\.i|smtp\.mailfrom)\s*=\s*\"?([^\s\";]{1,320})")
+_NAME = re.compile(r"\s*\"?([^\s\";]{1,255})")
+
+
+def same_domain(one: str, other: str) -> bool:
+    """Tell whether two domains are one, or one lies in the other."""
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def results(message: Message, server: str) -> dict[str, str] | None:
+    """Return what *server* wrote: ``spf``, ``dkim``, ``dmarc``, and ``verdict`` on the address in ``From``.
+
+    The verdict is ``pass``, ``fail`` or ``none``: nothing was proved. None is returned where *server* said
+    nothing. Only its own header counts, the topmost: anybody may write one below it.
+    """
+    authors = headers.addresses(message, "From")
+    if not server or not authors:
+        return None
+    for written in headers.all_raw(message, "Authentication-Results"):
+        name, *parts = _without_comments(written).split(";")
+        named = _NAME.match(name)
+        if named is not None and named.group(1).lower() == server.lower():
+            return _read(parts, domain_of(authors[0][1]) if len(authors) == 1 else "")
+    return None
+
+
+def _read(parts: list[str], domain: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    aligned = False
+    for part in parts[:50]:
+        result = _RESULT.match(part.lower())
+        if result is None:
+            continue
+        method, value, rest = result.groups()
+        about = [each.rpartition("@")[2] for each in _ABOUT.findall(rest)]
+        # A domain may speak for those below it, not for the one above: that may be everybody's.
+        fits = bool(domain) and any(f".{domain}".endswith(f".{each}") for each in about)
+        if method != "dmarc" and value == "pass" and fits:
+            aligned = True
+        # Of several signatures the one that holds counts.
+        if found.get(method) != "pass":
+            found[method] = value
+    verdict = "pass" if aligned else "none"
+    if domain and found.get("dmarc") in {"pass", "fail"}:
+        verdict = found["dmarc"]
+    return {**found, "verdict": verdict}
+
+
+def _without_comments(text: str) -> str:
+    """Return *text* without what stands in brackets, in one pass.
+
+    A quoted bracket is none, and what is quoted starts no further result: it may be the sender's.
+    """
+    kept, depth, quoted, escaped = [], 0, False, False
+    for letter in text:
+        if escaped:
+            escaped = False
+        elif letter == "\\":
+            escaped = True
+        elif letter == '"' and not depth:
+            quoted = not quoted
+        elif letter == "(" and not quoted:
+            depth += 1
+        elif letter == ")" and depth:
+            depth -= 1
+            continue
+        if not depth:
+            kept.append(" " if quoted and letter in ";=" else letter)
+    return "".join(kept)

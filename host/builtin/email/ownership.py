@@ -1,0 +1,245 @@
+"""Which workspace an address belongs to. Mail for an address, its tag forms and its domain goes to one.
+
+Whoever may enter any address could read the mail of others. So a new one waits until an admin of the desk, or
+an owner of the workspace that holds its domain, agrees. A code sent to the address would prove nothing: the
+mail is read here, and comes to whoever is connected.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import accounts, clock
+from host.sdk.db import host_table
+from host.sdk.errors import AccountTakenError
+from host.sdk.i18n import noop
+from host.sdk.secrets import Secret, seal, unseal
+from host.sdk.web import audit
+
+from . import smtp
+from .addresses import domain_of, without_tag
+from .models import ACCOUNTS, AskedAccount, Holding, asked_password_place
+
+PAGE = "/addons/email/addresses"
+MOST_ASKED = 50
+"""Accounts of one workspace that may wait."""
+
+
+class Right(StrEnum):
+    """What a workspace that wants an address may do."""
+
+    KEEPS = "keeps"
+    """Its account is live, whoever else has a form of the address from before."""
+    HAS = "has"
+    ASKS = "asks"
+    TAKEN = "taken"
+
+
+class TooManyAskedError(Exception):
+    """The workspace has asked for so many already."""
+
+
+def right_to(session: Session, workspace_id: int, address: str) -> Right:
+    """Return whether an address that is not live is the workspace's, can be asked for, or is another's."""
+    if _elsewhere(session, workspace_id, address):
+        return Right.TAKEN
+    holders = _holders(session, [without_tag(address), domain_of(address)])
+    mailbox, domain = holders.get(without_tag(address)), holders.get(domain_of(address))
+    return Right.HAS if workspace_id in {mailbox, domain} else Right.ASKS
+
+
+def take(session: Session, workspace_id: int, address: str) -> None:
+    """Note that *address* is the workspace's, in the write that connects it.
+
+    :raises AccountTakenError: if the same mailbox is connected in another workspace by now.
+    """
+    name = without_tag(address)
+    # Whoever takes one of its forms meanwhile waits here.
+    row = session.get(Holding, name, with_for_update=True)
+    if row is None:
+        session.add(Holding(name=name, workspace_id=workspace_id, since=clock.now()))
+    elif row.workspace_id != workspace_id:
+        row.workspace_id, row.since = workspace_id, clock.now()
+    session.flush()
+    if _elsewhere(session, workspace_id, address):
+        raise AccountTakenError("This mailbox is connected in another workspace already.")
+
+
+def _elsewhere(session: Session, workspace_id: int, address: str) -> bool:
+    """Tell whether a form of *address* is live in another workspace."""
+    table = host_table(ACCOUNTS)
+    name = without_tag(address)
+    local, _, domain = name.rpartition("@")
+    tagged = sa.and_(
+        table.c.external_id.startswith(f"{local}+", autoescape=True),
+        table.c.external_id.endswith(f"@{domain}", autoescape=True),
+    )
+    query = (
+        sa.select(table.c.id)
+        .where(
+            table.c.channel == "email",
+            table.c.workspace_id != workspace_id,
+            table.c.state != "disconnected",
+            sa.or_(table.c.external_id == name, tagged),
+        )
+        .with_for_update()
+    )
+    return bool(session.execute(query).first())
+
+
+def live_workspace(session: Session, address: str) -> int | None:
+    """Return the workspace in which exactly this address is live, or None."""
+    table = host_table(ACCOUNTS)
+    query = sa.select(table.c.workspace_id).where(
+        table.c.channel == "email", table.c.external_id == address, table.c.state != "disconnected"
+    )
+    return session.scalar(query)
+
+
+def _holders(session: Session, names: Collection[str]) -> dict[str, int]:
+    query = sa.select(Holding.name, Holding.workspace_id).where(Holding.name.in_(names))
+    return {row.name: row.workspace_id for row in session.execute(query)}
+
+
+# ---- asking --------------------------------------------------------------------------------------------
+
+
+def ask(
+    session: Session, workspace_id: int, asked_by: str, name: str, address: str, server: smtp.Server
+) -> None:
+    """Keep an account until somebody agrees, and tell those who can. Asked again, only the settings change.
+
+    :raises TooManyAskedError: if so many of this workspace wait already.
+    """
+    mine = sa.select(AskedAccount).where(AskedAccount.workspace_id == workspace_id)
+    row = session.scalars(mine.where(AskedAccount.address == address)).one_or_none()
+    first = row is None
+    if row is None:
+        if len(session.scalars(mine).all()) >= MOST_ASKED:
+            raise TooManyAskedError
+        row = AskedAccount(
+            uuid=uuid.uuid4().hex, workspace_id=workspace_id, address=address, asked_at=clock.now()
+        )
+        session.add(row)
+    row.asked_by, row.name = asked_by[:120], name[:120]
+    row.smtp_host, row.smtp_port, row.smtp_security = server.host, server.port, str(server.security)
+    row.smtp_user, row.smtp_password = server.user, None
+    if server.user and server.password is not None:
+        row.smtp_password = seal(server.password, asked_password_place(workspace_id, row.uuid))
+    session.flush()
+    audit(session, "account.asked_for", address, workspace_id=workspace_id, details={"channel": "email"})
+    if first:
+        holder = _holders(session, [domain_of(address)]).get(domain_of(address))
+        accounts.tell(
+            session,
+            address,
+            noop("The workspace %(workspace)s wants to receive the mail for this address."),
+            next_step=noop("Look at it, then confirm or decline."),
+            details={"workspace": workspace_names(session, [workspace_id]).get(workspace_id, "")},
+            owners_of=[] if holder is None else [holder],
+            admins=True,
+            path=PAGE,
+        )
+
+
+def answered(session: Session, row: AskedAccount, *, agreed: bool) -> None:
+    """Drop an account that waited, and tell its owners what became of it."""
+    session.delete(row)
+    action = "account.confirmed" if agreed else "account.declined"
+    audit(session, action, row.address, workspace_id=row.workspace_id, details={"channel": "email"})
+    sentence = (
+        noop("This address was confirmed. Its mail comes to your inbox from now on.")
+        if agreed
+        else noop("This address was declined, so it is not connected. Nothing was received for it.")
+    )
+    accounts.tell(
+        session,
+        row.address,
+        sentence,
+        owners_of=[row.workspace_id],
+        path=f"/w/{row.workspace_id}/settings/channels",
+    )
+
+
+def withdraw(session: Session, row: AskedAccount) -> None:
+    """Drop an account that its owners no longer want."""
+    session.delete(row)
+    details = {"channel": "email"}
+    audit(session, "account.withdrawn", row.address, workspace_id=row.workspace_id, details=details)
+
+
+def give_domain(session: Session, domain: str, workspace_id: int) -> None:
+    """Let a workspace connect every address of *domain* by itself, and confirm it for others."""
+    row = session.get(Holding, domain, with_for_update=True)
+    if row is None:
+        session.add(Holding(name=domain, workspace_id=workspace_id, since=clock.now()))
+    else:
+        row.workspace_id, row.since = workspace_id, clock.now()
+    audit(session, "domain.given", domain, workspace_id=workspace_id)
+
+
+def release_domain(session: Session, row: Holding) -> None:
+    """Take a domain back: new addresses of it have to be confirmed again. Accounts stay."""
+    session.delete(row)
+    audit(session, "domain.released", row.name, workspace_id=row.workspace_id)
+
+
+# ---- reading -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An account that waits, as one person sees it.
+
+    :param holder: the workspace that holds its domain.
+    :param mine: whether the person owns the workspace that asked.
+    :param decides: whether the person may confirm it.
+    """
+
+    row: AskedAccount
+    holder: int | None
+    mine: bool
+    decides: bool
+
+
+def waiting(session: Session, owned: Collection[int], *, admin: bool) -> Sequence[Waiting]:
+    """Return the accounts that wait and concern somebody who owns these workspaces, oldest first."""
+    rows = list(session.scalars(sa.select(AskedAccount).order_by(AskedAccount.id)))
+    holders = _holders(session, {domain_of(row.address) for row in rows})
+    found = []
+    for row in rows:
+        holder = holders.get(domain_of(row.address))
+        mine, decides = row.workspace_id in owned, admin or holder in owned
+        if mine or decides:
+            found.append(Waiting(row, holder, mine, decides))
+    return found
+
+
+def domains(session: Session, owned: Collection[int], *, admin: bool) -> Sequence[Holding]:
+    """Return the domains that are held, all of them for an admin."""
+    query = sa.select(Holding).where(Holding.name.not_like("%@%")).order_by(Holding.name)
+    return list(session.scalars(query if admin else query.where(Holding.workspace_id.in_(owned))))
+
+
+def workspace_names(session: Session, ids: Collection[int]) -> Mapping[int, str]:
+    """Return the names of workspaces by id."""
+    table = host_table("workspaces")
+    return {
+        row.id: row.name
+        for row in session.execute(sa.select(table.c.id, table.c.name).where(table.c.id.in_(ids)))
+    }
+
+
+def password_of(row: AskedAccount) -> Secret | None:
+    """Return the password an account was entered with.
+
+    :raises SecretUnreadableError: if it cannot be opened any more.
+    """
+    place = asked_password_place(row.workspace_id, row.uuid)
+    return unseal(row.smtp_password, place) if row.smtp_password else None
