@@ -190,8 +190,10 @@ def roll_back(
 
 # Set aside
 
+_KEPT_FAILING = noop("It kept failing, so it was set aside; the desk goes on without it.")
 
-def quarantine(slug: str, what: str, words: str) -> bool:
+
+def quarantine(slug: str, what: str, words: str, *, sentence: str = _KEPT_FAILING) -> bool:
     """Set a running addon aside that kept failing in *what*; tell whether it was running.
 
     It is stamped with its version and the host's: it is tried again by itself once either has changed.
@@ -203,7 +205,7 @@ def quarantine(slug: str, what: str, words: str) -> bool:
         version = session.get_one(AddonRelease, row.release_id).version
     error = {
         "step": "",
-        "sentence": noop("It kept failing, so it was set aside; the desk goes on without it."),
+        "sentence": sentence,
         "database": f"{what}: {words}\naddon {version}, host {host_package.__version__}",
         "version": version,
         "host": host_package.__version__,
