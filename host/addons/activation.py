@@ -107,13 +107,16 @@ def _steps(
         return _("It brings: %(what)s", what=", ".join(brought) or "–")
 
     run_step(outcome, _("Check the files"), files)
-    run_step(outcome, _("Try the code in a process of its own"), tried)
 
     def around(name: str, do: Callable[[], str | None]) -> None:
         run_step(outcome, name, do)
 
     try:
-        runner.run(config, release.manifest, folder[0], around)
+        todo = runner.pending(release.manifest, folder[0])
+        # Its process begins here: it has done its imports when it is needed.
+        with runner.ready(config, todo) as apart:
+            run_step(outcome, _("Try the code in a process of its own"), tried)
+            runner.take(config, release.manifest, folder[0], todo, around, apart)
     except plan.PlanError as error:
         outcome.steps.append(Step(_("Migrations"), "failed", 0, str(error)))
         raise MigrationError(str(error), "", "") from error

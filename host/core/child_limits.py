@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 from contextlib import suppress
 from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWUSER = 0x10000000
+_PR_SET_PDEATHSIG = 1
 _MORE_TASKS = 64
 
 
@@ -54,3 +56,14 @@ def leave_network() -> None:
         unshare = ctypes.CDLL(None, use_errno=True).unshare
         if unshare(_CLONE_NEWNET):
             unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def end_with_parent() -> None:
+    """Be ended when the thread that started this process ends, where the kernel can do that."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def no_core() -> None:
+    """Leave no image of the memory behind."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -2,8 +2,8 @@
 
 The marks of a process are one file in the data folder, mapped into memory: to enter costs less than a
 microsecond, waits for no disk, and outlives the process however it ends. The file is locked as long as its
-process lives, and a process that ends in order removes it. So a file nobody holds is of one that died, and says
-what it died in.
+process lives, and a process that ends in order removes it. So a file nobody holds is of one that died, and
+says what it died in.
 """
 
 from __future__ import annotations

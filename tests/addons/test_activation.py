@@ -548,7 +548,7 @@ def test_an_activation_whose_process_died_is_settled_at_the_next_start(
 
 
 def test_writers_of_the_process_wait_while_sqlite_is_migrated(
-    desk: HostApplication, toy_zip: MakeZip
+    desk: HostApplication, toy_zip: MakeZip, migrate_here: None
 ) -> None:
     """A webhook that arrives during a migration waits its turn instead of failing with a locked database."""
     lifecycle.install_file(desk.config, toy_zip())
