@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 
 import host as host_package
 from host.addons import records, reports
-from host.addons.activation import bring_up
+from host.addons.activation import bring_up, call_notice
 from host.addons.migrating import runner
 from host.addons.operation_lock import BusyError, operation
 from host.addons.package import store
@@ -250,10 +250,7 @@ def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Ac
         if host is not None:
             host.refresh()
         if before is not None and slug in before.releases:
-            try:
-                before.call(slug, "addon_deactivated")
-            except AddonError as error:
-                log.warning("addon %s: %s %s", slug, error.sentence, error.detail)
+            call_notice(before, slug, "addon_deactivated")
 
 
 # After a crash

@@ -23,7 +23,7 @@ from host.addons.running import contributions, held_webhooks
 from host.addons.running import generation as generations
 from host.addons.running.generation import Generation
 from host.addons.running.jobs import JobRunner
-from host.core import db, guard, logs, marks, secrets, storage
+from host.core import child_limits, db, guard, logs, marks, secrets, storage
 from host.core.config import Config
 from host.core.filelock import SERVING, file_lock
 from host.delivery.clock_moved_back import ClockWatch
@@ -241,6 +241,7 @@ class HostApplication:
         if db.current().is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
             raise AlreadyServingError("another process already serves this database file")
         self._web = web
+        child_limits.hide()
         telemetry.start("web" if web else "worker")
         self.journal.start()
         self._clock.start()

@@ -19,7 +19,7 @@ from host.addons.operation_lock import is_running, operation
 from host.core import db, marks
 from host.models.addons import Addon, AddonState
 from host.process.serving import HostApplication
-from tests.addons.conftest import MakeZip
+from tests.addons.conftest import TOY, MakeZip
 
 
 @pytest.fixture(autouse=True)
@@ -248,3 +248,77 @@ def test_no_event_ends_processes_for_ever(desk: HostApplication, toy_zip: MakeZi
         assert row.state == AddonState.QUARANTINED
         assert row.error["sentence"].startswith("Its code kept ending the process")
         assert "authenticate" in row.error["database"]
+
+
+# Something hangs
+
+HANGS = """
+import sys
+from host.addons import lifecycle
+from host.core import config, db
+settings = config.load({{"LOBBY_DATA": {data!r}, "LOBBY_DATABASE_URL": {url!r}, "LOBBY_REHEARSAL_MB": "0"}})
+db.connect(settings.database_url)
+print(lifecycle.activate(settings, "toy").error["sentence"])
+"""
+
+
+@pytest.mark.slow
+def test_disabling_offline_works_while_a_migration_hangs(desk: HostApplication, toy_zip: MakeZip) -> None:
+    began = desk.config.data / "began"
+    hangs = f"def upgrade() -> None:\n    open({str(began)!r}, 'w')\n    import time; time.sleep(600)\n"
+    name = next(one.name for one in (TOY / "migrations" / "versions").glob("0002*"))
+    changes = {f"migrations/versions/{name}": lambda text: f"{text}\n\n{hangs}"}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    places = {"data": str(desk.config.data), "url": desk.config.database_url}
+    environment = {"LOBBY_DATA": places["data"], "LOBBY_DATABASE_URL": places["url"], "PATH": os.defpath}
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS.format(**places)], stdout=subprocess.PIPE, text=True
+    ) as activating:
+        deadline = time.monotonic() + 60
+        while not began.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        at = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "host.cli", "addon", "disable", "toy", "--offline"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert time.monotonic() - at < 20
+        said, _ = activating.communicate(timeout=60)
+        assert "ended the process it ran in" in said
+    with db.read() as session:
+        row = session.get_one(Addon, "toy")
+        assert row.state in {AddonState.INACTIVE, AddonState.MIGRATION_FAILED}
+        assert not row.wanted
+
+
+def test_a_hook_that_hangs_holds_no_operation_up(
+    desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.addons.activation.HOOK_SECONDS", 0.2)
+    until = desk.config.data / "until"
+    sleeps = (
+        f"import os, time\n    while not os.path.exists({str(until)!r}): time.sleep(0.05)\n"
+        '    events.note("activated")'
+    )
+    changes = {"toy/addon.py": lambda text: text.replace('events.note("activated")', sleeps)}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    try:
+        assert lifecycle.activate(desk.config, "toy", host=desk).ok
+        assert not is_running(desk.config)
+        assert "toy" in desk.generation().releases
+    finally:
+        until.touch()
+
+
+@pytest.mark.parametrize("hook", ["activated", "deactivated"])
+def test_a_hook_that_exits_ends_nothing(desk: HostApplication, toy_zip: MakeZip, hook: str) -> None:
+    changes = {"toy/addon.py": lambda text: text.replace(f'events.note("{hook}")', "raise SystemExit(3)")}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    lifecycle.deactivate(desk.config, "toy", host=desk)
+    assert not is_running(desk.config)
