@@ -69,6 +69,8 @@ def test_from_upload_to_a_working_channel_without_a_restart(
     for shown in ("Toy channel 1.0.0", "toy_accounts", "/addons/toy/webhook", "toy.example", "sweep"):
         assert shown in report.text
     assert "widen conversations.channel" in report.text
+    assert "its code runs with the rights of this desk" in report.text
+    assert "What its author says it does" in report.text
     assert state_of() is None, "a report installs nothing"
 
     page = admin.install(path)

@@ -322,3 +322,12 @@ def test_a_hook_that_exits_ends_nothing(desk: HostApplication, toy_zip: MakeZip,
     assert lifecycle.activate(desk.config, "toy", host=desk).ok
     lifecycle.deactivate(desk.config, "toy", host=desk)
     assert not is_running(desk.config)
+
+
+def test_a_process_that_serves_is_hidden_from_others_of_its_user() -> None:
+    code = (
+        "import ctypes\nfrom host.core import child_limits\n"
+        "child_limits.hide()\nprint(ctypes.CDLL(None).prctl(3))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
