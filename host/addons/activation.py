@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,9 @@ from host.models.addons import AddonState
 from host.sdk.i18n import noop
 
 log = logging.getLogger(__name__)
+
+HOOK_SECONDS = 20.0
+"""How long an operation waits for a hook that tells an addon something."""
 
 _OUTSIDE = (AddonState.INCOMPATIBLE, AddonState.MODIFIED, AddonState.UNTRUSTED)
 """States that name a cause outside the addon's code; any other failure leaves it inactive."""
@@ -107,13 +111,16 @@ def _steps(
         return _("It brings: %(what)s", what=", ".join(brought) or "–")
 
     run_step(outcome, _("Check the files"), files)
-    run_step(outcome, _("Try the code in a process of its own"), tried)
 
     def around(name: str, do: Callable[[], str | None]) -> None:
         run_step(outcome, name, do)
 
     try:
-        runner.run(config, release.manifest, folder[0], around)
+        todo = runner.pending(release.manifest, folder[0])
+        # Its process begins here: it has done its imports when it is needed.
+        with runner.ready(config, todo) as apart:
+            run_step(outcome, _("Try the code in a process of its own"), tried)
+            runner.take(config, release.manifest, folder[0], todo, around, apart)
     except plan.PlanError as error:
         outcome.steps.append(Step(_("Migrations"), "failed", 0, str(error)))
         raise MigrationError(str(error), "", "") from error
@@ -181,11 +188,25 @@ def _trial(config: Config, release: Release, host: Host | None) -> Generation:
 
 
 def tell(config: Config, release: Release, host: Host | None, hook: str) -> None:
-    """Call the hook of this addon only; an exception is logged and changes nothing."""
-    try:
-        if host is not None:
-            host.generation().call(release.slug, hook)
-        else:
-            _trial(config, release, None).call(release.slug, hook)
-    except AddonError as error:
-        log.warning("addon %s: %s %s", release.slug, error.sentence, error.detail)
+    """Call the hook of exactly this addon; whatever it raises is logged and changes nothing."""
+    live = _trial(config, release, None) if host is None else host.generation()
+    call_notice(live, release.slug, hook)
+
+
+def call_notice(generation: Generation, slug: str, hook: str) -> None:
+    """Call a hook that only tells the addon something, and wait :data:`HOOK_SECONDS` for it at most.
+
+    In this process, because what it is told of is here: a memory to be emptied, a thread to be started.
+    """
+
+    def call() -> None:
+        try:
+            generation.call(slug, hook)
+        except AddonError as error:
+            log.warning("addon %s: %s %s", slug, error.sentence, error.detail)
+
+    thread = threading.Thread(target=call, name=hook, daemon=True)
+    thread.start()
+    thread.join(HOOK_SECONDS)
+    if thread.is_alive():
+        log.warning("addon %s: %s has not returned; it is not waited for any longer", slug, hook)

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 
 import host as host_package
 from host.addons import records, reports
-from host.addons.activation import bring_up
+from host.addons.activation import bring_up, call_notice
 from host.addons.migrating import runner
 from host.addons.operation_lock import BusyError, operation
 from host.addons.package import store
@@ -189,9 +189,11 @@ def roll_back(
 
 # Setting aside
 
+_KEPT_FAILING = noop("It kept failing, so it was set aside; the desk goes on without it.")
 
-def quarantine(slug: str, what: str, words: str) -> bool:
-    """Set a running addon aside that kept failing in *what*; return whether it was running.
+
+def quarantine(slug: str, what: str, words: str, *, sentence: str = _KEPT_FAILING) -> bool:
+    """Set a running addon aside that kept failing in *what*; tell whether it was running.
 
     Its version and the host's are stored: it is tried again by itself once either has changed.
     """
@@ -202,7 +204,7 @@ def quarantine(slug: str, what: str, words: str) -> bool:
         version = session.get_one(AddonRelease, row.release_id).version
     error = {
         "step": "",
-        "sentence": noop("It kept failing, so it was set aside; the desk goes on without it."),
+        "sentence": sentence,
         "database": f"{what}: {words}\naddon {version}, host {host_package.__version__}",
         "version": version,
         "host": host_package.__version__,
@@ -247,10 +249,7 @@ def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Ac
         if host is not None:
             host.refresh()
         if before is not None and slug in before.releases:
-            try:
-                before.call(slug, "addon_deactivated")
-            except AddonError as error:
-                log.warning("addon %s: %s %s", slug, error.sentence, error.detail)
+            call_notice(before, slug, "addon_deactivated")
 
 
 # After a crash

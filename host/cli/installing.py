@@ -9,6 +9,7 @@ import click
 import sqlalchemy as sa
 
 from host.addons import lifecycle, records, uninstall
+from host.addons.migrating import apart
 from host.addons.package.failures import AddonError
 from host.addons.records import Outcome
 from host.cli.base import configured, prepare
@@ -75,12 +76,18 @@ def addon_deactivate(configuration: Config, slug: str) -> None:
 
 @click.command("disable")
 @click.argument("slug")
-@click.option("--offline", is_flag=True, help="Only change the database: for when nothing else works.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Only change the database, ending a migration that holds it: for when nothing else works.",
+)
 def addon_disable(slug: str, offline: bool) -> None:
     """Switch an addon off; with --offline even while nothing of Lobby starts."""
     try:
         configuration = config.load()
         if offline:
+            if apart.end_running(configuration.data):
+                click.echo("A migration of an addon was running here; it was ended.")
             db.connect(configuration.database_url)
             records.switch_off(slug)
         else:

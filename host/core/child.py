@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_LENGTH = struct.Struct("!I")
 _MAX_REPORT = 4 * 1024 * 1024
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,33 +42,137 @@ def run(module: str, *arguments: str, timeout: float) -> Ended:
     report is complete or *timeout* seconds are over.
     """
     reading, writing = os.pipe()
-    code = f"import sys; sys.path.append(sys.argv[1]); from {module} import main; main()"
-    command = [sys.executable, "-I", "-c", code, str(_ROOT), *arguments, str(writing)]
-    environment = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
     try:
-        with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd="/",
-            pass_fds=(writing,),
-            start_new_session=True,
-        ) as child:
+        with _started(module, *arguments, descriptor=writing) as child:
             os.close(writing)
             writing = -1
             try:
                 data, in_time = _read(reading, time.monotonic() + timeout)
             finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                left = child.wait()
+                left = _ended(child)
     finally:
         os.close(reading)
         if writing >= 0:
             os.close(writing)
-    return Ended(data, in_time, f"signal {-left}" if left < 0 else f"exit status {left}")
+    return Ended(data, in_time, _how(left))
+
+
+def _started(module: str, *arguments: str, descriptor: int) -> subprocess.Popen[bytes]:
+    code = f"import sys; sys.path.append(sys.argv[1]); from {module} import main; main()"
+    command = [sys.executable, "-I", "-c", code, str(_ROOT), *arguments, str(descriptor)]
+    environment = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        cwd="/",
+        pass_fds=(descriptor,),
+        start_new_session=True,
+    )
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    """End *child* with everything it started; return how it ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    return child.wait()
+
+
+def _how(left: int) -> str:
+    return f"signal {-left}" if left < 0 else f"exit status {left}"
+
+
+# A child that is asked more than once
+
+
+class LateError(Exception):
+    """The child did not answer in time. It was ended."""
+
+
+class LineEndedError(Exception):
+    """The child ended instead of answering. The message says how."""
+
+
+class Line:
+    """Where a child is asked, one question at a time."""
+
+    def __init__(self, child: subprocess.Popen[bytes], line: socket.socket) -> None:
+        self._child = child
+        self._line = line
+        self._left: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the number of its process."""
+        return self._child.pid
+
+    def ask(self, question: bytes, *, timeout: float) -> bytes:
+        """Return what the child answers to *question*.
+
+        :raises LateError: if that takes more than *timeout* seconds.
+        :raises LineEndedError: if it ended.
+        """
+        until = time.monotonic() + timeout
+        try:
+            self._line.settimeout(timeout)
+            self._line.sendall(_LENGTH.pack(len(question)) + question)
+            (length,) = _LENGTH.unpack(self._receive(_LENGTH.size, until))
+            if length > _MAX_REPORT:
+                raise LineEndedError("too much")
+            return self._receive(length, until)
+        except TimeoutError:
+            self.end()
+            raise LateError from None
+        except OSError as error:
+            raise LineEndedError(_how(self.end())) from error
+
+    def _receive(self, count: int, until: float) -> bytes:
+        found = b""
+        while len(found) < count:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._line.settimeout(left)
+            chunk = self._line.recv(min(count - len(found), 64 * 1024))
+            if not chunk:
+                raise ConnectionResetError
+            found += chunk
+        return found
+
+    def end(self) -> int:
+        """End the child with everything it started; return how it ended."""
+        if self._left is None:
+            self._left = _ended(self._child)
+        return self._left
+
+
+@contextmanager
+def conversing(module: str, *arguments: str) -> Iterator[Line]:
+    """Call ``main()`` of *module* in a child and yield a line to it. It is ended with the block.
+
+    It sees what :func:`run` lets one see; its ``main()`` calls :func:`answer`.
+    """
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            child = _started(module, *arguments, descriptor=theirs.fileno())
+        with child:
+            line = Line(child, ours)
+            try:
+                yield line
+            finally:
+                line.end()
+
+
+def answer(descriptor: int, do: Callable[[bytes], bytes]) -> None:
+    """Answer each question on *descriptor* with what *do* returns, until nobody asks any more."""
+    os.set_inheritable(descriptor, False)
+    with socket.socket(fileno=descriptor) as line, line.makefile("rb") as questions:
+        while head := questions.read(_LENGTH.size):
+            reply = do(questions.read(_LENGTH.unpack(head)[0]))
+            line.sendall(_LENGTH.pack(len(reply)) + reply)
 
 
 def _read(descriptor: int, deadline: float) -> tuple[bytes, bool]:

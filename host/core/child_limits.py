@@ -5,11 +5,38 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWUSER = 0x10000000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1, 2, 4, 8
+_EVERY_ACCESS = (1 << 13) - 1
+"""What the first version of Landlock knows."""
+_SYSTEM = (
+    "/usr/lib",
+    "/usr/bin",
+    "/bin",
+    "/usr/lib64",
+    "/lib",
+    "/lib64",
+    "/usr/share/zoneinfo",
+    "/etc/ssl",
+    "/etc/localtime",
+    "/etc/os-release",
+    "/etc/mime.types",
+    "/etc/ld.so.cache",
+    "/dev/null",
+    "/dev/urandom",
+)
+_ROOT = Path(__file__).resolve().parents[2]
 _MORE_TASKS = 64
 
 
@@ -54,3 +81,71 @@ def leave_network() -> None:
         unshare = ctypes.CDLL(None, use_errno=True).unshare
         if unshare(_CLONE_NEWNET):
             unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def end_with_parent() -> None:
+    """Be ended when the thread that started this process ends, where the kernel can do that."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def no_core() -> None:
+    """Leave no image of the memory behind."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def see_only(*readable: Path) -> None:
+    """Have no file any more but the system's, Python's, this package's and *readable*, and write none.
+
+    Where the kernel has Landlock (Linux 5.13). It holds for every user, root too, and keeps the process from
+    looking into others through ``/proc``.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+            return
+        handled = ctypes.c_uint64(_EVERY_ACCESS)
+        ruleset = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(handled), ctypes.sizeof(handled), 0)
+        if ruleset < 0:
+            return
+        try:
+            for path in {*_system(), *readable}:
+                _allow(libc, ruleset, path)
+            libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
+        finally:
+            os.close(ruleset)
+
+
+def _system() -> set[Path]:
+    """Return the folders of the interpreter, of its libraries, and the few files of the system code reads."""
+    here = {
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(sys.exec_prefix),
+        Path(__file__).resolve().parents[1],
+    }
+    found = {*here, *(Path(one) for one in sys.path if one and one not in {"/", str(_ROOT)})}
+    found |= {_ROOT / "migrations", *map(Path, _SYSTEM)}
+    return {one for one in found if one.exists()}
+
+
+def _allow(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
+    class Rule(ctypes.Structure):
+        _pack_ = 1
+        _fields_: ClassVar = [("access", ctypes.c_uint64), ("parent", ctypes.c_int32)]
+
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        access = _READ_FILE | _EXECUTE | (_READ_FOLDER if path.is_dir() else 0)
+        if path == Path(os.devnull):
+            access |= _WRITE_FILE
+        rule = Rule(access, descriptor)
+        libc.syscall(_LANDLOCK_ADD, ruleset, 1, ctypes.byref(rule), 0)
+    finally:
+        os.close(descriptor)
+
+
+def hide() -> None:
+    """Have nobody of this user, but root, look into this process: its memory, its environment, its files."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -219,6 +219,12 @@ SETTINGS: tuple[Setting, ...] = (
         _count,
     ),
     Setting(
+        "migration_seconds",
+        "600",
+        "How long one migration of an addon may take. Then it is ended and what it did is undone.",
+        _positive,
+    ),
+    Setting(
         "rehearsal_mb",
         "512",
         "Databases up to this size are copied, to try an addon's migrations on the copy first.",
@@ -331,6 +337,7 @@ class Config:
     backup_command: str
     backup_seconds: int
     backups: int
+    migration_seconds: int
     rehearsal_mb: int
     signatures: str
     trusted_keys: str

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from host.core import forks
 from host.core.config import Config
 
 SERVING = "lobby.lock"
@@ -16,7 +17,7 @@ SERVING = "lobby.lock"
 def file_lock(path: Path) -> Iterator[bool]:
     """Hold an exclusive lock on *path* while the block runs; yields whether it was free."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a") as file, forks.not_inherited(file.fileno()):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

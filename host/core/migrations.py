@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, make_url
 
+from host.core import forks
+
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
@@ -162,11 +164,21 @@ def advisory_lock(engine: Engine, name: str, *, wait: float = 0) -> Iterator[boo
                 break
             time.sleep(0.05)
         try:
-            yield got
+            with forks.not_inherited(_socket_of(connection)):
+                yield got
         finally:
             if got and not connection.invalidated:
                 connection.execute(release)
                 connection.commit()
+
+
+def _socket_of(connection: sa.Connection) -> int | None:
+    """Return the descriptor of the line to the server."""
+    line: Any = connection.connection.dbapi_connection
+    try:
+        return int(line.fileno() if hasattr(line, "fileno") else line._sock.fileno())
+    except (AttributeError, OSError):
+        return None
 
 
 @contextmanager

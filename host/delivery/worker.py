@@ -229,7 +229,7 @@ class Workers:
                     busy = self._once(direction)
                     if busy and direction == IN and self._told[direction] != before:
                         self._give_way(clock.monotonic() - began)
-            except Exception:
+            except BaseException:  # nothing, not even an exit, may end a thread that delivers
                 log.exception("delivery goes on after an error")
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from flask import Blueprint, Flask, Request, g, request, send_from_directory
+from flask import Blueprint, Flask, Request, Response, g, request, send_from_directory
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_bootstrap import Bootstrap5
@@ -19,6 +19,7 @@ from werkzeug.routing import IntegerConverter
 
 from host.addons.hook_views import bp as addons_hook_views
 from host.addons.metrics import in_process
+from host.addons.metrics.in_process import EndedProcessError
 from host.addons.running import contributions
 from host.addons.views import bp as addons_views
 from host.api.key_views import bp as api_key_views
@@ -128,6 +129,13 @@ class LobbyFlask(Flask):
             "undefined": _Undefined,
         }
         return super().create_jinja_environment()
+
+    def full_dispatch_request(self) -> Response:
+        """Answer the request; an exit in what an addon does around its pages is an error like any other."""
+        try:
+            return super().full_dispatch_request()
+        except SystemExit as error:
+            raise EndedProcessError(f"{request.endpoint} tried to end the process: {error!r}") from error
 
 
 def create_app(config: Config, generation: Generation, services: Services) -> Flask:

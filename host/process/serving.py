@@ -23,7 +23,7 @@ from host.addons.running import contributions, held_webhooks
 from host.addons.running import generation as generations
 from host.addons.running.generation import Generation
 from host.addons.running.jobs import JobRunner
-from host.core import db, guard, logs, secrets, storage
+from host.core import child_limits, db, guard, logs, marks, secrets, storage
 from host.core.config import Config
 from host.core.filelock import SERVING, file_lock
 from host.delivery.clock_moved_back import ClockWatch
@@ -46,6 +46,7 @@ from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
 from host.queue.spool import folder_of
+from host.sdk.i18n import noop
 from host.sdk.webhooks import Envelope, Ingest, Receiver
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class HostApplication:
             lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked
         )
         lifecycle.recover(config)
+        self._set_aside_who_killed()
         lifecycle.retry_quarantined(config)
         self._current = self._build()
 
@@ -239,6 +241,7 @@ class HostApplication:
         if db.current().is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
             raise AlreadyServingError("another process already serves this database file")
         self._web = web
+        child_limits.hide()
         telemetry.start("web" if web else "worker")
         self.journal.start()
         self._clock.start()
@@ -300,6 +303,17 @@ class HostApplication:
         self._heartbeat.stop()
         telemetry.stop()
         self._owned.close()
+        marks.end()
+
+    def _set_aside_who_killed(self) -> None:
+        """Begin to mark what runs, and set an addon aside that the processes before this one died in."""
+        guilty = marks.begin(self.config.data)
+        if guilty is None:
+            return
+        slug, what, deaths = guilty.slug, guilty.what, guilty.deaths
+        log.error("%s processes ended while addon %s was in %s", deaths, slug, what)
+        sentence = noop("Its code kept ending the process, so it was set aside; the desk goes on without it.")
+        lifecycle.quarantine(slug, what, f"{deaths} processes ended in it", sentence=sentence)
 
     def _quarantine(self, slug: str, what: str, error: str) -> None:
         """Set an addon aside that keeps failing; the desk goes on without it."""
@@ -321,7 +335,7 @@ class HostApplication:
         for slug, receiver in generation.each(contributions.RECEIVERS):
             try:
                 self._listening.append((slug, receiver.start(self._ingest(receiver))))
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("the receiver %s of addon %s could not start", receiver.name, slug)
         self._silence(before)
 
@@ -330,7 +344,7 @@ class HostApplication:
             slug, stop = listening.pop()
             try:
                 stop()
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("a receiver of addon %s could not be stopped", slug)
 
     def _ingest(self, receiver: Receiver) -> Ingest:

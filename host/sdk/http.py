@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from host.core import clock, db, guard
+from host.core import clock, db, guard, marks
 from host.core.transport import Adapter, attempt
 from host.sdk import strictjson
 from host.sdk.errors import FetchError, ForbiddenAddressError
@@ -207,7 +207,8 @@ class Client:
         def whole(answer: requests.Response, host: str) -> Response:
             return _read_whole(answer, host, max_bytes, head=method == "HEAD")
 
-        return self._follow(method, url, body, sending, follow, deadline, whole)
+        with marks.waiting():
+            return self._follow(method, url, body, sending, follow, deadline, whole)
 
     def open(
         self,
@@ -230,7 +231,8 @@ class Client:
         def begun(answer: requests.Response, host: str) -> OpenResponse:
             return OpenResponse(answer, host, max_bytes)
 
-        return self._follow("GET", url, None, sending, follow, deadline, begun)
+        with marks.waiting():
+            return self._follow("GET", url, None, sending, follow, deadline, begun)
 
     def allows(self, url: str) -> bool:
         """Tell whether this client may ask for *url*, without resolving its name."""

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from werkzeug.test import Client
 
 from host import counters
+from host.addons.migrating import apart_child, runner
 from host.addons.package.build import build_addon
 from host.core import child, config, db, migrations
 from host.core.config import Config
@@ -43,6 +45,28 @@ def _children_are_warm(warm_children: Any, monkeypatch: pytest.MonkeyPatch) -> N
 def cold_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have children started as the product starts them."""
     monkeypatch.setattr(child, "subprocess", subprocess)
+
+
+class InThisProcess:
+    """Runs revisions where a test reaches them, instead of in a process of their own."""
+
+    def upgrade(self, url: str, folder: Path, revision: str, seconds: float) -> None:
+        self._take(apart_child.Order(url, str(folder), revision, seconds))
+
+    def sums(self, url: str, folder: Path, seconds: float) -> Any:
+        return self._take(apart_child.Order(url, str(folder), "", seconds)) or {}
+
+    def _take(self, order: apart_child.Order) -> Any:
+        try:
+            return apart_child.take(order)
+        except Exception as error:
+            raise apart_child.FailedError(apart_child.failure_of(error)) from error
+
+
+@pytest.fixture
+def migrate_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have migrations run in this process."""
+    monkeypatch.setattr(runner, "migrator", lambda _data: nullcontext(InThisProcess()))
 
 
 @pytest.fixture

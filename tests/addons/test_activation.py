@@ -69,6 +69,8 @@ def test_from_upload_to_a_working_channel_without_a_restart(
     for shown in ("Toy channel 1.0.0", "toy_accounts", "/addons/toy/webhook", "toy.example", "sweep"):
         assert shown in report.text
     assert "widen conversations.channel" in report.text
+    assert "its code runs with the rights of this desk" in report.text
+    assert "What its author says it does" in report.text
     assert state_of() is None, "a report installs nothing"
 
     page = admin.install(path)
@@ -548,7 +550,7 @@ def test_an_activation_whose_process_died_is_settled_at_the_next_start(
 
 
 def test_writers_of_the_process_wait_while_sqlite_is_migrated(
-    desk: HostApplication, toy_zip: MakeZip
+    desk: HostApplication, toy_zip: MakeZip, migrate_here: None
 ) -> None:
     """A webhook that arrives during a migration waits its turn instead of failing with a locked database."""
     lifecycle.install_file(desk.config, toy_zip())

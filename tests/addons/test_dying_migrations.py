@@ -121,6 +121,7 @@ def schema() -> dict[str, Any]:
 
 @pytest.fixture
 def place(
+    migrate_here: None,
     request: pytest.FixtureRequest,
     any_database: db.Database,
     data: Path,

@@ -123,7 +123,11 @@ def test_it_is_stopped_on_servers_too(
 
 
 def test_a_change_nobody_saw_coming_is_found_by_looking(
-    any_database: db.Database, data: Path, toy_source: Source, monkeypatch: pytest.MonkeyPatch
+    migrate_here: None,
+    any_database: db.Database,
+    data: Path,
+    toy_source: Source,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(guarding, "effects", lambda *_: [])
     config = settings(any_database, data, LOBBY_REHEARSAL_MB="0")
@@ -436,11 +440,73 @@ def test_a_server_without_a_command_says_that_it_was_not_backed_up(
     assert "LOBBY_BACKUP_COMMAND" in detail
 
 
+# Rows of others
+
+UNWRAPPED = (
+    "op.get_bind().connection.cursor().execute(\"UPDATE workspaces SET name = 'taken'\")",
+    'op.get_bind().connection.cursor().execute("DELETE FROM workspaces")',
+)
+
+
+@pytest.mark.parametrize("body", UNWRAPPED)
+def test_rows_changed_behind_the_guard_are_found_on_the_copy(
+    any_database: db.Database, data: Path, toy_source: Source, body: str
+) -> None:
+    toys.make_workspace()
+    run(settings(any_database, data), toy_source())
+    with pytest.raises(MigrationError) as caught:
+        run(settings(any_database, data), toy_source(revision(body)))
+    assert caught.value.sentence == (
+        "On the copy the migrations changed rows of workspaces, which is not the addon's. "
+        "Nothing was switched on."
+    )
+    with db.read() as session:
+        assert session.scalars(sa.text("SELECT name FROM workspaces")).all() != ["taken"]
+        assert not at_head(toy_source(revision(body)))
+
+
+# Apart
+
+ENDS = {
+    "os._exit(3)": "Its code ended the process it ran in.",
+    "raise SystemExit(3)": "Its code ended the process it ran in.",
+    "time.sleep(600)": "It was not done in time and was ended.",
+    "op.get_bind().exec_driver_sql('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    " SELECT MAX(i) FROM n')": "It was not done in time and was ended.",
+}
+
+
+@pytest.mark.parametrize("rehearsed", ["512", "0"])
+@pytest.mark.parametrize("body", ENDS)
+def test_a_revision_that_ends_or_hangs_takes_nothing_with_it(
+    database: db.Database, data: Path, toy_source: Source, body: str, rehearsed: str
+) -> None:
+    run(settings(database, data), toy_source())
+    folder = toy_source(revision("import os, time", "op.execute('DELETE FROM toy_accounts')", body))
+    config = settings(database, data, LOBBY_REHEARSAL_MB=rehearsed, LOBBY_MIGRATION_SECONDS="2")
+    with pytest.raises(MigrationError, match=re.escape(ENDS[body])):
+        run(config, folder)
+    db.write(lambda session: session.execute(sa.text("DELETE FROM toy_accounts")))
+    assert not (data / "migrating.pid").exists()
+
+
+@servers_only
+def test_one_that_hangs_lets_go_of_its_locks_on_servers(
+    any_database: db.Database, data: Path, toy_source: Source
+) -> None:
+    run(settings(any_database, data), toy_source())
+    folder = toy_source(revision("import time", "op.execute('DELETE FROM toy_accounts')", "time.sleep(600)"))
+    config = settings(any_database, data, LOBBY_REHEARSAL_MB="0", LOBBY_MIGRATION_SECONDS="2")
+    with pytest.raises(MigrationError, match="not done in time"):
+        run(config, folder)
+    db.write(lambda session: session.execute(sa.text("DELETE FROM toy_accounts")))
+
+
 # What is in the way
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(migrate_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a second for locks, twice."""
     monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
     monkeypatch.setattr(runner, "TRIES", 2)
@@ -489,7 +555,7 @@ def test_a_lock_that_is_let_go_of_in_time_is_got(
 
 
 def test_another_program_that_writes_to_the_sqlite_file_is_named(
-    database: db.Database, data: Path, toy_source: Source, monkeypatch: pytest.MonkeyPatch
+    migrate_here: None, database: db.Database, data: Path, toy_source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = str(database.url.database)
     code = (

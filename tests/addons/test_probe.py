@@ -217,6 +217,24 @@ def test_it_sees_no_credential_of_the_host(toy_source: Source, monkeypatch: pyte
     run(toy_source(at_import(code)))
 
 
+@pytest.mark.parametrize("way", ["the key file", "the environment", "a file of the data folder", "writing"])
+def test_it_reads_nothing_of_the_desk(
+    tmp_path: Path, toy_source: Source, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("LOBBY_SECRET_KEYS", "k1:secret")
+    key = tmp_path / "secret_keys"
+    key.write_text("k1:secret")
+    code = {
+        "the key file": f"open({str(key)!r}).read()",
+        "the environment": f"open('/proc/{os.getpid()}/environ').read()",
+        "a file of the data folder": f"__import__('os').listdir({str(tmp_path)!r})",
+        "writing": f"open({str(tmp_path / 'new')!r}, 'w')",
+    }[way]
+    with pytest.raises(AddonError) as caught:
+        run(toy_source(at_import(code)))
+    assert "PermissionError" in caught.value.detail, caught.value.detail
+
+
 def test_the_database_is_out_of_its_reach(toy_source: Source) -> None:
     with pytest.raises(AddonError, match="It failed in register_channels") as caught:
         run(toy_source(in_hook("register_channels", "webhook.secrets.get()")))

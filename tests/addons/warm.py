@@ -21,6 +21,7 @@ SERVER = """
 import array, gc, json, os, socket, sys
 sys.path.append(sys.argv[1])
 import host.addons.package.checking_child, host.addons.running.probe_child
+import host.addons.migrating.apart_child, alembic.command
 gc.freeze()
 
 def become(told, line, report):

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from werkzeug.exceptions import HTTPException
 
 from host.addons.package.failures import last_lines
-from host.core import clock, db
+from host.core import clock, db, marks
 from host.core.errors import LobbyError
 from host.core.logs import redact
 
@@ -47,6 +47,10 @@ HELD_AGAINST = frozenset({"authenticate", "verify", "reply_policy", "contact_lab
 
 _STEPS = [1e-6 * 10 ** (n / 5) for n in range(41)]
 """Upper ends of the classes times are counted in: 1 µs to 100 s, five to each power of ten."""
+
+
+class EndedProcessError(Exception):
+    """Addon code tried to end the process, by ``sys.exit()`` for one; its call failed instead."""
 
 
 class Series:
@@ -151,28 +155,45 @@ class CallMetrics:
     def timing(self, slug: str, release: str, what: str) -> Iterator[None]:
         """Count the block as one call."""
         started = time.perf_counter()
+        before = marks.enter(marks.label(slug, what))
         try:
             yield
         except BaseException as error:
             self.note(slug, release, what, time.perf_counter() - started, error)
             raise
+        finally:
+            marks.leave(before)
         self.note(slug, release, what, time.perf_counter() - started)
 
     def counted(self, slug: str, release: str, what: str, function: F) -> F:
-        """Return *function* with each call counted; unchanged if its calls are counted already."""
+        """Return *function* with each call counted; as it is where its calls are counted already.
+
+        A call that tries to end the process raises :class:`EndedProcessError`. While one runs its thread is
+        marked with it (:mod:`host.core.marks`).
+        """
         if getattr(function, "lobby_counted", None) == (slug, release, what):
             return function
+
+        mark = marks.label(slug, what)
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
+            before = marks.enter(mark)
             try:
                 result = function(*args, **kwargs)
-            except db.WouldWaitError:
-                raise  # it is called again, in a thread
-            except BaseException as error:
+            except Exception as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)
                 raise
+            except (GeneratorExit, db.WouldWaitError):
+                raise  # not the code's doing; who waits for a database is asked again in a thread
+            except BaseException as error:
+                self.note(slug, release, what, time.perf_counter() - started, error)
+                if isinstance(error, KeyboardInterrupt) and _is_main():
+                    raise
+                raise EndedProcessError(f"{what} tried to end the process: {error!r}") from error
+            finally:
+                marks.leave(before)
             self.note(slug, release, what, time.perf_counter() - started)
             return result
 
@@ -195,6 +216,11 @@ def is_fault(error: BaseException) -> bool:
         error,
         HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit | db.WouldWaitError,
     )
+
+
+def _is_main() -> bool:
+    """Tell whether this is the thread a Ctrl-C is raised in."""
+    return threading.current_thread() is threading.main_thread()
 
 
 _metrics = CallMetrics()

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from flask_babel import gettext as _
-from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.engine import URL, make_url
 
 from host.addons.migrating import copying
 from host.addons.package.failures import Skipped
@@ -24,8 +24,8 @@ FOLDER = "rehearsal"
 _SPARE = 64 * 1024**2
 
 
-def rehearse(config: Config, migrate: Callable[[Engine], None]) -> str:
-    """Call *migrate* with an engine for a copy of the database; return the size of the copy, as text.
+def rehearse(config: Config, migrate: Callable[[str], None]) -> str:
+    """Call *migrate* with the address of a copy of the database; return how large that was.
 
     Return a :class:`Skipped` with the reason if no copy can be made. Exceptions of *migrate* are passed on.
     """
@@ -45,8 +45,7 @@ def rehearse(config: Config, migrate: Callable[[Engine], None]) -> str:
         copy = _copy(config, url, size)
         if isinstance(copy, Skipped):
             return copy
-        with migrations.locked(copy.render_as_string(hide_password=False)) as engine:
-            migrate(engine)
+        migrate(copy.render_as_string(hide_password=False))
     finally:
         clean(config)
     return str(_("%(size)s MB copied", size=f"{size / 1024**2:.1f}"))

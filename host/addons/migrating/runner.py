@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from host.addons.migrating import backup, blocking, plan, rehearsal
-from host.addons.migrating.guarding import ForeignTableError, guarded
+from host.addons.migrating import backup, blocking, plan, rehearsal, rows
+from host.addons.migrating.apart import FailedError, Failure, Migrator, failure_of, migrator
+from host.addons.migrating.guarding import guarded
 from host.addons.migrating.plan import PlannedRevision
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import Manifest
@@ -22,6 +24,10 @@ from host.sdk.migrations import MigrationRefusedError
 
 TRIES = 3
 """How often a revision tries to get its locks. Between two tries the sessions behind it can go on."""
+
+PATIENCE_SECONDS = 60.0
+PATIENCE_TIMES = 10
+"""A revision may take so many seconds, or so many times as long as on the copy, if that is more."""
 
 Around = Callable[[str, Callable[[], str | None]], None]
 """``around(name, do)``: run one step; *do* returns its detail."""
@@ -42,30 +48,81 @@ class MigrationError(AddonError):
 def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> None:
     """Bring the tables of the addon in *folder* up to date, one call of *around* for each step.
 
-    Does nothing if no revision is pending. Writers of this process wait while a revision runs. A revision
-    that died or failed runs again from its beginning the next time; those before it stay.
+    Nothing is done where nothing is pending. Writers of this process wait while a revision runs. A revision
+    that died, hung or failed is run again from its beginning the next time; those before it stay.
 
     :raises MigrationError: for the first revision that fails, on the copy or for good.
     :raises AddonError: if the database could not be backed up.
     :raises plan.PlanError: if the revisions do not form one line.
     """
-    todo = [planned for planned in plan.revisions(folder, manifest.slug) if not planned.applied]
-    if not todo:
+    todo = pending(manifest, folder)
+    with ready(config, todo) as apart:
+        take(config, manifest, folder, todo, around, apart)
+
+
+def ready(config: Config, todo: Sequence[PlannedRevision]) -> AbstractContextManager[Migrator | None]:
+    """Yield what runs the revisions in *todo*, None where there are none. It starts while others work."""
+    return migrator(config.data) if todo else nullcontext()
+
+
+def pending(manifest: Manifest, folder: Path) -> list[PlannedRevision]:
+    """Return the revisions of the addon in *folder* that have not run, oldest first.
+
+    :raises plan.PlanError: if they do not follow one another.
+    """
+    return [planned for planned in plan.revisions(folder, manifest.slug) if not planned.applied]
+
+
+def take(
+    config: Config,
+    manifest: Manifest,
+    folder: Path,
+    todo: Sequence[PlannedRevision],
+    around: Around,
+    apart: Migrator | None,
+) -> None:
+    """Do what :func:`run` does, for the revisions in *todo*, by *apart*."""
+    if apart is None:
         return
     around(_("Back up the database"), lambda: backup.back_up(config, f"{manifest.slug}-{manifest.version}"))
 
-    def on_the_copy(engine: sa.Engine) -> None:
-        for planned in todo:
-            try:
-                _upgrade(engine, manifest, folder, planned.revision)
-            except Exception as error:
-                sentence = _("Migration %(revision)s failed on the copy.", revision=planned.revision)
-                raise _failure(sentence, error, engine) from error
+    limit = float(config.migration_seconds)
+    took: list[float] = []
 
-    around(_("Try the migrations on a copy"), lambda: rehearsal.rehearse(config, on_the_copy))
-    with db.current().writing(), migrations.locked(config.database_url) as engine:
+    def on_the_copy(url: str) -> None:
+        before = apart.sums(url, folder, limit)
         for planned in todo:
-            around(_named(planned), lambda p=planned: _patiently(engine, manifest, folder, p))  # type: ignore[misc]
+            began = time.monotonic()
+            try:
+                apart.upgrade(url, folder, planned.revision, limit)
+            except FailedError as error:
+                sentence = _("Migration %(revision)s failed on the copy.", revision=planned.revision)
+                raise _failure(sentence, error.failure, url) from error
+            took.append(time.monotonic() - began)
+        changed = rows.changed(before, apart.sums(url, folder, limit))
+        if changed is not None:
+            sentence = _(
+                "On the copy the migrations changed rows of %(what)s, which is not the addon's. "
+                "Nothing was switched on.",
+                what=changed,
+            )
+            raise MigrationError(sentence, "", "")
+
+    around(_("Try the migrations on a copy"), lambda: _rehearsed(config, on_the_copy))
+    if took:
+        # Writers wait for it, and it was seen how long it takes.
+        limit = min(limit, max(PATIENCE_SECONDS, PATIENCE_TIMES * max(took)))
+    with db.current().writing():
+        for planned in todo:
+            around(_named(planned), lambda p=planned: _patiently(apart, config, folder, p, limit))  # type: ignore[misc]
+
+
+def _rehearsed(config: Config, on_the_copy: Callable[[str], None]) -> str:
+    try:
+        return rehearsal.rehearse(config, on_the_copy)
+    except FailedError as error:  # the rows could not be added up
+        sentence = _("The rows of the copy could not be compared.")
+        raise _failure(sentence, error.failure, config.database_url) from error
 
 
 def _named(planned: PlannedRevision) -> str:
@@ -85,9 +142,16 @@ def upgrade(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
 
     :raises MigrationError: for a revision that fails; those before it stay.
     """
-    for planned in plan.revisions(folder, manifest.slug):
-        if not planned.applied:
-            _patiently(engine, manifest, folder, planned)
+    for planned in pending(manifest, folder):
+        try:
+            _upgrade(engine, manifest, folder, planned.revision)
+        except Exception as error:
+            sentence = _("Migration %(revision)s failed.", revision=planned.revision)
+            raise _failure(sentence, failure_of(error), _address(engine)) from error
+
+
+def _address(engine: sa.Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
 
 
 def undo(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
@@ -112,51 +176,64 @@ def undo(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
                 )
         except Exception as error:
             sentence = _("Migration %(revision)s could not be undone.", revision=planned.revision)
-            raise _failure(sentence, error, engine) from error
+            raise _failure(sentence, failure_of(error), _address(engine)) from error
 
 
-def _patiently(engine: sa.Engine, manifest: Manifest, folder: Path, planned: PlannedRevision) -> None:
+def _patiently(apart: Migrator, config: Config, folder: Path, planned: PlannedRevision, limit: float) -> None:
+    url = config.database_url
     for attempt in range(1, TRIES + 1):
         try:
-            _upgrade(engine, manifest, folder, planned.revision)
+            apart.upgrade(url, folder, planned.revision, limit)
             return
-        except Exception as error:
-            # SQLite has already waited half a minute.
-            if attempt < TRIES and engine.dialect.name != "sqlite" and blocking.is_lock_timeout(error):
+        except FailedError as error:
+            # SQLite has been waiting for half a minute by now.
+            if attempt < TRIES and not db.current().is_sqlite and error.failure.kind == "locked":
                 time.sleep(attempt / 2)
                 continue
             sentence = _("Migration %(revision)s failed.", revision=planned.revision)
-            raise _failure(sentence, error, engine) from error
+            raise _failure(sentence, error.failure, url) from error
 
 
-def _failure(sentence: str, error: Exception, engine: sa.Engine) -> MigrationError:
-    statement, words = db.describe(error)
-    if isinstance(error, ForeignTableError):
-        return _foreign(sentence, error, engine)
-    if isinstance(error, MigrationRefusedError):
-        return MigrationError(f"{sentence} {error}", error.statement, error.way_out)
-    if blocking.is_lock_timeout(error):
-        seconds = 30 if engine.dialect.name == "sqlite" else migrations.LOCK_SECONDS * TRIES
-        return MigrationError(f"{sentence} {blocking.sentence(engine, seconds)}", statement or "", words)
-    shown = statement or ""
+def _failure(sentence: str, failure: Failure, url: str) -> MigrationError:
+    sqlite = url.startswith("sqlite")
+    if failure.kind == "foreign":
+        return _foreign(sentence, failure, url)
+    if failure.kind == "refused":
+        return MigrationError(f"{sentence} {failure.what}", failure.statement, failure.words)
+    if failure.kind == "locked":
+        seconds = 30 if sqlite else migrations.LOCK_SECONDS * TRIES
+        engine = migrations.migration_engine(url)
+        try:
+            words = blocking.sentence(engine, seconds)
+        finally:
+            engine.dispose()
+        return MigrationError(f"{sentence} {words}", failure.statement, failure.words)
+    if failure.kind == "ended":
+        why = _("Its code ended the process it ran in. Nothing was switched on.")
+        return MigrationError(f"{sentence} {why}", "", failure.words)
+    if failure.kind == "late":
+        why = _("It was not done in time and was ended. Nothing was switched on.")
+        return MigrationError(f"{sentence} {why}", "", failure.words)
+    shown = failure.statement
     if not _SCHEMA.match(shown):
         shown = _TEXT.sub("'…'", shown)
     unchanged = _("Nothing was switched on.")
-    return MigrationError(f"{sentence} {unchanged}", shown.strip()[:4000], words or type(error).__name__)
+    return MigrationError(f"{sentence} {unchanged}", shown.strip()[:4000], failure.words)
 
 
-def _foreign(sentence: str, error: ForeignTableError, engine: sa.Engine) -> MigrationError:
-    statement = _TEXT.sub("'…'", error.statement).strip()[:4000]
-    if error.statement:
+def _foreign(sentence: str, failure: Failure, url: str) -> MigrationError:
+    statement = _TEXT.sub("'…'", failure.statement).strip()[:4000]
+    if failure.statement:
         why = _(
-            "It would change %(what)s, which is not the addon's; it was stopped before that.", what=error.what
+            "It would change %(what)s, which is not the addon's; it was stopped before that.",
+            what=failure.what,
         )
-    elif engine.dialect.name in {"sqlite", "postgresql"}:
-        why = _("It changed %(what)s, which is not the addon's; that was undone.", what=error.what)
+    elif url.startswith(("sqlite", "postgresql")):
+        why = _("It changed %(what)s, which is not the addon's; that was undone.", what=failure.what)
     else:
         why = _(
             "It changed %(what)s, which is not the addon's, and this database cannot undo that: "
             "look at the table before anything else.",
-            what=error.what,
+            what=failure.what,
         )
     return MigrationError(f"{sentence} {why}", statement, "")

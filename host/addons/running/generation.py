@@ -23,7 +23,7 @@ from host.addons.running.contributions import Contribution, Kind
 from host.addons.running.held_webhooks import Waiting
 from host.addons.running.loader import LoadedRelease
 from host.channels.directory import Directory
-from host.core import db
+from host.core import db, marks
 from host.core.config import ADDON_PREFIX, Config
 from host.models.addons import Addon, AddonRelease, AddonState
 from host.models.users import Counter
@@ -276,7 +276,8 @@ class _Builder:
         slug = manifest.slug
         try:
             settings.provide(slug, self._settings(manifest))
-            loaded = load()
+            with marks.marked(marks.label(slug, "import")):
+                loaded = load()
             collecting.register(self.manager, slug, loaded.plugin)
             try:
                 found = collecting.collect(self.manager, manifest, loaded.folder)

@@ -59,7 +59,7 @@ class JobRunner:
                 try:
                     if work is not None:
                         work()
-                except Exception:
+                except BaseException:  # nothing may end the one thread of all jobs
                     log.exception("jobs could not be looked at; they are tried again")
 
     def run_due(self) -> int:

@@ -1,7 +1,8 @@
 """Probe an addon: load it in a child process before this process loads it.
 
-It catches what an exception handler cannot: code that ends the process, hangs, or takes all memory. It is no
-sandbox: code that passes runs in the host afterwards.
+It catches what an exception handler cannot: code that ends the process, hangs, or eats the memory. The child
+has no settings or keys, and where the kernel can do that no network, and no files but the system's and the
+addon's. What passes runs in the host afterwards, and can do all that the host can.
 """
 
 from __future__ import annotations

@@ -66,6 +66,7 @@ def main() -> None:
     limits.limit(cpu_seconds=_CPU_SECONDS, memory=_MEMORY)
     limits.limit_tasks()
     limits.leave_network()
+    limits.see_only(folder)
     try:
         report = Report(seen=probe(folder))
     except AddonError as error:

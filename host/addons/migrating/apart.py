@@ -1,0 +1,91 @@
+"""Run an addon's revisions in a process of their own: one that ends or hangs takes nothing with it.
+
+The process has no settings, keys or locks of this one, only the address of the database. It is ended when
+its time is up, and when this process ends; the database undoes what was not committed and lets its locks go.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from host.addons.migrating.apart_child import Answer, FailedError, Failure, Order, failure_of
+from host.addons.migrating.rows import Sums
+from host.core import child
+
+__all__ = ["FailedError", "Failure", "Migrator", "Order", "end_running", "failure_of", "migrator"]
+
+MODULE = "host.addons.migrating.apart_child"
+_PID = "migrating.pid"
+
+
+class Migrator(Protocol):
+    """Runs the revisions of the addon in a folder on the database at an address."""
+
+    def upgrade(self, url: str, folder: Path, revision: str, seconds: float) -> None:
+        """Run *revision*.
+
+        :raises FailedError: if it fails, or is not done within *seconds*.
+        """
+
+    def sums(self, url: str, folder: Path, seconds: float) -> Sums:
+        """Return the sums of the rows that are not the addon's.
+
+        :raises FailedError: if they cannot be had.
+        """
+
+
+class _Apart:
+    def __init__(self, line: child.Line) -> None:
+        self._line = line
+
+    def upgrade(self, url: str, folder: Path, revision: str, seconds: float) -> None:
+        self._ask(Order(url, str(folder), revision, seconds))
+
+    def sums(self, url: str, folder: Path, seconds: float) -> Sums:
+        return self._ask(Order(url, str(folder), "", seconds)).sums or {}
+
+    def _ask(self, order: Order) -> Answer:
+        try:
+            said = self._line.ask(msgspec.json.encode(order), timeout=order.seconds)
+            answer = msgspec.json.decode(said, type=Answer)
+        except child.LateError:
+            raise FailedError(Failure("late", words=f"{order.seconds:.0f} s")) from None
+        except (child.LineEndedError, msgspec.DecodeError) as error:
+            raise FailedError(Failure("ended", words=str(error))) from None
+        if answer.failure is not None:
+            raise FailedError(answer.failure)
+        return answer
+
+
+@contextmanager
+def migrator(data: Path) -> Iterator[Migrator]:
+    """Yield what runs revisions in a process that is started here and ended with the block.
+
+    :param data: the data folder, where the process is written down for :func:`end_running`.
+    """
+    with child.conversing(MODULE) as line:
+        file = data / _PID
+        with suppress(OSError):
+            data.mkdir(parents=True, exist_ok=True)
+            file.write_text(str(line.pid))
+        try:
+            yield _Apart(line)
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def end_running(data: Path) -> bool:
+    """End the process on this machine that migrates for an addon, if there is one; tell whether there was."""
+    with suppress(OSError, ValueError):
+        number = int((data / _PID).read_text())
+        if MODULE.encode() in Path(f"/proc/{number}/cmdline").read_bytes():
+            os.kill(number, signal.SIGKILL)
+            return True
+    return False

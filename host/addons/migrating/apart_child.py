@@ -1,0 +1,126 @@
+"""The process that runs an addon's revisions for :mod:`host.addons.migrating.apart`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from host.addons.migrating import blocking, rows
+from host.addons.migrating.guarding import ForeignTableError, Guard, guarded
+from host.addons.package import manifest as manifests
+from host.core import child, child_limits, db, migrations
+from host.sdk.migrations import MigrationRefusedError
+
+Kind = Literal["foreign", "refused", "locked", "failed", "ended", "late"]
+
+
+class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a revision failed.
+
+    :param kind: ``foreign``: it reached for what is not the addon's; ``locked``: a lock was not free in time;
+        ``ended``: its code ended the process; ``late``: its time was up.
+    :param what: the table it reached for, or the words of who refused.
+    :param words: the database's.
+    """
+
+    kind: Kind
+    what: str = ""
+    statement: str = ""
+    words: str = ""
+
+
+class FailedError(Exception):
+    """A revision failed."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.kind)
+        self.failure = failure
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return what *error*, raised by a revision, says."""
+    if isinstance(error, FailedError):
+        return error.failure
+    if isinstance(error, ForeignTableError):
+        return Failure("foreign", error.what, error.statement)
+    if isinstance(error, MigrationRefusedError):
+        return Failure("refused", str(error), error.statement, error.way_out)
+    if not isinstance(error, Exception):
+        return Failure("ended", words=repr(error))
+    statement, words = db.describe(error)
+    kind: Kind = "locked" if blocking.is_lock_timeout(error) else "failed"
+    return Failure(kind, "", statement or "", words or type(error).__name__)
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the process is told to do.
+
+    :param revision: to run; empty: add up the rows of every table that is not the addon's.
+    """
+
+    url: str
+    folder: str
+    revision: str
+    seconds: float
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How it went."""
+
+    failure: Failure | None = None
+    sums: rows.Sums | None = None
+
+
+def main() -> None:
+    """Do what is asked on the descriptor ``argv[2]``, until nobody asks any more."""
+    child_limits.end_with_parent()
+    child_limits.no_core()
+    child.answer(int(sys.argv[2]), _answer)
+
+
+def _answer(asked: bytes) -> bytes:
+    order = msgspec.json.decode(asked, type=Order)
+    try:
+        answer = Answer(sums=take(order))
+    except BaseException as error:  # noqa: BLE001 - a revision may raise anything, SystemExit too
+        answer = Answer(failure=failure_of(error))
+    return msgspec.json.encode(answer)
+
+
+def take(order: Order) -> rows.Sums | None:
+    """Do what *order* says; return the sums it asks for."""
+    folder = Path(order.folder)
+    manifest = manifests.read_manifest(folder)
+    with migrations.locked(order.url) as engine:
+        _limit_statements(engine, order.seconds)
+        if not order.revision:
+            with engine.connect() as connection:
+                guard = Guard(manifest, connection)
+                tables = [one for one in sa.inspect(connection).get_table_names() if not guard.is_own(one)]
+                return rows.of_tables(connection, rows.columns_of(connection, tables))
+        table = migrations.addon_version_table(manifest.slug)
+        with guarded(manifest, engine) as guard:
+            migrations.upgrade(engine, folder / "migrations", table, order.revision, check=guard.compare)
+    return None
+
+
+def _limit_statements(engine: sa.Engine, seconds: float) -> None:
+    """Have a server end statements that take longer than this process may: it does not see it end."""
+    words = {
+        "postgresql": f"SET statement_timeout = {round(seconds * 1000)}",
+        "mysql": f"SET SESSION max_statement_time = {round(seconds)}",
+        "mariadb": f"SET SESSION max_statement_time = {round(seconds)}",
+    }.get(engine.dialect.name)
+    if words is None:
+        return
+
+    @event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(words)
+        connection.commit()

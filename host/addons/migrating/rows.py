@@ -1,0 +1,52 @@
+"""Count and add up the rows of tables, to tell whether a migration wrote where it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import sqlalchemy as sa
+
+MOST = 300_000
+"""Rows of a table that are read; of one that has more, only their number is known."""
+
+Sums = Mapping[str, tuple[int, str]]
+"""By table, how many rows it has and a sum of what is in them; empty where they are too many to read."""
+
+
+def of_tables(connection: sa.Connection, columns: Mapping[str, Iterable[str]]) -> dict[str, tuple[int, str]]:
+    """Return the sums of the tables in *columns*, over these of their columns.
+
+    Two sums compare within one process only. What a value is stored as does not count: an ENUM's is its text.
+    """
+    found = {}
+    for table, names in columns.items():
+        quoted = connection.dialect.identifier_preparer.quote_identifier
+        count = int(connection.exec_driver_sql(f"SELECT COUNT(*) FROM {quoted(table)}").scalar_one())  # noqa: S608
+        total = _sum(connection, quoted(table), [quoted(one) for one in names]) if count <= MOST else ""
+        found[table] = (count, total)
+    return found
+
+
+def _sum(connection: sa.Connection, table: str, columns: list[str]) -> str:
+    name = connection.dialect.name
+    if name == "sqlite":
+        rows = connection.exec_driver_sql(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608
+        return str(sum(hash(tuple(row)) for row in rows))
+    if name == "postgresql":
+        row = f"ROW({', '.join(f'{one}::text' for one in columns)})::text"
+        query = f"SELECT SUM(hashtextextended({row}, 0)::numeric) FROM {table}"  # noqa: S608
+    else:
+        row = ", ".join(f"COALESCE(HEX(CAST({one} AS BINARY)), '-')" for one in columns)
+        query = f"SELECT SUM(CRC32(CONCAT_WS(',', {row}))) FROM {table}"  # noqa: S608
+    return str(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar())
+
+
+def columns_of(connection: sa.Connection, tables: Iterable[str]) -> dict[str, list[str]]:
+    """Return the columns of each of *tables*."""
+    inspector = sa.inspect(connection)
+    return {table: [column["name"] for column in inspector.get_columns(table)] for table in tables}
+
+
+def changed(before: Sums, after: Sums) -> str | None:
+    """Return the first table whose rows are not what they were, None where all are."""
+    return next((table for table in sorted(before) if before[table] != after.get(table)), None)

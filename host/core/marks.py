@@ -1,0 +1,228 @@
+"""Mark what runs in each thread of this process, where the next process reads it if this one dies of it.
+
+The marks of a process are one file in the data folder, mapped into memory: to enter costs less than a
+microsecond, waits for no disk, and outlives the process however it ends. The file is locked as long as its
+process lives, and a process that ends in order removes it. So a file nobody holds is of one that died, and
+says what it died in.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import json
+import mmap
+import os
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+FOLDER = "marks"
+DEATHS = 3
+WITHIN_SECONDS = 24 * 3600.0
+THREADS = 512
+"""Most threads of a process that can be marked at once; what the others run is not."""
+
+_SLOT = struct.Struct("<d120s")
+_OUTSIDE = b""
+
+
+def label(slug: str, what: str) -> bytes:
+    """Return the mark of *what* of the addon *slug*."""
+    return f"{slug}\0{what}".encode()[:120]
+
+
+class _Place:
+    """The slot of one thread, and what it holds."""
+
+    __slots__ = ("__weakref__", "holds", "offset")
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.holds = _OUTSIDE
+
+
+class _Marks:
+    """The file of this process."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self.path = path
+        self._file = file
+        self._pid = os.getpid()
+        self._map = mmap.mmap(file.fileno(), THREADS * _SLOT.size)
+        self._free = list(range((THREADS - 1) * _SLOT.size, -1, -_SLOT.size))
+        self._thread = threading.local()
+
+    def put(self, what: bytes) -> bytes:
+        """Mark this thread with *what*; return what it was marked with before."""
+        place: _Place | None
+        try:
+            place = self._thread.place
+        except AttributeError:
+            place = self._thread.place = self._new()
+        if place is None:
+            return _OUTSIDE
+        before = place.holds
+        place.holds = what
+        _SLOT.pack_into(self._map, place.offset, time.monotonic() if what else 0.0, what)
+        return before
+
+    def _new(self) -> _Place | None:
+        try:
+            place = _Place(self._free.pop())
+        except IndexError:
+            return None
+        weakref.finalize(place, self._free.append, place.offset).atexit = False
+        return place
+
+    def remove(self) -> None:
+        if os.getpid() == self._pid:
+            self.path.unlink(missing_ok=True)
+        self._file.close()
+
+
+_current: _Marks | None = None
+
+
+def enter(what: bytes) -> bytes:
+    """Mark this thread with *what*; return what to hand to :func:`leave`."""
+    return _OUTSIDE if _current is None else _current.put(what)
+
+
+def leave(before: bytes) -> None:
+    """Mark this thread as it was before :func:`enter`."""
+    if _current is not None:
+        _current.put(before)
+
+
+@contextmanager
+def marked(what: bytes) -> Iterator[None]:
+    """Mark this thread with *what* while the block runs."""
+    before = enter(what)
+    try:
+        yield
+    finally:
+        leave(before)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Take the mark off while the block waits for somebody else: who ends then does not end of the addon."""
+    before = enter(_OUTSIDE)
+    try:
+        yield
+    finally:
+        leave(before)
+
+
+def _forget_in_child() -> None:
+    global _current  # noqa: PLW0603 - the parent's file is not a forked child's
+    _current = None
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
+# A process begins
+
+
+@dataclass(frozen=True, slots=True)
+class Guilty:
+    """An addon that processes died in, *deaths* times in a row, the last time in *what*."""
+
+    slug: str
+    what: str
+    deaths: int
+
+
+def begin(data: Path) -> Guilty | None:
+    """Begin to mark in this process; return the addon that the processes before it died of, if there is one.
+
+    It is one that :data:`DEATHS` of them were in, within a day, with no death outside every addon in between.
+    Of several, the one most of them were in, then the one most of them entered last. It is told once.
+    """
+    global _current  # noqa: PLW0603 - a process has one file
+    folder = data / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        deaths = _deaths(folder)
+        guilty = _guilty(deaths)
+        _write(folder / "deaths.json", [] if guilty else deaths)
+        path = folder / f"{os.getpid()}-{time.monotonic_ns()}.marks"
+        file = path.open("wb+")
+        os.truncate(path, THREADS * _SLOT.size)
+        path.chmod(0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if _current is not None:
+            _current.remove()
+        _current = _Marks(file, path)
+    return guilty
+
+
+def end() -> None:
+    """Stop marking: this process ends in order."""
+    global _current
+    current, _current = _current, None
+    if current is not None:
+        current.remove()
+
+
+atexit.register(end)
+
+
+def _deaths(folder: Path) -> list[dict[str, Any]]:
+    """Return the deaths that count, oldest first: those known and those found now."""
+    now = time.time()
+    known: list[dict[str, Any]] = []
+    with suppress(OSError, ValueError):
+        known = json.loads((folder / "deaths.json").read_text())
+    for path in sorted(folder.glob("*.marks"), key=lambda one: one.stat().st_mtime):
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            found = _read(file.read())
+            path.unlink()
+        # One that died outside of every addon shows that a death need not be an addon's.
+        known = [*known, {"at": now, "in": found}] if found else []
+    return [one for one in known if now - one["at"] < WITHIN_SECONDS]
+
+
+def _read(content: bytes) -> dict[str, str]:
+    """Return what each addon was in when the process died, the one entered last at the end."""
+    slots = sorted(_SLOT.iter_unpack(content[: len(content) // _SLOT.size * _SLOT.size]))
+    found: dict[str, str] = {}
+    for at, mark in slots:
+        slug, _, what = mark.rstrip(b"\0").decode("utf-8", "replace").partition("\0")
+        if at and slug:
+            found.pop(slug, None)
+            found[slug] = what
+    return found
+
+
+def _guilty(deaths: list[Mapping[str, Any]] | list[dict[str, Any]]) -> Guilty | None:
+    counts: dict[str, list[int]] = {}
+    for death in deaths:
+        for slug in death["in"]:
+            count = counts.setdefault(slug, [0, 0])
+            count[0] += 1
+            count[1] += slug == list(death["in"])[-1]
+    most = max(counts, key=lambda slug: counts[slug], default="")
+    if not most or counts[most][0] < DEATHS:
+        return None
+    what = next(death["in"][most] for death in reversed(deaths) if most in death["in"])
+    return Guilty(most, what, counts[most][0])
+
+
+def _write(path: Path, deaths: list[dict[str, Any]]) -> None:
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(deaths))
+    draft.replace(path)

@@ -1,0 +1,333 @@
+"""What an addon does by mistake stays with the addon: its exits, its forks, its hanging."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug.test import Client
+
+from host.addons import lifecycle
+from host.addons.metrics import in_process
+from host.addons.operation_lock import is_running, operation
+from host.core import db, marks
+from host.models.addons import Addon, AddonState
+from host.process.serving import HostApplication
+from tests.addons.conftest import TOY, MakeZip
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen() -> Iterator[None]:
+    in_process.reset()
+    yield
+    in_process.reset()
+
+
+def exits(*_: object) -> None:
+    sys.exit(3)
+
+
+# An exit
+
+
+def test_an_exit_in_addon_code_is_an_error_of_the_addon() -> None:
+    called = in_process.metrics().counted("toy", "1.0.0", "parse", exits)
+    with pytest.raises(Exception, match="tried to end the process") as caught:
+        called()
+    assert isinstance(caught.value.__cause__, SystemExit)
+    assert in_process.metrics().seen()["toy", "1.0.0", "parse"].faults == 1
+
+
+def test_having_to_wait_is_no_fault_and_is_passed_on() -> None:
+    def decide() -> None:
+        raise db.WouldWaitError
+
+    called = in_process.metrics().counted("toy", "1.0.0", "authenticate", decide)
+    with pytest.raises(db.WouldWaitError):
+        called()
+    assert not in_process.metrics().seen()
+
+
+EXITS = {
+    "a view": "about.__code__ = (lambda: sys.exit(3)).__code__\n",
+    "what comes before it": "bp.before_request(lambda: sys.exit(3))\n",
+}
+
+
+@pytest.mark.parametrize("place", EXITS)
+def test_a_page_that_exits_is_a_page_that_failed(
+    desk: HostApplication, toy_zip: MakeZip, toy_source: Callable[..., Path], place: str
+) -> None:
+    source = (toy_source() / "toy" / "pages.py").read_text()
+    changed = f"import sys\n{EXITS[place]}"
+    lifecycle.install_file(desk.config, toy_zip({"toy/pages.py": f"{source}\n\n{changed}"}))
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    assert Client(desk).get("/addons/toy/about").status_code == 500
+    assert Client(desk).get("/login").status_code == 200
+
+
+# A fork
+
+FORKS = """
+import os, sys, time
+from pathlib import Path
+from host.core import config, db
+from host.addons.operation_lock import operation
+settings = config.load({"LOBBY_DATA": sys.argv[1], "LOBBY_DATABASE_URL": sys.argv[2]})
+with operation(settings):
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    print(child, flush=True)
+    sys.stdin.read()
+    os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_the_operation_lock_ends_with_its_holder_though_a_child_lives_on(any_desk: HostApplication) -> None:
+    config = any_desk.config
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKS, str(config.data), config.database_url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        forked = int(holder.stdout.readline())
+        try:
+            assert is_running(config)
+            holder.kill()
+            holder.wait()
+            deadline = time.monotonic() + 5
+            while is_running(config) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not is_running(config)
+            with operation(config):
+                pass
+        finally:
+            os.kill(forked, signal.SIGKILL)
+
+
+# Marks
+
+
+def dies_in(data: Path, *marked: tuple[str, str], how: str = "os._exit(3)") -> None:
+    """Have a process die in threads marked with these."""
+    code = (
+        "import os, sys, threading, time\nfrom pathlib import Path\nfrom host.core import marks\n"
+        f"marks.begin(Path({str(data)!r}))\n"
+        f"for one in {marked!r}:\n"
+        "    entered = threading.Event()\n"
+        "    def run(one=one, entered=entered):\n"
+        "        marks.enter(marks.label(*one)); entered.set(); time.sleep(60)\n"
+        "    threading.Thread(target=run, daemon=True).start(); entered.wait()\n"
+        f"{how}\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_marks() -> Iterator[None]:
+    yield
+    marks.end()
+
+
+@pytest.mark.parametrize("how", ["os._exit(3)", "os.kill(os.getpid(), 9)", "os.abort()"])
+def test_the_addon_three_processes_died_in_is_named(data: Path, how: str) -> None:
+    for _ in range(2):
+        dies_in(data, ("toy", "parse"), how=how)
+        assert marks.begin(data) is None
+        marks.end()
+    dies_in(data, ("toy", "parse"), how=how)
+    assert marks.begin(data) == marks.Guilty("toy", "parse", 3)
+    assert marks.begin(data) is None, "it is told once"
+
+
+def test_of_several_the_one_entered_last_is_named(data: Path) -> None:
+    for _ in range(3):
+        dies_in(data, ("busy", "send"), ("toy", "parse"))
+    assert marks.begin(data) == marks.Guilty("toy", "parse", 3)
+
+
+def test_a_process_that_ends_in_order_leaves_nothing(data: Path) -> None:
+    for _ in range(3):
+        dies_in(data, ("toy", "parse"), how="sys.exit(3)")
+    assert marks.begin(data) is None
+    assert not [*(data / marks.FOLDER).glob("*.marks")][1:], "only that of this process is there"
+
+
+def test_a_death_outside_of_addons_shows_that_none_was_to_blame(data: Path) -> None:
+    for _ in range(2):
+        dies_in(data, ("toy", "parse"))
+    dies_in(data)
+    dies_in(data, ("toy", "parse"))
+    assert marks.begin(data) is None
+
+
+def test_deaths_long_ago_do_not_count(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        dies_in(data, ("toy", "parse"))
+    assert marks.begin(data) is None
+    dies_in(data, ("toy", "parse"))
+    later = time.time() + marks.WITHIN_SECONDS
+    monkeypatch.setattr(marks.time, "time", lambda: later)
+    assert marks.begin(data) is None
+
+
+def test_one_that_waits_for_somebody_else_is_not_marked(data: Path) -> None:
+    marks.begin(data)
+    (file,) = (data / marks.FOLDER).glob("*.marks")
+    before = marks.enter(marks.label("toy", "send"))
+    with marks.waiting():
+        assert b"toy" not in file.read_bytes()
+    assert b"toy\0send" in file.read_bytes()
+    marks.leave(before)
+    assert b"toy" not in file.read_bytes()
+
+
+def test_what_is_counted_is_marked(data: Path) -> None:
+    marks.begin(data)
+    (file,) = (data / marks.FOLDER).glob("*.marks")
+    inside = in_process.metrics().counted("toy", "1.0.0", "parse", file.read_bytes)
+    assert b"toy\0parse" in inside()
+    assert b"toy" not in file.read_bytes()
+
+
+KILLER = """
+
+
+import os.path
+
+
+def authenticate(request, real=authenticate):
+    if os.path.exists({fuse!r}):
+        os._exit(3)
+    return real(request)
+"""
+
+SERVES = """
+import sys
+from werkzeug.test import Client
+from host.core import config
+from host.models.addons import Addon, AddonState
+from host.process.serving import HostApplication
+desk = HostApplication(config.load({{"LOBBY_DATA": {data!r}, "LOBBY_DATABASE_URL": {url!r},
+    "LOBBY_PUBLIC_URL": "http://localhost", "LOBBY_WORKERS": "0"}}))
+answer = Client(desk).post("/addons/toy/webhook", data=b"x")
+print(answer.status_code, flush=True)
+desk.close()
+"""
+
+
+@pytest.mark.slow
+def test_no_event_ends_processes_for_ever(desk: HostApplication, toy_zip: MakeZip) -> None:
+    fuse = desk.config.data / "fuse"
+    changes = {"toy/webhook.py": lambda text: text + KILLER.format(fuse=str(fuse))}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    desk.close()
+    marks.end()
+    fuse.touch()
+    code = SERVES.format(data=str(desk.config.data), url=desk.config.database_url)
+    ended = [
+        subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        for _ in range(marks.DEATHS + 1)
+    ]
+    assert [one.returncode for one in ended] == [3, 3, 3, 0], ended[-1].stderr
+    assert ended[-1].stdout.strip() == "200", "the request is kept until the addon runs again"
+    with db.read() as session:
+        row = session.get_one(Addon, "toy")
+        assert row.state == AddonState.QUARANTINED
+        assert row.error["sentence"].startswith("Its code kept ending the process")
+        assert "authenticate" in row.error["database"]
+
+
+# Something hangs
+
+HANGS = """
+import sys
+from host.addons import lifecycle
+from host.core import config, db
+settings = config.load({{"LOBBY_DATA": {data!r}, "LOBBY_DATABASE_URL": {url!r}, "LOBBY_REHEARSAL_MB": "0"}})
+db.connect(settings.database_url)
+print(lifecycle.activate(settings, "toy").error["sentence"])
+"""
+
+
+@pytest.mark.slow
+def test_disabling_offline_works_while_a_migration_hangs(desk: HostApplication, toy_zip: MakeZip) -> None:
+    began = desk.config.data / "began"
+    hangs = f"def upgrade() -> None:\n    open({str(began)!r}, 'w')\n    import time; time.sleep(600)\n"
+    name = next(one.name for one in (TOY / "migrations" / "versions").glob("0002*"))
+    changes = {f"migrations/versions/{name}": lambda text: f"{text}\n\n{hangs}"}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    places = {"data": str(desk.config.data), "url": desk.config.database_url}
+    environment = {"LOBBY_DATA": places["data"], "LOBBY_DATABASE_URL": places["url"], "PATH": os.defpath}
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS.format(**places)], stdout=subprocess.PIPE, text=True
+    ) as activating:
+        deadline = time.monotonic() + 60
+        while not began.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        at = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "host.cli", "addon", "disable", "toy", "--offline"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert time.monotonic() - at < 20
+        said, _ = activating.communicate(timeout=60)
+        assert "ended the process it ran in" in said
+    with db.read() as session:
+        row = session.get_one(Addon, "toy")
+        assert row.state in {AddonState.INACTIVE, AddonState.MIGRATION_FAILED}
+        assert not row.wanted
+
+
+def test_a_hook_that_hangs_holds_no_operation_up(
+    desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.addons.activation.HOOK_SECONDS", 0.2)
+    until = desk.config.data / "until"
+    sleeps = (
+        f"import os, time\n    while not os.path.exists({str(until)!r}): time.sleep(0.05)\n"
+        '    events.note("activated")'
+    )
+    changes = {"toy/addon.py": lambda text: text.replace('events.note("activated")', sleeps)}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    try:
+        assert lifecycle.activate(desk.config, "toy", host=desk).ok
+        assert not is_running(desk.config)
+        assert "toy" in desk.generation().releases
+    finally:
+        until.touch()
+
+
+@pytest.mark.parametrize("hook", ["activated", "deactivated"])
+def test_a_hook_that_exits_ends_nothing(desk: HostApplication, toy_zip: MakeZip, hook: str) -> None:
+    changes = {"toy/addon.py": lambda text: text.replace(f'events.note("{hook}")', "raise SystemExit(3)")}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    lifecycle.deactivate(desk.config, "toy", host=desk)
+    assert not is_running(desk.config)
+
+
+def test_a_process_that_serves_is_hidden_from_others_of_its_user() -> None:
+    code = (
+        "import ctypes\nfrom host.core import child_limits\n"
+        "child_limits.hide()\nprint(ctypes.CDLL(None).prctl(3))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
