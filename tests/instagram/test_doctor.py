@@ -46,7 +46,7 @@ def run(settings: dict[str, str], *arguments: str) -> Result:
 
 
 def checks(result: Result) -> dict[str, str]:
-    return {line["check"]: line["verdict"] for line in json.loads(result.output)}
+    return {line["check"]: line["verdict"] for line in json.loads(result.stdout)}
 
 
 def test_a_desk_in_order_passes_on_every_database(
@@ -79,7 +79,7 @@ def test_what_processes_say_of_spools_and_limits_is_told(desk: db.Database, sett
     for name in ("a", "b"):
         db.write(pretend.process, name, Kind.WORKER, counts_at="", machine="m2", spool_aside=3)
     (Path(settings["LOBBY_DATA"]) / "spool" / "1.refused").touch()
-    found = {line["check"]: line for line in json.loads(run(settings, "--json", "--no-accounts").output)}
+    found = {line["check"]: line for line in json.loads(run(settings, "--json", "--no-accounts").stdout)}
     assert found["spool"]["verdict"] == "fail"
     assert found["spool"]["evidence"] == (
         "0 requests and 1 put aside, 0.0 of 1,024 MB; m2: 0 requests and 3 put aside, 0.0 of 1,024 MB"
@@ -97,7 +97,7 @@ def test_it_says_what_health_says(desk: db.Database, settings: dict[str, str]) -
         db.write(pretend.process, "a", Kind.WORKER)
     result = run(settings, "--json", "--no-accounts")
     assert result.exit_code == 1
-    said = [line["title"] for line in json.loads(result.output) if line["check"] == "health"]
+    said = [line["title"] for line in json.loads(result.stdout) if line["check"] == "health"]
     assert said[0] == "No worker has been seen for 9 minutes."
     assert said[1].startswith("A worker on ")
 
@@ -106,7 +106,7 @@ def test_a_redis_that_does_not_count_limits_is_named(desk: db.Database, settings
     settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
     settings["LOBBY_LIMITS_URL"] = "redis://:pass-word-1@127.0.0.1:1/0"
     result = run(settings, "--json", "--no-accounts")
-    (line,) = [one for one in json.loads(result.output) if one["check"] == "limits"]
+    (line,) = [one for one in json.loads(result.stdout) if one["check"] == "limits"]
     assert (line["verdict"], line["evidence"]) == ("fail", "redis://127.0.0.1:1/0 does not answer")
     assert "pass-word-1" not in result.output
 
@@ -120,7 +120,7 @@ def test_replies_that_wait_on_purpose_are_not_late(
     db.write(lanes.schedule, "out:x:y", OUT, account.id, due)
     db.write(lambda session: session.execute(sa.update(ChannelAccount).values(state=state)) and None)
     result = run(settings, "--json", "--no-accounts")
-    (line,) = [one for one in json.loads(result.output) if one["check"] == "replies"]
+    (line,) = [one for one in json.loads(result.stdout) if one["check"] == "replies"]
     assert line["verdict"] == verdict
     wanted = "the oldest has waited" if verdict == "fail" else "1 wait for Reconnect"
     assert line["evidence"].startswith(wanted)
@@ -151,7 +151,7 @@ def test_a_column_that_takes_no_new_channel_is_named(
     result = run(settings, "--json", "--no-accounts")
     assert result.exit_code == 1
     assert checks(result)["channel-column"] == "fail"
-    (line,) = [one for one in json.loads(result.output) if one["check"] == "channel-column"]
+    (line,) = [one for one in json.loads(result.stdout) if one["check"] == "channel-column"]
     assert "instagram" in line["evidence"]
     assert "Activate the addon again" in line["fix"]
 

@@ -108,6 +108,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/channels/accounts/<int:account_id>/disconnect": {},
     f"{SETTINGS}/api": {"name": "Shop", "scopes": "read"},
     f"{SETTINGS}/api/<int:key_id>/revoke": {},
+    f"{SETTINGS}/api/<int:key_id>/take-over": {},
     f"{SETTINGS}/channels/accounts/<int:account_id>/messages": {"mark_seen": "1", "overflow": "split"},
     f"{SETTINGS}/channels/accounts/<int:account_id>/ice-breakers": {
         "text-0-0": "Where are you?",
