@@ -70,6 +70,7 @@ def test_a_desk_in_order_passes_on_every_database(
         "replies",
         "dead-letters",
         "health",
+        "private-files",
     }
     assert set(checks(result).values()) == {"pass"}
 
