@@ -243,6 +243,7 @@ def test_the_commands(desk: HostApplication, toy_zip: MakeZip, tmp_path: Path) -
         done = CliRunner().invoke(main, ["addon", *arguments], input=given, env=environment)
         return done.exit_code, done.output
 
+    lobby("list")  # what others could read is closed, and said, by the first command
     path = tmp_path / "export.zip"
     assert lobby("export", "toy", str(path)) == (0, "")
     assert zipfile.ZipFile(path).namelist() == ["export.json", "toy_accounts.jsonl"]
