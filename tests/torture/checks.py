@@ -304,7 +304,6 @@ LOGGED = {
     "database refused": r"does not answer|answers again|connection|ERROR|WARNING",
     "database reset": r"could not be committed|does not answer|connection|ERROR|WARNING",
     "disk full": r"could not be committed|neither the database nor the spool|full|No space",
-    "kill web child": r"SIGKILL",
     "kill worker": r"lobby worker running",
     "clock of web": r"the clock was set back",
     "clock of worker": r"the clock was set back",
@@ -324,7 +323,7 @@ def _signals(scene: Scene, found: Found) -> None:
     slow = isinstance(scene.desk.broker, brokers.Rabbitmq)  # Redis is back before anybody asks it again
     if counts["kill broker"] and slow and not re.search(r"the broker does not answer", output):
         found.blame("I11", "the broker was killed, and nobody said that it does not answer")
-    ends = ("kill web", "kill web child", "kill web at a 200", "kill everything", "restart")
+    ends = ("kill web", "kill web at a 200", "kill everything", "restart")
     lives = sum(counts[kind] for kind in ends)
     if scene.desk.started < lives + 1:
         found.blame("I11", f"{lives} ends of the web process, and {scene.desk.started} starts were announced")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from demo.processes import CHECKOUT, DidNotStartError, Program, clean_environment, free_port, sandbox_settings
+from demo.processes import CHECKOUT, Program, clean_environment, free_port, sandbox_settings
 from host.addons.package.build import build_release
 from tests.addons.own_servers import Server, _descendants
 from tests.torture.brokers import Broker
@@ -202,21 +201,6 @@ class Desk(Rig):
             self._start_second().wait_for(r"lobby listening on ", START_SECONDS)
         return None
 
-    def kill_child(self) -> None:
-        """End what serves, and nothing of what looks after it; wait until that has another one serve."""
-        program = self.program
-        assert program is not None
-        before = _times_listening(program)
-        for number in _descendants(program.process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-        deadline = time.monotonic() + START_SECONDS
-        while _times_listening(program) == before:
-            if time.monotonic() > deadline or program.process.poll() is not None:
-                raise DidNotStartError("nobody serves after the child was killed:\n" + program.output)
-            time.sleep(0.02)
-        self.started += 1
-
     def kill_worker(self, number: int = 0) -> None:
         """End one worker at once."""
         program = self.helpers.pop(number)
@@ -290,11 +274,6 @@ class Desk(Rig):
     def copy(self, folder: Path, **more: Any) -> Desk:
         """Return another desk on another copy."""
         return replace(self.keep(folder), **more)
-
-
-def _times_listening(program: Program) -> int:
-    with program._changed:
-        return sum("lobby listening on " in line for line in program.lines)
 
 
 class Named:

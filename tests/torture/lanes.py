@@ -30,7 +30,7 @@ REST_SECONDS = 180.0
 SMALL_DISK = "160m"
 HOUR = 180.0
 """A provider's hour of failures, after which it unsubscribes the desk; twenty times shorter here."""
-KILLS = {"kill web": 3.0, "kill web child": 3.0, "kill web at a 200": 4.0, "kill web while starting": 3.0}
+KILLS = {"kill web": 3.0, "kill web at a 200": 4.0, "kill web while starting": 3.0}
 SERVER_KILLS = {**KILLS, "kill worker": 4.0, "kill database": 4.0, "kill everything": 1.0}
 
 

@@ -35,7 +35,11 @@ def acknowledge_first() -> None:
 
         threading.Thread(target=work, daemon=True).start()
 
+    async def later_too(self: Journal, **given: Any) -> None:
+        later(self, **given)
+
     Journal.ingest = later  # type: ignore[method-assign]
+    Journal.ingest_soon = later_too  # type: ignore[method-assign]
 
 
 def no_unique_key() -> None:

@@ -113,11 +113,6 @@ class Nemesis:
         self._moment()
         self.desk.kill()
 
-    def _kill_web_child(self) -> None:
-        """End what serves and not what looks after it, as a system short of memory does."""
-        self._moment()
-        self.desk.kill_child()
-
     def _kill_web_at_a_200(self) -> None:
         """Cut the power in the moment a 200 was read: what was answered has to be there."""
         assert self.desk.program is not None
