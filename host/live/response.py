@@ -67,7 +67,7 @@ class StreamResponse(Response):
         return ()
 
     def drop(self) -> None:
-        """Give the stream's place free; it was not sent."""
+        """Give the stream's place free, whether or not it was sent. To be called by the server."""
         self._hub.unsubscribe(self._stream)
 
     async def send(
@@ -77,7 +77,7 @@ class StreamResponse(Response):
 
         :raises TimeoutError: if the browser takes nothing any more.
         """
-        gone = asyncio.create_task(_until_gone(receive))
+        gone = asyncio.create_task(until_gone(receive))
         gone.add_done_callback(lambda _: self._stream.end())
         try:
             self._stream.attend()
@@ -96,10 +96,9 @@ class StreamResponse(Response):
             raise TimeoutError from None
         finally:
             gone.cancel()
-            self._hub.unsubscribe(self._stream)
 
 
-async def _until_gone(receive: Callable[[], Awaitable[Any]]) -> None:
+async def until_gone(receive: Callable[[], Awaitable[Any]]) -> None:
     """Return when the browser is gone; it has nothing else to say."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -18,7 +18,7 @@ from host.process import incoming
 from host.process.incoming import Receive
 from host.process.pages import Pages, Send
 from host.process.serving import HostApplication
-from host.process.webhook_front import headers_of
+from host.process.webhook_front import answer_headers
 
 
 class AsgiApplication:
@@ -44,18 +44,17 @@ class AsgiApplication:
 
     async def _webhook(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
         """Answer a webhook; return whether it was one, and not a page."""
-        generation = await self._generation()
+        answering = self._host.webhook(await self._generation(), scope["path"])
+        if answering is None:
+            return False
         request = incoming.of_scope(scope, self._host.config.proxies)
         # An id from outside is a proxy's, where there is one to believe.
         given = request.headers.get("x-request-id", "") if self._host.config.proxies else ""
         id_ = logs.begin_request(given)
         try:
-            answer = await self._host.webhook(generation, request, receive)
+            status, text, more = await answering(request, receive)
         finally:
             logs.end_request()
-        if answer is None:
-            return False
-        status, text, more = answer
         headers = [*_encoded(text, tuple(more)), (b"x-request-id", id_.encode())]
         await _respond(send, status, headers, text.encode())
         return True
@@ -77,7 +76,7 @@ class AsgiApplication:
 @lru_cache(256)
 def _encoded(text: str, more: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
     """Return the headers of an answer to a webhook: nearly always the same ones."""
-    return _bytes(headers_of(text, list(more)))
+    return _bytes(answer_headers(text, list(more)))
 
 
 def _bytes(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

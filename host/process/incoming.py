@@ -103,15 +103,24 @@ def stated_length(headers: Mapping[str, str], limit: int) -> int | None:
     """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise BadBodyError(415)
+    length = content_length(headers)
+    if length is None and "transfer-encoding" not in headers:
+        raise BadBodyError(411)
+    if length is not None and length > limit:
+        raise BadBodyError(413)
+    return length
+
+
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length the headers state; None: they state none.
+
+    :raises BadBodyError: if what they state is no length.
+    """
     stated = headers.get("content-length")
     if not stated:
-        if "transfer-encoding" not in headers:
-            raise BadBodyError(411)
         return None
     if not stated.isascii() or not stated.isdigit() or len(stated) > 18:
         raise BadBodyError(400)
-    if int(stated) > limit:
-        raise BadBodyError(413)
     return int(stated)
 
 

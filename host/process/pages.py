@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from a2wsgi import WSGIMiddleware
 
 from host.core import clock
-from host.live.response import SLOT, StreamResponse
+from host.live.response import SLOT, StreamResponse, until_gone
 from host.process import incoming
 from host.process.incoming import ABORT, BadBodyError, Receive
 from host.web.headers import MAX_BODY
@@ -52,11 +52,11 @@ class Pages:
         call = _Call(scope, receive, send)
         try:
             headers = incoming.headers_of(scope["headers"])
-            length = _length(headers)
-            if length is None or length > MAX_BODY:
-                await self._upload(call, headers)
+            length = incoming.content_length(headers)
+            if length is not None and length > MAX_BODY:
+                await self._upload(call)
                 return
-            if length:
+            if length or "transfer-encoding" in headers:
                 await call.read_body(length)
             await self._respond(call)
         except BadBodyError as error:
@@ -64,12 +64,9 @@ class Pages:
         finally:
             call.close()
 
-    async def _upload(self, call: _Call, headers: dict[str, str]) -> None:
-        """Let the view read a body that is too large to be read for nothing, or of unknown length."""
-        if "content-length" not in headers:
-            await call.read_body(None)
-            await self._respond(call)
-        elif self._uploads.locked():
+    async def _upload(self, call: _Call) -> None:
+        """Let the view read a body that is too large to be read for nothing."""
+        if self._uploads.locked():
             await call.refuse(503)
         else:
             async with self._uploads:
@@ -89,7 +86,7 @@ class Pages:
     async def _send_rest(self, call: _Call, rest: Iterable[bytes]) -> None:
         """Send what a thread makes, piece by piece; it is free while the caller takes one."""
         in_thread = asyncio.get_running_loop().run_in_executor
-        gone = asyncio.create_task(_until_gone(call.receive_last))
+        gone = asyncio.create_task(until_gone(call.receive_last))
         pieces = iter(rest)
         try:
             while not gone.done() and (piece := await in_thread(self._wsgi.executor, _gather, pieces)):
@@ -200,7 +197,17 @@ class _Call:
 
     async def refuse(self, status: int) -> None:
         """Answer with *status* in place of a page, and have the connection closed: its body was not read."""
-        await refuse(self.send_on, status)
+        text = f"{status}".encode()
+        headers = [
+            (b"content-type", b"text/plain"),
+            (b"content-length", b"%d" % len(text)),
+            (b"connection", b"close"),
+        ]
+        if status == 503:
+            headers.append((b"retry-after", b"30"))
+        with suppress(RuntimeError):
+            await self.send_on({"type": "http.response.start", "status": status, "headers": headers})
+            await self.send_on({"type": "http.response.body", "body": text})
 
     async def cut_off(self) -> None:
         """Cut the connection of a caller who takes nothing any more."""
@@ -213,16 +220,9 @@ class _Call:
         """Give back what the request took, whether or not it was answered."""
         if self.body is not None:
             self.body.close()
-
-
-def _length(headers: dict[str, str]) -> int | None:
-    """Return how long a body is, 0 where there is none, None where it comes in chunks."""
-    stated = headers.get("content-length")
-    if stated is None:
-        return None if "transfer-encoding" in headers else 0
-    if not stated.isascii() or not stated.isdigit() or len(stated) > 18:
-        raise BadBodyError(400)
-    return int(stated)
+        stream = self.opened()
+        if stream is not None:
+            stream.drop()
 
 
 def _quoted(query: bytes) -> bytes:
@@ -240,23 +240,3 @@ def _gather(pieces: Iterator[bytes]) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
     return b"".join(chunks)
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def refuse(send: Send, status: int) -> None:
-    """Answer with *status* and nothing else, and have the connection closed."""
-    text = f"{status}".encode()
-    headers = [
-        (b"content-type", b"text/plain"),
-        (b"content-length", b"%d" % len(text)),
-        (b"connection", b"close"),
-    ]
-    if status == 503:
-        headers.append((b"retry-after", b"30"))
-    with suppress(RuntimeError):
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": text})

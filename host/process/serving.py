@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +39,9 @@ from host.models.health import Kind
 from host.notifications import mailing
 from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
-from host.process.incoming import Incoming, Receive
 from host.process.loop_watch import LoopWatch
 from host.process.services import Services
-from host.process.webhook_front import Answer, WebhookFront, headers_of
+from host.process.webhook_front import Answering, WebhookFront, answer_headers
 from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
@@ -141,23 +141,23 @@ class HostApplication:
     def _answer(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         generation = self.generation()
         if path.startswith(("/addons/", "/webhooks/")):
-            scope, receive = incoming.scope_of(environ)
-            deciding = self.webhook(generation, incoming.of_scope(scope, self.config.proxies), receive)
-            # In a thread of its own, because this one may belong to somebody else's event loop.
-            answer = self._loops.submit(copy_context().run, asyncio.run, deciding).result()
-            if answer is not None:
-                status, text, headers = answer
-                start_response(f"{status} {HTTPStatus(status).phrase}", headers_of(text, headers))
+            answering = self.webhook(generation, path)
+            if answering is not None:
+                scope, receive = incoming.scope_of(environ)
+                deciding = answering(incoming.of_scope(scope, self.config.proxies), receive)
+                # In a thread of its own, because this one may belong to somebody else's event loop.
+                status, text, more = self._loops.submit(copy_context().run, asyncio.run, deciding).result()
+                start_response(f"{status} {HTTPStatus(status).phrase}", answer_headers(text, more))
                 return [text.encode()]
         return generation.app(environ, start_response)
 
-    async def webhook(self, generation: Generation, request: Incoming, receive: Receive) -> Answer | None:
-        """Return the answer to a request to a webhook; None: its path belongs to a page."""
-        found = generation.webhook(request.path)
+    def webhook(self, generation: Generation, path: str) -> Answering | None:
+        """Return what answers requests to the webhook at *path*; None: the path belongs to a page."""
+        found = generation.webhook(path)
         if found is not None:
-            return await self._front.answer(*found, request, receive)
-        waits = generation.waits_for(request.path)
-        return None if waits is None else await self._front.park(*waits, request, receive)
+            return partial(self._front.answer, *found)
+        waits = generation.waits_for(path)
+        return None if waits is None else partial(self._front.park, *waits)
 
     def generation(self) -> Generation:
         """Return the generation to run now. Never fails: while the next one cannot be had, it is the last.

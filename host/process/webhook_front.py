@@ -12,14 +12,14 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from limits import RateLimitItemPerMinute
 from limits.storage import storage_from_string
@@ -37,9 +37,6 @@ from host.queue import refusals
 from host.queue.journal import Journal, JournalUnavailableError
 from host.queue.refusals import count_refusal
 from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest, WebhookRoute
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +59,7 @@ _BODIES = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 P = ParamSpec("P")
 T = TypeVar("T")
 Answer = tuple[int, str, list[tuple[str, str]]]
+Answering = Callable[[Incoming, Receive], Coroutine[Any, Any, Answer]]
 _LATER: Answer = (503, "Service Unavailable", [("Retry-After", "30")])
 
 
@@ -296,7 +294,7 @@ class WebhookFront:
                 self._believed.popitem(last=False)
 
 
-def headers_of(text: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def answer_headers(text: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the headers of an answer."""
     return [
         ("Content-Type", "text/plain; charset=utf-8"),

@@ -103,7 +103,7 @@ class ServedFront:
                 db.never_wait_here(False)
 
         status, text, headers = on_a_loop(answer())
-        start_response(f"{status} {HTTPStatus(status).phrase}", webhook_front.headers_of(text, headers))
+        start_response(f"{status} {HTTPStatus(status).phrase}", webhook_front.answer_headers(text, headers))
         return [text.encode()]
 
 
