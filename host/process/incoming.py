@@ -133,8 +133,7 @@ async def receive_body(receive: Receive, incoming: Incoming, limit: int) -> byte
     body, more = b"", True
     if incoming.guarded:
         # As a rule all of it is there already, and no time has to be measured.
-        message = await receive()
-        body, more = message.get("body", b""), message.get("more_body", False)
+        body, more = await _part(receive)
     if more:
         body += await _receive_rest(receive, limit + 1 - len(body))
     if len(body) > limit:
@@ -144,16 +143,23 @@ async def receive_body(receive: Receive, incoming: Incoming, limit: int) -> byte
     return body
 
 
+async def _part(receive: Receive) -> tuple[bytes, bool]:
+    """Return the next part of a body and whether more follows; a caller who is gone sent no whole one."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise BadBodyError(400)
+    return message.get("body", b""), message.get("more_body", False)
+
+
 async def _receive_rest(receive: Receive, left: int) -> bytes:
     chunks: list[bytes] = []
     more = True
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while more and left > 0:
-                message = await receive()
-                chunks.append(message.get("body", b""))
-                left -= len(chunks[-1])
-                more = message.get("more_body", False)
+                body, more = await _part(receive)
+                chunks.append(body)
+                left -= len(body)
     except TimeoutError:
         raise BadBodyError(408) from None
     return b"".join(chunks)

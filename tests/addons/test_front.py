@@ -350,6 +350,28 @@ def test_a_body_that_does_not_come_is_given_up(tmp_path: Path, monkeypatch: pyte
     assert ("Connection", "close") in answer[2]
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_body_in_chunks_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path: Path, guarded: bool) -> None:
+    desk = ServedFront(Provider(), tmp_path)
+    scope: dict[str, Any] = {"method": "POST", "path": "/", "query_string": b"", "client": None}
+    scope["headers"] = [(b"transfer-encoding", b"chunked")]
+    if guarded:
+        scope[incoming.ABORT] = None
+    messages = [
+        {"type": "http.request", "body": b"good", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    request = incoming.of_scope(scope, 0)
+    answer = on_a_loop(desk.front.answer("toy", desk.provider.route, None, request, receive))
+    assert answer[0] == 400
+    assert desk.provider.asked == []
+    assert desk.journal.taken == []
+
+
 def test_a_quick_route_that_has_to_look_something_up_is_asked_again_in_a_thread(
     tmp_path: Path, database: db.Database
 ) -> None:
