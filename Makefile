@@ -7,9 +7,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 PAGES := host addons sandbox tests/toy
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-long mutations dev check addon bench torture clean
+# What tests write is synced all the time: in memory, where there is room for it, that takes no time.
+SHM := /dev/shm
+export PYTEST_DEBUG_TEMPROOT ?= $(shell [ -w $(SHM) ] && [ "$$(df -k $(SHM) | awk 'END { print $$4 }')" -gt 4000000 ] && echo $(SHM))
+
+.PHONY: demo test test-long mutations dev check addon client wheel bench torture clean
 
 demo: $(STAMP)
 	$(BIN)/lobby demo $(if $(ONCE),--once,)
@@ -24,6 +28,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy host addons sandbox demo bench tools
+	cd clients/python && ../../$(BIN)/mypy
 	$(BIN)/python -m tools.structure
 	$(BIN)/djlint --lint --quiet $(PAGES)
 	$(BIN)/oxlint --quiet $(PAGES)
@@ -32,6 +37,14 @@ check: $(STAMP)
 
 addon: $(STAMP)
 	for folder in addons/*/; do $(BIN)/lobby addon build $$folder dist || exit 1; done
+
+client: $(STAMP)
+	$(BIN)/python clients/python/tools/generate.py
+
+wheel: $(STAMP)
+	rm -rf build/lib build/bdist.* build/wheel clients/python/build
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel . ./clients/python
+	cp constraints.txt dist/*.zip build/wheel/
 
 bench: $(STAMP)
 	$(BIN)/python -m bench $(if $(QUICK),--quick,) $(if $(AGAINST),--against $(AGAINST),)
@@ -45,10 +58,10 @@ mutations: $(STAMP)
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture $(if $(QUICK),--quick,) $(TORTURE)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Lobby needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' -e clients/python
 	touch $@
 
 clean:

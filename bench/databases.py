@@ -29,13 +29,26 @@ def desk_on(kind: str, desk: Desk, folder: Path) -> Iterator[Desk]:
     if kind == "sqlite":
         yield desk
         return
+    with fresh(kind) as url:
+        yield prepare(folder, people=1, name=url.rpartition("/")[2], url=url, tree=desk.tree)
+
+
+@contextmanager
+def fresh(kind: str) -> Iterator[str]:
+    """Yield the address of an empty database; the empty one on SQLite, for a desk's own file.
+
+    :raises SkippedError: if no such server answers.
+    """
+    if kind == "sqlite":
+        yield ""
+        return
     name = f"lobby_bench_{uuid.uuid4().hex[:12]}"
     try:
         _execute(kind, f"CREATE DATABASE {name}")
     except sa.exc.OperationalError as error:
         raise SkippedError(f"no {kind} answers at {SERVERS[kind]}") from error
     try:
-        yield prepare(folder, people=1, name=name, url=SERVERS[kind] + name, tree=desk.tree)
+        yield SERVERS[kind] + name
     finally:
         _execute(kind, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
 

@@ -23,7 +23,7 @@ KILLS = 10
 SLOW_KILLS = 4
 CLIENTS = 16
 SETTLE_SECONDS = 180.0
-INBOX = ("contacts", "contact_identities", "conversations", "messages", "reactions", "live_events")
+INBOX = ("contacts", "contact_identities", "conversations", "messages", "reactions", "domain_events")
 
 
 def f3(plan: Plan) -> list[Figure]:

@@ -111,6 +111,7 @@ def reply_to_all(session: Session, account_id: int, number: int) -> None:
         )
         session.add(message)
         session.flush()
+        outbox.take_lane(session, account_id, contact)
         outbox.enqueue(session, message, contact)
 
 

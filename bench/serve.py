@@ -13,10 +13,10 @@ from flask import Blueprint
 from sqlalchemy import event
 
 from host.core import config, db, logs, secrets
-from host.live.publish import publish
 from host.process import app
 from host.process.server import serve
 from host.queue import journal
+from host.record.writing import show
 
 bp = Blueprint("bench", __name__)
 
@@ -30,7 +30,7 @@ def nothing() -> str:
 @bp.get("/bench/say/<int:workspace_id>")
 def say(workspace_id: int) -> str:
     """Tell everybody who watches a workspace something."""
-    db.write(publish, workspace_id, "conversation", {"conversation": 1234567890})
+    db.write(show, workspace_id, "conversation", conversation_id=1234567890)
     return "said"
 
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import requests
+from lobby_client import LobbyError
 
 from demo.journey import ADMIN, AGENT, PASSWORD, STEPS, Journey
 from demo.outside import Outside
@@ -63,7 +64,7 @@ def main() -> int:
 def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[str, str]:
     """Return the settings of a desk whose outside world is on this machine."""
     settings = sandbox_settings(sandbox)
-    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.address}"
+    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
     settings["LOBBY_DEVELOPMENT"] = "1"
     return settings
@@ -76,7 +77,7 @@ def play(journey: Journey) -> bool:
         started = time.monotonic()
         try:
             note = step(journey)
-        except (PageError, requests.RequestException) as error:
+        except (PageError, LobbyError, requests.RequestException) as error:
             print(f"FAILED  {name}: {error}")
             print(f"journey: {done}/{len(STEPS)} steps")
             print("\nThe desk said:\n" + journey.host.program.output)

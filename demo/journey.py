@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
+from lobby_client import Lobby
 
 from demo.outside import Outside, write_mail
 from demo.person import PageError, Person
@@ -22,6 +23,7 @@ AGENT = "bo@example.com"
 SHOP_ADDRESS = "hello@pottery.example"
 QUESTION = "Hi, is the blue mug still in stock? 💙"
 ANSWER = "Yes, three are left. Shall I put one aside?"
+SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 
 @dataclass
@@ -100,7 +102,7 @@ def set_up(j: Journey) -> str:
 
 
 def invite(j: Journey) -> str:
-    j.admin.open(f"/w/{j.workspace}/settings/team")
+    j.admin.open(f"/w/{j.workspace}/settings/people")
     j.admin.press("Make an invitation", {"email": AGENT, "role": "agent"})
     link = re.search(r'value="([^"]+/invite/[^"]+)"', j.admin.html)
     if link is None:
@@ -118,8 +120,9 @@ def upload(j: Journey) -> str:
 
 
 def install(j: Journey) -> str:
-    j.admin.press("Install")
-    j.admin.expect("Inactive")
+    # It comes with this release, so uploading it was all that was asked.
+    j.admin.open("/admin/addons")
+    j.admin.expect("Inactive", "Comes with this release")
     return "the card is there, inactive"
 
 
@@ -128,7 +131,7 @@ def activate(j: Journey) -> str:
     j.admin.press("Activate")
     j.admin.expect("Active", "Settings")
     j.admin.open("/admin/addons/instagram/settings")
-    j.admin.expect("/addons/instagram/webhook")
+    j.admin.expect("The Meta app", "Ways to sign in")
     return "no restart; Settings is on its card"
 
 
@@ -157,6 +160,30 @@ def verify(j: Journey) -> str:
     app = j.seed["apps"][0]["id"]
     j.control("POST", "webhook", {"app": app, "callback_url": j.webhook_url, "verify_token": j.verify_token})
     return "Meta's GET answered with its challenge"
+
+
+def add_endpoint(j: Journey) -> str:
+    program = j.outside.program
+    j.admin.open(f"/w/{j.workspace}/settings/integrations/new")
+    j.admin.press("Add the endpoint", {"url": f"http://{program.address}/lobby"})
+    j.admin.expect("Its secret")
+    secret = re.search(r'value="(whsec_[^"]+)"', j.admin.html)
+    if secret is None:
+        raise PageError("the secret of the endpoint was not shown")
+    program.secret = secret.group(1)
+    return "its secret is shown once"
+
+
+def told(j: Journey) -> str:
+    program = j.outside.program
+    data = program.wait_for("message.received")
+    if data is None:
+        raise PageError(f"the program was not told of the DM; it refused {program.refused} requests")
+    if data["content"] != {"type": "text", "text": QUESTION}:
+        raise PageError(f"the program was told something else: {data}")
+    j.admin.open(f"/w/{j.workspace}/settings/integrations")
+    j.admin.expect("Delivers")
+    return f"message.received of {data['channelType']}, signature verified"
 
 
 def receive(j: Journey) -> str:
@@ -189,11 +216,7 @@ def answer(j: Journey) -> str:
     started = time.monotonic()
     j.agent.press("Send", {"text": ANSWER})
 
-    def landed() -> bool:
-        entries = j.control("GET", "ledger?kind=send")["entries"]
-        return any(entry.get("text") == ANSWER for entry in entries)
-
-    until(landed, "the reply in Instagram")
+    until(lambda: landed(j, ANSWER), "the reply in Instagram")
     took = time.monotonic() - started
 
     def confirmed() -> bool:
@@ -201,6 +224,35 @@ def answer(j: Journey) -> str:
 
     until(confirmed, "the reply shown as sent")
     return f"{took * 1000:.0f} ms from Send to the customer's phone"
+
+
+def search(j: Journey) -> str:
+    started = time.monotonic()
+    address = f"/w/{j.workspace}/search?q=BLUE+mug+from:customer"
+    until(lambda: "is the blue mug still in stock?" in j.agent.open(address), "the DM in what search finds")
+    return f"{(time.monotonic() - started) * 1000:.0f} ms until it was found"
+
+
+def keep(j: Journey) -> str:
+    j.admin.open(f"/w/{j.workspace}/settings/labels")
+    j.admin.press("Add the label", {"name": "order"})
+    j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+    j.agent.press("order")
+    j.agent.expect("added order")
+    j.agent.press("Snooze", {"when": "reply"})
+    j.agent.expect("Until they write")
+    j.agent.open(f"/w/{j.workspace}/inbox")
+    if f'data-row="{j.conversation}"' in j.agent.html:
+        raise PageError("a snoozed conversation is still in the list")
+    j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+    j.agent.press("End snooze")
+    j.agent.expect("Back")
+    return "label “order”; away until they write, and back"
+
+
+def landed(j: Journey, text: str) -> bool:
+    """Return whether *text* is on the customer's phone."""
+    return any(entry.get("text") == text for entry in j.control("GET", "ledger?kind=send")["entries"])
 
 
 def mail(j: Journey) -> str:
@@ -238,6 +290,22 @@ def mail(j: Journey) -> str:
     return "the same composer, threaded by Message-ID"
 
 
+def program(j: Journey) -> str:
+    j.admin.open(f"/w/{j.workspace}/settings/api")
+    j.admin.press("Make a key", {"name": "Order tracker", "scopes": "write"})
+    key = re.search(r"lobby_[\w-]{20,}", j.admin.html)
+    if key is None:
+        raise PageError("the page showed no key")
+    with Lobby(api_key=key[0], base_url=j.host.url) as client:
+        conversation = client.conversations.get(int(j.conversation))
+        content = {"type": "text", "text": SHIPPED}
+        client.messages.send(
+            channel_id=conversation.channel_id, to=conversation.contact.external_id, content=content
+        )
+    until(lambda: landed(j, SHIPPED), "the program's message in Instagram")
+    return "with the client for Python, over the API"
+
+
 STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("the sandbox answers as Meta", sandbox_answers),
     ("the desk serves its first page", first_page),
@@ -248,7 +316,12 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("the addon is activated", activate),
     ("an account is connected by its owner", connect),
     ("Meta verifies the webhook address", verify),
+    ("a program is to be told what happens", add_endpoint),
     ("a customer's DM reaches the inbox", receive),
+    ("the program is told of the DM", told),
     ("an agent's reply reaches Instagram", answer),
+    ("search finds the DM", search),
+    ("the agent labels and snoozes the conversation", keep),
     ("an e-mail is received and answered in the same inbox", mail),
+    ("a program answers the customer", program),
 ]

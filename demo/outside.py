@@ -1,4 +1,4 @@
-"""The outside world of e-mail: a server that takes what the desk sends, and a way to write to the desk."""
+"""The outside world: a mail server that takes what the desk sends, a program that is told what happens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from demo.processes import free_port
+from demo.program import Program
 
 
 class Outside:
@@ -21,10 +22,16 @@ class Outside:
         self.received: list[EmailMessage] = []
         self._arrived = threading.Condition()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.program = Program(free_port())
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def addresses(self) -> str:
+        """Everything here that the desk reaches, as LOBBY_ALLOW_HOSTS takes it."""
+        return f"{self.address},{self.program.address}"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
@@ -43,10 +50,12 @@ class Outside:
 
     def start(self) -> None:
         self._controller.start()
+        self.program.start()
 
     def stop(self) -> None:
         if self._controller.loop.is_running():
             self._controller.stop()
+            self.program.stop()
 
 
 def write_mail(

@@ -19,6 +19,8 @@ class Form:
     method: str = "get"
     values: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
+    choices: set[str] = field(default_factory=set)
+    """Names of boxes to tick."""
     buttons: list[tuple[str, str, str]] = field(default_factory=list)
     """Visible text, name and value of each submit button."""
 
@@ -52,6 +54,7 @@ class _Parser(HTMLParser):
         if tag == "input" and kind == "file":
             form.files.add(name)
         elif tag == "input" and kind in {"checkbox", "radio"}:
+            form.choices.add(name)
             if "checked" in given:
                 form.values[name] = given.get("value", "on")
         elif tag == "input" and kind == "submit":
@@ -123,7 +126,7 @@ class Person:
         """
         form, name, value = self._find(button)
         data = {**form.values, **(values or {})}
-        unknown = set(values or {}) - set(form.values)
+        unknown = set(values or {}) - set(form.values) - form.choices
         if unknown:
             raise PageError(
                 f"the form with {button!r} has no field {', '.join(sorted(unknown))}: {sorted(form.values)}"

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,7 +136,16 @@ class Host:
     setup_link: str | None
 
     @classmethod
-    def start(cls, data: Path, *, port: int, settings: dict[str, str], wait: bool = True) -> Host:
+    def start(
+        cls,
+        data: Path,
+        *,
+        port: int,
+        settings: dict[str, str],
+        wait: bool = True,
+        lobby: Sequence[str] = (sys.executable, "-u", "-m", "host.cli"),
+        folder: Path = CHECKOUT,
+    ) -> Host:
         """Start ``lobby run`` on *port* with its data in *data*; return once it answers."""
         url = f"http://127.0.0.1:{port}"
         environment = {
@@ -146,27 +156,17 @@ class Host:
             "LOBBY_PUBLIC_URL": url,
             **settings,
         }
-        program = Program.start("lobby", [sys.executable, "-u", "-m", "host.cli", "run"], environment)
+        program = Program.start("lobby", [*lobby, "run"], environment, folder=folder)
         if wait:
             program.wait_for(r"lobby listening on ")
         link = next(
-            (m.group(1) for line in program.lines if (m := re.search(r"Set up this desk: (\S+)", line))), None
+            (m[1] for line in program.lines if (m := re.search(r'Set up this desk: ([^\s"]+)', line))), None
         )
         return cls(program, url, data, link)
 
 
 def sandbox_settings(sandbox: Sandbox) -> dict[str, str]:
     """Return the settings that point the addon at *sandbox* instead of at the real service."""
-    app = requests.get(f"{sandbox.url}/control/state", timeout=START_SECONDS).json()["apps"][0]
-    return {
-        "LOBBY_ALLOW_HOSTS": sandbox.url.removeprefix("http://"),
-        "LOBBY_ADDON_INSTAGRAM_GRAPH_FACEBOOK_URL": f"{sandbox.url}/graph.facebook.com",
-        "LOBBY_ADDON_INSTAGRAM_GRAPH_INSTAGRAM_URL": f"{sandbox.url}/graph.instagram.com",
-        "LOBBY_ADDON_INSTAGRAM_FACEBOOK_DIALOG_URL": f"{sandbox.url}/www.facebook.com",
-        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_DIALOG_URL": f"{sandbox.url}/www.instagram.com",
-        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_TOKEN_URL": f"{sandbox.url}/api.instagram.com",
-        "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_ID": app["id"],
-        "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_SECRET": app["secret"],
-        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_ID": app["id"],
-        "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_SECRET": app["secret"],
-    }
+    answer = requests.get(f"{sandbox.url}/control/desk", timeout=START_SECONDS)
+    settings: dict[str, str] = answer.json()
+    return settings

@@ -1,6 +1,6 @@
 """Keep two numbers every process watches: which generation of addons runs, and when an account last changed.
 
-And one that never changes: which installation this is.
+And two that never change: which installation this is, and the number its store of files is marked with.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import weakref
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,11 +19,24 @@ from host.models.users import Counter
 
 GENERATION = "generation"
 ACCOUNTS = "accounts"
+SETTINGS = "settings"
+"""Grows with each change of a setting of the desk; no process watches it."""
 INSTALLATION = "installation"
+FILES = "files"
 
 REFRESH_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
+
+
+class LookUp(Protocol):
+    """Something computed from the database and kept until an account changes."""
+
+    def get(self) -> object: ...
+
+
+look_ups: weakref.WeakKeyDictionary[LookUp, str] = weakref.WeakKeyDictionary()
+"""Every one of this process, and the module that computes it."""
 
 _table = Counter.metadata.tables[Counter.__tablename__]
 
@@ -48,6 +63,18 @@ def installation() -> int:
         with db.read() as session:
             found = session.execute(sa.select(Counter.value).where(Counter.name == INSTALLATION)).scalar_one()
     return found
+
+
+def files() -> int | None:
+    """Return the number the desk's store of files is marked with; None: it is not."""
+    return _look().get(FILES)
+
+
+def note_files(number: int) -> None:
+    """Have :func:`files` return *number*, unless there is one."""
+    statement = db.insert_ignore(_table, db.current().dialect)
+    db.write(lambda session: session.execute(statement, {"name": FILES, "value": number}))
+    forget()
 
 
 def forget() -> None:

@@ -24,6 +24,7 @@ WAITS, APPLIED = "pending", "applied"
 """States of events, as :mod:`host.models.queue` has them."""
 
 _NOT_IN_TOTAL = frozenset({Metric.ACCOUNT, Metric.WAITING, Metric.LOOP})
+_TOTAL_ALONE = frozenset({Metric.HTTP, Metric.ERRORS, Metric.ADDON_FAULTS})
 _table = HealthMinute.metadata.tables["health_minutes"]
 
 Key = tuple[int, str, str, str]
@@ -89,6 +90,18 @@ def took(metric: Metric, channel: str, times: Collection[timedelta]) -> None:
         _add(metric, channel, histogram.SUM, round(sum(lasted)))
 
 
+def answered(kind: str, status: int, seconds: float | None) -> None:
+    """Count that a page or the API answered.
+
+    :param kind: ``page`` or ``api``.
+    :param seconds: how long that took; None: it was refused before anybody looked at it.
+    """
+    if seconds is not None:
+        took(Metric.HTTP, kind, (timedelta(seconds=seconds),))
+    if status >= 500:
+        count(Metric.ERRORS, kind, str(status))
+
+
 def peak(metric: Metric, channel: str, label: str, value: int) -> None:
     """Note the highest *value*."""
     if value <= 0:
@@ -116,6 +129,8 @@ def _add(metric: Metric, channel: str, label: str, by: int) -> None:
 def flush(also: Callable[[Session], object] | None = None) -> None:
     """Write the counts down, and in the same write what *also* has to write."""
     with _flushing:
+        for reason, times in db.take_undone().items():
+            count(Metric.UNDONE, "", reason, times)
         with _lock:
             sums, peaks = dict(_sums), dict(_peaks)
             _sums.clear()
@@ -151,6 +166,7 @@ def _store(
         if metric not in _NOT_IN_TOTAL:
             total = (TOTAL, metric, channel, label)
             totals[total] = totals.get(total, 0) + value
+    sums = {key: value for key, value in sums.items() if key[1] not in _TOTAL_ALONE}
     dialect = session.get_bind().dialect.name
     # In one order everywhere, so that two processes do not wait for each other's rows in a circle.
     _upsert(session, dialect, sorted({**totals, **sums}.items()), highest=False)
@@ -165,34 +181,17 @@ def _upsert(session: Session, dialect: str, rows: list[tuple[Key, int]], *, high
             {"minute": minute, "metric": metric, "channel": channel, "label": label, "count": value}
             for (minute, metric, channel, label), value in rows[start : start + CHUNK]
         ]
-        session.execute(_statement(dialect, values, highest=highest))
+        insert = db.insert_or_change(_table, dialect, _highest if highest else _sum)
+        session.execute(insert.values(values))
 
 
-def _statement(dialect: str, values: list[dict[str, Any]], *, highest: bool) -> Any:
-    def together(old: Any, new: Any) -> Any:
-        return sa.case((old > new, old), else_=new) if highest else old + new
+def _sum(new: Any) -> dict[str, Any]:
+    return {"count": _table.c.count + new["count"]}
 
+
+def _highest(new: Any) -> dict[str, Any]:
     own = _table.c.count
-    if dialect in {"mysql", "mariadb"}:
-        from sqlalchemy.dialects.mysql import insert as mysql_insert
-
-        mysql = mysql_insert(_table).values(values)
-        return mysql.on_duplicate_key_update(count=together(own, mysql.inserted["count"]))
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as pg_insert
-
-        pg = pg_insert(_table).values(values)
-        return pg.on_conflict_do_update(
-            index_elements=list(_table.primary_key.columns),
-            set_={"count": together(own, pg.excluded["count"])},
-        )
-    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-    lite = sqlite_insert(_table).values(values)
-    return lite.on_conflict_do_update(
-        index_elements=list(_table.primary_key.columns),
-        set_={"count": together(own, lite.excluded["count"])},
-    )
+    return {"count": sa.case((own > new["count"], own), else_=new["count"])}
 
 
 def prune(session: Session) -> int:

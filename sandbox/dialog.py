@@ -113,6 +113,8 @@ def _decide(flavour: Flavour, app: App, back: str, asked: list[str]) -> Response
     account = world.accounts.get(form.get("account", ""))
     if flavour is Flavour.I and account is None:
         _page("Choose an account.")
+    if flavour is Flavour.I and account is not None and not account.is_professional:
+        _page("This is a personal account. Make it a professional one in the Instagram app first.")
     ticked = [scope for scope in asked if scope in form.getlist("scope")]
     if flavour is Flavour.F:
         granted = world.grants.setdefault((app.id, person.id), set())

@@ -101,11 +101,6 @@ def comment(comment_id: str, igsid: str, username: str, text: str, instagram_log
     }
 
 
-def pass_thread_control(previous: str | None, new: str, metadata: str) -> Json:
-    """Build the hand-over notice (M29)."""
-    return {"previous_owner_app_id": previous, "new_owner_app_id": new, "metadata": metadata}
-
-
 def dashboard_test(instagram_login: bool, now_ms: int) -> Json:
     """Build the whole body of the dashboard's Test button, in either shape (section 2.17)."""
     value: Json = {

@@ -111,11 +111,7 @@ def _message(box: Sandbox, message: Message) -> Json:
         "story": _story(message),
         "template": template,
         "pictures": message.pictures,
-        "quick_replies": [
-            {"title": reply.get("title"), "payload": reply.get("payload")}
-            for reply in body.get("quick_replies", [])
-            if not message.inbound and reply.get("content_type") == "text"
-        ],
+        "quick_replies": [] if message.inbound else _offered(box, message),
         "quote": None if earlier is None else earlier.text or earlier.kind,
         "product": (body.get("referral") or {}).get("product", {}).get("id"),
         "reactions": list(message.reactions.values()),
@@ -124,6 +120,19 @@ def _message(box: Sandbox, message: Message) -> Json:
         "read": message.read,
         "via": message.via,
     }
+
+
+def _offered(box: Sandbox, message: Message) -> list[Json]:
+    """Return the answers to tap: the shop's words, or what Instagram knows of the customer (M10, M36)."""
+    customer = box.world.customers[message.igsid]
+    known = {"user_phone_number": customer.phone, "user_email": customer.email}
+    offered = []
+    for reply in message.body.get("quick_replies", []):
+        if reply["content_type"] == "text":
+            offered.append({"title": reply["title"], "payload": reply["payload"]})
+        elif known[reply["content_type"]]:
+            offered.append(dict.fromkeys(("title", "payload"), known[reply["content_type"]]))
+    return offered
 
 
 def _story(message: Message) -> str | None:

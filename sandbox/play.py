@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox import events, ids
+from sandbox import events, ids, seed
 from sandbox.box import Emission, Sandbox
 from sandbox.graph.send import echo
 from sandbox.world import Account, Comment, Customer, Flavour, Json, Message
@@ -128,6 +128,8 @@ def _said(
     )
     act.customer.last_message_at = now
     field, container = where
+    if container == "messaging":
+        act.box.conversation(act.account.igid, act.customer.igsid).owner = None
     return mid, act.deliver({"message": body}, mid, field, container)
 
 
@@ -316,7 +318,9 @@ def _echo(act: Act) -> tuple[str, Emission]:
 
 def _standby(act: Act) -> tuple[str, Emission]:
     """Write while another app holds the thread (M4, M29)."""
-    return _said(act, act.text("text", "Is anybody there?"), where=("standby", "standby"))
+    said = _said(act, act.text("text", "Is anybody there?"), where=("standby", "standby"))
+    act.box.conversation(act.account.igid, act.customer.igsid).owner = act.text("app", seed.OTHER_APP_ID)
+    return said
 
 
 def _unknown(act: Act) -> tuple[None, Emission]:

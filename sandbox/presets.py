@@ -15,6 +15,8 @@ class Preset:
     name: str
     label: str
     rule: Json | None
+    scope: str = ""
+    """A permission that tokens of road F lose while it is on."""
 
 
 PRESETS = (
@@ -31,6 +33,16 @@ PRESETS = (
         "Token is dead (190)",
         {"call": "graph", "action": "error", "code": 190, "subcode": 460},
     ),
+    Preset(
+        "uploads",
+        "Refuse uploads (200)",
+        {
+            "call": "upload",
+            "action": "error",
+            "code": 200,
+            "message": "Requires pages_messaging permission to manage the object",
+        },
+    ),
     Preset("rate", "Too many calls (613)", {"call": "send", "action": "error", "code": 613}),
     Preset("app", "The app's limit is used up (4)", {"call": "send", "action": "error", "code": 4}),
     Preset("usage", "Close to the limit (97 % used)", {"call": "send", "action": "usage", "percent": 97}),
@@ -38,6 +50,17 @@ PRESETS = (
         "timeout",
         "Time out, yet deliver",
         {"call": "send", "action": "timeout", "seconds": 30, "when": "after"},
+    ),
+    Preset(
+        "pages_messaging",
+        "Take pages_messaging away, refuse uploads",
+        {
+            "call": "upload",
+            "action": "error",
+            "code": 200,
+            "message": "(#200) Requires pages_messaging permission to manage the object",
+        },
+        scope="pages_messaging",
     ),
     Preset("stories", "Expire stories now", None),
     Preset("lost", "Lose the echo", {"call": "echo", "action": "drop"}),
@@ -68,6 +91,12 @@ def switch(box: Sandbox, preset: Preset, on: bool) -> None:
             box.faults.remove(rule.id)
         if on:
             box.faults.add({**preset.rule, "note": _note(preset)})
+    if preset.scope:
+        with box.lock:
+            for token in box.world.tokens.values():
+                if token.type != "IG_USER":
+                    kept = [name for name in token.scopes if name != preset.scope]
+                    token.scopes = kept if on else [*kept, preset.scope]
     box.ledger.add("fault_on" if on else "fault_off", fault=preset.name)
 
 

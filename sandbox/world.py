@@ -112,6 +112,11 @@ class Account:
     subscriptions: dict[str, list[str]] = field(default_factory=dict)
     profile: Json = field(default_factory=dict)
 
+    @property
+    def is_professional(self) -> bool:
+        """Whether it is a business or a creator; of a personal account the API tells nothing (M1, M21)."""
+        return self.account_type != "PERSONAL"
+
 
 @dataclass(slots=True)
 class Customer:
@@ -132,6 +137,9 @@ class Customer:
     last_message_at: float | None = None
     typing: bool = False
     seen_at: float | None = None
+    phone: str | None = "+49305550100"
+    """What a quick reply that asks for it offers; None: it is not shown."""
+    email: str | None = "customer@shop.example"
 
 
 @dataclass(slots=True)
@@ -187,6 +195,8 @@ class Conversation:
     igid: str
     igsid: str
     messages: list[Message] = field(default_factory=list)
+    owner: str | None = None
+    """The app that has the thread (M19, M29); None: nobody in particular, any app may answer."""
 
 
 @dataclass(slots=True)
@@ -199,6 +209,8 @@ class Comment:
     text: str
     at: float
     replied: bool = False
+    parent_id: str | None = None
+    """The comment this one answers in public; None: it stands below the post itself."""
 
 
 @dataclass(slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import shutil
 import sqlite3
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,14 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 from flask import Flask
+from jinja2.bccache import Bucket, FileSystemBytecodeCache
 from pymysql.constants import CLIENT
 from sqlalchemy import event
 from werkzeug.routing import Rule
 
 from host import counters
 from host.core import db, migrations, secrets
+from host.process import app as app_module
 from host.queue import send_limiter
 from host.sdk import settings
 from host.users import passwords
@@ -34,7 +38,8 @@ if "LOBBY_REQUIRE_SERVICES" in os.environ:
     # No setting of Lobby's: a command a test runs in this environment would refuse to start with it.
     os.environ[REQUIRED] = os.environ.pop("LOBBY_REQUIRE_SERVICES")
 KEYS = {"k1": bytes(range(32))}
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+"""Debian's Chromium without its windows, where it is installed: each page takes a third of the time."""
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -122,30 +127,85 @@ def _what_is_made_anew_for_each_test_is_made_once() -> Iterator[None]:
         yield
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
     """Have the garbage collector pass over what is here for the whole run: modules and tests."""
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
-def _answers(server: str) -> bool:
+@pytest.fixture(scope="session")
+def run_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run, the same for all its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(pytestconfig, "workerinput") else own
+
+
+def made_once(run_folder: Path, name: str, make: Callable[[Path], object]) -> Path:
+    """Return the file *name* of this run: the worker that is first makes it, the others wait and take it."""
+    path = run_folder / name
+    with (run_folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            making = run_folder / f"{name}.making"
+            making.unlink(missing_ok=True)
+            make(making)
+            making.rename(path)
+    return path
+
+
+class _Templates(app_module._CompiledTemplates):
+    """The compiled templates of a process, those included that another worker has compiled."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._others = FileSystemBytecodeCache(str(folder))
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        super().load_bytecode(bucket)
+        if bucket.code is None:
+            self._others.load_bytecode(bucket)
+            if bucket.code is not None:
+                super().dump_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        super().dump_bytecode(bucket)
+        self._others.dump_bytecode(bucket)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _templates_are_compiled_once(run_folder: Path) -> Iterator[None]:
+    folder = run_folder / "templates"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app_module, "_compiled", _Templates(folder))
+        yield
+
+
+def refusal(server: str) -> str | None:
+    """Return why *server* lets nobody in, in its own words; None where it does."""
     name = "postgres" if server is POSTGRESQL else "mysql"
     engine = sa.create_engine(server + name, poolclass=sa.pool.NullPool)
     try:
         with engine.connect():
-            return True
-    except sa.exc.OperationalError:
-        return False
+            return None
+    except sa.exc.OperationalError as error:
+        return str(error.orig)
     finally:
         engine.dispose()
 
 
-def missing(service: str) -> None:
+def missing(service: str, why: str = "") -> None:
     """Skip the test because *service* does not answer; fail it where CI says that it has to."""
+    said = f": {why}" if why else ""
     if os.environ.get(REQUIRED) == "1":
-        pytest.fail(f"{service} does not answer, and LOBBY_REQUIRE_SERVICES=1 says it must")
-    pytest.skip(f"{service} does not answer")
+        pytest.fail(f"{service} does not answer, and LOBBY_REQUIRE_SERVICES=1 says it must{said}")
+    pytest.skip(f"{service} does not answer{said}")
 
 
 def _execute(server: str, statement: str) -> None:
@@ -159,8 +219,11 @@ def _execute(server: str, statement: str) -> None:
 def fresh_server_database(server: str, how: str = "") -> Iterator[str]:
     """Yield the URL of a database of this test's own on *server*, empty unless *how*; drop it afterwards."""
     service = "PostgreSQL" if server is POSTGRESQL else "MariaDB"
-    if not _answers(server):
-        missing(service)
+    deadline = time.monotonic() + (30 if os.environ.get(REQUIRED) == "1" else 0)
+    while (why := refusal(server)) is not None:
+        if time.monotonic() > deadline:
+            missing(service, why)
+        time.sleep(0.5)
     name = f"lobby_test_{uuid.uuid4().hex[:12]}"
     _execute(server, f"CREATE DATABASE {name}{how}")
     try:
@@ -171,11 +234,9 @@ def fresh_server_database(server: str, how: str = "") -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_file(run_folder: Path) -> Path:
     """An SQLite file with the host's tables, made once; tests work on copies."""
-    path = tmp_path_factory.mktemp("migrated") / "lobby.sqlite3"
-    migrations.upgrade_host(f"sqlite:///{path}")
-    return path
+    return made_once(run_folder, "host.sqlite3", lambda path: migrations.upgrade_host(f"sqlite:///{path}"))
 
 
 @pytest.fixture
@@ -275,11 +336,15 @@ def migrated_postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_mariadb() -> Iterator[str]:
+def migrated_mariadb(run_folder: Path) -> str:
     """The statements that make the host's tables as the migrations left them, and the version they are at."""
-    for url in fresh_server_database(MARIADB):
-        migrations.upgrade_host(url)
-        yield _schema(url)
+
+    def make(path: Path) -> None:
+        for url in fresh_server_database(MARIADB):
+            migrations.upgrade_host(url)
+            path.write_text(_schema(url))
+
+    return made_once(run_folder, "host.sql", make).read_text()
 
 
 def _schema(url: str) -> str:
@@ -335,13 +400,13 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[db.
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Debian's Chromium, started once; each test opens a context of its own in it."""
-    if not CHROMIUM.exists():
+    if CHROMIUM is None:
         missing("Chromium")
     from playwright.sync_api import expect, sync_playwright
 
     with sync_playwright() as playwright:
         # As long as a busy machine may take; what is there sooner is seen sooner.
         expect.set_options(timeout=30_000)
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()

@@ -6,7 +6,7 @@ Use with the fixtures ``app``, ``client`` and ``live_server`` of :mod:`tests.con
         workspace = make_workspace()
         owner = make_user(workspace=workspace, role=Role.OWNER)
         browser = client_for(app, owner)
-        assert browser.get(f"/w/{workspace}/settings/team").status_code == 200
+        assert browser.get(f"/w/{workspace}/settings/people").status_code == 200
         browser.post_form(f"/w/{workspace}/settings/general", name="Shop")
 
 A desk with addons, with other settings or on every kind of database is made with :func:`build_app`.
@@ -36,6 +36,7 @@ from werkzeug.serving import make_server
 from host.addons.running.contributions import BLUEPRINTS, Kind
 from host.channels.directory import Directory
 from host.core import clock, config, db
+from host.live import events
 from host.models.users import Role, User
 from host.process.app import create_app
 from host.users import members, passwords, sessions, users, workspaces
@@ -217,3 +218,9 @@ def read_first(app: Flask) -> None:
 def now_text() -> str:
     """Return the host's time as ISO text."""
     return clock.now().isoformat()
+
+
+def shown() -> list[events.Event]:
+    """Return what browsers were told, oldest first."""
+    with db.read() as session:
+        return [event for event in events.newer(session, 0, 1_000_000) if event.topic]

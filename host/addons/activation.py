@@ -159,7 +159,6 @@ def _steps(
         if isinstance(error, AddonError):
             raise
         raise AddonError(noop("It could not be tried out."), detail=last_lines(error)) from error
-    tell(config, release, host, "addon_activated")
     db.write(records.keep_steps, release.slug, outcome)
 
 
@@ -187,10 +186,14 @@ def _trial(config: Config, release: Release, host: Host | None) -> Generation:
     return host.try_build({release.slug: release})
 
 
-def tell(config: Config, release: Release, host: Host | None, hook: str) -> None:
-    """Call the hook of exactly this addon; whatever it raises is logged and changes nothing."""
-    live = _trial(config, release, None) if host is None else host.generation()
-    call_notice(live, release.slug, hook)
+def tell_activated(config: Config, release: Release, outcome: Outcome, host: Host | None) -> None:
+    """Tell the addon if :func:`bring_up` switched it on; whatever it does is logged and changes nothing.
+
+    To be called without the lock for operations, which no addon's code may hold without need.
+    """
+    if outcome.switched and outcome.error is None:
+        live = _trial(config, release, None) if host is None else host.generation()
+        call_notice(live, release.slug, "addon_activated")
 
 
 def call_notice(generation: Generation, slug: str, hook: str) -> None:

@@ -64,13 +64,6 @@ class Health:
         """Return how many events came in the busiest hour."""
         return max(self.hours)
 
-    def line(self, width: int, height: int) -> str:
-        """Return the hours as points of an SVG path, ``0,34 17,12 ...``, in a box of this size."""
-        step, scale = width / (HOURS - 1), (height - 2) / max(self.peak, 1)
-        return " ".join(
-            f"{place * step:.0f},{height - 1 - count * scale:.1f}" for place, count in enumerate(self.hours)
-        )
-
 
 def of_last_day() -> dict[str, Health]:
     """Return the health of every channel that received or sent something, by channel."""

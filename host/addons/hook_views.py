@@ -17,7 +17,7 @@ from host.web import navigation
 from host.web.request_helpers import admin_required
 
 bp = Blueprint("hooks", __name__)
-navigation.add_admin("hooks.index", _l("Addon calls"), order=20)
+navigation.add_admin("hooks.index", _l("Addon calls"), order=20, icon="bolt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 
 import host as host_package
 from host.addons import records, reports
-from host.addons.activation import bring_up, call_notice
+from host.addons.activation import bring_up, call_notice, tell_activated
 from host.addons.migrating import runner
 from host.addons.operation_lock import BusyError, operation
 from host.addons.package import store
@@ -23,7 +23,7 @@ from host.addons.records import COMMAND_LINE, Actor, Card, Outcome, Step, instal
 from host.addons.running.generation import Host
 from host.core import clock, db, migrations
 from host.core.config import Config
-from host.core.filelock import is_served
+from host.core.filelock import serving_lock
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.sdk.i18n import noop
 
@@ -111,7 +111,8 @@ def install(
             db.write(records.end, release.slug)
         else:
             db.write(records.put, release, actor, clock.now())
-        return outcome
+    tell_activated(config, release, outcome, host)
+    return outcome
 
 
 # Activating
@@ -141,7 +142,8 @@ def activate(config: Config, slug: str, *, host: Host | None = None, actor: Acto
         if state != AddonState.ACTIVE:
             db.write(records.mark, release, actor, clock.now())
         bring_up(config, release, outcome, host, actor)
-        return outcome
+    tell_activated(config, release, outcome, host)
+    return outcome
 
 
 def roll_back(
@@ -184,7 +186,8 @@ def roll_back(
             db.write(records.end, slug)
         else:
             db.write(records.put, release, actor, clock.now())
-        return outcome
+    tell_activated(config, release, outcome, host)
+    return outcome
 
 
 # Setting aside
@@ -248,8 +251,8 @@ def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Ac
         db.write(records.deactivated, slug, actor, clock.now())
         if host is not None:
             host.refresh()
-        if before is not None and slug in before.releases:
-            call_notice(before, slug, "addon_deactivated")
+    if before is not None and slug in before.releases:
+        call_notice(before, slug, "addon_deactivated")
 
 
 # After a crash
@@ -289,8 +292,13 @@ def migrate_everything(config: Config) -> list[str]:
 
     :raises migrations.BusyError: if a process serves this SQLite file, or another one migrates.
     """
-    if is_served(config):
-        raise migrations.BusyError("Lobby is running on this database; stop it before migrating.")
+    with serving_lock(config) as free:
+        if not free:
+            raise migrations.BusyError("Lobby is running on this database; stop it before migrating.")
+        return _migrate_everything(config)
+
+
+def _migrate_everything(config: Config) -> list[str]:
     lines = migrations.upgrade_host(config.database_url)
     for card in installed():
         if card.state is not AddonState.ACTIVE:

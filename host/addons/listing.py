@@ -141,6 +141,27 @@ class Shown:
     may_roll_back: bool
     activate_label: str
 
+    @property
+    def group(self) -> str:
+        """Return where it stands: ``troubled``, ``on`` or ``off``. What is under way is no trouble."""
+        if self.icon != "wait" and self.tone in ("warn", "bad"):
+            return "troubled"
+        return "on" if self.may_deactivate or not self.may_activate else "off"
+
+    @property
+    def deeds(self) -> list[str]:
+        """Return what can be done with it: the main one first, what stops or removes it last."""
+        under_way = self.card.state is AddonState.ACTIVATING
+        possible = {
+            "activate": self.may_activate and bool(self.activate_label),
+            "settings": self.has_page,
+            "report": True,
+            "roll_back": self.may_roll_back,
+            "deactivate": self.may_deactivate,
+            "uninstall": not self.may_deactivate and not under_way,
+        }
+        return [name for name, may in possible.items() if may]
+
 
 def cards(config: Config, generation: Generation) -> list[Shown]:
     """Return every installed addon with its state in *generation*, by name."""

@@ -18,8 +18,8 @@ from host.addons.package.manifest import Manifest
 from host.addons.package.store import Release, as_release
 from host.addons.running import held_webhooks
 from host.core import db
-from host.live.publish import EVERYBODY, publish
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
+from host.record.writing import EVERYBODY, show
 from host.users import audit as journal
 
 OPERATION = timedelta(minutes=10)
@@ -180,7 +180,7 @@ def put(session: Session, release: Release, actor: Actor, now: datetime) -> None
         row.error = None
         row.steps = []
         row.updated_at = now
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def mark(session: Session, release: Release, actor: Actor, now: datetime) -> None:
@@ -195,7 +195,7 @@ def begin(session: Session, slug: str, what: Operation, now: datetime) -> None:
     """Record that the operation *what* has begun on an addon that keeps running."""
     row = session.get_one(Addon, slug)
     row.operation, row.operation_until = what, now + OPERATION
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def end(session: Session, slug: str) -> None:
@@ -203,7 +203,7 @@ def end(session: Session, slug: str) -> None:
     row = session.get(Addon, slug)
     if row is not None:
         row.operation = row.operation_until = None
-        publish(session, EVERYBODY, "addons", {})
+        show(session, EVERYBODY, "addons")
 
 
 def activated(
@@ -228,7 +228,7 @@ def activated(
     row.operation_until = None
     row.activated_at = row.updated_at = now
     counters.bump(session, counters.GENERATION)
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def switched_back(session: Session, release: Release, earlier: Before, actor: Actor, now: datetime) -> None:
@@ -243,7 +243,7 @@ def switched_back(session: Session, release: Release, earlier: Before, actor: Ac
     row.release_id, row.previous_release_id = earlier.release_id, earlier.previous_release_id
     row.updated_at = now
     counters.bump(session, counters.GENERATION)
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def keep_steps(session: Session, slug: str, outcome: Outcome) -> None:
@@ -264,7 +264,7 @@ def failed(
     row.steps = [asdict(step) for step in outcome.steps]
     row.operation_until = None
     row.updated_at = now
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> None:
@@ -281,7 +281,7 @@ def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> Non
     row.operation_until = None
     row.updated_at = now
     counters.bump(session, counters.GENERATION)
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def removed(session: Session, slug: str, actor: Actor) -> None:
@@ -294,7 +294,7 @@ def removed(session: Session, slug: str, actor: Actor) -> None:
     session.delete(row)
     session.flush()
     session.execute(sa.delete(AddonRelease).where(AddonRelease.slug == slug))
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def interrupted(session: Session, slug: str, now: datetime) -> None:
@@ -323,7 +323,7 @@ def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetim
     row.error = error
     row.updated_at = now
     counters.bump(session, counters.GENERATION)
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
     return True
 
 
@@ -335,7 +335,7 @@ def retried(session: Session, slug: str, now: datetime) -> None:
     row.error = None
     row.updated_at = now
     counters.bump(session, counters.GENERATION)
-    publish(session, EVERYBODY, "addons", {})
+    show(session, EVERYBODY, "addons")
 
 
 def switch_off(slug: str) -> None:

@@ -62,6 +62,14 @@ class Report:
     downgrade: bool = False
     """Whether a newer version was accepted before, which an admin has to allow, too."""
 
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether it may be installed without anybody being asked: the desk trusts who made it, and nothing
+        that runs changes."""
+        fine = self.release is not None and not self.problems and not self.takeover and not self.downgrade
+        known = self.signature is not None and self.signature.trusted
+        return fine and known and not self.running and self.relation in {Relation.NEW, Relation.NEWER}
+
 
 def upload(config: Config, path: Path, *, user_id: int | None) -> Report:
     """Check the zip at *path*: store it and report on it, or report why it is refused.

@@ -15,7 +15,7 @@ from werkzeug.datastructures import FileStorage
 from host.addons import health, lifecycle, listing, reports
 from host.addons import uninstall as uninstalling
 from host.addons.lifecycle import Actor, Card, Outcome
-from host.addons.package import archive, store, trust
+from host.addons.package import archive, shipped, store, trust
 from host.addons.package.failures import AddonError
 from host.addons.reports import Report
 from host.addons.running.generation import current_generation, current_host
@@ -24,6 +24,7 @@ from host.core.errors import ForbiddenError, NotFoundError
 from host.models.addons import AddonState
 from host.users.pages.sudo import fresh_password
 from host.web import navigation
+from host.web.navigation import Offer
 from host.web.request_helpers import (
     admin_required,
     audit,
@@ -36,7 +37,49 @@ from host.web.request_helpers import (
 )
 
 bp = Blueprint("addons", __name__)
-navigation.add_admin("addons.index", _l("Addons"), order=10)
+navigation.add_admin("addons.index", _l("Addons"), order=10, icon="puzzle")
+
+
+def _page_of(channel: str) -> str | None:
+    """Return the address of the page of the active addon that brings *channel*."""
+    running = current_generation()
+    for slug, manifest in running.manifests.items():
+        if channel in manifest.channels and slug in running.admin_pages:
+            return url_for("addons.settings", slug=slug)
+    return None
+
+
+def _channel_offers() -> list[Offer]:
+    """Return the channels of addons that are installed and do not run, or that come with this release."""
+    running = {adapter.key for adapter in current_generation().directory.adapters}
+    admin = current_user().is_admin
+    offers: dict[str, Offer] = {}
+    mine = [(card.slug, card.manifest) for card in lifecycle.installed()]
+    for slug, manifest in [*mine, *((None, one.manifest) for one in shipped.addons())]:
+        for key in manifest.channels:
+            if key in running or key in offers:
+                continue
+            label = key.capitalize()
+            note = _("Its addon is not installed.")
+            button = _("Get %(channel)s: install the addon", channel=label)
+            if slug is not None:
+                note = _("Its addon is installed and not active.")
+                button = _("Get %(channel)s: activate the addon", channel=label)
+            anchor = "comes-with-release" if slug is None else f"addon-{slug}"
+            offers[key] = Offer(
+                label=label,
+                text=manifest.description,
+                note=note,
+                mark=manifest.mark_text,
+                tone=manifest.mark.tone,
+                url=url_for("addons.index", _anchor=anchor) if admin else "",
+                button=button if admin else "",
+            )
+    return list(offers.values())
+
+
+navigation.add_addon_pages(_page_of)
+navigation.add_offers(_channel_offers)
 
 MAX_UPLOAD = archive.MAX_ZIP + 1024 * 1024  # the form around the file
 
@@ -64,6 +107,7 @@ def _page(refused: Report | None = None, name: str = "") -> str:
         most=health.MOST,
         counted=format_decimal,
         key_problems=trust.load(config()).problems,
+        comes_with_release=[one for one in shipped.addons() if one.manifest.slug not in known],
         builtin_failures={s: why for s, why in current_generation().failures.items() if s not in known},
     )
 
@@ -89,10 +133,44 @@ def upload() -> ResponseReturnValue:
     if report.release is None:
         db.write(_refused, name, report)
         return _page(report, name), 422
-    db.write(_uploaded, name, report.release)
+    return _taken_in(name, report, report.release)
+
+
+@bp.post("/admin/addons/shipped")
+@admin_required
+@fresh_password
+def install_shipped() -> ResponseReturnValue:
+    """Install an addon that comes with this release, as if its zip had been uploaded."""
+    _uploads_allowed()
+    wanted = next((one for one in shipped.addons() if one.sha256 == request.form.get("sha256")), None)
+    if wanted is None:
+        raise NotFoundError()
+    try:
+        report = reports.upload(config(), wanted.path, user_id=current_user().id)
+    except AddonError as error:
+        flash_bad(_(error.sentence))
+        return redirect(url_for("addons.index"))
+    if report.release is None:
+        return _page(report, wanted.path.name), 422
+    return _taken_in(wanted.path.name, report, report.release)
+
+
+def _taken_in(name: str, report: Report, release: store.Release) -> ResponseReturnValue:
+    """Show the report on an accepted zip; install it first where nobody has to be asked."""
+    db.write(_uploaded, name, release)
     if report.relation is reports.Relation.SAME:
         flash_good(_("Already installed. Exactly these bytes are installed; there is nothing to do."))
-    return redirect(url_for("addons.report", release_id=report.release.id))
+    elif report.asks_nothing:
+        try:
+            outcome = lifecycle.install(config(), release.id, host=current_host(), actor=_actor())
+        except AddonError as error:
+            flash_bad(_(error.sentence))
+            return redirect(url_for("addons.index"))
+        if not outcome.ok:
+            _say(outcome)
+            return _to_card(outcome.slug)
+        flash_good(_("The addon is installed, and inactive until you activate it. Below is what it holds."))
+    return redirect(url_for("addons.report", release_id=release.id))
 
 
 def _checked(given: FileStorage) -> Report:
@@ -129,6 +207,10 @@ def report(release_id: int) -> ResponseReturnValue:
         manifest=found.release.manifest,
         current=found.current.manifest if found.current else None,
         uploads=config().uploads,
+        may_activate=any(
+            card.slug == found.release.slug and card.state is AddonState.INACTIVE
+            for card in lifecycle.installed()
+        ),
         secrets_of=listing.secrets_of,
         fingerprint=listing.fingerprint,
     )

@@ -17,6 +17,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
     sends: list[str] = [str(kind) for kind in found.sends if kind in MEDIA_KINDS | {MessageKind.TEXT}]
     sends += ["sticker"] if found.heart else []
     sends += ["template"] if found.template is not None else []
+    sends += ["buttons"] if found.buttons is not None else []
     sends += ["product"] if found.product_template is not None else []
     sends += ["post"] if found.own_post else []
     return shapes.Capabilities(
@@ -29,12 +30,25 @@ def declared(found: Capabilities) -> shapes.Capabilities:
             for kind, limits in sorted(found.media.items())
         },
         images_per_message=found.images_per_message,
-        quick_replies=_same(found.quick_replies, shapes.QuickReplyLimits),
+        quick_replies=None
+        if found.quick_replies is None
+        else shapes.QuickReplyLimits(
+            most=found.quick_replies.most,
+            title_length=found.quick_replies.title_length,
+            payload_length=found.quick_replies.payload_length,
+            asks=sorted(found.quick_replies.asks),
+        ),
         template=_same(found.template, shapes.TemplateLimits),
+        buttons=_same(found.buttons, shapes.ButtonsLimits),
         most_products=found.product_template,
+        provider_files=found.provider_files,
         reply_quote=found.reply_quote,
         reactions=None if found.reactions is None else sorted(found.reactions),
+        typing=found.typing,
+        mark_seen=found.mark_seen,
         ice_breakers=_same(found.ice_breakers, shapes.IceBreakerLimits),
+        menu=_same(found.menu, shapes.MenuLimits),
+        thread_control=found.thread_control,
         mobile_only=sorted(found.mobile_only),
     )
 

@@ -13,17 +13,24 @@ from sqlalchemy.orm import Session
 from host.core.db import db
 from host.core.errors import ConflictError, LobbyError
 from host.models.api import KeyEnd
-from host.models.users import Role
 from host.users import api_keys as keys
 from host.users.api_keys import Scope
 from host.users.pages import sudo
 from host.users.users import clean_name
 from host.web import navigation
-from host.web.request_helpers import audit, config, current_user, flash_bad, flash_good, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    audit,
+    config,
+    current_user,
+    flash_bad,
+    flash_good,
+    workspace_view,
+)
 
 bp = Blueprint("api_keys", __name__)
 
-navigation.add_settings("api_keys.index", _l("API keys"), order=40)
+navigation.add_settings("api_keys.index", _l("API keys"), order=40, icon="key")
 
 CHOICES: dict[str, tuple[frozenset[Scope], object]] = {
     "read": (frozenset({Scope.READ}), _l("Read")),
@@ -39,7 +46,7 @@ _WHY: dict[str, Callable[[str], str]] = {
 
 
 @bp.get("/w/<int:workspace_id>/settings/api")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.KEYS)
 def index(workspace_id: int) -> ResponseReturnValue:
     """List the keys."""
     return _page(workspace_id)
@@ -74,7 +81,7 @@ def _may(scopes: frozenset[Scope]) -> object:
 
 
 @bp.post("/w/<int:workspace_id>/settings/api")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.KEYS)
 def create(workspace_id: int) -> ResponseReturnValue:
     """Make a key; it is shown once, on the page that answers."""
     name = request.form.get("name", "")
@@ -98,7 +105,7 @@ def create(workspace_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/w/<int:workspace_id>/settings/api/<int:key_id>/revoke")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.KEYS)
 def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
     """End a key at once."""
 
@@ -113,7 +120,7 @@ def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/w/<int:workspace_id>/settings/api/<int:key_id>/take-over")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.KEYS)
 def take_over(workspace_id: int, key_id: int) -> ResponseReturnValue:
     """Answer for a key from now on, so that it does not end with who did before."""
     sudo.require()

@@ -10,6 +10,7 @@ import msgspec
 from flask import Request
 from flask_babel import gettext as _
 
+from host.api.http.declare import Route
 from host.api.http.errors import BodyError, MediaTypeError, QueryError
 from host.core.errors import InvalidError
 from host.sdk import strictjson
@@ -69,9 +70,44 @@ def converted(value: Any, kind: type[T]) -> T:
     return _converted(value, kind, BodyError, strict=True)
 
 
+def as_declared(value: Any, route: Route) -> Any:
+    """Return a body as the form of it that *route* takes; see :func:`converted`.
+
+    :raises BodyError: as :func:`converted` does.
+    """
+    other = route.other_form
+    if other is None or not isinstance(value, dict) or other.told_by not in value:
+        return converted(value, route.body)
+    return converted(_in_camel_case(value), other.body)
+
+
+def _in_camel_case(value: Any) -> Any:
+    """Return *value* with the names of its fields in camelCase.
+
+    :raises BodyError: if a field is there under both names.
+    """
+    if isinstance(value, list):
+        return [_in_camel_case(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    named: dict[str, Any] = {}
+    for name, one in value.items():
+        camel = camel_case(name)
+        if camel in named:
+            raise BodyError(_("The field %(name)s is there twice.", name=_short(camel)), field=_short(camel))
+        named[camel] = _in_camel_case(one)
+    return named
+
+
+def camel_case(name: str) -> str:
+    """Return a name of the host as it is written in JSON."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 def _converted(value: Any, kind: type[T], problem: type[InvalidError], *, strict: bool) -> T:
     try:
-        return msgspec.convert(value, kind, strict=strict)
+        return strictjson.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         what, field = _explained(str(error))
         raise problem(what, field=field) from error

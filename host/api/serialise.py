@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.declare import BASE
+from host.api.reading import camel_case
 from host.inbox.messages import Entry, File, Reacted, load_messages
 from host.models.inbox import Actor, DeliveryState, Direction
 
@@ -69,7 +70,7 @@ def _content(entry: Entry) -> dict[str, Any]:
     """Return the content beyond the text; the host's names in camelCase, the provider's unchanged."""
     ours = {"quick_replies", "template"} if entry.direction == Direction.OUTBOUND else set()
     named = {
-        _camel(name): _renamed(value) if name in ours else value
+        camel_case(name): _renamed(value) if name in ours else value
         for name, value in (entry.content or {}).items()
     }
     return {**named, "imported": True} if entry.imported else named
@@ -77,13 +78,8 @@ def _content(entry: Entry) -> dict[str, Any]:
 
 def _renamed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_camel(name): _renamed(inner) for name, inner in value.items()}
+        return {camel_case(name): _renamed(inner) for name, inner in value.items()}
     return [_renamed(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def _reaction(found: Reacted) -> shapes.Reaction:

@@ -5,13 +5,12 @@ The API document and the answers are both made from them.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from host.api.http.declare import Id, Wire
+from host.api.http.declare import ChannelId, Id, Moment, Wire
 from host.models.inbox import Actor
 from host.models.users import Role
 
@@ -38,6 +37,33 @@ class Person(Wire, frozen=True):
 
     id: Id
     name: str
+
+
+Tone = Annotated[
+    Literal["grey", "blue", "teal", "green", "amber", "orange", "red", "pink", "violet"],
+    Meta(description="Its colour, by name; each has a shade for light and for dark pages."),
+]
+
+
+class LabelRef(Wire, frozen=True):
+    """A label of a conversation."""
+
+    id: Id
+    name: str
+    tone: Tone
+
+
+class Snooze(Wire, frozen=True):
+    """Until when a conversation is put away."""
+
+    kind: Annotated[
+        Literal["until", "reply", "fixed"],
+        Meta(
+            description="What ends it: `until` the time or a message from the customer; `reply` a message "
+            "from the customer; `fixed` the time alone, whatever they write."
+        ),
+    ]
+    until: Annotated[Moment | None, Meta(description="Null with `reply`, and only there.")] = None
 
 
 class Member(Wire, frozen=True):
@@ -74,7 +100,7 @@ class Contact(Wire, frozen=True):
     id: Id
     name: str | None
     email: str | None
-    created_at: datetime
+    created_at: Moment
     identities: list[Identity]
 
 
@@ -124,7 +150,7 @@ class Waiting(Wire, frozen=True):
     """What a message waits for before it is sent."""
 
     sentence: str
-    until: datetime | None
+    until: Moment | None
 
 
 class Message(Wire, frozen=True):
@@ -161,19 +187,22 @@ class Message(Wire, frozen=True):
     reply_to: Annotated[Quote | None, Meta(description="The message it quotes.")]
     author: Annotated[Person | None, Meta(description="Who of the team wrote it.")]
     state: Annotated[
-        Literal["queued", "sending", "sent", "read", "failed", "unknown"] | None,
-        Meta(description="Of an outbound message. `unknown`: the provider neither confirmed nor refused it."),
+        Literal["queued", "sending", "sent", "read", "failed", "unknown", "cancelled"] | None,
+        Meta(
+            description="Of an outbound message. `unknown`: the provider neither confirmed nor refused it. "
+            "`cancelled`: it was taken back before it left."
+        ),
     ]
     error: Problem | None
     waiting: Waiting | None
-    edited_at: Annotated[datetime | None, Meta(description="When its text was last changed.")]
+    edited_at: Annotated[Moment | None, Meta(description="When its text was last changed.")]
     edit_count: int
     unsent_at: Annotated[
-        datetime | None,
+        Moment | None,
         Meta(description="When it was taken back, or its contact erased. Of what it said nothing is left."),
     ]
-    sent_at: Annotated[datetime, Meta(description="The provider's time; of ours, when they were written.")]
-    created_at: datetime
+    sent_at: Annotated[Moment, Meta(description="The provider's time; of ours, when they were written.")]
+    created_at: Moment
 
 
 class Sent(Wire, frozen=True):
@@ -209,6 +238,24 @@ class QuickReplyLimits(Wire, frozen=True):
     most: int
     title_length: int
     payload_length: int
+    asks: Annotated[list[str], Meta(description="What `ask` of one may be.")]
+
+
+class ButtonsLimits(Wire, frozen=True):
+    """A text with buttons. Lengths are in characters."""
+
+    text_length: int
+    buttons: int
+    title_length: int
+    payload_length: int
+
+
+class MenuLimits(Wire, frozen=True):
+    """The menu beside the field the customer writes in, per locale. Lengths are in characters."""
+
+    most: int
+    title_length: int
+    payload_length: int
 
 
 class TemplateLimits(Wire, frozen=True):
@@ -239,12 +286,22 @@ class Capabilities(Wire, frozen=True):
     images_per_message: int
     quick_replies: QuickReplyLimits | None
     template: TemplateLimits | None
+    buttons: ButtonsLimits | None
     most_products: int | None
+    provider_files: Annotated[
+        bool, Meta(description="Whether a file the provider has can be sent by the provider's id.")
+    ]
     reply_quote: Annotated[bool, Meta(description="Whether a message may quote an earlier one.")]
     reactions: Annotated[
         list[str] | None, Meta(description="Emoji to react with; empty: any; null: none at all.")
     ]
+    typing: Annotated[bool, Meta(description="Whether the customer can be shown that somebody writes.")]
+    mark_seen: Annotated[bool, Meta(description="Whether the customer can be shown that we have read.")]
     ice_breakers: IceBreakerLimits | None
+    menu: MenuLimits | None
+    thread_control: Annotated[
+        bool, Meta(description="Whether a conversation can be taken from another app, and passed to one.")
+    ]
     mobile_only: Annotated[
         list[str], Meta(description="What the customer sees in the provider's mobile app only.")
     ]
@@ -254,6 +311,7 @@ class Account(Wire, frozen=True):
     """An account of a channel that the workspace connected."""
 
     id: Id
+    channel_id: ChannelId
     channel: str
     channel_name: str
     external_id: ExternalId
@@ -262,9 +320,9 @@ class Account(Wire, frozen=True):
     state: Literal["connected", "needs_reconnect", "disconnected"]
     active: Annotated[bool, Meta(description="Whether the addon that brings the channel is active.")]
     capabilities: Annotated[Capabilities | None, Meta(description="Null while the channel is not active.")]
-    connected_at: datetime
-    disconnected_at: datetime | None
-    last_event_at: datetime | None
+    connected_at: Moment
+    disconnected_at: Moment | None
+    last_event_at: Moment | None
 
 
 class Accounts(Wire, frozen=True):

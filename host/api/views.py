@@ -15,7 +15,8 @@ from werkzeug.routing import BaseConverter
 from host.api.http.call import answer
 from host.api.http.declare import Route
 from host.api.routes import ROUTES
-from host.web.request_helpers import MAX_ID, body_limit, request_id
+from host.core.ids import MAX_ID
+from host.web.request_helpers import body_limit, request_id
 
 
 def _viewer() -> Path:
@@ -39,9 +40,19 @@ class _Id(BaseConverter):
         return min(int(value[:20]), MAX_ID + 1) if len(value) <= 20 else MAX_ID + 1
 
 
+class _Account(_Id):
+    """An account in a path: its id, or the public one of its channel, which is no number or a longer one."""
+
+    regex = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+
+    def to_python(self, value: str) -> int | str:  # type: ignore[override]
+        return super().to_python(value) if value.isdigit() and len(value) <= 20 else value
+
+
 @bp.record
 def _converter(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["api_id"] = _Id
+    state.app.url_map.converters["api_account"] = _Account
 
 
 def _view(route: Route) -> Callable[..., Response]:

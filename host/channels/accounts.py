@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from host import counters
 from host.channels import warnings
 from host.core import clock
-from host.live.publish import publish
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.queue import catch_ups, outbox
+from host.record import catalogue
+from host.record.writing import Happened, record
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 
@@ -63,6 +64,8 @@ def save_account(
     row = _find(session, workspace_id, channel, connection.external_id, account_id)
     known = row is not None
     connected_now = row is None or row.state != AccountState.CONNECTED
+    # While it was disconnected nobody wanted to be told; while it only waited for credentials, they did.
+    was_gone = row is None or row.state == AccountState.DISCONNECTED
     try:
         with session.begin_nested():
             row = _fill(session, row, workspace_id, channel, connection)
@@ -84,8 +87,8 @@ def save_account(
     if known:
         outbox.resume_account(session, row.id)
     if connected_now:
-        catch_ups.ask(session, row.id)
-    changed(session, row)
+        catch_ups.ask(session, row.id, missed_since=clock.now() if was_gone else None, anew=was_gone)
+    changed(session, row, catalogue.ACCOUNT_CONNECTED if connected_now else "")
     return row
 
 
@@ -158,7 +161,7 @@ def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
     row.blocked_until = None
     row.blocked_reason = None
     warnings.clear(session, row.id)
-    changed(session, row)
+    changed(session, row, catalogue.ACCOUNT_DISCONNECTED)
     return row
 
 
@@ -174,7 +177,7 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
         return  # another process noticed first, and notified
     row = session.get_one(ChannelAccount, account_id, populate_existing=True)
     warnings.tell_cannot_send(session, row)
-    changed(session, row)
+    changed(session, row, catalogue.ACCOUNT_STOPPED)
 
 
 def set_setting(session: Session, account_id: int, name: str, value: object) -> None:
@@ -185,7 +188,10 @@ def set_setting(session: Session, account_id: int, name: str, value: object) -> 
         changed(session, row)
 
 
-def changed(session: Session, row: ChannelAccount) -> None:
-    """Tell every process and open page, once this write is committed, that an account changed."""
+def changed(session: Session, row: ChannelAccount, kind: str = "") -> None:
+    """Tell every process and open page, once this write is committed, that an account changed.
+
+    :param kind: what is recorded of it, a name of :mod:`host.record.catalogue`; empty: nothing.
+    """
     counters.bump(session, counters.ACCOUNTS)
-    publish(session, row.workspace_id, "account", {"account": row.id})
+    record(session, Happened(row.workspace_id, kind, "account", account_id=row.id))

@@ -47,10 +47,17 @@ def save(
         return row
 
     try:
-        return ref(db.write(use_case))
+        saved = ref(db.write(use_case))
     except BaseException:
         _undo(connection, channel)
         raise
+    if connection.after is not None:
+        try:
+            connection.after(saved)
+        except Exception:
+            # The account is connected; what comes after can be done again.
+            log.exception("what follows connecting account %s of channel %s failed", saved.id, channel)
+    return saved
 
 
 def _undo(connection: Connection, channel: str) -> None:

@@ -19,7 +19,7 @@ from host.core import db
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import AccountRef
-from host.web.request_helpers import Role, audit, current_user
+from host.web.request_helpers import Permission, audit, current_user
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def movable_accounts(session: Session, workspace_id: int, channel: str) -> Seque
     owned = {
         one.workspace_id: one.workspace_name
         for one in current_user().memberships
-        if one.role is Role.OWNER and one.workspace_id != workspace_id
+        if one.may(Permission.ACCOUNTS) and one.workspace_id != workspace_id
     }
     query = (
         sa.select(ChannelAccount)
@@ -106,7 +106,7 @@ def elsewhere_sentence(channel: str, external_id: str) -> str:
     with db.read() as session:
         owner = owner_of(session, channel, external_id)
     membership = None if owner is None else current_user().membership(owner[1])
-    if membership is not None and membership.role is Role.OWNER:
+    if membership is not None and membership.may(Permission.ACCOUNTS):
         return str(
             _(
                 "This account is already connected in your workspace “%(name)s”. "

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.live.publish import publish
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
-from host.notifications.notify import Message, notify_responsible
+from host.notifications.notify import Message, notify_responsible, settle
+from host.record.writing import show
 from host.sdk.i18n import noop
 
 _table = AccountWarning.metadata.tables["account_warnings"]
@@ -65,7 +65,7 @@ def raise_warning(
         if not moved.rowcount:  # type: ignore[attr-defined]
             return False
     notify_owners(session, account, sentence, next_step, details or {}, tone)
-    publish(session, account.workspace_id, "account", {"account": account_id})
+    show(session, account.workspace_id, "account", account_id=account_id)
     return True
 
 
@@ -80,7 +80,7 @@ def notify_owners(
     """Notify the owners of an account's workspace, and the admins."""
     message = Message(account.handle or account.name, sentence, next_step, details, tone)
     path = f"/w/{account.workspace_id}/settings/channels#account-{account.id}"
-    notify_responsible(session, account.workspace_id, message, path=path)
+    notify_responsible(session, account.workspace_id, message, path=path, account_id=account.id)
 
 
 def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
@@ -89,13 +89,20 @@ def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
 
 
 def clear(session: Session, account_id: int, kind: str | None = None) -> int:
-    """Remove a warning, or all of an account; return how many there were."""
+    """Remove a warning, or all of an account; return how many there were.
+
+    Nobody has to read any more what they were told of it, nor gets a mail that has not gone out.
+    """
     where = [_table.c.account_id == account_id, *([] if kind is None else [_table.c.kind == kind])]
+    sentences = list(session.scalars(sa.select(_table.c.sentence).where(*where)))
+    if not sentences:
+        return 0
     gone = session.execute(sa.delete(_table).where(*where))
     count = int(gone.rowcount)  # type: ignore[attr-defined]
     account = session.get(ChannelAccount, account_id) if count else None
     if account is not None:
-        publish(session, account.workspace_id, "account", {"account": account_id})
+        settle(session, account.workspace_id, account.handle or account.name, sentences)
+        show(session, account.workspace_id, "account", account_id=account_id)
     return count
 
 

@@ -17,7 +17,7 @@ from host.authoring import development, scaffold
 from host.authoring.check import check
 from host.cli.base import configured
 from host.core import config, db, migrations
-from host.core.config import Config, ConfigError
+from host.core.config import Config
 from host.core.filelock import is_served
 
 
@@ -181,7 +181,7 @@ def addon_verify(path: Path, wanted: Path | None) -> None:
         if wanted is not None:
             key = trust.parse(wanted.read_text())
             trusted = trust.Trust({key.key_id: key})
-    except (ArchiveError, ConfigError, keys.KeyFormatError) as error:
+    except (ArchiveError, keys.KeyFormatError) as error:
         raise click.ClickException(str(error)) from error
     slug, version = found.manifest.slug, found.manifest.version
     if found.signature_problem:

@@ -8,35 +8,53 @@ from importlib import import_module
 from typing import Any
 
 import click
-import sqlalchemy as sa
 
-from host.core import config, db, logs, private_files, secrets
-from host.core.config import Config, ConfigError
+from host.cli import exits
+from host.core import config, db, logs, private_files, resealing
+from host.core.config import CannotGoOnError, Config
 from host.process import garbage_collection
 
 
-def prepare(configuration: Config) -> None:
-    """Set up logging, keys and the database of this process, without looking at either."""
+class Stopped(click.ClickException):
+    """What click prints and ends with."""
+
+    def __init__(self, error: CannotGoOnError) -> None:
+        super().__init__(str(error))
+        self.exit_code: int = error.code  # type: ignore[misc]  # click reads it of the instance
+
+
+def prepare(configuration: Config, *, keys: bool = True) -> None:
+    """Set up logging, keys and the database of this process; the database is not looked at for a usual start.
+
+    :param keys: False for who calls :func:`host.core.resealing.load_keys` once the database is there.
+    :raises CannotGoOnError: if the data folder cannot be used, or keys are missing.
+    """
     logs.set_up(configuration.log_level, configuration.log_format)
     private_files.keep_private(configuration)
-    configuration.data.mkdir(parents=True, exist_ok=True)
-    secrets.use(secrets.load_keyring(configuration))
-    secrets.load_session_key(configuration)
+    private_files.check_folder(configuration)
     db.connect(configuration.database_url)
+    if keys:
+        resealing.load_keys(configuration)
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give *command* the parsed settings; a setting that cannot be used ends it with one sentence."""
+    """Give *command* the parsed settings, and make the process ready for it."""
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        try:
-            configuration = config.load()
-            prepare(configuration)
-            return command(configuration, *args, **kwargs)
-        except ConfigError as error:
-            raise click.ClickException(str(error)) from error
-        except sa.exc.OperationalError as error:
-            raise click.ClickException(f"The database cannot be used: {db.describe(error)[1]}") from error
+        configuration = config.load()
+        prepare(configuration)
+        return command(configuration, *args, **kwargs)
+
+    return update_wrapper(wrapper, command)
+
+
+def serving(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Do the same for a command that waits for the database where it is away."""
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        configuration = config.load()
+        prepare(configuration, keys=False)
+        return command(configuration, *args, **kwargs)
 
     return update_wrapper(wrapper, command)
 
@@ -50,6 +68,30 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, commands_at: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._commands_at = commands_at
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; one that cannot go on ends with a sentence and a code, as JSON where the log is."""
+        if config.log_format() != "json":
+            return self._explained(ctx)
+        if ctx.parent is None:
+            logs.set_up("WARNING", "json")
+        try:
+            return self._explained(ctx)
+        except click.ClickException as error:
+            logs.tell(error.format_message(), "ERROR")
+            raise click.exceptions.Exit(error.exit_code) from error
+        except (click.Abort, KeyboardInterrupt) as error:
+            logs.tell("stopped before it was done", "ERROR")
+            raise click.exceptions.Exit(1) from error
+
+    def _explained(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            explained = exits.explained(error)
+            if explained is None:
+                raise
+            raise Stopped(explained) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *self._commands_at})

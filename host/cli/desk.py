@@ -7,52 +7,82 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
+import requests
 
 from host import counters
 from host.addons.lifecycle import migrate_everything
 from host.api import routes as _routes  # noqa: F401 - each module of it declares a part of the document
 from host.api.http.openapi import document
-from host.cli.base import configured
-from host.core import config, db, migrations
-from host.core.config import Config, ConfigError
+from host.backup import making
+from host.backup.archive import BackupError
+from host.cli.base import configured, serving
+from host.core import clock, config, db, logs, migrations
+from host.core.config import Config
 from host.core.errors import LobbyError
+from host.core.filelock import is_served
 from host.delivery import fixture_recorder
+from host.health import versions
+from host.health.probes import Probes
+from host.health.process_state import ProcessState
 from host.models.queue import InboundEvent
-from host.process import garbage_collection
+from host.process import garbage_collection, probe_server
 from host.process.server import serve
 from host.process.serving import HostApplication
 from host.process.shutdown import WORKER_PATIENCE_SECONDS, Shutdown
-from host.users.setup import ensure_setup_token
+from host.process.starting import Start
+
+SANDBOX = "http://127.0.0.1:9443"
+_OF_SANDBOX = ("LOBBY_ALLOW_HOSTS", "LOBBY_ADDON_")
+
+
+def _use_sandbox(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
+    """Take the settings that a stand-in for providers gives for a desk; what is set already stays.
+
+    :raises click.ClickException: if none answers there.
+    """
+    if url is None:
+        return
+    try:
+        answer = requests.get(f"{url.rstrip('/')}/control/desk", timeout=10)
+        answer.raise_for_status()
+        found = answer.json()
+        for name, value in found.items():
+            if name.startswith(_OF_SANDBOX):
+                os.environ.setdefault(name, str(value))
+    except (requests.RequestException, ValueError, AttributeError) as error:
+        raise click.ClickException(
+            f"No sandbox answers at {url}. Start one with `python -m sandbox`, and name its address."
+        ) from error
 
 
 @click.command()
-@configured
+@click.option(
+    "--sandbox",
+    is_flag=False,
+    flag_value=SANDBOX,
+    metavar="[URL]",
+    expose_value=False,
+    callback=_use_sandbox,
+    help=f"Talk to the sandbox instead of the real providers; without an address to the one at {SANDBOX}.",
+)
+@serving
 def run(configuration: Config) -> None:
     """Serve the desk: web pages, webhooks and deliveries."""
-    state = migrations.state(configuration.database_url)
-    if state is migrations.State.EMPTY:
-        _migrate_all(configuration)
-    elif state is migrations.State.BEHIND:
-        raise click.ClickException(
-            "The database is from an older Lobby. Back it up, then run `lobby migrate`."
-        )
-    token = ensure_setup_token()
-    if token is not None:
-        click.echo(f"Set up this desk: {configuration.public_url}/setup?token={token}")
     if not configuration.secure:
-        click.echo(
+        logs.tell(
             "Warning: LOBBY_PUBLIC_URL is not https, so cookies travel unprotected and no provider can reach "
             "the webhook address.",
-            err=True,
+            "WARNING",
         )
     serve(configuration)
 
 
 @click.command()
-@configured
+@serving
 def worker(configuration: Config) -> None:
     """Run deliveries only, beside servers on other processes or machines."""
     if db.current().is_sqlite:
@@ -62,41 +92,80 @@ def worker(configuration: Config) -> None:
         )
     if not configuration.workers:
         raise click.ClickException("LOBBY_WORKERS is 0: this process would have nothing to do.")
-    application = HostApplication(configuration)
-    application.start(web=False)
-    garbage_collection.freeze_objects()
-    ending = Shutdown(application, patience=WORKER_PATIENCE_SECONDS, drained=True)
+    ending = Shutdown(patience=WORKER_PATIENCE_SECONDS, drained=True)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, ending.told)
-    click.echo("lobby worker running")
-    ending.wait()
+    started: list[HostApplication] = []
+
+    def state() -> ProcessState:
+        return started[0].state() if started else ProcessState(False, None, 0)
+
+    with probe_server.answering(Probes(configuration, state), configuration.worker_listen):
+        # A signal ends a process that has not started at once.
+        application = Start(configuration, web=False).insist(threading.Event())
+        assert application is not None
+        started.append(application)
+        garbage_collection.freeze_objects()
+        ending.of(application)
+        logs.tell("lobby worker running")
+        ending.wait()
 
 
 @click.command()
+@click.option("--backup/--no-backup", "wanted", default=True, help="Make a backup before the tables change.")
 @configured
-def migrate(configuration: Config) -> None:
+def migrate(configuration: Config, wanted: bool) -> None:
     """Bring the tables of the host and of every installed addon up to date."""
-    for line in _migrate_all(configuration):
-        click.echo(line)
+    if is_served(configuration):
+        raise migrations.BusyError("Lobby is running on this database; stop it before migrating.")
+    if migrations.state(configuration.database_url) is migrations.State.BEHIND:
+        _spare_older(configuration)
+        if wanted:
+            logs.tell(f"backup: {_back_up(configuration)}")
+    for line in migrate_everything(configuration) or ["Everything is up to date."]:
+        logs.tell(line)
 
 
-def _migrate_all(configuration: Config) -> list[str]:
+def _spare_older(configuration: Config) -> None:
+    """Refuse to take away what a process that runs still needs.
 
+    :raises migrations.BusyError: if one was seen lately whose release the tables would no longer serve.
+    """
+    since = migrations.serves_from(configuration.database_url)
+    if since == migrations.FIRST_RELEASE or db.current().is_sqlite:
+        return
+    with db.read() as session:
+        found = versions.running_before(session, since)
+    if found:
+        raise migrations.BusyError(
+            f"Nothing was migrated: the tables would no longer serve Lobby before {since}, and these "
+            f"run: {', '.join(found)}. Upgrade or stop them; one that was killed counts for a minute."
+        )
+
+
+def _back_up(configuration: Config) -> Path:
+    """Back the desk up into its data folder and return the file; only so many are kept."""
+    folder = configuration.data / "backups"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = folder / f"{clock.now():%Y%m%d-%H%M%S}-before-migrating.backup"
     try:
-        done = migrate_everything(configuration)
-    except migrations.BusyError as error:
-        raise click.ClickException(str(error)) from error
-    return done or ["Everything is up to date."]
+        # No migration touches files, and they may be many and far away.
+        making.make(
+            configuration, target, passphrase=None, tell=lambda _: None, files=not configuration.files
+        )
+    except BackupError as error:
+        raise click.ClickException(
+            f"Nothing was migrated, because no backup could be made. {error}"
+        ) from error
+    for old in sorted(folder.glob("*-before-migrating.backup"))[: -max(1, configuration.backups)]:
+        old.unlink()
+    return target
 
 
 @click.command()
 def openapi() -> None:
     """Print the description of the API, as OpenAPI 3.1."""
-    try:
-        public_url = config.load().public_url
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(document(public_url), indent=2))
+    click.echo(json.dumps(document(config.load().public_url), indent=2))
 
 
 @click.command()

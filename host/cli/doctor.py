@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import click
 import sqlalchemy as sa
 
-from host import counters
+from host import __version__, counters
 from host.addons.running.generation import Generation
 from host.channels.diagnosis import diagnose, enumerated
 from host.cli.base import configured
-from host.core import clock, db, migrations, private_files, resealing
-from host.core.config import Config
+from host.core import clock, db, migrations, private_files, resealing, storage
+from host.core.config import CannotGoOnError, Config
 from host.delivery.waiting import Reason
-from host.health import current_state, dependencies, problems
+from host.health import current_state, dependencies, problems, versions
+from host.media import claiming
 from host.models.channels import AccountState, ChannelAccount
 from host.models.queue import EventState, InboundEvent
 from host.process.serving import HostApplication
@@ -27,18 +28,35 @@ from host.queue import announcing, limit_counters, spool
 from host.queue.wakeups import OUT
 from host.sdk.cards import Finding, Verdict
 
+DESK = "desk"
+HEALTH = "health"
 LEAST_FREE = 1024**3
 LATE_SECONDS = 300
-IN_THE_WAY = "Is `lobby run` or `lobby worker` running? The log says what is in the way."
+STEPS = 3
+"""How many next steps are told at most."""
 HELD = {Reason.LIMIT: "a limit", Reason.RECONNECT: "Reconnect", Reason.LATER: "a later time"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One finding, and what it is about: the desk, or an account."""
+    """One finding, what it is about (the desk, or an account), and the alert that means the same, if any."""
 
     about: str
     finding: Finding
+    alert: str = ""
+
+    @property
+    def step(self) -> str:
+        """Return what to do about it, as a sentence that stands alone."""
+        fact = self.finding.title if self.finding.name == HEALTH else ""
+        about = "" if self.about == DESK else f"{self.about}:"
+        more = f"({self.runbook})" if self.alert else ""
+        return " ".join(str(one) for one in (about, fact, self.finding.fix, more) if one)
+
+    @property
+    def runbook(self) -> str:
+        """Return where the runbook says more, or nothing."""
+        return f"docs/runbook.md#{self.alert.lower()}" if self.alert else ""
 
 
 @click.command()
@@ -57,6 +75,7 @@ def doctor(configuration: Config, as_json: bool, accounts: bool) -> None:
                 "verdict": line.finding.verdict.value,
                 "evidence": str(line.finding.evidence),
                 "fix": str(line.finding.fix),
+                "runbook": line.runbook,
             }
             for line in lines
         ]
@@ -64,28 +83,54 @@ def doctor(configuration: Config, as_json: bool, accounts: bool) -> None:
     else:
         for line in lines:
             _tell(line)
+        click.echo("\n".join(["", *next_steps(lines)]))
     if any(line.finding.verdict is Verdict.FAIL for line in lines):
         raise SystemExit(1)
 
 
 def _tell(line: Line) -> None:
-    mark = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "  ? "}[line.finding.verdict]
+    marks = {Verdict.PASS: "pass", Verdict.WARN: "warn", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "  ? "}
+    mark = marks[line.finding.verdict]
     evidence = f": {line.finding.evidence}" if line.finding.evidence else ""
     click.echo(f"{mark}  {line.about}: {line.finding.title}{evidence}")
     if line.finding.fix:
         click.echo(f"      {line.finding.fix}")
 
 
+def next_steps(lines: Sequence[Line]) -> list[str]:
+    """Return what to do next, as lines of text: what fails first, of that what also sets an alert off."""
+    worst = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.UNKNOWN: 2}
+    found = [line for line in lines if line.finding.verdict in worst and line.finding.fix]
+    # Where Health gives the same advice as a check, it says more: it comes later, and takes its place.
+    steps = {
+        (line.about, str(line.finding.fix)): line.step
+        for line in sorted(found, key=lambda line: (worst[line.finding.verdict], not line.alert))
+    }
+    if not steps:
+        return ["Nothing has to be done."]
+    told = [f"{number}. {step}" for number, step in enumerate(list(steps.values())[:STEPS], 1)]
+    more = [f"Then the rest of what is said above: {len(steps) - STEPS} more."] if len(steps) > STEPS else []
+    return ["What to do next:", *told, *more]
+
+
+def _own(check: Finding) -> Line:
+    fixes = {str(advice): alert for alert, advice in problems.ADVICE.items()}
+    return Line(DESK, check, fixes.get(str(check.fix), ""))
+
+
 def examine(configuration: Config, *, accounts: bool = True) -> Iterator[Line]:
     """Yield what every check finds, the desk's first; stops after the database if that cannot be used."""
     for check in (_address, _folder, _private):
-        yield Line("desk", check(configuration))
+        yield _own(check(configuration))
     database = _database(configuration)
-    yield Line("desk", database)
+    yield _own(database)
     if database.verdict is Verdict.FAIL:
         return
-    for inside in (_column, _secrets, _spool, _broker, _limits, _waiting, _replies, _dead):
-        yield Line("desk", inside(configuration))
+    for inside in (
+        *(_versions, _files, _column, _secrets, _spool, _broker, _limits),
+        *(_waiting, _replies, _dead),
+    ):
+        yield _own(inside(configuration))
     counters.reset()
     running = HostApplication(configuration).generation()
     with running.app.app_context():
@@ -106,7 +151,7 @@ def _folder(configuration: Config) -> Finding:
     free = shutil.disk_usage(configuration.data).free
     evidence = f"{free // 1024**2:,} MB free in {configuration.data}"
     verdict = Verdict.PASS if free > LEAST_FREE else Verdict.FAIL
-    fix = "" if verdict is Verdict.PASS else "Make room: files, the spool and SQLite live there."
+    fix = "" if verdict is Verdict.PASS else _advice("LobbyDiskAlmostFull")
     return Finding("disk", "There is room on the disk", verdict, evidence, fix)
 
 
@@ -125,16 +170,54 @@ def _database(configuration: Config) -> Finding:
         state = migrations.state(configuration.database_url)
     except sa.exc.SQLAlchemyError as error:
         return Finding(
-            "database", title, Verdict.FAIL, db.describe(error)[1], "Start it, or mend LOBBY_DATABASE_URL."
+            "database",
+            title,
+            Verdict.FAIL,
+            f"{db.place()}: {db.words(error)}",
+            _advice("LobbyDatabaseAway"),
         )
     if state is migrations.State.CURRENT:
         return Finding("database", title, Verdict.PASS, db.current().dialect)
-    fix = (
-        "Run `lobby run` once, which sets it up."
-        if state is migrations.State.EMPTY
-        else "Run `lobby migrate`."
-    )
+    if state is migrations.State.AHEAD:
+        evidence = f"{db.current().dialect}, migrated by a newer Lobby than {__version__}, which works on it"
+        return Finding("database", title, Verdict.WARN, evidence, "Upgrade this one too.")
+    fix = {
+        migrations.State.EMPTY: "Run `lobby run` once, which sets it up.",
+        migrations.State.NEWER: "Start the newer Lobby, or put the backup from before back.",
+    }.get(state, "Run `lobby migrate`.")
     return Finding("database", title, Verdict.FAIL, state.name.lower(), fix)
+
+
+def _versions(_configuration: Config) -> Finding:
+    title = "Every process runs this version"
+    found = versions.by_version(_now())
+    evidence = "; ".join(
+        f"{version}: {', '.join(f'{one.kind} {one.machine}:{one.pid}' for one in several)}"
+        for version, several in found.items()
+    )
+    if set(found) <= {__version__}:
+        return Finding("versions", title, Verdict.PASS, evidence or f"{__version__}; none runs")
+    fix = f"This is {__version__}. Start the others anew once an upgrade is over."
+    return Finding("versions", title, Verdict.WARN, evidence, fix)
+
+
+def _files(configuration: Config) -> Finding:
+    title = "Files of messages can be written, read and removed"
+    store = storage.WatchedStore(storage.opened(configuration))
+    started = clock.monotonic()
+    try:
+        away = store.look()
+        if away is not None:
+            raise storage.StoreAwayError(away.words)
+        claiming.check(configuration, store)
+        claiming.try_out(store)
+    except storage.StoreAwayError as error:
+        fix = "See that it answers, or mend LOBBY_FILES and the settings that go with it."
+        return Finding("files", title, Verdict.FAIL, error.words, fix)
+    except CannotGoOnError as error:
+        return Finding("files", title, Verdict.FAIL, store.place, str(error))
+    took = (clock.monotonic() - started) * 1000
+    return Finding("files", title, Verdict.PASS, f"{store.place}, in {took:,.0f} ms")
 
 
 def _column(_configuration: Config) -> Finding:
@@ -175,7 +258,8 @@ def _spool(configuration: Config) -> Finding:
     evidence = "; ".join([here, *(f"{machine}: {held}" for machine, held in others.items())])
     if not holding.requests and not holding.aside and not others:
         return Finding("spool", title, Verdict.PASS, evidence)
-    fix = "It is applied by itself once the database answers; if it stays, look into the log."
+    waiting = holding.requests or any(one.spooled for _machine, one in dependencies.spools(_now()))
+    fix = _advice("LobbySpoolWaits" if waiting else "LobbyRequestsAside")
     return Finding("spool", title, Verdict.FAIL, evidence, fix)
 
 
@@ -211,7 +295,7 @@ def _replies(_configuration: Config) -> Finding:
     seconds = state.waited(OUT).total_seconds()
     verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
     evidence = "; ".join(filter(None, [f"the oldest has waited {seconds:,.0f} s" if seconds else "", held]))
-    fix = "" if verdict is Verdict.PASS else IN_THE_WAY
+    fix = "" if verdict is Verdict.PASS else _advice("LobbyRepliesWait")
     return Finding("replies", title, verdict, evidence or "none waits", fix)
 
 
@@ -233,9 +317,8 @@ def _broker(configuration: Config) -> Finding:
     try:
         broker.keep_alive()
     except Exception as error:  # noqa: BLE001 - whatever the client raises is the finding
-        fix = "Start it, or mend LOBBY_BROKER_URL. Meanwhile work is found a second or two later."
         evidence = f"{parts.hostname}: {type(error).__name__}{said}"
-        return Finding("broker", title, Verdict.FAIL, evidence, fix)
+        return Finding("broker", title, Verdict.FAIL, evidence, _advice("LobbyBrokerAway"))
     finally:
         broker.close()
     verdict = Verdict.FAIL if away else Verdict.PASS
@@ -252,7 +335,7 @@ def _waiting(_configuration: Config) -> Finding:
         return Finding("backlog", title, Verdict.PASS, "none waits")
     seconds = (clock.now() - oldest).total_seconds()
     verdict = Verdict.PASS if seconds < LATE_SECONDS else Verdict.FAIL
-    fix = "" if verdict is Verdict.PASS else IN_THE_WAY
+    fix = "" if verdict is Verdict.PASS else _advice("LobbyEventsWait")
     return Finding("backlog", title, verdict, f"the oldest has waited {seconds:,.0f} s", fix)
 
 
@@ -263,8 +346,13 @@ def _dead(_configuration: Config) -> Finding:
         count = session.scalar(query) or 0
     if not count:
         return Finding("dead-letters", title, Verdict.PASS)
-    fix = "Admin, Received events: each has its reason and can be applied again."
-    return Finding("dead-letters", title, Verdict.UNKNOWN, f"{count} set aside or given up", fix)
+    said = f"{count} set aside or given up"
+    return Finding("dead-letters", title, Verdict.UNKNOWN, said, _advice("LobbyEventsUnread"))
+
+
+def _advice(alert: str) -> str:
+    """Return what Health and the runbook say to do."""
+    return str(problems.ADVICE[alert])
 
 
 def _health(configuration: Config, running: Generation) -> Iterator[Line]:
@@ -274,9 +362,9 @@ def _health(configuration: Config, running: Generation) -> Iterator[Line]:
         found = problems.find_problems(session, state, configuration, running.failures)
     for one in found:
         verdict = Verdict.FAIL if one.tone == "bad" else Verdict.UNKNOWN
-        yield Line("desk", Finding("health", one.fact, verdict, "", one.advice))
+        yield Line(DESK, Finding(HEALTH, one.fact, verdict, "", one.advice), one.alert)
     if not found:
-        yield Line("desk", Finding("health", "Health has nothing to look at", Verdict.PASS))
+        yield Line(DESK, Finding(HEALTH, "Health has nothing to look at", Verdict.PASS))
 
 
 def _accounts(running: Generation) -> Iterator[Line]:

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 
 from host.addons import lifecycle, records, uninstall
 from host.addons.migrating import apart
@@ -14,7 +13,7 @@ from host.addons.package.failures import AddonError
 from host.addons.records import Outcome
 from host.cli.base import configured, prepare
 from host.core import config, db
-from host.core.config import Config, ConfigError
+from host.core.config import Config
 
 
 def _show(result: Outcome) -> None:
@@ -93,10 +92,8 @@ def addon_disable(slug: str, offline: bool) -> None:
         else:
             prepare(configuration)
             lifecycle.deactivate(configuration, slug)
-    except (ConfigError, AddonError) as error:
+    except AddonError as error:
         raise click.ClickException(str(error)) from error
-    except sa.exc.SQLAlchemyError as error:
-        raise click.ClickException(f"The database cannot be used: {db.describe(error)[1]}") from error
     click.echo(f"{slug} is inactive.")
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import secrets as random
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
-import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.cli.base import configured
 from host.core import db
 from host.core.config import Config
 from host.core.errors import LobbyError
 from host.models.users import Role, User
-from host.users import members, users
+from host.users import audit, desk_settings, members, password_links, sessions, users
+from host.users.signin import factors
+
+T = TypeVar("T")
 
 
 @click.group("user")
@@ -34,7 +39,7 @@ def _password(given: str | None) -> str:
 @click.option("--name", required=True)
 @click.option("--admin", is_flag=True, help="May install addons and see the whole installation.")
 @click.option("--workspace", type=int, help="Workspace to join.")
-@click.option("--role", type=click.Choice(["owner", "agent"]), default="agent")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.AGENT.value)
 @click.option(
     "--password", "given", help="`-` reads it from standard input; otherwise one is made and printed."
 )
@@ -52,7 +57,7 @@ def user_add(
 
     password = _password(given)
 
-    def use_case(session: sa.orm.Session) -> User:
+    def use_case(session: Session) -> User:
         person = users.create(session, email, name, password, is_admin=admin)
         if workspace is not None:
             members.add(session, workspace, person.id, Role(role))
@@ -75,28 +80,104 @@ def user_password(_configuration: Config, email: str, given: str | None) -> None
     """Give somebody a new password; ends all their sessions."""
 
     password = _password(given)
+    _do(email, "password.set", lambda session, id_: users.set_password(session, id_, password))
+    click.echo("Done." if given == "-" else f"New password: {password}")
+
+
+def _do(email: str, action: str, use_case: Callable[[Session, int], T]) -> T:
+    """Do something to the person with that address, and write it down."""
+
+    def write(session: Session) -> T:
+        person = users.by_email(session, email)
+        result = use_case(session, person.id)
+        audit.record(session, action, person.email, user_id=None, remote="command line")
+        return result
+
     try:
-        db.write(lambda session: users.set_password(session, users.by_email(session, email).id, password))
+        return db.write(write)
     except LobbyError as error:
         raise click.ClickException(str(error)) from error
-    click.echo("Done." if given == "-" else f"New password: {password}")
+
+
+@group.command("link")
+@click.argument("email")
+@configured
+def user_link(configuration: Config, email: str) -> None:
+    """Print a link with which somebody chooses a password, once, within a day."""
+
+    token = _do(
+        email,
+        "password.link_made",
+        lambda session, id_: password_links.make(session, id_, password_links.HANDED),
+    )
+    now, _desk = desk_settings.effective(configuration)
+    click.echo(f"{now.public_url}/password/{token}")
+
+
+@group.command("new-password")
+@click.argument("email")
+@configured
+def user_new_password(_configuration: Config, email: str) -> None:
+    """Have somebody choose a new password before they do anything else."""
+
+    _do(email, "password.new_wanted", users.require_new_password)
+    click.echo(f"{email} is asked for a new password at the next page.")
+
+
+@group.command("sign-out")
+@click.argument("email")
+@configured
+def user_sign_out(_configuration: Config, email: str) -> None:
+    """Sign somebody out of every browser."""
+
+    _do(email, "session.all_ended", sessions.end_all)
+    click.echo(f"{email} is signed out everywhere.")
+
+
+@group.command("reset-second-factor")
+@click.argument("email")
+@configured
+def user_reset_second_factor(_configuration: Config, email: str) -> None:
+    """Take somebody's second factor away who lost it; ends all their sessions."""
+
+    _do(email, "second_factor.reset", factors.reset)
+    click.echo(f"{email} signs in with the password alone, until they set a second factor up again.")
+
+
+@group.command("admin")
+@click.argument("email")
+@click.option("--no", "revoke", is_flag=True, help="Take the rights of an admin away.")
+@configured
+def user_admin(_configuration: Config, email: str, revoke: bool) -> None:
+    """Make somebody an admin of the desk, or no longer one."""
+
+    action = "user.no_longer_admin" if revoke else "user.made_admin"
+    _do(email, action, lambda session, id_: users.set_admin(session, id_, not revoke))
+    click.echo(f"{email} is {'no longer ' if revoke else ''}an admin of the desk.")
 
 
 @group.command("disable")
 @click.argument("email")
 @configured
 def user_disable(_configuration: Config, email: str) -> None:
-    """Lock somebody out at once. Their messages and notes stay."""
+    """Lock somebody out at once. Their messages and notes stay; their conversations go back to nobody."""
 
-    try:
-        ended = db.write(lambda session: users.disable(session, users.by_email(session, email).id))
-    except LobbyError as error:
-        raise click.ClickException(str(error)) from error
+    ended = _do(email, "user.disabled", users.disable)
     click.echo(f"{email} can no longer sign in.")
     for name in ended.keys:
         click.echo(f"The API key “{name}” has ended with that; an owner of its workspace can make a new one.")
     for address in ended.invitations:
         click.echo(f"The invitation for {address} has ended with that.")
+
+
+@group.command("enable")
+@click.argument("email")
+@configured
+def user_enable(_configuration: Config, email: str) -> None:
+    """Let somebody in again who was locked out. API keys that ended stay ended."""
+
+    _do(email, "user.enabled", users.enable)
+    click.echo(f"{email} can sign in again.")
 
 
 @group.command("list")
@@ -112,8 +193,11 @@ def user_list(_configuration: Config, as_json: bool) -> None:
                 "name": row.name,
                 "admin": row.is_admin,
                 "disabled": row.disabled_at is not None,
+                "second_factor": row.second_factor,
+                "seen": row.seen_at.isoformat(timespec="seconds") if row.seen_at else None,
+                "workspaces": {name: role.value for name, role in row.places},
             }
-            for row in session.scalars(sa.select(User).order_by(User.email))
+            for row in users.people(session)
         ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

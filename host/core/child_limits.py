@@ -20,6 +20,10 @@ _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1, 2, 4, 8
 _EVERY_ACCESS = (1 << 13) - 1
 """What the first version of Landlock knows."""
+_WHICH_VERSION = 1
+_KNOWS_SIGNALS = 6
+_TO_OTHERS = 3
+"""Signals, and abstract sockets, of processes that are not limited like this one."""
 _SYSTEM = (
     "/usr/lib",
     "/usr/bin",
@@ -98,14 +102,16 @@ def see_only(*readable: Path) -> None:
     """Have no file any more but the system's, Python's, this package's and *readable*, and write none.
 
     Where the kernel has Landlock (Linux 5.13). It holds for every user, root too, and keeps the process from
-    looking into others through ``/proc``.
+    looking into others through ``/proc``; from Linux 6.12 on it cannot signal them either.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
             return
-        handled = ctypes.c_uint64(_EVERY_ACCESS)
-        ruleset = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(handled), ctypes.sizeof(handled), 0)
+        version = libc.syscall(_LANDLOCK_CREATE, None, 0, _WHICH_VERSION)
+        handled = (_EVERY_ACCESS, 0, _TO_OTHERS) if version >= _KNOWS_SIGNALS else (_EVERY_ACCESS,)
+        ruled = (ctypes.c_uint64 * len(handled))(*handled)
+        ruleset = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruled), ctypes.sizeof(ruled), 0)
         if ruleset < 0:
             return
         try:

@@ -5,20 +5,56 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from limits import parse
 
-from host.core.config_servers import TellableError, broker, limits_storage, mail_server
+from host.core.config_servers import (
+    TellableError,
+    broker,
+    database,
+    files,
+    limits_storage,
+    mail_server,
+    store_address,
+)
 
 PREFIX = "LOBBY_"
 ADDON_PREFIX = "LOBBY_ADDON_"
 
 
-class ConfigError(Exception):
+class Exit(IntEnum):
+    """What a command ends with; the numbers are those of ``sysexits.h``."""
+
+    FAILED = 1
+    DATABASE = 69
+    """The database does not answer, or refuses."""
+    MEMORY = 71
+    """The system gives too little memory, or too few threads."""
+    FOLDER = 73
+    """A file or folder cannot be written, or there is no room."""
+    BUSY = 75
+    """Somebody else is at it: an address, a database, a migration. Later it may work."""
+    SETTINGS = 78
+    """Settings, keys or versions do not fit. Starting again changes nothing."""
+
+
+class CannotGoOnError(Exception):
+    """A command cannot go on. The message is a sentence or two, for whoever runs it."""
+
+    def __init__(self, sentence: str, code: Exit = Exit.FAILED) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class ConfigError(CannotGoOnError):
     """The environment does not describe an installation that could start."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, Exit.SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +108,28 @@ def _pairs(text: str) -> tuple[str, ...]:
     return pairs
 
 
-def _public_url(text: str) -> str:
+def public_url(text: str) -> str:
+    """Return the address of a desk, without a slash at the end.
+
+    :raises ValueError: if it is none, or has a path, a query or a password in it.
+    """
     url = text.strip().rstrip("/")
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+    fine = parts.scheme in {"http", "https"} and parts.hostname and not (parts.path or parts.query)
+    if not fine or parts.fragment or "@" in parts.netloc or len(url.split()) != 1 or not url.isprintable():
         raise ValueError("must look like https://desk.example.com, with no path")
+    _ = parts.port  # raises for one that is none
     return url
+
+
+def _issuer(text: str) -> str:
+    address = text.strip()
+    parts = urlsplit(address)
+    if address and (
+        parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment
+    ):
+        raise ValueError("must look like https://login.example.com")
+    return address
 
 
 def _address(text: str) -> tuple[str, int] | None:
@@ -89,7 +141,7 @@ def _address(text: str) -> tuple[str, int] | None:
     return address, int(port)
 
 
-def _mail_address(text: str) -> str:
+def mail_address(text: str) -> str:
     name, at, domain = text.strip().rpartition("@")
     if text.strip() and not (name and at and domain and len(text.split()) == 1 and text.isascii()):
         raise ValueError("must be an address such as lobby@desk.example.com")
@@ -125,17 +177,47 @@ SETTINGS: tuple[Setting, ...] = (
         "data", "data", "Folder that holds the database file, unpacked addons, attachments and keys.", Path
     ),
     Setting(
+        "files",
+        "",
+        "Where the files of messages are kept: a folder all processes share, such as /mnt/share/lobby, or "
+        "s3://bucket/prefix with the extra s3; empty: attachments in the data folder.",
+        files,
+    ),
+    Setting(
+        "files_endpoint",
+        "",
+        "Address of the S3-compatible store, such as https://s3.example.com; empty: AWS, or what "
+        "AWS_ENDPOINT_URL says.",
+        store_address,
+    ),
+    Setting("files_region", "", "Region of the store; empty: AWS_REGION.", str.strip),
+    Setting(
+        "files_access_key",
+        "",
+        "Access key of the store; empty: AWS_ACCESS_KEY_ID, or the role of this machine at AWS.",
+        str.strip,
+        secret=True,
+    ),
+    Setting(
+        "files_secret_key",
+        "",
+        "The secret to it; empty: AWS_SECRET_ACCESS_KEY.",
+        str.strip,
+        secret=True,
+    ),
+    Setting(
         "database_url",
         "",
-        "SQLAlchemy URL: sqlite:///..., postgresql+psycopg://... or mariadb+pymysql://...; "
-        "empty means SQLite in the data folder.",
+        "postgresql://user:password@host/database, mariadb://... or sqlite:///...; empty means SQLite in the "
+        "data folder.",
+        database,
         secret=True,
     ),
     Setting(
         "public_url",
         "http://127.0.0.1:8080",
         "Address people and providers reach this desk at; decides links and cookies.",
-        _public_url,
+        public_url,
     ),
     Setting(
         "public_files",
@@ -181,7 +263,7 @@ SETTINGS: tuple[Setting, ...] = (
         "broker_url",
         "",
         "Broker that wakes workers of other processes: amqp://user:password@host/vhost or redis://host/0, "
-        "with the package lobby[distributed]; empty: each looks for itself every 1.5 seconds.",
+        "with the extra distributed; empty: each looks for itself every 1.5 seconds.",
         broker,
         secret=True,
     ),
@@ -211,11 +293,11 @@ SETTINGS: tuple[Setting, ...] = (
         "Command that backs the database up before an addon's migrations run; if it fails, they do not. "
         "`{reason}` in it becomes the addon and its version.",
     ),
-    Setting("backup_seconds", "600", "How long the back-up command may take.", _positive),
+    Setting("backup_seconds", "600", "How long the backup command may take.", _positive),
     Setting(
         "backups",
         "3",
-        "Copies of the SQLite file to keep where no back-up command is set; 0 makes none.",
+        "Copies of the SQLite file to keep where no backup command is set; 0 makes none.",
         _count,
     ),
     Setting(
@@ -264,6 +346,28 @@ SETTINGS: tuple[Setting, ...] = (
         "host:port pairs the guarded client may reach although they are private. Demo and tests only.",
         _pairs,
     ),
+    Setting(
+        "mail_relays",
+        "",
+        "host:port pairs of mail servers on the local network that e-mail accounts may send through; nothing "
+        "but mail reaches them.",
+        _pairs,
+    ),
+    Setting(
+        "oidc_issuer",
+        "",
+        "Address of the provider people sign in through (OpenID Connect), such as https://login.example.com; "
+        "then the page does not ask for it.",
+        _issuer,
+    ),
+    Setting("oidc_client_id", "", "What the provider calls this desk."),
+    Setting("oidc_client_secret", "", "The secret the provider gave this desk.", secret=True),
+    Setting(
+        "oidc_hosts",
+        "",
+        "host:port pairs of a sign-in provider on the local network; nothing but signing in reaches them.",
+        _pairs,
+    ),
     Setting("smtp_listen", "", "Address and port to receive e-mail on; empty receives none.", _address),
     Setting(
         "smtp_authserv_id",
@@ -282,12 +386,13 @@ SETTINGS: tuple[Setting, ...] = (
         "mail_from",
         "",
         "Sender of the desk's own mail; default: lobby@ and the name in LOBBY_PUBLIC_URL.",
-        _mail_address,
+        mail_address,
     ),
+    Setting("audit_days", "400", "Days that lines of the audit journal are kept; 0: for ever.", _count),
     Setting(
         "limits_url",
         "memory://",
-        "Where throttles and the limits on sending are counted: memory://, or redis://... with lobby[redis].",
+        "Where throttles and limits on sending are counted: memory://, or redis://... with the extra redis.",
         limits_storage,
         secret=True,
     ),
@@ -305,6 +410,12 @@ SETTINGS: tuple[Setting, ...] = (
         _token,
         secret=True,
     ),
+    Setting(
+        "worker_listen",
+        "",
+        "Address and port at which `lobby worker` answers /healthz, /readyz and /metrics; empty: nowhere.",
+        _address,
+    ),
     Setting("language", "en", "Language of pages for people who have not chosen one."),
     Setting(
         "log_level", "INFO", "DEBUG, INFO, WARNING or ERROR.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
@@ -318,6 +429,11 @@ class Config:
     """The settings of one process, parsed. See :data:`SETTINGS` for what each means."""
 
     data: Path
+    files: str
+    files_endpoint: str
+    files_region: str
+    files_access_key: str = field(repr=False)
+    files_secret_key: str = field(repr=False)
     database_url: str = field(repr=False)
     public_url: str
     public_files: str
@@ -345,18 +461,27 @@ class Config:
     unsigned_allowed: tuple[str, ...]
     development: bool
     allow_hosts: tuple[str, ...]
+    mail_relays: tuple[str, ...]
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_hosts: tuple[str, ...]
     smtp_listen: tuple[str, int] | None
     smtp_authserv_id: str
     mail_server: str = field(repr=False)
     mail_from: str
+    audit_days: int
     limits_url: str = field(repr=False)
     api_limit: str
     proxies: int
     metrics_token: str = field(repr=False)
+    worker_listen: tuple[str, int] | None
     language: str
     log_level: str
     log_format: str
     addon_values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    given: frozenset[str] = frozenset()
+    """The names of settings that the environment gives; a page changes none of these."""
 
     @property
     def secure(self) -> bool:
@@ -390,13 +515,22 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             problems.append(f"{variable} cannot be used{reason}")
     if not problems and values["bind"] is None:
         problems.append("LOBBY_BIND is empty")
+    if not problems and bool(values["files_access_key"]) != bool(values["files_secret_key"]):
+        problems.append("LOBBY_FILES_ACCESS_KEY and LOBBY_FILES_SECRET_KEY go together: one is missing")
     if problems:
         raise ConfigError("; ".join(problems))
     values["data"] = values["data"].absolute()
     if not values["database_url"]:
         values["database_url"] = f"sqlite:///{values['data'] / 'lobby.sqlite3'}"
     addon_values = {name: value for name, value in environ.items() if name.startswith(ADDON_PREFIX)}
-    return Config(**values, addon_values=addon_values)
+    given = frozenset(setting.name for variable, setting in known.items() if environ.get(variable))
+    return Config(**values, addon_values=addon_values, given=given)
+
+
+def log_format(environ: Mapping[str, str] | None = None) -> str:
+    """Return how the log is written, before the settings are read: ``json`` if that is asked for."""
+    given = (os.environ if environ is None else environ).get(f"{PREFIX}LOG_FORMAT", "")
+    return "json" if given == "json" else "text"
 
 
 def of_opentelemetry() -> dict[str, str]:

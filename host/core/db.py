@@ -12,10 +12,12 @@ most one connection: ``read`` and ``write`` close the request's session before t
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -26,11 +28,13 @@ import sqlalchemy as sa
 from flask import Flask, has_app_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, Engine, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,12 +55,16 @@ TABLE_OPTIONS = {
     "mariadb_charset": "utf8mb4",
 }
 
+REACH_SECONDS = 10
+"""How long a server may take to let somebody in."""
+
 LIVELINESS = {
     "keepalives": 1,
     "keepalives_idle": 20,
     "keepalives_interval": 5,
     "keepalives_count": 4,
     "tcp_user_timeout": 40_000,
+    "connect_timeout": REACH_SECONDS,
 }
 """A silent connection to PostgreSQL counts as lost after 40 s; the operating system waits two hours.
 
@@ -70,6 +78,8 @@ LOCK_SECONDS = 15
 """How long a statement waits for a lock before its transaction is undone and tried again."""
 STATEMENT_SECONDS = 120
 
+SQLITE_MORE, SERVER_MORE = 8, 16
+"""Connections a pool may open beyond its size."""
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
 
 
@@ -109,6 +119,13 @@ ExternalId = _binary_string(512, "utf8mb4")
 
 Ascii64 = _binary_string(64, "ascii")
 """A short ASCII key: a SHA-256 in hex, a UUID, a lane."""
+
+Word = (
+    sa.String(64)
+    .with_variant(postgresql.VARCHAR(64, collation="C"), "postgresql")
+    .with_variant(mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+)
+"""A folded word. The same to every database: compared by its bytes, in their order."""
 
 JsonDict = sa.JSON()
 
@@ -193,7 +210,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
         url,
         hide_parameters=True,
         pool_size=pool_size,
-        max_overflow=8,
+        max_overflow=SQLITE_MORE,
         poolclass=sa.pool.QueuePool,
         connect_args={
             "timeout": BUSY_TIMEOUT_MS / 1000,
@@ -238,7 +255,9 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
             "charset": "utf8mb4",
             "init_command": "SET SESSION sql_mode=CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
             f"time_zone='+00:00', idle_transaction_timeout={IDLE_SECONDS}, "
-            f"innodb_lock_wait_timeout={LOCK_SECONDS}, max_statement_time={STATEMENT_SECONDS}",
+            f"innodb_lock_wait_timeout={LOCK_SECONDS}, max_statement_time={STATEMENT_SECONDS}, "
+            # A longer one is cut off, with a warning nobody reads.
+            f"group_concat_max_len={MAX_BLOB}",
         }
     elif url.get_dialect().name == "postgresql":
         limits = (
@@ -251,7 +270,7 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
         hide_parameters=True,
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
-        max_overflow=16,
+        max_overflow=SERVER_MORE,
         pool_pre_ping=True,
         pool_recycle=1800,
         connect_args=connect_args,
@@ -306,6 +325,16 @@ class Database:
         """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
 
+    def connections(self) -> dict[str, int]:
+        """Return how many connections are in use (``used``), kept (``idle``), and possible (``most``)."""
+        found = {"used": 0, "idle": 0, "most": 0}
+        for engine in {self.read_engine, self.write_engine}:
+            pool: Any = engine.pool
+            found["used"] += pool.checkedout()
+            found["idle"] += pool.checkedin()
+            found["most"] += pool.size() + (SQLITE_MORE if self.is_sqlite else SERVER_MORE)
+        return found
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session for reading; it never commits."""
@@ -353,7 +382,7 @@ class Database:
                     finally:
                         session.close()
             except DBAPIError as error:
-                if attempt == 7 or not is_retryable(error):
+                if not note_undone(error) or attempt == 7:
                     raise
                 time.sleep(0.01 * 2**attempt)
                 continue
@@ -362,6 +391,22 @@ class Database:
             return result
         raise AssertionError("unreachable")
 
+    def reach(self) -> None:
+        """Connect to a server once, and give up after :data:`REACH_SECONDS` if it says nothing.
+
+        :raises sqlalchemy.exc.SQLAlchemyError: if it cannot be reached.
+        """
+        if self.is_sqlite:
+            return
+        patience = {"connect_timeout": REACH_SECONDS}
+        if self.dialect != "postgresql":
+            patience |= {"read_timeout": REACH_SECONDS}  # PyMySQL waits for the first word without a limit
+        engine = sa.create_engine(
+            self.url, poolclass=sa.pool.NullPool, hide_parameters=True, connect_args=patience
+        )
+        with engine.connect():
+            pass
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.write_engine.dispose()
@@ -369,16 +414,43 @@ class Database:
             self.read_engine.dispose()
 
 
-_RETRYABLE_PG = {"40001", "40P01", "55P03"}
-_RETRYABLE_MY = {1205, 1213, 1020}
+DEADLOCK, LOCK, CONFLICT = "deadlock", "lock", "conflict"
+"""Why a database undoes a write that may be tried again: two waited for each other; it waited too long for a
+lock; what it had read has changed."""
+_UNDONE_PG = {"40P01": DEADLOCK, "55P03": LOCK, "40001": CONFLICT}
+_UNDONE_MY = {1213: DEADLOCK, 1205: LOCK, 1020: CONFLICT}
+
+_undone: Counter[str] = Counter()
+_undone_lock = threading.Lock()
 
 
-def is_retryable(error: BaseException) -> bool:
-    """Tell whether the database itself rolled back the transaction, so that it may be tried again."""
+def why_undone(error: BaseException) -> str | None:
+    """Return why the database itself undid the transaction, which may be tried again; None: it did not."""
     original = error.orig if isinstance(error, DBAPIError) else error
     args = getattr(original, "args", ())
-    # PyMySQL's errors have a state too, but only the number tells a lock that was waited for too long.
-    return getattr(original, "sqlstate", None) in _RETRYABLE_PG or bool(args and args[0] in _RETRYABLE_MY)
+    # PyMySQL's errors have a state too: one for several reasons, none for a lock waited for too long.
+    if args and isinstance(args[0], int):
+        return _UNDONE_MY.get(args[0])
+    return _UNDONE_PG.get(getattr(original, "sqlstate", None) or "")
+
+
+def note_undone(error: BaseException) -> bool:
+    """Count the transaction if the database itself undid it; return whether it may be tried again."""
+    why = why_undone(error)
+    if why is not None:
+        statement = " ".join((describe(error)[0] or "one of the journal's").split())[:200]
+        log.warning("the database undid a write (%s), which is tried again: %s", why, statement)
+        with _undone_lock:
+            _undone[why] += 1
+    return why is not None
+
+
+def take_undone() -> Mapping[str, int]:
+    """Return how many transactions of this process were undone since the last call, by reason."""
+    with _undone_lock:
+        found = dict(_undone)
+        _undone.clear()
+    return found
 
 
 def after_commit(session: Session, callback: Callable[[], object]) -> None:
@@ -424,6 +496,28 @@ def current() -> Database:
     if _current is None:
         raise RuntimeError("no database: host.core.db.connect() was not called")
     return _current
+
+
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+
+
+def place() -> str:
+    """Return where the database of this process is, in words and without user or password."""
+    url = current().url
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return f"SQLite in {url.database}"
+    socket = url.query.get("host") or url.query.get("unix_socket")
+    where = f"{url.host}:{url.port or _PORTS.get(kind)}" if url.host else str(socket or "this machine")
+    return f"{_NAMES.get(kind, kind)} at {where}, database {url.database}"
+
+
+def words(error: BaseException) -> str:
+    """Return what the database, or its driver, said when it could not be used, with no password in it."""
+    said = _said(error).partition("\n")[0].strip().rstrip(".")
+    password = current().url.password
+    return said.replace(password, "…") if password else said
 
 
 def write(fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -542,6 +636,23 @@ def insert_ignore(table: sa.Table, dialect: str) -> sa.Insert:
     return mysql_insert(table).on_duplicate_key_update({key.name: key})
 
 
+def insert_or_change(
+    table: sa.Table, dialect: str, change: Callable[[sa.ColumnCollection[str, Any]], Mapping[str, Any]]
+) -> sa.Insert:
+    """Return an INSERT that changes the row with this primary key if there is one, on every database.
+
+    :param change: given the columns of the new row, returns what columns of the one that is there become.
+    """
+    if dialect in {"mysql", "mariadb"}:
+        mine = mysql.insert(table)
+        return mine.on_duplicate_key_update(dict(change(mine.inserted)))
+    other: postgresql.Insert | sqlite.Insert
+    other = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return other.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_=dict(change(other.excluded))
+    )
+
+
 # MariaDB errors whose messages quote names of tables, columns and keys, but no values.
 _NAMES_ONLY = frozenset({1050, 1051, 1054, 1060, 1061, 1072, 1091, 1146, 1265, 1364, 1406})
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d{4,}\b|\(\d[^)]*\)")
@@ -552,8 +663,51 @@ def describe(error: BaseException) -> tuple[str | None, str]:
     if not isinstance(error, DBAPIError):
         return None, _LITERAL.sub("'…'", str(error))
     args: tuple[object, ...] = getattr(error.orig, "args", ())
-    # PyMySQL's errors hold a number and a message.
     if len(args) == 2 and args[0] in _NAMES_ONLY:
         return error.statement, str(args[1])
-    words = str(args[1]) if len(args) == 2 and isinstance(args[0], int) else str(error.orig)
-    return error.statement, _LITERAL.sub("'…'", words).partition("\n")[0]
+    return error.statement, _LITERAL.sub("'…'", _said(error)).partition("\n")[0]
+
+
+def _said(error: BaseException) -> str:
+    if not isinstance(error, DBAPIError):
+        return str(error)
+    args: tuple[object, ...] = getattr(error.orig, "args", ())
+    # PyMySQL's errors hold a number and a message.
+    return str(args[1]) if len(args) == 2 and isinstance(args[0], int) else str(error.orig)
+
+
+_AWAY = {
+    "sqlite3.OperationalError",
+    "psycopg.OperationalError",
+    "psycopg.InterfaceError",
+    "pymysql.err.OperationalError",
+    "pymysql.err.InterfaceError",
+}
+"""By name, because importing both servers' drivers takes 9 MB, and a desk uses one or none."""
+_TOO_LARGE = 1153
+"""MariaDB's code for a row above max_allowed_packet, which PyMySQL raises as it does a lost connection."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether *error* means that the database cannot be used, not that it refused a row."""
+    cause = (error.orig or error) if isinstance(error, DBAPIError) else error
+    if isinstance(cause, (sa.exc.TimeoutError, OSError)):
+        return True
+    names = {f"{one.__module__}.{one.__name__}" for one in type(cause).__mro__}
+    return bool(names & _AWAY) and cause.args[:1] != (_TOO_LARGE,)
+
+
+_REFUSED_PG = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|"
+    r'(?:database|role) ".*" does not exist|permission denied|is not permitted to log in|'
+    r"server does not support SSL|certificate|invalid connection option"
+)
+_REFUSED_MY = frozenset({1044, 1045, 1049, 1130, 1193, 1227, 1251, 1524, 1698})
+
+
+def may_come_back(error: BaseException) -> bool:
+    """Tell whether a server is away for now: not one that answers and lets nobody in, nor a file."""
+    if current().is_sqlite or not is_away(error):
+        return False
+    args: tuple[object, ...] = getattr(getattr(error, "orig", None), "args", ())
+    return not (args and args[0] in _REFUSED_MY) and not _REFUSED_PG.search(_said(error))

@@ -102,6 +102,15 @@ class ConflictError(LobbyError):
     default_next_step = _l("Reload the page and look again.")
 
 
+class ArchivedError(ConflictError):
+    """The workspace is archived: it can be read and not changed."""
+
+    code = "workspace_archived"
+    title = _l("The workspace is archived")
+    default_sentence = _l("This workspace is archived. It can be read, and nothing in it can be changed.")
+    default_next_step = _l("An owner can bring it back: Settings → General.")
+
+
 class TooLargeError(LobbyError):
     """The request is larger than allowed."""
 
@@ -161,6 +170,26 @@ class PasswordNeededError(LobbyError):
         "This takes a password typed within the last 15 minutes, so nothing was done yet."
     )
     default_next_step: ClassVar[object] = _l("Confirm that it is you, then send it again.")
+
+
+class NewPasswordNeededError(LobbyError):
+    """Signed in, but an admin wants the person to choose a new password first."""
+
+    code: ClassVar[str] = "new_password_needed"
+    status: ClassVar[int] = 403
+    title: ClassVar[object] = _l("Choose a new password first")
+    default_sentence: ClassVar[object] = _l("An admin of the desk asks you to choose a new password.")
+    default_next_step: ClassVar[object] = _l("Choose it on the page of your account, then go on.")
+
+
+class SecondFactorNeededError(LobbyError):
+    """Signed in, but the desk asks the person for a second factor, and they have none."""
+
+    code: ClassVar[str] = "second_factor_needed"
+    status: ClassVar[int] = 403
+    title: ClassVar[object] = _l("Set up a second factor first")
+    default_sentence: ClassVar[object] = _l("Your desk asks you for more than a password.")
+    default_next_step: ClassVar[object] = _l("Set it up on the page of your account, then go on.")
 
 
 class WrongPasswordError(PasswordNeededError):

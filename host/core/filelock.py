@@ -26,9 +26,20 @@ def file_lock(path: Path) -> Iterator[bool]:
         yield True
 
 
+@contextmanager
+def serving_lock(config: Config) -> Iterator[bool]:
+    """Hold the right to be the one process on the SQLite file of *config*; yields whether it was free.
+
+    On other databases many processes may serve, and it is always free.
+    """
+    if not config.database_url.startswith("sqlite"):
+        yield True
+        return
+    with file_lock(config.data / SERVING) as free:
+        yield free
+
+
 def is_served(config: Config) -> bool:
     """Tell whether a process serves the SQLite file of *config* right now; False on other databases."""
-    if not config.database_url.startswith("sqlite"):
-        return False
-    with file_lock(config.data / SERVING) as free:
+    with serving_lock(config) as free:
         return not free

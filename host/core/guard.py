@@ -65,17 +65,23 @@ _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]([a-z0-9_-]{0,62})?)*\Z")
 
 _exempt: frozenset[tuple[str, int]] = frozenset()
+_relays: frozenset[tuple[str, int]] = frozenset()
+_providers: frozenset[tuple[str, int]] = frozenset()
 
 getaddrinfo = socket.getaddrinfo
 
 
-def allow(pairs: Iterable[str]) -> None:
+def allow(pairs: Iterable[str], relays: Iterable[str] = (), providers: Iterable[str] = ()) -> None:
     """Set the exact ``host:port`` pairs that may be reached although they are private, by plain http too.
 
+    :param relays: pairs that may be reached to send mail, and for nothing else.
+    :param providers: pairs that may be reached to have people sign in, and for nothing else.
     :raises ValueError: for a pair that is not ``host:port``.
     """
-    global _exempt  # noqa: PLW0603 - one policy per process
+    global _exempt, _relays, _providers  # noqa: PLW0603 - one policy per process
     _exempt = frozenset(map(_pair, pairs))
+    _relays = frozenset(map(_pair, relays))
+    _providers = frozenset(map(_pair, providers))
 
 
 def _pair(text: str) -> tuple[str, int]:
@@ -86,9 +92,13 @@ def _pair(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def is_exempt(host: str, port: int) -> bool:
-    """Tell whether the operator allowed exactly this host and port."""
-    return (host.lower(), port) in _exempt
+def is_exempt(host: str, port: int, *, mail: bool = False, sign_in: bool = False) -> bool:
+    """Tell whether the operator allowed exactly this host and port.
+
+    :param mail: whether it is to send mail; *sign_in*: to have somebody sign in.
+    """
+    pair = (host.lower(), port)
+    return pair in _exempt or (mail and pair in _relays) or (sign_in and pair in _providers)
 
 
 def is_host_name(host: str) -> bool:
@@ -124,10 +134,13 @@ def _public_v6(ip: IPv6) -> bool:
     return (int(ip) >> 32) & 0xFFFF_FFFF not in _ISATAP or _public_v4(low)
 
 
-def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
+def resolve(
+    host: str, port: int, *, timeout: float, mail: bool = False, sign_in: bool = False
+) -> list[tuple[int, Any]]:
     """Return (family, socket address) pairs of *host*, all of them public unless the pair is exempt.
 
     :param timeout: seconds; the system's resolver has none of its own.
+    :param mail: as in :func:`is_exempt`; *sign_in*, too.
     :raises ForbiddenAddressError: if any address is not public.
     :raises FetchError: if the name does not resolve.
     """
@@ -151,7 +164,7 @@ def resolve(host: str, port: int, *, timeout: float) -> list[tuple[int, Any]]:
     if isinstance(found, Exception) or not found:
         raise FetchError(f"{host} was not found by the name server")
     addresses = [(family, address) for family, _, _, _, address in found]
-    if not is_exempt(host, port):
+    if not is_exempt(host, port, mail=mail, sign_in=sign_in):
         for _, address in addresses:
             if not is_public(address[0]):
                 raise ForbiddenAddressError(f"{host} leads to an address that is not public")
@@ -168,17 +181,24 @@ def _is_address(host: str) -> bool:
 
 
 def connect(
-    host: str, port: int, *, timeout: float, socket_class: type[socket.socket] = socket.socket
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    socket_class: type[socket.socket] = socket.socket,
+    mail: bool = False,
+    sign_in: bool = False,
 ) -> socket.socket:
     """Return a TCP socket connected to one of the vetted addresses of *host*.
 
     :param timeout: seconds for name and connection together; left on the socket as its time-out.
+    :param mail: as in :func:`is_exempt`; *sign_in*, too.
     :raises ForbiddenAddressError: if the name leads, or the connection led, somewhere private.
     :raises FetchError: if there is no answer; nothing was sent.
     """
     deadline = clock.monotonic() + timeout
     reason = "no answer in time"
-    for family, address in resolve(host, port, timeout=timeout):
+    for family, address in resolve(host, port, timeout=timeout, mail=mail, sign_in=sign_in):
         remaining = deadline - clock.monotonic()
         if remaining <= 0:
             break
@@ -186,7 +206,8 @@ def connect(
         try:
             connection.settimeout(remaining)
             connection.connect(address)
-            _check_peer(connection, address[0], host, port)
+            exempt = is_exempt(host, port, mail=mail, sign_in=sign_in)
+            _check_peer(connection, address[0], exempt=exempt)
             connection.settimeout(timeout)
             return connection
         except OSError as error:
@@ -206,10 +227,8 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def _check_peer(connection: socket.socket, wanted: str, host: str, port: int) -> None:
+def _check_peer(connection: socket.socket, wanted: str, *, exempt: bool) -> None:
     """Check the address the socket is really connected to: a proxying socket layer could have changed it."""
     peer = ipaddress.ip_address(connection.getpeername()[0].partition("%")[0])
-    if peer != ipaddress.ip_address(wanted.partition("%")[0]) or not (
-        is_exempt(host, port) or is_public(str(peer))
-    ):
-        raise ForbiddenAddressError(f"the connection to {host} ended at another address")
+    if peer != ipaddress.ip_address(wanted.partition("%")[0]) or not (exempt or is_public(str(peer))):
+        raise ForbiddenAddressError("the connection ended at another address")

@@ -1,4 +1,4 @@
-"""Logging: one line per record, with no credential and no control character in it.
+"""Logging: one line per record, with no credential and no control character in it, and none a thousand times.
 
 Ids make it possible to follow a message from the webhook to the screen: :func:`follow` writes them, and every
 line written while an HTTP request is answered carries the id of that request.
@@ -12,11 +12,15 @@ import re
 import secrets
 import sys
 import threading
+import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
 
 MASK = "…"
@@ -198,6 +202,7 @@ class JsonFormatter(Formatter):
         line["message"] = redact(record.getMessage())
         if _http.get():
             line["http_id"] = _http.get()
+        line.update(getattr(record, REPEATED, {}))
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
         if record.stack_info:
@@ -205,7 +210,172 @@ class JsonFormatter(Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
+# Repeated errors
+
+REPEATS_SECONDS = 60.0
+"""How often it is told how many times an error came again."""
+MOST_REPEATED = 200
+NAMED = 20
+"""Most requests that are named of those an error came again in."""
+REPEATED = "repeated"
+"""Where a record that tells of others holds how many, within how many seconds, and in which requests."""
+
+
+@dataclass(slots=True)
+class _Repeated:
+    """A record that was written, and how often it came again since that was last told.
+
+    :ivar words: of the latest, on one line.
+    :ivar requests: those it came again in.
+    """
+
+    name: str
+    level: int
+    told_at: float
+    words: str = ""
+    count: int = 0
+    requests: list[str] = field(default_factory=list)
+
+
+class Repeats(logging.Filter):
+    """Lets a warning or an error through once, then counts it.
+
+    The count is a record of its own after :data:`REPEATS_SECONDS`, and at the end. Once it has not come for
+    that long, the next one is in full again.
+
+    :param write: takes the records that tell of others.
+    """
+
+    def __init__(self, write: Callable[[logging.LogRecord], object]) -> None:
+        super().__init__()
+        self._write = write
+        self._known: OrderedDict[object, _Repeated] = OrderedDict()
+        self._lock = threading.Lock()
+        self._watching = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether *record* is written; count it if not."""
+        if record.levelno < logging.WARNING or hasattr(record, REPEATED):
+            return True
+        try:
+            key, words = _sameness(record)
+        except Exception:  # noqa: BLE001 - a record that cannot be put into words is the handler's to report
+            return True
+        dropped = None
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None:
+                known.count += 1
+                known.words = words
+                if _http.get() and len(known.requests) < NAMED:
+                    known.requests.append(_http.get())
+                return False
+            self._known[key] = _Repeated(record.name, record.levelno, time.monotonic())
+            if len(self._known) > MOST_REPEATED:
+                dropped = self._known.popitem(last=False)[1]
+            if not self._watching:
+                self._watching = True
+                threading.Thread(target=self._watch, name="log-repeats", daemon=True).start()
+        if dropped is not None:
+            self._tell(dropped, time.monotonic())
+        return True
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(REPEATS_SECONDS / 4)
+            self.look()
+            with self._lock:
+                if not self._known:
+                    self._watching = False
+                    return
+
+    def look(self) -> None:
+        """Tell of what came again and is due to be told; forget what did not come again."""
+        now = time.monotonic()
+        due = []
+        with self._lock:
+            for key, known in list(self._known.items()):
+                if now - known.told_at < REPEATS_SECONDS:
+                    continue
+                if not known.count:
+                    del self._known[key]
+                    continue
+                due.append(known)
+                self._known[key] = _Repeated(known.name, known.level, now)
+        for known in due:
+            self._tell(known, now)
+
+    def finish(self) -> None:
+        """Tell of everything that came again until now."""
+        with self._lock:
+            left = list(self._known.values())
+            self._known.clear()
+        for known in left:
+            self._tell(known, time.monotonic())
+
+    def _tell(self, known: _Repeated, now: float) -> None:
+        if not known.count:
+            return
+        seconds = round(now - known.told_at)
+        text = f"{known.words} (again {known.count} times within {seconds} s)"
+        record = logging.LogRecord(known.name, known.level, __file__, 0, text, (), None)
+        told: dict[str, object] = {"times": known.count, "seconds": seconds}
+        setattr(record, REPEATED, {**told, "http_ids": known.requests} if known.requests else told)
+        self._write(record)
+
+
+def _sameness(record: logging.LogRecord) -> tuple[object, str]:
+    """Return what is equal for two records that say the same, and what this one says on one line.
+
+    Exceptions are the same if they come from the same place.
+    """
+    words = record.getMessage()
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return (record.name, record.levelno, words), words
+    places = tuple((frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__))
+    said = traceback.format_exception_only(error)[-1].strip()
+    return (record.name, record.levelno, str(record.msg), type(error), places), f"{words}: {said}"
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes records to standard error."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(JsonFormatter() if form == "json" else Formatter())
+        self.repeats = Repeats(self.handle)
+        self.addFilter(self.repeats)
+
+    def close(self) -> None:
+        self.repeats.finish()
+        super().close()
+
+
+def tell_repeats() -> None:
+    """Write down how often errors came again, for a process that ends without Python's own end."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Handler):
+            handler.repeats.finish()
+
+
+# A process begins
+
 _QUIET = ("urllib3", "requests", "sqlalchemy", "alembic", "mail.log", "asyncio", "opentelemetry")
+_form = "text"
+
+
+def tell(sentence: str, level: str = "INFO") -> None:
+    """Say *sentence* to whoever started this process: alone, or as JSON where the log is written so.
+
+    What is no more than information goes to standard output. Unlike a line of the log it is not searched for
+    credentials.
+    """
+    line = sentence
+    if _form == "json":
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"at": at, "level": level, "logger": "lobby", "message": sentence})
+    print(line, file=sys.stdout if level == "INFO" else sys.stderr, flush=True)
 
 
 def set_up(level: str = "INFO", form: str = "text") -> None:
@@ -213,26 +383,35 @@ def set_up(level: str = "INFO", form: str = "text") -> None:
 
     :param form: ``text`` or ``json``.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else Formatter())
+    global _form  # noqa: PLW0603 - a process has one log
+    _form = form
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
-    root.addHandler(handler)
+        if isinstance(old, _Handler):
+            old.close()
+    root.addHandler(_Handler(form))
     root.setLevel(level)
     for name in _QUIET:
         # At DEBUG these loggers write addresses with their queries, and SQL statements.
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
     threading.excepthook = _uncaught_in_thread
 
 
-def _uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, traceback)
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt) and _form != "json":
+        sys.__excepthook__(kind, error, trace)
         return
-    logging.getLogger("lobby").critical("uncaught", exc_info=(kind, error, traceback))
+    logging.getLogger("lobby").critical("uncaught", exc_info=(kind, error, trace))
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    if found.exc_value is not None:
+        trace = (found.exc_type, found.exc_value, found.exc_traceback)
+        logging.getLogger("lobby").error("%s", found.err_msg or "ignored", exc_info=trace)
 
 
 def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import smtplib
+import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,15 +13,24 @@ from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from urllib.parse import unquote, urlsplit
 
-from host.core import clock
+from host.core import clock, guard
 from host.core.config import Config
 from host.core.secrets import Secret
+from host.sdk.errors import FetchError, ForbiddenAddressError
 
 SECONDS = 20.0
 
 
 class NotSentError(Exception):
-    """The server has not taken the mail, so it may be tried again. Quotes nothing the server said."""
+    """The server has not taken the mail, so it may be tried again. Quotes nothing the server said.
+
+    :ivar why: ``private`` (the address is, and LOBBY_MAIL_RELAYS does not name it), ``unreachable``,
+        ``login``, ``plain`` (a password would go out unencrypted), ``certificate`` or ``refused``.
+    """
+
+    def __init__(self, words: str, why: str = "refused") -> None:
+        super().__init__(words)
+        self.why = why
 
 
 class UnconfirmedError(Exception):
@@ -29,7 +39,11 @@ class UnconfirmedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the desk's own mail goes out, and whom it is from."""
+    """Where the desk's own mail goes out, and whom it is from.
+
+    :param guarded: whether it may be at a private address only where LOBBY_MAIL_RELAYS names it: an admin
+        chose it on a page, not who runs the machine.
+    """
 
     host: str
     port: int
@@ -37,6 +51,7 @@ class Server:
     sender: str
     user: str = ""
     password: Secret = field(default=Secret(""), repr=False)
+    guarded: bool = False
 
 
 def server_of(config: Config) -> Server | None:
@@ -52,6 +67,7 @@ def server_of(config: Config) -> Server | None:
         sender=config.mail_from or f"lobby@{urlsplit(config.public_url).hostname}",
         user=unquote(parts.username or ""),
         password=Secret(unquote(parts.password or "")),
+        guarded="mail_server" not in config.given,
     )
 
 
@@ -76,8 +92,8 @@ def send(server: Server, mail: EmailMessage) -> None:
     """
     try:
         client = _open(server)
-    except (OSError, ValueError) as error:  # every error of smtplib is an OSError
-        raise NotSentError(_words(error)) from None
+    except (OSError, ValueError, FetchError) as error:  # every error of smtplib is an OSError
+        raise NotSentError(_words(error), _why(error)) from None
     try:
         client.send_message(mail)
     except smtplib.SMTPServerDisconnected as error:
@@ -92,12 +108,29 @@ def send(server: Server, mail: EmailMessage) -> None:
             client.close()
 
 
+class _Guarded(smtplib.SMTP):
+    """A connection to an address that was looked at first."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return guard.connect(host, port, timeout=timeout, mail=True)
+
+
+class _GuardedTls(smtplib.SMTP_SSL):
+    """The same, encrypted from the beginning."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = guard.connect(host, port, timeout=timeout, mail=True)
+        return self.context.wrap_socket(plain, server_hostname=self._host)  # type: ignore[attr-defined]
+
+
 def _open(server: Server) -> smtplib.SMTP:
     context = ssl.create_default_context()
     if server.tls:
-        client: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=SECONDS, context=context)
+        encrypted = _GuardedTls if server.guarded else smtplib.SMTP_SSL
+        client: smtplib.SMTP = encrypted(server.host, server.port, timeout=SECONDS, context=context)
     else:
-        client = smtplib.SMTP(server.host, server.port, timeout=SECONDS)
+        plain = _Guarded if server.guarded else smtplib.SMTP
+        client = plain(server.host, server.port, timeout=SECONDS)
     try:
         client.ehlo_or_helo_if_needed()
         safe = server.tls
@@ -132,6 +165,22 @@ def _is_here(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _why(error: Exception) -> str:
+    """Return the word of :class:`NotSentError` for an error before the mail was handed over."""
+    match error:
+        case ForbiddenAddressError():
+            return "private"
+        case ssl.SSLCertVerificationError():
+            return "certificate"
+        case smtplib.SMTPAuthenticationError():
+            return "login"
+        case smtplib.SMTPNotSupportedError():
+            return "plain"
+        case smtplib.SMTPResponseException() | smtplib.SMTPException():
+            return "refused"
+    return "unreachable"
 
 
 def _words(error: Exception) -> str:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
+from packaging.version import Version
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
+import host
 from host.core import forks
+from host.core.config import CannotGoOnError, Exit
+from host.core.db import REACH_SECONDS, why_undone
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -27,6 +34,12 @@ if TYPE_CHECKING:
 
 # Seconds, not a day: a statement that waits for a table lock blocks all that come after it.
 LOCK_SECONDS = 4
+TRIES = 3
+"""How often a revision tries to get its locks. Between two tries the sessions behind it can go on."""
+
+FIRST_RELEASE = "1.0.0"
+SERVES = "tables_serve"
+"""Name of the installation's value that says which releases work on the tables: see :func:`_serves`."""
 
 HOST_VERSION_TABLE = "alembic_version"
 
@@ -34,8 +47,38 @@ HOST_VERSION_TABLE = "alembic_version"
 _process_lock = threading.Lock()
 
 
-class BusyError(Exception):
+class BusyError(CannotGoOnError):
     """The database cannot be migrated now: another process serves from it, or migrates it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, Exit.BUSY)
+
+
+class EmptyError(CannotGoOnError):
+    """The database has no tables yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is empty. `lobby run` sets it up.")
+
+
+class OlderError(CannotGoOnError):
+    """The database lacks a revision of this host."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database is from an older Lobby. Back it up, then run `lobby migrate`.", Exit.SETTINGS
+        )
+
+
+class NewerError(CannotGoOnError):
+    """A newer Lobby migrated the database."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The database is from a newer Lobby than this one, {host.__version__}. Start the newer one, or "
+            "put the backup back that was made before it migrated.",
+            Exit.SETTINGS,
+        )
 
 
 class State(StrEnum):
@@ -44,6 +87,16 @@ class State(StrEnum):
     EMPTY = "empty"
     BEHIND = "behind"
     CURRENT = "current"
+    AHEAD = "ahead"
+    """A newer host migrated them, and they serve this one too."""
+    NEWER = "newer"
+    """A newer host migrated them, and this one cannot work on them, or nobody says whether it can."""
+
+
+def refusal_of(state: State) -> CannotGoOnError | None:
+    """Return why this host cannot work on a database in *state*; None: it can."""
+    refusals = {State.EMPTY: EmptyError, State.BEHIND: OlderError, State.NEWER: NewerError}
+    return refusals[state]() if state in refusals else None
 
 
 def host_directory() -> Path:
@@ -64,6 +117,7 @@ def migration_engine(url: str) -> Engine:
         patience: dict[str, Any] = {
             "options": f"{parsed.query.get('options', '')} -c lock_timeout={LOCK_SECONDS}s".strip(),
             "application_name": "lobby migrate",
+            "connect_timeout": REACH_SECONDS,
         }
         if name in {"mysql", "mariadb"}:
             patience = {
@@ -268,25 +322,179 @@ def state(url: str) -> State:
             tables = set(sa.inspect(connection).get_table_names())
             if not tables:
                 return State.EMPTY
-            versions = {table for table, _newest, _revisions in _known()}
+            if _is_newer(connection, tables):
+                return State.AHEAD if _serves(connection, tables) else State.NEWER
+            versions = {of.table for of in _known()}
             return State.BEHIND if versions - tables or is_behind(connection) else State.CURRENT
     finally:
         engine.dispose()
 
 
+def _is_newer(connection: sa.Connection, tables: set[str]) -> bool:
+    """Tell whether a revision ran on the database that this host does not know."""
+    return any(
+        of.table in tables and (at := _at(connection, of.table)) is not None and at not in of.revisions
+        for of in _known()
+    )
+
+
+def _at(connection: sa.Connection, version_table: str) -> str | None:
+    """Return the revision the tables are at."""
+    found: str | None = connection.scalar(
+        sa.select(sa.column("version_num")).select_from(sa.table(version_table))
+    )
+    return found
+
+
+_values = sa.table("installation_values", sa.column("name"), sa.column("value"))
+
+
+def _serves(connection: sa.Connection, tables: set[str]) -> bool:
+    """Tell whether the host that migrated the tables said that they serve this one too.
+
+    It is believed as long as nobody else migrated them since.
+    """
+    if _values.name not in tables:
+        return False
+    text = connection.scalar(sa.select(_values.c.value).where(_values.c.name == SERVES))
+    said = json.loads(text or "{}")
+    now = {of.table: _at(connection, of.table) for of in _known() if of.table in tables}
+    return said.get("at") == now and Version(said["since"]) <= Version(host.__version__)
+
+
+def _say_who_is_served(engine: Engine) -> None:
+    """Write down the first release that works on the tables as they are now, for hosts older than this."""
+    with engine.connect() as connection:
+        contracts = [one for of in _known() for one in of.revisions.values()]
+        said = {"since": _last(contracts), "at": {of.table: _at(connection, of.table) for of in _known()}}
+        text, where = json.dumps(said), _values.c.name == SERVES
+        if connection.scalar(sa.select(_values.c.value).where(where)) != text:
+            connection.execute(sa.delete(_values).where(where))
+            connection.execute(sa.insert(_values).values(name=SERVES, value=text))
+            connection.commit()
+
+
+def _last(contracts: Iterable[str | None]) -> str:
+    return max((FIRST_RELEASE, *(one for one in contracts if one)), key=Version)
+
+
+def serves_from(url: str) -> str:
+    """Return the first release that still works on the tables of *url* once what is pending has run."""
+    contracts: list[str | None] = []
+    for (_name, directory, table), of in zip(own(), _known(), strict=True):
+        contracts += [of.revisions[revision] for revision in pending(url, directory, table)]
+    return _last(contracts)
+
+
+def is_unused(url: str) -> bool:
+    """Tell whether a database that is behind was never used: its first start was cut off, or is under way.
+
+    Nobody is in it, and no addon has a table.
+    """
+    engine = migration_engine(url)
+    try:
+        with engine.connect() as connection:
+            return _is_unused(connection)
+    finally:
+        engine.dispose()
+
+
+def _is_unused(connection: sa.Connection) -> bool:
+    tables = set(sa.inspect(connection).get_table_names())
+    if tables - host_tables():
+        return False
+    return all(
+        connection.scalar(sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1)) is None
+        for name in {"users", "workspaces"} & tables
+    )
+
+
+def _clear_half(engine: Engine) -> None:
+    """Take away what a first start left that was cut off on MariaDB, which undoes no part of a revision.
+
+    Only inside :func:`locked`, so that nobody else is at it.
+    """
+    if engine.dialect.name not in {"mysql", "mariadb"}:
+        return
+    with engine.connect() as connection:
+        tables = sorted(set(sa.inspect(connection).get_table_names()))
+        versions = {of.table for of in _known()}
+        if not tables or not (versions - set(tables) or is_behind(connection)) or not _is_unused(connection):
+            return
+        connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
+        for name in tables:
+            connection.exec_driver_sql(f"DROP TABLE {connection.dialect.identifier_preparer.quote(name)}")
+
+
 def upgrade_host(url: str) -> list[str]:
-    """Bring the tables of the host and its built-in addons up to date; return what ran: ``host 0001``."""
+    """Bring the tables of the host and its built-in addons up to date; return what ran: ``host 0001``.
+
+    :raises NewerError: if a newer Lobby migrated the database.
+    :raises BusyError: if a table is in use all the time; what ran before stays.
+    """
     done: list[str] = []
     with locked(url) as engine:
-        for name, directory, table in _own():
-            todo = pending(url, directory, table)
-            if todo:
-                upgrade(engine, directory, table)
-            done.extend(f"{name} {revision}" for revision in todo)
+        with engine.connect() as connection:
+            if _is_newer(connection, set(sa.inspect(connection).get_table_names())):
+                raise NewerError
+        _clear_half(engine)
+        if engine.dialect.name in {"mysql", "mariadb"}:
+            event.listen(engine, "before_execute", _leave_out_what_is_there, retval=True)
+        for name, directory, table in own():
+            for revision in pending(url, directory, table):
+                _patiently(engine, directory, table, revision, f"{name} {revision}")
+                done.append(f"{name} {revision}")
+        _say_who_is_served(engine)
     return done
 
 
-def _own() -> list[tuple[str, Path, str]]:
+def _patiently(engine: Engine, directory: Path, table: str, revision: str, named: str) -> None:
+    """Run one revision; where it waits for a lock for too long, let the others go first and try again."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            upgrade(engine, directory, table, revision)
+            return
+        except DBAPIError as error:
+            if why_undone(error) is None:
+                raise
+            if attempt == TRIES:
+                raise BusyError(
+                    f"{named} could not change a table that is in use: it waited {LOCK_SECONDS} seconds "
+                    f"for it, {TRIES} times. What ran before it stays. Run `lobby migrate` again when less "
+                    "is going on, and see whether a backup or a report is reading."
+                ) from error
+            time.sleep(attempt / 2)
+
+
+def _leave_out_what_is_there(
+    connection: sa.Connection, clause: Any, multiparams: Any, params: Any, _options: Any
+) -> tuple[Any, Any, Any]:
+    """Have a revision that was cut off on MariaDB, where each change is its own commit, run to its end."""
+    if _is_there(sa.inspect(connection), clause):
+        clause = sa.DDL("DO 0")  # type: ignore[no-untyped-call]
+    return clause, multiparams, params
+
+
+def _is_there(found: sa.Inspector, clause: Any) -> bool:
+    from alembic.ddl.base import AddColumn
+
+    if isinstance(clause, AddColumn):
+        return any(one["name"] == clause.column.name for one in found.get_columns(clause.table_name))
+    if isinstance(clause, CreateTable):
+        return found.has_table(clause.element.name)
+    if isinstance(clause, CreateIndex):
+        index = clause.element
+        assert index.table is not None
+        return any(one["name"] == index.name for one in found.get_indexes(index.table.name))
+    return False
+
+
+def knows(directory: Path, revision: str) -> bool:
+    """Tell whether *revision* is one of those in *directory*."""
+    return any(_constants(path)["revision"] == revision for path in (directory / "versions").glob("*.py"))
+
+
+def own() -> list[tuple[str, Path, str]]:
     """Return name, folder and version table of the host and of each addon that is part of it."""
     builtin = Path(__file__).resolve().parents[1] / "builtin"
     found = [("host", host_directory(), HOST_VERSION_TABLE)]
@@ -296,27 +504,46 @@ def _own() -> list[tuple[str, Path, str]]:
     return found
 
 
+class _Line(NamedTuple):
+    """The revisions of the host, or of an addon that is part of it.
+
+    :param revisions: oldest first, each with its ``contract``: where it takes away what a release used,
+        the first release that does without; else None.
+    """
+
+    table: str
+    revisions: dict[str, str | None]
+
+    @property
+    def newest(self) -> str:
+        return next(reversed(self.revisions))
+
+
 @functools.cache
-def _known() -> tuple[tuple[str, str, frozenset[str]], ...]:
-    """Return version table, newest revision and every revision of the host and its built-in addons."""
+def _known() -> tuple[_Line, ...]:
+    """Return the lines of revisions of the host and its built-in addons."""
     found = []
-    for _, directory, table in _own():
-        before = dict(_revision(path) for path in (directory / "versions").glob("*.py"))
-        (newest,) = before.keys() - before.values()  # one follows the other: no branches, a test holds it
-        found.append((table, newest, frozenset(before)))
+    for _, directory, table in own():
+        files = [_constants(path) for path in (directory / "versions").glob("*.py")]
+        after = {one["down_revision"]: one for one in files}  # no branches, a test holds it
+        line: dict[str, str | None] = {}
+        revision = None
+        while following := after.get(revision):
+            revision = following["revision"]
+            line[revision] = following.get("contract")
+        found.append(_Line(table, line))
     return tuple(found)
 
 
-def _revision(path: Path) -> tuple[str, str | None]:
-    """Return the revision a file of ours holds and the one before it, read from its source."""
-    values: dict[str, Any] = {
+def _constants(path: Path) -> dict[str, Any]:
+    """Return what a file of ours says of its revision, read from its source."""
+    return {
         target.id: node.value.value
         for node in ast.parse(path.read_bytes()).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    return values["revision"], values["down_revision"]
 
 
 def is_behind(connection: sa.Connection) -> bool:
@@ -324,9 +551,9 @@ def is_behind(connection: sa.Connection) -> bool:
 
     A database a newer Lobby migrated is not behind: its tables still serve this one.
     """
-    for table, newest, revisions in _known():
-        at = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(table)))
-        if at is None or (at != newest and at in revisions):
+    for of in _known():
+        at = _at(connection, of.table)
+        if at is None or (at != of.newest and at in of.revisions):
             return True
     return False
 
@@ -335,7 +562,7 @@ def is_behind(connection: sa.Connection) -> bool:
 def host_tables() -> frozenset[str]:
     """Return the tables the revisions of the host and its built-in addons make, read from their source."""
     found = {HOST_VERSION_TABLE}
-    for _, directory, version_table in _own():
+    for _, directory, version_table in own():
         found.add(version_table)
         for path in (directory / "versions").glob("*.py"):
             for node in ast.walk(ast.parse(path.read_bytes())):

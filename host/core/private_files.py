@@ -6,25 +6,49 @@ start: files, and folders with whatever is in them.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import make_url
 
-from host.core.config import Config
+from host.core.config import CannotGoOnError, Config, Exit
 
 log = logging.getLogger("lobby.security")
 
 UMASK = 0o077
 _OTHERS = 0o077
 
-FILES = ("secret.keys", "session.key", "lobby.lock")
+FILES = ("secret.keys", "session.key", "lobby.lock", "webhooks.json")
 FOLDERS = ("addons", "attachments", "backups", "rehearsal", "spool")
 """Beside the database, all that Lobby makes in its data folder; what else lies there is somebody else's."""
 _OF_SQLITE = ("", "-wal", "-shm", "-journal")
+
+
+WHY = {
+    errno.EACCES: "this user may not do that",
+    errno.EPERM: "this user may not do that",
+    errno.ENOENT: "it is not there, and cannot be made",
+    errno.EISDIR: "it is a folder",
+    errno.EROFS: "it is on a disk that can only be read",
+    errno.ENOSPC: "there is no room on its disk",
+    errno.EDQUOT: "there is no room left for this user on its disk",
+    errno.EFBIG: "this user may not write that much",
+    errno.ENOTDIR: "something above it is a file, not a folder",
+    errno.EEXIST: "it is a file, not a folder",
+    errno.EIO: "its disk reports an error",
+    errno.ENAMETOOLONG: "its name is too long",
+}
+"""Why a file or folder cannot be used, by the system's number."""
+
+
+def why(error: OSError) -> str:
+    """Return in words why a file could not be used."""
+    return WHY.get(error.errno or 0, error.strerror or str(error))
 
 
 def keep_private(config: Config) -> None:
@@ -37,6 +61,21 @@ def keep_private(config: Config) -> None:
             ", ".join(closed),
             config.data,
         )
+
+
+def check_folder(config: Config) -> None:
+    """Make the data folder unless it is there, and see that something can be written in it.
+
+    :raises CannotGoOnError: if it cannot be.
+    """
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=config.data, buffering=0) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise CannotGoOnError(
+            f"LOBBY_DATA={config.data} cannot be used: {why(error)}.", Exit.FOLDER
+        ) from error
 
 
 def readable_by_others(config: Config) -> Sequence[Path]:

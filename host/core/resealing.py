@@ -1,14 +1,15 @@
 """Find every sealed secret in the database, check that it opens, and seal it again with the newest key.
 
 Columns are found in the database itself, so those of an inactive addon are included. A row with a sealed
-value either has its own UUID and workspace, or belongs to a channel account; then the value is sealed with
-the account's.
+value either has its own UUID and workspace (0 for what is the whole desk's), or belongs to a channel account;
+then the value is sealed with the account's.
 """
 
 from __future__ import annotations
 
 import base64
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -20,14 +21,35 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db, secrets
+from host.core.config import CannotGoOnError, Config, Exit
 from host.core.db import Base
 from host.core.secrets import Keyring, Place
 from host.sdk.errors import SecretUnreadableError
 
 CHUNK = 200
-OWN = {"parked_requests": ("about",), "sign_ins": ("candidates",)}
+OWN = {
+    "parked_requests": ("about",),
+    "sign_ins": ("candidates",),
+    "endpoints": ("secret", "old_secret"),
+    "authenticator_apps": ("secret",),
+    "sign_in_settings": ("client_secret",),
+    "desk_settings": ("value",),
+}
 """Sealed columns of the host's own tables; no other column of these can look like a sealed value."""
 _PATTERN = "v1:%:%"
+_SEALED = re.compile(r"v1:[0-9A-Za-z]{1,16}:[0-9A-Za-z_=-]{38,}")
+
+
+class KeysMissingError(CannotGoOnError):
+    """The file of keys is gone, and the database holds what they sealed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The keys of the credentials in the database are missing: there is no {path}. Put your copy of "
+            "it back, or set LOBBY_SECRET_KEYS. If there is none any more, write a new key there as "
+            "docs/operate.md says under Keys, and connect every account again.",
+            Exit.SETTINGS,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +96,8 @@ def columns() -> list[Column]:
             continue
         if {"uuid", "workspace_id"} <= set(table.c.keys()):
             base = sa.select(table.c.workspace_id.label("workspace"), table.c.uuid.label("row_uuid"))
+        elif "uuid" in table.c and table.name in OWN:  # of the desk as a whole
+            base = sa.select(sa.literal(0).label("workspace"), table.c.uuid.label("row_uuid"))
         elif "account_id" in table.c and table.name not in own:
             base = sa.select(
                 accounts.c.workspace_id.label("workspace"), accounts.c.uuid.label("row_uuid")
@@ -85,6 +109,31 @@ def columns() -> list[Column]:
             query = base.add_columns(keys[0].label("pk"), value.label("value")).where(value.like(_PATTERN))
             found.append(Column(table, name, query.order_by(keys[0])))
     return found
+
+
+def holds_sealed() -> bool:
+    """Tell whether the database holds anything sealed, with whatever key."""
+    if not sa.inspect(db.current().read_engine).has_table("channel_accounts"):
+        return False
+    with db.read() as session:
+        values = (row.value for column in columns() for row in session.execute(column.identity.limit(1)))
+        return any(_SEALED.fullmatch(value) for value in values)
+
+
+def load_keys(config: Config) -> None:
+    """Make the keys of *config* those of this process. Without any they are made, unless something is sealed.
+
+    :raises KeysMissingError: if the file of keys is gone and the database holds what they sealed.
+    :raises ConfigError: if they cannot be used.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the file is gone and the database does not answer.
+    """
+    path = secrets.keys_file(config)
+    if path is not None and not config.secret_keys_file and not path.exists():
+        db.current().reach()
+        if holds_sealed():
+            raise KeysMissingError(path)
+    secrets.use(secrets.load_keyring(config))
+    secrets.load_session_key(config)
 
 
 def check_values(*, reseal: bool = False) -> Findings:

@@ -13,7 +13,9 @@ import hashlib
 import hmac
 import logging
 import os
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,18 +181,29 @@ def parse_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
-def _private_file(path: Path, make: str) -> str:
-    """Return the content of *path*, created with mode 0600 and the text *make* if it is missing."""
+def private_file(path: Path, make: str) -> str:
+    """Return the content of *path*, created with mode 0600 and the text *make* if it is missing.
+
+    It is there as a whole or not at all, whenever its maker dies and however many make it at once.
+
+    :raises ConfigError: if it is empty.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(make + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return make
+    if not path.exists():
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".making-")
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(make + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
+    found = path.read_text().strip()
+    if not found:
+        raise ConfigError(f"{path} is empty: put your copy of it back")
+    return found
 
 
 def load_keyring(config: Config) -> Keyring:
@@ -200,7 +213,7 @@ def load_keyring(config: Config) -> Keyring:
     path = keys_file(config)
     assert path is not None
     if not config.secret_keys_file:
-        _private_file(path, f"k1:{base64.b64encode(os.urandom(32)).decode()}")
+        private_file(path, f"k1:{base64.b64encode(os.urandom(32)).decode()}")
     return _from_file(path)
 
 
@@ -216,7 +229,7 @@ def _from_file(path: Path) -> Keyring:
         stamp = _stamp(path)
         return Keyring(parse_keys(path.read_text()), path, stamp)
     except OSError as error:
-        raise ConfigError(f"the file of secret keys cannot be read: {error.strerror}") from error
+        raise ConfigError(f"the file of secret keys, {path}, cannot be read: {error.strerror}") from error
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -228,7 +241,7 @@ def load_session_key(config: Config) -> str:
     """Return the key that signs cookies; at the first start without one, make it."""
     if config.session_key:
         return config.session_key
-    return _private_file(config.data / "session.key", base64.b64encode(os.urandom(32)).decode())
+    return private_file(config.data / "session.key", base64.b64encode(os.urandom(32)).decode())
 
 
 _keyring: Keyring | None = None
@@ -238,6 +251,11 @@ def use(keyring: Keyring) -> None:
     """Make *keyring* the one of this process."""
     global _keyring  # noqa: PLW0603 - one keyring per process
     _keyring = keyring
+
+
+def is_ready() -> bool:
+    """Tell whether this process has keys."""
+    return _keyring is not None
 
 
 def keyring() -> Keyring:

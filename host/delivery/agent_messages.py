@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from host.inbox.messages import ACCOUNT_LIMIT, RECONNECT_FIRST
 from host.sdk.channel import ProviderProblem
+
+__all__ = ["ACCOUNT_LIMIT", "RECONNECT_FIRST"]
 
 
 def _n(msgid: str) -> str:
@@ -10,10 +13,11 @@ def _n(msgid: str) -> str:
     return msgid
 
 
-RECONNECT_FIRST = _n("The account has to be connected again first. The reply goes out by itself after that.")
 CHANNEL_INACTIVE = _n("The addon for this channel is not active. The reply goes out once it is.")
-ACCOUNT_LIMIT = _n("The provider limits this account at the moment.")
 WAITS_TO_RETRY = _n("It could not be sent yet and is tried again.")
+LOOKED_FOR = _n("The desk is looking whether it arrived. You need not do anything yet.")
+BEHIND = _n("It waits for the reply before it, so that both arrive in order.")
+FILES_AWAY = _n("Its file cannot be reached at the moment. The reply goes out once it can.")
 POLICY_BROKEN = _n("The addon could not tell whether a reply is allowed. It is asked again.")
 
 DISCONNECTED = ProviderProblem(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-from host.core import db, sqlite_wipe
+from host.core import clock, db, sqlite_wipe
 from host.core.ports import AdapterDirectory
-from host.delivery import history, waiting
+from host.delivery import history, waiting, workspace_removal
 from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
 from host.delivery.profiles import fetch_due
 from host.delivery.reactions import send_due
+from host.inbox import bulk, snoozing
+from host.inbox.retention import Keeper
 from host.media.expiry import purge_due
 from host.media.fetching import fetch_due as fetch_files
 from host.media.file_removal import Cleaner
 from host.notifications.mailing import send_due as send_mails
 from host.queue import refusals
 from host.queue.event_search import quiet_for
+from host.search import building
+from host.users import invitations, password_links
 
 
 def profiles(directory: AdapterDirectory) -> bool:
@@ -42,6 +47,15 @@ def media(directory: AdapterDirectory) -> bool:
     return bool(fetch_files(directory))
 
 
+_retention = Keeper()
+
+
+def old_messages(_directory: AdapterDirectory) -> bool:
+    """Erase messages that were kept as long as their workspace wants, and workspaces that are deleted."""
+    more = workspace_removal.remove_due()
+    return _retention.round() or more
+
+
 _outage = OutageWatch()
 
 
@@ -65,6 +79,14 @@ def files(_directory: AdapterDirectory) -> None:
     _cleaner.clean_up()
 
 
+def search(_directory: AdapterDirectory) -> bool:
+    """Make some of what was there before findable, and leave others as much time as that took."""
+    began = clock.monotonic()
+    more = building.build_some()
+    time.sleep(min(clock.monotonic() - began, 0.2))
+    return more
+
+
 def leftovers(_directory: AdapterDirectory) -> None:
     """Wipe traces of deleted rows from an SQLite file."""
     database = db.current()
@@ -78,8 +100,18 @@ def refused(_directory: AdapterDirectory) -> None:
 
 
 def mails(_directory: AdapterDirectory) -> bool:
-    """Send notifications by mail."""
-    return bool(send_mails())
+    """Send notifications, links to choose a password and invitations by mail."""
+    return bool(send_mails() + password_links.send_due() + invitations.send_due())
+
+
+def snoozes(_directory: AdapterDirectory) -> bool:
+    """Wake snoozed conversations whose time has come."""
+    return bool(snoozing.wake_due())
+
+
+def bulk_actions(_directory: AdapterDirectory) -> bool:
+    """Do the next portion of a bulk action, or of undoing one."""
+    return bulk.step()
 
 
 CHORES: tuple[tuple[Callable[[AdapterDirectory], object], float], ...] = (
@@ -90,9 +122,13 @@ CHORES: tuple[tuple[Callable[[AdapterDirectory], object], float], ...] = (
     (queues, 2.0),
     (housekeeping, 600.0),
     (files, 300.0),
+    (old_messages, 15.0),
     (leftovers, 1.0),
+    (search, 5.0),
     (refused, 2.0),
     (mails, 5.0),
+    (snoozes, 1.0),
+    (bulk_actions, 0.5),
 )
 """Each chore with its pause in seconds; it runs again at once if it returned True: there is more to do. Each
 has a thread of its own, so that a slow provider delays no other chore."""

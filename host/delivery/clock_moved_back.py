@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.models.channels import ChannelAccount
 from host.models.inbox import Reaction
+from host.models.outgoing import HookDelivery, HookState
 from host.models.queue import IS_PENDING, CatchUp, InboundEvent, Lane, OutboxEntry
 from host.queue import policy, send_limiter
 
@@ -28,6 +29,7 @@ _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (InboundEvent.retry_at, (IS_PENDING,)),
     (OutboxEntry.next_at, (OutboxEntry.open.is_(True),)),
     (Reaction.next_at, ()),
+    (HookDelivery.next_at, (HookDelivery.state == HookState.WAITING,)),
     (CatchUp.next_at, ()),
     (ChannelAccount.blocked_until, ()),
     (Lane.lease_until, ()),

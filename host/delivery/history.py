@@ -1,8 +1,9 @@
 """Read an account's history from its provider into the inbox, a call at a time; also after an outage.
 
-Messages are merged with stored ones by the provider's ids. They are marked as imported, are never unread and
-open no reply window. Every step is claimed, done outside any transaction, and written together with the place
-to go on from: if a process dies, one call is lost.
+Messages are merged with stored ones by the provider's ids. Those of before the account was connected are
+marked as imported, are never unread and open no reply window. One that should have been delivered and was not
+counts as received: unread, told, with the window its own time opens. Every step is claimed, done outside any
+transaction, and written together with the place to go on from: if a process dies, one call is lost.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import clock, db, storage
 from host.core.cleaning import clean_short, external_id
 from host.core.ports import AdapterDirectory
 from host.delivery import agent_messages, merging
 from host.inbox.apply.incoming import Incoming
-from host.live.publish import publish
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.models.users import InstallationValue
-from host.queue import catch_ups
+from host.queue import catch_ups, paused, policy
+from host.record.writing import show
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
 
@@ -52,6 +53,7 @@ _threads = CatchUpThread.metadata.tables["catch_up_threads"]
 class Step:
     """The next step for one account, claimed for this process.
 
+    :param missed_since: from when on a message that is not here was missed.
     :param thread: the row of the thread to go on with; None: list threads, or none is left.
     """
 
@@ -61,6 +63,7 @@ class Step:
     pace: timedelta
     state: CatchUpState
     cursor: str
+    missed_since: datetime | None
     thread_id: int | None
     thread: HistoryThread | None
     thread_cursor: str
@@ -89,6 +92,9 @@ def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> Step | 
     if account.state == AccountState.CONNECTED and account.blocked_until and account.blocked_until > now:
         run.next_at = account.blocked_until
         return None
+    if account_id in paused.current(session).accounts:
+        run.next_at = now + WAIT_FOR_CHANNEL
+        return None
     run.next_at, run.claim = now + CLAIM, uuid.uuid4().hex
     thread = None
     if run.state == CatchUpState.READING:
@@ -107,6 +113,7 @@ def _claim(session: Session, account_id: int, pace: timedelta = PACE) -> Step | 
         pace=pace,
         state=CatchUpState(run.state),
         cursor=run.cursor,
+        missed_since=run.missed_since,
         thread_id=None if thread is None else thread.id,
         thread=None
         if thread is None
@@ -149,8 +156,14 @@ def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
     try:
         page = adapter.history(step.account, thread, step.thread_cursor)
         incoming = (
-            merging.incoming(step.account, adapter, page.changes) if isinstance(page, HistoryPage) else []
+            merging.incoming(step.account, adapter, page.changes, step.missed_since)
+            if isinstance(page, HistoryPage)
+            else []
         )
+    except storage.StoreAwayError as error:
+        log.warning("reading history waits for where files are kept: %s", error.words)
+        db.write(_wait, step, policy.WAIT_FOR_FILES, None, counts=False)
+        return
     except Exception:
         log.exception("the adapter of %s raised while reading a thread", step.account.channel)
         page, incoming = RAISED, []
@@ -177,7 +190,7 @@ def _held(session: Session, step: Step) -> CatchUp | None:
 def _go_on(session: Session, run: CatchUp, step: Step) -> None:
     run.next_at, run.claim, run.failures, run.problem = clock.now() + step.pace, None, 0, None
     session.flush()
-    publish(session, step.account.workspace_id, "catch_up", {"account": step.account.id})
+    show(session, step.account.workspace_id, "catch_up", account_id=step.account.id)
 
 
 def _note_threads(session: Session, step: Step, page: ThreadPage) -> None:
@@ -271,7 +284,7 @@ def _wait(
         run.next_at, run.claim, run.problem = clock.now() + delay, None, why
         run.failures += counts
         session.flush()
-        publish(session, step.account.workspace_id, "catch_up", {"account": step.account.id})
+        show(session, step.account.workspace_id, "catch_up", account_id=step.account.id)
     return True
 
 
@@ -289,7 +302,7 @@ def _end(session: Session, step: Step, state: CatchUpState, sentence: str = "", 
     if state is CatchUpState.DONE and not failed:
         run.complete_at = run.started_at
     session.flush()
-    publish(session, step.account.workspace_id, "catch_up", {"account": step.account.id})
+    show(session, step.account.workspace_id, "catch_up", account_id=step.account.id)
 
 
 def _drop(session: Session, step: Step) -> None:
@@ -331,11 +344,12 @@ def _note(session: Session, now: datetime) -> None:
         values = {"name": NAME, "value": now.isoformat()}
         session.execute(db.insert_ignore(table, session.get_bind().dialect.name), values)
         return
-    away = now - datetime.fromisoformat(noted.value)
+    alive_at = datetime.fromisoformat(noted.value)
+    away = now - alive_at
     noted.value = now.isoformat()
     session.flush()
     if away < LONG:
         return
     live = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED)
     for account_id in list(session.scalars(live)):
-        catch_ups.ask(session, account_id)
+        catch_ups.ask(session, account_id, missed_since=alive_at)

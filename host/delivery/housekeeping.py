@@ -12,12 +12,17 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.channels import sign_in_attempts
 from host.core import clock, db
+from host.inbox import bulk
 from host.inbox.apply.changes import apply_all_marks
-from host.live.events import trim
 from host.models.queue import EventState, InboundEvent, InboundRequest, Lane
 from host.notifications import notify
+from host.outgoing import endpoints, waiting
+from host.outgoing import policy as outgoing_policy
 from host.queue import journal_erasure, policy, refusals
 from host.queue.spool import request_id
+from host.record import keeping
+from host.users import audit, password_links
+from host.users.signin import steps
 
 CHUNK = 500
 
@@ -34,7 +39,7 @@ class Housekeeping:
         self._blanked_events = 0
 
     def clean_up(self) -> None:
-        """Blank old bodies, remove old journal rows, idle lanes, counts and live events."""
+        """Blank old bodies, remove old journal rows, idle lanes, counts and what was recorded."""
         now = clock.now()
         self._blanked_requests = _walk(
             old_requests, blank_requests, self._blanked_requests, now - policy.RAW_KEPT
@@ -46,7 +51,9 @@ class Housekeeping:
             pass
         apply_all_marks()
         db.write(journal_erasure.schedule_returned)
-        while db.write(trim, now - policy.LIVE_KEPT, CHUNK) == CHUNK:
+        while db.write(keeping.remove_shown, now - policy.LIVE_KEPT, CHUNK) == CHUNK:
+            pass
+        while db.write(keeping.remove_old, now - policy.RECORD_KEPT, CHUNK) == CHUNK:
             pass
         while db.write(refusals.forget_a_day, now - policy.KEYS_KEPT):
             pass
@@ -54,6 +61,15 @@ class Housekeeping:
         while db.write(recording.prune):
             pass
         db.write(notify.forget_old)
+        db.write(password_links.forget_old)
+        db.write(steps.forget_old)
+        db.write(endpoints.forget_old_secrets)
+        while db.write(waiting.remove_old, now - outgoing_policy.KEPT, CHUNK) == CHUNK:
+            pass
+        while db.write(bulk.remove_old, now - bulk.KEPT, 1):
+            pass
+        while db.write(audit.forget_old) == audit.CHUNK:
+            pass
 
 
 def _walk(
@@ -123,6 +139,11 @@ def remove_lanes(session: Session) -> int:
     The fence of such a lane starts again, which is safe because a lease is checked by its owner, too.
     """
     idle = (_lanes.c.next_at.is_(None), _lanes.c.lease_until.is_(None))
-    keys = list(session.scalars(sa.select(_lanes.c.key).where(*idle).limit(CHUNK)))
-    session.execute(sa.delete(_lanes).where(_lanes.c.key.in_(keys), *idle))
+    # One somebody has at this moment is passed over: it is not idle, and nobody is to wait in a circle.
+    query = sa.select(_lanes.c.key).where(*idle).limit(CHUNK).with_for_update(skip_locked=True)
+    keys = list(session.scalars(query))
+    if keys:
+        # One by one: for a list MariaDB may look through the whole table, and wait for those it passed over.
+        one = sa.delete(_lanes).where(_lanes.c.key == sa.bindparam("gone"), *idle)
+        session.connection().execute(one, [{"gone": key} for key in keys])
     return len(keys)

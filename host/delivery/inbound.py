@@ -14,17 +14,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import recording
+from host.channels import warnings
 from host.core import clock, db, logs, storage
+from host.core.cleaning import clean
 from host.core.ports import AdapterDirectory
 from host.core.statements import Statement
 from host.inbox.apply.changes import Applied, Incoming, apply_changes
+from host.inbox.apply.incoming import media_of
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.queue import EventState, InboundEvent
 from host.queue import journal_erasure, lanes, policy
 from host.queue.journal_rows import printable
 from host.queue.lanes import Lease
 from host.sdk.channel import AccountRef
-from host.sdk.messages import Ignored, InboundChange, MessageEchoed, MessageReceived
+from host.sdk.messages import AccountNoticed, Ignored, InboundChange, MessageEchoed, MessageReceived
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)
@@ -252,10 +255,16 @@ def _plan(
                     event_key=event.dedupe_key,
                     stored=_store(change),
                     event_id=event.id,
+                    media=media_of(adapter, change),
                 )
                 for change in changes
                 if not isinstance(change, Ignored)
             )
+        except storage.StoreAwayError as error:
+            # The files came with it, and it is not applied without them: it waits, for as long as it takes.
+            log.warning("events with files wait for where files are kept: %s", error.words)
+            plan.next_at = now + policy.WAIT_FOR_FILES
+            break
         except Exception as error:
             log.exception("event %s of channel %s could not be read", event.id, event.channel)
             if _note_failure(plan, event, error):
@@ -330,11 +339,41 @@ def _write_all(session: Session, plans: Sequence[Plan]) -> None:
     verdicts = [verdict for plan in kept for verdict in plan.verdicts]
     items = [item for verdict in verdicts for item in verdict.items]
     if items:
-        verdicts = _applied(verdicts, apply_changes(session, items))
+        verdicts = _applied(verdicts, _apply(session, items))
         _keep_again(session, items)
     _record(session, verdicts)
     _forget(session, verdicts)
     lanes.release(session, [(plan.lease, plan.next_at) for plan in kept])
+
+
+def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
+    """Apply what concerns conversations to the inbox, and warn about what concerns a whole account."""
+    for item in items:
+        if isinstance(item.change, AccountNoticed):
+            _warn(session, item.account, item.change)
+    return apply_changes(session, [item for item in items if not isinstance(item.change, AccountNoticed)])
+
+
+def _warn(session: Session, account: AccountRef, notice: AccountNoticed) -> None:
+    if notice.over:
+        warnings.clear(session, account.id, notice.kind[:32])
+        return
+    details = {name: clean(str(value)) for name, value in notice.details.items()}
+    if not notice.bad:
+        row = session.get(ChannelAccount, account.id)
+        if row is not None and row.state != AccountState.DISCONNECTED:
+            warnings.notify_owners(session, row, notice.sentence, notice.next_step, details, "warn")
+        return
+    warnings.raise_warning(
+        session,
+        account.id,
+        kind=notice.kind[:32],
+        sentence=notice.sentence,
+        next_step=notice.next_step,
+        details=details,
+        stage=notice.at.isoformat(),  # people are told of each
+        tone="bad",
+    )
 
 
 def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
@@ -362,8 +401,8 @@ def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
         try:
             for content in contents:
                 storage.store(content)
-        except OSError:
-            log.exception("files could not be looked after once more")
+        except storage.StoreAwayError as error:
+            log.warning("files could not be looked after once more: %s", error.words)
 
     if contents:
         db.after_commit(session, store)
@@ -373,7 +412,7 @@ def _write_one(session: Session, lease: Lease, verdict: Verdict) -> bool:
     if not lanes.held(session, [lease]):
         return False
     if verdict.items:
-        (verdict,) = _applied([verdict], apply_changes(session, verdict.items))
+        (verdict,) = _applied([verdict], _apply(session, verdict.items))
         _keep_again(session, verdict.items)
     _record(session, [verdict])
     _forget(session, [verdict])

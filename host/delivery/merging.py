@@ -13,7 +13,7 @@ from host.core import clock, db, storage
 from host.core.cleaning import external_id
 from host.inbox.apply.changes import apply_changes
 from host.inbox.apply.echoes import comparable
-from host.inbox.apply.incoming import Incoming
+from host.inbox.apply.incoming import Incoming, media_of
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.queue import Lane
 from host.queue import lanes, wakeups
@@ -43,10 +43,14 @@ class Merged:
 
 
 def incoming(
-    account: AccountRef, adapter: ChannelAdapter, changes: Iterable[InboundChange]
+    account: AccountRef,
+    adapter: ChannelAdapter,
+    changes: Iterable[InboundChange],
+    missed_since: datetime | None = None,
 ) -> list[Incoming]:
     """Return *changes* as the inbox takes them; bytes that came along are stored. Not in a transaction.
 
+    :param missed_since: what is as old or newer counts as received now, what is older as history.
     :raises TypeError: for a kind of change that a history cannot hold.
     """
     now = clock.now()
@@ -62,7 +66,11 @@ def incoming(
             if attachment.content is not None
         }
         key = f"history:{change.external_id}"
-        items.append(Incoming(account, adapter, change, now, key, stored, imported=True))
+        media = media_of(adapter, change)
+        old = missed_since is None or _time(change) < missed_since
+        items.append(
+            Incoming(account, adapter, change, now, key, stored, imported=old, delivered=False, media=media)
+        )
     return items
 
 

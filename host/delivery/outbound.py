@@ -17,7 +17,8 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import clock, db, storage
+from host.core.cleaning import clean_attachment
 from host.core.ports import AdapterDirectory
 from host.core.transport import before_first_byte
 from host.delivery import agent_messages, results
@@ -26,6 +27,7 @@ from host.models.channels import AccountState
 from host.models.inbox import DeliveryState
 from host.queue import policy, send_limiter
 from host.queue.lanes import Lease
+from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import (
     Absent,
     CannotTell,
@@ -45,6 +47,7 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
+from host.sdk.messages import InboundAttachment
 
 log = logging.getLogger(__name__)
 
@@ -140,13 +143,18 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
         sentence = head.blocked_reason or agent_messages.ACCOUNT_LIMIT
         return _wait(lease, head, _not_after(allowed, head.blocked_until), sentence, shown=head.blocked_until)
     if head.next_at is not None and head.next_at > now:
-        return _not_after(allowed, head.next_at)
+        return _wait_on(lease, head, _not_after(allowed, head.next_at))
     return _send(lease, head, adapter, allowed)
 
 
 def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: ReplyPolicy) -> Step:
-    if not head.files_are_there():
-        return _apply(results.fail, lease, head, agent_messages.FILE_GONE)
+    try:
+        if not head.files_are_there():
+            return _apply(results.fail, lease, head, agent_messages.FILE_GONE)
+    except storage.StoreAwayError as error:
+        log.warning("replies with files wait for where files are kept: %s", error.words)
+        until = _not_after(allowed, clock.now() + policy.WAIT_FOR_FILES)
+        return _wait(lease, head, until, agent_messages.FILES_AWAY)
     with db.read() as session:
         request = send_request(session, head, adapter, allowed.tag)
     limits = _limits(adapter, request)
@@ -156,7 +164,7 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
     waits = send_limiter.current().check(account, limits, channel)
     if waits is not None:
         return _wait_for_limit(lease, head, allowed, waits)
-    begun = db.write(results.begin, lease, head)
+    begun = db.write(results.begin, lease, head, *_named(head, adapter))
     if begun is not results.Begun.YES:
         return Next.LOST if begun is results.Begun.LOST else Next.GO_ON
     # Count as late as possible: the provider counts on arrival, and the write above takes time.
@@ -183,6 +191,17 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
         return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed)
     finally:
         _note_reach(head, result)
+
+
+def _named(head: OutboxHead, adapter: ChannelAdapter) -> tuple[Sequence[InboundAttachment], InboundMedia]:
+    """Return what the message names by an id, to be shown with it, and where the channel's files are."""
+    if head.part.content.get("products") and not head.shown_with:
+        try:
+            found = adapter.named_files(head.account, head.part.content)
+            return [clean_attachment(one) for one in found], adapter.inbound_media()
+        except Exception:
+            log.exception("the adapter of %s cannot tell what a reply names", head.account.channel)
+    return (), InboundMedia()
 
 
 def _limits(adapter: ChannelAdapter, request: SendRequest | SearchRequest) -> Sequence[SendLimit] | None:
@@ -235,8 +254,8 @@ def _record(
             return _not_after(allowed, clock.now() + policy.WAIT_FOR_CHANNEL) if kept else None
         case Rejected(problem):
             return results.fail(session, lease, head, problem)
-        case Unknown(problem):
-            return results.unknown(session, lease, head, problem)
+        case Unknown(problem, transient):
+            return results.unknown(session, lease, head, problem, transient=transient)
         case _:
             log.error("the adapter of %s answered with %s", head.account.channel, type(result).__name__)
             return results.unknown(session, lease, head, agent_messages.ADAPTER_RAISED)
@@ -246,7 +265,7 @@ def _find_out(lease: Lease, head: OutboxHead, adapter: ChannelAdapter | None) ->
     """Find out whether an unconfirmed message was sent: by its echo, else by reading the thread."""
     now = clock.now()
     if head.next_at is not None and head.next_at > now:
-        return head.next_at
+        return _wait_on(lease, head, head.next_at)
     if head.account_state is AccountState.DISCONNECTED:
         return _apply(results.leave_unknown, lease, head, agent_messages.CANNOT_TELL)
     if adapter is None or head.account_state is AccountState.NEEDS_RECONNECT:
@@ -264,7 +283,7 @@ def _find_out(lease: Lease, head: OutboxHead, adapter: ChannelAdapter | None) ->
         return _apply(results.leave_unknown, lease, head, agent_messages.CANNOT_TELL)
     if head.readings + 1 < policy.ABSENT_READINGS:
         return _apply(results.absent, lease, head)
-    if head.resent:
+    if not policy.may_resend(head.resent, head.transient):
         return _apply(results.leave_unknown, lease, head, agent_messages.NOT_FOUND)
     return _send_once_more(lease, head, adapter)
 
@@ -299,7 +318,7 @@ def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetim
 
 
 def _send_once_more(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) -> Step:
-    """Send a message again that is certainly not in the thread: once, and only while a reply is allowed."""
+    """Send a message again that is certainly not in the thread, only while a reply is allowed."""
     allowed = _policy(head, adapter)
     open_to_us = allowed is not None and (
         allowed.state is ReplyState.OPEN or (allowed.state is ReplyState.PEOPLE_ONLY and head.by_person)
@@ -330,6 +349,11 @@ def _wait(
     if head.waiting != waiting and not db.write(results.waits, lease, head, waiting):
         return Next.LOST
     return until
+
+
+def _wait_on(lease: Lease, head: OutboxHead, until: datetime) -> Step:
+    """Make the lane wait on: it was due before its time, because of a new reply."""
+    return until if db.write(results.tell_behind, lease, head) else Next.LOST
 
 
 def _apply(fn: Callable[..., Step | bool | None], lease: Lease, head: OutboxHead, *args: object) -> Step:

@@ -51,6 +51,8 @@ class OutboxHead:
     blocked_reason: str | None
     recipient: str
     part: OutgoingPart
+    shown_with: int
+    """How many things it names by an id are shown with it; none of them is sent."""
     by_person: bool
     key: str
     attempts: int
@@ -58,6 +60,7 @@ class OutboxHead:
     next_at: datetime | None
     readings: int
     resent: bool
+    transient: int
     waiting: dict[str, Any] | None
     written_at: datetime
     last_inbound_at: datetime | None
@@ -66,11 +69,14 @@ class OutboxHead:
     unreachable: bool
 
     def files_are_there(self) -> bool:
-        """Tell whether every file of the message can be read."""
+        """Tell whether every file of the message is there.
+
+        :raises StoreAwayError: if that cannot be told now.
+        """
         try:
             for file in self.part.files:
                 file.open().close()
-        except (storage.NotStoredError, OSError):
+        except storage.NotStoredError:
             return False
         return True
 
@@ -94,7 +100,7 @@ _files = sa.select(Attachment).where(Attachment.message_id == sa.bindparam("mess
 
 def _part(message: Message, attachments: Sequence[Attachment]) -> OutgoingPart:
     """Return the part to send: the message with its files; a card's picture becomes an address."""
-    files = tuple(_file(one) for one in attachments)
+    files = tuple(_file(one) for one in attachments if one.kind != MessageKind.TEMPLATE)
     kind = _kind(message.kind)
     content: Mapping[str, Any] = message.content
     if kind is MessageKind.TEMPLATE and files:
@@ -143,6 +149,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
     if row is None:
         return None
     entry, message, account, conversation, unreachable_since = row
+    attachments = session.scalars(_files, {"message": message.id}).all()
     return OutboxHead(
         entry_id=entry.id,
         message_id=message.id,
@@ -153,7 +160,8 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         blocked_until=account.blocked_until,
         blocked_reason=account.blocked_reason,
         recipient=entry.recipient,
-        part=_part(message, session.scalars(_files, {"message": message.id}).all()),
+        part=_part(message, attachments),
+        shown_with=sum(one.kind == MessageKind.TEMPLATE for one in attachments),
         by_person=message.origin == Origin.AGENT,
         key=message_key(message),
         attempts=entry.attempts,
@@ -161,6 +169,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         next_at=entry.next_at,
         readings=entry.readings,
         resent=entry.resent,
+        transient=entry.transient,
         waiting=entry.waiting,
         written_at=message.created_at,
         last_inbound_at=conversation.last_inbound_at,

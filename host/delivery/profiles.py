@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,10 +12,10 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import clean_short, clean_value
 from host.core.ports import AdapterDirectory
-from host.live.publish import Change, publish_many
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.queue import policy
+from host.record.writing import Happened, record_all
 from host.sdk.channel import AccountRef, NoProfile, Profile
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,17 @@ def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
     if due is None:
         return 0
     claimed = db.write(_claim, most)
+    resting: set[int] = set()
     for one in claimed:
-        db.write(_store, one, _ask(directory, one))
+        if one.account.id in resting:
+            continue
+        answer = _ask(directory, one)
+        wait = getattr(answer, "retry_after", None)
+        if wait is None:
+            db.write(_store, one, answer)
+        else:
+            resting.add(one.account.id)
+            db.write(_rest, one.account.id, float(wait))
     return len(claimed)
 
 
@@ -62,13 +72,25 @@ def _claim(session: Session, most: int) -> list[_Due]:
             identity.profile_due_at = None
         elif account.state == AccountState.NEEDS_RECONNECT:
             identity.profile_due_at = now + policy.WAIT_FOR_CHANNEL
-        elif account.blocked_until is not None and account.blocked_until > now:
-            identity.profile_due_at = account.blocked_until
         else:
+            # Also while its replies wait for a limit: that of sending need not be that of reading. If it is,
+            # the first answer says so.
             identity.profile_due_at = now + policy.PROFILE_CLAIM
             claimed.append(_Due(identity.id, identity.external_id, ref(account), identity.profile_failures))
     session.flush()
     return claimed
+
+
+def _rest(session: Session, account_id: int, wait: float) -> None:
+    """Leave an account alone that its provider limits: all its profiles are due when that is over."""
+    now = clock.now()
+    seconds = min(max(wait, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
+    soon = now + policy.PROFILE_CLAIM  # what is due, and what this round has claimed
+    session.execute(
+        sa.update(ContactIdentity)
+        .where(ContactIdentity.account_id == account_id, ContactIdentity.profile_due_at <= soon)
+        .values(profile_due_at=now + timedelta(seconds=seconds))
+    )
 
 
 def _ask(directory: AdapterDirectory, due: _Due) -> Profile | NoProfile:
@@ -106,7 +128,7 @@ def _store(session: Session, due: _Due, answer: Profile | NoProfile) -> None:
     conversations = session.execute(
         sa.select(Conversation.id, Conversation.workspace_id).where(Conversation.identity_id == identity.id)
     )
-    publish_many(
+    record_all(
         session,
-        [Change(workspace_id, "conversation", {"conversation": one}) for one, workspace_id in conversations],
+        [Happened(workspace, topic="conversation", conversation_id=id_) for id_, workspace in conversations],
     )

@@ -17,7 +17,7 @@ from host.inbox.outcome import as_error
 from host.inbox.reacting import publish_reaction
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Reaction
-from host.queue import policy, send_limiter
+from host.queue import paused, policy, send_limiter
 from host.sdk.channel import (
     AccountRef,
     ChannelAdapter,
@@ -81,10 +81,11 @@ def _claim(session: Session, most: int) -> list[_Due]:
         .with_for_update(skip_locked=True, of=Reaction)
     ).all()
     claimed = []
+    resting = paused.current(session).accounts
     for row, account, conversation, recipient in rows:
         if account.state == AccountState.DISCONNECTED:
             _fail(session, row, agent_messages.DISCONNECTED)
-        elif account.state == AccountState.NEEDS_RECONNECT:
+        elif account.state == AccountState.NEEDS_RECONNECT or account.id in resting:
             row.next_at = now + policy.WAIT_FOR_CHANNEL
         elif account.blocked_until is not None and account.blocked_until > now:
             row.next_at = account.blocked_until

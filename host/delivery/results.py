@@ -6,7 +6,7 @@ lost, it writes nothing and returns False, or None where it otherwise returns a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
@@ -21,14 +21,18 @@ from host.core import clock, db, logs
 from host.delivery import agent_messages
 from host.delivery.outbox_head import OutboxHead
 from host.inbox import outcome
-from host.live.publish import Change, publish, publish_many
+from host.media import inbound
 from host.models.channels import ChannelAccount
 from host.models.health import Outcome
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
-from host.queue import lanes, policy, send_limiter
+from host.queue import lanes, outbox, policy, send_limiter
 from host.queue.lanes import Lease
+from host.record.catalogue import OfMessage
+from host.record.writing import Happened, record_all, show
+from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef, NotSent, Pause, ProviderProblem, Rejected
+from host.sdk.messages import InboundAttachment
 
 
 class Begun(Enum):
@@ -105,21 +109,31 @@ def _count(session: Session, head: OutboxHead, became: Outcome) -> None:
     db.after_commit(session, partial(logs.follow, became.value, since=head.written_at, **ids))
 
 
-def begin(session: Session, lease: Lease, head: OutboxHead) -> Begun:
-    """Record the attempt before anything is sent."""
+def begin(
+    session: Session, lease: Lease, head: OutboxHead, named: Sequence[InboundAttachment], media: InboundMedia
+) -> Begun:
+    """Record the attempt before anything is sent.
+
+    :param named: what the reply names by an id, to be looked up and shown with it.
+    :param media: where the channel's files are.
+    """
     if not lanes.held(session, [lease]):
         return Begun.LOST
     connection = session.connection()
     entry = connection.execute(_entry, {"entry": head.entry_id}).first()
     if entry is None:
         return Begun.LOST
-    if not entry.open or not outcome.record_sending(session, head.message_id, only_from=head.state):
+    if not entry.open or not outcome.record_sending(
+        session, head.message_id, only_from=head.state, only_text=head.part.text
+    ):
         return Begun.MOVED_ON
     again = entry.resent or head.state is DeliveryState.UNKNOWN
     # For a message that is sent again, keep the time of the first attempt: that one may have arrived.
     began = entry.attempted_at if again and entry.attempted_at is not None else clock.now()
     values = {"number": entry.attempts + 1, "began": began, "again": again}
     connection.execute(_attempt, {"entry": head.entry_id, **values})
+    if named:
+        inbound.show_with_reply(session, head.account, head.message_id, named, media)
     return Begun.YES
 
 
@@ -177,9 +191,10 @@ def close(session: Session, lease: Lease, head: OutboxHead) -> bool:
 
 
 def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Record that the message will not reach the customer; the lane goes on with the next.
+    """Record that the message will not reach the customer; the lane goes on with the next reply.
 
-    A message that was unconfirmed before stays unconfirmed: an earlier attempt may have arrived.
+    The parts of the same reply behind it are held back. A message that was unconfirmed before stays
+    unconfirmed: an earlier attempt may have arrived.
     """
     entry = _ours(session, lease, head)
     if entry is None:
@@ -188,21 +203,76 @@ def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
     session.flush()
     record = outcome.record_unknown if entry.resent else outcome.record_failed
     record(session, head.message_id, problem)
+    if not entry.resent:
+        outcome.hold_rest(session, head.message_id)
     _count(session, head, Outcome.UNCONFIRMED if entry.resent else Outcome.FAILED)
     return True
 
 
-def unknown(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Record that the message is unconfirmed; its echo gets some time before the thread is read."""
+def unknown(
+    session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem, *, transient: bool = False
+) -> bool:
+    """Record that the message is unconfirmed; its echo gets some time before the thread is read.
+
+    :param transient: whether the provider itself said that it failed for a moment.
+    """
     entry = _ours(session, lease, head)
     if entry is None:
         return False
-    entry.next_at = clock.now() + policy.ECHO_PATIENCE
+    entry.transient = entry.transient + 1 if transient else 0
+    entry.next_at = clock.now() + policy.echo_patience(entry.transient)
     entry.readings = 0
+    entry.waiting = {"sentence": agent_messages.LOOKED_FOR, "until": None}
     session.flush()
     outcome.record_unknown(session, head.message_id, problem)
+    _tell_behind(session, head)
     _count(session, head, Outcome.UNCONFIRMED)
     return True
+
+
+def tell_behind(session: Session, lease: Lease, head: OutboxHead) -> bool:
+    """Show agents what messages written since then wait for."""
+    if not lanes.held(session, [lease]):
+        return False
+    _tell_behind(session, head)
+    return True
+
+
+def _tell_behind(session: Session, head: OutboxHead) -> None:
+    """Show agents what the other messages of this lane wait for."""
+    query = (
+        sa.select(_outbox.c.id, OutboxEntry.message_id, Message.workspace_id, Message.conversation_id)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(
+            OutboxEntry.lane == outbox.lane_of(head.account.id, head.recipient),
+            OutboxEntry.open.is_(True),
+            OutboxEntry.id > head.entry_id,
+            OutboxEntry.waiting.is_(None),
+            Message.state == DeliveryState.QUEUED,
+        )
+        .order_by(_outbox.c.id)
+        .limit(policy.SENDS_PER_CLAIM)
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return
+    waiting = {"sentence": agent_messages.BEHIND, "until": None}
+    session.execute(
+        sa.update(_outbox).where(_outbox.c.id.in_([row.id for row in rows])).values(waiting=waiting)
+    )
+    record_all(
+        session,
+        [
+            Happened(
+                row.workspace_id,
+                topic="state",
+                conversation_id=row.conversation_id,
+                message_id=row.message_id,
+                facts=OfMessage(state=DeliveryState.QUEUED),
+            )
+            for row in rows
+        ],
+    )
 
 
 def interrupted(session: Session, lease: Lease, head: OutboxHead) -> bool:
@@ -218,7 +288,7 @@ def absent(session: Session, lease: Lease, head: OutboxHead) -> datetime | None:
     if entry is None:
         return None
     entry.readings += 1
-    entry.next_at = clock.now() + policy.READING_GAP
+    entry.next_at = clock.now() + policy.reading_gap(entry.transient)
     return entry.next_at
 
 
@@ -278,9 +348,11 @@ def not_sent(session: Session, lease: Lease, head: OutboxHead, result: NotSent) 
     entry.next_at = until
     session.flush()
     sentence = result.problem.sentence or agent_messages.WAITS_TO_RETRY
+    # Its message before its account, as a worker that applies an echo writes them.
+    outcome.record_waiting(session, head.message_id, {"sentence": sentence, "until": until.isoformat()})
     if result.whole_account:
         limit_account(session, head.account, result, until)
-    outcome.record_waiting(session, head.message_id, {"sentence": sentence, "until": until.isoformat()})
+    _tell_behind(session, head)
     _count(session, head, Outcome.RETRIED)
     return until
 
@@ -330,7 +402,7 @@ def hold_account_back(
             row.blocked_until = until
             row.blocked_reason = (sentence or agent_messages.WAITS_TO_RETRY)[:500]
             session.flush()
-            publish(session, row.workspace_id, "account", {"account": row.id})
+            show(session, row.workspace_id, "account", account_id=row.id)
 
 
 def limit_account(session: Session, account: AccountRef, result: NotSent, until: datetime) -> None:
@@ -389,7 +461,7 @@ def _reach(
     conversations = session.execute(
         sa.select(Conversation.id, Conversation.workspace_id).where(Conversation.identity_id == identity_id)
     )
-    publish_many(
+    record_all(
         session,
-        [Change(workspace_id, "conversation", {"conversation": one}) for one, workspace_id in conversations],
+        [Happened(workspace, topic="conversation", conversation_id=id_) for id_, workspace in conversations],
     )

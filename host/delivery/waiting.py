@@ -19,12 +19,13 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.ports import AdapterDirectory
 from host.delivery import outbound
-from host.live.publish import Change, publish_many
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation, DeliveryState, Message, Origin
 from host.models.queue import IS_PENDING, EventState, InboundEvent, Lane, OutboxEntry
-from host.queue import lanes, policy, send_limiter
+from host.queue import lanes, paused, policy, send_limiter
 from host.queue.wakeups import OUT
+from host.record.catalogue import OfMessage
+from host.record.writing import Happened, record_all
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyState
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,27 @@ def oldest_due(session: Session, direction: str) -> datetime | None:
         .order_by(_lanes.next_at)
         .limit(1)
     )
+    resting = paused.current(session).accounts
+    if resting:
+        query = query.where(sa.or_(_lanes.account_id.is_(None), _lanes.account_id.not_in(resting)))
     if direction == OUT:
         query = query.select_from(_with_account).where(~_limited(now), ~_reconnects())
+    return session.scalar(query)
+
+
+def oldest_unconfirmed(session: Session) -> datetime | None:
+    """Return when the oldest reply was sent that is unconfirmed and still looked for; None: there is none."""
+    query = (
+        sa.select(sa.func.min(OutboxEntry.attempted_at))
+        .join(Lane, Lane.key == OutboxEntry.lane)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(
+            Lane.direction == OUT,
+            Lane.next_at.is_not(None),
+            OutboxEntry.open.is_(True),
+            Message.state == DeliveryState.UNKNOWN,
+        )
+    )
     return session.scalar(query)
 
 
@@ -100,6 +120,55 @@ def on_purpose(session: Session) -> dict[Reason, int]:
         )
         found[reason] = session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The replies that were tried and did not come to an end.
+
+    :param unconfirmed: those nobody has confirmed and the desk looks for.
+    :param refused: those that certainly were not sent and are tried again.
+    :param behind: those that wait for either, because their customers get them in order.
+    :param since: when the first of the unconfirmed was tried.
+    """
+
+    unconfirmed: int = 0
+    refused: int = 0
+    behind: int = 0
+    since: datetime | None = None
+
+
+def unfinished(session: Session) -> Unfinished:
+    """Return the replies that were tried and did not come to an end, counted up to :data:`COUNTED_MOST`.
+
+    Those of an account that waits for a limit or for new credentials count only where they are unconfirmed.
+    """
+    unconfirmed = Message.state == DeliveryState.UNKNOWN
+    tried = sa.and_(OutboxEntry.attempts > 0, ~_limited(clock.now()), ~_reconnects())
+    open_entries = sa.and_(
+        _lanes.direction == OUT,
+        _lanes.next_at.is_not(None),
+        OutboxEntry.open.is_(True),
+        _lanes.key == OutboxEntry.lane,
+    )
+    some = (
+        sa.select(OutboxEntry.lane, OutboxEntry.attempted_at, unconfirmed.label("unconfirmed"))
+        .select_from(_with_account)
+        .join(OutboxEntry, OutboxEntry.lane == _lanes.key)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(open_entries, sa.or_(unconfirmed, sa.and_(Message.state == DeliveryState.QUEUED, tried)))
+        .limit(COUNTED_MOST)
+    )
+    rows = session.execute(some).all()
+    if not rows:
+        return Unfinished()
+    lanes_of = {row.lane for row in rows}
+    waiting = sa.select(sa.func.count()).where(OutboxEntry.lane.in_(lanes_of), OutboxEntry.open.is_(True))
+    since = [row.attempted_at for row in rows if row.unconfirmed and row.attempted_at is not None]
+    count = sum(bool(row.unconfirmed) for row in rows)
+    return Unfinished(
+        count, len(rows) - count, (session.scalar(waiting) or 0) - len(rows), min(since, default=None)
+    )
 
 
 def wake_active_channels(directory: AdapterDirectory) -> None:
@@ -174,7 +243,11 @@ def _heads(account_id: int, now: datetime) -> sa.Select[int, Conversation, str, 
 
 def look_after_limited(directory: AdapterDirectory) -> None:
     """Show agents which replies have begun to wait; fail those whose reply window has closed."""
+    with db.read() as session:
+        resting = paused.current(session).accounts
     for account_id, sentence in send_limiter.current().waiting(policy.WAIT_SHOWN).items():
+        if account_id in resting:
+            continue
         while db.write(_tell, account_id, sentence) == TOLD_AT_ONCE:
             pass
         for lane in _closed(account_id, directory):
@@ -205,13 +278,15 @@ def _tell(session: Session, account_id: int, sentence: str) -> int:
             .where(OutboxEntry.message_id.in_([row.message_id for row in rows]))
             .values(waiting={"sentence": sentence, "until": None})
         )
-    publish_many(
+    record_all(
         session,
         [
-            Change(
+            Happened(
                 conversation.workspace_id,
-                "state",
-                {"conversation": conversation.id, "message": message_id, "state": str(DeliveryState.QUEUED)},
+                topic="state",
+                conversation_id=conversation.id,
+                message_id=message_id,
+                facts=OfMessage(state=DeliveryState.QUEUED),
             )
             for message_id, conversation, _origin, _lane in rows
         ],

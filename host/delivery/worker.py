@@ -146,6 +146,15 @@ class Workers:
         """The directions this process has threads for."""
         return tuple(direction for direction, count in self._counts.items() if count)
 
+    @property
+    def running(self) -> bool:
+        """Whether every thread is alive and was not told to end."""
+        return (
+            bool(self._threads)
+            and not self._stopping.is_set()
+            and all(thread.is_alive() for thread in self._threads)
+        )
+
     def start(self) -> None:
         """Start the threads."""
         self._stopping.clear()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.delivery import waiting
-from host.delivery.waiting import Reason
+from host.delivery.waiting import Reason, Unfinished
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Process
 from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
+from host.outgoing import log as outgoing
 from host.queue.wakeups import IN, OUT
+from host.record import keeping
+from host.record.keeping import Behind
 
 ALIVE = timedelta(seconds=60)
 """A process not seen for this long is taken to be dead; it reports every ten seconds."""
@@ -29,17 +32,25 @@ class CurrentState:
 
     :param waiting: by direction (``in``, ``out``), since when the oldest due work waits for a worker.
     :param held: the number of conversations whose replies wait on purpose, by reason.
+    :param unfinished: the replies that were tried and did not come to an end.
     :param dead: events given up or set aside, counted up to :data:`MOST_DEAD`.
     :param accounts: the number of accounts by channel and state.
     :param processes: those that reported within a day, the latest start first.
+    :param behind: the consumers of the record that have something to do.
+    :param told_late: since when the oldest due delivery to an endpoint that works waits for a sender.
+    :param endpoints: the number of endpoints by state; ``failing`` for those active that fail.
     """
 
     at: datetime
     waiting: dict[str, datetime | None]
     held: dict[Reason, int]
+    unfinished: Unfinished
     dead: int
     accounts: dict[tuple[str, AccountState], int]
     processes: Sequence[Process]
+    behind: Sequence[Behind]
+    told_late: datetime | None = None
+    endpoints: Mapping[str, int] = field(default_factory=dict)
 
     def waited(self, direction: str) -> timedelta:
         """Return how long the oldest due work of *direction* has waited."""
@@ -54,6 +65,19 @@ class CurrentState:
     def alive(self) -> list[Process]:
         return [one for one in self.processes if self.is_alive(one)]
 
+    @property
+    def lost(self) -> list[Process]:
+        """Return the processes that died, unless one of the same kind was started on their machine since."""
+        return [
+            one
+            for one in self.processes
+            if not self.is_alive(one)
+            and not any(
+                other.kind == one.kind and other.machine == one.machine and other.started_at > one.seen_at
+                for other in self.processes
+            )
+        ]
+
 
 def read_current_state(session: Session) -> CurrentState:
     """Return the present state."""
@@ -64,9 +88,13 @@ def read_current_state(session: Session) -> CurrentState:
         at=clock.now(),
         waiting={direction: waiting.oldest_due(session, direction) for direction in (IN, OUT)},
         held=waiting.on_purpose(session),
+        unfinished=waiting.unfinished(session),
         dead=_dead(session),
         accounts={(channel, AccountState(state)): n for channel, state, n in session.execute(by_state)},
         processes=session.scalars(sa.select(Process).order_by(Process.started_at.desc())).all(),
+        behind=keeping.behind(session),
+        told_late=outgoing.oldest_due(session),
+        endpoints=outgoing.by_state(session),
     )
 
 

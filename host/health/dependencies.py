@@ -9,6 +9,7 @@ from datetime import datetime
 from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
 
+from host.core import storage
 from host.health.current_state import CurrentState
 from host.models.health import BrokerState, Process
 from host.queue.policy import SWEEP_SECONDS
@@ -80,7 +81,17 @@ def check_dependencies(now: CurrentState, *, broker: bool) -> list[Dependency]:
 
     :param broker: whether a broker is set.
     """
-    return [_broker(now, is_set=broker), *_spools(now), _counting(now)]
+    return [_files(), _broker(now, is_set=broker), *_spools(now), _counting(now)]
+
+
+def _files() -> Dependency:
+    """Return the line of the store of files, as this process finds it."""
+    name = _("Files of messages")
+    away = storage.away()
+    if away is not None:
+        fact = _("Not reached since %(since)s: %(words)s.", since=_when(away.since), words=away.words)
+        return Dependency("fail", name, fact)
+    return Dependency("pass", name, _("In %(place)s.", place=storage.current().place))
 
 
 def _broker(now: CurrentState, *, is_set: bool) -> Dependency:

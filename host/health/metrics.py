@@ -8,44 +8,64 @@ about one account or one person: their number has no end.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import product
+from shutil import disk_usage
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.process_collector import ProcessCollector
 from sqlalchemy.orm import Session
 
-from host.core import clock, db, histogram
-from host.health import current_state
+from host import __version__
+from host.core import clock, db, histogram, storage
+from host.core.config import Config
+from host.delivery import waiting
+from host.health import current_state, dependencies, versions
 from host.health.process_state import DatabaseState, ProcessState
-from host.models.health import TOTAL, HealthMinute, Metric
-from host.queue.spool import measure
+from host.media import fetching
+from host.models.health import TOTAL, HealthMinute, Metric, Outcome
+from host.notifications import mailing
+from host.queue.spool import folder_of, measure
 
 COUNTERS = {
-    Metric.RECEIVED: ("lobby_events_received", "Events taken into the journal.", ()),
-    Metric.HANDLED: ("lobby_events_handled", "Events of which is known what became of them.", ("outcome",)),
-    Metric.SENDS: ("lobby_sends", "Attempts to send, by what became of them.", ("outcome",)),
-    Metric.REFUSED: ("lobby_requests_refused", "Webhook requests nobody believed.", ("reason",)),
+    Metric.RECEIVED: ("lobby_events_received", "Events taken into the journal.", ("channel",)),
+    Metric.HANDLED: (
+        "lobby_events_handled",
+        "Events of which is known what became of them.",
+        ("channel", "outcome"),
+    ),
+    Metric.SENDS: ("lobby_sends", "Attempts to send, by what became of them.", ("channel", "outcome")),
+    Metric.REFUSED: ("lobby_requests_refused", "Webhook requests nobody believed.", ("channel", "reason")),
+    Metric.ERRORS: ("lobby_http_errors", "Answers of pages and of the API from 500 on.", ("kind", "status")),
+    Metric.ADDON_FAULTS: ("lobby_addon_faults", "Errors in the code of addons.", ("addon",)),
 }
 HISTOGRAMS = {
-    Metric.VISIBLE: ("lobby_visible_seconds", "From an event's receipt until it can be seen."),
-    Metric.ANSWERED: ("lobby_webhook_seconds", "Until a webhook was answered."),
+    Metric.VISIBLE: ("lobby_visible_seconds", "From an event's receipt until it can be seen.", "channel"),
+    Metric.ANSWERED: ("lobby_webhook_seconds", "Until a webhook was answered.", "channel"),
+    Metric.HTTP: ("lobby_http_seconds", "Until a page or the API answered.", "kind"),
 }
+_OUTCOMES = {Metric.HANDLED: ("applied", "ignored", "dead"), Metric.SENDS: tuple(Outcome)}
 _EVERY = 2
 """Of the classes times are counted in, every second one is told: one for each doubling."""
 
 Totals = Mapping[Metric, Mapping[tuple[str, str], int]]
 
 
-def exposition(process: ProcessState, database: DatabaseState, spool: Path) -> tuple[str, bytes]:
+def exposition(process: ProcessState, database: DatabaseState, config: Config) -> tuple[str, bytes]:
     """Return content type and body of ``/metrics``."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(_Families([*_own(process, database, spool), *_shared(database)]))
+    registry.register(_Families([*_own(process, database, config), *_shared(database)]))
     body: bytes = generate_latest(registry)
     return CONTENT_TYPE_LATEST, body
 
@@ -60,8 +80,9 @@ class _Families:
         return self._families
 
 
-def _own(process: ProcessState, database: DatabaseState, spool: Path) -> Iterator[Family]:
-    holding = measure(spool)
+def _own(process: ProcessState, database: DatabaseState, config: Config) -> Iterator[Family]:
+    holding = measure(folder_of(config.data))
+    yield InfoMetricFamily("lobby_build", "What this process runs.", {"version": __version__})
     for name, text, value in (
         ("lobby_database_up", "Whether the database answers this process.", database.answers),
         ("lobby_ready", "Whether this process serves with the tables it needs.", _ready(process, database)),
@@ -76,6 +97,8 @@ def _own(process: ProcessState, database: DatabaseState, spool: Path) -> Iterato
             "How long the event loop was held at most within the last minute.",
             process.loop_held,
         ),
+        ("lobby_live_streams", "Browsers this process tells what changes.", process.streams),
+        ("lobby_files_up", "Whether this process reaches the files of messages.", storage.away() is None),
         ("lobby_spool_requests", "Requests kept as files until the database takes them.", holding.requests),
         (
             "lobby_spool_aside",
@@ -83,8 +106,25 @@ def _own(process: ProcessState, database: DatabaseState, spool: Path) -> Iterato
             holding.aside,
         ),
         ("lobby_spool_bytes", "What the spool takes of the disk.", holding.bytes),
+        ("lobby_spool_bytes_most", "How much of the disk the spool may take.", config.spool_mb * 1024**2),
+        (
+            "lobby_disk_free_bytes",
+            "What is free on the disk the desk keeps its files on.",
+            disk_usage(config.data).free,
+        ),
+        ("lobby_time_seconds", "The clock of this process, in seconds since 1970.", clock.now().timestamp()),
     ):
         yield GaugeMetricFamily(name, text, float(value))
+    text = "Webhooks this process answered with 503, for their providers to send again."
+    yield CounterMetricFamily("lobby_webhooks_put_off", text, process.put_off)
+    held = db.current().connections()
+    text = "Connections of this process to the database."
+    connections = GaugeMetricFamily("lobby_database_connections", text, labels=["state"])
+    for state in ("used", "idle"):
+        connections.add_metric([state], held[state])
+    yield connections
+    text = "How many connections this process may open at once."
+    yield GaugeMetricFamily("lobby_database_connections_most", text, held["most"])
 
 
 def _ready(process: ProcessState, database: DatabaseState) -> bool:
@@ -97,7 +137,12 @@ def _shared(database: DatabaseState) -> list[Family]:
         return []
     try:
         with db.read() as session:
-            return [*_gauges(current_state.read_current_state(session)), *_counted(_totals(session))]
+            state = current_state.read_current_state(session)
+            return [
+                *_gauges(state),
+                *_ages(session),
+                *_counted(_totals(session), {channel for channel, _state in state.accounts}),
+            ]
     except sa.exc.SQLAlchemyError:
         return []
 
@@ -116,6 +161,8 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for reason, count in state.held.items():
         held.add_metric([reason], count)
     yield held
+    text = "Replies nobody has confirmed, which the desk looks for at their providers."
+    yield GaugeMetricFamily("lobby_replies_unconfirmed", text, state.unfinished.unconfirmed)
     yield GaugeMetricFamily("lobby_dead_letters", "Events given up or set aside.", state.dead)
     accounts = GaugeMetricFamily("lobby_accounts", "Accounts by state.", labels=["channel", "state"])
     for (channel, account_state), count in sorted(state.accounts.items()):
@@ -125,10 +172,50 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for kind in ("web", "worker"):
         processes.add_metric([kind], sum(one.kind == kind for one in state.alive))
     yield processes
+    text = "How long the first event a consumer of the record has not done has stood there."
+    behind = GaugeMetricFamily("lobby_record_behind_seconds", text, labels=["consumer"])
+    for one in state.behind:
+        if one.kept_until is not None:
+            continue  # nobody can make it come on: Health says so, and no alert is due
+        behind.add_metric([one.consumer], max((state.at - one.since).total_seconds(), 0.0))
+    yield behind
+    text = "Processes seen within a minute, by the version they run."
+    running = GaugeMetricFamily("lobby_processes_by_version", text, labels=["version"])
+    for version, several in versions.by_version(state).items():
+        running.add_metric([version], len(several))
+    yield running
+    text = "Processes seen within a minute that have threads to deliver with."
+    delivering = sum(one.workers > 0 for one in state.alive)
+    yield GaugeMetricFamily("lobby_processes_delivering", text, delivering)
+    text = "Processes that ended without a word and were not started again on their machine."
+    yield GaugeMetricFamily("lobby_processes_lost", text, len(state.lost))
+    text = "Processes the broker of wake-ups does not answer."
+    yield GaugeMetricFamily("lobby_broker_away", text, len(dependencies.broker_answers(state)[1]))
+    text = "How long the oldest due delivery to an endpoint that works has waited for a sender."
+    late = 0.0 if state.told_late is None else (state.at - state.told_late).total_seconds()
+    yield GaugeMetricFamily("lobby_endpoints_late_seconds", text, max(late, 0.0))
+    told = GaugeMetricFamily("lobby_endpoints", "Endpoints of other programs by state.", labels=["state"])
+    for endpoint_state, count in state.endpoints.items():
+        told.add_metric([endpoint_state], count)
+    yield told
     newest = max((one.seen_at for one in state.processes if one.workers), default=None)
     if newest is not None:
         text = "Since a process with delivery threads was last seen."
         yield GaugeMetricFamily("lobby_worker_seen_seconds", text, (clock.now() - newest).total_seconds())
+
+
+def _ages(session: Session) -> Iterator[Family]:
+    text = "How long the oldest reply the provider has not confirmed has been looked for."
+    yield _age("lobby_unconfirmed_age_seconds", text, waiting.oldest_unconfirmed(session))
+    text = "How long the oldest file customers sent has been due to be fetched."
+    yield _age("lobby_media_age_seconds", text, fetching.oldest_due(session))
+    text = "Warnings of the desk that are still to be mailed."
+    yield GaugeMetricFamily("lobby_mails_waiting", text, mailing.waiting(session))
+
+
+def _age(name: str, text: str, since: datetime | None) -> Family:
+    age = 0.0 if since is None else (clock.now() - since).total_seconds()
+    return GaugeMetricFamily(name, text, max(age, 0.0))
 
 
 def _totals(session: Session) -> Totals:
@@ -143,18 +230,32 @@ def _totals(session: Session) -> Totals:
     return found
 
 
-def _counted(totals: Totals) -> Iterator[Family]:
+def _counted(totals: Totals, channels: Collection[str]) -> Iterator[Family]:
+    text = "Writes the database undid, which were tried again."
+    undone = CounterMetricFamily("lobby_writes_undone", text, labels=["reason"])
+    counts = totals.get(Metric.UNDONE, {})
+    for reason in (db.DEADLOCK, db.LOCK, db.CONFLICT):
+        undone.add_metric([reason], counts.get(("", reason), 0))
+    yield undone
     for metric, (name, text, labels) in COUNTERS.items():
-        family = CounterMetricFamily(name, text, labels=["channel", *labels])
-        for (channel, label), count in sorted(totals.get(metric, {}).items()):
-            family.add_metric([channel, *([label] if labels else [])], count)
+        family = CounterMetricFamily(name, text, labels=labels)
+        counts = _none_yet(metric, channels) | dict(totals.get(metric, {}))
+        for values, count in sorted(counts.items()):
+            family.add_metric(values[: len(labels)], count)
         yield family
-    for metric, (name, text) in HISTOGRAMS.items():
-        yield _histogram(name, text, totals.get(metric, {}))
+    for metric, (name, text, by) in HISTOGRAMS.items():
+        yield _histogram(name, text, by, totals.get(metric, {}))
 
 
-def _histogram(name: str, text: str, counts: Mapping[tuple[str, str], int]) -> Family:
-    family = HistogramMetricFamily(name, text, labels=["channel"])
+def _none_yet(metric: Metric, channels: Collection[str]) -> dict[tuple[str, str], int]:
+    """Return what is told as 0 before it happens: in a counter that begins at 1, nobody sees an increase."""
+    if metric is Metric.ERRORS:
+        return dict.fromkeys(product(("page", "api"), ("500", "503")), 0)
+    return dict.fromkeys(product(channels, _OUTCOMES.get(metric, ())), 0)
+
+
+def _histogram(name: str, text: str, by: str, counts: Mapping[tuple[str, str], int]) -> Family:
+    family = HistogramMetricFamily(name, text, labels=[by])
     for channel in sorted({channel for channel, _ in counts}):
         seen, buckets = 0, []
         for place, bound in enumerate(histogram.BOUNDS):

@@ -32,6 +32,7 @@ class Probes:
     """
 
     def __init__(self, config: Config, state: Callable[[], ProcessState]) -> None:
+        self._config = config
         self._token = config.metrics_token
         self._spool = folder_of(config.data)
         self._spool_most = config.spool_mb * 1024**2
@@ -75,7 +76,7 @@ class Probes:
             return HTTPStatus.UNAUTHORIZED, text, b"Unauthorized", [("WWW-Authenticate", "Bearer")]
         from host.health import metrics
 
-        kind, body = metrics.exposition(self._state(), self._database.state(), self._spool)
+        kind, body = metrics.exposition(self._state(), self._database.state(), self._config)
         return HTTPStatus.OK, kind, body, []
 
     def _ready(self, *, webhooks: bool) -> tuple[HTTPStatus, str, bytes, list[tuple[str, str]]]:
@@ -86,8 +87,13 @@ class Probes:
             "database": database.answers,
             "migrations": database.migrated,
         }
+        if own.delivering is not None:
+            parts["delivering"] = own.delivering
         needed = dict(parts)
-        if webhooks and not database.answers:
+        if webhooks and own.keeps_webhooks:
+            parts["spool"] = measure(self._spool).bytes < self._spool_most
+            needed = {"spool": parts["spool"]}
+        elif webhooks and not database.answers:
             # Without the database webhooks are kept as files, as long as there is room for them.
             parts["spool"] = measure(self._spool).bytes < self._spool_most
             needed = {**parts, "database": True, "migrations": True}

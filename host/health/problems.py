@@ -6,27 +6,69 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host import recording
+from host.core import storage
 from host.core.config import Config
-from host.health import dependencies
+from host.health import dependencies, versions
 from host.health.current_state import MOST_DEAD, CurrentState
 from host.models.channels import AccountState, ChannelAccount
-from host.models.health import HealthMinute, Kind, Metric, Outcome, Process
+from host.models.health import HealthMinute, Kind, Metric, Outcome
 from host.queue.wakeups import IN, OUT
 from host.web.formats import size
 
 LATE = timedelta(seconds=60)
 """Work that has been due for longer than this is stuck."""
+STANDS_STILL = timedelta(minutes=5)
+"""A consumer of the record that has had something to do for longer than this is stuck."""
 LEAST_FREE = 1024**3
 ALMOST_FULL = 0.8
 """Share of its limit at which a spool is almost full."""
 NAMED = 3
+
+_BUSY = _l("Workers are away or have more to do than they can. The log says what is in the way.")
+ADVICE: Mapping[str, LazyString] = {
+    "LobbyDatabaseAway": _l("Start the database, or mend LOBBY_DATABASE_URL."),
+    "LobbyNothingDelivers": _l("Start `lobby worker`, or `lobby run` with LOBBY_WORKERS above 0."),
+    "LobbyProcessLost": _l("It did not say that it ends. Look whether it still runs, and start it again."),
+    "LobbyEventsWait": _BUSY,
+    "LobbyRepliesWait": _BUSY,
+    "LobbyRequestsAside": _l(
+        "The database refused them, or their files are damaged. The log names each; what was refused "
+        "is tried again at the next start."
+    ),
+    "LobbySpoolWaits": _l(
+        "They are taken in by themselves once the database answers. If they stay, look into the log."
+    ),
+    "LobbySpoolAlmostFull": _l(
+        "Once that is full, webhooks are answered with 503, and providers send them again only for a while: "
+        "see that the database answers."
+    ),
+    "LobbyDiskAlmostFull": _l("Make room: files of messages, requests that wait and SQLite live there."),
+    "LobbyBrokerAway": _l(
+        "Nothing is lost: work is found a second or two later. Start the broker, or mend LOBBY_BROKER_URL."
+    ),
+    "LobbyAccountStopped": _l("Their replies wait. Owners find Reconnect under Settings, Channels."),
+    "LobbyRepliesUnconfirmed": _l("The desk looks whether they arrived before it sends any of them again."),
+    "LobbyFilesAway": _l(
+        "Nothing is lost: pages do without them, and what customers send is fetched once they can be "
+        "reached. See that the place answers, or mend LOBBY_FILES."
+    ),
+    "LobbyRecordStandsStill": _l(
+        "Nothing is lost: it goes on from where it stands, and tries again every minute. Start a worker, or "
+        "mend what the log names."
+    ),
+    "LobbyEventsUnread": _l("Each is kept with its reason. Mend the cause, then replay them."),
+}
+"""What to do about what also has an alert and a part of the runbook, which says it in these words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +77,7 @@ class Problem:
 
     :param tone: ``bad`` if something is lost or stuck, ``warn`` otherwise.
     :param link: endpoint and arguments of the page that helps, or None.
+    :param alert: the alert that fires when it lasts; its part of the runbook says more. Empty: there is none.
     """
 
     tone: str
@@ -42,6 +85,11 @@ class Problem:
     advice: str
     link: tuple[str, Mapping[str, str]] | None = None
     link_text: str = ""
+    alert: str = ""
+
+
+def _alerting(tone: str, fact: str, alert: str, **more: Any) -> Problem:
+    return Problem(tone, fact, str(ADVICE[alert]), alert=alert, **more)
 
 
 def find_problems(
@@ -54,12 +102,17 @@ def find_problems(
     found = [
         *_spool(now),
         *_workers(now),
+        *_versions(now),
         *_queues(now),
         *_broker(now),
+        *_files(),
         *_limits(now),
+        *_record(now),
+        *_endpoints(now),
         *_addons(failures),
         *_disk(config),
         *_accounts(session, now),
+        *_unfinished(now),
         *_dead(now),
         *_sends(session),
     ]
@@ -75,11 +128,7 @@ def _spool(now: CurrentState) -> Iterator[Problem]:
                 one.spool_aside,
                 machine=machine,
             )
-            advice = _(
-                "The database refused them, or their files are damaged. The log names each; what was refused "
-                "is tried again at the next start."
-            )
-            yield Problem("warn", fact, advice)
+            yield _alerting("warn", fact, "LobbyRequestsAside")
         if not one.spooled:
             continue
         fact = ngettext(
@@ -89,17 +138,15 @@ def _spool(now: CurrentState) -> Iterator[Problem]:
             machine=machine,
             since=format_datetime(one.spooled_since or one.seen_at, "short"),
         )
-        advice = _(
-            "They are taken in by themselves once the database answers. If they stay, look into the log."
-        )
         if one.spool_most and one.spooled_bytes >= ALMOST_FULL * one.spool_most:
-            advice = _(
-                "They take %(size)s of the %(most)s they may. Once that is full, webhooks are answered with "
-                "503, and providers send them again only for a while: see that the database answers.",
+            taken = _(
+                "They take %(size)s of the %(most)s they may.",
                 size=size(one.spooled_bytes),
                 most=size(one.spool_most),
             )
-        yield Problem("bad", fact, advice)
+            yield _alerting("bad", f"{fact} {taken}", "LobbySpoolAlmostFull")
+        else:
+            yield _alerting("bad", fact, "LobbySpoolWaits")
 
 
 def _workers(now: CurrentState) -> Iterator[Problem]:
@@ -116,43 +163,84 @@ def _workers(now: CurrentState) -> Iterator[Problem]:
                 minutes,
             )
         )
-        yield Problem("bad", fact, _("Start `lobby worker`, or `lobby run` with LOBBY_WORKERS above 0."))
-    for one in lost(now):
+        yield _alerting("bad", fact, "LobbyNothingDelivers")
+    for one in now.lost:
         at = format_datetime(one.seen_at, "short")
         fact = (
             _("A worker on %(machine)s has not been seen since %(at)s.", machine=one.machine, at=at)
             if one.kind == Kind.WORKER
             else _("A web process on %(machine)s has not been seen since %(at)s.", machine=one.machine, at=at)
         )
-        advice = _("It did not say that it ends. Look whether it still runs, and start it again.")
-        yield Problem("bad", fact, advice)
+        yield _alerting("bad", fact, "LobbyProcessLost")
 
 
-def lost(now: CurrentState) -> list[Process]:
-    """Return the processes that died, unless one of the same kind was started on their machine since."""
-    return [
-        one
-        for one in now.processes
-        if not now.is_alive(one)
-        and not any(
-            other.kind == one.kind and other.machine == one.machine and other.started_at > one.seen_at
-            for other in now.processes
+def _endpoints(now: CurrentState) -> Iterator[Problem]:
+    if now.told_late is not None and now.at - now.told_late > LATE:
+        fact = _(
+            "Other programs are told late: the oldest event waits since %(since)s.",
+            since=format_datetime(now.told_late, "short"),
         )
-    ]
+        advice = _("Nothing is lost. See that a worker runs, and look into the log for lobby.outgoing.")
+        yield Problem("bad", fact, advice)
+    off = now.endpoints.get("off", 0)
+    if off:
+        fact = ngettext(
+            "%(num)s endpoint of another program is switched off.",
+            "%(num)s endpoints of other programs are switched off.",
+            off,
+        )
+        advice = _(
+            "The owners of its workspace were told why, and can resume it under Settings, Integrations."
+        )
+        yield Problem("warn", fact, advice)
+
+
+def _record(now: CurrentState) -> Iterator[Problem]:
+    for one in now.behind:
+        if now.at - one.since < STANDS_STILL:
+            continue
+        if one.kept_until is not None:
+            fact = _(
+                "This release does not have “%(consumer)s”, which another one had.", consumer=one.consumer
+            )
+            advice = _(
+                "Events are kept for it until %(time)s. If you went back to an older release for a while, "
+                "go on to the newer one before that.",
+                time=format_datetime(one.kept_until, "short"),
+            )
+            yield Problem("warn", fact, advice)
+            continue
+        fact = _(
+            "“%(consumer)s” has not been told of what happened since %(since)s.",
+            consumer=one.consumer,
+            since=format_datetime(one.since, "short"),
+        )
+        yield _alerting("bad", fact, "LobbyRecordStandsStill")
+
+
+def _versions(now: CurrentState) -> Iterator[Problem]:
+    found = versions.by_version(now)
+    if len(found) < 2:
+        return
+    newest, *older = found
+    names = [f"{one.machine}:{one.pid}" for version in older for one in found[version]]
+    fact = _(
+        "Processes run different versions of Lobby: %(newest)s, and %(older)s on %(names)s.",
+        newest=newest,
+        older=_listed(older),
+        names=_listed(names),
+    )
+    advice = _("That is fine during an upgrade. Once it is over, start what still runs the older one anew.")
+    yield Problem("warn", fact, advice)
 
 
 def _queues(now: CurrentState) -> Iterator[Problem]:
-    facts = {
-        IN: _("Received events have waited %(n)s s to be applied.", n=int(now.waited(IN).total_seconds())),
-        OUT: _("Replies have waited %(n)s s to be sent.", n=int(now.waited(OUT).total_seconds())),
-    }
-    for direction, fact in facts.items():
-        if now.waited(direction) > LATE:
-            yield Problem(
-                "bad",
-                fact,
-                _("Workers are away or have more to do than they can. The log says what is in the way."),
-            )
+    events, replies = (int(now.waited(direction).total_seconds()) for direction in (IN, OUT))
+    if now.waited(IN) > LATE:
+        fact = _("Received events have waited %(n)s s to be applied.", n=events)
+        yield _alerting("bad", fact, "LobbyEventsWait")
+    if now.waited(OUT) > LATE:
+        yield _alerting("bad", _("Replies have waited %(n)s s to be sent.", n=replies), "LobbyRepliesWait")
 
 
 def _broker(now: CurrentState) -> Iterator[Problem]:
@@ -163,10 +251,19 @@ def _broker(now: CurrentState) -> Iterator[Problem]:
             names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
             since=format_datetime(min(one.broker_since or one.seen_at for one in away), "short"),
         )
-        advice = _(
-            "Nothing is lost: work is found a second or two later. Start it, or mend LOBBY_BROKER_URL."
+        yield _alerting("warn", fact, "LobbyBrokerAway")
+
+
+def _files() -> Iterator[Problem]:
+    """The store of files, as this process finds it."""
+    away = storage.away()
+    if away is not None:
+        fact = _(
+            "Files of messages have not been reached since %(since)s: %(words)s.",
+            since=format_datetime(away.since, "short"),
+            words=away.words,
         )
-        yield Problem("warn", fact, advice)
+        yield _alerting("bad", fact, "LobbyFilesAway")
 
 
 def _limits(now: CurrentState) -> Iterator[Problem]:
@@ -188,16 +285,14 @@ def _limits(now: CurrentState) -> Iterator[Problem]:
 def _addons(failures: Mapping[str, str]) -> Iterator[Problem]:
     for slug, sentence in sorted(failures.items()):
         fact = _("The addon %(name)s does not run.", name=slug)
-        yield Problem("bad", fact, sentence, ("addons.index", {}), _("Addons"))
+        yield Problem("bad", fact, sentence, ("addons.index", {}), _("Addons"), "LobbyAddonStopped")
 
 
 def _disk(config: Config) -> Iterator[Problem]:
     free = shutil.disk_usage(config.data).free
     if free < LEAST_FREE:
         fact = _("Only %(n)s MB are free where Lobby keeps its files.", n=free // 1024**2)
-        yield Problem(
-            "bad", fact, _("Make room: files of messages, requests that wait and SQLite live there.")
-        )
+        yield _alerting("bad", fact, "LobbyDiskAlmostFull")
 
 
 def _accounts(session: Session, now: CurrentState) -> Iterator[Problem]:
@@ -210,7 +305,7 @@ def _accounts(session: Session, now: CurrentState) -> Iterator[Problem]:
             now_of(now, AccountState.NEEDS_RECONNECT),
             names=_listed(handles),
         )
-        yield Problem("warn", fact, _("Their replies wait. Owners find Reconnect under Settings, Channels."))
+        yield _alerting("warn", fact, "LobbyAccountStopped")
     held = sa.and_(ChannelAccount.blocked_until > now.at, ChannelAccount.state == AccountState.CONNECTED)
     handles = _handles(session, held)
     if handles:
@@ -232,6 +327,33 @@ def _listed(handles: Sequence[str]) -> str:
     return ", ".join([*handles[:NAMED], *(["…"] if len(handles) > NAMED else [])])
 
 
+def _unfinished(now: CurrentState) -> Iterator[Problem]:
+    found = now.unfinished
+    behind = (
+        ngettext("%(num)s reply behind waits.", "%(num)s replies behind wait.", found.behind)
+        if found.behind
+        else ""
+    )
+    if found.unconfirmed:
+        seconds = 0 if found.since is None else max(0, int((now.at - found.since).total_seconds()))
+        fact = ngettext(
+            "%(num)s reply was not confirmed by its provider %(n)s s ago.",
+            "%(num)s replies were not confirmed by their providers, the first %(n)s s ago.",
+            found.unconfirmed,
+            n=seconds,
+        )
+        alert = "LobbyRepliesUnconfirmed"
+        yield Problem("warn", fact, f"{ADVICE[alert]} {behind}".rstrip(), alert=alert)
+    if found.refused:
+        fact = ngettext(
+            "%(num)s reply could not be sent yet and is tried again.",
+            "%(num)s replies could not be sent yet and are tried again.",
+            found.refused,
+        )
+        advice = _("Each says in its conversation what stands in the way.")
+        yield Problem("warn", fact, advice if found.unconfirmed else f"{advice} {behind}".rstrip())
+
+
 def _dead(now: CurrentState) -> Iterator[Problem]:
     if now.dead:
         fact = (
@@ -243,9 +365,9 @@ def _dead(now: CurrentState) -> Iterator[Problem]:
                 now.dead,
             )
         )
-        advice = _("Each is kept with its reason. Mend the cause, then replay them.")
-        yield Problem(
-            "warn", fact, advice, ("delivery.journal", {"state": "dead"}), _("Events that could not be read")
+        link = ("delivery.journal", {"state": "dead"})
+        yield _alerting(
+            "warn", fact, "LobbyEventsUnread", link=link, link_text=_("Events that could not be read")
         )
 
 

@@ -24,12 +24,20 @@ class ProcessState:
     :param generation: the number of the generation it runs; 0 with no addon ever switched on.
     :param failures: addons that should run and do not.
     :param loop_held: seconds the event loop was held at most within the last minute.
+    :param streams: browsers that are told what changes.
+    :param delivering: of a process that only delivers, whether all its threads do; None of others.
+    :param keeps_webhooks: whether it keeps webhooks as files although it does not serve yet.
+    :param put_off: webhooks it answered with 503, for their providers to send again.
     """
 
     serving: bool
     generation: int | None
     failures: int
     loop_held: float = 0.0
+    streams: int = 0
+    delivering: bool | None = None
+    keeps_webhooks: bool = False
+    put_off: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class DatabaseProbe:
         self._asking: threading.Thread | None = None
         self._found = DatabaseState()
         self._found_at = float("-inf")
+        self._failed = 0
 
     def state(self) -> DatabaseState:
         """Return what was found at most a second ago, or "does not answer" after two seconds."""
@@ -66,6 +75,12 @@ class DatabaseProbe:
             with db.read() as session:
                 found = DatabaseState(True, not migrations.is_behind(session.connection()))
         except Exception as error:  # noqa: BLE001 - whatever it is, the database is of no use
-            log.warning("a probe could not use the database: %s", db.describe(error)[1])
+            self._failed += 1
+            if self._failed == 1:
+                log.warning("a probe could not use the database: %s", db.describe(error)[1])
             found = DatabaseState()
+        else:
+            if self._failed:
+                log.warning("probes can use the database again; %d in a row could not", self._failed)
+            self._failed = 0
         self._found, self._found_at = found, clock.monotonic()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, format_time
 from flask_babel import gettext as _
@@ -14,19 +16,19 @@ from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
-from host.health import current_state, dependencies, history, plots, problems
+from host.health import current_state, dependencies, history, problems
 from host.health.history import History, Period
-from host.health.plots import Bars, Line, Plot
 from host.models.channels import AccountState
 from host.models.health import Outcome
 from host.queue.wakeups import IN, OUT
-from host.web import navigation
+from host.web import navigation, plots
 from host.web.formats import duration, number, whole
+from host.web.plots import Bars, Line, Plot
 from host.web.request_helpers import admin_required, config, generation
 
 bp = Blueprint("health", __name__)
 
-navigation.add_admin("health.index", _l("Health"), order=15)
+navigation.add_admin("health.index", _l("Health"), order=15, icon="pulse")
 
 OUTCOMES = {
     Outcome.SENT: (_l("Sent"), "bar-a"),
@@ -38,6 +40,45 @@ OUTCOMES = {
 """The label and the colour of each outcome."""
 BARS = {Period.DAY: 4, Period.WEEK: 6}
 """Steps of a period that share a bar: an hour, six hours."""
+SLOW = 5.0
+"""Seconds the oldest due work may wait in a step that was in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """How one direction went, a mark for each step of the period.
+
+    :param text: what became of it, in figures.
+    :param tones: of each step: ``good``, ``warn``, ``bad``, or ``idle`` where nothing came or went.
+    """
+
+    title: str
+    count: int
+    text: str
+    took: str
+    tones: Sequence[str]
+
+    @property
+    def paths(self) -> list[plots.Path]:
+        return plots.strip(self.tones)
+
+    @property
+    def summary(self) -> str:
+        """Return the strip in one sentence, for who does not see it."""
+        text = _(
+            "Of %(all)s parts of this time: late %(late)s, in trouble %(bad)s.",
+            all=len(self.tones),
+            late=self.tones.count("warn"),
+            bad=self.tones.count("bad"),
+        )
+        return str(text)
+
+
+@bp.get("/admin")
+@admin_required
+def home() -> ResponseReturnValue:
+    """Open the first of the admin pages."""
+    return redirect(url_for("health.index"))
 
 
 @bp.get("/admin/health")
@@ -52,6 +93,7 @@ def index() -> ResponseReturnValue:
         raise InvalidError()
     past = history.read_history(session, period, channel)
     found = problems.find_problems(session, state, config(), generation().failures)
+    gone = state.lost
     return render_template(
         "health/index.html",
         period=period,
@@ -62,9 +104,14 @@ def index() -> ResponseReturnValue:
         weakening=problems.weakening(config()),
         past=past,
         plots=_plots(past),
+        strips=_strips(past),
+        asked="period" in request.args or channel is not None,
         state=state,
-        held=_held(state),
-        lost=problems.lost(state),
+        waits=_waits(state),
+        late=problems.LATE,
+        lost=gone,
+        others=[one for one in state.processes if one not in gone],
+        alive=Counter(one.kind for one in state.alive),
         standing=dependencies.check_dependencies(state, broker=bool(config().broker_url)),
         accounts={one: problems.now_of(state, one) for one in AccountState},
         duration=duration,
@@ -81,17 +128,90 @@ def _period() -> Period:
 
 
 HELD = {
-    Reason.LIMIT: _l("Waiting for a limit: %(n)s"),
-    Reason.RECONNECT: _l("Waiting for Reconnect: %(n)s"),
-    Reason.LATER: _l("Waiting for a later time: %(n)s"),
+    Reason.RECONNECT: (
+        _l("Waiting for Reconnect: %(n)s"),
+        _l("Replies to these conversations go out once an owner signs in again, in order."),
+    ),
+    Reason.LIMIT: (
+        _l("Waiting for a limit: %(n)s"),
+        _l("Their provider takes no more for now; they go out as soon as it does."),
+    ),
+    Reason.LATER: (
+        _l("Waiting for a later time: %(n)s"),
+        _l("For the next try, for the provider's word on the reply before, or for an addon that is off."),
+    ),
 }
-"""The labels of conversations whose replies wait on purpose, by reason."""
+"""Conversations whose replies wait on purpose, by reason: the label, and what they wait for."""
 
 
-def _held(state: current_state.CurrentState) -> str:
-    return "; ".join(
-        str(text) % {"n": whole(state.held[reason])} for reason, text in HELD.items() if state.held[reason]
-    )
+def _waits(state: current_state.CurrentState) -> list[tuple[str, str, bool]]:
+    """Return what waits on purpose: the label, what it waits for, and whether somebody has to act."""
+    return [
+        (str(label) % {"n": whole(state.held[reason])}, str(text), reason is Reason.RECONNECT)
+        for reason, (label, text) in HELD.items()
+        if state.held[reason]
+    ]
+
+
+def _strips(past: History) -> list[Strip]:
+    handled, sends = past.handled, past.sends
+    tried = (Outcome.RETRIED, Outcome.UNCONFIRMED, Outcome.HELD)
+    received = [
+        _tone(
+            past.waiting[IN][at],
+            bad=handled["dead"][at],
+            late=0,
+            good=past.received[at] + handled["applied"][at],
+        )
+        for at in range(len(past.starts))
+    ]
+    sent = [
+        _tone(
+            past.waiting[OUT][at],
+            bad=sends[Outcome.FAILED][at],
+            late=sum(sends[one][at] for one in tried),
+            good=sends[Outcome.SENT][at],
+        )
+        for at in range(len(past.starts))
+    ]
+    return [
+        Strip(
+            _("Received"),
+            sum(past.received),
+            _(
+                "%(applied)s applied, %(ignored)s not for the inbox, %(dead)s could not be read",
+                applied=whole(sum(handled["applied"])),
+                ignored=whole(sum(handled["ignored"])),
+                dead=whole(sum(handled["dead"])),
+            ),
+            _(
+                "Seen after %(half)s; slowest 1 %%: %(p99)s",
+                half=duration(past.percentile(0.5)),
+                p99=duration(past.percentile(0.99)),
+            ),
+            received,
+        ),
+        Strip(
+            _("Sent"),
+            sum(sends[Outcome.SENT]),
+            _(
+                "%(retried)s tries again, %(failed)s failed, %(unconfirmed)s not confirmed",
+                retried=whole(sum(sends[Outcome.RETRIED])),
+                failed=whole(sum(sends[Outcome.FAILED])),
+                unconfirmed=whole(sum(sends[Outcome.UNCONFIRMED])),
+            ),
+            _("Waited %(most)s at most", most=duration(max(past.waiting[OUT]))),
+            sent,
+        ),
+    ]
+
+
+def _tone(waited: float, *, bad: int, late: int, good: int) -> str:
+    if bad or waited > problems.LATE.total_seconds():
+        return "bad"
+    if late or waited > SLOW:
+        return "warn"
+    return "good" if good else "idle"
 
 
 def _plots(past: History) -> list[Plot]:

@@ -6,7 +6,7 @@ A settable field is a key of :class:`Changes`, named as its column, and a functi
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core import clock
+from host.inbox import queries
 from host.inbox.apply.conversations import preview
 from host.inbox.conversations import (
     add_activity,
@@ -21,10 +22,22 @@ from host.inbox.conversations import (
     locked_message,
     publish_changed_message,
     publish_conversation,
+    record_conversation,
+    show_presence,
 )
-from host.inbox.errors import NotAMemberError
-from host.models.inbox import Conversation, ConversationStatus, Direction, Message
+from host.inbox.errors import NotAMemberError, NotSnoozableError, SnoozeTimeError
+from host.models.inbox import (
+    Conversation,
+    ConversationRead,
+    ConversationStatus,
+    Direction,
+    Message,
+    Snooze,
+    SnoozeKind,
+)
 from host.models.users import Membership, User
+from host.record import catalogue
+from host.record.catalogue import Facts, OfAssignment, OfSnooze, OfWaking
 from host.web.message_kinds import HIDDEN
 
 
@@ -33,6 +46,12 @@ class Changes(TypedDict, total=False):
 
     assignee_id: int | None
     status: ConversationStatus
+    snooze: Snooze | None
+    spam: bool
+
+
+MOST_SNOOZED = timedelta(days=2 * 366)
+"""How far ahead a snooze may end: further is a slip of the fingers."""
 
 
 def set_fields(
@@ -49,23 +68,43 @@ def set_fields(
 
     :param by: the name of the API key that sets them, where no person does.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises NotAMemberError: if ``assignee_id`` is not a member of the workspace.
+    :raises NotAMemberError: if ``assignee_id`` is not a member who may answer there.
+    :raises SnoozeTimeError: if ``snooze`` ends in the past, too far ahead, or not at all where it has to.
+    :raises NotSnoozableError: if the conversation is closed or spam and ``snooze`` is given.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id)
     changed = False
     for name, value in changes.items():
         if getattr(conversation, name) == value:
             continue
+        before = conversation.assignee_id
         content = _SETTERS[name](session, conversation, value, author_id, now)
         session.flush()
         add_activity(session, conversation, author_id, content, now, by=by)
-        publish_conversation(session, conversation)
+        kind = _RECORDED.get(content["what"], "")
+        facts = _facts(kind, conversation, before)
+        record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
         changed = True
     return changed
 
 
+def _facts(kind: str, conversation: Conversation, before: int | None) -> Facts | None:
+    """Return what the record says about a change beyond its kind.
+
+    :param before: the id of who looked after the conversation before it.
+    """
+    if kind == catalogue.CONVERSATION_ASSIGNED:
+        return OfAssignment(assignee=conversation.assignee_id or 0, before=before or 0)
+    if kind == catalogue.CONVERSATION_SNOOZED and conversation.snooze is not None:
+        until = conversation.snooze.until
+        return OfSnooze(snooze=conversation.snooze.kind, until="" if until is None else until.isoformat())
+    if kind == catalogue.CONVERSATION_WOKEN:
+        return OfWaking(because="team")
+    return None
+
+
 def _set_status(
-    _session: Session,
+    session: Session,
     conversation: Conversation,
     status: ConversationStatus,
     _author_id: int | None,
@@ -75,8 +114,61 @@ def _set_status(
     conversation.status = status
     conversation.closed_at = now if closing else None
     if closing:
-        conversation.unread_count = 0
+        read_by_all(session, conversation)
+        put_away(conversation)
     return {"what": "closed" if closing else "reopened"}
+
+
+def put_away(conversation: Conversation) -> None:
+    """End the snooze of a conversation that is dealt with, without a word: it does not come back."""
+    conversation.snooze_kind = conversation.snoozed_until = conversation.woken_at = None
+
+
+def _set_snooze(
+    _session: Session,
+    conversation: Conversation,
+    snooze: Snooze | None,
+    _author_id: int | None,
+    now: datetime,
+) -> dict[str, Any]:
+    if snooze is None:
+        conversation.snooze_kind = conversation.snoozed_until = None
+        conversation.woken_at = now
+        return {"what": "woken"}
+    if conversation.spam or conversation.status != ConversationStatus.OPEN:
+        raise NotSnoozableError()
+    check_snooze(snooze, now)
+    conversation.snooze_kind, conversation.snoozed_until = snooze.kind, snooze.until
+    conversation.woken_at = None
+    if snooze.until is None:
+        return {"what": "snoozed_reply"}
+    return {"what": f"snoozed_{snooze.kind}", "until": snooze.until.isoformat()}
+
+
+def check_snooze(snooze: Snooze, now: datetime) -> None:
+    """Refuse a snooze that ends in the past, more than :data:`MOST_SNOOZED` ahead, or has no end it needs.
+
+    :raises SnoozeTimeError: which says why.
+    """
+    if (snooze.until is None) is not (snooze.kind is SnoozeKind.REPLY):
+        raise SnoozeTimeError(_l("Until when is missing, so nothing was snoozed."))
+    if snooze.until is not None and snooze.until <= now:
+        raise SnoozeTimeError()
+    if snooze.until is not None and snooze.until > now + MOST_SNOOZED:
+        raise SnoozeTimeError(_l("That is more than two years ahead, so nothing was snoozed."))
+
+
+def _set_spam(
+    _session: Session,
+    conversation: Conversation,
+    spam: bool,
+    _author_id: int | None,
+    now: datetime,
+) -> dict[str, Any]:
+    conversation.spam_at = now if spam else None
+    if spam:
+        put_away(conversation)
+    return {"what": "marked_spam" if spam else "unmarked_spam"}
 
 
 def _set_assignee(
@@ -92,7 +184,11 @@ def _set_assignee(
     name = session.scalars(
         sa.select(User.name)
         .join(Membership, Membership.user_id == User.id)
-        .where(User.id == assignee_id, Membership.workspace_id == conversation.workspace_id)
+        .where(
+            User.id == assignee_id,
+            Membership.workspace_id == conversation.workspace_id,
+            queries.answers(conversation.account_id),
+        )
     ).one_or_none()
     if name is None:
         raise NotAMemberError()
@@ -103,9 +199,24 @@ def _set_assignee(
 _SETTERS: dict[str, Callable[[Session, Conversation, Any, int | None, datetime], dict[str, Any]]] = {
     "assignee_id": _set_assignee,
     "status": _set_status,
+    "snooze": _set_snooze,
+    "spam": _set_spam,
 }
 """By field: a function that sets it and returns the content of the activity line."""
 
+
+_RECORDED = {
+    "assigned": catalogue.CONVERSATION_ASSIGNED,
+    "took": catalogue.CONVERSATION_ASSIGNED,
+    "unassigned": catalogue.CONVERSATION_ASSIGNED,
+    "closed": catalogue.CONVERSATION_CLOSED,
+    "reopened": catalogue.CONVERSATION_REOPENED,
+    **{f"snoozed_{kind}": catalogue.CONVERSATION_SNOOZED for kind in SnoozeKind},
+    "woken": catalogue.CONVERSATION_WOKEN,
+    "marked_spam": catalogue.CONVERSATION_MARKED_SPAM,
+    "unmarked_spam": catalogue.CONVERSATION_UNMARKED_SPAM,
+}
+"""What is recorded, by the ``what`` of the activity line. Of other fields browsers alone are told."""
 
 ACTIVITIES = {
     "assigned": ("user", _l("%(who)s assigned this to %(name)s")),
@@ -114,21 +225,33 @@ ACTIVITIES = {
     "closed": ("check", _l("%(who)s closed this")),
     "reopened": ("unsend", _l("%(who)s opened this again")),
     "erased": ("trash", _l("%(who)s erased this customer")),
+    "thread_taken": ("arrow-in", _l("%(who)s took this from another app")),
+    "thread_passed": ("arrow-out", _l("%(who)s passed this to another app")),
+    "snoozed_until": ("snooze", _l("%(who)s snoozed this until %(until)s, or until they write")),
+    "snoozed_fixed": ("snooze", _l("%(who)s snoozed this until %(until)s, whatever they write")),
+    "snoozed_reply": ("snooze", _l("%(who)s snoozed this until they write")),
+    "woken": ("bell", _l("%(who)s ended the snooze")),
+    "woken_by_time": ("bell", _l("Back: the snooze is over")),
+    "woken_by_message": ("bell", _l("Back: they wrote")),
+    "marked_spam": ("ban", _l("%(who)s marked this as spam")),
+    "unmarked_spam": ("check", _l("%(who)s took this out of spam")),
+    "labelled": ("tag", _l("%(who)s added %(name)s")),
+    "unlabelled": ("tag", _l("%(who)s took %(name)s off")),
     "reopened_by_message": ("unsend", _l("Opened again by a new message")),
 }
 """The icon and the sentence of an activity line, by the ``what`` of its content."""
 OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 
 
-def mark_read(session: Session, *, workspace_id: int, conversation_id: int, until: int) -> bool:
-    """Mark a conversation as read by the team up to the message *until*. Return whether that changed it.
+def mark_read(session: Session, *, workspace_id: int, conversation_id: int, user_id: int, until: int) -> bool:
+    """Note that somebody has read a conversation up to the message *until*.
+
+    Return whether they are the first of the team.
 
     :param until: the id of a message; what arrived after it stays unread.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id)
-    if not conversation.unread_count:
-        return False
     later = (
         session.scalar(
             sa.select(sa.func.count())
@@ -137,16 +260,60 @@ def mark_read(session: Session, *, workspace_id: int, conversation_id: int, unti
                 Message.conversation_id == conversation.id,
                 Message.id > until,
                 Message.direction == Direction.INBOUND,
+                Message.imported_at.is_(None),
             )
         )
         or 0
     )
+    before = session.get(ConversationRead, (user_id, conversation.id))
+    floor = conversation.read_count if before is None else before.seen_count
+    seen = max(conversation.arrived_count - later, floor)
+    if seen > floor or (before is not None and before.marked):
+        _note_read(session, conversation, user_id, seen, marked=False)
     if later >= conversation.unread_count:
         return False
     conversation.unread_count = later
     session.flush()
     publish_conversation(session, conversation)
     return True
+
+
+def mark_unread(session: Session, *, workspace_id: int, conversation_id: int, user_id: int) -> None:
+    """Mark a conversation as unread for one member, until they open it again.
+
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    """
+    conversation = locked_conversation(session, workspace_id, conversation_id)
+    before = session.get(ConversationRead, (user_id, conversation.id))
+    seen = conversation.read_count if before is None else before.seen_count
+    _note_read(session, conversation, user_id, seen, marked=True)
+
+
+def _note_read(
+    session: Session, conversation: Conversation, user_id: int, seen: int, *, marked: bool
+) -> None:
+    values = {"seen_count": seen, "marked": marked}
+    row = session.get(ConversationRead, (user_id, conversation.id))
+    if row is None:
+        session.add(ConversationRead(user_id=user_id, conversation_id=conversation.id, **values))
+    else:
+        row.seen_count, row.marked = seen, marked
+    session.flush()
+    show_presence(session, conversation, user_id, "read")
+
+
+def read_by_all(session: Session, conversation: Conversation, author_id: int | None = None) -> None:
+    """Note that nothing of *conversation* is news to anybody: it was answered, or closed.
+
+    What a member marked as unread stays so, unless it is *author_id* who answered.
+    """
+    conversation.unread_count = 0
+    conversation.read_count = conversation.arrived_count
+    conversation.waiting_since = None
+    of_this = ConversationRead.conversation_id == conversation.id
+    done = sa.or_(ConversationRead.marked.is_(False), ConversationRead.user_id == (author_id or 0))
+    session.execute(sa.delete(ConversationRead).where(of_this, done))
+    session.execute(sa.update(ConversationRead).where(of_this).values(seen_count=conversation.arrived_count))
 
 
 def hide_message(session: Session, *, workspace_id: int, conversation_id: int, message_id: int) -> None:

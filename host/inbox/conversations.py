@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session
 from host.inbox import queries
 from host.inbox.errors import ConversationNotFoundError, MessageNotFoundError, ReplyKeyError
 from host.inbox.queries import Row
-from host.live.publish import publish
 from host.models.inbox import Conversation, Direction, InternalKind, Message, Origin
+from host.models.record import ActorKind
+from host.record.catalogue import Facts, OfPresence
+from host.record.writing import Happened, record, show
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
@@ -31,12 +33,15 @@ def check_key(reply_key: str) -> None:
         raise ReplyKeyError()
 
 
-def conversation_row(session: Session, workspace_id: int, conversation_id: int) -> Row:
+def conversation_row(
+    session: Session, workspace_id: int, conversation_id: int, user_id: int | None = None
+) -> Row:
     """Return a conversation of the workspace for reading, with its contact and account.
 
+    :param user_id: who looks, where it matters what they have read.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    row = queries.get_row(session, workspace_id, conversation_id)
+    row = queries.get_row(session, workspace_id, conversation_id, user_id)
     if row is None:
         raise ConversationNotFoundError()
     return row
@@ -110,19 +115,79 @@ def check_message(session: Session, workspace_id: int, conversation_id: int, mes
 
 def publish_conversation(session: Session, conversation: Conversation) -> None:
     """Tell browsers that *conversation* changed."""
-    publish(session, conversation.workspace_id, "conversation", {"conversation": conversation.id})
+    show(session, conversation.workspace_id, "conversation", conversation_id=conversation.id)
 
 
-def publish_message(session: Session, message: Message) -> None:
-    """Tell browsers of a new message, note or activity line."""
-    payload = {"conversation": message.conversation_id, "message": message.id}
-    publish(session, message.workspace_id, "message", payload)
+def show_presence(session: Session, conversation: Conversation, user_id: int, state: str) -> None:
+    """Tell browsers what a member does in *conversation*: ``viewing``, ``typing``, ``away``, ``read``."""
+    record(
+        session,
+        Happened(
+            conversation.workspace_id,
+            "",
+            "presence",
+            conversation_id=conversation.id,
+            facts=OfPresence(user=user_id, state=state),
+        ),
+    )
+
+
+def record_conversation(
+    session: Session,
+    conversation: Conversation,
+    kind: str,
+    *,
+    author_id: int | None,
+    by: str | None,
+    facts: Facts | None = None,
+) -> None:
+    """Record what somebody did to *conversation*, and tell browsers that it changed.
+
+    :param by: the name of the API key that did it, where no person did.
+    """
+    record(
+        session,
+        Happened(
+            conversation.workspace_id,
+            kind,
+            "conversation",
+            account_id=conversation.account_id,
+            conversation_id=conversation.id,
+            actor_kind=ActorKind.KEY if by is not None else actor_of(author_id),
+            actor_id=author_id,
+            facts=facts,
+        ),
+    )
+
+
+def actor_of(author_id: int | None) -> ActorKind:
+    """Return who did something: a user, or the desk by itself."""
+    return ActorKind.SYSTEM if author_id is None else ActorKind.USER
+
+
+def publish_message(
+    session: Session, message: Message, *, kind: str = "", actor: ActorKind | None = None
+) -> None:
+    """Tell browsers of a new message, note or activity line.
+
+    :param kind: what is recorded of it, a name of :mod:`host.record.catalogue`; empty: nothing.
+    :param actor: who wrote it, where something is.
+    """
+    ids = message.account_id, message.conversation_id, message.id
+    record(
+        session,
+        Happened(message.workspace_id, kind, "message", *ids, actor_kind=actor, actor_id=message.author_id),
+    )
 
 
 def publish_changed_message(session: Session, message: Message) -> None:
     """Tell browsers that a message they show looks different now."""
-    payload = {"conversation": message.conversation_id, "message": message.id}
-    publish(session, message.workspace_id, "changed", payload)
+    _show(session, message, "changed")
+
+
+def _show(session: Session, message: Message, topic: str) -> None:
+    ids = {"conversation_id": message.conversation_id, "message_id": message.id}
+    show(session, message.workspace_id, topic, **ids)
 
 
 def add_activity(

@@ -149,7 +149,13 @@ def _plan_one(
 ) -> list[Planned]:
     text = clean_written(draft.text)
     content, named = check_content(draft.kind, draft.content, capabilities)
-    planned = _media(draft, capabilities, found)
+    planned = _media(draft, capabilities, found) or _known_files(draft.kind, content, capabilities)
+    if draft.uploads and content.get("provider_files"):
+        raise NotSendableError(
+            "bad_content",
+            _l("Files come along, or IDs of files the provider has: not both in one message."),
+            next_step=_l("Send them as two messages."),
+        )
     if draft.kind in MEDIA_KINDS and not planned:
         raise limits.FileRefusedError(
             "file_missing", _l("No file came along."), next_step=_l("Choose one and try again."), status=422
@@ -162,8 +168,9 @@ def _plan_one(
         words = HEART if draft.kind is MessageKind.STICKER else ""
         planned.append(Planned(draft.kind, words, content, tuple(named)))
     elif text:
-        planned += _texts(text, content, capabilities, overflow)
-    elif content:
+        below = content if draft.kind is MessageKind.TEXT else {}
+        planned += _texts(text, below, capabilities, overflow)
+    elif content and draft.kind is MessageKind.TEXT:
         raise NotSendableError(
             "quick_replies_need_text",
             _l("Quick replies go with a text, and there is none."),
@@ -223,6 +230,16 @@ def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]
         else:
             planned.append(Planned(kind, uploads=(one,)))
     return planned
+
+
+def _known_files(kind: MessageKind, content: Mapping[str, Any], capabilities: Capabilities) -> list[Planned]:
+    """Return the messages of files the provider has already: pictures together, the rest alone."""
+    ids = content.get("provider_files", ())
+    together = capabilities.images_per_message if kind is MessageKind.IMAGE else 1
+    return [
+        Planned(kind, content={"provider_files": ids[at : at + together]})
+        for at in range(0, len(ids), together)
+    ]
 
 
 def _check_file(one: str, capabilities: Capabilities, found: Mapping[str, Upload]) -> MessageKind:

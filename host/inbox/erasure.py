@@ -19,7 +19,7 @@ from host.core import clock, db
 from host.core.db import Base
 from host.core.errors import ConflictError, NotFoundError
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
-from host.inbox.conversations import add_activity, publish_conversation
+from host.inbox.conversations import actor_of, add_activity, publish_conversation
 from host.media import file_removal
 from host.media.person_pictures import forget_pictures
 from host.models.channels import ChannelAccount
@@ -35,7 +35,12 @@ from host.models.inbox import (
     Message,
 )
 from host.models.queue import CatchUpThread
+from host.outgoing import erasing
 from host.queue import journal_erasure, lanes, wakeups
+from host.record import catalogue
+from host.record.catalogue import OfContact
+from host.record.writing import Happened, record
+from host.search import postings
 
 CHUNK = 500
 ERASED = "erased"
@@ -138,17 +143,32 @@ def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: in
             raise BeingSentError()
         names.update(row.external_id for row in chunk if row.external_id)
         events.update(id_ for row in chunk for id_ in row.sources or ())
-        _erase_messages(session, [row.id for row in chunk], now)
+        erase_messages(session, [row.id for row in chunk], now)
+        erasing.forget_messages(session, [row.id for row in chunk])
+        postings.forget_messages(session, [row.id for row in chunk])
     _erase_around(session, [one.id for one in conversations], [one.id for one in identities])
+    erasing.forget_contact(session, contact_id)
+    postings.forget_contact(session, contact_id)
     _forget_answers(session, [one.id for one in conversations])
     _erase_person(session, contact_id, identities, now)
     for conversation in conversations:
         conversation.subject, conversation.last_preview = None, ""
         conversation.last_kind, conversation.last_direction = ERASED, Direction.INTERNAL
         conversation.unread_count = conversation.failed_count = 0
+        conversation.read_count, conversation.waiting_since = conversation.arrived_count, None
         session.flush()
         add_activity(session, conversation, author_id, {"what": ERASED}, now)
         publish_conversation(session, conversation)
+    record(
+        session,
+        Happened(
+            workspace_id,
+            catalogue.CONTACT_ERASED,
+            actor_kind=actor_of(author_id),
+            actor_id=author_id,
+            facts=OfContact(contact=contact_id),
+        ),
+    )
     journal_erasure.forget_events(session, events)
     journal_erasure.forget_lanes(
         session, [lanes.lane_key(wakeups.IN, one.account_id, one.external_id) for one in identities]
@@ -178,7 +198,8 @@ def _messages(session: Session, conversations: Sequence[int]) -> Iterator[Sequen
         yield rows
 
 
-def _erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
+def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
+    """Remove what these messages say, and their files. A reply among them that waits is never sent."""
     connection = session.connection()
     spoken = sa.or_(MESSAGES.c.direction != Direction.INTERNAL, MESSAGES.c.kind == InternalKind.NOTE)
     some = MESSAGES.c.id.in_(ids)

@@ -15,14 +15,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import db
+from host.core import clock, db
 from host.core.cleaning import is_providers
 from host.inbox.list_positions import Position, earlier_than, later_than
-from host.models.inbox import Attachment, AttachmentState, Message, Reaction
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Attachment, AttachmentState, DeliveryState, Message, Reaction
 from host.models.queue import OutboxEntry
 from host.models.users import User
+from host.sdk.i18n import noop
 
 PAGE = 50
+RECONNECT_FIRST = noop(
+    "The account has to be connected again first. The reply goes out by itself after that."
+)
+ACCOUNT_LIMIT = noop("The provider limits this account at the moment.")
 EXCERPT = 300
 """Most characters read of a quoted text; fewer are shown."""
 
@@ -34,6 +40,7 @@ class File:
     :param state: where its bytes are, see :class:`~host.models.inbox.AttachmentState`.
     :param size: in bytes; None: not known.
     :param width: and *height*: of a picture, in pixels, where they are known.
+    :param outside: the address of one the desk does not fetch.
     """
 
     id: int
@@ -44,6 +51,7 @@ class File:
     state: str
     width: int | None = None
     height: int | None = None
+    outside: str | None = None
 
     @property
     def viewable(self) -> bool:
@@ -244,6 +252,9 @@ def _select() -> Any:
             Message.state,
             Message.error,
             OutboxEntry.waiting,
+            ChannelAccount.state.label("account_state"),
+            ChannelAccount.blocked_until,
+            ChannelAccount.blocked_reason,
             Message.reply_key,
             Message.position,
             Message.reply_to,
@@ -258,6 +269,7 @@ def _select() -> Any:
         )
         .outerjoin(User, User.id == Message.author_id)
         .outerjoin(OutboxEntry, OutboxEntry.message_id == Message.id)
+        .join(ChannelAccount, ChannelAccount.id == Message.account_id)
     )
 
 
@@ -284,7 +296,7 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
             author_name=row.author_name,
             state=row.state,
             error=row.error,
-            waiting=row.waiting,
+            waiting=row.waiting or _waits_with_others(row),
             reply_key=row.reply_key,
             position=row.position,
             parts=counted.get((row.conversation_id, row.reply_key), 1),
@@ -305,6 +317,17 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
     ]
 
 
+def _waits_with_others(row: Any) -> dict[str, Any] | None:
+    """Return what a queued message waits for although no worker has looked at it: its account's reason."""
+    if row.state != DeliveryState.QUEUED:
+        return None
+    if row.account_state == AccountState.NEEDS_RECONNECT:
+        return {"sentence": RECONNECT_FIRST, "until": None}
+    if row.blocked_until is None or row.blocked_until <= clock.now():
+        return None
+    return {"sentence": row.blocked_reason or ACCOUNT_LIMIT, "until": row.blocked_until.isoformat()}
+
+
 @cache
 def _files_query() -> Any:
     return (
@@ -318,6 +341,7 @@ def _files_query() -> Any:
             Attachment.state,
             Attachment.width,
             Attachment.height,
+            sa.case((Attachment.state == AttachmentState.OUTSIDE, Attachment.url)).label("outside"),
         )
         .where(Attachment.message_id.in_(sa.bindparam("ids", expanding=True)))
         .order_by(Attachment.id)
@@ -328,7 +352,17 @@ def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
     """Return the files of messages, by the message's id."""
     found: dict[int, list[File]] = {}
     for row in db.read_rows(session, _files_query(), ids=ids):
-        file = File(row.id, row.kind, row.name, row.content_type, row.size, row.state, row.width, row.height)
+        file = File(
+            row.id,
+            row.kind,
+            row.name,
+            row.content_type,
+            row.size,
+            row.state,
+            row.width,
+            row.height,
+            row.outside,
+        )
         found.setdefault(row.message_id, []).append(file)
     return found
 

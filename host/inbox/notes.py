@@ -12,6 +12,8 @@ from host.core.cleaning import clean_written
 from host.inbox.conversations import check_key, locked_conversation, publish_message
 from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
 from host.models.inbox import Direction, InternalKind, Message, Origin
+from host.models.record import ActorKind
+from host.record import catalogue
 
 MAX_LENGTH = 20_000
 
@@ -67,5 +69,7 @@ def add_note(
     )
     session.add(note)
     session.flush()
-    publish_message(session, note)
+    publish_message(
+        session, note, kind=catalogue.NOTE_ADDED, actor=ActorKind.KEY if by is not None else ActorKind.USER
+    )
     return note

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import clean, external_id
 from host.inbox.apply.changes import apply_marks
+from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
 from host.inbox.apply.writing import mark_seen
-from host.live.publish import publish, publish_many
 from host.media import file_removal
 from host.models.inbox import (
     Attachment,
@@ -32,11 +32,18 @@ from host.models.inbox import (
     Reaction,
 )
 from host.models.queue import OutboxEntry
+from host.outgoing import erasing
 from host.queue import outbox, replay
+from host.record.writing import record_all, show
 from host.sdk.channel import ProviderProblem
+from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
+from host.search import postings
 
 ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
+PART_BEFORE_FAILED = noop(
+    "It waits for an earlier part of this reply, which was not sent. Retry that one, or send this without it."
+)
 
 
 # Every message sent runs these statements: as Core rows they take half the time of ORM objects.
@@ -48,7 +55,10 @@ _message = (
         MESSAGES.c.account_id,
         MESSAGES.c.external_id,
         MESSAGES.c.state,
+        MESSAGES.c.text,
         MESSAGES.c.sent_at,
+        MESSAGES.c.origin,
+        MESSAGES.c.author_id,
     )
     .where(MESSAGES.c.id == sa.bindparam("message"))
     .with_for_update()
@@ -69,15 +79,24 @@ _seen_by = (
 )
 
 
-def record_sending(session: Session, message_id: int, *, only_from: DeliveryState | None = None) -> bool:
+def record_sending(
+    session: Session,
+    message_id: int,
+    *,
+    only_from: DeliveryState | None = None,
+    only_text: str | None = None,
+) -> bool:
     """Record that a worker is about to hand the message to the provider; return whether it was recorded.
 
     :param only_from: the state the message must still be in.
+    :param only_text: the text it must still have; somebody may edit it while it waits.
     """
     session.flush()
     connection = session.connection()
     message = connection.execute(_message, {"message": message_id}).first()
     if message is None or message.state in ARRIVED or (only_from is not None and message.state != only_from):
+        return False
+    if only_text is not None and message.text != only_text:
         return False
     connection.execute(_takes_state, {"message": message_id, "to": DeliveryState.SENDING})
     _tell_state(session, message, DeliveryState.SENDING)
@@ -185,6 +204,51 @@ def record_queued(session: Session, message_id: int) -> None:
     _move(session, message_id, DeliveryState.QUEUED, None)
 
 
+def record_cancelled(session: Session, message_id: int) -> None:
+    """Record that somebody took the message back before any of it was handed to the provider."""
+    _move(session, message_id, DeliveryState.CANCELLED, None)
+
+
+def hold_rest(session: Session, message_id: int) -> None:
+    """Hold back the parts of a reply behind one that failed: a person decides what becomes of them."""
+    for entry in _queued_behind(session, message_id):
+        entry.open = False
+        session.flush()
+        record_waiting(session, entry.message_id, {"sentence": PART_BEFORE_FAILED, "until": None})
+
+
+def release_rest(session: Session, message_id: int, *, itself: bool = False) -> None:
+    """Queue the parts again that were held back behind a message, up to the next one that failed.
+
+    :param itself: and the message itself, which is one of them.
+    """
+    for entry in _queued_behind(session, message_id, itself=itself):
+        if not entry.open:
+            entry.open = True
+            session.flush()
+            record_waiting(session, entry.message_id, None)
+
+
+def _queued_behind(session: Session, message_id: int, *, itself: bool = False) -> list[OutboxEntry]:
+    """Return the locked entries of the queued parts behind a message of a reply, up to one that failed."""
+    session.flush()
+    before = session.get_one(Message, message_id)
+    same = (Message.conversation_id == before.conversation_id, Message.reply_key == before.reply_key)
+    behind = Message.position >= before.position if itself else Message.position > before.position
+    failed = session.scalar(
+        sa.select(sa.func.min(Message.position)).where(*same, behind, Message.state == DeliveryState.FAILED)
+    )
+    query = (
+        sa.select(OutboxEntry)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(*same, behind, Message.state == DeliveryState.QUEUED)
+        .order_by(OutboxEntry.id)
+    )
+    if failed is not None:
+        query = query.where(Message.position < failed)
+    return list(session.scalars(query.with_for_update(of=OutboxEntry)))
+
+
 def _locked(session: Session, message_id: int) -> Message | None:
     session.flush()
     return session.get(Message, message_id, with_for_update=True, populate_existing=True)
@@ -228,12 +292,8 @@ def _tell_state(
     """
     if DeliveryState.FAILED in {before or message.state, state}:
         count_failed(session, message.conversation_id)
-    publish(
-        session,
-        message.workspace_id,
-        "state",
-        {"conversation": message.conversation_id, "message": message.id, "state": str(state)},
-    )
+    told = Sent(*(getattr(message, name) for name in Sent._fields))
+    record_all(session, of_state(told, state, before or message.state))
 
 
 def count_failed(session: Session, conversation_id: int) -> None:
@@ -262,8 +322,10 @@ def _inherit(session: Session, message: Message, other: Message) -> None:
     )
     other.edited_at, other.edit_count, other.unsent_at = None, 0, None
     session.flush()
+    postings.forget_messages(session, [message.id])
     if message.unsent_at is not None:
         file_removal.forget_files(session, [message.id])
+        erasing.forget_messages(session, [message.id])
 
 
 def _move_reactions(session: Session, source: Message, target: Message) -> None:
@@ -281,8 +343,9 @@ def _give_way(session: Session, other: Message) -> None:
         session.execute(sa.delete(Attachment).where(Attachment.message_id == other.id))
         session.delete(other)
         session.flush()
-        payload = {"conversation": other.conversation_id, "message": other.id}
-        publish(session, other.workspace_id, "gone", payload)
+        postings.forget_messages(session, [other.id])
+        ids = {"conversation_id": other.conversation_id, "message_id": other.id}
+        show(session, other.workspace_id, "gone", **ids)
         return
     other.external_id = None
     _set_state(session, other, DeliveryState.UNKNOWN)
@@ -320,8 +383,8 @@ def _keep_echo(session: Session, message: Message) -> None:
     session.add(echo)
     session.flush()
     _move_reactions(session, echo, echo)
-    payload = {"conversation": echo.conversation_id, "message": echo.id}
-    publish(session, echo.workspace_id, "message", payload)
+    ids = {"conversation_id": echo.conversation_id, "message_id": echo.id}
+    show(session, echo.workspace_id, "message", **ids)
 
 
 def _seen_already(session: Session, message: Message | sa.Row[*tuple[Any, ...]], stored: str) -> bool:
@@ -340,5 +403,5 @@ def _seen_already(session: Session, message: Message | sa.Row[*tuple[Any, ...]],
     identity.seen_early = [early for early in identity.seen_early or () if early != stored]
     if identity.seen_at is None or identity.seen_at < position:
         identity.seen_at = position
-    publish_many(session, mark_seen(session.connection(), {identity.id: identity.seen_at}))
+    record_all(session, mark_seen(session.connection(), {identity.id: identity.seen_at}))
     return True

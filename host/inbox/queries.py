@@ -7,21 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql import visitors
 
 from host.core import db
-from host.inbox.list_positions import Position, earlier_than
+from host.inbox.errors import NotAMemberError
+from host.inbox.list_positions import Position, earlier_than, later_than
 from host.models.channels import ChannelAccount
-from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
-from host.models.users import Membership, User
+from host.models.inbox import (
+    Contact,
+    ContactIdentity,
+    Conversation,
+    ConversationRead,
+    ConversationStatus,
+    Snooze,
+    SnoozeKind,
+)
+from host.models.labels import ConversationLabel, Label, LabelTone
+from host.models.users import MemberAccount, Membership, User
 from host.sdk.channel import AccountRef
+from host.users.reach import Accounts
+from host.users.roles import Permission, with_permission
 
 PAGE = 50
 MAX_ROWS = 200
@@ -43,6 +56,10 @@ class ConversationFilter:
     :param channel: one that an account of the workspace has; see :func:`has_accounts`.
     :param assignee: the id of a member, or :class:`Assignee`.
     :param contact: the contact's external id.
+    :param accounts: those of a person who sees no others.
+    :param labels: ids of labels, of which it has one or more; *all_labels*: has each; *no_labels*: has none.
+    :param snoozed: whether it is snoozed; *spam*: whether it is spam.
+    :param needs_reply: whether the customer waits for an answer; *failed*: whether a message of ours failed.
     """
 
     status: ConversationStatus | None = None
@@ -50,6 +67,14 @@ class ConversationFilter:
     account_id: int | None = None
     assignee: int | Assignee | None = None
     contact: str | None = None
+    accounts: Accounts = None
+    labels: frozenset[int] | None = None
+    all_labels: frozenset[int] | None = None
+    no_labels: frozenset[int] | None = None
+    snoozed: bool | None = None
+    spam: bool | None = None
+    needs_reply: bool | None = None
+    failed: bool | None = None
 
 
 _FIELDS = tuple(field.name for field in fields(ConversationFilter))
@@ -61,11 +86,24 @@ addresses of pages have it as a parameter of its name."""
 
 Given = frozenset[str]
 """Which fields of a filter are given: what decides on the statement, whatever their values are. ``nobody``
-stands for an assignee that is nobody."""
+stands for an assignee that is nobody, ``not spam`` for a field that is to be false."""
+
+_LABELS = ("labels", "all_labels", "no_labels")
+_YES_OR_NO: Mapping[str, sa.ColumnElement[bool]] = {
+    "snoozed": Conversation.snooze_kind.is_not(None),
+    "spam": Conversation.spam_at.is_not(None),
+    "needs_reply": Conversation.waiting_since.is_not(None),
+    "failed": Conversation.failed_count > 0,
+}
+"""The fields of a filter that are true or false, each with its condition. None of the columns is NULL where
+the condition compares, so its contrary is the rest."""
 
 
 def _given(filter_: ConversationFilter) -> Given:
     names = {name for name in _FIELDS if getattr(filter_, name) is not None}
+    for name in _YES_OR_NO:
+        if getattr(filter_, name) is False:
+            names = names - {name} | {f"not {name}"}
     return frozenset(names - {"assignee"} | {"nobody"} if filter_.assignee is Assignee.NOBODY else names)
 
 
@@ -82,30 +120,64 @@ def _values(filter_: ConversationFilter, workspace_id: int, user_id: int | None)
         "workspace": workspace_id,
         **{name: getattr(filter_, name) for name in _FIELDS},
         "assignee": member,
+        "accounts": sorted(filter_.accounts or ()),
+        **{name: sorted(getattr(filter_, name) or ()) for name in _LABELS},
+        "label_count": len(filter_.all_labels or ()),
+        "reader": user_id or 0,
     }
 
 
-def _conditions(given: Given) -> list[sa.ColumnElement[bool]]:
+def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.ColumnElement[bool]]:
     """Return what narrows a query of :class:`Conversation` to what a filter lets through.
 
     The narrowest of contact, account and workspace stands for all three, so that its index is the one used.
+
+    :param along_workspace: whether an index that begins with the workspace is the one for an account too.
     """
     found: list[sa.ColumnElement[bool]] = []
     if "contact" in given:
         found.append(Conversation.identity_id.in_(_identities(given)))
     elif "account_id" in given:
-        found.append(Conversation.account_id == sa.bindparam("account_id"))
+        account: Any = Conversation.account_id
+        if along_workspace:
+            found.append(Conversation.workspace_id == sa.bindparam("workspace"))
+            account = Conversation.account_id + 0  # a sum has no index
+        found.append(account == sa.bindparam("account_id"))
         found.append(sa.exists(_accounts(given)))
     else:
         found.append(Conversation.workspace_id == sa.bindparam("workspace"))
         if "channel" in given:
             found.append(Conversation.channel == sa.bindparam("channel"))
     found += [getattr(Conversation, name) == sa.bindparam(name) for name in CHOICES if name in given]
+    if "accounts" in given:
+        found.append(Conversation.account_id.in_(sa.bindparam("accounts", expanding=True)))
     if "nobody" in given:
         found.append(Conversation.assignee_id.is_(None))
     elif "assignee" in given:
         found.append(Conversation.assignee_id == sa.bindparam("assignee"))
+    found += [condition for name, condition in _YES_OR_NO.items() if name in given]
+    found += [sa.not_(condition) for name, condition in _YES_OR_NO.items() if f"not {name}" in given]
+    return found + _label_conditions(given)
+
+
+def _label_conditions(given: Given) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if "labels" in given:
+        found.append(_labelled("labels").exists())
+    if "no_labels" in given:
+        found.append(~_labelled("no_labels").exists())
+    if "all_labels" in given:
+        number = _labelled("all_labels").with_only_columns(sa.func.count()).scalar_subquery()
+        found.append(number == sa.bindparam("label_count"))
     return found
+
+
+def _labelled(name: str) -> sa.Select[Any]:
+    """Select the labels of *name* that a conversation has."""
+    return sa.select(ConversationLabel.label_id).where(
+        ConversationLabel.conversation_id == Conversation.id,
+        ConversationLabel.label_id.in_(sa.bindparam(name, expanding=True)),
+    )
 
 
 def _accounts(given: Given) -> sa.Select[Any]:
@@ -137,6 +209,15 @@ class Unreachable:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelRef:
+    """A label, as what has it shows it."""
+
+    id: int
+    name: str
+    tone: LabelTone
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One conversation as the list and the head of its thread show it."""
 
@@ -144,6 +225,8 @@ class Row:
     channel: str
     account: AccountRef
     account_state: str
+    blocked_until: datetime | None
+    blocked_reason: str | None
     contact_id: int
     contact_name: str | None
     contact_email: str | None
@@ -157,7 +240,13 @@ class Row:
     assignee_id: int | None
     assignee_name: str | None
     unread: int
+    """What nobody of the team has looked at."""
+    arrived: int
+    read_by_all: int
+    seen: int | None
+    marked: bool | None
     failed: int
+    waiting_since: datetime | None
     last_message_at: datetime
     last_preview: str
     last_direction: str
@@ -167,12 +256,33 @@ class Row:
     last_inbound_at: datetime | None
     created_at: datetime
     closed_at: datetime | None
+    woken_at: datetime | None
+    spam_at: datetime | None
+    snooze: Snooze | None = None
+    labels: Sequence[LabelRef] = ()
     unreachable: Unreachable | None = None
+
+    @property
+    def listed_at(self) -> datetime:
+        """Return when it came to its place in the list: with its last message, or when it woke."""
+        if self.woken_at is None or self.status is ConversationStatus.CLOSED:
+            return self.last_message_at
+        return self.woken_at
 
     @property
     def picture(self) -> str:
         """Return a value that differs for each picture of the contact; empty where there is none."""
         return sha256(self.picture_url.encode()).hexdigest()[:12] if self.picture_url else ""
+
+    @property
+    def news(self) -> int:
+        """Return how many messages whoever looks has not read; 1 for one they marked as unread."""
+        new = self.arrived - (self.read_by_all if self.seen is None else self.seen)
+        return max(new, 1 if self.marked else 0)
+
+    def held_back(self, now: datetime) -> bool:
+        """Tell whether a limit of the provider makes all replies of the account wait *now*."""
+        return self.blocked_until is not None and self.blocked_until > now
 
     def out_of_reach(self, now: datetime) -> Unreachable | None:
         """Return why nothing can be sent to the contact *now*; None where something can."""
@@ -198,7 +308,11 @@ class Counts:
     open: int = 0
     closed: int = 0
     unread: int = 0
-    """Open conversations with something nobody has looked at, among mine and unassigned ones."""
+    """Open conversations with something whoever looks has not read, among theirs and unassigned ones."""
+    waiting: int = 0
+    """Open conversations whose customer waits for an answer."""
+    failed: int = 0
+    """Conversations, open and closed, with a message that was not delivered."""
     channels: dict[str, int] | None = None
 
 
@@ -219,6 +333,8 @@ _ROW: Mapping[str, Any] = {
     "id": Conversation.id,
     "channel": Conversation.channel,
     "account_state": ChannelAccount.state,
+    "blocked_until": ChannelAccount.blocked_until,
+    "blocked_reason": ChannelAccount.blocked_reason,
     "contact_id": Conversation.contact_id,
     "contact_name": Contact.name,
     "contact_email": Contact.email,
@@ -232,6 +348,11 @@ _ROW: Mapping[str, Any] = {
     "assignee_id": Conversation.assignee_id,
     "assignee_name": _assignee.name,
     "unread": Conversation.unread_count,
+    "arrived": Conversation.arrived_count,
+    "read_by_all": Conversation.read_count,
+    "seen": ConversationRead.seen_count,
+    "marked": ConversationRead.marked,
+    "waiting_since": Conversation.waiting_since,
     "failed": Conversation.failed_count,
     "last_message_at": Conversation.last_message_at,
     "last_preview": Conversation.last_preview,
@@ -242,9 +363,12 @@ _ROW: Mapping[str, Any] = {
     "last_inbound_at": Conversation.last_inbound_at,
     "created_at": Conversation.created_at,
     "closed_at": Conversation.closed_at,
+    "woken_at": Conversation.woken_at,
+    "spam_at": Conversation.spam_at,
 }
 """The fields of a :class:`Row` that are columns."""
 
+_SNOOZE = Conversation.snooze_kind, Conversation.snoozed_until
 _UNREACHABLE = (
     ContactIdentity.unreachable_since,
     ContactIdentity.unreachable_until,
@@ -256,13 +380,22 @@ _UNREACHABLE = (
 def _select_rows() -> Any:
     """Return the query of :class:`Row`, to be narrowed; see :func:`_built_row`."""
     return (
-        sa.select(*_ACCOUNT.values(), *_ROW.values(), *_UNREACHABLE)
+        sa.select(*_ACCOUNT.values(), *_ROW.values(), *_SNOOZE, *_UNREACHABLE)
         .select_from(Conversation)
         .join(Contact, Contact.id == Conversation.contact_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
         .outerjoin(_assignee, _assignee.id == Conversation.assignee_id)
         .outerjoin(_last_author, _last_author.id == Conversation.last_author_id)
+        .outerjoin(ConversationRead, _own_read())
+    )
+
+
+def _own_read() -> sa.ColumnElement[bool]:
+    """Return the condition that a :class:`ConversationRead` is of whoever looks."""
+    return sa.and_(
+        ConversationRead.conversation_id == Conversation.id,
+        ConversationRead.user_id == sa.bindparam("reader", type_=db.Id),
     )
 
 
@@ -273,7 +406,34 @@ def _built_row(found: Any) -> Row:
     values = {name: next(columns) for name in _ROW}
     for name, words in CHOICES.items():
         values[name] = words(values[name])
-    return Row(account=account, unreachable=unreachable_of(*columns), **values)
+    kind, until = next(columns), next(columns)
+    snooze = None if kind is None else Snooze(SnoozeKind(kind), until)
+    return Row(account=account, snooze=snooze, unreachable=unreachable_of(*columns), **values)
+
+
+@cache
+def _labels_query() -> Any:
+    return (
+        sa.select(ConversationLabel.conversation_id, Label.id, Label.name, Label.tone)
+        .join(Label, Label.id == ConversationLabel.label_id)
+        .where(ConversationLabel.conversation_id.in_(sa.bindparam("ids", expanding=True)))
+        .order_by(Label.name, Label.id)
+    )
+
+
+def labels_of(session: Session, ids: Collection[int]) -> Mapping[int, Sequence[LabelRef]]:
+    """Return the labels of conversations by their ids, each's by name; one that has none is left out."""
+    found: dict[int, list[LabelRef]] = {}
+    if ids:
+        for conversation_id, id_, name, tone in db.read_rows(session, _labels_query(), ids=list(ids)):
+            found.setdefault(conversation_id, []).append(LabelRef(id_, name, LabelTone(tone)))
+    return found
+
+
+def _with_labels(session: Session, rows: Sequence[Row]) -> list[Row]:
+    """Return *rows* with their labels: one query, however many rows."""
+    labels = labels_of(session, [row.id for row in rows])
+    return [replace(row, labels=labels[row.id]) if row.id in labels else row for row in rows]
 
 
 def unreachable_of(
@@ -286,14 +446,67 @@ def unreachable_of(
     return Unreachable(since, until, str(why.get("sentence", "")), str(why.get("next_step", "")))
 
 
+class Order(StrEnum):
+    """What a list of conversations is sorted by. All but the first leave out whoever waits for no answer."""
+
+    NEWEST = "newest"
+    WAITING = "waiting"
+    """The customer who has waited longest comes first."""
+    CLOSING = "closing"
+    """The conversation whose reply window ends next comes first; those without one come last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of time in which some accounts may reply, counted from the customer's last message.
+
+    :param since: when it begins; *until*: when it ends; None: it does not.
+    """
+
+    accounts: frozenset[int]
+    since: timedelta
+    until: timedelta | None
+
+
 @cache
-def _list_query(given: Given, before: bool) -> Any:
-    query = _select_rows().where(*_conditions(given | {"status"}))
+def _list_query(given: Given, before: bool, woken: bool | None, order: Order = Order.NEWEST) -> Any:
+    """Return the query of a page.
+
+    :param woken: for the newest: those that woke and nobody acted on, by when they did; False: the others;
+        None: both.
+    """
+    # Those that woke are few in a workspace, and among all open ones of an account hard to find.
+    query = _select_rows().where(*_conditions(given | {"status"}, along_workspace=bool(woken)))
+    position: Any = sa.bindparam("at"), sa.bindparam("id")
+    limit: Any = sa.bindparam("limit", type_=sa.Integer)
+    if order is Order.NEWEST:
+        at: Any = Conversation.woken_at if woken else Conversation.last_message_at
+        if woken is not None:
+            is_woken = Conversation.woken_at.is_not(None)
+            query = query.where(is_woken if woken else sa.not_(is_woken))
+        if before:
+            query = query.where(*earlier_than(position, at, Conversation.id))
+        return query.order_by(at.desc(), Conversation.id.desc()).limit(limit)
+    column = Conversation.waiting_since
+    if order is Order.CLOSING:
+        # A stretch of :class:`Stretch`: whose last message is older than its end, they are in the next one.
+        column = Conversation.last_inbound_at
+        query = query.where(
+            Conversation.account_id.in_(sa.bindparam("stretch", expanding=True)),
+            column > sa.bindparam("ended"),
+            column <= sa.bindparam("begun"),
+        )
+    query = query.where(Conversation.waiting_since.is_not(None))
     if before:
-        position: Any = sa.bindparam("at"), sa.bindparam("id")
-        query = query.where(*earlier_than(position, Conversation.last_message_at, Conversation.id))
-    newest = Conversation.last_message_at.desc(), Conversation.id.desc()
-    return query.order_by(*newest).limit(sa.bindparam("limit", type_=sa.Integer))
+        query = query.where(*later_than(position, column, Conversation.id))
+    return query.order_by(column, Conversation.id).limit(limit)
+
+
+_PARTS: Mapping[ConversationStatus, Sequence[bool | None]] = {
+    ConversationStatus.OPEN: (True, False),
+    ConversationStatus.CLOSED: (None,),
+}
+"""The parts of the newest of each status, see :func:`_list_query`: each is read along an index of its own."""
 
 
 def list_conversations(
@@ -304,24 +517,72 @@ def list_conversations(
     *,
     before: Position | None = None,
     limit: int = PAGE,
+    order: Order = Order.NEWEST,
 ) -> Page:
-    """Return a page of conversations, the one with the latest message first.
+    """Return a page of conversations with their labels, by default by their last message or when they woke.
 
-    One query per status, because each index begins with it: two for a filter that takes both.
+    One query per part of the list, because each index begins with its status, and one for the labels.
+
+    :param order: :attr:`Order.NEWEST` or :attr:`Order.WAITING`; see :func:`list_closing` for the third.
     """
-    query = _list_query(_given(filter_), before is not None)
+    newest = order is Order.NEWEST
     values = _values(filter_, workspace_id, user_id) | {"limit": limit + 1}
     if before is not None:
         values["at"], values["id"] = before
     statuses = list(ConversationStatus) if filter_.status is None else [filter_.status]
+    parts = [(status, woken) for status in statuses for woken in (_PARTS[status] if newest else (None,))]
     rows: list[Row] = []
-    for status in statuses:
+    for status, woken in parts:
+        query = _list_query(_given(filter_), before is not None, woken, order)
         rows += [_built_row(found) for found in db.read_rows(session, query, **{**values, "status": status})]
-    if len(statuses) > 1:
-        rows.sort(key=lambda row: (row.last_message_at, row.id), reverse=True)
+    places = {row.id: (row.listed_at if newest else row.waiting_since or row.last_message_at) for row in rows}
+    if len(parts) > 1:
+        rows.sort(key=lambda row: (places[row.id], row.id), reverse=newest)
+    return _page(session, rows, limit, places)
+
+
+def list_closing(
+    session: Session,
+    workspace_id: int,
+    user_id: int,
+    filter_: ConversationFilter,
+    stretches: Sequence[Stretch],
+    now: datetime,
+    *,
+    before: Position | None = None,
+    limit: int = PAGE,
+) -> Page:
+    """Return a page of the open conversations that wait for an answer, whose window ends next first.
+
+    One query per stretch, of which there are as many as kinds of windows, not as accounts.
+    """
+    filter_ = replace(filter_, status=ConversationStatus.OPEN)
+    query = _list_query(_given(filter_), before is not None, None, Order.CLOSING)
+    values = _values(filter_, workspace_id, user_id) | {"limit": limit + 1}
+    rows: list[Row] = []
+    places: dict[int, datetime] = {}
+    for one in stretches:
+        length = NO_END if one.until is None else one.until
+        here = {"stretch": sorted(one.accounts), "ended": now - length, "begun": now - one.since}
+        if before is not None:
+            here |= {"at": before[0] - length, "id": before[1]}
+        for found in db.read_rows(session, query, **values, **here):
+            row = _built_row(found)
+            assert row.last_inbound_at is not None
+            rows.append(row)
+            places[row.id] = row.last_inbound_at + length
+    rows.sort(key=lambda row: (places[row.id], row.id))
+    return _page(session, rows, limit, places)
+
+
+NO_END = timedelta(days=36_500)
+"""Stands for the length of a window that does not end: such conversations come last."""
+
+
+def _page(session: Session, rows: list[Row], limit: int, places: Mapping[int, datetime]) -> Page:
     more = len(rows) > limit
-    rows = rows[:limit]
-    return Page(rows, (rows[-1].last_message_at, rows[-1].id) if more else None)
+    rows = _with_labels(session, rows[:limit])
+    return Page(rows, (places[rows[-1].id], rows[-1].id) if more else None)
 
 
 @cache
@@ -339,7 +600,18 @@ def matching_rows(
 ) -> list[Row]:
     """Return those of *ids* that the filter lets through."""
     query, values = _matching_query(_given(filter_)), _values(filter_, workspace_id, user_id)
-    return [_built_row(found) for found in db.read_rows(session, query, **values, ids=ids)]
+    rows = [_built_row(found) for found in db.read_rows(session, query, **values, ids=ids)]
+    return _with_labels(session, rows)
+
+
+def narrowing(
+    filter_: ConversationFilter, workspace_id: int, user_id: int | None
+) -> tuple[Sequence[sa.ColumnElement[bool]], Mapping[str, Any]]:
+    """Return the conditions of a query of :class:`Conversation` that the filter makes, and their parameters.
+
+    For queries that begin somewhere else, such as with messages.
+    """
+    return _conditions(_given(filter_)), _values(filter_, workspace_id, user_id)
 
 
 @cache
@@ -349,10 +621,16 @@ def _row_query() -> Any:
     )
 
 
-def get_row(session: Session, workspace_id: int, conversation_id: int) -> Row | None:
-    """Return a conversation of the workspace, or None if it has no such one."""
-    found = db.read_rows(session, _row_query(), workspace=workspace_id, id=conversation_id)
-    return _built_row(found[0]) if found else None
+def get_row(
+    session: Session, workspace_id: int, conversation_id: int, user_id: int | None = None
+) -> Row | None:
+    """Return a conversation of the workspace, or None if it has no such one.
+
+    :param user_id: who looks; None: a program, or nobody for whom it matters what they have read.
+    """
+    values = {"workspace": workspace_id, "id": conversation_id, "reader": user_id or 0}
+    found = db.read_rows(session, _row_query(), **values)
+    return _with_labels(session, [_built_row(found[0])])[0] if found else None
 
 
 @cache
@@ -363,11 +641,33 @@ def _count_query(given: Given) -> Any:
             Conversation.channel,
             Conversation.assignee_id,
             sa.func.count(),
-            sa.func.sum(sa.case((Conversation.unread_count > 0, 1), else_=0)),
+            sa.func.count(Conversation.waiting_since),
+            sa.func.sum(sa.case((Conversation.failed_count > 0, 1), else_=0)),
         )
         .where(*_conditions(given))
         .group_by(Conversation.status, Conversation.channel, Conversation.assignee_id)
     )
+
+
+@cache
+def _unread_query(given: Given) -> Any:
+    """Select how many open conversations, theirs or nobody's, somebody has not read, and how many of them
+    they marked so."""
+    new = Conversation.arrived_count > sa.func.coalesce(ConversationRead.seen_count, Conversation.read_count)
+    own = sa.or_(
+        Conversation.assignee_id.is_(None), Conversation.assignee_id == sa.bindparam("reader", type_=db.Id)
+    )
+    every = (*_conditions(given), own)
+    # Two parts, so that each looks at few: what arrived since the last answer, and what was marked.
+    arrived = (
+        sa.select(Conversation.id)
+        .outerjoin(ConversationRead, _own_read())
+        .where(*every, Conversation.arrived_count > Conversation.read_count, new)
+    )
+    marked = (
+        sa.select(Conversation.id).join(ConversationRead, _own_read()).where(*every, ConversationRead.marked)
+    )
+    return sa.select(sa.func.count()).select_from(sa.union(arrived, marked).subquery())
 
 
 def count(session: Session, workspace_id: int, user_id: int, filter_: ConversationFilter) -> Counts:
@@ -376,24 +676,86 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Conversati
     The numbers beside assignees and channels are of the status shown, those beside a status of all assignees
     and channels.
     """
-    everyone = replace(filter_, status=None, channel=None, assignee=None)
+    everyone = ConversationFilter(accounts=filter_.accounts, snoozed=False, spam=False)
     query, values = _count_query(_given(everyone)), _values(everyone, workspace_id, user_id)
     counts = Counts(channels={})
     assert counts.channels is not None
-    for status, channel, assignee_id, number, unread in db.read_rows(session, query, **values):
+    found = db.read_rows(session, query, **values)
+    for status, channel, assignee_id, number, waiting, failed in found:
         if status == ConversationStatus.OPEN:
             counts.open += number
-            if assignee_id in {None, user_id}:
-                counts.unread += int(unread or 0)
+            counts.waiting += waiting
         else:
             counts.closed += number
+        counts.failed += int(failed or 0)
         if filter_.status not in {None, status}:
             continue
         counts.all += number
         counts.mine += number if assignee_id == user_id else 0
         counts.unassigned += number if assignee_id is None else 0
         counts.channels[channel] = counts.channels.get(channel, 0) + number
+    opened = replace(everyone, status=ConversationStatus.OPEN)
+    values = _values(opened, workspace_id, user_id)
+    counts.unread = int(db.read_rows(session, _unread_query(_given(opened)), **values)[0][0])
     return counts
+
+
+def count_each(
+    session: Session,
+    workspace_id: int,
+    user_id: int,
+    filters: Sequence[ConversationFilter],
+    most: int,
+    *,
+    among: Collection[int] | None = None,
+) -> list[int]:
+    """Return how many conversations each of *filters* lets through, up to *most*: one query for all.
+
+    :param among: ids, of which to count alone; None: all.
+    """
+    if not filters:
+        return []
+    parts = []
+    for number, filter_ in enumerate(filters):
+        some = sa.select(sa.literal(1).label("one")).select_from(Conversation)
+        some = some.where(*_conditions(_given(filter_))).limit(most)
+        if among is not None:
+            some = some.where(Conversation.id.in_(list(among)))
+        bound = _bound(some, _values(filter_, workspace_id, user_id))
+        counted = sa.select(sa.literal(number).label("number"), sa.func.count().label("counted"))
+        parts.append(counted.select_from(bound.subquery()))
+    found = {row.number: row.counted for row in session.execute(sa.union_all(*parts))}
+    return [found[number] for number in range(len(filters))]
+
+
+def count_some(session: Session, workspace_id: int, user_id: int | None, filter_: ConversationFilter) -> int:
+    """Return how many conversations a filter lets through."""
+    query = sa.select(sa.func.count()).select_from(Conversation).where(*_conditions(_given(filter_)))
+    ((number,),) = db.read_rows(session, query, **_values(filter_, workspace_id, user_id))
+    return int(number)
+
+
+def select_ids(
+    filter_: ConversationFilter, workspace_id: int, user_id: int | None, *more: Any
+) -> sa.Select[Any]:
+    """Return the query of the ids a filter lets through, with its values, as part of a statement.
+
+    :param more: columns beside the id.
+    """
+    query = sa.select(Conversation.id, *more).where(*_conditions(_given(filter_)))
+    return _bound(query, _values(filter_, workspace_id, user_id))
+
+
+def _bound(query: sa.Select[Any], values: Mapping[str, Any]) -> sa.Select[Any]:
+    """Return *query* with *values* in place of its parameters, so that it can stand beside others in one."""
+
+    def replaced(element: Any, **_: Any) -> Any:
+        if not isinstance(element, sa.BindParameter) or element.key not in values:
+            return None
+        value, expanding = values[element.key], element.expanding
+        return sa.bindparam(element.key, value, type_=element.type, unique=True, expanding=expanding)
+
+    return cast("sa.Select[Any]", visitors.replacement_traverse(query, {}, replaced))
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,14 +771,73 @@ def _members_query() -> Any:
     return (
         sa.select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)
-        .where(Membership.workspace_id == sa.bindparam("workspace"), User.disabled_at.is_(None))
+        .where(
+            Membership.workspace_id == sa.bindparam("workspace"),
+            User.disabled_at.is_(None),
+            answers(sa.bindparam("account")),
+        )
         .order_by(User.name, User.id)
     )
 
 
-def members(session: Session, workspace_id: int) -> list[Member]:
-    """Return the people of the workspace, by name."""
-    return [Member(*row) for row in db.read_rows(session, _members_query(), workspace=workspace_id)]
+def answers(account_id: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that a :class:`Membership` may answer for an account of its workspace."""
+    theirs = sa.exists().where(
+        MemberAccount.user_id == Membership.user_id,
+        MemberAccount.workspace_id == Membership.workspace_id,
+        MemberAccount.account_id == account_id,
+    )
+    writes = Membership.role.in_(sorted(with_permission(Permission.ANSWER)))
+    return sa.and_(writes, sa.or_(Membership.limited.is_(False), theirs))
+
+
+def all_members(session: Session, workspace_id: int) -> list[Member]:
+    """Return the people of the workspace who may answer for an account of it, by name."""
+    query = (
+        sa.select(User.id, User.name)
+        .join(Membership, Membership.user_id == User.id)
+        .where(
+            Membership.workspace_id == workspace_id,
+            Membership.role.in_(sorted(with_permission(Permission.ANSWER))),
+            User.disabled_at.is_(None),
+        )
+        .order_by(User.name, User.id)
+    )
+    return [Member(*row) for row in session.execute(query)]
+
+
+def names_of(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int, str]:
+    """Return the names of those of *ids* who are members of the workspace, by id."""
+    query = (
+        sa.select(User.id, User.name)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.workspace_id == workspace_id, User.id.in_(ids))
+    )
+    return {row.id: row.name for row in session.execute(query)}
+
+
+def members(session: Session, workspace_id: int, account_id: int) -> list[Member]:
+    """Return the people of the workspace who may answer for one of its accounts, by name."""
+    rows = db.read_rows(session, _members_query(), workspace=workspace_id, account=account_id)
+    return [Member(*row) for row in rows]
+
+
+def check_member(session: Session, workspace_id: int, user_id: int) -> None:
+    """Refuse somebody who is no member of the workspace.
+
+    :raises NotAMemberError: if they are none.
+    """
+    query = sa.select(Membership.user_id).where(
+        Membership.workspace_id == workspace_id, Membership.user_id == user_id
+    )
+    if session.scalar(query) is None:
+        raise NotAMemberError()
+
+
+def accounts(session: Session, workspace_id: int) -> list[AccountRef]:
+    """Return the accounts of the workspace, disconnected ones too."""
+    columns = sa.select(*_ACCOUNT.values()).where(ChannelAccount.workspace_id == workspace_id)
+    return [AccountRef(**dict(zip(_ACCOUNT, row, strict=True))) for row in session.execute(columns)]
 
 
 def has_accounts(session: Session, workspace_id: int, channel: str | None = None) -> bool:

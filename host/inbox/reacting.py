@@ -15,9 +15,9 @@ from host.inbox.conversations import locked_message
 from host.inbox.errors import UnknownChannelError, WindowClosedError
 from host.inbox.reply import check_may_send
 from host.inbox.sendable import NotSendableError
-from host.live.publish import publish
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Actor, Conversation, DeliveryState, Message, Reaction
+from host.record.writing import show
 from host.sdk.capabilities import Capabilities
 from host.sdk.channel import ReplyState
 
@@ -116,8 +116,7 @@ def _set(
 
 def publish_reaction(session: Session, row: Reaction) -> None:
     """Tell browsers that the message of a reaction looks different now."""
-    payload = {"conversation": row.conversation_id, "message": row.message_id}
-    publish(session, row.workspace_id, "changed", payload)
+    show(session, row.workspace_id, "changed", conversation_id=row.conversation_id, message_id=row.message_id)
 
 
 def _allowed(emoji: str, capabilities: Capabilities) -> str:

@@ -9,13 +9,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.inbox import conversation_actions
 from host.inbox.apply.conversations import preview
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
 from host.inbox.errors import (
     AccountDisconnectedError,
     AlreadySentError,
+    AnsweredMeanwhileError,
     ContactUnreachableError,
+    ConversationNotFoundError,
     PeopleOnlyError,
     ReplyKeyError,
     UnknownChannelError,
@@ -34,9 +37,11 @@ from host.models.inbox import (
     Origin,
 )
 from host.models.media import Upload
+from host.models.users import Workspace
 from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
+from host.web.message_kinds import HIDDEN
 
 __all__ = [
     "MAX_LENGTH",
@@ -73,6 +78,7 @@ def queue_reply(
     overflow: Overflow = "split",
     adapter: ChannelAdapter | None,
     now: datetime,
+    seen_id: int | None = None,
 ) -> list[Message]:
     """Queue a member's text; see :func:`queue_parts`."""
     return queue_parts(
@@ -85,6 +91,7 @@ def queue_reply(
         overflow=overflow,
         adapter=adapter,
         now=now,
+        seen_id=seen_id,
     )
 
 
@@ -100,6 +107,7 @@ def queue_parts(
     adapter: ChannelAdapter | None,
     now: datetime,
     by_person: bool = True,
+    seen_id: int | None = None,
 ) -> list[Message]:
     """Queue *drafts* as messages to the customer, in order; all of them, or none.
 
@@ -107,6 +115,8 @@ def queue_parts(
 
     :param author_id: the member who sends; None: a program.
     :param by_person: whether a person is behind it; on some channels only a person may write late.
+    :param seen_id: the newest message whoever sends has seen; None: it does not matter what came since.
+    :raises AnsweredMeanwhileError: if somebody else answered the customer since *seen_id*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
@@ -117,6 +127,7 @@ def queue_parts(
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
         raise ReplyKeyError()
+    recipient = _take_lane(session, workspace_id, conversation_id)
     conversation = locked_conversation(session, workspace_id, conversation_id)
     if adapter is None:
         raise UnknownChannelError()
@@ -126,6 +137,8 @@ def queue_parts(
         if not _same(session, workspace_id, before, planned):
             raise AlreadySentError()
         return before
+    if seen_id is not None:
+        _check_not_answered(session, conversation, seen_id, author_id)
     check_may_send(session, conversation, adapter, now, by_person=by_person)
     taken = {
         one.id: one
@@ -152,8 +165,57 @@ def queue_parts(
         for position, part in enumerate(planned)
     ]
     files = [[taken[one] for one in part.uploads] for part in planned]
-    _write(session, conversation, messages, files)
+    _write(session, conversation, recipient, messages, files, author_id)
+    if by_person and author_id is not None and conversation.assignee_id is None:
+        _assign(session, conversation, author_id, now)
     return messages
+
+
+def _check_not_answered(
+    session: Session, conversation: Conversation, seen_id: int, author_id: int | None
+) -> None:
+    """Refuse to send beside an answer that the sender has not seen.
+
+    The conversation is locked, and whoever answers it locks it, so of two at once the second finds the first.
+    """
+    query = sa.select(Message.id, Message.author_id).where(
+        Message.conversation_id == conversation.id,
+        Message.id > seen_id,
+        Message.direction == Direction.OUTBOUND,
+        sa.or_(Message.state.is_(None), Message.state != DeliveryState.CANCELLED),
+        Message.imported_at.is_(None),
+    )
+    newer = [row.id for row in session.execute(query) if author_id is None or row.author_id != author_id]
+    if newer:
+        raise AnsweredMeanwhileError(sorted(newer))
+
+
+def _assign(session: Session, conversation: Conversation, author_id: int, now: datetime) -> None:
+    """Give a conversation nobody has to who answered it, where the workspace has it so."""
+    if session.get_one(Workspace, conversation.workspace_id).assigns_on_reply:
+        conversation_actions.set_fields(
+            session,
+            {"assignee_id": author_id},
+            workspace_id=conversation.workspace_id,
+            conversation_id=conversation.id,
+            author_id=author_id,
+            now=now,
+        )
+
+
+def _take_lane(session: Session, workspace_id: int, conversation_id: int) -> str:
+    """Lock the lane of the customer before the conversation, as whoever sends does; return their id."""
+    query = (
+        sa.select(Conversation.account_id, ContactIdentity.external_id)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .where(Conversation.id == conversation_id, Conversation.workspace_id == workspace_id)
+    )
+    found = session.execute(query).one_or_none()
+    if found is None:
+        raise ConversationNotFoundError()
+    outbox.take_lane(session, found.account_id, found.external_id)
+    recipient: str = found.external_id
+    return recipient
 
 
 def _made_before(session: Session, conversation: Conversation, reply_key: str) -> list[Message]:
@@ -233,12 +295,11 @@ def _check_reach(session: Session, conversation: Conversation, now: datetime) ->
 def _write(
     session: Session,
     conversation: Conversation,
+    recipient: str,
     messages: Sequence[Message],
     files: Sequence[Sequence[uploads.Upload]],
+    author_id: int | None,
 ) -> None:
-    recipient = session.scalars(
-        sa.select(ContactIdentity.external_id).where(ContactIdentity.id == conversation.identity_id)
-    ).one()
     for message, theirs in zip(messages, files, strict=True):
         # One by one: messages are sent and shown in the order of their ids.
         session.add(message)
@@ -249,19 +310,27 @@ def _write(
         publish_message(session, message)
     last = messages[-1]
     if last.sent_at >= conversation.last_message_at:
-        conversation.last_message_at = last.sent_at
-        conversation.last_direction = Direction.OUTBOUND
-        conversation.last_kind = last.kind
-        conversation.last_preview = preview(_words(last))
-        conversation.last_author_id = last.author_id
-    conversation.unread_count = 0  # a reply means that the team has read it
+        show_in_list(conversation, last)
+    conversation_actions.read_by_all(session, conversation, author_id)
+    conversation.woken_at = None  # it is dealt with
     publish_conversation(session, conversation)
     session.flush()
+
+
+def show_in_list(conversation: Conversation, message: Message) -> None:
+    """Make *message* the one the list shows of *conversation*."""
+    hidden = message.hidden_at is not None
+    conversation.last_message_at = message.sent_at
+    conversation.last_direction = message.direction
+    conversation.last_kind = HIDDEN if hidden else message.kind
+    conversation.last_preview = "" if hidden else preview(_words(message))
+    conversation.last_author_id = message.author_id
 
 
 def _words(message: Message) -> str:
     """Return the preview of *message* for the list: its text, or the title of its first card."""
     if message.kind == MessageKind.TEMPLATE:
-        elements = message.content.get("template", {}).get("elements", [])
-        return str(elements[0]["title"]) if elements else ""
+        template = message.content.get("template", {})
+        elements = template.get("elements", [])
+        return str(elements[0]["title"]) if elements else str(template.get("text", ""))
     return message.text

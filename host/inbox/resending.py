@@ -1,17 +1,49 @@
-"""Send a failed or unconfirmed reply again, because an agent decided so."""
+"""What a person decides about a reply on its way: send it again, cancel it, edit it while it waits.
+
+A worker that has begun to send a message wins: each of these locks the message's outbox entry, as the worker
+does, and is refused once the message is in another state.
+"""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.core.cleaning import clean_written
+from host.core.errors import ConflictError
 from host.inbox import outcome
-from host.models.inbox import DeliveryState
+from host.inbox.conversations import publish_changed_message, publish_conversation
+from host.inbox.drafts import MAX_LENGTH, parts_of
+from host.inbox.errors import EmptyTextError, TooLongError, UnknownChannelError
+from host.inbox.reply import show_in_list
+from host.models.inbox import Conversation, DeliveryState, Direction, Message
 from host.models.queue import OutboxEntry
 from host.queue import outbox
+from host.sdk.channel import ChannelAdapter, ProviderProblem
+from host.sdk.i18n import noop
+from host.sdk.messages import MessageKind
+from host.search import postings
+
+
+class NotEditableError(ConflictError):
+    """Only a text that was never handed to the provider can be edited."""
+
+    code = "not_editable"
+    title = _l("It cannot be edited")
+    default_sentence = _l("Only a text that has not left can be edited.")
+    default_next_step = _l("Cancel it and write another.")
+
+
+AGAIN_CANCELLED = ProviderProblem(
+    code="cancelled",
+    sentence=noop("Sending it again was cancelled. Whether it arrived before is not known."),
+    next_step=noop("Press Check to look for it."),
+)
 
 
 def retry(session: Session, message_id: int) -> None:
-    """Queue a failed message again.
+    """Queue a failed message again, and the parts of its reply that were held back because of it.
 
     :raises NotInOutboxError: if the message has no outbox entry.
     :raises StateMovedOnError: if it is not failed any more.
@@ -20,6 +52,7 @@ def retry(session: Session, message_id: int) -> None:
     entry.attempts = 0
     entry.resent = False
     _queue_again(session, entry)
+    outcome.release_rest(session, message_id)
 
 
 def send_again(session: Session, message_id: int) -> None:
@@ -33,11 +66,107 @@ def send_again(session: Session, message_id: int) -> None:
     _queue_again(session, entry)
 
 
+def send_anyway(session: Session, message_id: int) -> None:
+    """Send a part, and those behind it, that was held back because an earlier one was not sent.
+
+    :raises NotInOutboxError: if the message has no outbox entry.
+    :raises StateMovedOnError: if it does not wait any more.
+    """
+    entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
+    if entry.open:
+        raise outbox.StateMovedOnError()
+    outcome.release_rest(session, message_id, itself=True)
+
+
+def cancel(session: Session, message_id: int) -> None:
+    """Take a message back that has not left. One that was to be sent again is unconfirmed again.
+
+    :raises NotInOutboxError: if the message has no outbox entry.
+    :raises StateMovedOnError: if it does not wait any more.
+    """
+    entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
+    entry.open = False
+    entry.next_at = None
+    entry.waiting = None
+    session.flush()
+    if entry.resent:
+        outcome.record_unknown(session, message_id, AGAIN_CANCELLED)
+    else:
+        outcome.record_cancelled(session, message_id)
+        _leave_list(session, message_id)
+
+
+def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter | None) -> None:
+    """Give a text that has not left other words.
+
+    :raises NotInOutboxError: if the message has no outbox entry.
+    :raises StateMovedOnError: if it does not wait any more.
+    :raises NotEditableError: if it is no text, or may have reached the customer before.
+    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
+    :raises EmptyTextError: if nothing is left of it.
+    :raises TooLongError: if it is longer than one message of the channel.
+    """
+    entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
+    message = session.get_one(Message, message_id, with_for_update=True, populate_existing=True)
+    if message.kind != MessageKind.TEXT or entry.resent:
+        raise NotEditableError()
+    if adapter is None:
+        raise UnknownChannelError()
+    words = clean_written(text)
+    if not words:
+        raise EmptyTextError(_l("The text is empty, so nothing was changed."))
+    if len(words) > MAX_LENGTH:
+        raise TooLongError(limit=MAX_LENGTH)
+    parts_of(words, adapter.capabilities.text_limit_bytes, "reject")
+    message.text = words
+    session.flush()
+    postings.forget_messages(session, [message_id])
+    conversation = _conversation(session, message)
+    if _is_last(conversation, message):
+        show_in_list(conversation, message)
+        publish_conversation(session, conversation)
+    publish_changed_message(session, message)
+
+
+def _leave_list(session: Session, message_id: int) -> None:
+    """Let the list show what was said before a message that was cancelled."""
+    message = session.get_one(Message, message_id)
+    conversation = _conversation(session, message)
+    if not _is_last(conversation, message):
+        return
+    query = (
+        sa.select(Message)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.direction != Direction.INTERNAL,
+            sa.or_(Message.state.is_(None), Message.state != DeliveryState.CANCELLED),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    before = session.scalars(query).one_or_none()
+    if before is not None:
+        show_in_list(conversation, before)
+        publish_conversation(session, conversation)
+
+
+def _conversation(session: Session, message: Message) -> Conversation:
+    """Return the conversation of *message*, locked after the outbox entry, as workers do."""
+    return session.get_one(
+        Conversation, message.conversation_id, with_for_update=True, populate_existing=True
+    )
+
+
+def _is_last(conversation: Conversation, message: Message) -> bool:
+    """Tell whether the list may show *message* as the conversation's last one."""
+    return (conversation.last_message_at, conversation.last_direction) == (message.sent_at, message.direction)
+
+
 def _queue_again(session: Session, entry: OutboxEntry) -> None:
     entry.open = True
     entry.next_at = None
     entry.readings = 0
+    entry.transient = 0
     entry.waiting = None
     session.flush()
     outcome.record_queued(session, entry.message_id)
-    outbox.make_due(session, entry)

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 import msgspec
 from flask_babel import lazy_gettext as _l
 
-from host.core.cleaning import clean
+from host.core.cleaning import clean, clean_written
 from host.core.errors import LobbyError
 from host.inbox.errors import KindNotSupportedError
-from host.sdk.capabilities import Capabilities, QuickReplyLimits, TemplateLimits
+from host.sdk import strictjson
+from host.sdk.capabilities import Ask, ButtonsLimits, Capabilities, QuickReplyLimits, TemplateLimits
 from host.sdk.messages import MessageKind
 
 T = TypeVar("T")
@@ -49,14 +50,18 @@ class NotSendableError(LobbyError):
 
 
 class QuickReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer offered with a text. A tap sends *payload*, or the title where that is empty."""
+    """An answer offered with a text. A tap sends *payload*, or the title where that is empty.
 
-    title: str
+    With *ask* it has no words of ours: it offers what the provider knows of the customer.
+    """
+
+    title: str | None = None
     payload: str = ""
+    ask: Ask | None = None
 
 
 class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A button of a card: it opens *url*, or sends *payload*."""
+    """A button of a card or of a text: it opens *url*, or sends *payload*."""
 
     title: str
     url: str = ""
@@ -75,9 +80,11 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cards side by side."""
+    """Cards side by side, or a text with buttons."""
 
-    elements: tuple[Card, ...]
+    elements: tuple[Card, ...] = ()
+    text: str = ""
+    buttons: tuple[Button, ...] = ()
 
 
 class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,8 +104,8 @@ class _Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     products: tuple[str, ...] = ()
 
 
-class _Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    provider_files: tuple[str, ...] = ()
 
 
 def check_content(
@@ -109,9 +116,10 @@ def check_content(
     :raises KindNotSupportedError: if the channel has no such message.
     :raises NotSendableError: if it is not of the shape *kind* has, or breaks a limit of *capabilities*; its
         code is one of ``bad_content``, ``quick_replies_not_supported``,
-        ``too_many_quick_replies``, ``quick_reply_title``, ``quick_reply_payload``, ``too_many_cards``,
-        ``too_many_buttons``, ``card_text``, ``card_bare``, ``card_address``, ``too_many_products``,
-        ``product_id``, ``own_post``.
+        ``too_many_quick_replies``, ``quick_reply_title``, ``quick_reply_payload``, ``quick_reply_ask``,
+        ``too_many_cards``, ``too_many_buttons``, ``buttons_text``, ``card_text``, ``card_bare``,
+        ``card_address``, ``too_many_products``, ``product_id``, ``own_post``,
+        ``provider_files_not_supported``, ``provider_file``.
     """
     if kind is MessageKind.TEXT:
         offered = _read(content, _Text).quick_replies
@@ -124,27 +132,41 @@ def check_content(
         return {"own_post": _own_post(_read(content, _Share).own_post, capabilities)}, []
     if kind is MessageKind.TEMPLATE:
         return _template(_read(content, _Template), capabilities)
-    _read(content, _Nothing)
+    known = _read(content, _Media).provider_files
     if kind not in capabilities.media:
         raise KindNotSupportedError()
-    return {}, []
+    return ({"provider_files": _provider_files(known, capabilities)} if known else {}), []
 
 
 def parse_template(raw: str) -> dict[str, Any]:
-    """Return the ``content`` of a template given as JSON text.
+    """Return the ``content`` of cards given as JSON text.
 
     :raises NotSendableError: code ``bad_content`` if *raw* is not a template.
     """
     try:
-        found = msgspec.json.decode(raw, type=Template)
+        found = strictjson.decode(raw, Template)
+        if not found.elements:
+            raise ValueError("elements: at least one")
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _bad(error) from None
     return {"template": msgspec.to_builtins(found)}
 
 
+def parse_button(raw: str) -> dict[str, str]:
+    """Return a button given as JSON text: ``title`` with ``url`` or ``payload``.
+
+    :raises NotSendableError: code ``bad_content`` if *raw* is not one.
+    """
+    try:
+        found: dict[str, str] = msgspec.to_builtins(strictjson.decode(raw, Button))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _bad(error) from None
+    return found
+
+
 def _read(content: Mapping[str, Any], shape: type[T]) -> T:
     try:
-        return msgspec.convert(dict(content), shape)
+        return strictjson.convert(dict(content), shape)
     except (msgspec.ValidationError, RecursionError) as error:
         raise _bad(error) from None
 
@@ -180,7 +202,12 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
         )
     found = []
     for one in offered:
-        title = _line(one.title)
+        if (one.title is None) == (one.ask is None):
+            raise _bad(ValueError("a quick reply has a title, or asks for something"))
+        if one.ask is not None:
+            found.append({"ask": _ask(one.ask, limits).value})
+            continue
+        title = _line(one.title or "")
         payload = clean(one.payload).strip() or title
         if not title or len(title) > limits.title_length:
             raise NotSendableError(
@@ -199,6 +226,38 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
                 limit=limits.payload_length,
             )
         found.append({"title": title, "payload": payload})
+    return found
+
+
+def _ask(ask: Ask, limits: QuickReplyLimits) -> Ask:
+    if ask not in limits.asks:
+        raise NotSendableError(
+            "quick_reply_ask",
+            _l("On this channel a quick reply cannot ask for that."),
+            next_step=_l("Ask in words."),
+            field="quick_replies",
+            status=409,
+        )
+    return ask
+
+
+def _provider_files(given: tuple[str, ...], capabilities: Capabilities) -> list[str]:
+    if not capabilities.provider_files:
+        raise NotSendableError(
+            "provider_files_not_supported",
+            _l("This channel sends no file by an ID of the provider."),
+            next_step=_l("Send the file itself."),
+            field="provider_files",
+            status=409,
+        )
+    found = [one.strip() for one in given]
+    if not all(_ID.fullmatch(one) for one in found):
+        raise NotSendableError(
+            "provider_file",
+            _l("That is no ID of a file at the provider."),
+            next_step=_l("Copy the ID that was answered to its upload."),
+            field="provider_files",
+        )
     return found
 
 
@@ -221,6 +280,8 @@ def _template(given: _Template, capabilities: Capabilities) -> tuple[dict[str, A
         raise _bad(ValueError("either template or products"))
     if given.template is None:
         return {"products": _products(given.products, capabilities.product_template)}, []
+    if given.template.text or given.template.buttons:
+        return {"template": _with_buttons(given.template, capabilities.buttons)}, []
     limits = capabilities.template
     if limits is None:
         raise KindNotSupportedError()
@@ -242,6 +303,36 @@ def _template(given: _Template, capabilities: Capabilities) -> tuple[dict[str, A
     uploads: list[str] = []
     elements = [_card(card, limits, uploads) for card in cards]
     return {"template": {"elements": elements}}, uploads
+
+
+def _with_buttons(given: Template, limits: ButtonsLimits | None) -> dict[str, Any]:
+    """Return a text with buttons as it is stored."""
+    if limits is None:
+        raise KindNotSupportedError()
+    if given.elements or not given.buttons:
+        raise _bad(ValueError("either elements, or text and buttons"))
+    text = clean_written(given.text)
+    if not text or len(text) > limits.text_length:
+        raise NotSendableError(
+            "buttons_text",
+            _too_long(_l("The text above the buttons"), text, limits.text_length),
+            next_step=_l("Change it, or send the text by itself first."),
+            field="text",
+            limit=limits.text_length,
+        )
+    if len(given.buttons) > limits.buttons:
+        raise NotSendableError(
+            "too_many_buttons",
+            _l(
+                "%(count)s buttons were given and at most %(most)s can be sent.",
+                count=len(given.buttons),
+                most=limits.buttons,
+            ),
+            next_step=_l("Remove some of them."),
+            field="buttons",
+            limit=limits.buttons,
+        )
+    return {"text": text, "buttons": [_button(one, limits.title_length, limits) for one in given.buttons]}
 
 
 def _products(products: tuple[str, ...], most: int | None) -> list[str]:
@@ -299,7 +390,7 @@ def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, A
             limit=limits.buttons,
         )
     if card.buttons:
-        element["buttons"] = [_button(button, limits) for button in card.buttons]
+        element["buttons"] = [_button(one, limits.button_title_length, limits) for one in card.buttons]
     if len(element) == 1:
         raise NotSendableError(
             "card_bare",
@@ -310,8 +401,8 @@ def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, A
     return element
 
 
-def _button(button: Button, limits: TemplateLimits) -> dict[str, str]:
-    title = _card_text(_l("The label of a button"), button.title, limits.button_title_length)
+def _button(button: Button, longest: int, limits: TemplateLimits | ButtonsLimits) -> dict[str, str]:
+    title = _card_text(_l("The label of a button"), button.title, longest)
     if button.url.strip():
         if button.payload:
             raise _bad(ValueError("a button has a url or a payload"))

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.live.publish import EVERYBODY
-from host.models.live import LiveEvent
+from host.core import clock
+from host.models.record import DomainEvent
+from host.queue import policy
+from host.record.writing import EVERYBODY
+from host.users import reach
+from host.users.reach import Accounts
 
 LATE = timedelta(seconds=10)
 """Transactions may commit in another order than their ids; none stays open longer than this."""
@@ -19,7 +25,7 @@ MAX_REPLAY = 500
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change, as it goes to browsers."""
+    """One change, as it goes to browsers. Without a topic it is none of theirs."""
 
     id: int
     workspace_id: int
@@ -60,61 +66,99 @@ class Told:
 
 def newest_id(session: Session) -> int:
     """Return the id of the newest event, 0 if there was none yet."""
-    return session.scalar(sa.select(sa.func.max(LiveEvent.id))) or 0
+    return session.scalar(sa.select(sa.func.max(DomainEvent.id))) or 0
 
 
-def missed(session: Session, workspace_id: int, after: int) -> Missed:
+def missed(session: Session, workspace_id: int, after: int, accounts: Accounts = None) -> Missed:
     """Return what happened in a workspace after the event *after*, oldest first.
+
+    :param accounts: those its reader sees; None: all.
 
     An event may come a second time; its reader loads what it names, so that does no harm.
     """
-    first_and_last = sa.select(sa.func.min(LiveEvent.id), sa.func.max(LiveEvent.id))
-    oldest, last = tuple[int | None, int | None](session.execute(first_and_last).one())
-    if oldest is None or last is None:
-        return Missed((), after, resync=after > 0)
-    if after > last or after < oldest - 1:
-        return Missed((), last, resync=True)
-    since = LiveEvent.id > after
-    if session.get_bind().dialect.name != "sqlite":
-        at = session.scalar(sa.select(LiveEvent.created_at).where(LiveEvent.id == after))
-        if at is not None:
-            since = sa.or_(since, LiveEvent.created_at > at - LATE)
+    last = newest_id(session)
+    at = session.scalar(sa.select(DomainEvent.at).where(DomainEvent.id == after))
+    if after != last and (at is None or at < clock.now() - policy.LIVE_KEPT):
+        # What only browsers had to know may be gone. Before the oldest event there is nothing to miss.
+        oldest = session.scalar(sa.select(sa.func.min(DomainEvent.id))) or 1
+        if after != oldest - 1:
+            return Missed((), last, resync=after > 0 or last > 0)
+    since = DomainEvent.id > after
+    if at is not None and session.get_bind().dialect.name != "sqlite":
+        since = sa.or_(since, DomainEvent.at > at - LATE)
     query = (
-        sa.select(LiveEvent.id, LiveEvent.workspace_id, LiveEvent.topic, LiveEvent.payload)
-        .where(LiveEvent.workspace_id.in_([workspace_id, EVERYBODY]), since, LiveEvent.id != after)
-        .order_by(LiveEvent.id)
+        _select.where(
+            DomainEvent.workspace_id.in_([workspace_id, EVERYBODY]),
+            DomainEvent.topic.is_not(None),
+            since,
+            DomainEvent.id != after,
+        )
+        .order_by(DomainEvent.id)
         .limit(MAX_REPLAY + 1)
     )
-    events = [Event(*row) for row in session.execute(query)]
+    events = [_event(row) for row in session.execute(query)]
     if len(events) > MAX_REPLAY:
         return Missed((), last, resync=True)
-    return Missed(events, last)
+    return Missed(narrowed(session, events, accounts), last)
 
 
 def newer(session: Session, after: int, limit: int) -> list[Event]:
     """Return up to *limit* events of all workspaces after *after*, oldest first."""
-    query = (
-        sa.select(LiveEvent.id, LiveEvent.workspace_id, LiveEvent.topic, LiveEvent.payload)
-        .where(LiveEvent.id > after)
-        .order_by(LiveEvent.id)
-        .limit(limit)
-    )
-    return [Event(*row) for row in session.execute(query)]
+    query = _select.where(DomainEvent.id > after).order_by(DomainEvent.id).limit(limit)
+    return [_event(row) for row in session.execute(query)]
 
 
-def trim(session: Session, before: datetime, most: int = 500) -> int:
-    """Delete up to *most* events made before *before*; return how many."""
-    old = sa.select(LiveEvent.id).where(LiveEvent.created_at < before).order_by(LiveEvent.created_at)
-    ids = session.scalars(old.limit(most)).all()
-    session.execute(sa.delete(LiveEvent).where(LiveEvent.id.in_(ids)))
-    return len(ids)
+def narrowed(session: Session, found: Sequence[Event], accounts: Accounts) -> list[Event]:
+    """Return those of *found* that somebody may learn of who sees *accounts* only; None: all.
+
+    What names neither an account of theirs nor a conversation there stays away from them.
+    """
+    if accounts is None:
+        return list(found)
+    named_in = {event.id: msgspec.json.decode(event.payload) for event in found}
+    conversations = {id_ for ids in named_in.values() if (id_ := ids.get("conversation")) is not None}
+    account_of = reach.accounts_of(session, conversations) if conversations else {}
+    return [
+        event
+        for event in found
+        if event.workspace_id == EVERYBODY
+        or named_in[event.id].get("account", account_of.get(named_in[event.id].get("conversation")))
+        in accounts
+    ]
 
 
 def named(session: Session, ids: Sequence[int]) -> list[Event]:
     """Return those of *ids* there are by now, oldest first."""
-    query = (
-        sa.select(LiveEvent.id, LiveEvent.workspace_id, LiveEvent.topic, LiveEvent.payload)
-        .where(LiveEvent.id.in_(ids))
-        .order_by(LiveEvent.id)
-    )
-    return [Event(*row) for row in session.execute(query)]
+    query = _select.where(DomainEvent.id.in_(ids)).order_by(DomainEvent.id)
+    return [_event(row) for row in session.execute(query)]
+
+
+_select = sa.select(
+    DomainEvent.id,
+    DomainEvent.workspace_id,
+    DomainEvent.topic,
+    DomainEvent.account_id,
+    DomainEvent.conversation_id,
+    DomainEvent.message_id,
+    DomainEvent.data,
+)
+_IDS = {
+    "account": ("account",),
+    "catch_up": ("account",),
+    "conversation": ("conversation",),
+    "presence": ("conversation",),
+    "addons": (),
+}
+"""The ids browsers are told, by topic."""
+_OTHER_IDS = ("conversation", "message")
+
+
+def _event(row: Any) -> Event:
+    topic = row.topic or ""
+    ids = {name: getattr(row, f"{name}_id") for name in _IDS.get(topic, _OTHER_IDS)}
+    payload = {name: id_ for name, id_ in ids.items() if id_ is not None}
+    if topic == "state" and row.data is not None:
+        payload["state"] = msgspec.json.decode(row.data)["state"]
+    if topic == "presence" and row.data is not None:
+        payload |= msgspec.json.decode(row.data)
+    return Event(row.id, row.workspace_id, topic, msgspec.json.encode(payload).decode())

@@ -14,9 +14,10 @@ from flask import current_app
 from host.core import db, logs
 from host.live import events, stream_access
 from host.live.events import Event
-from host.live.publish import EVERYBODY, listen
 from host.live.read_position import Position
 from host.live.stream import Batch, Stream, wake
+from host.record.writing import EVERYBODY, listen
+from host.users.reach import Accounts
 
 log = logging.getLogger("lobby.live")
 
@@ -32,7 +33,8 @@ IDLE_PAUSE_SECONDS = 0.25
 CHECK_SECONDS = 3.0
 TURNS = 5
 """Checks between two heartbeats of a stream. A stream that took nothing for two of them is cut off."""
-HEARTBEAT = b": still here\n\n"
+HEARTBEAT = Batch.of((), [b"event: beat\ndata: 1\n\n"])
+"""Not a comment: a script never sees those, and has to notice a desk that stands still."""
 START_SECONDS = 5.0
 BATCH = 500
 PER_USER = 6
@@ -97,11 +99,20 @@ class Hub:
         """How many streams there are."""
         return self._count
 
-    def subscribe(self, workspace_id: int, user_id: int, session_id: int, *, capacity: int) -> Stream:
+    def subscribe(
+        self,
+        workspace_id: int,
+        user_id: int,
+        session_id: int,
+        *,
+        capacity: int,
+        accounts: Accounts = None,
+    ) -> Stream:
         """Open a stream of a workspace's changes from now on.
 
         :param session_id: the signed-in browser; the stream ends soon after that was signed out.
         :param capacity: most streams of this process.
+        :param accounts: those its reader sees; None: all. Once that changes, the stream ends.
 
         A person has at most :data:`PER_USER`: the oldest ends, which as a rule is that of a page they have
         left and whose connection was not noticed to be gone.
@@ -115,7 +126,7 @@ class Hub:
         with self._lock:
             if self._closed or self._count >= capacity:
                 raise HubFullError("no stream is free")
-            stream = Stream(workspace_id, user_id, session_id)
+            stream = Stream(workspace_id, user_id, session_id, accounts)
             self._streams.setdefault(workspace_id, {})[stream] = None
             own = self._people.setdefault(user_id, {})
             own[stream] = None
@@ -179,8 +190,9 @@ class Hub:
         with db.read() as session:
             allowed = stream_access.allowed(session, {stream.session_id for stream in streams})
         for stream in streams:
-            if (stream.session_id, stream.workspace_id) not in allowed:
-                self.unsubscribe(stream)
+            pair = stream.session_id, stream.workspace_id
+            if pair not in allowed or allowed[pair] != stream.accounts:
+                self.unsubscribe(stream)  # a browser that may still watch comes back by itself
 
     # What changed
 
@@ -211,8 +223,9 @@ class Hub:
             found = events.named(session, late) if late else []
             new = events.newer(session, position.newest, BATCH)
         position.move([event.id for event in found], [event.id for event in new])
-        if found or new:
-            self._deliver((*found, *new))
+        shown = [event for event in (*found, *new) if event.topic]
+        if shown:
+            self._deliver(shown)
         return len(new) == BATCH
 
     def _deliver(self, changes: Sequence[Event]) -> None:
@@ -223,18 +236,29 @@ class Hub:
         waiting: list[Stream] = []
         frames = {event.id: event.frame() for event in changes} if watched else {}
         for workspace_id in watched:
-            own = [event.id for event in changes if event.workspace_id in (workspace_id, EVERYBODY)]
+            own = [event for event in changes if event.workspace_id in (workspace_id, EVERYBODY)]
             if not own:
                 continue
-            # Each frame is made once, however many browsers it goes to.
-            parts = [frames[id_] for id_ in own]
-            batch = Batch(own, parts, b"".join(parts))
+            groups: dict[Accounts, list[Stream]] = {}
             with self._lock:
-                streams = self._streams.get(workspace_id, ())
-                waiting += [stream for stream in streams if stream.put(batch)]
+                for stream in self._streams.get(workspace_id, ()):
+                    groups.setdefault(stream.accounts, []).append(stream)
+            for accounts, streams in groups.items():
+                # Each frame is made once, however many browsers it goes to.
+                ids = [event.id for event in _narrowed(own, accounts)]
+                if ids:
+                    batch = Batch.of(ids, [frames[id_] for id_ in ids])
+                    waiting += [stream for stream in streams if stream.put(batch)]
         wake(waiting)
         count = self._count
         self._stopping.wait(PAUSE_SECONDS + count * PAUSE_SECONDS_EACH if count else IDLE_PAUSE_SECONDS)
+
+
+def _narrowed(found: list[Event], accounts: Accounts) -> list[Event]:
+    if accounts is None:
+        return found
+    with db.read() as session:
+        return events.narrowed(session, found, accounts)
 
 
 def _step(event: Event) -> logs.Ids:

@@ -13,6 +13,7 @@ from host.live import events
 from host.live.events import Told
 from host.live.hub import Hub
 from host.live.stream import Stream
+from host.users.reach import Accounts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -23,13 +24,16 @@ SLOT = "lobby.stream"
 """Where a request's scope holds the stream its view opened, for the server to send."""
 
 
-def first_frames(workspace_id: int, after: int | None) -> tuple[bytes, Told]:
-    """Return what a stream begins with: the events missed since *after*, and what it then had."""
+def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None) -> tuple[bytes, Told]:
+    """Return what a stream begins with: the events missed since *after*, and what it then had.
+
+    :param accounts: those its reader sees; None: all.
+    """
     frames = [f"retry: {RECONNECT_MS}\n\n".encode()]
     if after is None:
         return frames[0], Told()
     with db.read() as session:
-        found = events.missed(session, workspace_id, after)
+        found = events.missed(session, workspace_id, after, accounts)
     if found.resync:
         frames.append(f"id: {found.last}\nevent: resync\ndata: {{}}\n\n".encode())
     frames.extend(event.frame() for event in found.events)
@@ -71,16 +75,21 @@ class StreamResponse(Response):
         self._hub.unsubscribe(self._stream)
 
     async def send(
-        self, receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
+        self,
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+        write: Callable[[bytes], bool] | None = None,
     ) -> None:
         """Send what was missed, then what happens.
 
+        :param write: writes a chunk without this task, unless the browser is behind. Waking a task for each
+            browser costs three times as much.
         :raises TimeoutError: if the browser takes nothing any more.
         """
         gone = asyncio.create_task(until_gone(receive))
         gone.add_done_callback(lambda _: self._stream.end())
         try:
-            self._stream.attend()
+            self._stream.attend(self._told, write)
             chunk, goes_on = self._first, True
             while not gone.done():
                 if chunk:
@@ -89,7 +98,7 @@ class StreamResponse(Response):
                     await send({"type": "http.response.body", "body": b""})
                     return
                 await self._stream.wait()
-                chunk, goes_on = self._stream.take(self._told)
+                chunk, goes_on = self._stream.take()
         except asyncio.CancelledError:
             if not self._stream.is_cut:
                 raise

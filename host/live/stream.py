@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from host.core import clock
 from host.live.events import LATE, Told
+from host.users.reach import Accounts
 
 BUFFER_BYTES = 64 * 1024
 """How far a browser may fall behind before it is cut off; it comes back and gets what it missed."""
@@ -23,11 +24,19 @@ class Batch:
     """Frames that were handed out together to everybody who watches a workspace.
 
     :param whole: all of them, made once however many browsers get them.
+    :param chunk: the same as a chunk of HTTP.
     """
 
     ids: Sequence[int]
     frames: Sequence[bytes]
     whole: bytes
+    chunk: bytes
+
+    @classmethod
+    def of(cls, ids: Sequence[int], frames: Sequence[bytes]) -> Batch:
+        """Return *frames* as a batch."""
+        whole = b"".join(frames)
+        return cls(ids, frames, whole, b"%x\r\n%b\r\n" % (len(whole), whole))
 
     def without(self, told: Told) -> bytes:
         """Return the frames of events that were not *told*."""
@@ -41,12 +50,14 @@ class Stream:
     """Frames in order for one browser. Threads put them in; the task that sends them takes them out.
 
     :param session_id: the signed-in browser it belongs to; it ends when that is signed out.
+    :param accounts: those its reader sees; None: all.
     """
 
-    def __init__(self, workspace_id: int, user_id: int, session_id: int) -> None:
+    def __init__(self, workspace_id: int, user_id: int, session_id: int, accounts: Accounts = None) -> None:
         self.workspace_id = workspace_id
         self.user_id = user_id
         self.session_id = session_id
+        self.accounts = accounts
         self._opened_at = clock.monotonic()
         self._batches: list[Batch] = []
         self._size = 0
@@ -57,6 +68,8 @@ class Stream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: asyncio.Event | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._told: Told | None = None
+        self._write: Callable[[bytes], bool] | None = None
         self.is_cut = False
         """Whether its browser took nothing any more."""
 
@@ -75,7 +88,7 @@ class Stream:
             self._batches.append(batch)
             return len(self._batches) == 1
 
-    def beat(self, frame: bytes) -> bool:
+    def beat(self, frame: Batch) -> bool:
         """Queue a heartbeat if nothing else waits; return whether the task has to be woken for it."""
         with self._lock:
             self._beats += 1
@@ -84,7 +97,7 @@ class Stream:
         if stuck:
             self._cut()
             return False
-        return not self._batches and self.put(Batch((), (), frame))
+        return not self._batches and self.put(frame)
 
     def _cut(self) -> None:
         """Interrupt the task: it waits for a browser that takes nothing."""
@@ -102,9 +115,14 @@ class Stream:
 
     # In the task that sends
 
-    def attend(self) -> None:
-        """Have the running task woken from now on."""
+    def attend(self, told: Told | None = None, write: Callable[[bytes], bool] | None = None) -> None:
+        """Have the running task woken from now on.
+
+        :param told: what the browser has already.
+        :param write: writes a chunk in the task's place, or returns False while the browser is behind.
+        """
         with self._lock:
+            self._told, self._write = told, write
             self._loop, self._ready = asyncio.get_running_loop(), asyncio.Event()
             self._task = asyncio.current_task()
             if self._batches or self._ended:
@@ -115,22 +133,38 @@ class Stream:
         assert self._ready is not None
         await self._ready.wait()
 
-    def take(self, told: Told) -> tuple[bytes, bool]:
-        """Return what is queued and not *told* yet, and whether more may come."""
+    def take(self) -> tuple[bytes, bool]:
+        """Return what is queued and not told yet, and whether more may come."""
         with self._lock:
             batches, self._batches = self._batches, []
             self._size = self._beats = 0
             goes_on = not self._ended
             if self._ready is not None and goes_on:
                 self._ready.clear()
-        if len(batches) == 1 and clock.monotonic() - self._opened_at > LATE.total_seconds():
-            return batches[0].whole, goes_on  # nearly always
-        return b"".join([batch.without(told) for batch in batches]), goes_on
+        return b"".join([self._new_of(batch) for batch in batches]), goes_on
 
     def wake_now(self) -> None:
-        """Wake the task; on its event loop only."""
-        if self._ready is not None:
+        """Wake the task, or write in its place; on its event loop only."""
+        if self._ready is not None and not self._written():
             self._ready.set()
+
+    def _written(self) -> bool:
+        """Write what is queued, if it is one batch nobody was told of and the browser keeps up."""
+        with self._lock:
+            if self._write is None or self._ended or len(self._batches) != 1:
+                return False
+            batch = self._batches[0]
+            if self._new_of(batch) is not batch.whole or not self._write(batch.chunk):
+                return False
+            self._batches = []
+            self._size = self._beats = 0
+            return True
+
+    def _new_of(self, batch: Batch) -> bytes:
+        """Return the frames of *batch* that were not told when the stream began."""
+        if self._told is not None and clock.monotonic() - self._opened_at > LATE.total_seconds():
+            self._told = None  # nothing comes as late as that
+        return batch.whole if self._told is None else batch.without(self._told)
 
 
 def wake(streams: Iterable[Stream]) -> None:

@@ -8,23 +8,35 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.models.users import LoginSession, Membership, User
+from host.models.users import LoginSession, MemberAccount, Membership, User
 from host.users import sessions
+from host.users.reach import Accounts
 
 AT_ONCE = 5000
 """Sessions named in one statement; every database takes more."""
 
 
-def allowed(session: Session, session_ids: Collection[int]) -> set[tuple[int, int]]:
-    """Return the pairs of session and workspace that are open to those of *session_ids* who are signed in."""
+def allowed(session: Session, session_ids: Collection[int]) -> dict[tuple[int, int], Accounts]:
+    """Return the pairs of session and workspace that are open to those of *session_ids* who are signed in.
+
+    With each come the accounts that are seen there; None: all.
+    """
     now = clock.now()
     ids = sorted(set(session_ids))
-    found: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int], Accounts] = {}
     for start in range(0, len(ids), AT_ONCE):
         query = (
-            sa.select(LoginSession.id, Membership.workspace_id)
+            sa.select(LoginSession.id, Membership.workspace_id, Membership.limited, MemberAccount.account_id)
             .join(User, User.id == LoginSession.user_id)
             .join(Membership, Membership.user_id == User.id)
+            .outerjoin(
+                MemberAccount,
+                sa.and_(
+                    Membership.limited,
+                    MemberAccount.user_id == Membership.user_id,
+                    MemberAccount.workspace_id == Membership.workspace_id,
+                ),
+            )
             .where(
                 LoginSession.id.in_(ids[start : start + AT_ONCE]),
                 LoginSession.expires_at > now,
@@ -32,5 +44,8 @@ def allowed(session: Session, session_ids: Collection[int]) -> set[tuple[int, in
                 User.disabled_at.is_(None),
             )
         )
-        found.update((row[0], row[1]) for row in session.execute(query))
+        for session_id, workspace_id, limited, account_id in session.execute(query):
+            pair = session_id, workspace_id
+            seen = {account_id} - {None}
+            found[pair] = (found.get(pair) or frozenset()) | seen if limited else None
     return found

@@ -6,11 +6,18 @@ from flask import Blueprint, Response, jsonify, make_response, request
 from flask.typing import ResponseReturnValue
 
 from host.core import db
-from host.core.errors import InvalidError
 from host.live import events
 from host.live.hub import HubFullError, current_hub
 from host.live.response import HEADERS, StreamResponse, can_stream, first_frames
-from host.web.request_helpers import MAX_ID, config, current_user, passive, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    config,
+    current_user,
+    id_in,
+    passive,
+    seen_accounts,
+    workspace_view,
+)
 
 bp = Blueprint("live", __name__)
 
@@ -19,7 +26,7 @@ RETRY_AFTER = 30
 
 @bp.get("/w/<int:workspace_id>/live")
 @passive
-@workspace_view()
+@workspace_view(Permission.READ)
 def stream(workspace_id: int) -> ResponseReturnValue:
     """Stream a workspace's changes, from the event named by ``Last-Event-ID`` or ``?after=`` on."""
     after = _after()
@@ -30,12 +37,14 @@ def stream(workspace_id: int) -> ResponseReturnValue:
     user = current_user()
     hub = current_hub()
     try:
-        opened = hub.subscribe(workspace_id, user.id, user.session_id, capacity=config().live_streams)
+        opened = hub.subscribe(
+            workspace_id, user.id, user.session_id, accounts=seen_accounts(), capacity=config().live_streams
+        )
     except HubFullError:
         return _later()
     try:
         # Only now: what happens from here on waits in the stream, so nothing falls between.
-        first, told = first_frames(workspace_id, after)
+        first, told = first_frames(workspace_id, after, seen_accounts())
     except BaseException:
         hub.unsubscribe(opened)
         raise
@@ -50,7 +59,7 @@ def _later() -> Response:
 
 @bp.get("/w/<int:workspace_id>/live/poll")
 @passive
-@workspace_view()
+@workspace_view(Permission.READ)
 def poll(workspace_id: int) -> ResponseReturnValue:
     """Return the same events as JSON: ``last``, ``resync`` and ``events`` of id, topic and data."""
     with db.read() as session:
@@ -58,7 +67,7 @@ def poll(workspace_id: int) -> ResponseReturnValue:
         if after is None:
             found = events.Missed((), events.newest_id(session))
         else:
-            found = events.missed(session, workspace_id, after)
+            found = events.missed(session, workspace_id, after, seen_accounts())
     return jsonify(
         last=found.last,
         resync=found.resync,
@@ -68,8 +77,4 @@ def poll(workspace_id: int) -> ResponseReturnValue:
 
 def _after() -> int | None:
     text = request.headers.get("Last-Event-ID") or request.args.get("after") or ""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID):
-        raise InvalidError()
-    return int(text)
+    return id_in(text) if text else None

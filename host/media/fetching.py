@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from werkzeug.http import parse_options_header
 
 from host.core import clock, db, storage
+from host.core.cleaning import clean_short
 from host.core.ports import AdapterDirectory
-from host.live.publish import publish
 from host.media import pictures, sniff
 from host.media.inbound import client_for
 from host.media.limits import MAX_BYTES
@@ -26,10 +28,12 @@ from host.media.retention import Retention
 from host.models.channels import AccountState, ChannelAccount
 from host.models.channels import ref as account_ref
 from host.models.inbox import Attachment, AttachmentState, Message
+from host.record.writing import show
 from host.sdk.capabilities import InboundMedia
-from host.sdk.channel import AccountRef
+from host.sdk.channel import AccountRef, Located
 from host.sdk.errors import FetchError, FileEndedError, ForbiddenAddressError
 from host.sdk.http import OpenResponse, TooMuchError
+from host.sdk.messages import MessageKind
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,8 @@ MOST = 8
 """Files claimed at a time: even if each takes its longest, they are done before their claim ends."""
 CLAIM = timedelta(minutes=5)
 PARKED = timedelta(hours=1)
+AWAY = timedelta(minutes=1)
+"""How long a file waits for the store before it is fetched anew."""
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 6 * 3600))
 """Delays between the tries of one file; after the last it stays a link."""
 TOTAL_SECONDS = 120.0
@@ -58,6 +64,7 @@ class _Due:
     """A file to fetch.
 
     :param arrived_at: when its message came; retention counts from then.
+    :param name: what its sender called it, where that is known.
     """
 
     id: int
@@ -66,10 +73,13 @@ class _Due:
     account: AccountRef
     arrived_at: datetime
     failures: int
+    name: str
 
 
 def fetch_due(directory: AdapterDirectory, *, most: int = MOST) -> int:
     """Fetch up to *most* files that are due; return how many there were."""
+    if storage.away() is not None:
+        return 0
     now = clock.now()
     with db.read() as session:
         if session.execute(sa.select(Attachment.id).where(*_is_due(now)).limit(1)).first() is None:
@@ -84,6 +94,12 @@ def fetch_due(directory: AdapterDirectory, *, most: int = MOST) -> int:
 
 def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return Attachment.state == AttachmentState.WAITING, Attachment.due_at <= now
+
+
+def oldest_due(session: Session) -> datetime | None:
+    """Return since when the file that waited longest is due to be fetched; None: none is."""
+    query = sa.select(Attachment.due_at).where(*_is_due(clock.now())).order_by(Attachment.due_at).limit(1)
+    return session.scalar(query)
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
@@ -116,6 +132,7 @@ def _claim(session: Session, most: int) -> list[_Due]:
                 account_ref(account),
                 arrived_at,
                 attachment.failures,
+                attachment.name,
             )
         )
     session.flush()
@@ -128,7 +145,13 @@ def _fetch(directory: AdapterDirectory, due: _Due) -> None:
         if adapter is None:
             db.write(_set, due.id, {"due_at": clock.now() + PARKED})
             return
-        _take(due, adapter.locate(due.account, due.url), adapter.inbound_media())
+        located = adapter.locate(due.account, due.url)
+        if isinstance(located, Located):
+            due, located = replace(due, name=due.name or clean_short(located.name, 255) or ""), located.url
+            db.write(_set, due.id, {"name": due.name})
+        if not located:
+            raise FileEndedError("it has a name and no file")
+        _take(due, located, adapter.inbound_media())
     except FileEndedError:
         db.write(_set, due.id, {**_AWAY, "state": AttachmentState.EXPIRED})
     except ForbiddenAddressError as error:
@@ -136,6 +159,10 @@ def _fetch(directory: AdapterDirectory, due: _Due) -> None:
         db.write(_set, due.id, {**_AWAY, "state": AttachmentState.OUTSIDE})
     except FetchError as error:
         _try_later(due, str(error), final=isinstance(error, TooMuchError))
+    except storage.StoreAwayError as error:
+        # No fault of the file's: it waits for as long as it takes.
+        log.warning("files that customers sent wait for where they are kept: %s", error.words)
+        db.write(_set, due.id, {"due_at": clock.now() + AWAY})
     except Exception:
         log.exception("file %s of channel %s could not be fetched", due.id, due.account.channel)
         _try_later(due, "a fault of the desk")
@@ -183,8 +210,20 @@ def _keep(due: _Due, answer: OpenResponse) -> None:
                 "size": staged.size,
                 "width": size and size[0],
                 "height": size and size[1],
+                **_named(due, answer.headers.get("content-disposition", "")),
             },
         )
+
+
+def _named(due: _Due, disposition: str) -> dict[str, str]:
+    """Return the name of a document that came without one: as the provider's answer says, or its address."""
+    if due.name or due.kind != MessageKind.FILE:
+        return {}
+    told = parse_options_header(disposition)[1].get("filename") or ""
+    in_address = unquote(urlsplit(due.url).path).rpartition("/")[2]
+    name = told.replace("\\", "/").rpartition("/")[2] or (in_address if "." in in_address else "")
+    shown = "".join(letter for letter in name if letter.isprintable()).strip(" .")
+    return {"name": clean_short(shown, 255) or ""} if shown else {}
 
 
 def _try_later(due: _Due, reason: str, *, final: bool = False) -> None:
@@ -216,4 +255,4 @@ def publish_change(session: Session, attachment_id: int) -> None:
         .where(Attachment.id == attachment_id)
     ).one_or_none()
     if row is not None:
-        publish(session, row.workspace_id, "state", {"conversation": row.conversation_id, "message": row.id})
+        show(session, row.workspace_id, "state", conversation_id=row.conversation_id, message_id=row.id)

@@ -13,6 +13,7 @@ from host.core import clock, db, storage
 from host.media.uploads import KEPT
 from host.models.inbox import Attachment
 from host.models.media import FileRemoval, Upload
+from host.models.users import DeskSetting, User, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,14 @@ STRAY = timedelta(days=1)
 _attachments = Attachment.metadata.tables["attachments"]
 _uploads = Upload.metadata.tables["uploads"]
 _removals = FileRemoval.metadata.tables["file_removals"]
+_NAMING = (
+    _attachments.c.storage_key,
+    _uploads.c.storage_key,
+    User.__table__.c.picture_key,
+    Workspace.__table__.c.picture_key,
+    DeskSetting.__table__.c.picture_key,
+)
+"""The columns that name files."""
 
 
 def forget_files(session: Session, message_ids: Collection[int]) -> None:
@@ -53,6 +62,8 @@ def remove_later(session: Session, keys: Iterable[str]) -> None:
 def _remove_now() -> None:
     try:
         remove_noted()
+    except storage.StoreAwayError as error:
+        log.warning("files could not be removed yet; it is tried again: %s", error.words)
     except Exception:
         log.exception("files could not be removed yet; it is tried again")
 
@@ -77,12 +88,8 @@ def remove_unused(key: str) -> bool:
 
 
 def is_used(key: str) -> bool:
-    """Tell whether any attachment or upload names the file."""
-    with db.read() as session:
-        return any(
-            session.execute(sa.select(table.c.id).where(table.c.storage_key == key).limit(1)).first()
-            for table in (_attachments, _uploads)
-        )
+    """Tell whether any attachment, upload, person, workspace or the desk names the file."""
+    return bool(named([key]))
 
 
 def _forget_notes(session: Session, ids: list[int]) -> None:
@@ -99,9 +106,11 @@ class Cleaner:
         """Remove old uploads and noted files, and walk through the next part of the store."""
         while db.write(_remove_old_uploads) == CHUNK:
             pass
+        if storage.away() is not None:
+            return
         remove_noted()
         if not self._shards:
-            self._shards = storage.current().shards()
+            self._shards = list(storage.SHARDS)
         self.walk(self._shards.pop())
 
     def walk(self, shard: str) -> None:
@@ -109,18 +118,17 @@ class Cleaner:
         keys = storage.current().keys(shard, older_than=(clock.now() - STRAY).timestamp())
         for start in range(0, len(keys), CHUNK):
             some = keys[start : start + CHUNK]
-            for key in set(some) - _named(some):
+            for key in set(some) - named(some):
                 remove_unused(key)
 
 
-def _named(keys: list[str]) -> set[str]:
+def named(keys: Collection[str]) -> set[str]:
+    """Return those of *keys* that an attachment, an upload, a person, a workspace or the desk names."""
     with db.read() as session:
         return {
             key
-            for table in (_attachments, _uploads)
-            for key in session.scalars(
-                sa.select(table.c.storage_key).where(table.c.storage_key.in_(keys)).distinct()
-            )
+            for column in _NAMING
+            for key in session.scalars(sa.select(column).where(column.in_(keys)).distinct())
         }
 
 

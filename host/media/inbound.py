@@ -1,16 +1,20 @@
-"""Plan what happens with a received file: kept already, to be fetched, or only passed through."""
+"""Plan what happens with a file of the provider: kept already, to be fetched, or only passed through."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from sqlalchemy.orm import Session
+
+from host.core import clock
 from host.media import files, sniff
 from host.media.retention import Retention
-from host.models.inbox import AttachmentState
+from host.models.inbox import Attachment, AttachmentState
 from host.sdk.capabilities import InboundMedia
+from host.sdk.channel import AccountRef
 from host.sdk.http import Client
 from host.sdk.messages import InboundAttachment
 
@@ -44,6 +48,31 @@ def plan(
     if attachment.kind in media.stored and Retention.of(settings).stores:
         return Plan(AttachmentState.WAITING, now)
     return Plan(AttachmentState.LINKED)
+
+
+def show_with_reply(
+    session: Session,
+    account: AccountRef,
+    message_id: int,
+    named: Sequence[InboundAttachment],
+    media: InboundMedia,
+) -> None:
+    """Have what a reply of *account* names by an id looked up, and shown with it."""
+    now = clock.now()
+    for one in named:
+        begins = plan(one, stored=False, media=media, settings=account.settings, now=now)
+        row = Attachment(
+            workspace_id=account.workspace_id,
+            message_id=message_id,
+            kind=str(one.kind),
+            name=one.name,
+            content_type=one.content_type,
+            url=one.url,
+            state=begins.state,
+            due_at=begins.due_at,
+        )
+        session.add(row)
+    session.flush()
 
 
 def content_type(attachment: InboundAttachment) -> str:

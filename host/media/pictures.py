@@ -11,7 +11,8 @@ import io
 import struct
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -110,6 +111,13 @@ def orientation_of(content: bytes) -> int:
     except Exception:  # noqa: BLE001 - whatever a decoder makes of hostile bytes, they then say nothing
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+@contextmanager
+def decoding(content: bytes) -> Iterator[Image.Image]:
+    """Open a picture that :func:`clean` returned, to decode it; a few at a time."""
+    with _DECODING, _opened(io.BytesIO(content), tuple(MAX_PIXELS)) as image:
+        yield image
 
 
 def _opened(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:

@@ -41,6 +41,12 @@ class Retention:
     def stores(self) -> bool:
         return self.days != 0
 
+    def removes_more_than(self, other: Retention) -> bool:
+        """Tell whether files would go that *other* keeps."""
+        if self.days is None:
+            return False
+        return other.days is None or self.days < other.days
+
     def ends_at(self, arrived_at: datetime) -> datetime | None:
         """Return when a file that came at *arrived_at* is removed; None: never."""
         return None if self.days is None else arrived_at + timedelta(days=self.days)

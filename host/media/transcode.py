@@ -1,4 +1,6 @@
-"""Convert sound a channel does not take into a voice note, where PyAV is installed.
+"""Convert sound a channel does not take into sound it takes.
+
+MP3 and FLAC become WAV everywhere, by miniaudio; where PyAV is installed, nearly everything becomes M4A.
 
 The decoder of untrusted bytes runs in a process of its own, with limits and without a network: it only reads
 one file and writes another.
@@ -40,6 +42,9 @@ SOURCES = {
 """Types that can be read, each with its demuxer: chosen by the bytes, one might open other files."""
 TARGETS = {"audio/mp4": ("ipod", "aac"), "audio/aac": ("adts", "aac"), "audio/wav": ("wav", "pcm_s16le")}
 """Types that can be written, best first, with container and codec."""
+PLAIN_SOURCES = frozenset({"audio/flac", "audio/mpeg"})
+PLAIN_TARGET = "audio/wav"
+"""What a plain installation converts from and to, with miniaudio."""
 _converting = threading.BoundedSemaphore(2)
 """Limits how many files are converted at a time in one process."""
 ENDINGS = {"audio/mp4": "m4a", "audio/aac": "aac", "audio/wav": "wav"}
@@ -47,21 +52,27 @@ ENDINGS = {"audio/mp4": "m4a", "audio/aac": "aac", "audio/wav": "wav"}
 
 @cache
 def is_available() -> bool:
-    """Tell whether this installation can convert sound (``pip install lobby[av]``)."""
+    """Tell whether this installation can convert sound of every kind (the extra ``av``)."""
     return importlib.util.find_spec("av") is not None
 
 
 def taken(media: Mapping[MessageKind, MediaLimits]) -> Mapping[MessageKind, MediaLimits]:
     """Return *media*, a channel's limits, widened by the types that can be converted to allowed ones."""
     sound = media.get(MessageKind.AUDIO)
-    if sound is None or not is_available() or target_of(sound.content_types) is None:
+    if sound is None or target_of(sound.content_types) is None:
         return media
-    return {**media, MessageKind.AUDIO: replace(sound, content_types=sound.content_types | SOURCES.keys())}
+    return {**media, MessageKind.AUDIO: replace(sound, content_types=sound.content_types | sources())}
+
+
+def sources() -> frozenset[str]:
+    """Return the types this installation can convert."""
+    return frozenset(SOURCES) if is_available() else PLAIN_SOURCES
 
 
 def target_of(types: frozenset[str]) -> str | None:
     """Return the type to convert to, one of *types*; None if none of them can be written."""
-    return next((one for one in TARGETS if one in types), None)
+    possible = TARGETS if is_available() else (PLAIN_TARGET,)
+    return next((one for one in possible if one in types), None)
 
 
 @contextmanager
@@ -73,7 +84,7 @@ def converted(stream: Readable, content_type: str, types: frozenset[str]) -> Ite
         the sound cannot be read or is too long.
     """
     target = target_of(types)
-    if target is None or content_type not in SOURCES or not is_available():
+    if target is None or content_type not in sources():
         raise _refusal(content_type, types)
     with tempfile.TemporaryDirectory(prefix="lobby-sound-") as folder:
         source, made = Path(folder) / "in", Path(folder) / "out"
@@ -84,7 +95,7 @@ def converted(stream: Readable, content_type: str, types: frozenset[str]) -> Ite
                 str(source),
                 SOURCES[content_type],
                 str(made),
-                *TARGETS[target],
+                *(TARGETS[target] if is_available() else ("wav", "plain")),
                 timeout=TIMEOUT_SECONDS,
             )
         if ended.data != b"done":
@@ -120,7 +131,7 @@ def _refusal(content_type: str, types: frozenset[str]) -> FileRefusedError:
         next_step=_l("It takes %(types)s.", types=type_names(types))
         if is_available()
         else _l(
-            "It takes %(types)s. An admin can install what converts others (lobby[av]).",
-            types=type_names(types),
+            "It takes %(types)s. An admin can install what converts others (the extra av).",
+            types=type_names(types | (PLAIN_SOURCES if target_of(types) else frozenset())),
         ),
     )

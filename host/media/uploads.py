@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import logging
 import unicodedata
@@ -32,8 +31,6 @@ KEPT = timedelta(days=1)
 MOST_WAITING = 200
 """Most files of one person that may wait at a time."""
 MOST_WAITING_BYTES = 1024 * 1024 * 1024
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES}
 
 Allowed = Mapping[MessageKind, MediaLimits]
 """What a channel can send: ``Capabilities.media``."""
@@ -147,13 +144,11 @@ def _keep(
         staged = storage.current().stage(content, most=most)
     except storage.TooLargeError as error:
         raise limits.too_large(error.most) from None
-    except OSError as error:
-        if error.errno not in _DISK:
-            raise  # of the one who sends
-        log.error("a file could not be written: %s", error)
+    except storage.StoreAwayError as error:
+        log.error("a file could not be stored: %s", error.words)
         raise UnavailableError(
             _l("The desk cannot store files at the moment."),
-            next_step=_l("Tell an admin: its disk may be full."),
+            next_step=_l("Try again in a minute. If it stays, tell an admin: the disk may be full."),
         ) from None
     with staged:
         upload = Upload(

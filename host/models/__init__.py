@@ -1,30 +1,62 @@
 """Every table of the host, a module for each feature. Importing this package registers them all.
 
 - :mod:`host.models.users`: users, sessions, workspaces, invitations, audit, installation values
+- :mod:`host.models.signing_in`: second factors, passkeys, the sign-in provider, and the settings of all that
 - :mod:`host.models.channels`: channel accounts and warnings about them
 - :mod:`host.models.inbox`: contacts, conversations, messages, reactions, marks
+- :mod:`host.models.labels`: labels of conversations
+- :mod:`host.models.saved_views`: filters of conversations with a name
+- :mod:`host.models.bulk`: one change of many conversations, and how each was before
 - :mod:`host.models.media`: files of messages
 - :mod:`host.models.queue`: the inbound journal, the outbox, lanes, catching up
-- :mod:`host.models.live`: changes to be shown in open browsers
+- :mod:`host.models.record`: what happened, and how far each of its readers is
+- :mod:`host.models.reports`: how long customers waited, and sums by the hour
+- :mod:`host.models.search`: which message has which word
 - :mod:`host.models.notifications`: notifications to users
+- :mod:`host.models.outgoing`: endpoints of other programs, what they are told, deliveries
 - :mod:`host.models.api`: keys, claims of idempotency
 - :mod:`host.models.health`: counts by five minutes, processes
 - :mod:`host.models.addons`: installed addons, their releases, requests kept for them
 """
 
 from host.core.db import Base
-from host.models import addons, api, channels, health, inbox, live, media, notifications, queue, users
+from host.models import (
+    addons,
+    api,
+    bulk,
+    channels,
+    health,
+    inbox,
+    labels,
+    media,
+    notifications,
+    outgoing,
+    queue,
+    record,
+    reports,
+    saved_views,
+    search,
+    signing_in,
+    users,
+)
 
 __all__ = [
     "Base",
     "addons",
     "api",
+    "bulk",
     "channels",
     "health",
     "inbox",
-    "live",
+    "labels",
     "media",
     "notifications",
+    "outgoing",
     "queue",
+    "record",
+    "reports",
+    "saved_views",
+    "search",
+    "signing_in",
     "users",
 ]

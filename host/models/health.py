@@ -31,10 +31,19 @@ class Metric(StrEnum):
     """Milliseconds until a webhook was answered; labels as for ``VISIBLE``."""
     ACCOUNT = "account"
     """Events of one account, by its id. Not in :data:`TOTAL`."""
+    HTTP = "http"
+    """Milliseconds until a page or the API answered; ``page`` or ``api`` stands in the channel's place.
+    Labels as for ``VISIBLE``. In :data:`TOTAL` alone."""
+    ERRORS = "errors"
+    """Answers of pages and of the API from 500 on, by status; otherwise as ``HTTP``."""
     WAITING = "waiting"
     """Most milliseconds the oldest due lane waited: ``in``, ``out``. Not in :data:`TOTAL`."""
     LOOP = "loop"
     """Most milliseconds the event loop of a web process was held; no label. Not in :data:`TOTAL`."""
+    UNDONE = "undone"
+    """Writes the database undid, which were tried again: ``deadlock``, ``lock``, ``conflict``."""
+    ADDON_FAULTS = "addon_faults"
+    """Errors in an addon's code; its slug stands in the channel's place; no label. In :data:`TOTAL` alone."""
 
 
 class Outcome(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,6 +17,27 @@ from host.models.users import User, Workspace
 class ConversationStatus(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
+
+
+class SnoozeKind(StrEnum):
+    """What ends a snooze, besides a person."""
+
+    UNTIL = "until"
+    """A time, or a message from the customer, whichever comes first."""
+    REPLY = "reply"
+    """A message from the customer."""
+    FIXED = "fixed"
+    """A time, whatever the customer writes until then."""
+
+
+class Snooze(NamedTuple):
+    """How a conversation is snoozed.
+
+    :param until: when it wakes by itself; None with :attr:`SnoozeKind.REPLY` alone.
+    """
+
+    kind: SnoozeKind
+    until: datetime | None = None
 
 
 class Direction(StrEnum):
@@ -56,6 +77,8 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     """The provider did not confirm it and did not refuse it."""
+    CANCELLED = "cancelled"
+    """Somebody took it back while it waited; nothing of it was handed to the provider."""
 
 
 class Contact(Base):
@@ -117,19 +140,26 @@ class Conversation(Base):
     """What one contact and the team say to each other on one account.
 
     ``channel`` starts as an ENUM of the host's own channels and becomes VARCHAR when an addon is activated.
-    ``unread_count`` is the team's: messages that no member has looked at.
+    ``unread_count`` is the team's: messages that no member has looked at. What one member has not read
+    follows from ``arrived_count``, ``read_count`` and their :class:`ConversationRead`.
     """
 
     __tablename__ = "conversations"
-    __writers__ = ("inbox", "users")
+    __writers__ = ("delivery", "inbox", "users")
     __table_args__ = (
         sa.Index("ix_conversations_list", "workspace_id", "status", "last_message_at", "id"),
         sa.Index("ix_conversations_channel", "workspace_id", "status", "channel", "last_message_at", "id"),
         sa.Index(
             "ix_conversations_assignee", "workspace_id", "status", "assignee_id", "last_message_at", "id"
         ),
+        sa.Index("ix_conversations_snoozed", "snoozed_until"),
+        sa.Index("ix_conversations_woken", "workspace_id", "woken_at", "id"),
+        sa.Index("ix_conversations_waiting", "workspace_id", "status", "waiting_since", "id"),
         sa.Index(
-            "ix_conversations_counts", "workspace_id", "status", "channel", "assignee_id", "unread_count"
+            "ix_conversations_tally",
+            *("workspace_id", "status", "channel", "assignee_id", "waiting_since", "failed_count"),
+            # Last, so that counting reads the index alone and the list has no reason to choose it.
+            *("arrived_count", "read_count", "spam_at", "snooze_kind"),
         ),
         sa.Index("ix_conversations_account", "account_id", "status", "last_message_at", "id"),
         sa.Index("ix_conversations_identity", "identity_id", "id"),
@@ -147,6 +177,12 @@ class Conversation(Base):
     subject: Mapped[str | None] = mapped_column(sa.String(500))
     assignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     unread_count: Mapped[int] = mapped_column(sa.Integer, default=0)
+    arrived_count: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """How many messages of the customer have ever arrived; those of the provider's history not counted."""
+    read_count: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """How many of these everybody has read: those there were when somebody last answered, or closed it."""
+    waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the customer wrote first since the team's last answer; NULL: they wait for none."""
     failed_count: Mapped[int] = mapped_column(sa.Integer, default=0)
     last_message_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_preview: Mapped[str] = mapped_column(sa.String(200))
@@ -158,6 +194,71 @@ class Conversation(Base):
     """Provider's time of the last message that opens a reply window; what a ReplyPolicy counts from."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    snooze_kind: Mapped[str | None] = mapped_column(sa.String(16))
+    """A name of :class:`SnoozeKind`; NULL: it is not snoozed."""
+    snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    woken_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When a snooze ended that nobody acted on since: the list sorts it by that, and says that it is back."""
+    spam_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the team marked it as spam; NULL: it did not. Its messages stay, and more may come."""
+
+    @property
+    def snooze(self) -> Snooze | None:
+        """How it is snoozed; None: it is not."""
+        return None if self.snooze_kind is None else Snooze(SnoozeKind(self.snooze_kind), self.snoozed_until)
+
+    @property
+    def spam(self) -> bool:
+        """Whether the team marked it as spam."""
+        return self.spam_at is not None
+
+
+class ConversationRead(Base):
+    """How far one member has read a conversation. Without a row it is as far as everybody has."""
+
+    __tablename__ = "conversation_reads"
+    __writers__ = ("inbox",)
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Conversation.id, ondelete="CASCADE"), primary_key=True, index=True
+    )
+    seen_count: Mapped[int] = mapped_column(sa.Integer)
+    """How many of the conversation's ``arrived_count`` messages they have read."""
+    marked: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Whether they marked it as unread themselves."""
+
+
+class PresenceState(StrEnum):
+    """What a member does in a conversation."""
+
+    VIEWING = "viewing"
+    TYPING = "typing"
+
+
+class Presence(Base):
+    """A member who has a conversation open, for as long as their browser says so."""
+
+    __tablename__ = "presences"
+    __writers__ = ("inbox",)
+    __table_args__ = (
+        sa.Index("ix_presences_workspace_id_until", "workspace_id", "until"),
+        Base.__table_args__,
+    )
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Conversation.id, ondelete="CASCADE"), primary_key=True, index=True
+    )
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(sa.String(16))
+    until: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+def _written_by(table: str) -> sa.Index:
+    """Return the index that finds what somebody wrote, so that deleting them does not read every row."""
+    written = sa.text("author_id IS NOT NULL")
+    return sa.Index(f"ix_{table}_author", "author_id", postgresql_where=written, sqlite_where=written)
 
 
 class Message(Base):
@@ -168,11 +269,12 @@ class Message(Base):
     """
 
     __tablename__ = "messages"
-    __writers__ = ("inbox",)
+    __writers__ = ("delivery", "inbox")
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.UniqueConstraint("conversation_id", "reply_key", "position"),
         sa.Index("ix_messages_thread", "conversation_id", "sent_at", "id"),
+        _written_by("messages"),
         Base.__table_args__,
     )
 
@@ -274,6 +376,7 @@ class Reaction(Base):
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id", "actor"),
         sa.Index("ix_reactions_next_at", "next_at"),
+        _written_by("reactions"),
         Base.__table_args__,
     )
 

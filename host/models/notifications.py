@@ -28,6 +28,8 @@ class Notification(Base):
     workspace_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True
     )
+    account_id: Mapped[int | None] = mapped_column(Id)
+    """The account it is about, for members who see some accounts only."""
     tone: Mapped[str] = mapped_column(sa.String(8))
     """``warn`` or ``bad``."""
     title: Mapped[str] = mapped_column(sa.String(255))

@@ -147,7 +147,9 @@ class OutboxEntry(Base):
     readings: Mapped[int] = mapped_column(sa.Integer, default=0)
     """How often the provider's thread was read without finding the unconfirmed message."""
     resent: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether it was sent again after being unconfirmed; workers do that only once."""
+    """Whether it was sent again after being unconfirmed; workers do that once, see ``transient``."""
+    transient: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """How many attempts in a row the provider itself said failed for a moment; 0: the latest did not."""
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """Why it waits and until when, for the agent: sentence, until (ISO 8601)."""
 
@@ -199,6 +201,9 @@ class CatchUp(Base):
     """The provider's cursor of the next page of threads."""
     since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Threads unchanged since then are skipped: they were read before; NULL: every thread is read."""
+    missed_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """What was written then or later and is not here should have been delivered: it counts as received now.
+    What is older is history. NULL: all is history."""
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     complete_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -9,14 +9,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from host.core.db import Ascii64, Base, Id, JsonDict, UTCDateTime
+from host.core.db import Ascii64, Base, Id, JsonDict, LongText, UTCDateTime
 
 
 class Role(StrEnum):
-    """What a member may do in a workspace. Admin is not a role but a property of a user."""
+    """What a member is in a workspace; :mod:`host.users.roles` says what each may do.
+
+    Admin of the desk is not a role but a property of a user.
+    """
 
     OWNER = "owner"
+    LEAD = "lead"
     AGENT = "agent"
+    AUDITOR = "auditor"
 
 
 class User(Base):
@@ -32,8 +37,20 @@ class User(Base):
     is_admin: Mapped[bool] = mapped_column(sa.Boolean, default=False)
     theme: Mapped[str] = mapped_column(sa.String(8), default="auto")
     locale: Mapped[str | None] = mapped_column(sa.String(16))
+    timezone: Mapped[str | None] = mapped_column(sa.String(64))
+    """A name of the IANA list, such as Europe/Berlin; None: as the browser has it."""
+    picture_key: Mapped[str | None] = mapped_column(Ascii64)
+    """Where the person's picture is stored."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When they last opened a page, to five minutes; None: never."""
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When they deleted their account. The row stays, for the name beside what they wrote."""
+    new_password: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Whether they have to choose a new password before anything else."""
+    second_factor_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When they set a second factor up; NULL: they have none. With one, no session without it is theirs."""
 
 
 class LoginSession(Base):
@@ -49,8 +66,29 @@ class LoginSession(Base):
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     confirmed_at: Mapped[datetime] = mapped_column(UTCDateTime)
     """When the password was typed last in this browser."""
+    second_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the second factor was shown in this browser; NULL: it was not."""
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     remote: Mapped[str] = mapped_column(sa.String(64))
+    user_agent: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
+
+
+class PasswordLink(Base):
+    """A link with which a person chooses a password, once, without the one before."""
+
+    __tablename__ = "password_links"
+    __writers__ = ("users",)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    token_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    """Whose it is; NULL: of whoever has *asked_by*, which was not looked at yet."""
+    asked_by: Mapped[str | None] = mapped_column(sa.String(254))
+    """The address that was typed on the sign-in page, until the mail goes out."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    mail_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    """When to mail it; NULL: it was mailed, or shown to an admin."""
 
 
 class Workspace(Base):
@@ -62,6 +100,22 @@ class Workspace(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(120))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    picture_key: Mapped[str | None] = mapped_column(Ascii64)
+    """Where its picture is stored."""
+    timezone: Mapped[str | None] = mapped_column(sa.String(64))
+    """A name of the IANA list, such as Europe/Berlin; None: UTC."""
+    language: Mapped[str | None] = mapped_column(sa.String(16))
+    """Of mails to people who are not signed in; None: the desk's."""
+    retention_days: Mapped[int | None] = mapped_column(sa.Integer)
+    """How many days messages of closed conversations are kept; 0: for ever; None: as the desk says."""
+    archived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Since when it can only be read: nothing is applied and nothing goes out."""
+    deleting_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Since when it is being deleted: nobody sees it any more, and its rows go portion by portion."""
+    version: Mapped[int] = mapped_column(sa.Integer, server_default="0")
+    """Grows with each change of its settings, so that of two people who save at once one is told."""
+    assigns_on_reply: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
+    """Whether who answers a conversation that nobody has gets it."""
 
 
 class Membership(Base):
@@ -75,6 +129,30 @@ class Membership(Base):
         sa.ForeignKey(Workspace.id, ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str] = mapped_column(sa.String(16))
+    limited: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Whether they see the accounts of :class:`MemberAccount` only."""
+
+
+class MemberAccount(Base):
+    """An account that a limited member may see."""
+
+    __tablename__ = "member_accounts"
+    __writers__ = ("users",)
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["user_id", "workspace_id"],
+            ["memberships.user_id", "memberships.workspace_id"],
+            name="fk_member_accounts_membership",
+            ondelete="CASCADE",
+        ),
+        Base.__table_args__,
+    )
+
+    user_id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("channel_accounts.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class Invitation(Base):
@@ -88,10 +166,16 @@ class Invitation(Base):
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     email: Mapped[str] = mapped_column(sa.String(254))
     role: Mapped[str] = mapped_column(sa.String(16))
+    accounts: Mapped[list[int] | None] = mapped_column(JsonDict)
+    """The accounts they will see; None: all."""
     invited_by: Mapped[int] = mapped_column(sa.ForeignKey(User.id))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    mail_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    """When to mail it; NULL: it was mailed, or its link was shown."""
+    mailed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When a server last took the mail with its link; NULL: never."""
 
 
 class AuditEntry(Base):
@@ -99,7 +183,12 @@ class AuditEntry(Base):
 
     __tablename__ = "audit_entries"
     __writers__ = ("users",)
-    __table_args__ = (sa.Index("ix_audit_entries_workspace_id_id", "workspace_id", "id"), Base.__table_args__)
+    __table_args__ = (
+        sa.Index("ix_audit_entries_workspace_id_id", "workspace_id", "id"),
+        sa.Index("ix_audit_entries_user_id_id", "user_id", "id"),
+        sa.Index("ix_audit_entries_at", "at"),
+        Base.__table_args__,
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -119,6 +208,22 @@ class InstallationValue(Base):
 
     name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     value: Mapped[str] = mapped_column(sa.String(255))
+
+
+class DeskSetting(Base):
+    """A setting of the whole desk that an admin chose on a page. What the environment says goes first."""
+
+    __tablename__ = "desk_settings"
+    __writers__ = ("users",)
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64)
+    """With ``workspace_id``, 0 for the desk, what a sealed value is bound to."""
+    workspace_id: Mapped[int] = mapped_column(Id, default=0)
+    value: Mapped[str] = mapped_column(LongText)
+    """As the variable would hold it; sealed where it holds a password."""
+    picture_key: Mapped[str | None] = mapped_column(Ascii64)
+    """Of a picture: where it is stored."""
 
 
 class Counter(Base):

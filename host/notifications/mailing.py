@@ -28,6 +28,7 @@ MOST_TRIES = 8
 FIRST_PAUSE = timedelta(minutes=1)
 TOO_LATE = timedelta(days=2)
 """A notification that could not be mailed for this long, such as without a mail server, is not mailed."""
+COUNTED_MOST = 10_000
 
 _config: Config | None = None
 
@@ -58,6 +59,13 @@ def send_due() -> int:
         except Exception:
             log.exception("notification %s could not be mailed", row.id)
     return sent
+
+
+def waiting(session: Session) -> int:
+    """Count the mails that are still to be sent, up to :data:`COUNTED_MOST`."""
+    due = Notification.mail_due_at.is_not(None), Notification.created_at > clock.now() - TOO_LATE
+    some = sa.select(Notification.id).where(*due).limit(COUNTED_MOST).subquery()
+    return session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
 def _due() -> list[sa.Row[Any]]:

@@ -43,14 +43,20 @@ def translated(sentence: str, details: Mapping[str, str]) -> str:
     return str(_(sentence, **details)) if sentence else ""
 
 
-def notify_responsible(session: Session, workspace_id: int, message: Message, *, path: str) -> int:
+def notify_responsible(
+    session: Session, workspace_id: int, message: Message, *, path: str, account_id: int | None = None
+) -> int:
     """Notify the owners of a workspace and the admins of the desk; return how many people these are.
+
+    :param account_id: the account it is about.
 
     :param path: the link for owners; other admins get a link to the addons.
     """
     owners, rest = owners_of(session, [workspace_id]), admins(session)
-    notify_users(session, sorted(owners), message, workspace_id=workspace_id, path=path)
-    notify_users(session, sorted(rest - owners), message, workspace_id=workspace_id, path="/admin/addons")
+    for people, target in ((owners, path), (rest - owners, "/admin/addons")):
+        notify_users(
+            session, sorted(people), message, workspace_id=workspace_id, path=target, account_id=account_id
+        )
     return len(owners | rest)
 
 
@@ -74,15 +80,26 @@ def admins(session: Session) -> set[int]:
 
 
 def notify_users(
-    session: Session, user_ids: Iterable[int], message: Message, *, workspace_id: int | None, path: str
+    session: Session,
+    user_ids: Iterable[int],
+    message: Message,
+    *,
+    workspace_id: int | None,
+    path: str,
+    account_id: int | None = None,
 ) -> None:
-    """Notify each of *user_ids* once."""
+    """Notify each of *user_ids* once.
+
+    :param account_id: the account of the workspace it is about. Who sees some accounts only is shown nothing
+        of the workspace that names none, or another.
+    """
     now = clock.now()
     for user_id in user_ids:
         session.add(
             Notification(
                 user_id=user_id,
                 workspace_id=workspace_id,
+                account_id=account_id,
                 tone=message.tone,
                 title=message.title[:255],
                 sentence=message.sentence,
@@ -98,16 +115,26 @@ def notify_users(
 
 
 def _seen_by(is_admin: bool) -> list[sa.ColumnElement[bool]]:
-    """Return the notifications a user may see: none of a workspace they have left. See :func:`_values`."""
+    """Return the notifications a user may see, see :func:`_values`.
+
+    None of a workspace they have left, nor of accounts there that they do not see.
+    """
     mine = Notification.user_id == sa.bindparam("user")
     if is_admin:
         return [mine]
     workspaces: Any = sa.bindparam("workspaces", expanding=True)
-    return [mine, sa.or_(Notification.workspace_id.is_(None), Notification.workspace_id.in_(workspaces))]
+    accounts: Any = sa.bindparam("accounts", expanding=True)
+    of_account = Notification.account_id.in_(accounts)
+    seen = sa.or_(Notification.workspace_id.is_(None), Notification.workspace_id.in_(workspaces), of_account)
+    return [mine, seen]
 
 
 def _values(user: CurrentUser) -> dict[str, Any]:
-    return {"user": user.id, "workspaces": [one.workspace_id for one in user.memberships]}
+    return {
+        "user": user.id,
+        "workspaces": [one.workspace_id for one in user.memberships if one.accounts is None],
+        "accounts": [id_ for one in user.memberships for id_ in sorted(one.accounts or ())],
+    }
 
 
 @cache
@@ -140,6 +167,20 @@ def read_all(session: Session, user_id: int) -> None:
         sa.update(Notification)
         .where(Notification.user_id == user_id, Notification.read_at.is_(None))
         .values(read_at=clock.now())
+    )
+
+
+def settle(session: Session, workspace_id: int, title: str, sentences: Collection[str]) -> None:
+    """Mark as read what was told in *sentences* of *title*: it is over. What was not mailed yet is not."""
+    session.execute(
+        sa.update(Notification)
+        .where(
+            Notification.workspace_id == workspace_id,
+            Notification.title == title[:255],
+            Notification.sentence.in_(list(sentences)),
+            Notification.read_at.is_(None),
+        )
+        .values(read_at=clock.now(), mail_due_at=None)
     )
 
 

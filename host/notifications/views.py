@@ -5,13 +5,17 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import SQLAlchemyError
 
 from host.core.db import db
 from host.notifications import notify
+from host.web import navigation
 from host.web.request_helpers import current_user, login_required, maybe_user
 
 bp = Blueprint("notifications", __name__)
+
+navigation.add_own("notifications.index", _l("Notifications"), order=20, icon="bell")
 
 
 @bp.get("/notifications")

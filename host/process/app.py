@@ -30,16 +30,21 @@ from host.core import secrets
 from host.core.config import Config
 from host.core.db import db
 from host.core.errors import NotFoundError
+from host.core.ids import MAX_ID
 from host.delivery.pages.event_views import bp as delivery_views
 from host.health.views import bp as health_views
 from host.inbox.pages.views import bp as inbox_views
 from host.live.views import bp as live_views
 from host.media.pages.views import bp as media_views
 from host.notifications.views import bp as notifications_views
+from host.outgoing.pages.views import bp as integrations_views
+from host.reports.pages.views import bp as reports_views
+from host.search.pages.views import bp as search_views
 from host.users import sessions
+from host.users.desk_settings import Desk
 from host.users.pages import sudo
 from host.users.pages.views import bp as accounts_views
-from host.web import assets, error_pages, headers, languages, navigation, request_helpers, templating
+from host.web import assets, error_pages, headers, languages, navigation, plots, request_helpers, templating
 from host.web.template_filters import icon, initials, mark_of, tone
 
 if TYPE_CHECKING:
@@ -58,6 +63,9 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     addons_hook_views,
     delivery_views,
     health_views,
+    integrations_views,
+    reports_views,
+    search_views,
     api_key_views,
     api_views,
 )
@@ -71,7 +79,7 @@ class _Id(IntegerConverter):
     regex = "[0-9]+"
 
     def __init__(self, map: Any, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max", request_helpers.MAX_ID)
+        kwargs.setdefault("max", MAX_ID)
         super().__init__(map, *args, **kwargs)
 
 
@@ -138,8 +146,14 @@ class LobbyFlask(Flask):
             raise EndedProcessError(f"{request.endpoint} tried to end the process: {error!r}") from error
 
 
-def create_app(config: Config, generation: Generation, services: Services) -> Flask:
-    """Build the app of *generation*. Opens no connection and starts nothing."""
+def create_app(
+    config: Config, generation: Generation, services: Services | None, desk: Desk | None = None
+) -> Flask:
+    """Build the app of *generation*. Opens no connection and starts nothing.
+
+    :param desk: how the desk presents itself; None: as Lobby does.
+    :param services: None for an app that answers nothing but errors.
+    """
     app = LobbyFlask("host", root_path=str(HERE))
     app.url_map.converters["int"] = _Id
     app.config.update(
@@ -157,6 +171,7 @@ def create_app(config: Config, generation: Generation, services: Services) -> Fl
         WTF_CSRF_SSL_STRICT=False,  # the Origin check of host.web.headers does this, and for http too
     )
     app.extensions["lobby.config"] = config
+    app.extensions["lobby.desk"] = desk or Desk()
     app.extensions["lobby.generation"] = generation
     app.extensions["lobby.services"] = services
     if config.proxies:
@@ -186,16 +201,19 @@ def _template_globals(app: Flask) -> None:
         workspace=LocalProxy(lambda: g.get("workspace")),
         shown_workspace=request_helpers.shown_workspace,
         generation=LocalProxy(request_helpers.generation),
-        settings_entries=navigation.settings_entries,
+        settings_groups=navigation.settings_groups,
+        settings_entry=navigation.current_entry,
         admin_entries=navigation.admin_entries,
         main_entries=navigation.main_entries,
         inbox_url=navigation.inbox_url,
         page_language=languages.shown,
         attention=navigation.attention,
         theme_choice=request_helpers.theme_choice,
+        desk=LocalProxy(request_helpers.desk),
         password_fresh=sudo.is_fresh,
         mark_of=mark_of,
         icon_of_sprite=icon,
+        sparkline=plots.spark,
         url_for_each=request_helpers.url_for_each,
     )
     app.jinja_env.filters.update(initials=initials, tone=tone, moment=languages.moment)

@@ -7,24 +7,42 @@ tasks: :mod:`host.live.response`. Nothing here may wait but by ``await``.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from host.addons.running.generation import Generation
 from host.core import db, logs
+from host.core.config import Config
 from host.health import probes
+from host.health.probes import Probes
 from host.process import incoming
 from host.process.incoming import Receive
 from host.process.pages import Pages, Send
-from host.process.serving import HostApplication
-from host.process.webhook_front import answer_headers
+from host.process.webhook_front import Answering, answer_headers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Host(Protocol):
+    """A :class:`host.process.serving.HostApplication`, or what stands in its place."""
+
+    config: Config
+    probes: Probes
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]: ...
+
+    def generation(self) -> Generation: ...
+
+    def webhook(self, generation: Generation, path: str) -> Answering | None: ...
 
 
 class AsgiApplication:
     """Answers what a server takes in."""
 
-    def __init__(self, host: HostApplication) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
         self._pages = Pages(host, threads=host.config.threads)
         # Of their own: probes are asked, and a new generation is built, while all pages are busy.

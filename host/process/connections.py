@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from host.process.incoming import ABORT
+from host.process.incoming import ABORT, WRITE
 
 HEAD_SECONDS = 10.0
 """How long the head of a request and the first of its body may take to arrive."""
@@ -95,6 +95,14 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
             self._in_head = True
             scope: dict[str, Any] = self.scope  # type: ignore[assignment]
             scope[ABORT] = self.transport.abort
+            scope[WRITE] = self.write_chunk
+
+        def write_chunk(self, chunk: bytes) -> bool:
+            """Write a *chunk*, framed as HTTP has it; return False if the caller is behind."""
+            if self.flow.write_paused or self.transport.is_closing():
+                return False
+            self.transport.write(chunk)
+            return True
 
         def on_headers_complete(self) -> None:
             self._in_head = False

@@ -19,6 +19,8 @@ BODY_SECONDS = 20.0
 """How long the body of a webhook may take to arrive."""
 ABORT = "lobby.abort"
 """Where a request's scope holds what cuts its connection off, if the server gives that."""
+WRITE = "lobby.write"
+"""Where it holds what writes a chunk of a begun response at once, if the server gives that."""
 
 
 class BadBodyError(Exception):

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from a2wsgi import WSGIMiddleware
 
+from host import recording
 from host.core import clock
 from host.live.response import SLOT, StreamResponse, until_gone
 from host.process import incoming
-from host.process.incoming import ABORT, BadBodyError, Receive
+from host.process.incoming import ABORT, WRITE, BadBodyError, Receive
 from host.web.headers import MAX_BODY
 
 if TYPE_CHECKING:
@@ -73,11 +74,15 @@ class Pages:
                 await self._respond(call)
 
     async def _respond(self, call: _Call) -> None:
-        await self._wsgi(cast(Any, call.scope), call.receive, call.send)  # type: ignore[arg-type]
+        began = clock.monotonic()
+        try:
+            await self._wsgi(cast(Any, call.scope), call.receive, call.send)  # type: ignore[arg-type]
+        finally:
+            call.count(began)
         stream = call.opened()
         if stream is not None:
             try:
-                await stream.send(call.receive_last, call.send_on)
+                await stream.send(call.receive_last, call.send_on, call.scope.get(WRITE))
             except TimeoutError:
                 await call.cut_off()
         elif call.rest is not None:
@@ -142,6 +147,7 @@ class _Call:
         }
         self.body: Any = None
         self.rest: Iterable[bytes] | None = None
+        self._answered: tuple[int, float] | None = None
         self.receive_last = receive
         self.send_on = send
         self._started = clock.monotonic()
@@ -191,12 +197,17 @@ class _Call:
 
     async def send(self, message: dict[str, Any]) -> None:
         """Pass on what the thread sends, but for the end of a response that goes on after it."""
+        if message["type"] == "http.response.start":
+            self._answered = message["status"], clock.monotonic()
         if message["type"] == "http.response.body" and (self.opened() or self.rest) is not None:
             return
         await self.send_on(message)
 
     async def refuse(self, status: int) -> None:
         """Answer with *status* in place of a page, and have the connection closed: its body was not read."""
+        kind = _kind(self.scope["path"])
+        if kind is not None:
+            recording.answered(kind, status, None)
         text = f"{status}".encode()
         headers = [
             (b"content-type", b"text/plain"),
@@ -208,6 +219,13 @@ class _Call:
         with suppress(RuntimeError):
             await self.send_on({"type": "http.response.start", "status": status, "headers": headers})
             await self.send_on({"type": "http.response.body", "body": text})
+
+    def count(self, began: float) -> None:
+        """Count the answer, and how long it took until that began; live streams are none."""
+        kind = _kind(self.scope["path"])
+        if kind is not None and self.opened() is None:
+            status, at = self._answered or (500, clock.monotonic())
+            recording.answered(kind, status, at - began)
 
     async def cut_off(self) -> None:
         """Cut the connection of a caller who takes nothing any more."""
@@ -223,6 +241,13 @@ class _Call:
         stream = self.opened()
         if stream is not None:
             stream.drop()
+
+
+def _kind(path: str) -> str | None:
+    """Return what is asked for, as it is counted; None: it is not."""
+    if path.startswith(("/static/", "/modules/")):
+        return None
+    return "api" if path.startswith("/api/") else "page"
 
 
 def _quoted(query: bytes) -> bytes:

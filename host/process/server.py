@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import resource
 import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
 import uvicorn
 import uvloop
 
-from host.core import db
-from host.core.config import Config, ConfigError
+from host import installing
+from host.core import db, logs
+from host.core.config import CannotGoOnError, Config, ConfigError, Exit
 from host.process import garbage_collection
 from host.process.asgi import AsgiApplication
 from host.process.connections import Connections, connection_type
+from host.process.entrance import Entrance
 from host.process.serving import HostApplication
 from host.process.shutdown import Shutdown
+from host.process.starting import Start
 
 log = logging.getLogger(__name__)
 
@@ -35,35 +39,93 @@ UNANSWERED_MS = 30_000
 
 
 def serve(config: Config) -> None:
-    """Serve until told to stop. Does not return before that."""
+    """Serve until told to stop. Does not return before that.
+
+    While the database is away it is waited for: requests are answered by an :class:`Entrance` meanwhile.
+
+    :raises CannotGoOnError: if the desk cannot start.
+    """
+    start = Start(config)
     ending = Shutdown()
     stopping = _hear_signals(ending)
     _allow_open_files(config.live_streams + OTHER_FILES)
-    listening = listen(config.bind)
-    application = HostApplication(config)
-    application.start()
+    with closing(listen(config.bind)) as listening:
+        try:
+            application = start.attempt()
+            if application is not None:
+                _began(application, ending)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                if application is None:
+                    runner.run(_run_waiting(config, start, ending, listening, stopping))
+                else:
+                    desk = AsgiApplication(application)
+                    runner.run(_run(config, desk, _returned(application), listening, stopping))
+        finally:
+            ending.finish()
+
+
+def _began(application: HostApplication, ending: Shutdown) -> None:
     garbage_collection.freeze_objects()
     ending.of(application)
+
+
+async def _returned(application: HostApplication) -> HostApplication:
+    return application
+
+
+async def _run_waiting(
+    config: Config, start: Start, ending: Shutdown, listening: socket.socket, stopping: _Stopping
+) -> None:
+    """Serve while a thread waits for the database; end with its error if that fails for good."""
+    entrance = Entrance(config)
+    failed: list[BaseException] = []
+    over = threading.Event()
+
+    def go_on() -> None:
+        try:
+            application = start.insist(over)
+        except BaseException as error:  # noqa: BLE001 - told by the thread that serves
+            failed.append(error)
+            stopping.stop()
+            return
+        if application is not None:
+            _began(application, ending)
+            entrance.open(application)
+            application.take_in_undecided()
+
+    waiting = threading.Thread(target=go_on, name="starting", daemon=True)
+    waiting.start()
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(config, application, listening, stopping))
+        await _run(config, entrance, entrance.opened(), listening, stopping)
     finally:
-        ending.finish()
+        over.set()
+    if failed:
+        raise failed[0]
 
 
 async def _run(
-    config: Config, application: HostApplication, listening: socket.socket, stopping: _Stopping
+    config: Config,
+    answers: AsgiApplication | Entrance,
+    opened: Awaitable[HostApplication],
+    listening: socket.socket,
+    stopping: _Stopping,
 ) -> None:
     db.never_wait_here()
-    watching = asyncio.create_task(application.loop.watch(warn=config.development))
-    asgi = AsgiApplication(application)
-    server = _Granian(asgi, listening) if config.server == "granian" else _Uvicorn(asgi, config, listening)
+    watching = asyncio.create_task(_watch(opened, warn=config.development))
+    server = (
+        _Granian(answers, listening) if config.server == "granian" else _Uvicorn(answers, config, listening)
+    )
     stopping.stops(server.stop)
     try:
         await server.run()
     finally:
         watching.cancel()
         db.never_wait_here(False)
+
+
+async def _watch(opened: Awaitable[HostApplication], *, warn: bool) -> None:
+    application = await opened
+    await application.loop.watch(warn=warn)
 
 
 class _Stopping:
@@ -76,6 +138,11 @@ class _Stopping:
     def told(self, number: int, _frame: FrameType | None) -> None:
         """Take notice of a signal."""
         self._ending.told(number)
+        if self._stop is not None:
+            self._stop()
+
+    def stop(self) -> None:
+        """Have the server stop without a signal."""
         if self._stop is not None:
             self._stop()
 
@@ -100,7 +167,9 @@ def _hear_signals(ending: Shutdown) -> _Stopping:
 class _Uvicorn(uvicorn.Server):
     """Uvicorn on a socket of ours, without signal handlers of its own."""
 
-    def __init__(self, application: AsgiApplication, config: Config, listening: socket.socket) -> None:
+    def __init__(
+        self, application: AsgiApplication | Entrance, config: Config, listening: socket.socket
+    ) -> None:
         limits = Connections(
             most=config.live_streams + OTHER_FILES // 2, per_address=None if config.proxies else 1024
         )
@@ -141,18 +210,18 @@ class _Uvicorn(uvicorn.Server):
 class _Granian:
     """Granian in this process and on this loop."""
 
-    def __init__(self, application: AsgiApplication, listening: socket.socket) -> None:
+    def __init__(self, application: AsgiApplication | Entrance, listening: socket.socket) -> None:
         try:
             from granian.constants import Interfaces
             from granian.server.embed import Server
         except ImportError as error:
             raise ConfigError(
-                "LOBBY_SERVER=granian needs the package granian: pip install 'lobby[granian]'"
+                f"LOBBY_SERVER=granian needs the package granian: {installing('granian')}"
             ) from error
         self._address = listening.getsockname()[:2]
         listening.close()
         self._server = Server(
-            application,
+            _nameless(application),
             address=self._address[0],
             port=self._address[1],
             interface=Interfaces.ASGINL,
@@ -173,6 +242,20 @@ class _Granian:
         self._server.stop()  # type: ignore[no-untyped-call]
 
 
+def _nameless(application: AsgiApplication | Entrance) -> Callable[..., Any]:
+    """Return *application* with an empty name in each answer: granian says its own otherwise."""
+
+    async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        async def send_on(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"server", b"")]}
+            await send(message)
+
+        await application(scope, receive, send_on)
+
+    return answer
+
+
 def _wait_until_open(address: tuple[str, int]) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - compared, not bound
     while True:
@@ -184,7 +267,10 @@ def _wait_until_open(address: tuple[str, int]) -> None:
 
 
 def listen(address: tuple[str, int]) -> socket.socket:
-    """Return a socket that listens at *address*; end the process if it is taken."""
+    """Return a socket that listens at *address*.
+
+    :raises CannotGoOnError: if it cannot be had.
+    """
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -195,7 +281,11 @@ def listen(address: tuple[str, int]) -> socket.socket:
         listening.bind(address)
         listening.listen(BACKLOG)
     except OSError as error:
-        sys.exit(f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}")
+        taken = error.errno == errno.EADDRINUSE
+        raise CannotGoOnError(
+            f"Lobby cannot serve at {address[0]}:{address[1]}: {error.strerror}",
+            Exit.BUSY if taken else Exit.SETTINGS,
+        ) from error
     listening.setblocking(False)
     return listening
 
@@ -217,4 +307,4 @@ def _allow_open_files(wanted: int) -> None:
 
 def announce_listening(address: tuple[Any, ...]) -> None:
     """Say that requests are answered now; scripts wait for this line."""
-    print(f"lobby listening on http://{address[0]}:{address[1]}", flush=True)  # noqa: T201
+    logs.tell(f"lobby listening on http://{address[0]}:{address[1]}")

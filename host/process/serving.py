@@ -20,13 +20,14 @@ from host import counters
 from host.addons import lifecycle
 from host.addons.metrics import across_processes, in_process
 from host.addons.package.store import Release
-from host.addons.running import contributions, held_webhooks
+from host.addons.running import contributions, held_webhooks, look_ups, undecided
 from host.addons.running import generation as generations
 from host.addons.running.generation import Generation
 from host.addons.running.jobs import JobRunner
+from host.api.http import idempotency
 from host.core import child_limits, db, guard, logs, marks, secrets, storage
-from host.core.config import Config
-from host.core.filelock import SERVING, file_lock
+from host.core.config import CannotGoOnError, Config, Exit
+from host.core.filelock import serving_lock
 from host.delivery.clock_moved_back import ClockWatch
 from host.delivery.worker import Workers
 from host.health import probes
@@ -34,20 +35,24 @@ from host.health.heartbeat import Heartbeat
 from host.health.probes import Probes
 from host.health.process_state import ProcessState
 from host.live.hub import Hub
-from host.media import links
+from host.media import claiming, links
 from host.models.health import Kind
 from host.notifications import mailing
+from host.outgoing.sending import Senders
 from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
 from host.process.loop_watch import LoopWatch
+from host.process.reading import consumers
 from host.process.services import Services
 from host.process.webhook_front import Answering, WebhookFront, answer_headers
 from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
 from host.queue.spool import folder_of
+from host.record.consuming import Consumers
 from host.sdk.i18n import noop
 from host.sdk.webhooks import Envelope, Ingest, Receiver
+from host.users import audit, desk_settings, invitations, password_links
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -57,10 +62,18 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
 AWAY_SECONDS = 1.0
 STALE_SECONDS = 2.0
+LOOK_UP_SECONDS = 5.0
 
 
-class AlreadyServingError(RuntimeError):
+class AlreadyServingError(CannotGoOnError):
     """Another process serves this SQLite file; two writers would wait for each other."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"Another process already serves {db.place()}, and one alone can. Stop it first; several need "
+            "PostgreSQL or MariaDB.",
+            Exit.BUSY,
+        )
 
 
 class HostApplication:
@@ -73,6 +86,7 @@ class HostApplication:
     but for live streams: pages ask in their place.
 
     :ivar probes: answers probes.
+    :ivar files: the store of files.
     :ivar loop: knows how long the event loop was held.
     """
 
@@ -82,10 +96,10 @@ class HostApplication:
             db.connect(config.database_url, pool_size=config.threads + config.workers + config.senders + 8)
             counters.reset()
         secrets.use(secrets.load_keyring(config))
-        guard.allow(config.allow_hosts)
-        storage.use(storage.FolderStore(config.data / "attachments"))
-        links.use(config)
-        mailing.use(config)
+        guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts)
+        self.files = storage.WatchedStore(storage.opened(config), claiming.expected)
+        storage.use(self.files)
+        audit.keep_for(config.audit_days)
         send_limiter.use(config.limits_url)
         self.journal = Journal(folder_of(config.data), spool_bytes=config.spool_mb * 1024**2)
         self.services = Services(
@@ -95,6 +109,8 @@ class HostApplication:
             workers=Workers(self.generation, config.workers, config.senders),
             host=self,
         )
+        self._consumers = Consumers(consumers(self.effective, self.generation))
+        self._senders = Senders()
         self._front = WebhookFront(config, self.journal)
         self.probes = Probes(config, self.state)
         self.loop = LoopWatch()
@@ -119,7 +135,22 @@ class HostApplication:
         lifecycle.recover(config)
         self._set_aside_who_killed()
         lifecycle.retry_quarantined(config)
+        self._effective = config
         self._current = self._build()
+        self._take_up(self._current)
+
+    def effective(self) -> Config:
+        """Return the settings in force: the environment's, and what was chosen on pages beside it."""
+        return self._effective
+
+    def _take_up(self, generation: Generation) -> None:
+        """Have the process follow the settings that *generation* was built with."""
+        config: Config = generation.app.extensions["lobby.config"]
+        self._effective = config
+        links.use(config)
+        mailing.use(config)
+        password_links.use_settings(config)
+        invitations.use_settings(config)
 
     def _heard_of_broker(self) -> Heard | None:
         return None if self._announcer is None else self._announcer.heard
@@ -188,7 +219,15 @@ class HostApplication:
     def state(self) -> ProcessState:
         """Return what probes tell of this process."""
         current = self._current
-        return ProcessState(self._started, current.number, len(current.failures), self.loop.most())
+        return ProcessState(
+            self._started,
+            current.number,
+            len(current.failures),
+            self.loop.most(),
+            self.services.hub.count,
+            None if self._web else self.services.workers.running,
+            put_off=self._front.put_off,
+        )
 
     def refresh(self) -> Generation:
         """Build and run the generation the database asks for; return when it runs."""
@@ -204,9 +243,10 @@ class HostApplication:
         return self._build(replace)
 
     def _build(self, replace: Mapping[str, Release | None] | None = None) -> Generation:
+        config, desk = desk_settings.effective(self.config)
         return generations.build(
-            self.config,
-            create_app=lambda generation: create_app(self.config, generation, self.services),
+            config,
+            create_app=lambda generation: create_app(config, generation, self.services, desk),
             replace=replace,
         )
 
@@ -222,8 +262,10 @@ class HostApplication:
         self._retry_at = float("-inf")
         self._swapped_at = time.monotonic()
         self._current = following
+        self._take_up(following)
         if self._started:
             self._listen(following)
+            self._know(following)
         # The app before refers to itself in circles; without this it would stay until Python gets to it.
         later = threading.Timer(RETRY_SECONDS, garbage_collection.collect)
         later.daemon = True
@@ -238,8 +280,10 @@ class HostApplication:
         :param web: False for a process that only delivers: no receivers, no live streams.
         :raises AlreadyServingError: if another process serves this SQLite file.
         """
-        if db.current().is_sqlite and not self._owned.enter_context(file_lock(self.config.data / SERVING)):
-            raise AlreadyServingError("another process already serves this database file")
+        if not self._owned.enter_context(serving_lock(self.config)):
+            raise AlreadyServingError
+        if db.current().is_sqlite:
+            db.write(idempotency.void_claims)
         self._web = web
         child_limits.hide()
         telemetry.start("web" if web else "worker")
@@ -247,13 +291,18 @@ class HostApplication:
         self._clock.start()
         if self.config.workers:
             self.services.workers.start()
+            self._consumers.start()
+        if self.config.senders:
+            self._senders.start()
         if self._announcer is not None:
             self._announcer.start()
+        self.files.start()
         self._started = True
         in_process.metrics().on_broken = self._quarantine
         in_process.metrics().on_fault = self._heartbeat.soon
         if web:
             self._listen(self._current)
+            self._know(self._current, patience=LOOK_UP_SECONDS)
             self.services.hub.start()
         self._jobs.start()
         self._heartbeat.start(Kind.WEB if web else Kind.WORKER)
@@ -267,12 +316,16 @@ class HostApplication:
         self._jobs.retire()
         if self.config.workers:
             self.services.workers.retire()
+            self._consumers.retire()
+        self._senders.retire()
 
     def rest(self, seconds: float) -> None:
         """Wait up to *seconds* for deliveries and jobs that are under way; none is begun any more."""
         until = time.monotonic() + seconds
         if self.config.workers:
             self.services.workers.stop(timeout=seconds)
+            self._consumers.stop(timeout=max(0.0, until - time.monotonic()))
+        self._senders.stop(timeout=max(0.0, until - time.monotonic()))
         self._jobs.stop(timeout=max(0.0, until - time.monotonic()))
 
     def close(self, *, patience: float = 70.0) -> None:
@@ -294,7 +347,10 @@ class HostApplication:
             self._announcer.stop(timeout=min(10.0, patience))
         if self.config.workers:
             self.services.workers.stop(timeout=max(0.0, until - time.monotonic()))
+            self._consumers.stop(timeout=max(0.0, until - time.monotonic()))
+        self._senders.stop(timeout=max(0.0, until - time.monotonic()))
         self._clock.stop()
+        self.files.stop()
         self.journal.stop()
         try:
             refusals.flush()
@@ -323,8 +379,22 @@ class HostApplication:
         except Exception:
             log.exception("addon %s could not be set aside", slug)
 
+    def take_in_undecided(self) -> None:
+        """Have what was kept before the database answered decided on; what fails is tried again soon."""
+        try:
+            if self._take_in():
+                held_webhooks.deliver(self.generation(), self.journal)
+        except Exception as error:  # noqa: BLE001 - the files are there, and the jobs come back to them
+            log.warning("requests that were kept as files wait a little longer: %s", db.describe(error)[1])
+
+    def _take_in(self) -> int:
+        if not self._web:
+            return 0
+        return undecided.take_in(self.generation(), self.journal.spool, folder_of(self.config.data))
+
     def _deliver_parked(self) -> None:
-        """Let addons that run again decide on what was kept for them meanwhile."""
+        """Let addons decide on what was kept for them while they, or the database, were away."""
+        self._take_in()
         held_webhooks.deliver(self.generation(), self.journal)
 
     def _listen(self, generation: Generation) -> None:
@@ -338,6 +408,19 @@ class HostApplication:
             except (Exception, SystemExit):
                 log.exception("the receiver %s of addon %s could not start", receiver.name, slug)
         self._silence(before)
+
+    def _know(self, generation: Generation, *, patience: float = 0.0) -> None:
+        """Have at hand what webhooks take that come while the database is away.
+
+        :param patience: seconds to wait for it: an addon that hangs must not hold the start.
+        """
+        if self._web:
+            undecided.note_addresses(self.config.data, generation)
+            loading = threading.Thread(
+                target=look_ups.load_all, args=(generation,), name="look-ups", daemon=True
+            )
+            loading.start()
+            loading.join(patience)
 
     def _silence(self, listening: list[tuple[str, Callable[[], None]]]) -> None:
         while listening:

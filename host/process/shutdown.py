@@ -13,6 +13,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Protocol
 
+from host.core import logs
+
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 15.0
@@ -102,6 +104,7 @@ class Shutdown:
         finally:
             self._ended.set()
         if cut:
+            logs.tell_repeats()
             sys.stdout.flush()
             os._exit(0)
 

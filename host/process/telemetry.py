@@ -93,7 +93,7 @@ def start(kind: str) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        log.warning("%s is set, but spans need a package: pip install 'lobby[otel]'", _ENDPOINTS[1])
+        log.warning("%s is set, but spans need a package: %s", _ENDPOINTS[1], host.installing("otel"))
         return
     logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
     try:

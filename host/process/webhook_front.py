@@ -19,7 +19,7 @@ from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from limits import RateLimitItemPerMinute
 from limits.storage import storage_from_string
@@ -36,6 +36,7 @@ from host.process.incoming import BadBodyError, Incoming, Receive
 from host.queue import refusals
 from host.queue.journal import Journal, JournalUnavailableError
 from host.queue.refusals import count_refusal
+from host.sdk.deliveries import is_own_test
 from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest, WebhookRoute
 
 log = logging.getLogger(__name__)
@@ -60,25 +61,40 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Answer = tuple[int, str, list[tuple[str, str]]]
 Answering = Callable[[Incoming, Receive], Coroutine[Any, Any, Answer]]
-_LATER: Answer = (503, "Service Unavailable", [("Retry-After", "30")])
+LATER: Answer = (503, "Service Unavailable", [("Retry-After", "30")])
+SILENT_SECONDS = 10.0
+"""How often it is said that nobody could decide because the database is away."""
+
+
+class Keeps(Protocol):
+    """Keeps requests to addons that do not run: in the database, or as files where that is away."""
+
+    def keep(self, waiting: Waiting, request: WebhookRequest) -> None: ...
 
 
 class WebhookFront:
     """Answers requests to webhook routes.
 
     :param threads: how many requests may be decided on in threads at a time.
+    :param held: keeps requests to addons that do not run; default: the database does.
     """
 
-    def __init__(self, config: Config, journal: Journal, *, threads: int = 32) -> None:
+    def __init__(
+        self, config: Config, journal: Journal, *, threads: int = 32, held: Keeps | None = None
+    ) -> None:
         self._proxies = config.proxies
         self._journal = journal
-        self._held = HeldWebhooks()
+        self._held = HeldWebhooks() if held is None else held
+        self._undecided = 0
+        self._said_at = float("-inf")
         self._limits_url = config.limits_url
         self._limiter: FixedWindowRateLimiter | None = None
         self._lock = threading.Lock()
         self._large = threading.Semaphore(1)
         self._believed: OrderedDict[str, float] = OrderedDict()
         self._threads = ThreadPoolExecutor(threads, "webhook")
+        self.put_off = 0
+        """Requests answered with 503, for their providers to send again."""
 
     async def answer(
         self, slug: str, route: WebhookRoute, account: str | None, incoming: Incoming, receive: Receive
@@ -91,8 +107,9 @@ class WebhookFront:
         request = await self._read(incoming, account, receive, route.max_body)
         if not isinstance(request, WebhookRequest):
             return request
-        answer = await self._answer(slug, route, incoming.path, request)
-        if answer[0] == HTTPStatus.OK and request.method == "POST":
+        own_test = is_own_test(request.headers, request.body)
+        answer = self._counted(await self._answer(slug, route, incoming.path, request, own_test=own_test))
+        if answer[0] == HTTPStatus.OK and request.method == "POST" and not own_test:
             recording.took(Metric.ANSWERED, route.channel, [timedelta(seconds=clock.monotonic() - began)])
         return answer
 
@@ -101,13 +118,16 @@ class WebhookFront:
     ) -> Answer:
         """Keep a request to a webhook whose addon does not run, until the addon can decide."""
         if incoming.method != "POST":
-            return _LATER
+            return LATER
         request = await self._read(incoming, account, receive, waiting.max_body)
-        return (
-            await self._in_thread(self._keep, waiting, request)
-            if isinstance(request, WebhookRequest)
-            else request
-        )
+        if not isinstance(request, WebhookRequest):
+            return request
+        return self._counted(await self._in_thread(self._keep, waiting, request))
+
+    def _counted(self, answer: Answer) -> Answer:
+        # In memory alone: what puts off is as a rule a database that would not take the count either.
+        self.put_off += answer is LATER
+        return answer
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         work = partial(copy_context().run, function, *args, **kwargs)
@@ -142,8 +162,13 @@ class WebhookFront:
             remote=incoming.remote,
         )
 
-    async def _answer(self, slug: str, route: WebhookRoute, path: str, request: WebhookRequest) -> Answer:
-        """Decide on *request*, store what it brings and return the answer."""
+    async def _answer(
+        self, slug: str, route: WebhookRoute, path: str, request: WebhookRequest, *, own_test: bool
+    ) -> Answer:
+        """Decide on *request*, store what it brings and return the answer.
+
+        :param own_test: whether it is one of the desk's own, of which nothing is stored or counted.
+        """
 
         def delivery(accepted: Accepted) -> dict[str, Any]:
             raw = request.body if accepted.keep_raw else b""
@@ -158,7 +183,7 @@ class WebhookFront:
         def at_length() -> object:
             with self._turn(len(request.body)):
                 decision = self._decision(slug, route, request)
-                if isinstance(decision, Accepted) and decision.envelopes:
+                if isinstance(decision, Accepted) and decision.envelopes and not own_test:
                     self._journal.ingest(**delivery(decision))
                 return decision
 
@@ -167,14 +192,17 @@ class WebhookFront:
                 decision = await self._in_thread(at_length)
             else:
                 decision = await self._decision_soon(slug, route, request)
-                if isinstance(decision, Accepted) and decision.envelopes:
+                if isinstance(decision, Accepted) and decision.envelopes and not own_test:
                     await self._journal.ingest_soon(**delivery(decision))
         except JournalUnavailableError as error:
             log.error("a request was not taken in: %s", error)
-            return _LATER
+            return LATER
         if isinstance(decision, Accepted):
-            self._note_believed(request.remote)
+            if not own_test:
+                self._note_believed(request.remote)
             return 200, decision.body, []
+        if own_test and isinstance(decision, Refused):
+            return _refusal(decision)
         # The throttle may be on another machine; and nobody who is refused is in a hurry.
         return await self._in_thread(self._answer_without_events, slug, route, request, decision)
 
@@ -192,10 +220,27 @@ class WebhookFront:
             if request.method == "GET" and route.verify:
                 return route.verify(request)
             return route.authenticate(request)
-        except Exception:
+        except Exception as error:
             # The addon's fault or the database's: the provider keeps the event and sends it again.
+            if isinstance(error, SQLAlchemyError) and db.is_away(error):
+                self._note_undecided(error)
+                return None
             log.exception("addon %s could not decide on a request to %s", slug, route.path)
             return None
+
+    def _note_undecided(self, error: SQLAlchemyError) -> None:
+        """Say now and then how many requests were put off because the database is away."""
+        with self._lock:
+            self._undecided += 1
+            if clock.monotonic() - self._said_at < SILENT_SECONDS:
+                return
+            self._said_at = clock.monotonic()
+            count, self._undecided = self._undecided, 0
+        log.warning(
+            "%d requests could not be decided on, so their providers were asked to wait: %s",
+            count,
+            db.describe(error)[1],
+        )
 
     @contextmanager
     def _turn(self, size: int) -> Iterator[None]:
@@ -221,20 +266,20 @@ class WebhookFront:
             return 200, decision.challenge, []
         if decision is not None:
             log.error("addon %s answered a webhook with %s", slug, type(decision).__name__)
-        return _LATER
+        return LATER
 
     def _keep(self, waiting: Waiting, request: WebhookRequest) -> Answer:
         # Whether it is genuine is not known yet, so an address that was not lately may send few.
         if not self._may_park(request.remote):
-            return _LATER
+            return LATER
         try:
             self._held.keep(waiting, request)
         except FullError:
             log.error("as much is kept for addon %s as may be; its provider is asked to wait", waiting.slug)
-            return _LATER
+            return LATER
         except SQLAlchemyError:
             log.exception("a request for addon %s could not be kept", waiting.slug)
-            return _LATER
+            return LATER
         return 200, "EVENT_RECEIVED", []
 
     def _may_park(self, remote: str) -> bool:
@@ -250,8 +295,7 @@ class WebhookFront:
             count_refusal(route.channel, decision.account_id, decision.reason, remote, decision.hint)
         except Exception:
             log.exception("a refused request could not be counted")
-        status = decision.status if decision.status in _BODIES else 401
-        return status, _BODIES[status], []
+        return _refusal(decision)
 
     def _limits(self) -> FixedWindowRateLimiter:
         # Made at the first use: its storage keeps a thread or a connection.
@@ -292,6 +336,11 @@ class WebhookFront:
             self._believed.move_to_end(remote)
             while len(self._believed) > 1000:
                 self._believed.popitem(last=False)
+
+
+def _refusal(decision: Refused) -> Answer:
+    status = decision.status if decision.status in _BODIES else 401
+    return status, _BODIES[status], []
 
 
 def answer_headers(text: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

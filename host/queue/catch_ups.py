@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,21 +15,44 @@ OVERLAP = timedelta(hours=1)
 """A new reading begins this long before the last complete one."""
 
 
-def ask(session: Session, account_id: int) -> None:
-    """Ask for the history of an account; a reading under way goes on."""
+def ask(
+    session: Session, account_id: int, *, missed_since: datetime | None = None, anew: bool = False
+) -> None:
+    """Ask for the history of an account; a reading under way goes on.
+
+    :param missed_since: when deliveries may have stopped: what was written since and is not here was missed.
+        None: since the last complete reading, or since the account was first read.
+    :param anew: the account was disconnected: nothing of before was missed.
+    """
     now = clock.now()
     run = session.get(CatchUp, account_id, with_for_update=True)
     if run is None:
         run = CatchUp(
-            account_id=account_id, state=CatchUpState.LISTING, started_at=now, cursor="", failures=0
+            account_id=account_id,
+            state=CatchUpState.LISTING,
+            started_at=now,
+            missed_since=missed_since or now,
+            cursor="",
+            failures=0,
         )
         session.add(run)
-    elif run.next_at is None:
+    elif run.next_at is not None:
+        if missed_since is not None:
+            run.missed_since = _earlier(run.missed_since, missed_since)
+    else:
+        complete = run.complete_at is not None and run.complete_at >= run.started_at
+        since = missed_since or run.complete_at or run.missed_since
+        # What a reading that did not come to its end has left is still missed.
+        run.missed_since = since if complete or anew else _earlier(run.missed_since, since)
         session.execute(sa.delete(CatchUpThread).where(CatchUpThread.account_id == account_id))
         run.state, run.cursor, run.started_at, run.finished_at = CatchUpState.LISTING, "", now, None
         run.since = None if run.complete_at is None else run.complete_at - OVERLAP
     run.next_at, run.claim, run.failures, run.problem = now, None, 0, None
     session.flush()
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at is not None), default=None)
 
 
 def catching_up(session: Session, workspace_id: int) -> set[int]:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.ids import MAX_ID, read_id
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Message
 from host.models.queue import IS_PENDING, IS_SET_ASIDE, EventState, InboundEvent, InboundRequest
@@ -31,8 +32,6 @@ SHORTEST, LONGEST = 3, 200
 """Bounds of the search text, in characters."""
 _MOST = 200
 """Most contacts or messages one id may match."""
-
-MAX_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +124,10 @@ def _holds(session: Session, text: str) -> Any:
     either: list[Any] = [InboundEvent.dedupe_key == _hash(text)]
     if len(text) >= SHORTEST:
         either.append(_in_body(session, text))
-    if text.isascii() and text.isdigit() and int(text) <= MAX_ID:
-        ids.add(int(text))
-        either.append(InboundEvent.request_id == int(text))
+    number = read_id(text)
+    if number is not None:
+        ids.add(number)
+        either.append(InboundEvent.request_id == number)
     if text.isascii() and len(text) == 64:
         either.append(InboundEvent.dedupe_key == text)
     accounts = session.scalars(

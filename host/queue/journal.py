@@ -19,7 +19,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.pool import PoolProxiedConnection
 
 from host import recording
@@ -172,7 +171,7 @@ class Journal:
         patience: float = PATIENCE_SECONDS,
         spool_bytes: int = MOST_BYTES,
     ) -> None:
-        self._spool = Spool(spool, spool_bytes)
+        self.spool = self._spool = Spool(spool, spool_bytes)
         self._wake = wake
         self._limit = limit
         self._patience = patience
@@ -299,7 +298,7 @@ class Journal:
                 "the database did not commit within %s s; the request goes to the spool", self._patience
             )
             return True
-        if item.error is not None and not is_away(item.error):
+        if item.error is not None and not db.is_away(item.error):
             raise JournalUnavailableError("the database refused the request") from item.error
         return item.error is not None
 
@@ -360,7 +359,7 @@ class Journal:
             try:
                 self._store([item.parts[0]])
             except Exception as error:
-                if is_away(error):
+                if db.is_away(error):
                     for rest in items[position:]:
                         rest.error = error
                     return
@@ -374,10 +373,10 @@ class Journal:
             try:
                 self._write(batch)
             except Exception as error:
-                if attempt < TRIES and db.is_retryable(error):
+                if db.note_undone(error) and attempt < TRIES:
                     time.sleep(0.01 * 2**attempt)
                     continue
-                if is_away(error):
+                if db.is_away(error):
                     self._note_away(error)
                 raise
             finally:
@@ -389,13 +388,14 @@ class Journal:
         assert self._database is not None
         statements = self._statements
         lanes = journal_rows.merged_lanes(batch)
-        events = [event for one in batch for event in one.events]
+        events = journal_rows.merged_events(batch)
         with self._database.writing():
             try:
                 cursor = self._begin()
+                # Lanes first, as everybody who changes events does: see host/queue/lanes.py.
+                statements.lane.run(cursor, lanes)
                 statements.request.run(cursor, [one.request for one in batch if one.request is not None])
                 statements.event.run(cursor, events)
-                statements.lane.run(cursor, lanes)
                 self._commit(cursor)
             except BaseException:
                 self._roll_back()
@@ -436,7 +436,8 @@ class Journal:
         """Let requests go to the spool until the next probe."""
         self._drop_connection()
         if not self._away_until:
-            log.error("the database does not answer; requests go to the spool (%s)", db.describe(error)[1])
+            words = db.describe(error)[1]
+            log.error("the database does not answer; requests go to the spool. %s: %s", db.place(), words)
         self._away_until = clock.monotonic() + PROBE_SECONDS
 
     def _note_back(self) -> None:
@@ -462,7 +463,7 @@ class Journal:
             try:
                 self._store_kept(kept)
             except Exception as error:
-                if is_away(error):
+                if db.is_away(error):
                     return
                 raise
             self._commit_queue()
@@ -474,7 +475,7 @@ class Journal:
         try:
             self._store([one.rows for one in kept])
         except Exception as error:
-            if is_away(error):
+            if db.is_away(error):
                 raise
             if len(kept) == 1:
                 log.exception("the spool file %s cannot be stored; it is put aside", kept[0].path.name)
@@ -491,24 +492,3 @@ class Journal:
 
 def _count(stored: Iterable[Rows]) -> None:
     recording.received(what for one in stored for what in one.counted())
-
-
-_AWAY = {
-    "sqlite3.OperationalError",
-    "psycopg.OperationalError",
-    "psycopg.InterfaceError",
-    "pymysql.err.OperationalError",
-    "pymysql.err.InterfaceError",
-}
-"""By name, because importing both servers' drivers takes 9 MB, and a desk uses one or none."""
-_TOO_LARGE = 1153
-"""MariaDB's code for a row above max_allowed_packet, which PyMySQL raises as it does a lost connection."""
-
-
-def is_away(error: BaseException) -> bool:
-    """Tell whether *error* means that the database cannot be used, not that it refused a row."""
-    cause = (error.orig or error) if isinstance(error, sa.exc.DBAPIError) else error
-    if isinstance(cause, (sa.exc.TimeoutError, OSError)):
-        return True
-    names = {f"{one.__module__}.{one.__name__}" for one in type(cause).__mro__}
-    return bool(names & _AWAY) and cause.args[:1] != (_TOO_LARGE,)

@@ -98,6 +98,7 @@ def schedule_returned(session: Session) -> None:
         sa.select(_events.c.lane, _events.c.account_id)
         .where(_events.c.state == EventState.PENDING, _events.c.forgotten_at.is_not(None))
         .distinct()
+        .order_by(_events.c.lane)
         .limit(CHUNK)
     )
     for lane, account_id in session.connection().execute(query).all():

@@ -24,7 +24,7 @@ from host.queue.wakeups import IN
 from host.sdk.webhooks import Envelope
 
 PENDING = EventState.PENDING.value
-STALE = "older than 7 days by the provider's time"
+STALE = f"older than {policy.KEYS_KEPT.days} days by the provider's time"
 
 
 class RequestRow(NamedTuple):
@@ -96,21 +96,45 @@ class Statements:
     def __init__(self, dialect: str) -> None:
         mysql = dialect in {"mysql", "mariadb"}
         ignore = "ON DUPLICATE KEY UPDATE id=id" if mysql else "ON CONFLICT DO NOTHING"
-        # An event that comes again notes the request that brought it: an unsend has to find its body.
+        note_repeat = _again("VALUES({})") if mysql else _again("excluded.{}", "inbound_events.")
         note_repeat = (
-            "ON DUPLICATE KEY UPDATE repeats=concat_ws(',', repeats, VALUES(request_id)), "
-            "state=if(forgotten_at IS NULL, state, 'pending')"
+            f"ON DUPLICATE KEY UPDATE {note_repeat}"
             if mysql
-            else "ON CONFLICT (channel, account_key, dedupe_key) DO UPDATE SET "
-            "repeats=coalesce(inbound_events.repeats || ',', '') || CAST(excluded.request_id AS TEXT), "
-            "state=CASE WHEN inbound_events.forgotten_at IS NULL THEN inbound_events.state "
-            "ELSE 'pending' END"
+            else f"ON CONFLICT (channel, account_key, dedupe_key) DO UPDATE SET {note_repeat}"
         )
         sql: sa.Dialect = sa.make_url("mysql://" if mysql else f"{dialect}://").get_dialect()()
         self.request = Insert(sql, "inbound_requests", RequestRow._fields, ignore)
         self.event = Insert(sql, "inbound_events", EventRow._fields, note_repeat)
         self.lane = Insert(sql, "lanes", LaneRow._fields, keep_earlier_clause(sql))
         self.time: Callable[[datetime], Any] = _TIMES.get(dialect, _naive)
+
+
+_TAKEN_OVER = ("lane", "kind", "occurred_at", "received_at", "body", "reason", "state")
+"""What an event that was set aside when it came takes from the one that comes again; ``state`` is last,
+because MariaDB assigns from left to right, and the others ask for the state of before."""
+
+
+def _again(new: str, old: str = "") -> str:
+    """Return the assignments for an event that is there already.
+
+    It notes the request that brought it: an unsend has to find its body. One that was set aside when it came
+    is replaced, so that a delivery nobody could read or believe does not keep out the one that is right. One
+    whose content was removed is pending until a worker has removed it from this request too.
+    """
+    request = new.format("request_id")
+    repeats = (
+        f"concat_ws(',', repeats, {request})"
+        if not old
+        else f"coalesce({old}repeats || ',', '') || CAST({request} AS TEXT)"
+    )
+    was_set_aside = f"{old}attempts = 0 AND {old}state IN ('dead', 'ignored') AND {old}forgotten_at IS NULL"
+    found = [f"repeats={repeats}"]
+    for name in _TAKEN_OVER:
+        kept = f"{old}{name}"
+        if name == "state":
+            kept = f"CASE WHEN {old}forgotten_at IS NULL THEN {kept} ELSE 'pending' END"
+        found.append(f"{name}=CASE WHEN {was_set_aside} THEN {new.format(name)} ELSE {kept} END")
+    return ", ".join(found)
 
 
 def _text(value: datetime) -> str:
@@ -146,7 +170,7 @@ class Rows:
         self.size = len(delivery.raw)
         stale = None
         if not delivery.source.startswith("receiver:"):
-            stale = delivery.received_at - policy.STALE_AFTER
+            stale = delivery.received_at - policy.KEYS_KEPT
         for envelope in delivery.envelopes:
             state, reason = _standing(envelope, stale)
             account_id = envelope.account_id
@@ -212,13 +236,24 @@ def merged_lanes(items: Iterable[Rows]) -> list[LaneRow]:
     return [lanes[key] for key in sorted(lanes)]
 
 
+def merged_events(items: Iterable[Rows]) -> list[EventRow]:
+    """Return every event of *items*: first the pending ones in their order, then the others by their keys.
+
+    A process that gets the same events in another order waits at their lanes. What is not pending locks no
+    lane, so it is written in one order for every process.
+    """
+    events = [event for item in items for event in item.events]
+    return sorted(events, key=lambda one: "" if one.state == PENDING else one.dedupe_key)
+
+
 def _standing(envelope: Envelope, stale: datetime | None) -> tuple[str, str | None]:
     """Return the state an event starts in, and why where that is not pending."""
     if envelope.set_aside:
         return EventState.DEAD.value, printable(envelope.set_aside, 500)
     if envelope.ignored:
         return EventState.IGNORED.value, printable(envelope.ignored, 500)
-    if stale is not None and envelope.occurred_at is not None and envelope.occurred_at < stale:
+    too_old = stale is not None and envelope.occurred_at is not None and envelope.occurred_at < stale
+    if too_old and not envelope.any_age:
         return EventState.IGNORED.value, STALE
     return PENDING, None
 

@@ -3,6 +3,9 @@
 A lane holds the work that waits for one customer in one direction. It is due once ``next_at`` has passed and
 no lease holds it. A lease moves ``next_at`` to its own end, so that the same index finds the lane of a worker
 that died. Work that arrives during a lease moves ``next_at`` before that end; a release keeps that time.
+
+One order of locks: a write that locks lanes locks them before any other row, and several in the order of
+their keys. The journal, the workers and the use cases of the inbox do, so none waits for another in a circle.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +24,12 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.statements import Statement
 from host.models.queue import Lane
-from host.queue import policy, send_limiter
+from host.queue import paused, policy, send_limiter
 from host.queue.account_rotation import AccountRotation, Candidate
-from host.queue.wakeups import OUT
+from host.queue.wakeups import IN, OUT
+
+CHUNK = 500
+"""Most lanes named in one statement."""
 
 _lanes = Lane.__table__.c
 _table = Lane.metadata.tables["lanes"]
@@ -68,9 +74,25 @@ def lane_key(direction: str, account_id: int | None, contact: str) -> str:
 
 
 def schedule(session: Session, key: str, direction: str, account_id: int | None, at: datetime) -> None:
-    """Make the lane due at *at*, unless it is due earlier already."""
+    """Make the lane due at *at*, unless it is due earlier already; lock it for the rest of this write."""
     values = {"key": key, "direction": direction, "account_id": account_id, "next_at": at, "fence": 0}
     session.execute(_upsert(session.get_bind().dialect.name), values)
+
+
+def schedule_all(session: Session, direction: str, accounts: Mapping[str, int | None], at: datetime) -> None:
+    """Do what :func:`schedule` does for several lanes, each by its key with its account."""
+    rows = [
+        {"key": key, "direction": direction, "account_id": accounts[key], "next_at": at, "fence": 0}
+        for key in sorted(accounts)
+    ]
+    if rows:
+        session.connection().execute(_upsert(session.get_bind().dialect.name), rows)
+
+
+def begin_anew(session: Session) -> None:
+    """Make every lane with work due now and end its lease: whoever held one is not there any more."""
+    held = sa.or_(_lanes.next_at.is_not(None), _lanes.lease_until.is_not(None))
+    session.execute(sa.update(Lane).where(held).values(next_at=clock.now(), lease_until=None, owner=None))
 
 
 _upserts: dict[str, Any] = {}
@@ -151,36 +173,48 @@ _due_accounts = (
 )
 
 
-def is_due(session: Session, direction: str) -> bool:
-    """Tell whether a lane of *direction* is due. One index seek, unless limits hold some lanes back."""
-    closed = _closed(direction)
+def is_due(session: Session, direction: str, resting: Collection[int] = ()) -> bool:
+    """Tell whether a lane of *direction* is due. One index seek, unless limits hold some lanes back.
+
+    :param resting: as in :func:`candidates`.
+    """
+    closed = _closed(session, direction, resting)
     due = _due_open if closed else _due
     values = {"direction": direction, "now": clock.now(), "most": 1, **closed}
     return bool(due.rows(session.connection(), values))
 
 
-def _closed(direction: str) -> dict[str, list[int]]:
-    """Return the accounts whose lanes must not be claimed because a limit of theirs is used up."""
-    accounts = send_limiter.current().closed() if direction == OUT else ()
+def _closed(session: Session, direction: str, resting: Collection[int] = ()) -> dict[str, list[int]]:
+    """Return the accounts whose lanes must not be claimed: resting, paused, or a limit is used up."""
+    accounts = {*resting, *(send_limiter.current().closed() if direction == OUT else ())}
+    stopped = paused.current(session)
+    accounts |= stopped.accounts if direction in {IN, OUT} else stopped.endpoints
     return {"closed": db.padded(sorted(accounts))} if accounts else {}
 
 
 def candidates(
-    session: Session, direction: str, *, limit: int, rotation: AccountRotation, but_not: Collection[str] = ()
+    session: Session,
+    direction: str,
+    *,
+    limit: int,
+    rotation: AccountRotation,
+    but_not: Collection[str] = (),
+    resting: Collection[int] = (),
 ) -> list[Candidate]:
     """Return up to *limit* due lanes: accounts in turn, and of each the lane that waited longest first.
 
     :param but_not: keys of lanes that are leased locally.
+    :param resting: accounts whose lanes are left alone, besides those that a limit holds back.
     """
     now = clock.now()
     look_at = 4 * limit + len(but_not)
-    closed = _closed(direction)
+    closed = _closed(session, direction, resting)
     values = {"direction": direction, "now": now, "most": look_at, **closed}
     due = _due_locked_open if closed else _due_locked
     rows = list(map(Candidate._make, due.rows(session.connection(), values)))
     if len(rows) == look_at:
-        resting = closed.get("closed", ())
-        rows = _of_all_accounts(session, direction, now, limit + len(but_not), rotation, resting) or rows
+        held_back = closed.get("closed", ())
+        rows = _of_all_accounts(session, direction, now, limit + len(but_not), rotation, held_back) or rows
     if but_not:
         rows = [one for one in rows if one.key not in but_not]
     return rotation.choose(rows, limit)
@@ -189,10 +223,11 @@ def candidates(
 def claim(session: Session, direction: str, *, limit: int, rotation: AccountRotation) -> list[Lease]:
     """Lease up to *limit* due lanes, in the order of *rotation*."""
     chosen = candidates(session, direction, limit=limit, rotation=rotation)
-    return _leased(session, direction, chosen) if chosen else []
+    return lease(session, direction, chosen) if chosen else []
 
 
-def _leased(session: Session, direction: str, chosen: Sequence[Candidate]) -> list[Lease]:
+def lease(session: Session, direction: str, chosen: Sequence[Candidate]) -> list[Lease]:
+    """Lease lanes that :func:`candidates` found in this write."""
     now = clock.now()
     owner = uuid.uuid4().hex
     until = now + policy.LEASE
@@ -210,7 +245,7 @@ def claim_one(session: Session, key: str) -> Lease | None:
     row = session.execute(query.with_for_update(skip_locked=True)).first()
     if row is None:
         return None
-    return _leased(session, row.direction, [Candidate(key, row.account_id, row.fence)])[0]
+    return lease(session, row.direction, [Candidate(key, row.account_id, row.fence)])[0]
 
 
 def _of_all_accounts(
@@ -383,7 +418,11 @@ def void_leases(session: Session) -> None:
 def make_due(session: Session, keys: Collection[str] | sa.Select[Any], *, at: datetime) -> None:
     """Make waiting lanes due at *at*. Idle lanes stay idle; leased ones are due again after their lease."""
     chosen = keys if isinstance(keys, sa.Select) else list(keys)
-    session.execute(sa.update(_table).where(_lanes.key.in_(chosen), _lanes.next_at > at).values(next_at=at))
+    later = sa.select(_lanes.key).where(_lanes.key.in_(chosen), _lanes.next_at > at)
+    found = session.scalars(later.order_by(_lanes.key).with_for_update()).all()
+    for begin in range(0, len(found), CHUNK):
+        some = found[begin : begin + CHUNK]
+        session.execute(sa.update(_table).where(_lanes.key.in_(some)).values(next_at=at))
 
 
 _lock = threading.Lock()

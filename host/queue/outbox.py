@@ -40,12 +40,26 @@ def message_key(message: Message) -> str:
     return uuid.uuid5(_KEYS, f"{message.id}:{message.reply_key or ''}:{message.position}").hex
 
 
+def lane_of(account_id: int, recipient: str) -> str:
+    """Return the key of the lane in which messages wait for *recipient*."""
+    return lanes.lane_key(wakeups.OUT, account_id, recipient)
+
+
+def take_lane(session: Session, account_id: int, recipient: str) -> None:
+    """Make the lane of *recipient* due. First of all in a write that puts messages into it: it is locked."""
+    lanes.schedule(session, lane_of(account_id, recipient), wakeups.OUT, account_id, clock.now())
+    db.after_commit(session, lambda: wakeups.wake(wakeups.OUT))
+
+
 def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
-    """Put *message*, flushed already, behind the messages that wait for *recipient* on its account."""
+    """Put *message*, flushed already, behind the messages that wait for *recipient* on its account.
+
+    :func:`take_lane` was called before.
+    """
     entry = OutboxEntry(
         message_id=message.id,
         account_id=message.account_id,
-        lane=lanes.lane_key(wakeups.OUT, message.account_id, recipient),
+        lane=lane_of(message.account_id, recipient),
         recipient=recipient,
         open=True,
         attempts=0,
@@ -54,7 +68,6 @@ def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
     )
     session.add(entry)
     session.flush()
-    make_due(session, entry)
     ids = {"message_id": message.id, "conversation_id": message.conversation_id}
     db.after_commit(session, partial(logs.follow, "queued", since=message.created_at, **ids))
     return entry
@@ -72,8 +85,15 @@ def check_now(session: Session, message_id: int) -> None:
     # Read the thread once and show the result: the person decides what to do.
     entry.readings = policy.ABSENT_READINGS
     entry.resent = True
+    entry.transient = 0
     session.flush()
-    make_due(session, entry)
+
+
+def close(session: Session, message_id: int) -> None:
+    """Have no worker take the message up any more."""
+    session.execute(
+        sa.update(OutboxEntry).where(OutboxEntry.message_id == message_id).values(open=False, next_at=None)
+    )
 
 
 def resume_account(session: Session, account_id: int) -> None:
@@ -93,7 +113,14 @@ def resume_account(session: Session, account_id: int) -> None:
 
 
 def locked_entry(session: Session, message_id: int, state: DeliveryState) -> OutboxEntry:
-    """Return the locked entry of a message that must be in *state*."""
+    """Return the locked entry of a message that must be in *state*; its lane, locked before, is due."""
+    where = sa.select(OutboxEntry.account_id, OutboxEntry.recipient).where(
+        OutboxEntry.message_id == message_id
+    )
+    found = session.execute(where).one_or_none()
+    if found is None:
+        raise NotInOutboxError()
+    take_lane(session, found.account_id, found.recipient)
     entry = session.scalars(
         sa.select(OutboxEntry).where(OutboxEntry.message_id == message_id).with_for_update()
     ).one_or_none()
@@ -102,9 +129,3 @@ def locked_entry(session: Session, message_id: int, state: DeliveryState) -> Out
     if session.scalar(sa.select(Message.state).where(Message.id == message_id)) != state:
         raise StateMovedOnError()
     return entry
-
-
-def make_due(session: Session, entry: OutboxEntry) -> None:
-    """Make the lane of *entry* due now, and wake a worker once this write is committed."""
-    lanes.schedule(session, entry.lane, wakeups.OUT, entry.account_id, clock.now())
-    db.after_commit(session, lambda: wakeups.wake(wakeups.OUT))

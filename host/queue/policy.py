@@ -12,6 +12,8 @@ RENEW_AFTER = timedelta(seconds=10)
 SWEEP_SECONDS = 1.5
 """How often workers look for due work by themselves, in case a wake-up was lost."""
 RENEW_SECONDS = 5.0
+WAIT_FOR_FILES = timedelta(seconds=30)
+"""How long a lane waits for the store of files."""
 WAIT_FOR_CHANNEL = timedelta(hours=1)
 """How long a lane waits for an addon or a reconnect, either of which wakes it earlier."""
 
@@ -33,9 +35,6 @@ EVENT_DELAYS = (
     timedelta(seconds=65),
 )
 """Delays between the tries of a failing event: two minutes in all."""
-STALE_AFTER = timedelta(days=7)
-"""A signed event older than this by the provider's time is journalled and not applied."""
-
 SEND_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120, 300, 600, 900))
 """Delays between tries of a message that certainly was not sent; the last one repeats."""
 WAIT_SHOWN = timedelta(seconds=2)
@@ -50,6 +49,9 @@ GIVE_UP_AFTER = timedelta(days=3)
 
 ECHO_PATIENCE = timedelta(seconds=90)
 READING_GAP = timedelta(seconds=60)
+TRANSIENT_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 45))
+"""Both of these waits where the provider itself said that an attempt failed for a moment: after the first,
+second and third in a row. Each may be followed by one more, so that most disturbances end before the last."""
 LOOK_UP_PATIENCE = timedelta(minutes=15)
 """How long to try to read the provider's thread before a person has to look."""
 ABSENT_READINGS = 2
@@ -68,7 +70,10 @@ REACTION_TRIES = 6
 
 RAW_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(days=90)
+"""How long an event that comes again is recognised. A signed event older than this by the provider's time is
+journalled and not applied: whoever recorded it could play it again."""
 LIVE_KEPT = timedelta(days=1)
+RECORD_KEPT = timedelta(days=400)
 
 REFUSALS_FLUSH_SECONDS = 2.0
 REFUSALS_AUDIT_EVERY = timedelta(hours=1)
@@ -85,6 +90,21 @@ def send_delay(attempts: int) -> timedelta:
     """Return how long a message waits after its try number *attempts*, with a fifth of jitter either way."""
     base = SEND_DELAYS[min(max(attempts, 1), len(SEND_DELAYS)) - 1]
     return base * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+
+
+def echo_patience(transient: int) -> timedelta:
+    """Return how long the echo of an unconfirmed message gets, after so many transient failures in a row."""
+    return TRANSIENT_PAUSES[transient - 1] if 0 < transient <= len(TRANSIENT_PAUSES) else ECHO_PATIENCE
+
+
+def reading_gap(transient: int) -> timedelta:
+    """Return how long to wait between two readings, after so many transient failures in a row."""
+    return TRANSIENT_PAUSES[transient - 1] if 0 < transient <= len(TRANSIENT_PAUSES) else READING_GAP
+
+
+def may_resend(resent: bool, transient: int) -> bool:
+    """Tell whether an unconfirmed message that is absent may be sent again after so many such failures."""
+    return not resent or 0 < transient <= len(TRANSIENT_PAUSES)
 
 
 def profile_delay(failures: int) -> timedelta:

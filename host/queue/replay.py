@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from flask_babel import gettext
@@ -53,8 +53,7 @@ def apply_again(session: Session, event_ids: Collection[int]) -> bool:
 
     Return False, and do nothing, if the content of one is no longer kept.
     """
-    query = sa.select(InboundEvent).where(InboundEvent.id.in_(event_ids)).order_by(InboundEvent.id)
-    events = session.scalars(query.with_for_update()).all()
+    events = _locked(session, event_ids)
     if len(events) != len(set(event_ids)) or any(event.body is None for event in events):
         return False
     for event in events:
@@ -69,7 +68,7 @@ def replay(session: Session, event_id: int) -> InboundEvent:
     :raises NotReplayableError: if it was applied, is pending, failed the signature check, or has no content
         left.
     """
-    event = session.get(InboundEvent, event_id, with_for_update=True)
+    event = next(iter(_locked(session, [event_id])), None)
     if event is None:
         raise EventNotFoundError()
     reason = why_not(event)
@@ -82,9 +81,8 @@ def replay(session: Session, event_id: int) -> InboundEvent:
 
 def replay_many(session: Session, event_ids: Collection[int]) -> int:
     """Replay those of *event_ids* that can be; return how many that were."""
-    query = sa.select(InboundEvent).where(InboundEvent.id.in_(event_ids)).order_by(InboundEvent.id)
     now, replayed = clock.now(), 0
-    for event in session.scalars(query.with_for_update()).all():
+    for event in _locked(session, event_ids):
         if why_not(event) is None:
             _make_pending(session, event)
             event.replayed_at = now
@@ -120,11 +118,20 @@ _CAN = (
 )
 
 
+def _locked(session: Session, event_ids: Collection[int]) -> Sequence[InboundEvent]:
+    """Return events, locked, their lanes locked before and due: a worker locks them in that order."""
+    which = InboundEvent.id.in_(event_ids)
+    lanes_of = sa.select(InboundEvent.lane, InboundEvent.account_id).where(which).distinct()
+    for lane, account_id in sorted(session.execute(lanes_of).all(), key=lambda row: row.lane):
+        lanes.schedule(session, lane, wakeups.IN, account_id, clock.now())
+    query = sa.select(InboundEvent).where(which).order_by(InboundEvent.id)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
+
+
 def _make_pending(session: Session, event: InboundEvent) -> None:
     event.state = EventState.PENDING
     event.reason = None
     event.attempts = 0
     event.retry_at = None
-    lanes.schedule(session, event.lane, wakeups.IN, event.account_id, clock.now())
     session.flush()
     db.after_commit(session, lambda: wakeups.wake(wakeups.IN))

@@ -53,7 +53,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Delivery)
 
 
-_WAITS, _PARTIAL = ".request", ".partial"
+_WAITS, _PARTIAL, _UNDECIDED = ".request", ".partial", ".undecided"
 _REFUSED, _UNREADABLE = ".refused", ".unreadable"
 _ASIDE = frozenset({_REFUSED, _UNREADABLE})
 
@@ -122,12 +122,17 @@ def measure(folder: Path) -> Holding:
         with suppress(FileNotFoundError):
             found = path.stat()
             size += _blocks(found.st_size)
-            if path.suffix == _WAITS:
+            if path.suffix in {_WAITS, _UNDECIDED}:
                 requests += 1
                 oldest = found.st_mtime if oldest is None else min(oldest, found.st_mtime)
             elif path.suffix in _ASIDE:
                 aside += 1
     return Holding(requests, None if oldest is None else datetime.fromtimestamp(oldest, UTC), aside, size)
+
+
+def undecided(folder: Path) -> list[Path]:
+    """Return the requests in *folder* nobody has decided on, oldest first."""
+    return sorted(folder.glob(f"*{_UNDECIDED}"))
 
 
 class Spool:
@@ -149,7 +154,7 @@ class Spool:
             for path in folder.glob(f"*{_REFUSED}"):
                 path.rename(path.with_suffix(_WAITS))
         holding = measure(folder)
-        self._filled = holding.requests > 0
+        self._filled = any(folder.glob(f"*{_WAITS}"))
         self._bytes = holding.bytes
 
     def __bool__(self) -> bool:
@@ -162,20 +167,30 @@ class Spool:
         :raises SpoolFullError: if there is no more room for it.
         :raises OSError: if it could not be written.
         """
+        self._keep(f"{delivery.id:019}{_WAITS}", _encoder.encode(delivery))
+        with self._lock:
+            self._filled = True
+
+    def keep_undecided(self, id_: int, content: bytes) -> None:
+        """Keep a request nobody can tell yet whose it is; :func:`undecided` finds it again.
+
+        :raises SpoolFullError: if there is no more room for it.
+        :raises OSError: if it could not be written.
+        """
+        self._keep(f"{id_:019}{_UNDECIDED}", content)
+
+    def _keep(self, name: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = _encoder.encode(delivery)
         takes = _blocks(len(content))
         with self._lock:
             if self._bytes + takes > self._most:
                 raise SpoolFullError(f"the spool holds {self._bytes} bytes and may hold {self._most}")
             self._bytes += takes
         try:
-            self._write(self._folder / f"{delivery.id:019}{_WAITS}", content)
+            self._write(self._folder / name, content)
         except OSError:
             self._give_back(takes)
             raise
-        with self._lock:
-            self._filled = True
 
     def _give_back(self, takes: int) -> None:
         with self._lock:
@@ -216,6 +231,13 @@ class Spool:
         path.unlink(missing_ok=True)
         self._give_back(takes)
         self._unlist(path)
+
+    def remove_undecided(self, path: Path, *, readable: bool) -> None:
+        """Remove a request that is decided on elsewhere now; an unreadable one waits for a person."""
+        if readable:
+            self.remove(path)
+        else:
+            self.put_aside(path, readable=False)
 
     def _unlist(self, path: Path) -> None:
         with self._lock, suppress(ValueError):

@@ -112,9 +112,15 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The message may have reached the customer. The host searches for it before anything is sent again."""
+    """The message may have reached the customer. The host searches for it before anything is sent again.
+
+    :param transient: whether the provider answered in full that it failed for a moment, and by its
+        documentation had not taken the message. It is searched for as often, but sooner, and may be sent a
+        few times more.
+    """
 
     problem: ProviderProblem
+    transient: bool = False
 
 
 SendResult = Sent | NotSent | Held | Rejected | Unknown

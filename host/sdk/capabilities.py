@@ -34,13 +34,24 @@ class MediaLimits:
     max_bytes: int
 
 
+class Ask(StrEnum):
+    """What a quick reply may ask of a customer, who gives it with one tap; it comes as the payload."""
+
+    PHONE = "phone"
+    EMAIL = "email"
+
+
 @dataclass(frozen=True, slots=True)
 class QuickReplyLimits:
-    """Answers offered below a text. Lengths are in characters (code points)."""
+    """Answers offered below a text. Lengths are in characters (code points).
+
+    :param asks: what may be asked for besides; none where the channel does not know what the customer has.
+    """
 
     most: int
     title_length: int
     payload_length: int
+    asks: frozenset[Ask] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,19 @@ class TemplateLimits:
     title_length: int
     subtitle_length: int
     button_title_length: int
+    payload_length: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonsLimits:
+    """A text with buttons below it, which open a page or send a payload. Lengths are in characters.
+
+    :param buttons: most buttons; at least one.
+    """
+
+    text_length: int
+    buttons: int
+    title_length: int
     payload_length: int = 1000
 
 
@@ -103,13 +127,16 @@ class Capabilities:
     :param images_per_message: most pictures of one message.
     :param quick_replies: answers that may be offered with a text; None: none.
     :param template: cards that may be sent as a ``TEMPLATE``; None: none.
+    :param buttons: a text with buttons may be sent as a ``TEMPLATE``; None: none.
     :param product_template: most products of the account's catalogue in one ``TEMPLATE``; None: none.
+    :param provider_files: a file the provider already has may be sent by the id the provider gave it.
     :param own_post: a post of the account may be sent as a ``SHARE``.
     :param heart: a heart may be sent as a ``STICKER``.
     :param reply_quote: a message may quote an earlier one.
     :param reactions: emoji the team may react with; empty: any emoji; None: none.
     :param typing: the customer can be shown that an agent is typing.
     :param mark_seen: the customer can be shown that their messages were seen.
+    :param thread_control: a conversation can be taken from another app of the provider, and passed to one.
     :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
         ``quick_replies``, ``template``, ``product_template``.
     :param history: earlier conversations can be read from the provider; None: they cannot.
@@ -124,7 +151,9 @@ class Capabilities:
     images_per_message: int = 1
     quick_replies: QuickReplyLimits | None = None
     template: TemplateLimits | None = None
+    buttons: ButtonsLimits | None = None
     product_template: int | None = None
+    provider_files: bool = False
     own_post: bool = False
     heart: bool = False
     reply_quote: bool = False
@@ -133,5 +162,6 @@ class Capabilities:
     mark_seen: bool = False
     ice_breakers: IceBreakerLimits | None = None
     menu: MenuLimits | None = None
+    thread_control: bool = False
     mobile_only: frozenset[str] = frozenset()
     history: HistoryRules | None = None

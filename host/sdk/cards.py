@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
@@ -12,9 +13,18 @@ from host.sdk.channel import AccountRef
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A page where something is done: the provider's own, or one of this desk."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One input of a card.
 
+    :param name: not ``password``, ``move_account`` or ``csrf_token``, which the desk's own forms have.
     :param secret: write-only: never rendered back; leaving it empty while editing keeps the stored value.
     :param clean: returns the value to use or raises ValueError with a sentence for the person.
     """
@@ -34,6 +44,8 @@ class Field:
     pasted: bool = False
     """Part of the credentials: not asked for when an account that was connected by signing in is changed, and
     then absent from :attr:`ConnectRequest.values`."""
+    link: Link | None = None
+    """Where at the provider the value is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Connection:
 
     :param store: writes the addon's own row; SQL only.
     :param undo: called, outside any transaction, if that write did not succeed after all.
+    :param after: called, outside any transaction, once it has; what it raises changes nothing.
     """
 
     external_id: str
@@ -68,6 +81,7 @@ class Connection:
     store: Callable[[Session, AccountRef], None]
     undo: Callable[[], None] | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
+    after: Callable[[AccountRef], None] | None = None
     renewed: bool = True
     """Whether the provider checked the credentials again; then warnings about the account are cleared."""
 
@@ -110,6 +124,8 @@ class Copyable:
     label: str
     value: str
     help: str = ""
+    link: Link | None = None
+    """Where it is entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +147,50 @@ class Ability:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something that has to happen before the first message comes.
+
+    :param detail: how it was seen, or what to do.
+    """
+
+    label: str
+    detail: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Which accounts a way to connect is for, so that people choose the right one.
+
+    :param when: what is true of such an account, in a sentence a person would say.
+    :param how: what happens.
+    :param needs: what has to be at hand, *takes* how long it is, *lasts* how long the sign-in holds.
+    """
+
+    when: str
+    how: str
+    needs: str = ""
+    takes: str = ""
+    lasts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A permission the provider will ask the person for.
+
+    :param cost: what goes without it.
+    """
+
+    name: str
+    gives: str
+    cost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CardStatus:
     """What the card of one connected account shows.
 
+    :param steps: on the way to the first message, in order; not shown once one came.
     :param facts: label and value pairs.
     :param abilities: what can be switched on and off; one that is not granted is asked for by signing in.
     :param notices: (tone, bold, sentence); tone one of ``good``, ``warn``, ``bad``.
@@ -147,6 +204,7 @@ class CardStatus:
     """Values of the non-secret fields, to fill the form when editing."""
     stored_secrets: Mapping[str, str] = field(default_factory=dict)
     """For each secret field, a hint that names no part of it: ``set on 1 May 2026``."""
+    steps: Sequence[Step] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +213,8 @@ class CardAction:
 
     :param fields: asked for before it runs.
     :param run: ``run(account, values)`` returns a sentence to show; may raise ValueError with one.
+    :param ways: the ways to connect, as in :attr:`Connection.way`, of the accounts it is offered for; empty:
+        all.
     """
 
     name: str
@@ -163,16 +223,27 @@ class CardAction:
     fields: tuple[Field, ...] = ()
     confirm: str = ""
     listed: bool = True
-    """Whether it has a button of its own; False for what an :class:`Ability` switches."""
+    """Whether it has a button of its own; False for what an :class:`Ability` or a :class:`Finding` calls."""
+    ways: tuple[str, ...] = ()
+
+    def is_for(self, way: str) -> bool:
+        """Tell whether it is offered for accounts that were connected this way."""
+        return not self.ways or way in self.ways
 
 
 class Verdict(StrEnum):
     """What a check found."""
 
     PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    """Something is amiss that stops nothing yet, or not everything."""
     FAIL = "fail"
     UNKNOWN = "unknown"
     """It cannot be told from here."""
+
+
+RECONNECT = "reconnect"
+"""As :attr:`Finding.action`: connecting the account again, in the way it was connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +254,10 @@ class Finding:
     :param title: what was checked.
     :param evidence: what was seen; never a credential or a part of one.
     :param fix: what to do; empty where it passed.
-    :param action: name of a :class:`CardAction` of the card that does it.
+    :param action: name of a :class:`CardAction` of the card that does it, or :data:`RECONNECT`.
+    :param seen_at: how old the evidence is; None: it was seen while the check ran.
+    :param old: whether that is too old to go by.
+    :param link: where a person does it.
     """
 
     name: str
@@ -192,6 +266,9 @@ class Finding:
     evidence: str = ""
     fix: str = ""
     action: str = ""
+    seen_at: datetime | None = None
+    old: bool = False
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +376,9 @@ class SignIn:
     available: Callable[[int], str | None] = field(default=lambda _workspace_id: None)
     help: str = ""
     abilities: tuple[str, ...] = ()
+    advice: Advice | None = None
+    permissions: Callable[[], Sequence[Permission]] | None = None
+    """What the provider will ask the person for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,5 +420,7 @@ class SettingsCard:
     diagnose: Callable[[AccountRef], Sequence[Finding]] | None = None
     """Run every check on one account, outside any transaction, and return what each found, in order."""
     workspace: WorkspaceSettings | None = None
+    advice: Advice | None = None
+    """Which accounts the form is for, where there are ways to sign in besides."""
     notices: Callable[[int], Sequence[SectionNotice]] | None = None
     """Given the id of a workspace, return what its owners should know beside the state of its accounts."""

@@ -26,6 +26,8 @@ from host.sdk._results import (
     Unknown,
 )
 from host.sdk.capabilities import (
+    Ask,
+    ButtonsLimits,
     Capabilities,
     IceBreakerLimits,
     InboundMedia,
@@ -36,13 +38,16 @@ from host.sdk.capabilities import (
     Threading,
 )
 from host.sdk.history import TellsHistory
-from host.sdk.messages import IceBreakers, InboundChange, Menu, OutgoingPart
+from host.sdk.messages import IceBreakers, InboundAttachment, InboundChange, Menu, OutgoingPart
+from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
 __all__ = [
     "OPEN_ALWAYS",
     "Absent",
     "AccountRef",
+    "Ask",
+    "ButtonsLimits",
     "CannotTell",
     "Capabilities",
     "ChannelAdapter",
@@ -140,6 +145,9 @@ OPEN_ALWAYS = ReplyPolicy(ReplyState.OPEN)
 
 
 NO_REACTIONS = ProviderProblem("no_reactions", "This channel has no reactions.")
+NO_THREAD_CONTROL = ProviderProblem(
+    "no_thread_control", "On this channel conversations are not passed between apps."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +217,24 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """Where a file is by now, and what it is called. An empty *url*: there is none, the name is all."""
+
+    url: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NoProfile:
-    """No profile this time. *retry* tells whether asking again later makes sense."""
+    """No profile this time. *retry* tells whether asking again later makes sense.
+
+    :param retry_after: seconds until the provider answers again, where it limits the account and not this
+        question alone: until then nobody of the account is asked for, and it is no failure.
+    """
 
     reason: str
     retry: bool
+    retry_after: float | None = None
 
 
 class ChannelAdapter(TellsHistory, ABC):
@@ -230,6 +251,8 @@ class ChannelAdapter(TellsHistory, ABC):
     capabilities: ClassVar[Capabilities]
     contact_id_name: ClassVar[str] = "id"
     """What the channel calls the external id of a contact, as programs and people read it: ``toy_id``."""
+    outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = ()
+    """Every name :meth:`outgoing` uses: owners choose among them what an endpoint hears of."""
 
     @abstractmethod
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
@@ -285,15 +308,24 @@ class ChannelAdapter(TellsHistory, ABC):
         """Tell where the files of received messages are, and which of them may be kept. Pure and cheap."""
         return InboundMedia()
 
-    def locate(self, account: AccountRef, url: str) -> str:
+    def locate(self, account: AccountRef, url: str) -> str | Located:
         """Return the current address of the file that :meth:`parse` named by *url*, an id or an old address.
 
-        May use the network. The host fetches from it at once; it does not store, log or show that address.
+        A :class:`Located` where the provider tells only there what it is called. May use the network. The
+        host fetches from it at once; it does not store, log or show that address.
 
         :raises FileEndedError: if the provider no longer has it.
         :raises FetchError: if that cannot be found out now.
         """
         return url
+
+    def named_files(self, account: AccountRef, content: Mapping[str, Any]) -> Sequence[InboundAttachment]:
+        """Return what the *content* of a reply names by an id, such as products, for :meth:`locate`.
+
+        They are shown with the reply as those of a received message are, and are no files of it. Called once,
+        before the first attempt, outside any transaction. None by default.
+        """
+        return ()
 
     def react(self, request: ReactRequest) -> SendResult:
         """Set, change or take away the team's reaction to a message; ``Sent`` names that message.
@@ -307,6 +339,17 @@ class ChannelAdapter(TellsHistory, ABC):
 
     def mark_seen(self, account: AccountRef, contact: str) -> None:
         """Show the customer that their messages were seen. A failure is not reported."""
+
+    def take_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
+        """Take the conversation with *contact* from another app of the provider; return why it could not.
+
+        :param note: for the other app; may be empty.
+        """
+        return NO_THREAD_CONTROL
+
+    def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
+        """Pass the conversation with *contact* to the app *to* of the provider; return why it could not."""
+        return NO_THREAD_CONTROL
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
         """Read the account's ice breakers from the provider; empty where it has none."""
@@ -323,3 +366,13 @@ class ChannelAdapter(TellsHistory, ABC):
     def set_menu(self, account: AccountRef, wanted: Menu) -> Menu | ProviderProblem:
         """Replace the account's menu, with none if *wanted* is empty; return what is set now."""
         return {}
+
+    def outgoing(self, event: DeskEvent, message: ToldMessage | None) -> Sequence[OutgoingEvent]:
+        """Return what programs are told of *event* under names of the channel's own; as a rule nothing.
+
+        Asked for each ``message.received`` and ``message.reacted``. Pure and cheap: no database, no network.
+        What the provider did not tell is left out of ``data``, never made up.
+
+        :param message: what it is about; None: the desk does not have it.
+        """
+        return ()

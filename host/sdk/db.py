@@ -69,6 +69,7 @@ class Snapshot(Generic[T]):
         self._load = load
         self._lock = threading.Lock()
         self._value: tuple[tuple[object, int], T] | None = None
+        _counters.look_ups[self] = getattr(load, "__module__", "")
 
     def get(self) -> T:
         """Return the value, loading it again if accounts changed since.

@@ -11,16 +11,19 @@ import requests
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import clock, db, secrets
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
 from host.models.queue import InboundEvent, InboundRequest, OutboxEntry, RefusedDelivery
 from host.queue import refusals
 from host.queue.spool import request_id
 from host.sdk import settings
+from host.sdk.channel import AccountRef
 
 DAY = timedelta(days=1)
 SELF_SECONDS = 10.0
+_OWN_TEST = "Lobby-Own-Test"
+_OWN_TEST_PURPOSE = "own test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,16 @@ class DeliverySummary:
     :param last_taken_at: when the last of them came; None: none in the time they are kept.
     :param refused: how many were refused today and yesterday, by reason.
     :param last_test_at: when the provider's test event last came.
+    :param people: how many different customers wrote in the last seven days.
+    :param several_at: as in :class:`AccountDeliveries`, over all accounts.
     """
 
     taken: int
     last_taken_at: datetime | None
     refused: tuple[tuple[str, int], ...]
     last_test_at: datetime | None
+    people: int = 0
+    several_at: datetime | None = None
 
     @property
     def refused_count(self) -> int:
@@ -62,6 +69,8 @@ class AccountDeliveries:
     """What came in for one account.
 
     :param people: how many different customers wrote; 2 stands for two or more.
+    :param several_at: when the second of the two customers who wrote last did so; None: fewer than two wrote
+        something that was delivered.
     :param refused: refused requests for this account, by reason.
     :param refused_of_nobody: refused requests whose account could not be told, by reason.
     :param verified_at: when the provider last verified the account's own address, or the shared one with the
@@ -76,6 +85,7 @@ class AccountDeliveries:
     refused_of_nobody: Mapping[str, Refusals] = field(default_factory=dict)
     verified_at: datetime | None = None
     shared_verified_at: datetime | None = None
+    several_at: datetime | None = None
 
 
 def of_account(account_id: int) -> AccountDeliveries | None:
@@ -96,7 +106,29 @@ def of_account(account_id: int) -> AccountDeliveries | None:
             refused_of_nobody=_refused(session, account.channel, ""),
             verified_at=refusals.last_verified(session, account.channel, account_id),
             shared_verified_at=refusals.last_verified(session, account.channel, None),
+            several_at=_several_at(session, Conversation.account_id == account_id),
         )
+
+
+def last_verified(account: AccountRef) -> datetime | None:
+    """Return when the provider last verified the address of *account*, or the shared one of its channel."""
+    with db.read() as session:
+        times = [refusals.last_verified(session, account.channel, one) for one in (account.id, None)]
+    return max((at for at in times if at is not None), default=None)
+
+
+def _several_at(session: Session, *where: sa.ColumnElement[bool]) -> datetime | None:
+    """Return when the second of the two customers who wrote last did so. What was imported does not count."""
+    query = (
+        sa.select(sa.func.max(Conversation.last_inbound_at))
+        .where(*where, Conversation.last_message_at > clock.now() - 90 * DAY)
+        .where(Conversation.last_inbound_at.is_not(None))
+        .group_by(Conversation.contact_id)
+        .order_by(sa.func.max(Conversation.last_inbound_at).desc())
+        .limit(2)
+    )
+    newest = list(session.scalars(query))
+    return newest[1] if len(newest) > 1 else None
 
 
 def _refused(session: Session, channel: str, account_key: str) -> dict[str, Refusals]:
@@ -241,19 +273,31 @@ def known_contacts(account_id: int, external_ids: Sequence[str]) -> frozenset[st
 def post_to_self(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str] | None:
     """Post to an address of this desk as a provider would, by its public address; return status and body.
 
-    None if the desk cannot reach itself that way, which some networks do not allow.
+    None if the desk cannot reach itself that way, which some networks do not allow. The webhook decides on it
+    as on any other request, but it is neither kept nor counted: it says nothing about the provider.
     """
+    mark = secrets.keyring().sign(_OWN_TEST_PURPOSE, hashlib.sha256(body).hexdigest())
     try:
         answer = requests.post(
             f"{settings.public_url()}{path}",
             data=body,
-            headers=dict(headers),
+            headers={**headers, _OWN_TEST: mark},
             timeout=SELF_SECONDS,
             allow_redirects=False,
         )
     except requests.RequestException:
         return None
     return answer.status_code, answer.text[:200]
+
+
+def is_own_test(headers: Mapping[str, str], body: bytes) -> bool:
+    """Tell whether :func:`post_to_self` made a request with *body*, here or in another process of the desk.
+
+    :param headers: names in lower case.
+    """
+    mark = headers.get(_OWN_TEST.lower(), "")
+    digest = hashlib.sha256(body).hexdigest() if mark else ""
+    return bool(mark) and secrets.keyring().is_signed(mark, _OWN_TEST_PURPOSE, digest)
 
 
 def summary(slug: str, channel: str) -> DeliverySummary:
@@ -280,7 +324,12 @@ def summary(slug: str, channel: str) -> DeliverySummary:
                 events.channel == channel, events.account_key == "", events.kind == "test"
             )
         )
+        week = sa.select(sa.func.count(Conversation.contact_id.distinct())).where(
+            Conversation.channel == channel, Conversation.last_inbound_at > now - 7 * DAY
+        )
         return DeliverySummary(
+            people=session.scalar(week) or 0,
+            several_at=_several_at(session, Conversation.channel == channel),
             taken=taken or 0,
             last_taken_at=last,
             refused=tuple((reason, int(count)) for reason, count in refused),

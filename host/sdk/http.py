@@ -270,7 +270,7 @@ class Client:
         method: str,
         url: str,
         *,
-        body: str | MultipartBody | None,
+        body: str | bytes | MultipartBody | None,
         headers: Mapping[str, str],
         deadline: float,
         take: Callable[[requests.Response, str], Answer],
@@ -324,7 +324,7 @@ class Client:
         if parts.scheme not in {"http", "https"}:
             raise ForbiddenAddressError("only https addresses can be fetched")
         effective = port or (443 if parts.scheme == "https" else 80)
-        if guard.is_exempt(host, effective):
+        if guard.is_exempt(host, effective, sign_in=attempt.sign_in):
             return host, effective
         if parts.scheme != "https" or effective != 443:
             raise ForbiddenAddressError(f"{host or 'the address'} may be reached by https on port 443 only")

@@ -73,11 +73,34 @@ class MessageReceived:
     reply_to: str | None = None
 
 
+class Who(StrEnum):
+    """Which program it is that can answer a customer besides our pages."""
+
+    DESK = "desk"
+    """The one this desk is connected through at the provider."""
+    PROVIDER = "provider"
+    """The provider's own app."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that can answer a customer, as far as the provider says which.
+
+    :param name: as people know it; empty: only its *id* is known.
+    """
+
+    who: Who
+    id: str = ""
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageEchoed:
     """The provider reports a message from our side: sent by the host, or written in the provider's own app.
 
     :param reply_to: external id of the message this one quotes.
+    :param sent_by: the program that sent it; None: the provider does not say, so nobody guesses.
     """
 
     contact: str
@@ -88,6 +111,7 @@ class MessageEchoed:
     attachments: tuple[InboundAttachment, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str | None = None
+    sent_by: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +178,35 @@ class ConversationHandedOver:
     """Another program answers the customer now, or asks to. Shown as an activity line, which is never unread.
 
     :param note: what the other program wrote about it.
+    :param to: who has it now, or asks for it; None: the provider does not say.
     """
 
     contact: str
     at: datetime
     how: Handover
     note: str = ""
+    to: Program | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNoticed:
+    """The provider says something about the account as a whole: people responsible for it are told.
+
+    :param kind: what it is about; one warning of each kind at a time; lower-case letters and hyphens, 32 at
+        most.
+    :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*.
+    :param bad: it has happened, and stands on the account's card until it is over or the account is connected
+        again; False: people are told once.
+    :param over: what it warned of is over: the warning goes away.
+    """
+
+    kind: str
+    at: datetime
+    sentence: str = ""
+    next_step: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    bad: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +233,7 @@ InboundChange = (
     | MessageUnsent
     | MessagesRead
     | ConversationHandedOver
+    | AccountNoticed
     | Ignored
 )
 
@@ -216,11 +264,13 @@ class OutgoingPart:
     What a kind needs beyond its text and files is in *content*:
 
     ============  ========================================================================================
-    ``TEXT``      ``quick_replies``: list of ``{title, payload}``
+    ``TEXT``      ``quick_replies``: list of ``{title, payload}``, or ``{ask}``: ``phone`` or ``email``
+    files         ``provider_files``: list of ids the provider gave files it has already, in place of *files*
     ``STICKER``   ``sticker``: ``heart``
     ``SHARE``     ``own_post``: id of a post of the account
     ``TEMPLATE``  ``template``: ``{elements: [{title, subtitle, image_url, url, buttons}]}``, where a button
-                  is ``{title, url}`` or ``{title, payload}``; or ``products``: list of product ids
+                  is ``{title, url}`` or ``{title, payload}``; or ``{text, buttons}``: a text with buttons; or
+                  ``products``: list of product ids
     ============  ========================================================================================
 
     :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; more than one of ``IMAGE`` only.

@@ -8,16 +8,18 @@ import ssl
 from host.core import guard
 
 
-def connect(host: str, port: int, *, timeout: float) -> socket.socket:
+def connect(host: str, port: int, *, timeout: float, mail: bool = False) -> socket.socket:
     """Return a TCP socket to *host*, which must lead to public addresses only.
 
     The pairs named in LOBBY_ALLOW_HOSTS are excepted. The socket goes to the address that was vetted.
+
+    :param mail: whether it is to send mail: then those named in LOBBY_MAIL_RELAYS are, too.
 
     :param timeout: seconds until connected; stays the socket's time-out.
     :raises ForbiddenAddressError: if the name leads somewhere private.
     :raises FetchError: if there is no answer; nothing was sent.
     """
-    return guard.connect(host, port, timeout=timeout)
+    return guard.connect(host, port, timeout=timeout, mail=mail)
 
 
 def tls_context() -> ssl.SSLContext:

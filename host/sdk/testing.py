@@ -46,6 +46,7 @@ from host.sdk.fixtures import Recorded, all_recorded, recorded
 from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, TellsHistory, ThreadPage
 from host.sdk.junk import junk_bodies
 from host.sdk.messages import (
+    AccountNoticed,
     ConversationHandedOver,
     Handover,
     Ignored,
@@ -85,6 +86,11 @@ def check_changes(changes: Sequence[InboundChange]) -> None:
         assert isinstance(change, InboundChange), f"{type(change).__name__} is no inbound change"
         if isinstance(change, Ignored):
             assert change.reason, "an ignored event says why"
+            continue
+        if isinstance(change, AccountNoticed):
+            assert change.at.tzinfo is not None, "times are aware"
+            assert change.kind, "a notice says what it is about"
+            assert change.over or change.sentence % change.details, "a notice says what there is to know"
             continue
         assert isinstance(change.contact, str), "a contact's id is a string"
         assert change.contact, "every change names a contact"
@@ -131,12 +137,20 @@ def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
         if capabilities.quick_replies:
             offered = {"quick_replies": [{"title": "Red", "payload": "RED"}]}
             parts.append(OutgoingPart(MessageKind.TEXT, "Which?", offered))
+            asked = {"quick_replies": [{"ask": ask.value} for ask in sorted(capabilities.quick_replies.asks)]}
+            if capabilities.quick_replies.asks:
+                parts.append(OutgoingPart(MessageKind.TEXT, "How can we reach you?", asked))
         if capabilities.reply_quote:
             parts.append(OutgoingPart(MessageKind.TEXT, "This one", reply_to="m"))
     if capabilities.template:
         buttons = [{"title": "Open", "url": "https://example.com/"}, {"title": "Ask", "payload": "ASK"}]
         card = {"title": "A lamp", "subtitle": "Brass", "buttons": buttons[: capabilities.template.buttons]}
         parts.append(OutgoingPart(MessageKind.TEMPLATE, content={"template": {"elements": [card]}}))
+    if capabilities.buttons:
+        below = {"text": "Which one?", "buttons": [{"title": "Ask", "payload": "ASK"}]}
+        parts.append(OutgoingPart(MessageKind.TEMPLATE, content={"template": below}))
+    if capabilities.provider_files:
+        parts += [OutgoingPart(kind, content={"provider_files": [kind.value]}) for kind in capabilities.media]
     if capabilities.product_template:
         parts.append(OutgoingPart(MessageKind.TEMPLATE, content={"products": ["1"]}))
     if capabilities.own_post:
@@ -215,14 +229,16 @@ class AdapterContract:
         for declared, kind in (
             (found.quick_replies, MessageKind.TEXT),
             (found.template, MessageKind.TEMPLATE),
+            (found.buttons, MessageKind.TEMPLATE),
             (found.product_template, MessageKind.TEMPLATE),
             (found.own_post, MessageKind.SHARE),
             (found.heart, MessageKind.STICKER),
         ):
             assert not declared or kind in found.sends, f"{kind} is not among what it sends"
-        for group in (found.quick_replies, found.template, found.ice_breakers, found.menu):
+        for group in (found.quick_replies, found.template, found.buttons, found.ice_breakers, found.menu):
             for field in () if group is None else fields(group):
-                assert getattr(group, field.name) > 0, f"{field.name} allows nothing"
+                allowed = getattr(group, field.name)
+                assert field.name == "asks" or allowed > 0, f"{field.name} allows nothing"
         assert found.product_template is None or found.product_template > 0
 
     def test_it_says_where_received_files_are(self, adapter: ChannelAdapter) -> None:

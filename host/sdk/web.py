@@ -5,8 +5,13 @@ Views of an addon's blueprint need a login, unless their path is among the route
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import current_app, url_for
 
+from host.users.pages import sudo as _sudo
+from host.users.roles import Permission
 from host.web import request_helpers as _web
 
 __all__ = [
@@ -22,12 +27,15 @@ __all__ = [
     "external_url",
     "flash_bad",
     "flash_good",
+    "fresh_password",
     "login_required",
     "maybe_user",
     "safe_next",
     "sign_in_url",
     "workspace_view",
 ]
+
+View = Callable[..., Any]
 
 CurrentMembership = _web.CurrentMembership
 CurrentUser = _web.CurrentUser
@@ -40,10 +48,21 @@ current_user = _web.current_user
 external_url = _web.external_url
 flash_bad = _web.flash_bad
 flash_good = _web.flash_good
+fresh_password = _sudo.fresh_password
 login_required = _web.login_required
 maybe_user = _web.maybe_user
 safe_next = _web.safe_next
-workspace_view = _web.workspace_view
+
+
+def workspace_view(role: Role = Role.AGENT) -> Callable[[View], View]:
+    """Guard a view below ``/w/<int:workspace_id>/``: members only, owners only with ``Role.OWNER``.
+
+    For others than owners it takes a role that reads for looking, and one that answers for anything else. A
+    user who is no member gets a 404, a member without the role a 403. A member who sees some accounts only
+    gets a 404 for what the address names of another account, and for ids of kinds the desk does not know. The
+    view still gets ``workspace_id`` as its first argument.
+    """
+    return _web.workspace_view(Permission.SETTINGS if role is Role.OWNER else None)
 
 
 def sign_in_url(channel: str, way: str) -> str:

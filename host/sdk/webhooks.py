@@ -23,6 +23,8 @@ class Envelope:
     :param set_aside: if not empty, the event is kept with this reason and never applied: another account's
         message, unreadable JSON.
     :param ignored: if not empty, the event is kept with this reason as understood and not for the inbox.
+    :param any_age: it is applied however old it is, as one that takes something back; others only as long as
+        the host recognises what comes again, which is 90 days.
     """
 
     account_id: int | None
@@ -33,6 +35,7 @@ class Envelope:
     occurred_at: datetime | None = None
     set_aside: str = ""
     ignored: str = ""
+    any_age: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session, aliased
 from host.core import clock
 from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.models.api import ApiKey, KeyEnd
-from host.models.users import Membership, Role, User
+from host.models.users import Membership, Role, User, Workspace
 from host.users.users import clean_name
 
 PREFIX = "lobby_"
@@ -50,6 +50,7 @@ class Caller:
     """The key a request came with.
 
     :param ended: why it opens nothing, or None.
+    :param archived: whether its workspace can only be read.
     """
 
     key_id: int
@@ -58,6 +59,7 @@ class Caller:
     scopes: frozenset[Scope]
     last_used_at: datetime | None
     ended: KeyEnd | None
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +128,14 @@ def find_key(session: Session, token: str) -> Caller | None:
     """Return the key *token*, ended or not; None if there is no such one. One query."""
     if not _TOKEN.fullmatch(token):
         return None
-    query = _with_holder(sa.select(ApiKey, Membership.role, User.disabled_at)).where(
+    columns = sa.select(ApiKey, Membership.role, User.disabled_at, Workspace.archived_at)
+    query = _with_holder(columns.join(Workspace, Workspace.id == ApiKey.workspace_id)).where(
         ApiKey.token_hash == hash_token(token)
     )
     found = session.execute(query).one_or_none()
     if found is None:
         return None
-    row, role, disabled_at = found
+    row, role, disabled_at, archived_at = found
     return Caller(
         row.id,
         row.workspace_id,
@@ -140,6 +143,7 @@ def find_key(session: Session, token: str) -> Caller | None:
         _scopes(row.scopes),
         row.last_used_at,
         _ended(row, role, disabled_at),
+        archived_at is not None,
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.models.users import AuditEntry, User, Workspace
+from host.models.users import AuditEntry, Membership, User, Workspace
 
 PAGE = 50
+CHUNK = 500
+"""Most lines removed, or read for a file, at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class AuditRow:
     id: int
     at: datetime
     person: str | None
+    person_id: int | None
     workspace: str | None
     action: str
     subject: str
@@ -59,14 +62,64 @@ def record(
     return entry.id
 
 
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which lines of the journal. What is None or empty does not matter; the others add up.
+
+    :param workspace_id: those of a workspace, and the sign-ins of its members.
+    :param kinds: what actions begin with: ``member`` for ``member.added``.
+    :param text: part of the action, of what it was done to, or of who did it.
+    """
+
+    workspace_id: int | None = None
+    person: int | None = None
+    kinds: tuple[str, ...] = ()
+    since: datetime | None = None
+    text: str = ""
+
+
+EVERYTHING = AuditFilter()
+SIGN_INS = ("session", "password", "second_factor", "identity")
+"""Kinds of what happens to a person as such, in no workspace."""
+
+
+def _conditions(wanted: AuditFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.workspace_id is not None:
+        theirs = (
+            sa.select(User.email)
+            .join(Membership, Membership.user_id == User.id)
+            .where(Membership.workspace_id == wanted.workspace_id)
+        )
+        sign_ins = sa.and_(
+            AuditEntry.workspace_id.is_(None), _of_kinds(SIGN_INS), AuditEntry.subject.in_(theirs)
+        )
+        found.append(sa.or_(AuditEntry.workspace_id == wanted.workspace_id, sign_ins))
+    if wanted.person is not None:
+        found.append(AuditEntry.user_id == wanted.person)
+    if wanted.kinds:
+        found.append(_of_kinds(wanted.kinds))
+    if wanted.since is not None:
+        found.append(AuditEntry.at >= wanted.since)
+    if wanted.text:
+        columns = AuditEntry.action, AuditEntry.subject, User.name
+        found.append(sa.or_(*(column.icontains(wanted.text, autoescape=True) for column in columns)))
+    return found
+
+
+def _of_kinds(kinds: Collection[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(*(AuditEntry.action.startswith(f"{kind}.", autoescape=True) for kind in kinds))
+
+
 def page(
-    session: Session, *, before: int | None = None, size: int = PAGE
+    session: Session, wanted: AuditFilter = EVERYTHING, *, before: int | None = None, size: int = PAGE
 ) -> tuple[Sequence[AuditRow], int | None]:
     """Return up to *size* lines older than the id *before*, newest first, and the id to go on from."""
     query = (
         sa.select(AuditEntry, User.name, Workspace.name)
         .outerjoin(User, User.id == AuditEntry.user_id)
         .outerjoin(Workspace, Workspace.id == AuditEntry.workspace_id)
+        .where(*_conditions(wanted))
         .order_by(AuditEntry.id.desc())
         .limit(size + 1)
     )
@@ -77,6 +130,7 @@ def page(
             id=entry.id,
             at=entry.at,
             person=person,
+            person_id=entry.user_id,
             workspace=workspace,
             action=entry.action,
             subject=entry.subject,
@@ -88,3 +142,32 @@ def page(
     more = len(rows) > size
     rows = rows[:size]
     return rows, rows[-1].id if more else None
+
+
+def people(session: Session, workspace_id: int | None = None) -> Sequence[tuple[int, str]]:
+    """Return id and name of whom the journal can be narrowed to: members of a workspace, or everybody."""
+    query = sa.select(User.id, User.name).order_by(User.name, User.id)
+    if workspace_id is not None:
+        query = query.join(Membership, Membership.user_id == User.id).where(
+            Membership.workspace_id == workspace_id
+        )
+    return [(row.id, row.name) for row in session.execute(query)]
+
+
+_kept: timedelta | None = None
+
+
+def keep_for(days: int) -> None:
+    """Keep lines so many days, from now on in this process; 0: for ever."""
+    global _kept  # noqa: PLW0603 - the settings of the process
+    _kept = timedelta(days=days) if days else None
+
+
+def forget_old(session: Session) -> int:
+    """Remove up to :data:`CHUNK` lines that were kept long enough, the oldest first; return how many."""
+    if _kept is None:
+        return 0
+    old = sa.select(AuditEntry.id).where(AuditEntry.at < clock.now() - _kept).order_by(AuditEntry.at)
+    ids = session.scalars(old.limit(CHUNK)).all()
+    session.execute(sa.delete(AuditEntry).where(AuditEntry.id.in_(ids)))
+    return len(ids)

@@ -1,7 +1,8 @@
-"""What ends with a person: the keys they answer for, and the invitations they sent that nobody used yet.
+"""What ends with a person: the keys they answer for, the invitations they sent that nobody used yet, and that
+they take care of conversations.
 
 Called where somebody leaves a workspace, stops being an owner or is locked out, in the same transaction.
-Else they could come back by what they made.
+Else they could come back by what they made, and customers would wait for somebody who is gone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.models.api import ApiKey, KeyEnd
+from host.models.inbox import Conversation, ConversationStatus
 from host.models.users import Invitation
 
 
@@ -42,3 +44,34 @@ def end_all(session: Session, user_id: int, because: KeyEnd, *, workspace_id: in
         session.delete(invitation)
     session.flush()
     return Ended([key.name for key in keys], [invitation.email for invitation in invitations])
+
+
+def open_conversations(session: Session, user_id: int, workspace_id: int) -> int:
+    """Return how many open conversations of a workspace are assigned to a person."""
+    query = sa.select(sa.func.count()).where(
+        Conversation.workspace_id == workspace_id,
+        Conversation.assignee_id == user_id,
+        Conversation.status == ConversationStatus.OPEN,
+    )
+    return session.scalar(query) or 0
+
+
+def assign_all(
+    session: Session,
+    user_id: int,
+    workspace_id: int | None,
+    to: int | None,
+    *,
+    besides: frozenset[int] | None = None,
+) -> None:
+    """Give the conversations of a person, open and closed, to somebody else, or back to nobody.
+
+    :param workspace_id: None: those of every workspace.
+    :param besides: accounts whose conversations stay theirs.
+    """
+    mine = [Conversation.assignee_id == user_id]
+    if workspace_id is not None:
+        mine.append(Conversation.workspace_id == workspace_id)
+    if besides is not None:
+        mine.append(Conversation.account_id.not_in(sorted(besides)))
+    session.execute(sa.update(Conversation).where(*mine).values(assignee_id=to))

@@ -24,6 +24,7 @@ log = logging.getLogger("lobby.security")
 
 SIGN_IN = "session.failed"
 CONFIRM = "session.not_confirmed"
+SECOND = "session.second_failed"
 NOBODY = "nobody here"
 """Stands for an address no user has: what was typed may be a password."""
 

@@ -1,23 +1,38 @@
-"""Invitations: links that let a person join a workspace, once, for a week."""
+"""Invitations: links that let a person join a workspace, once, for a week. Mailed, or handed on."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.core import clock
+from host.core import clock, db, mail
+from host.core.config import Config
 from host.core.errors import ConflictError, NotFoundError
 from host.models.users import Invitation, Membership, Role, User, Workspace
 from host.users import members, users
 from host.users.passwords import Hashed
+from host.users.reach import Accounts
+from host.users.roles import LIMITABLE
 from host.users.sessions import hash_token, new_token
 
+log = logging.getLogger(__name__)
+
 LIFETIME = timedelta(days=7)
+SHOWN = timedelta(days=30)
+"""How long one that ran out is shown, so that it can be sent again."""
+PAUSE = timedelta(minutes=1)
+"""Between two tries to mail one."""
+LATE = timedelta(minutes=5)
+"""After this long people are told that the mail server does not take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +45,43 @@ class Invited:
     email: str
     role: Role
     has_account: bool
+    accounts: Accounts = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An unused invitation, as the team page lists it."""
+    """An unused invitation, as the team page lists it.
+
+    :param over: whether it has run out.
+    :param mail: ``sent``, ``waiting`` (to be mailed), ``late`` (the server does not take it), or empty: a
+        link that was shown.
+    """
 
     id: int
     email: str
     role: Role
     expires_at: datetime
+    accounts: Accounts = None
+    over: bool = False
+    mail: str = ""
 
 
-def invite(session: Session, *, workspace_id: int, email: str, role: Role, invited_by: int) -> str:
+def invite(
+    session: Session,
+    *,
+    workspace_id: int,
+    email: str,
+    role: Role,
+    invited_by: int,
+    accounts: Accounts = None,
+    mailed: bool = False,
+) -> str:
     """Make an invitation and return its token, which is stored only as a hash and never shown again.
 
     An earlier invitation to the same address ends.
+
+    :param accounts: those the person will see, where the role may be limited; None: all.
+    :param mailed: whether it is mailed: whoever does makes its token, and the one returned never works.
 
     :raises ConflictError: if the person is in the workspace already.
     """
@@ -66,30 +102,90 @@ def invite(session: Session, *, workspace_id: int, email: str, role: Role, invit
             workspace_id=workspace_id,
             email=address,
             role=role,
+            accounts=None if accounts is None or role not in LIMITABLE else sorted(accounts),
             invited_by=invited_by,
             created_at=now,
             expires_at=now + LIFETIME,
             used_at=None,
+            mail_due_at=now if mailed else None,
         )
     )
     session.flush()
     return token
 
 
+def again(session: Session, workspace_id: int, invitation_id: int) -> str:
+    """Have an invitation mailed again, for another week; return its address. The link before ends.
+
+    :raises NotFoundError: if it is not open.
+    """
+    row = _open(session, workspace_id, invitation_id)
+    now = clock.now()
+    row.mail_due_at, row.expires_at, row.created_at = now, now + LIFETIME, now
+    row.token_hash = hash_token(new_token())
+    session.flush()
+    return row.email
+
+
+def new_link(session: Session, workspace_id: int, invitation_id: int) -> tuple[str, str]:
+    """Return the address and a new token of an invitation, for another week. The link before ends.
+
+    :raises NotFoundError: if it is not open.
+    """
+    row = _open(session, workspace_id, invitation_id)
+    token = new_token()
+    row.token_hash, row.expires_at, row.mail_due_at = hash_token(token), clock.now() + LIFETIME, None
+    row.mailed_at = None
+    session.flush()
+    return row.email, token
+
+
+def _open(session: Session, workspace_id: int, invitation_id: int) -> Invitation:
+    row = session.get(Invitation, invitation_id, with_for_update=True)
+    if row is None or row.workspace_id != workspace_id or row.used_at is not None:
+        raise NotFoundError(_l("This invitation is no longer open."), next_step="")
+    return row
+
+
 def pending(session: Session, workspace_id: int, *, invited_by: int | None = None) -> Sequence[Pending]:
-    """Return the invitations of a workspace that are still open, the newest first; or only one person's."""
+    """Return the unused invitations of a workspace, the newest first; or only one person's that still work.
+
+    Those that ran out are among them for a month.
+    """
+    now = clock.now()
     query = (
         sa.select(Invitation)
         .where(
             Invitation.workspace_id == workspace_id,
             Invitation.used_at.is_(None),
-            Invitation.expires_at > clock.now(),
+            Invitation.expires_at > (now - SHOWN if invited_by is None else now),
         )
         .order_by(Invitation.id.desc())
     )
     if invited_by is not None:
         query = query.where(Invitation.invited_by == invited_by)
-    return [Pending(row.id, row.email, Role(row.role), row.expires_at) for row in session.scalars(query)]
+    return [
+        Pending(
+            row.id,
+            row.email,
+            Role(row.role),
+            row.expires_at,
+            _accounts(row),
+            row.expires_at <= now,
+            _mail_of(row, now),
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def _mail_of(row: Invitation, now: datetime) -> str:
+    if row.mail_due_at is not None:
+        return "late" if now - row.created_at > LATE else "waiting"
+    return "sent" if row.mailed_at is not None else ""
+
+
+def _accounts(row: Invitation) -> Accounts:
+    return None if row.accounts is None else frozenset(row.accounts)
 
 
 def withdraw(session: Session, workspace_id: int, invitation_id: int) -> str:
@@ -115,12 +211,13 @@ def find_invitation(session: Session, token: str) -> Invited:
             Invitation.token_hash == hash_token(token),
             Invitation.used_at.is_(None),
             Invitation.expires_at > clock.now(),
+            Workspace.deleting_at.is_(None),
         )
     )
     found = session.execute(query).first()
     if found is None:
         raise NotFoundError(
-            _l("This invitation was used already, was withdrawn, or is older than seven days."),
+            _l("This invitation was used already, was withdrawn or sent anew, or is older than seven days."),
             next_step=_l("Ask the person who sent it for a new one."),
         )
     row, workspace_name = found
@@ -131,6 +228,7 @@ def find_invitation(session: Session, token: str) -> Invited:
         email=row.email,
         role=Role(row.role),
         has_account=users.find_user(session, row.email) is not None,
+        accounts=_accounts(row),
     )
 
 
@@ -142,7 +240,7 @@ def accept_as_new(session: Session, token: str, *, name: str, password: Hashed) 
     """
     invited = _use(session, token)
     user = users.create(session, invited.email, name, password)
-    members.add(session, invited.workspace_id, user.id, invited.role)
+    members.add(session, invited.workspace_id, user.id, invited.role, invited.accounts)
     return user, invited
 
 
@@ -158,7 +256,7 @@ def accept_as(session: Session, token: str, user_id: int) -> Invited:
         raise ConflictError(
             _l("This invitation is for somebody else."), next_step=_l("Sign out and sign in as that person.")
         )
-    members.add(session, invited.workspace_id, user_id, invited.role)
+    members.add(session, invited.workspace_id, user_id, invited.role, invited.accounts)
     return invited
 
 
@@ -172,3 +270,102 @@ def _use(session: Session, token: str) -> Invited:
     if not used.rowcount:  # type: ignore[attr-defined]
         raise NotFoundError(_l("This invitation was used a moment ago."), next_step="")
     return invited
+
+
+# Mailing
+
+_config: Config | None = None
+
+
+def use_settings(config: Config) -> None:
+    """Mail by what *config* says, from now on in this process."""
+    global _config  # noqa: PLW0603 - the settings of the process
+    _config = config
+
+
+def send_due() -> int:
+    """Mail the invitations that are due; return how many the server took.
+
+    As with links to choose a password, whoever takes one makes its token: of several processes one mails it.
+    """
+    server = None if _config is None else mail.server_of(_config)
+    if server is None or _config is None:
+        return 0
+    sent = 0
+    for row in _due():
+        token = new_token()
+        if not db.write(_take, row, token):
+            continue
+        try:
+            mail.send(server, _composed(server, row, f"{_config.public_url}/invite/{token}"))
+            db.write(_note_sent, row.id, token)
+            sent += 1
+        except mail.NotSentError as error:
+            log.warning("invitation %s could not be mailed: %s", row.id, error)
+            db.write(_put_back, row.id, token)
+        except mail.UnconfirmedError as error:
+            log.warning("nobody knows whether invitation %s was mailed: %s", row.id, error)
+        except Exception:
+            log.exception("invitation %s could not be mailed", row.id)
+    return sent
+
+
+def _due() -> list[sa.Row[Any]]:
+    now = clock.now()
+    query = (
+        sa.select(
+            *Invitation.__table__.columns, Workspace.name.label("workspace"), User.name.label("inviter")
+        )
+        .join(Workspace, Workspace.id == Invitation.workspace_id)
+        .join(User, User.id == Invitation.invited_by)
+        .where(
+            Invitation.mail_due_at <= now,
+            Invitation.expires_at > now,
+            Invitation.used_at.is_(None),
+            Workspace.deleting_at.is_(None),
+        )
+        .order_by(Invitation.id)
+        .limit(50)
+    )
+    with db.read() as session:
+        return list(session.execute(query))
+
+
+def _take(session: Session, row: sa.Row[Any], token: str) -> bool:
+    taken = session.execute(
+        sa.update(Invitation)
+        .where(
+            Invitation.id == row.id, Invitation.mail_due_at == row.mail_due_at, Invitation.used_at.is_(None)
+        )
+        .values(mail_due_at=None, token_hash=hash_token(token))
+        .execution_options(synchronize_session=False)
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def _note_sent(session: Session, invitation_id: int, token: str) -> None:
+    _after(session, invitation_id, token, mailed_at=clock.now())
+
+
+def _put_back(session: Session, invitation_id: int, token: str) -> None:
+    _after(session, invitation_id, token, mail_due_at=clock.now() + PAUSE)
+
+
+def _after(session: Session, invitation_id: int, token: str, **values: datetime) -> None:
+    """Write how a try went, unless the invitation was sent anew or a link of it shown meanwhile."""
+    same = (Invitation.id == invitation_id, Invitation.token_hash == hash_token(token))
+    session.execute(
+        sa.update(Invitation).where(*same).values(**values).execution_options(synchronize_session=False)
+    )
+
+
+def _composed(server: mail.Server, row: sa.Row[Any], link: str) -> EmailMessage:
+    parts = [
+        _("%(name)s invites you to %(workspace)s.", name=row.inviter, workspace=row.workspace),
+        _("Join with this link:"),
+        link,
+        _("It works once, for %(days)d days.", days=LIFETIME.days),
+        _("If you do not know who that is, do nothing."),
+    ]
+    subject = _("%(name)s invites you to %(workspace)s", name=row.inviter, workspace=row.workspace)
+    return mail.compose(server, row.email, subject, "\n\n".join(parts) + "\n")

@@ -1,9 +1,10 @@
-"""Members of a workspace, and their roles."""
+"""Members of a workspace, their roles, and the accounts they see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -11,62 +12,136 @@ from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError, NotFoundError
 from host.models.api import KeyEnd
-from host.models.inbox import Conversation
-from host.models.users import Membership, Role, User, Workspace
-from host.users import endings
+from host.models.channels import ChannelAccount
+from host.models.users import MemberAccount, Membership, Role, User
+from host.users import endings, last_ones, roles
 from host.users.endings import Ended
+from host.users.reach import Accounts
+from host.users.roles import Permission
+from host.users.sessions import picture_name
+
+RANK = (Role.AUDITOR, Role.AGENT, Role.LEAD, Role.OWNER)
+"""The roles, from the one who may least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person of a workspace, as lists show them."""
+    """A person of a workspace, as lists show them.
+
+    :param accounts: the accounts they see; None: all.
+    :param seen_at: when they last opened a page; None: never.
+    :param picture: as of :class:`host.users.sessions.CurrentUser`.
+    """
 
     user_id: int
     name: str
     email: str
     role: Role
     disabled: bool
+    is_admin: bool = False
+    accounts: Accounts = None
+    seen_at: datetime | None = None
+    picture: str = ""
 
 
 def listing(session: Session, workspace_id: int) -> Sequence[Member]:
-    """Return the people of a workspace by name."""
+    """Return the people of a workspace by name. Two queries."""
+    limits: dict[int, set[int]] = {}
+    seen = sa.select(MemberAccount.user_id, MemberAccount.account_id)
+    for user_id, account_id in session.execute(seen.where(MemberAccount.workspace_id == workspace_id)):
+        limits.setdefault(user_id, set()).add(account_id)
     query = (
-        sa.select(User.id, User.name, User.email, Membership.role, User.disabled_at)
+        sa.select(User, Membership.role, Membership.limited)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.workspace_id == workspace_id)
         .order_by(User.name, User.id)
     )
     return [
-        Member(user_id, name, email, Role(role), disabled_at is not None)
-        for user_id, name, email, role, disabled_at in session.execute(query)
+        Member(
+            user_id=user.id,
+            name=user.name,
+            email=user.email,
+            role=Role(role),
+            disabled=user.disabled_at is not None,
+            is_admin=user.is_admin,
+            accounts=frozenset(limits.get(user.id, ())) if limited else None,
+            seen_at=user.seen_at,
+            picture=picture_name(user.picture_key),
+        )
+        for user, role, limited in session.execute(query)
     ]
 
 
-def add(session: Session, workspace_id: int, user_id: int, role: Role) -> None:
-    """Let a person into a workspace; a member keeps the higher role."""
-    _lock(session, workspace_id)
+def add(session: Session, workspace_id: int, user_id: int, role: Role, accounts: Accounts = None) -> None:
+    """Let a person into a workspace; a member keeps the higher role.
+
+    :param accounts: those they see; None: all. A member keeps what they see.
+    """
+    last_ones.lock_workspace(session, workspace_id)
     membership = session.get(Membership, (user_id, workspace_id))
     if membership is None:
         session.add(Membership(user_id=user_id, workspace_id=workspace_id, role=Role(role)))
-    elif role == Role.OWNER:
-        membership.role = Role.OWNER
+        session.flush()
+        if accounts is not None:
+            set_accounts(session, workspace_id, user_id, accounts)
+    elif RANK.index(role) > RANK.index(Role(membership.role)):
+        set_role(session, workspace_id, user_id, role)
     session.flush()
 
 
 def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> Ended:
-    """Make a member an owner or an agent. Return which keys and invitations end with that.
+    """Give a member another role. Return which keys and invitations end with that.
+
+    Who may answer no more takes care of no conversation; who may not be limited sees all accounts.
 
     :raises ConflictError: for the last owner.
     """
-    _lock(session, workspace_id)
+    if role is not Role.OWNER:
+        last_ones.keep_owner(session, workspace_id, user_id)
+    last_ones.lock_workspace(session, workspace_id)
     membership = _get(session, workspace_id, user_id)
-    if role != Role.OWNER:
-        _keep_an_owner(session, workspace_id, user_id)
     membership.role = role
     session.flush()
-    if role == Role.OWNER:
+    if role not in roles.LIMITABLE:
+        set_accounts(session, workspace_id, user_id, None)
+    if not roles.may(role, Permission.ANSWER):
+        endings.assign_all(session, user_id, workspace_id, None)
+    if role is Role.OWNER:
         return Ended((), ())
     return endings.end_all(session, user_id, KeyEnd.DEMOTED, workspace_id=workspace_id)
+
+
+def set_accounts(session: Session, workspace_id: int, user_id: int, accounts: Accounts) -> None:
+    """Let a member see some accounts of the workspace only, or all.
+
+    Conversations of the others that were theirs go back to nobody. Browsers they watch in notice within
+    seconds.
+
+    :raises ConflictError: if their role sees all of them.
+    :raises NotFoundError: if one is no account of the workspace.
+    """
+    last_ones.lock_workspace(session, workspace_id)
+    membership = _get(session, workspace_id, user_id)
+    if accounts is not None and Role(membership.role) not in roles.LIMITABLE:
+        raise ConflictError(
+            _l("This role sees every account."), next_step=_l("Make the person an agent first.")
+        )
+    for account_id in accounts or ():
+        account = session.get(ChannelAccount, account_id)
+        if account is None or account.workspace_id != workspace_id:
+            raise NotFoundError(_l("One of these accounts is not here any more."))
+    membership.limited = accounts is not None
+    session.execute(
+        sa.delete(MemberAccount).where(
+            MemberAccount.user_id == user_id, MemberAccount.workspace_id == workspace_id
+        )
+    )
+    session.flush()
+    for account_id in sorted(accounts or ()):
+        session.add(MemberAccount(user_id=user_id, workspace_id=workspace_id, account_id=account_id))
+    session.flush()
+    if accounts is not None:
+        endings.assign_all(session, user_id, workspace_id, None, besides=accounts)
 
 
 def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
@@ -76,23 +151,12 @@ def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
 
     :raises ConflictError: for the last owner.
     """
-    _lock(session, workspace_id)
+    last_ones.keep_owner(session, workspace_id, user_id)
     membership = _get(session, workspace_id, user_id)
-    _keep_an_owner(session, workspace_id, user_id)
     session.delete(membership)
     session.flush()
-    session.execute(
-        sa.update(Conversation)
-        .where(Conversation.workspace_id == workspace_id, Conversation.assignee_id == user_id)
-        .values(assignee_id=None)
-    )
+    endings.assign_all(session, user_id, workspace_id, None)
     return endings.end_all(session, user_id, KeyEnd.LEFT, workspace_id=workspace_id)
-
-
-def _lock(session: Session, workspace_id: int) -> None:
-    """Lock the workspace, so that its members change one at a time: two owners must not remove each other."""
-    if session.scalar(sa.select(Workspace.id).where(Workspace.id == workspace_id).with_for_update()) is None:
-        raise NotFoundError()
 
 
 def _get(session: Session, workspace_id: int, user_id: int) -> Membership:
@@ -100,28 +164,3 @@ def _get(session: Session, workspace_id: int, user_id: int) -> Membership:
     if membership is None:
         raise NotFoundError(_l("This person is not in this workspace."), next_step="")
     return membership
-
-
-def _keep_an_owner(session: Session, workspace_id: int, user_id: int) -> None:
-    """Refuse to leave a workspace without an owner who can sign in."""
-    others = session.scalar(
-        sa.select(sa.func.count())
-        .select_from(Membership)
-        .join(User, User.id == Membership.user_id)
-        .where(
-            Membership.workspace_id == workspace_id,
-            Membership.role == Role.OWNER,
-            Membership.user_id != user_id,
-            User.disabled_at.is_(None),
-        )
-    )
-    is_owner = session.scalar(
-        sa.select(Membership.role).where(
-            Membership.workspace_id == workspace_id, Membership.user_id == user_id
-        )
-    )
-    if is_owner == Role.OWNER and not others:
-        raise ConflictError(
-            _l("This is the only owner of the workspace, and a workspace needs one."),
-            next_step=_l("Make somebody else an owner first."),
-        )

@@ -24,6 +24,8 @@ MAX_LENGTH = 128
 MIN_GUESSES = 10**8
 """As many as for eight characters drawn by lot from digits: what takes fewer, a patient guesser reaches."""
 LOOKED_AT = 72
+NONE = "!"
+"""Stands for the hash of somebody who has no password yet: nothing typed is theirs."""
 
 # OWASP's floor is 19 MiB and 2 passes. Four at a time hold 128 MiB, whatever the number of threads.
 MEMORY_KIB = 32 * 1024
@@ -141,6 +143,8 @@ def verify(stored: str | None, password: str) -> bool:
     ``None`` stands for a user who does not exist, and takes as long.
     """
     dummy = _dummy()
+    if stored == NONE:
+        stored = None
     if len(password) > 4 * MAX_LENGTH:
         stored, password = None, ""
     with _slot():
@@ -152,4 +156,4 @@ def verify(stored: str | None, password: str) -> bool:
 
 def outdated(stored: str) -> bool:
     """Tell whether *stored* was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(stored)
+    return stored != NONE and _hasher.check_needs_rehash(stored)

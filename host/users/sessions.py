@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,26 +14,52 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.models.users import LoginSession, Membership, Role, User, Workspace
+from host.models.signing_in import SignInSettings, Wanted
+from host.models.users import LoginSession, MemberAccount, Membership, Role, User, Workspace
+from host.users import passwords, roles
+from host.users.reach import Accounts
+from host.users.roles import Permission
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
+SECOND_FACTOR_WANTED = sa.select(SignInSettings.second_factor).order_by(SignInSettings.id).limit(1)
+"""Selects who has to have a second factor, a name of :class:`Wanted`; nothing where nobody has to."""
 TOUCH_EVERY = timedelta(minutes=5)
 """How old ``seen_at`` may be before a request writes it again; far below :data:`IDLE`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentMembership:
-    """A workspace the signed-in person works in."""
+    """A workspace the signed-in person works in.
+
+    :param accounts: the accounts they see; None: all.
+    :param archived: whether it can only be read.
+    :param timezone: the workspace's, empty where it has none.
+    :param picture: a value that differs for each picture of the workspace; empty where there is none.
+    """
 
     workspace_id: int
     workspace_name: str
     role: Role
+    accounts: Accounts = None
+    archived: bool = False
+    timezone: str = ""
+    picture: str = ""
+
+    def may(self, permission: Permission) -> bool:
+        """Tell whether the member has *permission* here."""
+        return roles.may(self.role, permission)
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """The signed-in user, as views see them."""
+    """The signed-in user, as views see them.
+
+    :param picture: a value that differs for each picture of theirs; empty where there is none.
+    :param new_password: whether they have to choose a new password before anything else.
+    :param no_second: whether they have to set a second factor up before anything else.
+    :param has_password: whether they have chosen one; who comes through the provider may have none.
+    """
 
     id: int
     name: str
@@ -41,10 +67,15 @@ class CurrentUser:
     is_admin: bool
     theme: str
     locale: str | None
+    timezone: str | None
+    picture: str
+    new_password: bool
     session_id: int
     seen_at: datetime
     confirmed_at: datetime
     memberships: tuple[CurrentMembership, ...]
+    no_second: bool = False
+    has_password: bool = True
 
     def membership(self, workspace_id: int) -> CurrentMembership | None:
         """Return the membership in that workspace, or None."""
@@ -61,8 +92,18 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def start(session: Session, user_id: int, remote: str, *, replaces: str | None = None) -> str:
+def start(
+    session: Session,
+    user_id: int,
+    remote: str,
+    *,
+    replaces: str | None = None,
+    user_agent: str = "",
+    second: bool = False,
+) -> str:
     """Start a session for *user_id*, who typed their password; return its token. The session *replaces* ends.
+
+    :param second: whether they showed their second factor, too. Who has one has no session without.
 
     Expired sessions of the same user are deleted.
     """
@@ -81,64 +122,119 @@ def start(session: Session, user_id: int, remote: str, *, replaces: str | None =
             created_at=now,
             seen_at=now,
             confirmed_at=now,
+            second_at=now if second else None,
             expires_at=now + ABSOLUTE,
             remote=remote[:64],
+            user_agent=user_agent[:255],
         )
     )
+    session.execute(sa.update(User).where(User.id == user_id).values(seen_at=now))
     session.flush()
     return token
+
+
+_PERSON: Mapping[str, Any] = {
+    "session_id": LoginSession.id,
+    "seen_at": LoginSession.seen_at,
+    "confirmed_at": LoginSession.confirmed_at,
+    "id": User.id,
+    "name": User.name,
+    "email": User.email,
+    "is_admin": User.is_admin,
+    "theme": User.theme,
+    "locale": User.locale,
+    "timezone": User.timezone,
+    "picture": User.picture_key,
+    "new_password": User.new_password,
+}
+"""The fields of a :class:`CurrentUser` that are columns."""
 
 
 @cache
 def _current_query() -> Any:
     return (
         sa.select(
-            LoginSession.id,
-            LoginSession.seen_at,
-            LoginSession.confirmed_at,
-            User.id,
-            User.name,
-            User.email,
-            User.is_admin,
-            User.theme,
-            User.locale,
+            *_PERSON.values(),
+            User.password_hash,
+            LoginSession.second_at,
+            SECOND_FACTOR_WANTED.scalar_subquery(),
             Membership.role,
+            Membership.limited,
             Workspace.id,
             Workspace.name,
+            Workspace.archived_at,
+            Workspace.timezone,
+            Workspace.picture_key.label("workspace_picture"),
         )
         .join(User, User.id == LoginSession.user_id)
         .outerjoin(Membership, Membership.user_id == User.id)
-        .outerjoin(Workspace, Workspace.id == Membership.workspace_id)
+        .outerjoin(
+            Workspace, sa.and_(Workspace.id == Membership.workspace_id, Workspace.deleting_at.is_(None))
+        )
         .where(
             LoginSession.token_hash == sa.bindparam("token"),
             LoginSession.expires_at > sa.bindparam("now"),
             LoginSession.seen_at > sa.bindparam("idle_since"),
             User.disabled_at.is_(None),
+            sa.or_(User.second_factor_at.is_(None), LoginSession.second_at.is_not(None)),
         )
         .order_by(Workspace.name, Workspace.id)
     )
 
 
 def load(session: Session, token: str) -> CurrentUser | None:
-    """Return the user *token* stands for, or None if it stands for none (any more). One query."""
+    """Return the user *token* stands for, or None if it stands for none (any more).
+
+    One query; two for somebody who sees some accounts only.
+    """
     now = clock.now()
     rows = db.read_rows(session, _current_query(), token=hash_token(token), now=now, idle_since=now - IDLE)
     if not rows:
         return None
-    session_id, seen_at, confirmed_at, user_id, name, email, is_admin, theme, locale, *_rest = rows[0]
+    person = dict(zip(_PERSON, rows[0], strict=False))
+    password_hash, second_at, wanted, *_membership = rows[0][len(_PERSON) :]
+    no_second = second_at is None and (
+        wanted == Wanted.EVERYBODY or (person["is_admin"] and wanted == Wanted.ADMINS)
+    )
+    places = [row[len(_PERSON) + 3 :] for row in rows]
+    limits = _accounts_of(session, person["id"]) if any(limited for _, limited, *_ in places) else {}
     memberships = tuple(
-        CurrentMembership(workspace_id=row[10], workspace_name=row[11], role=Role(row[9]))
-        for row in rows
-        if row[10] is not None
+        CurrentMembership(
+            workspace_id=workspace_id,
+            workspace_name=workspace_name,
+            role=Role(role),
+            accounts=frozenset(limits.get(workspace_id, ())) if limited else None,
+            archived=archived_at is not None,
+            timezone=zone or "",
+            picture=picture_name(picture),
+        )
+        for role, limited, workspace_id, workspace_name, archived_at, zone, picture in places
+        if workspace_id is not None
     )
-    return CurrentUser(
-        user_id, name, email, is_admin, theme, locale, session_id, seen_at, confirmed_at, memberships
-    )
+    person |= {"picture": picture_name(person["picture"]), "no_second": no_second}
+    person["has_password"] = password_hash != passwords.NONE
+    return CurrentUser(**person, memberships=memberships)
+
+
+def _accounts_of(session: Session, user_id: int) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    query = sa.select(MemberAccount.workspace_id, MemberAccount.account_id)
+    for workspace_id, account_id in session.execute(query.where(MemberAccount.user_id == user_id)):
+        found.setdefault(workspace_id, []).append(account_id)
+    return found
+
+
+def picture_name(key: str | None) -> str:
+    """Return what stands for a stored picture in an address; empty where there is none."""
+    return (key or "")[:12]
 
 
 def touch(session: Session, session_id: int) -> None:
-    """Record that the session was used now."""
-    session.execute(sa.update(LoginSession).where(LoginSession.id == session_id).values(seen_at=clock.now()))
+    """Record that the session was used now, and by whom."""
+    now = clock.now()
+    session.execute(sa.update(LoginSession).where(LoginSession.id == session_id).values(seen_at=now))
+    whose = sa.select(LoginSession.user_id).where(LoginSession.id == session_id).scalar_subquery()
+    session.execute(sa.update(User).where(User.id == whose).values(seen_at=now))
 
 
 def confirm(session: Session, session_id: int) -> None:
@@ -167,6 +263,17 @@ def revoke(session: Session, user_id: int, session_id: int) -> bool:
         sa.delete(LoginSession).where(LoginSession.id == session_id, LoginSession.user_id == user_id)
     )
     return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def count_active(session: Session) -> dict[int, int]:
+    """Return how many valid sessions each person has who has any."""
+    now = clock.now()
+    query = (
+        sa.select(LoginSession.user_id, sa.func.count())
+        .where(LoginSession.expires_at > now, LoginSession.seen_at > now - IDLE)
+        .group_by(LoginSession.user_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def active(session: Session, user_id: int) -> Sequence[LoginSession]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from host.core import db
@@ -30,7 +31,11 @@ def ensure_setup_token() -> str | None:
         session.flush()
         return token
 
-    return db.write(use_case)
+    try:
+        return db.write(use_case)
+    except IntegrityError:
+        # Another process starts at the same time and was first: the later link is the one that works.
+        return db.write(use_case)
 
 
 def check(session: Session, token: str) -> None:

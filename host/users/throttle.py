@@ -28,6 +28,13 @@ RARE = parse_many("1/10minutes")
 """What each person has at an address where there were more wrong passwords than that."""
 ADDRESS_AT_MOST = parse_many("120/minute; 600/hour")
 EVERYBODY = parse_many("1200/minute")
+SECOND = parse_many("30/hour; 100/day")
+"""Second factors tried for one person, from wherever: who gets so far knows the password already."""
+BEGUN = parse_many("120/minute")
+"""Challenges, and journeys to the sign-in provider, begun from one address."""
+LINKS = parse_many("3/hour")
+"""Links to choose a password mailed to one person; of more that are asked for nothing is said."""
+LINKS_OF_ADDRESS = parse_many("20/hour")
 
 
 class Throttle:
@@ -76,6 +83,46 @@ class Throttle:
             ):
                 raise self._refusal(limiter, limit, "address", network)
 
+    def enter_second(self, who: str, address: str, known: str = "") -> None:
+        """Count a try of *who*'s second factor, apart from their passwords; *known* as in :meth:`enter`.
+
+        A million codes are few: without a limit for the person, many addresses would find one.
+
+        :raises TooManyError: if it has to wait; says how long.
+        """
+        self.enter(_second(who), address, known)
+        if known:
+            return
+        try:
+            self._enter_second(self._limiter, who)
+        except self._down:
+            self._enter_second(self._spare, who)
+
+    def _enter_second(self, limiter: MovingWindowRateLimiter, who: str) -> None:
+        for limit in SECOND:
+            if not limiter.hit(limit, "second", who):
+                raise self._refusal(limiter, limit, "second", who)
+
+    def begin(self, address: str) -> None:
+        """Count what is begun at *address* by who is not signed in: the desk keeps a row of it for a while.
+
+        :raises TooManyError: if there was too much of it.
+        """
+        try:
+            self._begin(self._limiter, network_of(address))
+        except self._down:
+            self._begin(self._spare, network_of(address))
+
+    def _begin(self, limiter: MovingWindowRateLimiter, network: str) -> None:
+        for limit in BEGUN:
+            if not limiter.hit(limit, "begun", network):
+                ends = limiter.get_window_stats(limit, "begun", network).reset_time
+                raise TooManyError(retry_after=round(ends - time.time()))
+
+    def forgive_second(self, who: str, address: str, known: str = "") -> None:
+        """Forget the tries from there of a user who had the second factor; those from elsewhere stay."""
+        self.forgive(_second(who), address, known)
+
     def failed(self, address: str, known: str = "") -> None:
         """Count a wrong password against the address and the desk, unless it is of a *known* browser."""
         if known:
@@ -92,6 +139,27 @@ class Throttle:
             limiter.hit(limit, "address at most", network_of(address))
         for limit in EVERYBODY:
             limiter.hit(limit, "everybody")
+
+    def ask(self, who: str, address: str) -> bool:
+        """Count that somebody at *address* asked for a link for *who*; return whether one may be mailed.
+
+        :raises TooManyError: if too many were asked for from there.
+        """
+        try:
+            return self._ask(self._limiter, who, address)
+        except self._down:
+            return self._ask(self._spare, who, address)
+
+    def _ask(self, limiter: MovingWindowRateLimiter, who: str, address: str) -> bool:
+        for limit in LINKS_OF_ADDRESS:
+            if not limiter.hit(limit, "links of address", network_of(address)):
+                ends = limiter.get_window_stats(limit, "links of address", network_of(address)).reset_time
+                raise TooManyError(
+                    _("Too many links were asked for from here."),
+                    next_step=_("Try again later, or ask an admin of the desk."),
+                    retry_after=round(ends - time.time()),
+                )
+        return all(limiter.hit(limit, "links", who) for limit in LINKS)
 
     def forgive(self, who: str, address: str, known: str = "") -> None:
         """Forget the tries of a user who knew the password."""
@@ -112,12 +180,21 @@ class Throttle:
         wait = max(1, round(limiter.get_window_stats(limit, *key).reset_time - time.time()))
         minutes = -(-wait // 60)
         return TooManyError(
-            _("There were too many wrong passwords."),
+            _("There were too many wrong codes.")
+            if key[1].startswith(_SECOND) or key[0] == "second"
+            else _("There were too many wrong passwords."),
             next_step=_("Try again in about %(minutes)d minutes.", minutes=minutes)
             if minutes > 1
             else _("Try again in a minute."),
             retry_after=wait,
         )
+
+
+_SECOND = "second factor of "
+
+
+def _second(who: str) -> str:
+    return _SECOND + who
 
 
 def _person(who: str, address: str, known: str) -> tuple[str, str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -12,9 +14,12 @@ from sqlalchemy.orm import Session
 from host.core import clock
 from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.models.api import KeyEnd
-from host.models.users import InstallationValue, User
-from host.users import endings, passwords, sessions
+from host.models.signing_in import SignInStep
+from host.models.users import InstallationValue, Membership, PasswordLink, Role, User, Workspace
+from host.users import endings, last_ones, passwords, sessions
 from host.users.endings import Ended
+from host.users.sessions import CurrentUser
+from host.users.signin import factors
 
 SETUP_TOKEN = "setup_token"  # noqa: S105 - the name of a row
 MAX_NAME = 120
@@ -50,6 +55,71 @@ def clean_name(name: str) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person of the desk, as admins see them.
+
+    :param places: the workspaces they are in, each with their role there.
+    :param sessions: how many browsers they are signed in with.
+    :param has_password: whether they have chosen one yet. *second_factor*: whether they have one.
+    """
+
+    id: int
+    name: str
+    email: str
+    is_admin: bool
+    picture: str
+    seen_at: datetime | None
+    disabled_at: datetime | None
+    new_password: bool
+    has_password: bool
+    second_factor: bool
+    places: tuple[tuple[str, Role], ...]
+    sessions: int
+
+
+def people(session: Session) -> list[Person]:
+    """Return everybody by name, without deleted accounts. Three queries."""
+    places: dict[int, list[tuple[str, Role]]] = {}
+    member_of = (
+        sa.select(Membership.user_id, Workspace.name, Membership.role)
+        .join(Workspace, Workspace.id == Membership.workspace_id)
+        .order_by(Workspace.name)
+    )
+    for user_id, name, role in session.execute(member_of):
+        places.setdefault(user_id, []).append((name, Role(role)))
+    browsers = sessions.count_active(session)
+    query = sa.select(User).where(User.deleted_at.is_(None)).order_by(User.name, User.id)
+    return [
+        Person(
+            id=row.id,
+            name=row.name,
+            email=row.email,
+            is_admin=row.is_admin,
+            picture=sessions.picture_name(row.picture_key),
+            seen_at=row.seen_at,
+            disabled_at=row.disabled_at,
+            new_password=row.new_password,
+            has_password=row.password_hash != passwords.NONE,
+            second_factor=row.second_factor_at is not None,
+            places=tuple(places.get(row.id, ())),
+            sessions=browsers.get(row.id, 0),
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def person(session: Session, user_id: int) -> Person:
+    """Return one of :func:`people`.
+
+    :raises NotFoundError: if there is no such person.
+    """
+    found = next((one for one in people(session) if one.id == user_id), None)
+    if found is None:
+        raise NotFoundError(_l("This person does not exist any more."), next_step="")
+    return found
+
+
 def anybody(session: Session) -> bool:
     """Tell whether the desk has been set up: whether there is any person at all."""
     return session.scalar(sa.select(User.id).limit(1)) is not None
@@ -75,9 +145,15 @@ def by_email(session: Session, email: str) -> User:
 
 
 def create(
-    session: Session, email: str, name: str, password: str | passwords.Hashed, is_admin: bool = False
+    session: Session,
+    email: str,
+    name: str,
+    password: str | passwords.Hashed | None,
+    is_admin: bool = False,
 ) -> User:
     """Add a person. From then on the set-up link no longer works.
+
+    :param password: None: they choose one by a link, see :mod:`host.users.password_links`.
 
     :raises InvalidError: for an address, a name or a password that cannot be used.
     :raises ConflictError: if a user has this address already.
@@ -89,7 +165,7 @@ def create(
     user = User(
         email=address,
         name=clean_name(name),
-        password_hash=passwords.hashed(password, email=address).value,
+        password_hash=passwords.NONE if password is None else passwords.hashed(password, email=address).value,
         is_admin=is_admin,
         theme="auto",
         locale=None,
@@ -108,12 +184,15 @@ def create(
 def set_password(
     session: Session, user_id: int, password: str | passwords.Hashed, *, keep_session: int | None = None
 ) -> None:
-    """Give a person a new password and end their sessions, apart from *keep_session*.
+    """Give a person a new password and end their sessions, apart from *keep_session*, and all links.
 
     :raises InvalidError: for a password that cannot be used.
     """
     user = _get(session, user_id)
     user.password_hash = passwords.hashed(password, email=user.email).value
+    user.new_password = False
+    for table in (PasswordLink, SignInStep):
+        session.execute(sa.delete(table).where(table.user_id == user_id))
     session.flush()
     sessions.end_all(session, user_id, keep=keep_session)
 
@@ -127,13 +206,38 @@ def rehash(session: Session, user_id: int, was: str, password: passwords.Hashed)
     )
 
 
-def set_profile(session: Session, user_id: int, *, name: str, theme: str, locale: str | None) -> None:
-    """Change the name, theme and language of a user."""
+def set_profile(
+    session: Session, user_id: int, *, name: str, theme: str, locale: str | None, timezone: str | None
+) -> None:
+    """Change the name, theme, language and time zone of a user."""
     user = _get(session, user_id)
     user.name = clean_name(name)
     user.theme = theme
     user.locale = locale
+    user.timezone = timezone
     session.flush()
+
+
+def set_picture(session: Session, user_id: int, key: str | None) -> str | None:
+    """Give a person the picture stored under *key*, or none; return the key of the one before."""
+    user = _get(session, user_id)
+    before, user.picture_key = user.picture_key, key
+    session.flush()
+    return before
+
+
+def picture_for(session: Session, user_id: int, viewer: CurrentUser) -> str | None:
+    """Return where a person's picture is stored, if *viewer* may see it; else None.
+
+    People see pictures of those they share a workspace with, and their own; admins see all.
+    """
+    query = sa.select(User.picture_key).where(User.id == user_id)
+    if not viewer.is_admin and viewer.id != user_id:
+        places = [one.workspace_id for one in viewer.memberships]
+        query = query.join(Membership, Membership.user_id == User.id).where(
+            Membership.workspace_id.in_(places)
+        )
+    return session.scalar(query.limit(1))
 
 
 def set_theme(session: Session, user_id: int, theme: str) -> None:
@@ -142,34 +246,73 @@ def set_theme(session: Session, user_id: int, theme: str) -> None:
     session.flush()
 
 
+def set_admin(session: Session, user_id: int, is_admin: bool) -> None:
+    """Make a person an admin of the desk, or no longer one.
+
+    :raises ConflictError: for the last admin; for somebody who cannot sign in.
+    """
+    if not is_admin:
+        last_ones.keep_admin(session, user_id)
+    user = _get(session, user_id)
+    if is_admin and user.disabled_at is not None:
+        raise ConflictError(_l("This person is locked out."), next_step=_l("Let them in again first."))
+    user.is_admin = is_admin
+    session.flush()
+
+
 def disable(session: Session, user_id: int) -> Ended:
     """Lock a person out at once: every session ends, the password no longer works. What they wrote stays.
 
-    Return which keys and invitations of theirs end with that, in every workspace.
+    Their conversations go back to nobody. Return which keys and invitations of theirs end with that, in
+    every workspace.
 
-    :raises ConflictError: for the last admin, without whom the desk could not be run.
+    :raises ConflictError: for the last admin, without whom the desk could not be run, and the last owner of a
+        workspace.
     """
-    # Lock all admins in one order, so that two admins cannot disable each other at the same moment.
-    admins = session.scalars(
-        sa.select(User.id)
-        .where(User.is_admin, User.disabled_at.is_(None))
-        .order_by(User.id)
-        .with_for_update()
-    ).all()
-    if list(admins) == [user_id]:
-        raise ConflictError(
-            _l("This is the only admin. Without one nobody could run the desk."),
-            next_step=_l("Make somebody else an admin first."),
-        )
+    last_ones.keep_every_place(session, user_id)
     user = _get(session, user_id)
-    user.disabled_at = clock.now()
+    user.disabled_at = user.disabled_at or clock.now()
+    session.execute(sa.delete(PasswordLink).where(PasswordLink.user_id == user_id))
     session.flush()
     sessions.end_all(session, user_id)
+    endings.assign_all(session, user_id, None, None)
     return endings.end_all(session, user_id, KeyEnd.LOCKED_OUT)
 
 
+def enable(session: Session, user_id: int) -> None:
+    """Let a person in again who was locked out: with their password, their places and no key of theirs."""
+    _get(session, user_id).disabled_at = None
+    session.flush()
+
+
+def require_new_password(session: Session, user_id: int) -> None:
+    """Have a person choose a new password before they do anything else."""
+    _get(session, user_id).new_password = True
+    session.flush()
+
+
+def delete(session: Session, user_id: int) -> Ended:
+    """Delete an account: address, password, picture, places, sessions and settings are gone at once.
+
+    The name stays beside what the person wrote. The address may be used for another account.
+
+    :raises ConflictError: as :func:`disable` does.
+    """
+    ended = disable(session, user_id)
+    user = _get(session, user_id)
+    session.execute(sa.delete(Membership).where(Membership.user_id == user_id))
+    factors.forget(session, user)
+    user.email = f"deleted-{user_id}@invalid"
+    user.password_hash = passwords.NONE
+    user.is_admin = user.new_password = False
+    user.locale = user.timezone = user.picture_key = None
+    user.deleted_at = clock.now()
+    session.flush()
+    return ended
+
+
 def _get(session: Session, user_id: int) -> User:
-    user = session.get(User, user_id)
-    if user is None:
+    user = session.get(User, user_id, populate_existing=True)
+    if user is None or user.deleted_at is not None:
         raise NotFoundError(_l("This person does not exist any more."), next_step="")
     return user

@@ -1,4 +1,4 @@
-"""Make, rename and list workspaces."""
+"""Make and list workspaces, change their settings, archive them, begin to delete them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host import counters
 from host.core import clock
-from host.core.errors import NotFoundError
-from host.models.users import Membership, Role, User, Workspace
+from host.core.errors import ConflictError, NotFoundError
+from host.models.api import ApiKey, KeyEnd
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Attachment, Contact, Conversation, Message
+from host.models.outgoing import Endpoint
+from host.models.users import Invitation, Membership, Role, User, Workspace
 from host.users import members
 from host.users.users import clean_name
 
@@ -25,6 +31,52 @@ class WorkspaceRow:
     created_at: datetime
     members: int
     owners: tuple[str, ...]
+    archived_at: datetime | None = None
+    deleting_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What owners choose for a workspace.
+
+    :param timezone: a name of the IANA list; empty: UTC.
+    :param language: empty: the desk's.
+    :param retention_days: 0: for ever; None: as the desk says.
+    :param version: what a form has to name that changes them.
+    """
+
+    name: str
+    created_at: datetime
+    timezone: str
+    language: str
+    retention_days: int | None
+    archived_at: datetime | None
+    version: int
+    assigns_on_reply: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """How much goes with a workspace."""
+
+    conversations: int
+    contacts: int
+    messages: int
+    files: int
+    accounts: int
+    keys: int
+    endpoints: int
+    people: int
+
+
+class SavedMeanwhileError(ConflictError):
+    """Somebody else saved the settings after the page was opened."""
+
+    code = "saved_meanwhile"
+    default_sentence = _l(
+        "Somebody else saved these settings after you opened the page, so nothing was changed."
+    )
+    default_next_step = _l("Look at what they chose, and save again if yours is to count.")
 
 
 def create(session: Session, name: str, owner_id: int | None) -> Workspace:
@@ -37,13 +89,165 @@ def create(session: Session, name: str, owner_id: int | None) -> Workspace:
     return workspace
 
 
-def rename(session: Session, workspace_id: int, name: str) -> None:
-    """Give a workspace another name."""
-    workspace = session.get(Workspace, workspace_id)
-    if workspace is None:
+def settings(session: Session, workspace_id: int) -> Settings:
+    """Return the settings of a workspace.
+
+    :raises NotFoundError: if there is none.
+    """
+    row = session.get(Workspace, workspace_id)
+    if row is None:
         raise NotFoundError()
-    workspace.name = clean_name(name)
+    return Settings(
+        row.name,
+        row.created_at,
+        row.timezone or "",
+        row.language or "",
+        row.retention_days,
+        row.archived_at,
+        row.version,
+        row.assigns_on_reply,
+    )
+
+
+def change(
+    session: Session,
+    workspace_id: int,
+    *,
+    name: str | None = None,
+    timezone: str | None = None,
+    language: str | None = None,
+    assigns_on_reply: bool | None = None,
+    version: int | None = None,
+) -> list[str]:
+    """Change settings; what is None stays. Return the names of those that are different now.
+
+    :param version: of the settings the person saw; None: whatever they are.
+    :raises SavedMeanwhileError: if they are others by now.
+    """
+    row = _locked(session, workspace_id, version)
+    texts = {
+        "name": None if name is None else clean_name(name),
+        "timezone": timezone,
+        "language": language,
+    }
+    given: dict[str, str | bool | None] = {
+        one: value or None for one, value in texts.items() if value is not None
+    }
+    if assigns_on_reply is not None:
+        given["assigns_on_reply"] = assigns_on_reply
+    changed = [one for one, value in given.items() if getattr(row, one) != value]
+    for one in changed:
+        setattr(row, one, given[one])
+    if changed:
+        row.version += 1
     session.flush()
+    return changed
+
+
+def set_retention(
+    session: Session, workspace_id: int, days: int | None, *, version: int | None = None
+) -> int | None:
+    """Say how long messages are kept; return how long they were.
+
+    :param days: 0: for ever; None: as the desk says.
+    :raises SavedMeanwhileError: as :func:`change` does.
+    """
+    row = _locked(session, workspace_id, version)
+    before, row.retention_days = row.retention_days, days
+    row.version += 1
+    session.flush()
+    return before
+
+
+def set_picture(session: Session, workspace_id: int, key: str | None) -> str | None:
+    """Give a workspace the picture stored under *key*, or none; return the key of the one before."""
+    row = _locked(session, workspace_id, None)
+    before, row.picture_key = row.picture_key, key
+    session.flush()
+    return before
+
+
+def picture_key(session: Session, workspace_id: int) -> str | None:
+    """Return where the picture of a workspace is stored; None: it has none."""
+    return session.scalar(sa.select(Workspace.picture_key).where(Workspace.id == workspace_id))
+
+
+def archive(session: Session, workspace_id: int) -> bool:
+    """Make a workspace one that can only be read; return False if it was.
+
+    What is being applied or sent at this moment is finished. What comes from now on is kept in the journal,
+    and what waits to go out waits on.
+    """
+    row = _locked(session, workspace_id, None)
+    if row.archived_at is not None:
+        return False
+    row.archived_at = clock.now()
+    counters.bump(session, counters.ACCOUNTS)
+    session.flush()
+    return True
+
+
+def restore(session: Session, workspace_id: int) -> bool:
+    """Have an archived workspace work again; return False if it does. What came meanwhile is applied now."""
+    row = _locked(session, workspace_id, None)
+    if row.archived_at is None:
+        return False
+    row.archived_at = None
+    counters.bump(session, counters.ACCOUNTS)
+    session.flush()
+    return True
+
+
+def holdings(session: Session, workspace_id: int) -> Holdings:
+    """Return how much goes with a workspace. One query for each."""
+
+    def count(what: sa.FromClause | type, *where: sa.ColumnElement[bool]) -> int:
+        return session.scalar(sa.select(sa.func.count()).select_from(what).where(*where)) or 0
+
+    mine = Conversation.workspace_id == workspace_id
+    said = sa.join(Message, Conversation, Conversation.id == Message.conversation_id)
+    return Holdings(
+        conversations=count(Conversation, mine),
+        contacts=count(Contact, Contact.workspace_id == workspace_id),
+        messages=count(said, mine),
+        files=count(said.join(Attachment, Attachment.message_id == Message.id), mine),
+        accounts=count(
+            ChannelAccount,
+            ChannelAccount.workspace_id == workspace_id,
+            ChannelAccount.state != AccountState.DISCONNECTED,
+        ),
+        keys=count(ApiKey, ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None)),
+        endpoints=count(Endpoint, Endpoint.workspace_id == workspace_id),
+        people=count(Membership, Membership.workspace_id == workspace_id),
+    )
+
+
+def begin_deletion(session: Session, workspace_id: int) -> str:
+    """Hide a workspace from everybody and have it deleted in the background; return its name.
+
+    Its API keys and invitations end with this write, and nothing is applied or sent for it any more.
+    """
+    row = _locked(session, workspace_id, None)
+    now = clock.now()
+    row.deleting_at = now
+    session.execute(
+        sa.update(ApiKey)
+        .where(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=now, ended_because=KeyEnd.REVOKED)
+    )
+    session.execute(sa.delete(Invitation).where(Invitation.workspace_id == workspace_id))
+    counters.bump(session, counters.ACCOUNTS)
+    session.flush()
+    return row.name
+
+
+def _locked(session: Session, workspace_id: int, version: int | None) -> Workspace:
+    row = session.get(Workspace, workspace_id, with_for_update=True, populate_existing=True)
+    if row is None or row.deleting_at is not None:
+        raise NotFoundError()
+    if version is not None and row.version != version:
+        raise SavedMeanwhileError()
+    return row
 
 
 def listing(session: Session) -> Sequence[WorkspaceRow]:
@@ -60,6 +264,14 @@ def listing(session: Session) -> Sequence[WorkspaceRow]:
         if role == Role.OWNER:
             owners.setdefault(workspace_id, []).append(name)
     return [
-        WorkspaceRow(row.id, row.name, row.created_at, counts.get(row.id, 0), tuple(owners.get(row.id, ())))
+        WorkspaceRow(
+            row.id,
+            row.name,
+            row.created_at,
+            counts.get(row.id, 0),
+            tuple(owners.get(row.id, ())),
+            row.archived_at,
+            row.deleting_at,
+        )
         for row in session.scalars(sa.select(Workspace).order_by(Workspace.name, Workspace.id))
     ]

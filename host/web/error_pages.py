@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from host.core import errors
 from host.core.errors import LobbyError, PasswordNeededError
 from host.web.headers import SAFE_METHODS
-from host.web.request_helpers import request_id, safe_next, wants_json
+from host.web.request_helpers import maybe_user, request_id, safe_next, wants_json
 
 log = logging.getLogger("lobby.errors")
 
@@ -118,11 +118,16 @@ def install(app: Flask) -> None:
 def _lobby_error(error: LobbyError) -> BaseResponse:
     if isinstance(error, errors.NotSignedInError) and not wants_json():
         return redirect(url_for("accounts.login", next=_where_from()))
-    if isinstance(error, PasswordNeededError) and request.method in SAFE_METHODS and not wants_json():
+    wants_page = request.method in SAFE_METHODS and not wants_json()
+    if isinstance(error, errors.NewPasswordNeededError) and wants_page:
+        return redirect(url_for("accounts.new_password", next=_where_from()))
+    if isinstance(error, errors.SecondFactorNeededError) and wants_page:
+        return redirect(url_for("accounts.security", next=_where_from()))
+    if isinstance(error, PasswordNeededError) and wants_page:
         return redirect(url_for("accounts.confirm", next=_where_from()))
     if error.status >= 500:
         log.warning("%s answers %s: %s", request.path, error.status, error)
-    return _render(error)
+    return render(error)
 
 
 def _http_error(error: HTTPException) -> BaseResponse:
@@ -133,11 +138,11 @@ def _http_error(error: HTTPException) -> BaseResponse:
     if 300 <= status < 400:
         return make_response(error)
     if isinstance(error, CSRFError):
-        return _render(_FormExpiredError())
+        return render(_FormExpiredError())
     kind = _BY_STATUS.get(status)
     if kind is None:
         kind = errors.InvalidError if status < 500 else _InternalError
-    response = _render(_too_large() if kind is errors.TooLargeError else kind(), status=status)
+    response = render(_too_large() if kind is errors.TooLargeError else kind(), status=status)
     for name, value in error.get_headers():
         if name.lower() in {"allow", "content-range", "retry-after", "www-authenticate"}:
             response.headers[name] = value
@@ -157,14 +162,14 @@ def _too_large() -> LobbyError:
 def _database_down(error: Exception) -> BaseResponse:
     reference = _log_with_reference(error)
     g.lobby_user = None
-    return _render(errors.UnavailableError(), reference=reference)
+    return render(errors.UnavailableError(), reference=reference)
 
 
 def _unexpected(error: Exception) -> BaseResponse:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _database_down(error)
     reference = _log_with_reference(error)
-    return _render(_InternalError(), reference=reference)
+    return render(_InternalError(), reference=reference)
 
 
 def _log_with_reference(error: Exception) -> str:
@@ -207,6 +212,9 @@ def _carried(error: LobbyError) -> _Carried | None:
         return None
     if request.method in SAFE_METHODS or wants_json() or _brings_a_file():
         return None
+    user = maybe_user()
+    if user is not None and not user.has_password:
+        return None  # they confirm in another way, on a page of its own
     first = missing and not isinstance(error, errors.WrongPasswordError)
     left_out = {"csrf_token", "password"}
     return _Carried(
@@ -217,7 +225,8 @@ def _carried(error: LobbyError) -> _Carried | None:
     )
 
 
-def _render(error: LobbyError, *, status: int | None = None, reference: str | None = None) -> Response:
+def render(error: LobbyError, *, status: int | None = None, reference: str | None = None) -> Response:
+    """Return *error* as a page, or as JSON for who asked for that."""
     status = status or error.status
     shown = _Shown(
         code=error.code,

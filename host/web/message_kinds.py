@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from host.models.inbox import InternalKind
+from host.sdk.capabilities import Ask
 from host.sdk.messages import MessageKind
 from host.web.languages import lazy_gettext as _l
 
@@ -54,6 +55,7 @@ SHARED: dict[str, Look] = {
     "story": Look("image", _l("Shared a story")),
     "product": Look("cards", _l("Shared a product")),
     "link": Look("link", _l("Shared a link")),
+    "unknown": UNKNOWN,
 }
 """Looks of shared items, by :attr:`host.inbox.pages.message_content.Shared.what`."""
 
@@ -63,6 +65,12 @@ TAPPED: dict[str, object] = {
     "card": _l("Tapped a button of a card"),
 }
 """Labels of tapped items, where they are known."""
+
+ASKED: dict[str, object] = {
+    Ask.PHONE: _l("Their telephone number"),
+    Ask.EMAIL: _l("Their e-mail address"),
+}
+"""What a quick reply asks a customer for, as the team reads it."""
 
 TAPS = frozenset({MessageKind.POSTBACK, MessageKind.QUICK_REPLY})
 ASIDE = frozenset({MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.EDIT, MessageKind.UNSEND})

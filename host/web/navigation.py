@@ -1,14 +1,15 @@
-"""The entries of the settings and admin navigation. Each part adds its own when its views are imported."""
+"""The entries of the one navigation of settings. Each part adds its own when its views are imported."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask import current_app, request, url_for
 from flask_babel import gettext as _
 
-from host.models.users import Role
-from host.web.request_helpers import generation, maybe_user, shown_workspace
+from host.users.roles import Permission
+from host.web.request_helpers import generation, maybe_user, needs_of, shown_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,15 @@ class Entry:
     """One link: shown where *endpoint* exists in the running generation.
 
     :param label: a lazily translated string.
+    :param icon: a name of ``_icons.html``.
+    :param shown: whether the signed-in person gets it; None: they do.
     """
 
     endpoint: str
     label: object
     order: int
+    icon: str = "gear"
+    shown: Callable[[], bool] | None = None
 
     @property
     def url(self) -> str:
@@ -32,23 +37,73 @@ class Entry:
         return request.path == self.url or request.path.startswith(self.url + "/")
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A part of the navigation of settings.
+
+    :param name: what somebody called it, not translated; empty: *label* stands over it.
+    :param locked: whether admins of the desk alone see it.
+    """
+
+    label: object
+    entries: Sequence[Entry]
+    name: str = ""
+    locked: bool = False
+
+
+_own: dict[str, Entry] = {}
 _settings: dict[str, Entry] = {}
 _admin: dict[str, Entry] = {}
 
 
-def add_settings(endpoint: str, label: object, *, order: int) -> None:
+def add_own(
+    endpoint: str,
+    label: object,
+    *,
+    order: int,
+    icon: str = "user",
+    shown: Callable[[], bool] | None = None,
+) -> None:
+    """Add a page about the signed-in person."""
+    _own[endpoint] = Entry(endpoint, label, order, icon, shown)
+
+
+def add_settings(endpoint: str, label: object, *, order: int, icon: str = "gear") -> None:
     """Add a page to a workspace's settings. Its view takes ``workspace_id``."""
-    _settings[endpoint] = Entry(endpoint, label, order)
+    _settings[endpoint] = Entry(endpoint, label, order, icon)
 
 
-def add_admin(endpoint: str, label: object, *, order: int) -> None:
+def add_admin(endpoint: str, label: object, *, order: int, icon: str = "gear") -> None:
     """Add a page to the administration of the installation."""
-    _admin[endpoint] = Entry(endpoint, label, order)
+    _admin[endpoint] = Entry(endpoint, label, order, icon)
+
+
+def settings_groups() -> list[Group]:
+    """Return the pages of settings that the person may open: theirs, the workspace's, the desk's."""
+    user = maybe_user()
+    if user is None:
+        return []
+    workspace = shown_workspace()
+    groups = [
+        Group(_("You"), _present(_own)),
+        Group("", settings_entries(), name="" if workspace is None else workspace.name),
+        Group(_("This desk"), admin_entries() if user.is_admin else [], locked=True),
+    ]
+    return [group for group in groups if group.entries]
+
+
+def current_entry() -> Entry | None:
+    """Return the entry of the page that is shown; None: it is in no group."""
+    found = [entry for group in settings_groups() for entry in group.entries if entry.current]
+    return max(found, key=lambda entry: len(entry.url), default=None)
 
 
 def settings_entries() -> list[Entry]:
-    """Return the settings pages of the running generation, in order."""
-    return _present(_settings)
+    """Return the settings pages of the running generation that the signed-in person may open, in order."""
+    workspace = shown_workspace()
+    if workspace is None:
+        return []
+    return [entry for entry in _present(_settings) if workspace.may(needs_of(entry.endpoint))]
 
 
 def admin_entries() -> list[Entry]:
@@ -58,7 +113,8 @@ def admin_entries() -> list[Entry]:
 
 def _present(entries: dict[str, Entry]) -> list[Entry]:
     known = current_app.view_functions
-    return sorted((e for e in entries.values() if e.endpoint in known), key=lambda e: (e.order, e.endpoint))
+    found = (e for e in entries.values() if e.endpoint in known and (e.shown is None or e.shown()))
+    return sorted(found, key=lambda e: (e.order, e.endpoint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +133,21 @@ def main_entries() -> list[MainEntry]:
     if user is None:
         return []
     entries = []
+    in_settings = request.path.startswith(("/admin/", "/account", "/notifications"))
     workspace = shown_workspace()
     if workspace is not None:
         base = f"/w/{workspace.id}"
         in_workspace = request.path.startswith(base + "/")
-        in_settings = request.path.startswith(base + "/settings")
-        entries.append(
-            MainEntry(_("Inbox"), "inbox", inbox_url(workspace.id), in_workspace and not in_settings)
-        )
-        if workspace.role is Role.OWNER:
-            pages = settings_entries()
-            if pages:
-                entries.append(MainEntry(_("Settings"), "gear", pages[0].url, in_settings))
-    if user.is_admin:
-        pages = admin_entries()
-        if pages:
-            entries.append(MainEntry(_("Admin"), "puzzle", pages[0].url, request.path.startswith("/admin/")))
+        in_settings = in_settings or request.path.startswith(base + "/settings")
+        in_reports = request.path.startswith(base + "/reports")
+        in_inbox = in_workspace and not in_settings and not in_reports
+        entries.append(MainEntry(_("Inbox"), "inbox", inbox_url(workspace.id), in_inbox))
+        if workspace.may(Permission.REPORTS):
+            reports = url_for("reports.index", workspace_id=workspace.id)
+            entries.append(MainEntry(_("Reports"), "chart", reports, in_reports))
+    pages = [*settings_entries(), *(admin_entries() if user.is_admin else [])]
+    if pages:
+        entries.append(MainEntry(_("Settings"), "gear", pages[0].url, in_settings))
     return entries
 
 
@@ -107,3 +162,49 @@ def attention() -> list[str]:
     if user is None or not user.is_admin:
         return []
     return sorted({*generation().failures, *generation().attention})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A channel this desk could have, shown where its channels are.
+
+    :param text: what its addon says of itself, *note* why it is not here.
+    :param url: where an admin gets it, and *button* what that is called; nothing for who may not.
+    """
+
+    label: str
+    text: str
+    note: str
+    mark: str
+    tone: int
+    url: str = ""
+    button: str = ""
+
+
+_offers: list[Callable[[], Sequence[Offer]]] = []
+
+
+def add_offers(source: Callable[[], Sequence[Offer]]) -> None:
+    """Add a source of channels that could be had."""
+    _offers.append(source)
+
+
+def channel_offers() -> list[Offer]:
+    """Return the channels this desk could have besides those it has."""
+    return [offer for source in _offers for offer in source()]
+
+
+_addon_pages: list[Callable[[str], str | None]] = []
+
+
+def add_addon_pages(source: Callable[[str], str | None]) -> None:
+    """Add a source that knows, for the key of a channel, the address of the page of who brings it."""
+    _addon_pages.append(source)
+
+
+def addon_page(channel: str) -> str | None:
+    """Return the address of the page of the addon that brings *channel*, for admins; None if it has none."""
+    user = maybe_user()
+    if user is None or not user.is_admin:
+        return None
+    return next((found for source in _addon_pages if (found := source(channel))), None)

@@ -18,35 +18,56 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.config import Config
-from host.core.errors import ForbiddenError, InvalidError, NotFoundError, NotSignedInError
+from host.core.errors import (
+    ArchivedError,
+    ForbiddenError,
+    InvalidError,
+    NewPasswordNeededError,
+    NotFoundError,
+    NotSignedInError,
+    SecondFactorNeededError,
+)
+from host.core.ids import MAX_ID, read_id
 from host.core.ports import ShownGeneration
 from host.models.users import Role
 from host.users import audit as journal
-from host.users import sessions
+from host.users import reach, roles, sessions
+from host.users.desk_settings import Desk
+from host.users.reach import Accounts
+from host.users.roles import Permission
 from host.users.sessions import CurrentMembership, CurrentUser
 
 __all__ = [
     "CurrentMembership",
     "CurrentUser",
     "CurrentWorkspace",
+    "Permission",
     "Role",
     "admin_required",
     "answers_json",
     "audit",
+    "before_new_password",
+    "before_second_factor",
     "body_limit",
     "client_address",
     "config",
     "current_user",
+    "desk",
     "external_url",
     "flash_bad",
     "flash_good",
     "generation",
     "id_argument",
+    "id_in",
+    "in_archive_too",
     "login_required",
     "maybe_user",
+    "needs_of",
+    "open_to_all",
     "passive",
     "request_id",
     "safe_next",
+    "seen_accounts",
     "sign_in",
     "sign_out",
     "url_for_each",
@@ -59,7 +80,6 @@ R = TypeVar("R", bound=ResponseReturnValue)
 View = Callable[..., ResponseReturnValue]
 
 TOKEN = "login"  # noqa: S105 - the name of the entry in the cookie, not a password
-MAX_ID = 2**63 - 1
 THEMES = ("auto", "light", "dark")
 
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
@@ -67,11 +87,35 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 @dataclass(frozen=True, slots=True)
 class CurrentWorkspace:
-    """The workspace a page belongs to, and what the signed-in person is in it."""
+    """The workspace a page belongs to, and what the signed-in person is in it.
+
+    :param accounts: the accounts they see; None: all.
+    :param archived: whether it can only be read.
+    :param picture: a value that differs for each picture of it; empty where there is none.
+    """
 
     id: int
     name: str
     role: Role
+    accounts: Accounts = None
+    archived: bool = False
+    picture: str = ""
+
+    @classmethod
+    def of(cls, membership: CurrentMembership) -> CurrentWorkspace:
+        return cls(
+            membership.workspace_id,
+            membership.workspace_name,
+            membership.role,
+            membership.accounts,
+            membership.archived,
+            membership.picture,
+        )
+
+    def may(self, permission: Permission) -> bool:
+        """Tell whether the signed-in person has *permission* here; in an archived workspace, to read."""
+        stopped = self.archived and permission in {Permission.ANSWER, Permission.ERASE}
+        return not stopped and roles.may(self.role, permission)
 
 
 def generation() -> ShownGeneration:
@@ -82,6 +126,11 @@ def generation() -> ShownGeneration:
 def config() -> Config:
     """Return the settings of this process."""
     return cast(Config, current_app.extensions["lobby.config"])
+
+
+def desk() -> Desk:
+    """Return how the desk presents itself, and what it allows."""
+    return cast(Desk, current_app.extensions["lobby.desk"])
 
 
 # The signed-in user
@@ -106,7 +155,7 @@ def _load_user() -> CurrentUser | None:
     if user is None:
         session.pop(TOKEN, None)
         return None
-    view = current_app.view_functions.get(request.endpoint or "")
+    view = _view()
     if clock.now() - user.seen_at >= sessions.TOUCH_EVERY and not getattr(view, "lobby_passive", False):
         # First called inside a write: the next request records it.
         with suppress(db.NestedWriteError):
@@ -118,11 +167,22 @@ def current_user() -> CurrentUser:
     """Return the signed-in user.
 
     :raises NotSignedInError: if there is none.
+    :raises NewPasswordNeededError: if they have to choose a new password before anything else.
+    :raises SecondFactorNeededError: if they have to set a second factor up before anything else.
     """
     user = maybe_user()
     if user is None:
         raise NotSignedInError()
+    if user.new_password and not getattr(_view(), "lobby_before_new_password", False):
+        raise NewPasswordNeededError()
+    if user.no_second and not user.new_password and not getattr(_view(), "lobby_before_second", False):
+        raise SecondFactorNeededError()
     return user
+
+
+def _view() -> View | None:
+    """Return the view of this request."""
+    return cast("View | None", current_app.view_functions.get(request.endpoint or ""))
 
 
 def sign_in(token: str) -> None:
@@ -145,6 +205,12 @@ def sign_out() -> None:
 # What they may do
 
 
+def open_to_all(view: Callable[P, R]) -> Callable[P, R]:
+    """Declare that a view asks for nobody to be signed in."""
+    view.lobby_needs = Permission.OPEN  # type: ignore[attr-defined]
+    return view
+
+
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
     """Let only people in who are signed in; others are sent to the login page, or get a 401."""
 
@@ -153,6 +219,7 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
         current_user()
         return view(*args, **kwargs)
 
+    guarded.lobby_needs = Permission.OWN_ACCOUNT  # type: ignore[attr-defined]
     return guarded
 
 
@@ -168,16 +235,20 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
             )
         return view(*args, **kwargs)
 
+    guarded.lobby_needs = Permission.DESK  # type: ignore[attr-defined]
     return guarded
 
 
 def workspace_view(
-    role: Role = Role.AGENT,
+    needs: Permission | None = None,
 ) -> Callable[[Callable[Concatenate[int, P], R]], Callable[Concatenate[int, P], R]]:
-    """Guard a view below ``/w/<int:workspace_id>/``: members only, owners only with ``Role.OWNER``.
+    """Guard a view below ``/w/<int:workspace_id>/``: only members who have the permission it *needs*.
 
     Sets ``g.workspace`` (:class:`CurrentWorkspace`) and ``g.role``. A user who is no member gets a 404, a
-    member without the role a 403. The view still gets ``workspace_id`` as its first argument.
+    member without the permission a 403. A member who sees some accounts only gets a 404 for what the address
+    names of another account. The view still gets ``workspace_id`` as its first argument.
+
+    :param needs: None: to read for looking, to answer for anything else.
     """
 
     def decorate(view: Callable[Concatenate[int, P], R]) -> Callable[Concatenate[int, P], R]:
@@ -186,17 +257,73 @@ def workspace_view(
             membership = current_user().membership(workspace_id)
             if membership is None:
                 raise NotFoundError()
-            g.workspace = CurrentWorkspace(workspace_id, membership.workspace_name, membership.role)
+            g.workspace = CurrentWorkspace.of(membership)
             g.role = membership.role
-            if role is Role.OWNER and membership.role is not Role.OWNER:
+            looks = request.method in {"GET", "HEAD", "OPTIONS"}
+            if not membership.may(needs or (Permission.READ if looks else Permission.ANSWER)):
                 raise ForbiddenError()
+            if membership.archived and not looks and not getattr(_view(), "lobby_in_archive", False):
+                raise ArchivedError()
+            if membership.accounts is not None:
+                _check_reach(membership)
             if session.get("workspace") != workspace_id:
                 session["workspace"] = workspace_id
             return view(workspace_id, *args, **kwargs)
 
+        guarded.lobby_needs = needs or Permission.READ  # type: ignore[attr-defined]
         return cast("Callable[Concatenate[int, P], R]", guarded)
 
     return decorate
+
+
+def needs_of(endpoint: str) -> Permission:
+    """Return the permission the view of *endpoint* declares; one that declares none is for admins."""
+    view = current_app.view_functions.get(endpoint)
+    return cast(Permission, getattr(view, "lobby_needs", Permission.DESK))
+
+
+def _check_reach(membership: CurrentMembership) -> None:
+    """Refuse an address that names something of an account the member does not see.
+
+    :raises NotFoundError: as if it did not exist.
+    """
+    assert membership.accounts is not None
+    with db.read() as reading:
+        if not reach.sees(
+            reading,
+            membership.workspace_id,
+            current_user().id,
+            membership.accounts,
+            {name: value for name, value in (request.view_args or {}).items() if _is_id(name)},
+        ):
+            raise NotFoundError()
+
+
+def _is_id(name: str) -> bool:
+    return name.endswith("_id")
+
+
+def seen_accounts() -> Accounts:
+    """Return the accounts that the signed-in person sees in the workspace of the page; None: all."""
+    return cast(CurrentWorkspace, g.workspace).accounts
+
+
+def before_new_password(view: Callable[P, R]) -> Callable[P, R]:
+    """Declare that a view is open to somebody who has to choose a new password first."""
+    view.lobby_before_new_password = True  # type: ignore[attr-defined]
+    return view
+
+
+def before_second_factor(view: Callable[P, R]) -> Callable[P, R]:
+    """Declare that a view is open to somebody who has to set a second factor up first."""
+    view.lobby_before_second = True  # type: ignore[attr-defined]
+    return view
+
+
+def in_archive_too(view: Callable[P, R]) -> Callable[P, R]:
+    """Declare that a view of a workspace may change something while that is archived. Put it outermost."""
+    view.lobby_in_archive = True  # type: ignore[attr-defined]
+    return view
 
 
 def passive(view: Callable[P, R]) -> Callable[P, R]:
@@ -237,7 +364,7 @@ def shown_workspace() -> CurrentWorkspace | None:
         return None
     last = session.get("workspace")
     membership = (user.membership(last) if isinstance(last, int) else None) or user.memberships[0]
-    return CurrentWorkspace(membership.workspace_id, membership.workspace_name, membership.role)
+    return CurrentWorkspace.of(membership)
 
 
 def theme_choice() -> str:
@@ -271,14 +398,17 @@ def audit(
     )
 
 
-def flash_good(sentence: str) -> None:
-    """Say on the next page that something worked."""
-    flash(sentence, "good")
+def flash_good(sentence: str, at: str = "") -> None:
+    """Say on the next page that something worked.
+
+    :param at: id of the part of the page it concerns, where the page can show it there.
+    """
+    flash(sentence, f"good {at}".strip())
 
 
-def flash_bad(sentence: str) -> None:
-    """Say on the next page that something did not work, and why."""
-    flash(sentence, "bad")
+def flash_bad(sentence: str, at: str = "") -> None:
+    """Say on the next page that something did not work, and why; *at* as in :func:`flash_good`."""
+    flash(sentence, f"bad {at}".strip())
 
 
 def safe_next(target: str | None, default: str = "/") -> str:
@@ -330,16 +460,24 @@ def id_argument(name: str) -> int | None:
     :raises InvalidError: for anything that is not an id.
     """
     text = request.args.get(name)
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or int(text[:20]) > MAX_ID or len(text) > 19:
-        raise InvalidError()
-    return int(text)
+    return id_in(text) if text else None
+
+
+def id_in(text: str, field: str | None = None) -> int:
+    """Return the id that *text* is.
+
+    :param field: the field of the form that holds it.
+    :raises InvalidError: for anything that is not an id.
+    """
+    found = read_id(text)
+    if found is None:
+        raise InvalidError(field=field)
+    return found
 
 
 def wants_json() -> bool:
     """Tell whether the caller would rather read JSON than a page."""
-    view = current_app.view_functions.get(request.endpoint or "")
+    view = _view()
     if request.path.startswith("/api/") or getattr(view, "lobby_json", False):
         return True
     accepted = request.accept_mimetypes

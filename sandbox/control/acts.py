@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
-import requests
 from flask import Response, jsonify
 
-from sandbox import events, ids, play
+from sandbox import events, play
 from sandbox.box import Emission
 from sandbox.control.base import (
     OPTIONAL_TEXT,
@@ -21,6 +18,7 @@ from sandbox.control.base import (
     texts,
 )
 from sandbox.deliver import encode, sign
+from sandbox.graph import subscriptions
 from sandbox.world import Account, Customer, Json
 
 ARGUMENTS: dict[str, type | tuple[type, ...]] = {
@@ -165,7 +163,7 @@ def register_webhook() -> tuple[Response, int]:
     if data.get("verify", True):
         if "verify_token" not in data:
             raise InputError("verify_token is required")
-        outcome |= _verify(url, data["verify_token"])
+        outcome |= subscriptions.verify(b, url, data["verify_token"])
         told = {key: outcome[key] for key in ("app", "callback_url", "verified", "status", "ms")}
         b.ledger.add("verification", outcome["answer"], **told)
         if not outcome["verified"]:
@@ -175,28 +173,3 @@ def register_webhook() -> tuple[Response, int]:
         if "fields" in data:
             app.fields = texts(data, "fields")
     return jsonify(outcome), 200
-
-
-def _verify(url: str, verify_token: str) -> Json:
-    challenge = ids.digits("1", 10)
-    query = {
-        "hub.mode": "subscribe",
-        "hub.challenge": challenge,
-        "hub.verify_token": verify_token,
-    }
-    started = time.monotonic()
-    status: int | None = None
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(url, params=query, timeout=5, allow_redirects=False, verify=box().verify_tls)
-        status, text = answer.status_code, answer.text[:500]
-    except requests.RequestException as problem:
-        text = type(problem).__name__
-    return {
-        "verified": status == 200 and text == challenge,
-        "status": status,
-        "answer": text,
-        "challenge": challenge,
-        "ms": round((time.monotonic() - started) * 1000, 1),
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
 from sandbox import ids, seed
 from sandbox.control.base import (
@@ -57,6 +57,8 @@ CUSTOMER: Allowed = {
     "has_picture": bool,
     "consent": str,
     "available": bool,
+    "phone": OPTIONAL_TEXT,
+    "email": OPTIONAL_TEXT,
     "last_message_at": (int, float, type(None)),
 }
 TOKEN: Allowed = {
@@ -70,7 +72,7 @@ CHOICES = {
     "mode": ("live", "dev"),
     "access": ("advanced", "standard"),
     "consent": ("after_message", "granted", "denied"),
-    "account_type": ("BUSINESS", "MEDIA_CREATOR"),
+    "account_type": ("BUSINESS", "MEDIA_CREATOR", "PERSONAL"),
     "type": ("PAGE", "USER", "IG_USER"),
 }
 
@@ -110,6 +112,29 @@ def _free_id(wanted: str | None, taken: Any, prefix: str, length: int) -> str:
     if chosen in taken:
         raise InputError(f"{chosen} exists already")
     return chosen
+
+
+@bp.get("/desk")
+def desk() -> Response:
+    """Show the settings with which a desk talks to this sandbox instead of to Meta."""
+    base = request.host_url.rstrip("/")
+    with box().lock:
+        app = next(iter(box().world.apps.values()))
+    prefix = "LOBBY_ADDON_INSTAGRAM_"
+    return jsonify(
+        {
+            "LOBBY_ALLOW_HOSTS": request.host,
+            f"{prefix}GRAPH_FACEBOOK_URL": f"{base}/graph.facebook.com",
+            f"{prefix}GRAPH_INSTAGRAM_URL": f"{base}/graph.instagram.com",
+            f"{prefix}FACEBOOK_DIALOG_URL": f"{base}/www.facebook.com",
+            f"{prefix}INSTAGRAM_DIALOG_URL": f"{base}/www.instagram.com",
+            f"{prefix}INSTAGRAM_TOKEN_URL": f"{base}/api.instagram.com",
+            f"{prefix}FACEBOOK_APP_ID": app.id,
+            f"{prefix}FACEBOOK_APP_SECRET": app.secret,
+            f"{prefix}INSTAGRAM_APP_ID": app.id,
+            f"{prefix}INSTAGRAM_APP_SECRET": app.instagram_secret or app.secret,
+        }
+    )
 
 
 @bp.get("/state")

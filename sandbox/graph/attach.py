@@ -34,6 +34,8 @@ def collect(call: Call, account: Account, content: Content) -> list[File]:
             files.append(_uploaded(call, account, part))
         elif part.url is not None:
             files.append(_fetched(call.box, part, part.url))
+        elif part.type in MEDIA and call.upload is not None:
+            files.append(keep(call.box, part.type, *call.upload))
     return files
 
 

@@ -29,6 +29,7 @@ class Call:
     query: dict[str, str]
     params: Json
     bearer: str | None = None
+    version: str = ""
     upload: tuple[str, bytes] | None = None
     token: Token | None = None
     early: list[Callable[[], object]] = field(default_factory=list)
@@ -134,9 +135,10 @@ class Call:
         """Return the account the path speaks for: the Page's on F, the token's on I."""
         if self.flavour is Flavour.F:
             page = self.page()
-            if page.igid is None:
+            linked = self.box.world.accounts.get(page.igid or "")
+            if linked is None or not linked.is_professional:
                 raise GraphError(100, 2534013)
-            return self.box.world.accounts[page.igid]
+            return linked
         token = self.token
         assert token is not None
         account = self.box.world.accounts.get(token.igid or "")
@@ -147,6 +149,8 @@ class Call:
     def messaging_account(self) -> Account:
         """Return the account if messages may pass through the API at all (200/2534041)."""
         account = self.account()
+        if not account.is_professional:
+            raise GraphError(10, None, "The account is not an Instagram professional account")
         if account.messaging_blocked:
             raise GraphError(100, 2534029)
         if not account.allow_messages:

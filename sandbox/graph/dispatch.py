@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sandbox.errors import GraphError, missing_object
 from sandbox.graph import (
     attach,
+    comments,
     conversations,
     messenger_profile,
     moderate,
@@ -14,6 +16,7 @@ from sandbox.graph import (
     oauth,
     profile,
     send,
+    subscriptions,
 )
 from sandbox.graph.call import Call
 from sandbox.world import Flavour, Json
@@ -25,6 +28,9 @@ EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
     "messages": ("send", ("POST",), send.send),
     "subscribed_apps": ("subscribe", ("GET", "POST", "DELETE"), nodes.subscribed_apps),
     "media": ("other", ("GET",), nodes.read_media),
+    "replies": ("other", ("GET", "POST"), comments.replies),
+    "thread_owner": ("other", ("GET",), moderate.thread_owner),
+    "secondary_receivers": ("other", ("GET",), moderate.secondary_receivers),
     "conversations": ("conversations", ("GET",), conversations.list_conversations),
     "message_attachments": ("upload", ("POST",), attach.upload),
     "messenger_profile": (
@@ -33,12 +39,14 @@ EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
         messenger_profile.messenger_profile,
     ),
     "moderate_conversations": ("other", ("POST",), moderate.moderate_conversations),
-    "take_thread_control": ("other", ("POST",), moderate.thread_control),
-    "pass_thread_control": ("other", ("POST",), moderate.thread_control),
-    "request_thread_control": ("other", ("POST",), moderate.thread_control),
+    "take_thread_control": ("other", ("POST",), moderate.take_thread_control),
+    "pass_thread_control": ("other", ("POST",), moderate.pass_thread_control),
+    "request_thread_control": ("other", ("POST",), moderate.request_thread_control),
 }
+MOST_IDS = 50
 # These lock for themselves, because they talk to the outside in between.
-UNLOCKED = (send.send, attach.upload)
+UNLOCKED = (send.send, attach.upload, subscriptions.app_subscriptions)
+PERMISSIONS = {(2, "GET"), (2, "DELETE"), (3, "DELETE")}
 
 
 def find(call: Call) -> tuple[str, Handler, bool]:
@@ -46,6 +54,8 @@ def find(call: Call) -> tuple[str, Handler, bool]:
     found = _special(call)
     if found is not None:
         return found
+    if not call.path and call.method == "GET" and "ids" in call.params:
+        return "other", several, True
     if len(call.path) == 1:
         return _node(call)
     if len(call.path) == 2 and call.edge in EDGES:
@@ -58,8 +68,10 @@ def find(call: Call) -> tuple[str, Handler, bool]:
 def _special(call: Call) -> tuple[str, Handler, bool] | None:
     if call.method == "GET" and call.path == ["debug_token"]:
         return "debug_token", nodes.debug_token, False
-    if call.method == "GET" and len(call.path) == 2 and call.edge == "subscriptions":
-        return "other", nodes.app_subscriptions, False
+    if call.method in ("GET", "POST", "DELETE") and len(call.path) == 2 and call.edge == "subscriptions":
+        return "other", subscriptions.app_subscriptions, False
+    if call.path[:2] == ["me", "permissions"] and (len(call.path), call.method) in PERMISSIONS:
+        return "other", subscriptions.permissions, True
     if call.path == ["oauth", "access_token"] and call.flavour is Flavour.F:
         return "oauth", oauth.exchange, False
     if call.flavour is Flavour.I and call.node in ("access_token", "refresh_access_token"):
@@ -71,6 +83,16 @@ def _special(call: Call) -> tuple[str, Handler, bool] | None:
     return None
 
 
+def several(call: Call) -> Json:
+    """Answer ``GET /?ids=1,2``: each object under its id; one that cannot be had fails them all."""
+    found: Json = {}
+    for one in call.words("ids")[:MOST_IDS]:
+        part = replace(call, path=[one])
+        _name, handler, _needs_token = find(part)
+        found[one] = handler(part)
+    return found
+
+
 def _node(call: Call) -> tuple[str, Handler, bool]:
     world, node = call.box.world, call.node
     if call.method != "GET":
@@ -79,10 +101,14 @@ def _node(call: Call) -> tuple[str, Handler, bool]:
         return "page", nodes.read_page, True
     if node in world.accounts:
         return "page", nodes.read_account, True
+    if (post := nodes.post_of(call, node)) is not None:
+        return "other", lambda asked: nodes.read_post(asked, post), True
     if node in world.conversations:
         return "conversations", conversations.read_conversation, True
     if node in world.messages:
         return "message", conversations.read_message, True
+    if node in nodes.PRODUCTS and call.flavour is Flavour.F:
+        return "other", nodes.read_product, True
     if node in world.customers or (node.isdigit() and 15 <= len(node) <= 17):
         return "profile", profile.read_profile, True
     return "other", _unknown, True

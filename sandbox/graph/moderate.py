@@ -1,11 +1,13 @@
-"""Blocking people, and thread control, as far as one app needs it (M19, M28, M29)."""
+"""Blocking people, and which of several apps has a thread (M19, M28, M29)."""
 
 from __future__ import annotations
 
+from sandbox import events
 from sandbox.errors import GraphError
+from sandbox.graph import fields
 from sandbox.graph.call import Call
 from sandbox.graph.shapes import invalid
-from sandbox.world import Json
+from sandbox.world import Account, Conversation, Json
 
 ACTIONS = ("block_user", "unblock_user", "move_to_spam")
 
@@ -34,12 +36,70 @@ def moderate_conversations(call: Call) -> Json:
     return {"success": "true"}
 
 
-def thread_control(call: Call) -> Json:
-    """Accept thread control: with one app there is nothing to take or pass (M19)."""
+def take_thread_control(call: Call) -> Json:
+    """Take a thread from the app that has it; that app is told (M19, M29)."""
+    account, thread = _thread(call)
+    before, thread.owner = thread.owner, call.app().id
+    if before not in (None, thread.owner):
+        _tell(call, account, thread, "take_thread_control", before)
+    return {"success": True}
+
+
+def pass_thread_control(call: Call) -> Json:
+    """Pass a thread to another app, which is told; only the app that has it may."""
+    account, thread = _thread(call)
+    target = call.text("target_app_id")
+    if thread.owner not in (None, call.app().id):
+        raise GraphError(100, 2534037)
+    before, thread.owner = thread.owner or call.app().id, target
+    _tell(call, account, thread, "pass_thread_control", before)
+    return {"success": True}
+
+
+def request_thread_control(call: Call) -> Json:
+    """Ask the app that has a thread for it: that app is told."""
+    account, thread = _thread(call)
+    _tell(call, account, thread, "request_thread_control", thread.owner)
+    return {"success": True}
+
+
+def thread_owner(call: Call) -> Json:
+    """``GET /{page}/thread_owner?recipient=IGSID``: the app that has a thread, if one has (M29)."""
+    _account, thread = _thread(call)
+    owner = {} if thread.owner is None else {"thread_owner": {"app_id": thread.owner}}
+    return {"data": [owner] if owner else []}
+
+
+def secondary_receivers(call: Call) -> Json:
+    """``GET /{page}/secondary_receivers``: the other apps subscribed to the account (M29)."""
     account = call.messaging_account()
+    call.need("instagram_manage_messages", "instagram_business_manage_messages")
+    others = [app for app, _road in call.box.world.subscribers(account) if app.id != call.app().id]
+    wanted = fields.parse(call.text("fields", "id,name"))
+    return {
+        "data": [fields.select({"id": app.id, "name": app.name}, wanted, "Application") for app in others]
+    }
+
+
+def _thread(call: Call) -> tuple[Account, Conversation]:
+    account = call.messaging_account()
+    call.need("instagram_manage_messages", "instagram_business_manage_messages")
     recipient = call.structure("recipient")
-    igsid = recipient.get("id") if isinstance(recipient, dict) else None
-    customer = call.box.world.customers.get(str(igsid))
+    igsid = str(recipient.get("id") if isinstance(recipient, dict) else recipient)
+    customer = call.box.world.customers.get(igsid)
     if customer is None or customer.igid != account.igid:
         raise GraphError(100, 2534014)
-    return {"success": True}
+    return account, call.box.conversation(account.igid, igsid)
+
+
+def _tell(call: Call, account: Account, thread: Conversation, what: str, before: str | None) -> None:
+    """Tell the apps of an account that a thread changed hands, or is asked for."""
+    facts: Json = {"previous_owner_app_id": before, "new_owner_app_id": thread.owner}
+    if what == "request_thread_control":
+        facts = {"requested_owner_app_id": call.app().id}
+    if call.params.get("metadata"):
+        facts["metadata"] = call.text("metadata")
+    data = events.inbound(thread.igsid, account.igid, call.box.clock.now_ms(), **{what: facts})
+    call.after.append(
+        lambda: call.box.emit(account, thread.igsid, what.replace("_", " "), data, field="messaging_handover")
+    )

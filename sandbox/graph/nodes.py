@@ -39,15 +39,32 @@ PAGE_FIELDS = (
 )
 
 
+PRODUCTS = {"4381572605000001": ("Blue mug, 0.3 l", "24.00 EUR")}
+"""Products of the shop's catalogue: name and price."""
 LONGER_THAN_A_DAY = 24 * 3600.0
 MOST_PAGES = 100
 POSTS = 130
 """How many posts each account has."""
 
 
+def read_product(call: Call) -> Json:
+    """Return a product of the catalogue, to a token that may read it."""
+    call.need("catalog_management")
+    name, price = PRODUCTS[call.node]
+    node = {
+        "id": call.node,
+        "name": name,
+        "price": price,
+        "image_url": f"{call.box.media.base_url}/media/profile/{next(iter(call.box.world.customers))}.png",
+    }
+    return fields.select(node, fields.parse(call.text("fields", "name")), "ProductItem")
+
+
 def page_node(call: Call, page: Page) -> Json:
     """Return everything a Page can be asked for."""
     account = call.box.world.accounts.get(page.igid or "")
+    if account is not None and not account.is_professional:
+        account = None  # a personal account is none of this API's
     return {
         "id": page.id,
         "name": page.name,
@@ -176,14 +193,44 @@ def read_media(call: Call) -> Json:
         raise missing_object(call.node)
     call.need("instagram_basic", "instagram_business_basic")
     wanted = fields.parse(call.text("fields", "id"))
-    posts = [
-        {
-            "id": f"178950000{account.igid[-3:]}{n:05}",
-            "permalink": f"https://www.instagram.com/p/Post{account.igid[-3:]}{n}/",
-        }
-        for n in range(POSTS, 0, -1)
-    ]
+    posts = [_post(call, account, n) for n in range(POSTS, 0, -1)]
     return _paged(call, [fields.select(post, wanted, "IGMedia") for post in posts])
+
+
+def _post(call: Call, account: Account, number: int) -> Json:
+    """Return everything one of an account's posts can be asked for; every tenth has no caption."""
+    at = call.box.clock.now() - (POSTS - number) * LONGER_THAN_A_DAY
+    return {
+        "id": f"178950000{account.igid[-3:]}{number:05}",
+        "permalink": f"https://www.instagram.com/p/Post{account.igid[-3:]}{number}/",
+        "caption": f"Post {number} of @{account.username} #pottery" if number % 10 else None,
+        "media_type": "IMAGE",
+        "media_product_type": "FEED",
+        "timestamp": call.box.clock.iso(at),
+        "username": account.username,
+    }
+
+
+def post_of(call: Call, node: str) -> tuple[Account, int] | None:
+    """Return the account and the number of a post, by its id."""
+    for account in call.box.world.accounts.values():
+        begin = f"178950000{account.igid[-3:]}"
+        rest = node.removeprefix(begin)
+        if rest != node and len(rest) == 5 and rest.isdigit() and 1 <= int(rest) <= POSTS:
+            return account, int(rest)
+    return None
+
+
+def read_post(call: Call, post: tuple[Account, int]) -> Json:
+    """``GET /{media-id}``: a post of the account the token is for (M34)."""
+    account, number = post
+    token = call.token
+    assert token is not None
+    if token.igid != account.igid:
+        raise missing_object(call.node)
+    call.need("instagram_basic", "instagram_business_basic")
+    wanted = fields.parse(call.text("fields", "id"))
+    return fields.select(_post(call, account, number), wanted, "IGMedia")
 
 
 def read_accounts(call: Call) -> Json:
@@ -255,21 +302,6 @@ def _subscription(call: Call, app_id: str, names: list[str]) -> Json:
         "id": app_id,
         "subscribed_fields": names,
     }
-
-
-def app_subscriptions(call: Call) -> Json:
-    """``GET /{app}/subscriptions`` with the app's own token: address and fields of its webhooks (M37)."""
-    raw = call.raw_token()
-    asker = call.app_token(raw) if raw is not None else None
-    if asker is None or asker.app_id != call.node:
-        raise GraphError(190, None, "This method must be called with an app access_token.")
-    call.token = asker
-    app = call.box.world.apps[asker.app_id]
-    if app.callback_url is None:
-        return {"data": []}
-    fields = [{"name": name, "version": "v26.0"} for name in app.fields]
-    one = {"object": "instagram", "callback_url": app.callback_url, "active": True, "fields": fields}
-    return {"data": [one]}
 
 
 def debug_token(call: Call) -> Json:

@@ -35,7 +35,7 @@ def send(call: Call) -> Json:
         call.facts["what"] = "message"
         if "sender_action" in call.params:
             return _action(call, account, recipient)
-    content = read_message(call.structure("message"))
+    content = read_message(call.structure("message"), uploaded=call.upload is not None)
     call.facts["what"] = content.kind
     if content.kind in ("audio", "video"):
         with call.box.lock:
@@ -48,6 +48,7 @@ def send(call: Call) -> Json:
             customer = _private_reply(call, account, str(recipient["comment_id"]))
         else:
             customer = _recipient(call, account, recipient)
+            _check_owner(call, account, customer)
             _check_window(call, account, customer, tag)
         return _accept(call, account, customer, content=content, files=files, pictures=pictures, tag=tag)
 
@@ -81,6 +82,13 @@ def _recipient(call: Call, account: Account, recipient: Json) -> Customer:
     if not customer.available:
         raise GraphError(551)
     return customer
+
+
+def _check_owner(call: Call, account: Account, customer: Customer) -> None:
+    """Let only the app that has the thread answer (100/2534037, M19, M22)."""
+    owner = call.box.conversation(account.igid, customer.igsid).owner
+    if owner not in (None, call.app().id):
+        raise GraphError(100, 2534037)
 
 
 def _check_window(call: Call, account: Account, customer: Customer, tag: str | None) -> None:

@@ -78,12 +78,15 @@ def invalid(wording: str) -> GraphError:
     return GraphError(100, None, wording)
 
 
-def read_message(message: Any) -> Content:
-    """Check a ``message``; raise 100 and its subcodes."""
+def read_message(message: Any, *, uploaded: bool = False) -> Content:
+    """Check a ``message``; raise 100 and its subcodes.
+
+    :param uploaded: whether the bytes of its one file came along, as ``filedata`` (M12).
+    """
     if not isinstance(message, dict) or not message:
         raise GraphError(100, 2018034)
     text = message.get("text")
-    parts = _parts(message)
+    parts = _parts(message, uploaded)
     if text is not None:
         if not isinstance(text, str):
             raise invalid("Param message[text] must be a string")
@@ -100,12 +103,12 @@ def read_message(message: Any) -> Content:
     return Content(kind, text, parts, replies)
 
 
-def _parts(message: Json) -> list[Part]:
+def _parts(message: Json, uploaded: bool) -> list[Part]:
     single, several = message.get("attachment"), message.get("attachments")
     if isinstance(several, dict):
         single, several = several, None
     if single is not None:
-        return [_part(single)]
+        return [_part(single, uploaded)]
     if several is None:
         return []
     if not isinstance(several, list) or not several:
@@ -118,7 +121,7 @@ def _parts(message: Json) -> list[Part]:
     return parts
 
 
-def _part(raw: Any) -> Part:
+def _part(raw: Any, uploaded: bool = False) -> Part:
     if not isinstance(raw, dict):
         raise GraphError(100, 2534015)
     kind, payload = raw.get("type"), raw.get("payload", {})
@@ -141,6 +144,8 @@ def _part(raw: Any) -> Part:
     url, attachment_id = payload.get("url"), payload.get("attachment_id")
     if isinstance(attachment_id, str):
         return Part(kind, attachment_id=attachment_id, payload=payload)
+    if uploaded and url is None:
+        return Part(kind, payload=payload)
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         raise GraphError(100, 2018008)
     return Part(kind, url=url, payload=payload)

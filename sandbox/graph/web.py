@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import struct
 import time
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, current_app, request
 
 from sandbox.box import Sandbox
 from sandbox.errors import GraphError
 from sandbox.faults import Rule
-from sandbox.graph import dispatch
+from sandbox.graph import dispatch, versions
 from sandbox.graph.call import Call
 from sandbox.world import Flavour, Json
 
 bp = Blueprint("graph", __name__)
-_VERSION = re.compile(r"v\d{1,2}\.\d$")
 METHODS = ["GET", "POST", "DELETE"]
 SECRETS = ("access_token", "appsecret_proof", "client_secret", "fb_exchange_token", "input_token")
 MAX_BODY = 30 * 1024 * 1024
 AFTERWARDS = "sandbox.afterwards"
+BATCH = 50
+"""Most calls of a batch (docs/graph-api/batch-requests)."""
 
 
+@bp.route("/graph.facebook.com/", defaults={"path": ""}, methods=METHODS)
 @bp.route("/graph.facebook.com/<path:path>", methods=METHODS)
 def facebook(path: str) -> Response:
     """Answer a call of road F."""
     return _serve(Flavour.F, path)
 
 
+@bp.route("/graph.instagram.com/", defaults={"path": ""}, methods=METHODS)
 @bp.route("/graph.instagram.com/<path:path>", methods=METHODS)
 def instagram(path: str) -> Response:
     """Answer a call of road I."""
@@ -41,13 +44,37 @@ def instagram(path: str) -> Response:
 def _serve(flavour: Flavour, path: str) -> Response:
     box: Sandbox = current_app.config["SANDBOX"]
     started = time.monotonic()
-    parts = [part for part in path.split("/") if part]
-    if parts and _VERSION.fullmatch(parts[0]):
-        del parts[0]
+    parts, version = _path(path)
     call = Call(box, flavour, request.method, parts, dict(request.args), {})
-    name, rule = "other", None
+    call.version = version
     try:
         _read(call)
+    except GraphError as error:
+        body, status = error.answer(flavour)
+        return _answer(call, "other", None, body=body, status=status, started=started)
+    if not parts and call.method == "POST" and "batch" in call.params:
+        return _batch(call, started)
+    name, rule, body, status = _do(call)
+    return _answer(call, name, rule, body=body, status=status, started=started)
+
+
+def _path(path: str) -> tuple[list[str], str]:
+    """Return the parts of a path without its version, and the version that answers.
+
+    One that never was is taken for the name of an object, as Meta does.
+    """
+    parts = [part for part in path.split("/") if part]
+    if parts and (answering := versions.answering(parts[0])) is not None:
+        return parts[1:], answering
+    return parts, versions.unversioned()
+
+
+def _do(call: Call) -> tuple[str, Rule | None, Any, int]:
+    """Do what a call asks; return its name for faults, the fault that hit it, body and status."""
+    box = call.box
+    parts = call.path
+    name, rule = "other", None
+    try:
         with box.lock:
             name, handler, needs_token = dispatch.find(call)
         if needs_token:
@@ -63,8 +90,47 @@ def _serve(flavour: Flavour, path: str) -> Response:
             if rule is not None and rule.action != "usage":
                 body, status = _misbehave(call, rule)
     except GraphError as error:
-        body, status = error.answer(flavour)
-    return _answer(call, name, rule, body=body, status=status, started=started)
+        body, status = error.answer(call.flavour)
+    return name, rule, body, status
+
+
+def _batch(call: Call, started: float) -> Response:
+    """Do several calls; each has its status, headers and body as text (docs/graph-api/batch-requests)."""
+    wanted = call.structure("batch")
+    if not isinstance(wanted, list) or not 1 <= len(wanted) <= BATCH:
+        error = GraphError(100, None, f"Param batch must be a list of 1 to {BATCH} requests")
+        body, status = error.answer(call.flavour)
+        return _answer(call, "other", None, body=body, status=status, started=started)
+    answers: list[Json | None] = []
+    for one in wanted:
+        part = _part_of_batch(call, one if isinstance(one, dict) else {})
+        name, rule, body, status = _do(part)
+        if part.facts.pop("withheld", None):
+            answers.append(None)  # what takes too long is null in a batch
+        else:
+            headers = [
+                {"name": "Content-Type", "value": "application/json"},
+                {"name": "facebook-api-version", "value": part.version},
+            ]
+            answers.append({"code": status, "headers": headers, "body": json.dumps(body, ensure_ascii=True)})
+        _note_answer(part, answers[-1] is not None, rule)
+        _keep_in_ledger(part, name, body, status, started)
+        call.after += part.after
+    return _answer(call, "batch", None, body=answers, status=200, started=started)
+
+
+def _part_of_batch(call: Call, one: Json) -> Call:
+    """Return one call of a batch; its token is the batch's where it names none."""
+    address = urlsplit(str(one.get("relative_url") or ""))
+    parts, version = _path(address.path)
+    query = dict(parse_qsl(address.query))
+    part = Call(call.box, call.flavour, str(one.get("method") or "GET").upper(), parts, query, {})
+    given = one.get("body")
+    form = given if isinstance(given, dict) else dict(parse_qsl(given)) if isinstance(given, str) else {}
+    part.params = {**query, **form}
+    part.version = version if versions.NAME.match(address.path.lstrip("/").split("/")[0]) else call.version
+    part.bearer = None if part.raw_token() else call.raw_token()
+    return part
 
 
 def _handle(call: Call, handler: dispatch.Handler) -> Json:
@@ -189,16 +255,31 @@ def _answer(call: Call, name: str, rule: Rule | None, *, body: Any, status: int,
     else:
         response.data = json.dumps(body, ensure_ascii=True)
         response.mimetype = "application/json"
-    error = body.get("error") if isinstance(body, dict) else None
     withheld = call.facts.pop("withheld", None)
     spoilt = "fault" in call.facts
     _note_answer(call, withheld is None and not spoilt, rule if spoilt else None)
+    response.headers["facebook-api-version"] = call.version
     _usage_headers(call, rule, response)
     if rule is not None and rule.action == "error":
         response.headers.update({k: str(v) for k, v in rule.options.get("headers", {}).items()})
     if rule is not None and rule.action == "usage":
         call.facts["fault"] = rule.id
-    box.ledger.add(
+    if withheld:
+        call.facts["withheld"] = withheld
+    _keep_in_ledger(call, name, body, status, started)
+    if call.after:
+        environ = request.environ
+        promised = box.courier.promise()
+        # For the server as well: it does not close a response whose client is gone.
+        environ[AFTERWARDS] = lambda: _keep(call, promised)
+        response.call_on_close(lambda: after_answer(environ))
+    return response
+
+
+def _keep_in_ledger(call: Call, name: str, body: Any, status: int, started: float) -> None:
+    error = body.get("error") if isinstance(body, dict) else None
+    withheld = call.facts.pop("withheld", None)
+    call.box.ledger.add(
         "call",
         _exchange(call, body),
         call=name,
@@ -213,13 +294,6 @@ def _answer(call: Call, name: str, rule: Rule | None, *, body: Any, status: int,
         ms=round((time.monotonic() - started) * 1000, 1),
         **call.facts,
     )
-    if call.after:
-        environ = request.environ
-        promised = box.courier.promise()
-        # For the server as well: it does not close a response whose client is gone.
-        environ[AFTERWARDS] = lambda: _keep(call, promised)
-        response.call_on_close(lambda: after_answer(environ))
-    return response
 
 
 def _exchange(call: Call, body: Any) -> str:

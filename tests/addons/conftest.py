@@ -21,7 +21,7 @@ from host.core import child, config, db, migrations
 from host.core.config import Config
 from host.process.serving import HostApplication
 from host.users import users
-from tests.addons.warm import forking
+from tests.warm import forking
 
 TOY = Path(__file__).resolve().parent.parent / "toy"
 EMAIL, PASSWORD = "admin@example.com", "correct horse battery"
@@ -31,13 +31,14 @@ MakeZip = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def warm_children() -> Iterator[Any]:
-    with forking(str(TOY.parent.parent)) as forked:
+    children = ("package.checking_child", "running.probe_child", "migrating.apart_child")
+    with forking(*(f"host.addons.{name}" for name in children), "alembic.command") as forked:
         yield forked
 
 
 @pytest.fixture(autouse=True)
 def _children_are_warm(warm_children: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have children forked from one that has imported; see :mod:`tests.addons.warm`."""
+    """Have children forked from one that has imported; see :mod:`tests.warm`."""
     monkeypatch.setattr(child, "subprocess", warm_children)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from host.addons import health, lifecycle
+from host.addons import health, lifecycle, listing
 from host.addons.health import Health
 from host.addons.metrics import in_process
 from host.core import db
@@ -200,8 +202,9 @@ def test_the_pages_behind_the_cards_are_readable_everywhere(
     note = in_process.metrics().note
     note("toy", "1.0.0", "page toy_pages.about", 2.5, ValueError("the provider answered with " + "x" * 200))
     page = arrive()
+    page.get_by_label("More for Toy channel").press("Enter")
     page.get_by_role("article", name="Toy channel").get_by_role("link", name="What runs").press("Enter")
-    page.get_by_role("heading", name="What runs").wait_for()
+    page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
     look(page, "addons-what-runs")
     page.goto("/admin/hooks")
     page.get_by_text("ValueError: the provider answered").wait_for()
@@ -212,10 +215,9 @@ def test_the_pages_behind_the_cards_are_readable_everywhere(
         look(page, ["addons-uninstall", "audit"][number])
     page.set_viewport_size({"width": 360, "height": 780})
     page.goto("/admin/audit")
-    current = page.get_by_role("navigation", name="Administration").get_by_role("link", name="Audit journal")
-    box = current.bounding_box()
-    assert box["x"] >= 0, "where one is has to be in sight"
-    assert box["x"] + box["width"] <= 360
+    where = page.locator("[data-side-nav] summary")
+    assert "Audit of the desk" in where.inner_text(), "where one is has to be in sight"
+    assert where.bounding_box()["width"] <= 360
 
 
 def test_questions_name_what_stops_and_what_stays(
@@ -228,6 +230,7 @@ def test_questions_name_what_stops_and_what_stays(
     card = page.get_by_role("article", name="Toy channel")
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    card.get_by_label("More for Toy channel").press("Enter")
     card.get_by_role("button", name="Deactivate").press("Enter")
     card.get_by_role("button", name="Roll back to 1.0.0").press("Enter")
     assert [one.splitlines()[0] for one in asked] == [
@@ -236,3 +239,55 @@ def test_questions_name_what_stops_and_what_stays(
     ]
     assert all("\nWhat stays: " in one for one in asked)
     assert card.get_by_text("Active", exact=True).count() == 1
+
+
+def test_a_menu_is_used_by_keyboard_alone(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    lifecycle.install_file(desk.config, toy_zip(version="1.1.0"))
+    page = arrive()
+    opener = page.get_by_label("More for Toy channel")
+    menu = page.locator("article details.menu")
+
+    def press(*keys: str) -> str:
+        for key in keys:
+            page.keyboard.press(key)
+        return str(page.evaluate("document.activeElement.textContent.trim()"))
+
+    opener.focus()
+    assert press("ArrowDown") == "What runs"
+    assert press("ArrowDown") == "Roll back to 1.0.0"
+    assert press("End") == "Deactivate"
+    assert press("ArrowDown") == "What runs", "behind the last comes the first"
+    assert press("ArrowUp") == "Deactivate"
+    assert press("Home") == "What runs"
+    assert press("r") == "Roll back to 1.0.0"
+    assert press("x") == "Roll back to 1.0.0", "no entry begins with it"
+    press("Escape")
+    assert menu.get_attribute("open") is None
+    assert opener.evaluate("one => one === document.activeElement")
+    assert press("ArrowUp") == "Deactivate", "up from the opener leads to the last"
+    press("Tab")
+    assert menu.get_attribute("open") is None, "an open menu is not left behind"
+    page.get_by_label("Your account, Mia R.").press("ArrowDown")
+    assert press("End") == "Sign out"
+    page.mouse.click(700, 800)
+    assert page.locator("details.menu[open]").count() == 0
+
+
+def test_sixty_addons_with_long_names_fit_a_phone(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+    installed = listing.installed()
+    word = "W" * 300
+    card = installed[0]
+    long = msgspec.structs.replace(card.manifest, name=word, description=word, publisher=word)
+    many = [replace(card, release=replace(card.release, manifest=long)) for _ in range(60)]
+    monkeypatch.setattr(listing, "installed", lambda: many)
+    page = arrive()
+    page.set_viewport_size({"width": 360, "height": 780})
+    assert page.locator("article").count() == 60
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

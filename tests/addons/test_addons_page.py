@@ -21,6 +21,7 @@ from host.models.queue import EventState, InboundEvent, OutboxEntry
 from host.models.users import User
 from host.process.serving import HostApplication
 from host.users import workspaces
+from host.web import plots
 from tests.addons.conftest import Admin, MakeZip
 from tests.addons.test_toy_channel import connect, deliver
 
@@ -194,20 +195,22 @@ def test_each_question_names_what_stops_and_what_stays(desk: HostApplication, to
         assert session.scalar(sa.select(sa.func.count()).select_from(ChannelAccount)) == 1
     questions = re.findall(r'data-confirm="([^"]+)"', card(admin))
     assert [one.split("?")[0] for one in questions] == [
-        "Deactivate Toy channel",
         "Roll Toy channel back to 1.0.0",
+        "Deactivate Toy channel",
     ]
-    assert "1 connected account neither receives nor sends" in questions[0]
+    assert "1 connected account neither receives nor sends" in questions[1]
     for question in questions:
         assert "What stops:" in question
         assert "What stays:" in question
 
 
 def test_hours_are_drawn_from_left_to_right() -> None:
-    found = health.Health(hours=(*[0] * 23, 4))
-    points = [tuple(map(float, point.split(","))) for point in found.line(400, 34).split()]
-    assert points[0] == (0, 33)
-    assert points[-1] == (400, 1)
+    points = [
+        tuple(map(float, point.split(",")))
+        for point in plots.spark((*[0] * 23, 4), width=400, height=34).split()
+    ]
+    assert points[0] == (0, 32)
+    assert points[-1] == (400, 2)
     assert [x for x, _ in points] == sorted(x for x, _ in points)
 
 
@@ -215,7 +218,9 @@ def test_what_an_installed_addon_holds_can_be_read_again(
     desk: HostApplication, toy_zip: MakeZip, admin: Admin
 ) -> None:
     admin.install(toy_zip())
-    link = re.search(r'href="(/admin/addons/uploads/\d+)"[^>]*>What will run</a>', card(admin))
+    link = re.search(
+        r'href="(/admin/addons/uploads/\d+)"[^>]*>(?:<svg.*?</svg>)?What will run</a>', card(admin)
+    )
     assert link is not None
     shown = admin.get(link[1]).text
     assert "Nothing of it runs until it is activated." in shown

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -313,6 +314,36 @@ def test_a_hook_that_hangs_holds_no_operation_up(
         assert "toy" in desk.generation().releases
     finally:
         until.touch()
+
+
+@pytest.mark.parametrize("hook", ["activated", "deactivated"])
+def test_no_operation_is_held_up_while_a_hook_is_waited_for(
+    desk: HostApplication, toy_zip: MakeZip, hook: str
+) -> None:
+    seen = desk.config.data / "seen"
+    asks = (
+        "import os, time\n"
+        f"    open({str(seen)!r}, 'w').close()\n"
+        f"    while os.path.exists({str(seen)!r}): time.sleep(0.01)"
+    )
+    changes = {"toy/addon.py": lambda text: text.replace(f'events.note("{hook}")', asks)}
+    lifecycle.install_file(desk.config, toy_zip(changes))
+    if hook == "deactivated":
+        assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    act = lifecycle.activate if hook == "activated" else lifecycle.deactivate
+    waiting = threading.Thread(target=act, args=(desk.config, "toy"), kwargs={"host": desk})
+    waiting.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not seen.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with operation(desk.config):
+            pass
+        assert waiting.is_alive(), "the hook is still waited for"
+    finally:
+        seen.unlink(missing_ok=True)
+        waiting.join()
 
 
 @pytest.mark.parametrize("hook", ["activated", "deactivated"])

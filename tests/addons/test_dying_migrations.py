@@ -31,7 +31,7 @@ from tests.inbox import toys
 
 ROOT = Path(__file__).resolve().parents[2]
 # What an activation itself writes.
-ITS_OWN = {"addons", "audit_entries", "counters", "live_events"}
+ITS_OWN = {"addons", "audit_entries", "counters", "domain_events"}
 WHEN = ("before_cursor_execute", "after_cursor_execute")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from werkzeug.test import Client, EnvironBuilder
 
 from host.core import config, db
@@ -20,6 +21,7 @@ from host.process import incoming, webhook_front
 from host.process.incoming import client_address, headers_of
 from host.process.webhook_front import WebhookFront
 from host.queue.journal import JournalUnavailableError
+from host.sdk import deliveries, settings
 from host.sdk.webhooks import (
     Accepted,
     Envelope,
@@ -176,6 +178,11 @@ def test_what_cannot_be_stored_is_not_acknowledged(desk: ServedFront) -> None:
     answer = desk.client.post("/", data=b"good")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "30"
+    assert desk.front.put_off == 1
+    desk.journal.broken = False
+    assert desk.client.post("/", data=b"good").status_code == 200
+    assert desk.client.post("/", data=b"bad").status_code == 401
+    assert desk.front.put_off == 1, "what is refused is not put off"
 
 
 def test_an_addon_that_raises_keeps_the_provider_trying(
@@ -185,6 +192,30 @@ def test_an_addon_that_raises_keeps_the_provider_trying(
     assert desk.client.post("/", data=b"good").status_code == 503
     assert desk.journal.taken == []
     assert "the addon has a bug" in caplog.text
+
+
+def test_a_decision_that_takes_a_database_that_is_away_is_put_off_without_a_traceback(
+    desk: ServedFront, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OperationalError(Exception):
+        """What PyMySQL raises, by its name."""
+
+    OperationalError.__module__ = "pymysql.err"
+
+    def away(_request: WebhookRequest) -> Accepted:
+        raise sa.exc.OperationalError("SELECT", {}, OperationalError(2003, "Can't connect"))
+
+    desk.provider.route = replace(desk.provider.route, authenticate=away)
+    for _ in range(5):
+        answer = desk.client.post("/", data=b"good")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    monkeypatch.setattr(webhook_front, "SILENT_SECONDS", 0.0)
+    assert desk.client.post("/", data=b"good").status_code == 503
+    assert [one.getMessage().partition(",")[0] for one in caplog.records] == [
+        "1 requests could not be decided on",
+        "5 requests could not be decided on",
+    ]
+    assert [one for one in caplog.records if one.exc_info] == []
 
 
 def test_nothing_to_journal_is_answered_all_the_same(desk: ServedFront) -> None:
@@ -410,3 +441,35 @@ def test_a_query_with_a_thousand_fields_is_no_error(desk: ServedFront) -> None:
     query = "&".join(f"a{n}=1" for n in range(1000))
     assert desk.client.get(f"/?token=right&challenge=1&{query}").status_code == 403
     assert desk.client.get("/?" + "x" * 20_000).status_code == 403
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"good test", 200), (b"bad test", 401)])
+def test_the_desks_own_test_is_decided_on_and_neither_kept_nor_counted(
+    desk: ServedFront,
+    refusals: list[tuple[Any, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    database: db.Database,
+    body: bytes,
+    status: int,
+) -> None:
+    """However often somebody presses Diagnose, no figure may say that the provider was here."""
+    posted: list[dict[str, str]] = []
+
+    def post(url: str, data: bytes, headers: dict[str, str], **_: Any) -> Any:
+        posted.append(headers)
+        return desk.client.post(url.removeprefix("https://desk.example.com"), data=data, headers=headers)
+
+    counted: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(webhook_front.recording, "took", lambda *given: counted.append(given))
+    monkeypatch.setattr(deliveries.requests, "post", post)
+    settings.provide("", {"public_url": "https://desk.example.com"})
+    assert deliveries.post_to_self("/addons/toy/hook", body, {}) == (status, ANSWERS[status])
+    assert [one.body for one in desk.provider.asked] == [body], "the addon decided on it"
+    assert (desk.journal.taken, refusals, counted) == ([], [], [])
+    # The mark is worth nothing with another body.
+    desk.client.post("/addons/toy/hook", data=body + b"!", headers=posted[0])
+    assert bool(desk.journal.taken) is (status == 200)
+    assert bool(refusals) is (status == 401)
+
+
+ANSWERS = {200: "EVENT_RECEIVED", 401: "Unauthorized"}

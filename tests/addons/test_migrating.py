@@ -347,7 +347,7 @@ def test_a_user_who_may_make_no_copy_migrates_without_one(
                 run_sql(connection, f"DROP USER {person}@'%'")
 
 
-# The back-up
+# The backup
 
 
 def test_sqlite_is_copied_before_and_a_few_copies_are_kept(

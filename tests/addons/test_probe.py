@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from tests.addons.conftest import TOY
 Source = Callable[[dict[str, Any]], Path]
 
 
-PROCESS = {"os._exit", "killed", "closed descriptors", "memory", "sys.exit", "hook ends the process"}
+PROCESS = {"os._exit", "killed", "closed descriptors", "memory"}
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "card for another channel": (
         {"toy/connect.py": lambda t: t.replace('channel="toy"', 'channel="email"')},
         "'email' is not a channel of this addon",
+    ),
+    "field of the desk's own forms": (
+        {"toy/connect.py": lambda t: t.replace('Field("secret"', 'Field("password"')},
+        "a field cannot be called 'password'",
     ),
     "undeclared route": (
         {"toy/addon.py": lambda t: t.replace('WebhookRoute("webhook"', 'WebhookRoute("hook"')},
@@ -232,6 +237,17 @@ def test_it_reads_nothing_of_the_desk(
     }[way]
     with pytest.raises(AddonError) as caught:
         run(toy_source(at_import(code)))
+    assert "PermissionError" in caught.value.detail, caught.value.detail
+
+
+def test_it_signals_no_process_but_its_own(toy_source: Source) -> None:
+    version = ctypes.CDLL(None).syscall(444, None, 0, 1)
+    if version < 6:
+        pytest.skip("the kernel is older than Linux 6.12")
+    own = "import os, subprocess\nsubprocess.Popen(['sleep', '60']).kill()\n"
+    run(toy_source(at_import(own)))
+    with pytest.raises(AddonError) as caught:
+        run(toy_source(at_import(own + f"os.kill({os.getpid()}, 0)")))
     assert "PermissionError" in caught.value.detail, caught.value.detail
 
 

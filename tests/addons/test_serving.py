@@ -145,6 +145,7 @@ def test_webhook_addresses(desk: HostApplication, toy_zip: MakeZip) -> None:
         "/addons/toy/webhook": None,
         "/addons/toy/webhook/abc": "abc",
         "/webhooks/toy/abc": "abc",
+        "/webhooks/toy/abc/": "abc",
     }
     for path, account in addresses.items():
         found = desk.generation().webhook(path)
@@ -153,7 +154,7 @@ def test_webhook_addresses(desk: HostApplication, toy_zip: MakeZip) -> None:
     others = (
         "/addons/toy /addons/toy/ /addons/toy/webhook/ /addons/toy/webhook/a/b /addons/toy/webhookx"
         " /addons/other/webhook /webhooks/toy /webhooks/toy/ /webhooks/toy/a/b /webhooks/other/a"
-        " /webhooks//a //"
+        " /webhooks//a /webhooks/toy/a// /webhooks/toy// //"
     )
     for path in [*others.split(), ""]:
         assert desk.generation().webhook(path) is None, path

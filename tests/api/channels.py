@@ -10,6 +10,8 @@ from host.sdk.channel import (
     Capabilities,
     IceBreakerLimits,
     IceBreakers,
+    Menu,
+    MenuLimits,
     ProviderProblem,
 )
 from tests.inbox import toys
@@ -20,11 +22,16 @@ class Everything(toys.Rich):
 
     contact_id_name: ClassVar[str] = "toy_id"
     capabilities: ClassVar[Capabilities] = replace(
-        toys.Rich.capabilities, ice_breakers=IceBreakerLimits(most=2, question_length=20, payload_length=30)
+        toys.Rich.capabilities,
+        ice_breakers=IceBreakerLimits(most=2, question_length=20, payload_length=30),
+        menu=MenuLimits(most=2, title_length=20, payload_length=30),
+        thread_control=True,
     )
 
     def __init__(self) -> None:
         self.kept: IceBreakers = {}
+        self.kept_menu: Menu = {}
+        self.handed: list[tuple[str, ...]] = []
         self.problem: ProviderProblem | Exception | None = None
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
@@ -34,6 +41,29 @@ class Everything(toys.Rich):
         if self.problem is None:
             self.kept = wanted
         return self._answer()
+
+    def menu(self, account: AccountRef) -> Menu | ProviderProblem:
+        if isinstance(self.problem, ProviderProblem):
+            return self.problem
+        return self.kept_menu
+
+    def set_menu(self, account: AccountRef, wanted: Menu) -> Menu | ProviderProblem:
+        if self.problem is None:
+            self.kept_menu = wanted
+        return self.menu(account)
+
+    def take_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
+        return self._hand("take", contact, note)
+
+    def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
+        return self._hand("pass", contact, to, note)
+
+    def _hand(self, *what: str) -> ProviderProblem | None:
+        if isinstance(self.problem, Exception):
+            raise self.problem
+        if self.problem is None:
+            self.handed.append(what)
+        return self.problem
 
     def _answer(self) -> IceBreakers | ProviderProblem:
         if isinstance(self.problem, Exception):

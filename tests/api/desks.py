@@ -7,11 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from host.core import db
+from host.models.outgoing import Endpoint, HookDelivery
 from host.models.users import Role
+from host.outgoing import endpoints
+from host.outgoing.bodies import telling
+from host.outgoing.endpoints import Wanted
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
 from host.users.api_keys import Scope
@@ -92,3 +98,31 @@ def open_api_desk(data: Path, *adapters: ChannelAdapter, **environment: Any) -> 
     program = Program(inbox.app, make_key(inbox.workspace))
     reader = Program(inbox.app, make_key(inbox.workspace, Scope.READ, name="Export"))
     return ApiDesk(inbox, Scene(inbox), program, reader)
+
+
+def kept_ids(desk: ApiDesk) -> dict[str, int]:
+    """Return a label, a shared view and a bulk action of a program; made once each time it is called."""
+    conversation = desk.program.get("/conversations")["data"][0]["id"]
+    names = [one["name"] for one in desk.program.get("/labels")["data"]]
+    label = desk.program.send("POST", "/labels", {"name": f"label {len(names)}"}, 201)["id"]
+    view = desk.program.send("POST", "/views", {"name": "Open", "filter": {"status": "open"}}, 201)["id"]
+    wish = {"action": "read", "conversationIds": [conversation]}
+    bulk = desk.program.send("POST", "/bulk-actions", wish, 201)["id"]
+    return {"label_id": label, "view_id": view, "bulk_id": bulk}
+
+
+def endpoint_ids(desk: ApiDesk) -> dict[str, int]:
+    """Return an endpoint that is told nothing, with one delivery; made once."""
+
+    def make(session: Session) -> dict[str, int]:
+        found = session.scalars(sa.select(Endpoint)).first()
+        if found is None:
+            wanted = Wanted("https://crm.example/told", ["account.stopped"])
+            found, _ = endpoints.create(session, desk.workspace, wanted, {"account.stopped"}, created_by=None)
+            telling.send_test(session, found)
+        delivery = session.scalars(
+            sa.select(HookDelivery.id).where(HookDelivery.endpoint_id == found.id)
+        ).one()
+        return {"endpoint_id": found.id, "delivery_id": delivery}
+
+    return db.write(make)

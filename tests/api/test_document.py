@@ -20,8 +20,9 @@ from host.api.http.openapi import document
 from host.api.routes import ROUTES
 from host.cli.commands import main
 from host.core import db
+from host.core.config import Exit
 from host.web.headers import CONTENT_SECURITY_POLICY
-from tests.api.desks import ApiDesk, open_api_desk
+from tests.api.desks import ApiDesk, endpoint_ids, kept_ids, open_api_desk
 from tests.inbox.scenes import whole
 
 DOCUMENT = document("http://127.0.0.1:8080")
@@ -38,7 +39,7 @@ LEFT_OUT = (
 
 def test_every_route_is_in_the_document_and_nothing_else(desk: ApiDesk) -> None:
     served = {
-        (method.lower(), re.sub(r"<api_id:(\w+)>", r"{\1}", rule.rule).removeprefix(BASE))
+        (method.lower(), re.sub(r"<api_\w+:(\w+)>", r"{\1}", rule.rule).removeprefix(BASE))
         for rule in desk.app.url_map.iter_rules()
         if rule.rule.startswith(f"{BASE}/")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -56,7 +57,7 @@ def test_the_document_is_served_without_a_key_and_printed_by_the_command(desk: A
 
 def test_the_command_names_a_setting_that_cannot_be_used() -> None:
     printed = CliRunner().invoke(main, ["openapi"], env={"LOBBY_PUBLIC_URL": "nowhere"})
-    assert printed.exit_code == 1
+    assert printed.exit_code == Exit.SETTINGS
     assert "LOBBY_PUBLIC_URL" in printed.output
 
 
@@ -97,7 +98,7 @@ def test_the_examples_are_what_the_route_takes(route: Route) -> None:
     from host.api import reading
 
     for body in route.examples.values():
-        reading.converted(body, route.body)
+        reading.as_declared(body, route)
 
 
 def test_the_page_for_people_loads_its_viewer_from_the_desk_and_browsers_keep_it(desk: ApiDesk) -> None:
@@ -130,6 +131,8 @@ def real_ids(desk: ApiDesk) -> dict[str, int]:
         "contact_id": desk.program.get(f"/conversations/{conversation}")["contact"]["id"],
         "account_id": desk.inbox.account.id,
         "attachment_id": next(file["id"] for one in messages for file in one["attachments"] if file["size"]),
+        **endpoint_ids(desk),
+        **kept_ids(desk),
     }
 
 

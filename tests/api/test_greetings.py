@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from host.channels.accounts import disconnect_account
+from host.channels.button_payloads import list_of
 from host.core import db
+from host.models.channels import ChannelAccount
 from host.models.users import AuditEntry
 from host.sdk.channel import ProviderProblem
-from host.sdk.messages import IceBreaker
+from host.sdk.messages import IceBreaker, MenuItem
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, open_api_desk
 
@@ -104,6 +106,69 @@ def test_a_disconnected_account_is_not_asked(desk: ApiDesk) -> None:
     assert desk.program.refused("GET", path(desk))[1]["code"] == "account_disconnected"
 
 
+MENU = {
+    "default": [
+        {"title": "A person", "payload": "person"},
+        {"title": "The shop", "url": "https://shop.example/"},
+    ]
+}
+
+
+def settings(desk: ApiDesk) -> dict[str, Any]:
+    with db.read() as session:
+        return session.get_one(ChannelAccount, desk.inbox.account.id).settings
+
+
+def menu_path(desk: ApiDesk) -> str:
+    return f"/accounts/{desk.inbox.account.id}/menu"
+
+
+def test_the_menu_is_set_read_back_and_removed(desk: ApiDesk, adapter: Everything) -> None:
+    assert desk.program.get(menu_path(desk)) == {"locales": {}}
+    kept = desk.program.send("PUT", menu_path(desk), {"locales": MENU})
+    assert adapter.kept_menu["default"] == (
+        MenuItem("A person", "person"),
+        MenuItem("The shop", url="https://shop.example/"),
+    )
+    assert kept["locales"]["default"][0] == {"title": "A person", "payload": "person", "url": ""}
+    assert desk.program.get(menu_path(desk)) == kept
+    with db.read() as session:
+        line = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert line is not None
+    assert (line.action, line.details["key"]) == ("account.menu_changed", "Shop")
+    assert list_of("person", settings(desk)) == "menu", "a tap on it is named after the menu"
+    assert desk.program.call("DELETE", menu_path(desk)).status_code == 204
+    assert adapter.kept_menu == {}
+    assert list_of("person", settings(desk)) == ""
+
+
+@pytest.mark.parametrize(
+    ("locales", "field"),
+    [
+        ({"default": [{"title": "a"}] * 3}, "locales.default"),
+        ({"default": [{"title": "a" * 21}]}, "locales.default[0].title"),
+        ({"default": [{"title": "a", "url": "http://shop.example/"}]}, "locales.default[0].url"),
+        ({"default": [{"title": "a", "payload": "b" * 31}]}, "locales.default[0].payload"),
+        ({"default": [{"title": "a", "payload": "b", "url": "https://x.example/"}]}, "locales.default[0]"),
+        ({"default": [{"title": " "}]}, "locales.default[0].title"),
+        ({"de_DE": [{"title": "a"}]}, "locales.default"),
+    ],
+)
+def test_a_menu_that_breaks_a_limit_changes_nothing(
+    desk: ApiDesk, adapter: Everything, locales: Any, field: str
+) -> None:
+    status, error = desk.program.refused("PUT", menu_path(desk), {"locales": locales})
+    assert (status, error["code"], error["field"]) == (422, "invalid_menu", field)
+    assert adapter.kept_menu == {}
+
+
+def test_a_channel_without_a_menu_says_so(database: db.Database, data: Path) -> None:
+    plain = open_api_desk(data)
+    for method, body in (("GET", None), ("PUT", {"locales": {}}), ("DELETE", None)):
+        error = plain.program.refused(method, menu_path(plain), body)[1]
+        assert (error["code"], error["message"]) == ("not_supported", "This channel has no menu.")
+
+
 def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
     shown = desk.program.get(f"/accounts/{desk.inbox.account.id}")
     (listed,) = desk.program.get("/accounts")["data"]
@@ -111,6 +176,7 @@ def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
     can = shown["capabilities"]
     assert can["kinds"] == [
         "audio",
+        "buttons",
         "file",
         "image",
         "post",
@@ -122,6 +188,11 @@ def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
     ]
     assert can["textLimitBytes"] == 1000
     assert can["files"]["image"] == {"contentTypes": ["image/jpeg", "image/png"], "maxBytes": 2097152}
-    assert can["quickReplies"] == {"most": 3, "titleLength": 20, "payloadLength": 100}
+    quick = {"most": 3, "titleLength": 20, "payloadLength": 100, "asks": ["phone"]}
+    assert can["quickReplies"] == quick
+    assert can["buttons"] == {"textLength": 60, "buttons": 2, "titleLength": 20, "payloadLength": 100}
+    assert can["menu"] == {"most": 2, "titleLength": 20, "payloadLength": 30}
+    assert (can["providerFiles"], can["threadControl"]) == (True, True)
+    assert (can["typing"], can["markSeen"]) == (True, True)
     assert can["iceBreakers"] == {"most": 2, "questionLength": 20, "payloadLength": 30}
     assert can["reactions"] == []

@@ -9,7 +9,7 @@ import pytest
 
 from host.api.routes import ROUTES
 from host.models.inbox import Message
-from tests.api.desks import BASE, ApiDesk
+from tests.api.desks import BASE, ApiDesk, endpoint_ids, kept_ids
 from tests.inbox import toys
 
 pytestmark = pytest.mark.slow
@@ -57,6 +57,8 @@ def path_of(desk: ApiDesk, path: str) -> str:
         "conversation_id": desk.scene.conversation("ana"),
         "message_id": toys.everything(Message)[0].id,
         "account_id": desk.inbox.account.id,
+        **(endpoint_ids(desk) if "endpoint_id" in path else {}),
+        **(kept_ids(desk) if path.startswith(("/labels", "/views", "/bulk")) else {}),
     }
     return path.format_map(places)
 

@@ -13,11 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.api.http import idempotency
+from host.api.http.call import Call
 from host.api.http.errors import IdempotencyReusedError, InFlightError
 from host.api.http.idempotency import Claim, Stored
 from host.core import clock, db
 from host.models.api import ApiKey, IdempotentRequest
 from host.models.inbox import InternalKind, Message
+from host.process.serving import HostApplication
+from tests.addons.conftest import configuration
 from tests.api.desks import ApiDesk, Program, make_key, open_api_desk
 
 
@@ -161,6 +164,71 @@ def test_a_process_that_died_before_it_wrote_leaves_a_claim_that_runs_out(
     with clock.travel(idempotency.CLAIMED):
         assert add(desk.program, path, "order-1042").status_code == 201
     assert notes() == ["Paid"]
+
+
+def test_after_a_crash_a_repeat_soon_gets_through(desk: ApiDesk) -> None:
+    path = path_of(desk)
+    wanted = idempotency.fingerprint("POST", f"/api/v1{path}", {"text": "Paid"})
+    assert isinstance(idempotency.claim(key_id(desk), "order-1042", wanted, clock.now()), Claim)
+    waited = timedelta()
+    answer = add(desk.program, path, "order-1042")
+    while answer.status_code == 409:
+        assert 1 <= int(answer.headers["Retry-After"]) <= 5
+        waited += timedelta(seconds=int(answer.headers["Retry-After"]))
+        with clock.travel(waited):
+            answer = add(desk.program, path, "order-1042")
+    assert answer.status_code == 201
+    assert waited <= timedelta(seconds=20)
+    assert notes() == ["Paid"]
+
+
+def test_a_request_that_takes_long_keeps_its_claim(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "CLAIMED", timedelta(seconds=1))
+    monkeypatch.setattr(idempotency, "RENEW_SECONDS", 0.05)
+    renewing = idempotency._Renewing()
+    monkeypatch.setattr(idempotency, "renewed", renewing.renewed)
+    path = path_of(desk)
+    begun, goes_on = threading.Event(), threading.Event()
+    commit = Call.commit
+
+    def slow(self: Call, use_case: Callable[[Session], Any]) -> bytes:
+        begun.set()
+        goes_on.wait(10)
+        return commit(self, use_case)
+
+    monkeypatch.setattr(Call, "commit", slow)
+    answers: list[Any] = []
+    first = threading.Thread(target=lambda: answers.append(add(desk.program, path, "order-1042")))
+    first.start()
+    assert begun.wait(30)
+    (before,) = rows()
+    while clock.now() < before.claimed_until:
+        goes_on.wait(0.05)
+    assert add(desk.program, path, "order-1042").status_code == 409
+    goes_on.set()
+    first.join(30)
+    assert [one.status_code for one in answers] == [201]
+    assert notes() == ["Paid"]
+    assert renewing._held == set()
+
+
+def test_a_start_on_sqlite_ends_the_claims_of_the_process_before(
+    desk: ApiDesk, database: db.Database, data: Path
+) -> None:
+    """One process owns the file, so whoever claimed is dead."""
+    path = path_of(desk)
+    wanted = idempotency.fingerprint("POST", f"/api/v1{path}", {"text": "Paid"})
+    assert isinstance(idempotency.claim(key_id(desk), "order-1042", wanted, clock.now()), Claim)
+    add(desk.program, path, "order-1041")
+    assert add(desk.program, path, "order-1042").status_code == 409
+    application = HostApplication(configuration(database, data))
+    application.start()
+    try:
+        assert add(desk.program, path, "order-1042").status_code == 201
+        assert add(desk.program, path, "order-1041").headers["Idempotent-Replayed"] == "true"
+    finally:
+        application.close()
+    assert notes() == ["Paid", "Paid"]
 
 
 def test_a_process_that_died_after_it_wrote_is_answered_from_what_it_kept(

@@ -290,12 +290,13 @@ def test_each_narrowing_goes_along_its_index(
     desk.program.get("/conversations", limit=1, **query, **more)
     sa.event.remove(database.read_engine, "before_cursor_execute", note)
     listed = [one for one in asked if "FROM conversations JOIN" in " ".join(one[0].split())]
-    assert len(listed) == 2
+    assert len(listed) == 3  # of the open ones those that came back from a snooze are a part of their own
     with database.read_engine.connect() as connection:
         for statement, parameters in listed:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
             words = " ".join(str(row[3]) for row in plan)
-            assert f"conversations USING INDEX {index} " in words, words
+            indexes = (index, "ix_conversations_woken")
+            assert any(f"conversations USING INDEX {one} " in words for one in indexes), words
             if index != "ix_conversations_identity":
                 assert "TEMP B-TREE" not in words, words
 

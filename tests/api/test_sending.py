@@ -568,3 +568,90 @@ def codes_raised(*folders: str) -> set[str]:
 def test_the_document_lists_every_code_a_part_or_a_file_may_be_refused_with() -> None:
     listed = {one.code for one in (*PARTS, *FILES, *REACTIONS) if isinstance(one, Refused)}
     assert codes_raised("inbox", "media") == listed
+
+
+def stored(desk: ApiDesk, message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    with db.read() as session:
+        row = session.get_one(Message, message["id"])
+        return row.kind, row.content
+
+
+def test_a_text_with_buttons(desk: ApiDesk) -> None:
+    buttons = [{"title": "Yes", "payload": "hold"}, {"title": "Look", "url": "https://shop.example/mug"}]
+    (message,) = send(desk, kind="buttons", text=" Set it aside? ", buttons=buttons)
+    kept = {"text": "Set it aside?", "buttons": buttons}
+    assert stored(desk, message) == ("template", {"template": kept})
+    assert message["content"]["template"] == kept
+    shown = desk.program.get(f"/conversations/{conversation(desk)}")
+    assert shown["lastMessage"]["preview"] == "Set it aside?"
+
+
+def test_a_quick_reply_asks_for_a_number(desk: ApiDesk) -> None:
+    (message,) = send(desk, kind="text", text="Call you?", quickReplies=[{"ask": "phone"}, {"title": "No"}])
+    offered = [{"ask": "phone"}, {"title": "No", "payload": "No"}]
+    assert stored(desk, message) == ("text", {"quick_replies": offered})
+
+
+def test_files_the_provider_has_go_by_its_ids(desk: ApiDesk) -> None:
+    given = [{"providerId": f"68779999998054{n}"} for n in range(4)]
+    three, one = send(desk, kind="image", files=given)
+    assert stored(desk, three)[1] == {"provider_files": [each["providerId"] for each in given[:3]]}
+    assert stored(desk, one) == ("image", {"provider_files": [given[3]["providerId"]]})
+    assert len(send(desk, kind="video", files=given[:2])) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "field"),
+    [
+        ({"kind": "buttons", "text": "x" * 61, "buttons": [{"title": "a"}]}, 422, "buttons_text", "text"),
+        ({"kind": "buttons", "text": " ", "buttons": [{"title": "a"}]}, 422, "buttons_text", "text"),
+        (
+            {"kind": "buttons", "text": "x", "buttons": [{"title": "a"}] * 3},
+            422,
+            "too_many_buttons",
+            "buttons",
+        ),
+        ({"kind": "buttons", "text": "x", "buttons": []}, 400, "invalid_body", "buttons"),
+        ({"kind": "buttons", "text": "x", "buttons": [{"title": "a" * 21}]}, 422, "card_text", "elements"),
+        (
+            {"kind": "text", "text": "x", "quickReplies": [{"ask": "email"}]},
+            409,
+            "quick_reply_ask",
+            "quickReplies",
+        ),
+        (
+            {"kind": "text", "text": "x", "quickReplies": [{"ask": "age"}]},
+            400,
+            "invalid_body",
+            "quickReplies[0].ask",
+        ),
+        (
+            {"kind": "text", "text": "x", "quickReplies": [{"ask": "phone", "title": "a"}]},
+            400,
+            "invalid_body",
+            "quickReplies[0]",
+        ),
+        ({"kind": "image", "files": [{"providerId": "1"}, {"upload": "x"}]}, 400, "invalid_body", "files"),
+        ({"kind": "image", "files": [{"providerId": "../1"}]}, 422, "provider_file", "files"),
+        ({"kind": "image", "files": [{"providerId": "1", "upload": "x"}]}, 400, "invalid_body", "files"),
+    ],
+)
+def test_what_the_newer_kinds_refuse(
+    desk: ApiDesk, body: dict[str, Any], status: int, code: str, field: str
+) -> None:
+    got = desk.program.refused("POST", "/messages", {"conversationId": conversation(desk), **body})
+    assert (got[0], got[1]["code"], got[1]["field"]) == (status, code, field)
+
+
+def test_a_channel_without_the_newer_kinds_says_so(database: db.Database, data: Path) -> None:
+    plain = open_api_desk(data)
+    plain.scene.said("ana", "Ana", "hi", plain.scene.ago(minutes=5))
+    for body in (
+        {"kind": "buttons", "text": "x", "buttons": [{"title": "a"}]},
+        {"kind": "text", "text": "x", "quickReplies": [{"ask": "phone"}]},
+        {"kind": "image", "files": [{"providerId": "1"}]},
+    ):
+        status, error = plain.program.refused(
+            "POST", "/messages", {"conversationId": plain.scene.conversation("ana"), **body}
+        )
+        assert status == 409, error

@@ -25,15 +25,15 @@ def test_the_wheel_holds_every_file_of_host_and_migrations(tmp_path: Path) -> No
     copy.mkdir()
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, copy / name)
-    for name in ("host", "migrations"):
+    for name in ("host", "migrations", "dist"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=copy, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    wanted = code("host") | {f"host/_{name}" for name in code("migrations")}
-    assert {"host/__init__.py", "host/_migrations/env.py"} <= wanted
+    wanted = code("host") | {f"host/_{name}" for name in code("migrations") | code("dist")}
+    assert {"host/__init__.py", "host/_migrations/env.py", "host/_dist/SHA256SUMS"} <= wanted
     assert wanted - names == set()
 
 

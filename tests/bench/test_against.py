@@ -99,6 +99,7 @@ def test_a_checkout_without_an_interpreter_is_refused(tmp_path: Path) -> None:
         against.tree_at(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_interpreter_that_runs_other_code_is_refused(tmp_path: Path) -> None:
     """A ``.venv`` that was copied still runs the code of where it came from."""
     here = checkout(tmp_path / "here", package=CHECKOUT)

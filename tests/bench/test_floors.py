@@ -62,6 +62,7 @@ def test_the_floor_of_ingest_answers_after_the_commit(ingest: Served) -> None:
     one.socket.close()
 
 
+@pytest.mark.slow
 def test_the_floor_of_the_screens_tells_everybody_of_what_was_stored(tmp_path: Path) -> None:
     nobody = Desk(tmp_path, 0, ("",) * 3)
     with servers.floor(tmp_path, program="screens") as served:

@@ -146,6 +146,7 @@ def test_a_machine_as_fast_as_the_rates_are_stated_for_gets_them_as_they_are(
     assert pace.steady(plan(tmp_path), 1000.0) == (1000.0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "pragma"), [("NORMAL", "1"), (None, "2")])
 def test_what_a_figure_compares_with_holds_for_every_connection(
     level: str | None, pragma: str, tmp_path: Path
@@ -178,6 +179,7 @@ def test_what_came_of_a_process_is_counted_with_it() -> None:
     assert found == [one.pid, child]
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_the_addon_as_the_tree_has_it(tmp_path: Path) -> None:
     """One in dist/ from before its webhook was known to be quick was measured as if it were slow."""
     desk = servers.prepare(tmp_path, 1)

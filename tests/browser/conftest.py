@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 from demo.outside import Outside
 from demo.processes import CHECKOUT, Host, Sandbox, free_port, sandbox_settings
+from tests.accessibility import violations
 
 SCREENS = CHECKOUT / "build" / "screens"
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
-EVERYTHING = {"resultTypes": ["violations"]}
-COLOURS = {**EVERYTHING, "runOnly": ["color-contrast", "link-in-text-block"]}
+EVERYTHING: dict[str, Any] = {}
+COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 THEMES = (("light", EVERYTHING), ("dark", COLOURS))
 """A theme changes colours and nothing else, so the second is held to the rules for colours."""
 
@@ -44,7 +44,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[De
     outside.start()
     smtp_port = free_port()
     settings = sandbox_settings(sandbox)
-    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.address}"
+    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
     settings["LOBBY_PUBLIC_FILES"] = "1"  # the sandbox fetches from this machine
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
     host = Host.start(data / "data", port=free_port(), settings=settings)
@@ -97,7 +97,7 @@ def look(page: Any, name: str, *, phone: bool = True, wide: bool = True) -> None
             page.evaluate("theme => document.documentElement.setAttribute('data-bs-theme', theme)", theme)
             serious = [
                 f"{found['id']}: {node['html'][:160]}"
-                for found in Axe().run(page, options=rules).response["violations"]
+                for found in violations(page, **rules)
                 if found["impact"] in {"serious", "critical"}
                 for node in found["nodes"]
             ]

@@ -30,11 +30,17 @@ def page(pottery: Pottery, person: Arrive) -> Page:
     return arrived
 
 
+def open_messages(pottery: Pottery, page: Page) -> None:
+    """Go from the account's row to the page about its messages."""
+    page.goto(pottery.channels)
+    page.get_by_role("article").filter(has_text="@sample.pottery").locator("details.menu summary").click()
+    page.get_by_role("link", name=re.compile(r"^Messages\b.*@sample\.pottery")).click()
+
+
 @pytest.fixture
 def messages(pottery: Pottery, page: Page) -> Page:
-    """The page about the account's messages, as one comes to it from its card."""
-    page.goto(pottery.channels)
-    page.get_by_role("link", name=re.compile(r"^Messages\b.*@sample\.pottery")).click()
+    """The page about the account's messages, as one comes to it from its row."""
+    open_messages(pottery, page)
     expect(page.get_by_role("heading", name="Messages of @sample.pottery")).to_be_visible()
     return page
 
@@ -79,8 +85,7 @@ def test_looking_tells_the_customer_only_where_the_account_is_set_to(
     pottery: Pottery, page: Page, person: Arrive
 ) -> None:
     for told, words in ((True, "Is the blue mug in stock?"), (False, "And the white one?")):
-        page.goto(pottery.channels)
-        page.get_by_role("link", name=re.compile(r"^Messages\b.*@sample\.pottery")).click()
+        open_messages(pottery, page)
         page.get_by_role("switch", name="Tell customers when we have read").set_checked(told)
         page.get_by_role("switch", name="Show customers that somebody is writing").check()
         save(page)

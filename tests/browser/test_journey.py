@@ -78,7 +78,7 @@ def test_the_first_admin_sets_the_desk_up(desk: Desk, admin: Page) -> None:
 
 
 def test_an_agent_joins_by_link(desk: Desk, admin: Page, agent: Page) -> None:
-    admin.goto("/w/1/settings/team")
+    admin.goto("/w/1/settings/people")
     admin.get_by_label("E-mail address").fill(AGENT)
     admin.get_by_role("button", name="Make an invitation").click()
     link = admin.get_by_role("textbox", name="Link").input_value()
@@ -101,7 +101,9 @@ def test_the_zip_is_reported_on_before_anything_runs(admin: Page) -> None:
     expect(report).to_be_visible()
     expect(admin.get_by_text("instagram_accounts", exact=True)).to_be_visible()
     look(admin, "addon-report")
-    admin.get_by_role("button", name=re.compile("^Install")).click()
+    # It comes with this release, so nobody is asked again; it is kept, and nothing of it runs.
+    expect(admin.get_by_text("Comes with this release").first).to_be_visible()
+    admin.get_by_role("link", name="Back to the addons").click()
     expect(admin.get_by_text("Inactive").first).to_be_visible()
     look(admin, "addons-inactive")
 
@@ -179,6 +181,7 @@ def test_the_reply_lands_in_instagram_and_is_shown_as_sent_to_a_second_agent(
     desk: Desk, admin: Page, agent: Page
 ) -> None:
     agent.get_by_role("link", name=re.compile("Ana Q.")).first.click()
+    agent.wait_for_url(re.compile(r"/inbox/\d+"))
     admin.goto(agent.url)
     composer = agent.get_by_role("textbox", name=re.compile("^Reply to"))
     composer.fill("Yes, three are left. Shall I put one aside?")
@@ -341,15 +344,14 @@ def test_deactivating_takes_the_filter_away_and_keeps_conversations_readable(
 ) -> None:
     admin.goto("/admin/addons")
     admin.on("dialog", lambda dialog: dialog.accept())
+    admin.get_by_label("More for Instagram Direct").click()
     admin.get_by_role("button", name="Deactivate").click()
-    confirm = admin.get_by_role("dialog").get_by_role("button", name=re.compile("Deactivate|Continue|Yes|OK"))
-    if confirm.count():
-        confirm.first.click()
-    expect(admin.get_by_text("Inactive").first).to_be_visible()
+    expect(admin.get_by_role("heading", name="Installed, not active")).to_be_visible()
     agent.goto("/w/1/inbox")
     filters = agent.get_by_role("navigation").get_by_role("link", name=re.compile("Instagram"))
     expect(filters).to_have_count(0)
     agent.get_by_role("link", name=re.compile("Ana Q.")).first.click()
+    agent.wait_for_url(re.compile(r"/inbox/\d+"))
     expect(agent.get_by_text("Oh yes please!").last).to_be_visible()
     look(agent, "thread-addon-inactive")
     admin.get_by_role("button", name="Activate").click()

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from demo import journey
 from demo.journey import ADMIN, PASSWORD, Journey
 from sandbox import catalogue
+from tests.accessibility import violations
 from tests.browser.conftest import PHONE, SCREENS, WIDE, Desk
 from tests.live.served import until
 
@@ -83,13 +83,13 @@ SEEN: list[tuple[str, str | None, str]] = [
     (f"{ANA}: Shared a post", "group", "Shared a post: Autumn glazes"),
     (f"{ANA}: Shared a reel", "group", "Shared a reel: Trimming a foot ring"),
     (f"{ANA}: Shared a story", "group", "Shared a story"),
-    (f"{ANA}: Tapped a quick reply", None, "Tapped: Delivery times"),
-    (f"{ANA}: Tapped a button", None, "Tapped: Talk to a person"),
+    (f"{ANA}: Tapped a quick reply", None, "Delivery times"),
+    (f"{ANA}: Tapped a button", None, "Talk to a person"),
     (f"{ANA}: Message", None, "Came from your ad “Summer sale”"),
     (f"{ANA}: Message", None, "Asks about product 4381572605000001"),
     (f"{ANA}: Came through a link", None, "Came through the link “flyer-7”"),
-    ("Your Instagram app: Message", None, "Sent from the Instagram app"),
-    ("Your Instagram app: Message", "img", rf"{ANA} reacted with love"),
+    ("Your account: Message", None, "Not sent from this desk"),
+    ("Your account: Message", "img", rf"{ANA} reacted with love"),
     (f"{ANA}: Message", "link", "In reply to Your team Two to four working days"),
     (f"{ANA}: Message", "img", rf"{ANA} reacted with 🎉"),
     (f"{ANA}: Message", None, r"Edited \d\d:\d\d"),
@@ -149,9 +149,7 @@ def portrait(page: Page, name: str) -> None:
         for theme in ("light", "dark"):
             page.evaluate("theme => document.documentElement.setAttribute('data-bs-theme', theme)", theme)
             found = [
-                f"{one['id']}: {node['html'][:200]}"
-                for one in Axe().run(page).response["violations"]
-                for node in one["nodes"]
+                f"{one['id']}: {node['html'][:200]}" for one in violations(page) for node in one["nodes"]
             ]
             assert found == [], f"{name} at {label}, {theme}:\n" + "\n".join(found)
             page.screenshot(path=SCREENS / f"{name}-{label}-{theme}.png")
@@ -183,6 +181,41 @@ def test_the_gallery_is_worked_by_keyboard(agent: Page) -> None:
     agent.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(message(agent, f"{ANA}: 4 photos").get_by_role("link").nth(2)).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("entry", "link"),
+    [
+        ("Mentioned you in a story", "Open the story"),
+        ("Replied to your story", "Open the story"),
+        ("Shared a story", "Open Shared a story"),
+    ],
+)
+def test_a_small_picture_can_be_looked_at_large(agent: Page, entry: str, link: str) -> None:
+    small = message(agent, f"{ANA}: {entry}").first.get_by_role("link", name=link, exact=True)
+    small.click()
+    dialog = agent.get_by_role("dialog", name="Pictures")
+    expect(dialog).to_be_visible()
+    until(lambda: dialog.locator("[data-large]").evaluate("one => one.naturalWidth > 100"))
+    agent.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["1440", "360"])
+def test_a_voice_message_can_be_wound(agent: Page, size: Any) -> None:
+    agent.set_viewport_size(size)
+    player = message(agent, f"{ANA}: Voice message").first
+    slider = player.get_by_role("slider")
+    expect(slider).to_be_enabled()
+    expect(player.get_by_text("0:03", exact=True)).to_be_visible()
+    box = slider.bounding_box()
+    assert box is not None
+    assert box["width"] > 120, "there is something to hold"
+    slider.fill("2")
+    expect(player.get_by_text("0:02", exact=True)).to_be_visible()
+    player.get_by_role("button", name="Play").click()
+    expect(player.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "false")
+    agent.set_viewport_size(WIDE)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +14,13 @@ from host import counters
 from host.channels import accounts, connecting
 from host.core import clock, db
 from host.models.channels import AccountState, ChannelAccount
-from host.models.live import LiveEvent
+from host.models.queue import CatchUp
 from host.models.users import Workspace
 from host.sdk import accounts as sdk_accounts
 from host.sdk import db as sdk_db
 from host.sdk.channel import AccountRef
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from tests import helpers
 from tests.channels.toy import ToyProvider
 
 
@@ -58,9 +59,8 @@ def test_a_connected_account_is_live_and_everybody_hears_of_it(any_database: db.
     assert saved.settings == {"a": 1}
     assert provider.stored == [account]
     assert counters.accounts() == before + 1
-    with db.read() as session:
-        events = session.execute(sa.select(LiveEvent.workspace_id, LiveEvent.topic, LiveEvent.payload)).all()
-    assert [tuple(event) for event in events] == [(workspace, "account", f'{{"account":{account.id}}}')]
+    events = [(event.workspace_id, event.topic, event.payload) for event in helpers.shown()]
+    assert events == [(workspace, "account", f'{{"account":{account.id}}}')]
 
 
 def test_a_workspace_may_have_several_accounts_of_a_channel(database: db.Database) -> None:
@@ -180,6 +180,38 @@ def test_connecting_again_in_the_same_workspace_reuses_the_row(any_database: db.
     assert saved.state == AccountState.CONNECTED
     assert saved.disconnected_at is None
     assert saved.connected_at - saved.created_at > timedelta(hours=23)
+
+
+def test_only_what_was_said_while_it_was_connected_can_have_been_missed(database: db.Database) -> None:
+    def missed_since() -> datetime | None:
+        with db.read() as session:
+            return session.get_one(CatchUp, account.id).missed_since
+
+    def read() -> None:
+        done = {"state": "done", "next_at": None, "complete_at": clock.now(), "finished_at": clock.now()}
+        db.write(lambda session: session.execute(sa.update(CatchUp).values(done)) and None)
+
+    workspace, begun = new_workspace(), clock.now()
+    account = connect(workspace, "17")
+    first = missed_since()
+    assert first is not None
+    assert first >= begun
+    read()
+    db.write(accounts.set_needs_reconnect, account.id, "The sign-in ended.")
+    with clock.travel(timedelta(days=1)):
+        connect(workspace, "17")
+        found = missed_since()
+        assert found is not None
+        assert found - begun < timedelta(hours=1), "it was connected all the time"
+        read()
+        db.write(accounts.disconnect_account, account.id)
+        failed = {"complete_at": None}
+        db.write(lambda session: session.execute(sa.update(CatchUp).values(failed)) and None)
+    with clock.travel(timedelta(days=9)):
+        connect(workspace, "17")
+        found = missed_since()
+        assert found is not None
+        assert clock.now() - found < timedelta(hours=1), "nobody wanted to be told"
 
 
 def test_new_credentials_of_another_account_do_not_take_over_its_conversations(database: db.Database) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from host.core import db
+from host.channels.directory import Directory
+from host.core import clock, db
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
 from host.models.users import AuditEntry
-from host.sdk.cards import Candidate, SettingsCard, SignIn
+from host.sdk.cards import Candidate, CardStatus, Field, SignIn, WorkspaceSettings
 from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.channels.toy import ToyAdapter, toy_card
-from tests.helpers import StandInGeneration, build_app, client_for, join, make_workspace
+from tests.helpers import PASSWORD, Browser, StandInGeneration, build_app, client_for, join, make_workspace
 from tests.inbox import toys
+from tests.users.test_asked_again import LATER, carried
 
 GOOD = {"name": "Shop", "toy_id": "17", "toy_secret": "s3cret-of-the-toy"}
 
@@ -128,13 +131,13 @@ def signing(desk: Desk, **more: Any) -> Any:
         finish=lambda _: [candidate],
         connect=lambda choice: desk.provider.connection(choice.candidate.external_id, way="toy-login"),
     )
-    card = toy_card(desk.provider)
-    made: dict[str, Any] = {name: getattr(card, name) for name in card.__dataclass_fields__}
-    directory = StandInGeneration(directory=None)
-    from host.channels.directory import Directory
+    return of_card(desk, sign_ins=(sign_in,))
 
-    directory.directory = Directory([ToyAdapter()], [SettingsCard(**{**made, "sign_ins": (sign_in,)})])
-    return client_for(build_app(desk.data, generation=directory), desk.owner)
+
+def of_card(desk: Desk, **changes: Any) -> Browser:
+    """Return the owner's browser at a desk whose card of the toy is changed."""
+    directory = Directory([ToyAdapter()], [replace(toy_card(desk.provider), **changes)])
+    return client_for(build_app(desk.data, generation=StandInGeneration(directory=directory)), desk.owner)
 
 
 def back(client: Any, desk: Desk, **form: Any) -> str:
@@ -171,3 +174,80 @@ def test_reconnecting_by_another_way_in_is_asked_about_first(desk: Desk) -> None
     client.post_form(here, account="17", move="17")
     assert [row.id for row in rows()] == [account.id]
     assert "Connected: @17" in text(client.get(here))
+
+
+def test_moving_takes_the_password_again_and_connecting_does_not(desk: Desk, other: int) -> None:
+    (before,) = rows()
+    client = desk.client()
+    with clock.travel(LATER):
+        elsewhere = {**GOOD, "toy_id": "18"}
+        assert client.post_form(f"{desk.path}/toy/new", **elsewhere).status_code == 302
+        form = {**GOOD, "move_account": str(before.id)}
+        asked = client.post_form(f"{desk.path}/toy/new", **form)
+        assert asked.status_code == 403
+        assert rows()[0].state == AccountState.CONNECTED
+        where, kept = carried(asked.text)
+        assert client.post_form(where, **kept, password=PASSWORD).status_code == 302
+    assert rows()[0].state == AccountState.DISCONNECTED
+
+
+def test_moving_by_signing_in_takes_the_password_again(desk: Desk, other: int) -> None:
+    client = signing(desk)
+    here = back(client, desk)
+    with clock.travel(LATER):
+        asked = client.post_form(here, account="17", move="17")
+        assert asked.status_code == 403
+        assert [row.workspace_id for row in rows() if row.claim] == [other]
+        where, kept = carried(asked.text)
+        client.post_form(where, **kept, password=PASSWORD)
+    assert [row.workspace_id for row in rows() if row.claim] == [desk.workspace]
+
+
+def test_other_credentials_of_an_account_take_the_password_again(desk: Desk) -> None:
+    account = desk.connect()
+    client = desk.client()
+    path = f"{desk.path}/accounts/{account.id}"
+    with clock.travel(LATER):
+        assert 'name="password"' in text(client.get(path))
+        asked = client.post_form(path, **{**GOOD, "name": "Other"})
+        assert asked.status_code == 403
+        assert rows()[0].name == "Shop"
+        assert client.post_form(path, **{**GOOD, "name": "Other"}, password=PASSWORD).status_code == 302
+    assert rows()[0].name == "Other"
+
+
+def test_an_app_of_the_workspaces_own_takes_the_password_again(desk: Desk) -> None:
+    saved: list[str] = []
+
+    def save(_workspace: int, values: Any) -> str:
+        saved.append(values["app"])
+        return "Saved."
+
+    page = WorkspaceSettings("Own app", (Field("app", "App"),), read=lambda _: CardStatus(), save=save)
+    client = of_card(desk, workspace=page)
+    with clock.travel(LATER):
+        path = f"{desk.path}/toy/settings"
+        assert 'name="password"' in text(client.get(path))
+        assert client.post_form(path, app="evil").status_code == 403
+        assert saved == []
+        assert client.post_form(path, app="ours", password=PASSWORD).status_code == 303
+    assert saved == ["ours"]
+
+
+@pytest.mark.parametrize(
+    ("form", "asked"),
+    [
+        ({"way": "days", "days": "29"}, True),
+        ({"way": "link"}, True),
+        ({"way": "days", "days": "30"}, False),
+        ({"way": "days", "days": "31"}, False),
+        ({"way": "keep"}, False),
+    ],
+)
+def test_removing_files_sooner_takes_the_password_again(
+    desk: Desk, form: dict[str, str], asked: bool
+) -> None:
+    path = f"{desk.path}/accounts/{desk.connect().id}/files"
+    client = desk.client()
+    with clock.travel(LATER):
+        assert client.post_form(path, **form).status_code == (403 if asked else 303)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from host.channels import accounts
+from host import recording
+from host.channels import accounts, deliveries
 from host.core import clock, db
 from host.models.channels import AccountState, ChannelAccount
 from host.models.users import AuditEntry
@@ -113,7 +115,7 @@ def test_a_channel_nobody_connected_offers_to_be_configured(desk: Desk) -> None:
     page = text(desk.client().get(desk.path))
     assert "Messages of toys" in page
     assert f'href="{desk.path}/toy/new"' in page
-    assert "No account is connected yet." in page
+    assert "Where do your customers write to you?" in page
 
 
 def test_every_account_has_its_card_with_state_facts_notices_and_values_to_copy(desk: Desk) -> None:
@@ -124,7 +126,7 @@ def test_every_account_has_its_card_with_state_facts_notices_and_values_to_copy(
         assert f'value="verify-{account.external_id}"' in page
         assert f"{desk.path}/accounts/{account.id}/disconnect" in page
     assert "2 accounts" in page
-    assert "Valid until Friday" in page
+    assert "Valid until Friday" in text(desk.client().get(f"{desk.path}/accounts/{first.id}"))
     assert "Tidy up soon." in page
     assert page.count("data-copy=") == 2
 
@@ -141,10 +143,27 @@ def test_an_account_is_connected_then_receiving_then_needs_reconnect(desk: Desk)
     assert "Receiving" in text(client.get(desk.path))
     sdk_accounts.mark_needs_reconnect(account.id, "The password was changed.")
     page = text(client.get(desk.path))
-    assert "Needs reconnect" in page
-    assert "@17 cannot send." in page
+    assert "Stopped, sign in again" in page
+    assert 'data-state="needs_reconnect"' in page
     assert "The password was changed." in page
     assert "Reconnect" in page
+
+
+def test_what_came_is_drawn_by_the_hour_as_it_was_counted(desk: Desk) -> None:
+    one, other = desk.connect("1"), desk.connect("2")
+    for hours, times in ((30, 9), (23, 2), (0, 5)):
+        with clock.travel(-timedelta(hours=hours)):
+            recording.received([("toy", one.id, "pending")] * times)
+            recording.flush()
+    recording.received([("toy", other.id, "pending"), ("toy", None, "pending")])
+    recording.flush()
+    with db.read() as session:
+        found = deliveries.by_hour(session, rows())
+        assert deliveries.by_hour(session, []) == {}
+    assert found == {one.id: (2, *[0] * 22, 5), other.id: (*[0] * 23, 1)}
+    page = text(desk.client().get(desk.path))
+    assert page.count('class="plot spark"') == 2
+    assert "Events in each of the last 24 hours, 5 in the busiest" in page
 
 
 def test_an_addon_that_fails_while_looking_costs_a_sentence(desk: Desk) -> None:

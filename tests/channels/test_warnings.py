@@ -260,16 +260,24 @@ def test_what_may_have_been_taken_is_not_sent_again(
         assert mailing.send_due() == 0
 
 
+def waiting_mails() -> int:
+    with db.read() as session:
+        return mailing.waiting(session)
+
+
 def test_old_news_is_not_mailed_and_without_a_server_nothing_is(
     desk: Desk, account: AccountRef, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     raise_it(account)
     mailing.use(make_config(tmp_path))
     assert mailing.send_due() == 0
+    assert waiting_mails() == 1
     mailing.use(make_config(tmp_path, mail_server="smtp://mail.example.com"))
     with clock.travel(timedelta(days=3)):
         assert mailing.send_due() == 0
+        assert waiting_mails() == 0, "it is let be"
     assert mailing.send_due() == 1
+    assert waiting_mails() == 0
 
 
 def test_a_line_break_in_what_is_told_makes_no_header(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 
 def lobby(data: Path, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
@@ -37,16 +40,27 @@ def open_to_others(folder: Path) -> list[str]:
     return found
 
 
-def test_a_new_desk_is_closed_to_others(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    lobby(data, "migrate")
-    assert (data / "lobby.sqlite3").stat().st_mode & 0o777 == 0o600
-    assert open_to_others(tmp_path) == []
+@pytest.fixture(scope="module")
+def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder a desk was made in, and nothing else was."""
+    folder = tmp_path_factory.mktemp("new")
+    lobby(folder / "data", "migrate")
+    return folder
 
 
-def test_what_an_older_version_left_open_is_closed_and_said(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    lobby(data, "migrate")
+@pytest.fixture
+def data(new_desk: Path, tmp_path: Path) -> Path:
+    """The data folder of a desk of this test's own, with the modes it was made with."""
+    return Path(shutil.copytree(new_desk / "data", tmp_path / "data"))
+
+
+def test_a_new_desk_is_closed_to_others(new_desk: Path) -> None:
+    assert (new_desk / "data" / "lobby.sqlite3").stat().st_mode & 0o777 == 0o600
+    new_desk.chmod(0o755)  # what pytest made, it closed
+    assert open_to_others(new_desk) == []
+
+
+def test_what_an_older_version_left_open_is_closed_and_said(data: Path) -> None:
     data.chmod(0o755)
     left = ["lobby.sqlite3", "lobby.sqlite3-wal", "lobby.sqlite3-shm", "secret.keys"]
     folders = ["attachments", "spool", "backups"]
@@ -68,13 +82,11 @@ def test_what_an_older_version_left_open_is_closed_and_said(tmp_path: Path) -> N
     assert "could read" not in lobby(data, "user", "list").stderr, "it is said once"
 
 
-def test_doctor_says_what_cannot_be_closed(tmp_path: Path) -> None:
+def test_doctor_says_what_cannot_be_closed(data: Path) -> None:
     from host.cli.doctor import _private
     from host.sdk.cards import Verdict
     from tests.helpers import make_config
 
-    data = tmp_path / "data"
-    lobby(data, "migrate")
     checks = json.loads(lobby(data, "doctor", "--json", "--no-accounts", fails=True).stdout)
     (line,) = [one for one in checks if one["check"] == "private-files"]
     assert line["verdict"] == "pass"

@@ -67,7 +67,7 @@ def test_nobody_waits_for_a_lock_or_a_statement_for_ever(
         holding.execute(change)
         with pytest.raises(sa.exc.DBAPIError) as waited, other.write_engine.begin() as connection:
             connection.execute(change)
-        assert db.is_retryable(waited.value)
+        assert db.why_undone(waited.value) == db.LOCK
     sleep = (
         "SELECT pg_sleep(9)"
         if one.dialect == "postgresql"

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from host.core import guard, transport
+from host.sdk import net
 from host.sdk.errors import FetchError, ForbiddenAddressError
 from host.sdk.http import Client
 
@@ -284,3 +285,17 @@ def test_only_for_a_name_is_a_thread_of_its_own_begun(monkeypatch: pytest.Monkey
         "api.example.com": False,
         "127.1": False,
     }
+
+
+def test_a_mail_relay_is_reached_to_send_mail_and_for_nothing_else() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    with listener:
+        with pytest.raises(ForbiddenAddressError):
+            net.connect("127.0.0.1", port, timeout=5, mail=True)
+        guard.allow((), [f"127.0.0.1:{port}"])
+        net.connect("127.0.0.1", port, timeout=5, mail=True).close()
+        with pytest.raises(ForbiddenAddressError):
+            net.connect("127.0.0.1", port, timeout=5)
+        with pytest.raises(ForbiddenAddressError):
+            Client(frozenset({"127.0.0.1"})).request("GET", f"http://127.0.0.1:{port}/")

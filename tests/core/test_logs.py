@@ -149,13 +149,14 @@ def test_a_long_line_is_redacted_quickly() -> None:
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    hooks = sys.excepthook, threading.excepthook
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     levels = {name: logging.getLogger(name).level for name in logs._QUIET}
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)
-    sys.excepthook, threading.excepthook = hooks
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    logs._form = "text"
     for name, value in levels.items():
         logging.getLogger(name).setLevel(value)
 
@@ -216,3 +217,119 @@ def test_an_id_that_is_none_is_replaced(given: str) -> None:
     assert logs.begin_request("proxy-1234.5") == "proxy-1234.5"
     logs.end_request()
     assert logs.http() == ""
+
+
+# Repeated errors
+
+
+@pytest.fixture
+def calm(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[logging.Logger, io.StringIO, logs.Repeats]]:
+    """A logger behind a handler that counts what comes again, and what it writes."""
+    monkeypatch.setattr(logs, "REPEATS_SECONDS", 3600.0)
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(logs.JsonFormatter())
+    repeats = logs.Repeats(handler.handle)
+    handler.addFilter(repeats)
+    logger = logging.Logger("calm")
+    logger.addHandler(handler)
+    yield logger, out, repeats
+    repeats.finish()
+
+
+def fail(log: logging.Logger, what: str) -> None:
+    try:
+        raise RuntimeError(what)
+    except RuntimeError:
+        log.exception("request %s failed", what)
+
+
+def test_an_error_that_comes_again_is_counted_and_its_traceback_told_once(
+    calm: tuple[logging.Logger, io.StringIO, logs.Repeats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, out, repeats = calm
+    for number in range(375):
+        fail(log, f"number-{number}")
+    (line,) = out.getvalue().splitlines()
+    assert "Traceback" in json.loads(line)["exception"]
+    repeats.look()
+    assert out.getvalue().count("\n") == 1, "not due yet"
+    monkeypatch.setattr(logs, "REPEATS_SECONDS", 0.0)
+    repeats.look()
+    told = json.loads(out.getvalue().splitlines()[1])
+    assert (told["times"], told["level"], told["logger"]) == (374, "ERROR", "calm")
+    assert "request number-374 failed: RuntimeError: number-374 (again 374 times" in told["message"]
+    assert "exception" not in told
+    fail(log, "once more")
+    repeats.look()
+    assert "again 1 times" in json.loads(out.getvalue().splitlines()[2])["message"]
+    repeats.look()
+    fail(log, "after a rest")
+    assert "Traceback" in json.loads(out.getvalue().splitlines()[3])["exception"]
+
+
+def test_what_is_not_the_same_is_written_each_time(
+    calm: tuple[logging.Logger, io.StringIO, logs.Repeats],
+) -> None:
+    log, out, _repeats = calm
+    for number in range(5):
+        log.info("the same")
+        log.warning("account %s waits", number)
+    try:
+        raise RuntimeError("from elsewhere")
+    except RuntimeError:
+        log.exception("request %s failed", 1)
+    fail(log, "1")
+    assert out.getvalue().count("\n") == 12
+
+
+def test_the_requests_an_error_came_again_in_are_named_and_nothing_secret_is(
+    calm: tuple[logging.Logger, io.StringIO, logs.Repeats],
+) -> None:
+    log, out, repeats = calm
+    ids = []
+    for _ in range(logs.NAMED + 5):
+        ids.append(logs.begin_request())
+        fail(log, TOKEN)
+    logs.end_request()
+    repeats.finish()
+    told = json.loads(out.getvalue().splitlines()[-1])
+    assert told["http_ids"] == ids[1 : logs.NAMED + 1]
+    assert TOKEN not in out.getvalue()
+
+
+def test_counts_are_told_when_there_are_too_many_and_at_the_end(
+    calm: tuple[logging.Logger, io.StringIO, logs.Repeats],
+) -> None:
+    log, out, repeats = calm
+    log.error("the first")
+    log.error("the first")
+    for number in range(logs.MOST_REPEATED):
+        log.error("another %s", number)
+    assert "the first (again 1 times" in out.getvalue()
+    log.error("another 7")
+    repeats.finish()
+    assert "another 7 (again 1 times" in out.getvalue()
+
+
+@pytest.mark.usefixtures("_restored")
+def test_it_is_told_by_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(logs, "REPEATS_SECONDS", 0.01)
+    logs.set_up("INFO")
+    for _ in range(50):
+        logging.getLogger("anything").error("it failed")
+    told = ""
+    for _ in range(500):
+        told += capsys.readouterr().err
+        if "again" in told:
+            break
+        threading.Event().wait(0.01)
+    assert "it failed (again" in told
+
+
+def test_a_record_that_cannot_be_put_into_words_harms_nobody(
+    calm: tuple[logging.Logger, io.StringIO, logs.Repeats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, _out, _repeats = calm
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    log.error("%s and %s", *["only one"])

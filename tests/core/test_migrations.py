@@ -1,26 +1,33 @@
-"""Whether the tables are up to date is told without Alembic."""
+"""What state the tables are in is told without Alembic; migrations that are cut off, or wait for a table."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
+import host
 from host.core import migrations
-from host.core.migrations import State
+from host.core.migrations import BusyError, NewerError, State
+from tests.conftest import MARIADB, POSTGRESQL, fresh_server_database
 
 
 def test_the_revisions_read_from_source_are_those_alembic_knows_in_one_line() -> None:
-    known = {table: (newest, revisions) for table, newest, revisions in migrations._known()}
-    for _name, directory, table in migrations._own():
+    known = {of.table: of for of in migrations._known()}
+    for _name, directory, table in migrations.own():
         script = ScriptDirectory.from_config(migrations.alembic_config(directory, table))
         revisions = list(script.walk_revisions())
-        assert known.pop(table) == (script.get_current_head(), {one.revision for one in revisions})
+        line = known.pop(table)
+        assert line.newest == script.get_current_head()
+        assert list(line.revisions) == [one.revision for one in reversed(revisions)]
         assert all(one.down_revision is None or isinstance(one.down_revision, str) for one in revisions)
-    assert known == {}
+    assert not known
 
 
 @pytest.mark.parametrize(
@@ -30,7 +37,7 @@ def test_the_revisions_read_from_source_are_those_alembic_knows_in_one_line() ->
         ("UPDATE alembic_version SET version_num = '0003'", State.BEHIND),
         ("DROP TABLE alembic_version", State.BEHIND),
         ("DELETE FROM addon_email_alembic_version", State.BEHIND),
-        ("UPDATE alembic_version SET version_num = '9999'", State.CURRENT),
+        ("UPDATE alembic_version SET version_num = '9999'", State.NEWER),
     ],
     ids=["up to date", "older", "without a version", "built-in addon older", "of a newer Lobby"],
 )
@@ -45,3 +52,119 @@ def test_the_state_of_the_tables(migrated_file: Path, tmp_path: Path, change: st
 
 def test_a_database_without_tables_is_empty(tmp_path: Path) -> None:
     assert migrations.state(f"sqlite:///{tmp_path / 'new.sqlite3'}") is State.EMPTY
+
+
+# A newer Lobby migrated it
+
+
+def say(path: Path, since: str, at: str) -> None:
+    """Write down that a newer Lobby took the host's tables to *at*, and whom they serve."""
+    said = {"since": since, "at": {"alembic_version": at, "addon_email_alembic_version": "0002"}}
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9001'")
+        connection.execute("DELETE FROM installation_values")
+        connection.execute("INSERT INTO installation_values VALUES ('tables_serve', ?)", [json.dumps(said)])
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("since", "at", "state"),
+    [
+        (host.__version__, "9001", State.AHEAD),
+        ("0.9.0", "9001", State.AHEAD),
+        ("99.0.0", "9001", State.NEWER),
+        (host.__version__, "9000", State.NEWER),
+    ],
+    ids=["serve this one", "serve even older ones", "do not", "were changed since"],
+)
+def test_whether_newer_tables_serve_is_what_who_made_them_says(
+    migrated_file: Path, tmp_path: Path, since: str, at: str, state: State
+) -> None:
+    path = tmp_path / "lobby.sqlite3"
+    shutil.copy(migrated_file, path)
+    say(path, since, at)
+    url = f"sqlite:///{path}"
+    assert migrations.state(url) is state
+    assert (migrations.refusal_of(state) is None) == (state is State.AHEAD)
+    with pytest.raises(NewerError):
+        migrations.upgrade_host(url)
+
+
+def test_who_is_served_is_said_with_every_migration(empty_url: str) -> None:
+    migrations.upgrade_host(empty_url)
+    with migrations.locked(empty_url) as engine, engine.connect() as connection:
+        (said,) = connection.execute(
+            sa.text("SELECT value FROM installation_values WHERE name = 'tables_serve'")
+        ).scalars()
+    assert json.loads(said) == {
+        "since": migrations.FIRST_RELEASE,
+        "at": {of.table: of.newest for of in migrations._known()},
+    }
+
+
+# Cut off, and in the way
+
+
+USED = sa.text("INSERT INTO workspaces (name, created_at) VALUES ('Pottery', now())")
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of its own on a server."""
+    yield from fresh_server_database(request.param)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("url", [pytest.param(MARIADB, id="mariadb")], indirect=True)
+def test_a_revision_that_was_cut_off_on_mariadb_is_run_to_its_end(url: str) -> None:
+    """Each of its changes is a commit of its own there."""
+    _, directory, table = migrations.own()[0]
+    with migrations.locked(url) as engine:
+        migrations.upgrade(engine, directory, table, "0006")
+        with engine.begin() as connection:
+            connection.execute(USED)
+            connection.exec_driver_sql("ALTER TABLE api_keys ADD COLUMN holder_id BIGINT NULL")
+            connection.exec_driver_sql("CREATE INDEX ix_api_keys_holder_id ON api_keys (holder_id)")
+    assert "host 0007" in migrations.upgrade_host(url)
+    assert migrations.state(url) is State.CURRENT
+    with migrations.locked(url) as engine:
+        columns = {one["name"] for one in sa.inspect(engine).get_columns("api_keys")}
+        assert {"holder_id", "ended_because"} <= columns
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(POSTGRESQL, id="postgresql"),
+        pytest.param(MARIADB, id="mariadb", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
+def test_a_table_in_use_is_waited_for_and_then_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
+    _, directory, table = migrations.own()[0]
+    with migrations.locked(url) as engine:
+        migrations.upgrade(engine, directory, table, "0008")
+        with engine.begin() as connection:
+            connection.execute(USED)
+    tried: list[int] = []
+    reading = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    with reading.connect() as reader:
+
+        def read() -> None:
+            reader.execute(sa.text("SELECT count(*) FROM catch_ups")).scalar()
+
+        def let_go(seconds: float) -> None:
+            tried.append(1)
+            if len(tried) == 3:
+                reader.rollback()
+
+        monkeypatch.setattr(migrations.time, "sleep", let_go)
+        read()
+        with pytest.raises(BusyError, match="host 0009 could not change a table that is in use"):
+            migrations.upgrade_host(url)
+        assert len(tried) == 2
+        assert migrations.state(url) is State.BEHIND
+        assert "host 0009" in migrations.upgrade_host(url)
+    assert migrations.state(url) is State.CURRENT

@@ -160,7 +160,7 @@ def test_an_error_is_sqlalchemys(any_database: db.Database) -> None:
     insert(lane(1))
     with pytest.raises(sa.exc.IntegrityError) as caught:
         insert(lane(1))
-    assert not db.is_retryable(caught.value)
+    assert db.why_undone(caught.value) is None
 
 
 def test_a_time_without_a_zone_is_refused(any_database: db.Database) -> None:

@@ -42,6 +42,7 @@ from host.sdk.channel import (
     Sent,
 )
 from host.sdk.messages import (
+    AccountNoticed,
     Ignored,
     InboundAttachment,
     InboundChange,
@@ -105,6 +106,12 @@ class ToyAdapter(ChannelAdapter):
                 return [MessageEdited(data["from"], data["about"], at, data["text"])]
             case "unsend":
                 return [MessageUnsent(data["from"], data["about"], at)]
+            case "notice":
+                over, bad = data["mid"] == "over", data["mid"] != "soon"
+                told = {"reason": data["mid"]}
+                return [
+                    AccountNoticed("policy", at, "Blocked: %(reason)s", "Look.", told, bad=bad, over=over)
+                ]
             case "nothing":
                 return [Ignored("a test")]
             case "garbage":
@@ -209,9 +216,16 @@ class Desk:
             return session.scalars(sa.select(Message.conversation_id).where(Message.external_id == mid)).one()
 
     def reply(
-        self, text: str, conversation_id: int, *, contact: str = "anna", origin: Origin = Origin.AGENT
+        self,
+        text: str,
+        conversation_id: int,
+        *,
+        contact: str = "anna",
+        origin: Origin = Origin.AGENT,
+        reply_key: str = "",
+        position: int = 0,
     ) -> int:
-        """Write a reply into the outbox; return the message's id."""
+        """Write a reply, or a part of one, into the outbox; return the message's id."""
 
         def make(session: Session) -> int:
             conversation = session.get_one(Conversation, conversation_id)
@@ -224,18 +238,27 @@ class Desk:
                 kind="text",
                 text=text,
                 content={},
-                reply_key=uuid.uuid4().hex,
-                position=0,
+                reply_key=reply_key or uuid.uuid4().hex,
+                position=position,
                 state=DeliveryState.QUEUED,
                 sent_at=clock.now(),
                 created_at=clock.now(),
             )
             session.add(message)
             session.flush()
+            outbox.take_lane(session, message.account_id, contact)
             outbox.enqueue(session, message, contact)
             return message.id
 
         return db.write(make)
+
+    def reply_in_parts(self, conversation_id: int, *texts: str, contact: str = "anna") -> list[int]:
+        """Write one reply of several messages into the outbox; return their ids."""
+        key = uuid.uuid4().hex
+        return [
+            self.reply(text, conversation_id, contact=contact, reply_key=key, position=position)
+            for position, text in enumerate(texts)
+        ]
 
     def echo(self, mid: str, text: str, *, contact: str = "anna", at: datetime | None = None) -> None:
         """Let the provider tell of a message from our side."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -14,11 +16,11 @@ from host.delivery import history
 from host.delivery.history import LONG, NOTE_EVERY, OutageWatch
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, Message, Reaction
-from host.models.live import LiveEvent
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread, Lane
 from host.queue import catch_ups, lanes, wakeups
 from host.sdk.channel import AccountRef, Capabilities, ProviderProblem
 from host.sdk.history import HistoryPage, HistoryRules, HistoryThread, HistoryTrouble, ThreadPage
+from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import Toy, echoed, everything, only, reacted, received
 
@@ -88,7 +90,7 @@ def test_every_thread_is_read_on_every_kind_of_server(any_database: db.Database)
         ("ana", 2, 0),
         ("kit", 1, 2),
     ]
-    assert {event.topic for event in everything(LiveEvent)} <= {"catch_up", "changed", "account"}
+    assert {event.topic for event in helpers.shown()} <= {"catch_up", "changed", "account"}
 
 
 def test_a_customer_a_worker_has_in_hand_is_waited_for(any_database: db.Database) -> None:
@@ -227,3 +229,67 @@ def test_an_account_is_left_alone_between_two_calls(old: Old) -> None:
     with clock.travel(history.PACE):
         assert history.step_due(Directory(old)) == 1
     assert old.asked == ["list:", "list:two"]
+
+
+def lately(text: str, ago: timedelta = timedelta(), **values: Any) -> Any:
+    return replace(received(text, **values), sent_at=clock.now() - ago)
+
+
+def caught_up(old: Old, *changes: Any) -> AccountRef:
+    """An account that was read when it was connected; then the desk was away, and *changes* were said."""
+    here = account()
+    run(old)
+    OutageWatch().check()
+    with clock.travel(timedelta(days=2)):
+        old.answers["list:"] = ThreadPage([HistoryThread("t1", "ana", clock.now())])
+        old.answers["t1:"] = HistoryPage([old.answers["t1:"].changes[0], *(change() for change in changes)])
+        OutageWatch().check()
+        run(old)
+    return here
+
+
+def test_what_an_outage_kept_away_counts_as_received(old: Old) -> None:
+    here = caught_up(
+        old,
+        lambda: lately("Before", timedelta(days=3), external_id="m7"),
+        lambda: lately("Anybody there?", timedelta(minutes=1), external_id="m8"),
+        lambda: replace(echoed("From the app", external_id="m9"), sent_at=clock.now()),
+    )
+    found = {row.text: row for row in everything(Message) if row.direction != "internal"}
+    quiet = {text for text, row in found.items() if row.imported_at is not None}
+    assert quiet == {"Hi", "Hello", "Hey", "Before"}
+    conversation = next(row for row in everything(Conversation) if row.unread_count)
+    assert (conversation.unread_count, conversation.status) == (1, "open")
+    assert conversation.last_inbound_at == found["Anybody there?"].sent_at
+    told = {json.loads(row.payload)["message"] for row in helpers.shown() if row.topic == "message"}
+    assert told >= {found["Anybody there?"].id, found["From the app"].id}
+    assert not told & {found[text].id for text in quiet}
+    with db.read() as session:
+        account_row = session.get_one(ChannelAccount, here.id)
+        assert account_row.last_event_at is None, "reading it ourselves is no delivery"
+
+
+def test_what_was_said_while_disconnected_is_history(old: Old) -> None:
+    here = account()
+    run(old)
+    with clock.travel(timedelta(days=2)):
+        db.write(catch_ups.ask, here.id, missed_since=clock.now())
+        old.answers["t1:"] = HistoryPage([lately("Anybody there?", timedelta(minutes=1))])
+        old.answers["list:"] = ThreadPage([HistoryThread("t1", "ana", clock.now())])
+        run(old)
+    assert {row.unread_count for row in everything(Conversation)} == {0}
+
+
+def test_what_a_reading_that_failed_has_left_is_still_missed(old: Old) -> None:
+    here = account()
+    run(old)
+    begun = clock.now()
+    with clock.travel(timedelta(days=1)):
+        db.write(catch_ups.ask, here.id, missed_since=begun)
+        old.answers["list:"] = HistoryTrouble(ProviderProblem("10", "No."), final=True)
+        run(old)
+    with clock.travel(timedelta(days=2)):
+        db.write(catch_ups.ask, here.id, missed_since=clock.now())
+        assert one_run().missed_since == begun
+        db.write(catch_ups.ask, here.id, missed_since=begun - timedelta(days=1))
+        assert one_run().missed_since == begun - timedelta(days=1), "one under way takes the earlier"

@@ -9,18 +9,22 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.addons.running.contributions import ADAPTER_METHODS
 from host.core import clock, db, storage
 from host.delivery import inbound
 from host.delivery.waiting import wake_active_channels
 from host.inbox.apply.changes import Applied
 from host.inbox.apply.incoming import Incoming
-from host.models.channels import AccountState
+from host.models.channels import AccountState, AccountWarning
 from host.models.inbox import Attachment, Message
+from host.models.notifications import Notification
 from host.models.queue import EventState, InboundEvent, Lane
+from host.models.users import Role
 from host.queue import policy
 from host.queue.replay import EventNotFoundError, NotReplayableError, replay
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
+from tests.inbox import toys
 
 Travel = Callable[[timedelta], None]
 
@@ -387,7 +391,7 @@ def test_an_event_that_was_too_old_can_be_replayed(desk: Desk, door: Door, trave
     door.receive(desk.account.id, "old")
     db.write(
         lambda session: (
-            session.execute(sa.update(InboundEvent).values(state=IGNORED, reason="older than 7 days"))
+            session.execute(sa.update(InboundEvent).values(state=IGNORED, reason="older than 90 days"))
             and None
         )
     )
@@ -411,3 +415,57 @@ def test_what_was_never_believed_cannot_be_replayed(desk: Desk, door: Door) -> N
         db.write(replay, 999)
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Message)) == 0
+
+
+def test_no_code_of_an_addon_runs_while_received_events_are_written(
+    desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that hangs there would hold every other write up."""
+    called: list[str] = []
+
+    def watched(name: str) -> Callable[..., object]:
+        real = getattr(desk.toy, name)
+
+        def call(*args: object) -> object:
+            called.append(name)
+            assert not getattr(db.current()._inside, "active", False), f"{name} in a transaction"
+            return real(*args)
+
+        return call
+
+    for name in ADAPTER_METHODS:
+        monkeypatch.setattr(desk.toy, name, watched(name), raising=False)
+    links = {"shows": "image", "links": ["https://cdn.example/1"]}
+    door.receive(desk.account.id, "m1", files=["a file"])
+    door.receive(desk.account.id, "m2", kind="echo", **links)
+    desk.drain()
+    assert set(desk.event_states()) == {APPLIED}
+    assert called.count("inbound_media") >= 2
+
+
+def test_what_the_provider_says_of_an_account_reaches_the_people_responsible(
+    any_desk: Desk, door: Door
+) -> None:
+    def warnings() -> list[AccountWarning]:
+        with db.read() as session:
+            return list(session.scalars(sa.select(AccountWarning)))
+
+    owner = toys.make_user(any_desk.account.workspace_id, role=Role.OWNER)
+    door.receive(any_desk.account.id, "spam", kind="notice", contact="")
+    door.receive(any_desk.account.id, "m1")
+    any_desk.drain()
+    (one,) = warnings()
+    assert (one.kind, one.sentence % one.details, one.tone) == ("policy", "Blocked: spam", "bad")
+    assert any_desk.texts() == ["m1"], "what came with it is applied"
+    with db.read() as session:
+        assert session.scalars(sa.select(Notification.user_id)).all() == [owner]
+    assert {event.state for event in any_desk.events()} == {APPLIED}
+    door.receive(any_desk.account.id, "over", kind="notice", contact="")
+    any_desk.drain()
+    assert warnings() == []
+    for _ in range(2):
+        door.receive(any_desk.account.id, "soon", kind="notice", contact="")
+        any_desk.drain()
+    assert warnings() == [], "nothing would tell that it is over"
+    with db.read() as session:
+        assert session.scalars(sa.select(Notification.user_id)).all() == [owner] * 2

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.delivery.housekeeping import Housekeeping
-from host.models.live import LiveEvent
 from host.models.queue import EventState, InboundEvent, InboundRequest
+from host.models.record import DomainEvent
 from host.models.users import AuditEntry
 from host.queue import policy, refusals
 from host.queue.refusals import count_refusal, read_counts
+from host.record.writing import show
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 
@@ -161,6 +162,8 @@ def test_much_to_remove_is_removed_in_small_writes(
     for number in range(30):
         door.receive(any_desk.account.id, f"m{number}", contact=f"c{number}")
     any_desk.drain()
+    for _ in range(30):
+        db.write(show, 1, "account", account_id=1)
     keeper = Housekeeping()
     changed: list[tuple[str, int]] = []
 
@@ -182,7 +185,7 @@ def test_much_to_remove_is_removed_in_small_writes(
     tidied = dict.fromkeys(name for name, _count in changed)
     for table in ("inbound_requests", "inbound_events"):
         assert {f"UPDATE {table}", f"DELETE {table}"} <= set(tidied)
-    assert {"DELETE lanes", "DELETE live_events"} <= set(tidied)
+    assert {"DELETE lanes", "DELETE domain_events"} <= set(tidied)
     assert max(count for _name, count in changed) == 7
 
 
@@ -215,12 +218,16 @@ def test_a_forgotten_event_that_came_too_late_to_be_applied_is_cleaned_again(des
     assert [lane.key for lane in desk.lanes() if lane.next_at is not None] == [event.lane]
 
 
-def test_live_events_are_kept_a_day(desk: Desk, travel: Travel) -> None:
+def test_what_only_browsers_need_is_kept_a_day(desk: Desk, travel: Travel) -> None:
     desk.customer_wrote()
+    db.write(show, 1, "account", account_id=1)
     travel(timedelta(hours=25))
     desk.customer_wrote()
+    db.write(show, 1, "account", account_id=1)
     Housekeeping().clean_up()
     with db.read() as session:
-        times = list(session.scalars(sa.select(LiveEvent.created_at)))
+        times = list(session.scalars(sa.select(DomainEvent.at).where(DomainEvent.kind.is_(None))))
+        recorded = session.scalar(sa.select(sa.func.count()).where(DomainEvent.kind.is_not(None)))
     assert times
+    assert recorded == 3, "the conversation and both messages"
     assert all(clock.now() - at < timedelta(hours=1) for at in times)

@@ -15,12 +15,15 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db, storage
+from host.delivery import agent_messages
 from host.inbox import resending
 from host.inbox.apply.changes import Incoming, apply_changes
+from host.inbox.apply.incoming import media_of
 from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
 from host.media import uploads
 from host.models.inbox import Attachment, DeliveryState, Message, Origin
+from host.models.queue import OutboxEntry
 from host.sdk.channel import Absent, Found, NotSent, Rejected, SendRequest, SendResult, Sent, Unknown
 from host.sdk.messages import InboundAttachment, MessageEchoed, MessageKind
 from tests.delivery.desk import PROBLEM, Desk, ToyAdapter
@@ -28,7 +31,8 @@ from tests.inbox.toys import RICH
 from tests.media import samples
 
 Travel = Callable[[timedelta], None]
-SENT, FAILED, UNKNOWN = DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN
+QUEUED, SENT = DeliveryState.QUEUED, DeliveryState.SENT
+FAILED, UNKNOWN = DeliveryState.FAILED, DeliveryState.UNKNOWN
 LINK = "https://cdn.example.com/1"
 PICTURE = samples.picture("PNG", dirty=False)
 
@@ -90,12 +94,12 @@ def test_retry_sends_the_same_files_again(desk: Desk) -> None:
     desk.toy.script = [Rejected(PROBLEM)]
     first, second = send(desk, talk, Draft(text="and this", uploads=(upload(desk),)))
     desk.drain()
-    assert desk.states(first, second) == [FAILED, SENT]
+    assert desk.states(first, second) == [FAILED, QUEUED]
     db.write(resending.retry, first)
     desk.drain()
     assert desk.states(first, second) == [SENT, SENT]
-    assert [len(request.part.files) for request in desk.toy.sent] == [1, 0, 1]
-    assert desk.toy.sent[0].message_key == desk.toy.sent[2].message_key
+    assert [len(request.part.files) for request in desk.toy.sent] == [1, 1, 0]
+    assert desk.toy.sent[0].message_key == desk.toy.sent[1].message_key
 
 
 def test_parts_wait_for_each_other_in_order(desk: Desk, travel: Travel) -> None:
@@ -154,16 +158,45 @@ def test_a_picture_that_is_certainly_not_there_is_sent_once_more(desk: Desk, tra
     assert len(desk.toy.sent) == 2
 
 
-def test_a_file_that_is_gone_fails_its_message_and_holds_nothing_up(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_that_is_gone_fails_its_message_and_holds_no_other_reply_up(
+    desk: Desk, tmp_path: Path
+) -> None:
     talk = desk.customer_wrote()
-    first, second = send(desk, talk, Draft(text="still goes", uploads=(upload(desk),)))
+    first, second = send(desk, talk, Draft(text="waits for it", uploads=(upload(desk),)))
+    other = desk.reply("still goes", talk)
     storage.use(storage.FolderStore(tmp_path / "empty"))
     desk.drain()
-    assert desk.states(first, second) == [FAILED, SENT]
+    assert desk.states(first, second, other) == [FAILED, QUEUED, SENT]
     error = desk.message(first).error
     assert error is not None
     assert error["code"] == "file_gone"
     assert [request.part.kind for request in desk.toy.sent] == ["text"]
+
+
+def test_a_file_that_cannot_be_reached_has_its_reply_wait_and_say_so(
+    desk: Desk, tmp_path: Path, travel: Travel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = desk.customer_wrote()
+    (message,) = send(desk, talk, Draft(uploads=(upload(desk),)))
+
+    def away(*_: object) -> None:
+        raise storage.StoreAwayError("it does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage.FolderStore, "open_stored", away)
+        desk.drain()
+        for _ in range(10):
+            desk.later(travel, timedelta(minutes=5))
+    assert desk.state(message) == QUEUED
+    assert desk.message(message).error is None
+    assert desk.toy.sent == []
+    with db.read() as session:
+        waiting = session.scalars(sa.select(OutboxEntry.waiting)).one()
+    assert waiting is not None
+    assert waiting["sentence"] == agent_messages.FILES_AWAY
+    desk.later(travel, timedelta(minutes=5))
+    assert desk.state(message) == SENT
+    assert len(desk.toy.sent) == 1
 
 
 # Echoes of what was sent
@@ -188,7 +221,8 @@ def echo(
     attachments = tuple(InboundAttachment(kind, url=f"{LINK}{n}") for n in range(files))
     at = clock.now() + timedelta(seconds=later)
     change = MessageEchoed("anna", mid, at, kind=kind, text=text, attachments=attachments)
-    db.write(apply_changes, [Incoming(desk.account, desk.toy, change, clock.now(), mid)])
+    media = media_of(desk.toy, change)
+    db.write(apply_changes, [Incoming(desk.account, desk.toy, change, clock.now(), mid, media=media)])
 
 
 def from_the_app() -> list[Message]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,24 +16,30 @@ from host.delivery import agent_messages, outbound, results
 from host.delivery.waiting import wake_active_channels
 from host.delivery.worker import drain
 from host.inbox import resending
+from host.inbox.messages import RECONNECT_FIRST, load_messages
 from host.models.channels import AccountState, ChannelAccount
-from host.models.inbox import DeliveryState, Direction, Origin
+from host.models.inbox import Attachment, DeliveryState, Direction, Message, Origin
 from host.models.queue import Lane
 from host.queue import outbox, policy
 from host.queue.outbox import StateMovedOnError
 from host.sdk.channel import (
+    Absent,
+    AccountRef,
     CannotTell,
     Capabilities,
     Found,
     Held,
     NotSent,
     Rejected,
+    SearchRequest,
+    SearchResult,
     SendRequest,
     SendResult,
     Sent,
     Threading,
     Unknown,
 )
+from host.sdk.messages import InboundAttachment, MessageKind
 from tests.delivery.desk import PROBLEM, Desk
 
 Travel = Callable[[timedelta], None]
@@ -376,6 +383,28 @@ def test_what_became_of_a_message_is_not_asked_while_the_account_is_held_back(
     assert (desk.state(message), len(desk.toy.sent), len(desk.toy.searched)) == (SENT, 2, 2)
 
 
+def test_every_reply_of_a_limited_account_says_what_it_waits_for_and_until_when(desk: Desk) -> None:
+    talks = [desk.customer_wrote(), desk.customer_wrote("ben")]
+    messages = [desk.reply("one", talks[0]), desk.reply("two", talks[0]), desk.reply("three", talks[1])]
+    until = clock.now() + timedelta(minutes=10)
+
+    def waiting() -> list[Any]:
+        with db.read() as session:
+            found = load_messages(session, desk.workspace_id, None, messages)
+        return [one.waiting for one in found]
+
+    assert waiting() == [None] * 3
+    desk.set_account(blocked_until=until, blocked_reason="The toy is tired.")
+    told = {"sentence": "The toy is tired.", "until": until.isoformat()}
+    assert waiting() == [told] * 3, "before any worker has looked at it"
+    desk.drain()
+    assert waiting() == [told] * 3
+    desk.set_account(blocked_until=clock.now() - timedelta(seconds=1))
+    assert waiting()[1:2] == [None]
+    desk.set_account(state=AccountState.NEEDS_RECONNECT, blocked_until=None)
+    assert {one["sentence"] for one in waiting()[1:2]} == {RECONNECT_FIRST}
+
+
 def test_it_is_sent_once_more_only_once(desk: Desk, travel: Travel) -> None:
     talk = desk.customer_wrote()
     desk.toy.script = [Unknown(PROBLEM), Unknown(PROBLEM)]
@@ -713,3 +742,136 @@ def test_a_message_that_is_none_of_ours_cannot_be_retried(desk: Desk) -> None:
     desk.customer_wrote()
     with pytest.raises(outbox.NotInOutboxError):
         db.write(resending.retry, 1)
+
+
+# ---- what the provider itself says failed for a moment --------------------------------------------------
+
+PASSING = Unknown(PROBLEM, transient=True)
+
+
+def test_a_transient_failure_is_looked_for_as_often_but_sooner(any_desk: Desk, travel: Travel) -> None:
+    talk = any_desk.customer_wrote()
+    any_desk.toy.script = [PASSING]
+    message = any_desk.reply("one", talk)
+    any_desk.drain()
+    for readings in range(2):
+        travel(timedelta(seconds=14))
+        any_desk.drain()
+        assert len(any_desk.toy.searched) == readings
+        assert (any_desk.state(message), len(any_desk.toy.sent)) == (UNKNOWN, 1)
+        travel(timedelta(seconds=2))
+        any_desk.drain()
+        assert len(any_desk.toy.searched) == readings + 1
+    assert (any_desk.state(message), len(any_desk.toy.sent)) == (SENT, 2)
+
+
+def test_a_transient_failure_that_arrived_all_the_same_is_not_sent_again(desk: Desk, travel: Travel) -> None:
+    talk = desk.customer_wrote()
+    desk.toy.script, desk.toy.searches = [PASSING], [Absent(), Found("there")]
+    message = desk.reply("one", talk)
+    desk.later(travel, timedelta(minutes=10))
+    assert (desk.state(message), desk.message(message).external_id) == (SENT, "there")
+    assert len(desk.toy.sent) == 1
+
+
+def test_each_of_several_transient_failures_is_followed_by_two_readings_and_longer_waits(
+    desk: Desk, travel: Travel
+) -> None:
+    began, sent_at, read_at = clock.now(), [], []
+    send, search = desk.toy.send, desk.toy.search
+
+    def sending(request: SendRequest) -> SendResult:
+        sent_at.append(round((clock.now() - began).total_seconds()))
+        return send(request)
+
+    def searching(request: SearchRequest) -> SearchResult:
+        read_at.append(round((clock.now() - began).total_seconds()))
+        return search(request)
+
+    desk.toy.send, desk.toy.search = sending, searching  # type: ignore[method-assign]
+    talk = desk.customer_wrote()
+    desk.toy.script = [PASSING] * 4
+    first, second = desk.reply("one", talk), desk.reply("two", talk)
+    desk.drain()
+    desk.later(travel, timedelta(minutes=20), step=timedelta(seconds=5))
+    assert desk.states(first, second) == [UNKNOWN, SENT], "in the end it is left to a person"
+    tries, waits = sent_at[:4], policy.TRANSIENT_PAUSES
+    for before, after, wait in zip(tries, tries[1:], waits, strict=False):
+        assert 2 * wait.total_seconds() <= after - before <= 2 * wait.total_seconds() + 15
+    assert len(sent_at) == 5, "four times the first, then the second"
+    for at in (*tries[1:], sent_at[4]):
+        assert sum(last < read <= at for read in read_at for last in [max(t for t in tries if t < at)]) == 2
+
+
+def test_a_transient_failure_after_an_unclear_one_and_the_other_way_round(desk: Desk, travel: Travel) -> None:
+    talk = desk.customer_wrote()
+    desk.toy.script = [Unknown(PROBLEM), PASSING, Unknown(PROBLEM)]
+    message = desk.reply("one", talk)
+    desk.drain()
+    desk.later(travel, timedelta(minutes=20), step=timedelta(seconds=5))
+    assert (desk.state(message), len(desk.toy.sent)) == (UNKNOWN, 3)
+
+
+def test_a_person_who_asks_to_check_has_nothing_sent(desk: Desk, travel: Travel) -> None:
+    talk = desk.customer_wrote()
+    desk.toy.script = [PASSING]
+    message = desk.reply("one", talk)
+    desk.drain()
+    db.write(outbox.check_now, message)
+    desk.later(travel, timedelta(minutes=20))
+    assert (desk.state(message), len(desk.toy.sent), len(desk.toy.searched)) == (UNKNOWN, 1, 1)
+
+
+@pytest.mark.parametrize("answer", [PASSING, NotSent(PROBLEM, retry_after=20)])
+def test_what_waits_behind_such_a_reply_says_so(desk: Desk, travel: Travel, answer: SendResult) -> None:
+    talk, other = desk.customer_wrote(), desk.customer_wrote("bert")
+    desk.toy.script = [answer]
+    desk.reply("one", talk)
+    second = desk.reply("two", talk)
+    desk.drain()
+    third = desk.reply("three", talk)
+    apart = desk.reply("apart", other, contact="bert")
+    desk.drain()
+    for message in (second, third):
+        assert desk.entry(message).waiting == {"sentence": agent_messages.BEHIND, "until": None}
+    assert desk.state(apart) == SENT
+    desk.later(travel, timedelta(minutes=2))
+    assert [desk.entry(one).waiting for one in (second, third)] == [None, None]
+    assert desk.states(second, third) == [SENT, SENT]
+
+
+def test_what_a_reply_names_by_an_id_is_shown_with_it_and_never_sent(
+    desk: Desk, travel: Travel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[Any] = []
+
+    def named_files(account: AccountRef, content: Mapping[str, Any]) -> list[InboundAttachment]:
+        named.append(account.id)
+        return [
+            InboundAttachment(MessageKind.TEMPLATE, f"https://shop.example/{one}")
+            for one in content["products"]
+        ]
+
+    monkeypatch.setattr(desk.toy, "named_files", named_files)
+    message = desk.reply("", desk.customer_wrote())
+    shows = {"kind": MessageKind.TEMPLATE, "content": {"products": ["7", "8"]}}
+    db.write(lambda session: session.execute(sa.update(Message).values(shows).where(Message.id == message)))
+    desk.toy.script = [NotSent(PROBLEM, retry_after=0)]
+    desk.drain()
+    desk.later(travel, timedelta(minutes=5))
+    assert [one.part.files for one in desk.toy.sent] == [(), ()], "tried twice"
+    with db.read() as session:
+        rows = session.scalars(sa.select(Attachment).where(Attachment.message_id == message)).all()
+    assert [one.url for one in rows] == ["https://shop.example/7", "https://shop.example/8"]
+    assert named == [desk.account.id]
+
+
+def test_an_adapter_that_cannot_tell_what_a_reply_names_does_not_keep_it_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.toy, "named_files", lambda *_: 1 / 0)
+    message = desk.reply("", desk.customer_wrote())
+    shows = {"kind": MessageKind.TEMPLATE, "content": {"products": ["7"]}}
+    db.write(lambda session: session.execute(sa.update(Message).values(shows).where(Message.id == message)))
+    desk.drain()
+    assert len(desk.toy.sent) == 1

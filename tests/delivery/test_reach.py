@@ -145,6 +145,29 @@ def test_the_composer_and_the_list_say_so(desk: Desk) -> None:
     assert chip.state == "unreachable"
 
 
+def test_every_composer_of_a_limited_account_says_until_when_replies_wait(desk: Desk) -> None:
+    from flask import Flask
+    from flask_babel import Babel
+
+    talks = [desk.customer_wrote(), desk.customer_wrote("ben")]
+    until = clock.now() + timedelta(minutes=10)
+    app = Flask(__name__)
+    Babel(app)
+
+    def composers() -> list[reply_window.Composing]:
+        with app.test_request_context():
+            return [reply_window.composing(desk.toy, row(desk, talk), "A", clock.now()) for talk in talks]
+
+    before = {found.signature for found in composers()}
+    desk.set_account(blocked_until=until, blocked_reason="The toy is tired.")
+    for found in composers():
+        assert (found.can_reply, found.reason, found.waits_until) == (True, "Replies wait.", until)
+        assert found.sentence.startswith("The toy is tired. What you write goes out after ")
+        assert found.signature in before, "what somebody is writing stays"
+    desk.set_account(blocked_until=clock.now() - timedelta(seconds=1))
+    assert {found.reason for found in composers()} == {""}
+
+
 def test_a_limit_shared_by_accounts_holds_all_of_them_back(any_desk: Desk) -> None:
     second, third = any_desk.connect("200"), any_desk.connect("300")
     talk = any_desk.customer_wrote()

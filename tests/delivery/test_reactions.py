@@ -15,7 +15,6 @@ from host.delivery.reactions import send_due
 from host.inbox.reacting import react
 from host.models.channels import AccountState
 from host.models.inbox import Message, Reaction
-from host.models.live import LiveEvent
 from host.queue import policy
 from host.queue.outbox import resume_account
 from host.sdk.channel import (
@@ -29,6 +28,7 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
+from tests import helpers
 from tests.delivery.desk import PROBLEM, Desk, ToyAdapter
 
 Travel = Callable[[timedelta], None]
@@ -99,7 +99,7 @@ def test_a_reaction_is_shown_at_once_and_told_by_a_worker(any_desk: Desk, provid
     (request,) = provider.told
     with db.read() as session:
         message = session.scalars(sa.select(Message)).one()
-        topics = [event.topic for event in session.scalars(sa.select(LiveEvent).order_by(LiveEvent.id))]
+        topics = [event.topic for event in helpers.shown()]
     assert (request.recipient, request.message, request.emoji) == ("anna", message.external_id, HEART)
     assert topics.count("changed") == 2
     assert send(any_desk) == 0

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pytest
+from limits import RateLimitItem
 
+from host.addons import activation
+from host.addons.package import archive
+from host.addons.running import probe
+from host.builtin.email import receiving, smtp_connection
 from host.cli import commands as cli
-from host.core import config
+from host.core import config, marks
+from host.core.config import Exit
+from host.health import problems, views
+from host.media import limits as media_limits
+from host.media import picture_size
+from host.process import connections, incoming
+from host.queue import policy
+from host.sdk import webhooks
+from host.users import invitations, passwords, sessions, throttle
+from host.users.pages import sudo
+from host.web import headers
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")])
@@ -22,6 +38,45 @@ def settings_table() -> str:
         default = f"`{setting.default}`" if setting.default else ""
         rows.append(f"| `{setting.variable}` | {default} | {setting.help} |")
     return "\n".join(rows)
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1024**2:g} MB"
+
+
+def figures_table() -> str:
+    """Return the table docs/security.md must hold."""
+    figures = {
+        "a session ends, not used": f"{sessions.IDLE.total_seconds() / 3600:g} hours",
+        "a session ends, used": f"{sessions.ABSOLUTE.days} days",
+        "a typed password counts for harmful actions": f"{sudo.FRESH.total_seconds() / 60:g} minutes",
+        "an invitation works": f"{invitations.LIFETIME.days} days",
+        "length of a new password": f"{passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters",
+        "guesses a new password takes": f"over {passwords.MIN_GUESSES:,}",
+        "wrong passwords of a person at an address": limits_of(throttle.PERSON_AND_ADDRESS),
+        "wrong passwords of an address, before each person has one try only": limits_of(throttle.ADDRESS),
+        "wrong passwords of an address at most": limits_of(throttle.ADDRESS_AT_MOST),
+        "head of a request": f"{connections.HEAD_BYTES // 1024} KB in {connections.HEAD_SECONDS:g} s",
+        "body of a webhook": f"{megabytes(webhooks.MAX_BODY)} in {incoming.BODY_SECONDS:g} s",
+        "a form": megabytes(headers.MAX_BODY),
+        "a file": megabytes(media_limits.MAX_BYTES),
+        "pixels of a picture that is shown": f"{picture_size.MOST_PIXELS:,}",
+        "a mail": megabytes(receiving.MAX_MAIL),
+        "connections of the mail listener": f"{smtp_connection.MAX_CONNECTIONS}, "
+        f"{smtp_connection.MAX_PER_ADDRESS} of an address",
+        "zip of an addon": f"{megabytes(archive.MAX_ZIP)}, {megabytes(archive.MAX_TOTAL)} unpacked, "
+        f"{archive.MAX_ENTRIES:,} files",
+        "an addon's code loads, tried out": f"{probe.TIMEOUT_SECONDS:g} s",
+        "a hook that only tells an addon something is waited for": f"{activation.HOOK_SECONDS:g} s",
+        "processes that end in an addon before it is set aside": f"{marks.DEATHS}",
+        "raw webhooks are kept": f"{policy.RAW_KEPT.days} days",
+    }
+    rows = [f"| {what} | {figure} |" for what, figure in figures.items()]
+    return "\n".join(["| what | figure |", "|---|---|", *rows])
+
+
+def limits_of(found: Sequence[RateLimitItem]) -> str:
+    return ", ".join(f"{one.amount} in {one.multiples} {one.GRANULARITY.name}" for one in found)
 
 
 def commands(group: click.Group, prefix: str = "lobby") -> set[str]:
@@ -59,9 +114,40 @@ def test_operate_lists_every_setting_as_the_code_has_it() -> None:
     assert between == settings_table()
 
 
+def test_operate_says_when_a_strip_of_health_is_amber_and_red() -> None:
+    text = " ".join((ROOT / "docs" / "operate.md").read_text().split())
+    assert f"amber where the oldest waited over {views.SLOW:g} seconds" in text
+    assert problems.LATE.total_seconds() == 60
+    assert "red where it waited over a minute" in text
+
+
+def test_security_has_the_figures_of_the_code() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    between = text.split("<!-- figures -->")[1].split("<!-- /figures -->")[0].strip()
+    assert between == figures_table()
+
+
+def test_every_claim_of_security_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    claims = re.findall(r"^\| (.+) \| (.+) \| (`tests/.+) \|$", text, re.MULTILINE)
+    assert len(claims) > 20
+    for _what, _done, shown in claims:
+        for path in re.findall(r"`([^`]+)`", shown):
+            assert "def test_" in (ROOT / path).read_text()
+
+
+def test_operate_lists_every_code_a_command_ends_with() -> None:
+    text = (ROOT / "docs" / "operate.md").read_text()
+    table = text.partition("<!-- exits -->")[2].partition("<!-- /exits -->")[0]
+    listed = {
+        int(line.split("|")[1]) for line in table.splitlines() if line.startswith("| ") and "code" not in line
+    }
+    assert listed == {0, 2, *Exit}
+
+
 def test_operate_lists_every_command_and_no_other() -> None:
     text = (ROOT / "docs" / "operate.md").read_text()
-    listed = set(re.findall(r"^\| `(lobby [a-z ]+)`", text, re.MULTILINE))
+    listed = set(re.findall(r"^\| `(lobby [a-z -]+)`", text, re.MULTILINE))
     assert listed == commands(cli.main)
 
 
@@ -76,6 +162,43 @@ def test_settings_named_anywhere_exist() -> None:
     assert known <= {name for _, name in named}
     others = {(page, name) for page, name in named if not name.startswith("LOBBY_ADDON")}
     assert {(page, name) for page, name in others if name not in known | tests_only} == set()
+
+
+OF_OTHERS = {
+    *("Settings → Basic", "Settings → Advanced", "Business login settings", "Choose File", "Website"),
+    *("Instagram → API setup with Instagram login", "Facebook Login for Business → Settings"),
+    *("Webhooks → Instagram", "Website permissions", "System users", "Revoke tokens"),
+    "Settings → Messages and story replies → Message controls → Connected tools → Allow access to messages",
+    # Made of parts: a number, a handle, an address.
+    *(
+        "Send as 2 messages",
+        "Connected: @handle",
+        "Instagram user …0001",
+        "Set up this desk: …/setup?token=…",
+    ),
+    # A sentence or its beginning in bold.
+    *("Mails", "Connecting it again", "To another Page", "To another workspace"),
+    "Back the keys up somewhere else than the database",
+}
+"""What the pages for people put into italics or bold and is no button or label of Lobby's."""
+
+
+@pytest.mark.parametrize("page", ["install", "connect", "answer", "app-review"])
+def test_what_a_page_tells_people_to_press_is_there(page: str) -> None:
+    """Buttons and labels stand in italics or bold; each is a text of the code, word for word."""
+    sources = (
+        path.read_text()
+        for part in ("host", "addons")
+        for kind in ("*.py", "*.html", "*.js", "*.toml")
+        for path in (ROOT / part).rglob(kind)
+    )
+    written = " ".join(re.sub(r'"\s*\n\s*"', "", " ".join(sources)).split()).replace("’", "'")
+    text = re.sub(r"```.*?```", "", (ROOT / "docs" / f"{page}.md").read_text(), flags=re.DOTALL)
+    text = " ".join(text.split()).replace("’", "'")
+    named = re.findall(r"\*\*([^*]+?)\*\*", text) + re.findall(r"(?<!\*)\*([^*\s][^*]*?)\*(?!\*)", text)
+    labels = {one.strip(".: ") for one in named} - OF_OTHERS
+    assert labels
+    assert [one for one in sorted(labels) if one not in written] == []
 
 
 def test_make_targets_named_in_the_pages_exist() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import smtplib
 from collections.abc import Iterator
+from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -150,6 +151,38 @@ def test_a_mail_that_answers_nothing_starts_a_conversation(whole: Desk) -> None:
     assert [c.subject for c in conversations()] == ["Blue mugs", "Red mugs"]
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Contact)) == 1
+
+
+def test_a_mail_with_a_file_waits_for_where_files_are_kept_and_is_never_given_up(
+    whole: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "Mia <mia@example.org>", "hello@shop.example"
+    mail["Message-ID"], mail["Subject"] = "<one@example.org>", "A plan"
+    mail.set_content("See the plan.")
+    mail.add_attachment(b"the plan", maintype="application", subtype="pdf", filename="plan.pdf")
+
+    def away(*_: object, **__: object) -> None:
+        raise storage.StoreAwayError("it does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage.FolderStore, "size", away)
+        whole.deliver(mail.as_bytes())
+        for hours in range(1, 40):
+            with clock.travel(timedelta(hours=hours)):
+                whole.work()
+    assert messages() == []
+    with db.read() as session:
+        event = session.scalars(sa.select(InboundEvent)).one()
+    assert (event.state, event.attempts) == (EventState.PENDING, 0)
+    with clock.travel(timedelta(hours=41)):
+        whole.work()
+    (message,) = messages()
+    assert message.text == "See the plan."
+    with db.read() as session:
+        key = session.scalars(sa.select(Attachment.storage_key)).one()
+    with storage.open_stored(key or "") as file:
+        assert file.read() == b"the plan"
 
 
 def test_a_mail_delivered_twice_appears_once(whole: Desk) -> None:

@@ -19,7 +19,7 @@ from host.builtin import email
 from host.builtin.email import card, ownership, receiving
 from host.builtin.email.models import AskedAccount, EmailAccount, Holding
 from host.channels import accounts, connecting
-from host.core import db
+from host.core import clock, db
 from host.models.channels import AccountState, ChannelAccount
 from host.models.notifications import Notification
 from host.models.users import AuditEntry, Role, User, Workspace
@@ -27,7 +27,8 @@ from host.process.serving import HostApplication
 from host.sdk.cards import Asked, Connection, ConnectRequest
 from host.sdk.errors import AccountTakenError
 from tests.email.conftest import Outside, connect, values
-from tests.helpers import Browser, client_for, make_config, make_user, make_workspace
+from tests.helpers import PASSWORD, Browser, client_for, make_config, make_user, make_workspace
+from tests.users.test_asked_again import LATER
 
 ADDRESSES = "/addons/email/addresses"
 
@@ -67,7 +68,11 @@ class Desk:
 @pytest.fixture
 def people(any_desk: db.Database, data: Path, outside: Outside) -> Iterator[Desk]:
     address = f"mail.shop.example:{outside.port}"
-    application = HostApplication(make_config(data, allow_hosts=address, database_url=any_desk.url))
+    application = HostApplication(
+        make_config(
+            data, allow_hosts=address, database_url=any_desk.url.render_as_string(hide_password=False)
+        )
+    )
     pottery, studio = make_workspace("Pottery"), make_workspace("Studio")
     connect(outside, pottery)
     try:
@@ -341,3 +346,14 @@ def test_other_spellings_are_the_same_address_or_none(outside: Outside) -> None:
     ):
         found = receiving.account_of(spelling)
         assert found is None or found[0] == "hello@shop.example", spelling
+
+
+def test_giving_mail_to_a_workspace_takes_the_password_again(people: Desk) -> None:
+    people.save("orders@shop.example")
+    client = people.client(people.admin)
+    with db.read() as session:
+        asked = session.scalars(sa.select(AskedAccount.id)).one()
+    with clock.travel(LATER):
+        assert client.post_form(f"{ADDRESSES}/{asked}/confirm").status_code == 403
+        assert client.post_form("/addons/email/domains/release", domain="shop.example").status_code == 403
+        assert client.post_form(f"{ADDRESSES}/{asked}/confirm", password=PASSWORD).status_code == 303

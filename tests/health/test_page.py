@@ -10,16 +10,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host import recording
 from host.core import clock, db
-from host.health import history, plots
+from host.health import history
 from host.health.history import Period
-from host.health.plots import Bars, Line
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
+from host.models.record import Consumer
+from host.record import keeping
+from host.record.reading import number_all
+from host.sdk.channel import NotSent, Unknown
+from host.web import plots
+from host.web.plots import Bars, Line
 from tests.delivery.conftest import Door
-from tests.delivery.desk import Desk
+from tests.delivery.desk import PROBLEM, Desk
 from tests.health import pretend
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
 
@@ -69,7 +75,9 @@ def test_a_day_is_drawn_and_told_in_figures(admin: Browser, any_desk: Desk) -> N
             recording.peak(Metric.LOOP, "", "", 30 * minutes)
     recording.flush()
     text = page(admin)
-    assert '<h2>Received</h2><p class="big">180</p>' in text
+    assert '<b>Received</b><span class="nums">180</span>' in text
+    assert "Received: Of 96 parts of this time: late 3, in trouble 0." in text, "each waited ten seconds"
+    assert "Sent: Of 96 parts of this time: late 1, in trouble 1." in text, "one tried again, one failed"
     assert "Events received a minute; 6 at most." in text
     assert "1 replies sent, 1 failed." in text
     assert "9.8 s at most." in text
@@ -116,7 +124,13 @@ def test_what_makes_no_sense_is_refused(admin: Browser, query: str) -> None:
 
 def test_only_admins_see_it(any_desk: Desk, data: Path) -> None:
     app = build_app(data)
-    assert client_for(app, make_user("x@example.com")).get("/admin/health").status_code == 403
+    for path in ("/admin", "/admin/health"):
+        assert client_for(app, make_user(f"x{len(path)}@example.com")).get(path).status_code == 403
+
+
+def test_the_administration_has_an_address_of_its_own(admin: Browser) -> None:
+    answer = admin.get("/admin")
+    assert (answer.status_code, answer.location) == (302, "/admin/health")
 
 
 def test_no_process_no_worker_and_a_lost_one_are_told(admin: Browser) -> None:
@@ -202,6 +216,17 @@ def test_several_senders_that_count_apart_are_told(admin: Browser) -> None:
     assert "3 processes send, and each counts" in page(admin)
 
 
+def test_processes_of_several_versions_are_told(admin: Browser) -> None:
+    web(version="1.10.0")
+    db.write(pretend.process, "gone", Kind.WORKER, timedelta(hours=2), version="0.9")
+    db.write(pretend.process, "a", Kind.WORKER, version="1.10.0")
+    assert "different versions" not in page(admin)
+    db.write(pretend.process, "b", Kind.WORKER, machine="m2", pid=12, version="1.9.0")
+    text = page(admin)
+    assert "Processes run different versions of Lobby: 1.10.0, and 1.9.0 on m2:12." in text
+    assert "That is fine during an upgrade." in text
+
+
 def test_what_waits_on_purpose_raises_no_alarm_and_is_shown_apart(
     admin: Browser, any_desk: Desk, travel: Travel
 ) -> None:
@@ -217,6 +242,54 @@ def test_what_waits_on_purpose_raises_no_alarm_and_is_shown_apart(
     text = page(admin)
     assert "Replies have waited" not in text
     assert "Waiting for Reconnect: 1" in text
+
+
+def test_replies_nobody_confirmed_and_those_behind_them_are_told(
+    admin: Browser, any_desk: Desk, travel: Travel
+) -> None:
+    web()
+    any_desk.toy.script = [Unknown(PROBLEM, transient=True)]
+    talk = any_desk.customer_wrote()
+    any_desk.reply("one", talk)
+    any_desk.reply("two", talk)
+    any_desk.drain()
+    travel(timedelta(seconds=12))
+    text = page(admin)
+    assert re.search(r"1 reply was not confirmed by its provider 1\d s ago\.", text)
+    assert "1 reply behind waits." in text
+    assert "All is well." not in text
+    any_desk.later(travel, timedelta(minutes=2))
+    assert "confirmed by its provider" not in page(admin)
+
+
+def test_a_reader_of_the_record_that_this_release_does_not_have_is_told_until_it_is_given_up(
+    admin: Browser, any_desk: Desk, travel: Travel
+) -> None:
+    web()
+
+    def leave_one(session: Session) -> None:
+        session.add(Consumer(name="gone", place=0, event_id=0, moved_at=clock.now()))
+
+    db.write(leave_one)
+    any_desk.customer_wrote()
+    number_all()
+    travel(timedelta(minutes=6))
+    assert "This release does not have “gone”" in page(admin)
+    travel(timedelta(days=14))
+    with db.read() as session:
+        assert "gone" not in {one.consumer for one in keeping.behind(session)}
+
+
+def test_replies_that_are_tried_again_are_told(admin: Browser, any_desk: Desk, travel: Travel) -> None:
+    web()
+    any_desk.toy.script = [NotSent(PROBLEM), NotSent(PROBLEM)]
+    for contact in ("anna", "bert"):
+        any_desk.reply("one", any_desk.customer_wrote(contact), contact=contact)
+    assert "tried again" not in page(admin)
+    any_desk.drain()
+    assert "2 replies could not be sent yet and are tried again." in page(admin)
+    any_desk.set_account(blocked_until=clock.now() + timedelta(minutes=1))
+    assert "tried again" not in page(admin), "the limit is told instead"
 
 
 def test_late_work_dead_letters_and_accounts_are_told(

@@ -26,7 +26,7 @@ def lived(tmp_path: Path) -> Iterator[Journey]:
     sandbox, outside = Sandbox.start(), Outside()
     outside.start()
     settings = sandbox_settings(sandbox)
-    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.address}"
+    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
     settings["LOBBY_LOG_FORMAT"] = "json"
     host = Host.start(tmp_path / "data", port=free_port(), settings=settings)
     j = Journey(sandbox, host, outside, free_port())

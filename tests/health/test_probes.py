@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import pytest
@@ -14,12 +17,20 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
-from host import recording
+from host import __version__, recording
+from host.addons.metrics import in_process
 from host.core import clock, db
+from host.core.config import ConfigError
 from host.health import process_state
-from host.models.health import Metric, Process
+from host.models.health import TOTAL, HealthMinute, Kind, Metric, Outcome, Process
+from host.process import probe_server
+from host.process.asgi import AsgiApplication
 from host.process.serving import HostApplication
 from tests.addons.conftest import configuration
+from tests.delivery.desk import Desk
+from tests.health import pretend
+from tests.live.worker import uvicorn_server
+from tests.process.asking import ask, connect, head, rest, status
 
 TOKEN = "a token of some length"[:22].replace(" ", "-")
 Travel = Callable[[timedelta], None]
@@ -129,6 +140,24 @@ def test_without_the_database_it_is_healthy_and_not_ready(
     assert (status, body["database"], body["migrations"]) == (503, False, False)
 
 
+def test_that_the_database_is_away_is_said_once_and_then_how_often(
+    application: HostApplication, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away() -> None:
+        raise sa.exc.OperationalError("SELECT", {}, Exception("away"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "read", away)
+        for _ in range(4):
+            assert ready(application)[0] == 503
+    assert ready(application)[0] == 200
+    said = [one.getMessage() for one in caplog.records if one.name == "host.health.process_state"]
+    assert said == [
+        "a probe could not use the database: away",
+        "probes can use the database again; 4 in a row could not",
+    ]
+
+
 def test_a_database_that_hangs_does_not_hold_the_probe(
     application: HostApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +208,7 @@ def test_metrics_tell_of_all_processes(serving: HostApplication, travel: Travel)
     recording.received([("email", 1, "pending"), ("email", 2, "dead")])
     recording.took(Metric.VISIBLE, "email", [timedelta(milliseconds=3), timedelta(hours=2)])
     recording.count(Metric.REFUSED, "email", "signature")
+    recording.count(Metric.UNDONE, "", "deadlock", 2)
     recording.flush()
     serving.loop.note(0.25)
     serving.loop.note(0.001)
@@ -193,17 +223,91 @@ def test_metrics_tell_of_all_processes(serving: HostApplication, travel: Travel)
     assert found["lobby_events_received_total", "email"] == 2
     assert found["lobby_events_handled_total", "dead", "email"] == 1
     assert found["lobby_requests_refused_total", "email", "signature"] == 1
+    assert (found["lobby_writes_undone_total", "deadlock"], found["lobby_writes_undone_total", "lock"]) == (
+        2,
+        0,
+    )
     assert found["lobby_visible_seconds_count", "email"] == 2
     assert found["lobby_visible_seconds_sum", "email"] == pytest.approx(7200.003)
     assert found["lobby_visible_seconds_bucket", "0.004", "email"] == 1
     assert found["lobby_visible_seconds_bucket", "+Inf", "email"] == 2
     assert found["lobby_processes", "worker"] == 1
+    assert found["lobby_processes_by_version", "1"] == 1
+    assert found["lobby_build_info", __version__] == 1
     assert found[("lobby_dead_letters",)] == 0
     assert found["lobby_queue_age_seconds", "in"] == 0
     assert found[("lobby_database_up",)] == found[("lobby_ready",)] == 1
     assert found[("lobby_loop_held_seconds",)] == 0.25
+    assert (found[("lobby_processes_delivering",)], found[("lobby_processes_lost",)]) == (1, 0)
     travel(timedelta(minutes=2))
-    assert samples(serving)["lobby_processes", "worker"] == 0
+    found = samples(serving)
+    assert found["lobby_processes", "worker"] == 0
+    assert found[("lobby_processes_delivering",)] == 0
+    assert found[("lobby_processes_lost",)] >= 1, "and this one, once it has said that it is there"
+
+
+def test_what_has_not_happened_yet_is_told_as_0(serving: HostApplication) -> None:
+    Desk()
+    found = samples(serving)
+    sends = {labels[1]: value for (name, *labels), value in found.items() if name == "lobby_sends_total"}
+    assert sends == dict.fromkeys(Outcome, 0)
+    assert found["lobby_events_handled_total", "dead", "email"] == 0
+    recording.sent("email", Outcome.FAILED)
+    recording.flush()
+    assert samples(serving)["lobby_sends_total", "email", "failed"] == 1
+
+
+def test_metrics_tell_of_what_this_process_stands_on(serving: HostApplication, travel: Travel) -> None:
+    serving._front.put_off = 3
+    db.write(pretend.process, "worker", Kind.WORKER, broker="away")
+    in_process.metrics().note("toy", "1.0.0", "parse", 0.1, ValueError("no"))
+    in_process.metrics().note("toy", "1.0.0", "parse", 0.1)
+    recording.flush()
+    found = samples(serving)
+    assert found[("lobby_webhooks_put_off_total",)] == 3
+    assert found[("lobby_broker_away",)] == 1
+    assert found["lobby_addon_faults_total", "toy"] == 1
+    assert found[("lobby_spool_bytes_most",)] == serving.config.spool_mb * 1024**2
+    assert 0 < found[("lobby_disk_free_bytes",)] <= disk_usage(serving.config.data).total
+    assert found[("lobby_time_seconds",)] == pytest.approx(time.time(), abs=60)
+    travel(timedelta(hours=1))
+    assert samples(serving)[("lobby_time_seconds",)] == pytest.approx(time.time() + 3600, abs=60)
+
+
+def test_metrics_tell_of_pages_and_the_api(serving: HostApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a page that fails")
+
+    with uvicorn_server(AsgiApplication(serving)) as port:
+        for path in ("/login", "/none", "/api/v1/accounts", "/static/lobby.css"):
+            ask(port, head("GET", path))
+        monkeypatch.setitem(serving.generation().app.view_functions, "accounts.login", broken)
+        assert status(ask(port, head("GET", "/login"))) == 500
+    recording.flush()
+    found = samples(serving)
+    assert found["lobby_http_seconds_count", "page"] == 3
+    assert found["lobby_http_seconds_count", "api"] == 1
+    assert found["lobby_http_seconds_sum", "page"] >= 0
+    assert found["lobby_http_errors_total", "500", "page"] == 1
+    assert found["lobby_http_errors_total", "500", "api"] == 0, "told before it happens"
+    with db.read() as session:
+        rows = sa.select(HealthMinute.minute).where(HealthMinute.metric.in_([Metric.HTTP, Metric.ERRORS]))
+        assert set(session.scalars(rows)) == {TOTAL}, "no history is kept of them"
+
+
+def test_metrics_tell_of_streams_and_of_the_pool(serving: HostApplication) -> None:
+    assert samples(serving)[("lobby_live_streams",)] == 0
+    stream = serving.services.hub.subscribe(1, 1, 1, capacity=5)
+    connections = [db.current().read_engine.connect() for _ in range(3)]
+    try:
+        found = samples(serving)
+        assert found[("lobby_live_streams",)] == 1
+        assert found["lobby_database_connections", "used"] >= 3
+        assert found[("lobby_database_connections_most",)] > found["lobby_database_connections", "used"]
+    finally:
+        stream.end()
+        for connection in connections:
+            connection.close()
 
 
 def test_metrics_say_that_the_database_is_away(
@@ -220,3 +324,80 @@ def test_metrics_say_that_the_database_is_away(
     assert found[("lobby_database_up",)] == found[("lobby_ready",)] == 0
     assert (found[("lobby_spool_requests",)], found[("lobby_spool_bytes",)]) == (1, 4096)
     (serving.config.data / "spool" / "1.request").unlink()
+
+
+# A process that only delivers
+
+
+@pytest.fixture
+def worker(database: db.Database, data: Path) -> Iterator[HostApplication]:
+    settings = {"LOBBY_METRICS_TOKEN": TOKEN, "LOBBY_WORKERS": "1", "LOBBY_SENDERS": "1"}
+    made = HostApplication(configuration(database, data, **settings))
+    made.start(web=False)
+    yield made
+    made.close()
+
+
+def free() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_a_worker_answers_probes_where_it_is_told_to(worker: HostApplication) -> None:
+    port = free()
+    with probe_server.answering(worker.probes, ("127.0.0.1", port)):
+        answer = ask(port, head("GET", "/healthz"))
+        assert status(answer) == 200
+        assert answer.endswith(b"\r\n\r\nok")
+        assert b"server:" not in answer.lower()
+        assert b"Python" not in answer
+        answer = ask(port, head("GET", "/readyz"))
+        assert status(answer) == 200
+        assert json.loads(answer.split(b"\r\n\r\n")[1])["delivering"] is True
+        assert status(ask(port, head("GET", "/metrics"))) == 401
+        answer = ask(port, head("GET", "/metrics", f"Authorization: Bearer {TOKEN}"))
+        assert b'lobby_processes{kind="worker"}' in answer
+        assert [status(ask(port, head("GET", path))) for path in ("/", "/readyz/webhooks", "/login")] == [
+            404
+        ] * 3
+        assert status(ask(port, head("POST", "/healthz"))) == 405
+        assert status(ask(port, b"nonsense\r\n\r\n")) == 400
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_worker_that_was_told_to_end_delivers_no_more(worker: HostApplication) -> None:
+    worker.retire()
+    body = ready(worker)[1]
+    assert (body["ready"], body["delivering"]) == (False, False)
+
+
+def test_without_an_address_a_worker_answers_nowhere(worker: HostApplication) -> None:
+    before = threading.active_count()
+    with probe_server.answering(worker.probes, None):
+        assert threading.active_count() == before
+
+
+def test_callers_who_say_nothing_do_not_use_a_worker_up(
+    worker: HostApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe_server._Request, "timeout", 0.5)
+    port = free()
+    with probe_server.answering(worker.probes, ("127.0.0.1", port)):
+        silent = [connect(port) for _ in range(probe_server.MOST + 8)]
+        for one in silent:
+            assert rest(one) == b""
+            one.close()
+        assert status(ask(port, head("GET", "/healthz"))) == 200
+
+
+def test_an_address_that_is_taken_is_said(worker: HostApplication) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with (
+            pytest.raises(ConfigError, match=r"cannot answer at 127\.0\.0\.1"),
+            probe_server.answering(worker.probes, taken.getsockname()),
+        ):
+            pass

@@ -13,10 +13,11 @@ from host.core import clock, db
 from host.delivery import waiting
 from host.delivery.waiting import Reason
 from host.models.channels import AccountState
+from host.models.inbox import DeliveryState
 from host.queue import policy
 from host.queue.limit_counters import place
 from host.queue.wakeups import OUT
-from host.sdk.channel import NotSent
+from host.sdk.channel import NotSent, Unknown
 from tests.delivery.desk import PROBLEM, Desk
 from tests.queue.test_send_limits import saturate
 
@@ -115,8 +116,47 @@ def test_looking_for_the_oldest_is_an_index_seek(database: db.Database) -> None:
         waiting.oldest_due(session, OUT)
         waiting.on_purpose(session)
     sa.event.remove(engine, "before_cursor_execute", explain)
-    assert len(plans) == 4
-    for plan in plans:
+    of_lanes = [plan for plan in plans if "lanes" in plan]  # what is paused is read where it changed
+    assert len(of_lanes) == 4
+    for plan in of_lanes:
         assert "ix_lanes_due" in plan
         assert "SCAN lanes" not in plan
         assert "SCAN channel_accounts" not in plan
+
+
+def test_what_is_looked_for_is_unconfirmed_since_it_was_sent(any_desk: Desk, travel: Travel) -> None:
+    def unconfirmed() -> timedelta | None:
+        with db.read() as session:
+            since = waiting.oldest_unconfirmed(session)
+        return None if since is None else clock.now() - since
+
+    assert unconfirmed() is None
+    any_desk.toy.script = [Unknown(PROBLEM)]
+    first = any_desk.reply("hi", any_desk.customer_wrote())
+    any_desk.drain()
+    assert any_desk.state(first) == DeliveryState.UNKNOWN
+    any_desk.reply("waits behind it", any_desk.customer_wrote())
+    travel(MINUTE)
+    found = unconfirmed()
+    assert found is not None
+    assert MINUTE <= found < 2 * MINUTE
+    any_desk.echo("mid-1", "hi")
+    any_desk.drain()
+    assert unconfirmed() is None
+
+
+def test_what_is_looked_for_what_is_tried_again_and_what_waits_behind_are_counted_apart(
+    desk: Desk, travel: Travel
+) -> None:
+    with db.read() as session:
+        assert waiting.unfinished(session) == waiting.Unfinished()
+    for number, outcome in enumerate((Unknown(PROBLEM), Unknown(PROBLEM), NotSent(PROBLEM))):
+        contact = f"customer {number}"
+        desk.toy.script = [outcome]
+        talk = desk.customer_wrote(contact)
+        desk.reply("tried", talk, contact=contact)
+        desk.drain()
+        desk.reply("behind it", talk, contact=contact)
+    with db.read() as session:
+        found = waiting.unfinished(session)
+    assert (found.unconfirmed, found.refused, found.behind) == (2, 1, 3)

@@ -15,7 +15,6 @@ from host.inbox.apply import changes
 from host.inbox.apply.changes import OF_ANOTHER, apply_changes
 from host.inbox.reply import queue_reply
 from host.models.inbox import Attachment, ContactIdentity, Conversation, Mark, Message, Reaction
-from host.models.live import LiveEvent
 from host.sdk.channel import AccountRef
 from host.sdk.messages import (
     ConversationHandedOver,
@@ -24,6 +23,7 @@ from host.sdk.messages import (
     InboundChange,
     MessageKind,
 )
+from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import START, TOY, apply, echoed, edited, incoming, reacted, received, unsent
 
@@ -51,7 +51,7 @@ def lines() -> list[tuple[str, str, str]]:
 
 def told(topic: str) -> list[int]:
     """Ids of the messages that browsers were told of under *topic*."""
-    return [json.loads(e.payload)["message"] for e in toys.everything(LiveEvent) if e.topic == topic]
+    return [json.loads(e.payload)["message"] for e in helpers.shown() if e.topic == topic]
 
 
 def reaction() -> tuple[Any, ...]:

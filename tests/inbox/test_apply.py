@@ -12,9 +12,9 @@ from host.inbox.apply import loading
 from host.inbox.apply.changes import apply_changes
 from host.models.channels import ChannelAccount
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
-from host.models.live import LiveEvent
 from host.sdk.channel import AccountRef
 from host.sdk.messages import Ignored, InboundAttachment, MessageKind
+from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import BY_REFERENCE, START, apply, incoming, received, texts
 
@@ -41,7 +41,7 @@ def test_a_first_message_makes_contact_conversation_and_message(account: Account
 
 def test_a_message_writes_a_live_event_that_names_it(account: AccountRef) -> None:
     apply(account, received())
-    event = toys.only(LiveEvent)
+    (event,) = helpers.shown()
     assert (event.workspace_id, event.topic) == (account.workspace_id, "message")
     assert (
         event.payload == f'{{"conversation":{toys.only(Conversation).id},"message":{toys.only(Message).id}}}'
@@ -54,7 +54,7 @@ def test_a_message_told_twice_is_there_once(account: AccountRef) -> None:
     apply(account, change)
     assert len(toys.everything(Message)) == 1
     assert toys.only(Conversation).unread_count == 1
-    assert len(toys.everything(LiveEvent)) == 1
+    assert len(helpers.shown()) == 1
 
 
 def test_what_another_worker_wrote_a_moment_ago_is_taken_over(
@@ -70,7 +70,7 @@ def test_what_another_worker_wrote_a_moment_ago_is_taken_over(
     assert (toys.only(ContactIdentity).id, toys.only(Contact).id) == before
     assert sorted(texts()) == ["a", "b"]
     stored = {message.external_id: message.id for message in toys.everything(Message)}
-    told = [json.loads(event.payload)["message"] for event in toys.everything(LiveEvent)]
+    told = [json.loads(event.payload)["message"] for event in helpers.shown()]
     assert set(told) == set(stored.values())
 
 
@@ -233,6 +233,11 @@ def test_a_date_in_the_future_is_not_believed(account: AccountRef) -> None:
 def test_a_clock_of_ours_that_is_an_hour_late_does_not_mix_up_a_thread(account: AccountRef) -> None:
     db.write(apply_changes, [incoming(account, received(at=3600), received_at=at(5))])
     assert toys.only(Message).sent_at == at(3600)
+
+
+def test_a_time_an_hour_ahead_opens_no_longer_window(account: AccountRef) -> None:
+    db.write(apply_changes, [incoming(account, received(at=3600), received_at=at(5))])
+    assert toys.only(Conversation).last_inbound_at == at(5)
 
 
 def test_attachments_keep_order_bytes_and_links(account: AccountRef) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,12 +17,20 @@ from sqlalchemy.orm import Session
 from host.channels import button_payloads
 from host.core import db
 from host.inbox import queries
+from host.inbox.apply.changes import apply_changes
 from host.inbox.messages import Entry, File, load_thread
 from host.inbox.pages import message_content, message_view, text_view
 from host.inbox.pages.message_view import BubbleContext
 from host.models.inbox import Message, Reaction
 from host.sdk.capabilities import Capabilities
-from host.sdk.messages import InboundAttachment, MessageKind
+from host.sdk.messages import (
+    ConversationHandedOver,
+    Handover,
+    InboundAttachment,
+    MessageKind,
+    Program,
+    Who,
+)
 from tests.inbox import desks, scenes, toys
 from tests.inbox.desks import Desk
 from tests.inbox.test_pages import only_conversation, page, words
@@ -76,6 +85,7 @@ def test_a_link_always_has_a_text() -> None:
 
 @given(WRITTEN.map("".join))
 @example("See https://shop.example/mugs?ref=1, or (www.shop.example/a_(b)).")
+@example("https://https://https:////https://")
 def test_no_text_breaks_the_links(text: str) -> None:
     found = text_view.spans(text)
     event("with links" if any(span.href for span in found) else "without links")
@@ -149,7 +159,7 @@ def test_content_of_any_shape_makes_a_bubble(desk: Desk, kind: str, content: Any
     assert made.label
     event("with cards" if made.cards else "without cards")
     for card in made.cards:
-        assert card.title or card.href
+        assert card.title or card.href or "cannot be shown here yet" in card.what
         assert not card.href or urlsplit(card.href).scheme in {"http", "https"}
 
 
@@ -219,13 +229,19 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
     ),
     (MessageKind.STORY_MENTION, "", {}, "Mentioned you in a story", "The story has no preview any more."),
     (MessageKind.STORY_REPLY, "love this", {}, "Replied to your story", "love this"),
-    (MessageKind.QUICK_REPLY, "Red", {"payload": "COLOR_RED"}, "Tapped a quick reply", "Tapped: Red"),
+    (
+        MessageKind.QUICK_REPLY,
+        "Red",
+        {"payload": "COLOR_RED"},
+        "Tapped a quick reply",
+        "Red Tapped a quick reply",
+    ),
     (
         MessageKind.POSTBACK,
         "Talk to a person",
         {"payload": "HELP"},
         "Tapped a button",
-        "Tapped: Talk to a person",
+        "Talk to a person Tapped a button",
     ),
     (
         MessageKind.TEXT,
@@ -275,6 +291,41 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "A message that cannot",
         "cannot be shown here yet",
     ),
+    (
+        MessageKind.UNSUPPORTED,
+        "",
+        {
+            "event": "attachment poll",
+            "shared": [{"type": "poll", "payload": {"title": "Which glaze?", "url": URL}}],
+        },
+        "A message that cannot",
+        "Something from Toy that cannot be shown here yet Which glaze? Open on cdn.example",
+    ),
+    (
+        MessageKind.IMAGE,
+        "",
+        {"shared": [{"type": "poll", "payload": {"id": "1"}}]},
+        "Photo",
+        "Something from Toy that cannot be shown here yet",
+    ),
+    (
+        MessageKind.TEMPLATE,
+        "",
+        {
+            "shared": [
+                {
+                    "type": "template",
+                    "payload": {
+                        "template_type": "button",
+                        "text": "Shall we put it aside?",
+                        "buttons": [{"type": "postback", "title": "Yes, please", "payload": "Y"}],
+                    },
+                }
+            ]
+        },
+        "Message with buttons",
+        "Shall we put it aside? Yes, please",
+    ),
     (MessageKind.UNSUPPORTED, "", {"event": "unsupported"}, "A message that", "does not share with us"),
     (MessageKind.UNSUPPORTED, "Price?", {"event": "comments"}, "A message", "Commented on a post Price?"),
 ]
@@ -293,6 +344,7 @@ def test_a_bubble_for_every_kind(
     html = said(desk, scene, kind, text, **content)
     assert shown in words(html)
     assert re.search(rf'aria-label="Ana Q\.: {label}[^"]*, \d\d:\d\d"', html)
+    assert words(html).count("cannot be shown here yet") <= 1, "it says so once"
     assert "{" not in words(html)
     assert "://" not in words(html)
     for link in re.findall(r"<a [^>]*>", html):
@@ -340,12 +392,12 @@ def test_a_tap_says_what_was_tapped_where_that_is_known(desk: Desk, scene: scene
     db.write(button_payloads.remember_payloads, desk.account.id, "ice_breakers", ["ICE", ""])
     db.write(button_payloads.remember_payloads, desk.account.id, "menu", iter(["MENU"]))
     ice, menu, card, other = (words(one(desk, message)) for message in toys.thread()[:4])
-    assert "Tapped: ICE Tapped an ice breaker" in ice
-    assert "Tapped: MENU Chose from the menu" in menu
-    assert "Tapped: CARD Tapped a button of a card" in card
-    assert "Tapped: OTHER Tapped a button" in other
+    assert "ICE Tapped an ice breaker" in ice
+    assert "MENU Chose from the menu" in menu
+    assert "CARD Tapped a button of a card" in card
+    assert "OTHER Tapped a button" in other
     db.write(button_payloads.remember_payloads, desk.account.id, "menu", [])
-    assert "Tapped: MENU Tapped a button" in words(one(desk, toys.thread()[1]))
+    assert "MENU Tapped a button" in words(one(desk, toys.thread()[1]))
 
 
 @pytest.mark.parametrize("kept", [None, 1, {"menu": 3}, {"menu": None, "x": ["y"]}, []])
@@ -381,9 +433,15 @@ def test_pictures_players_and_files_stand_in_one_message(desk: Desk, scene: scen
         MessageKind.IMAGE,
         files=[*map(file, kinds), file(MessageKind.FILE, "measurements.pdf")],
     )
-    assert words(html).count("kept by Toy") == 5
+    assert words(html).count("This desk does not fetch files from cdn.example. Open on cdn.example") == 5
     assert 'aria-label="measurements.pdf"' in html
-    assert URL not in html
+    assert not re.search(r'src="https?:', html)
+    assert html.count('rel="noopener noreferrer nofollow"') == 5
+
+
+def test_a_file_without_an_address_is_kept_by_the_provider(desk: Desk, scene: scenes.Scene) -> None:
+    html = said(desk, scene, MessageKind.IMAGE, files=[InboundAttachment(MessageKind.IMAGE, url="ftp://a/b")])
+    assert "kept by Toy" in words(html)
 
 
 # What stands around a message
@@ -516,7 +574,7 @@ def test_a_thread_of_every_kind_asks_no_more_than_one_of_words(
         toys.change_row(Message, message.id, reply_to=before.external_id)
         reacted(message, emoji="❤️", name="love")
     assert questions() == few
-    assert few <= 14
+    assert few <= 22
 
 
 def test_the_list_names_what_is_not_text(desk: Desk, scene: scenes.Scene) -> None:
@@ -529,3 +587,78 @@ def test_the_list_names_what_is_not_text(desk: Desk, scene: scenes.Scene) -> Non
         scene.said(contact, contact, text, scene.now, kind=kind)
         assert line in words(page(desk))
     assert "://" not in words(page(desk))
+
+
+@pytest.mark.parametrize(
+    ("sent_by", "label", "speaker"),
+    [
+        (None, "Not sent from this desk", "Your account"),
+        (Program(Who.PROVIDER, "1", "Toybox"), "Sent from the Toybox app", "Your Toybox app"),
+        (Program(Who.OTHER, "222"), "Sent by another program (222)", "Another program"),
+        (Program(Who.DESK, "3"), "Sent through this desk’s access, not from this desk", "Your account"),
+    ],
+)
+def test_what_sent_a_message_is_said_as_far_as_it_is_known(
+    desk: Desk, scene: scenes.Scene, sent_by: Program | None, label: str, speaker: str
+) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    toys.apply(desk.account, replace(toys.echoed("Yes"), sent_by=sent_by))
+    html = one(desk, toys.thread()[0])
+    assert label in words(html)
+    assert f'aria-label="{speaker}: Message' in html
+
+
+def test_a_product_beside_a_picture_is_a_card(desk: Desk, scene: scenes.Scene) -> None:
+    product = InboundAttachment(MessageKind.TEMPLATE, url=URL, name="Blue mug, 24.00 EUR")
+    html = said(
+        desk,
+        scene,
+        MessageKind.IMAGE,
+        files=[InboundAttachment(MessageKind.IMAGE, url=URL), product],
+        referral={"product": {"id": "438"}},
+    )
+    assert re.search(r'aria-label="Ana Q\.: Photo, ', html)
+    assert "Asks about a product Blue mug, 24.00 EUR" in words(html)
+    assert "438" not in words(html)
+
+
+def test_what_two_programs_said_does_not_stand_together(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(minutes=9))
+    for second, program in enumerate(("1", "2", "2")):
+        echo = toys.echoed(program, external_id=f"e{second}", at=second)
+        toys.apply(desk.account, replace(echo, sent_by=Program(Who.OTHER, program)))
+    with db.read() as session, desk.app.test_request_context("/"):
+        row = queries.get_row(session, desk.workspace, only_conversation())
+        assert row is not None
+        entries = load_thread(session, desk.workspace, row.id).entries
+        made = message_view.shown(entries, row, "Ana Q.", None, scene.now)
+    assert [one.continued for one in made if one.echo] == [False, False, True]
+
+
+def test_who_has_a_conversation_is_said_while_we_read_along(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "One", scene.ago(minutes=9), content={"standby": True})
+    for minutes, how, to in (
+        (8, Handover.PASSED, Program(Who.OTHER, "222")),
+        (6, Handover.REQUESTED, Program(Who.DESK, "3")),
+        (4, Handover.TAKEN, Program(Who.DESK, "3")),
+    ):
+        scene.apply(ConversationHandedOver("ana", scene.ago(minutes=minutes), how, to=to))
+    scene.said("ana", "Ana Q.", "Two", scene.ago(minutes=5), content={"standby": True})
+    scene.said("ana", "Ana Q.", "Three", scene.ago(minutes=3))
+    shown = words(page(desk, f"/{only_conversation()}"))
+    assert "Another program has this conversation" in shown
+    assert "App 222 has this conversation now" in shown
+    assert "This desk asked to take this conversation over" in shown
+    assert "Another program (222) has this conversation" in shown
+    assert "This desk took this conversation over" in shown
+    assert shown.count("program") == 2
+
+
+@pytest.mark.parametrize(("hours", "says"), [(0.9, False), (1.1, True)])
+def test_what_came_late_says_so(desk: Desk, scene: scenes.Scene, hours: float, says: bool) -> None:
+    scene.said("ana", "Ana Q.", "Hi", scene.ago(hours=30))
+    change = replace(toys.received("Late"), sent_at=scene.ago(hours=hours))
+    item = toys.incoming(desk.account, change, received_at=scene.now)
+    db.write(apply_changes, [item])
+    assert ("Came late, " in words(one(desk, toys.thread()[-1]))) is says
+    assert "Came late" not in words(one(desk, toys.thread()[0]))

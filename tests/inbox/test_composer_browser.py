@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
+from host.inbox import outcome
 from host.models.channels import AccountState, ChannelAccount
+from host.sdk.channel import ProviderProblem
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -40,12 +42,12 @@ def page(scene: scenes.Scene, open_page: Open) -> Iterator[Any]:
 
 
 def redrawn(scene: scenes.Scene, page: Any) -> None:
-    """Let the composer be drawn anew: the account needs a new sign-in, and a message comes."""
+    """Let the composer be drawn anew: the account shows no typing any more, and a message comes."""
     page.evaluate("document.querySelector('[data-composer]').dataset.old = '1'")
-    toys.change_row(ChannelAccount, scene.desk.account.id, state=AccountState.NEEDS_RECONNECT)
+    account = scene.desk.account
+    toys.change_row(ChannelAccount, account.id, settings={**account.settings, "typing": False})
     scene.said("ana", "Ana Q.", "Hello?", clock.now())
-    page.wait_for_selector("text=Replies wait.")
-    assert page.locator("[data-composer][data-old]").count() == 0
+    page.wait_for_selector("[data-composer]:not([data-old])")
 
 
 def add(page: Any, tool: str, *answers: str) -> None:
@@ -85,6 +87,103 @@ def test_a_new_drawing_keeps_everything(scene: scenes.Scene, page: Any) -> None:
     assert fields["text"] == ["Is it this one?"]
     assert len(fields["reply_to"]) == 1
     assert "file" not in fields
+
+
+def test_that_replies_wait_is_said_above_what_is_being_written(scene: scenes.Scene, page: Any) -> None:
+    page.fill(TEXT, "Is it this")
+    page.evaluate("document.querySelector('[data-composer]').dataset.old = '1'")
+    toys.change_row(ChannelAccount, scene.desk.account.id, state=AccountState.NEEDS_RECONNECT)
+    scene.said("ana", "Ana Q.", "Hello?", clock.now())
+    page.wait_for_selector("[data-composer] >> text=Replies wait.")
+    assert page.locator("[data-composer][data-old]").count() == 1, "nothing else is drawn anew"
+    page.keyboard.type(" one?")
+    assert page.locator(TEXT).input_value() == "Is it this one?"
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_an_unbroken_string_leaves_everything_on_the_screen(
+    scene: scenes.Scene, open_page: Open, width: int
+) -> None:
+    page = open_page(f"/{scene.conversation('ana')}", viewport={"width": width, "height": 800})
+    for text in ("w" * 300, "https://shop.example/" + "a" * 300, "w" * 1200):
+        page.fill(TEXT, text)
+        if len(text) > 1000:
+            page.wait_for_selector("[data-overflow] .part")
+        for what in (SEND, TEXT, "[data-tab=note]"):
+            box = page.locator(what).bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width, what
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("e => e.scrollWidth <= e.clientWidth", page.query_selector("[data-composer]"))
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_nor_does_one_in_a_name_a_message_or_a_reason(
+    scene: scenes.Scene, open_page: Open, width: int
+) -> None:
+    long = "w" * 90
+    scene.said("long", long, f"https://shop.example/{long}{long}", scene.ago(days=9))
+    waits, fails = (scene.reply_anyway("long", f"{long} {n}") for n in range(2))
+    db.write(outcome.record_waiting, waits, {"sentence": long, "until": None})
+    db.write(outcome.record_failed, fails, ProviderProblem("1", long, long, long, long))
+    page = open_page(f"/{scene.conversation('long')}", viewport={"width": width, "height": 800})
+    page.click("details.more summary")
+    for part in ("html", ".pane-thread", ".thread-scroll", "[data-composer]"):
+        assert page.evaluate("e => e.scrollWidth - e.clientWidth", page.query_selector(part)) <= 0, part
+
+
+def test_a_reply_that_waits_is_edited_in_a_sheet(scene: scenes.Scene, open_page: Open) -> None:
+    (message,) = scene.reply("ana", "It ships tomorrow", scene.now)
+    db.write(outcome.record_waiting, message, {"sentence": "It waits for a limit.", "until": None})
+    page = open_page(f"/{scene.conversation('ana')}")
+    page.click("[data-edit]")
+    sheet = page.locator("[data-edit-sheet]")
+    assert sheet.locator("textarea").input_value() == "It ships tomorrow"
+    sheet.locator("textarea").fill("x" * 1200)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-edit-error]:not(:empty)")
+    sheet.locator("textarea").fill("It ships on Friday")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-edit-sheet]", state="hidden")
+    page.wait_for_selector("text=It ships on Friday")
+    page.click(f'[data-message="{message}"] button:has-text("Cancel")')
+    page.wait_for_selector(f'[data-message="{message}"][data-state="cancelled"]')
+    assert page.locator(f'[data-message="{message}"] [data-edit]').count() == 0
+
+
+def test_buttons_and_what_is_asked_for_go_with_the_text_but_not_together(
+    scene: scenes.Scene, page: Any
+) -> None:
+    add(page, "buttons", "Yes")
+    page.keyboard.type("Look")
+    page.fill("[data-strip-second]", "shop.example")
+    page.keyboard.press("Enter")
+    assert "https://" in page.locator("[data-strip=buttons] [data-strip-error]").inner_text()
+    page.fill("[data-strip-second]", "https://shop.example/mug")
+    page.keyboard.press("Enter")
+    chips = page.locator("[data-strip=buttons] [data-chip-text]").all_inner_texts()
+    assert chips == ["Yes", "Look → shop.example"]
+    assert page.locator("[data-strip=buttons] [data-strip-form]").is_hidden(), "two are all it takes"
+    page.click("[data-tool=quick]")
+    page.click("[data-strip-ask=phone]")
+    assert page.locator("[data-strip-ask=phone]").is_hidden()
+    page.fill(TEXT, "Set it aside?")
+    page.click(SEND)
+    page.wait_for_selector("[data-problem]:not([hidden])")
+    page.click("[data-strip=quick] [data-strip-close]")
+    redrawn(scene, page)
+    fields = posted(page)
+    assert [json.loads(one) for one in fields["button"]] == [
+        {"title": "Yes"},
+        {"title": "Look", "url": "https://shop.example/mug"},
+    ]
+    assert "quick_reply_ask" not in fields
+    page.wait_for_selector(".slide-btn:has-text('Look')")
+    page.click("[data-tool=quick]")
+    page.click("[data-strip-ask=phone]")
+    page.fill(TEXT, "Call you?")
+    assert posted(page)["quick_reply_ask"] == ["phone"]
+    page.wait_for_selector("text=Their telephone number")
 
 
 def test_an_upload_under_way_arrives_in_the_new_drawing(scene: scenes.Scene, page: Any) -> None:

@@ -36,11 +36,14 @@ NOW = START + timedelta(days=2)
 ACCOUNT = AccountRef(7, "uuid", 3, "email", "acct", "Shop", "@shop")
 ANA = StoredPerson(1, 1, 7, "ana", None, None, None, None, None, None, None, None, None)
 BO = ANA._replace(id=2, contact_id=2, external_id="bo")
-THREAD = StoredThread(11, 1, "email", "open", None, None, START, START, "inbound", "text", "Hello", None)
+THREAD = StoredThread(
+    11, 1, "email", "open", None, None, START, START, "inbound", "text", "Hello", *[None] * 6
+)
 HELLO = StoredMessage(21, 7, "m1", 11, "inbound", START)
 BODY = StoredBody(21, 11, START, "Hello", {"a": 1}, None, None, 0, None, [1])
 REPLY = Unconfirmed(
-    31, 3, 11, 1, "text", 0, START, StoredBody(31, 11, START, "Yes", {}, None, None, 0, None, None)
+    *(31, 3, 11, 1, "text", 0, START, "agent", 1),
+    StoredBody(31, 11, START, "Yes", {}, None, None, 0, None, None),
 )
 
 
@@ -176,6 +179,13 @@ def test_an_edit_changes_the_stored_text_and_an_unsend_empties_it() -> None:
     assert (decided.annotated.unsent, decided.removals.events) == ([21], {1, 101})
     (thread,) = decided.changed_threads
     assert (thread.last_preview, thread.last_kind) == ("", MessageKind.UNSEND)
+
+
+def test_what_it_answers_stays_with_an_edit_and_goes_with_an_unsend() -> None:
+    quoting = conversation(bodies={21: BODY._replace(reply_to="m0")})
+    edited = decide(quoting, toys.edited("m1", "Hallo", at=5)).annotated
+    unsent = decide(quoting, toys.unsent("m1", at=5)).annotated
+    assert (edited.bodies[21]["reply_to"], unsent.bodies[21]["reply_to"]) == ("m0", None)
 
 
 def test_a_reaction_older_than_the_stored_one_leaves_it() -> None:

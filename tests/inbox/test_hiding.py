@@ -11,7 +11,7 @@ import pytest
 
 from host.core import clock, db
 from host.models.inbox import Conversation, Message
-from host.models.live import LiveEvent
+from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.toys import RICH, apply, echoed, edited, received, unsent
@@ -39,14 +39,14 @@ def page(desk: Desk) -> str:
 
 def test_it_is_off_the_thread_and_the_list_for_everybody_and_comes_back(desk: Desk) -> None:
     assert "A rude word" in page(desk)
-    before = len(toys.everything(LiveEvent))
+    before = len(helpers.shown())
     assert act(desk, "hide").status_code == 200
     shown = page(desk)
     assert "A rude word" not in shown
     assert f"Hidden here, for the team. In {RICH.label} it is still there." in shown
     assert toys.only(Conversation).last_kind == "hidden"
     assert toys.only(Message).text == "A rude word"
-    (told,) = toys.everything(LiveEvent)[before:]
+    (told,) = helpers.shown()[before:]
     assert told.topic == "changed"
     assert act(desk, "show_again").status_code == 200
     assert "A rude word" in page(desk)

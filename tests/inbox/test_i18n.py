@@ -58,5 +58,5 @@ def test_words_for_scripts_come_from_the_page(database: db.Database, data: Path)
     toys.apply(desk.account, toys.received("hi"), adapter=toys.WINDOWED)
     pseudo_app(desk.app)
     html = desk.browser.get(desk.path("/1")).text
-    for name in ("now", "day", "hour", "minute", "left", "people", "new", "offline", "unsaved"):
+    for name in ("now", "day", "hour", "minute", "typing", "changed", "new", "offline", "unsaved"):
         assert f'data-text-{name}="⟦' in html, name

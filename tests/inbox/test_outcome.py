@@ -16,10 +16,10 @@ from host.inbox import outcome
 from host.inbox.apply.changes import apply_changes
 from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
-from host.models.live import LiveEvent
 from host.models.queue import Lane, OutboxEntry
 from host.sdk.channel import AccountRef, ProviderProblem, SendRequest, SendResult, Sent, Unknown
 from host.sdk.messages import MessageKind
+from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import START, TOY, apply, echoed, incoming, read, received, texts
 
@@ -90,7 +90,7 @@ def test_an_echo_nobody_recognised_makes_way_for_the_answer(account: AccountRef,
     db.write(outcome.record_sent, id_, "mid-1")
     (only,) = ours()
     assert (only.id, only.external_id) == (id_, "mid-1")
-    gone = [event.payload for event in toys.everything(LiveEvent) if event.topic == "gone"]
+    gone = [event.payload for event in helpers.shown() if event.topic == "gone"]
     assert gone == [f'{{"conversation":{only.conversation_id},"message":{stranger.id}}}']
 
 
@@ -215,7 +215,7 @@ def test_waiting_says_for_what(mia: int) -> None:
 def test_every_step_tells_browsers(mia: int) -> None:
     id_ = reply(mia, attempted=61)
     db.write(outcome.record_sent, id_, "mid-1")
-    told = [event.payload for event in toys.everything(LiveEvent) if event.topic == "state"]
+    told = [event.payload for event in helpers.shown() if event.topic == "state"]
     assert [payload.split('"state":')[1] for payload in told] == ['"sending"}', '"sent"}']
 
 

@@ -12,6 +12,7 @@ from host.delivery import results
 from host.inbox import outcome
 from host.models.inbox import Conversation
 from host.sdk.channel import ProviderProblem, Rejected
+from tests.accessibility import violations
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open
 from tests.inbox.desks import Desk
@@ -57,8 +58,6 @@ def test_the_composer_closes_and_opens_while_the_page_is_open(scene: scenes.Scen
 def test_what_is_said_fits_and_is_accessible(
     scene: scenes.Scene, open_page: Open, width: int, dark: bool
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     ana = scene.conversation("ana")
     (message,) = scene.reply("ana", "Of course.", clock.now())
     refuse(ana, message)
@@ -69,7 +68,4 @@ def test_what_is_said_fits_and_is_accessible(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/reach-{width}-{scheme}.png")
-    found = Axe().run(page)
-    assert [
-        (one["id"], [n["html"][:160] for n in one["nodes"]]) for one in found.response["violations"]
-    ] == []
+    assert [(one["id"], [n["html"][:160] for n in one["nodes"]]) for one in violations(page)] == []

@@ -15,11 +15,11 @@ from host.inbox.notes import add_note
 from host.inbox.reply import queue_reply
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Message
-from host.models.live import LiveEvent
 from host.models.queue import Lane, OutboxEntry
 from host.sdk.channel import AccountRef, Capabilities
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length
+from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import BY_REFERENCE, START, TOY, WINDOWED, apply, received
 
@@ -57,7 +57,7 @@ def test_a_reply_is_a_message_and_an_outbox_entry(conversation: Conversation, mi
         assert session.get_one(Lane, entry.lane).next_at is not None
     after = toys.only(Conversation)
     assert (after.last_preview, after.last_author_id, after.unread_count) == ("Yes, 3 left", mia, 0)
-    topics = [event.topic for event in toys.everything(LiveEvent)]
+    topics = [event.topic for event in helpers.shown()]
     assert topics == ["message", "message", "conversation"]
 
 

@@ -118,6 +118,12 @@ def test_a_file_that_cannot_be_sent_keeps_the_text_on_the_page(desk: Desk) -> No
         ({"text": "a", "quick_reply": ["Red"] * 4}, 422, "too_many_quick_replies"),
         ({"text": "a", "quick_reply": ["|"]}, 422, "quick_reply_title"),
         ({"quick_reply": ["Red"]}, 422, "quick_replies_need_text"),
+        ({"text": "a", "quick_reply_ask": ["email"]}, 409, "quick_reply_ask"),
+        ({"text": "a", "quick_reply_ask": ["age"]}, 422, "bad_content"),
+        ({"button": ['{"title":"Yes"}']}, 422, "buttons_text"),
+        ({"text": "a", "button": ['{"title":"Yes"}'] * 3}, 422, "too_many_buttons"),
+        ({"text": "a", "button": ["{"]}, 422, "bad_content"),
+        ({"text": "a", "button": ['{"title":"Yes"}'], "quick_reply": ["Red"]}, 422, "bad_content"),
         ({"template": "{"}, 422, "bad_content"),
         ({"template": "[" * 20_000}, 422, "bad_content"),
         ({"template": '{"elements":[{"title":"x"}]}'}, 422, "card_bare"),
@@ -135,6 +141,27 @@ def test_a_bad_field_is_answered_with_its_sentence_and_nothing_is_sent(
     assert answer.json["error"]["message"]
     assert sent() == []
     assert toys.everything(OutboxEntry) == []
+
+
+def test_a_text_goes_with_buttons_or_asks_for_a_number(desk: Desk) -> None:
+    button = '{"title":"Look","url":"https://shop.example/mug"}'
+    assert reply(desk, text="Set it aside?", button=['{"title":"Yes"}', button]).status_code == 200
+    asking = {"text": "Call you?", "quick_reply": ["No|No"], "quick_reply_ask": ["phone"]}
+    answer = reply(desk, **asking, reply_key="another-key")
+    assert "Their telephone number" in answer.json["messages"]
+    first, second = sent()
+    assert (first.kind, first.text) == ("template", "")
+    assert first.content["template"] == {
+        "text": "Set it aside?",
+        "buttons": [
+            {"title": "Yes", "payload": "Yes"},
+            {"title": "Look", "url": "https://shop.example/mug"},
+        ],
+    }
+    assert second.content == {"quick_replies": [{"title": "No", "payload": "No"}, {"ask": "phone"}]}
+    page = desk.browser.get(desk.path(f"/{first.conversation_id}")).text
+    assert "Set it aside?" in page
+    assert "https://shop.example/mug" in page
 
 
 def test_a_refusal_without_scripts_shows_the_page_with_what_was_written(desk: Desk) -> None:

@@ -10,12 +10,12 @@ import pytest
 from host.core import db
 from host.core.errors import NotFoundError
 from host.inbox import errors
-from host.inbox.conversation_actions import Changes, hide_message, mark_read, set_fields
+from host.inbox.conversation_actions import Changes, hide_message, mark_read, mark_unread, set_fields
 from host.inbox.conversations import locked_message
 from host.models.inbox import Conversation, ConversationStatus, Message
-from host.models.live import LiveEvent
 from host.models.users import Workspace
 from host.sdk.channel import AccountRef
+from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import START, apply, received
 
@@ -86,7 +86,9 @@ def test_closing_and_reopening(conversation: Conversation, mia: int) -> None:
     assert activities() == [{"what": "closed"}, {"what": "reopened"}]
 
 
-def test_reading_leaves_what_came_later_unread(account: AccountRef, conversation: Conversation) -> None:
+def test_reading_leaves_what_came_later_unread(
+    account: AccountRef, conversation: Conversation, mia: int
+) -> None:
     last_seen = toys.thread()[-1].id
     apply(account, received("three", at=2))
 
@@ -95,14 +97,15 @@ def test_reading_leaves_what_came_later_unread(account: AccountRef, conversation
             mark_read,
             workspace_id=conversation.workspace_id,
             conversation_id=conversation.id,
+            user_id=mia,
             until=until,
         )
 
     assert look(last_seen)
     assert toys.only(Conversation).unread_count == 1
-    told = len(toys.everything(LiveEvent))
+    told = len(helpers.shown())
     assert not look(last_seen)
-    assert len(toys.everything(LiveEvent)) == told
+    assert len(helpers.shown()) == told
     assert look(toys.thread()[-1].id)
     assert toys.only(Conversation).unread_count == 0
 
@@ -115,7 +118,8 @@ def test_another_workspace_sees_and_changes_nothing(conversation: Conversation, 
         (set_fields, {"changes": {"status": "closed"}, "author_id": mia, "now": NOW}),
         (set_fields, {"changes": {"status": "open"}, "author_id": mia, "now": NOW}),
         (set_fields, {"changes": {"assignee_id": mia}, "author_id": mia, "now": NOW}),
-        (mark_read, {"until": 99}),
+        (mark_read, {"until": 99, "user_id": mia}),
+        (mark_unread, {"user_id": mia}),
         (hide_message, {"message_id": toys.thread()[0].id}),
     ):
         with pytest.raises(errors.ConversationNotFoundError):

@@ -13,12 +13,15 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.inbox.apply.changes import Incoming, apply_changes
+from host.inbox.apply.incoming import media_of
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Message
 from host.models.users import Membership, Role, User, Workspace
 from host.sdk import accounts as sdk_accounts
 from host.sdk.channel import (
     AccountRef,
+    Ask,
+    ButtonsLimits,
     Capabilities,
     ChannelAdapter,
     ChannelMark,
@@ -126,7 +129,11 @@ class Rich(Windowed):
             MessageKind.FILE: MediaLimits(frozenset({"application/pdf"}), 4 * 1024 * 1024),
         },
         images_per_message=3,
-        quick_replies=QuickReplyLimits(most=3, title_length=20, payload_length=100),
+        quick_replies=QuickReplyLimits(
+            most=3, title_length=20, payload_length=100, asks=frozenset({Ask.PHONE})
+        ),
+        buttons=ButtonsLimits(text_length=60, buttons=2, title_length=20, payload_length=100),
+        provider_files=True,
         template=TemplateLimits(
             elements=3, buttons=2, title_length=80, subtitle_length=80, button_title_length=20
         ),
@@ -241,6 +248,7 @@ def incoming(
     account: AccountRef, change: InboundChange, *, adapter: ChannelAdapter = TOY, key: str = "", **values: Any
 ) -> Incoming:
     values.setdefault("received_at", START + timedelta(days=30))
+    values.setdefault("media", media_of(adapter, change))
     return Incoming(
         account=account, adapter=adapter, change=change, event_key=key or uuid.uuid4().hex, **values
     )
@@ -271,6 +279,12 @@ def only(model: type[Any]) -> Any:
 def everything(model: type[Any]) -> list[Any]:
     with db.read() as session:
         return list(session.scalars(sa.select(model).order_by(model.id)))
+
+
+def everything_of(model: type[Any]) -> list[Any]:
+    """The rows of a table that has no id."""
+    with db.read() as session:
+        return list(session.scalars(sa.select(model)))
 
 
 def change_row(model: type[Any], id_: int, **values: Any) -> None:

@@ -18,6 +18,7 @@ from host.core import db, guard
 from host.sdk import settings
 from host.sdk.channel import AccountRef
 from sandbox.server import Server
+from tests.conftest import made_once
 from tests.instagram import world
 from tests.instagram.world import ADDON, Addon
 
@@ -40,12 +41,14 @@ def _defaults(ig: Addon) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def widened_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def widened_file(migrated_file: Path, run_folder: Path) -> Path:
     """An SQLite file with the host's tables and the addon's."""
-    path = tmp_path_factory.mktemp("widened") / "lobby.sqlite3"
-    shutil.copy(migrated_file, path)
-    world.migrate(f"sqlite:///{path}")
-    return path
+
+    def make(path: Path) -> None:
+        shutil.copy(migrated_file, path)
+        world.migrate(f"sqlite:///{path}")
+
+    return made_once(run_folder, "instagram.sqlite3", make)
 
 
 @pytest.fixture
@@ -64,6 +67,12 @@ def any_desk(any_database: db.Database, ig: Addon) -> db.Database:
     world.migrate(any_database.url.render_as_string(hide_password=False))
     settings.provide("", {"public_url": "https://desk.example.com"})
     return any_database
+
+
+@pytest.fixture(autouse=True)
+def alone(ig: Addon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the app's webhook alone when an account is connected: nobody answers for the desk here."""
+    monkeypatch.setattr(ig.appwebhook.AppWebhook, "set", lambda *_: None)
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,9 +19,13 @@ from host.core import clock, db
 from host.delivery.worker import drain
 from host.models.inbox import Attachment, Conversation, Mark, Message, Reaction
 from host.models.queue import InboundEvent
+from host.outgoing.bodies.building import build
+from host.outgoing.bodies.telling import heard
 from host.queue.journal import Journal
+from host.record import reading
 from host.sdk.accounts import set_setting
 from host.sdk.channel import AccountRef
+from host.sdk.messages import Program
 from tests import helpers
 from tests.api.golden import told
 from tests.instagram import receiving, world
@@ -113,7 +118,21 @@ class Stage:
             ids = session.scalars(sa.select(Message.id).order_by(Message.sent_at, Message.id)).all()
         return told(self.account.workspace_id, ids)
 
+    def posted(self) -> list[dict[str, Any]]:
+        """Return what programs are told that hear of every message and of all that is Instagram's own."""
+        db.write(reading.number)
+        with db.read() as session:
+            events = reading.after(session, reading.BEGINNING, 200).events
+            made = list(build(session, events, Directory([self.adapter]), "https://desk.example"))
+        names = ["message.*", "instagram.*"]
+        chosen = [one for _, bodies in made for one in heard(names, bodies, both_names=False)]
+        text = f"[{','.join(one.body.body for one in chosen)}]".replace(self.account.uuid, "CHANNEL")
+        found: list[dict[str, Any]] = json.loads(NOTED_HERE.sub('"timestamp":"NOW"', text))
+        return found
 
+
+NOTED_HERE = re.compile(r'"timestamp":"2025-10-09T08:5[4-9][^"]*"')
+"""A time at which the desk noted something itself: a minute after the events."""
 EMPTY: tuple[Any, ...] = (None, "", 0, {}, [])
 
 
@@ -135,7 +154,7 @@ def _change(change: Any) -> dict[str, Any]:
             continue
         if field.name == "attachments":
             value = [{"kind": each.kind, "url": each.url, "name": each.name} for each in value]
-        found[field.name] = _plain(value)
+        found[field.name] = asdict(value) if isinstance(value, Program) else _plain(value)
     return found
 
 
@@ -217,4 +236,5 @@ def play(stage: Stage, kind: Kind) -> dict[str, Any]:
         "stored": stage.stored(),
         "seen": stage.seen(),
         "api": stage.told(),
+        "posted": stage.posted(),
     }

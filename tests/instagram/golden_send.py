@@ -32,6 +32,7 @@ from host.sdk.channel import AccountRef
 from host.sdk.http import Client, Response
 from host.sdk.messages import IceBreaker, MenuItem, MessageKind, MessageReceived
 from host.sdk.multipart import Multipart
+from tests.instagram import world
 from tests.instagram.world import ANA, Addon, Meta
 from tests.media import samples
 
@@ -149,6 +150,10 @@ class Play:
 
     def perform(self, given: dict[str, Any]) -> Any:
         """Do what a golden file's ``given`` says; return what an adapter gave back, where it did."""
+        if "take" in given:
+            assert self.adapter.take_thread(self.account, ANA, given["take"]) is None
+        if "pass" in given:
+            assert self.adapter.pass_thread(self.account, ANA, **given["pass"]) is None
         if "send" in given:
             self._send(given["send"], given.get("overflow", "split"))
         for emoji in given.get("react", ()):
@@ -264,6 +269,11 @@ def play(
     recorder = Recorder(ig)
     played = Play(ig, account, meta, recorder)
     monkeypatch.setattr(Client, "request", recorder.request(Client.request))
+    for id_, kind in given.get("known_files", {}).items():
+        held = {"igid": world.POTTERY, "kind": kind, "url": f"{DESK}/a-file"}
+        meta.box.world.attachments[id_] = held
+    if given.get("elsewhere"):
+        meta.box.conversation(world.POTTERY, ANA).owner = given["elsewhere"]
     if given.get("fault"):
         meta.fault(**given["fault"], times=1)
     late = timedelta(hours=given.get("hours_later", 0))

@@ -11,12 +11,12 @@ from tests.instagram.receiving import KINDS, Kind
 INTRODUCTION = (
     "*The agent sees*: the name and text of the entry, as a screen reader reads them. *The API returns*:",
     "every entry has [one form](api.md); the column names its `kind` and the fields that differ from those",
-    "of a text. *Raises*: names of events of outgoing webhooks. *Opens*: whether the reply window starts",
+    "of a text. *Opens*: whether the reply window starts",
     "again. An entry that comes late is sorted by its own time, and the reply window counts from that",
     "time. An entry that comes twice is stored once, by Meta's id or else by a hash of the event.",
 )
 COLUMNS = (
-    *("what Instagram sends", "the agent sees", "the API returns", "raises", "opens"),
+    *("what Instagram sends", "the agent sees", "the API returns", "opens"),
     *("target not here", "late or out of order"),
 )
 ENDING = (
@@ -27,8 +27,9 @@ ENDING = (
     "themselves, the rows they leave, and the whole answer of the API.",
     "",
     "For a product Meta sends its id and sometimes a title, and the desk shows these. Its name, price and",
-    "picture are not looked up: none of Meta's pages about messages has a call for them, and the catalogue",
-    "needs a permission that connecting an account does not ask for.",
+    "picture are looked up where the account is connected through its Page with a token that has",
+    "`catalog_management`. Connecting does not ask for that permission. The same goes for products the",
+    "team sends from the desk; where they are not looked up, the id is shown, and why.",
 )
 CLOCK = re.compile(r", \d{1,2}:\d{2}: ?")
 CLOCK_IN_WORDS = re.compile(r",? \d{1,2}:\d{2}")
@@ -52,7 +53,6 @@ def _row(kind: Kind, golden: dict[str, Any]) -> list[str]:
         kind.about,
         "<br>".join(_escaped(_words(entry)) for entry in seen) or "nothing",
         "<br>".join(map(_told, told)) or "nothing",
-        "<br>".join(f"`{name}`" for name in kind.raises) or "nothing",
         "yes" if _opens(golden) else "no",
         kind.unknown,
         kind.late,

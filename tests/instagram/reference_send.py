@@ -25,10 +25,32 @@ NAMES = {
     "application/pdf": "PDF",
 }
 ORDER = (
-    *("text", "text-long", "text-cut", "text-quote", "text-late", "quick-replies"),
+    *("text", "text-long", "text-cut", "text-quote", "text-late", "quick-replies", "quick-replies-ask"),
     *("image", "image-upload", "image-fallback", "image-quote", "image-late", "images", "images-upload"),
-    *("video", "audio", "file", "files-and-text", "heart", "carousel", "carousel-picture", "products"),
-    *("own-post", "reaction", "reaction-removed", "typing", "seen", "ice-breakers", "ice-breakers-deleted"),
+    *(
+        "video",
+        "audio",
+        "file",
+        "files-and-text",
+        "images-by-id",
+        "video-by-id",
+        "heart",
+        "buttons",
+        "carousel",
+        "carousel-picture",
+        "products",
+    ),
+    *(
+        "own-post",
+        "reaction",
+        "reaction-removed",
+        "typing",
+        "seen",
+        "thread-taken",
+        "thread-passed",
+        "ice-breakers",
+        "ice-breakers-deleted",
+    ),
     *("menu", "menu-deleted", "refused-unreachable", "refused-window"),
 )
 
@@ -48,6 +70,8 @@ def render(capabilities: Capabilities, by_login: Capabilities, golden: Mapping[s
 
 def _rows(found: Capabilities, by_login: Capabilities) -> list[tuple[str, str, str]]:
     quick, cards, ice, menu = found.quick_replies, found.template, found.ice_breakers, found.menu
+    buttons = found.buttons
+    assert buttons is not None
     assert quick is not None
     assert cards is not None
     assert ice is not None
@@ -57,11 +81,22 @@ def _rows(found: Capabilities, by_login: Capabilities) -> list[tuple[str, str, s
     return [
         ("text", "`text`", f"{found.text_limit_bytes:,} bytes of UTF-8; longer ones are split, or cut"),
         ("quick replies", "`text`", f"{quick.most}; title {quick.title_length} characters"),
+        (
+            "quick replies that ask",
+            "`text`",
+            "for the customer's telephone number or e-mail address, as Instagram has it",
+        ),
         ("picture", "`image`", several),
         ("film", "`video`", _files(media[MessageKind.VIDEO])),
         ("voice note, sound", "`audio`", _files(media[MessageKind.AUDIO])),
         ("document", "`file`", _files(media[MessageKind.FILE])),
+        ("a file Meta has", "`image`, `video`, `audio`, `file`", "by the id Meta gave it; the API only"),
         ("heart", "`sticker`", "no other sticker"),
+        (
+            "text with buttons",
+            "`template`",
+            f"{buttons.text_length} characters, {buttons.buttons} buttons; label {buttons.title_length}",
+        ),
         (
             "cards (generic template)",
             "`template`",
@@ -72,7 +107,8 @@ def _rows(found: Capabilities, by_login: Capabilities) -> list[tuple[str, str, s
         ("own post", "`share`", "a post of the account, by its ID"),
         ("quote", "any", "a message of the conversation that Meta gave an ID"),
         ("reaction, and its removal", "", _reactions(found, by_login)),
-        ("typing, seen", "", "as the account is set"),
+        ("typing, seen", "", "as the account is set; the API whenever it is asked"),
+        ("taking and passing a conversation", "", "where the Page's conversation routing lets the app"),
         ("ice breakers", "", f"{ice.most} a locale; {ice.question_length} characters"),
         ("menu", "", f"{menu.most} items a locale; title {menu.title_length} characters"),
     ]

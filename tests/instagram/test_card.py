@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from host import counters
 from host.core import clock, db, secrets
+from host.models.users import Role
 from host.sdk.channel import AccountRef
+from tests import helpers
 from tests.instagram import world
 from tests.instagram.world import POTTERY, POTTERY_PAGE, SECRET, TOKEN, Addon
 
@@ -174,3 +177,57 @@ def test_a_verify_token_for_an_account_that_is_gone_is_refused(ig: Addon, desk: 
     stranger = AccountRef(99, "u", 1, "instagram", POTTERY, "a", "@a")
     with pytest.raises(ValueError, match="Connect it again"):
         ig.card.change_verify_token(stranger, {})
+
+
+# Accounts that were connected by signing in
+
+
+@pytest.fixture
+def signed_in(desk: db.Database, ig: Addon) -> AccountRef:
+    return world.connect(ig, way="facebook", person_id="1")
+
+
+@pytest.fixture
+def owner(signed_in: AccountRef, ig: Addon, data: Path) -> helpers.Browser:
+    from host.channels.directory import Directory
+
+    directory = Directory([ig.channel.InstagramAdapter()], [ig.card.CARD])
+    app = helpers.build_app(data, generation=helpers.StandInGeneration(directory=directory))
+    mia = helpers.make_user(workspace=signed_in.workspace_id, role=Role.OWNER)
+    return helpers.client_for(app, mia)
+
+
+def test_a_signed_in_account_speaks_of_nothing_that_is_not_there(ig: Addon, signed_in: AccountRef) -> None:
+    with clock.travel(timedelta(minutes=11)):
+        found = ig.card.status(signed_in)
+    (_tone, _bold, sentence) = found.notices[0]
+    assert found.copyables == ()
+    assert "below" not in sentence
+    assert "Verify Token" not in sentence
+    assert "Allow access to messages" in sentence
+
+
+def test_it_is_offered_no_token_that_is_never_shown(owner: helpers.Browser, signed_in: AccountRef) -> None:
+    path = f"/w/{signed_in.workspace_id}/settings/channels"
+    page = owner.get(path).get_data(as_text=True)
+    assert "@sample.pottery" in page
+    assert "New Verify Token" not in page
+    refused = owner.post_form(f"{path}/accounts/{signed_in.id}/actions/verify-token", verify_token="")
+    assert refused.status_code == 404
+
+
+def test_its_settings_ask_for_no_credentials_and_do_not_speak_of_them(
+    owner: helpers.Browser, signed_in: AccountRef
+) -> None:
+    path = f"/w/{signed_in.workspace_id}/settings/channels/accounts/{signed_in.id}"
+    page = owner.get(path).get_data(as_text=True)
+    assert "Settings of @sample.pottery" in page
+    assert "Paste the credentials" not in page
+    assert "page_access_token" not in page
+    assert "press Reconnect" in page
+    answer = owner.post_form(path, name="The shop", human_agent="1")
+    assert answer.status_code == 302
+    shown = owner.get(answer.location.split("#")[0]).get_data(as_text=True)
+    assert "The shop" in shown
+    row = shown.split(f'id="account-{signed_in.id}"')[1].split("</article>")[0]
+    assert "is connected" in row, "it is said where the eye is"

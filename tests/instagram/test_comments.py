@@ -11,11 +11,18 @@ from host.channels.directory import Directory
 from host.core import db
 from host.models.channels import ChannelAccount, ref
 from host.models.users import Role
+from host.sdk.accounts import set_setting
 from host.sdk.cards import Ability, SignInProblem
 from host.sdk.channel import AccountRef
 from tests import helpers
 from tests.instagram import signing_in, world
 from tests.instagram.world import POTTERY, Addon, Meta
+
+
+@pytest.fixture(autouse=True)
+def _offered(ig: Addon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ig.config, "COMMENTS_OFFERED", True)
+
 
 PAGE_SCOPE = "instagram_manage_comments"
 LOGIN_SCOPE = "instagram_business_manage_comments"
@@ -149,7 +156,7 @@ def test_comments_that_lost_their_permission_are_warned_of(
     (warning,) = overview("instagram")[0].warnings
     assert warning.details == {"missing": PAGE_SCOPE}
     found = {one.name: one for one in ig.diagnose.diagnose(again(account))}["permissions"]
-    assert found.verdict == "fail"
+    assert found.verdict == "warn"
 
 
 def test_changing_the_name_of_an_account_that_signed_in_leaves_everything_else(
@@ -187,3 +194,19 @@ def test_comments_that_come_all_the_same_are_ignored_while_they_are_off(
     assert reasons() == ["", ""]
     ig.comments.switch(again(account), {})
     assert reasons()[0]
+
+
+def test_until_there_is_a_place_for_comments_nothing_offers_them(
+    way: Any, ig: Addon, meta: Meta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = signing_in.journey(way, world.workspace())
+    set_setting(account.id, ig.comments.SETTING, True)
+    monkeypatch.setattr(ig.config, "COMMENTS_OFFERED", False)
+    asked = signing_in.asked(signing_in.start(way, 1, again(account), ig.comments.ABILITY))
+    assert "comments" not in asked["scope"]
+    status = ig.card.status(again(account))
+    assert (status.abilities, "omments" in str(status)) == ([], False)
+    with pytest.raises(ValueError, match="yet"):
+        ig.comments.switch(again(account), {"on": "1"})
+    assert not ig.comments.is_on(account.id)
+    assert not ig.accounts.load_book().by_account[POTTERY][0].comments

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from host.channels import connecting
 from host.core import clock, db, guard, secrets
 from host.models.channels import ChannelAccount
+from host.sdk.accounts import overview
 from host.sdk.cards import Connection, ConnectRequest, Problems, SignInProblem
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret
@@ -159,9 +160,49 @@ def test_the_end_of_a_token_is_kept(save: Any, ig: Addon, meta: Meta) -> None:
 def test_a_token_without_the_permissions_names_them(ask: Any, meta: Meta) -> None:
     token = meta.token("pottery-long")
     token.scopes = [scope for scope in token.scopes if not scope.startswith("pages_")]
+    token.scopes.remove("instagram_manage_messages")
     found = problems(ask())["page_access_token"]
-    assert "pages_manage_metadata" in found
+    assert "instagram_manage_messages" in found
     assert "instagram_basic" not in found
+
+
+GUIDES = (
+    ("instagram_basic", "instagram_manage_messages", "pages_messaging"),
+    ("instagram_basic", "instagram_manage_messages", "pages_messaging", "pages_manage_metadata"),
+    ("instagram_basic", "instagram_manage_messages"),
+)
+"""Sets of permissions that guides of other products name, and the least there can be."""
+
+
+@pytest.mark.parametrize("scopes", GUIDES)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_permissions_other_guides_name_connect_and_say_what_the_rest_costs(
+    save: Any, ig: Addon, meta: Meta, scopes: tuple[str, ...], hidden: bool
+) -> None:
+    meta.token("pottery-long").scopes = list(scopes)
+    if hidden:  # the Page, which its own permission would show
+        meta.fault(f"/*{POTTERY_PAGE}", "error", code=200)
+    account = save(world.workspace())
+    assert row(ig, account).ig_username == "sample.pottery"
+    may_subscribe = "pages_manage_metadata" in scopes
+    assert (world.APP_ID in meta.box.world.pages[POTTERY_PAGE].subscriptions) is may_subscribe
+    (told,) = [one for one in ig.card.status(account).notices if one[0] == "warn"]
+    for name in ig.config.page_scopes():
+        assert (name in told[2]) is (name not in scopes)
+    assert ("by hand" in told[2]) is not may_subscribe
+    assert ("Attachments" in told[2]) is ("pages_messaging" not in scopes)
+    ig.watchdog.watch()
+    ig.inspection.inspect()
+    (seen,) = overview("instagram")
+    assert (seen.state, seen.warnings) == ("connected", ()), "nobody is alarmed by what was never given"
+    world.disconnect(account)
+    ig.connect.disconnect(account)
+    assert not subscribed(meta)
+
+
+def test_with_every_permission_the_card_warns_of_none(save: Any, ig: Addon, meta: Meta) -> None:
+    account = save(world.workspace())
+    assert not [one for one in ig.card.status(account).notices if one[0] == "warn"]
 
 
 def test_the_token_of_a_person_is_not_a_pages(ask: Any) -> None:

@@ -50,7 +50,6 @@ def test_a_healthy_account_fails_nothing(account: AccountRef, ig: Addon, meta: M
         "professional",
         "allowed",
         "fields",
-        "signature",
         "self-test",
         "human-agent",
         "window",
@@ -90,7 +89,7 @@ def less(ig: Addon, meta: Meta) -> None:
     ("spoil", "name", "evidence", "fix"),
     [
         (dead, "token", "password", "Reconnect the account."),
-        (narrowed, "permissions", "instagram_manage_messages", "leave every permission ticked"),
+        (narrowed, "permissions", "instagram_manage_messages", "Make a token that has them"),
         (unlinked, "professional", "is linked to no account", "Link this account"),
         (switched_off, "allowed", "Meta says it is off.", "Allow access to messages"),
         (unsubscribed, "fields", "There is no subscription.", "Subscribe."),
@@ -125,6 +124,7 @@ def test_subscribing_again_is_one_press(account: AccountRef, ig: Addon, meta: Me
 def test_a_wrong_signature_names_the_app_and_shows_nothing_of_the_secret(
     account: AccountRef, ig: Addon, meta: Meta
 ) -> None:
+    meta.box.world.apps[world.APP_ID].secret = "f" * 32  # made anew at Meta
     refusals.count_refusal("instagram", account.id, "signature", "192.0.2.1")
     found = verdicts(ig, account)["signature"]
     assert found.verdict == "fail"

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from host.cli.commands import main
 from host.core import clock, db, migrations, secrets
+from host.health.problems import ADVICE
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind
 from host.queue import lanes
@@ -59,6 +60,8 @@ def test_a_desk_in_order_passes_on_every_database(
     assert result.exit_code == 0, result.output
     assert set(checks(result)) == {
         "address",
+        "files",
+        "versions",
         "broker",
         "disk",
         "database",
@@ -101,6 +104,49 @@ def test_it_says_what_health_says(desk: db.Database, settings: dict[str, str]) -
     said = [line["title"] for line in json.loads(result.stdout) if line["check"] == "health"]
     assert said[0] == "No worker has been seen for 9 minutes."
     assert said[1].startswith("A worker on ")
+
+
+def test_it_ends_with_what_to_do_next_the_worst_first(desk: db.Database, settings: dict[str, str]) -> None:
+    settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
+    settings["LOBBY_PUBLIC_URL"] = "http://127.0.0.1:8080"
+    with clock.travel(-timedelta(minutes=9)):
+        db.write(pretend.process, "a", Kind.WORKER)
+        db.write(pretend.process, "b", Kind.WEB, machine="m2", spooled=2, spooled_since=clock.now())
+    result = run(settings, "--no-accounts")
+    assert result.exit_code == 1
+    steps = result.output.partition("\nWhat to do next:\n")[2].splitlines()
+    assert [step[:3] for step in steps] == ["1. ", "2. ", "3. ", "The"]
+    assert steps[0].startswith("1. 2 requests of providers wait on m2 since ")
+    assert steps[0].endswith(f"{ADVICE['LobbySpoolWaits']} (docs/runbook.md#lobbyspoolwaits)")
+    assert steps[1] == (
+        "2. No worker has been seen for 9 minutes. "
+        "Start `lobby worker`, or `lobby run` with LOBBY_WORKERS above 0. "
+        "(docs/runbook.md#lobbynothingdelivers)"
+    )
+    assert steps[3] == "Then the rest of what is said above: 1 more."
+    told = json.loads(run(settings, "--json", "--no-accounts").stdout)
+    assert {line["runbook"] for line in told if line["verdict"] == "pass"} == {""}
+    assert {line["runbook"] for line in told if line["check"] == "spool"} == {
+        "docs/runbook.md#lobbyspoolwaits"
+    }
+
+
+def test_a_database_that_is_away_is_the_one_next_step(settings: dict[str, str]) -> None:
+    settings["LOBBY_DATABASE_URL"] = "postgresql://nobody:pass-word-1@127.0.0.1:1/none"
+    result = run(settings)
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-2:] == [
+        "What to do next:",
+        "1. Start the database, or mend LOBBY_DATABASE_URL. (docs/runbook.md#lobbydatabaseaway)",
+    ]
+
+
+def test_a_desk_in_order_has_nothing_to_be_done(desk: db.Database, settings: dict[str, str]) -> None:
+    db.write(pretend.process, "a", Kind.WEB)
+    settings["LOBBY_DATABASE_URL"] = desk.url.render_as_string(hide_password=False)
+    result = run(settings, "--no-accounts")
+    assert result.exit_code == 0
+    assert result.output.endswith("\n\nNothing has to be done.\n")
 
 
 def test_a_redis_that_does_not_count_limits_is_named(desk: db.Database, settings: dict[str, str]) -> None:

@@ -168,3 +168,17 @@ def test_what_is_not_in_the_catalogue_is_judged_by_whether_it_may_have_arrived(
     ig: Addon, error: dict[str, Any], outcome: str
 ) -> None:
     assert ig.errors.classify(ig.graph.GraphError("words", **error)).outcome == outcome
+
+
+def test_every_word_of_the_catalogue_is_a_sentence_about_the_message(ig: Addon) -> None:
+    own = [getattr(ig.errors, name) for name in ("UNREACHABLE", "UNCONFIRMED", "TOO_MANY", "UNLISTED")]
+    for known in (*ig.errors.catalogue(), *own):
+        for words in (known.sentence, known.cause, known.next_step):
+            assert not words or ((words[0].isupper() or words[0] in "“") and words[-1] == "."), words
+        # The page says in bold that it was not confirmed: the sentence says what is known beyond that.
+        assert "did not confirm" not in known.sentence
+    for code in (1, 2):
+        assert "nobody knows whether the message arrived" in ig.errors.lookup(code, None).sentence
+    of_consent = ig.errors.lookup(230, None)
+    assert "profile" not in f"{of_consent.sentence} {of_consent.next_step}"
+    assert "reply" in of_consent.next_step

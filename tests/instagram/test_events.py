@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from host.core import clock
+from host.sdk.channel import AccountRef
 from host.sdk.messages import (
+    AccountNoticed,
     ConversationHandedOver,
     Handover,
     Ignored,
@@ -18,6 +21,8 @@ from host.sdk.messages import (
     MessageReacted,
     MessageReceived,
     MessagesRead,
+    Program,
+    Who,
 )
 from tests.instagram import world
 from tests.instagram.world import ANA, LINK, POTTERY, Addon, item
@@ -399,3 +404,152 @@ def test_an_id_too_long_to_store_is_replaced_the_same_way_each_time(read: Any) -
 def test_what_databases_refuse_is_replaced(read: Any) -> None:
     change = read(item(message={"mid": "m", "text": "a\0b\ud800c"}))
     assert change.text == "a\ufffdb\ufffdc"
+
+
+def echo(**message: Any) -> dict[str, Any]:
+    return {
+        **item(message={"mid": "m1", "is_echo": True, **message}),
+        "sender": {"id": POTTERY},
+        "recipient": {"id": ANA},
+    }
+
+
+@pytest.mark.parametrize(
+    ("app_id", "sent_by"),
+    [
+        (None, None),
+        ("1217981644879628", Program(Who.PROVIDER, "1217981644879628", "Instagram")),
+        (263902037430900, Program(Who.PROVIDER, "263902037430900", "Meta Business Suite")),
+        ("555", Program(Who.DESK, "555")),
+        (777, Program(Who.OTHER, "777")),
+    ],
+)
+def test_an_echo_says_who_sent_it_where_meta_does(ig: Addon, app_id: Any, sent_by: Program | None) -> None:
+    named = {} if app_id is None else {"app_id": app_id}
+    (change,) = ig.events.parse(world.envelope(echo(text="Yes", **named), app="555"))
+    assert change.sent_by == sent_by
+
+
+def test_what_reading_needs_of_the_account_comes_with_the_event(ig: Addon, account: AccountRef) -> None:
+    ours = next(iter(ig.accounts.book.get().by_account[POTTERY])).app_id
+    passed = {"new_owner_app_id": ours}
+    body = world.payload(world.entry(echo(text="Yes", app_id=ours), item(pass_thread_control=passed), echo()))
+    found = [ig.events.parse(one)[0] for one in ig.webhook.authenticate(world.post(body)).envelopes]
+    assert [found[0].sent_by, found[1].to, found[2].sent_by] == [Program(Who.DESK, ours)] * 2 + [None]
+
+
+def test_an_echo_keeps_the_quick_replies_it_offered(read: Any) -> None:
+    offered = [{"content_type": "text", "title": "Red", "payload": "R"}, {"content_type": "user_email"}, 7]
+    change = read(echo(text="Which?", quick_replies=offered))
+    assert (change.kind, change.text) == (MessageKind.TEXT, "Which?")
+    assert change.content["quick_replies"][0] == {"title": "Red", "payload": "R"}
+
+
+def test_a_handover_says_who_has_the_conversation(ig: Addon) -> None:
+    for inner, to in (
+        ({"new_owner_app_id": "555"}, Program(Who.DESK, "555")),
+        ({"new_owner_app_id": 222}, Program(Who.OTHER, "222")),
+        ({"new_owner_app_id": None}, None),
+    ):
+        (change,) = ig.events.parse(world.envelope(item(pass_thread_control=inner), app="555"))
+        assert change.to == to
+
+
+def _file(kind: str, **payload: Any) -> dict[str, Any]:
+    return {"type": kind, "payload": payload}
+
+
+@pytest.mark.parametrize(
+    ("attachments", "shown"),
+    [
+        ([_file("share", url=LINK), _file("ig_post", url=LINK, ig_post_media_id="1")], ["ig_post"]),
+        ([_file("ig_post", url=LINK, title="Mugs"), _file("share", url=LINK)], ["ig_post"]),
+        ([_file("share", url=f"{LINK}1"), _file("ig_reel", url=f"{LINK}2", reel_video_id="1")], ["ig_reel"]),
+        (
+            [_file("reel", url=f"{LINK}1", reel_video_id="1"), _file("ig_reel", url=LINK, reel_video_id="1")],
+            ["reel"],
+        ),
+        ([_file("share", url=f"{LINK}1"), _file("share", url=f"{LINK}2")], ["share", "share"]),
+        (
+            [
+                _file("share", url=f"{LINK}1"),
+                _file("share", url=f"{LINK}2"),
+                _file("ig_post", url=f"{LINK}3"),
+            ],
+            ["share", "share", "ig_post"],
+        ),
+    ],
+)
+def test_two_forms_of_one_share_are_one(received: Any, attachments: list[Any], shown: list[str]) -> None:
+    change = received(attachments=attachments)
+    assert [one["type"] for one in change.content["shared"]] == shown
+    assert len(change.attachments) == len(shown)
+
+
+def test_two_pictures_of_one_kind_are_two(received: Any) -> None:
+    change = received(attachments=[_file("image", url=f"{LINK}1"), _file("image", url=f"{LINK}2")])
+    assert len(change.attachments) == 2
+
+
+@pytest.mark.parametrize(
+    "attachments",
+    [
+        [_file("image", url=LINK, sticker_id=369)],
+        [_file("image", url=LINK, sticker_id="369"), _file("sticker", url=LINK, sticker_id="369")],
+        [_file("sticker", url=LINK, sticker_id=369), _file("image", url=LINK, sticker_id=369)],
+    ],
+)
+def test_a_sticker_is_a_sticker_once(received: Any, attachments: list[Any]) -> None:
+    change = received(attachments=attachments)
+    assert (change.kind, len(change.attachments)) == (MessageKind.STICKER, 1)
+
+
+def test_a_sticker_without_a_picture_is_no_heart(received: Any) -> None:
+    assert received(attachments=[_file("sticker", sticker_id="369")]).text == ""
+
+
+def test_a_document_has_its_name(received: Any) -> None:
+    (file,) = received(attachments=[_file("file", url=LINK, name="offer.pdf")]).attachments
+    assert file.name == "offer.pdf"
+
+
+@pytest.mark.parametrize("what", ["message", "postback"])
+def test_a_referral_beside_it_is_kept(read: Any, what: str) -> None:
+    referral = {"ref": "flyer-7", "source": "SHORTLINK"}
+    change = read(item(**{what: {"mid": "m1", "text": "Hi"}}, referral=referral))
+    assert change.content["referral"] == referral
+    inside = {"ref": "inside"}
+    change = read(item(**{what: {"mid": "m1", "text": "Hi", "referral": inside}}, referral=referral))
+    assert change.content["referral"] == inside
+
+
+@pytest.mark.parametrize("name", ["policy_enforcement", "policy-enforcement"])
+def test_what_meta_enforces_is_a_notice_about_the_account(read: Any, name: str) -> None:
+    def noticed(**inner: str) -> AccountNoticed:
+        change = read({"recipient": {"id": POTTERY}, "timestamp": 1760000001321, name: inner})
+        assert isinstance(change, AccountNoticed)
+        return change
+
+    blocked = noticed(action="block", reason="Spam.")
+    assert (blocked.kind, blocked.bad, blocked.over, blocked.at) == ("policy", True, False, AT)
+    assert "Spam." in blocked.sentence % blocked.details
+    assert not noticed(action="warning", reason="Slow down.").bad
+    assert noticed(action="unblock").over
+
+
+def test_a_time_ahead_of_metas_own_clock_is_not_believed(ig: Addon, account: AccountRef) -> None:
+    def at(event: float, entry: float | None) -> float:
+        """How far ahead of our clock an event is taken to be, in minutes."""
+        now = int(clock.now().timestamp() * 1000)
+        ahead = item(timestamp=now + int(event * 60_000), message={"mid": "m1", "text": "Hi"})
+        time = {} if entry is None else {"time": now + int(entry * 60_000)}
+        body = world.payload({"id": POTTERY, "messaging": [ahead], **time})
+        (found,) = ig.webhook.authenticate(world.post(body)).envelopes
+        (change,) = ig.events.parse(found)
+        return round((change.sent_at.timestamp() * 1000 - now) / 60_000)
+
+    assert at(90, 0) == 0, "the event is wrong"
+    assert at(0.9, 0) == 1, "clocks differ, and what was written in one second keeps its order"
+    assert at(60, 60) == 60, "our clock is behind"
+    assert at(90, None) == 0
+    assert at(-5, 0) == -5

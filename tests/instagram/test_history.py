@@ -16,7 +16,7 @@ from host.inbox.apply.changes import Incoming, apply_changes
 from host.models.inbox import Attachment, Conversation, Message, Reaction
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.queue import catch_ups
-from host.sdk.channel import AccountRef
+from host.sdk.channel import AccountRef, ReplyContext, ReplyState
 from host.sdk.messages import MessageKind, MessageReceived
 from sandbox import play
 from sandbox.world import Message as Said
@@ -101,6 +101,22 @@ def test_what_was_said_before_comes_in_quietly(reader: Reader, meta: Meta) -> No
         0,
         "ana.sample",
     )
+
+
+def test_what_was_missed_can_be_answered(reader: Reader, meta: Meta, account: AccountRef) -> None:
+    wrote(meta, "Hello", ago=2 * DAY)
+    reader.run()
+    with clock.travel(timedelta(hours=3)):
+        said = wrote(meta, "Anybody there?")
+        said.at = (clock.now() - timedelta(minutes=1)).timestamp()
+        db.write(catch_ups.ask, account.id)
+        reader.run()
+        conversation = only(Conversation)
+        assert (conversation.status, conversation.unread_count) == ("open", 1)
+        (adapter,) = reader.directory.adapters
+        context = ReplyContext(account, clock.now(), conversation.last_inbound_at)
+        allowed = adapter.reply_policy(context)
+        assert (allowed.state, allowed.until - clock.now() > timedelta(hours=23)) == (ReplyState.OPEN, True)
 
 
 def test_a_customer_who_waits_stands_among_the_open_ones(reader: Reader, meta: Meta) -> None:

@@ -288,3 +288,48 @@ def test_an_echo_has_its_time_and_sends_before_the_connection_do_not_count(
     sent(older, "n1", "n2", "n3", minutes_ago=5 * 24 * 60)
     ig.inspection.inspect()
     assert warnings() == {}
+
+
+def test_a_warning_that_is_over_goes_within_minutes(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    """The inspection comes every hour; what somebody put right does not wait for it."""
+    token = meta.token("pottery-long")
+    token.scopes.remove("instagram_manage_messages")
+    ig.inspection.look_again()
+    assert warnings() == {}, "it looks only where something is known to be amiss"
+    ig.inspection.inspect()
+    assert set(warnings()) == {"permissions"}
+    token.scopes.append("instagram_manage_messages")
+    ig.inspection.look_again()
+    assert warnings() == {}
+    assert ig.inspection.WARNED_JOB.every <= timedelta(minutes=10)
+
+
+def test_sends_too_old_to_wait_for_warn_of_nothing_any_more(account: AccountRef, ig: Addon) -> None:
+    threads.outbound(account, "m1", "m2", "m3", at=clock.now())
+    with clock.travel(timedelta(hours=1)):
+        ig.inspection._echoless(overview("instagram")[0])
+        assert set(warnings()) == {"no-echo"}
+    with clock.travel(8 * DAY):
+        ig.inspection._echoless(overview("instagram")[0])
+        assert warnings() == {}
+
+
+@pytest.mark.parametrize(
+    ("taken", "bad"), [(["pages_messaging"], False), (["pages_messaging", "instagram_basic"], True)]
+)
+def test_a_permission_that_was_taken_back_is_told_and_one_never_given_is_not(
+    desk: db.Database, ig: Addon, meta: Meta, taken: list[str], bad: bool
+) -> None:
+    token = meta.token("pottery-long")
+    token.scopes.remove("pages_read_engagement")
+    world.connect(ig, scopes=tuple(token.scopes))
+    for name in taken:
+        token.scopes.remove(name)
+    for _ in range(2):
+        ig.inspection.inspect()
+        found = warnings()["permissions"]
+        assert set(found.details["missing"].split(", ")) == set(taken)
+        assert (found.tone == "bad") is bad
+    token.scopes += taken
+    ig.inspection.look_again()
+    assert warnings() == {}

@@ -26,7 +26,7 @@ def table(ig: Addon) -> str:
     """Return the table the page must hold."""
     can, by_login = ig.limits.CAPABILITIES, ig.limits.ANY_REACTION
     assert by_login == replace(can, reactions=frozenset())
-    quick, cards = can.quick_replies, can.template
+    quick, cards, buttons = can.quick_replies, can.template, can.buttons
     rows = [("Text", f"{can.text_limit_bytes:,} bytes")]
     for kind, name in NAMES.items():
         limits = can.media[kind]
@@ -34,6 +34,11 @@ def table(ig: Addon) -> str:
     rows += [
         ("Pictures in one message", str(can.images_per_message)),
         ("Quick replies", f"{quick.most}; {quick.title_length} characters each"),
+        (
+            "Text with buttons",
+            f"{buttons.text_length} characters; {buttons.buttons} buttons; label {buttons.title_length} "
+            "characters",
+        ),
         (
             "Carousel",
             f"{cards.elements} cards of {cards.buttons} buttons; title {cards.title_length}, line below it "
@@ -69,6 +74,7 @@ def test_the_page_for_agents_has_the_limits_of_the_declaration(
         "Record a voice note",
         "Send a heart",
         "Add quick replies",
+        "Add buttons",
         "Carousel",
         "Products",
         "One of your posts",

@@ -12,10 +12,13 @@ import sqlalchemy as sa
 from host.channels.directory import Directory
 from host.core import clock, db, guard, storage
 from host.delivery import profiles
+from host.delivery.worker import drain
 from host.inbox.apply.changes import Incoming, apply_changes
+from host.inbox.apply.incoming import media_of
 from host.media import expiry, fetching, inbound, person_pictures
 from host.models.inbox import Attachment, AttachmentState, ContactIdentity
 from host.sdk.channel import AccountRef
+from host.sdk.errors import FetchError, FileEndedError
 from host.sdk.messages import MessageKind
 from tests import helpers
 from tests.instagram import world
@@ -39,13 +42,16 @@ def browser(adapter: Any, account: AccountRef, data: Path) -> helpers.Browser:
     return helpers.client_for(app, helpers.make_user(workspace=account.workspace_id))
 
 
-def came(adapter: Any, account: AccountRef, **body: Any) -> list[Attachment]:
+def came(
+    adapter: Any, account: AccountRef, *, facts: dict[str, Any] | None = None, **body: Any
+) -> list[Attachment]:
     """Let a message come in; return its files."""
     now = clock.now()
     event = world.message(**{"text": None, **body}, mid=f"mid-{now.timestamp()}")
     event["message"] = {name: value for name, value in event["message"].items() if value is not None}
-    (change,) = adapter.parse(world.envelope(event, at=now))
-    db.write(apply_changes, [Incoming(account, adapter, change, now, "k")])
+    (change,) = adapter.parse(world.envelope(event, at=now, **(facts or {})))
+    media = media_of(adapter, change)
+    db.write(apply_changes, [Incoming(account, adapter, change, now, "k", media=media)])
     return attachments()
 
 
@@ -132,6 +138,9 @@ def test_a_picture_meta_no_longer_has_costs_the_picture(
         ("https://scontent-fra3-1.xx.fbcdn.net/v/t1.15752-9/1_n.jpg?oh=x", True),
         ("https://scontent.cdninstagram.com/v/t51.2885-19/1_n.jpg", True),
         ("https://graph.facebook.com/v26.0/1/picture", True),
+        ("https://cdn.fbsbx.com/v/t59.2708-21/1_n.pdf/offer.pdf?oh=x", True),
+        ("https://media3.giphy.com/media/abc/200w.gif", True),
+        ("https://giphy.com.evil.example/x.gif", False),
         ("https://www.instagram.com/reel/abc/", False),
         ("https://fbcdn.net/x", False),
         ("https://evil-fbcdn.net/x", False),
@@ -167,6 +176,161 @@ def test_a_customers_picture_is_shown_by_way_of_us(
     assert (response.status_code, response.headers["Content-Type"]) == (200, "image/png")
 
 
+@pytest.mark.parametrize(
+    ("fault", "wait"),
+    [
+        ({"code": 4}, 300.0),
+        ({"code": 80002, "regain_minutes": 3}, 180.0),
+        ({"code": 613, "subcode": 2534040}, 60.0),
+        ({"code": 230}, None),
+        ({"code": 9010}, None),
+    ],
+)
+def test_a_limit_on_names_says_how_long_it_lasts(
+    adapter: Any,
+    account: AccountRef,
+    ig: Addon,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Any,
+    wait: float | None,
+) -> None:
+    usage = ig.graph.Usage(regain_seconds=fault.get("regain_minutes", 0) * 60 or None)
+    error = ig.graph.GraphError("slowly", code=fault["code"], subcode=fault.get("subcode"), usage=usage)
+
+    def refuse(*_args: Any, **_values: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ig.graph.Graph, "call", refuse)
+    found = adapter.fetch_profile(account, world.ANA)
+    assert found.retry_after == wait
+
+
 def test_every_type_it_takes_is_one_that_can_be_found(adapter: Any) -> None:
     for limits in adapter.capabilities.media.values():
         assert limits.content_types <= findable()
+
+
+PRODUCT = "4381572605000001"
+
+
+READABLE = {"catalogue": True}
+"""What the envelope says where the token may read the catalogue."""
+
+
+def allow_catalogue(meta: Meta) -> None:
+    for token in meta.box.world.tokens.values():
+        token.scopes = [*token.scopes, "catalog_management"]
+
+
+def test_a_product_has_its_name_its_price_and_its_picture_where_the_token_may_read_them(
+    adapter: Any, account: AccountRef, meta: Meta, browser: helpers.Browser
+) -> None:
+    allow_catalogue(meta)
+    referral = {"product": {"id": PRODUCT}}
+    (waiting,) = came(adapter, account, facts=READABLE, text="Size M?", referral=referral)
+    path = f"/w/{account.workspace_id}/inbox/1"
+    assert f"Asks about product {PRODUCT}" in browser.get(path).get_data(as_text=True), (
+        "until it is looked up"
+    )
+    fetching.fetch_due(Directory((adapter,)))
+    (found,) = attachments()
+    assert (found.name, found.state) == ("Blue mug, 0.3 l, 24.00 EUR", AttachmentState.STORED)
+    page = browser.get(path).get_data(as_text=True)
+    assert "Blue mug, 0.3 l, 24.00 EUR" in page
+    assert f"/media/{waiting.id}" in page
+    assert PRODUCT not in page[page.index('data-part="log"') : page.index('data-part="composer"')]
+
+
+def test_the_products_of_a_template_are_looked_up_too(
+    adapter: Any, account: AccountRef, meta: Meta, browser: helpers.Browser
+) -> None:
+    allow_catalogue(meta)
+    came(adapter, account, text="Hi")
+    elements = {"product": {"elements": [{"id": PRODUCT}, {"id": "99"}]}}
+    event = world.echo(text=None, attachments=[{"type": "template", "payload": elements}])
+    (change,) = adapter.parse(world.envelope(event, at=clock.now(), **READABLE))
+    media = media_of(adapter, change)
+    db.write(apply_changes, [Incoming(account, adapter, change, clock.now(), "echo", media=media)])
+    fetching.fetch_due(Directory((adapter,)))
+    assert [(one.name, one.state) for one in attachments()] == [
+        ("Blue mug, 0.3 l, 24.00 EUR", AttachmentState.STORED),
+        ("", AttachmentState.EXPIRED),
+    ]
+    page = browser.get(f"/w/{account.workspace_id}/inbox/1").get_data(as_text=True)
+    assert "Blue mug, 0.3 l, 24.00 EUR" in page
+    assert ">99<" in page
+
+
+def grant_catalogue(ig: Addon) -> None:
+    def grant(session: Any) -> None:
+        for row in session.scalars(sa.select(ig.models.InstagramAccount)):
+            row.scopes = [*row.scopes, "catalog_management"]
+
+    db.write(grant)
+    ig.accounts.book.forget()
+
+
+def log_of(browser: helpers.Browser, path: str) -> str:
+    page = browser.get(path).get_data(as_text=True)
+    return page[page.index('data-part="log"') : page.index('data-part="composer"')]
+
+
+def test_the_products_we_send_are_looked_up_where_the_token_may_read_them(
+    adapter: Any, account: AccountRef, ig: Addon, meta: Meta, browser: helpers.Browser
+) -> None:
+    meta.wrote()
+    came(adapter, account, text="Which mugs are there?")
+    path = f"/w/{account.workspace_id}/inbox/1"
+    generation = helpers.StandInGeneration(directory=Directory((adapter,)))
+
+    def send(key: str) -> str:
+        answer = browser.post_form(f"{path}/reply", product=[PRODUCT, "99"], text="", reply_key=key)
+        assert answer.status_code < 400
+        drain(generation, direction="out")
+        return log_of(browser, path)
+
+    assert "Its name and price show where the account may read the catalogue." in send("a" * 32)
+    assert attachments() == []
+    allow_catalogue(meta)
+    grant_catalogue(ig)
+    shown = send("b" * 32)
+    assert "It is being looked up in the catalogue." in shown
+    fetching.fetch_due(Directory((adapter,)))
+    assert [(one.name, one.state) for one in attachments()] == [
+        ("Blue mug, 0.3 l, 24.00 EUR", AttachmentState.STORED),
+        ("", AttachmentState.EXPIRED),
+    ]
+    shown = log_of(browser, path)
+    assert "Blue mug, 0.3 l, 24.00 EUR" in shown
+    assert "Product 99" in shown
+    assert "The catalogue did not tell its name." in shown
+    assert f"/media/{attachments()[0].id}" in shown
+
+
+def test_only_with_the_permission_somebody_asks_for_a_product(
+    adapter: Any, account: AccountRef, ig: Addon
+) -> None:
+    asks = world.message(text="Size M?", referral={"product": {"id": PRODUCT}})
+    body = world.payload(world.entry(asks, world.message(text="Hi", mid="m2")))
+
+    def files() -> list[int]:
+        found = ig.webhook.authenticate(world.post(body)).envelopes
+        return [len(adapter.parse(one)[0].attachments) for one in found]
+
+    assert files() == [0, 0]
+    grant_catalogue(ig)
+    assert files() == [1, 0]
+
+
+@pytest.mark.parametrize(("code", "error"), [(4, FetchError), (200, FileEndedError), (100, FileEndedError)])
+def test_a_product_that_cannot_be_read_is_its_id(
+    adapter: Any, account: AccountRef, ig: Addon, monkeypatch: pytest.MonkeyPatch, code: int, error: Any
+) -> None:
+    def refuse(*_args: Any, **_values: Any) -> None:
+        raise ig.graph.GraphError("no", code=code)
+
+    monkeypatch.setattr(ig.graph.Graph, "call", refuse)
+    ((one,)) = ig.products.files({"referral": {"product": {"id": PRODUCT}}})
+    with pytest.raises(FetchError) as raised:
+        adapter.locate(account, one.url)
+    assert type(raised.value) is error

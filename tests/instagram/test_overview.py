@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,9 @@ from host.queue.journal import Journal
 from host.sdk import deliveries
 from host.sdk.accounts import mark_needs_reconnect, warn
 from host.sdk.channel import AccountRef
+from sandbox.world import INSTAGRAM_FIELDS
 from tests import helpers
-from tests.instagram import world
+from tests.instagram import threads, world
 from tests.instagram.world import ADDON, STUDIO, Addon, entry, message, payload
 
 PAGE = "/admin/addons/instagram/settings"
@@ -67,17 +69,17 @@ def test_before_anything_is_connected_it_says_how(admin: helpers.Browser) -> Non
     text = shown(admin)
     assert "https://desk.example.com/addons/instagram/webhook" in text
     assert "No workspace has connected an account yet" in text
-    assert "0 of 7 done" in text
+    assert "0 of 8 done" in text
     assert "Nothing came yet" in text
 
 
 def test_the_four_parts_are_there(admin: helpers.Browser, account: AccountRef) -> None:
     text = shown(admin)
     for part in (
-        "How people connect",
+        "The Meta app",
+        "Ways to sign in",
         "Webhook URL",
-        "Connected workspaces",
-        "Meta app, once per installation",
+        "Accounts",
     ):
         assert part in text
 
@@ -161,16 +163,16 @@ def test_an_admin_ticks_a_line_and_takes_it_back(admin: helpers.Browser) -> None
     answer = mark(admin, "live-mode")
     assert (answer.status_code, answer.location) == (303, f"{PAGE}#check-live-mode")
     text = shown(admin)
-    assert "1 of 7 done" in text
-    assert "Confirmed by Mia Reuter" in text
+    assert "1 of 8 done" in text
+    assert "Ticked by Mia Reuter on" in text
     mark(admin, "live-mode", "0")
-    assert "0 of 7 done" in shown(admin)
+    assert "0 of 8 done" in shown(admin)
 
 
 def test_ticking_twice_is_ticking_once(admin: helpers.Browser) -> None:
     mark(admin, "app-review")
     mark(admin, "app-review")
-    assert "1 of 7 done" in shown(admin)
+    assert "1 of 8 done" in shown(admin)
 
 
 @pytest.mark.parametrize("item", ["", "something", "live-mode' OR 1"])
@@ -201,7 +203,7 @@ def test_nobody_but_an_admin_sees_or_changes_it(pages: Any) -> None:
 def test_a_tick_without_the_forms_token_is_refused(admin: helpers.Browser) -> None:
     answer = admin.post("/addons/instagram/checklist", data={"item": "live-mode", "done": "1"})
     assert answer.status_code == 400
-    assert "0 of 7 done" in shown(admin)
+    assert "0 of 8 done" in shown(admin)
 
 
 def test_warnings_stand_beside_their_account(admin: helpers.Browser, account: AccountRef) -> None:
@@ -210,3 +212,61 @@ def test_warnings_stand_beside_their_account(admin: helpers.Browser, account: Ac
     page = shown(admin)
     assert "The token ends on 1 May" in page
     assert "<b>" not in page.split("The token ends on")[1][:20]
+
+
+def lines(ig: Addon) -> dict[str, Any]:
+    return {one.name: one for one in ig.checklist.items(deliveries.summary("instagram", "instagram"))}
+
+
+def test_what_was_seen_of_the_app_is_good_for_a_week(
+    account: AccountRef, ig: Addon, journal: Journal
+) -> None:
+    take(ig, journal, payload(entry(message())))
+    for _ in range(2):
+        threads.inbound(account, "text", clock.now())
+    assert lines(ig)["callback-url"].verdict == lines(ig)["live-mode"].verdict == "pass"
+    assert "2 people wrote in seven days" in lines(ig)["live-mode"].evidence
+    with clock.travel(timedelta(days=8)):
+        found = lines(ig)
+        assert found["callback-url"].verdict == found["live-mode"].verdict == "unknown"
+        assert "would look the same" in found["live-mode"].evidence
+
+
+def test_a_tick_for_what_may_change_unseen_is_asked_for_again(admin: helpers.Browser, ig: Addon) -> None:
+    mark(admin, "live-mode")
+    mark(admin, "business-app")
+    with clock.travel(timedelta(days=8)):
+        found = lines(ig)
+        assert (found["live-mode"].verdict, found["business-app"].verdict) == ("unknown", "pass")
+        assert "look again" in found["live-mode"].evidence
+        db.write(ig.checklist.tick, "live-mode", True, "Mia R.")
+        assert lines(ig)["live-mode"].verdict == "pass"
+
+
+def test_every_line_leads_to_its_page_at_meta_and_what_is_open_comes_first(
+    admin: helpers.Browser, account: AccountRef, ig: Addon
+) -> None:
+    mark(admin, "instagram-product")
+    found = list(lines(ig).values())
+    assert all(one.link.url.startswith("https://developers.facebook.com/apps/") for one in found)
+    assert {world.APP_ID} <= set(found[0].link.url.split("/"))
+    done = [one.verdict == "pass" for one in found]
+    assert done == sorted(done)
+    assert all(one.link.url in shown(admin) for one in found)
+
+
+def test_permissions_seen_on_a_token_tick_their_line(account: AccountRef, ig: Addon) -> None:
+    assert lines(ig)["permissions"].verdict == "pass"
+
+
+@pytest.mark.usefixtures("desk")
+def test_one_list_of_fields_is_shown_checked_and_documented(ig: Addon) -> None:
+    wanted = set(ig.config.object_fields())
+    assert set(lines(ig)["fields"].codes) == wanted
+    page = (ADDON.parents[1] / "docs" / "connect.md").read_text()
+    sentence = page.split("and tick ")[1].split(".")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == wanted
+    assert wanted <= set(INSTAGRAM_FIELDS)
+    assert set(ig.config.page_scopes()) == set(
+        re.findall(r"`(\w+)`", page.split("Permissions: ")[1].split("\n\n")[0])
+    )

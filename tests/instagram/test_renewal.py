@@ -8,11 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from host.core import clock, db
+from host.models.notifications import Notification
+from host.models.users import Role
 from host.sdk.accounts import AccountState, overview
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret, seal, unseal
+from tests.helpers import make_user
 from tests.instagram import world
 from tests.instagram.world import POTTERY, Addon, Meta
 
@@ -87,19 +91,32 @@ def test_page_tokens_are_not_renewed(account: AccountRef, ig: Addon, meta: Meta)
         assert ig.renewal.due(clock.now()) == []
 
 
-def test_a_failure_is_tried_again_in_an_hour_and_said_two_weeks_before_the_end(
+def told() -> list[Notification]:
+    with db.read() as session:
+        return list(session.scalars(sa.select(Notification).order_by(Notification.id)))
+
+
+def test_a_failure_is_said_at_once_tried_again_in_an_hour_and_said_again_two_weeks_before_the_end(
     signed_in: AccountRef, ig: Addon, meta: Meta
 ) -> None:
+    make_user(workspace=signed_in.workspace_id, role=Role.OWNER)
     meta.fault("oauth", "error", code=2, status=503)
     with later(meta, days=8):
         ig.renewal.renew()
         ig.renewal.renew()
         assert len(meta.calls("oauth")) == 1, "not at once again"
+        (warning,) = overview("instagram")[0].warnings
+        assert "Renewing the sign-in failed" in warning.sentence
+        assert "until %(date)s" in warning.next_step
+        assert "Service temporarily unavailable" in warning.details["why"]
+        (notice,) = told()
+        assert (notice.read_at, notice.mail_due_at is not None) == (None, True), "under the bell and by mail"
         ig.inspection.inspect()
-        assert overview("instagram")[0].warnings == ()
+        assert [one.stage for one in overview("instagram")[0].warnings] == ["failed"]
     with later(meta, days=8, hours=1, minutes=1):
         ig.renewal.renew()
         assert len(meta.calls("oauth")) == 2
+        assert len(told()) == 1, "it is the same failure"
     with later(meta, days=47):
         ig.renewal.renew()
         ig.inspection.inspect()
@@ -112,6 +129,21 @@ def test_a_failure_is_tried_again_in_an_hour_and_said_two_weeks_before_the_end(
         ig.renewal.renew()
         assert row(ig, signed_in).renewal_error is None
         assert overview("instagram")[0].warnings == (), "renewing it ended the warning"
+        assert told()[-1].read_at is not None, "and nobody has to read what is over"
+
+
+def test_a_failure_that_is_over_is_taken_back_with_the_renewal(
+    signed_in: AccountRef, ig: Addon, meta: Meta
+) -> None:
+    make_user(workspace=signed_in.workspace_id, role=Role.OWNER)
+    meta.fault("oauth", "error", code=2, status=503, times=1)
+    with later(meta, days=8):
+        ig.renewal.renew()
+        assert overview("instagram")[0].warnings
+    with later(meta, days=8, hours=2):
+        ig.renewal.renew()
+        assert overview("instagram")[0].warnings == ()
+        assert [(one.read_at is not None, one.mail_due_at) for one in told()] == [(True, None)]
 
 
 def test_what_meta_quotes_is_told_without_the_token(signed_in: AccountRef, ig: Addon, meta: Meta) -> None:

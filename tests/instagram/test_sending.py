@@ -134,6 +134,47 @@ def test_a_server_error_may_have_been_sent(send: Any, meta: Meta, status: int) -
 
 
 @pytest.mark.parametrize(
+    ("fault", "transient"),
+    [
+        ({"code": 2}, True),
+        ({"code": 2, "subcode": 1545133}, True),
+        ({"code": -1}, True),
+        ({"code": 1200}, True),
+        ({"code": 1}, False),
+        ({"code": 1, "subcode": 1357046}, False),
+        ({"status": 500}, False),
+        ({"status": 503}, False),
+    ],
+)
+def test_only_what_meta_itself_calls_transient_is_looked_for_sooner(
+    send: Any, meta: Meta, fault: dict[str, int], transient: bool
+) -> None:
+    meta.fault("send", "error", **fault)
+    answer = send()
+    assert isinstance(answer, Unknown)
+    assert answer.transient is transient
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "marked", "transient"),
+    [
+        (1, None, True, True),
+        (1, None, False, False),
+        (2, None, False, False),
+        (1, 1357046, True, False),
+        (987654, None, True, False),
+    ],
+)
+def test_an_error_by_which_messages_were_sent_is_not_transient_whatever_meta_says(
+    ig: Addon, code: int, subcode: int | None, marked: bool, transient: bool
+) -> None:
+    error = ig.graph.GraphError("no", code=code, subcode=subcode, status=500, transient=marked)
+    found = ig.sending.outcome(None, error)
+    assert isinstance(found, Unknown)
+    assert found.transient is transient
+
+
+@pytest.mark.parametrize(
     "text", ["<!doctype html>", "{}", '{"recipient_id":"1"}', '{"message_id":""}', "[]", "null"]
 )
 def test_an_answer_nobody_can_read_may_have_been_sent(send: Any, meta: Meta, text: str) -> None:
@@ -147,7 +188,7 @@ def test_no_answer_in_time_may_have_been_sent(send: Any, meta: Meta, when: str) 
     meta.fault("send", "timeout", seconds=2, when=when)
     answer = send()
     assert isinstance(answer, Unknown)
-    assert "did not confirm" in answer.problem.sentence
+    assert "nobody knows whether the message arrived" in answer.problem.sentence
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -297,6 +338,8 @@ def test_a_reading_that_is_refused_for_now_is_done_again(send: Any, search: Any,
     assert not broken.whole_account
     meta.fault("conversations", "error", status=429, times=1)
     assert not search("ok").whole_account
+    meta.fault("conversations", "error", code=2, times=1)
+    assert search("ok").seconds < broken.seconds, "Meta says that it failed for a moment"
     meta.fault("conversations", "reset", times=2)
     assert isinstance(search("ok"), Pause)
 

@@ -70,8 +70,16 @@ def bodies(meta: Meta) -> list[Any]:
     return [json.loads(entry.body or "") for entry in meta.box.ledger.entries(0) if entry.kind == "send"]
 
 
+def meta_has(meta: Meta, **files: str) -> None:
+    """Let Meta have a file of each kind under the name given for it."""
+    for id_, kind in files.items():
+        held = {"igid": POTTERY, "kind": kind, "url": "https://cdn.example/a-file"}
+        meta.box.world.attachments[id_] = held
+
+
 def test_everything_declared_is_accepted(ig: Addon, send: Any, meta: Meta) -> None:
     meta.box.settings.fetch_media = False
+    meta_has(meta, image="image", video="video", audio="audio", file="file")
     parts = declared_parts(ig.limits.CAPABILITIES)
     assert len(parts) >= 11
     for part in parts:
@@ -82,6 +90,7 @@ def test_everything_declared_is_accepted(ig: Addon, send: Any, meta: Meta) -> No
 
 def test_everything_declared_may_be_sent_late_by_a_person(ig: Addon, send: Any, meta: Meta) -> None:
     meta.box.settings.fetch_media = False
+    meta_has(meta, image="image", video="video", audio="audio", file="file")
     meta.box.clock.advance(2 * 24 * 3600)
     for part in declared_parts(ig.limits.CAPABILITIES):
         assert isinstance(send(replace(part, reply_to=None), tag="HUMAN_AGENT"), Sent), part
@@ -429,6 +438,70 @@ def test_a_heart_may_be_any_message_without_text(send: Any, search: Any, meta: M
     assert search(heart, known=frozenset({meta.sent()[0]["mid"]})) == Absent()
 
 
+def test_a_file_meta_has_is_found_like_one_of_ours(send: Any, search: Any, meta: Meta) -> None:
+    """Taken for absent it would be sent a second time."""
+    meta_has(meta, a="image", b="image")
+    two = OutgoingPart(MessageKind.IMAGE, content={"provider_files": ["a", "b"]})
+    meta.fault("send", "garbage", times=1)
+    assert isinstance(send(two), Unknown)
+    mid = meta.sent()[0]["mid"]
+    assert search(two) == Found(mid)
+    assert search(replace(two, content={"provider_files": ["a"]})) == Absent()
+    assert isinstance(send(replace(two, content={"provider_files": ["nobody's"]})), Rejected)
+
+
+def test_a_text_with_buttons_shown_as_its_text_is_not_absent(send: Any, search: Any, meta: Meta) -> None:
+    def part(text: str) -> OutgoingPart:
+        buttons = [{"title": "Yes", "payload": "YES"}]
+        return OutgoingPart(MessageKind.TEMPLATE, content={"template": {"text": text, "buttons": buttons}})
+
+    meta.fault("send", "garbage", times=1)
+    assert isinstance(send(part("Set it aside?")), Unknown)
+    (message,) = [one for one in meta.box.world.messages.values() if not one.inbound]
+    assert isinstance(search(part("Set it aside?")), CannotTell)
+    message.text = "Set it aside?"
+    assert isinstance(search(part("Set it aside?")), CannotTell)
+    assert search(part("Something else?")) == Absent()
+
+
+def test_a_conversation_another_app_has_is_taken_and_handed_back(
+    adapter: Any, account: AccountRef, send: Any, meta: Meta
+) -> None:
+    thread = meta.box.conversation(POTTERY, ANA)
+    thread.owner = "263902037430900"
+    refused = send(OutgoingPart(MessageKind.TEXT, "Hello"))
+    assert isinstance(refused, Rejected)
+    assert refused.problem.code == "100/2534037"
+    assert adapter.take_thread(account, ANA, "") is None
+    assert isinstance(send(OutgoingPart(MessageKind.TEXT, "Hello")), Sent)
+    assert adapter.pass_thread(account, ANA, "263902037430900", "yours") is None
+    assert thread.owner == "263902037430900"
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "words"),
+    [
+        (100, 2534037, "Meta did not hand this conversation over."),
+        (100, None, "Meta did not hand this conversation over."),
+        (190, 460, "The password behind this account's sign-in was changed."),
+        (200, None, "The account lacks a permission for this."),
+        (4, None, "The Meta app of this account has made as many calls as Meta allows for now."),
+    ],
+)
+def test_why_a_conversation_was_not_handed_over(
+    adapter: Any, account: AccountRef, meta: Meta, code: int, subcode: int | None, words: str
+) -> None:
+    for call in (
+        lambda: adapter.take_thread(account, ANA, ""),
+        lambda: adapter.pass_thread(account, ANA, "7", ""),
+    ):
+        more = {} if subcode is None else {"subcode": subcode}
+        meta.fault("/*/*_thread_control", "error", code=code, times=1, **more)
+        problem = call()
+        assert problem.sentence == words
+        assert problem.next_step
+
+
 def test_without_credentials_everything_is_held(ig: Addon, account: AccountRef) -> None:
     nobody = replace(account, id=2**40)
     adapter = ig.channel.InstagramAdapter()
@@ -436,6 +509,7 @@ def test_without_credentials_everything_is_held(ig: Addon, account: AccountRef) 
     assert isinstance(adapter.react(ReactRequest(nobody, ANA, "m", HEART)), Held)
     adapter.show_typing(nobody, ANA, True)
     assert isinstance(adapter.set_menu(nobody, {}), ProviderProblem)
+    assert isinstance(adapter.take_thread(nobody, ANA, ""), ProviderProblem)
 
 
 def test_only_an_account_of_instagram_login_reacts_with_any_emoji_and_changes_it(

@@ -7,15 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from host.channels import diagnosis, sign_in_attempts
 from host.core import clock, db
 from host.models.channels import ChannelAccount
+from host.models.users import InstallationValue
 from host.queue import refusals
 from host.sdk import deliveries
 from host.sdk.cards import Finding, SignInProblem
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret
+from host.sdk.webhooks import WebhookRequest
 from tests.helpers import make_user
 from tests.instagram import signing_in as journeys
 from tests.instagram import threads, world
@@ -100,16 +103,52 @@ def just_connected(ig: Addon, meta: Meta, account: AccountRef) -> None:
     )
 
 
-def wrong_token(ig: Addon, meta: Meta, account: AccountRef) -> None:
-    from host.sdk.webhooks import WebhookRequest
-
-    query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": "oldtoken-of-last-year"}
+def ask(ig: Addon, account: AccountRef, token: str | None = "oldtoken-of-last-year") -> None:
+    """Ask whether the account's address is ours, as anybody may."""
+    query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": token}
+    if token is None:
+        query = {}
     decision = ig.webhook.verify(WebhookRequest("GET", account.uuid, {}, query, b""))
     refusals.count_refusal("instagram", decision.account_id, decision.reason, "192.0.2.1", decision.hint)
 
 
+def wrong_token(ig: Addon, meta: Meta, account: AccountRef) -> None:
+    new(account)
+    ask(ig, account)
+
+
+def post(ig: Addon, account: AccountRef, signature: str | None) -> None:
+    """Deliver something for the account with a signature that is not right, as anybody may."""
+    headers = {} if signature is None else {"x-hub-signature-256": signature}
+    decision = ig.webhook.authenticate(
+        world.post(world.payload(world.entry(world.message())), headers=headers)
+    )
+    assert decision.account_id == account.id
+    refusals.count_refusal("instagram", decision.account_id, decision.reason, "192.0.2.1", decision.hint)
+
+
+WRONG = f"sha256={'0' * 64}"
+
+
+def new(account: AccountRef) -> None:
+    """Forget what came in for the account: nothing has shown yet that Meta knows it."""
+
+    def use_case(session: Any) -> None:
+        session.get_one(ChannelAccount, account.id).last_event_at = None
+        session.execute(sa.delete(InstallationValue).where(InstallationValue.name.like("verified:%")))
+
+    db.write(use_case)
+
+
+def other_secret(ig: Addon, meta: Meta, account: AccountRef) -> None:
+    """The secret was made anew at Meta after it was entered here."""
+    meta.box.world.apps[world.APP_ID].secret = "f" * 32
+
+
 def wrong_signature(ig: Addon, meta: Meta, account: AccountRef) -> None:
-    refusals.count_refusal("instagram", account.id, "signature", "192.0.2.1")
+    new(account)
+    other_secret(ig, meta, account)
+    post(ig, account, WRONG)
 
 
 def away_from_home(ig: Addon, meta: Meta, account: AccountRef) -> None:
@@ -170,21 +209,24 @@ NO_TASK = {"sentence": "You may not answer messages of this Page.", "next_step":
         # Only some people's DMs arrive
         pytest.param(lambda *_: None, "threads", "unknown", "0 of the newest 1", "App Review", id="threads"),
         # Meta shows the webhook red
-        pytest.param(wrong_token, "verification", "fail", "“oldt”", "account's card", id="verify-token"),
+        pytest.param(wrong_token, "verification", "warn", "“oldt”", "account's card", id="verify-token"),
         pytest.param(
             elsewhere, "app-fields", "fail", "https://old.example.com", "enter https", id="elsewhere"
         ),
         pytest.param(away_from_home, "self-test", "fail", "301", "stands in front", id="self-test"),
         # Connected but a field is missing
         *(
-            pytest.param(app_fields(name), "app-fields", "fail", name, "no field of their own", id=name)
-            for name in ("messaging_postbacks", "message_reactions", "messaging_seen")
+            pytest.param(app_fields(name), "app-fields", verdict, name, "no field of their own", id=name)
+            for name, verdict in (
+                ("messaging_postbacks", "fail"),
+                ("message_reactions", "fail"),
+                ("messaging_seen", "warn"),
+                ("standby", "warn"),
+            )
         ),
         # Account not in the list, could not connect, missing permissions
         pytest.param(sign_in(**NO_TASK), "sign-in", "fail", "may not answer", "Ask an admin", id="no-task"),
-        pytest.param(
-            narrowed, "permissions", "fail", "instagram_manage_messages", "every permission", id="less"
-        ),
+        pytest.param(narrowed, "permissions", "fail", "instagram_manage_messages", "Make a token", id="less"),
         # Token expired
         pytest.param(dead, "token", "fail", "(190/460)", "Reconnect", id="dead-token"),
         # Cannot reply outside the window, or after seven days
@@ -212,22 +254,130 @@ def test_a_wrong_verify_token_shows_how_both_begin_and_no_more(
 ) -> None:
     wrong_token(ig, meta, fine)
     ours = next(one.value for one in ig.card.status(fine).copyables if one.label == "Verify Token")
+    told = findings(ig, fine)["verification"].evidence
+    assert "21 characters that begins with “oldt”" in told
+    assert f"has {len(ours)} and begins with “{ours[: len('lobby-') + 4]}”" in told
     for one in findings(ig, fine).values():
-        told = one.evidence + one.fix
-        assert "oldto" not in told
-        assert ours[:5] not in told
+        assert "oldto" not in one.evidence + one.fix
+        assert ours[: len("lobby-") + 5] not in one.evidence + one.fix
     db.write(refusals.note_verified, "instagram", fine.id)
     assert findings(ig, fine)["verification"].verdict == "pass", "Meta asked again, and was told yes"
 
 
-@pytest.mark.parametrize(("token", "shown"), [("", ""), ("abcd123", ""), ("abcd1234", "abcd")])
-def test_a_wrong_token_too_short_to_hide_shows_nothing(
+def test_two_tokens_of_our_making_are_told_apart(fine: AccountRef, ig: Addon, meta: Meta) -> None:
+    """All of them begin with the same six letters."""
+    new(fine)
+    ask(ig, fine, "lobby-9dQx-4T1c-Zq8e-77Lm")
+    assert "“lobby-9dQx”" in findings(ig, fine)["verification"].evidence
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("", "/0"),
+        ("abc", "/3"),
+        ("mytoken", "m/7"),
+        ("abcd1234", "ab/8"),
+        ("lobby-x", "lobby-/7"),
+        ("lobby-" + "x" * 32, "lobby-xxxx/38"),
+        ("\u00e9\n" * 40, "????/80"),
+        ("x" * 5000, "xxxx/999"),
+    ],
+)
+def test_of_a_token_a_quarter_is_told_at_most_and_how_long_it_is(
     fine: AccountRef, ig: Addon, token: str, shown: str
 ) -> None:
-    from host.sdk.webhooks import WebhookRequest
-
     query = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": token}
     assert ig.webhook.verify(WebhookRequest("GET", None, {}, query, b"")).hint == shown
+
+
+# What anybody may send turns nothing red
+
+
+@pytest.mark.parametrize("token", [None, "", "mytoken", "lobby-9dQx-4T1c-Zq8e-77Lm"])
+def test_one_call_with_a_wrong_token_turns_no_healthy_account_red(
+    fine: AccountRef, ig: Addon, meta: Meta, token: str | None
+) -> None:
+    with clock.travel(timedelta(hours=1)):
+        ask(ig, fine, token)
+        found = findings(ig, fine)["verification"]
+        assert found.verdict == ("pass" if token is None else "unknown"), found
+        if token:
+            assert "Anybody may ask" in found.evidence
+    with clock.travel(timedelta(hours=2)):
+        world.touched(fine, clock.now())
+        assert findings(ig, fine)["verification"].verdict == "pass", "a delivery came after it"
+
+
+@pytest.mark.parametrize(("signature", "verdict"), [(None, "pass"), ("sha256=x", "pass"), (WRONG, "unknown")])
+def test_a_few_posts_of_a_stranger_turn_no_healthy_account_red(
+    fine: AccountRef, ig: Addon, meta: Meta, signature: str | None, verdict: str
+) -> None:
+    with clock.travel(timedelta(hours=1)):
+        for _ in range(3):
+            post(ig, fine, signature)
+        assert findings(ig, fine)["signature"].verdict == verdict
+    with clock.travel(timedelta(hours=2)):
+        world.touched(fine, clock.now())
+        assert findings(ig, fine)["signature"].verdict == "pass", "a delivery signed right came after them"
+
+
+def test_a_secret_that_meta_takes_is_not_the_one_to_copy_again(
+    fine: AccountRef, ig: Addon, meta: Meta
+) -> None:
+    new(fine)
+    post(ig, fine, WRONG)
+    found = findings(ig, fine)["signature"]
+    assert found.verdict == "warn"
+    assert "another Meta app" in found.evidence
+    assert "Copy the App Secret" not in found.fix
+
+
+def test_where_meta_cannot_be_asked_about_the_secret_time_tells(
+    desk: db.Database, ig: Addon, meta: Meta
+) -> None:
+    token = Secret(meta.token("pottery-instagram").value)
+    login = ig.config.Flavour.LOGIN
+    account = world.connect(ig, flavour=login, way="instagram", page_id="", token=token)
+    world.touched(account, clock.now())
+    with clock.travel(timedelta(hours=1)):
+        post(ig, account, WRONG)
+        assert findings(ig, account)["signature"].verdict == "unknown"
+    with clock.travel(2 * DAY):
+        post(ig, account, WRONG)
+        assert findings(ig, account)["signature"].verdict == "warn", "and nothing signed right in between"
+
+
+# Evidence has an age
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(6, "pass"), (8, "unknown"), (19, "unknown")])
+@pytest.mark.parametrize("check", ["live", "webhook", "signature"])
+def test_old_evidence_proves_nothing_about_today(
+    fine: AccountRef, ig: Addon, meta: Meta, check: str, days: int, verdict: str
+) -> None:
+    """An app put back into development mode gets messages of people with a role only, and nobody says so."""
+    with clock.travel(days * DAY):
+        found = findings(ig, fine)[check]
+    assert found.verdict == verdict, found
+    assert found.old is (verdict == "unknown")
+    assert found.seen_at is not None
+    assert clock.now() - found.seen_at < timedelta(minutes=1)
+
+
+def test_one_person_who_goes_on_writing_keeps_no_app_live(fine: AccountRef, ig: Addon, meta: Meta) -> None:
+    with clock.travel(10 * DAY):
+        threads.inbound(fine, "text", clock.now())
+        world.touched(fine, clock.now())
+        found = findings(ig, fine)
+    assert found["live"].verdict == "unknown"
+    assert found["webhook"].verdict == "pass"
+
+
+def test_what_was_imported_is_no_evidence_of_a_live_app(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    for _ in range(3):
+        threads.outbound(account, at=clock.now())
+    assert findings(ig, account)["live"].verdict == "unknown"
 
 
 def test_a_verification_that_never_came_is_said(account: AccountRef, ig: Addon, meta: Meta) -> None:
@@ -241,7 +391,7 @@ def test_a_wrong_token_at_the_shared_address_is_shown_but_may_be_a_strangers(
     fine: AccountRef, ig: Addon, meta: Meta
 ) -> None:
     with clock.travel(timedelta(minutes=1)):
-        refusals.count_refusal("instagram", None, "verify_token", "192.0.2.1", "some")
+        refusals.count_refusal("instagram", None, "verify_token", "192.0.2.1", "some/9")
         found = findings(ig, fine)["verification"]
     assert found.verdict == "unknown"
     assert "“some”" in found.evidence
@@ -250,8 +400,9 @@ def test_a_wrong_token_at_the_shared_address_is_shown_but_may_be_a_strangers(
 def test_signatures_of_nobody_are_told_and_no_fault_of_this_account(
     fine: AccountRef, ig: Addon, meta: Meta
 ) -> None:
-    refusals.count_refusal("instagram", None, "signature", "192.0.2.1")
-    found = findings(ig, fine)["signature"]
+    with clock.travel(timedelta(minutes=1)):
+        refusals.count_refusal("instagram", None, "signature", "192.0.2.1")
+        found = findings(ig, fine)["signature"]
     assert found.verdict == "unknown"
     assert "1 that named no account" in found.evidence
 

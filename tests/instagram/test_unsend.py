@@ -213,6 +213,15 @@ def test_even_one_too_old_to_be_looked_at_leaves_nothing(desk: Desk) -> None:
     assert desk.found(SECRET) == []
 
 
+def test_an_unsend_is_never_too_old(desk: Desk) -> None:
+    desk.receive(said())
+    late = unsend()
+    late["timestamp"] -= int(timedelta(days=400).total_seconds() * 1000)
+    desk.receive(late)
+    assert desk.found(SECRET) == []
+    assert desk.message("m1").unsent_at is not None
+
+
 def test_files_of_the_spool_that_were_put_aside_forget_it(desk: Desk) -> None:
     body = payload(entry(said(), said("k1", KEPT, KIT)))
     alone = payload(entry(said(words=f"{SECRET} alone")))

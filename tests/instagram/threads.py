@@ -110,7 +110,7 @@ def inbound(account: AccountRef, kind: str, at: datetime) -> None:
     """Write something a customer sent."""
 
     def use_case(session: Session) -> None:
-        thread = _thread(session, account, at)
+        thread = _thread(session, account, at, last_inbound_at=at)
         more = {"direction": Direction.INBOUND, "origin": Origin.CUSTOMER, "kind": kind}
         session.add(_message(thread, at, **more))
 

@@ -166,10 +166,10 @@ def post(body: bytes, *, secret: str = SECRET, account: str | None = None, **cha
 
 
 def envelope(
-    event: Any, *, igid: str = POTTERY, container: str = "messaging", at: datetime | None = None
+    event: Any, *, igid: str = POTTERY, container: str = "messaging", at: datetime | None = None, **facts: Any
 ) -> Envelope:
-    """Return *event* in an envelope as the addon cuts them."""
-    body = json.dumps({"entry": igid, "time": None, "in": container, "event": event}).encode()
+    """Return *event* in an envelope as the addon cuts them, with *facts* about its account."""
+    body = json.dumps({"entry": igid, "time": None, "in": container, "event": event, **facts}).encode()
     return Envelope(1, ANA, "key", "message", body, occurred_at=at)
 
 

@@ -47,7 +47,7 @@ class Reader:
         self.status = self.response.status
 
     def frame(self) -> dict[str, str]:
-        """Return the next frame that is an event; empty at the end of the stream."""
+        """Return the next frame that is an event, no heartbeat; empty at the end of the stream."""
         found: dict[str, str] = {}
         while True:
             line = self.response.readline().decode()
@@ -55,7 +55,7 @@ class Reader:
                 return {}
             line = line.rstrip("\n")
             if not line:
-                if "event" in found:
+                if found.get("event", "beat") != "beat":
                     return found
                 found = {}
                 continue

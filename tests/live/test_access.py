@@ -10,7 +10,6 @@ from sqlalchemy import event
 
 from host.core import clock, db
 from host.live import stream_access
-from host.live.events import Told
 from host.live.hub import Hub
 from host.models.users import LoginSession, User
 from host.users import members, sessions
@@ -27,7 +26,7 @@ def sign_in(user: User) -> int:
 
 def allowed(*ids: int) -> set[tuple[int, int]]:
     with db.read() as session:
-        return stream_access.allowed(session, ids)
+        return set(stream_access.allowed(session, ids))
 
 
 def disable(session: sa.orm.Session, user_id: int) -> None:
@@ -73,7 +72,7 @@ def test_many_are_asked_about_with_one_statement(
     assert len([one for one in seen if "login_sessions" in one]) == 1
     assert opened.count == 29
     for stream in strangers:
-        assert stream.take(Told()) == (b"", False)
+        assert stream.take() == (b"", False)
     seen.clear()
     monkeypatch.setattr(stream_access, "AT_ONCE", 10)
     opened._end_strangers()

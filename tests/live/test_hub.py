@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.live import events, hub, read_position
-from host.live.events import Told
 from host.live.hub import Hub, HubFullError
-from host.live.publish import publish
 from host.live.read_position import Position
 from host.live.stream import Stream
-from host.models.live import LiveEvent
+from host.models.record import DomainEvent
+from host.record import keeping
+from host.record.writing import show
 
 NOBODYS = 0
 """A session that does not exist: these streams are not looked at."""
@@ -43,7 +43,7 @@ def _until(condition: object, seconds: float = 60) -> None:
 
 
 def say(workspace: int, number: int, topic: str = "conversation") -> None:
-    db.write(publish, workspace, topic, {"conversation": number})
+    db.write(show, workspace, topic, conversation_id=number)
 
 
 def payload(stream: Stream) -> str:
@@ -51,7 +51,7 @@ def payload(stream: Stream) -> str:
     found: list[bytes] = []
 
     def came() -> bool:
-        frames, goes_on = stream.take(Told())
+        frames, goes_on = stream.take()
         assert goes_on or frames, "the stream ended"
         found.append(frames)
         return bool(frames)
@@ -62,11 +62,11 @@ def payload(stream: Stream) -> str:
 
 
 def nothing_more(stream: Stream) -> bool:
-    return stream.take(Told()) == (b"", True)
+    return stream.take() == (b"", True)
 
 
 def has_ended(stream: Stream) -> bool:
-    return not stream.take(Told())[1]
+    return not stream.take()[1]
 
 
 def started(hub_: Hub) -> Stream:
@@ -114,7 +114,7 @@ def test_a_change_reaches_its_workspace_only(running: Hub) -> None:
 def test_what_concerns_everybody_reaches_everybody(running: Hub) -> None:
     mine = started(running)
     other = running.subscribe(2, 2, NOBODYS, capacity=9)
-    db.write(publish, 0, "addons", {})
+    db.write(show, 0, "addons")
     assert payload(mine) == payload(other) == "{}"
 
 
@@ -131,17 +131,17 @@ def test_changes_of_other_processes_arrive_too(running: Hub, database: db.Databa
     mine = started(running)
     with database.write_engine.begin() as connection:
         connection.execute(
-            sa.insert(LiveEvent),
-            {"workspace_id": 1, "topic": "conversation", "payload": '{"x":1}', "created_at": clock.now()},
+            sa.insert(DomainEvent),
+            {"workspace_id": 1, "topic": "conversation", "conversation_id": 7, "at": clock.now()},
         )
-    assert payload(mine) == '{"x":1}'
+    assert payload(mine) == '{"conversation":7}'
 
 
 def test_nothing_is_told_of_what_was_rolled_back(running: Hub) -> None:
     mine = started(running)
 
     def fails(session: Session) -> None:
-        publish(session, 1, "conversation", {"conversation": 1})
+        show(session, 1, "conversation", conversation_id=1)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -192,12 +192,12 @@ def test_what_commits_after_a_long_pause_is_told(
             "id": id_,
             "workspace_id": 1,
             "topic": "conversation",
-            "payload": str(id_),
-            "created_at": clock.now(),
+            "conversation_id": id_,
+            "at": clock.now(),
         }
         with database.write_engine.begin() as connection:
-            connection.execute(sa.insert(LiveEvent), row)
-        assert payload(mine) == str(id_)
+            connection.execute(sa.insert(DomainEvent), row)
+        assert payload(mine) == f'{{"conversation":{id_}}}'
         # Everything stood still: the writer of the other one as well as this process.
         at = clock.monotonic() + events.LATE.total_seconds() * 10
         monkeypatch.setattr(clock, "monotonic", lambda at=at: at + time.monotonic() % 1000)
@@ -239,7 +239,7 @@ def test_a_browser_gets_what_it_missed(any_database: db.Database) -> None:
         say(1, number)
     say(2, 9)
     with db.read() as session:
-        ids = list(session.scalars(sa.select(LiveEvent.id).order_by(LiveEvent.id)))
+        ids = list(session.scalars(sa.select(DomainEvent.id).order_by(DomainEvent.id)))
         found = events.missed(session, 1, ids[3])
         told = [event.payload for event in found.events if event.id > ids[3]]
     assert told == ['{"conversation":4}']
@@ -250,13 +250,25 @@ def test_a_gap_asks_for_a_fresh_page(database: db.Database) -> None:
     for number in range(3):
         say(1, number)
     with clock.travel(timedelta(days=2)):
-        assert db.write(events.trim, clock.now() - timedelta(days=1)) == 3
+        assert db.write(keeping.remove_shown, clock.now() - timedelta(days=1), 500) == 3
         say(1, 3)
     with db.read() as session:
         assert events.missed(session, 1, 1).resync
         assert not events.missed(session, 1, 3).resync
         assert events.missed(session, 1, 99).resync
         assert not events.missed(session, 1, 4).events
+
+
+def test_a_page_of_a_desk_where_nothing_happened_for_days_is_not_loaded_anew(database: db.Database) -> None:
+    say(1, 1)
+    with clock.travel(timedelta(days=3)):
+        with db.read() as session:
+            loaded = events.newest_id(session)
+            found = events.missed(session, 1, loaded)
+        assert (found.events, found.last, found.resync) == ([], loaded, False)
+        say(1, 2)
+        with db.read() as session:
+            assert events.missed(session, 1, loaded).resync, "what browsers alone had to know may be gone"
 
 
 def test_too_much_to_repeat_asks_for_a_fresh_page(
@@ -272,7 +284,7 @@ def test_too_much_to_repeat_asks_for_a_fresh_page(
 
 def test_trimming_keeps_ids_growing(database: db.Database) -> None:
     say(1, 1)
-    db.write(events.trim, clock.now() + timedelta(seconds=1))
+    db.write(keeping.remove_shown, clock.now() + timedelta(seconds=1), 500)
     say(1, 2)
     with db.read() as session:
         assert events.newest_id(session) == 2

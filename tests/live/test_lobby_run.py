@@ -13,7 +13,7 @@ import pytest
 
 from demo.processes import Host, free_port
 from host.core import clock, db
-from host.live.publish import publish
+from host.record.writing import show
 from host.users import members
 from tests import helpers
 from tests.inbox import desks, scenes
@@ -61,7 +61,7 @@ def path(desk: Desk, rest: str = "") -> str:
 
 
 def say(workspace: int, number: int) -> None:
-    db.write(publish, workspace, "conversation", {"conversation": number})
+    db.write(show, workspace, "conversation", conversation_id=number)
 
 
 def told(reader: Reader) -> str:
@@ -91,6 +91,8 @@ def test_streams_hold_no_thread_and_end_at_once_when_it_stops(server: str, desk:
         # What every answer says, a stream says too.
         unlike = {"content-length", *map(str.lower, readers[0].response.headers.keys())}
         assert set(map(str.lower, usual.headers.keys())) <= unlike
+        assert not usual.headers.get("Server"), "nobody needs to know what answers"
+        assert not readers[0].response.headers.get("Server")
         assert len({reader.response.headers["X-Request-Id"] for reader in readers}) == len(readers)
         stop_while(host, lambda: [reader.frame() for reader in readers] == [{}] * 40)
         assert host.program.process.returncode == 0

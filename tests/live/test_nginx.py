@@ -1,4 +1,4 @@
-"""A desk behind nginx, with the configuration the operators' page tells."""
+"""A desk behind nginx, with the configuration that comes with Lobby."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from demo.processes import free_port
 from host.core import db
 from host.live import hub
-from host.live.publish import publish
 from host.media.limits import MAX_BYTES
+from host.record.writing import show
 from host.web import headers
 from tests import helpers
 from tests.conftest import missing
@@ -24,14 +24,13 @@ from tests.inbox import desks
 from tests.inbox.desks import Desk
 from tests.live.served import Reader, cookie, serve, until
 
-PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 MB = 1024 * 1024
 
 
 def told() -> str:
-    """Return the configuration the page tells."""
-    (found,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.S)
-    return str(found)
+    """Return the configuration."""
+    return CONFIGURATION.read_text()
 
 
 def number(setting: str) -> int:
@@ -49,9 +48,9 @@ def program() -> str:
 
 
 @contextmanager
-def nginx(folder: Path, *ports: int) -> Iterator[int]:
+def nginx(folder: Path, *ports: int, own: int | None = None) -> Iterator[int]:
     """Run nginx in front of *ports*, without TLS; yield its own port."""
-    own = free_port()
+    own = own or free_port()
     text = re.sub(r" *ssl_certificate.*\n", "", told())
     servers = "\n".join(f"server 127.0.0.1:{one} max_fails=0;" for one in ports)
     for page, here in (
@@ -95,7 +94,7 @@ def answers(port: int) -> bool:
 
 
 def say(workspace: int, one: int) -> None:
-    db.write(publish, workspace, "conversation", {"conversation": one})
+    db.write(show, workspace, "conversation", conversation_id=one)
 
 
 @pytest.mark.services

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -15,8 +16,14 @@ from tests.helpers import on_a_loop
 
 
 def batch(*frames: tuple[int, bytes]) -> Batch:
-    parts = [frame for _, frame in frames]
-    return Batch([id_ for id_, _ in frames], parts, b"".join(parts))
+    return Batch.of([id_ for id_, _ in frames], [frame for _, frame in frames])
+
+
+BEAT = batch((0, b": beat\n\n"))
+
+
+async def attend(one: Stream, told: Told | None = None, write: Callable[[bytes], bool] | None = None) -> None:
+    one.attend(told, write)
 
 
 def opened() -> Stream:
@@ -27,29 +34,31 @@ def test_frames_are_taken_once_and_in_order() -> None:
     one = opened()
     one.put(batch((1, b"a;"), (2, b"b;")))
     one.put(batch((3, b"c;")))
-    assert one.take(Told()) == (b"a;b;c;", True)
-    assert one.take(Told()) == (b"", True)
+    assert one.take() == (b"a;b;c;", True)
+    assert one.take() == (b"", True)
 
 
 def test_what_was_told_as_missed_is_not_told_again() -> None:
     one = opened()
     one.put(batch((3, b"3;"), (4, b"4;"), (5, b"5;"), (6, b"6;")))
-    assert one.take(Told(frozenset({3, 5}))) == (b"4;6;", True)
+    on_a_loop(attend(one, Told(frozenset({3, 5}))))
+    assert one.take() == (b"4;6;", True)
 
 
 def test_repeats_are_looked_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     one = opened()
     one.put(batch((3, b"3;")))
+    on_a_loop(attend(one, Told(frozenset({3}))))
     later = clock.monotonic() + events.LATE.total_seconds() + 1
     monkeypatch.setattr(clock, "monotonic", lambda: later)
-    assert one.take(Told(frozenset({3}))) == (b"3;", True)
+    assert one.take() == (b"3;", True)
 
 
 def test_only_the_first_of_what_waits_wakes() -> None:
     one = opened()
     assert one.put(batch((1, b"a")))
     assert not one.put(batch((2, b"b")))
-    one.take(Told())
+    one.take()
     assert one.put(batch((3, b"c")))
 
 
@@ -61,7 +70,7 @@ def test_a_browser_too_slow_to_follow_is_cut_off() -> None:
         kept += 1
     assert kept == BUFFER_BYTES // 1000
     assert not one.put(batch((kept + 2, frame)))
-    frames, goes_on = one.take(Told())
+    frames, goes_on = one.take()
     assert (len(frames), goes_on) == (kept * 1000, False)
 
 
@@ -71,7 +80,7 @@ def test_an_end_comes_after_what_waits() -> None:
     one.end()
     one.end()
     assert not one.put(batch((2, b"late;")))
-    assert one.take(Told()) == (b"last;", False)
+    assert one.take() == (b"last;", False)
 
 
 def test_a_task_is_woken_by_any_thread() -> None:
@@ -85,10 +94,10 @@ def test_a_task_is_woken_by_any_thread() -> None:
                 target=lambda frame=frame: wake([one] if one.put(batch((1, frame))) else [])
             ).start()
             await asyncio.wait_for(one.wait(), 60)
-            found.append(one.take(Told()))
+            found.append(one.take())
         threading.Thread(target=one.end).start()
         await asyncio.wait_for(one.wait(), 60)
-        return [*found, one.take(Told())]
+        return [*found, one.take()]
 
     assert on_a_loop(attend()) == [(b"a", True), (b"b", True), (b"", False)]
 
@@ -134,11 +143,11 @@ def test_only_a_task_that_takes_nothing_is_cut() -> None:
         for one in (attended, quiet):
             one.attend()
         for _ in range(4):
-            assert attended.beat(b": beat\n\n")
-            told.append(attended.take(Told())[0].decode())
+            assert attended.beat(BEAT)
+            told.append(attended.take()[0].decode())
         stuck = asyncio.create_task(stand_still(quiet))
         await asyncio.sleep(0)
-        assert [quiet.beat(b": beat\n\n") for _ in range(3)] == [True, False, False]
+        assert [quiet.beat(BEAT) for _ in range(3)] == [True, False, False]
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(stuck, 60)
         return told
@@ -160,3 +169,45 @@ def test_a_loop_that_has_ended_harms_nobody() -> None:
     on_a_loop(attend())
     one.put(batch((1, b"a")))
     one.end()
+
+
+def test_a_browser_that_keeps_up_is_written_to_without_its_task() -> None:
+    one, written = opened(), []
+
+    async def act() -> tuple[bytes, bool]:
+        one.attend(Told(frozenset({7})), lambda chunk: not written.append(chunk))
+        for id_, frame in ((1, b"a;"), (2, b"b;")):
+            assert one.put(batch((id_, frame)))
+            one.wake_now()
+        assert written == [b"2\r\na;\r\n", b"2\r\nb;\r\n"]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.wait(), 0.01)
+        one.put(batch((7, b"told;"), (8, b"new;")))
+        one.wake_now()
+        await asyncio.wait_for(one.wait(), 60)
+        return one.take()
+
+    assert on_a_loop(act()) == (b"new;", True)
+    assert len(written) == 2
+
+
+def test_what_a_browser_that_is_behind_gets_keeps_its_order() -> None:
+    one, free, written = opened(), [True], []
+
+    def write(chunk: bytes) -> bool:
+        if free[0]:
+            written.append(chunk)
+        return free[0]
+
+    async def act() -> tuple[bytes, bool]:
+        one.attend(None, write)
+        for id_, frame in ((1, b"a;"), (2, b"b;"), (3, b"c;")):
+            free[0] = id_ != 2
+            if one.put(batch((id_, frame))):
+                one.wake_now()
+        await asyncio.wait_for(one.wait(), 60)
+        one.end()
+        return one.take()
+
+    assert on_a_loop(act()) == (b"b;c;", False)
+    assert written == [b"2\r\na;\r\n"]

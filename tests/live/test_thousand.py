@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from host.core import db
-from host.live.publish import Change, publish_many
+from host.record.writing import Happened, record_all
 from tests import helpers
 from tests.inbox import desks
 from tests.live.served import cookie
@@ -52,17 +52,21 @@ class Watcher:
         for frame in frames:
             if b"data: " in frame:
                 found = json.loads(frame.partition(b"data: ")[2])
-                assert found["workspace"] == self.workspace, "told of another workspace"
-                self.told.append(found["number"])
-                self.delays.append(time.time() - found["at"])
+                assert found["conversation"] == self.workspace, "told of another workspace"
+                self.told.append(found["message"])
+                self.delays.append(time.time() - _said_at[found["message"]])
+
+
+_said_at: dict[int, float] = {}
+"""When each round was said."""
 
 
 def say(workspaces: list[int], number: int) -> None:
-    at = time.time()
-    changes = [
-        Change(each, "conversation", {"workspace": each, "number": number, "at": at}) for each in workspaces
-    ]
-    db.write(publish_many, changes)
+    _said_at[number] = time.time()
+    db.write(
+        record_all,
+        [Happened(each, topic="message", conversation_id=each, message_id=number) for each in workspaces],
+    )
 
 
 def test_each_is_told_its_own(database: db.Database, data: Path, capsys: pytest.CaptureFixture[str]) -> None:

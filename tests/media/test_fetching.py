@@ -18,10 +18,10 @@ from host.media import expiry, fetching, file_removal, forget_files
 from host.media.retention import Retention
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, AttachmentState, Message
-from host.models.live import LiveEvent
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, FileEndedError
 from host.sdk.messages import InboundAttachment, MessageEchoed, MessageKind
+from tests import helpers
 from tests.inbox import toys
 from tests.media import samples
 from tests.media.provider import Linking, Provider, serving
@@ -69,7 +69,7 @@ def fetch(directory: AdapterDirectory = HERE) -> Attachment:
 
 
 def topics() -> list[str]:
-    return [event.topic for event in toys.everything(LiveEvent)]
+    return [event.topic for event in helpers.shown()]
 
 
 # Fetching
@@ -80,6 +80,8 @@ def test_the_message_is_there_before_its_file(account: AccountRef, provider: Pro
     assert (waiting.state, waiting.storage_key) == (AttachmentState.WAITING, None)
     assert provider.asked == []
     assert topics() == ["message"]
+    with db.read() as session:
+        assert fetching.oldest_due(session) == waiting.due_at
     found = fetch()
     assert (found.state, found.content_type) == (AttachmentState.STORED, "image/jpeg")
     assert (found.width, found.height) == (40, 60)
@@ -88,6 +90,8 @@ def test_the_message_is_there_before_its_file(account: AccountRef, provider: Pro
         assert len(file.read()) == found.size
     assert topics() == ["message", "state"]
     assert fetching.fetch_due(HERE) == 0
+    with db.read() as session:
+        assert fetching.oldest_due(session) is None
 
 
 def test_on_every_database(any_database: db.Database, store: Path, provider: Provider) -> None:
@@ -460,3 +464,27 @@ def test_what_becomes_of_a_file_the_addon_does_not_find(
     account: AccountRef, found: str | Exception, state: AttachmentState
 ) -> None:
     assert located(account, found).state == state
+
+
+@pytest.mark.parametrize(
+    ("path", "disposition", "name"),
+    [
+        ("/cdn/?id=1", 'attachment; filename="offer.pdf"', "offer.pdf"),
+        ("/cdn/?id=1", "attachment; filename*=UTF-8''Pr%C3%A4senz.pdf", "Präsenz.pdf"),
+        ("/cdn/?id=1", 'attachment; filename="../../etc/passwd\x01"', "passwd"),
+        ("/files/offer%20two.pdf?x=1", "", "offer two.pdf"),
+        ("/cdn/?id=1", "", ""),
+    ],
+)
+def test_a_document_has_its_name(
+    account: AccountRef, provider: Provider, path: str, disposition: str, name: str
+) -> None:
+    headers = {"Content-Disposition": disposition} if disposition else {}
+    came(account, provider.put(path, samples.PDF, "application/pdf", headers=headers), kind=MessageKind.FILE)
+    assert fetch().name == name
+
+
+def test_a_voice_message_stays_one(account: AccountRef, provider: Provider) -> None:
+    headers = {"Content-Disposition": 'inline; filename="audioclip-1.mp4"'}
+    came(account, provider.put("/a", samples.WAV, "audio/wav", headers=headers), kind=MessageKind.AUDIO)
+    assert fetch().name == "", "with a name it would be a file somebody has"

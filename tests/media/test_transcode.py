@@ -6,13 +6,16 @@ import array
 import importlib.util
 import io
 import math
+import subprocess
 import time
+import wave
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from host.core import db, storage
+from host.core import child, db, storage
 from host.media import sniff, transcode, uploads
 from host.media.limits import FileRefusedError
 from host.sdk.capabilities import MediaLimits
@@ -21,11 +24,31 @@ from tests import helpers
 from tests.inbox import toys
 from tests.media import samples
 from tests.media.test_uploads import files
+from tests.warm import forking
 
 needs_av = pytest.mark.skipif(importlib.util.find_spec("av") is None, reason="PyAV is not installed")
 LIMITS = {
     MessageKind.AUDIO: MediaLimits(frozenset({"audio/aac", "audio/mp4", "audio/wav"}), 25 * 1024 * 1024)
 }
+
+
+@pytest.fixture(scope="module")
+def warm_children() -> Iterator[Any]:
+    libraries = [name for name in ("av", "miniaudio") if importlib.util.find_spec(name)]
+    with forking("host.media.transcode_child", *libraries) as forked:
+        yield forked
+
+
+@pytest.fixture(autouse=True)
+def _children_are_warm(warm_children: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have children forked from one that has imported; see :mod:`tests.warm`."""
+    monkeypatch.setattr(child, "subprocess", warm_children)
+
+
+@pytest.fixture
+def cold_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have children started as the product starts them."""
+    monkeypatch.setattr(child, "subprocess", subprocess)
 
 
 @pytest.fixture
@@ -97,6 +120,7 @@ def test_a_recording_becomes_m4a(workspace: int, container: str, codec: str, lay
 
 
 @needs_av
+@pytest.mark.usefixtures("cold_children")
 @pytest.mark.parametrize("target", ["audio/aac", "audio/wav"])
 def test_whatever_the_channel_takes(workspace: int, target: str) -> None:
     media = {MessageKind.AUDIO: MediaLimits(frozenset({target}), 25 * 1024 * 1024)}
@@ -133,6 +157,7 @@ def test_damage_is_an_answer_and_leaves_nothing(workspace: int, store: Path, con
 
 
 @needs_av
+@pytest.mark.usefixtures("cold_children")
 def test_one_too_long_or_a_converter_that_hangs_is_ended(
     workspace: int, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,14 +180,61 @@ def test_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         transcode_child.convert(str(tmp_path / "in"), "ogg", str(tmp_path / "out"), "ipod", "aac")
 
 
+@pytest.mark.usefixtures("_no_av", "cold_children")
+@pytest.mark.parametrize("name", ["tone.mp3", "tone.flac"])
+def test_a_plain_installation_sends_mp3_and_flac_as_wav(workspace: int, name: str) -> None:
+    taken = take(workspace, (Path(__file__).parent / "sounds" / name).read_bytes(), name)
+    assert (taken.kind, taken.content_type, taken.name) == (MessageKind.AUDIO, "audio/wav", "tone.wav")
+    with wave.open(io.BytesIO(kept(taken))) as made:
+        assert (made.getnchannels(), made.getsampwidth()) == (1, 2)
+        assert made.getnframes() / made.getframerate() == pytest.approx(2, abs=0.2)
+        loud = max(abs(one) for one in array.array("h", made.readframes(made.getnframes())))
+    assert loud > 4000, "the tone is in it"
+
+
+@pytest.mark.usefixtures("_no_av")
+@pytest.mark.parametrize(
+    "content", [samples.MP3, b"fLaC" + b"\xff" * 5000, b"ID3\4\0\0\0\0\0\0" + b"\0" * 99]
+)
+def test_damage_is_an_answer_of_a_plain_installation_too(workspace: int, store: Path, content: bytes) -> None:
+    with pytest.raises(FileRefusedError) as caught:
+        take(workspace, content)
+    assert caught.value.code == "broken_sound"
+    assert files(store) == []
+
+
+@pytest.mark.parametrize(
+    ("most", "rate"), [(400_000, 44_100), (100_000, 22_050), (70_000, 16_000), (60_000, None)]
+)
+def test_a_long_one_gets_the_rate_at_which_it_is_small_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, rate: int | None
+) -> None:
+    from host.media import transcode_child
+
+    monkeypatch.setattr(transcode_child, "MOST_BYTES", most)
+    source, target = Path(__file__).parent / "sounds" / "tone.mp3", tmp_path / "out"
+    if rate is None:
+        with pytest.raises(ValueError, match="too long"):
+            transcode_child.convert_plainly(str(source), "mp3", str(target))
+        return
+    transcode_child.convert_plainly(str(source), "mp3", str(target))
+    assert target.stat().st_size <= most
+    with wave.open(str(target)) as made:
+        assert made.getframerate() == rate
+
+
 @pytest.mark.usefixtures("_no_av")
 def test_without_the_converter_it_is_refused_with_the_reason(workspace: int) -> None:
     with pytest.raises(FileRefusedError) as caught:
         take(workspace, samples.OGG)
     assert caught.value.code == "type_not_allowed"
     assert "OGG" in str(caught.value)
-    assert "lobby[av]" in str(caught.value)
-    assert transcode.taken(LIMITS) == LIMITS
+    assert "the extra av" in str(caught.value)
+    assert "MP3" in str(caught.value)
+    found = transcode.taken(LIMITS)[MessageKind.AUDIO].content_types
+    assert found == LIMITS[MessageKind.AUDIO].content_types | {"audio/flac", "audio/mpeg"}
+    only = {MessageKind.AUDIO: MediaLimits(frozenset({"audio/mp4"}), 1024)}
+    assert transcode.taken(only) == only, "a plain installation writes WAV alone"
 
 
 @needs_av

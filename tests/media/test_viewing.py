@@ -15,7 +15,6 @@ from host.core import db
 from host.media import fetching, passthrough
 from host.models.channels import ChannelAccount
 from host.models.inbox import Attachment, AttachmentState
-from host.models.live import LiveEvent
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, FileEndedError
 from host.sdk.messages import InboundAttachment, MessageKind
@@ -140,7 +139,7 @@ def test_an_address_that_has_ended_is_remembered(desk: Desk, provider: Provider,
         assert desk.browser.get(path).status_code == 410
     assert len(provider.asked) == 1
     assert state() == AttachmentState.EXPIRED
-    assert [one.topic for one in toys.everything(LiveEvent)] == ["message", "state"]
+    assert [one.topic for one in helpers.shown()] == ["message", "state"]
     assert path not in desk.browser.get(desk.path(f"/{toys.thread()[0].conversation_id}")).text
 
 

@@ -124,7 +124,7 @@ def test_the_sample_leaves_out_what_is_explained() -> None:
 def test_every_mutant_compiles_and_differs() -> None:
     found = run.mutants()
     assert len(found) > 1000
-    for one in found[::10]:
+    for one in found[::50]:
         source = (run.ROOT / one.path).read_bytes()
         changed = one.applied(source)
         assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source)), one

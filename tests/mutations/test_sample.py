@@ -6,8 +6,8 @@ import pytest
 
 from tests.mutations import run
 
-SAMPLE = 40
-"""As many as five minutes allow on two cores, with the run that writes down what each test enters."""
+SAMPLE = 24
+"""As many as five minutes allow beside other tests, with the run that writes down what each test enters."""
 WHAT_TO_DO = (
     "No test fails when the code is changed so. Write one, or say in docs/testing.md why none is wanted:"
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,10 +16,9 @@ class Circle:
 
 
 @pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is passed over stays so: for the tests that follow it is the same."""
     monkeypatch.setattr(garbage_collection, "_settled", False)
-    yield
-    gc.unfreeze()
 
 
 def test_nothing_is_passed_over_before_the_process_serves() -> None:

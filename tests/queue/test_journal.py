@@ -136,7 +136,7 @@ def test_a_lane_that_waits_for_later_is_due_at_once_when_something_arrives(runni
 
 
 def test_what_must_not_be_applied_wakes_nobody_and_says_why(running: Running) -> None:
-    old = clock.now() - timedelta(days=8)
+    old = clock.now() - timedelta(days=91)
     put(
         running.journal,
         envelope("theirs", set_aside="meant for another account"),
@@ -146,10 +146,51 @@ def test_what_must_not_be_applied_wakes_nobody_and_says_why(running: Running) ->
     assert [(one.state, one.reason) for one in events()] == [
         (EventState.DEAD, "meant for another account"),
         (EventState.IGNORED, "Test received"),
-        (EventState.IGNORED, "older than 7 days by the provider's time"),
+        (EventState.IGNORED, "older than 90 days by the provider's time"),
     ]
     assert count(Lane) == 0
     assert running.woken == []
+
+
+def test_what_is_weeks_old_is_applied_and_what_takes_back_always(running: Running) -> None:
+    put(
+        running.journal,
+        envelope("weeks", occurred_at=clock.now() - timedelta(days=89)),
+        envelope("unsend", occurred_at=clock.now() - timedelta(days=900), any_age=True),
+    )
+    assert {one.state for one in events()} == {EventState.PENDING}
+
+
+def test_what_was_set_aside_does_not_keep_out_what_is_right(running: Running) -> None:
+    put(
+        running.journal,
+        envelope("m1", lane="", body=b"cut off", kind="message", set_aside="it names no customer"),
+        envelope("m2", occurred_at=clock.now() - timedelta(days=100)),
+        raw=b"first",
+    )
+    put(running.journal, envelope("m1", body=b"whole"), envelope("m2"), raw=b"second")
+    second, first = sorted(events(), key=lambda one: one.body)
+    assert [(one.state, one.reason) for one in (first, second)] == [(EventState.PENDING, None)] * 2
+    assert first.body == b"whole"
+    assert first.lane == second.lane
+    with db.read() as session:
+        requests = list(session.scalars(sa.select(InboundRequest.id).order_by(InboundRequest.id)))
+    assert [first.request_id, int(first.repeats or 0)] == requests, "an unsend finds both"
+    assert count(Lane) == 1
+    put(running.journal, envelope("m1", body=b"again", set_aside="it names no customer"))
+    assert {(one.state, one.body) for one in events()} == {
+        (EventState.PENDING, body) for body in (b"whole", b"m2")
+    }
+
+
+@pytest.mark.parametrize("state", [EventState.APPLIED, EventState.IGNORED, EventState.DEAD])
+def test_what_was_tried_stays_as_it_is(running: Running, state: EventState) -> None:
+    put(running.journal, envelope("m1"))
+    done = sa.update(InboundEvent).values(state=state, attempts=1, reason="as it was")
+    db.write(lambda session: session.execute(done) and None)
+    put(running.journal, envelope("m1", body=b"again"))
+    (one,) = events()
+    assert (one.state, one.reason, one.body) == (state, "as it was", b"m1")
 
 
 def test_mail_is_never_too_old(on_sqlite: Running) -> None:
@@ -486,5 +527,5 @@ def test_a_row_the_server_finds_too_large_is_refused_not_waited_for() -> None:
     import pymysql
 
     error = pymysql.err.OperationalError
-    assert not journal_module.is_away(error(1153, "Got a packet bigger than 'max_allowed_packet' bytes"))
-    assert journal_module.is_away(error(2013, "Lost connection to MySQL server during query"))
+    assert not db.is_away(error(1153, "Got a packet bigger than 'max_allowed_packet' bytes"))
+    assert db.is_away(error(2013, "Lost connection to MySQL server during query"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox import catalogue, play
+from tests.accessibility import violations
 from tests.sandbox.helpers import ANA, Desk, Meta
 
 STATIC = Path(__file__).parents[2] / "sandbox" / "static"
@@ -109,12 +110,18 @@ def test_one_press_plays_every_kind(chromium: Any, connected: Meta, desk: Desk) 
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1440, "light"),
+        (360, "dark"),
+        pytest.param(1440, "dark", marks=pytest.mark.slow),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_the_page_fits_and_has_no_accessibility_violation(
     chromium: Any, connected: Meta, scheme: str, width: int
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     connected.control("POST", "switches/twice", {"on": True})
     connected.dm("hello")
     connected.dm(kind="story_mention")
@@ -125,5 +132,4 @@ def test_the_page_fits_and_has_no_accessibility_violation(
     page.goto(connected.url)
     page.locator("#events .open").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = axe.Axe().run(page).response["violations"]
-    assert [(item["id"], [node["target"] for node in item["nodes"]]) for item in found] == []
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in violations(page)] == []

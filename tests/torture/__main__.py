@@ -34,11 +34,13 @@ LONG_SECONDS = 600.0
 def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
     """Return what is played on which database."""
     if arguments.quick:
-        few = {"restart": 0.2, "provider reset": 0.2, "addon updated": 0.1}
-        lines = {"stop database": 0.1, "database reset": 0.2, "provider refused": 0.2}
+        few = dict.fromkeys(("restart", "provider reset", "addon updated"), 1.0)
+        few |= dict.fromkeys(("provider failing", "slow connections"), 2.0)
+        lines = dict.fromkeys(("stop database", "database reset", "provider refused"), 1.0)
+        lines["worker frozen"] = 2.0
         return {
-            "sqlite": Plan(2600, 17, arguments.seconds or 70.0, {**lanes.KILLS, **few}, 60.0),
-            "postgresql": Plan(2600, 17, arguments.seconds or 70.0, {**lanes.SERVER_KILLS, **lines}, 60.0),
+            "sqlite": Plan(2000, 12, arguments.seconds or 65.0, {**lanes.KILLS, **few}, 60.0),
+            "postgresql": Plan(2000, 12, arguments.seconds or 65.0, {**lanes.SERVER_KILLS, **lines}, 60.0),
         }
     names = ["sqlite", *SERVERS]
     share = arguments.deliveries or LONG_DELIVERIES
@@ -46,14 +48,15 @@ def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
     each = dict.fromkeys(
         (
             "restart", "stop web", "provider slow", "provider stalled", "provider reset", "provider refused",
-            "addon updated", "clock of web", "commit cut before", "commit cut after", "kill at a chore",
+            "provider failing", "slow connections", "addon updated", "clock of web", "commit cut before",
+            "commit cut after", "kill at a chore",
         ),
         1.0,
     )  # fmt: skip
     servers = dict.fromkeys(
         (
-            "stop worker", "stop database", "database slow", "database stalled", "database reset",
-            "database refused", "clock of worker", "clocks apart",
+            "stop worker", "worker frozen", "worker asleep", "stop database", "database slow",
+            "database stalled", "database reset", "database refused", "clock of worker", "clocks apart",
         ),
         1.0,
     )  # fmt: skip
@@ -62,7 +65,7 @@ def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
         weights = {**each, **(lanes.KILLS if name == "sqlite" else {**lanes.SERVER_KILLS, **servers})}
         weights |= {"statement fails": 1.0} if name == "sqlite" else {"kill broker": 4.0}
         if name == "postgresql":
-            weights["kill second web"] = 1.0
+            weights |= {"kill second web": 1.0, "rolling restart": 1.0}
         rate = share / len(names) / seconds
         found[name] = Plan(share // len(names), 0, seconds, weights, rate, faulty=True)
     few = {"disk full": 3.0, "kill web": 1.0, "kill web at a 200": 1.0}

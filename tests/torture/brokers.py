@@ -147,7 +147,7 @@ def of(kind: str, folder: Path) -> tuple[Broker | None, str]:
     if kind == "sqlite":
         return None, ""  # one process does all
     if not find_spec("dramatiq"):
-        return None, "skipped: no broker, lobby[distributed] is not installed"
+        return None, "skipped: no broker, the extra distributed is not installed"
     if kind == "postgresql":
         redis = shutil.which("redis-server")
         return (Redis(folder, redis), "") if redis else (None, "skipped: no broker, Redis is not installed")

@@ -14,7 +14,7 @@ import requests
 from demo.processes import Sandbox
 from tests.torture import powerloss
 from tests.torture.desk import Desk
-from tests.torture.lanes import Outcome, Plan, own_sandbox, play
+from tests.torture.lanes import REST_SECONDS, Outcome, Plan, own_sandbox, play
 from tests.whole.shops import CAFE, POTTERY, STUDIO
 
 GRAPH = "v25.0"
@@ -65,7 +65,7 @@ def _subscribe(sandbox: Sandbox) -> None:
 
 
 _WEIGHTS = {"kill web at a 200": 1.0}
-_SMALL = Plan(deliveries=300, kills=2, seconds=150.0, weights=_WEIGHTS, rate=80.0, pace=0.5)
+_SMALL = Plan(deliveries=300, kills=2, seconds=150.0, weights=_WEIGHTS, rate=80.0, pace=0.5, rest=20.0)
 
 CONTROLS = (
     Control("acknowledging first", "acknowledge_first", "I1", _SMALL),
@@ -77,7 +77,9 @@ CONTROLS = (
         replace(_SMALL, deliveries=300, pace=0.05, kills=4, weights={"kill web": 1.0}, rate=20.0),
     ),
     Control("synchronous=OFF", "no_sync", "I1", replace(_SMALL, weights={"power cut": 1.0}), shim=True),
-    Control("synchronous=FULL", "", "", replace(_SMALL, weights={"power cut": 1.0}), shim=True),
+    Control(
+        "synchronous=FULL", "", "", replace(_SMALL, weights={"power cut": 1.0}, rest=REST_SECONDS), shim=True
+    ),
 )
 CHEAP = ("acknowledging first", "no unique key")
 

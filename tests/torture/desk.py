@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ from tests.torture.proxy import Proxy
 from tests.whole.rig import Rig
 
 START_SECONDS = 120.0
+REST_BEGINS = 10.0
+"""Seconds a thread of the desk has to come to a write in which it is to sleep."""
 
 
 def addon(version: str, folder: Path) -> Path:
@@ -72,6 +75,8 @@ class Desk(Rig):
     second_port: int = 0
     """Where a second web process listens, as another machine would; 0: there is none."""
     second: Program | None = None
+    worker_port: int = 0
+    """Where the first worker answers probes; 0: nowhere."""
 
     @property
     def kind(self) -> str:
@@ -121,7 +126,8 @@ class Desk(Rig):
     # Faults the processes read of
 
     def _signs(self, name: str) -> dict[str, str]:
-        return {"TORTURE_SIGNS": str(self.folder / "signs" / name)} if self.faulty else {}
+        faulty = {"TORTURE_FAULTY": "1"} if self.faulty else {}
+        return {"TORTURE_SIGNS": str(self.folder / "signs" / name), **faulty}
 
     def _sign(self, name: str, sign: str, text: str) -> None:
         folder = self.folder / "signs" / name
@@ -142,6 +148,18 @@ class Desk(Rig):
         finally:
             self._sign("web", "fails", "")
 
+    def rest(self, name: str, seconds: float) -> bool:
+        """Have a thread of ``web`` or ``worker`` sleep in its next write, with locks; tell whether it did."""
+        begun = self.folder / "signs" / name / "resting"
+        begun.unlink(missing_ok=True)
+        self._sign(name, "rest", f"{seconds} {time.monotonic_ns()}")
+        deadline = time.monotonic() + REST_BEGINS
+        while not begun.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        # Whoever starts after this has nothing to do with it.
+        self._sign(name, "rest", "")
+        return begun.exists()
+
     def begun_chores(self) -> dict[str, int]:
         """Return when each process last began a chore, by name."""
         return {path.parent.name: path.stat().st_mtime_ns for path in (self.folder / "signs").glob("*/chore")}
@@ -160,6 +178,14 @@ class Desk(Rig):
         with program._changed:
             program.lines = deque(program.lines)
         return program
+
+    def restart_second(self) -> None:
+        """Ask the second web process to end and start it again."""
+        assert self.second is not None
+        self.second.stop()
+        self._keep_words(self.second)
+        self.second = None
+        self.start()
 
     def _start_second(self) -> Program:
         """Start what another machine would run: keys and files are shared, the spool is its own."""
@@ -190,7 +216,10 @@ class Desk(Rig):
         begun: list[Program] = []
         while len(self.helpers) < self.workers:
             # The serving process leaves deliveries to these.
-            environment = self.environment | {"LOBBY_WORKERS": "4"} | self._signs("worker")
+            name = f"worker{len(self.helpers) + 1}" if self.helpers else "worker"
+            environment = self.environment | {"LOBBY_WORKERS": "4"} | self._signs(name)
+            if self.worker_port and name == "worker":
+                environment["LOBBY_WORKER_LISTEN"] = f"127.0.0.1:{self.worker_port}"
             arguments = [sys.executable, "-u", *self.command, "worker"]
             begun.append(self._remember(Program.start("worker", arguments, environment)))
             self.helpers.append(begun[-1])

@@ -48,6 +48,8 @@ class Plan:
     pace: float = 0.25
     faulty: bool = False
     """Whether clocks, COMMITs and chores are told to fail, and PostgreSQL has a second web process."""
+    rest: float = REST_SECONDS
+    """Seconds the desk has to come to rest; one that is broken on purpose may never do so."""
 
     def only(self, kinds: Sequence[str]) -> Plan:
         """Return this plan with no other faults than *kinds*, drawn by their weights from the start.
@@ -214,7 +216,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
         people.end()
     desk.control("DELETE", "faults")
     marks.append(("people gone", time.monotonic() - began))
-    _rest(scene)
+    _rest(scene, plan.rest)
     marks.append(("at rest", time.monotonic() - began))
     after = resources(desk.processes())
     provider.end()
@@ -237,7 +239,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
     )
 
 
-def _rest(scene: Scene) -> None:
+def _rest(scene: Scene, seconds: float) -> None:
     """Wait until everything was taken and nothing is under way; what does not come to rest is found later."""
     desk, provider = scene.desk, scene.provider
     provider.hush()
@@ -254,7 +256,7 @@ def _rest(scene: Scene) -> None:
     def busy() -> bool:
         return not desk.control("POST", "wait", {"timeout": 5})["idle"]
 
-    deadline = time.monotonic() + REST_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and (busy() or unanswered() or any(_open(desk))):
         time.sleep(0.3)
 

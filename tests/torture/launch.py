@@ -96,6 +96,15 @@ def no_sync() -> None:
     db._sqlite_engine = careless
 
 
+def watched() -> None:
+    """Have the times shortened that stand between something going wrong and the metrics that say so."""
+    from host.health import current_state, heartbeat, process_state
+
+    heartbeat.EVERY_SECONDS, heartbeat.REST_SECONDS = 0.6, 0.2
+    current_state.ALIVE = timedelta(seconds=2)
+    process_state.PATIENCE_SECONDS, process_state.FRESH_SECONDS = 1.0, 0.5
+
+
 class Signs:
     """A folder in which the nemesis says what goes wrong, and this process what it does."""
 
@@ -131,6 +140,29 @@ class Signs:
 
         clock.now = now
         time.time = lambda: seconds() + offset()
+
+    def wrap_work(self) -> None:
+        """Have one thread sleep where the sign says so: in a transaction, right after it locked its lanes."""
+        from host.queue import lanes
+
+        held = lanes.held
+        turn = threading.Lock()
+        rested = ""
+
+        def slowly(session: Any, leases: Any) -> set[str]:
+            nonlocal rested
+            ours = held(session, leases)
+            sign = self.says("rest")
+            if sign and sign != rested and turn.acquire(blocking=False):
+                try:
+                    rested = sign
+                    (self._folder / "resting").touch()
+                    time.sleep(float(sign.split()[0]))
+                finally:
+                    turn.release()
+            return ours
+
+        lanes.held = slowly
 
     def wrap_chores(self) -> None:
         """Tell when a chore begins, and have the rare ones come often."""
@@ -199,12 +231,16 @@ class Signs:
 if __name__ == "__main__":
     if folder := os.environ.pop("TORTURE_SIGNS", ""):
         signs = Signs(Path(folder))
-        signs.wrap_clock()
-        signs.wrap_chores()
-        signs.wrap_sqlite()
+        if os.environ.pop("TORTURE_FAULTY", ""):
+            signs.wrap_clock()
+            signs.wrap_chores()
+            signs.wrap_sqlite()
+        signs.wrap_work()
 
     from tests.whole import quick_desk
 
+    if os.environ.pop("TORTURE_WATCHED", ""):
+        watched()
     if mutant := os.environ.pop("TORTURE_MUTANT", ""):
         {one.__name__: one for one in (acknowledge_first, no_unique_key, retry_all, no_sync)}[mutant]()
     quick_desk.main()

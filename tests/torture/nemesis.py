@@ -13,7 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from tests.live.test_nginx import nginx
 from tests.torture import powerloss
+from tests.torture.callers import Asking, Slow
 from tests.torture.desk import Desk, Stopped, family
 from tests.torture.provider import Provider
 from tests.torture.proxy import Proxy
@@ -23,6 +27,10 @@ JUMPS = (120.0, 3600.0)
 SETTLING = 6.0
 """Seconds after a fault in which its echo may still be heard."""
 PROGRESS_SECONDS = 60.0
+ASLEEP = 6.0
+"""Longer than a lease lasts, and than a transaction may stand still (``tests/whole/quick_desk.py``)."""
+UNDONE = 20.0
+"""Seconds after which a desk that does not go on has stopped."""
 
 
 @dataclass
@@ -60,27 +68,34 @@ class Nemesis:
     def play(self, weights: dict[str, float], *, kills: int, until: float) -> None:
         """Play faults, but begin none after *until* (of ``time.monotonic``).
 
-        :param kills: so many ends of something first, then each other kind once; 0: every kind once, in an
-            order that is drawn, then whatever is drawn.
+        :param kills: so many ends of something, and between them each other kind once, those of more weight
+            first; 0: every kind once, in such an order, then whatever is drawn.
         """
         self._see_progress(min(until, time.monotonic() + PROGRESS_SECONDS))
         for kind in self._drawn(weights, kills):
             if time.monotonic() > until:
                 return
             with self._window(kind):
-                getattr(self, "_" + kind.replace(" ", "_"))()
+                self.cause(kind)
                 self.desk.start()
             self._see_progress(min(until + 20, time.monotonic() + PROGRESS_SECONDS))
+
+    def cause(self, kind: str) -> None:
+        """Play one fault, to its end; a process it killed stays away."""
+        getattr(self, "_" + kind.replace(" ", "_"))()
 
     def _drawn(self, weights: dict[str, float], kills: int) -> Iterator[str]:
         kinds = list(weights)
         ends = [one for one in kinds if _ends_something(one)]
         others = [one for one in kinds if not _ends_something(one)]
         self._chance.shuffle(others)
-        while self.kills < kills:
-            yield self._chance.choices(ends, [weights[one] for one in ends])[0]
+        others.sort(key=weights.__getitem__)
         if kills:
-            yield from others
+            while others or self.kills < kills:
+                if self.kills < kills:
+                    yield self._chance.choices(ends, [weights[one] for one in ends])[0]
+                if others:
+                    yield others.pop()
             return
         yield from self._chance.sample(kinds, len(kinds))
         while True:
@@ -106,6 +121,10 @@ class Nemesis:
 
     def _moment(self, longest: float = 0.6) -> None:
         time.sleep(self._chance.uniform(0.0, longest))
+
+    def _last(self, least: float, most: float) -> None:
+        """Let a fault last."""
+        time.sleep(self._chance.uniform(least, most))
 
     # The desk's own processes
 
@@ -172,7 +191,7 @@ class Nemesis:
         assert self.desk.server is not None
         self._moment()
         self.desk.server.kill()
-        self._moment(1.0)
+        self._last(0.0, 1.0)
         self.desk.server.start()
 
     def _kill_broker(self) -> None:
@@ -180,7 +199,7 @@ class Nemesis:
         assert self.desk.broker is not None
         self._moment()
         self.desk.broker.kill()
-        self._moment(2.0)
+        self._last(0.0, 2.0)
         self.desk.broker.start()  # RabbitMQ takes some ten seconds more, in which other things go wrong
 
     def _kill_everything(self) -> None:
@@ -200,16 +219,58 @@ class Nemesis:
     def _stop_web(self) -> None:
         """Let the web process stand still for longer than a provider waits and a lease lasts."""
         with Stopped(self.desk.web()):
-            time.sleep(self._chance.uniform(4.5, 6.5))
+            self._last(4.5, 6.5)
 
     def _stop_worker(self) -> None:
         with Stopped([one.process.pid for one in self.desk.helpers]):
-            time.sleep(self._chance.uniform(4.5, 6.5))
+            self._last(4.5, 6.5)
+
+    def _worker_asleep(self) -> None:
+        """Have a worker sleep in a write until its server undoes it, then have it find that out."""
+        if not self.desk.rest("worker", ASLEEP):
+            self.trouble.append("no worker came to a write in which it was to sleep")
+            return
+        with self._others_work("a sleeping worker"):
+            time.sleep(ASLEEP)
+
+    def _worker_frozen(self) -> None:
+        """Freeze a worker in the middle of a write, beside another one, for longer than a lease lasts."""
+        self.desk.workers += 1
+        try:
+            self.desk.start()
+            if not self.desk.rest("worker", ASLEEP):
+                self.trouble.append("no worker came to a write in which it was to be frozen")
+                return
+            with Stopped([self.desk.helpers[0].process.pid]), self._others_work("a frozen worker"):
+                time.sleep(ASLEEP)
+        finally:
+            self.desk.workers -= 1
+            self.desk.kill_worker(len(self.desk.helpers) - 1)
+
+    @contextmanager
+    def _others_work(self, who: str) -> Iterator[None]:
+        """Blame *who* if, at the end of the block, nothing more that came is applied."""
+        yield
+        applied = self._applied()
+        deadline = time.monotonic() + UNDONE
+        while self._applied() <= applied and not self._nothing_comes():
+            if time.monotonic() > deadline:
+                self.trouble.append(f"{who} stopped everybody's inbound")
+                return
+            time.sleep(0.1)
+
+    def _applied(self) -> int:
+        with suppress(sa.exc.DBAPIError):
+            return int(self.desk.value("SELECT COUNT(*) FROM inbound_events WHERE state = 'applied'"))
+        return 0
+
+    def _nothing_comes(self) -> bool:
+        return self.provider.exhausted and not self.provider.open
 
     def _stop_database(self) -> None:
         assert self.desk.server is not None
         with Stopped(family(self.desk.server)):
-            time.sleep(self._chance.uniform(3.5, 5.5))
+            self._last(3.5, 5.5)
 
     # Clocks
 
@@ -227,16 +288,16 @@ class Nemesis:
 
     def _clock_of_web(self) -> None:
         with self._clocks("web"):
-            time.sleep(self._chance.uniform(2.0, 4.0))
+            self._last(2.0, 4.0)
 
     def _clock_of_worker(self) -> None:
         with self._clocks("worker"):
-            time.sleep(self._chance.uniform(2.0, 4.0))
+            self._last(2.0, 4.0)
 
     def _clocks_apart(self) -> None:
         """Let web and worker be wrong in opposite directions."""
         with self._clocks("web", "worker", "second"):
-            time.sleep(self._chance.uniform(2.0, 4.0))
+            self._last(2.0, 4.0)
 
     # Statements and COMMITs
 
@@ -244,11 +305,11 @@ class Nemesis:
         """Cut the line at about every fifth COMMIT; with SQLite, which has none, have it fail."""
         if self.desk.to_database is None:
             with self.desk.failing(how):
-                time.sleep(self._chance.uniform(2.0, 3.0))
+                self._last(2.0, 3.0)
             return
         with self._line(self.desk.to_database) as line:
             line.at_commits = how
-            time.sleep(self._chance.uniform(2.0, 3.0))
+            self._last(2.0, 3.0)
         self.commits_cut += line.commits_cut
         line.commits_cut = 0
 
@@ -260,7 +321,7 @@ class Nemesis:
 
     def _statement_fails(self) -> None:
         with self.desk.failing("statement"):
-            time.sleep(self._chance.uniform(2.0, 3.0))
+            self._last(2.0, 3.0)
 
     # Lines
 
@@ -275,22 +336,22 @@ class Nemesis:
     def _slow(self, proxy: Proxy | None) -> None:
         with self._line(proxy) as line:
             line.latency = self._chance.uniform(0.05, 0.4)
-            time.sleep(2.5)
+            self._last(2.5, 2.5)
 
     def _stall(self, proxy: Proxy | None) -> None:
         with self._line(proxy) as line:
             line.stalled = True
-            time.sleep(self._chance.uniform(3.5, 5.0))
+            self._last(3.5, 5.0)
 
     def _break(self, proxy: Proxy | None) -> None:
         with self._line(proxy) as line:
             line.most = self._chance.choice((400, 2_000, 20_000))
-            time.sleep(2.5)
+            self._last(2.5, 2.5)
 
     def _refuse(self, proxy: Proxy | None) -> None:
         with self._line(proxy) as line:
             line.refuse()
-            time.sleep(self._chance.uniform(1.0, 2.5))
+            self._last(1.0, 2.5)
 
     def _database_slow(self) -> None:
         self._slow(self.desk.to_database)
@@ -313,8 +374,49 @@ class Nemesis:
     def _provider_reset(self) -> None:
         self._break(self.desk.to_provider)
 
+    def _provider_failing(self) -> None:
+        """Have the provider answer every call, whole and at once, that it fails for a moment."""
+        rules = [
+            {"call": call, "action": "error", "code": 2, "note": "burst"}
+            for call in ("send", "conversations")
+        ]
+        made = [self.desk.control("POST", "faults", rule)["id"] for rule in rules]
+        try:
+            self._last(2.0, 4.0)
+        finally:
+            for one in made:
+                self.desk.control("DELETE", f"faults/{one}")
+
     def _provider_refused(self) -> None:
         self._refuse(self.desk.to_provider)
+
+    # Callers
+
+    def _slow_connections(self) -> None:
+        """Have hundreds of callers take their time, and see that deliveries are taken in all the while."""
+        with Slow(("127.0.0.1", self.desk.port)) as slow:
+            time.sleep(1.0)
+            before = self.provider.figures.taken
+            deadline = time.monotonic() + UNDONE
+            time.sleep(2.0)
+            while self.provider.figures.taken <= before and not self._nothing_comes():
+                if time.monotonic() > deadline:
+                    self.trouble.append(f"{slow.count} slow connections stopped the webhooks")
+                    return
+                time.sleep(0.1)
+
+    def _rolling_restart(self) -> None:
+        """Restart two web processes behind nginx, one after the other: whoever asks there sees no error."""
+        folder = self.desk.folder / f"nginx-{self.counts['rolling restart']}"
+        folder.mkdir()
+        with nginx(folder, self.desk.port, self.desk.second_port) as front, Asking(front) as asking:
+            for restart in (self.desk.restart, self.desk.restart_second):
+                time.sleep(1.0)
+                restart()
+            time.sleep(1.0)
+        if len(asking.answers) < 10 or set(asking.answers) - {200, 401}:
+            seen = Counter(asking.answers).most_common()
+            self.trouble.append(f"during a rolling restart behind nginx the answers were {seen}")
 
     # The addon
 
@@ -334,7 +436,7 @@ class Nemesis:
             with suppress(OSError):
                 while True:
                     file.write(b"\0" * 65536)
-            time.sleep(self._chance.uniform(2.0, 4.0))
+            self._last(2.0, 4.0)
         filler.unlink()
 
 

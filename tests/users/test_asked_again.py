@@ -81,7 +81,7 @@ def test_a_key_that_only_reads_is_not_asked_for(api_desk: ApiDesk, browser: Brow
 
 def test_inviting_an_owner(api_desk: ApiDesk, browser: Browser) -> None:
     with clock.travel(LATER):
-        path = f"/w/{api_desk.workspace}/settings/team/invite"
+        path = f"/w/{api_desk.workspace}/settings/people/invite"
         assert browser.post_form(path, email="a@example.com", role="agent").status_code == 200
         asked(browser, path, email="jo@example.com", role="owner")
     assert count(Invitation) == 2
@@ -90,12 +90,29 @@ def test_inviting_an_owner(api_desk: ApiDesk, browser: Browser) -> None:
 def test_making_somebody_an_owner(api_desk: ApiDesk, browser: Browser) -> None:
     jo = helpers.make_user("jo@example.com", "Jo", workspace=api_desk.workspace)
     with clock.travel(LATER):
-        asked(browser, f"/w/{api_desk.workspace}/settings/team/{jo.id}/role", role="owner")
-        again = browser.post_form(f"/w/{api_desk.workspace}/settings/team/{jo.id}/role", role="agent")
+        asked(browser, f"/w/{api_desk.workspace}/settings/people/{jo.id}/role", role="owner")
+        again = browser.post_form(f"/w/{api_desk.workspace}/settings/people/{jo.id}/role", role="agent")
         assert again.status_code == 302
     with db.read() as session:
         (found,) = [one for one in members.listing(session, api_desk.workspace) if one.user_id == jo.id]
     assert found.role is Role.AGENT
+
+
+@pytest.mark.parametrize(("action", "fields"), [("role", {"role": "agent"}), ("remove", {})])
+def test_taking_an_owner_the_role_or_the_place(
+    api_desk: ApiDesk, browser: Browser, action: str, fields: dict[str, str]
+) -> None:
+    jo = helpers.make_user("jo@example.com", "Jo", workspace=api_desk.workspace, role=Role.OWNER)
+    mia = helpers.make_user("mia@example.com", "Mia", workspace=api_desk.workspace)
+    with clock.travel(LATER):
+        team = f"/w/{api_desk.workspace}/settings/people"
+        assert browser.post_form(f"{team}/{mia.id}/{action}", **fields).status_code == 302
+        asked(browser, f"{team}/{jo.id}/{action}", **fields)
+    with db.read() as session:
+        owners = [
+            one.user_id for one in members.listing(session, api_desk.workspace) if one.role is Role.OWNER
+        ]
+    assert jo.id not in owners
 
 
 def test_making_a_workspace(api_desk: ApiDesk) -> None:

@@ -96,7 +96,7 @@ def test_before_somebody_goes_the_page_says_which_keys_end(desk: ApiDesk, what: 
     jo = owner(desk, "jo@example.com", "Jo Brandt")
     ann = client_for(desk.app, owner(desk, "ann@example.com", "Ann"))
     program = new_key(desk, client_for(desk.app, jo), "Nightly export", "read")
-    address = f"/w/{desk.workspace}/settings/team/{jo.id}/{what}"
+    address = f"/w/{desk.workspace}/settings/people/{jo.id}/{what}"
     asked = ann.post_form(address, role="agent")
     assert asked.status_code == 200
     assert "Nothing is changed yet" in asked.text
@@ -113,12 +113,13 @@ def test_the_keys_can_be_handed_to_another_owner(desk: ApiDesk, what: str) -> No
     jo, ann_user = owner(desk, "jo@example.com", "Jo Brandt"), owner(desk, "ann@example.com", "Ann")
     ann = client_for(desk.app, ann_user)
     program = new_key(desk, client_for(desk.app, jo), "Nightly export")
-    address = f"/w/{desk.workspace}/settings/team/{jo.id}/{what}"
+    address = f"/w/{desk.workspace}/settings/people/{jo.id}/{what}"
     seen = re.findall(r'name="seen" value="([^"]+)"', ann.post_form(address, role="agent").text)
     agent = helpers.make_user("agent@example.com", workspace=desk.workspace)
-    ann.post_form(address, role="agent", seen=seen, keys=str(agent.id))
+    ann.post_form(address, role="agent", seen=seen, **{f"keys-{desk.workspace}": str(agent.id)})
     assert [one.role for one in people(desk) if one.user_id == jo.id] == [Role.OWNER], "all or nothing"
-    assert ann.post_form(address, role="agent", seen=seen, keys=str(ann_user.id)).status_code == 302
+    mine = {f"keys-{desk.workspace}": str(ann_user.id)}
+    assert ann.post_form(address, role="agent", seen=seen, **mine).status_code == 302
     assert program.call("GET", "/accounts").status_code == 200
     shown = ann.get(keys_page(desk)).text
     assert "by Jo Brandt" in shown
@@ -179,6 +180,6 @@ def test_before_somebody_goes_the_page_says_which_invitations_end(desk: ApiDesk)
         role=Role.AGENT,
         invited_by=jo.id,
     )
-    asked = ann.post_form(f"/w/{desk.workspace}/settings/team/{jo.id}/remove")
+    asked = ann.post_form(f"/w/{desk.workspace}/settings/people/{jo.id}/remove")
     assert "kim@example.com" in asked.text
     assert any(one.user_id == jo.id for one in people(desk))

@@ -45,11 +45,11 @@ def role_of(workspace: int, email: str) -> str | None:
 
 def test_an_owner_gets_a_link_that_is_shown_once(desk: Flask, workspace: int, owner: User) -> None:
     client = client_for(desk, owner)
-    page = client.post_form(f"/w/{workspace}/settings/team/invite", email="jo@example.com", role="agent")
+    page = client.post_form(f"/w/{workspace}/settings/people/invite", email="jo@example.com", role="agent")
     assert page.status_code == 200
     link = page.text.split('value="http://127.0.0.1:8080')[1].split('"')[0]
     assert browser(desk).get(link).status_code == 200
-    later = client.get(f"/w/{workspace}/settings/team").text
+    later = client.get(f"/w/{workspace}/settings/people").text
     assert "jo@example.com" in later
     assert link not in later
     with db.read() as session:
@@ -121,8 +121,12 @@ def test_an_invitation_can_be_withdrawn(desk: Flask, workspace: int, owner: User
         number = session.scalars(sa.select(Invitation.id)).one()
     client = client_for(desk, owner)
     foreign = client_for(desk, make_user(workspace=make_workspace(), role=Role.OWNER))
-    assert foreign.post_form(f"/w/{workspace}/settings/team/invitations/{number}/withdraw").status_code == 404
-    assert client.post_form(f"/w/{workspace}/settings/team/invitations/{number}/withdraw").status_code == 302
+    assert (
+        foreign.post_form(f"/w/{workspace}/settings/people/invitations/{number}/withdraw").status_code == 404
+    )
+    assert (
+        client.post_form(f"/w/{workspace}/settings/people/invitations/{number}/withdraw").status_code == 302
+    )
     assert browser(desk).get(f"/invite/{token}").status_code == 404
 
 
@@ -134,7 +138,9 @@ def test_an_owner_cannot_withdraw_the_invitation_of_another_workspace(
         number = session.scalars(sa.select(Invitation.id)).one()
     elsewhere = make_workspace()
     client = client_for(desk, make_user(workspace=elsewhere, role=Role.OWNER))
-    assert client.post_form(f"/w/{elsewhere}/settings/team/invitations/{number}/withdraw").status_code == 404
+    assert (
+        client.post_form(f"/w/{elsewhere}/settings/people/invitations/{number}/withdraw").status_code == 404
+    )
 
 
 def test_a_second_invitation_ends_the_first(desk: Flask, workspace: int, owner: User) -> None:
@@ -145,7 +151,7 @@ def test_a_second_invitation_ends_the_first(desk: Flask, workspace: int, owner: 
 
 def test_a_member_is_not_invited_again(desk: Flask, workspace: int, owner: User) -> None:
     answer = client_for(desk, owner).post_form(
-        f"/w/{workspace}/settings/team/invite", email=owner.email, role="agent"
+        f"/w/{workspace}/settings/people/invite", email=owner.email, role="agent"
     )
     assert answer.status_code == 409
     assert "in the workspace already" in answer.text
@@ -156,7 +162,7 @@ def test_a_member_is_not_invited_again(desk: Flask, workspace: int, owner: User)
 )
 def test_an_invitation_needs_an_address(desk: Flask, workspace: int, owner: User, email: str) -> None:
     answer = client_for(desk, owner).post_form(
-        f"/w/{workspace}/settings/team/invite", email=email, role="agent"
+        f"/w/{workspace}/settings/people/invite", email=email, role="agent"
     )
     assert answer.status_code == 400
 
@@ -166,9 +172,10 @@ def test_no_other_roles_can_be_given(desk: Flask, workspace: int, owner: User, r
     agent = make_user(workspace=workspace)
     client = client_for(desk, owner)
     assert (
-        client.post_form(f"/w/{workspace}/settings/team/invite", email="x@y.z", role=role).status_code == 400
+        client.post_form(f"/w/{workspace}/settings/people/invite", email="x@y.z", role=role).status_code
+        == 400
     )
-    assert client.post_form(f"/w/{workspace}/settings/team/{agent.id}/role", role=role).status_code == 400
+    assert client.post_form(f"/w/{workspace}/settings/people/{agent.id}/role", role=role).status_code == 400
 
 
 def test_fields_nobody_asked_for_change_nothing(desk: Flask, workspace: int, owner: User) -> None:
@@ -208,18 +215,18 @@ def test_of_two_people_who_use_one_invitation_one_joins(any_database: db.Databas
 def test_an_owner_makes_others_owners_and_back(desk: Flask, workspace: int, owner: User) -> None:
     agent = make_user("jo@example.com", workspace=workspace)
     client = client_for(desk, owner)
-    client.post_form(f"/w/{workspace}/settings/team/{agent.id}/role", role="owner")
+    client.post_form(f"/w/{workspace}/settings/people/{agent.id}/role", role="owner")
     assert role_of(workspace, "jo@example.com") == Role.OWNER
-    client.post_form(f"/w/{workspace}/settings/team/{agent.id}/role", role="agent")
+    client.post_form(f"/w/{workspace}/settings/people/{agent.id}/role", role="agent")
     assert role_of(workspace, "jo@example.com") == Role.AGENT
 
 
 def test_the_last_owner_stays(desk: Flask, workspace: int, owner: User) -> None:
     client = client_for(desk, owner)
-    client.post_form(f"/w/{workspace}/settings/team/{owner.id}/remove")
-    client.post_form(f"/w/{workspace}/settings/team/{owner.id}/role", role="agent")
+    client.post_form(f"/w/{workspace}/settings/people/{owner.id}/remove")
+    client.post_form(f"/w/{workspace}/settings/people/{owner.id}/role", role="agent")
     assert role_of(workspace, owner.email) == Role.OWNER
-    assert "only owner" in client.get(f"/w/{workspace}/settings/team").text
+    assert "only owner" in client.get(f"/w/{workspace}/settings/people").text
 
 
 def test_an_owner_who_is_locked_out_does_not_count_as_one(desk: Flask, workspace: int, owner: User) -> None:
@@ -252,9 +259,9 @@ def test_two_owners_cannot_remove_each_other_at_once(any_database: db.Database) 
 def test_somebody_removed_is_out_of_the_workspace_at_once(desk: Flask, workspace: int, owner: User) -> None:
     agent = make_user(workspace=workspace, role=Role.OWNER)
     theirs = client_for(desk, agent)
-    assert theirs.get(f"/w/{workspace}/settings/team").status_code == 200
-    client_for(desk, owner).post_form(f"/w/{workspace}/settings/team/{agent.id}/remove")
-    assert theirs.get(f"/w/{workspace}/settings/team").status_code == 404
+    assert theirs.get(f"/w/{workspace}/settings/people").status_code == 200
+    client_for(desk, owner).post_form(f"/w/{workspace}/settings/people/{agent.id}/remove")
+    assert theirs.get(f"/w/{workspace}/settings/people").status_code == 404
 
 
 def test_conversations_of_somebody_removed_go_back_to_nobody(
@@ -307,9 +314,9 @@ def conversation(workspace: int, assignee: User) -> int:
 def test_what_happens_to_a_team_is_written_down(desk: Flask, workspace: int, owner: User) -> None:
     agent = make_user("jo@example.com", workspace=workspace)
     client = client_for(desk, owner)
-    client.post_form(f"/w/{workspace}/settings/team/invite", email="new@example.com", role="agent")
-    client.post_form(f"/w/{workspace}/settings/team/{agent.id}/role", role="owner")
-    client.post_form(f"/w/{workspace}/settings/team/{agent.id}/remove")
+    client.post_form(f"/w/{workspace}/settings/people/invite", email="new@example.com", role="agent")
+    client.post_form(f"/w/{workspace}/settings/people/{agent.id}/role", role="owner")
+    client.post_form(f"/w/{workspace}/settings/people/{agent.id}/remove")
     client.post_form(f"/w/{workspace}/settings/general", name="Shop")
     with db.read() as session:
         rows = list(session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id)))

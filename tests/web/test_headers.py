@@ -52,7 +52,7 @@ def addon_desk(data: Path, public_url: str = "http://127.0.0.1:8080") -> Flask:
         ("/account", 302),
         ("/setup", 403),
         ("/nothing/here", 404),
-        ("/w/1/settings/team", 302),
+        ("/w/1/settings/people", 302),
         ("/logout", 405),
         ("/static/lobby.css", 200),
         ("/static/nothing.css", 404),
@@ -204,7 +204,12 @@ def test_a_view_may_take_larger_files_than_the_others(database: object, data: Pa
 
 @pytest.mark.parametrize(
     "path",
-    ["/login?next=%00", "/account%00", "/w/99999999999999999999999/settings/team", "/admin/audit?before=-1"],
+    [
+        "/login?next=%00",
+        "/account%00",
+        "/w/99999999999999999999999/settings/people",
+        "/admin/audit?before=-1",
+    ],
 )
 def test_odd_input_is_no_server_error(desk: Flask, path: str) -> None:
     client = client_for(desk, make_user(is_admin=True, workspace=make_workspace()))
@@ -247,7 +252,7 @@ def test_links_use_the_configured_address_whatever_the_host_header_says(desk: Fl
     assert cookie is not None
     # The client would not send its cookie to another host; an attacker in the middle would.
     response = desk.test_client(use_cookies=False).post(
-        f"/w/{workspace}/settings/team/invite",
+        f"/w/{workspace}/settings/people/invite",
         data={"csrf_token": token, "email": "jo@example.com", "role": "agent"},
         headers={
             "Host": "evil.example",

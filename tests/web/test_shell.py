@@ -44,15 +44,16 @@ def nav_of(page: str) -> str:
     return page.partition('class="mainnav"')[2].partition("</ul>")[0]
 
 
-def test_agents_see_the_inbox_owners_settings_and_admins_the_admin_area(desk: Flask) -> None:
+def test_agents_see_the_inbox_owners_and_admins_settings_too(desk: Flask) -> None:
     workspace = make_workspace()
     agent = nav_of(client_for(desk, make_user(workspace=workspace)).get("/account").text)
     owner = nav_of(client_for(desk, make_user(workspace=workspace, role=Role.OWNER)).get("/account").text)
     admin = nav_of(client_for(desk, make_user(is_admin=True)).get("/account").text)
-    assert ("Inbox" in agent, "Settings" in agent, "Admin" in agent) == (True, False, False)
-    assert ("Inbox" in owner, "Settings" in owner, "Admin" in owner) == (True, True, False)
-    assert ("Inbox" in admin, "Settings" in admin, "Admin" in admin) == (False, False, True)
-    for name in ("Contacts", "Assistants", "Reports"):
+    assert ("Inbox" in agent, "Settings" in agent) == (True, False)
+    assert ("Inbox" in owner, "Settings" in owner) == (True, True)
+    assert ("Inbox" in admin, "Settings" in admin) == (False, True)
+    assert ("Reports" in agent, "Reports" in owner, "Reports" in admin) == (False, True, False)
+    for name in ("Contacts", "Assistants"):
         assert name not in agent + owner + admin
 
 
@@ -63,10 +64,10 @@ def test_strangers_see_no_navigation(desk: Flask) -> None:
 def test_the_page_one_is_on_is_marked(desk: Flask) -> None:
     workspace = make_workspace()
     page = client_for(desk, make_user(workspace=workspace, role=Role.OWNER)).get(
-        f"/w/{workspace}/settings/team"
+        f"/w/{workspace}/settings/people"
     )
     marked = [part.split("</a>")[0] for part in page.text.split('aria-current="page">')[1:]]
-    assert [text.rsplit(">", 1)[-1] for text in marked] == ["Settings", "Team"]
+    assert [text.rsplit(">", 1)[-1] for text in marked] == ["Settings", "People"]
 
 
 def test_somebody_in_several_workspaces_can_switch(desk: Flask) -> None:
@@ -281,3 +282,19 @@ def test_after_login_nobody_is_sent_to_another_site(target: str) -> None:
 )
 def test_after_login_people_go_where_they_wanted(target: str) -> None:
     assert safe_next(target) == target
+
+
+def settings_nav_of(page: str) -> str:
+    return page.partition("data-side-nav")[2].partition("</details>")[0]
+
+
+def test_one_navigation_of_settings_holds_what_the_person_may_open(desk: Flask) -> None:
+    workspace = make_workspace()
+    agent = settings_nav_of(client_for(desk, make_user(workspace=workspace)).get("/account").text)
+    owner = settings_nav_of(
+        client_for(desk, make_user(workspace=workspace, role=Role.OWNER)).get("/account").text
+    )
+    admin = settings_nav_of(client_for(desk, make_user(is_admin=True)).get("/admin/workspaces").text)
+    assert ("Your account" in agent, "General" in agent, "This desk" in agent) == (True, False, False)
+    assert ("Your account" in owner, "General" in owner, "This desk" in owner) == (True, True, False)
+    assert ("Your account" in admin, "General" in admin, "This desk" in admin) == (True, False, True)

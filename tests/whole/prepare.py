@@ -20,7 +20,8 @@ from host.core import config, db, migrations
 from host.models.users import Role
 from host.process.serving import HostApplication
 from host.sdk.cards import Connection, ConnectRequest
-from host.users import members, passwords, users, workspaces
+from host.users import api_keys, members, passwords, users, workspaces
+from host.users.api_keys import Scope
 
 IDLE = {"HEAD", "OPTIONS"}
 
@@ -86,6 +87,9 @@ def main() -> None:
             if method not in IDLE
         ]
     homes = told.get("workspaces", {})
+    for home, owner in wanted.get("keys", {}).items():
+        key = {"workspace_id": homes[home], "name": "Shop", "scopes": tuple(Scope)}
+        told.setdefault("keys", {})[home] = db.write(api_keys.create, **key, created_by=told["people"][owner])
     told["accounts"] = [connect(application, one, homes) for one in wanted.get("connect", ())]
     print(json.dumps(told))
 

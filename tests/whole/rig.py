@@ -104,7 +104,7 @@ class Rig:
         """Start the desk and wait until it answers; return the set-up link, if it printed one."""
         program = self._spawn()
         program.wait_for(r"lobby listening on ")
-        link = re.search(r"Set up this desk: (\S+)", program.output)
+        link = re.search(r"Set up this desk: ([^\s\"]+)", program.output)
         return link.group(1) if link else None
 
     def start_and_kill(self, seconds: float) -> None:

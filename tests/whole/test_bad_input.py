@@ -42,6 +42,31 @@ SETTINGS = "/w/<int:workspace_id>/settings"
 FIELDS: dict[str, dict[str, str]] = {
     "/login": {"email": "nobody@example.com", "password": "wrong password", "next": "/account"},
     "/logout": {},
+    "/login/second/<token>": {"code": "123456", "challenge": "x", "answer": "{}"},
+    "/login/join/<token>": {"password": "x"},
+    "/login/passkey": {"challenge": "x", "answer": "{}", "next": "/account"},
+    "/login/passkey/options": {"for": "x"},
+    "/account/confirm/passkey": {"challenge": "x", "answer": "{}", "next": "/account"},
+    "/account/security/app": {"code": "123456"},
+    "/account/security/app/remove": {},
+    "/account/security/codes": {},
+    "/account/security/passkeys": {"name": "Phone", "challenge": "x", "answer": "{}"},
+    "/account/security/passkeys/options": {},
+    "/account/security/passkeys/<int:key_id>/rename": {"name": "Phone"},
+    "/account/security/passkeys/<int:key_id>/remove": {},
+    "/account/security/provider/<int:identity_id>/remove": {},
+    "/admin/sign-in/second-factor": {"wanted": "nobody"},
+    "/admin/sign-in/provider": {
+        "issuer": "not an address",
+        "client_id": "lobby",
+        "secret": "x",
+        "label": "Acme",
+        "passwords": "everybody",
+        "groups_claim": "groups",
+        "group": "support",
+        "gives": "1:agent",
+    },
+    "/admin/people/<int:user_id>/second-factor/reset": {},
     "/setup": {
         "token": "x",
         "name": "X",
@@ -54,6 +79,19 @@ FIELDS: dict[str, dict[str, str]] = {
     "/account/profile": {"name": "Ola", "theme": "auto", "locale": ""},
     "/account/password": {"current": "x", "password": "y", "again": "z"},
     "/account/confirm": {"password": "x", "next": "/account"},
+    "/account/new-password": {"password": "x", "again": "y"},
+    "/account/picture": {"picture": "not a picture"},
+    "/account/delete": {"password": "x"},
+    "/account/sessions/end-others": {},
+    "/forgot": {"email": "nobody@example.com"},
+    "/password/<token>": {"password": "x", "again": "y"},
+    "/admin/people": {"email": "not an address", "name": "X", "admin": "1"},
+    "/admin/people/<int:user_id>/admin": {},
+    "/admin/people/<int:user_id>/disable": {},
+    "/admin/people/<int:user_id>/enable": {},
+    "/admin/people/<int:user_id>/link": {},
+    "/admin/people/<int:user_id>/new-password": {},
+    "/admin/people/<int:user_id>/sign-out": {},
     "/account/theme": {"theme": "dark"},
     "/notifications/read": {},
     "/account/sessions/<int:session_id>/end": {},
@@ -71,6 +109,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "own_post": "1",
     },
     f"{INBOX}/typing": {"on": "1"},
+    f"{INBOX}/presence": {"state": "typing", "left": ""},
+    f"{INBOX}/unread": {},
     f"{INBOX}/messages/<int:message_id>/react": {"emoji": "\u2764\ufe0f"},
     "/addons/instagram/deauthorize": {"signed_request": "a.b"},
     "/addons/instagram/deletion": {"signed_request": "a.b"},
@@ -79,18 +119,66 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/read": {"until": "1"},
     f"{INBOX}/assign": {"assignee": ""},
     f"{INBOX}/close": {},
+    f"{INBOX}/labels": {"add": "1", "remove": ""},
+    f"{INBOX}/snooze": {"when": "own", "until": "2030-01-01T09:00", "fixed": "1"},
+    f"{INBOX}/wake": {},
+    f"{INBOX}/spam": {},
+    f"{INBOX}/unspam": {},
+    "/w/<int:workspace_id>/inbox/views": {"name": "Mine", "shared": "1"},
+    "/w/<int:workspace_id>/inbox/views/<int:view_id>": {"what": "up", "name": "Mine"},
+    "/w/<int:workspace_id>/inbox/bulk": {
+        "action": "snooze",
+        "assignee": "",
+        "label": "",
+        "when": "reply",
+        "until": "",
+        "fixed": "",
+        "leave_waiting": "1",
+    },
+    "/w/<int:workspace_id>/inbox/bulk/<int:bulk_id>/stop": {},
+    "/w/<int:workspace_id>/inbox/bulk/<int:bulk_id>/undo": {},
+    f"{SETTINGS}/labels": {"name": "order", "tone": "red"},
+    f"{SETTINGS}/labels/<int:label_id>": {"name": "order", "tone": "red"},
+    f"{SETTINGS}/labels/<int:label_id>/delete": {"into": ""},
     f"{INBOX}/reopen": {},
+    f"{INBOX}/take": {},
     f"{INBOX}/erase": {"understood": "no"},
     f"{INBOX}/messages/<int:message_id>/hide": {},
     f"{INBOX}/messages/<int:message_id>/show_again": {},
     f"{INBOX}/messages/<int:message_id>/check": {},
     f"{INBOX}/messages/<int:message_id>/retry": {},
     f"{INBOX}/messages/<int:message_id>/send_again": {},
-    f"{SETTINGS}/general": {"name": "Pottery"},
-    f"{SETTINGS}/team/invite": {"email": "guest@example.com", "role": "agent"},
-    f"{SETTINGS}/team/<int:user_id>/role": {"role": "agent"},
-    f"{SETTINGS}/team/<int:user_id>/remove": {},
-    f"{SETTINGS}/team/invitations/<int:invitation_id>/withdraw": {},
+    f"{INBOX}/messages/<int:message_id>/send_anyway": {},
+    f"{INBOX}/messages/<int:message_id>/cancel": {},
+    f"{INBOX}/messages/<int:message_id>/edit": {"text": "Other words"},
+    f"{SETTINGS}/general": {
+        "name": "Pottery",
+        "timezone": "UTC",
+        "language": "",
+        "on_reply": "",
+        "version": "0",
+    },
+    f"{SETTINGS}/general/retention": {"keep": "days", "days": "3650", "sure": "", "version": "0"},
+    f"{SETTINGS}/general/picture": {"picture": "not a picture"},
+    f"{SETTINGS}/general/archive": {},
+    f"{SETTINGS}/general/restore": {},
+    f"{SETTINGS}/general/delete": {"name": "Another", "password": "x"},
+    f"{SETTINGS}/people/invite": {"email": "guest@example.com", "role": "agent"},
+    f"{SETTINGS}/people/<int:user_id>/role": {"role": "agent"},
+    f"{SETTINGS}/people/<int:user_id>/remove": {},
+    f"{SETTINGS}/people/invitations/<int:invitation_id>/again": {},
+    f"{SETTINGS}/people/invitations/<int:invitation_id>/withdraw": {},
+    f"{SETTINGS}/integrations/new": {
+        "url": "https://crm.example.com/lobby",
+        "events": "note.added",
+        "accounts": "1",
+    },
+    f"{SETTINGS}/integrations/<int:endpoint_id>/edit": {"url": "https://crm.example.com/", "events": "x"},
+    f"{SETTINGS}/integrations/<int:endpoint_id>/replay": {"delivery": "1", "hours": "24"},
+    f"{SETTINGS}/integrations/<int:endpoint_id>/state": {"on": "0"},
+    f"{SETTINGS}/integrations/<int:endpoint_id>/rotate": {},
+    f"{SETTINGS}/integrations/<int:endpoint_id>/test": {},
+    f"{SETTINGS}/integrations/<int:endpoint_id>/delete": {},
     f"{SETTINGS}/channels/<channel>/new": {**CARD, "ig_user_id": "not a number"},
     f"{SETTINGS}/channels/<channel>/settings": {
         "facebook_app_id": "not a number",
@@ -120,10 +208,26 @@ FIELDS: dict[str, dict[str, str]] = {
         "does-0-0": "url",
         "value-0-0": "not an address",
     },
+    "/workspaces/new": {"name": "Mine"},
+    "/admin/desk/look": {"name": "Desk", "colour": "#0b6b63", "version": "0"},
+    "/admin/desk/address": {"public_url": "https://desk.example.com/", "sure": "", "version": "0"},
+    "/admin/desk/mail": {
+        "host": "mail.example.com",
+        "port": "587",
+        "encryption": "tls",
+        "user": "desk",
+        "relay_password": "x",
+        "sender": "desk@example.com",
+        "version": "0",
+    },
+    "/admin/desk/mail/test": {},
+    "/admin/desk/rules": {"makers": "admins", "keep": "days", "days": "3650", "version": "0"},
+    "/admin/desk/logo": {"picture": "not a picture"},
     "/admin/workspaces": {"name": "New", "mine": "", "email": "nobody@example.com"},
     "/admin/journal/<int:event_id>/replay": {},
     "/admin/journal/replay": {"event": "1", "state": "dead", "q": "mid.1", "since": "2026-11-20T10:00"},
     "/admin/addons/upload": {"zip": "not a file"},
+    "/admin/addons/shipped": {"sha256": "0" * 64},
     "/admin/addons/<slug>/activate": {},
     "/admin/addons/<slug>/deactivate": {},
     "/admin/addons/<slug>/export": {},
@@ -140,27 +244,50 @@ FIELDS: dict[str, dict[str, str]] = {
 """Every form of the desk with what somebody might type; secrets and ids right, one field wrong where it asks
 somebody outside."""
 
-ENDS_SOMETHING = re.compile(r"/(logout|end|remove|withdraw|disconnect|deactivate|discard|revoke)$")
+ENDS_SOMETHING = re.compile(
+    r"/(logout|end|remove|withdraw|disconnect|deactivate|discard|revoke|admin|disable|sign-out|new-password"
+    r"|delete)$"
+)
 
 QUERIES = {
     "/w/<int:workspace_id>/inbox": (
         "view",
+        "only",
+        "sort",
         "status",
         "channel",
         "before",
         "pane",
         "write",
     ),
-    INBOX: ("view", "status", "channel", "before", "pane", "write"),
+    INBOX: ("view", "only", "sort", "status", "channel", "before", "pane", "write"),
     f"{INBOX}/messages": ("before",),
-    "/w/<int:workspace_id>/inbox/list": ("view", "status", "channel", "before"),
-    "/w/<int:workspace_id>/inbox/updates": ("rows", "messages", "conversation", "head", "composer", "view"),
+    "/w/<int:workspace_id>/inbox/views": ("label", "all_labels", "no_labels", "shelf", "assignee", "saved"),
+    "/w/<int:workspace_id>/inbox/bulk": ("ids", "chosen", "fragment", "label", "only", "account"),
+    f"{INBOX}/thread": ("view", "only", "sort", "before", "write"),
+    "/w/<int:workspace_id>/inbox/list": ("view", "only", "sort", "status", "channel", "before"),
+    "/w/<int:workspace_id>/inbox/updates": (
+        *("rows", "messages", "conversation", "head", "composer", "here", "view", "only", "sort"),
+    ),
     "/w/<int:workspace_id>/live/poll": ("after",),
     "/w/<int:workspace_id>/media/<int:attachment_id>": ("download",),
+    "/w/<int:workspace_id>/reports": ("from", "to", "account", "channel", "agent", "by"),
+    "/w/<int:workspace_id>/reports/table.csv": ("from", "account", "by"),
+    "/w/<int:workspace_id>/search": ("q", "after"),
+    "/w/<int:workspace_id>/search/messages/<int:message_id>": ("q",),
+    "/w/<int:workspace_id>/reports.csv": ("from", "to", "account", "channel", "agent"),
+    "/w/<int:workspace_id>/reports/<figure>": ("from", "account", "within", "before"),
+    "/w/<int:workspace_id>/reports/<figure>.csv": ("to", "agent", "within"),
     "/admin/journal": ("state", "before", "channel", "page", "account", "since", "until", "q"),
     "/admin/health": ("period", "channel"),
-    "/admin/audit": ("before", "page"),
+    "/admin/audit": ("before", "q", "kind", "person", "since", "until"),
+    f"{SETTINGS}/audit": ("before", "q", "kind", "person", "since", "until"),
+    f"{SETTINGS}/integrations/<int:endpoint_id>": ("state", "before", "delivery"),
+    "/admin/people": ("q", "state", "page"),
     "/login": ("next",),
+    "/login/provider": ("next", "for", "proof"),
+    "/login/provider/back": ("state", "code", "iss", "error"),
+    "/account/security": ("next",),
     "/setup": ("token",),
 }
 
@@ -261,7 +388,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
                 "session_id": 1,
                 "release_id": 1,
                 "key_id": 1,
+                "endpoint_id": 1,
+                "label_id": 1,
+                "view_id": 1,
+                "bulk_id": 1,
                 "event_id": 1,
+                "figure": "resolution",
                 "slug": "instagram",
                 "channel": "instagram",
                 "way": "facebook",
@@ -327,6 +459,7 @@ def test_a_form_takes_any_kind_of_body(desk: Desk, rule: str) -> None:
             user_id="999999",
             invitation_id="999999",
             key_id="999999",
+            endpoint_id="999999",
             slug="nothing",
         )
         if path.endswith("/logout"):
@@ -358,7 +491,7 @@ def test_an_address_takes_anything_in_its_places(desk: Desk, route: str) -> None
     for kind, name in PLACE.findall(rule):
         for value in PATHS[kind]:
             with desk.ask(method, rule, desk.path(rule, **{name: value}), stream=True) as answer:
-                if name not in {"filename", "slug", "channel", "way", "uuid"}:
+                if name not in {"figure", "filename", "slug", "channel", "way", "uuid"}:
                     assert answer.status_code >= 300, f"{name} = {value[:40]} was taken"
 
 
@@ -442,7 +575,7 @@ def test_a_form_that_is_refused_keeps_what_was_typed_and_no_secret(desk: Desk) -
     assert owner.forms[-1].values["page_id"] == "12"
     assert owner.forms[-1].values["page_access_token"] == ""
     owner.expect("An ID is a row of digits")
-    owner.open(desk.path(f"{SETTINGS}/team"))
+    owner.open(desk.path(f"{SETTINGS}/people"))
     with pytest.raises(PageError, match="answered 400"):
         owner.press("Make an invitation", {"email": "not an address"})
     assert any(form.values.get("email") == "not an address" for form in owner.forms)
@@ -582,7 +715,7 @@ def test_what_the_sweep_wrote_is_shown_as_text(desk: Desk) -> None:
     desk.rig.control("POST", "dm", mid)
     until(lambda: desk.rig.rows("SELECT 1 FROM messages WHERE text = ?", bad), "the message")
     owner = desk.people[POTTERY_OWNER]
-    for path in ("/w/<int:workspace_id>/inbox", INBOX, f"{SETTINGS}/team", f"{SETTINGS}/channels"):
+    for path in ("/w/<int:workspace_id>/inbox", INBOX, f"{SETTINGS}/people", f"{SETTINGS}/channels"):
         owner.open(desk.path(path))
         assert "<svg onload" not in owner.html
         assert "777777777" not in owner.html

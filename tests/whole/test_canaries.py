@@ -161,8 +161,8 @@ class Story:
 
 
 def allowed_at(url: str, who: str) -> tuple[str, ...]:
-    """Return the secrets a page may show: to an owner, on Channels, the verify token in use."""
-    owners_page = re.search(r"/w/\d+/settings/channels$", url.split("#", maxsplit=1)[0])
+    """Return the secrets a page may show: to an owner, on Channels and below, the verify token in use."""
+    owners_page = re.search(r"/w/\d+/settings/channels(/accounts/\d+)?$", url.split("#", maxsplit=1)[0])
     return ("verify token",) if owners_page and who in {POTTERY_OWNER, ADMIN} else ()
 
 
@@ -410,7 +410,7 @@ def test_no_page_shows_a_secret(story: Story) -> None:
     starts += [
         "/admin/audit",
         "/admin/workspaces",
-        f"{home}/settings/team",
+        f"{home}/settings/people",
         story.channels,
         "/nowhere",
         "/login",
@@ -493,6 +493,16 @@ def test_the_api_tells_no_secret_and_its_key_is_kept_nowhere(story: Story) -> No
     base = f"{story.rig.url}/api/v1"
     document = requests.get(f"{base}/openapi.json", timeout=10).json()
     headers = {"Authorization": f"Bearer {key}"}
+    wanted = {"url": "https://crm.example/told", "events": ["account.stopped"]}
+    told = requests.post(f"{base}/endpoints", headers=headers, json=wanted, timeout=30).json()
+    story.hunt.secrets["an endpoint's secret"] = told["secret"]  # type: ignore[index]
+    ids["endpoint_id"] = told["endpoint"]["id"]
+    test = f"{base}/endpoints/{told['endpoint']['id']}/test"
+    ids["delivery_id"] = requests.post(test, headers=headers, timeout=30).json()["id"]
+    wish = {"action": "read", "conversationIds": [ids["conversation_id"]]}
+    ids["bulk_id"] = requests.post(f"{base}/bulk-actions", headers=headers, json=wish, timeout=30).json()[
+        "id"
+    ]
     asked = 0
     for path, methods in document["paths"].items():
         if "get" in methods and "attachment" not in path:

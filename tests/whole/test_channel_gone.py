@@ -18,7 +18,7 @@ from tests.whole.test_isolation import FORMS, PLACE, TABLE, Scene, furnished, of
 
 pytestmark = pytest.mark.slow
 
-UNFIT = ("POST /logout", "POST /w/<int:workspace_id>/settings/team/<int:user_id>/remove")
+UNFIT = ("POST /logout", "POST /w/<int:workspace_id>/settings/people/<int:user_id>/remove")
 """What would end the test's own session or membership."""
 
 
@@ -31,7 +31,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator
     try:
         for rig in running(tmp_path_factory.mktemp("gone")):
             allowed = sandbox_settings(rig.sandbox)["LOBBY_ALLOW_HOSTS"]
-            rig.settings["LOBBY_ALLOW_HOSTS"] = f"{allowed},{outside.address}"
+            rig.settings["LOBBY_ALLOW_HOSTS"] = f"{allowed},{outside.addresses}"
             rig.settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{port}"
             found = furnished(rig, addon_zip, outside, port)
             rig.lobby("addon", "deactivate", "instagram")

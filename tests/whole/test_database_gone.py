@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import sqlalchemy as sa
 
 from demo.processes import free_port
@@ -81,7 +82,7 @@ def test_what_comes_meanwhile_is_on_the_disk_and_applied_in_order_afterwards(far
     assert far.texts("forged") == []
 
 
-def test_without_a_secret_or_a_disk_the_provider_is_asked_to_come_again(far: Far) -> None:
+def test_without_a_disk_the_provider_is_asked_to_come_again(far: Far) -> None:
     assert far.deliver("before") == 200
     far.wire.cut()
     assert far.deliver("kept") == 200
@@ -96,11 +97,36 @@ def test_without_a_secret_or_a_disk_the_provider_is_asked_to_come_again(far: Far
     until(lambda: far.texts("kept") == ["kept", "kept too"], "what was kept being applied", 60)
     far.rig.kill()
     far.rig.start()
-    far.wire.cut()  # the new process has decided on nothing yet, so it knows nobody's secret
-    assert far.deliver("unknown") == 503
+    far.wire.cut()  # the new process has decided on nothing yet, and knows whose secret is whose
+    assert far.deliver("known") == 200
+    raw = body_of(entry(POTTERY, event(POTTERY, "forged")))
+    assert post(shared(far.rig), raw, sign(raw, "not the secret")).status_code == 401
     far.wire.mend()
+    until(lambda: far.texts("known") == ["known"], "what was kept being applied", 60)
 
-    def believed() -> bool:
-        return far.deliver("known again") == 200
 
-    until(believed, "being believed again", 60)
+def test_a_desk_that_starts_meanwhile_waits_keeps_what_comes_and_goes_on(far: Far) -> None:
+    assert far.deliver("before") == 200
+    until(lambda: far.texts("before"), "the first message", 60)
+    far.rig.kill()
+    far.wire.cut()
+    far.rig.start()
+    assert requests.get(f"{far.rig.url}/healthz", timeout=10).status_code == 200
+    assert requests.get(f"{far.rig.url}/readyz", timeout=10).status_code == 503
+    assert requests.get(f"{far.rig.url}/readyz/webhooks", timeout=10).status_code == 200
+    page = requests.get(f"{far.rig.url}/login", timeout=10)
+    assert (page.status_code, "Its database does not answer" in page.text) == (503, True)
+    assert [far.deliver(f"meanwhile {number}") for number in range(5)] == [200] * 5
+    raw = body_of(entry(POTTERY, event(POTTERY, "forged")))
+    assert post(shared(far.rig), raw, sign(raw, "not the secret")).status_code == 200, "nobody can tell yet"
+    far.rig.kill()  # a power cut on top of it
+    far.rig.start()
+    assert far.deliver("meanwhile 5") == 200
+    far.wire.mend()
+    until(lambda: len(far.texts("meanwhile")) == 6, "what was kept being applied", 60)
+    assert far.texts("meanwhile") == [f"meanwhile {number}" for number in range(6)]
+    until(lambda: requests.get(f"{far.rig.url}/readyz", timeout=10).status_code == 200, "being ready", 60)
+    assert far.deliver("then") == 200
+    until(lambda: far.texts("then"), "what came then", 60)
+    assert far.texts("forged") == []
+    assert "Traceback" not in far.rig.output

@@ -34,7 +34,7 @@ def journey(server_url: str, tmp_path: Path) -> Iterator[Journey]:
         "LOBBY_SMTP_LISTEN": f"127.0.0.1:{smtp_port}",
         "LOBBY_DATABASE_URL": server_url,
     }
-    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.address}"
+    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
     host = Host.start(tmp_path / "data", port=free_port(), settings=settings)
     yield Journey(sandbox, host, outside, smtp_port)
     host.program.stop()

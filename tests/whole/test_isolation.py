@@ -40,7 +40,7 @@ FORMS = {
     "POST /addons/instagram/checklist": {"item": "live-mode", "done": "1"},
     "POST /account/theme": {"theme": "dark"},
     "POST /w/<int:workspace_id>/inbox/<int:conversation_id>/read": {"until": "1000000"},
-    "POST /w/<int:workspace_id>/settings/team/<int:user_id>/role": {"role": "agent"},
+    "POST /w/<int:workspace_id>/settings/people/<int:user_id>/role": {"role": "agent"},
 }
 """What a form says where an empty one would be refused before anybody's right to it shows."""
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -114,7 +114,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator
     try:
         for rig in running(tmp_path_factory.mktemp("isolation")):
             allowed = sandbox_settings(rig.sandbox)["LOBBY_ALLOW_HOSTS"]
-            rig.settings["LOBBY_ALLOW_HOSTS"] = f"{allowed},{outside.address}"
+            rig.settings["LOBBY_ALLOW_HOSTS"] = f"{allowed},{outside.addresses}"
             rig.settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{port}"
             yield furnished(rig, addon_zip, outside, port)
     finally:
@@ -125,7 +125,6 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
     host, _, server = outside.address.partition(":")
     mail = {"name": "Mail", "address": "hello@pottery.example", "smtp_host": host, "smtp_port": server}
     account = {"channel": "email", "workspace": "Pottery", "values": {**mail, "smtp_security": "none"}}
-    rig.lobby("migrate")
     made = furnish(rig, addon_zip, routes=True, connect=[account])
     home, away = made["workspaces"]["Pottery"], made["workspaces"]["Studio"]
     rig.start()
@@ -134,7 +133,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
     for email in [one for column in ACTORS.values() for one in column]:
         scene.sign_in(email)
     owner = rig.person(POTTERY_OWNER)
-    owner.open(f"/w/{home}/settings/team")
+    owner.open(f"/w/{home}/settings/people")
     owner.press("Make an invitation", {"email": "guest@example.com", "role": "agent"})
     link = re.search(r"/invite/([\w-]+)", owner.html)
     owner.open(f"/w/{home}/settings/api")
@@ -173,6 +172,10 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "key_id": rig.value("SELECT MAX(id) FROM api_keys"),
         "contact_id": rig.value("SELECT MIN(id) FROM contacts"),
         "asked_id": asked(scene, home, mail),
+        "endpoint_id": endpoint(scene, home),
+        "figure": "first-response",
+        **kept(scene, home, conversation),
+        "delivery_id": 1,
     }
     scene.pottery = common | {
         "workspace_id": home,
@@ -199,6 +202,26 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
     return scene
 
 
+def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
+    """Return the ids of a label, of a shared view and of what the agent did in bulk."""
+    wanted = (
+        (POTTERY_OWNER, "settings/labels", {"name": "order", "tone": "red"}),
+        (POTTERY_OWNER, "inbox/views?needs=reply", {"name": "To answer", "shared": "1"}),
+        (
+            POTTERY_AGENT,
+            f"inbox/bulk?chosen=ids&ids={conversation}&status=any",
+            {"action": "snooze", "when": "reply"},
+        ),
+    )
+    for email, path, fields in wanted:
+        form = {"csrf_token": scene.tokens[email], **fields}
+        address = f"{scene.rig.url}/w/{workspace}/{path}"
+        answer = scene.people[email].post(address, data=form, allow_redirects=False, timeout=10)
+        assert answer.status_code == 303, answer.text
+    tables = {"label_id": "labels", "view_id": "saved_views", "bulk_id": "bulk_actions"}
+    return {name: scene.rig.value(f"SELECT MAX(id) FROM {table}") for name, table in tables.items()}
+
+
 def refused(scene: Scene, workspace: int, conversation: int) -> int:
     """Return the id of a reply the provider refused."""
     address = f"{scene.rig.url}/w/{workspace}/inbox/{conversation}/reply"
@@ -217,6 +240,16 @@ def asked(scene: Scene, workspace: int, mail: dict[str, str]) -> int:
     answer = scene.people[POTTERY_OWNER].post(address, data=form, allow_redirects=False, timeout=20)
     assert answer.status_code == 302, answer.text
     return int(scene.rig.value("SELECT MAX(id) FROM email_asked"))
+
+
+def endpoint(scene: Scene, workspace: int) -> int:
+    """Return the id of an endpoint that is told what happens."""
+    address = f"{scene.rig.url}/w/{workspace}/settings/integrations/new"
+    form = {"url": "https://crm.example.com/lobby", "events": "note.added"}
+    form["csrf_token"] = scene.tokens[POTTERY_OWNER]
+    answer = scene.people[POTTERY_OWNER].post(address, data=form, allow_redirects=False, timeout=20)
+    assert answer.status_code == 200, answer.text
+    return int(scene.rig.value("SELECT MAX(id) FROM endpoints"))
 
 
 def uploaded(scene: Scene, workspace: int) -> str:
@@ -320,6 +353,10 @@ def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> No
             "invitation_id",
             "key_id",
             "asked_id",
+            "endpoint_id",
+            "label_id",
+            "view_id",
+            "bulk_id",
         }:
             ids = {**scene.pottery, **scene.studio, foreign: scene.pottery[foreign]}
             got = outcome(scene.call(STUDIO_OWNER, route, ids))

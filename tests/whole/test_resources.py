@@ -164,11 +164,14 @@ def paths(workspace: int) -> dict[str, str]:
         "inbox": inbox,
         "inbox, one channel": f"{inbox}?channel=instagram&view=unassigned",
         "thread": f"{inbox}/{chosen}",
+        "thread alone": f"{inbox}/{chosen}/thread",
+        "by window": f"{inbox}?sort=closing",
+        "by waiting": f"{inbox}?only=waiting&sort=waiting",
         "more of the list": f"{inbox}/list",
         "earlier messages": f"{inbox}/{chosen}/messages",
-        "what changed": f"{inbox}/updates?rows={listed}&conversation={chosen}&head=1&composer=1",
+        "what changed": f"{inbox}/updates?rows={listed}&conversation={chosen}&head=1&composer=1&here=1",
         "Channels": f"/w/{workspace}/settings/channels",
-        "Team": f"/w/{workspace}/settings/team",
+        "People": f"/w/{workspace}/settings/people",
     }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from demo.processes import Program, clean_environment, free_port
 from host.core import db
-from host.live.publish import publish
+from host.record.writing import show
 from tests.inbox import desks
 from tests.inbox.desks import Desk
 from tests.live.served import Reader, cookie
@@ -84,7 +84,7 @@ def saying(desk: Desk) -> Iterator[list[int]]:
 
     def say() -> None:
         while not stopping.wait(0.02):
-            db.write(publish, desk.workspace, "conversation", {"conversation": len(said)})
+            db.write(show, desk.workspace, "conversation", conversation_id=len(said))
             said.append(len(said))
 
     thread = threading.Thread(target=say, daemon=True)

@@ -44,7 +44,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
         yield rig
 
 
-@pytest.fixture(params=["shared", "account", "host"])
+@pytest.fixture(params=["shared", "account", "host", "host, with a slash"])
 def address(request: pytest.FixtureRequest, desk: Rig) -> str:
     """Each form the webhook address of the Pottery's account has."""
     return addresses(desk, POTTERY)[request.param]
@@ -56,6 +56,7 @@ def addresses(desk: Rig, shop: Shop) -> dict[str, str]:
         "shared": f"{desk.url}/addons/instagram/webhook",
         "account": f"{desk.url}/addons/instagram/webhook/{uuid}",
         "host": f"{desk.url}/webhooks/instagram/{uuid}",
+        "host, with a slash": f"{desk.url}/webhooks/instagram/{uuid}/",
     }
 
 
@@ -205,6 +206,7 @@ def test_one_answer_for_every_reason_not_to_believe(desk: Rig) -> None:
         post(stranger, known, wrong),
         post(stranger, known, sign(known, APP_SECRET)),
         post(stranger.replace("/addons/instagram/webhook", "/webhooks/instagram"), known, wrong),
+        post(stranger.replace("/addons/instagram/webhook", "/webhooks/instagram") + "/", known, wrong),
     ]
     seen = {(one.status_code, one.text, tuple(sorted(set(one.headers) - {"Date"}))) for one in answers}
     assert len(seen) == 1
@@ -213,7 +215,7 @@ def test_one_answer_for_every_reason_not_to_believe(desk: Rig) -> None:
 
 def test_an_account_address_takes_its_own_secret_only(desk: Rig) -> None:
     raw = body_of(entry(POTTERY, event(POTTERY, unique("Whose"))))
-    for form in ("account", "host"):
+    for form in ("account", "host", "host, with a slash"):
         assert post(addresses(desk, POTTERY)[form], raw, sign(raw, SECOND_APP_SECRET)).status_code == 401
 
 
@@ -367,19 +369,19 @@ def test_a_body_of_a_megabyte_is_taken(desk: Rig) -> None:
     until(lambda: shown(desk, text), "the message")
 
 
-def test_a_body_without_a_stated_length_is_capped_too(desk: Rig) -> None:
+def test_a_body_without_a_stated_length_is_capped_too(desk: Rig, address: str) -> None:
     text = unique("in chunks")
     small = body_of(entry(POTTERY, event(POTTERY, text)))
-    assert chunked(desk, small, sign(small, APP_SECRET)) == 200
+    assert chunked(desk, address, small, sign(small, APP_SECRET)) == 200
     until(lambda: shown(desk, text), "the message")
     large = small.ljust(MEGABYTE + 1)
-    assert chunked(desk, large, sign(large, APP_SECRET)) == 413
+    assert chunked(desk, address, large, sign(large, APP_SECRET)) == 413
 
 
-def chunked(desk: Rig, raw: bytes, signature: str) -> int:
+def chunked(desk: Rig, address: str, raw: bytes, signature: str) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=10)
     try:
-        connection.putrequest("POST", "/addons/instagram/webhook")
+        connection.putrequest("POST", address.removeprefix(desk.url))
         connection.putheader("Transfer-Encoding", "chunked")
         connection.putheader("X-Hub-Signature-256", signature)
         connection.endheaders()
@@ -427,7 +429,7 @@ def test_mids_that_differ_in_case_are_two_messages(desk: Rig) -> None:
 
 
 def test_what_comes_late_is_shown_in_its_place(desk: Rig) -> None:
-    start, texts = now_ms(), [unique("part") for _ in range(5)]
+    start, texts = now_ms() - 1000, [unique("part") for _ in range(5)]
     customer = "1026000000000077"
     for position in (3, 0, 4, 2, 1):
         late = event(POTTERY, texts[position], at=start + position, customer=customer)
@@ -474,7 +476,7 @@ def test_a_wrong_verify_token_is_refused(desk: Rig, address: str, token: str | N
 
 def test_only_the_shared_address_takes_any_accounts_token(desk: Rig) -> None:
     assert verification(shared(desk), CAFE.verify_token).status_code == 200
-    for form in ("account", "host"):
+    for form in ("account", "host", "host, with a slash"):
         assert verification(addresses(desk, POTTERY)[form], CAFE.verify_token).status_code == 403
 
 
@@ -516,3 +518,27 @@ def test_a_real_message_of_the_sandbox_arrives(desk: Rig) -> None:
     desk.control("POST", "dm", {"account": POTTERY.igid, "customer": POTTERY.customer, "text": text})
     home = until(lambda: shown(desk, text), "the message")[0]["home"]
     desk.person(POTTERY_OWNER).open(f"/w/{home}/inbox")
+
+
+# An addon that is not active; this comes last, because the others need it
+
+
+def test_the_addresses_of_an_addon_are_gone_while_it_is_not_active(desk: Rig) -> None:
+    text = unique("while it is away")
+    raw = body_of(entry(POTTERY, event(POTTERY, text)))
+    before = stored(desk)
+    admin = desk.person(ADMIN)
+    admin.open("/admin/addons")
+    admin.press("Deactivate")
+    try:
+        for address in addresses(desk, POTTERY).values():
+            assert post(address, raw, sign(raw, APP_SECRET)).status_code == 404
+            assert chunked(desk, address, raw, sign(raw, APP_SECRET)) == 404
+            assert verification(address, POTTERY.verify_token).status_code == 404
+        assert stored(desk) == before
+    finally:
+        admin.open("/admin/addons")
+        admin.press("Activate")
+    for address in addresses(desk, POTTERY).values():
+        assert post(address, raw, sign(raw, APP_SECRET)).status_code == 200
+    until(lambda: shown(desk, text), "the message")

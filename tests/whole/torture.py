@@ -7,6 +7,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,6 +54,8 @@ class Torture:
     pace: float = 0.06
     """Seconds between two things somebody writes, on average."""
     accepted: list[Accepted] = field(default_factory=list)
+    met: Counter[str] = field(default_factory=Counter)
+    """What forms with a reply met."""
     killed: dict[str, int] = field(default_factory=dict)
     trouble: list[str] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -147,9 +150,11 @@ class Torture:
                     headers={"Accept": "application/json"},
                     timeout=10,
                 )
-            except requests.RequestException:
+            except requests.RequestException as error:
+                self.met[type(error).__name__] += 1
                 return False
             assert answer.status_code in {200, 503}, f"{answer.status_code} {answer.text[:500]}"
+            self.met[str(answer.status_code)] += 1
             return answer.status_code == 200
 
         deadline = time.monotonic() + 60
@@ -182,7 +187,10 @@ class Torture:
     def _see_progress(self) -> None:
         """Let the desk do some work between two power cuts, however slow the machine is."""
         before = len(self.accepted)
-        until(lambda: len(self.accepted) >= before + 3 or self.trouble, "replies being accepted", 30)
+        try:
+            until(lambda: len(self.accepted) >= before + 3 or self.trouble, "replies being accepted", 60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; they met {self.met}; {self.rig.output[-3000:]}") from None
 
     def _ledger_says(self, chance: random.Random, awaited: Callable[[dict[str, Any]], bool]) -> None:
         """Wait a random moment, then until the sandbox writes down what is awaited; return at once."""

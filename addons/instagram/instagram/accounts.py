@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
@@ -17,14 +17,17 @@ from host.sdk.accounts import AccountState
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Place, Secret, SecretUnreadableError, fingerprint, seal, unseal
 
+from . import config
 from .config import CHANNEL, Flavour, app_of
 from .graph import Graph
 from .models import InstagramAccount, WorkspaceApp
+from .permissions import SUBSCRIBES
 
 log = logging.getLogger(__name__)
 
 TABLE = InstagramAccount.__tablename__
 MOST_SECRETS = 200
+CATALOGUE_SCOPE = "catalog_management"
 
 
 def graph_of(flavour: Flavour, token: Secret, app_secret: Secret) -> Graph:
@@ -42,6 +45,18 @@ class Credentials:
     ig_user_id: str
     token: Secret
     app_secret: Secret
+    scopes: tuple[str, ...] = ()
+    app_id: str = ""
+
+    @property
+    def may_subscribe(self) -> bool:
+        """Whether its permissions let us subscribe, and see what is subscribed."""
+        return may_subscribe(self.flavour, self.scopes)
+
+    @property
+    def may_read_catalogue(self) -> bool:
+        """Whether its token may read the catalogue of its shop."""
+        return may_read_catalogue(self.flavour, self.scopes)
 
     def graph(self) -> Graph:
         return graph_of(self.flavour, self.token, self.app_secret)
@@ -70,6 +85,21 @@ class Details:
     new_app_secret: bool = True
     flavour: Flavour = Flavour.PAGE
     person_id: str = ""
+
+    @property
+    def may_subscribe(self) -> bool:
+        """Whether its permissions let us subscribe, and see what is subscribed."""
+        return may_subscribe(self.flavour, self.scopes)
+
+
+def may_read_catalogue(flavour: Flavour, scopes: Sequence[str]) -> bool:
+    """Tell whether a token with these permissions may read the catalogue of its shop."""
+    return flavour is Flavour.PAGE and CATALOGUE_SCOPE in scopes
+
+
+def may_subscribe(flavour: Flavour, scopes: Sequence[str]) -> bool:
+    """Tell whether a token with these permissions may subscribe what it stands for."""
+    return flavour is Flavour.LOGIN or not scopes or SUBSCRIBES in scopes
 
 
 def find(session: Session, account_id: int) -> InstagramAccount | None:
@@ -115,6 +145,8 @@ def credentials(account_id: int) -> Credentials | None:
         flavour=Flavour(row.flavour),
         page_id=row.page_id or "",
         ig_user_id=row.ig_user_id,
+        scopes=tuple(row.scopes),
+        app_id=row.app_id,
         token=token,
         # Of the desk's own app the operator has the last word: its secret may have been made anew.
         app_secret=installed.secret
@@ -200,6 +232,8 @@ class Bound:
     comments: bool = True
     """Whether comments below its posts are wanted."""
     app_id: str = ""
+    catalogue: bool = False
+    """Whether its token may read the catalogue of its shop."""
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
@@ -262,8 +296,9 @@ def load_book() -> Book:
                 if app_id == row.app_id and workspace_id in {None, row.workspace_id}
             ),
             flavour=Flavour(row.flavour),
-            comments=settings.get("comments") is True,
+            comments=config.COMMENTS_OFFERED and settings.get("comments") is True,
             app_id=row.app_id,
+            catalogue=may_read_catalogue(Flavour(row.flavour), row.scopes or ()),
         )
         by_account.setdefault(row.ig_user_id, []).append(bound)
         for name in filter(None, {row.ig_user_id, row.page_id}):

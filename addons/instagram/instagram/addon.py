@@ -61,7 +61,7 @@ def register_blueprints() -> Sequence[Blueprint]:
 
 @hookimpl
 def register_jobs() -> Sequence[Job]:
-    return [inspection.JOB, leaving.JOB, renewal.JOB, watchdog.JOB]
+    return [inspection.JOB, leaving.JOB, renewal.JOB, inspection.WARNED_JOB, watchdog.JOB]
 
 
 @hookimpl

@@ -20,7 +20,7 @@ from host.sdk.i18n import format_date, lazy_gettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Place, Secret, fingerprint, seal, unseal
 
-from . import config
+from . import config, dashboard
 from .accounts import app_place, own_app, place
 from .answers import Bought
 from .config import Flavour, MetaApp
@@ -49,6 +49,7 @@ FIELDS = (
     Field(
         "facebook_app_id",
         lazy_gettext("Meta App ID"),
+        link=dashboard.apps(),
         help=lazy_gettext("For Connect with Facebook. In the Meta app under Settings, Basic."),
         required=False,
         clean=clean_id,
@@ -64,6 +65,7 @@ FIELDS = (
     Field(
         "instagram_app_id",
         lazy_gettext("Instagram App ID"),
+        link=dashboard.apps(),
         help=lazy_gettext("For Connect Instagram. Under Instagram, API setup with Instagram login."),
         required=False,
         clean=clean_id,

@@ -1,7 +1,7 @@
 """Checks of what comes in: whether Meta asked, whether it delivers, whether it signs with the secret we hold.
 
 Nothing here quotes a credential: of a secret only its length and the day it was entered are told, of a verify
-token how it begins.
+token how it begins. What anybody could have sent turns nothing red by itself.
 """
 
 from __future__ import annotations
@@ -13,32 +13,39 @@ from datetime import UTC, datetime, time, timedelta
 
 from host.sdk import clock, db, deliveries
 from host.sdk.cards import Verdict
+from host.sdk.deliveries import Refusals
 from host.sdk.i18n import format_date, format_datetime
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import unseal
 
-from . import config
+from . import config, dashboard
 from .accounts import own_app, place
 from .config import Flavour
-from .look import Look
+from .errors import Outcome, classify
+from .graph import GraphError
+from .look import Look, is_old
 from .models import WorkspaceApp
-from .webhook import SHOWN
+from .webhook import told_of
 
 JUST_CONNECTED = timedelta(minutes=10)
 SECRET_LENGTH = 32
+WITHOUT_A_RIGHT_ONE = timedelta(days=1)
+"""How long an account gets nothing signed right before refused deliveries are a warning."""
 
 
 def webhook(look: Look) -> None:
-    """What has come in, and what was refused: the verify token and the signature."""
-    if look.seen.last_event_at is not None and look.seen.last_event_at >= look.seen.connected_at:
-        when = format_datetime(look.seen.last_event_at)
-        look.note(Verdict.PASS, _("The last event came on %(when)s.", when=when))
+    """Whether Meta reaches this desk: what it signed and delivered. Our own tests are none of it."""
+    at = look.delivered_at
+    try_it = _("Write to %(handle)s from another account.", handle=look.account.handle)
+    if at is not None:
+        evidence = _("The last event came on %(when)s.", when=format_datetime(at))
+        if not is_old(at):
+            look.note(Verdict.PASS, evidence, seen_at=at)
+            return
+        evidence += " " + _("Nobody has written since, or it does not arrive.")
+        look.note(Verdict.UNKNOWN, evidence, try_it, seen_at=at)
     elif clock.now() - look.seen.connected_at < JUST_CONNECTED:
-        look.note(
-            Verdict.UNKNOWN,
-            _("The account was connected less than ten minutes ago."),
-            _("Write to %(handle)s from another account.", handle=look.account.handle),
-        )
+        look.note(Verdict.UNKNOWN, _("The account was connected less than ten minutes ago."), try_it)
     else:
         look.note(
             Verdict.FAIL if not config.webhook_url().startswith("https://") else Verdict.UNKNOWN,
@@ -47,11 +54,16 @@ def webhook(look: Look) -> None:
                 "In the Meta app, under Webhooks, Instagram: this address, the verify token beside it, and "
                 "the field messages ticked."
             ),
+            link=dashboard.webhooks(look.row.app_id),
         )
 
 
 def verification(look: Look) -> None:
-    """What Meta was told when it asked whether the address is ours; its dashboard is red until it is yes."""
+    """What Meta was told when it asked whether the address is ours; its dashboard is red until it is yes.
+
+    Anybody may ask with any token. So a wrong one says something only while nothing has shown that Meta
+    knows the right one: a verification, or a delivery.
+    """
     wrong = [
         one
         for one in (
@@ -63,23 +75,35 @@ def verification(look: Look) -> None:
     latest = max(wrong, key=lambda one: one.last_at, default=None)
     times = (look.seen.verified_at, look.seen.shared_verified_at)
     verified_at = max((at for at in times if at is not None), default=None)
-    if latest is not None and (verified_at is None or latest.last_at > verified_at):
-        ours = _verify_token(look)[:SHOWN]
+    proofs = (verified_at, look.seen.last_event_at)
+    proven_at = max((at for at in proofs if at is not None), default=None)
+    if latest is not None and (proven_at is None or latest.last_at > proven_at):
+        theirs, ours = latest.hint.rpartition("/"), told_of(_verify_token(look)).rpartition("/")
         evidence = _(
-            "On %(when)s somebody asked with a token that begins with “%(theirs)s”; it has to be one that "
-            "begins with “%(ours)s”.",
+            "On %(when)s somebody asked with a token of %(length)s characters that begins with “%(theirs)s”; "
+            "the right one has %(right)s and begins with “%(ours)s”.",
             when=format_datetime(latest.last_at),
-            theirs=latest.hint or _("nothing"),
-            ours=ours,
+            length=theirs[2] or 0,
+            theirs=theirs[0],
+            right=ours[2],
+            ours=ours[0],
         )
-        fix = _("Copy the verify token from %(place)s into the Meta app once more.", place=_token_place(look))
-        # Asked at the shared address, it may have been for another account, or by a stranger.
-        mine = "verify_token" in look.seen.refused
-        look.note(Verdict.FAIL if mine or not look.seen.last_event_at else Verdict.UNKNOWN, evidence, fix)
+        if proven_at is not None:
+            evidence += " " + _("Anybody may ask that, and Meta knew the right one before.")
+        fix = _(
+            "If Meta's dashboard shows the address red, copy the verify token from %(place)s into the Meta "
+            "app once more.",
+            place=_token_place(look),
+        )
+        verdict = Verdict.WARN if proven_at is None else Verdict.UNKNOWN
+        look.note(verdict, evidence, fix, seen_at=latest.last_at, link=dashboard.webhooks(look.row.app_id))
     elif verified_at is not None:
-        look.note(Verdict.PASS, _("Verified on %(when)s.", when=format_datetime(verified_at)))
+        # What happened once stays so; a token asked for wrongly since was somebody else's.
+        evidence = _("Verified on %(when)s.", when=format_datetime(verified_at))
+        look.note(Verdict.PASS, evidence, seen_at=verified_at)
     elif look.seen.last_event_at is not None:
-        look.note(Verdict.PASS, _("Signed deliveries arrive, so it was verified once."))
+        evidence = _("Signed deliveries arrive, so it was verified once.")
+        look.note(Verdict.PASS, evidence, seen_at=look.seen.last_event_at)
     else:
         look.note(
             Verdict.UNKNOWN,
@@ -88,6 +112,7 @@ def verification(look: Look) -> None:
                 "In the Meta app, under Webhooks, Instagram, enter %(url)s and the verify token beside it.",
                 url=config.webhook_url(),
             ),
+            link=dashboard.webhooks(look.row.app_id),
         )
 
 
@@ -111,33 +136,92 @@ def _token_place(look: Look) -> str:
 
 
 def signature(look: Look) -> None:
-    """A wrong App Secret shows as deliveries nobody can believe."""
+    """Deliveries nobody can believe show a wrong App Secret, or a stranger: anybody may post anything.
+
+    Only Meta can send what is signed right, so a delivery that was outweighs all refused before it; and Meta
+    itself can be asked whether the secret is the right one (docs/graph-api/guides/secure-requests).
+    """
+    delivered_at = look.seen.last_event_at
     refused = look.seen.refused.get("signature")
     stray = look.seen.refused_of_nobody.get("signature")
-    if refused is None and stray is not None:
+    if delivered_at is not None:
+        refused = refused if refused is not None and refused.last_at > delivered_at else None
+        stray = stray if stray is not None and stray.last_at > delivered_at else None
+    if refused is not None:
+        _refused_signature(look, refused, delivered_at)
+        return
+    if stray is not None:
         evidence = _(
             "None for this account; %(count)s that named no account of this desk, last on %(when)s.",
             count=stray.count,
             when=format_datetime(stray.last_at),
         )
         fix = _("If Meta's dashboard shows errors, compare the App Secret there with the one entered here.")
-        look.note(Verdict.UNKNOWN, evidence, fix)
+        link = dashboard.basic(look.row.app_id)
+        look.note(Verdict.UNKNOWN, evidence, fix, seen_at=stray.last_at, link=link)
         return
-    if refused is None:
-        look.note(Verdict.PASS, _("None was refused since yesterday."))
+    if delivered_at is None:
+        look.note(Verdict.UNKNOWN, _("Nothing has been delivered yet that could be looked at."))
         return
+    evidence = _("The last delivery, on %(when)s, was signed right.", when=format_datetime(delivered_at))
+    verdict = Verdict.UNKNOWN if is_old(delivered_at) else Verdict.PASS
+    look.note(verdict, evidence, seen_at=delivered_at)
+
+
+def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | None) -> None:
+    """Weigh deliveries for the account that were refused, with none signed right after them."""
     evidence = _(
-        "%(count)s for %(handle)s refused since yesterday, the first on %(since)s, last on %(when)s. The "
-        "secret stored here is from %(date)s and has %(length)s characters; Meta's have %(right)s.",
+        "%(count)s for %(handle)s refused since yesterday, the first on %(since)s, last on %(when)s.",
         count=refused.count,
         handle=look.account.handle,
         since=format_date(datetime.combine(refused.since, time(12), UTC)),
         when=format_datetime(refused.last_at),
+    )
+    stored = _(
+        "The secret stored here is from %(date)s and has %(length)s characters; Meta's have %(right)s.",
         date=format_date(look.row.app_secret_set_at),
         length=len(look.found.app_secret.reveal()),
         right=SECRET_LENGTH,
     )
-    look.note(Verdict.FAIL, evidence, _which_secret(look))
+    link = dashboard.basic(look.row.app_id)
+    held = _secret_holds(look)
+    if held:
+        told = _(
+            "Meta takes the secret stored here, so they came from somebody else, or from another Meta app."
+        )
+        fix = _("If nothing arrives: let the webhook of the app %(app)s lead here.", app=look.row.app_id)
+        verdict = Verdict.WARN if delivered_at is None else Verdict.UNKNOWN
+        link = dashboard.webhooks(look.row.app_id)
+        look.note(verdict, f"{evidence} {told}", fix, seen_at=refused.last_at, link=link)
+        return
+    evidence = f"{evidence} {stored}"
+    if held is None and delivered_at is not None:
+        # A stranger could have sent them; if it was Meta, with another secret, nothing signed right follows.
+        before = _(
+            "Those before were signed right, the last on %(when)s.", when=format_datetime(delivered_at)
+        )
+        long = refused.last_at - delivered_at > WITHOUT_A_RIGHT_ONE
+        verdict = Verdict.WARN if long else Verdict.UNKNOWN
+        evidence = f"{evidence} {before}"
+        look.note(verdict, evidence, _which_secret(look), seen_at=refused.last_at, link=link)
+        return
+    look.note(Verdict.FAIL, evidence, _which_secret(look), seen_at=refused.last_at, link=link)
+
+
+def _secret_holds(look: Look) -> bool | None:
+    """Ask Meta whether the stored secret belongs to the token's app; None where it cannot be asked.
+
+    On Instagram Login no page of Meta says that it looks at a proof.
+    """
+    if look.found.flavour is Flavour.LOGIN:
+        return None
+    try:
+        look.found.graph().me()
+    except GraphError as error:
+        if error.code is None or classify(error).outcome is Outcome.RECONNECT:
+            return None
+        return False
+    return True
 
 
 def _which_secret(look: Look) -> str:

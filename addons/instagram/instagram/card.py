@@ -9,18 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import accounts as host_accounts
-from host.sdk import clock, db
-from host.sdk.cards import CardAction, CardStatus, Copyable, SettingsCard
+from host.sdk import clock, db, deliveries
+from host.sdk.cards import Advice, CardAction, CardStatus, Copyable, SettingsCard, Step
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import format_date, lazy_gettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, unseal
 
-from . import apps, comments, config, facebook, login
-from .accounts import credentials, find, new_verify_token, place, set_verify_token
+from . import apps, appwebhook, comments, config, dashboard, facebook, login, permissions
+from .accounts import credentials, find, new_verify_token, own_app, place, set_verify_token
 from .connect import WAY, connect, disconnect
-from .diagnose import diagnose
+from .diagnose import LEAD_HERE, diagnose
 from .fields import (
     APP_SECRET,
     FIELDS,
@@ -34,7 +34,9 @@ from .fields import (
     TOKEN,
 )
 from .graph import GraphError
+from .inspection import PERMISSIONS
 from .models import InstagramAccount
+from .refusing import LATE_OFF
 from .watchdog import look_after
 
 PATIENCE = timedelta(minutes=10)
@@ -54,8 +56,15 @@ def status(account: AccountRef) -> CardStatus:
         lost = _("The credentials of this account are not here. Connect it again.")
         return CardStatus(notices=(("bad", _("Incomplete."), lost),))
     notices: list[tuple[str, str, str]] = []
+    pasted = seen.way == WAY
     if seen.state == host_accounts.AccountState.CONNECTED:
-        notices = _first_message(account, seen.connected_at, seen.last_event_at)
+        own = False
+        if not pasted:
+            with db.read() as session:
+                brought = own_app(session, account.workspace_id, config.Flavour(row.flavour))
+            own = brought is not None and brought.app_id == row.app_id
+        notices = _first_message(account, seen.connected_at, seen.last_event_at, pasted=pasted, own=own)
+        notices += _lacking(account, row)
     try:
         verify_token = unseal(row.verify_token, place(row, "verify_token")).reveal()
         unseal(row.token, place(row, "token"))
@@ -71,9 +80,10 @@ def status(account: AccountRef) -> CardStatus:
         )
     return CardStatus(
         facts=_facts(row),
-        abilities=[comments.ability(account, config.Flavour(row.flavour), row.scopes)],
+        steps=_steps(account, row),
+        abilities=comments.abilities(account, config.Flavour(row.flavour), row.scopes),
         # Where people sign in, the webhook is the admin's, set once for the app.
-        copyables=_copyables(account, verify_token) if seen.way == WAY else (),
+        copyables=_copyables(account, row.app_id, verify_token) if pasted else (),
         notices=notices,
         values={
             NAME.name: account.name,
@@ -90,6 +100,27 @@ def status(account: AccountRef) -> CardStatus:
     )
 
 
+def _steps(account: AccountRef, row: InstagramAccount) -> list[Step]:
+    """Return what has to happen before the first message comes; each ticks itself."""
+    verified_at = deliveries.last_verified(account)
+    known = _("Enter address and verify token there")
+    if verified_at is not None:
+        known = _("Verified on %(date)s", date=format_date(verified_at))
+    wanted = config.fields_of(config.Flavour(row.flavour), comments=comments.wanted(account))
+    held = [name for name in wanted if name in row.subscribed_fields]
+    return [
+        Step(_("Meta knows the address"), known, verified_at is not None),
+        Step(
+            _("Fields subscribed"),
+            _("%(held)s of %(all)s, by Lobby", held=len(held), all=len(wanted)),
+            len(held) == len(wanted),
+        ),
+        Step(
+            _("Write to %(handle)s now", handle=account.handle), _("From any other Instagram account"), False
+        ),
+    ]
+
+
 def _facts(row: InstagramAccount) -> list[tuple[str, str]]:
     end = row.token_expires_at
     return [
@@ -104,8 +135,24 @@ def _facts(row: InstagramAccount) -> list[tuple[str, str]]:
     ]
 
 
+def _lacking(account: AccountRef, row: InstagramAccount) -> list[tuple[str, str, str]]:
+    """Say what permissions that were never given cost. Those taken back are a warning of the host's."""
+    warnings = db.host_table("account_warnings")
+    query = sa.select(warnings.c.stage).where(
+        warnings.c.account_id == account.id, warnings.c.kind == PERMISSIONS
+    )
+    with db.read() as session:
+        told = (session.scalar(query) or "").split(",")
+    flavour = config.Flavour(row.flavour)
+    missing = permissions.missing(flavour, row.scopes, comments=comments.wanted(account))
+    missing = [name for name in missing if name not in told]
+    if not missing:
+        return []
+    return [("warn", _("Permissions are missing."), permissions.costs(missing))]
+
+
 def _first_message(
-    account: AccountRef, connected_at: datetime, last_event_at: datetime | None
+    account: AccountRef, connected_at: datetime, last_event_at: datetime | None, *, pasted: bool, own: bool
 ) -> list[tuple[str, str, str]]:
     """Invite to a first message until one came; after ten minutes say what to look at."""
     if last_event_at is not None and last_event_at >= connected_at:
@@ -115,38 +162,41 @@ def _first_message(
         return [("good", call, _("The card turns to Receiving with the first message."))]
     if last_event_at is not None:
         return []  # it has received before: a quiet night after a reconnect is no fault
-    return [
-        (
-            "warn",
-            _("Nothing has arrived yet."),
-            _(
-                "In the Meta app, check under Webhooks, Instagram, that URL and Verify Token are those below "
-                "and that the field messages is subscribed; that the app is live; and on the phone under "
-                "Messages and story replies, Connected tools, that “Allow access to messages” is on."
-            ),
+    phone = _(
+        "On the phone, look whether “Allow access to messages” is on, under Messages and story replies, "
+        "Connected tools."
+    )
+    if pasted:
+        app = _(
+            "In the Meta app, look under Webhooks, Instagram, whether URL and Verify Token are those below "
+            "and the field messages is subscribed, and whether the app is live."
         )
-    ]
+    elif own:
+        app = _("The rest is the matter of your own Meta app: its webhook, and whether it is live.")
+    else:
+        app = _("The rest is the matter of the desk's Meta app, which your admin sees to.")
+    return [("warn", _("Nothing has arrived yet."), f"{phone} {app}")]
 
 
-def _copyables(account: AccountRef, verify_token: str) -> list[Copyable]:
+def _copyables(account: AccountRef, app_id: str, verify_token: str) -> list[Copyable]:
+    link = dashboard.webhooks(app_id)
     found = [
         Copyable(
             _("Webhook URL"),
             config.webhook_url(),
             _("Enter it in the Meta app under Webhooks, Instagram, as the Callback URL."),
+            link,
         )
     ]
     if verify_token:
-        found.append(
-            Copyable(
-                _("Verify Token"), verify_token, _("Enter it beside the URL, then subscribe to the fields.")
-            )
-        )
+        where = _("Enter it beside the URL, then subscribe to the fields.")
+        found.append(Copyable(_("Verify Token"), verify_token, where, link))
     found.append(
         Copyable(
             _("Webhook URL of this account alone"),
             config.account_webhook_url(account.uuid),
             _("For a Meta app that serves only this account; either URL works."),
+            link,
         )
     )
     return found
@@ -171,6 +221,30 @@ def change_verify_token(account: AccountRef, values: Mapping[str, str]) -> str:
     return told
 
 
+def lead_here(account: AccountRef, _values: Mapping[str, str]) -> str:
+    """Enter this desk's address, verify token and fields in the Meta app.
+
+    :raises ValueError: with a sentence, if Meta does not take it.
+    """
+    try:
+        led = appwebhook.lead_here(account, take_over=True)
+    except SecretUnreadableError:
+        raise ValueError(_("The stored credentials cannot be read.")) from None
+    except GraphError as error:
+        by_hand = _("Enter address and verify token in the Meta app by hand.")
+        told = _("Meta did not take it: %(words)s", words=error.quote)
+        raise ValueError(f"{told} {by_hand}") from None
+    if led is not appwebhook.Led.HERE:
+        raise ValueError(_("Lobby does not hold id and secret of the Meta app: enter it there by hand."))
+    return str(_("The Meta app's webhook leads here, with every field."))
+
+
+def late_replies_off(account: AccountRef, _values: Mapping[str, str]) -> str:
+    """Switch replies after 24 hours off, which Meta refuses as long as it has not approved them."""
+    host_accounts.set_setting(account.id, HUMAN_AGENT.name, False)
+    return str(_("Replies to %(handle)s close after 24 hours from now on.", handle=account.handle))
+
+
 def subscribe_again(account: AccountRef, _values: Mapping[str, str]) -> str:
     """Subscribe at Meta to everything an account of its kind needs, and read it back.
 
@@ -180,6 +254,8 @@ def subscribe_again(account: AccountRef, _values: Mapping[str, str]) -> str:
         found = credentials(account.id)
         if found is None:
             raise ValueError(_("The credentials of this account are not here. Connect it again."))
+        if not found.may_subscribe:
+            raise ValueError(permissions.costs([permissions.SUBSCRIBES]))
         if not look_after(found):
             raise ValueError(_("Meta no longer accepts this account's sign-in. Reconnect it."))
     except SecretUnreadableError:
@@ -210,8 +286,24 @@ CARD = SettingsCard(
             label=lazy_gettext("New Verify Token"),
             run=change_verify_token,
             fields=(OWN_VERIFY_TOKEN,),
+            ways=(WAY,),
             confirm=lazy_gettext("The Verify Token in use stops working at once."),
         ),
+        CardAction(
+            name=LEAD_HERE,
+            label=lazy_gettext("Lead the app's webhook here"),
+            run=lead_here,
+            confirm=lazy_gettext("The Meta app delivers here from then on, and nowhere else."),
+            listed=False,
+        ),
+        CardAction(name=LATE_OFF, label=lazy_gettext("Switch it off"), run=late_replies_off, listed=False),
         comments.ACTION,
+    ),
+    advice=Advice(
+        when=lazy_gettext("We have a Meta app of our own"),
+        how=lazy_gettext("Every value is checked with Meta before it is kept."),
+        needs=lazy_gettext("Page ID, IG User ID, token, App Secret"),
+        takes=lazy_gettext("Ten minutes in Meta's dashboard"),
+        lasts=lazy_gettext("As long as the token does"),
     ),
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from host.sdk.channel import (
@@ -14,6 +14,7 @@ from host.sdk.channel import (
     ChannelMark,
     IceBreakers,
     InboundMedia,
+    Located,
     Menu,
     NoProfile,
     Profile,
@@ -29,10 +30,11 @@ from host.sdk.channel import (
 )
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
-from host.sdk.messages import InboundChange
+from host.sdk.messages import InboundAttachment, InboundChange
+from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
-from . import events, greeting, history, pace, policy, sending, thread
+from . import events, greeting, history, outgoing, pace, policy, products, routing, sending, thread
 from .accounts import Credentials, book, credentials
 from .config import CHANNEL, Flavour, media_hosts
 from .limits import ANY_REACTION, CAPABILITIES, STORED_KINDS
@@ -49,6 +51,7 @@ class InstagramAdapter(ChannelAdapter):
     mark: ClassVar[ChannelMark] = ChannelMark(text="IG", tone=5)
     contact_id_name: ClassVar[str] = "instagram_id"
     capabilities: ClassVar[Capabilities] = CAPABILITIES
+    outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = outgoing.KINDS
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         return events.parse(envelope)
@@ -71,6 +74,12 @@ class InstagramAdapter(ChannelAdapter):
 
     def mark_seen(self, account: AccountRef, contact: str) -> None:
         sending.act(self._credentials(account), contact, "mark_seen")
+
+    def take_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
+        return routing.take(self._credentials(account), contact, note)
+
+    def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
+        return routing.hand_on(self._credentials(account), contact, to, note)
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
         return greeting.read_ice_breakers(self._credentials(account))
@@ -109,6 +118,16 @@ class InstagramAdapter(ChannelAdapter):
 
     def inbound_media(self) -> InboundMedia:
         return InboundMedia(media_hosts(), STORED_KINDS)
+
+    def locate(self, account: AccountRef, url: str) -> str | Located:
+        return products.locate(self._credentials(account), url) if products.is_one(url) else url
+
+    def named_files(self, account: AccountRef, content: Mapping[str, Any]) -> Sequence[InboundAttachment]:
+        found = self._credentials(account)
+        return products.files(content) if found is not None and found.may_read_catalogue else ()
+
+    def outgoing(self, event: DeskEvent, message: ToldMessage | None) -> Sequence[OutgoingEvent]:
+        return outgoing.outgoing(event, message)
 
     def contact_label(self, contact: str) -> str:
         return f"Instagram user …{contact[-4:]}" if contact else "Instagram user"

@@ -15,7 +15,7 @@ from host.sdk.i18n import format_date
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret
 
-from . import config
+from . import config, permissions
 from .accounts import Details, graph_of
 from .answers import Node, PageNode, Subscription, TokenFacts
 from .fields import APP_SECRET, IG_USER_ID, PAGE_ID, TOKEN
@@ -128,13 +128,13 @@ def _check_token(graph: Graph, findings: Findings) -> TokenFacts | None:
             TOKEN.name,
             _("This is not the token of a Page but one of type %(type)s.", type=facts.type[:20].lower()),
         )
-    missing = [scope for scope in config.page_scopes() if scope not in facts.scopes]
+    missing = permissions.lacking(config.Flavour.PAGE, facts.scopes)
     end = end_of(facts)
     if missing:
         findings.note(
             TOKEN.name,
             _(
-                "The token lacks permissions: %(missing)s. Make one that has them.",
+                "The token lacks permissions that are a must: %(missing)s. Make one that has them.",
                 missing=", ".join(missing),
             ),
         )
@@ -155,7 +155,7 @@ def _check_token(graph: Graph, findings: Findings) -> TokenFacts | None:
 def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> PageNode | None:
     """Check that token, Page and Instagram account name each other; say which of the three is the odd one."""
     try:
-        page = graph.page(me.id)
+        page = _page(graph, me, given)
     except GraphError as error:
         if me.id == given.page_id:
             findings.note(PAGE_ID.name, _("Meta does not show this Page to the token."), error)
@@ -210,6 +210,30 @@ def _check_page(graph: Graph, given: Given, me: Node, findings: Findings) -> Pag
     return page
 
 
+def _page(graph: Graph, me: Node, given: Given) -> PageNode:
+    """Return the Page and its account, as much of them as the token's permissions show.
+
+    Without ``pages_read_engagement`` Meta may keep the Page to itself; the account then speaks for itself.
+
+    :raises GraphError: where Meta shows neither, with what it said of the Page.
+    """
+    try:
+        return graph.page(me.id)
+    except GraphError as error:
+        if not is_permission(error) or me.id != given.page_id:
+            raise
+        try:
+            linked = graph.account(given.ig_user_id)
+        except GraphError:
+            raise error from None
+    return PageNode(id=me.id, name=me.name, instagram_business_account=linked)
+
+
+def is_permission(error: GraphError) -> bool:
+    """Tell whether Meta refused for want of a permission."""
+    return error.code in _PERMISSION or 200 <= (error.code or 0) < 300
+
+
 def end_of(facts: TokenFacts) -> datetime | None:
     if not facts.expires_at or facts.expires_at < 0:
         return None
@@ -231,7 +255,10 @@ def subscribe(details: Details, *, comments: bool = False) -> tuple[Details, boo
         graph.subscribe(node_of(details), tuple(dict.fromkeys((*wanted, *(before or ())))))
         after = held(graph, details)
     except GraphError as error:
-        name = TOKEN.name if error.code in _PERMISSION or 200 <= (error.code or 0) < 300 else ""
+        if is_permission(error) and not details.may_subscribe:
+            # What else the token may do works; the card says what is to be done by hand.
+            return replace(details, subscribed_fields=()), False
+        name = TOKEN.name if is_permission(error) else ""
         sentence = (
             _("The Page could not be subscribed, so nothing was saved.")
             if details.page_id

@@ -1,4 +1,4 @@
-"""The Comments switch of an account, and what its token allows.
+"""The Comments switch of an account, and what its token allows; hidden until ``config.COMMENTS_OFFERED``.
 
 The permissions are asked for only when the switch goes on (docs/instagram-platform). What has not been asked
 for cannot be misused, and an owner who wants messages only is not frightened by a longer list.
@@ -18,7 +18,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import gettext as _
 from host.sdk.i18n import lazy_gettext
 
-from . import config
+from . import config, permissions
 from .accounts import Credentials, credentials, find
 from .config import Flavour
 from .graph import GraphError
@@ -29,7 +29,17 @@ SETTING = "comments"
 
 def wanted(account: AccountRef | None) -> bool:
     """Tell whether the owner of *account* switched Comments on."""
-    return account is not None and account.settings.get(SETTING) is True
+    return account is not None and are_on(account.settings)
+
+
+def are_on(settings: object) -> bool:
+    """Tell whether an account's *settings* say so, where comments are offered at all."""
+    return config.COMMENTS_OFFERED and isinstance(settings, dict) and settings.get(SETTING) is True
+
+
+def asked(abilities: Collection[str]) -> bool:
+    """Tell whether a sign-in asks for comments."""
+    return config.COMMENTS_OFFERED and ABILITY in abilities
 
 
 def is_on(account_id: int) -> bool:
@@ -37,7 +47,7 @@ def is_on(account_id: int) -> bool:
     host = db.host_table("channel_accounts")
     with db.read() as session:
         settings = session.scalar(sa.select(host.c.settings).where(host.c.id == account_id))
-    return isinstance(settings, dict) and settings.get(SETTING) is True
+    return are_on(settings)
 
 
 def allowed(flavour: Flavour, scopes: Collection[str]) -> bool:
@@ -48,17 +58,19 @@ def allowed(flavour: Flavour, scopes: Collection[str]) -> bool:
 def abilities_in_words(flavour: Flavour, scopes: Collection[str]) -> str:
     """Return what a token allows, for people: ``Messages, comments``."""
     found = []
-    if all(name in scopes for name in config.scopes_of(flavour)):
+    if not permissions.lacking(flavour, scopes):
         found.append(_("Messages"))
-    if allowed(flavour, scopes):
+    if config.COMMENTS_OFFERED and allowed(flavour, scopes):
         found.append(_("Comments"))
     return ", ".join(found) or _("Nothing")
 
 
-def ability(account: AccountRef, flavour: Flavour, scopes: Collection[str]) -> Ability:
-    """Return the switch as the card shows it."""
+def abilities(account: AccountRef, flavour: Flavour, scopes: Collection[str]) -> list[Ability]:
+    """Return the switch as the card shows it; nothing while comments are not offered."""
+    if not config.COMMENTS_OFFERED:
+        return []
     granted = allowed(flavour, scopes)
-    return Ability(
+    switch = Ability(
         name=ABILITY,
         label=_("Comments"),
         on=wanted(account),
@@ -68,6 +80,7 @@ def ability(account: AccountRef, flavour: Flavour, scopes: Collection[str]) -> A
         if granted
         else _("What people write below your posts. Switching it on asks Meta for this permission as well."),
     )
+    return [switch]
 
 
 def switch(account: AccountRef, values: Mapping[str, str]) -> str:
@@ -75,6 +88,8 @@ def switch(account: AccountRef, values: Mapping[str, str]) -> str:
 
     :raises ValueError: with a sentence, if the token does not allow it or Meta does not take it.
     """
+    if not config.COMMENTS_OFFERED:
+        raise ValueError(_("Comments cannot be shown here yet."))
     on = values.get("on") == "1"
     try:
         found = credentials(account.id)

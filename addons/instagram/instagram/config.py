@@ -12,7 +12,10 @@ from host.sdk.secrets import Secret, fingerprint
 SLUG = "instagram"
 CHANNEL = "instagram"
 WEBHOOK_PATH = "webhook"
-_MEDIA_HOSTS = frozenset({"lookaside.fbsbx.com", "*.fbcdn.net", "*.cdninstagram.com"})
+COMMENTS_OFFERED = False
+"""Whether comments below posts can be switched on. Not before there is a place to show and answer them: until
+then no switch is shown, no permission for it is asked for, and none that comes is taken in."""
+_MEDIA_HOSTS = frozenset({"*.fbsbx.com", "*.fbcdn.net", "*.cdninstagram.com", "*.giphy.com"})
 
 
 class Flavour(StrEnum):
@@ -43,13 +46,21 @@ def media_hosts() -> frozenset[str]:
 
 
 def page_scopes() -> tuple[str, ...]:
-    """Return the permissions a Page access token must carry."""
+    """Return the permissions wanted of a Page access token."""
     return _names("page_scopes")
 
 
 def page_fields() -> tuple[str, ...]:
     """Return the webhook fields a Page is subscribed to."""
     return _names("page_fields")
+
+
+def object_fields() -> tuple[str, ...]:
+    """Return the webhook fields to be chosen in the Meta app, on its Instagram object.
+
+    There is none for story mentions: they are messages.
+    """
+    return _names("object_fields")
 
 
 def login_scopes() -> tuple[str, ...]:

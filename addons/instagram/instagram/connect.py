@@ -17,9 +17,10 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal
 
+from . import appwebhook
 from .accounts import Credentials, Details, credentials, find, graph_of, place, store
 from .checks import Given, examine, node_of, subscribe
-from .comments import SETTING as COMMENTS
+from .comments import are_on
 from .config import Flavour
 from .errors import Outcome, classify
 from .fields import (
@@ -90,7 +91,7 @@ def connection(
     checked: Details, *, name: str, way: str, settings: Mapping[str, object] | None = None
 ) -> Connection | dict[str, str]:
     """Subscribe at Meta to what *checked* names and return what is to be written, or sentences by field."""
-    subscribed = subscribe(checked, comments=(settings or {}).get(COMMENTS) is True)
+    subscribed = subscribe(checked, comments=are_on(settings))
     if isinstance(subscribed, dict):
         return subscribed
     details, fresh = subscribed
@@ -108,6 +109,7 @@ def connection(
         way=way,
         store=write,
         undo=undo if fresh else None,
+        after=appwebhook.after_connecting,
         settings=settings or {},
     )
 
@@ -197,7 +199,7 @@ def leave(found: Credentials) -> None:
 
     :raises GraphError: if Meta could not be told; a token Meta no longer takes has nothing to tell.
     """
-    if found.node and not _needed_elsewhere(found):
+    if found.node and found.may_subscribe and not _needed_elsewhere(found):
         try:
             found.graph().unsubscribe(found.node)
         except GraphError as error:

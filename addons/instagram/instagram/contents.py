@@ -39,6 +39,16 @@ _KINDS = {
 }
 
 
+_OLD_SHARES = frozenset({"share", "media_share"})
+"""Names of a share that say nothing of what is shared; Meta sends them beside one that does."""
+_IDS = (
+    *("ig_post_media_id", "reel_video_id", "story_media_id", "sticker_id", "id"),
+    *("url", "story_media_url", "link"),
+)
+"""Fields of a payload by which two attachments are known to be one."""
+_NAMES = ("title", "name", "file_name", "filename")
+
+
 class Said(NamedTuple):
     """A message's substance."""
 
@@ -59,7 +69,7 @@ def said(message: Mapping[str, Any]) -> Said:
     story = mapping(content.get("story")).get("url")
     if story and all(attachment.url != story for attachment in attachments):
         attachments = (*attachments, InboundAttachment(kind=MessageKind.STORY_REPLY, url=story))
-    if kind is MessageKind.STICKER and not attachments and not words:
+    if content.get("sticker") == "like_heart" and not attachments and not words:
         words = HEART
     reply_to = identifier(mapping(message.get("reply_to")).get("mid")) or None
     return Said(kind, words, attachments, content, reply_to)
@@ -94,29 +104,61 @@ def _attachments(
     found: list[InboundAttachment] = []
     kinds: list[MessageKind] = []
     shared: list[Any] = []
-    for item in items[:MOST_ATTACHMENTS]:
-        name = text(mapping(item).get("type")).lower() or "nothing"
-        payload = mapping(mapping(item).get("payload"))
+    for name, payload in _each_once(items[:MOST_ATTACHMENTS]):
         url = _address(payload)
-        kind = _KINDS.get(name)
-        if kind is None:
-            kind = MessageKind.SHARE if name == "fallback" and url else MessageKind.UNSUPPORTED
-        if name == "ig_story" and "story_media_id" in payload:
-            kind = MessageKind.STORY_REPLY
+        kind = _kind_of(name, payload)
         kinds.append(kind)
         if kind in {MessageKind.STORY_MENTION, MessageKind.STORY_REPLY}:
             content["story"] = {"id": identifier(payload.get("story_media_id")), "url": url or ""}
         if kind is MessageKind.UNSUPPORTED:
-            content["event"] = f"attachment {name[:60]}"
-        if kind is MessageKind.STICKER and name == "like_heart":
+            content.setdefault("event", f"attachment {name[:60]}")
+        if name == "like_heart":
             content["sticker"] = "like_heart"
         if kind in {MessageKind.SHARE, MessageKind.TEMPLATE, MessageKind.UNSUPPORTED}:
             shared.append({"type": name, "payload": plain(payload)})
         if url:
-            found.append(InboundAttachment(kind=kind, url=url, name=text(payload.get("title"))[:255]))
+            called = next(filter(None, (text(payload.get(name)) for name in _NAMES)), "")
+            found.append(InboundAttachment(kind=kind, url=url, name=called[:255]))
     if shared:
         content["shared"] = shared
     return tuple(found), kinds
+
+
+def _kind_of(name: str, payload: Mapping[str, Any]) -> MessageKind:
+    if name == "fallback" and _address(payload):
+        return MessageKind.SHARE
+    if name == "ig_story" and "story_media_id" in payload:
+        return MessageKind.STORY_REPLY
+    if name in {"image", "media"} and identifier(payload.get("sticker_id")):
+        return MessageKind.STICKER
+    return _KINDS.get(name, MessageKind.UNSUPPORTED)
+
+
+def _each_once(items: list[Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return name and payload of each attachment; two forms of one are one, the one that says more.
+
+    Meta sends a share under its old name beside the new one, and a sticker as a picture beside the sticker.
+    """
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for item in items:
+        name = text(mapping(item).get("type")).lower() or "nothing"
+        payload = mapping(mapping(item).get("payload"))
+        same = next((n for n, (_, known) in enumerate(found) if _is_same(payload, known)), None)
+        if same is None or _kind_of(name, payload) is not _kind_of(*found[same]):
+            found.append((name, payload))
+        elif found[same][0] in _OLD_SHARES or len(payload) > len(found[same][1]):
+            found[same] = (name, payload)
+    old = [one for one in found if one[0] in _OLD_SHARES]
+    new = [one for one in found if one[0] not in _OLD_SHARES and _kind_of(*one) is MessageKind.SHARE]
+    # Their addresses may differ: as many of the old form as of the new are the same ones.
+    return [one for one in found if one not in old] if old and len(old) == len(new) else found
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return any(
+        identifier(one.get(name)) and identifier(one.get(name)) == identifier(other.get(name))
+        for name in _IDS
+    )
 
 
 def _address(payload: Mapping[str, Any]) -> str | None:
@@ -139,3 +181,9 @@ def _context(message: Mapping[str, Any], content: dict[str, Any]) -> None:
     referral = message.get("referral")
     if isinstance(referral, dict):
         content["referral"] = plain(referral)
+    offered = message.get("quick_replies")
+    if isinstance(offered, list):
+        content["quick_replies"] = [
+            {"title": text(one.get("title")), "payload": text(one.get("payload"))}
+            for one in map(mapping, offered[:MOST_ATTACHMENTS])
+        ]

@@ -9,21 +9,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from host.sdk import clock, db, deliveries
-from host.sdk.cards import Finding, Verdict
+from host.sdk.cards import RECONNECT, Finding, Verdict
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import format_date, format_datetime, lazy_gettext
 from host.sdk.i18n import gettext as _
 
-from . import arriving, comments, config, refusing
+from . import appwebhook, arriving, comments, config, dashboard, permissions, refusing
 from .accounts import credentials, find
 from .checks import held_of
 from .config import Flavour
 from .errors import classify
 from .graph import GraphError
-from .look import Look, way_of
+from .look import Look, is_old, way_of
 from .values import identifier, mapping, text
 
+LEAD_HERE = "app-webhook"
+"""The action that leads the Meta app's webhook here."""
 HANDLED = ("messages", "messaging_postbacks", "message_reactions")
 THREADS = 20
 _SWITCH = {(200, 2534041), (10, 2534041)}
@@ -41,7 +43,8 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
     seen = deliveries.of_account(account.id)
     if row is None or found is None or seen is None:
         fix = _("Reconnect the account. If it stays, the admin restores the file of secret keys.")
-        return [Finding(name, title, Verdict.FAIL, _("They are missing or do not open."), fix)]
+        evidence = _("They are missing or do not open.")
+        return [Finding(name, title, Verdict.FAIL, evidence, fix, RECONNECT)]
     look = Look(account, row, found, seen, way_of(account), [Finding(name, title, Verdict.PASS)])
     for look.name, label, check in _CHECKS:
         look.title = str(label)
@@ -62,7 +65,9 @@ def _token(look: Look) -> None:
             raise
         known = classify(error)
         evidence = f"{_(known.sentence)} {_('Meta answered: %(words)s', words=error.quote)}"
-        look.note(Verdict.FAIL, evidence, _("Reconnect the account. All conversations stay."))
+        fix = _("Reconnect the account. All conversations stay.")
+        link = dashboard.granted(page=look.found.flavour is Flavour.PAGE)
+        look.note(Verdict.FAIL, evidence, fix, RECONNECT, link=link)
         return
     end = look.row.token_expires_at
     evidence = (
@@ -75,24 +80,31 @@ def _token(look: Look) -> None:
             when=format_datetime(failed_at),
             words=look.row.renewal_error,
         )
-        look.note(Verdict.FAIL, evidence, _("Reconnect the account before it ends."))
+        fix = _("Reconnect the account before it ends.")
+        link = dashboard.granted(page=False)
+        look.note(Verdict.FAIL, evidence, fix, RECONNECT, seen_at=failed_at, link=link)
         return
     look.note(Verdict.PASS, evidence)
 
 
 def _permissions(look: Look) -> None:
-    """The permissions the token carries now, which a person may have taken back."""
-    page = look.found.flavour is Flavour.PAGE
-    wanted = config.scopes_of(look.found.flavour, comments=comments.wanted(look.account))
+    """The permissions the token carries now, some of which a person may have taken back."""
+    flavour, page = look.found.flavour, look.found.flavour is Flavour.PAGE
+    with_comments = comments.wanted(look.account)
     held = look.found.graph().token_facts().scopes if page else tuple(look.row.scopes)
-    missing = [name for name in wanted if name not in held]
-    evidence = (
-        _("Missing: %(names)s", names=", ".join(missing))
-        if missing
-        else _("All %(count)s are there.", count=len(wanted))
-    )
+    missing = permissions.missing(flavour, held, comments=with_comments)
+    if not missing:
+        count = len(config.scopes_of(flavour, comments=with_comments))
+        look.note(Verdict.PASS, _("All %(count)s are there.", count=count))
+        return
     fix = _("Reconnect the account and leave every permission ticked.")
-    look.note(Verdict.FAIL if missing else Verdict.PASS, evidence, fix)
+    if look.way == "pasted":
+        fix = _("Make a token that has them, and paste it under Reconnect.")
+    evidence = _("Missing: %(names)s", names=", ".join(missing))
+    told = permissions.costs([name for name in missing if permissions.cost(name)])
+    verdict = Verdict.FAIL if permissions.lacking(flavour, held) else Verdict.WARN
+    link = dashboard.explorer() if look.way == "pasted" else dashboard.granted(page=page)
+    look.note(verdict, f"{evidence}. {told}" if told else evidence, fix, RECONNECT, link=link)
 
 
 def _professional(look: Look) -> None:
@@ -108,7 +120,8 @@ def _professional(look: Look) -> None:
             if linked is None
             else _("The Page “%(page)s” is linked to @%(name)s now.", page=page.name, name=linked.username)
         )
-        look.note(Verdict.FAIL, evidence, _("Link this account in the Page's settings."))
+        fix = _("Link this account in the Page's settings.")
+        look.note(Verdict.FAIL, evidence, fix, link=dashboard.linked_account())
         return
     me = look.found.graph().call("GET", "me", dict[str, Any], params={"fields": "user_id,account_type"})
     inner = mapping(me["data"][0]) if isinstance(me.get("data"), list) and me["data"] else me
@@ -135,16 +148,32 @@ def _allowed(look: Look) -> None:
 
 
 def _live(look: Look) -> None:
-    """Whether the app is live is told to nobody; somebody without a role in it getting through proves it."""
-    if look.seen.people > 1:
-        look.note(Verdict.PASS, _("Different people's messages have arrived."))
+    """Whether the app is live is told to nobody; somebody without a role in it getting through proves it.
+
+    It proves it for then: an app may be put back into development mode, and nothing says so.
+    """
+    link, at = dashboard.mode(look.row.app_id), look.seen.several_at
+    fix = _("Look in the Meta app, at the top: App Mode.")
+    if at is None:
+        evidence = _(
+            "Meta tells no program. In development mode only people with a role in the app get through."
+        )
+        look.note(Verdict.UNKNOWN, evidence, fix, link=link)
         return
-    evidence = _("Meta tells no program. In development mode only people with a role in the app get through.")
-    look.note(Verdict.UNKNOWN, evidence, _("Look in the Meta app, at the top: App Mode."))
+    evidence = _("Different people's messages have arrived, the last on %(when)s.", when=format_datetime(at))
+    if not is_old(at):
+        look.note(Verdict.PASS, evidence, seen_at=at)
+        return
+    evidence += " " + _("An app that was put back into development mode since would look the same.")
+    look.note(Verdict.UNKNOWN, evidence, fix, seen_at=at, link=link)
 
 
 def _fields(look: Look) -> None:
     """The subscription that makes Meta deliver."""
+    if not look.found.may_subscribe:
+        link = dashboard.webhooks(look.row.app_id)
+        look.note(Verdict.WARN, permissions.costs([permissions.SUBSCRIBES]), link=link)
+        return
     subscriptions = look.found.graph().subscriptions(look.found.node)
     held = held_of(subscriptions, look.found.flavour, look.row.app_id)
     if held is None:
@@ -162,7 +191,7 @@ def _fields(look: Look) -> None:
     )
     urgent = any(name in HANDLED for name in missing)
     verdict = Verdict.FAIL if urgent else Verdict.PASS
-    look.note(verdict, evidence, _("Subscribe again."), "subscribe")
+    look.note(verdict, evidence, _("Subscribe again."), "subscribe", link=dashboard.webhooks(look.row.app_id))
 
 
 def _missing_threads(look: Look) -> None:
@@ -185,37 +214,40 @@ def _missing_threads(look: Look) -> None:
 
 def _app_fields(look: Look) -> None:
     """What is ticked in the app's own webhooks, beside what the Page is subscribed to."""
-    if look.found.flavour is Flavour.LOGIN:
-        evidence = _("Meta tells no program for an app of Instagram Login.")
-        look.note(Verdict.UNKNOWN, evidence, _("In the Meta app, under Instagram, Webhooks: tick messages."))
+    found = appwebhook.of(look.account)
+    if found is None:
+        evidence = _("Lobby does not hold id and secret of the Meta app, so it cannot look.")
+        fix = _("In the Meta app, under Webhooks, Instagram: tick the fields.")
+        look.note(Verdict.UNKNOWN, evidence, fix, link=dashboard.webhooks(look.row.app_id))
         return
-    webhook = look.found.graph().app_webhook(look.row.app_id)
+    link, webhook = dashboard.webhooks(found.app_id), found.read()
+    by_hand = _(
+        "Let Lobby enter it, or in the Meta app, under Webhooks, Instagram: enter %(url)s and tick the "
+        "fields.",
+        url=config.webhook_url(),
+    )
     if webhook is None:
-        evidence = _("Meta lists no webhook for Instagram of the app %(app)s.", app=look.row.app_id)
-        fix = _(
-            "In the Meta app, under Webhooks, Instagram: enter %(url)s and tick the fields.",
-            url=config.webhook_url(),
-        )
-        look.note(Verdict.UNKNOWN, evidence, fix)
+        evidence = _("Meta lists no webhook for Instagram of the app %(app)s.", app=found.app_id)
+        look.note(Verdict.UNKNOWN, evidence, by_hand, LEAD_HERE, link=link)
         return
-    own = config.account_webhook_url(look.account.uuid)
-    if webhook.callback_url not in {config.webhook_url(), own, own.replace("/addons/", "/webhooks/", 1)}:
+    if not found.is_ours(webhook.callback_url):
         evidence = _("Meta delivers to %(url)s.", url=webhook.callback_url)
         fix = _("In the Meta app, under Webhooks, Instagram: enter %(url)s.", url=config.webhook_url())
-        look.note(Verdict.FAIL, evidence, fix)
+        look.note(Verdict.FAIL, evidence, fix, LEAD_HERE, link=link)
         return
     if not webhook.active:
-        fix = _("In the Meta app, under Webhooks, Instagram: subscribe again, with address and verify token.")
-        look.note(Verdict.FAIL, _("Meta has switched the webhook off."), fix)
+        look.note(Verdict.FAIL, _("Meta has switched the webhook off."), by_hand, LEAD_HERE, link=link)
         return
     ticked = [one.name for one in webhook.fields]
-    missing = [name for name in (*HANDLED, "messaging_seen") if name not in ticked]
+    missing = [name for name in config.object_fields() if name not in ticked]
     fix = _(
-        "In the Meta app, under Webhooks, Instagram: tick them. Story mentions have no field of their own, "
-        "they come under messages."
+        "Let Lobby enter them, or in the Meta app, under Webhooks, Instagram: tick them. Story mentions have "
+        "no field of their own, they come under messages."
     )
     if missing:
-        look.note(Verdict.FAIL, _("Missing: %(names)s", names=", ".join(missing)), fix)
+        urgent = any(name in HANDLED for name in missing)
+        evidence = _("Missing: %(names)s", names=", ".join(missing))
+        look.note(Verdict.FAIL if urgent else Verdict.WARN, evidence, fix, LEAD_HERE, link=link)
     else:
         look.note(Verdict.PASS, _("Subscribed: %(names)s", names=", ".join(ticked)))
 
@@ -227,7 +259,7 @@ def _human_agent(look: Look) -> None:
         return
     evidence = _("Switched on here. Meta tells only when such a reply is sent whether the app is approved.")
     fix = _("If Meta refuses with 2534022, switch it off until Human Agent is approved for the app.")
-    look.note(Verdict.UNKNOWN, evidence, fix)
+    look.note(Verdict.UNKNOWN, evidence, fix, refusing.LATE_OFF, link=dashboard.review(look.row.app_id))
 
 
 def _threads(look: Look) -> list[str]:

@@ -37,6 +37,9 @@ _KNOWN = {
 }
 _FRAME = {"sender", "recipient", "timestamp", "is_self"}
 _AHEAD = timedelta(days=1)
+_APART = timedelta(minutes=1)
+"""How far Meta's clocks may differ: an entry's time is also told in whole seconds. What was written in one
+second must keep its order."""
 MOST_EDITS = 9
 """Instagram allows five."""
 _UNREADABLE = "not readable: the body holds no entry in any shape Meta is known to send"
@@ -76,6 +79,8 @@ class Owner:
     set_aside: str = ""
     ignored: str = ""
     comments: bool = True
+    app_id: str = ""
+    catalogue: bool = False
     gone: bool = False
     """It was disconnected: that something came is noted, what it says is not."""
 
@@ -159,7 +164,12 @@ def _owner(book: Book, entry_id: str, secret: bytes) -> Owner:
     mine = [bound for bound in named if bound.is_signed_by(secret)]
     for bound in mine:
         if bound.live:
-            return Owner(bound.account_id, comments=bound.comments)
+            return Owner(
+                bound.account_id,
+                comments=bound.comments,
+                app_id=bound.app_id,
+                catalogue=bound.catalogue,
+            )
     return Owner(mine[0].account_id, gone=True) if mine else Owner(None, set_aside=_FOREIGN)
 
 
@@ -189,8 +199,10 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
     )
     lane = sides.customer
     at = moment(event.get("timestamp"))
-    if at is None or at > now + _AHEAD:
-        at = _time_of(head, now)
+    if at is None or at > now:
+        # Ahead of our clock. If it is well ahead of Meta's too, which sent the entry later, it is wrong.
+        sent = _time_of(head, now)
+        at = sent if at is None or at > sent + _APART else at
     key = dedupe_key(event, kind, lane) or f"{kind}:{_digest(event, raw)}"
     set_aside, ignored = owner.set_aside, owner.ignored
     if kind in COMMENTS and not owner.comments:
@@ -201,16 +213,28 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
             kind, key = "test", f"test:{body.decode('utf-8', 'replace')}"
     elif not lane and kind in {"message", "echo", "postback"} and not set_aside:
         set_aside = _NO_CUSTOMER
+    facts = _facts(owner, kind, event, raw)
     return Envelope(
         account_id=owner.account_id,
         lane=lane,
         dedupe_key=key,
         kind=kind,
-        body=body,
+        body=body[:-1] + facts + b"}" if facts else body,
         occurred_at=at,
         set_aside=set_aside,
         ignored=ignored,
+        any_age=kind == "unsend",
     )
+
+
+def _facts(owner: Owner, kind: str, event: Mapping[str, Any], raw: bytes) -> bytes:
+    """Return what reading an event needs to know of its account, for the few events that need it."""
+    found = b""
+    if kind == "handover" or (kind == "echo" and "app_id" in mapping(event.get("message"))):
+        found += b',"app":' + msgspec.json.encode(owner.app_id)
+    if owner.catalogue and b'"product"' in raw:
+        found += b',"catalogue":true'
+    return found
 
 
 def event_of(container: str, item: object) -> Mapping[str, Any] | None:

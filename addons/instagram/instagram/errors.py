@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from host.sdk import strictjson
 from host.sdk.channel import ProviderProblem
 from host.sdk.i18n import noop
 
@@ -61,6 +62,8 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: int | None = None
     scope: Scope = Scope.MESSAGE
     wait_seconds: int | None = None
+    transient: bool = False
+    """Whether Meta, where it marks this error as transient, has not taken the message."""
     closes: bool = False
     """Whether nothing can be sent to this customer any more, until they write."""
 
@@ -72,7 +75,7 @@ class _Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @functools.cache
 def catalogue() -> tuple[Known, ...]:
     """Return every entry, in the order of the file."""
-    return msgspec.convert(tomllib.loads(CATALOGUE.read_text(encoding="utf-8")), _Catalogue).error
+    return strictjson.convert(tomllib.loads(CATALOGUE.read_text(encoding="utf-8")), _Catalogue).error
 
 
 @functools.cache
@@ -91,7 +94,7 @@ UNREACHABLE = Known(
 UNCONFIRMED = Known(
     code=0,
     outcome=Outcome.UNKNOWN,
-    sentence=noop("Instagram did not confirm this message."),
+    sentence=noop("Meta gave no answer that can be read, so nobody knows whether the message arrived."),
     cause=noop("The connection ended, or the answer could not be read, after the message was handed over."),
     next_step=noop(
         "Check looks for it in the thread at Instagram. Sending again may reach the customer twice."
@@ -100,7 +103,7 @@ UNCONFIRMED = Known(
 TOO_MANY = Known(
     code=0,
     outcome=Outcome.WAIT,
-    sentence=noop("Instagram asks us to send more slowly."),
+    sentence=noop("Instagram takes no more calls of this account for the moment."),
     cause=noop("The limit of calls is used up."),
     next_step=noop("Nothing to do: it is sent once the limit allows it."),
     scope=Scope.ACCOUNT,

@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from host.sdk.i18n import noop
 from host.sdk.messages import (
+    AccountNoticed,
     ConversationHandedOver,
     Handover,
     Ignored,
+    InboundAttachment,
     InboundChange,
     MessageEchoed,
     MessageEdited,
@@ -25,6 +28,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
+from . import products, programs
 from .contents import Said, said
 from .envelopes import change_kind, edit_number, event_of, keys_carrying, kind_of, sides_of
 from .values import flag, identifier, loads, mapping, moment, plain, text
@@ -45,6 +49,11 @@ HANDOVERS = {
     "request_thread_control": Handover.REQUESTED,
     "app_roles": Handover.ROLES,
 }
+BLOCKED = noop("Meta has blocked this account from sending: %(reason)s")
+WARNED = noop("Meta warns that this account breaks its rules: %(reason)s")
+POLICY_STEP = noop(
+    "Look at the Support Home of the account in the Instagram app, and at the Meta app's alerts."
+)
 OTHER, OTHER_EMOJI = "other", "\u2754"
 """A reaction of which Meta does not tell more."""
 
@@ -60,6 +69,10 @@ class Event(NamedTuple):
     """Whether the business is named as the one who did it."""
     at: datetime
     body: bytes
+    own_app: str = ""
+    """Id of the Meta app the account was connected through when it came; where that matters."""
+    catalogue: bool = False
+    """Whether the account's token could read the catalogue of its shop."""
 
     @property
     def digest(self) -> str:
@@ -78,6 +91,8 @@ def parse(envelope: Envelope) -> Sequence[InboundChange]:
     kind = kind_of(data, ours=event.ours)
     if _is_self(event):
         return [Ignored("the account wrote to itself")]
+    if kind == "policy":
+        return [_policy(event)]
     if not event.customer:
         return [Ignored(f"{kind}: names no customer")]
     return [_READERS.get(kind, _unknown)(event, kind)]
@@ -103,6 +118,8 @@ def _event(envelope: Envelope) -> Event | None:
         ours=sides.ours,
         at=at,
         body=envelope.body,
+        own_app=text(outer.get("app")),
+        catalogue=outer.get("catalogue") is True,
     )
 
 
@@ -118,14 +135,15 @@ def _is_self(event: Event) -> bool:
 def _message(event: Event, _kind: str) -> InboundChange:
     message = mapping(event.data.get("message"))
     found = said(message)
+    content = _content(event, found)
     return MessageReceived(
         contact=event.customer,
         external_id=identifier(message.get("mid")) or None,
         sent_at=event.at,
         kind=found.kind,
         text=found.text,
-        attachments=found.attachments,
-        content=_content(event, found),
+        attachments=found.attachments + _products(event, content),
+        content=content,
         reply_to=found.reply_to,
     )
 
@@ -133,21 +151,26 @@ def _message(event: Event, _kind: str) -> InboundChange:
 def _echo(event: Event, _kind: str) -> InboundChange:
     message = mapping(event.data.get("message"))
     found = said(message)
+    content = _content(event, found)
     return MessageEchoed(
         contact=event.customer,
         external_id=identifier(message.get("mid")) or f"event:{event.digest}",
         sent_at=event.at,
         kind=found.kind,
         text=found.text,
-        attachments=found.attachments,
-        content=_content(event, found),
+        attachments=found.attachments + _products(event, content),
+        content=content,
         reply_to=found.reply_to,
+        sent_by=programs.sender(message, event.own_app),
     )
 
 
 def _content(event: Event, found: Said) -> dict[str, Any]:
     """Return what is kept of a message beyond its text; the whole of it where we do not know its kind."""
     content = dict(found.content)
+    # Where a customer comes from stands inside the message, or beside it.
+    if isinstance(event.data.get("referral"), dict):
+        content.setdefault("referral", plain(event.data["referral"]))
     if found.kind is MessageKind.UNSUPPORTED:
         content["raw"] = plain(event.data)
     if event.container == "standby":
@@ -155,12 +178,18 @@ def _content(event: Event, found: Said) -> dict[str, Any]:
     return content
 
 
+def _products(event: Event, content: Mapping[str, Any]) -> tuple[InboundAttachment, ...]:
+    """Return the pictures of the products a message names, where they can be looked up."""
+    return products.files(content) if event.catalogue else ()
+
+
 def _postback(event: Event, _kind: str) -> InboundChange:
     """Read a tap on an ice breaker, a menu or a template's button. In standby it comes without payload."""
     postback = mapping(event.data.get("postback"))
     content: dict[str, Any] = {"payload": text(postback.get("payload"))}
-    if "referral" in postback:
-        content["referral"] = plain(postback["referral"])
+    referral = postback.get("referral") or event.data.get("referral")
+    if isinstance(referral, dict):
+        content["referral"] = plain(referral)
     if event.container == "standby":
         content["standby"] = True
     return MessageReceived(
@@ -224,8 +253,30 @@ def _reaction(event: Event, _kind: str) -> InboundChange:
 def _handover(event: Event, _kind: str) -> InboundChange:
     """Read that apps pass a conversation among themselves (Conversation Routing)."""
     name = next((name for name in HANDOVERS if name in event.data), "")
-    note = text(mapping(event.data.get(name)).get("metadata"))
-    return ConversationHandedOver(contact=event.customer, at=event.at, how=HANDOVERS[name], note=note)
+    passed = mapping(event.data.get(name))
+    return ConversationHandedOver(
+        contact=event.customer,
+        at=event.at,
+        how=HANDOVERS[name],
+        note=text(passed.get("metadata")),
+        to=programs.owner(passed, event.own_app),
+    )
+
+
+def _policy(event: Event) -> InboundChange:
+    """Read that Meta warns or blocks the account, which people have to know; it names no customer."""
+    notice = mapping(event.data.get("policy_enforcement") or event.data.get("policy-enforcement"))
+    action, reason = text(notice.get("action")).lower(), text(notice.get("reason"))
+    if action.startswith("un"):
+        return AccountNoticed("policy", at=event.at, over=True)
+    return AccountNoticed(
+        "policy",
+        at=event.at,
+        sentence=BLOCKED if action == "block" else WARNED,
+        next_step=POLICY_STEP,
+        details={"reason": reason or action or "-"},
+        bad=action == "block",
+    )
 
 
 def _referral(event: Event, _kind: str) -> InboundChange:
@@ -285,5 +336,4 @@ _READERS: Mapping[str, Callable[[Event, str], InboundChange]] = {
     "referral": _referral,
     "handover": _handover,
     "delivery": _nothing,
-    "policy": _nothing,
 }

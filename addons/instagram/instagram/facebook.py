@@ -11,6 +11,7 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from host.sdk.cards import (
+    Advice,
     Candidate,
     Connection,
     SignIn,
@@ -23,7 +24,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.i18n import lazy_gettext
 from host.sdk.secrets import Secret
 
-from . import comments, config, signin
+from . import comments, config, permissions, signin
 from .accounts import Details
 from .answers import Bought, OwnPage
 from .checks import Given, examine
@@ -46,7 +47,7 @@ def begin(start: SignInStart) -> str | SignInProblem:
         "state": start.state,
         "response_type": "code",
     }
-    asked = comments.ABILITY in start.abilities
+    asked = comments.asked(start.abilities)
     config_id = config.facebook_config_id(comments=asked)
     if config_id:
         query["config_id"] = config_id
@@ -88,7 +89,8 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
             },
         )
         graph = Graph(Flavour.PAGE, Secret(long.access_token), app.secret)
-        needed = config.scopes_of(Flavour.PAGE, comments=comments.ABILITY in request.abilities)
+        asked = config.comment_scopes(Flavour.PAGE) if comments.asked(request.abilities) else ()
+        needed = (*permissions.must(Flavour.PAGE), permissions.LISTS_PAGES, *asked)
         problem = signin.lacking(needed, graph.token_facts().scopes)
         if problem is not None:
             return problem
@@ -187,4 +189,12 @@ SIGN_IN = SignIn(
     connect=connect,
     available=lambda workspace_id: signin.unavailable(Flavour.PAGE, workspace_id),
     abilities=(comments.ABILITY,),
+    advice=Advice(
+        when=lazy_gettext("It is linked to a Facebook Page, and I manage the Page"),
+        how=lazy_gettext("Sign in, choose the Page, done. Most shops take this way."),
+        needs=lazy_gettext("The task “Messages” on the Page"),
+        takes=lazy_gettext("One minute, nothing to copy"),
+        lasts=lazy_gettext("Until a password changes"),
+    ),
+    permissions=lambda: permissions.asked(Flavour.PAGE),
 )

@@ -8,6 +8,8 @@ from host.sdk.cards import Field
 from host.sdk.i18n import gettext as _
 from host.sdk.i18n import lazy_gettext
 
+from . import dashboard
+
 _ID = re.compile(r"[0-9]{5,25}")
 _SECRET = re.compile(r"[0-9a-f]{32}")
 _TOKEN = re.compile(r"EAA[A-Za-z0-9]{17,}")
@@ -84,7 +86,12 @@ def clean_verify_token(value: str) -> str:
 
 NAME = Field("name", lazy_gettext("Name"), help=lazy_gettext("Shown to your team only."), max_length=120)
 PAGE_ID = Field(
-    "page_id", lazy_gettext("Page ID"), placeholder="100000000000001", clean=clean_id, pasted=True
+    "page_id",
+    lazy_gettext("Page ID"),
+    placeholder="100000000000001",
+    clean=clean_id,
+    pasted=True,
+    link=dashboard.pages(),
 )
 PAGE_NAME = Field(
     "page_name",
@@ -94,7 +101,12 @@ PAGE_NAME = Field(
     pasted=True,
 )
 IG_USER_ID = Field(
-    "ig_user_id", lazy_gettext("IG User ID"), placeholder="17841400000000001", clean=clean_id, pasted=True
+    "ig_user_id",
+    lazy_gettext("IG User ID"),
+    placeholder="17841400000000001",
+    clean=clean_id,
+    pasted=True,
+    link=dashboard.linked_account(),
 )
 IG_USERNAME = Field(
     "ig_username",
@@ -112,6 +124,7 @@ TOKEN = Field(
     max_length=2000,
     clean=clean_token,
     pasted=True,
+    link=dashboard.explorer(),
 )
 APP_SECRET = Field(
     "app_secret",
@@ -120,6 +133,7 @@ APP_SECRET = Field(
     secret=True,
     clean=clean_secret,
     pasted=True,
+    link=dashboard.apps(),
 )
 HUMAN_AGENT = Field(
     "human_agent",

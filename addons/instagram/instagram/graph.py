@@ -11,12 +11,13 @@ import hashlib
 import hmac
 import json as jsonlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
 
+from host.sdk import strictjson
 from host.sdk.errors import FetchError
 from host.sdk.http import Client, Multipart, Response
 from host.sdk.messages import OutgoingFile
@@ -26,6 +27,7 @@ from . import config
 from .answers import (
     AppSubscription,
     AppSubscriptions,
+    LinkedAccount,
     Node,
     OwnPage,
     OwnPages,
@@ -213,6 +215,10 @@ class Graph:
         fields = "id,name,instagram_business_account{id,username}"
         return self.call("GET", page_id, PageNode, params={"fields": fields})
 
+    def account(self, ig_user_id: str) -> LinkedAccount:
+        """Return an Instagram account the token may see."""
+        return self.call("GET", ig_user_id, LinkedAccount, params={"fields": "id,username"})
+
     def me(self) -> Node:
         """Return what the token stands for: a Page, or a person."""
         return self.call("GET", "me", Node, params={"fields": "id,name"})
@@ -262,6 +268,25 @@ class Graph:
         found = self.call("GET", f"{app_id}/subscriptions", AppSubscriptions, token=own).data
         return next((one for one in found if one.object == "instagram"), None)
 
+    def set_app_webhook(
+        self, app_id: str, callback_url: str, verify_token: Secret, fields: Sequence[str]
+    ) -> None:
+        """Lead the app's webhook for Instagram to *callback_url*, which Meta asks for a challenge meanwhile.
+
+        Meta's pages: docs/graph-api/reference/app/subscriptions. An older one of Messenger's says that this
+        object is set in the dashboard only (docs/messenger-platform/instagram/features/webhook).
+        """
+        secret = self.app_secret.reveal() if self.app_secret else ""
+        body = {
+            "object": "instagram",
+            "callback_url": callback_url,
+            "verify_token": verify_token.reveal(),
+            "fields": ",".join(fields),
+            "include_values": True,
+        }
+        own = Secret(f"{app_id}|{secret}")
+        self.call("POST", f"{app_id}/subscriptions", dict[str, Any], json=body, token=own)
+
     def subscribe(self, page_id: str, fields: tuple[str, ...]) -> None:
         """Subscribe the token's app to the Page."""
         body = {"subscribed_fields": ",".join(fields)}
@@ -281,7 +306,7 @@ class Graph:
         if failure is not None:
             raise failure
         try:
-            return msgspec.convert(data, answer, strict=False), usage
+            return strictjson.convert(data, answer, strict=False), usage
         except msgspec.ValidationError:
             raise GraphError("the answer could not be read", status=response.status, usage=usage) from None
 

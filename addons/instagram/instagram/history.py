@@ -210,7 +210,6 @@ def _changes(
             text=spoken.text,
             attachments=spoken.attachments,
             content=content,
-            opens_window=False,
             contact_username=sender.username or None,
             reply_to=spoken.reply_to,
         )

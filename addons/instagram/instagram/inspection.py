@@ -1,13 +1,15 @@
 """Every hour: what about an account would trouble its owner if nobody said it.
 
 The token that ends and was not renewed, permissions somebody took back, an account that has gone quiet, and
-messages that leave without coming back as echoes: each raises one warning and takes it back when it is over.
+messages that leave without coming back as echoes: each raises one warning. Where there is one, it is looked
+again every ten minutes whether it is over.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -24,19 +26,21 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import format_date, noop
 from host.sdk.pages import Job
 
-from . import comments, config
+from . import appwebhook, comments, config, permissions
 from .accounts import credentials, find
+from .answers import AppSubscription
 from .checks import end_of
 from .config import Flavour
 from .graph import GraphError
-from .renewal import ENDS
+from .renewal import ENDS, SOON, tell_failed
 from .watchdog import look_after
 
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(hours=1)
+AGAIN = timedelta(minutes=10)
 DAY = timedelta(days=1)
-STAGES = (1, 3, 7, 14)
+STAGES = (1, 3, 7, SOON.days)
 """Days before a token ends at which people are told, once each; and once more when it has ended."""
 
 PERMISSIONS = "permissions"
@@ -54,17 +58,27 @@ SENDS_OVER = timedelta(days=7)
 def inspect() -> None:
     """Look at every connected account; what fails for one stops none of the others."""
     for row in overview(config.CHANNEL):
-        if row.state is not AccountState.CONNECTED:
-            continue
-        for look in (_worth, _ends, _app, _quiet, _echoless):
-            try:
-                look(row)
-            except SecretUnreadableError as error:
-                log.error("the credentials of account %s cannot be read: %s", row.account.id, error)
-            except GraphError as error:
-                log.warning("account %s could not be inspected with Meta: %s", row.account.id, error.quote)
-            except Exception:
-                log.exception("inspecting account %s failed", row.account.id)
+        if row.state is AccountState.CONNECTED:
+            _inspect(row)
+
+
+def look_again() -> None:
+    """Look at the accounts that have a warning, and take back what is over."""
+    for row in overview(config.CHANNEL):
+        if row.state is AccountState.CONNECTED and row.warnings:
+            _inspect(row)
+
+
+def _inspect(row: AccountOverview) -> None:
+    for look in (_worth, _ends, _app, _quiet, _echoless):
+        try:
+            look(row)
+        except SecretUnreadableError as error:
+            log.error("the credentials of account %s cannot be read: %s", row.account.id, error)
+        except GraphError as error:
+            log.warning("account %s could not be inspected with Meta: %s", row.account.id, error.quote)
+        except Exception:
+            log.exception("inspecting account %s failed", row.account.id)
 
 
 def stage_of(end: datetime, now: datetime) -> int | None:
@@ -81,7 +95,10 @@ def _ends(row: AccountOverview) -> None:
     end = None if found is None else found.token_expires_at
     stage = None if end is None else stage_of(end, clock.now())
     if found is None or end is None or stage is None:
-        clear_warning(row.account.id, ENDS)
+        if found is not None and found.renewal_error:
+            tell_failed(found)
+        else:
+            clear_warning(row.account.id, ENDS)
         return
     sentence = noop("The token ends on %(date)s.")
     if stage == 0:
@@ -119,8 +136,11 @@ def _worth(row: AccountOverview) -> None:
         look_after(found)
         return
     db.write(_note, row.account.id, facts.scopes, end_of(facts))
-    needed = config.scopes_of(Flavour.PAGE, comments=comments.wanted(row.account))
-    missing = [name for name in needed if name not in facts.scopes]
+    wanted = permissions.missing(Flavour.PAGE, facts.scopes, comments=comments.wanted(row.account))
+    must = permissions.lacking(Flavour.PAGE, facts.scopes)
+    told = next((one.stage for one in row.warnings if one.kind == PERMISSIONS), "").split(",")
+    # One that was never given is on the card, and no news.
+    missing = [name for name in wanted if name in must or name in found.scopes or name in told]
     if not missing:
         clear_warning(row.account.id, PERMISSIONS)
         return
@@ -130,20 +150,35 @@ def _worth(row: AccountOverview) -> None:
         noop("These permissions were taken back: %(missing)s."),
         next_step=noop("Reconnect the account and leave every permission ticked."),
         details={"missing": ", ".join(missing)},
-        stage=",".join(missing)[:64],
-        bad=True,
+        stage=stage_of_names(missing),
+        bad=bool(must),
     )
 
 
+def stage_of_names(names: Sequence[str]) -> str:
+    """Return names as the stage of a warning, as many of them as it takes whole."""
+    found = ""
+    for name in names:
+        longer = f"{found},{name}" if found else name
+        found = longer if len(longer) <= 64 else found
+    return found
+
+
 def _app(row: AccountOverview) -> None:
-    """Warn when the Meta app's own webhook is off or lacks messages; only its dashboard can mend that."""
+    """Warn when the Meta app's own webhook is off or lacks messages, and Lobby could not mend it."""
     found = credentials(row.account.id)
     with db.read() as session:
         kept = find(session, row.account.id)
     if found is None or kept is None or found.flavour is not Flavour.PAGE:
         return
     webhook = found.graph().app_webhook(kept.app_id)
-    if webhook is None or (webhook.active and any(one.name == "messages" for one in webhook.fields)):
+    if not _delivers(webhook):
+        try:
+            appwebhook.lead_here(row.account)
+        except GraphError as error:
+            log.info("the webhook of app %s could not be set: %s", kept.app_id, error.quote)
+        webhook = found.graph().app_webhook(kept.app_id)
+    if webhook is None or _delivers(webhook):
         clear_warning(row.account.id, APP)
         return
     warn(
@@ -154,6 +189,11 @@ def _app(row: AccountOverview) -> None:
         details={"app": kept.app_id},
         bad=True,
     )
+
+
+def _delivers(webhook: AppSubscription | None) -> bool:
+    """Tell whether an app's webhook brings messages to somebody."""
+    return webhook is not None and webhook.active and any(one.name == "messages" for one in webhook.fields)
 
 
 def _note(session: Session, account_id: int, scopes: tuple[str, ...], end: datetime | None) -> None:
@@ -186,6 +226,7 @@ def _echoless(row: AccountOverview) -> None:
     since = max(now - SENDS_OVER, row.connected_at)
     sent = deliveries.last_sent(row.account.id, SENDS, since=since, until=now - ECHO_TAKES)
     if len(sent) < SENDS:
+        clear_warning(row.account.id, ECHOLESS)
         return
     if deliveries.have_come(row.account.id, [f"echo:{mid}" for mid in sent]):
         clear_warning(row.account.id, ECHOLESS)
@@ -199,3 +240,4 @@ def _echoless(row: AccountOverview) -> None:
 
 
 JOB = Job("inspection", EVERY, inspect)
+WARNED_JOB = Job("warned", AGAIN, look_again)

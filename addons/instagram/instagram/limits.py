@@ -2,9 +2,10 @@
 
 Meta's pages: docs/instagram-messaging/features/send-message,
 docs/instagram-messaging/features/attachment-upload, docs/instagram-messaging/features/quick-replies,
-docs/instagram-messaging/generic-template, docs/instagram-messaging/features/product-template,
-docs/instagram-messaging/features/ice-breakers, docs/instagram-messaging/features/persistent-menu. The lengths
-of payloads and of button titles are Messenger's: the pages about Instagram name none.
+docs/instagram-messaging/generic-template, docs/instagram-messaging/button-template,
+docs/instagram-messaging/features/product-template, docs/instagram-messaging/features/ice-breakers,
+docs/instagram-messaging/features/persistent-menu. The lengths of payloads and of button titles are
+Messenger's: the pages about Instagram name none.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from host.sdk.channel import (
+    Ask,
+    ButtonsLimits,
     Capabilities,
     IceBreakerLimits,
     MediaLimits,
@@ -30,9 +33,13 @@ PAYLOAD = 1000
 HEART = "\u2764\ufe0f"
 
 STORED_KINDS = frozenset(
-    {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER}
+    {
+        *(MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER),
+        MessageKind.TEMPLATE,
+    }
 )
-"""What somebody sends directly. The media of stories may not be stored; posts and reels belong to others."""
+"""What somebody sends directly, and pictures of the account's own products. The media of stories may not be
+stored; posts and reels belong to others."""
 
 HISTORY = HistoryRules(
     details=20,
@@ -81,7 +88,9 @@ CAPABILITIES = Capabilities(
         MessageKind.FILE: MediaLimits(frozenset({"application/pdf"}), 25 * MB),
     },
     images_per_message=10,
-    quick_replies=QuickReplyLimits(most=13, title_length=20, payload_length=PAYLOAD),
+    quick_replies=QuickReplyLimits(
+        most=13, title_length=20, payload_length=PAYLOAD, asks=frozenset({Ask.PHONE, Ask.EMAIL})
+    ),
     template=TemplateLimits(
         elements=10,
         buttons=3,
@@ -90,7 +99,9 @@ CAPABILITIES = Capabilities(
         button_title_length=20,
         payload_length=PAYLOAD,
     ),
+    buttons=ButtonsLimits(text_length=640, buttons=3, title_length=20, payload_length=PAYLOAD),
     product_template=10,
+    provider_files=True,
     own_post=True,
     heart=True,
     reply_quote=True,
@@ -99,6 +110,7 @@ CAPABILITIES = Capabilities(
     mark_seen=True,
     ice_breakers=IceBreakerLimits(most=4, question_length=80, payload_length=PAYLOAD),
     menu=MenuLimits(most=5, title_length=30, payload_length=PAYLOAD),
+    thread_control=True,
     mobile_only=frozenset({"quick_replies", "template"}),
     history=HISTORY,
 )

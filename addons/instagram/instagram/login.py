@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from host.sdk.cards import (
+    Advice,
     Candidate,
     Connection,
     SignIn,
@@ -23,7 +24,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.i18n import lazy_gettext
 from host.sdk.secrets import Secret
 
-from . import comments, config, signin
+from . import comments, config, permissions, signin
 from .accounts import Details
 from .answers import Bought
 from .config import Flavour
@@ -42,7 +43,7 @@ def begin(start: SignInStart) -> str | SignInProblem:
         return app
     # The token carries what this very dialog asked for, so the usual permissions are named again; people are
     # shown what they have not granted yet.
-    with_comments = comments.ABILITY in start.abilities or comments.wanted(start.account)
+    with_comments = comments.asked(start.abilities) or comments.wanted(start.account)
     query = {
         "client_id": app.id,
         "redirect_uri": start.return_url,
@@ -74,9 +75,12 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
             )
         )
         short = Secret(text(first.get("access_token")))
-        granted = permissions(first.get("permissions"))
-        needed = config.scopes_of(Flavour.LOGIN, comments=comments.ABILITY in request.abilities)
-        problem = signin.lacking(needed, granted) if granted else None
+        granted = granted_by(first.get("permissions"))
+        with_comments = comments.asked(request.abilities)
+        needed = config.scopes_of(Flavour.LOGIN, comments=with_comments)
+        asked = config.comment_scopes(Flavour.LOGIN) if with_comments else ()
+        must = (*permissions.must(Flavour.LOGIN), *asked)
+        problem = signin.lacking(must, granted) if granted else None
         if problem is not None:
             return problem
         bought = Graph(Flavour.LOGIN, short, app.secret).exchange(
@@ -162,7 +166,7 @@ def unwrapped(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping(data) if isinstance(data, dict) else answer
 
 
-def permissions(value: object) -> tuple[str, ...]:
+def granted_by(value: object) -> tuple[str, ...]:
     """Return the permissions of a token: a list, or a text with commas."""
     items = value if isinstance(value, list) else text(value).split(",")
     return tuple(text(item).strip() for item in items if text(item).strip())
@@ -176,4 +180,12 @@ SIGN_IN = SignIn(
     connect=connect,
     available=lambda workspace_id: signin.unavailable(Flavour.LOGIN, workspace_id),
     abilities=(comments.ABILITY,),
+    advice=Advice(
+        when=lazy_gettext("It has no Page, or I do not know"),
+        how=lazy_gettext("Sign in as the account itself."),
+        needs=lazy_gettext("The account's own password"),
+        takes=lazy_gettext("One minute, nothing to copy"),
+        lasts=lazy_gettext("60 days, renewed by itself"),
+    ),
+    permissions=lambda: permissions.asked(Flavour.LOGIN),
 )

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from host.sdk import db
-from host.sdk.cards import Finding, Verdict
+from host.sdk import clock, db
+from host.sdk.cards import Finding, Link, Verdict
 from host.sdk.channel import AccountRef
 from host.sdk.deliveries import AccountDeliveries
 
 from .accounts import Credentials
 from .models import InstagramAccount
+
+FRESH = timedelta(days=7)
+"""Evidence of what may change without a word, such as the app's mode, is good for so long."""
+
+
+def is_old(at: datetime) -> bool:
+    """Tell whether evidence of then says nothing about now."""
+    return clock.now() - at > FRESH
 
 
 @dataclass(slots=True)
@@ -30,10 +39,35 @@ class Look:
     name: str = ""
     title: str = ""
 
-    def note(self, verdict: Verdict, evidence: str = "", fix: str = "", action: str = "") -> None:
-        """Note what the check under way found."""
-        fix = "" if verdict is Verdict.PASS else fix
-        self.findings.append(Finding(self.name, self.title, verdict, evidence, fix, action))
+    def note(
+        self,
+        verdict: Verdict,
+        evidence: str = "",
+        fix: str = "",
+        action: str = "",
+        *,
+        seen_at: datetime | None = None,
+        link: Link | None = None,
+    ) -> None:
+        """Note what the check under way found.
+
+        :param seen_at: how old the evidence is.
+        :param link: where at Meta it is put right.
+        """
+        if verdict is Verdict.PASS:
+            fix, action = "", ""
+        old = verdict is Verdict.UNKNOWN and seen_at is not None and is_old(seen_at)
+        found = Finding(
+            self.name, self.title, verdict, evidence, fix, action, seen_at=seen_at, old=old, link=link
+        )
+        self.findings.append(found)
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When something signed by Meta last came for the account since it was connected: nobody else can
+        send such a thing."""
+        at = self.seen.last_event_at
+        return at if at is not None and at >= self.seen.connected_at else None
 
 
 def way_of(account: AccountRef) -> str:

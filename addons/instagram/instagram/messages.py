@@ -2,8 +2,9 @@
 
 Meta's pages: docs/instagram-messaging/features/send-message,
 docs/instagram-messaging/features/quick-replies, docs/instagram-messaging/generic-template,
-docs/instagram-messaging/features/product-template, docs/instagram-messaging/features/sender-actions,
-docs/instagram-messaging/features/attachment-upload, docs/messenger-platform/instagram/features/conversation.
+docs/instagram-messaging/button-template, docs/instagram-messaging/features/product-template,
+docs/instagram-messaging/features/sender-actions, docs/instagram-messaging/features/attachment-upload,
+docs/messenger-platform/instagram/features/conversation.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from host.sdk.channel import Ask
 from host.sdk.messages import MessageKind, OutgoingPart
 
 from .limits import HEART
@@ -27,6 +29,8 @@ MEDIA = {
     MessageKind.FILE: "file",
 }
 """Our kinds of file, as attachments are called at Meta."""
+ASKS = {Ask.PHONE: "user_phone_number", Ask.EMAIL: "user_email"}
+"""What a customer may be asked for. Of the second Meta's page says "email" and names no type."""
 SAMPLE_NAMES = {
     "image/jpeg": "picture.jpg",
     "image/png": "picture.png",
@@ -63,16 +67,15 @@ def send_body(recipient: str, part: OutgoingPart, files: Sequence[Body], tag: st
 
 
 def _message(part: OutgoingPart, files: Sequence[Body]) -> Body:
-    if part.kind in MEDIA and files:
+    if part.kind in MEDIA and (files or part.content.get("provider_files")):
+        files = files or [{"attachment_id": one} for one in part.content["provider_files"]]
         parts = [{"type": MEDIA[part.kind], "payload": payload} for payload in files]
         return {"attachment": parts[0]} if len(parts) == 1 else {"attachments": parts}
     if part.kind is MessageKind.TEXT and part.text:
         message: Body = {"text": clean(part.text)}
         offered = part.content.get("quick_replies")
         if offered:
-            message["quick_replies"] = [
-                {"content_type": "text", "title": one["title"], "payload": one["payload"]} for one in offered
-            ]
+            message["quick_replies"] = [_quick_reply(one) for one in offered]
         return message
     if part.kind is MessageKind.STICKER and part.content.get("sticker") == "heart":
         return {"attachment": {"type": "like_heart"}}
@@ -83,9 +86,25 @@ def _message(part: OutgoingPart, files: Sequence[Body]) -> Body:
     raise UnsendableError(part.kind)
 
 
+def _quick_reply(offered: Mapping[str, Any]) -> Body:
+    """Return an answer to tap: words of ours, or what the customer has with Instagram."""
+    if offered.get("ask"):
+        return {"content_type": ASKS[offered["ask"]]}
+    return {"content_type": "text", "title": offered["title"], "payload": offered["payload"]}
+
+
+def file_count(part: OutgoingPart) -> int:
+    """Return how many files *part* brings, those Meta has already among them."""
+    return len(part.files) or len(part.content.get("provider_files", ()))
+
+
 def _template(content: Mapping[str, Any]) -> Body:
     if content.get("products"):
         return {"template_type": "product", "elements": [{"id": one} for one in content["products"]]}
+    if content.get("template", {}).get("text"):
+        with_buttons = content["template"]
+        buttons = [button_body(one) for one in with_buttons["buttons"]]
+        return {"template_type": "button", "text": with_buttons["text"], "buttons": buttons}
     if content.get("template"):
         elements = [_element(one) for one in content["template"]["elements"]]
         return {"template_type": "generic", "elements": elements}

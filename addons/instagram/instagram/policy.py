@@ -12,7 +12,7 @@ from .messages import HUMAN_AGENT
 WINDOW = timedelta(hours=24)
 HUMAN_AGENT_WINDOW = timedelta(days=7)
 
-NEVER_WROTE = noop("On Instagram the customer has to write first.")
+NEVER_WROTE = noop("On Instagram nobody can write first: a conversation begins with the customer.")
 PEOPLE_ONLY = noop(
     "More than 24 hours have passed: only a person may still reply, about what the customer asked, "
     "until seven days after their last message."

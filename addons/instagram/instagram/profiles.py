@@ -9,6 +9,7 @@ import msgspec
 from host.sdk.channel import NoProfile, Profile
 
 from .accounts import Credentials
+from .errors import Outcome, Scope, classify
 from .graph import GraphError
 from .values import clean
 
@@ -20,6 +21,10 @@ _FACTS = {
     "is_user_follow_business": "follows_us",
     "is_business_follow_user": "we_follow",
 }
+
+
+BUSY = 60.0
+"""Seconds to leave an account alone that Meta limits, where it does not say how long."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -42,7 +47,7 @@ def fetch(found: Credentials, contact: str) -> Profile | NoProfile:
     try:
         answer = found.graph().call("GET", contact, _Answer, params={"fields": FIELDS})
     except GraphError as error:
-        return NoProfile(error.quote, retry=error.code not in _FOR_GOOD)
+        return _none(error)
     facts: dict[str, Any] = {}
     for field, fact in _FACTS.items():
         value = getattr(answer, field)
@@ -54,3 +59,11 @@ def fetch(found: Credentials, contact: str) -> Profile | NoProfile:
         facts=facts,
         picture_url=answer.profile_pic or None,
     )
+
+
+def _none(error: GraphError) -> NoProfile:
+    known = classify(error)
+    if known.outcome is Outcome.WAIT and known.scope in {Scope.ACCOUNT, Scope.APP}:
+        wait = error.usage.regain_seconds or known.wait_seconds or BUSY
+        return NoProfile(error.quote, retry=True, retry_after=wait)
+    return NoProfile(error.quote, retry=error.code not in _FOR_GOOD)

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from host.sdk import clock, deliveries
-from host.sdk.cards import Verdict
+from host.sdk.cards import RECONNECT, Verdict
 from host.sdk.deliveries import FailedSend
 from host.sdk.i18n import format_datetime, format_timedelta
 from host.sdk.i18n import gettext as _
 from host.sdk.messages import MessageKind
 
-from . import config
+from . import config, dashboard, permissions
 from .errors import Known, Outcome, Scope, lookup
 from .look import Look
 
+LATE_OFF = "late-replies-off"
+"""The action that switches replies after 24 hours off."""
 LATELY = timedelta(days=7)
 STORIES_LATELY = timedelta(days=30)
 WINDOW = {2534022, 2018278, 2018065}
@@ -69,7 +71,8 @@ def window(look: Look) -> None:
             "Wait until the customer writes again, or write an e-mail. Where Meta approved Human Agent for "
             "the app, switch “People may reply for 7 days” on."
         )
-    look.note(Verdict.FAIL, evidence, fix)
+    link = dashboard.review(look.row.app_id)
+    look.note(Verdict.FAIL, evidence, fix, LATE_OFF if agent else "", seen_at=newest.at, link=link)
 
 
 def person(look: Look) -> None:
@@ -118,7 +121,11 @@ def permission(look: Look) -> None:
         "whether the Page is still linked to the account.",
         scopes=", ".join(config.scopes_of(look.found.flavour)),
     )
-    look.note(Verdict.FAIL, evidence, fix)
+    missing = permissions.missing(look.found.flavour, look.row.scopes)
+    if missing:
+        fix = _("Connect it again with what is missing: %(costs)s", costs=permissions.costs(missing))
+    link = dashboard.review(look.row.app_id)
+    look.note(Verdict.FAIL, evidence, fix, RECONNECT if missing else "", seen_at=newest.at, link=link)
 
 
 def stories(look: Look) -> None:

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import clock, db
-from host.sdk.accounts import AccountState, clear_warning, mark_needs_reconnect
+from host.sdk.accounts import AccountState, clear_warning, mark_needs_reconnect, warn
 from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import format_date, noop
 from host.sdk.pages import Job
 from host.sdk.secrets import Secret, seal, unseal
 
@@ -33,7 +34,10 @@ EVERY = timedelta(minutes=15)
 RENEW_AFTER = timedelta(days=7)
 TRY_AGAIN_AFTER = timedelta(hours=1)
 ENDS = "token-ends"
-"""The warning that it was not renewed in time; raised by the inspection, two weeks before."""
+"""The warning that it was not renewed: raised when that fails, and by the inspection as its end is near."""
+FAILED = "failed"
+SOON = timedelta(days=14)
+"""So long before its end the inspection tells when a token ends."""
 
 
 def renew() -> None:
@@ -45,7 +49,7 @@ def renew() -> None:
                 renew_one(found)
         except SecretUnreadableError as error:
             log.error("the credentials of account %s cannot be read: %s", account_id, error)
-            db.write(_note_failure, account_id, "The stored token cannot be read.")
+            _failed(account_id, "The stored token cannot be read.")
         except Exception:
             log.exception("renewing the token of account %s failed", account_id)
 
@@ -77,7 +81,7 @@ def renew_one(found: Credentials) -> None:
         bought = found.graph().exchange(url, Bought, params=query)
     except GraphError as error:
         log.warning("the token of account %s could not be renewed: %s", found.account_id, error.quote)
-        db.write(_note_failure, found.account_id, error.quote)
+        _failed(found.account_id, error.quote)
         known = classify(error)
         if known.outcome is Outcome.RECONNECT and is_dead(found):
             mark_needs_reconnect(found.account_id, known.sentence)
@@ -96,6 +100,42 @@ def _store(session: Session, found: Credentials, token: Secret, expires_in: floa
     row.token_set_at = now
     row.token_expires_at = now + timedelta(seconds=expires_in) if expires_in > 0 else None
     row.renewal_failed_at, row.renewal_error = None, None
+
+
+def _failed(account_id: int, words: str) -> None:
+    """Note that renewing failed, and tell people at once: it may work again, or the token ends one day."""
+    db.write(_note_failure, account_id, words)
+    with db.read() as session:
+        row = find(session, account_id)
+    if row is not None:
+        tell_failed(row)
+
+
+def tell_failed(row: InstagramAccount) -> None:
+    """Warn that a token was not renewed, unless it ends so soon that people are told of its end."""
+    end = row.token_expires_at
+    if not row.renewal_error or (end is not None and end - clock.now() <= SOON):
+        return
+    step = noop(
+        "It is tried again every hour, and messages come and go meanwhile. If it stays, reconnect the "
+        "account."
+    )
+    if end is not None:
+        step = noop(
+            "It is tried again every hour, and messages come and go until %(date)s. If it stays, reconnect "
+            "the account before that."
+        )
+    warn(
+        row.account_id,
+        ENDS,
+        noop("Renewing the sign-in failed: %(why)s"),
+        next_step=step,
+        details={
+            "why": row.renewal_error.rstrip(".") + ".",
+            "date": "" if end is None else format_date(end),
+        },
+        stage=FAILED,
+    )
 
 
 def _note_failure(session: Session, account_id: int, words: str) -> None:

@@ -32,7 +32,7 @@ from .answers import ActionAnswer, SendAnswer
 from .errors import Known, Outcome, Scope, classify, problem
 from .graph import GraphError, Usage
 from .limits import CAPABILITIES, TEXT_LIMIT_BYTES
-from .messages import MEDIA, Body, UnsendableError, action_body, react_body, send_body
+from .messages import MEDIA, Body, UnsendableError, action_body, file_count, react_body, send_body
 from .values import identifier
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _refused(part: OutgoingPart) -> Known | None:
     if part.kind is MessageKind.TEXT and byte_length(part.text) > TEXT_LIMIT_BYTES:
         return TOO_LONG
     most = CAPABILITIES.images_per_message if part.kind is MessageKind.IMAGE else 1
-    if len(part.files) > (most if part.kind in MEDIA else 0):
+    if file_count(part) > (most if part.kind in MEDIA else 0):
         return NOT_SENDABLE
     try:
         send_body("0", part, [{} for _ in part.files], None)
@@ -189,7 +189,7 @@ def outcome(found: Credentials, error: GraphError) -> SendResult:
     if known.outcome is Outcome.WAIT:
         return _limited(found, known, error, what)
     if known.outcome is Outcome.UNKNOWN:
-        return Unknown(what)
+        return Unknown(what, transient=known.transient and error.transient)
     until = None if known.wait_seconds is None else clock.now() + timedelta(seconds=known.wait_seconds)
     return Rejected(what, whole_contact=known.closes, until=until if known.closes else None)
 

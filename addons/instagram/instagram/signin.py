@@ -99,7 +99,7 @@ def comments_setting(
     choice: SignInChoice, flavour: config.Flavour, scopes: tuple[str, ...]
 ) -> dict[str, object]:
     """Return where the Comments switch stands after signing in: on if asked for, or it was and may stay."""
-    on = comments.ABILITY in choice.abilities or comments.wanted(choice.account)
+    on = comments.asked(choice.abilities) or comments.wanted(choice.account)
     return {comments.SETTING: on and comments.allowed(flavour, scopes)}
 
 

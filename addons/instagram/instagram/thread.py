@@ -27,14 +27,16 @@ from host.sdk.messages import MessageKind, OutgoingPart
 from .accounts import Credentials
 from .errors import problem
 from .graph import GraphError
-from .messages import alike
+from .messages import alike, file_count
 from .sending import NO_CREDENTIALS, outcome
-from .values import identifier, moment
+from .values import identifier, moment, text
 
 DETAILED = 20
 SKEW = timedelta(seconds=5)
 AGAIN_SECONDS = 60.0
 """When to read again what could not be read, where Meta names no time."""
+AGAIN_SOON_SECONDS = 10.0
+"""The same, where Meta says that it failed for a moment."""
 LONGEST = timedelta(minutes=10)
 """What we look for was accepted, if at all, within this time after the attempt."""
 CLOCK_OFF = timedelta(hours=2)
@@ -115,8 +117,8 @@ def _not_read(found: Credentials, error: GraphError) -> SearchResult:
         case NotSent(what, seconds, whole, others):
             known = seconds is not None
             return Pause(what, seconds or AGAIN_SECONDS, whole and known, others if known else ())
-        case Unknown(what):
-            return Pause(what, AGAIN_SECONDS, whole_account=False)
+        case Unknown(what, transient):
+            return Pause(what, AGAIN_SOON_SECONDS if transient else AGAIN_SECONDS, whole_account=False)
     return CannotTell(error.quote)
 
 
@@ -174,7 +176,9 @@ def _same(message: _Message, part: OutgoingPart) -> bool | None:
     if part.kind is MessageKind.TEXT:
         return alike(message.message or "", part.text)
     if message.message:
-        return False
+        # Of a text with buttons the words may be shown as the message's.
+        words = text(part.content.get("template", {}).get("text"))
+        return None if words and alike(message.message, words) else False
     files = () if message.attachments is None else message.attachments.data
     kinds = {file.kind for file in files}
     if part.kind not in _LOOKS_LIKE:
@@ -182,9 +186,9 @@ def _same(message: _Message, part: OutgoingPart) -> bool | None:
         return False if files and None not in kinds else None
     if not files or not kinds <= _LOOKS_LIKE[part.kind]:
         return False if files and not kinds & _LOOKS_LIKE[part.kind] else None
-    if kinds != {part.kind} or len(files) < len(part.files):
+    if kinds != {part.kind} or len(files) < file_count(part):
         return None
-    return len(files) == len(part.files)
+    return len(files) == file_count(part)
 
 
 _LOOKS_LIKE: dict[MessageKind, set[MessageKind | None]] = {

@@ -25,7 +25,7 @@ from host.sdk.web import (
     sign_in_url,
 )
 
-from . import checklist, config
+from . import checklist, config, dashboard
 from .config import CHANNEL, SLUG
 
 _WAYS = {
@@ -58,7 +58,7 @@ def context() -> Mapping[str, Any]:
     rows = [_row(each) for each in connected]
     events = [row.last_event_at for row in rows if row.last_event_at is not None]
     seen = deliveries.summary(SLUG, CHANNEL)
-    lines = checklist.items(verified=seen.last_taken_at is not None)
+    lines = checklist.items(seen)
     return {
         "channels_url": channels_url(),
         "webhook_url": config.webhook_url(),
@@ -66,17 +66,20 @@ def context() -> Mapping[str, Any]:
         "sign_ins": [
             (
                 lazy_gettext("Connect with Facebook"),
-                config.app_of(config.Flavour.PAGE) is not None,
+                config.app_of(config.Flavour.PAGE),
                 sign_in_url(CHANNEL, "facebook"),
                 "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_ID",
             ),
             (
                 lazy_gettext("Connect Instagram"),
-                config.app_of(config.Flavour.LOGIN) is not None,
+                config.app_of(config.Flavour.LOGIN),
                 sign_in_url(CHANNEL, "instagram"),
                 "LOBBY_ADDON_INSTAGRAM_INSTAGRAM_APP_ID",
             ),
         ],
+        "deauthorize_url": config.callback_url("deauthorize"),
+        "deletion_url": config.callback_url("deletion"),
+        "login_settings": dashboard.facebook_login(checklist.app_id()),
         "public": config.webhook_url().startswith("https://"),
         "rows": rows,
         "workspaces": len({each.account.workspace_id for each in connected}),
@@ -90,10 +93,14 @@ def context() -> Mapping[str, Any]:
 def _row(each: AccountOverview) -> Row:
     if each.state is AccountState.NEEDS_RECONNECT:
         state, tone = _("Sign in again"), "bad"
+    elif any(one.tone == "bad" for one in each.warnings):
+        state, tone = _("Needs attention"), "bad"
+    elif each.warnings:
+        state, tone = _("Needs attention"), "warn"
     elif each.last_event_at is None:
-        state, tone = _("Connected, quiet"), ""
+        state, tone = _("Waiting"), "idle"
     else:
-        state, tone = _("Connected"), "good"
+        state, tone = _("Receiving"), "good"
     return Row(
         workspace=each.workspace_name,
         handle=each.account.handle,

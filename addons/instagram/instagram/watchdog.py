@@ -67,6 +67,11 @@ def look_after(found: Credentials) -> bool:
         row = find(session, found.account_id)
     if row is None:
         return True
+    if not found.may_subscribe:
+        # Nobody but its owner can look then; the card says so.
+        db.write(_note, found.account_id, ())
+        clear_warning(found.account_id, SUBSCRIPTION)
+        return True
     wanted = config.fields_of(found.flavour, comments=comments.is_on(found.account_id))
     held = _held(found, row.app_id)
     if any(name not in held for name in wanted):

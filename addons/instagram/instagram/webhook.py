@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 import os
 import re
-from itertools import islice
 
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest
@@ -17,11 +16,12 @@ from . import config
 from .accounts import Book, Bound, book
 from .envelopes import GONE, cut
 
-MOST_IDS = 1_000
 MOST_NAMED_SECRETS = 20
 MOST_UNNAMED_BODY = 64 * 1024
 SHOWN = 4
 """Characters of a wrong verify token that are kept, for the owner to see which one Meta holds."""
+OURS = "lobby-"
+"""How every verify token of our making begins."""
 
 _ID = re.compile(rb'"id"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"?([0-9]{1,32})')
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
@@ -54,15 +54,24 @@ def verify(request: WebhookRequest) -> Verified | Refused:
     challenge = request.query.get("hub.challenge", "")
     if not right or request.query.get("hub.mode") != "subscribe":
         meant = bounds[0].account_id if request.account is not None and bounds else None
-        return Refused(403, "verify_token", meant, _beginning(request.query.get("hub.verify_token", "")))
+        # Whoever calls up the address in a browser asks nothing, as Meta would.
+        asked = request.query.get("hub.mode") == "subscribe" and "hub.verify_token" in request.query
+        hint = told_of(request.query["hub.verify_token"]) if asked else ""
+        return Refused(403, "verify_token" if asked else "nothing_asked", meant, hint)
     if not _CHALLENGE.fullmatch(challenge):
         return Refused(403, "challenge")
     return Verified(challenge, whose)
 
 
-def _beginning(token: str) -> str:
-    """Return how a wrong token begins; nothing of one so short that this would be most of it."""
-    return token[:SHOWN] if len(token) >= 2 * SHOWN else ""
+def told_of(token: str) -> str:
+    """Return how a verify token begins and how long it is, ``lobby-9dQx/38``: enough to tell two apart.
+
+    Of the part that differs from token to token a quarter at most is told, and four characters.
+    """
+    begin = OURS if token.startswith(OURS) else ""
+    rest = token.removeprefix(begin)
+    shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in rest[: min(SHOWN, len(rest) // 4)])
+    return f"{begin}{shown}/{min(len(token), 999)}"
 
 
 def authenticate(request: WebhookRequest) -> Accepted | Refused:
@@ -82,20 +91,23 @@ def authenticate(request: WebhookRequest) -> Accepted | Refused:
         if hmac.compare_digest(hmac.digest(secret, body, "sha256"), given) and secret is not _DUMMY:
             matched = secret
     if matched is None:
-        return _refused(named)
+        return _refused(named, signed=header is not None)
     envelopes = cut(body, known, matched)
     return Accepted(envelopes, keep_raw=all(envelope.ignored != GONE for envelope in envelopes))
 
 
 def _named(known: Book, request: WebhookRequest) -> list[Bound]:
-    """Return the accounts a request is about, before anything of it is believed or parsed."""
+    """Return the accounts a request is about, before anything of it is believed or parsed.
+
+    Every id is looked up, however many strangers' come first. That costs no more than parsing the body would.
+    """
     if request.account is not None:
         one = known.by_uuid.get(request.account)
         return [] if one is None else [one]
     by_id = known.by_id
     found: list[Bound] = []
     seen = set()
-    for match in islice(_ID.finditer(request.body), MOST_IDS):
+    for match in _ID.finditer(request.body):
         name = match[1]
         if name in by_id and name not in seen:
             seen.add(name)
@@ -116,9 +128,10 @@ def _candidates(known: Book, request: WebhookRequest, named: list[Bound]) -> tup
     return ()
 
 
-def _refused(named: list[Bound]) -> Refused:
+def _refused(named: list[Bound], *, signed: bool) -> Refused:
+    """Refuse a delivery. What carries no signature at all cannot be Meta's, and is counted apart."""
     if any(not bound.secrets for bound in named):
         # Nobody can tell whether this is Meta, and 401s could cost the app its webhooks: the host answers 503
         # to a raise, and Meta tries again.
         raise SecretUnreadableError("the app secret of an account cannot be decrypted")
-    return Refused(401, "signature", named[0].account_id if named else None)
+    return Refused(401, "signature" if signed else "unsigned", named[0].account_id if named else None)

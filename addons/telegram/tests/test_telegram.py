@@ -97,10 +97,13 @@ def test_changing_a_bot_without_its_token_makes_a_new_secret(
 def test_the_card_and_the_diagnosis_show_no_credential(
     desk: TrialDesk, account: AccountRef, telegram: Any
 ) -> None:
-    page = desk.get(f"/w/{desk.workspace_id}/settings/channels").text
+    channels = f"/w/{desk.workspace_id}/settings/channels"
+    page = desk.get(channels).text
     assert "@sample_pottery_bot" in page
-    assert "t.me/sample_pottery_bot" in page
     assert TOKEN.partition(":")[2] not in page
+    settings = desk.get(f"{channels}/accounts/{account.id}").text
+    assert "t.me/sample_pottery_bot" in settings
+    assert TOKEN.partition(":")[2] not in settings
     card = desk.application.generation().directory.card("telegram")
     assert card is not None
     assert card.diagnose is not None

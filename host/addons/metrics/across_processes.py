@@ -17,6 +17,7 @@ from host.addons.metrics import in_process
 from host.addons.metrics.in_process import Key, Series
 from host.core import clock, db
 from host.models.addons import AddonCalls
+from host.sdk import strictjson
 
 KEPT = timedelta(days=1)
 """How long rows of ended processes count, and how long messages of errors are kept."""
@@ -103,7 +104,7 @@ def all_calls() -> tuple[datetime, dict[Key, Series]]:
         rows = session.scalars(query).all()
     for text in rows:
         try:
-            counted = msgspec.json.decode(text, type=_Counted)
+            counted = strictjson.decode(text, _Counted)
         except msgspec.DecodeError:
             continue  # written by another version of the host, which serves beside this one
         since = min(since, counted.since)

@@ -26,10 +26,12 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from werkzeug.exceptions import HTTPException
 
+from host import recording
 from host.addons.package.failures import last_lines
 from host.core import clock, db, marks
 from host.core.errors import LobbyError
 from host.core.logs import redact
+from host.models.health import Metric
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +146,7 @@ class CallMetrics:
             if broken:
                 series.recent.clear()
             words = series.last_error
+        recording.count(Metric.ADDON_FAULTS, slug)
         if self.on_fault is not None:
             self.on_fault()
         if broken and self.on_broken is not None:

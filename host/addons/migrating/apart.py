@@ -18,6 +18,7 @@ import msgspec
 from host.addons.migrating.apart_child import Answer, FailedError, Failure, Order, failure_of
 from host.addons.migrating.rows import Sums
 from host.core import child
+from host.sdk import strictjson
 
 __all__ = ["FailedError", "Failure", "Migrator", "Order", "end_running", "failure_of", "migrator"]
 
@@ -54,7 +55,7 @@ class _Apart:
     def _ask(self, order: Order) -> Answer:
         try:
             said = self._line.ask(msgspec.json.encode(order), timeout=order.seconds)
-            answer = msgspec.json.decode(said, type=Answer)
+            answer = strictjson.decode(said, Answer)
         except child.LateError:
             raise FailedError(Failure("late", words=f"{order.seconds:.0f} s")) from None
         except (child.LineEndedError, msgspec.DecodeError) as error:

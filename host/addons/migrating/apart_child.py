@@ -14,6 +14,7 @@ from host.addons.migrating import blocking, rows
 from host.addons.migrating.guarding import ForeignTableError, Guard, guarded
 from host.addons.package import manifest as manifests
 from host.core import child, child_limits, db, migrations
+from host.sdk import strictjson
 from host.sdk.migrations import MigrationRefusedError
 
 Kind = Literal["foreign", "refused", "locked", "failed", "ended", "late"]
@@ -84,7 +85,7 @@ def main() -> None:
 
 
 def _answer(asked: bytes) -> bytes:
-    order = msgspec.json.decode(asked, type=Order)
+    order = strictjson.decode(asked, Order)
     try:
         answer = Answer(sums=take(order))
     except BaseException as error:  # noqa: BLE001 - a revision may raise anything, SystemExit too

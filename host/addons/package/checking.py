@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from host.addons.package.archive import Archive, ArchiveError
 from host.addons.package.checking_child import Checked
 from host.addons.package.manifest import from_dict
 from host.core import child
+from host.sdk import strictjson
 from host.sdk.i18n import noop
 
 TIMEOUT_SECONDS = 20.0
@@ -23,7 +22,7 @@ def check(path: Path, *, timeout: float = TIMEOUT_SECONDS) -> Archive:
     ended = child.run("host.addons.package.checking_child", str(path), timeout=timeout)
     if not ended.in_time or not ended.data:
         raise ArchiveError(noop("The zip takes too long or too much memory to read."))
-    checked = msgspec.json.decode(ended.data, type=Checked)
+    checked = strictjson.decode(ended.data, Checked)
     if checked.problems:
         raise ArchiveError(*checked.problems)
     return Archive(

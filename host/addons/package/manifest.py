@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 import host
-from host.sdk import SDK_VERSION
+from host.sdk import SDK_VERSION, strictjson
 
 FILE_NAME = "addon.toml"
 MAX_BYTES = 64 * 1024
@@ -136,7 +136,7 @@ def from_dict(raw: Mapping[str, Any]) -> Manifest:
     :raises ManifestError: as :func:`parse` does.
     """
     try:
-        manifest = msgspec.convert(_relative_routes(raw), Manifest)
+        manifest = strictjson.convert(_relative_routes(raw), Manifest)
     except msgspec.ValidationError as error:
         raise ManifestError([f"addon.toml: {error}"]) from None
     problems = _shape_problems(manifest)

@@ -138,6 +138,6 @@ def _key(signature: SignatureFile, listed: bytes) -> PublicKey:
 
 def _decode(name: str, data: bytes, kind: type[Any]) -> Any:
     try:
-        return msgspec.convert(strictjson.loads(data), kind)
+        return strictjson.convert(strictjson.loads(data), kind)
     except (ValueError, msgspec.ValidationError):
         raise SignatureError(f"{name} is not what it has to be.") from None

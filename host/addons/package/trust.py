@@ -13,7 +13,7 @@ from enum import StrEnum
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.addons.package import keys
+from host.addons.package import keys, shipped
 from host.addons.package.failures import AddonError
 from host.addons.package.keys import KeyFormatError
 from host.addons.package.manifest import version_key
@@ -30,6 +30,8 @@ class SignatureState(StrEnum):
     """How far this desk trusts an addon's signature."""
 
     SIGNED = "signed"
+    SHIPPED = "shipped"
+    """It carries no signature, and is known by its hash: it comes with this release."""
     UNSIGNED = "unsigned"
     UNKNOWN_KEY = "unknown_key"
     INVALID = "invalid"
@@ -71,6 +73,11 @@ class Standing:
     name: str = ""
     sentence: str = ""
     blocks: bool = False
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the desk knows who made it, without anybody having to say so."""
+        return self.state in {SignatureState.SIGNED, SignatureState.SHIPPED}
 
     @property
     def fingerprint(self) -> str:
@@ -130,19 +137,29 @@ def parse(line: str) -> TrustedKey:
 
 
 def judge(
-    mode: str, slug: str, public_key: str, problem: str, trust: Trust, *, unsigned_allowed: bool = False
+    mode: str,
+    slug: str,
+    public_key: str,
+    problem: str,
+    trust: Trust,
+    *,
+    unsigned_allowed: bool = False,
+    comes_with_release: bool = False,
 ) -> Standing:
     """Return the judgement on the signature of the addon *slug*.
 
     :param mode: the setting ``LOBBY_SIGNATURES``.
     :param public_key: the key of its valid signature, in base64; empty for none.
     :param problem: why its signature is not valid; empty if it is valid, or there is none.
+    :param comes_with_release: whether its hash is that of one that came with this release.
     """
     if mode == "off":
         return Standing(SignatureState.UNCHECKED)
     if problem:
         return Standing(SignatureState.INVALID, sentence=problem, blocks=True)
     enforced = mode == "enforce"
+    if not public_key and comes_with_release:
+        return Standing(SignatureState.SHIPPED)
     if not public_key:
         sentence = noop("It is not signed, so nobody vouches for who made it.")
         return Standing(SignatureState.UNSIGNED, sentence=sentence, blocks=enforced and not unsigned_allowed)
@@ -172,6 +189,7 @@ def standing_of(config: Config, release: Release, *, trust: Trust | None = None)
         release.signature_problem,
         load(config) if trust is None else trust,
         unsigned_allowed=release.slug in config.unsigned_allowed,
+        comes_with_release=release.sha256 in shipped.hashes(),
     )
 
 

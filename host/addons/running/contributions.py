@@ -144,11 +144,20 @@ def _check_channel_of(kind: Kind[Any], found: Contribution) -> Iterator[str]:
             yield f"{item.channel!r} is not a channel of this addon"
 
 
+_TAKEN_FIELDS = frozenset({"csrf_token", "move_account", "password"})
+"""What the desk asks for in the same form; ``password`` is that of the person."""
+
+
 def _check_cards(_manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
     cards = found.of(CARDS)
     yield from _check_channel_of(CARDS, found)
     if len({card.channel for card in cards}) < len(cards):
         yield "a channel has two cards"
+    for card in cards:
+        fields = (*card.fields, *(card.workspace.fields if card.workspace is not None else ()))
+        for one in fields:
+            if one.name in _TAKEN_FIELDS:
+                yield f"a field cannot be called {one.name!r}: the desk's own forms have one"
 
 
 def _count_card(card: SettingsCard, count: Count) -> SettingsCard:

@@ -89,12 +89,12 @@ class Generation:
 
     def webhook(self, path: str) -> tuple[str, WebhookRoute, str | None] | None:
         """Return the addon, the route and the account segment that *path* names, or None."""
-        found = _at(self.webhooks, path)
+        found = named_by(self.webhooks, path)
         return None if found is None else (found[0].split("/", 3)[2], found[1], found[2])
 
     def waits_for(self, path: str) -> tuple[Waiting, str | None] | None:
         """Return the webhook that *path* would be if its addon ran, and the account segment, or None."""
-        found = _at(self.waiting, path) if self.waiting else None
+        found = named_by(self.waiting, path) if self.waiting else None
         return None if found is None else (found[1], found[2])
 
 
@@ -118,10 +118,12 @@ def current_host() -> Host:
     return cast(Host, current_app.extensions["lobby.services"].host)
 
 
-def _at(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:
+def named_by(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:
     """Return the full path, route and account segment of *path*, in any of its forms; None for no route."""
     if path in routes:
         return path, routes[path], None
+    if path.startswith("/webhooks/"):
+        path = path.removesuffix("/")  # a provider's console keeps what was typed, and follows no redirect
     head, _, account = path.rpartition("/")
     if not account or not head:
         return None
@@ -216,6 +218,13 @@ def build(
         return generation
 
 
+def build_alone(config: Config, create_app: AppFactory) -> Generation:
+    """Build the host and its built-in addons, without a look at the database."""
+    generation = _collect(config, {}, {}, Asked(0, (), {}), 0)
+    object.__setattr__(generation, "app", create_app(generation))
+    return generation
+
+
 def _collect(
     config: Config,
     wanted: Mapping[str, Release],
@@ -289,6 +298,8 @@ class _Builder:
         except AddonError as error:
             self.leave_out(slug, error)
         except (OSError, sa.exc.SQLAlchemyError) as error:
+            if isinstance(error, sa.exc.SQLAlchemyError) and db.may_come_back(error):
+                raise  # nothing is wrong with the addon; the whole is built again
             self.leave_out(slug, AddonError(noop("Its files could not be read."), detail=last_lines(error)))
         else:
             self.added.append((loaded, found))

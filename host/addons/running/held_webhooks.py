@@ -64,11 +64,10 @@ class HeldWebhooks:
         :raises FullError: if too much is stored already.
         :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer.
         """
-        about = json.dumps({"headers": dict(request.headers), "query": dict(request.query)})
-        size = len(request.body) + len(about)
-        if len(about) > MOST_ABOUT or not self._room(waiting.slug, size):
+        size = as_row(waiting, request).size
+        if size - len(request.body) > MOST_ABOUT or not self._room(waiting.slug, size):
             raise FullError(waiting.slug)
-        db.write(_store, waiting, request, about, size)
+        db.write(lambda session: session.add(as_row(waiting, request)))
 
     def _room(self, slug: str, size: int) -> bool:
         """Count one more request, unless the limit is reached. Counts are read again every few seconds."""
@@ -98,21 +97,21 @@ def _place(row_uuid: str) -> Place:
     return Place("parked_requests", "about", 0, row_uuid)
 
 
-def _store(session: Session, waiting: Waiting, request: WebhookRequest, about: str, size: int) -> None:
+def as_row(waiting: Waiting, request: WebhookRequest) -> ParkedRequest:
+    """Return the row *request* becomes, with what may hold credentials sealed."""
+    about = json.dumps({"headers": dict(request.headers), "query": dict(request.query)})
     row_uuid = uuid.uuid4().hex
-    session.add(
-        ParkedRequest(
-            uuid=row_uuid,
-            workspace_id=0,
-            slug=waiting.slug,
-            path=waiting.path,
-            account=request.account,
-            about=secrets.keyring().seal(Secret(about), _place(row_uuid)),
-            body=request.body,
-            size=size,
-            remote=request.remote[:64],
-            received_at=clock.now(),
-        )
+    return ParkedRequest(
+        uuid=row_uuid,
+        workspace_id=0,
+        slug=waiting.slug,
+        path=waiting.path,
+        account=request.account,
+        about=secrets.keyring().seal(Secret(about), _place(row_uuid)),
+        body=request.body,
+        size=len(request.body) + len(about),
+        remote=request.remote[:64],
+        received_at=clock.now(),
     )
 
 

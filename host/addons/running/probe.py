@@ -15,6 +15,7 @@ from host.addons.package.failures import AddonError
 from host.addons.package.manifest import Manifest
 from host.addons.running.probe_child import Report, Seen
 from host.core import child
+from host.sdk import strictjson
 from host.sdk.i18n import noop
 
 TIMEOUT_SECONDS = 20.0
@@ -32,7 +33,7 @@ def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -
     if not ended.data:
         raise AddonError(noop("Its code ended the process while it was being loaded."), detail=ended.how)
     try:
-        report = msgspec.json.decode(ended.data, type=Report)
+        report = strictjson.decode(ended.data, Report)
     except msgspec.DecodeError as error:
         raise AddonError(noop("Its code disturbed the report on what it contributes.")) from error
     if report.failed is not None:

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from host.api.http.declare import Id, Wire
 from host.inbox.reply import MAX_LENGTH
+from host.sdk.capabilities import Ask
 
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
 Short = Annotated[str, Meta(min_length=1, max_length=1000)]
@@ -26,20 +27,34 @@ class Send(Wire, frozen=True):
     reply_to: Annotated[
         Id | None, Meta(description="The id of the message of the same conversation that this one quotes.")
     ] = None
+    if_last_message_id: Annotated[
+        Id | None,
+        Meta(
+            description="The newest message you know of. If the team has answered since, nothing is sent "
+            "(`answered_meanwhile`)."
+        ),
+    ] = None
 
 
 class QuickReply(Wire, frozen=True):
-    """An answer offered below a text."""
+    """An answer offered below a text: words, or with `ask` what the provider knows of the customer."""
 
-    title: Short
+    title: Short | None = None
     payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""
+    ask: Annotated[
+        Ask | None,
+        Meta(description="Instead of a title. A tap sends the customer's own number or address."),
+    ] = None
 
 
 class FileRef(Wire, frozen=True):
-    """A file to send: where it can be fetched, or one that was uploaded. One of both."""
+    """A file to send, one of: where it can be fetched, one that was uploaded, one the provider has."""
 
     url: Annotated[Address, Meta(description="An https address on the internet.")] | None = None
     upload: Annotated[str, Meta(max_length=64, description="The id of an upload.")] | None = None
+    provider_id: (
+        Annotated[str, Meta(max_length=64, description="The id the provider gave it when it got it.")] | None
+    ) = None
 
 
 class Button(Wire, frozen=True):
@@ -110,6 +125,13 @@ class SendTemplate(Send, frozen=True, kw_only=True, tag_field="kind", tag="templ
     elements: Annotated[list[Card], Meta(min_length=1, max_length=50)]
 
 
+class SendButtons(Send, frozen=True, kw_only=True, tag_field="kind", tag="buttons"):
+    """A text with buttons below it."""
+
+    text: Text
+    buttons: Annotated[list[Button], Meta(min_length=1, max_length=50)]
+
+
 class SendProduct(Send, frozen=True, kw_only=True, tag_field="kind", tag="product"):
     """Products of the account's catalogue."""
 
@@ -130,6 +152,7 @@ Sendable = (
     | SendFile
     | SendSticker
     | SendTemplate
+    | SendButtons
     | SendProduct
     | SendPost
 )
@@ -148,6 +171,21 @@ EXAMPLES: dict[str, Any] = {
         "text": "Which size?",
         "quickReplies": [{"title": "Small", "payload": "size-s"}, {"title": "Large"}],
     },
+    "A text that asks for a telephone number": {
+        "conversationId": 42,
+        "kind": "text",
+        "text": "Under which number can we call you?",
+        "quickReplies": [{"ask": "phone"}, {"title": "Rather not"}],
+    },
+    "A text with buttons": {
+        "conversationId": 42,
+        "kind": "buttons",
+        "text": "Shall we set the mug aside?",
+        "buttons": [
+            {"title": "Yes, please", "payload": "hold-mug"},
+            {"title": "Look at it", "url": "https://example.com/mug"},
+        ],
+    },
     "A picture, by its address": {
         "conversationId": 42,
         "kind": "image",
@@ -157,6 +195,11 @@ EXAMPLES: dict[str, Any] = {
         "conversationId": 42,
         "kind": "audio",
         "files": [{"upload": "0f2e8c1d9a7b4c6e8f1a2b3c4d5e6f70"}],
+    },
+    "A film the provider has": {
+        "conversationId": 42,
+        "kind": "video",
+        "files": [{"providerId": "687799999980546"}],
     },
     "A heart, quoting a message": {"conversationId": 42, "kind": "sticker", "replyTo": 991},
     "Cards": {

@@ -30,12 +30,13 @@ from host.api.http.errors import (
 from host.api.http.idempotency import Claim, Stored
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
-from host.core.errors import NotFoundError
+from host.core.errors import ArchivedError, NotFoundError
+from host.core.ids import MAX_ID
 from host.models.api import KeyEnd
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
 from host.users.api_keys import Caller, Scope
-from host.web.request_helpers import MAX_ID, client_address, config, request_id
+from host.web.request_helpers import client_address, config, request_id
 
 log = logging.getLogger("lobby.api")
 
@@ -88,10 +89,10 @@ def new_reply_key() -> str:
     return secrets.token_hex(16)
 
 
-def answer(route: Route, **ids: int) -> Response:
+def answer(route: Route, **ids: int | str) -> Response:
     """Answer the present request as *route* declares it."""
     g.lobby_user = None  # cookies are ignored here
-    if any(id_ > MAX_ID for id_ in ids.values()):
+    if any(isinstance(id_, int) and id_ > MAX_ID for id_ in ids.values()):
         raise NotFoundError()
     if route.scope is None:
         return _response(route, route.run())
@@ -117,6 +118,8 @@ def _caller(scope: Scope) -> Caller:
             db.write(keys.touch, caller.key_id)
     if scope not in caller.scopes:
         raise ScopeError()
+    if scope is Scope.WRITE and caller.archived:
+        raise ArchivedError()
     return caller
 
 
@@ -135,7 +138,7 @@ def _count(caller: Caller) -> None:
         raise RateLimitedError(retry_after=standing.reset, limit=standing.limit)
 
 
-def _answered(call: Call, ids: dict[str, int]) -> Response:
+def _answered(call: Call, ids: dict[str, int | str]) -> Response:
     route = call.route
     arguments: dict[str, Any] = dict(ids)
     given = reading.query(request, route.query)
@@ -144,7 +147,7 @@ def _answered(call: Call, ids: dict[str, int]) -> Response:
     value: Any = None
     if route.body is not None:
         value = reading.body(request)
-        arguments["body"] = reading.converted(value, route.body)
+        arguments["body"] = reading.as_declared(value, route)
     name = request.headers.get("Idempotency-Key") if route.idempotent else None
     if name is None:
         return _response(route, route.run(call, **arguments))
@@ -156,7 +159,8 @@ def _answered(call: Call, ids: dict[str, int]) -> Response:
         return response
     call.claim = held
     try:
-        return _response(route, route.run(call, **arguments))
+        with idempotency.renewed(held):
+            return _response(route, route.run(call, **arguments))
     except BaseException:
         # Nothing was written; if an answer was stored after all, releasing the claim leaves it.
         with suppress(SQLAlchemyError):

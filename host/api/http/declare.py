@@ -4,27 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from host.core.errors import LobbyError
+from host.core.ids import MAX_ID
 from host.users.api_keys import Scope
-from host.web.request_helpers import MAX_ID
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 Id = Annotated[int, Meta(ge=0, le=MAX_ID, description="An id of this desk.", examples=[42])]
+ChannelId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="The public id of an account, a string; the last part of its webhook address.",
+        examples=["3f2b8c1d9a7b4c6e8f1a2b3c4d5e6f70"],
+    ),
+]
+
+Moment = Annotated[datetime, Meta(tz=True)]
 
 BASE = "/api/v1"
 TAGS: dict[str, str] = {
     "Conversations": "What one contact and the team say to each other on one account.",
     "Messages": "Reading, sending, reacting.",
+    "Labels": "Words conversations are sorted by, and the views everybody shares.",
     "Contacts": "The people who write.",
+    "Search": "Finding messages and contacts by what they say.",
     "Accounts": "The accounts of the workspace, and what each can send.",
+    "Events": "Being told what happens, or asking.",
     "Team": "The people of the workspace.",
     "Files": "Files to send, and files that came.",
+    "Reports": "How much there was to do, and how long customers waited.",
     "About": "The API itself.",
 }
 
@@ -49,6 +65,13 @@ class Refused(NamedTuple):
     sentence: str
 
 
+class OtherForm(NamedTuple):
+    """Another form of body of a route, told from the first by a field only it has."""
+
+    told_by: str
+    body: type[Wire]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A route of the API.
@@ -58,6 +81,7 @@ class Route:
     :param scope: the scope a key needs; None: no key is needed.
     :param query: the parameters it takes.
     :param body: the type of its JSON body; None: none.
+    :param other_form: another form its JSON body may have, with names in camelCase or snake_case.
     :param upload: whether it takes a file as multipart/form-data instead.
     :param answer: the type of its JSON answer; None: 204 and no body; :class:`Binary`: a file.
     :param errors: its errors, besides those of every route.
@@ -75,6 +99,7 @@ class Route:
     scope: Scope | None
     query: type[Wire] = Nothing
     body: Any = None
+    other_form: OtherForm | None = None
     upload: bool = False
     answer: Any = None
     status: int = 200
@@ -86,7 +111,8 @@ class Route:
     @property
     def rule(self) -> str:
         """Return the path as Flask writes it."""
-        return BASE + self.path.replace("{", "<api_id:").replace("}", ">")
+        path = self.path.replace("{account_id}", "<api_account:account_id>")
+        return BASE + path.replace("{", "<api_id:").replace("}", ">")
 
     @property
     def places(self) -> list[str]:

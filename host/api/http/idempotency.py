@@ -3,13 +3,21 @@
 A request with an Idempotency-Key is claimed first, in a write of its own. Its changes and its answer are then
 written together, and only while the claim is valid. A process that dies in between has changed nothing, and
 its claim runs out. A process that is too slow finds its claim taken over, and writes nothing.
+
+A claim is short, so that a repeat after a crash soon gets through, and is renewed while its request is worked
+on. How long it is decides about waiting alone: whatever happens to it, the request is done once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -19,12 +27,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.api.http.errors import IdempotencyKeyError, IdempotencyReusedError, InFlightError
-from host.core import db
+from host.core import clock, db
 from host.models.api import IdempotentRequest
 
+log = logging.getLogger("lobby.api")
+
 KEPT = timedelta(hours=24)
-CLAIMED = timedelta(seconds=120)
-"""How long a claim is valid: longer than the longest request, which fetches a file by its address."""
+CLAIMED = timedelta(seconds=15)
+"""How long a claim is valid unless it is renewed: how long repeats are refused after a process died."""
+RENEW_SECONDS = 4.0
 CHUNK = 200
 
 _TABLE = cast(sa.Table, IdempotentRequest.__table__)
@@ -118,6 +129,61 @@ def release(held: Claim) -> None:
     """Release the claim on a request that changed nothing, so that it can be repeated at once."""
     query = sa.delete(_TABLE).where(_TABLE.c.id == held.row_id, _TABLE.c.claim == held.token)
     db.write(lambda session: session.execute(query))
+
+
+def void_claims(session: Session) -> None:
+    """End every claim; where one process owns the database, those it finds at its start are of dead ones."""
+    open_ = _TABLE.c.claim.is_not(None)
+    session.execute(sa.update(_TABLE).where(open_).values(claimed_until=clock.now()))
+
+
+class _Renewing:
+    """Renews the claims of this process, in one thread that ends when there are none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: set[Claim] = set()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def renewed(self, held: Claim) -> Iterator[None]:
+        """Keep *held* valid while the block runs."""
+        with self._lock:
+            self._held.add(held)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="api-claims", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(held)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(RENEW_SECONDS)
+            with self._lock:
+                held = list(self._held)
+                if not held:
+                    self._thread = None
+                    return
+            try:
+                db.write(_renew, held)
+            except Exception as error:  # noqa: BLE001 - a claim that runs out costs a repeat, not the request
+                log.warning("claims on requests could not be renewed: %s", db.describe(error)[1])
+
+
+def _renew(session: Session, held: Sequence[Claim]) -> None:
+    ids, tokens = zip(*((one.row_id, one.token) for one in held), strict=True)
+    session.execute(
+        sa.update(_TABLE)
+        .where(_TABLE.c.id.in_(ids), _TABLE.c.claim.in_(tokens))
+        .values(claimed_until=clock.now() + CLAIMED)
+    )
+
+
+_renewing = _Renewing()
+renewed = _renewing.renewed
 
 
 def _forget(session: Session, now: datetime) -> None:

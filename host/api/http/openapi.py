@@ -25,8 +25,10 @@ from host.api.http.errors import (
     UnauthorizedError,
 )
 from host.core.errors import LobbyError, NotFoundError, TooLargeError, UnavailableError
+from host.core.ids import MAX_ID
+from host.outgoing.bodies import samples
+from host.outgoing.bodies.shapes import Tombstone
 from host.users.api_keys import Scope
-from host.web.request_helpers import MAX_ID
 
 ABOUT = """\
 Every request carries an API key of one workspace: `Authorization: Bearer lobby_…`. Owners make keys under
@@ -34,7 +36,8 @@ Settings, API keys. Nothing but that header opens the API; cookies are not looke
 may not call it.
 
 Bodies and answers are JSON in camelCase. A field or parameter that is not in this document is refused by its
-name. Times are RFC 3339 in UTC. Ids of this desk are numbers, ids of a provider strings.
+name. Times are RFC 3339 in UTC. Ids of this desk are numbers, ids of a provider strings. Where a path
+names an account, its `channelId` is taken as well as its `id`.
 
 Lists come in pages: send a cursor of an answer back unchanged. `Idempotency-Key` on a POST makes it safe to
 repeat for 24 hours: what the first was answered is answered again. Each key may make a limited number of
@@ -48,6 +51,8 @@ people, in the language of `Accept-Language`.
 
 _REF = "#/components/schemas/{name}"
 _ERROR = "ErrorAnswer"
+_ID = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
+_ACCOUNT_ID = {"anyOf": [_ID, {"type": "string", "minLength": 1, "maxLength": 64}]}
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -66,6 +71,7 @@ HEADERS: dict[str, str] = {
 def document(public_url: str) -> dict[str, Any]:
     """Return the document for the desk at *public_url*."""
     paths, components = _made()
+    webhooks, shapes_of_events = _webhooks()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Lobby", "version": __version__, "description": ABOUT},
@@ -73,7 +79,8 @@ def document(public_url: str) -> dict[str, Any]:
         "security": [{"key": []}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "components": components,
+        "webhooks": webhooks,
+        "components": {**components, "schemas": {**components["schemas"], **shapes_of_events}},
     }
 
 
@@ -102,8 +109,58 @@ def _made() -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
+_SIGNED = {
+    "webhook-id": "Names the event, the same in every try.",
+    "webhook-timestamp": "When this try was made, in seconds since 1970.",
+    "webhook-signature": "`v1,` and a signature; several while a secret is changed. See Standard Webhooks.",
+}
+
+
+@cache
+def _webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what endpoints are posted, by the name of the event, and the shapes that takes."""
+    kinds = samples.of_host()
+    types = [Tombstone, *(kind.shape for kind in kinds if kind.shape is not None)]
+    # Names of their own: a conversation as endpoints are told it is not a conversation as routes answer it.
+    reference = _REF.replace("{name}", "Told{name}")
+    schemas, components = msgspec.json.schema_components(types, ref_template=reference)
+    tombstone, *told = schemas
+    return {
+        kind.name: {
+            "post": {
+                "summary": kind.about,
+                "tags": ["Events"],
+                "parameters": [
+                    {"name": name, "in": "header", "required": True, "description": text}
+                    | {"schema": {"type": "string"}}
+                    for name, text in _SIGNED.items()
+                ],
+                "requestBody": {"content": {"application/json": _told(kind, schema, tombstone)}},
+                "responses": {
+                    "2XX": {"description": "It was taken."},
+                    "410": {"description": "The endpoint is gone: it is switched off."},
+                    "default": {"description": "It is sent again, eight times within 28 hours."},
+                },
+            }
+        }
+        for kind, schema in zip(kinds, told, strict=True)
+    }, {f"Told{name}": schema for name, schema in components.items()}
+
+
+def _told(kind: samples.Kind, schema: dict[str, Any], tombstone: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": {
+            "type": "object",
+            "properties": {"event": {"const": kind.name}, "data": {"anyOf": [schema, tombstone]}},
+            "required": ["event", "data"],
+        },
+        "example": {"event": kind.name, "data": kind.sample},
+    }
+
+
 def _types(route: Route) -> Iterable[Any]:
-    for kind in (route.query, route.body, route.answer):
+    other = None if route.other_form is None else route.other_form.body
+    for kind in (route.query, route.body, other, route.answer):
         if kind is not None and kind is not Nothing and kind is not Binary:
             yield kind
 
@@ -120,7 +177,12 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     if route.scope is None:
         made["security"] = []
     if route.body is not None:
-        content: dict[str, Any] = {"schema": by_type[id(route.body)]}
+        schema = by_type[id(route.body)]
+        if route.other_form is not None:
+            # One list, so that pages made of the document show all forms side by side.
+            forms = schema.get("anyOf", [schema])
+            schema = {"anyOf": [*forms, by_type[id(route.other_form.body)]]}
+        content: dict[str, Any] = {"schema": schema}
         if route.examples:
             content["examples"] = {
                 f"example{number}": {"summary": words, "value": value}
@@ -151,7 +213,7 @@ def parameters(route: Route) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "description": f"The id of the {name.removesuffix('_id')}.",
-            "schema": {"type": "integer", "minimum": 0, "maximum": MAX_ID},
+            "schema": _ACCOUNT_ID if name == "account_id" else _ID,
         }
         for name in route.places
     ]

@@ -35,6 +35,7 @@ def shown(call: Call, row: ChannelAccount) -> shapes.Account:
     adapter = call.adapter(row.channel)
     return shapes.Account(
         id=row.id,
+        channel_id=row.uuid,
         channel=row.channel,
         channel_name=call.directory.label(row.channel),
         external_id=row.external_id,
@@ -62,14 +63,16 @@ def list_accounts(call: Call) -> shapes.Accounts:
 
 
 def find_account(
-    session: Session, call: Call, account_id: int, *, field: str | None = None
+    session: Session, call: Call, account: int | str, *, field: str | None = None
 ) -> ChannelAccount:
     """Return an account of the key's workspace.
 
+    :param account: its id, or its public one, a string.
     :param field: the field that holds the id, if it is not in the address; for errors.
     :raises AccountNotFoundError: if the workspace has no such account.
     """
-    row = session.get(ChannelAccount, account_id)
+    by = ChannelAccount.uuid if isinstance(account, str) else ChannelAccount.id
+    row = session.scalars(sa.select(ChannelAccount).where(by == account)).one_or_none()
     if row is None or row.workspace_id != call.workspace_id:
         raise AccountNotFoundError(field=field)
     return row
@@ -84,7 +87,7 @@ def find_account(
     answer=shapes.Account,
     errors=(AccountNotFoundError,),
 )
-def get_account(call: Call, account_id: int) -> shapes.Account:
+def get_account(call: Call, account_id: int | str) -> shapes.Account:
     """With what can be sent through it, and how much."""
     with db.read() as session:
         return shown(call, find_account(session, call, account_id))

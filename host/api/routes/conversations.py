@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
+import msgspec
 from flask_babel import gettext as _
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
@@ -12,23 +12,33 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Wire, route
+from host.api.http.declare import ChannelId, Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.routes.contacts import id_name
 from host.core import db
-from host.inbox import conversation_actions, queries
+from host.inbox import conversation_actions, labels, queries
 from host.inbox.conversation_actions import Changes
-from host.inbox.errors import ConversationNotFoundError, NotAMemberError
+from host.inbox.errors import (
+    ConversationNotFoundError,
+    LabelNotFoundError,
+    NotAMemberError,
+    NotSnoozableError,
+    SnoozeTimeError,
+)
 from host.inbox.queries import Assignee, ConversationFilter, Row
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState
-from host.models.inbox import ConversationStatus
+from host.models.inbox import ConversationStatus, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.api_keys import Scope
 
 LIST = "conversations"
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
 Status = Literal["open", "closed"]
+LabelIds = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{1,18}(,[0-9]{1,18}){0,19}$", description="Ids of labels.", examples=["3,7"]),
+]
 
 
 class ContactRef(Wire, frozen=True):
@@ -51,14 +61,14 @@ class Window(Wire, frozen=True):
             "channel is not active, or the account is disconnected."
         ),
     ]
-    until: Annotated[datetime | None, Meta(description="When that ends; null: it does not.")]
+    until: Annotated[Moment | None, Meta(description="When that ends; null: it does not.")]
     sentence: Annotated[str, Meta(description="Why, where it is not open.")]
 
 
 class Last(Wire, frozen=True):
     """The last message of a conversation, briefly."""
 
-    at: datetime
+    at: Moment
     direction: str
     kind: str
     preview: str
@@ -71,23 +81,32 @@ class Conversation(Wire, frozen=True):
     status: Status
     channel: str
     account_id: Id
+    channel_id: ChannelId
     contact: ContactRef
     subject: str | None
     assignee: shapes.Person | None
-    unread_count: Annotated[int, Meta(description="Messages nobody of the team has looked at.")]
+    unread_count: Annotated[
+        int,
+        Meta(
+            description="Messages nobody of the team has looked at. What one person has not read is theirs."
+        ),
+    ]
     failed_count: Annotated[int, Meta(description="Messages of ours that failed.")]
     last_message: Last
     last_inbound_at: Annotated[
-        datetime | None,
+        Moment | None,
         Meta(description="The provider's time of the last message that opens a reply window."),
     ]
     reply_window: Window
-    created_at: datetime
-    closed_at: datetime | None
+    labels: Annotated[list[shapes.LabelRef], Meta(description="By name.")]
+    snooze: Annotated[shapes.Snooze | None, Meta(description="Null: it is not put away.")]
+    spam: Annotated[bool, Meta(description="Whether the team marked it as spam.")]
+    created_at: Moment
+    closed_at: Moment | None
 
 
 class Conversations(Wire, frozen=True):
-    """A page of conversations, the one with the latest message first."""
+    """A page of conversations, the one first that has the latest message, or came back last from a snooze."""
 
     data: list[Conversation]
     next: Annotated[shapes.Cursor | None, Meta(description="For the next page; null: there is none.")]
@@ -113,6 +132,13 @@ class Query(Wire, frozen=True):
     contact: (
         Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")] | None
     ) = None
+    labels: Annotated[LabelIds | None, Meta(description="It has one of these labels, or more.")] = None
+    all_labels: Annotated[LabelIds | None, Meta(description="It has each of these labels.")] = None
+    no_labels: Annotated[LabelIds | None, Meta(description="It has none of these labels.")] = None
+    snoozed: Annotated[bool | None, Meta(description="Left out: both.")] = None
+    spam: Annotated[bool, Meta(description="True: spam alone; else none of it.")] = False
+    needs_reply: Annotated[bool | None, Meta(description="Whether the customer had the last word.")] = None
+    failed: Annotated[bool | None, Meta(description="Whether a message of ours failed.")] = None
     limit: Limit = 50
     cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
 
@@ -124,6 +150,14 @@ class ConversationChange(Wire, frozen=True):
         Id | UnsetType | None, Meta(description="The id of a person, or null for nobody.")
     ] = UNSET
     status: Status | UnsetType = UNSET
+    add_labels: Annotated[list[Id], Meta(max_length=20, description="Ids of labels to put on it.")] = (
+        msgspec.field(default_factory=list)
+    )
+    remove_labels: Annotated[list[Id], Meta(max_length=20, description="Ids of labels to take off.")] = (
+        msgspec.field(default_factory=list)
+    )
+    snooze: Annotated[shapes.Snooze | UnsetType | None, Meta(description="Null: it comes back now.")] = UNSET
+    spam: bool | UnsetType = UNSET
 
 
 def shown(call: Call, row: Row) -> Conversation:
@@ -136,6 +170,7 @@ def shown(call: Call, row: Row) -> Conversation:
         status=cast(Status, str(row.status)),
         channel=row.channel,
         account_id=row.account.id,
+        channel_id=row.account.uuid,
         contact=ContactRef(
             id=row.contact_id,
             name=row.contact_name or row.identity_name,
@@ -152,6 +187,11 @@ def shown(call: Call, row: Row) -> Conversation:
         ),
         last_inbound_at=row.last_inbound_at,
         reply_window=window(call, row),
+        labels=[shapes.LabelRef(id=one.id, name=one.name, tone=cast(Any, one.tone)) for one in row.labels],
+        snooze=None
+        if row.snooze is None
+        else shapes.Snooze(kind=cast(Any, str(row.snooze.kind)), until=row.snooze.until),
+        spam=row.spam_at is not None,
         created_at=row.created_at,
         closed_at=row.closed_at,
     )
@@ -186,7 +226,7 @@ def list_conversations(call: Call, query: Query) -> Conversations:
         if not queries.has_accounts(session, call.workspace_id, query.channel):
             return Conversations(data=[], next=None)
         page = queries.list_conversations(
-            session, call.workspace_id, None, _filter(query), before=before, limit=query.limit
+            session, call.workspace_id, None, filter_of(query), before=before, limit=query.limit
         )
     return Conversations(
         data=[shown(call, row) for row in page.rows],
@@ -194,7 +234,8 @@ def list_conversations(call: Call, query: Query) -> Conversations:
     )
 
 
-def _filter(query: Query) -> ConversationFilter:
+def filter_of(query: Query) -> ConversationFilter:
+    """Return the filter that the parameters of a list ask for."""
     assignee: int | Assignee | None = None
     if query.assignee is not None:
         assignee = Assignee.NOBODY if query.assignee == "none" else int(query.assignee)
@@ -204,7 +245,23 @@ def _filter(query: Query) -> ConversationFilter:
         account_id=query.account,
         assignee=assignee,
         contact=query.contact,
+        labels=_ids(query.labels),
+        all_labels=_ids(query.all_labels),
+        no_labels=_ids(query.no_labels),
+        snoozed=query.snoozed,
+        spam=query.spam,
+        needs_reply=query.needs_reply,
+        failed=query.failed,
     )
+
+
+def _ids(text: str | None) -> frozenset[int] | None:
+    return None if text is None else frozenset(map(int, text.split(",")))
+
+
+def snooze_of(wished: shapes.Snooze | None) -> Snooze | None:
+    """Return the snooze a body asks for."""
+    return None if wished is None else Snooze(SnoozeKind(wished.kind), wished.until)
 
 
 def get(session: Session, call: Call, conversation_id: int) -> Row:
@@ -237,15 +294,27 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
     "PATCH",
     "/conversations/{conversation_id}",
     tag="Conversations",
-    summary="Assign, close or reopen a conversation",
+    summary="Assign, close, label or snooze a conversation",
     scope=Scope.WRITE,
     body=ConversationChange,
     answer=Conversation,
-    errors=(BodyError, ConversationNotFoundError, NotAMemberError),
-    examples={"Close it": {"status": "closed"}, "Give it to nobody": {"assignee": None}},
+    errors=(
+        BodyError,
+        ConversationNotFoundError,
+        LabelNotFoundError,
+        NotAMemberError,
+        NotSnoozableError,
+        SnoozeTimeError,
+    ),
+    examples={
+        "Close it": {"status": "closed"},
+        "Give it to nobody": {"assignee": None},
+        "Label it": {"addLabels": [3]},
+        "Put it away until they write": {"snooze": {"kind": "reply"}},
+    },
 )
 def change_conversation(call: Call, conversation_id: int, body: ConversationChange) -> bytes:
-    """Both at once or one alone; the thread gets a line for each, in the name of the key."""
+    """All at once or one alone; the thread gets a line for each, in the name of the key."""
 
     def use_case(session: Session) -> Conversation:
         changes: Changes = {}
@@ -253,16 +322,21 @@ def change_conversation(call: Call, conversation_id: int, body: ConversationChan
             changes["assignee_id"] = body.assignee
         if body.status is not UNSET:
             changes["status"] = ConversationStatus(body.status)
+        if body.snooze is not UNSET:
+            changes["snooze"] = snooze_of(body.snooze)
+        if body.spam is not UNSET:
+            changes["spam"] = body.spam
+        named: dict[str, Any] = {
+            "workspace_id": call.workspace_id,
+            "conversation_id": conversation_id,
+            "author_id": None,
+            "by": call.caller.name,
+            "now": call.now,
+        }
         try:
-            conversation_actions.set_fields(
-                session,
-                changes,
-                workspace_id=call.workspace_id,
-                conversation_id=conversation_id,
-                author_id=None,
-                by=call.caller.name,
-                now=call.now,
-            )
+            conversation_actions.set_fields(session, changes, **named)
+            if body.add_labels or body.remove_labels:
+                labels.set_labels(session, add=body.add_labels, remove=body.remove_labels, **named)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         return shown(call, get(session, call, conversation_id))

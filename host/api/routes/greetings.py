@@ -1,10 +1,10 @@
-"""The questions an account offers to somebody who has not written yet, kept at its provider."""
+"""The questions an account offers to somebody who has not written yet, and its menu: kept at its provider."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -15,13 +15,22 @@ from host.api.http.call import Call
 from host.api.http.declare import Wire, route
 from host.api.http.errors import BodyError
 from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.channels import button_payloads
 from host.channels.pages import greetings
 from host.channels.pages.greetings import Block, Line, Sheet
 from host.core import db
-from host.core.errors import ConflictError, InvalidError, LobbyError
-from host.inbox.errors import AccountDisconnectedError, UnknownChannelError
+from host.core.errors import ConflictError, InvalidError
+from host.inbox.errors import AccountDisconnectedError, ProviderRefusedError, UnknownChannelError
 from host.models.channels import AccountState, ChannelAccount, ref
-from host.sdk.channel import ChannelAdapter, IceBreakerLimits, IceBreakers, ProviderProblem
+from host.sdk.channel import (
+    Capabilities,
+    ChannelAdapter,
+    IceBreakerLimits,
+    IceBreakers,
+    Menu,
+    MenuLimits,
+    ProviderProblem,
+)
 from host.users import audit
 from host.users.api_keys import Scope
 from host.web.request_helpers import client_address
@@ -37,21 +46,21 @@ class NotSupportedError(ConflictError):
     default_next_step = ""
 
 
-class ProviderError(LobbyError):
-    """The provider did not do it, and said why."""
-
-    code = "provider_refused"
-    status = 502
-    default_sentence = _l("The provider did not do it.")
-    default_next_step = _l("Try again in a moment.")
-
-
 class IceBreakerError(InvalidError):
     """A question, or the list of them, breaks a limit of the channel."""
 
     code = "invalid_ice_breakers"
     status = 422
     default_sentence = _l("The ice breakers break a limit of the channel, so nothing was changed.")
+    default_next_step = _l("Its limits are in the account.")
+
+
+class MenuError(InvalidError):
+    """A line of the menu, or the list of them, breaks a limit of the channel."""
+
+    code = "invalid_menu"
+    status = 422
+    default_sentence = _l("The menu breaks a limit of the channel, so nothing was changed.")
     default_next_step = _l("Its limits are in the account.")
 
 
@@ -71,6 +80,33 @@ class IceBreakersOfAccount(Wire, frozen=True):
     ]
 
 
+class MenuItem(Wire, frozen=True):
+    """A line of the menu: it opens `url`, or a tap comes as a message of the kind `postback`."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=1000)]
+    payload: Annotated[str, Meta(max_length=1000, description="What a tap sends; else the title.")] = ""
+    url: Annotated[str, Meta(max_length=2000, description="An https address, instead of a payload.")] = ""
+
+
+class MenuOfAccount(Wire, frozen=True):
+    """The lines of each locale. `default` is shown wherever a locale has none of its own."""
+
+    locales: Annotated[
+        dict[str, Annotated[list[MenuItem], Meta(max_length=40)]],
+        Meta(description="By locale, as `de_DE`, or `default`.", max_length=greetings.MOST_LOCALES),
+    ]
+
+
+MENU_EXAMPLE = {
+    "Two lines": {
+        "locales": {
+            "default": [
+                {"title": "Talk to a person", "payload": "person"},
+                {"title": "The shop", "url": "https://example.com/shop"},
+            ]
+        }
+    }
+}
 EXAMPLE = {
     "Two questions": {
         "locales": {
@@ -86,11 +122,28 @@ COMMON = (
     AccountDisconnectedError,
     UnknownChannelError,
     NotSupportedError,
-    ProviderError,
+    ProviderRefusedError,
 )
 
 
-def _account(call: Call, account_id: int) -> tuple[ChannelAccount, ChannelAdapter, IceBreakerLimits]:
+L = TypeVar("L")
+A = TypeVar("A")
+
+
+def _ice_breakers(
+    call: Call, account_id: int | str
+) -> tuple[ChannelAccount, ChannelAdapter, IceBreakerLimits]:
+    return _account(call, account_id, lambda can: can.ice_breakers)
+
+
+def _menu(call: Call, account_id: int | str) -> tuple[ChannelAccount, ChannelAdapter, MenuLimits]:
+    return _account(call, account_id, lambda can: can.menu, _l("This channel has no menu."))
+
+
+def _account(
+    call: Call, account_id: int | str, wanted: Callable[[Capabilities], L | None], without: object = None
+) -> tuple[ChannelAccount, ChannelAdapter, L]:
+    """Return an account, its adapter and what limits the channel sets; *without*: what to say if none."""
     with db.read() as session:
         row = find_account(session, call, account_id)
     adapter = call.adapter(row.channel)
@@ -98,24 +151,28 @@ def _account(call: Call, account_id: int) -> tuple[ChannelAccount, ChannelAdapte
         raise UnknownChannelError()
     if row.state == AccountState.DISCONNECTED:
         raise AccountDisconnectedError(_l("The account is disconnected, so its provider is not asked."))
-    limits = adapter.capabilities.ice_breakers
+    limits = wanted(adapter.capabilities)
     if limits is None:
-        raise NotSupportedError()
+        raise NotSupportedError(without)
     return row, adapter, limits
 
 
-def _ask(row: ChannelAccount, ask: Callable[[], IceBreakers | ProviderProblem]) -> IceBreakers:
+def _ask(row: ChannelAccount, ask: Callable[[], A | ProviderProblem]) -> A:
     """Call the provider. Not inside a transaction.
 
-    :raises ProviderError: with the provider's message, or ours if the addon raised.
+    :raises ProviderRefusedError: with the provider's message, or ours if the addon raised.
     """
     try:
         answer = ask()
     except Exception:
         log.exception("the adapter of channel %s failed while asking its provider", row.channel)
-        raise ProviderError(_l("The addon of this channel failed."), next_step=_l("Tell an admin.")) from None
+        raise ProviderRefusedError(
+            _l("The addon of this channel failed."), next_step=_l("Tell an admin.")
+        ) from None
     if isinstance(answer, ProviderProblem):
-        raise ProviderError(_(answer.sentence) if answer.sentence else None, next_step=answer.next_step)
+        raise ProviderRefusedError(
+            _(answer.sentence) if answer.sentence else None, next_step=answer.next_step
+        )
     return answer
 
 
@@ -137,9 +194,9 @@ def _shown(found: IceBreakers) -> IceBreakersOfAccount:
     answer=IceBreakersOfAccount,
     errors=COMMON,
 )
-def get_ice_breakers(call: Call, account_id: int) -> IceBreakersOfAccount:
+def get_ice_breakers(call: Call, account_id: int | str) -> IceBreakersOfAccount:
     """As the provider has them now."""
-    row, adapter, _limits = _account(call, account_id)
+    row, adapter, _limits = _ice_breakers(call, account_id)
     return _shown(_ask(row, lambda: adapter.ice_breakers(ref(row))))
 
 
@@ -154,12 +211,12 @@ def get_ice_breakers(call: Call, account_id: int) -> IceBreakersOfAccount:
     errors=(BodyError, IceBreakerError, *COMMON),
     examples=EXAMPLE,
 )
-def set_ice_breakers(call: Call, account_id: int, body: IceBreakersOfAccount) -> IceBreakersOfAccount:
+def set_ice_breakers(call: Call, account_id: int | str, body: IceBreakersOfAccount) -> IceBreakersOfAccount:
     """Replaces all of them; answers what the provider has after that."""
-    row, adapter, limits = _account(call, account_id)
+    row, adapter, limits = _ice_breakers(call, account_id)
     wanted = _checked(body, limits)
     kept = _ask(row, lambda: adapter.set_ice_breakers(ref(row), wanted))
-    db.write(_note, call, row)
+    db.write(_note, call, row, "ice_breakers", kept)
     return _shown(kept)
 
 
@@ -171,11 +228,121 @@ def set_ice_breakers(call: Call, account_id: int, body: IceBreakersOfAccount) ->
     scope=Scope.WRITE,
     errors=COMMON,
 )
-def delete_ice_breakers(call: Call, account_id: int) -> None:
+def delete_ice_breakers(call: Call, account_id: int | str) -> None:
     """In every locale."""
-    row, adapter, _limits = _account(call, account_id)
-    _ask(row, lambda: adapter.set_ice_breakers(ref(row), {}))
-    db.write(_note, call, row)
+    row, adapter, _limits = _ice_breakers(call, account_id)
+    kept = _ask(row, lambda: adapter.set_ice_breakers(ref(row), {}))
+    db.write(_note, call, row, "ice_breakers", kept)
+
+
+def _shown_menu(found: Menu) -> MenuOfAccount:
+    return MenuOfAccount(
+        locales={
+            locale: [MenuItem(title=one.title, payload=one.payload, url=one.url) for one in items]
+            for locale, items in found.items()
+        }
+    )
+
+
+@route(
+    "GET",
+    "/accounts/{account_id}/menu",
+    tag="Accounts",
+    summary="Get the menu of an account",
+    scope=Scope.READ,
+    answer=MenuOfAccount,
+    errors=COMMON,
+)
+def get_menu(call: Call, account_id: int | str) -> MenuOfAccount:
+    """As the provider has it now."""
+    row, adapter, _limits = _menu(call, account_id)
+    return _shown_menu(_ask(row, lambda: adapter.menu(ref(row))))
+
+
+@route(
+    "PUT",
+    "/accounts/{account_id}/menu",
+    tag="Accounts",
+    summary="Set the menu of an account",
+    scope=Scope.WRITE,
+    body=MenuOfAccount,
+    answer=MenuOfAccount,
+    errors=(BodyError, MenuError, *COMMON),
+    examples=MENU_EXAMPLE,
+)
+def set_menu(call: Call, account_id: int | str, body: MenuOfAccount) -> MenuOfAccount:
+    """Replaces all of it; answers what the provider has after that."""
+    row, adapter, limits = _menu(call, account_id)
+    wanted = _checked_menu(body, limits)
+    kept = _ask(row, lambda: adapter.set_menu(ref(row), wanted))
+    db.write(_note, call, row, "menu", kept)
+    return _shown_menu(kept)
+
+
+@route(
+    "DELETE",
+    "/accounts/{account_id}/menu",
+    tag="Accounts",
+    summary="Remove the menu of an account",
+    scope=Scope.WRITE,
+    errors=COMMON,
+)
+def delete_menu(call: Call, account_id: int | str) -> None:
+    """In every locale."""
+    row, adapter, _limits = _menu(call, account_id)
+    kept = _ask(row, lambda: adapter.set_menu(ref(row), {}))
+    db.write(_note, call, row, "menu", kept)
+
+
+def _checked_menu(body: MenuOfAccount, limits: MenuLimits) -> Menu:
+    """Return the menu of a body, checked against the channel's limits as on the settings page.
+
+    :raises MenuError: naming the first place that breaks a limit.
+    """
+    both = next(
+        (
+            f"locales.{locale}[{at}]"
+            for locale, items in body.locales.items()
+            for at, one in enumerate(items)
+            if one.payload and one.url
+        ),
+        None,
+    )
+    if both is not None:
+        raise MenuError(_l("A line opens an address or sends a payload, not both."), field=both)
+    blocks = [
+        Block(
+            locale,
+            [
+                Line(
+                    one.title.strip(),
+                    (one.url or one.payload).strip(),
+                    does="url" if one.url else "payload",
+                )
+                for one in items
+            ],
+        )
+        for locale, items in {greetings.DEFAULT: [], **body.locales}.items()
+    ]
+    sheet = Sheet(blocks)
+    wanted = greetings.to_menu(sheet, limits)
+    _refuse(sheet, MenuError, limits.most, "title", "payload")
+    return wanted
+
+
+def _refuse(sheet: Sheet, error: type[InvalidError], most: int, text: str, value: str) -> None:
+    """Raise *error* for the first mistake of a sheet; *text* and *value* name the fields in the body."""
+    if sheet.error:
+        raise error(sheet.error, field="locales.default")
+    for block in sheet.blocks:
+        if block.error:
+            raise error(block.error, field=f"locales.{block.locale}", limit=most)
+        for at, line in enumerate(block.lines):
+            if line.blank:
+                line.errors["text"] = str(_("This line is empty."))
+            for name, sentence in line.errors.items():
+                part = text if name == "text" else "url" if line.does == "url" else value
+                raise error(sentence, field=f"locales.{block.locale}[{at}].{part}")
 
 
 def _checked(body: IceBreakersOfAccount, limits: IceBreakerLimits) -> IceBreakers:
@@ -189,24 +356,17 @@ def _checked(body: IceBreakersOfAccount, limits: IceBreakerLimits) -> IceBreaker
     ]
     sheet = Sheet(blocks)
     wanted = greetings.to_ice_breakers(sheet, limits)
-    if sheet.error:
-        raise IceBreakerError(sheet.error, field="locales.default")
-    for block in sheet.blocks:
-        if block.error:
-            raise IceBreakerError(block.error, field=f"locales.{block.locale}", limit=limits.most)
-        for at, line in enumerate(block.lines):
-            if line.blank:
-                line.errors["text"] = str(_("The question is empty."))
-            for name, error in line.errors.items():
-                part = "question" if name == "text" else "payload"
-                raise IceBreakerError(error, field=f"locales.{block.locale}[{at}].{part}")
+    _refuse(sheet, IceBreakerError, limits.most, "question", "payload")
     return wanted
 
 
-def _note(session: Session, call: Call, row: ChannelAccount) -> None:
+def _note(session: Session, call: Call, row: ChannelAccount, what: str, kept: IceBreakers | Menu) -> None:
+    """Note the change in the audit journal, and the payloads, so that the inbox can name what was tapped."""
+    payloads = [one.payload for items in kept.values() for one in items]
+    button_payloads.remember_payloads(session, row.id, what, payloads)
     audit.record(
         session,
-        "account.ice_breakers_changed",
+        f"account.{what}_changed",
         row.handle,
         user_id=None,
         remote=client_address(),

@@ -1,4 +1,4 @@
-"""List and show messages, and add notes."""
+"""List and show messages, cancel and edit those that wait, and add notes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,18 @@ from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
 from host.core import db
-from host.inbox import notes
-from host.inbox.errors import ConversationNotFoundError, EmptyTextError, MessageNotFoundError, TooLongError
+from host.inbox import notes, resending
+from host.inbox.errors import (
+    ConversationNotFoundError,
+    EmptyTextError,
+    MessageNotFoundError,
+    TooLongError,
+    UnknownChannelError,
+)
 from host.inbox.messages import load_thread
+from host.inbox.reply import MAX_LENGTH
+from host.models.inbox import Conversation
+from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
 
 LIST = "messages"
@@ -31,6 +40,12 @@ class Query(Wire, frozen=True):
     limit: Limit = 50
     before: Annotated[str | None, Meta(description="A cursor of an answer: what comes before it.")] = None
     after: Annotated[str | None, Meta(description="A cursor of an answer: what comes after it.")] = None
+
+
+class NewWords(Wire, frozen=True):
+    """What a text that waits becomes."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
 
 
 class NewNote(Wire, frozen=True):
@@ -104,6 +119,63 @@ def get_message(call: Call, message_id: int) -> shapes.Message:
     """With where it stands: queued, sent, read, failed and why."""
     with db.read() as session:
         return get(session, call, message_id)
+
+
+WAITING = (MessageNotFoundError, NotInOutboxError, StateMovedOnError)
+
+
+@route(
+    "POST",
+    "/messages/{message_id}/cancel",
+    tag="Messages",
+    summary="Cancel a message that waits",
+    scope=Scope.WRITE,
+    answer=shapes.Message,
+    errors=WAITING,
+)
+def cancel_message(call: Call, message_id: int) -> bytes:
+    """One that is queued and has not left. While it is being sent it is too late: 409, and it goes out.
+
+    A message that was unconfirmed and was to be sent again is unconfirmed again, not cancelled: it may have
+    arrived before.
+    """
+
+    def use_case(session: Session) -> shapes.Message:
+        get(session, call, message_id)
+        resending.cancel(session, message_id)
+        return get(session, call, message_id)
+
+    return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/messages/{message_id}",
+    tag="Messages",
+    summary="Edit a text that waits",
+    scope=Scope.WRITE,
+    body=NewWords,
+    answer=shapes.Message,
+    errors=(
+        BodyError,
+        EmptyTextError,
+        TooLongError,
+        UnknownChannelError,
+        resending.NotEditableError,
+        *WAITING,
+    ),
+    examples={"Other words": {"text": "It ships on Friday."}},
+)
+def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
+    """One that is queued and has not left keeps its place. It has to fit in one message of the channel."""
+
+    def use_case(session: Session) -> shapes.Message:
+        found = get(session, call, message_id)
+        conversation = session.get_one(Conversation, found.conversation_id)
+        resending.edit(session, message_id, body.text, call.adapter(conversation.channel))
+        return get(session, call, message_id)
+
+    return call.commit(use_case)
 
 
 @route(

@@ -12,11 +12,14 @@ from host.api import shapes
 from host.api.fetching import FetchFailedError, fetch
 from host.api.http.bodies import (
     EXAMPLES,
+    Button,
     Card,
     FileRef,
+    QuickReply,
     Send,
     Sendable,
     SendAudio,
+    SendButtons,
     SendFile,
     SendImage,
     SendProduct,
@@ -26,7 +29,9 @@ from host.api.http.bodies import (
     SendVideo,
 )
 from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Refused, route
+from host.api.http.contents import EXAMPLES as EXAMPLES_OF_CONTENTS
+from host.api.http.contents import SendContent
+from host.api.http.declare import OtherForm, Refused, route
 from host.api.http.errors import BodyError
 from host.api.http.refusals import FILES, PARTS
 from host.api.routes.accounts import AccountNotFoundError, find_account
@@ -36,6 +41,7 @@ from host.core.errors import LobbyError
 from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AccountDisconnectedError,
+    AnsweredMeanwhileError,
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
@@ -64,6 +70,7 @@ class NotWrittenFirstError(LobbyError):
 
 REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     BodyError,
+    AnsweredMeanwhileError,
     AccountDisconnectedError,
     AccountNotFoundError,
     ContactUnreachableError,
@@ -82,7 +89,13 @@ REFUSALS: tuple[Refused | type[LobbyError], ...] = (
 )
 
 
-FIELDS = {"quick_replies": "quickReplies", "template": "elements", "own_post": "post", "uploads": "files"}
+FIELDS = {
+    "quick_replies": "quickReplies",
+    "template": "elements",
+    "own_post": "post",
+    "uploads": "files",
+    "provider_files": "files",
+}
 """The inbox's name for a part of a message -> its name in the body."""
 
 
@@ -93,19 +106,36 @@ FIELDS = {"quick_replies": "quickReplies", "template": "elements", "own_post": "
     summary="Send a message",
     scope=Scope.WRITE,
     body=Sendable,
+    other_form=OtherForm("content", SendContent),
     answer=shapes.Sent,
     status=201,
     errors=REFUSALS,
     idempotent=True,
-    examples=EXAMPLES,
+    examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
 )
 def send_message(call: Call, body: Any) -> bytes:
     """Each kind is another form of body, told by `kind`. What a channel can send is in its account.
+
+    A body with `content` is taken as well: a channel by its public id, whom it goes to, and what.
+
+    It starts no conversation: who has not written first cannot be written to (`not_written_first`).
 
     What is answered waits to be sent; `GET /messages/{message_id}` tells what became of it. A long text or
     several files may become several messages: all of them are written, or none. On channels with a reply
     window the API may write as long as it is open for everybody; later only a person may, in the inbox.
     """
+    if not isinstance(body, SendContent):
+        return _send(call, body)
+    with db.read() as session:
+        account = find_account(session, call, body.channel_id, field="channelId")
+    try:
+        return _send(call, body.as_sendable(account.id))
+    except LobbyError as error:
+        error.field = body.place_of(error.field)
+        raise
+
+
+def _send(call: Call, body: Any) -> bytes:
     with db.read() as session:
         conversation, adapter = _target(session, call, body)
         conversation_id = conversation.id
@@ -124,6 +154,7 @@ def send_message(call: Call, body: Any) -> bytes:
             adapter=adapter,
             now=call.now,
             by_person=False,
+            seen_id=body.if_last_message_id,
         )
         for message in messages:
             message.origin = Origin.API
@@ -182,11 +213,14 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     """Return the draft for a body. Fetches files given by address, so do not call it inside a transaction."""
     quoted = body.reply_to
     if isinstance(body, SendText):
-        offered = [{"title": one.title, "payload": one.payload} for one in body.quick_replies]
+        offered = [_quick_reply(one, f"quickReplies[{at}]") for at, one in enumerate(body.quick_replies)]
         content = {"quick_replies": offered} if offered else {}
         return Draft(text=body.text, content=content, reply_to=quoted)
     if isinstance(body, SendImage | SendVideo | SendAudio | SendFile):
         kind = MessageKind(str(body.__struct_config__.tag))
+        known = _provider_files(body.files)
+        if known:
+            return Draft(kind, content={"provider_files": known}, reply_to=quoted)
         ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
         return Draft(kind, uploads=tuple(ids), reply_to=quoted)
     if isinstance(body, SendSticker):
@@ -194,6 +228,9 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     if isinstance(body, SendTemplate):
         cards = [_card(call, one, adapter, f"elements[{at}]") for at, one in enumerate(body.elements)]
         return Draft(MessageKind.TEMPLATE, content={"template": {"elements": cards}}, reply_to=quoted)
+    if isinstance(body, SendButtons):
+        template = {"text": body.text, "buttons": [_button(one) for one in body.buttons]}
+        return Draft(MessageKind.TEMPLATE, content={"template": template}, reply_to=quoted)
     if isinstance(body, SendProduct):
         return Draft(MessageKind.TEMPLATE, content={"products": body.products}, reply_to=quoted)
     return Draft(MessageKind.SHARE, content={"own_post": body.post}, reply_to=quoted)
@@ -210,15 +247,36 @@ def _card(call: Call, card: Card, adapter: ChannelAdapter, field: str) -> dict[s
         _check_ref(card.image, f"{field}.image")
         made |= {"image_url": card.image.url} if card.image.url else {"upload": card.image.upload}
     if card.buttons:
-        made["buttons"] = [
-            {
-                name: value
-                for name, value in (("title", one.title), ("url", one.url), ("payload", one.payload))
-                if value
-            }
-            for one in card.buttons
-        ]
+        made["buttons"] = [_button(one) for one in card.buttons]
     return made
+
+
+def _button(one: Button) -> dict[str, str]:
+    given = (("title", one.title), ("url", one.url), ("payload", one.payload))
+    return {name: value for name, value in given if value}
+
+
+def _quick_reply(one: QuickReply, field: str) -> dict[str, str]:
+    if (one.title is None) == (one.ask is None):
+        raise BodyError(
+            _l("A quick reply has a title, or asks for something: give one of both."), field=field
+        )
+    if one.ask is not None:
+        return {"ask": one.ask.value}
+    return {"title": one.title or "", "payload": one.payload}
+
+
+def _provider_files(files: list[FileRef]) -> list[str]:
+    """Return the provider's ids of the files of a body; none where they are files of ours."""
+    known = [one.provider_id for one in files if one.provider_id is not None]
+    if not known:
+        return []
+    if len(known) < len(files) or any(one.url is not None or one.upload is not None for one in files):
+        raise BodyError(
+            _l("Name files by the provider's IDs alone, or none of them: send the others by themselves."),
+            field="files",
+        )
+    return known
 
 
 def _file(call: Call, ref: FileRef, adapter: ChannelAdapter, field: str) -> str:
@@ -233,5 +291,5 @@ def _file(call: Call, ref: FileRef, adapter: ChannelAdapter, field: str) -> str:
 
 
 def _check_ref(ref: FileRef, field: str) -> None:
-    if (ref.url is None) == (ref.upload is None):
+    if (ref.url is None) == (ref.upload is None) or ref.provider_id is not None:
         raise BodyError(_l("A file has an address or is an upload: give one of both."), field=field)

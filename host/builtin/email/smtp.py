@@ -67,14 +67,14 @@ class _Guarded(smtplib.SMTP):
     """An SMTP client whose sockets come from the guard."""
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
-        return net.connect(host, port, timeout=CONNECT_SECONDS)
+        return net.connect(host, port, timeout=CONNECT_SECONDS, mail=True)
 
 
 class _GuardedTLS(smtplib.SMTP_SSL):
     """The same, encrypted from the first byte."""
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> ssl.SSLSocket:
-        connection = net.connect(host, port, timeout=CONNECT_SECONDS)
+        connection = net.connect(host, port, timeout=CONNECT_SECONDS, mail=True)
         try:
             return self.context.wrap_socket(connection, server_hostname=host)
         except BaseException:

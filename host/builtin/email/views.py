@@ -12,7 +12,7 @@ from host.sdk import accounts, db
 from host.sdk.channel import AccountRef
 from host.sdk.errors import AccountTakenError, SecretUnreadableError
 from host.sdk.i18n import gettext as _
-from host.sdk.web import Role, current_user, flash_bad, flash_good
+from host.sdk.web import Role, current_user, flash_bad, flash_good, fresh_password
 
 from . import card, ownership, smtp
 from .addresses import domain_of, normal
@@ -72,6 +72,7 @@ def _answered(_error: _AnsweredError) -> ResponseReturnValue:
 
 
 @bp.post("/addresses/<int:asked_id>/confirm")
+@fresh_password
 def confirm(asked_id: int) -> ResponseReturnValue:
     """Connect the account that waits; an admin may give its workspace the whole domain."""
     one = _waiting(asked_id)
@@ -146,6 +147,7 @@ def withdraw(asked_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/domains/release")
+@fresh_password
 def release() -> ResponseReturnValue:
     """Take a domain back from the workspace that holds it."""
     owned, admin = _owned(), current_user().is_admin

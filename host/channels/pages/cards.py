@@ -21,6 +21,7 @@ from host.sdk.cards import CardStatus, SectionNotice, SettingsCard, SignIn
 log = logging.getLogger(__name__)
 
 TONES = {"good", "warn", "bad"}
+WORST_FIRST = ("bad", "warn", "idle", "good")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class AccountCard:
     state: str
     reason: str
     last_event_at: datetime | None
+    connected_at: datetime
     disconnected_at: datetime | None
     blocked_until: datetime | None
     blocked_reason: str
@@ -48,6 +50,19 @@ class AccountCard:
     warnings: Sequence[AccountWarning] = ()
     history: bool = False
     catching_up: bool = False
+    way_label: str = ""
+    heard: bool = False
+    """Whether anything ever came for it."""
+
+    @property
+    def tone(self) -> str:
+        """Return how bad it is: ``bad``, ``warn``, ``idle`` or ``good``."""
+        tones = {one.tone for one in self.warnings} | {tone for tone, _bold, _words in self.status.notices}
+        if self.state == "needs_reconnect" or "bad" in tones:
+            return "bad"
+        if self.blocked_until or "warn" in tones:
+            return "warn"
+        return "good" if self.state == "receiving" else "idle"
 
 
 @dataclass(slots=True)
@@ -56,6 +71,7 @@ class Section:
 
     :ivar card: None while no active addon brings the channel.
     :ivar sign_ins: the card's ways to sign in that are offered now.
+    :ivar refusals: why others are not, by their names.
     :ivar notices: what the addon has to say besides.
     """
 
@@ -63,6 +79,7 @@ class Section:
     label: str
     card: SettingsCard | None
     sign_ins: list[SignIn] = field(default_factory=list)
+    refusals: dict[str, str] = field(default_factory=dict)
     notices: Sequence[SectionNotice] = ()
     live: list[AccountCard] = field(default_factory=list)
     gone: list[AccountCard] = field(default_factory=list)
@@ -95,31 +112,43 @@ def sections(
     for adapter in directory.adapters:
         card = directory.card(adapter.key)
         if card is not None or any(row.channel == adapter.key for row in rows):
-            found[adapter.key] = Section(
-                adapter.key, adapter.label, card, _offered(card, workspace_id), _notices(card, workspace_id)
-            )
+            section = Section(adapter.key, adapter.label, card, notices=_notices(card, workspace_id))
+            _offer(section, workspace_id)
+            found[adapter.key] = section
     for row in rows:
         section = found.setdefault(row.channel, Section(row.channel, directory.label(row.channel), None))
         if row.state != AccountState.DISCONNECTED:
             brought = directory.adapter(row.channel)
             choices = None if brought is None else Choices.of(brought)
-            shown = _account_card(row, status_of(section.card, row), choices, warnings.get(row.id, ()))
-            section.live.append(replace(shown, catching_up=row.id in catching_up))
+            shown = account_card(row, status_of(section.card, row), choices, warnings.get(row.id, ()))
+            shown = replace(shown, catching_up=row.id in catching_up, way_label=_way(section.card, row.way))
+            section.live.append(shown)
         elif section.card is not None:
-            section.gone.append(_account_card(row, CardStatus()))
+            section.gone.append(account_card(row, CardStatus()))
+    for section in found.values():
+        section.live.sort(key=lambda one: WORST_FIRST.index(one.tone))
     return [section for section in found.values() if section.card or section.live]
 
 
-def _offered(card: SettingsCard | None, workspace_id: int) -> list[SignIn]:
-    """Return the ways to sign in that work here; one that raises is not offered."""
-    offered = []
-    for one in card.sign_ins if card is not None else ():
+def _way(card: SettingsCard | None, way: str) -> str:
+    """Return by what name people know the way an account was connected in; nothing where there is one."""
+    if card is None or not card.sign_ins:
+        return ""
+    return next((str(one.label) for one in card.sign_ins if one.name == way), _("Entered by hand"))
+
+
+def _offer(section: Section, workspace_id: int) -> None:
+    """Note the ways to sign in that work here, and why others do not; one that raises is not offered."""
+    for one in section.card.sign_ins if section.card is not None else ():
         try:
-            if one.available(workspace_id) is None:
-                offered.append(one)
+            why = one.available(workspace_id)
         except Exception:
             log.exception("the sign-in %s cannot tell whether it is available", one.name)
-    return offered
+            why = _("The addon of this channel failed while looking.")
+        if why is None:
+            section.sign_ins.append(one)
+        else:
+            section.refusals[one.name] = why
 
 
 def _notices(card: SettingsCard | None, workspace_id: int) -> Sequence[SectionNotice]:
@@ -132,12 +161,13 @@ def _notices(card: SettingsCard | None, workspace_id: int) -> Sequence[SectionNo
         return ()
 
 
-def _account_card(
+def account_card(
     row: ChannelAccount,
     status: CardStatus,
     choices: Choices | None = None,
     warnings: Sequence[AccountWarning] = (),
 ) -> AccountCard:
+    """Return what a row or a page shows of an account."""
     blocked = row.blocked_until is not None and row.blocked_until > clock.now()
     return AccountCard(
         id=row.id,
@@ -147,6 +177,7 @@ def _account_card(
         state=state_of(row),
         reason=row.state_reason or "",
         last_event_at=row.last_event_at,
+        connected_at=row.connected_at,
         disconnected_at=row.disconnected_at,
         blocked_until=row.blocked_until if blocked else None,
         blocked_reason=row.blocked_reason or "",
@@ -154,6 +185,7 @@ def _account_card(
         messages=choices is not None and choices.any,
         warnings=warnings,
         history=choices is not None and choices.history,
+        heard=row.last_event_at is not None,
     )
 
 

@@ -18,13 +18,14 @@ from host.media.expiry import recheck_account
 from host.media.retention import DEFAULT, MOST, SETTING, Retention
 from host.models.channels import ChannelAccount
 from host.sdk.errors import AccountGoneError
-from host.web.request_helpers import Role, audit, flash_good, workspace_view
+from host.users.pages import sudo
+from host.web.request_helpers import Permission, audit, flash_good, workspace_view
 
 WAYS = ("days", "keep", "link")
 
 
 @bp.route(f"{BELOW}/files", methods=["GET", "POST"])
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def files(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Show and change how long the files customers send are kept."""
     row, adapter, choices = settable(workspace_id, account_id)
@@ -36,6 +37,8 @@ def files(workspace_id: int, account_id: int) -> ResponseReturnValue:
         way, days = request.form.get("way", ""), request.form.get("days", "").strip()
         wanted = _read(request.form)
         if wanted is not None:
+            if wanted.removes_more_than(chosen):
+                sudo.require()
             db.write(_choose, workspace_id, account_id, wanted)
             flash_good(_("Saved."))
             return redirect(url_for("channels.files", workspace_id=workspace_id, account_id=account_id), 303)

@@ -23,7 +23,7 @@ from host.models.inbox import ContactIdentity, Conversation
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.queue import catch_ups
 from host.sdk.channel import ChannelAdapter
-from host.web.request_helpers import Role, audit, flash_good, workspace_view
+from host.web.request_helpers import Permission, audit, flash_good, workspace_view
 
 SHOWN = 100
 
@@ -144,7 +144,7 @@ def _found(session: Session, adapter: ChannelAdapter, conditions: Sequence[Any])
 
 
 @bp.get(f"{BELOW}/history")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Show how far catching up is, what it found, and what it cannot find."""
     row, adapter, choices = settable(workspace_id, account_id)
@@ -166,7 +166,7 @@ def history(workspace_id: int, account_id: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{BELOW}/history")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Start reading the history the provider keeps."""
     row, adapter, _choices = settable(workspace_id, account_id)

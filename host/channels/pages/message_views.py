@@ -23,7 +23,7 @@ from host.core import db
 from host.core.errors import NotFoundError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
-from host.web.request_helpers import Role, audit, flash_good, workspace_view
+from host.web.request_helpers import Permission, audit, flash_good, workspace_view
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def settable(workspace_id: int, account_id: int) -> tuple[ChannelAccount, Channe
 
 
 @bp.route(f"{BELOW}/messages", methods=["GET", "POST"])
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Show and change how an account handles messages."""
     row, adapter, choices = settable(workspace_id, account_id)
@@ -103,14 +103,14 @@ MENU = Greeting(
 
 
 @bp.route(f"{BELOW}/ice-breakers", methods=["GET", "POST"])
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def ice_breakers(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Show and change the questions offered to a customer who has not written yet."""
     return _greeting(workspace_id, account_id, ICE_BREAKERS)
 
 
 @bp.route(f"{BELOW}/menu", methods=["GET", "POST"])
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def menu(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Show and change the menu beside the customer's composer."""
     return _greeting(workspace_id, account_id, MENU)

@@ -20,7 +20,7 @@ from host.channels import connecting, other_workspaces, sign_in_attempts
 from host.channels.directory import current_directory
 from host.channels.other_workspaces import taken_sentence
 from host.core import db
-from host.core.errors import InvalidError, NotFoundError
+from host.core.errors import ArchivedError, NotFoundError
 from host.models.channels import ChannelAccount, SignInAttempt, SignInState, ref
 from host.sdk.cards import (
     Candidate,
@@ -34,12 +34,14 @@ from host.sdk.cards import (
 )
 from host.sdk.channel import AccountRef
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from host.users.pages import sudo
 from host.web.request_helpers import (
-    Role,
+    Permission,
     audit,
     current_user,
     external_url,
     flash_bad,
+    id_in,
     login_required,
     passive,
     wants_json,
@@ -78,7 +80,7 @@ def way_of(channel: str, way: str) -> tuple[SettingsCard, SignIn]:
 
 
 @bp.post("/w/<int:workspace_id>/settings/channels/<channel>/sign-in/<way>")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def begin(workspace_id: int, channel: str, way: str) -> ResponseReturnValue:
     """Start an attempt: JSON with the dialog's address, or a page that leads there."""
     _card, found = way_of(channel, way)
@@ -145,12 +147,16 @@ def back(channel: str, way: str) -> ResponseReturnValue:
     )
     here = url_for("sign_in.show", workspace_id=attempt.workspace_id, uuid=attempt.uuid)
     membership = user.membership(attempt.workspace_id)
-    if membership is None or membership.role is not Role.OWNER:
+    if membership is None or not membership.may(Permission.ACCOUNTS):
         problem = SignInProblem(
             _("You are not an owner of this workspace any more, so nothing was connected."),
             _("Ask one of its owners to connect the account."),
         )
         _end(attempt, [], [problem])
+        return redirect(here, 303)
+    if membership.archived:
+        stopped = ArchivedError()
+        _end(attempt, [], [SignInProblem(stopped.sentence, stopped.next_step)])
         return redirect(here, 303)
     with db.read() as session:
         row = sign_in_attempts.account_of(session, attempt)
@@ -201,7 +207,7 @@ def _reconnect(
 
 
 @bp.get(HERE)
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def show(workspace_id: int, uuid: str) -> ResponseReturnValue:
     """Show the accounts that can be connected, or how the attempt ended."""
     attempt = _mine(workspace_id, uuid)
@@ -233,7 +239,7 @@ def show(workspace_id: int, uuid: str) -> ResponseReturnValue:
 
 
 @bp.post(HERE)
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
     """Connect the ticked accounts."""
     attempt = _mine(workspace_id, uuid)
@@ -248,12 +254,14 @@ def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
     if attempt.state == SignInState.CHOOSING and not chosen:
         flash_bad(_("Tick the accounts to connect first."))
         return redirect(here, 303)
+    agreed = frozenset(request.form.getlist("move"))
+    elsewhere = _elsewhere(workspace_id, attempt.channel)
+    if any(one.external_id in elsewhere and one.external_id in agreed for one in chosen):
+        sudo.require()
     mine: bool = bool(chosen) and db.write(sign_in_attempts.claim_choice, attempt.id)
     if mine:
         handles: list[str] = []
         problems: list[SignInProblem] = []
-        agreed = frozenset(request.form.getlist("move"))
-        elsewhere = _elsewhere(workspace_id, attempt.channel)
         with db.read() as session:
             row = sign_in_attempts.account_of(session, attempt)
         for candidate in chosen:
@@ -271,7 +279,7 @@ def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
 
 @bp.get(f"{HERE}/state")
 @passive
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def watch(workspace_id: int, uuid: str) -> ResponseReturnValue:
     """Return the state of the attempt to the page that opened the window."""
     attempt = _mine(workspace_id, uuid)
@@ -365,10 +373,9 @@ def _mine(workspace_id: int, uuid: str) -> SignInAttempt:
 def _account(workspace_id: int, channel: str, given: str) -> AccountRef | None:
     if not given:
         return None
-    if not given.isascii() or not given.isdigit() or len(given) > 18:
-        raise InvalidError()
+    account_id = id_in(given)
     with db.read() as session:
-        row = session.get(ChannelAccount, int(given))
+        row = session.get(ChannelAccount, account_id)
     if row is None or row.workspace_id != workspace_id or row.channel != channel:
         raise NotFoundError()
     return ref(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from flask import g, redirect, render_template, request, url_for
@@ -12,7 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.channels import connecting, other_workspaces
+from host.channels import connecting, deliveries, other_workspaces
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
@@ -26,7 +27,7 @@ from host.channels.pages.blueprint import account_of, bp
 from host.channels.pages.forms import Entered
 from host.channels.pages.messaging import Choices
 from host.channels.warnings import standing_warnings
-from host.core import db
+from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.live.events import newest_id
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -34,15 +35,26 @@ from host.notifications.notify import translated
 from host.queue.catch_ups import catching_up
 from host.sdk.cards import Asked, CardAction, Connection, ConnectRequest, Problems, SettingsCard
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from host.users.pages import sudo
 from host.users.pages.sudo import fresh_password
 from host.web import navigation
-from host.web.request_helpers import Role, audit, current_user, flash_bad, flash_good, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    audit,
+    current_user,
+    flash_bad,
+    flash_good,
+    workspace_view,
+)
 
 __all__ = ["bp"]
 
 log = logging.getLogger(__name__)
 
-navigation.add_settings("channels.index", _l("Channels"), order=20)
+PATIENCE = timedelta(minutes=10)
+"""How long a new account may wait for its first message before Diagnose is the thing to do."""
+
+navigation.add_settings("channels.index", _l("Channels"), order=20, icon="plug")
 
 
 def _directory() -> Directory:
@@ -62,7 +74,7 @@ def _index_url(workspace_id: int, account_id: int | None = None) -> str:
 
 
 @bp.get("/w/<int:workspace_id>/settings/channels")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def index(workspace_id: int) -> ResponseReturnValue:
     """Show every channel that can be connected, and every account."""
     with db.read() as session:
@@ -70,12 +82,31 @@ def index(workspace_id: int) -> ResponseReturnValue:
         warnings = standing_warnings(session, [row.id for row in rows])
         after = newest_id(session)
         busy = catching_up(session, workspace_id)
+        hours = deliveries.by_hour(session, rows)
     sections = cards.sections(_directory(), workspace_id, rows, warnings, busy)
-    return render_template("channels/index.html", sections=sections, live_after=after, told=translated)
+    return render_template(
+        "channels/index.html",
+        sections=sections,
+        offers=navigation.channel_offers(),
+        addon_page=navigation.addon_page,
+        live_after=after,
+        hours=hours,
+        told=translated,
+        patience_over=lambda at: clock.now() - at > PATIENCE,
+    )
+
+
+@bp.get("/w/<int:workspace_id>/settings/channels/<channel>/connect")
+@workspace_view(Permission.ACCOUNTS)
+def choose_way(workspace_id: int, channel: str) -> ResponseReturnValue:
+    """Say which way to connect is the right one for an account, and offer each."""
+    _card(channel)
+    (section,) = [one for one in cards.sections(_directory(), workspace_id, ()) if one.key == channel]
+    return render_template("channels/connect.html", section=section, live_after=0)
 
 
 @bp.route("/w/<int:workspace_id>/settings/channels/<channel>/new", methods=["GET", "POST"])
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def new(workspace_id: int, channel: str) -> ResponseReturnValue:
     """Connect an account."""
     card = _card(channel)
@@ -86,9 +117,9 @@ def new(workspace_id: int, channel: str) -> ResponseReturnValue:
 
 
 @bp.route("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>", methods=["GET", "POST"])
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def edit(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Change an account, or connect it again."""
+    """Change an account, or connect it again. Its credentials decide where messages go."""
     row = account_of(workspace_id, account_id)
     card = cards.card_for(_card(row.channel), row)
     if request.method == "GET":
@@ -97,7 +128,7 @@ def edit(workspace_id: int, account_id: int) -> ResponseReturnValue:
 
 
 def _form(card: SettingsCard, entered: Entered, row: ChannelAccount | None) -> ResponseReturnValue:
-    stored = {} if row is None else cards.status_of(card, row).stored_secrets
+    status = None if row is None else cards.status_of(card, row)
     adapter = _directory().adapter(card.channel)
     live = row is not None and row.state != AccountState.DISCONNECTED
     page = render_template(
@@ -109,7 +140,10 @@ def _form(card: SettingsCard, entered: Entered, row: ChannelAccount | None) -> R
         entered=entered,
         account=row,
         reconnecting=row is not None and row.state != AccountState.CONNECTED,
-        stored=stored,
+        # Credentials of an account that was connected by signing in are not typed anywhere.
+        sign_in=next((one for one in card.sign_ins if row is not None and one.name == row.way), None),
+        stored={} if status is None else status.stored_secrets,
+        shown=cards.account_card(row, status) if live and row is not None and status is not None else None,
         choices=Choices.of(adapter) if adapter is not None and live else None,
         here="edit",
     )
@@ -128,6 +162,8 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
         return _form(card, entered, row)
     asked = request.form.get("move_account", "")
     moved = next((one for one in _movable(card.channel) if asked and str(one.account.id) == asked), None)
+    if row is not None or moved is not None:
+        sudo.require()
     outcome = _ask(workspace_id, card, row, entered, moved)
     if isinstance(outcome, Asked):
         flash_good(outcome.sentence)
@@ -175,7 +211,7 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
     else:
         if moved is not None:
             other_workspaces.clean_up_moved(card, moved)
-        flash_good(_("%(handle)s is connected.", handle=saved.handle))
+        flash_good(_("%(handle)s is connected.", handle=saved.handle), at=f"account-{saved.id}")
         return redirect(_index_url(workspace_id, saved.id))
     return _form(card, entered, row)
 
@@ -209,7 +245,7 @@ def _ask(
 
 
 @bp.post("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>/disconnect")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 @fresh_password
 def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Disconnect an account here, then tell the provider."""
@@ -248,13 +284,13 @@ def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>/actions/<name>")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def act(workspace_id: int, account_id: int, name: str) -> ResponseReturnValue:
     """Run one of the card's own buttons."""
     row = account_of(workspace_id, account_id)
     card = _card(row.channel)
     action = next((one for one in card.actions if one.name == name), None)
-    if action is None or row.state == AccountState.DISCONNECTED:
+    if action is None or not action.is_for(row.way) or row.state == AccountState.DISCONNECTED:
         raise NotFoundError()
     sentence, fine = _run(action, row)
     if fine:
@@ -269,9 +305,9 @@ def act(workspace_id: int, account_id: int, name: str) -> ResponseReturnValue:
             )
 
         db.write(use_case)
-        flash_good(sentence)
+        flash_good(sentence, at=f"account-{account_id}")
     else:
-        flash_bad(sentence)
+        flash_bad(sentence, at=f"account-{account_id}")
     return redirect(_index_url(workspace_id, account_id))
 
 

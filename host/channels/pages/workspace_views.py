@@ -16,15 +16,16 @@ from host.channels.pages.forms import Entered
 from host.core import db
 from host.core.errors import NotFoundError
 from host.sdk.cards import CardStatus, Problems, WorkspaceSettings
-from host.web.request_helpers import Role, audit, flash_good, workspace_view
+from host.users.pages import sudo
+from host.web.request_helpers import Permission, audit, flash_good, workspace_view
 
 log = logging.getLogger(__name__)
 
 
 @bp.route("/w/<int:workspace_id>/settings/channels/<channel>/settings", methods=["GET", "POST"])
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ACCOUNTS)
 def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
-    """Show and change what the workspace sets for a channel."""
+    """Show and change what the workspace sets for a channel, such as an app of its own."""
     card = current_directory().card(channel)
     if card is None or card.workspace is None:
         raise NotFoundError()
@@ -33,6 +34,8 @@ def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
         status = _read(page, workspace_id)
         return _form(channel, page, status, forms.blank(page.fields, status.values))
     entered = forms.read_form(page.fields, request.form, editing=True)
+    if not entered.errors:
+        sudo.require()
     sentence = "" if entered.errors else _save(page, workspace_id, entered)
     if entered.errors:
         return _form(channel, page, _read(page, workspace_id), entered)

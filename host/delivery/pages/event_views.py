@@ -23,11 +23,11 @@ from host.queue.refusals import read_counts
 from host.queue.replay import EventNotFoundError, replay, replay_many, replayable, replayable_among, why_not
 from host.web import navigation
 from host.web.formats import duration
-from host.web.request_helpers import MAX_ID, admin_required, audit, flash_good, id_argument
+from host.web.request_helpers import admin_required, audit, flash_good, id_argument, id_in
 
 bp = Blueprint("delivery", __name__)
 
-navigation.add_admin("delivery.journal", _l("Received events"), order=20)
+navigation.add_admin("delivery.journal", _l("Received events"), order=20, icon="arrow-in")
 
 STATES = {
     EventState.PENDING: (_l("Waiting"), "warn"),
@@ -161,9 +161,7 @@ def _replay_many(session: Session, ids: list[int], details: dict[str, Any]) -> i
 
 def _wanted(given: Any) -> Wanted:
     """Return the filter that the query or form *given* holds."""
-    account = given.get("account") or ""
-    if account and not (account.isascii() and account.isdigit() and int(account[:20]) <= MAX_ID):
-        raise InvalidError(field="account")
+    account = id_in(given["account"], "account") if given.get("account") else None
     channel = given.get("channel") or None
     text = (given.get("q") or "").strip()
     if (channel is not None and len(channel) > 32) or len(text) > LONGEST:
@@ -174,9 +172,7 @@ def _wanted(given: Any) -> Wanted:
         state = EventState(given["state"]) if given.get("state") else None
     except ValueError:
         raise InvalidError() from None
-    return Wanted(
-        state, channel, int(account) if account else None, _time(given, "since"), _time(given, "until"), text
-    )
+    return Wanted(state, channel, account, _time(given, "since"), _time(given, "until"), text)
 
 
 def _told_shortest(text: str) -> str:
@@ -223,9 +219,4 @@ def _query(wanted: Wanted) -> dict[str, Any]:
 
 
 def _selected() -> list[int]:
-    found = []
-    for text in request.form.getlist("event")[: event_search.PAGE]:
-        if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ID):
-            raise InvalidError(field="event")
-        found.append(int(text))
-    return found
+    return [id_in(text, "event") for text in request.form.getlist("event")[: event_search.PAGE]]

@@ -17,6 +17,7 @@ from host.inbox.apply import conversations
 from host.inbox.apply.incoming import Incoming, believable
 from host.inbox.apply.values import (
     Annotated,
+    Annotation,
     Draft,
     Key,
     NewMark,
@@ -29,9 +30,11 @@ from host.inbox.apply.values import (
     Thread,
 )
 from host.models.inbox import Actor, DeliveryState, Direction, MarkKind, Origin
+from host.record import catalogue
+from host.record.catalogue import OfMessage, OfReaction
 from host.sdk.messages import MessageEdited, MessageKind, MessageReacted, MessageUnsent
 
-Annotation = MessageReacted | MessageEdited | MessageUnsent
+AnyAnnotation = MessageReacted | MessageEdited | MessageUnsent
 
 LINES = (MarkKind.UNSEND, MarkKind.EDIT, *(f"{MarkKind.REACTION}:{actor}" for actor in Actor))
 """The kinds of line that may tell of one message."""
@@ -75,6 +78,8 @@ class Annotations:
     sources: set[int] = field(default_factory=set)
     carried_by: set[str] = field(default_factory=set)
     new: bool = False
+    recent: bool = False
+    """Whether any of those is more than history."""
 
 
 def line_key(what: str, key: Key) -> Key:
@@ -116,7 +121,7 @@ def collect_annotations(draft: Draft, items: Sequence[Incoming]) -> dict[Key, An
     found = _from_marks(draft)
     for item in items:
         change = item.change
-        if not isinstance(change, Annotation):
+        if not isinstance(change, AnyAnnotation):
             continue
         at = believable(change.at, item.received_at)
         key = item.account.id, external_id(change.external_id)
@@ -134,6 +139,7 @@ def collect_annotations(draft: Draft, items: Sequence[Incoming]) -> dict[Key, An
         if said is None or said.person is not person:
             said = found[key] = Annotations(person, item.adapter.key, at)
         said.new = True
+        said.recent = said.recent or not item.imported
         said.channel = item.adapter.key
         said.until = max(said.until, at)
         _include(said, change, at, item.event_id)
@@ -156,7 +162,7 @@ def _from_marks(draft: Draft) -> dict[Key, Annotations]:
     return found
 
 
-def _include(said: Annotations, change: Annotation, at: datetime, event_id: int | None) -> None:
+def _include(said: Annotations, change: AnyAnnotation, at: datetime, event_id: int | None) -> None:
     if isinstance(change, MessageReacted):
         removed = change.removed or not change.emoji
         reaction = Reaction(
@@ -208,6 +214,10 @@ def resolve_annotations(draft: Draft, collected: Mapping[Key, Annotations]) -> A
             channel = said.channel
             draft.removals.keys.update((channel, key[0], name) for name in said.carried_by)
     found = Annotated()
+    for key, said in here.items():
+        message = draft.new.get(key)
+        if said.unsent_at is not None and message is not None and message.imported_at is None:
+            found.happened.append(Annotation(message, catalogue.MESSAGE_UNSENT, said.unsent_at, OfMessage()))
     reactions = _merge_reactions(draft, {**here, **missing})
     _annotate_stored(draft, here, found)
     _tell_lines(draft, here, missing, found)
@@ -244,11 +254,11 @@ def _annotate_new(draft: Draft, message: NewMessage, said: Annotations) -> None:
 def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annotated) -> None:
     """Decide the changes to stored messages, in the order of their ids."""
     bodies = {
-        stored.id: (_body(draft, key, stored), said)
+        stored.id: (stored, _body(draft, key, stored), said)
         for key, said in here.items()
         if (said.edit or said.unsent_at) and (stored := _stored(draft, key)) is not None
     }
-    for id_, (body, said) in sorted(bodies.items(), key=lambda item: item[0]):
+    for id_, (stored, body, said) in sorted(bodies.items(), key=lambda item: item[0]):
         before = None if body.edited_at is None else Edit(body.edit_count, body.edited_at, body.text)
         edit = max((one for one in (before, said.edit) if one is not None), default=None)
         unsent_at = min((at for at in (body.unsent_at, said.unsent_at) if at), default=None)
@@ -257,6 +267,10 @@ def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annot
             draft.removals.events.update(sources)
         if edit == before and unsent_at == body.unsent_at:
             continue
+        if said.recent and unsent_at is not None:
+            found.happened.append(Annotation(stored, catalogue.MESSAGE_UNSENT, unsent_at, OfMessage()))
+        elif said.recent and edit is not None:
+            found.happened.append(Annotation(stored, catalogue.MESSAGE_EDITED, edit.at, OfMessage()))
         text = "" if unsent_at else edit.text if edit else body.text
         found.bodies[id_] = {
             "text": text,
@@ -364,9 +378,27 @@ def _set_reactions(
                     "removed_at": reaction.at if reaction.removed else None,
                     "state": DeliveryState.SENT if actor == Actor.TEAM else None,
                 }
+            if key in here and actor == Actor.CUSTOMER and _is_told(draft, key, said, row, reaction):
+                facts = OfReaction(
+                    name=reaction.name or (row.name if row else ""),
+                    emoji=reaction.emoji or (row.emoji if row else ""),
+                    removed=reaction.removed,
+                )
+                message = draft.new.get(key) or draft.stored[key]
+                found.happened.append(Annotation(message, catalogue.MESSAGE_REACTED, reaction.at, facts))
             row_id = None if row is None else row.id
             workspace_id = person.account.workspace_id
             found.reactions.append(SetReaction(key, workspace_id, actor, row_id, place, values))
+
+
+def _is_told(
+    draft: Draft, key: Key, said: Annotations, row: StoredReaction | None, reaction: Reaction
+) -> bool:
+    """Return whether a reaction is recorded: it is another one now, or was kept for the message that came."""
+    message = draft.new.get(key)
+    if message is not None:
+        return message.imported_at is None
+    return said.recent and (row is None or _reaction(row) != reaction)
 
 
 # ---- messages that are not here ----------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from host.core.cleaning import external_id
 from host.inbox.apply.values import Draft, NewMessage, Person, Thread
-from host.models.inbox import ConversationStatus, Direction, InternalKind, Origin
+from host.models.inbox import ConversationStatus, Direction, InternalKind, Origin, SnoozeKind
 from host.sdk.messages import MessageKind
 
 LENGTH = 200
@@ -67,7 +67,11 @@ def show_last(thread: Thread, message: NewMessage) -> None:
     if not is_empty(thread) and message.sent_at < thread.last_message_at:
         message.late = True
         return
+    if message.direction == Direction.OUTBOUND:
+        thread.woken_at = None  # somebody answered in the provider's own app
     thread.last = message
+    if message.direction == Direction.OUTBOUND:
+        thread.waiting_since = None
     thread.last_message_at = message.sent_at
     thread.last_direction = message.direction
     thread.last_kind = message.kind
@@ -89,9 +93,12 @@ def count_as_new(
     """Count *message* as unread, open its conversation, and restart the reply window."""
     if thread.status == ConversationStatus.CLOSED:
         reopen(draft, thread, message, received_at)
+    wake(draft, thread, message, received_at)
     thread.unread += 1
-    if opens_window and (thread.last_inbound_at is None or thread.last_inbound_at < message.sent_at):
-        thread.last_inbound_at = message.sent_at
+    thread.waiting_since = thread.waiting_since or message.sent_at
+    opened_at = min(message.sent_at, received_at)
+    if opens_window and (thread.last_inbound_at is None or thread.last_inbound_at < opened_at):
+        thread.last_inbound_at = opened_at
     thread.changed = True
 
 
@@ -103,16 +110,35 @@ def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetim
     thread.status = ConversationStatus.OPEN
     thread.closed_at = None
     thread.changed = True
+    _add_line(draft, thread, cause, "reopened", at)
+
+
+def wake(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime) -> None:
+    """End the snooze of a conversation whose customer wrote, unless it lasts whatever they write.
+
+    One that is back already comes to the top again.
+    """
+    at = max(cause.sent_at, received_at)
+    if thread.snooze_kind in {SnoozeKind.UNTIL, SnoozeKind.REPLY}:
+        thread.snooze_kind = thread.snoozed_until = None
+        thread.woken_at = at
+        _add_line(draft, thread, cause, "woken", at)
+    elif thread.woken_at is not None:
+        thread.woken_at = max(thread.woken_at, at)
+
+
+def _add_line(draft: Draft, thread: Thread, cause: NewMessage, what: str, at: datetime) -> None:
+    """Add the activity line that *cause* did *what*; once, however often the message comes."""
     draft.add(
         NewMessage(
             thread=thread,
             account=cause.account,
-            external_id=external_id(f"reopened:{cause.external_id}"),
+            external_id=external_id(f"{what}:{cause.external_id}"),
             direction=Direction.INTERNAL,
             origin=Origin.SYSTEM,
             kind=InternalKind.ACTIVITY,
             text="",
-            content={"what": "reopened_by_message"},
+            content={"what": f"{what}_by_message"},
             sent_at=at,
         )
     )
@@ -130,6 +156,7 @@ def open_waiting(draft: Draft) -> None:
             or thread.status != ConversationStatus.CLOSED
         ):
             continue
+        thread.waiting_since = thread.waiting_since or last.sent_at
         if thread.id is None:
             thread.status, thread.closed_at = ConversationStatus.OPEN, None
         elif thread.closed_at is None or thread.closed_at < last.sent_at:

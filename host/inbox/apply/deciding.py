@@ -8,9 +8,8 @@ from datetime import datetime
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
 from host.inbox.apply import conversations, echoes
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
-from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key
+from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key, program
 from host.inbox.apply.values import (
-    NO_MEDIA,
     Annotated,
     Decided,
     Draft,
@@ -40,7 +39,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
     """
     draft = Draft(loaded, now)
     for item in items:
-        if not item.imported and not isinstance(item.change, Ignored):
+        if item.delivered and not isinstance(item.change, Ignored):
             _note_heard(draft, item)
         if isinstance(item.change, MessageReceived):
             _receive(draft, item, item.change)
@@ -179,7 +178,7 @@ def _new_message(
         sent_at=believable(change.sent_at, item.received_at),
         attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
         stored=dict(item.stored),
-        media=item.adapter.inbound_media() if change.attachments else NO_MEDIA,
+        media=item.media,
         reply_to=external_id(change.reply_to) if change.reply_to else None,
         sources=[] if item.event_id is None else [item.event_id],
         imported_at=draft.now if item.imported else None,
@@ -244,6 +243,7 @@ def _tell_handover(draft: Draft, item: Incoming, change: ConversationHandedOver)
                 "what": "handed_over",
                 "how": str(change.how),
                 "note": clean_short(change.note, 500) or "",
+                **program("to", change.to),
             },
             sent_at=at,
         )

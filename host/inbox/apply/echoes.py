@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from host.core.cleaning import clean, clean_attachment, clean_value, external_id
 from host.inbox.apply import conversations
 from host.inbox.apply.annotations import keep_erased
-from host.inbox.apply.incoming import FUTURE, Incoming, believable
-from host.inbox.apply.values import NO_MEDIA, Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
+from host.inbox.apply.incoming import Incoming, believable, program
+from host.inbox.apply.values import Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
 from host.models.inbox import DeliveryState, Direction, Origin
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead
 
 CLOCK_SKEW = timedelta(seconds=5)
-CLOCK_AHEAD = FUTURE
+CLOCK_AHEAD = timedelta(hours=2)
 """How far our clock may have been ahead of the provider's at the attempt, if the text is the same."""
 MAX_EARLY = 20
 """How many read messages that are not here yet are remembered for one customer."""
@@ -82,12 +82,12 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
         origin=Origin.PROVIDER,
         kind=str(change.kind)[:32],
         text=clean(change.text),
-        content=clean_value(change.content),
+        content=clean_value(change.content) | program("sent_by", change.sent_by),
         sent_at=sent_at,
         state=state_of(person, external_id(change.external_id), sent_at),
         attachments=tuple(clean_attachment(attachment) for attachment in change.attachments),
         stored=dict(item.stored),
-        media=item.adapter.inbound_media() if change.attachments else NO_MEDIA,
+        media=item.media,
         reply_to=external_id(change.reply_to) if change.reply_to else None,
         sources=[] if item.event_id is None else [item.event_id],
         imported_at=draft.now if item.imported else None,
@@ -135,7 +135,8 @@ def _is_same(ours: Unconfirmed, echo: MessageEchoed) -> bool:
         return False
     if ours.kind == MessageKind.TEXT:
         return comparable(ours.body.text) == comparable(echo.text)
-    return ours.kind not in MEDIA_KINDS or ours.files == len(echo.attachments)
+    files = ours.files or len(ours.body.content.get("provider_files", ()))
+    return ours.kind not in MEDIA_KINDS or files == len(echo.attachments)
 
 
 def _has_same_words(ours: Unconfirmed, echo: MessageEchoed) -> bool:

@@ -8,13 +8,17 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from host.core.cleaning import external_id
+from host.core.cleaning import clean_short, external_id
+from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef, ChannelAdapter
-from host.sdk.messages import InboundChange, MessageReceived
+from host.sdk.messages import InboundChange, MessageEchoed, MessageReceived, Program
+
+NO_MEDIA = InboundMedia()
 
 FUTURE = timedelta(hours=2)
 """How far a provider's time may be ahead of ours before ours is used instead. A clock of ours that is an hour
-wrong, as after a change to summer time, must not change the order of a thread."""
+wrong, as after a change to summer time, must not change the order of a thread. The reply window counts from
+ours at the latest."""
 
 
 class Incoming(NamedTuple):
@@ -25,7 +29,9 @@ class Incoming(NamedTuple):
     :param stored: index of an attachment of the change -> key of its bytes in ``host.core.storage``, for
         those whose bytes came with the message. They are stored before the transaction.
     :param event_id: the journalled event's row.
-    :param imported: it was read from the provider's history: nobody is notified, and no reply window opens.
+    :param imported: it was said before the account was here: nobody is notified, and no reply window opens.
+    :param delivered: the provider sent it by itself; False: it was read from the provider's history.
+    :param media: see :func:`media_of`.
     """
 
     account: AccountRef
@@ -36,12 +42,21 @@ class Incoming(NamedTuple):
     stored: Mapping[int, str] = MappingProxyType({})
     event_id: int | None = None
     imported: bool = False
+    delivered: bool = True
+    media: InboundMedia = NO_MEDIA
+
+
+def media_of(adapter: ChannelAdapter, change: InboundChange) -> InboundMedia:
+    """Return where the files of *change* may be. Not in a transaction: an addon takes its time."""
+    files = isinstance(change, MessageReceived | MessageEchoed) and change.attachments
+    return adapter.inbound_media() if files else NO_MEDIA
 
 
 def believable(sent_at: datetime, received_at: datetime) -> datetime:
     """Return the provider's time, or ours where theirs lies in the future.
 
-    Otherwise one mail dated 2099 would stay on top of the inbox for ever.
+    Otherwise one mail dated 2099 would stay on top of the inbox for ever. An adapter that knows the
+    provider's own clock corrects a time that is ahead of that.
     """
     return received_at if sent_at > received_at + FUTURE else sent_at
 
@@ -60,6 +75,14 @@ def own_key(change: MessageReceived, event_key: str) -> str:
     parts = (event_key, change.contact, change.sent_at.isoformat(), str(change.kind), change.text)
     digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return f"event:{digest}"
+
+
+def program(name: str, given: Program | None) -> dict[str, dict[str, str]]:
+    """Return what a message's content keeps of a program, as *name*; nothing where none is known."""
+    if given is None:
+        return {}
+    who, id_, called = str(given.who), clean_short(given.id, 64) or "", clean_short(given.name, 64) or ""
+    return {name: {"who": who, "id": id_, "name": called}}
 
 
 def handover_id(event_key: str) -> str:

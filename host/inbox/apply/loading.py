@@ -7,7 +7,7 @@ customer take turns instead of deadlocking.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from host.core.cleaning import external_id
 from host.core.db import UTCDateTime, padded
 from host.core.statements import Statement
-from host.inbox.apply.annotations import Annotation, line_keys
+from host.inbox.apply.annotations import AnyAnnotation, line_keys
 from host.inbox.apply.incoming import Incoming, handover_id, message_key, own_key
 from host.inbox.apply.tables import (
     ATTACHMENTS,
@@ -46,6 +46,7 @@ from host.inbox.apply.values import (
 from host.models.inbox import DeliveryState, MarkKind
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
+    AccountNoticed,
     ConversationHandedOver,
     Ignored,
     MessageEchoed,
@@ -67,17 +68,38 @@ def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
     return column.in_(sa.bindparam(name, expanding=True))
 
 
+class _LockedByName:
+    """A query for rows by their names that locks them in the order of their ids."""
+
+    def __init__(self, query: sa.Select[Any], table: sa.Table) -> None:
+        ordered = query.order_by(table.c.id).with_for_update()
+        self._query = Statement(ordered.where(has_name(table)))
+        self._ids = Statement(sa.select(table.c.id).where(has_name(table)))
+        self._by_id = Statement(ordered.where(_among(table.c.id, "ids")))
+
+    def rows(self, connection: Connection, keys: Collection[Key]) -> Sequence[tuple[Any, ...]]:
+        """Return the rows of *keys*, and maybe more."""
+        if connection.dialect.name not in {"mysql", "mariadb"}:
+            return self._query.rows(connection, names(keys))
+        # It locks as it looks, in the order of the index it chose, and sorts afterwards.
+        ids = sorted(id_ for (id_,) in self._ids.rows(connection, names(keys)))
+        return self._by_id.rows(connection, {"ids": padded(ids)}) if ids else []
+
+
 # Each looks like this: built once, run at the driver's price.
-_people = Statement(
+_people = _LockedByName(
     sa.select(
         *(IDENTITIES.c[name] for name in StoredPerson._fields[:-2]),
-        CONTACTS.c.name.label("contact_name"),
-        CONTACTS.c.email.label("contact_email"),
-    )
-    .join_from(IDENTITIES, CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
-    .where(has_name(IDENTITIES))
-    .order_by(IDENTITIES.c.id)
-    .with_for_update()
+        # Not joined, which would lock it before the conversation, whose changes wait for it on MariaDB.
+        *(
+            sa.select(column)
+            .where(CONTACTS.c.id == IDENTITIES.c.contact_id)
+            .scalar_subquery()
+            .label(f"contact_{column.name}")
+            for column in (CONTACTS.c.name, CONTACTS.c.email)
+        ),
+    ),
+    IDENTITIES,
 )
 _marks = Statement(sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS)))
 _messages = Statement(
@@ -105,12 +127,7 @@ _select_bodies = (
 )
 _bodies = Statement(_select_bodies)
 _unconfirmed_bodies = Statement(_select_bodies.where(MESSAGES.c.external_id.is_(None)))
-_reactions = Statement(
-    sa.select(*_columns(StoredReaction, REACTIONS))
-    .where(has_name(REACTIONS))
-    .order_by(REACTIONS.c.id)
-    .with_for_update()
-)
+_reactions = _LockedByName(sa.select(*_columns(StoredReaction, REACTIONS)), REACTIONS)
 
 
 @dataclass(slots=True)
@@ -131,7 +148,7 @@ class _Needs:
     received: set[Key] = field(default_factory=set)
     claimed: set[Key] = field(default_factory=set)
     echoes: dict[Key, MessageEchoed] = field(default_factory=dict)
-    annotations: list[tuple[Key, Key, Annotation]] = field(default_factory=list)
+    annotations: list[tuple[Key, Key, AnyAnnotation]] = field(default_factory=list)
     named: set[tuple[Key, Key]] = field(default_factory=set)
 
 
@@ -140,7 +157,7 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
     needs = _Needs()
     for item in items:
         change, account = item.change, item.account.id
-        if isinstance(change, Ignored):
+        if isinstance(change, Ignored | AccountNoticed):
             continue
         person = account, external_id(change.contact)
         needs.people[person] = item.account
@@ -160,7 +177,7 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
             if isinstance(change, MessageEchoed):
                 needs.echoes.setdefault(key, change)
                 needs.named.add((key, person))
-            elif isinstance(change, Annotation):
+            elif isinstance(change, AnyAnnotation):
                 needs.messages.update(line_keys(key))
                 needs.annotations.append((key, person, change))
                 needs.named.add((key, person))
@@ -231,7 +248,7 @@ def _annotated(
 def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, StoredPerson]:
     if not wanted:
         return {}
-    rows = map(StoredPerson._make, _people.rows(connection, names(wanted)))
+    rows = map(StoredPerson._make, _people.rows(connection, wanted))
     # The same id may exist on another account of the batch.
     return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
 
@@ -271,7 +288,7 @@ def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, Stor
 def _read_reactions(connection: Connection, keys: Collection[Key]) -> list[StoredReaction]:
     if not keys:
         return []
-    return list(map(StoredReaction._make, _reactions.rows(connection, names(keys))))
+    return list(map(StoredReaction._make, _reactions.rows(connection, keys)))
 
 
 # ---- our messages that echoes may be about -----------------------------------------------------------
@@ -312,6 +329,8 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
             MESSAGES.c.kind,
             files.label("files"),
             attempted_at.label("attempted_at"),
+            MESSAGES.c.origin,
+            MESSAGES.c.author_id,
         )
         .select_from(CONVERSATIONS)
         .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)

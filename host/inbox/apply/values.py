@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from host.inbox.apply.incoming import Incoming
+from host.inbox.apply.incoming import NO_MEDIA, Incoming
+from host.record.catalogue import Facts
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment
-
-NO_MEDIA = InboundMedia()
 
 Key = tuple[int, str]
 """Account id and an external id."""
@@ -58,6 +57,11 @@ class StoredThread(NamedTuple):
     last_kind: str
     last_preview: str
     last_author_id: int | None
+    snooze_kind: str | None
+    snoozed_until: datetime | None
+    woken_at: datetime | None
+    spam_at: datetime | None
+    waiting_since: datetime | None
 
 
 class StoredMessage(NamedTuple):
@@ -110,6 +114,8 @@ class Unconfirmed(NamedTuple):
     kind: str
     files: int
     attempted_at: datetime
+    origin: str
+    author_id: int | None
     body: StoredBody
 
 
@@ -185,8 +191,13 @@ class Thread:
     last_inbound_at: datetime | None = None
     last_preview: str = ""
     last_author_id: int | None = None
+    snooze_kind: str | None = None
+    snoozed_until: datetime | None = None
+    woken_at: datetime | None = None
+    is_spam: bool = False
+    waiting_since: datetime | None = None
     unread: int = 0
-    """How many to add to ``unread_count``."""
+    """How many to add to ``unread_count`` and ``arrived_count``."""
     changed: bool = False
     last: NewMessage | None = None
     """The message of this batch that the list shows, where one of them is the last."""
@@ -377,6 +388,11 @@ def _threads(people: Mapping[Key, Person], rows: Sequence[StoredThread]) -> dict
             last_kind=row.last_kind,
             last_preview=row.last_preview,
             last_author_id=row.last_author_id,
+            snooze_kind=row.snooze_kind,
+            snoozed_until=row.snoozed_until,
+            woken_at=row.woken_at,
+            is_spam=row.spam_at is not None,
+            waiting_since=row.waiting_since,
         )
     return threads
 
@@ -408,6 +424,18 @@ class SetReaction(NamedTuple):
     values: dict[str, Any]
 
 
+class Annotation(NamedTuple):
+    """One thing that was said about a message now, for the record.
+
+    :param kind: a name of :mod:`host.record.catalogue`.
+    """
+
+    message: NewMessage | StoredMessage
+    kind: str
+    at: datetime
+    facts: Facts
+
+
 @dataclass(slots=True)
 class Annotated:
     """The changes that annotations make. Values of rows are given by the row's id.
@@ -419,6 +447,7 @@ class Annotated:
     :param done: ids of marks whose message has come.
     :param looks: stored messages that browsers have to draw again.
     :param quoted: external ids of messages whose quotes look different, with their conversations.
+    :param happened: what is recorded of it; nothing of what only the provider's history says.
     """
 
     bodies: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -431,6 +460,7 @@ class Annotated:
     done: list[int] = field(default_factory=list)
     looks: list[StoredMessage] = field(default_factory=list)
     quoted: list[tuple[str, StoredMessage | Thread]] = field(default_factory=list)
+    happened: list[Annotation] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ Each step writes any number of rows with a fixed number of statements, or none i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.core.db import UTCDateTime
 from host.core.statements import Insert, Statement
+from host.inbox.apply.happenings import Sent, of_annotation, of_new, of_state
 from host.inbox.apply.tables import (
     ACCOUNTS,
     ATTACHMENTS,
@@ -42,10 +45,16 @@ from host.inbox.apply.values import (
     StoredMessage,
     Thread,
 )
-from host.live.publish import Change, publish_many
 from host.media import file_removal, inbound
 from host.models.inbox import DeliveryState, Direction
+from host.models.record import ActorKind
+from host.outgoing import erasing
 from host.queue import journal_erasure, policy
+from host.record import catalogue
+from host.record.writing import Happened, record_all
+from host.search import postings
+
+log = logging.getLogger(__name__)
 
 TOUCH_EVERY = timedelta(seconds=1)
 """An account's ``last_event_at`` is written at most this often: otherwise all workers queue for its row."""
@@ -82,7 +91,10 @@ _insert_attachment = Insert(ATTACHMENTS)
 _thread_changes = Statement(
     sa.update(CONVERSATIONS)
     .where(CONVERSATIONS.c.id == sa.bindparam("b_id"))
-    .values(unread_count=CONVERSATIONS.c.unread_count + sa.bindparam("b_unread"))
+    .values(
+        unread_count=CONVERSATIONS.c.unread_count + sa.bindparam("b_unread"),
+        arrived_count=CONVERSATIONS.c.arrived_count + sa.bindparam("b_unread"),
+    )
 )
 _touch = Statement(
     sa.update(ACCOUNTS)
@@ -94,6 +106,20 @@ _touch = Statement(
 )
 
 
+_last_event = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.last_event_at).where(
+    ACCOUNTS.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_fill_contact = (
+    sa.update(CONTACTS)
+    .where(CONTACTS.c.id == sa.bindparam("b_id"))
+    # Only where there is none yet: what a colleague writes at this moment stays.
+    .values(
+        {
+            name: sa.func.coalesce(sa.func.nullif(CONTACTS.c[name], ""), sa.bindparam(f"b_{name}"))
+            for name in ("name", "email")
+        }
+    )
+)
 _confirm = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("b_id")).values(error=sa.null())
 
 
@@ -116,6 +142,10 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     _update_arrived(session, decided.arrived, now)
     _update_rows(connection, MESSAGES, annotated.bodies)
     file_removal.forget_files(session, annotated.unsent)
+    erasing.forget_messages(session, annotated.unsent)
+    # What it said before an edit is gone too; the new text is found when the record has been read.
+    changed = (*annotated.bodies, *annotated.lines, *(line.id for line in annotated.gone))
+    postings.forget_messages(session, (*changed, *(id_ for id_, _ in decided.arrived)))
     _update_rows(connection, MESSAGES, annotated.lines)
     _delete_rows(connection, MESSAGES, [line.id for line in annotated.gone])
     _write_reactions(connection, annotated.reactions, ids)
@@ -125,8 +155,8 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     quoting = _read_quoting(connection, annotated)
     _remove(session, decided.removals)
     read = mark_seen(connection, {p.id: p.seen_at for p in _seen(decided) if p.id and p.seen_at})
-    _touch_accounts(connection, decided.heard)
-    publish_many(session, [*_told(decided, ids), *_told_looks(decided, quoting), *read])
+    _touch_accounts(session, decided.heard)
+    record_all(session, [*_told(decided, ids), *_told_looks(decided, ids, quoting), *read])
     return _made(decided, ids)
 
 
@@ -231,6 +261,9 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
                 "subject": thread.subject,
                 "assignee_id": None,
                 "unread_count": thread.unread,
+                "arrived_count": thread.unread,
+                "read_count": 0,
+                "waiting_since": thread.waiting_since,
                 "failed_count": 0,
                 "last_message_at": thread.last_message_at,
                 "last_preview": thread.last_preview,
@@ -377,12 +410,12 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
     if identities:
         connection.execute(sa.update(IDENTITIES).where(IDENTITIES.c.id == sa.bindparam("b_id")), identities)
     contacts = [
-        {"b_id": p.contact_id, "name": p.contact_name, "email": p.contact_email}
+        {"b_id": p.contact_id, "b_name": p.contact_name, "b_email": p.contact_email}
         for p in people
         if p.contact_changed
     ]
     if contacts:
-        connection.execute(sa.update(CONTACTS).where(CONTACTS.c.id == sa.bindparam("b_id")), contacts)
+        connection.execute(_fill_contact, contacts)
 
 
 def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
@@ -402,14 +435,18 @@ def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
                 "last_direction": thread.last_direction,
                 "last_kind": thread.last_kind,
                 "last_author_id": thread.last_author_id,
+                "snooze_kind": thread.snooze_kind,
+                "snoozed_until": thread.snoozed_until,
+                "woken_at": thread.woken_at,
+                "waiting_since": thread.waiting_since,
             }
             for thread in threads
         ],
     )
 
 
-def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Change]:
-    """Set our sent messages to read up to a time, by identity id; return what to tell browsers."""
+def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Happened]:
+    """Set our sent messages to read up to a time, by identity id; return what happened."""
     if not until:
         return []
     position = sa.func.coalesce(OUTBOX.c.attempted_at, MESSAGES.c.sent_at, type_=UTCDateTime())
@@ -418,6 +455,10 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Cha
             MESSAGES.c.id,
             MESSAGES.c.workspace_id,
             MESSAGES.c.conversation_id,
+            MESSAGES.c.account_id,
+            MESSAGES.c.origin,
+            MESSAGES.c.author_id,
+            MESSAGES.c.sent_at,
             CONVERSATIONS.c.identity_id,
             position.label("position"),
         )
@@ -438,21 +479,33 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Cha
         sa.update(MESSAGES).where(MESSAGES.c.id.in_([r.id for r in rows])).values(state=DeliveryState.READ)
     )
     return [
-        Change(
-            row.workspace_id,
-            "state",
-            {"conversation": row.conversation_id, "message": row.id, "state": DeliveryState.READ},
-        )
+        happened
         for row in rows
+        for happened in of_state(Sent(*row[:7]), DeliveryState.READ, DeliveryState.SENT)
     ]
 
 
-def _touch_accounts(connection: Connection, heard: Mapping[int, datetime]) -> None:
+def _touch_accounts(session: Session, heard: Mapping[int, datetime]) -> None:
     """Note when accounts last received something."""
-    _touch.run_many(
-        connection,
-        [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())],
-    )
+    rows = [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())]
+    connection = session.connection()
+    if connection.dialect.name not in {"mysql", "mariadb"}:
+        _touch.run_many(connection, rows)
+    elif rows:
+        known = dict(map(tuple, connection.execute(_last_event, {"ids": db.padded(heard)})))
+        late = [row for row in rows if known.get(row["b_id"]) is None or known[row["b_id"]] < row["b_before"]]
+        if late:
+            # Every message written shares its account's row with the others until its commit. Whoever wants
+            # to change it then waits for them, and they for one another.
+            db.after_commit(session, partial(_touch_later, late))
+
+
+def _touch_later(rows: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        for row in rows:  # a write each: who waits for one account must not hold another
+            db.write(lambda session, one: _touch.run(session.connection(), one), row)
+    except sa.exc.SQLAlchemyError:
+        log.exception("when an account last received something is not noted")
 
 
 # ---- annotations -------------------------------------------------------------------------------------
@@ -527,35 +580,63 @@ def _remove(session: Session, removals: Removals) -> None:
 # ---- what browsers are told --------------------------------------------------------------------------
 
 
-def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Change]:
-    """Yield what changed in messages."""
+def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Happened]:
+    """Yield what happened to messages, and which conversations they began."""
+    began = {id(thread) for thread in decided.new_threads}
     for one in decided.confirmed:
-        ours = one.message
-        payload = {"conversation": ours.conversation_id, "message": ours.id, "state": one.state}
-        yield Change(ours.workspace_id, "state", payload)
+        yield from of_state(_sent(one), one.state, DeliveryState.SENDING)
     for id_, message in decided.arrived:
-        payload = {"conversation": message.thread.id, "message": id_}
-        yield Change(message.account.workspace_id, "message", payload)
+        yield of_new(message, id_)
     for key, message in decided.new_messages.items():
-        payload = {"conversation": message.thread.id, "message": ids[key]}
-        # Nobody is notified of imported messages: they are old.
-        topic = "message" if message.imported_at is None else "changed"
-        yield Change(message.account.workspace_id, topic, payload)
+        if id(message.thread) in began and message.imported_at is None:
+            began.discard(id(message.thread))
+            yield _begun(message)
+        yield of_new(message, ids[key])
+
+
+def _sent(confirmed: Confirmed) -> Sent:
+    ours = confirmed.message
+    ids = ours.id, ours.workspace_id, ours.conversation_id, confirmed.key[0]
+    return Sent(*ids, ours.origin, ours.author_id, ours.body.sent_at)
+
+
+def _begun(message: NewMessage) -> Happened:
+    """Return that *message* began its conversation."""
+    return Happened(
+        message.account.workspace_id,
+        catalogue.CONVERSATION_CREATED,
+        account_id=message.account.id,
+        conversation_id=message.thread.id,
+        actor_kind=ActorKind.CUSTOMER if message.direction == Direction.INBOUND else ActorKind.PROVIDER,
+        occurred_at=message.sent_at,
+    )
 
 
 Shown = tuple[int, int, int]
 """The ids of an account, a conversation and a message."""
 
 
-def _told_looks(decided: Decided, quoting: Iterable[Shown]) -> Iterable[Change]:
-    """Yield which messages look different, including those that quote them, and which lines are gone."""
+def _told_looks(decided: Decided, ids: Mapping[Key, int], quoting: Iterable[Shown]) -> Iterable[Happened]:
+    """Yield what was said about messages, which look different now, and which lines are gone."""
     people = (*decided.people, *decided.new_people)
     workspaces = {person.account.id: person.account.workspace_id for person in people}
     looks, gone = map(_shown, decided.annotated.looks), map(_shown, decided.annotated.gone)
-    for topic, messages in (("changed", looks), ("changed", quoting), ("gone", gone)):
-        for account, conversation, message in sorted(set(messages)):
-            payload = {"conversation": conversation, "message": message}
-            yield Change(workspaces[account], topic, payload)
+    drawn = set(looks)
+    for said in decided.annotated.happened:
+        message = said.message
+        if isinstance(message, NewMessage):
+            place = message.account.id, message.thread.id, ids[message.account.id, message.external_id]
+        else:
+            place = _shown(message)
+        account, conversation, id_ = place
+        one = of_annotation(said, workspaces[account], id_, conversation)
+        if place in drawn:
+            drawn.discard(place)
+            one = one._replace(topic="changed")
+        yield one
+    for topic, messages in (("changed", drawn), ("changed", quoting), ("gone", gone)):
+        for account, conversation, id_ in sorted(set(messages)):
+            yield Happened(workspaces[account], "", topic, account, conversation, id_)
 
 
 def _shown(message: StoredMessage) -> Shown:

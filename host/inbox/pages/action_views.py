@@ -7,7 +7,8 @@ stays where it is; without scripts the page comes again.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from flask import jsonify, redirect, render_template, request, url_for
@@ -20,11 +21,19 @@ from host.channels.pages.messaging import Messaging
 from host.core import clock, db
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError, InvalidError, LobbyError
-from host.inbox import conversation_actions, erasure, notes, reacting, resending
+from host.inbox import (
+    conversation_actions,
+    erasure,
+    notes,
+    presence,
+    reacting,
+    resending,
+    thread_control,
+)
 from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import check_message, conversation_row
 from host.inbox.erasure import Holdings
-from host.inbox.errors import ConversationNotFoundError
+from host.inbox.errors import AnsweredMeanwhileError, ConversationNotFoundError, ProviderRefusedError
 from host.inbox.messages import load_messages
 from host.inbox.pages.arguments import filter_from_request, form_id
 from host.inbox.pages.composer import ComposerState, drafts_from_request
@@ -36,7 +45,7 @@ from host.inbox.reply import Overflow, parts_of, policy_for, queue_parts
 from host.inbox.sendable import NotSendableError
 from host.media.limits import MAX_BYTES
 from host.models.channels import AccountState
-from host.models.inbox import ConversationStatus, Message
+from host.models.inbox import ConversationStatus, Message, PresenceState
 from host.queue import outbox, signals
 from host.queue.signals import Signal
 from host.sdk.channel import ChannelAdapter, ReplyState
@@ -44,7 +53,7 @@ from host.sdk.text import byte_length, truncate
 from host.users.pages.sudo import fresh_password
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
-    Role,
+    Permission,
     audit,
     body_limit,
     current_user,
@@ -77,7 +86,7 @@ def _done(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 
 @bp.post(f"{CONVERSATION}/reply")
 @body_limit(MAX_BYTES + FORM_BYTES)
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 @with_conversation
 def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Send a reply, with everything that goes along."""
@@ -96,6 +105,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
             overflow=_overflow(row),
             adapter=adapter,
             now=clock.now(),
+            seen_id=form_id("seen"),
         )
 
     return _written(workspace_id, row.id, "reply", use_case)
@@ -108,7 +118,7 @@ def _overflow(row: Row) -> Overflow:
 
 
 @bp.post(f"{CONVERSATION}/note")
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Add a private note."""
 
@@ -138,17 +148,24 @@ def _written(
     except LobbyError as error:
         sentence, next_step = str(_(error.sentence)), error.next_step
         if wants_json():
-            body = {"code": error.code, "message": sentence, "next": next_step}
+            body: dict[str, Any] = {"code": error.code, "message": sentence, "next": next_step}
+            if isinstance(error, AnsweredMeanwhileError):
+                shown_ = _messages_html(workspace_id, conversation_id, error.newer)
+                body |= {"newer": shown_, "seen": max(error.newer)}
             return jsonify(error=body, reply_key=uuid.uuid4().hex), error.status
         draft = ComposerState(request.form.get("text", ""), sentence, next_step, mode, _quoted())
         return inbox_page(workspace_id, conversation_id, draft), error.status
     if not wants_json():
         return _back(workspace_id, conversation_id)
-    ids = [message.id for message in messages]
+    shown_ = _messages_html(workspace_id, conversation_id, [message.id for message in messages])
+    return jsonify(messages=shown_, reply_key=uuid.uuid4().hex)
+
+
+def _messages_html(workspace_id: int, conversation_id: int, ids: Sequence[int]) -> str:
     with opened_inbox(workspace_id) as inbox:
         row = inbox.row(conversation_id)
-        entries = inbox.shown(row, load_messages(inbox.session, workspace_id, conversation_id, ids))
-    return jsonify(messages=render_messages(inbox, row, entries), reply_key=uuid.uuid4().hex)
+        entries = inbox.shown(row, load_messages(inbox.session, workspace_id, conversation_id, list(ids)))
+    return render_messages(inbox, row, entries)
 
 
 def _quoted() -> int | None:
@@ -161,7 +178,7 @@ def _quoted() -> int | None:
 
 @bp.post(f"{CONVERSATION}/overflow")
 @passive
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 @with_conversation
 def overflow(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Return what a text that is too long would become: nothing is sent. Empty where it fits after all."""
@@ -183,25 +200,44 @@ def overflow(workspace_id: int, row: Row) -> ResponseReturnValue:
     return jsonify(html=html, count=len(parts))
 
 
+@bp.post(f"{CONVERSATION}/take")
+@workspace_view(Permission.ANSWER)
+def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Take the conversation from another app of the provider."""
+    try:
+        thread_control.take(
+            current_directory(),
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            author_id=current_user().id,
+            now=clock.now(),
+        )
+    except (ConflictError, ProviderRefusedError) as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+    return _done(workspace_id, conversation_id)
+
+
 # Fields of the conversation
 
 
 @bp.post(f"{CONVERSATION}/assign")
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 def assign(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Assign the conversation to a member, or to nobody."""
     return _set_fields(workspace_id, conversation_id, {"assignee_id": form_id("assignee")})
 
 
 @bp.post(f"{CONVERSATION}/close")
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 def close(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Close the conversation."""
     return _set_fields(workspace_id, conversation_id, {"status": ConversationStatus.CLOSED})
 
 
 @bp.post(f"{CONVERSATION}/reopen")
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 def reopen(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Reopen the conversation."""
     return _set_fields(workspace_id, conversation_id, {"status": ConversationStatus.OPEN})
@@ -223,7 +259,7 @@ def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> Re
 
 
 @bp.post(f"{CONVERSATION}/read")
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Mark the conversation as read up to a message."""
     until = form_id("until")
@@ -232,6 +268,7 @@ def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             conversation_actions.mark_read,
             workspace_id=workspace_id,
             conversation_id=conversation_id,
+            user_id=current_user().id,
             until=until,
         )
         if news:
@@ -241,9 +278,46 @@ def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     return _done(workspace_id, conversation_id)
 
 
+@bp.post(f"{CONVERSATION}/unread")
+@workspace_view(Permission.ANSWER)
+def unread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Mark the conversation as unread for the signed-in person, and go back to the list."""
+    db.write(
+        conversation_actions.mark_unread,
+        workspace_id=workspace_id,
+        conversation_id=conversation_id,
+        user_id=current_user().id,
+    )
+    if wants_json():
+        return jsonify(ok=True)
+    arguments: dict[str, Any] = dict(filter_from_request(current_directory()).arguments())
+    return redirect(url_for("inbox.index", workspace_id=workspace_id, **arguments), 303)
+
+
+@bp.post(f"{CONVERSATION}/presence")
+@passive
+@workspace_view(Permission.ANSWER)
+def be_present(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Note that the signed-in person has the conversation open (``state=viewing``), writes there (``typing``)
+    or has left it (anything else). ``left`` is a conversation they had open before."""
+    user_id, now, left = current_user().id, clock.now(), form_id("left")
+    word = request.form.get("state", "")
+    state = PresenceState(word) if word in set(PresenceState) else None
+
+    def use_case(session: Session) -> None:
+        here: dict[str, Any] = {"workspace_id": workspace_id, "user_id": user_id, "now": now}
+        if left is not None and left != conversation_id:
+            with suppress(ConversationNotFoundError):
+                presence.be_present(session, conversation_id=left, state=None, **here)
+        presence.be_present(session, conversation_id=conversation_id, state=state, **here)
+
+    db.write(use_case)
+    return "", 204
+
+
 @bp.post(f"{CONVERSATION}/typing")
 @passive
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 @with_conversation
 def typing(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Show the customer that the team writes (``on=1``), or no longer does."""
@@ -284,7 +358,7 @@ def _offer(row: Row, signal: Signal) -> None:
 
 
 @bp.post(f"{CONVERSATION}/messages/<int:message_id>/react")
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 def react(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
     """Set the team's reaction on a message; an empty ``emoji`` removes it."""
     try:
@@ -320,7 +394,9 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
         return _done(workspace_id, conversation_id)
 
     view.__name__ = name
-    bp.post(f"{CONVERSATION}/messages/<int:message_id>/{name}", endpoint=name)(workspace_view()(view))
+    bp.post(f"{CONVERSATION}/messages/<int:message_id>/{name}", endpoint=name)(
+        workspace_view(Permission.ANSWER)(view)
+    )
 
 
 def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
@@ -335,16 +411,38 @@ def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
 
 _message_action("retry", _of_outbox(resending.retry))
 _message_action("send_again", _of_outbox(resending.send_again))
+_message_action("send_anyway", _of_outbox(resending.send_anyway))
+_message_action("cancel", _of_outbox(resending.cancel))
 _message_action("check", _of_outbox(outbox.check_now))
 _message_action("hide", conversation_actions.hide_message)
 _message_action("show_again", conversation_actions.unhide_message)
+
+
+@bp.post(f"{CONVERSATION}/messages/<int:message_id>/edit")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
+    """Give a text that waits other words."""
+
+    def use_case(session: Session) -> None:
+        check_message(session, workspace_id, row.id, message_id)
+        adapter = current_directory().adapter(row.channel)
+        resending.edit(session, message_id, request.form.get("text", ""), adapter)
+
+    try:
+        db.write(use_case)
+    except (ConflictError, InvalidError) as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+    return _done(workspace_id, row.id)
 
 
 # Erasing the customer, for owners
 
 
 @bp.get(f"{CONVERSATION}/erase")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ERASE)
 @with_conversation
 def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Ask whether the customer of a conversation is to be erased: what goes, and what stays."""
@@ -352,7 +450,7 @@ def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 
 @bp.post(f"{CONVERSATION}/erase")
-@workspace_view(Role.OWNER)
+@workspace_view(Permission.ERASE)
 @fresh_password
 @with_conversation
 def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,29 +12,50 @@ from flask import request
 
 from host.channels.directory import Directory
 from host.core.errors import InvalidError
+from host.core.ids import read_id
 from host.inbox.list_positions import EPOCH, Position
-from host.inbox.queries import CHOICES, MAX_ROWS, Assignee, ConversationFilter
+from host.inbox.queries import CHOICES, MAX_ROWS, Assignee, ConversationFilter, Order
 from host.models.inbox import ConversationStatus
-from host.web.request_helpers import MAX_ID
+from host.web.request_helpers import id_in, seen_accounts
 
 _VIEWS: Mapping[str, Assignee | None] = {
     "mine": Assignee.ME,
     "unassigned": Assignee.NOBODY,
     "all": None,
 }
+_ONLY: Mapping[str, str] = {"waiting": "needs_reply", "failed": "failed"}
+"""Parts of a list, and the field of the filter that names each."""
 _USUAL: Mapping[str, StrEnum] = {"status": ConversationStatus.OPEN}
 """Choices that an address leaves out."""
+ANY = "any"
+_LABELS: Mapping[str, str] = {"label": "labels", "all_labels": "all_labels", "no_labels": "no_labels"}
+"""Parameters of an address that hold ids of labels, separated by commas, and the fields they stand for."""
+_SHELVES: Mapping[str, tuple[bool | None, bool | None]] = {
+    "snoozed": (True, False),
+    "spam": (None, True),
+    "any": (None, False),
+}
+"""What views leave out otherwise: whether snoozed, and whether spam."""
+MOST_LABELS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Filter(ConversationFilter):
     """The filter of the inbox list: open conversations, unless the address names another status.
 
-    The parameters of an address are ``view``, ``channel`` and those of
-    :data:`~host.inbox.queries.CHOICES`.
+    The parameters of an address are ``view`` or ``assignee``, ``only``, ``sort``, ``channel``, ``account``,
+    ``shelf``, those of :data:`_LABELS`, and those of :data:`~host.inbox.queries.CHOICES`, for which ``any``
+    stands for all its words.
+
+    :param order: what the list is sorted by; counts and single rows do not depend on it.
+    :param saved: the id of the saved view it is, for the page to say so.
     """
 
-    status: ConversationStatus = ConversationStatus.OPEN
+    status: ConversationStatus | None = ConversationStatus.OPEN
+    snoozed: bool | None = False
+    spam: bool | None = False
+    order: Order = Order.NEWEST
+    saved: int | None = None
 
     @classmethod
     def read(cls, arguments: Mapping[str, str | None]) -> Filter:
@@ -42,43 +63,87 @@ class Filter(ConversationFilter):
         chosen: dict[str, Any] = {}
         for name, words in CHOICES.items():
             text = arguments.get(name)
-            if text is not None and text in set(words):
-                chosen[name] = words(text)
+            if text is not None and text in {*words, ANY}:
+                chosen[name] = None if text == ANY else words(text)
+        for parameter, name in _LABELS.items():
+            chosen[name] = frozenset(_ids(arguments.get(parameter))) or None
+        snoozed, spam = _SHELVES.get(arguments.get("shelf") or "", (False, False))
+        sort = arguments.get("sort") or ""
+        if sort in set(Order):
+            chosen["order"] = Order(sort)
+        only = _ONLY.get(arguments.get("only") or "")
+        if only is not None:
+            chosen[only] = True
         return cls(
-            assignee=_VIEWS.get(arguments.get("view") or "all"),
+            assignee=_one_id(arguments.get("assignee")) or _VIEWS.get(arguments.get("view") or "all"),
             channel=arguments.get("channel") or None,
+            account_id=_one_id(arguments.get("account")),
+            snoozed=snoozed,
+            spam=spam,
+            saved=_one_id(arguments.get("saved")),
             **chosen,
         )
 
+    @classmethod
+    def of(cls, filter_: ConversationFilter, saved: int | None = None) -> Filter:
+        """Return any filter as one of the inbox list."""
+        values = {field.name: getattr(filter_, field.name) for field in fields(ConversationFilter)}
+        return cls(**values, saved=saved)
+
+    @property
+    def shelf(self) -> str:
+        """Which conversations are meant that views leave out: ``snoozed``, ``spam``, ``any``, or none."""
+        return next((name for name, one in _SHELVES.items() if one == (self.snoozed, self.spam)), "")
+
     @property
     def view(self) -> str:
-        """Whose conversations: ``mine``, ``unassigned`` or ``all``."""
-        return next(view for view, assignee in _VIEWS.items() if assignee is self.assignee)
+        """Whose conversations: ``mine``, ``unassigned`` or ``all``; empty: those of one member."""
+        return next((view for view, assignee in _VIEWS.items() if assignee is self.assignee), "")
+
+    @property
+    def only(self) -> str:
+        """Which part of them: ``waiting`` for an answer, those with a ``failed`` message, or empty: all."""
+        return next((word for word, name in _ONLY.items() if getattr(self, name)), "")
 
     def arguments(self) -> dict[str, str]:
         """Return the parameters of an address that names this filter; without those that are as usual."""
-        values = {}
+        values: dict[str, str] = {}
         if self.assignee is not None:
-            values["view"] = self.view
+            values |= {"view": self.view} if self.view else {"assignee": str(int(self.assignee))}
+        if self.only:
+            values["only"] = self.only
+        if self.order is not Order.NEWEST:
+            values["sort"] = str(self.order)
         for name in CHOICES:
             chosen = getattr(self, name)
-            if chosen is not None and chosen is not _USUAL.get(name):
-                values[name] = str(chosen)
-        if self.channel is not None:
-            values["channel"] = self.channel
-        return values
+            if chosen is not _USUAL.get(name):
+                values[name] = ANY if chosen is None else str(chosen)
+        for parameter, name in _LABELS.items():
+            if ids := getattr(self, name):
+                values[parameter] = ",".join(map(str, sorted(ids)))
+        given = {
+            "channel": self.channel,
+            "account": self.account_id,
+            "shelf": self.shelf,
+            "saved": self.saved,
+        }
+        return values | {name: str(value) for name, value in given.items() if value}
 
     def changed(self, **arguments: str | None) -> Filter:
-        """Return this filter with some parameters replaced."""
-        return self.read({**self.arguments(), **arguments})
+        """Return this filter with some parameters replaced; it is no saved view any more."""
+        changed = self.read({**self.arguments(), "saved": None, **arguments})
+        return replace(changed, accounts=self.accounts)
 
 
 def filter_from_request(directory: Directory) -> Filter:
-    """Return the filter the address names. An unknown value counts as none, so that old links still work."""
+    """Return the filter the address names, within what the signed-in person sees.
+
+    An unknown value counts as none, so that old links still work.
+    """
     arguments = request.args.to_dict()
     if directory.adapter(arguments.get("channel", "")) is None:
         arguments.pop("channel", None)
-    return Filter.read(arguments)
+    return replace(Filter.read(arguments), accounts=seen_accounts())
 
 
 def position_from_request(name: str = "before") -> Position | None:
@@ -91,7 +156,7 @@ def position_from_request(name: str = "before") -> Position | None:
         return None
     first, dash, second = text.rpartition("-")
     sign = -1 if first.startswith("-") else 1
-    at, id_ = _number(first.removeprefix("-")), _number(second)
+    at, id_ = read_id(first.removeprefix("-")), read_id(second)
     if not dash or at is None or id_ is None:
         raise InvalidError()
     try:
@@ -106,7 +171,7 @@ def ids_from_request(name: str) -> list[int]:
     :raises InvalidError: for anything else, or more than :data:`MAX_ROWS`.
     """
     parts = [part for part in request.args.get(name, "").split(",") if part]
-    ids = [id_ for id_ in map(_number, parts) if id_ is not None]
+    ids = [id_ for id_ in map(read_id, parts) if id_ is not None]
     if len(ids) != len(parts) or len(ids) > MAX_ROWS:
         raise InvalidError()
     return ids
@@ -118,15 +183,14 @@ def form_id(name: str) -> int | None:
     :raises InvalidError: for anything else.
     """
     text = request.form.get(name, "").strip()
-    if not text:
-        return None
-    id_ = _number(text)
-    if id_ is None:
-        raise InvalidError()
-    return id_
+    return id_in(text) if text else None
 
 
-def _number(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit() and len(text) <= 19) or int(text) > MAX_ID:
-        return None
-    return int(text)
+def _ids(text: str | None) -> list[int]:
+    """Return ids separated by commas; what is none is left out."""
+    found = map(read_id, (text or "").split(",", MOST_LABELS)[:MOST_LABELS])
+    return [id_ for id_ in found if id_ is not None]
+
+
+def _one_id(text: str | None) -> int | None:
+    return next(iter(_ids(text)), None)

@@ -20,10 +20,11 @@ from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.message_view import Shown
 from host.inbox.queries import Row
-from host.inbox.sendable import parse_template
+from host.inbox.sendable import NotSendableError, parse_button, parse_template
+from host.inbox.thread_control import is_elsewhere
 from host.media import limits, links, transcode, uploads
 from host.models.inbox import Direction
-from host.sdk.channel import Capabilities, ChannelAdapter, MediaLimits
+from host.sdk.channel import Ask, Capabilities, ChannelAdapter, MediaLimits
 from host.sdk.messages import MessageKind
 from host.web.languages import gettext as _
 
@@ -81,6 +82,9 @@ _TOO_LARGE = {
 }
 
 
+_ASKS = {Ask.PHONE: _l("Ask for their number"), Ask.EMAIL: _l("Ask for their e-mail")}
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The tools a composer offers beside text.
@@ -89,6 +93,7 @@ class Tools:
     :param accept: what the file picker shows first.
     :param voice_bytes: largest recording; None: no voice notes.
     :param reactions: emoji of the picker, in order; empty: none.
+    :param asks: what a quick reply may ask for, each with its label.
     :param card_pictures: whether an uploaded picture can stand on a card: the provider has to fetch it.
     :param mobile_only: what the customer sees in the provider's mobile app only.
     """
@@ -98,6 +103,8 @@ class Tools:
     voice_bytes: int | None = None
     heart: bool = False
     quick_replies: dict[str, int] | None = None
+    asks: tuple[tuple[str, str], ...] = ()
+    buttons: dict[str, int] | None = None
     cards: dict[str, int] | None = None
     card_pictures: bool = False
     products: int | None = None
@@ -116,7 +123,13 @@ class Tools:
     def any(self) -> bool:
         """Whether there is a tool to show below the text."""
         return bool(
-            self.files or self.heart or self.quick_replies or self.cards or self.products or self.own_post
+            self.files
+            or self.heart
+            or self.quick_replies
+            or self.buttons
+            or self.cards
+            or self.products
+            or self.own_post
         )
 
 
@@ -127,13 +140,15 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
     """Return the tools a channel's declaration and an account's *settings* leave."""
     media = transcode.taken(capabilities.media)
     audio = capabilities.media.get(MessageKind.AUDIO)
-    quick, cards = capabilities.quick_replies, capabilities.template
+    quick, cards, buttons = capabilities.quick_replies, capabilities.template, capabilities.buttons
     return Tools(
         files=tuple(_rule(kind, media[kind]) for kind in _FAMILIES if kind in media),
         accept=_accept(media),
         voice_bytes=audio.max_bytes if audio and VOICE_TYPE in audio.content_types else None,
         heart=capabilities.heart,
         quick_replies={"most": quick.most, "title": quick.title_length} if quick else None,
+        asks=tuple((ask.value, str(_ASKS[ask])) for ask in Ask if ask in quick.asks) if quick else (),
+        buttons={"most": buttons.buttons, "title": buttons.title_length} if buttons else None,
         cards={
             "elements": cards.elements,
             "buttons": cards.buttons,
@@ -211,6 +226,12 @@ def words() -> dict[str, str]:
         "no-id": str(_("“{text}” is not an ID of a product.")),
         "too-many-products": str(_("At most {most} products can be sent together.")),
         "no-post": str(_("Enter the ID of the post, a row of digits, or its link.")),
+        "button-long": str(_("It has {used} characters, and a label may have {most}.")),
+        "button-address": str(_("An address starts with https://.")),
+        "buttons-alone": str(_("Buttons need a text above them.")),
+        "buttons-alone-next": str(_("Write what they are for, then send.")),
+        "buttons-or-quick": str(_("A text goes with buttons or with quick replies, not with both.")),
+        "buttons-or-quick-next": str(_("Remove one of them, then send.")),
         "quick-alone": str(_("Quick replies need a text above them.")),
         "quick-alone-next": str(_("Write what is being asked, then send.")),
     }
@@ -265,6 +286,9 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         "name": name,
         "label": row.channel if adapter is None else adapter.label,
         "composing": reply_window.composing(adapter, row, name, inbox.now),
+        "elsewhere": adapter is not None
+        and adapter.capabilities.thread_control
+        and is_elsewhere(inbox.session, row.id),
         "tools": tools,
         "quoted": quoted(inbox, row, draft.reply_to) if tools.quote and draft.reply_to else None,
         "reacting_to": reacting_to(inbox, row, draft.react_to)
@@ -307,16 +331,21 @@ def reacting_to(inbox: InboxContext, row: Row, message_id: int) -> Shown | None:
 def drafts_from_request(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[Draft]:
     """Return the drafts of the form being sent: files first, then cards, products, a post, a heart, the text.
 
+    A text with buttons is a template; one with quick replies stays a text.
+
     Without scripts the files themselves come along and are stored here, so do not call this inside a
     transaction.
 
     :raises InvalidError: if a field is out of shape.
-    :raises NotSendableError: code ``bad_content`` if the template is not one.
+    :raises NotSendableError: code ``bad_content`` if the template or a button is not one, or a text has both
+        buttons and quick replies.
     :raises FileRefusedError: for a file that cannot be taken.
     """
     form = request.form
     given = (*form.getlist("upload"), *_taken(workspace_id, user_id, adapter))
     offered = [_quick_reply(one) for one in form.getlist("quick_reply") if one]
+    offered += [{"ask": one} for one in form.getlist("quick_reply_ask") if one]
+    buttons = [parse_button(one) for one in form.getlist("button") if one]
     quoted = form_id("reply_to")
     drafts: list[Draft] = []
     if given:
@@ -331,7 +360,16 @@ def drafts_from_request(workspace_id: int, user_id: int, adapter: ChannelAdapter
     if form.get("heart") == "1":
         drafts.append(Draft(MessageKind.STICKER, content={"sticker": "heart"}))
     text = form.get("text", "")
-    if text.strip() or offered or not drafts:
+    if buttons:
+        if offered:
+            raise NotSendableError(
+                "bad_content",
+                _l("A text goes with buttons or with quick replies, not with both."),
+                next_step=_l("Remove one of them, then send."),
+            )
+        template = {"text": text, "buttons": buttons}
+        drafts.append(Draft(MessageKind.TEMPLATE, content={"template": template}, reply_to=quoted))
+    elif text.strip() or offered or not drafts:
         content = {"quick_replies": offered} if offered else {}
         drafts.append(Draft(text=text, content=content, reply_to=quoted))
     elif quoted is not None:

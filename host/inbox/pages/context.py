@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
@@ -15,15 +15,18 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
-from host.inbox import queries
+from host.inbox import presence, queries
 from host.inbox.conversations import conversation_row
+from host.inbox.list_positions import Position
 from host.inbox.messages import Entry
+from host.inbox.pages import reply_window
 from host.inbox.pages.arguments import Filter
 from host.inbox.pages.conversation_view import Listed, listed, name_of
 from host.inbox.pages.message_view import Shown, shown
-from host.inbox.queries import Counts, Row
+from host.inbox.queries import Counts, Order, Page, Row
 from host.sdk.channel import ChannelAdapter
-from host.web.request_helpers import current_user
+from host.web.request_helpers import current_user, seen_accounts
+from host.web.template_filters import initials, tone
 
 bp = Blueprint("inbox", __name__)
 
@@ -48,14 +51,45 @@ class InboxContext:
         return self.directory.adapter(row.channel)
 
     def row(self, conversation_id: int) -> Row:
-        """Return a conversation.
+        """Return the conversation the path names: ``workspace_view`` saw to it that it may be seen.
 
         :raises ConversationNotFoundError: if the workspace has no such conversation.
         """
-        return conversation_row(self.session, self.workspace_id, conversation_id)
+        return conversation_row(self.session, self.workspace_id, conversation_id, self.user_id)
 
-    def listed(self, rows: Sequence[Row]) -> list[Listed]:
-        return [listed(row, self.adapter(row), self.user_id, self.now) for row in rows]
+    def seen_row(self, conversation_id: int) -> Row | None:
+        """Return a conversation that no path named, if there is such a one for the signed-in person."""
+        row = queries.get_row(self.session, self.workspace_id, conversation_id, self.user_id)
+        accounts = seen_accounts()
+        return row if row is not None and (accounts is None or row.account.id in accounts) else None
+
+    def listed(self, rows: Sequence[Row], sort: Order = Order.NEWEST) -> list[Listed]:
+        return [listed(row, self.adapter(row), self.user_id, self.now, sort) for row in rows]
+
+    def page(self, filter_: Filter, before: Position | None) -> Page:
+        """Return a page of the list, sorted as *filter_* says."""
+        arguments = self.session, self.workspace_id, self.user_id, filter_
+        if filter_.order is not Order.CLOSING:
+            return queries.list_conversations(*arguments, before=before, order=filter_.order)
+        accounts = queries.accounts(self.session, self.workspace_id)
+        lengths = reply_window.stretches(accounts, self.directory, self.now)
+        return queries.list_closing(*arguments, lengths, self.now, before=before)
+
+    def here(self) -> list[dict[str, Any]]:
+        """Return who else has which conversation open, as scripts show it."""
+        found = presence.present(self.session, self.workspace_id, self.now, seen_accounts())
+        return [
+            {
+                "conversation": one.conversation_id,
+                "user": one.user_id,
+                "name": one.name,
+                "initials": initials(one.name),
+                "tone": tone(one.user_id),
+                "state": one.state,
+            }
+            for one in found
+            if one.user_id != self.user_id
+        ]
 
     def shown(self, row: Row, entries: Sequence[Entry]) -> list[Shown]:
         adapter = self.adapter(row)

@@ -16,10 +16,11 @@ from host.inbox import queries
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
 from host.inbox.pages.message_view import Line, came_from
-from host.inbox.queries import Row
+from host.inbox.queries import Order, Row
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
+from host.users.reach import Accounts
 from host.web import message_kinds
 from host.web.languages import gettext as _
 
@@ -40,11 +41,22 @@ class Listed:
     icon: str
     line: str
     chip: reply_window.Chip | None
+    sort: Order = Order.NEWEST
 
     @property
     def order(self) -> str:
         """Return what the list is sorted by, largest first."""
-        return f"{micros(self.row.last_message_at):020d}-{self.row.id:020d}"
+        row = self.row
+        if self.sort is Order.NEWEST:
+            return f"{micros(row.listed_at):020d}-{row.id:020d}"
+        at = row.waiting_since
+        if self.sort is Order.CLOSING:
+            at = self.chip.until if self.chip is not None else None
+        return f"{_LAST - (_LAST - 1 if at is None else micros(at)):020d}-{_LAST - row.id:020d}"
+
+
+_LAST = 10**19
+"""Larger than any moment or id: what comes first is the smallest in some lists."""
 
 
 def name_of(row: Row, adapter: ChannelAdapter | None) -> str:
@@ -62,8 +74,10 @@ def handle_of(row: Row, name: str) -> str:
     return row.contact_email if row.contact_email and row.contact_email != name else ""
 
 
-def listed(row: Row, adapter: ChannelAdapter | None, user_id: int, now: datetime) -> Listed:
-    """Return *row* as the list shows it."""
+def listed(
+    row: Row, adapter: ChannelAdapter | None, user_id: int, now: datetime, sort: Order = Order.NEWEST
+) -> Listed:
+    """Return *row* as a list sorted by *sort* shows it."""
     name = name_of(row, adapter)
     look = message_kinds.look_of(row.last_kind)
     plain = row.last_kind == MessageKind.TEXT
@@ -77,6 +91,7 @@ def listed(row: Row, adapter: ChannelAdapter | None, user_id: int, now: datetime
         icon="" if plain else look.icon,
         line=_list_line(row),
         chip=reply_window.chip(adapter, row, now),
+        sort=sort,
     )
 
 
@@ -192,8 +207,13 @@ def _details_query() -> Any:
     )
 
 
-def contact_details(session: Session, row: Row, adapter: ChannelAdapter | None) -> ContactDetails:
-    """Return the details of *row*'s contact, with their other conversations, the latest first."""
+def contact_details(
+    session: Session, row: Row, adapter: ChannelAdapter | None, accounts: Accounts = None
+) -> ContactDetails:
+    """Return the details of *row*'s contact, with their other conversations, the latest first.
+
+    :param accounts: those whose conversations may be seen; None: all.
+    """
     values = {"conversation": row.id, "identity": row.identity_id, "workspace": row.account.workspace_id}
     ((profile, created_at, messages, content),) = db.read_rows(session, _details_query(), **values)
     facts = profile if isinstance(profile, Mapping) else {}
@@ -210,7 +230,7 @@ def contact_details(session: Session, row: Row, adapter: ChannelAdapter | None) 
         messages=messages,
         first_at=created_at,
         origin=came_from(came) if came is not None else None,
-        others=_others(session, row),
+        others=_others(session, row, accounts),
     )
 
 
@@ -219,7 +239,8 @@ def _number(value: Any) -> int | None:
 
 
 @cache
-def _others_query() -> Any:
+def _others_query(limited: bool) -> Any:
+    seen: Any = Conversation.account_id.in_(sa.bindparam("accounts", expanding=True))
     return (
         sa.select(
             Conversation.id,
@@ -234,17 +255,23 @@ def _others_query() -> Any:
             Conversation.contact_id == sa.bindparam("contact"),
             Conversation.workspace_id == sa.bindparam("workspace"),
             Conversation.id != sa.bindparam("conversation"),
+            seen if limited else sa.true(),
         )
         .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
         .limit(OTHERS)
     )
 
 
-def _others(session: Session, row: Row) -> list[OtherConversation]:
-    values = {"contact": row.contact_id, "workspace": row.account.workspace_id, "conversation": row.id}
+def _others(session: Session, row: Row, accounts: Accounts) -> list[OtherConversation]:
+    values = {
+        "contact": row.contact_id,
+        "workspace": row.account.workspace_id,
+        "conversation": row.id,
+        "accounts": sorted(accounts or ()),
+    }
     return [
         OtherConversation(id_, channel, status, subject, text_view.plain(preview), kind, at)
         for id_, channel, status, subject, preview, kind, at in db.read_rows(
-            session, _others_query(), **values
+            session, _others_query(accounts is not None), **values
         )
     ]

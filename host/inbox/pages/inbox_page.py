@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import current_app, render_template, request
+from flask import current_app, g, render_template, request
 
 from host.core import clock
-from host.inbox import queries
+from host.inbox import labels, queries
 from host.inbox.list_positions import position_text
 from host.inbox.messages import load_thread
-from host.inbox.pages import composer, durations, message_view, text_view
+from host.inbox.pages import composer, durations, keys, message_view, snooze_times, text_view
 from host.inbox.pages.arguments import Filter, filter_from_request, position_from_request
 from host.inbox.pages.composer import ComposerState, composer_values, tools_for
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Head, contact_details, head
+from host.inbox.pages.kept_views import kept
 from host.inbox.pages.message_view import Shown
 from host.inbox.queries import Row
 from host.live.events import newest_id
 from host.web import message_kinds
-from host.web.request_helpers import id_argument
+from host.web.request_helpers import id_argument, seen_accounts
 
 PANES = frozenset({"list", "filters", "contact"})
 
@@ -28,6 +29,7 @@ SCRIPTS = tuple(
     f"{name}.js"
     for name in (
         "base",
+        "bulk",
         "composer",
         "composer-cards",
         "composer-draft",
@@ -39,11 +41,16 @@ SCRIPTS = tuple(
         "composer-typing",
         "composer-voice",
         "gallery",
+        "inbox-edit",
+        "inbox-keys",
         "inbox-list",
         "inbox-media",
+        "inbox-player",
+        "inbox-presence",
         "inbox-thread",
         "inbox-time",
         "live",
+        "menus",
         "popover",
         "reactions",
         "voice",
@@ -57,12 +64,18 @@ def _template_values() -> dict[str, Any]:
     """Return what every template of the inbox can use."""
     return {
         "activity": message_view.activity,
+        "keys_of_inbox": keys.groups,
+        "search_address": search_address,
         "edges": text_view.edges,
         "tail": text_view.tail,
         "start": text_view.start,
         "is_note": message_view.is_note,
         "kind_label": lambda kind: message_kinds.look_of(kind).label,
         "moment_of": lambda at: durations.moment(at, clock.now()),
+        "offered_snoozes": lambda: snooze_times.offered(clock.now()),
+        "own_snooze": lambda: snooze_times.own_time(clock.now()),
+        "snooze_text": lambda snooze: snooze_times.snooze_text(snooze, clock.now()),
+        "until_text": lambda until: snooze_times.until_text(until, clock.now()),
         "known_endpoints": current_app.view_functions,
         "scripts_of_inbox": SCRIPTS,
         "words_of_tools": composer.words,
@@ -70,19 +83,33 @@ def _template_values() -> dict[str, Any]:
     }
 
 
+SEARCH = "/w/<int:workspace_id>/search"
+
+
+def search_address() -> str:
+    """Return the address of the page that searches the workspace; empty where the desk has none."""
+    known = any(rule.rule == SEARCH for rule in current_app.url_map.iter_rules())
+    return SEARCH.replace("<int:workspace_id>", str(g.workspace.id)) if known else ""
+
+
 def _head(inbox: InboxContext, row: Row) -> Head:
-    members = queries.members(inbox.session, inbox.workspace_id)
+    members = queries.members(inbox.session, inbox.workspace_id, row.account.id)
     return head(row, inbox.adapter(row), members, inbox.user_id)
 
 
 def render_head(inbox: InboxContext, row: Row, filter_: Filter) -> str:
     """Return the head of a thread as HTML."""
-    return render_template("inbox/_head.html", head=_head(inbox, row), filter=filter_)
+    return render_template(
+        "inbox/_head.html",
+        head=_head(inbox, row),
+        filter=filter_,
+        all_labels=labels.all_of(inbox.session, inbox.workspace_id),
+    )
 
 
 def render_contact(inbox: InboxContext, row: Row, filter_: Filter) -> str:
     """Return the contact pane as HTML."""
-    about = contact_details(inbox.session, row, inbox.adapter(row))
+    about = contact_details(inbox.session, row, inbox.adapter(row), seen_accounts())
     return render_template("inbox/_contact.html", head=_head(inbox, row), filter=filter_, about=about)
 
 
@@ -103,28 +130,24 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
     with opened_inbox(workspace_id) as inbox:
-        session, directory, user_id = inbox.session, inbox.directory, inbox.user_id
+        session, directory = inbox.session, inbox.directory
         filter_ = filter_from_request(directory)
         # Read first: a change that happens meanwhile is then sent twice rather than never.
         values: dict[str, Any] = {"live_after": newest_id(session)}
-        page = queries.list_conversations(
-            session,
-            workspace_id,
-            user_id,
-            filter_,
-            before=None if conversation_id else position_from_request(),
-        )
+        page = inbox.page(filter_, None if conversation_id else position_from_request())
         counts = inbox.counts(filter_)
+        values["kept"] = kept(inbox, filter_)
         if conversation_id is not None:
             values |= _conversation_values(inbox, inbox.row(conversation_id), draft)
         empty = not page.rows and not counts.open and not counts.closed
+        values["here"] = inbox.here()
         values["connected"] = not empty or queries.has_accounts(session, workspace_id)
     pane = request.args.get("pane", "")
     if pane not in PANES or (pane == "contact" and conversation_id is None):
         pane = "thread" if conversation_id is not None else "list"
     return render_template(
         "inbox/index.html",
-        items=inbox.listed(page.rows),
+        items=inbox.listed(page.rows, filter_.order),
         more=position_text(page.next) if page.next else None,
         counts=counts,
         filter=filter_,
@@ -133,6 +156,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         selected=conversation_id,
         empty=empty,
         now=inbox.now,
+        all_labels=values["kept"].labels,
         **values,
     )
 
@@ -146,11 +170,25 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
             reply_to=id_argument("quote"),
             react_to=id_argument("react"),
         )
+    entries = inbox.shown(row, thread.entries)
     return {
         "head": _head(inbox, row),
-        "thread_entries": inbox.shown(row, thread.entries),
+        "thread_entries": entries,
         "earlier": position_text(thread.earlier) if thread.earlier else None,
         "older_page": request.args.get("before") is not None,
-        "about": contact_details(inbox.session, row, inbox.adapter(row)),
+        "about": contact_details(inbox.session, row, inbox.adapter(row), seen_accounts()),
+        "seen": max((one.entry.id for one in entries), default=0),
         **composer_values(inbox, row, draft),
     }
+
+
+def opened_part(workspace_id: int, conversation_id: int) -> str:
+    """Return what a page shows of one conversation, without the list beside it.
+
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    """
+    with opened_inbox(workspace_id) as inbox:
+        filter_ = filter_from_request(inbox.directory)
+        values = _conversation_values(inbox, inbox.row(conversation_id), None)
+        values["all_labels"] = labels.all_of(inbox.session, workspace_id)
+    return render_template("inbox/_opened.html", filter=filter_, selected=conversation_id, **values)

@@ -13,6 +13,8 @@ from host.inbox.pages import text_view
 
 MOST = 20
 SHORT = 200
+LONG = 2000
+"""Most characters of the text above buttons."""
 
 Content = Mapping[str, Any]
 
@@ -21,7 +23,7 @@ Content = Mapping[str, Any]
 class Shared:
     """Something the customer shared.
 
-    :param what: ``post``, ``reel``, ``story``, ``product`` or ``link``.
+    :param what: ``post``, ``reel``, ``story``, ``product``, ``link``, or ``unknown``: no addon knows it yet.
     :param href: its address; empty if unknown.
     """
 
@@ -74,17 +76,43 @@ def shared(content: Content) -> tuple[Shared, ...]:
     for item in _items(content.get("shared")):
         inner = {**item, **_mapping(item.get("payload"))}
         name = _short(item.get("type")).lower()
-        if _elements(inner):
+        if _elements(inner) or _with_buttons(inner):
             continue
-        what = next((word for word in ("product", "reel", "story", "post") if word in name), "")
         href = text_view.safe(inner.get("url") or inner.get("link")) or ""
-        title = _short(inner.get("title") or inner.get("name"))
-        found.append(
-            Shared(
-                what or ("link" if name == "fallback" else "post"), title, href, _short(inner.get("price"))
-            )
-        )
+        title = _short(inner.get("title") or inner.get("name") or inner.get("text"))
+        found.append(Shared(_what(name), title, href, _short(inner.get("price"))))
     return tuple(found)
+
+
+def _what(name: str) -> str:
+    """Return what is shared, by the provider's name for it."""
+    if name in {"", "fallback"}:
+        return "link"
+    words = ("product", "reel", "story", "post")
+    return next((word for word in words if word in name), "post" if "share" in name else "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that can answer a customer besides our pages.
+
+    :param who: ``desk``, ``provider``, ``other``; empty: nobody knows.
+    """
+
+    who: str = ""
+    id: str = ""
+    name: str = ""
+
+
+def program(content: Content, name: str) -> Program:
+    """Return the program *content* names: ``sent_by`` of a message, ``to`` of a handover."""
+    given = _mapping(content.get(name))
+    return Program(*(_short(given.get(part)) for part in ("who", "id", "name")))
+
+
+def standby(content: Content) -> bool:
+    """Tell whether a message came while another program had the conversation."""
+    return content.get("standby") is True
 
 
 def referral(content: Content) -> Referral | None:
@@ -140,8 +168,21 @@ def slides(content: Content) -> tuple[Slide, ...]:
         found = _elements(source)
         if found:
             return tuple(_slide(element) for element in found)
-    text = _short(_mapping(content.get("template")).get("text"))
-    return (Slide(text, buttons=_buttons(_mapping(content.get("template")))),) if text else ()
+    for source in sources:
+        card = _with_buttons(source)
+        if card is not None:
+            return (card,)
+    text = _long(_mapping(content.get("template")).get("text"))
+    return (Slide(text),) if text else ()
+
+
+def _with_buttons(source: Content) -> Slide | None:
+    """Return a text with buttons as a card, which a provider may wrap in the template's name."""
+    for each in (source, *(value for value in source.values() if isinstance(value, Mapping))):
+        buttons = _buttons(each)
+        if buttons:
+            return Slide(_long(each.get("text")) or _short(each.get("title")), buttons=buttons)
+    return None
 
 
 def _elements(source: Content) -> list[Content]:
@@ -160,7 +201,7 @@ def _slide(element: Content) -> Slide:
         title=_short(element.get("title") or element.get("name") or element.get("id")),
         subtitle=_short(element.get("subtitle") or element.get("price")),
         buttons=_buttons(element),
-        href=text_view.safe(element.get("url")) or "",
+        href=text_view.safe(element.get("url") or _mapping(element.get("default_action")).get("url")) or "",
         file=file if isinstance(file, int) and not isinstance(file, bool) else None,
     )
 
@@ -193,6 +234,16 @@ def offered(content: Content) -> tuple[str, ...]:
     return tuple(title for title in titles if title)
 
 
+def has_text(content: Content) -> bool:
+    """Tell whether a template is a text with buttons, not cards."""
+    return bool(_mapping(content.get("template")).get("text"))
+
+
+def asked(content: Content) -> tuple[str, ...]:
+    """Return what the quick replies of a message ask the customer for: ``phone``, ``email``."""
+    return tuple(filter(None, (_short(reply.get("ask")) for reply in _items(content.get("quick_replies")))))
+
+
 def payload(content: Content) -> str:
     """Return the payload of a tapped button."""
     found = content.get("payload")
@@ -222,6 +273,11 @@ def _mapping(value: object) -> Content:
 def _items(value: object) -> Iterator[Content]:
     if isinstance(value, list | tuple):
         yield from (item for item in value[:MOST] if isinstance(item, Mapping))
+
+
+def _long(value: object) -> str:
+    """Return a text of some length with its lines."""
+    return text_view.plain(value[:LONG]) if isinstance(value, str) else ""
 
 
 def _short(value: object) -> str:

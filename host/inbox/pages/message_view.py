@@ -20,6 +20,7 @@ from host.inbox import list_positions
 from host.inbox.conversation_actions import ACTIVITIES, OTHER_ACTIVITY
 from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
+from host.inbox.outcome import PART_BEFORE_FAILED
 from host.inbox.pages import durations, message_content, text_view
 from host.inbox.pages.message_content import Button
 from host.inbox.pages.text_view import Span
@@ -53,6 +54,8 @@ PLAYED = frozenset({MessageKind.VIDEO, MessageKind.AUDIO})
 STORIES = frozenset({MessageKind.STORY_MENTION, MessageKind.STORY_REPLY})
 _GRAPHEME = regex.compile(r"\X")
 _PICTORIAL = regex.compile(r"[\p{Extended_Pictographic}\p{RI}]")
+LATE = timedelta(hours=1)
+"""A message that came so long after it was written says so."""
 TOGETHER = timedelta(minutes=5)
 """Messages of one person within this time stand together under one avatar."""
 
@@ -64,6 +67,7 @@ class Media:
     :param label: what to call it: its name, else what it is and who sent it.
     :param src: where a browser gets it, empty if it cannot be had.
     :param missing: why it cannot be had, a sentence; empty if it can.
+    :param elsewhere: the address of one this desk does not fetch, and *place*, its host.
     :param film: whether it moves, whatever the message calls it.
     :param box: width and height to show a picture in, in pixels; None where its size is unknown.
     """
@@ -77,6 +81,8 @@ class Media:
     missing: str
     film: bool = False
     box: tuple[int, int] | None = None
+    elsewhere: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +219,7 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     found = Bubble(
         icon="" if entry.kind == MessageKind.TEXT else message_kinds.look_of(entry.kind).icon,
         label=_label(entry, where),
-        origin=_origin(entry),
+        origin=_origin(entry, media),
         quote=_quote(entry, where),
         story=about,
         words=() if large or entry.kind in message_kinds.TAPS else text_view.spans(entry.text),
@@ -221,16 +227,17 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         pictures=_numbered([each for each in shown if each.kind in PICTURED and not each.film]),
         players=tuple(each for each in shown if each.kind in PLAYED or (each.kind in PICTURED and each.film)),
         files=tuple(each for each in shown if each.kind == MessageKind.FILE),
-        cards=_cards(entry, media),
+        cards=_cards(entry, media, where.channel),
         slides=_slides(entry, media),
-        offered=message_content.offered(entry.content),
+        offered=(*message_content.offered(entry.content), *_asked(entry)),
         tapped=" ".join(entry.text.split()) if entry.kind in message_kinds.TAPS else "",
         reactions=tuple(_chip(reaction, where) for reaction in entry.reactions),
         edited=_edited(entry),
         sender=_sender(entry),
         doubts=tuple(_doubts(entry)),
     )
-    made_of = {"template"} if found.slides else {"quick_replies"} if found.offered else set()
+    cards = "buttons" if message_content.has_text(entry.content) else "template"
+    made_of = {cards} if found.slides else {"quick_replies"} if found.offered else set()
     line = _line(entry, found, where.channel)
     mobile_only = entry.direction == Direction.OUTBOUND and bool(made_of & where.mobile_only)
     return replace(found, line=line, mobile_only=mobile_only) if line or mobile_only else found
@@ -241,7 +248,10 @@ def speaker(entry: Entry, where: BubbleContext) -> str:
     if entry.direction == Direction.INBOUND:
         return where.contact
     if entry.origin == Origin.PROVIDER:
-        return str(_("Your %(channel)s app", channel=where.channel))
+        sent_by = message_content.program(entry.content, "sent_by")
+        if sent_by.who == "provider":
+            return str(_("Your %(channel)s app", channel=sent_by.name or where.channel))
+        return str(_("Another program") if sent_by.who == "other" else _("Your account"))
     return entry.author_name or str(_("Your team"))
 
 
@@ -318,10 +328,11 @@ def _chip(reaction: Reacted, where: BubbleContext) -> Chip:
 
 def _label(entry: Entry, where: BubbleContext) -> str:
     """Return the kind of *entry*, in a word or two."""
-    if len(entry.files) > 1 and entry.kind in MEDIA_KINDS:
-        if all(file.kind == MessageKind.IMAGE for file in entry.files):
-            return str(ngettext("%(num)s photo", "%(num)s photos", len(entry.files)))
-        return str(ngettext("%(num)s file", "%(num)s files", len(entry.files)))
+    sent = [file for file in entry.files if file.kind != MessageKind.TEMPLATE]
+    if len(sent) > 1 and entry.kind in MEDIA_KINDS:
+        if all(file.kind == MessageKind.IMAGE for file in sent):
+            return str(ngettext("%(num)s photo", "%(num)s photos", len(sent)))
+        return str(ngettext("%(num)s file", "%(num)s files", len(sent)))
     if entry.kind == MessageKind.AUDIO and any(file.name for file in entry.files):
         return str(_("Audio"))
     if entry.kind == MessageKind.SHARE and (passed_on := message_content.shared(entry.content)):
@@ -348,6 +359,8 @@ def _media(file: File, where: BubbleContext, who: str) -> Media:
     address = ""
     if file.viewable:
         address = url_for("media.attachment", workspace_id=where.workspace_id, attachment_id=file.id)
+    elsewhere = (text_view.safe(file.outside) or "") if file.outside else ""
+    place = text_view.host_of(elsewhere) if elsewhere else ""
     return Media(
         # What no browser would bear is a file to be saved.
         kind=MessageKind.FILE if (file.width or 0) * (file.height or 0) > MOST_PIXELS else file.kind,
@@ -356,9 +369,11 @@ def _media(file: File, where: BubbleContext, who: str) -> Media:
         size=size(file.size),
         src=address,
         download=f"{address}?download=1" if address else "",
-        missing=_missing(file, where.channel),
+        missing=_missing(file, where.channel, place),
         film=file.content_type.startswith("video/"),
         box=_box(file.width, file.height),
+        elsewhere=elsewhere,
+        place=place,
     )
 
 
@@ -370,12 +385,14 @@ def _box(width: int | None, height: int | None) -> tuple[int, int] | None:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _missing(file: File, channel: str) -> str:
+def _missing(file: File, channel: str, place: str) -> str:
     """Return why *file* cannot be seen; empty if it can."""
     if file.viewable:
         return ""
     if file.state == AttachmentState.EXPIRED:
         return str(_("no longer there"))
+    if place:
+        return str(_("This desk does not fetch files from %(place)s.", place=place))
     return str(_("kept by %(channel)s", channel=channel))
 
 
@@ -438,9 +455,17 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
         )
 
 
-def _origin(entry: Entry) -> Line | None:
+def _origin(entry: Entry, media: Sequence[Media]) -> Line | None:
     came = message_content.referral(entry.content)
-    return None if came is None else came_from(came)
+    if came is None or (came.what == "product" and any(one.name for one in _catalogue(entry, media))):
+        return None  # it is shown as a card
+    return came_from(came)
+
+
+def _catalogue(entry: Entry, media: Sequence[Media]) -> list[Media]:
+    """Return the products a message names, in order; without a name where the catalogue told nothing."""
+    both = zip(entry.files, media, strict=True)
+    return [replace(one, name=file.name) for file, one in both if file.kind == MessageKind.TEMPLATE]
 
 
 def came_from(came: message_content.Referral) -> Line:
@@ -456,17 +481,24 @@ def came_from(came: message_content.Referral) -> Line:
     return Line("cards" if came.what == "product" else "link", str(said))
 
 
-def _cards(entry: Entry, media: Sequence[Media]) -> tuple[Card, ...]:
+def _cards(entry: Entry, media: Sequence[Media], channel: str) -> tuple[Card, ...]:
     found = []
     # What was shared comes with its address or without, a file only with one, both in one order.
     previews = (each for each in media if each.kind == MessageKind.SHARE)
     for each in message_content.shared(entry.content):
-        preview = next(previews, None) if each.href else None
-        if not each.title and not each.href:
+        known = each.what != "unknown"
+        preview = next(previews, None) if each.href and known else None
+        if not each.title and not each.href and (known or entry.kind == MessageKind.UNSUPPORTED):
             continue
         look = message_kinds.SHARED[each.what]
         place = text_view.host_of(each.href) if each.href else ""
-        found.append(Card(look.icon, str(look.label), each.title, each.price, each.href, place, preview))
+        label = str(look.label) if known else _not_yet(channel)
+        found.append(Card(look.icon, label, each.title, each.price, each.href, place, preview))
+    if message_content.referral(entry.content) and entry.kind != MessageKind.TEMPLATE:
+        asked = str(_("Asks about a product"))
+        found += [
+            Card("cards", asked, one.name, "", "", "", one) for one in _catalogue(entry, media) if one.name
+        ]
     ours = message_content.own_post(entry.content)
     if ours:
         found.append(Card("image", str(_("A post of yours")), ours, "", "", ""))
@@ -484,9 +516,50 @@ def _slides(entry: Entry, media: Sequence[Media]) -> tuple[Slide, ...]:
         )
         for slide in message_content.slides(entry.content)
     ]
-    products = message_content.products(entry.content)
-    found += [Slide(str(_("Product")), number, "", (), None) for number in products]
-    return tuple(found)
+    listed = _catalogue(entry, media)
+    if len(listed) == len(found):
+        found = [
+            replace(slide, title=one.name or slide.title, picture=slide.picture or one)
+            for slide, one in zip(found, listed, strict=True)
+        ]
+    return tuple(found + _products_sent(entry, listed))
+
+
+def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[Slide]:
+    """Return the products a message of ours shows: as the catalogue has them, else by id, and why."""
+    numbers = message_content.products(entry.content)
+    states = [file.state for file in entry.files if file.kind == MessageKind.TEMPLATE]
+    known = dict(zip(dict.fromkeys(numbers), zip(listed, states, strict=True), strict=False))
+    sent = entry.state in {DeliveryState.SENT, DeliveryState.READ}
+    why = str(_("Its name and price show where the account may read the catalogue.")) if sent else ""
+    found = []
+    for number in numbers:
+        one, state = known.get(number, (None, ""))
+        if one is not None and one.name:
+            found.append(Slide(one.name, number, "", (), one))
+        else:
+            found.append(Slide(_product(number), _nameless(state) if one else why, "", (), None))
+    return found
+
+
+def _nameless(state: str) -> str:
+    """Return why a product that is or was looked up has no name."""
+    if state == AttachmentState.WAITING:
+        return str(_("It is being looked up in the catalogue."))
+    if state == AttachmentState.LINKED:
+        return str(_("It is not looked up, because no files of this account are kept."))
+    return str(_("The catalogue did not tell its name."))
+
+
+def _product(number: str) -> str:
+    return str(_("Product %(number)s", number=number))
+
+
+def _asked(entry: Entry) -> Iterator[str]:
+    """Yield what the quick replies of *entry* ask the customer for, in words."""
+    for ask in message_content.asked(entry.content):
+        if ask in message_kinds.ASKED:
+            yield str(message_kinds.ASKED[ask])
 
 
 def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
@@ -497,7 +570,7 @@ def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
             look.icon, str(_("Disappearing message, shown only in the %(channel)s app", channel=channel))
         )
     if look is message_kinds.UNKNOWN:
-        return _unknown(entry, channel)
+        return None if made.cards else _unknown(entry, channel)
     said = made.words or made.large or made.tapped
     parts = made.story or made.pictures or made.players or made.files or made.cards or made.slides
     if said or parts or (made.origin and entry.kind == MessageKind.REFERRAL):
@@ -513,8 +586,12 @@ def _unknown(entry: Entry, channel: str) -> Line:
     if event == "unsupported":
         text = _("A kind of message that %(channel)s does not share with us", channel=channel)
     else:
-        text = _("Something from %(channel)s that cannot be shown here yet", channel=channel)
+        text = _not_yet(channel)
     return Line(message_kinds.UNKNOWN.icon, str(text))
+
+
+def _not_yet(channel: str) -> str:
+    return str(_("Something from %(channel)s that cannot be shown here yet", channel=channel))
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,6 +601,7 @@ class Shown:
     :param who: equal for entries of one person on one side.
     :param day: the reader's day, as a date; *day_label* in words.
     :param label: author, kind and time, for screen readers.
+    :param held: whether it waits for an earlier part of its reply, which was not sent.
     """
 
     entry: Entry
@@ -539,6 +617,10 @@ class Shown:
     state: str
     waiting_for: str
     waiting_about: str
+    held: bool = False
+    late: str = ""
+    sent_by: Line | None = None
+    standby: str = ""
 
     @property
     def out(self) -> bool:
@@ -577,7 +659,10 @@ def shown(
         ),
     )
     result: list[Shown] = []
+    owner = message_content.Program()
     for entry in entries:
+        if entry.content.get("what") == "handed_over" and entry.content.get("how") != Handover.REQUESTED:
+            owner = message_content.program(entry.content, "to")
         before = result[-1] if result else None
         who = _who(entry)
         local_day = local(entry.sent_at).date().isoformat()
@@ -615,9 +700,42 @@ def shown(
                 state=_state(entry, row),
                 waiting_for=str(_(waiting["sentence"])) if waiting and waiting.get("sentence") else "",
                 waiting_about=_about(waiting.get("until") if waiting else None, now),
+                held=(waiting or {}).get("sentence") == PART_BEFORE_FAILED,
+                late=_late(entry),
+                sent_by=_sent_by(entry, where.channel) if entry.origin == Origin.PROVIDER else None,
+                standby=_standby(owner) if message_content.standby(entry.content) else "",
             )
         )
     return result
+
+
+def _sent_by(entry: Entry, channel: str) -> Line:
+    """Return the line that says what sent a message that this desk did not, as far as it is known."""
+    sent_by = message_content.program(entry.content, "sent_by")
+    if sent_by.who == "provider":
+        return Line("phone", str(_("Sent from the %(channel)s app", channel=sent_by.name or channel)))
+    if sent_by.who == "other":
+        return Line("bolt", str(_("Sent by another program (%(name)s)", name=sent_by.name or sent_by.id)))
+    if sent_by.who == "desk":
+        return Line("bolt", str(_("Sent through this desk’s access, not from this desk")))
+    return Line("user", str(_("Not sent from this desk")))
+
+
+def _standby(owner: message_content.Program) -> str:
+    """Return who has the conversation while this desk only reads along."""
+    if owner.who == "provider" and owner.name:
+        return str(_("%(name)s has this conversation", name=owner.name))
+    if owner.who == "other":
+        return str(_("Another program (%(name)s) has this conversation", name=owner.name or owner.id))
+    return str(_("Another program has this conversation"))
+
+
+def _late(entry: Entry) -> str:
+    """Return when a message came, in words, if that was long after it was written; else nothing."""
+    from_outside = entry.origin in {Origin.CUSTOMER, Origin.PROVIDER} and not entry.imported
+    if not from_outside or entry.erased or entry.created_at - entry.sent_at < LATE:
+        return ""
+    return str(_("Came late, %(time)s", time=durations.moment_beside(entry.created_at, entry.sent_at)))
 
 
 def _ours(entry: Entry) -> str:
@@ -640,7 +758,10 @@ def _who(entry: Entry) -> str:
         return ""
     if entry.direction == Direction.INBOUND:
         return "in"
-    if entry.origin in {Origin.PROVIDER, Origin.API}:
+    if entry.origin == Origin.PROVIDER:
+        sent_by = message_content.program(entry.content, "sent_by")
+        return f"{entry.origin}-{sent_by.who}-{sent_by.id}"
+    if entry.origin == Origin.API:
         return str(entry.origin)
     return f"out-{entry.author_id or 0}"
 
@@ -667,18 +788,34 @@ def activity(entry: Entry) -> tuple[str, str]:
         return "info", _handed_over(entry)
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
     who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
-    return icon, str(sentence) % {"who": who, "name": entry.content.get("name", "")}
+    named = {"who": who, "name": entry.content.get("name", ""), "until": _until(entry)}
+    return icon, str(sentence) % named
+
+
+def _until(entry: Entry) -> str:
+    """Return the time an activity line names, in the reader's zone; empty where it names none."""
+    try:
+        until = datetime.fromisoformat(str(entry.content.get("until")))
+    except ValueError:
+        return ""
+    return durations.moment_beside(until, entry.sent_at)
 
 
 def _handed_over(entry: Entry) -> str:
     """Return the sentence about a conversation that passed from one of the provider's apps to another."""
     how, note = entry.content.get("how"), str(entry.content.get("note") or "")
-    if how == Handover.PASSED:
+    to = message_content.program(entry.content, "to")
+    name = (
+        str(_("This desk")) if to.who == "desk" else to.name or (_("App %(id)s", id=to.id) if to.id else "")
+    )
+    if how == Handover.PASSED and name:
+        said = _("%(name)s has this conversation now", name=name)
+    elif how == Handover.PASSED:
         said = _("This conversation was passed from one app to another")
     elif how == Handover.TAKEN:
-        said = _("An app took this conversation over")
+        said = _("%(name)s took this conversation over", name=name or _("An app"))
     elif how == Handover.REQUESTED:
-        said = _("An app asked to take this conversation over")
+        said = _("%(name)s asked to take this conversation over", name=name or _("An app"))
     else:
         said = _("What apps may do in this conversation changed")
     return str(_("%(what)s: “%(note)s”", what=said, note=note)) if note else str(said)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from host.channels.directory import Directory
+from host.inbox.messages import ACCOUNT_LIMIT
 from host.inbox.pages import durations
-from host.inbox.queries import Row
+from host.inbox.queries import Row, Stretch
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState
-from host.models.inbox import Direction
-from host.sdk.channel import ChannelAdapter, ReplyPhase, ReplyPolicy, ReplyState
+from host.models.inbox import ConversationStatus, Direction
+from host.sdk.channel import AccountRef, ChannelAdapter, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
 from host.web.languages import gettext as _
 
@@ -27,6 +30,11 @@ class Chip:
     icon: str
     state: str
     until: datetime | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether it says something now: with hours left it does not."""
+        return self.until is None or bool(self.tone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +69,27 @@ class Composing:
     sentence: str
     limit: int | None
     people_only: bool
+    waits_until: datetime | None = None
+    """Until when a limit of the provider makes replies wait."""
 
     @property
     def signature(self) -> str:
-        """Return a value that differs when the page has to draw the composer anew."""
-        return f"{self.can_reply}:{self.state}:{self.reason}"
+        """Return a value that differs when the page has to draw the whole composer anew."""
+        return f"{self.can_reply}:{self.state}:{'' if self.can_reply else self.reason}"
+
+
+SOON, VERY_SOON = timedelta(hours=3), timedelta(minutes=30)
+"""With less time left than this the list says so, and says so louder. ``inbox-time.js`` has the same."""
 
 
 def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None:
-    """Return the chip of a conversation's reply window; None where a reply is always possible."""
+    """Return the chip of a conversation's reply window.
+
+    None where no customer waits for an answer, or where one is always possible. Which are shown says
+    :attr:`Chip.shown`.
+    """
+    if row.waiting_since is None or row.status != ConversationStatus.OPEN:
+        return None
     if adapter is None:
         return Chip(_("Channel not active"), "", "lock", "unknown", None)
     if row.out_of_reach(now):
@@ -79,10 +99,37 @@ def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None
         return Chip(_("Window closed"), "", "lock", policy.state, None)
     if policy.until is None:
         return None
-    left = durations.short(policy.until - now)
-    if policy.state is ReplyState.PEOPLE_ONLY:
-        return Chip(_("People only, %(left)s", left=left), "warn", "user", policy.state, policy.until)
-    return Chip(_("%(left)s left", left=left), "good", "clock", policy.state, policy.until)
+    left = policy.until - now
+    tone = "bad" if left < VERY_SOON else "warn" if left < SOON else ""
+    people = policy.state is ReplyState.PEOPLE_ONLY
+    return Chip(durations.exact(left), tone, "user" if people else "clock", policy.state, policy.until)
+
+
+def ends_at(adapter: ChannelAdapter | None, row: Row, now: datetime) -> datetime | None:
+    """Return when the present stretch of a conversation's reply window ends; None: it does not, or has."""
+    return None if adapter is None else policy_for(adapter, row.account, row.last_inbound_at, now).until
+
+
+def stretches(accounts: Iterable[AccountRef], directory: Directory, now: datetime) -> list[Stretch]:
+    """Return in which stretches of time after a customer's message *accounts* may reply.
+
+    Those with the same window share theirs. What an adapter says of a message of this moment holds for every
+    moment: a window is counted from the message.
+    """
+    found: dict[tuple[timedelta, timedelta | None], set[int]] = {}
+    for account in accounts:
+        adapter = directory.adapter(account.channel)
+        if adapter is None:
+            continue
+        policy = policy_for(adapter, account, now, now)
+        lengths: list[tuple[timedelta, timedelta | None]] = [
+            (phase.since - now, phase.until - now) for phase in policy.phases
+        ]
+        if not lengths and policy.state is not ReplyState.CLOSED:
+            lengths = [(timedelta(0), None if policy.until is None else policy.until - now)]
+        for length in lengths:
+            found.setdefault(length, set()).add(account.id)
+    return [Stretch(frozenset(ids), since, until) for (since, until), ids in found.items()]
 
 
 def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime) -> Composing:
@@ -128,7 +175,7 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
             people_only=False,
         )
     people = policy.state is ReplyState.PEOPLE_ONLY
-    reason, sentence = _open_reason(row, people, sentence)
+    reason, sentence = _open_reason(row, people, sentence, now)
     return Composing(
         can_reply=True,
         state=policy.state,
@@ -140,6 +187,7 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
         sentence=sentence,
         limit=limit,
         people_only=people,
+        waits_until=row.blocked_until if row.held_back(now) else None,
     )
 
 
@@ -147,13 +195,18 @@ def _closed(reason: str, sentence: str) -> Composing:
     return Composing(False, "unavailable", None, (), "", "", reason, sentence, None, False)
 
 
-def _open_reason(row: Row, people: bool, sentence: str) -> tuple[str, str]:
+def _open_reason(row: Row, people: bool, sentence: str, now: datetime) -> tuple[str, str]:
     """Return reason and sentence of a composer in which a reply may be written."""
     if row.account_state == AccountState.NEEDS_RECONNECT:
         return (
             _("Replies wait."),
             _("The account has to be connected again by an owner; what you write goes out after that."),
         )
+    if row.blocked_until is not None and row.held_back(now):
+        why = _(row.blocked_reason or ACCOUNT_LIMIT)
+        until = _("What you write goes out after %(at)s.", at=durations.moment_beside(row.blocked_until, now))
+        person = _("Only a person may answer now.") if people else ""
+        return _("Replies wait."), " ".join(filter(None, (why, until, person)))
     if people:
         return _("Only a person may answer now."), sentence
     return "", sentence

@@ -90,7 +90,7 @@ def host_of(address: str) -> str:
 def label(address: str) -> str:
     """Return host and path of a safe address, at most :data:`LABEL` characters of them."""
     path = _INVISIBLE.sub("", unquote(urlsplit(address).path, errors="replace")).rstrip("/")
-    shown = host_of(address) + path.replace("://", ":")
+    shown = host_of(address) + re.sub(":/{2,}", ":", path)
     return shown if len(shown) <= LABEL else shown[: LABEL - 1] + "\u2026"
 
 

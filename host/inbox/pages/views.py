@@ -3,57 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from flask import jsonify, render_template, request
+from flask import g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from host.inbox import queries
 from host.inbox.list_positions import position_text
 from host.inbox.messages import load_messages, load_thread
 from host.inbox.pages import action_views as _action_views  # noqa: F401 - adds its views to the blueprint
+from host.inbox.pages import bulk_views as _bulk_views  # noqa: F401
+from host.inbox.pages import label_views as _label_views  # noqa: F401
+from host.inbox.pages import snooze_views as _snooze_views  # noqa: F401
 from host.inbox.pages.arguments import Filter, filter_from_request, ids_from_request, position_from_request
 from host.inbox.pages.composer import composer_values
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Listed
-from host.inbox.pages.inbox_page import inbox_page, render_contact, render_head, render_messages
-from host.inbox.queries import Row
-from host.web.request_helpers import passive, workspace_view
+from host.inbox.pages.inbox_page import inbox_page, opened_part, render_contact, render_head, render_messages
+from host.inbox.pages.kept_views import kept
+from host.inbox.queries import Order, Row
+from host.models.inbox import Direction
+from host.web.request_helpers import Permission, passive, workspace_view
 
 __all__ = ["bp"]
 
 
 @bp.get("/w/<int:workspace_id>/inbox")
-@workspace_view()
+@workspace_view(Permission.READ)
 def index(workspace_id: int) -> ResponseReturnValue:
     """Show the list, with no conversation chosen."""
     return inbox_page(workspace_id, None)
 
 
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>")
-@workspace_view()
+@workspace_view(Permission.READ)
 def conversation(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Show the list and one conversation."""
     return inbox_page(workspace_id, conversation_id)
 
 
 @bp.get("/w/<int:workspace_id>/inbox/list")
-@workspace_view()
+@workspace_view(Permission.READ)
 def more(workspace_id: int) -> ResponseReturnValue:
     """Return the next page of the list: its rows as HTML, and the address of the page after."""
     with opened_inbox(workspace_id) as inbox:
         filter_ = filter_from_request(inbox.directory)
-        page = queries.list_conversations(
-            inbox.session, workspace_id, inbox.user_id, filter_, before=position_from_request()
-        )
+        page = inbox.page(filter_, position_from_request())
     return jsonify(
-        rows=_rows_html(inbox.listed(page.rows), filter_),
+        rows=_rows_html(inbox.listed(page.rows, filter_.order), filter_),
         more=position_text(page.next) if page.next else None,
     )
 
 
+@bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/thread")
+@workspace_view(Permission.READ)
+def thread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Return one conversation as HTML, for a page that shows the list already."""
+    return jsonify(html=opened_part(workspace_id, conversation_id))
+
+
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/messages")
-@workspace_view()
+@workspace_view(Permission.READ)
 def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Return the messages before a position as HTML, and the position of those before them."""
     with opened_inbox(workspace_id) as inbox:
@@ -67,13 +78,14 @@ def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 
 @bp.get("/w/<int:workspace_id>/inbox/updates")
 @passive
-@workspace_view()
+@workspace_view(Permission.READ)
 def updates(workspace_id: int) -> ResponseReturnValue:
     """Return fragments of what changed.
 
     ``rows``: ids of conversations, each answered with its row, or null where it does not belong into the
     list. ``conversation`` and ``messages``: the open one and ids of its messages; ``head`` and ``composer``
-    ask for those too. The sidebar comes along whenever a row was asked for.
+    ask for those too; ``here`` for who has which conversation open. The sidebar comes along whenever a row
+    was asked for.
     """
     row_ids, message_ids = ids_from_request("rows"), ids_from_request("messages")
     opened = ids_from_request("conversation")[:1]
@@ -81,20 +93,26 @@ def updates(workspace_id: int) -> ResponseReturnValue:
     with opened_inbox(workspace_id) as inbox:
         filter_ = filter_from_request(inbox.directory)
         if row_ids:
-            rows = queries.matching_rows(inbox.session, workspace_id, inbox.user_id, filter_, row_ids)
-            items = {item.row.id: item for item in inbox.listed(rows)}
+            matching = replace(filter_, needs_reply=True) if filter_.order is not Order.NEWEST else filter_
+            rows = queries.matching_rows(inbox.session, workspace_id, inbox.user_id, matching, row_ids)
+            items = {item.row.id: item for item in inbox.listed(rows, filter_.order)}
             answer["rows"] = {
                 str(id_): _rows_html([items[id_]], filter_, opened) if id_ in items else None
                 for id_ in row_ids
             }
             counts = inbox.counts(filter_)
-            answer["filters"] = render_template(
-                "inbox/_filters.html", counts=counts, filter=filter_, directory=inbox.directory
-            )
-            answer["heading"] = render_template("inbox/_heading.html", counts=counts, filter=filter_)
+            values = {"counts": counts, "filter": filter_, "kept": kept(inbox, filter_)}
+            answer["filters"] = render_template("inbox/_filters.html", directory=inbox.directory, **values)
+            answer["heading"] = render_template("inbox/_heading.html", **values)
             answer["unread"] = counts.unread
-            answer["names"] = {str(id_): f"{item.name}: {item.line}" for id_, item in items.items()}
-        row = queries.get_row(inbox.session, workspace_id, opened[0]) if opened else None
+            answer["names"] = {
+                str(id_): f"{item.name}: {item.line}"
+                for id_, item in items.items()
+                if item.row.last_direction == Direction.INBOUND
+            }
+        if request.args.get("here"):
+            answer["here"] = inbox.here()
+        row = inbox.seen_row(opened[0]) if opened else None
         if row is not None:
             answer |= _opened(inbox, row, message_ids, filter_)
     return jsonify(answer)
@@ -108,7 +126,7 @@ def _opened(inbox: InboxContext, row: Row, message_ids: list[int], filter_: Filt
     if request.args.get("head"):
         answer["head"] = render_head(inbox, row, filter_)
         answer["contact"] = render_contact(inbox, row, filter_)
-    if request.args.get("composer"):
+    if request.args.get("composer") and g.workspace.may(Permission.ANSWER):
         answer["composer"] = render_template("inbox/_composer.html", **composer_values(inbox, row))
     return answer
 

@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from host.channels.directory import current_directory
 from host.media.pages import viewing
 from host.media.pages.blueprint import bp
-from host.web.request_helpers import workspace_view
+from host.web.request_helpers import Permission, workspace_view
 
 
 @bp.get("/w/<int:workspace_id>/media/<int:attachment_id>")
-@workspace_view()
+@workspace_view(Permission.READ)
 def attachment(workspace_id: int, attachment_id: int) -> ResponseReturnValue:
     """Show a file of a message, or with ``?download=1`` save it."""
     return viewing.view(

@@ -15,11 +15,11 @@ from host.media.pages.blueprint import bp
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity
 from host.queue import policy
-from host.web.request_helpers import workspace_view
+from host.web.request_helpers import Permission, workspace_view
 
 
 @bp.get("/w/<int:workspace_id>/media/people/<int:identity_id>")
-@workspace_view()
+@workspace_view(Permission.READ)
 def person(workspace_id: int, identity_id: int) -> ResponseReturnValue:
     """Show the picture of a contact of the workspace."""
     with db.read() as session:

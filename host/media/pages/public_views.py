@@ -17,7 +17,7 @@ from host.media import files, links
 from host.media.pages.blueprint import bp
 from host.models.inbox import Attachment
 from host.users.throttle import network_of
-from host.web.request_helpers import answers_json, client_address, config, passive
+from host.web.request_helpers import answers_json, client_address, config, open_to_all, passive
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ _limiters: dict[str, FixedWindowRateLimiter] = {}
 @bp.get("/media/public/<token>")
 @answers_json
 @passive
+@open_to_all
 def public(token: str) -> ResponseReturnValue:
     """Send the one file *token* was made for."""
     attachment_id = links.opened_by(token)

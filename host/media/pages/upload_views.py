@@ -15,7 +15,15 @@ from host.media import files, uploads
 from host.media.limits import MAX_BYTES
 from host.media.pages.blueprint import bp
 from host.models.channels import AccountState, ChannelAccount
-from host.web.request_helpers import MAX_ID, answers_json, body_limit, current_user, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    answers_json,
+    body_limit,
+    current_user,
+    id_in,
+    seen_accounts,
+    workspace_view,
+)
 
 MULTIPART = 64 * 1024
 """Bytes a form may add around its file."""
@@ -24,7 +32,7 @@ MULTIPART = 64 * 1024
 @bp.post("/w/<int:workspace_id>/uploads")
 @answers_json
 @body_limit(MAX_BYTES + MULTIPART)
-@workspace_view()
+@workspace_view(Permission.ANSWER)
 def upload(workspace_id: int) -> ResponseReturnValue:
     """Take the form's ``file``, to be sent within a day; ``account`` names the account it is meant for.
 
@@ -57,18 +65,20 @@ def _media_of(workspace_id: int, account: str) -> uploads.Allowed | None:
     """Return the files that the account named in the form may send; None if it names none."""
     if not account:
         return None
-    if not account.isascii() or not account.isdigit() or len(account) > 19 or int(account) > MAX_ID:
-        raise InvalidError()
+    account_id = id_in(account)
     with db.read() as session:
-        row = session.get(ChannelAccount, int(account))
+        row = session.get(ChannelAccount, account_id)
+    seen = seen_accounts()
     if row is None or row.workspace_id != workspace_id or row.state == AccountState.DISCONNECTED:
+        raise NotFoundError()
+    if seen is not None and row.id not in seen:
         raise NotFoundError()
     adapter = current_directory().adapter(row.channel)
     return None if adapter is None else adapter.capabilities.media
 
 
 @bp.get("/w/<int:workspace_id>/uploads/<upload_id>")
-@workspace_view()
+@workspace_view(Permission.READ)
 def uploaded(workspace_id: int, upload_id: str) -> ResponseReturnValue:
     """Show a file that waits to be sent."""
     with db.read() as session:

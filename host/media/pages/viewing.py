@@ -16,7 +16,7 @@ from host.media import files, passthrough, picture_size
 from host.media.fetching import publish_change
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Attachment, AttachmentState, Message
-from host.sdk.channel import AccountRef, ChannelAdapter
+from host.sdk.channel import AccountRef, ChannelAdapter, Located
 from host.sdk.errors import FetchError, FileEndedError
 from host.web.message_kinds import look_of
 
@@ -58,10 +58,11 @@ def view(
             stored = storage.open_stored(file.storage_key)
         except storage.NotStoredError:
             raise NotFoundError() from None
-        if not download:
+        # Read only for what a browser would decode.
+        if not download and file.content_type.startswith("image/"):
             try:
                 picture_size.check(stored)
-            except picture_size.TooLargeToShowError:
+            except (picture_size.TooLargeToShowError, storage.StoreAwayError):
                 stored.close()
                 raise
         return files.send(
@@ -93,7 +94,7 @@ def view(
 def _located(adapter: ChannelAdapter, account: AccountRef, url: str) -> str:
     """Return the file's current address; see :meth:`host.sdk.channel.ChannelAdapter.locate`."""
     try:
-        return adapter.locate(account, url)
+        located = adapter.locate(account, url)
     except FileEndedError:
         raise passthrough.FileGoneError() from None
     except FetchError:
@@ -101,6 +102,10 @@ def _located(adapter: ChannelAdapter, account: AccountRef, url: str) -> str:
     except Exception:
         log.exception("the addon of channel %s failed while a file was located", account.channel)
         raise passthrough.SilentError() from None
+    address = located.url if isinstance(located, Located) else located
+    if not address:
+        raise passthrough.FileGoneError()
+    return address
 
 
 def _load(session: Session, workspace_id: int, attachment_id: int) -> _File | None:

@@ -1,5 +1,7 @@
 // What every page can do: theme, menus, Copy buttons, questions before something irreversible, relative times.
 
+import "./menus.js";
+
 const root = document.documentElement;
 const THEMES = ["auto", "light", "dark"];
 
@@ -40,10 +42,22 @@ async function copy(button) {
   setTimeout(() => { label.textContent = before; }, 2000);
 }
 
-// On a phone the pages of an area are one row that scrolls: the one that is shown has to be in sight.
-const row = document.querySelector(".subnav");
-const shown = row?.querySelector("[aria-current]");
-if (shown) row.scrollLeft = shown.offsetLeft - (row.clientWidth - shown.offsetWidth) / 2;
+// Beside the page the navigation of settings is open, in browsers too that leave a closed one's content out.
+const sideNav = document.querySelector("[data-side-nav]");
+if (sideNav) {
+  const beside = window.matchMedia("(min-width: 860px)");
+  const follow = () => { sideNav.open = beside.matches; };
+  beside.addEventListener("change", follow);
+  follow();
+  sideNav.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || beside.matches || !sideNav.open) return;
+    sideNav.open = false;
+    sideNav.querySelector("summary").focus();
+  });
+  document.addEventListener("click", (event) => {
+    if (!beside.matches && sideNav.open && !sideNav.contains(event.target)) sideNav.open = false;
+  });
+}
 
 document.addEventListener("click", (event) => {
   const target = event.target;
@@ -54,17 +68,6 @@ document.addEventListener("click", (event) => {
   if (copyButton) copy(copyButton);
   const dismiss = target.closest("[data-dismiss]");
   if (dismiss) dismiss.closest(".flash").remove();
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(target)) menu.open = false;
-  }
-});
-
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  }
 });
 
 document.addEventListener("submit", (event) => {

@@ -25,10 +25,10 @@ async function refresh() {
     later();
     return;
   }
-  const open = [...page.querySelectorAll("details[open]")].map((details) => details.querySelector("summary").textContent);
+  const open = new Map([...page.querySelectorAll("details[data-keep]")].map((one) => [one.dataset.keep, one.open]));
   page.replaceChildren(...next.childNodes);
-  for (const details of page.querySelectorAll("details")) {
-    details.open = open.includes(details.querySelector("summary").textContent);
+  for (const details of page.querySelectorAll("details[data-keep]")) {
+    details.open = open.get(details.dataset.keep) ?? details.open;
   }
   relativeTimes(page);
 }

@@ -1,5 +1,5 @@
-// What somebody is about to send, beside the text: files, a quote, quick replies, cards. It outlives the drawing of
-// the composer, and in the tab also the page.
+// What somebody is about to send, beside the text: files, a quote, quick replies, buttons, cards. It outlives the
+// drawing of the composer, and in the tab also the page.
 
 const drafts = new Map();
 
@@ -9,7 +9,7 @@ export function draftOf(conversation) {
   return drafts.get(conversation);
 }
 
-const EMPTY = () => ({ files: [], quickReplies: [], cards: [], products: [], post: "", quote: null });
+const EMPTY = () => ({ files: [], quickReplies: [], buttons: [], cards: [], products: [], post: "", quote: null });
 
 class Draft extends EventTarget {
   constructor(key) {
@@ -22,20 +22,24 @@ class Draft extends EventTarget {
   changed() {
     // A file that is not uploaded yet is gone with the page; everything else is kept.
     const files = this.files.filter((file) => file.id).map(({ id, kind, name, size, url }) => ({ id, kind, name, size, url }));
-    const { quickReplies, cards, products, post, quote } = this;
-    write(this.key, this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, cards, products, post, quote }));
+    const { quickReplies, buttons, cards, products, post, quote } = this;
+    write(this.key, this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, buttons, cards, products, post, quote }));
     this.dispatchEvent(new Event("change"));
   }
 
   isEmpty() {
-    return !this.files.length && !this.quickReplies.length && !this.cards.length && !this.products.length
-      && !this.post && !this.quote;
+    return !this.files.length && !this.quickReplies.length && !this.buttons.length && !this.cards.length
+      && !this.products.length && !this.post && !this.quote;
   }
 
   /** Put what is to be sent into a form's *body*, in the words the desk knows. */
   fill(body) {
     for (const file of this.files) body.append("upload", file.id);
-    for (const { title, payload } of this.quickReplies) body.append("quick_reply", `${title}|${payload || title}`);
+    for (const { title, payload, ask } of this.quickReplies) {
+      if (ask) body.append("quick_reply_ask", ask);
+      else body.append("quick_reply", `${title}|${payload || title}`);
+    }
+    for (const { title, url } of this.buttons) body.append("button", JSON.stringify(url ? { title, url } : { title }));
     if (this.cards.length) body.append("template", JSON.stringify({ elements: this.cards.map(asElement) }));
     for (const id of this.products) body.append("product", id);
     if (this.post) body.append("own_post", this.post);
@@ -44,14 +48,14 @@ class Draft extends EventTarget {
 
   /** Return what is to be sent now, to be taken out again once it was. */
   snapshot() {
-    const { files, quickReplies, cards, products, post, quote } = this;
-    return { files: [...files], quickReplies, cards, products, post, quote };
+    const { files, quickReplies, buttons, cards, products, post, quote } = this;
+    return { files: [...files], quickReplies, buttons, cards, products, post, quote };
   }
 
   /** Take out what was sent; what somebody added meanwhile stays. */
   sent(before) {
     this.files = this.files.filter((file) => !before.files.includes(file));
-    for (const name of ["quickReplies", "cards", "products", "post", "quote"]) {
+    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote"]) {
       if (this[name] === before[name]) this[name] = EMPTY()[name];
     }
     this.changed();

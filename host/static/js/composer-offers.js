@@ -13,13 +13,21 @@ export class Strip {
     Object.assign(this, { form, draft, access, say });
     this.box = form.querySelector(`[data-strip="${name}"]`);
     this.input = this.box.querySelector("input");
+    this.second = this.box.querySelector("[data-strip-second]");
     this.error = this.box.querySelector("[data-strip-error]");
     this.list = this.box.querySelector("[data-strip-list]");
     this.tool = form.querySelector(`[data-tool="${name}"]`);
     this.tool.addEventListener("click", () => this.open());
     this.box.querySelector("[data-strip-add]").addEventListener("click", () => this.add());
     this.box.querySelector("[data-strip-close]").addEventListener("click", () => this.close());
-    this.input.addEventListener("keydown", (event) => {
+    for (const ask of this.box.querySelectorAll("[data-strip-ask]")) {
+      ask.addEventListener("click", () => {
+        this.access.ask(ask.dataset.stripAsk, ask.textContent.trim());
+        this.draft.changed();
+        this.input.focus();
+      });
+    }
+    for (const input of [this.input, this.second]) input?.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.isComposing) {
         if (event.ctrlKey || event.metaKey) return;
         event.preventDefault();
@@ -30,7 +38,7 @@ export class Strip {
         else form.querySelector("textarea").focus();
       }
     });
-    this.input.addEventListener("input", () => this.complain(""));
+    for (const input of [this.input, this.second]) input?.addEventListener("input", () => this.complain(""));
     draft.addEventListener("change", () => this.draw(), { signal });
     this.opened = false;
     this.draw();
@@ -44,7 +52,7 @@ export class Strip {
 
   close() {
     this.opened = false;
-    this.input.value = "";
+    this.empty();
     this.complain("");
     this.access.clear();
     this.draft.changed();
@@ -60,15 +68,22 @@ export class Strip {
   /** Take over what stands in the field; return whether nothing is wrong with it. */
   add() {
     const text = this.input.value.trim();
-    const error = text ? this.access.add(text) : "";
+    const error = text || this.second?.value ? this.access.add(text, this.second?.value.trim()) : "";
     this.complain(error);
     if (error) {
       this.input.focus();
       return false;
     }
-    this.input.value = "";
-    if (text) this.draft.changed();
+    this.empty();
+    if (text) {
+      this.draft.changed();
+      if (this.second && !this.box.querySelector("[data-strip-form]").hidden) this.input.focus();
+    }
     return true;
+  }
+
+  empty() {
+    for (const input of [this.input, this.second]) if (input) input.value = "";
   }
 
   /** Say what is wrong with what stands in the field; nothing, where *error* is empty. */
@@ -84,6 +99,7 @@ export class Strip {
     this.box.hidden = !this.opened && !shown.length;
     const count = this.box.querySelector("[data-strip-count]");
     if (count) count.textContent = fill(count.dataset.text, { n: shown.length });
+    for (const ask of this.box.querySelectorAll("[data-strip-ask]")) ask.hidden = this.access.asked(ask.dataset.stripAsk);
     const full = this.access.full?.() ?? false;
     this.box.querySelector("[data-strip-form]").hidden = full;
     this.list.replaceChildren(...shown.map((text, index) => this.chip(text, index)));
@@ -114,9 +130,33 @@ export function quickReplies(draft, { most, title }, words) {
       draft.quickReplies = [...draft.quickReplies, { title: text, payload: "" }];
       return "";
     },
+    asked: (ask) => draft.quickReplies.some((one) => one.ask === ask),
+    ask(ask, title) {
+      draft.quickReplies = [...draft.quickReplies, { title, ask }];
+    },
     remove(index) { draft.quickReplies = draft.quickReplies.filter((_, at) => at !== index); },
     clear() { draft.quickReplies = []; },
   };
+}
+
+/** How a strip reads and writes the draft's buttons: each a label, and the page it opens if it opens one. */
+export function buttons(draft, { most, title }, words) {
+  return {
+    read: () => draft.buttons.map(({ title: label, url }) => (url ? `${label} → ${host(url)}` : label)),
+    full: () => draft.buttons.length >= most,
+    add(text, url) {
+      if (!text || characters(text) > title) return fill(words.textButtonLong, { used: characters(text), most: title });
+      if (url && !/^https:\/\/[^\s/]+\S*$/i.test(url)) return words.textButtonAddress;
+      draft.buttons = [...draft.buttons, { title: text, url: url ?? "" }];
+      return "";
+    },
+    remove(index) { draft.buttons = draft.buttons.filter((_, at) => at !== index); },
+    clear() { draft.buttons = []; },
+  };
+}
+
+function host(url) {
+  return URL.canParse(url) ? new URL(url).host : url;
 }
 
 /** How a strip reads and writes the draft's products: ids, several at once. */

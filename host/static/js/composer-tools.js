@@ -3,7 +3,7 @@
 import { Cards } from "./composer-cards.js";
 import { draftOf } from "./composer-draft.js";
 import { Files } from "./composer-files.js";
-import { ownPost, products, quickReplies, Strip } from "./composer-offers.js";
+import { buttons, ownPost, products, quickReplies, Strip } from "./composer-offers.js";
 import { Quote } from "./composer-quote.js";
 import { Typing } from "./composer-typing.js";
 import { Voice } from "./composer-voice.js";
@@ -22,6 +22,7 @@ export class Tools {
     if (has("[data-tool=voice]") && this.files) this.voice = new Voice(form, this.files, shared);
     if (has("[data-quoted]")) new Quote(form, this.draft, shared);
     this.strip("quick", quickReplies, shared);
+    this.strip("buttons", buttons, shared);
     this.strip("products", products, shared);
     this.strip("post", ownPost, shared);
     if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
@@ -42,6 +43,7 @@ export class Tools {
     if (!this.form.dataset.files) draft.files = [];
     if (!has("[data-quoted]")) draft.quote = null;
     if (!has("[data-strip=quick]")) draft.quickReplies = [];
+    if (!has("[data-strip=buttons]")) draft.buttons = [];
     if (!has("[data-strip=products]")) draft.products = [];
     if (!has("[data-strip=post]")) draft.post = "";
     if (!has("[data-tool=cards]")) draft.cards = [];
@@ -63,6 +65,8 @@ export class Tools {
   async ready(text) {
     const words = this.form.dataset;
     if (!this.strips.every((strip) => strip.add())) return [null]; // said beside the field
+    if (this.draft.buttons.length && this.draft.quickReplies.length) return [words.textButtonsOrQuick, words.textButtonsOrQuickNext];
+    if (this.draft.buttons.length && !text.trim()) return [words.textButtonsAlone, words.textButtonsAloneNext];
     if (this.draft.quickReplies.length && !text.trim()) return [words.textQuickAlone, words.textQuickAloneNext];
     if (this.files?.pending()) {
       this.say(words.textWaiting);

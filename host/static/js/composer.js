@@ -12,12 +12,13 @@ export function byteLength(text) {
   return encoder.encode(text.replaceAll("\r\n", "\n").replaceAll("\r", "\n").replaceAll("\0", "").trim()).length;
 }
 
-/** Make the composer inside *root* work. `onSent(html)` gets the new messages. */
+/**
+ * Make the composer inside *root* work. `onSent(html)` gets the new messages, `onWriting(on)` hears that somebody
+ * writes a reply, `onDraft()` that what is begun changed. `newest()` is the id of the newest message that is shown.
+ */
 export class Composer {
-  constructor(root, { words, onSent }) {
-    this.root = root;
-    this.words = words;
-    this.onSent = onSent;
+  constructor(root, { words, onSent, onWriting, onDraft, newest }) {
+    Object.assign(this, { root, words, onSent, onWriting, onDraft, newest });
     this.section = root.querySelector("[data-composer]");
     this.signature = this.section.dataset.signature;
     this.life = new AbortController();
@@ -60,9 +61,11 @@ export class Composer {
     const text = form.querySelector("textarea");
     const key = `lobby-draft-${form.dataset.form}-${form.dataset.conversation}`;
     if (!text.value) text.value = read(key);
+    if (form.elements.seen) this.follow(form, text);
     text.addEventListener("input", () => {
       write(key, text.value);
       this.count(form);
+      this.onDraft();
     });
     text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
@@ -80,6 +83,20 @@ export class Composer {
     });
     if (form.dataset.form === "reply") this.tools = new Tools(form, this, this.life.signal);
     this.count(form);
+  }
+
+  /** Remember what was there when somebody began to write: if a colleague answers after that, Send asks. */
+  follow(form, text) {
+    const look = () => { form.elements.seen.value = this.newest() || ""; };
+    look();
+    let empty = !text.value;
+    text.addEventListener("focus", look);
+    text.addEventListener("blur", () => this.onWriting(false));
+    text.addEventListener("input", () => {
+      if (empty) look();
+      empty = !text.value;
+      this.onWriting(!empty);
+    });
   }
 
   count(form) {
@@ -149,8 +166,10 @@ export class Composer {
       tools?.draft.fill(body);
       tools?.typing?.off();
       if (!(await this.post(form, body))) return;
+      this.onWriting(false);
       if (text.value === sent) text.value = "";
       write(key, text.value);
+      this.onDraft();
       tools?.sent(parts);
       this.count(form);
     } finally {
@@ -183,6 +202,14 @@ export class Composer {
       if (answer.reply_key && body.get("reply_key") === form.elements.reply_key.value) {
         form.elements.reply_key.value = answer.reply_key;
       }
+      if (answer.error?.newer) {
+        this.onSent(answer.error.newer); // in the thread, too
+        if (!(await meanwhile(answer.error.newer, body.get("text")))) return false;
+        form.elements.seen.value = answer.error.seen;
+        body.set("seen", answer.error.seen);
+        body.set("reply_key", form.elements.reply_key.value);
+        return this.post(form, body);
+      }
       if (!response.ok) {
         this.problem(answer.error?.message ?? this.words.textUnsaved, answer.error?.next);
         return false;
@@ -202,6 +229,24 @@ export class Composer {
     box.querySelector("[data-problem-sentence]").textContent = sentence ?? "";
     box.querySelector("[data-problem-next]").textContent = next ?? "";
   }
+}
+
+/** Show what a colleague answered meanwhile, and ours. Return whether ours is to be sent all the same. */
+function meanwhile(html, own) {
+  const dialog = document.querySelector("[data-meanwhile]");
+  dialog.querySelector("[data-theirs]").innerHTML = html;
+  dialog.querySelector("[data-own]").textContent = own;
+  for (const one of dialog.querySelectorAll("[data-message], [id]:not(h2)")) one.removeAttribute("data-message");
+  return new Promise((resolve) => {
+    const answer = (anyway) => () => {
+      dialog.close();
+      resolve(anyway);
+    };
+    dialog.querySelector("[data-keep]").onclick = answer(false);
+    dialog.querySelector("[data-anyway]").onclick = answer(true);
+    dialog.onclose = () => resolve(false); // Escape; after an answer it changes nothing
+    dialog.showModal();
+  });
 }
 
 function post(url, body) {

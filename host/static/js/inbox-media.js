@@ -1,25 +1,30 @@
 // Pictures and films that cannot be had: a placeholder of the same size, and a word about it.
 
 const GONE = "gone";
+const AWAY = 503;
+const FRAMES = ".picture, .gallery-picture, .story-thumb, .product-picture, .slide-picture, .video, .player";
 
 /** Let the media below *root* that fail say so in the words of *words* (a dataset). */
 export function watchMedia(root, words) {
-  const gone = (element) => {
-    const frame = element.closest(".picture, .gallery-picture, .story-thumb, .product-picture, .slide-picture, .video, .player");
+  const failed = async (element) => {
+    // An error tells nothing of its reason, so it is asked for: what is only out of reach can still be opened later.
+    const { status } = await fetch(element.currentSrc || element.src, { method: "HEAD" }).catch(() => ({ status: 0 }));
+    const frame = element.closest(FRAMES);
     if (!frame || frame.classList.contains(GONE)) return;
     frame.classList.add(GONE);
-    frame.removeAttribute("href"); // there is nothing to open
     frame.removeAttribute("data-picture");
+    if (status !== AWAY) frame.removeAttribute("href"); // there is nothing to open
     frame.prepend(icon());
     const hint = frame.closest(".story")?.querySelector("[data-hint]");
-    if (hint) hint.textContent = words.textStoryGone;
-    else if (!frame.matches(".product-picture, .slide-picture")) frame.append(says(words.textGone));
+    const away = status === AWAY && words.textAway;
+    if (hint) hint.textContent = away || words.textStoryGone;
+    else if (!frame.matches(".product-picture, .slide-picture")) frame.append(says(away || words.textGone));
   };
   root.addEventListener("error", (event) => {
-    if (event.target.matches?.("img, video, audio")) gone(event.target);
+    if (event.target.matches?.("img, video, audio")) failed(event.target);
   }, true);
   for (const image of root.querySelectorAll("img")) {
-    if (image.complete && image.currentSrc && !image.naturalWidth) gone(image); // it failed before we looked
+    if (image.complete && image.currentSrc && !image.naturalWidth) failed(image); // it failed before we looked
   }
 }
 

@@ -1,6 +1,7 @@
 // Keeps times current between two answers of the desk. The words come from the page; see durations.py.
 
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
+const SOON = 3 * HOUR, VERY_SOON = 30 * MINUTE; // of a reply window; as reply_window.py has them
 
 /** Return functions that say lengths of time in the words of *words* (a dataset). */
 export function lengths(words) {
@@ -40,8 +41,10 @@ export function keepCurrent(root, words, skew, onEnd) {
         continue;
       }
       if (element.dataset.window) {
-        const template = element.dataset.window === "people_only" ? words.textPeople : words.textLeft;
-        element.lastElementChild.textContent = template.replace("{left}", short(left));
+        element.hidden = left >= SOON;
+        element.classList.toggle("win-warn", left < SOON && left >= VERY_SOON);
+        element.classList.toggle("win-bad", left < VERY_SOON);
+        element.lastElementChild.textContent = exact(left);
       } else {
         const text = element.querySelector("[data-left]");
         if (text) text.textContent = exact(left);

@@ -1,29 +1,39 @@
-// The inbox page: follows what happens, moves by keyboard, acts without leaving.
+// The inbox page: opens conversations beside the list, follows what happens, acts without leaving.
 
 import { csrfToken } from "./base.js";
 import { Composer } from "./composer.js";
-import { move, moreRows, showRows } from "./inbox-list.js";
+import { editing } from "./inbox-edit.js";
+import { keys } from "./inbox-keys.js";
+import { List } from "./inbox-list.js";
 import { elements, Log } from "./inbox-thread.js";
+import "./bulk.js";
 import "./gallery.js";
 import { watchMedia } from "./inbox-media.js";
+import { players } from "./inbox-player.js";
+import { Presence } from "./inbox-presence.js";
 import { keepCurrent } from "./inbox-time.js";
 import { Live } from "./live.js";
 import { reactions } from "./reactions.js";
 
 const GATHER_MS = 60;
 const AGAIN_MS = 2000;
+const LOADING_MS = 300;
+const SILENT_MS = 10000;
 const MOST = 200;
 
 const data = document.querySelector("[data-inbox]").dataset;
+const main = document.getElementById("main");
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
-const scroller = document.querySelector(".thread-scroll");
-const log = scroller ? new Log(scroller) : null;
-const opened = data.conversation ? Number(data.conversation) : null;
-const newer = document.querySelector("[data-newer]");
+const list = new List(data);
+const presence = new Presence(data);
 
+let opened = null; // the id of the conversation that is open
+let log = null;
 let composer = null;
 
-const nothing = () => ({ rows: new Set(), messages: new Set(), names: new Set(), head: false, composer: false });
+// What changed, asked for together
+
+const nothing = () => ({ rows: new Set(), messages: new Set(), names: new Set(), head: false, composer: false, here: false });
 let waiting = nothing();
 let timer = null;
 let asking = false;
@@ -32,8 +42,7 @@ function ask(change) {
   for (const kind of ["rows", "messages", "names"]) {
     for (const id of change[kind] ?? []) waiting[kind].add(id);
   }
-  waiting.head ||= Boolean(change.head);
-  waiting.composer ||= Boolean(change.composer);
+  for (const kind of ["head", "composer", "here"]) waiting[kind] ||= Boolean(change[kind]);
   schedule(GATHER_MS);
 }
 
@@ -42,45 +51,58 @@ function schedule(delay) {
   timer = setTimeout(fetchUpdates, delay);
 }
 
+/** Ask the desk for JSON; throws where it does not answer, or refuses. */
+async function load(url, options = {}) {
+  const limit = AbortSignal.timeout(SILENT_MS);
+  const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
+  const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin", ...options, signal });
+  if (!response.ok) {
+    const answer = await response.json().catch(() => ({}));
+    throw Object.assign(new Error(String(response.status)), { status: response.status, error: answer.error });
+  }
+  return response.json();
+}
+
 /** Fetch what is waited for, however many events asked for it, one request at a time. */
 async function fetchUpdates() {
   if (asking) return; // whoever is under way looks again afterwards
-  const wanted = waiting;
+  const wanted = waiting, about = opened;
   waiting = nothing(); // what happens from here on is asked for again
-  const rows = [...wanted.rows], messages = data.latest === "true" ? [...wanted.messages] : [];
+  const rows = [...wanted.rows], messages = part("opened").dataset.latest === "true" ? [...wanted.messages] : [];
   for (const [kind, ids] of [["rows", rows], ["messages", messages]]) {
     for (const id of ids.splice(MOST)) waiting[kind].add(id);
   }
   const url = new URL(data.updates, location.href);
   if (rows.length) url.searchParams.set("rows", rows.join(","));
-  if (opened) url.searchParams.set("conversation", opened);
+  if (about) url.searchParams.set("conversation", about);
   if (messages.length) url.searchParams.set("messages", messages.join(","));
-  if (wanted.head) url.searchParams.set("head", "1");
-  if (wanted.composer) url.searchParams.set("composer", "1");
+  for (const kind of ["head", "composer", "here"]) if (wanted[kind]) url.searchParams.set(kind, "1");
   asking = true;
   let delay = GATHER_MS;
   try {
-    const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-    if (!response.ok) throw new Error(String(response.status));
-    show(await response.json(), wanted.names);
+    show(await load(url), wanted.names, about);
   } catch {
     ask(wanted);
     delay = AGAIN_MS;
   } finally {
     asking = false;
   }
-  if (waiting.rows.size || waiting.messages.size || waiting.head || waiting.composer) schedule(delay);
+  if (waiting.rows.size || waiting.messages.size || waiting.head || waiting.composer || waiting.here) schedule(delay);
 }
 
-function show(answer, names) {
-  if (answer.rows) showRows(answer.rows, opened);
+function show(answer, names, about) {
+  if (answer.rows) list.show(answer.rows, opened);
   if (answer.filters) replaceContent(part("filters"), answer.filters);
   if (answer.heading) replaceContent(part("heading"), answer.heading);
   if (answer.unread !== undefined) title(answer.unread);
-  if (answer.messages) showMessages(answer.messages);
-  if (answer.head) showHead(answer.head);
-  if (answer.contact) showContact(answer.contact);
-  if (answer.composer) showComposer(answer.composer);
+  if (about === opened && opened) {
+    if (answer.messages) showMessages(answer.messages);
+    if (answer.head) showHead(answer.head);
+    if (answer.contact) showContact(answer.contact);
+    if (answer.composer) showComposer(answer.composer);
+  }
+  if (answer.here) presence.set(answer.here);
+  else presence.draw();
   const told = [...names].map((id) => answer.names?.[id]).filter(Boolean);
   if (told.length) announce(told.slice(0, 3).map((name) => data.textNew.replace("{name}", name)).join(". "));
 }
@@ -93,12 +115,40 @@ function replaceContent(element, html) {
   else if (focused?.href) element.querySelector(`a[href="${CSS.escape(focused.getAttribute("href"))}"]`)?.focus();
 }
 
+// The conversation that is open
+
+/** Make what stands in the conversation's place work. */
+function start() {
+  const place = part("opened");
+  opened = Number(place.dataset.conversation) || null;
+  const scroller = place.querySelector(".thread-scroll");
+  log = scroller ? new Log(scroller) : null;
+  list.choose(opened);
+  presence.enter(opened, place.dataset.presence);
+  if (!log) return;
+  watchMedia(scroller, data);
+  players(scroller);
+  startComposer();
+  log.toEnd();
+  look();
+  const newer = place.querySelector("[data-newer]");
+  newer.addEventListener("click", () => {
+    newer.hidden = true;
+    log.toEnd();
+  });
+  scroller.addEventListener("scroll", () => {
+    if (!log.atEnd()) return;
+    newer.hidden = true;
+    look();
+  }, { passive: true });
+}
+
 function showMessages(html) {
   const atEnd = log.atEnd();
   const added = log.put(html);
   if (!added.length) return;
   if (atEnd) log.toEnd();
-  else if (added.some((item) => "inbound" in item.dataset)) newer.hidden = false;
+  else if (added.some((item) => "inbound" in item.dataset)) part("opened").querySelector("[data-newer]").hidden = false;
   look();
 }
 
@@ -107,8 +157,9 @@ let actedHere = false;
 
 function showHead(html) {
   const head = part("head");
-  // Somebody may be choosing an assignee: not under their hands, unless it was they who changed it.
-  headIsOld = !actedHere && head.contains(document.activeElement) && document.activeElement.tagName === "SELECT";
+  // Somebody may be choosing in a list or a menu: not under their hands, unless it was they who changed it.
+  const choosing = head.contains(document.activeElement) && document.activeElement.tagName === "SELECT";
+  headIsOld = !actedHere && (choosing || head.querySelector("details.menu[open]") !== null);
   if (headIsOld) return;
   actedHere = false;
   replaceContent(head, html);
@@ -122,6 +173,7 @@ function showContact(html) {
 
 function showComposer(html) {
   const box = part("composer");
+  if (!box) return; // who reads only has none
   const [fresh] = elements(html);
   if (composer && fresh.dataset.signature === composer.signature) {
     part("window").replaceWith(fresh.querySelector("[data-part=window]"));
@@ -135,45 +187,138 @@ function showComposer(html) {
 
 function startComposer() {
   composer?.end();
+  composer = null;
+  if (!part("composer")) return;
+  const here = opened;
   composer = new Composer(part("composer"), {
     words: data,
+    newest: () => (here === opened ? log.lastId() : 0),
+    onWriting: (on) => presence.typing(here, on),
+    onDraft: () => list.draft(here),
     onSent(html) {
+      ask({ rows: [here] });
+      if (here !== opened) return;
       showMessages(html);
       log.toEnd();
-      ask({ rows: [opened] });
     },
   });
 }
 
-let lookedAt = 0;
+let leaving = new AbortController();
 
-/** Tell the desk that somebody has seen the messages, if somebody has. */
-async function look() {
-  if (!log || document.hidden || data.latest !== "true" || !log.atEnd()) return;
-  const last = log.lastId();
-  if (last <= lookedAt) return;
-  lookedAt = last;
-  const body = new URLSearchParams({ until: last });
+/** Show the conversation *id* beside the list, or none. Return whether that worked; null: another was asked for. */
+async function open(id) {
+  if (id === opened) return true;
+  leaving.abort();
+  const going = leaving = new AbortController();
+  list.choose(id);
+  const slow = setTimeout(() => main.classList.add("is-loading"), LOADING_MS);
   try {
-    await fetch(data.read, { method: "POST", body, headers: jsonHeaders(), credentials: "same-origin" });
-  } catch {
-    lookedAt = 0;
+    let place = document.querySelector("template[data-nothing]").content.firstElementChild.cloneNode(true);
+    if (id) {
+      const url = addressOf(id);
+      url.pathname += "/thread";
+      [place] = elements((await load(url, { signal: going.signal })).html);
+    }
+    if (going.signal.aborted) return null;
+    composer?.end();
+    composer = null;
+    const before = opened;
+    part("opened").replaceWith(place);
+    banner("");
+    main.classList.toggle("panes-empty", !id);
+    start();
+    list.leave(before);
+    title(shownUnread);
+    if (id) announce(data.textOpened.replace("{name}", place.dataset.name));
+    return true;
+  } catch (problem) {
+    if (going.signal.aborted) return null;
+    list.choose(opened);
+    if (problem.status === 401) location.reload();
+    else report(problem.error?.message ?? data.textSilent);
+    if (problem.status === 404) ask({ rows: [id] });
+    return false;
+  } finally {
+    clearTimeout(slow);
+    if (going === leaving) main.classList.remove("is-loading");
   }
 }
 
-function jsonHeaders() {
-  return { Accept: "application/json", "X-CSRFToken": csrfToken() };
+/** Return which conversation and pane *url* names, or nothing where it is another page or another list. */
+function placeOf(url) {
+  const base = new URL(data.inboxUrl, location.href);
+  const found = url.origin === base.origin && url.pathname.startsWith(base.pathname) && url.pathname.slice(base.pathname.length);
+  if (found === false || !/^(\/\d+)?$/.test(found)) return null;
+  const [there, here] = [url, base].map((one) => new URLSearchParams(one.search));
+  const pane = there.get("pane");
+  there.delete("pane");
+  there.sort();
+  here.sort();
+  if (there.toString() !== here.toString()) return null;
+  return { id: Number(found.slice(1)) || null, pane };
+}
+
+function addressOf(id) {
+  const url = new URL(data.inboxUrl, location.href);
+  if (id) url.pathname += `/${id}`;
+  return url;
+}
+
+/** Go where a link of the inbox leads. */
+async function go(url, { push = true } = {}) {
+  const { id, pane } = placeOf(url);
+  const top = list.place();
+  const done = await open(id);
+  if (done === false && !push) history.replaceState(null, "", addressOf(opened)); // back to one that is gone
+  if (!done) return;
+  if (push && url.href !== location.href) history.pushState(null, "", url);
+  const shown = pane && (pane !== "contact" || id) ? pane : id ? "thread" : "list";
+  for (const name of ["list", "filters", "thread", "contact"]) main.classList.toggle(`panes-${name}`, name === shown);
+  document.body.classList.toggle("in-thread", shown === "thread");
+  list.restore(top);
+  // On a phone the list is away now: the focus goes along.
+  if (document.activeElement.offsetParent === null || document.activeElement === document.body) {
+    (shown === "list" ? list.link(id) ?? list.current() : part("opened").querySelector(".thread-scroll"))?.focus({ preventScroll: true });
+  }
+}
+
+window.addEventListener("popstate", () => {
+  if (placeOf(new URL(location.href))) go(new URL(location.href), { push: false });
+  else location.reload();
+});
+
+const lookedAt = new Map();
+
+/** Tell the desk that somebody has seen the messages, if somebody has. */
+async function look() {
+  const { read, latest } = part("opened").dataset;
+  if (!log || !read || document.hidden || latest !== "true" || !log.atEnd()) return;
+  const last = log.lastId(), here = opened;
+  if (last <= (lookedAt.get(here) ?? 0) && !list.isUnread(here)) return;
+  lookedAt.set(here, last);
+  try {
+    await post(read, new URLSearchParams({ until: last }));
+    list.read(here);
+  } catch {
+    lookedAt.delete(here);
+  }
+}
+
+function post(url, body) {
+  const headers = { Accept: "application/json", "X-CSRFToken": csrfToken() };
+  return fetch(url, { method: "POST", body, headers, credentials: "same-origin" });
 }
 
 async function earlier(link) {
-  const url = new URL(data.earlier, location.href);
+  const url = new URL(part("opened").dataset.earlier, location.href);
   url.searchParams.set("before", link.dataset.earlierThan);
-  const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-  if (!response.ok) return;
-  const answer = await response.json();
-  const fromEnd = scroller.scrollTop;
+  const shown = log;
+  const answer = await load(url).catch(() => null);
+  if (!answer || shown !== log) return;
+  const fromEnd = log.scroller.scrollTop;
   log.put(answer.messages);
-  scroller.scrollTop = fromEnd;
+  log.scroller.scrollTop = fromEnd;
   if (answer.earlier) link.dataset.earlierThan = answer.earlier;
   else link.remove();
 }
@@ -183,42 +328,58 @@ async function act(form) {
   const button = form.querySelector("button");
   const message = form.closest("[data-message]")?.dataset.message;
   const focused = button && document.activeElement === button;
+  const here = opened;
   if (button) button.disabled = true; // which takes the focus away
+  let done = false;
   try {
-    const body = new FormData(form);
-    const response = await fetch(form.action, { method: "POST", body, headers: jsonHeaders(), credentials: "same-origin" });
-    if (!response.ok) {
+    const response = await post(form.action, new FormData(form));
+    done = response.ok;
+    if (!done) {
       const answer = await response.json().catch(() => ({}));
-      composer?.problem(answer.error?.message ?? data.textUnsaved, answer.error?.next);
+      report(answer.error?.message ?? data.textUnsaved, answer.error?.next);
     }
     actedHere = true;
-    ask({ rows: [opened], messages: message ? [Number(message)] : [], head: true });
+    ask({ rows: [here], messages: message ? [Number(message)] : [], head: true });
+    if (done && form.dataset.act === "unread") {
+      lookedAt.delete(here);
+      await go(addressOf(null));
+    }
   } catch {
-    composer?.problem(data.textUnsaved);
+    report(data.textUnsaved);
   } finally {
     if (button) button.disabled = false;
     const there = button?.isConnected ? button : message && log?.find(message)?.querySelector("[data-hide]");
     if (focused && document.activeElement === document.body) there?.focus();
   }
+  return done;
+}
+
+/** Say what went wrong: in the composer where there is one, else above everything. */
+function report(sentence, next) {
+  if (composer) composer.problem(sentence, next);
+  else banner(sentence);
 }
 
 /** Put an emoji on a message, or take it away: *emoji* is empty then. */
 async function react(url, emoji, message) {
-  const body = new URLSearchParams({ emoji });
   try {
-    const response = await fetch(url, { method: "POST", body, headers: jsonHeaders(), credentials: "same-origin" });
+    const response = await post(url, new URLSearchParams({ emoji }));
     if (!response.ok) {
       const answer = await response.json().catch(() => ({}));
-      composer?.problem(answer.error?.message ?? data.textUnsaved, answer.error?.next);
+      report(answer.error?.message ?? data.textUnsaved, answer.error?.next);
     }
   } catch {
-    composer?.problem(data.textUnsaved);
+    report(data.textUnsaved);
   }
   ask({ messages: [message] });
 }
 
+let shownUnread = Number(data.unread);
+
 function title(unread) {
-  document.title = unread ? `(${unread}) ${data.title}` : data.title;
+  shownUnread = unread;
+  const name = part("opened").dataset.name;
+  document.title = `${unread ? `(${unread}) ` : ""}${name ? `${name} · ` : ""}${data.title}`;
 }
 
 function announce(text) {
@@ -231,46 +392,35 @@ async function resync() {
     const response = await fetch(location.href, { credentials: "same-origin" });
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    for (const name of ["filters", "heading", "list", "empty", "head", "contact"]) {
-      const [here, there] = [part(name), page.querySelector(`[data-part="${name}"]`)];
-      if (!here || !there) continue;
-      here.innerHTML = there.innerHTML;
-      here.hidden = there.hidden;
+    const there = (name) => page.querySelector(`[data-part="${name}"]`);
+    list.renew(there("scroll"));
+    for (const name of ["filters", "heading", "head", "contact"]) {
+      if (part(name) && there(name)) part(name).innerHTML = there(name).innerHTML;
     }
-    if (log) {
-      log.list.innerHTML = page.querySelector("[data-part=log]").innerHTML;
+    if (log && Number(there("opened").dataset.conversation) === opened) {
+      log.list.innerHTML = there("log").innerHTML;
       log.remember();
       log.group();
-      showComposer(page.querySelector("[data-part=composer]").innerHTML);
+      showComposer(there("composer")?.innerHTML);
       look();
     }
     title(Number(page.querySelector("[data-inbox]").dataset.unread));
+    ask({ here: true });
   } catch {
     // The next event tries again.
   }
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) {
-    if (event.key === "Escape") event.target.blur();
-    return;
-  }
-  if (event.target.closest("dialog, :popover-open")) return;
-  if (event.key === "j") move(1);
-  else if (event.key === "k") move(-1);
-  else if (event.key === "r" && composer) {
-    event.preventDefault();
-    composer.text()?.focus();
-  }
-});
-
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-earlier-than], [data-more]");
-  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button || event.defaultPrevented) return;
+  const more = event.target.closest("[data-earlier-than]");
+  const link = event.target.closest("a[href]");
+  if (more) {
     event.preventDefault();
-    if (link.dataset.more) moreRows(link, data.list);
-    else earlier(link);
+    earlier(more);
+  } else if (link && !link.target && !link.hash && placeOf(new URL(link.href))) {
+    event.preventDefault();
+    go(new URL(link.href));
   }
 });
 
@@ -281,71 +431,109 @@ document.addEventListener("submit", (event) => {
   act(event.target);
 }, true);
 
-document.addEventListener("focusout", () => {
-  if (headIsOld) ask({ head: true });
-});
+for (const done of ["focusout", "toggle"]) {
+  document.addEventListener(done, () => headIsOld && ask({ head: true }), true);
+}
 
 document.addEventListener("change", (event) => {
   if ("submitOnChange" in event.target.dataset) event.target.form.requestSubmit();
 });
 
-if (log) {
-  watchMedia(scroller, data);
-  startComposer();
-  reactions(react);
-  log.toEnd();
-  look();
-  newer.addEventListener("click", () => {
-    newer.hidden = true;
-    log.toEnd();
-  });
-  scroller.addEventListener("scroll", () => {
-    if (log.atEnd()) {
-      newer.hidden = true;
-      look();
-    }
-  }, { passive: true });
-  document.addEventListener("visibilitychange", () => look());
-}
+const form = (name) => part("head")?.querySelector(`form[data-act="${name}"]`);
+const change = () => form("close") ?? form("reopen");
+const assignee = () => part("head")?.querySelector("select[name=assignee]");
+const write = (mode) => {
+  if (!composer?.root.querySelector(`[data-form="${mode}"]`)) return;
+  composer.show(mode);
+  composer.text()?.focus();
+};
+
+keys({
+  next: () => list.move(1),
+  previous: () => list.move(-1),
+  open: () => list.current()?.click(),
+  leave: () => go(addressOf(null)),
+  changes: () => list.release(),
+  filters: () => part("filters").querySelector("a[aria-current], a.filter")?.focus(),
+  reply: () => write("reply"),
+  note: () => write("note"),
+  close: () => change()?.requestSubmit(),
+  "close-next": async () => {
+    const next = list.after(opened);
+    if (form("close") && !(await act(form("close")))) return;
+    go(next ? new URL(next.href) : addressOf(null));
+  },
+  mine() {
+    const select = assignee();
+    if (!select || select.value === data.user) return;
+    select.value = data.user;
+    select.form.requestSubmit();
+  },
+  assign: () => assignee()?.focus(),
+  unread: () => form("unread")?.requestSubmit(),
+  contact() {
+    const pane = part("contact");
+    if (!pane) return;
+    if (pane.offsetParent === null) part("head").querySelector("a.only-narrow")?.click();
+    pane.tabIndex = -1;
+    pane.focus();
+  },
+  latest: () => log?.toEnd(),
+}, data);
+
+reactions(react);
+editing(post, (message) => ask({ rows: [opened], messages: [message] }));
+start();
+document.addEventListener("visibilitychange", () => look());
 
 keepCurrent(document, data, Date.parse(data.now) - Date.now(), (element) => {
   const row = element.closest("[data-row]");
   ask(row ? { rows: [Number(row.dataset.row)] } : { composer: true });
 });
 
-let offline = null;
+let notice = null;
+
+/** Say above everything what is wrong with the desk; nothing takes it away. */
+function banner(sentence) {
+  notice?.remove();
+  notice = null;
+  if (!sentence) return;
+  notice = document.createElement("div");
+  notice.className = "notice notice-warn offline";
+  notice.setAttribute("role", "status");
+  notice.textContent = sentence;
+  document.body.append(notice);
+}
+
+presence.onUnknown = () => ask({ here: true });
 
 new Live({
   stream: data.live,
   poll: data.poll,
   after: Number(data.after),
   onResync: resync,
-  onConnection(connected) {
-    offline?.remove();
-    offline = null;
-    if (connected) return;
-    offline = document.createElement("div");
-    offline.className = "notice notice-warn offline";
-    offline.setAttribute("role", "status");
-    offline.textContent = data.textOffline;
-    document.body.append(offline);
-  },
-  onEvent(topic, change) {
+  onConnection: (connected) => banner(connected ? "" : data.textOffline),
+  onEvent(topic, told) {
     if (topic === "addons" || topic === "account") {
       resync();
       return;
     }
     if (topic === "catch_up") return;
-    const here = change.conversation === opened;
-    if (topic === "gone") {
-      if (here && log) log.remove(change.message);
+    const here = told.conversation === opened;
+    if (topic === "presence") {
+      // What one has read oneself, maybe in another tab, changes one's own list alone.
+      if (told.state !== "read") presence.told(told);
+      else if (told.user === Number(data.user)) ask({ rows: [told.conversation] });
       return;
     }
-    const ids = here && change.message ? [change.message] : [];
+    if (topic === "gone") {
+      if (here && log) log.remove(told.message);
+      return;
+    }
     ask({
-      rows: [change.conversation],
-      messages: ids,
-      names: topic === "message" && !here ? [change.conversation] : [],
+      rows: [told.conversation],
+      messages: here && told.message ? [told.message] : [],
+      names: topic === "message" && !here ? [told.conversation] : [],
       head: here && topic === "conversation",
       composer: here && (topic === "message" || topic === "conversation"),
     });

@@ -5,8 +5,10 @@ const HIDDEN_POLL_MS = 15000;
 const AWAY_POLL_MS = 3000;
 const STREAM_AGAIN_MS = 2000;
 const STREAM_AGAIN_AT_MOST_MS = 30000;
+const SILENT_MS = 50000; // the desk says something every 15 seconds
+const ANSWER_MS = 10000;
 const REMEMBERED = 1000;
-const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up"];
+const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up", "presence"];
 
 // A thousand browsers lose their streams in the same moment and should not all be back in the same one.
 const about = (ms) => ms * (0.5 + Math.random());
@@ -35,6 +37,7 @@ export class Live {
   stop() {
     this.turn += 1;
     clearTimeout(this.timer);
+    clearTimeout(this.silence);
     if (this.source) this.source.close();
     this.source = null;
   }
@@ -51,6 +54,8 @@ export class Live {
     for (const topic of TOPICS) {
       source.addEventListener(topic, (event) => this.take(Number(event.lastEventId), topic, event.data));
     }
+    this.heard();
+    source.addEventListener("beat", () => this.heard());
     source.addEventListener("resync", (event) => {
       this.seen.clear();
       this.after = Number(event.lastEventId) || this.after;
@@ -60,15 +65,24 @@ export class Live {
       this.refused = 0;
       this.report(true);
     });
-    source.addEventListener("error", () => {
-      if (source !== this.source) return;
-      // Cut or refused: ask instead, and try for a stream again soon, less soon each time it is refused.
-      this.stop();
-      const wait = Math.min(STREAM_AGAIN_MS * 2 ** this.refused, STREAM_AGAIN_AT_MOST_MS);
-      this.refused += 1;
-      this.streamAgainAt = Date.now() + about(wait);
-      this.poll(about(500));
-    });
+    source.addEventListener("error", () => this.lost(source));
+  }
+
+  /** The stream said something; a desk that stands still closes no connection. */
+  heard() {
+    const { source } = this;
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.lost(source), SILENT_MS);
+  }
+
+  lost(source) {
+    if (source !== this.source) return;
+    // Cut, refused or silent: ask instead, and try for a stream again soon, less soon each time it is refused.
+    this.stop();
+    const wait = Math.min(STREAM_AGAIN_MS * 2 ** this.refused, STREAM_AGAIN_AT_MOST_MS);
+    this.refused += 1;
+    this.streamAgainAt = Date.now() + about(wait);
+    this.poll(about(500));
   }
 
   poll(delay) {
@@ -78,6 +92,7 @@ export class Live {
         const response = await fetch(`${this.pollUrl}?after=${this.after}`, {
           headers: { Accept: "application/json" },
           credentials: "same-origin",
+          signal: AbortSignal.timeout(ANSWER_MS),
         });
         if (response.status === 401 || response.status === 404) return; // signed out, or no member any more
         if (!response.ok) throw new Error(String(response.status));
@@ -103,6 +118,7 @@ export class Live {
   }
 
   take(id, topic, data) {
+    if (this.source) this.heard();
     // What is told after a reconnect reaches back a little, in case of events that became visible late.
     if (this.seen.has(id)) return;
     this.seen.add(id);

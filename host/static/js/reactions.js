@@ -25,15 +25,6 @@ export function reactions(act) {
     document.querySelector(`button[data-react="${Number(message)}"]`)?.focus();
     act(url, again ? "" : submitter.value, Number(message));
   }, true);
-
-  document.addEventListener("keydown", (event) => {
-    const from = event.target.closest?.("[data-reactions] button");
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!from || !step) return;
-    event.preventDefault();
-    const all = [...panel().querySelectorAll("button[name=emoji]")];
-    all[(all.indexOf(from) + step + all.length) % all.length].focus();
-  });
 }
 
 const panel = () => document.querySelector("[data-reactions]");

@@ -8,7 +8,8 @@ const ENDED = new Set(["done", "failed"]);
 
 /** Return where sentences about a button go. */
 function boxOf(form) {
-  return form.closest("section").querySelector("[data-sign-in-box]");
+  const part = form.closest("section:has([data-sign-in-box])") ?? document;
+  return part.querySelector("[data-sign-in-box]");
 }
 
 /** Show one sentence beside the button. */
@@ -65,7 +66,9 @@ class Journey {
   /** Show how far it is; true when it has ended. */
   show(answer) {
     if (answer.state === "done") {
-      location.reload();
+      // A page that is the answer to a form cannot be loaded anew.
+      if (this.box.dataset.done) location.assign(this.box.dataset.done);
+      else location.reload();
       return true;
     }
     if (answer.state === "failed") {

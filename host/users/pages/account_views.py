@@ -1,29 +1,41 @@
-"""The page of the signed-in user: name, theme, language, password, sessions."""
+"""The page of the signed-in user: name, theme, language, time zone, password, sessions, and its end."""
 
 from __future__ import annotations
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.core import secrets
 from host.core.db import db
-from host.core.errors import InvalidError, NotFoundError, WrongPasswordError
-from host.users import passwords, sessions, users
-from host.users.pages import sudo
+from host.core.errors import ConflictError, InvalidError, NotFoundError, WrongPasswordError
+from host.users import last_ones, leaving, passwords, roles, sessions, users
+from host.users.pages import asking_first, sudo
 from host.users.pages.blueprint import bp
-from host.users.pages.forms import ConfirmForm, PasswordForm, ProfileForm, text
+from host.users.pages.forms import ConfirmForm, DeleteForm, PasswordForm, ProfileForm, text
 from host.users.passwords import Hashed
+from host.users.signin import factors, identities, settings
+from host.web import navigation
+from host.web.devices import device_of
 from host.web.request_helpers import (
     THEMES,
+    CurrentUser,
     audit,
+    before_new_password,
+    before_second_factor,
+    config,
     current_user,
     flash_good,
     login_required,
     passive,
     safe_next,
+    sign_out,
     wants_json,
 )
+
+navigation.add_own("accounts.account", _l("Your account"), order=10)
 
 
 @bp.get("/account")
@@ -35,19 +47,36 @@ def account() -> ResponseReturnValue:
 
 def _profile_form() -> ProfileForm:
     user = current_user()
-    return ProfileForm(
-        formdata=None, data={"name": user.name, "theme": user.theme, "locale": user.locale or ""}
-    )
+    values = {
+        "name": user.name,
+        "theme": user.theme,
+        "locale": user.locale or "",
+        "timezone": user.timezone or "",
+    }
+    return ProfileForm(formdata=None, data=values)
 
 
-def _page(profile: ProfileForm, password: PasswordForm, status: int = 200) -> ResponseReturnValue:
-    active = sessions.active(db.session(), current_user().id)
+def _page(
+    profile: ProfileForm, password: PasswordForm, status: int = 200, *, leave: DeleteForm | None = None
+) -> ResponseReturnValue:
+    person = current_user()
+    with db.read() as reading:
+        active = sessions.active(reading, person.id)
+        stays = last_ones.why_they_stay(reading, person.id)
+        found = leaving.belongings(reading, person.id)
+        second_factor = factors.of(reading, person.id).any
     page = render_template(
         "accounts/account.html",
         profile=profile,
         password=password,
+        leave=leave or DeleteForm(formdata=None),
+        stays=stays,
+        belongings=found,
+        second_factor=second_factor,
         sessions=active,
         absolute=sessions.ABSOLUTE,
+        device_of=device_of,
+        role_names=roles.ROLE_NAMES,
     )
     return page, status
 
@@ -55,7 +84,7 @@ def _page(profile: ProfileForm, password: PasswordForm, status: int = 200) -> Re
 @bp.post("/account/profile")
 @login_required
 def profile() -> ResponseReturnValue:
-    """Save name, theme and language."""
+    """Save name, theme, language and time zone."""
     form = ProfileForm()
     if not form.validate():
         return _page(form, PasswordForm(formdata=None), 400)
@@ -65,6 +94,7 @@ def profile() -> ResponseReturnValue:
         name=text(form.name),
         theme=text(form.theme),
         locale=form.locale.data or None,
+        timezone=form.timezone.data or None,
     )
     flash_good(_("Saved."))
     return redirect(url_for("accounts.account"))
@@ -73,6 +103,8 @@ def profile() -> ResponseReturnValue:
 @bp.post("/account/theme")
 @passive
 @login_required
+@before_new_password
+@before_second_factor
 def theme() -> ResponseReturnValue:
     """Store the theme chosen with the button in the top bar."""
     chosen = request.form.get("theme", "")
@@ -106,11 +138,43 @@ def _change(writing: Session, user_id: int, password: Hashed, session_id: int) -
     audit(writing, "password.changed", current_user().email)
 
 
+@bp.route("/account/new-password", methods=["GET", "POST"])
+@login_required
+@before_new_password
+def new_password() -> ResponseReturnValue:
+    """Have somebody choose a new password whom an admin asked to."""
+    person = current_user()
+    form = PasswordForm()
+    form.own_email = person.email
+    status = 200
+    if form.validate_on_submit():
+        try:
+            sudo.verify(text(form.current))
+        except WrongPasswordError:
+            form.current.errors = [_("This is not your present password.")]
+        else:
+            if text(form.current) != text(form.password):
+                password = passwords.hashed(text(form.password), email=person.email)
+                db.write(_change, person.id, password, person.session_id)
+                flash_good(_("Your password is changed. Every other browser was signed out."))
+                return redirect(safe_next(request.args.get("next")))
+            form.password.errors = [_("This is your present password. Choose another.")]
+    if form.is_submitted():
+        status = 400
+    return render_template("accounts/new_password.html", form=form), status
+
+
 @bp.route("/account/confirm", methods=["GET", "POST"])
 @login_required
+@before_second_factor
 def confirm() -> ResponseReturnValue:
     """Ask for the password again, and go on to the page it is needed for."""
     form = ConfirmForm(next=request.args.get("next", ""))
+    person = current_user()
+    with db.read() as reading:
+        how = settings.read(reading, config())
+        joined = how.provider is not None and bool(identities.of(reading, person.id))
+        keys = bool(factors.credentials(reading, person.id))
     status = 200
     if form.validate_on_submit():
         try:
@@ -121,7 +185,16 @@ def confirm() -> ResponseReturnValue:
             return redirect(safe_next(text(form.next)))
     if form.is_submitted():
         status = 400
-    return render_template("accounts/confirm.html", form=form), status
+    page = render_template(
+        "accounts/confirm.html",
+        form=form,
+        how=how,
+        joined=joined,
+        keys=keys,
+        proof=secrets.keyring().sign("to the provider", person.session_id) if joined else "",
+        target=safe_next(text(form.next)),
+    )
+    return page, status
 
 
 @bp.post("/account/sessions/<int:session_id>/end")
@@ -138,3 +211,47 @@ def end_session(session_id: int) -> ResponseReturnValue:
     db.write(use_case)
     flash_good(_("That browser is signed out."))
     return redirect(url_for("accounts.account"))
+
+
+@bp.post("/account/sessions/end-others")
+@login_required
+def end_other_sessions() -> ResponseReturnValue:
+    """Sign every other browser of the same person out."""
+    person = current_user()
+
+    def use_case(writing: Session) -> None:
+        sessions.end_all(writing, person.id, keep=person.session_id)
+        audit(writing, "session.others_ended", person.email)
+
+    db.write(use_case)
+    flash_good(_("Every other browser is signed out."))
+    return redirect(url_for("accounts.account"))
+
+
+@bp.post("/account/delete")
+@login_required
+def delete_account() -> ResponseReturnValue:
+    """Delete the account of the signed-in person, who types their password for it."""
+    person = current_user()
+    form = DeleteForm()
+    status = 400
+    if form.validate():
+        try:
+            sudo.verify(text(form.password))
+            db.write(_delete, person)
+        except WrongPasswordError as error:
+            form.password.errors = [error.sentence]
+        except ConflictError as error:
+            form.password.errors = [str(error)]
+            status = error.status
+        else:
+            sign_out()
+            flash_good(_("Your account is deleted."))
+            return redirect(url_for("accounts.login"))
+    return _page(_profile_form(), PasswordForm(formdata=None), status, leave=form)
+
+
+def _delete(writing: Session, person: CurrentUser) -> None:
+    audit(writing, "user.deleted", person.name)
+    ended = users.delete(writing, person.id)
+    asking_first.record(writing, person.name, (), ended)

@@ -1,4 +1,4 @@
-"""Pages of admins: the workspaces of the installation, and the audit journal."""
+"""The page of admins about the workspaces of the installation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.models.users import Role
-from host.users import audit as journal
 from host.users import invitations
 from host.users import workspaces as use_cases
 from host.users.pages import sudo
@@ -23,11 +22,9 @@ from host.web.request_helpers import (
     current_user,
     external_url,
     flash_good,
-    id_argument,
 )
 
-navigation.add_admin("accounts.workspaces", _l("Workspaces"), order=30)
-navigation.add_admin("accounts.audit_journal", _l("Audit journal"), order=40)
+navigation.add_admin("accounts.workspaces", _l("Workspaces"), order=30, icon="grid")
 
 
 @bp.route("/admin/workspaces", methods=["GET", "POST"])
@@ -68,12 +65,3 @@ def _create(writing: Session, name: str, owner_email: str | None) -> str | None:
     return invitations.invite(
         writing, workspace_id=workspace.id, email=owner_email, role=Role.OWNER, invited_by=admin.id
     )
-
-
-@bp.get("/admin/audit")
-@admin_required
-def audit_journal() -> ResponseReturnValue:
-    """Show who did what, page by page, newest first."""
-    before = id_argument("before")
-    rows, older = journal.page(db.session(), before=before)
-    return render_template("accounts/audit.html", rows=rows, older=older, newest=before is None)

@@ -13,8 +13,9 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired, EqualTo, Length, ValidationError
 
 from host.core.errors import InvalidError
+from host.models.signing_in import Wanted
 from host.models.users import Role
-from host.users import passwords, users
+from host.users import passwords, roles, users
 from host.web import languages
 
 
@@ -51,6 +52,16 @@ def _name(form: FlaskForm, field: Field) -> None:
         raise ValidationError(str(error)) from error
 
 
+def _zone(form: FlaskForm, field: Field) -> None:
+    if field.data and field.data not in languages.zones():
+        raise ValidationError(_l("There is no such time zone. Choose one of the list."))
+
+
+def _language(form: FlaskForm, field: Field) -> None:
+    if field.data and field.data not in languages.available():
+        raise ValidationError(_l("The desk does not speak this language. Choose one of the list."))
+
+
 def _new_password(form: FlaskForm, field: Field) -> None:
     address = form["email"].data if "email" in form else getattr(form, "own_email", "")
     reason = passwords.problem(field.data or "", email=address or "")
@@ -84,7 +95,7 @@ def _again_field(other: str) -> PasswordField:
 
 
 def _role_field() -> SelectField:
-    choices = [SelectChoice(Role.AGENT.value, _l("Agent")), SelectChoice(Role.OWNER.value, _l("Owner"))]
+    choices = [SelectChoice(role.value, name) for role, name in roles.ROLE_NAMES.items()]
     return SelectField(_l("Role"), choices=choices, default=Role.AGENT.value)
 
 
@@ -96,6 +107,22 @@ class LoginForm(AccountForm):
     )
     password = PasswordField(_l("Password"), [_required()], render_kw={"autocomplete": "current-password"})
     next = HiddenField()
+
+
+class CodeForm(AccountForm):
+    """A code of an app or a recovery code; or what a passkey answers to a challenge."""
+
+    code = StringField(
+        _l("Code"),
+        render_kw={
+            "autocomplete": "one-time-code",
+            "autocapitalize": "off",
+            "spellcheck": "false",
+            "maxlength": 40,
+        },
+    )
+    challenge = HiddenField()
+    answer = HiddenField()
 
 
 class ConfirmForm(AccountForm):
@@ -130,12 +157,17 @@ class ProfileForm(AccountForm):
         ],
     )
     locale = SelectField(_l("Language"))
+    timezone = SelectField(_l("Time zone"), render_kw={"translate": "no"})
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         self.locale.choices = [
             SelectChoice("", _l("As the browser has it")),
             *(SelectChoice(code, name) for code, name in languages.choices()),
+        ]
+        self.timezone.choices = [
+            SelectChoice("", _l("As the browser has it")),
+            *(SelectChoice(name, name.replace("_", " ")) for name in languages.zones()),
         ]
 
 
@@ -148,8 +180,102 @@ class PasswordForm(AccountForm):
     own_email = ""
 
 
+class ChooseForm(AccountForm):
+    """A password, without the one before."""
+
+    password = _new_password_field(_l("New password"))
+    again = _again_field("password")
+    own_email = ""
+
+
+class ForgotForm(AccountForm):
+    email = _email_field(_l("E-mail address"))
+
+
+class DeleteForm(AccountForm):
+    password = PasswordField(
+        _l("Your password"),
+        [_required()],
+        id="delete-password",  # another form of the page has a field "password"
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class NewPersonForm(AccountForm):
+    name = _name_field(_l("Name"))
+    email = _email_field(_l("E-mail address"), "off")
+    admin = BooleanField(_l("Admin of the desk: installs addons and sees the whole installation"))
+
+
+class SecondFactorForm(AccountForm):
+    """Who has to have a second factor."""
+
+    wanted = SelectField(
+        _l("A second factor has to be set up by"),
+        choices=[
+            SelectChoice(Wanted.NOBODY.value, _l("Nobody: everybody decides for themselves")),
+            SelectChoice(Wanted.ADMINS.value, _l("Admins of the desk")),
+            SelectChoice(Wanted.EVERYBODY.value, _l("Everybody")),
+        ],
+    )
+
+
+class ProviderForm(AccountForm):
+    """The sign-in provider."""
+
+    issuer = StringField(
+        _l("Address of the provider"),
+        render_kw={"type": "url", "autocomplete": "off", "maxlength": 255, "spellcheck": "false"},
+    )
+    client_id = StringField(
+        _l("Client ID"), render_kw={"autocomplete": "off", "maxlength": 255, "spellcheck": "false"}
+    )
+    secret = PasswordField(_l("Client secret"), render_kw={"autocomplete": "off", "maxlength": 1000})
+    label = StringField(_l("Name on the sign-in page"), render_kw={"autocomplete": "off", "maxlength": 60})
+    passwords = SelectField(
+        _l("Who may sign in without it, by password or passkey"),
+        choices=[
+            SelectChoice(Wanted.EVERYBODY.value, _l("Everybody")),
+            SelectChoice(Wanted.ADMINS.value, _l("Admins of the desk only")),
+        ],
+    )
+    joins = BooleanField(_l("Make an account for people the provider knows and the desk does not"))
+    trusted = BooleanField(_l("The provider asks for a second factor, so the desk need not"))
+    groups_claim = StringField(
+        _l("Where the provider names groups"),
+        render_kw={"autocomplete": "off", "maxlength": 60, "spellcheck": "false"},
+    )
+
+
+class MakeWorkspaceForm(AccountForm):
+    name = _name_field(_l("Name"), "organization")
+
+
 class WorkspaceForm(AccountForm):
     name = _name_field(_l("Name"))
+    timezone = SelectField(
+        _l("Time zone"), render_kw={"translate": "no"}, validate_choice=False, validators=[_zone]
+    )
+    language = SelectField(_l("Language"), validate_choice=False, validators=[_language])
+    on_reply = SelectField(
+        _l("Answering what nobody has"),
+        choices=[
+            SelectChoice("", _l("Leaves it unassigned")),
+            SelectChoice("assign", _l("Assigns it to who answers")),
+        ],
+        validate_choice=False,
+    )
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.timezone.choices = [
+            SelectChoice("", _l("UTC")),
+            *(SelectChoice(name, name.replace("_", " ")) for name in languages.zones() if name != "UTC"),
+        ]
+        self.language.choices = [
+            SelectChoice("", _l("As the desk has it")),
+            *(SelectChoice(code, name) for code, name in languages.choices()),
+        ]
 
 
 class InviteForm(AccountForm):

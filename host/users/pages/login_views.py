@@ -10,27 +10,42 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core.db import db
-from host.core.errors import LobbyError, TooManyError
+from host.core.errors import LobbyError, NotFoundError, TooManyError
 from host.models.users import User
 from host.users import audit as journal
-from host.users import failed_tries, invitations, passwords, sessions, setup, throttle, users
+from host.users import (
+    failed_tries,
+    invitations,
+    password_links,
+    passwords,
+    roles,
+    sessions,
+    setup,
+    throttle,
+    users,
+)
 from host.users.failed_tries import NOBODY
-from host.users.pages import known_browsers
+from host.users.pages import arriving, known_browsers
 from host.users.pages.blueprint import bp
-from host.users.pages.forms import JoinForm, LoginForm, SetupForm, text
+from host.users.pages.desk_people_views import mails_links
+from host.users.pages.forms import ChooseForm, ForgotForm, JoinForm, LoginForm, SetupForm, text
 from host.users.passwords import Hashed
+from host.users.signin import passkeys, settings
 from host.web import navigation
 from host.web.request_helpers import (
     TOKEN,
     audit,
+    before_new_password,
+    before_second_factor,
     client_address,
     config,
     current_user,
     flash_bad,
     flash_good,
+    login_required,
     maybe_user,
+    open_to_all,
     safe_next,
-    sign_in,
     sign_out,
 )
 
@@ -38,6 +53,7 @@ log = logging.getLogger("lobby.security")
 
 
 @bp.get("/")
+@login_required
 def index() -> ResponseReturnValue:
     """Redirect to the person's inbox, the login page or the set-up page."""
     user = current_user()
@@ -51,26 +67,93 @@ def index() -> ResponseReturnValue:
 
 
 @bp.route("/login", methods=["GET", "POST"])
+@open_to_all
 def login() -> ResponseReturnValue:
     """Show the form, and sign a user in who knows the password."""
     form = LoginForm(next=request.args.get("next", ""))
+    how = settings.read(db.session(), config())
     if maybe_user() is not None and request.method == "GET":
         return redirect(safe_next(text(form.next)))
     status = 200
     if form.validate_on_submit():
-        user = _check(text(form.email).strip().lower(), text(form.password))
-        if user is not None:
-            _start(user, "session.started")
-            return redirect(safe_next(text(form.next)))
+        user = check_password(text(form.email).strip().lower(), text(form.password))
+        if user is not None and how.may_use_password(is_admin=user.is_admin):
+            return arriving.arrive(user, text(form.next))
         flash_bad(_("The e-mail address or the password is wrong."))
         status = 401
     elif form.is_submitted():
         status = 400
     unset = not users.anybody(db.session())
-    return render_template("accounts/login.html", form=form, unset=unset), status
+    page = render_template(
+        "accounts/login.html",
+        form=form,
+        unset=unset,
+        mails=mails_links(),
+        how=how,
+        target=safe_next(text(form.next), ""),
+        passkeys_work=passkeys.site_of(config().public_url) is not None,
+    )
+    return page, status
 
 
-def _check(email: str, password: str) -> User | None:
+@bp.route("/forgot", methods=["GET", "POST"])
+@open_to_all
+def forgot() -> ResponseReturnValue:
+    """Have a link mailed to somebody who forgot their password; the answer is the same for every address."""
+    if not mails_links():
+        raise NotFoundError()
+    form = ForgotForm()
+    asked = form.validate_on_submit()
+    if asked:
+        email = text(form.email)
+        if throttle.of(config().limits_url).ask(email, client_address()):
+            db.write(password_links.ask, email)
+    status = 400 if form.is_submitted() and not asked else 200
+    page = render_template(
+        "accounts/forgot.html", form=form, asked=asked, hours=password_links.MAILED.seconds // 3600
+    )
+    return page, status
+
+
+@bp.route("/password/<token>", methods=["GET", "POST"])
+@open_to_all
+def choose_password(token: str) -> ResponseReturnValue:
+    """Let whoever holds a link choose a password, and sign them in with it."""
+    with db.read() as reading:
+        linked = password_links.find(reading, token)
+    form = ChooseForm()
+    form.own_email = linked.email
+    status = 200
+    if form.validate_on_submit():
+        password = passwords.hashed(text(form.password), email=linked.email)
+        user = db.write(_chosen, token, password)
+        how = settings.read(db.session(), config())
+        if how.may_use_password(is_admin=user.is_admin):
+            on = arriving.arrive(user, "/")
+        else:
+            flash_bad(_("Sign in with %(provider)s.", provider=how.provider_label))
+            on = redirect(url_for("accounts.login"))
+        flash_good(_("Your password is set, and every other browser was signed out."))
+        return on
+    if form.is_submitted():
+        status = 400
+    return _private(render_template("accounts/choose_password.html", form=form, linked=linked), status)
+
+
+def _chosen(writing: Session, token: str, password: Hashed) -> User:
+    user = password_links.use(writing, token, password)
+    journal.record(
+        writing,
+        "password.changed",
+        user.email,
+        user_id=user.id,
+        remote=client_address(),
+        details={"by": "link"},
+    )
+    return user
+
+
+def check_password(email: str, password: str) -> User | None:
     """Return the user; None for a wrong password, an unknown user and a disabled one alike."""
     address = client_address()
     guard = throttle.of(config().limits_url)
@@ -97,20 +180,10 @@ def _check(email: str, password: str) -> User | None:
     return user
 
 
-def _start(user: User, action: str) -> None:
-    """Start a session for *user* in this browser; an earlier one ends."""
-    before = session.get(TOKEN)
-    address = client_address()
-
-    def use_case(writing: Session) -> str:
-        journal.record(writing, action, user.email, user_id=user.id, remote=address)
-        return sessions.start(writing, user.id, address, replaces=before if isinstance(before, str) else None)
-
-    sign_in(db.write(use_case))
-    known_browsers.remember(user.email)
-
-
 @bp.post("/logout")
+@open_to_all
+@before_new_password
+@before_second_factor
 def logout() -> ResponseReturnValue:
     """Sign out of this browser."""
     token = session.get(TOKEN)
@@ -129,6 +202,7 @@ def logout() -> ResponseReturnValue:
 
 
 @bp.route("/setup", methods=["GET", "POST"], endpoint="setup")
+@open_to_all
 def set_up() -> ResponseReturnValue:
     """Make the first admin and the first workspace, for the holder of the set-up link."""
     form = SetupForm(token=request.args.get("token", ""))
@@ -151,7 +225,7 @@ def set_up() -> ResponseReturnValue:
                 raise
             flash_bad(str(error))
         else:
-            _start(admin, "desk.set_up")
+            arriving.start(admin, "desk.set_up")
             flash_good(_("The desk is set up. You are its admin and the owner of the first workspace."))
             return redirect("/")
     if form.is_submitted():
@@ -160,6 +234,7 @@ def set_up() -> ResponseReturnValue:
 
 
 @bp.route("/invite/<token>", methods=["GET", "POST"])
+@open_to_all
 def invite(token: str) -> ResponseReturnValue:
     """Join a workspace: with a new account, or with the one the person has."""
     with db.read() as reading:
@@ -167,6 +242,8 @@ def invite(token: str) -> ResponseReturnValue:
     form = JoinForm()
     form.own_email = invited.email
     person = maybe_user()
+    how = settings.read(db.session(), config())
+    by_password = how.may_use_password(is_admin=False)
     status = 200
     if form.is_submitted():
         status = 400
@@ -176,10 +253,10 @@ def invite(token: str) -> ResponseReturnValue:
                 session["workspace"] = invited.workspace_id
                 flash_good(_("You are now in %(workspace)s.", workspace=invited.workspace_name))
                 return redirect("/")
-            if not invited.has_account and form.validate():
+            if not invited.has_account and by_password and form.validate():
                 secret = passwords.hashed(text(form.password), email=invited.email)
                 user = db.write(_join_as_new, token, text(form.name), secret)
-                _start(user, "session.started")
+                arriving.start(user, "session.started")
                 flash_good(_("Welcome to %(workspace)s.", workspace=invited.workspace_name))
                 return redirect("/")
         except LobbyError as error:
@@ -187,7 +264,16 @@ def invite(token: str) -> ResponseReturnValue:
                 raise
             flash_bad(str(error))
             status = error.status
-    page = render_template("accounts/invite.html", form=form, invited=invited, person=person, token=token)
+    page = render_template(
+        "accounts/invite.html",
+        form=form,
+        invited=invited,
+        person=person,
+        token=token,
+        role_names=roles.ROLE_NAMES,
+        how=how,
+        by_password=by_password,
+    )
     return _private(page, status)
 
 

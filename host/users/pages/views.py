@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-from host.users.pages import account_views, admin_views, login_views, team_views
+from host.users.pages import (
+    account_views,
+    admin_views,
+    audit_views,
+    desk_people_views,
+    desk_settings_views,
+    general_views,
+    login_views,
+    provider_views,
+    second_factor_views,
+    sign_in_settings_views,
+    workspace_views,
+)
 from host.users.pages.blueprint import bp
 
-__all__ = ["account_views", "admin_views", "bp", "login_views", "team_views"]
+__all__ = [
+    "account_views",
+    "admin_views",
+    "audit_views",
+    "bp",
+    "desk_people_views",
+    "desk_settings_views",
+    "general_views",
+    "login_views",
+    "provider_views",
+    "second_factor_views",
+    "sign_in_settings_views",
+    "workspace_views",
+]

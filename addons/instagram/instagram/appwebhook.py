@@ -1,0 +1,152 @@
+"""The webhook of a Meta app, set by Lobby where it holds the app's id and secret: nothing is copied by hand.
+
+Meta's page: docs/graph-api/reference/app/subscriptions.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+
+from host.sdk import db
+from host.sdk.channel import AccountRef
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.secrets import Secret, unseal
+
+from . import apps, config
+from .accounts import find, own_app, place
+from .answers import AppSubscription
+from .config import Flavour
+from .graph import Graph, GraphError
+
+log = logging.getLogger(__name__)
+
+IF_KNOWN = ("message_edit",)
+"""Fields asked for besides: Meta's pages show their events and do not agree that the object has them."""
+UNKNOWN_FIELD = 100
+"""Meta's code for a parameter it does not know, and so for such a field."""
+
+
+class Led(Enum):
+    """Where the webhook of an app leads."""
+
+    HERE = "here"
+    """It leads here, with every field."""
+    ELSEWHERE = "elsewhere"
+    """It leads to somebody else, who may need it."""
+    NOT_HELD = "not held"
+    """Lobby does not hold the id and the secret of the app: it is set by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppWebhook:
+    """The webhook of the app an account is connected through, and how it has to be.
+
+    :ivar own_url: the address of this account alone, which does as well.
+    """
+
+    app_id: str
+    graph: Graph
+    verify_token: Secret
+    own_url: str
+    own_verify_token: Secret
+
+    def read(self) -> AppSubscription | None:
+        """Return it as Meta has it.
+
+        :raises GraphError: if Meta does not tell.
+        """
+        return self.graph.app_webhook(self.app_id)
+
+    def is_ours(self, url: str) -> bool:
+        """Tell whether *url* is an address of this desk for this account."""
+        return url in {config.webhook_url(), *self._alone}
+
+    @property
+    def _alone(self) -> tuple[str, str]:
+        return self.own_url, self.own_url.replace("/addons/", "/webhooks/", 1)
+
+    def set(self, before: AppSubscription | None) -> None:
+        """Lead it here with every field it needs, and those of :data:`IF_KNOWN` where Meta takes them.
+
+        What it has besides stays.
+
+        :raises GraphError: if Meta does not take it.
+        """
+        url, token = config.webhook_url(), self.verify_token
+        if before is not None and before.callback_url in self._alone:
+            url, token = before.callback_url, self.own_verify_token
+        held = () if before is None else (one.name for one in before.fields)
+        needed = tuple(dict.fromkeys((*config.object_fields(), *held)))
+        every = tuple(dict.fromkeys((*needed, *IF_KNOWN)))
+        try:
+            self.graph.set_app_webhook(self.app_id, url, token, every)
+        except GraphError as error:
+            if error.code != UNKNOWN_FIELD or every == needed:
+                raise
+            self.graph.set_app_webhook(self.app_id, url, token, needed)
+
+
+def of(account: AccountRef) -> AppWebhook | None:
+    """Return the webhook of the app of *account*; None where Lobby does not hold what it takes to set it.
+
+    :raises SecretUnreadableError: if a stored secret cannot be decrypted.
+    """
+    with db.read() as session:
+        row = find(session, account.id)
+        own = None if row is None else own_app(session, account.workspace_id, Flavour.PAGE)
+    if row is None:
+        return None
+    verify_token = unseal(row.verify_token, place(row, "verify_token"))
+    if row.person_id is None:
+        app_id, secret, shared = row.app_id, unseal(row.app_secret, place(row, "app_secret")), verify_token
+        if row.flavour != Flavour.PAGE:
+            return None
+    else:
+        # For Instagram Login the webhook is that of the Meta app around the Instagram app.
+        app = apps.app_of(Flavour.PAGE, account.workspace_id)
+        if app is None or (row.flavour == Flavour.PAGE and app.id != row.app_id):
+            return None
+        app_id, secret = app.id, app.secret
+        shared = Secret(config.verify_token(None if own is None else account.workspace_id))
+    return AppWebhook(
+        app_id=app_id,
+        graph=Graph(Flavour.PAGE, secret, secret, prove=False),
+        verify_token=shared,
+        own_url=config.account_webhook_url(account.uuid),
+        own_verify_token=verify_token,
+    )
+
+
+def lead_here(account: AccountRef, *, take_over: bool = False) -> Led:
+    """Lead the webhook of the app of *account* here, unless it leads somewhere else and may not be taken.
+
+    :raises GraphError: if Meta does not take it.
+    :raises SecretUnreadableError: if a stored secret cannot be decrypted.
+    """
+    found = of(account)
+    if found is None:
+        return Led.NOT_HELD
+    before = found.read()
+    url = "" if before is None else before.callback_url
+    ours = found.is_ours(url)
+    if url and not ours and not take_over:
+        return Led.ELSEWHERE
+    held = set() if before is None else {one.name for one in before.fields}
+    active = before is not None and before.active
+    if not (ours and active and held.issuperset(config.object_fields())):
+        found.set(before)
+    return Led.HERE
+
+
+def after_connecting(account: AccountRef) -> None:
+    """Try it once an account is connected. Where it does not work, the addresses are on its card."""
+    try:
+        led = lead_here(account)
+    except GraphError as error:
+        log.info("the webhook of the app of account %s could not be set: %s", account.id, error.quote)
+    except SecretUnreadableError as error:
+        log.error("the secrets of account %s cannot be read: %s", account.id, error)
+    else:
+        log.info("the webhook of the app of account %s: %s", account.id, led.value)

@@ -1,0 +1,77 @@
+"""What an account's token may do: what it must carry, and what a missing permission costs.
+
+Meta's pages: docs/instagram-messaging, docs/messenger-platform/instagram/features/private-replies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from host.sdk.cards import Permission
+from host.sdk.i18n import gettext as _
+from host.sdk.i18n import lazy_gettext
+
+from . import config
+from .config import Flavour
+
+PAGE_MUST = ("instagram_basic", "instagram_manage_messages")
+LOGIN_MUST = ("instagram_business_basic", "instagram_business_manage_messages")
+LISTS_PAGES = "pages_show_list"
+"""Needed to sign in with Facebook: without it there is nothing to choose from."""
+SUBSCRIBES = "pages_manage_metadata"
+
+_COSTS: Mapping[str, object] = {
+    SUBSCRIBES: lazy_gettext(
+        "Lobby cannot subscribe the Page, nor see whether it is subscribed: do that by hand at Meta."
+    ),
+    "pages_messaging": lazy_gettext("Attachments and private replies to comments may be refused."),
+    "pages_read_engagement": lazy_gettext("The Page may show as a number instead of its name."),
+    LISTS_PAGES: lazy_gettext("Signing in with Facebook shows no Pages to choose from."),
+    "instagram_manage_comments": lazy_gettext("Comments do not arrive."),
+    "instagram_business_manage_comments": lazy_gettext("Comments do not arrive."),
+}
+_GIVES: Mapping[str, object] = {
+    "instagram_basic": lazy_gettext("See the account"),
+    "instagram_manage_messages": lazy_gettext("Read and answer messages"),
+    LISTS_PAGES: lazy_gettext("List your Pages, to choose from"),
+    SUBSCRIBES: lazy_gettext("Be told of new messages"),
+    "pages_messaging": lazy_gettext("Attachments and private replies"),
+    "pages_read_engagement": lazy_gettext("Read the Page's name"),
+    "instagram_business_basic": lazy_gettext("See the account"),
+    "instagram_business_manage_messages": lazy_gettext("Read and answer messages"),
+}
+
+
+def must(flavour: Flavour) -> tuple[str, ...]:
+    """Return the permissions without which no message comes or goes."""
+    return PAGE_MUST if flavour is Flavour.PAGE else LOGIN_MUST
+
+
+def lacking(flavour: Flavour, held: Collection[str]) -> list[str]:
+    """Return which of the permissions that are a must are missing from *held*."""
+    return [name for name in must(flavour) if name not in held]
+
+
+def missing(flavour: Flavour, held: Collection[str], *, comments: bool = False) -> list[str]:
+    """Return which of the permissions that are asked for are not in *held*, those that are a must first."""
+    wanted = dict.fromkeys((*must(flavour), *config.scopes_of(flavour, comments=comments)))
+    return [name for name in wanted if name not in held]
+
+
+def cost(name: str) -> str:
+    """Return in a sentence what goes without the permission *name*; nothing if no page of Meta says."""
+    return str(_COSTS.get(name, ""))
+
+
+def costs(names: Collection[str]) -> str:
+    """Return the sentences for several permissions, each behind its name."""
+    return " ".join(f"{name}: {cost(name)}" if cost(name) else f"{name}." for name in names)
+
+
+def asked(flavour: Flavour) -> list[Permission]:
+    """Return what signing in asks for, and what a missing one costs."""
+    needed = (*must(flavour), LISTS_PAGES)
+    return [
+        Permission(name, str(_GIVES.get(name, "")), _("It is a must.") if name in needed else cost(name))
+        for name in config.scopes_of(flavour)
+    ]

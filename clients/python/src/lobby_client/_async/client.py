@@ -1,0 +1,741 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Optional, Union
+
+from lobby_client import _wire
+from lobby_client._async.http import Http, Id, new_key
+from lobby_client._given import UNSET, Content, File, Sendable, Unset
+from lobby_client.events import EventPage
+from lobby_client.types import (
+    Account,
+    Accounts,
+    Analytics,
+    BulkAction,
+    Contact,
+    Conversation,
+    Conversations,
+    Deliveries,
+    Delivery,
+    DeliveryWithBody,
+    Endpoint,
+    Endpoints,
+    IceBreaker,
+    IceBreakersOfAccount,
+    LabelRef,
+    Labels,
+    Member,
+    Members,
+    MenuItem,
+    MenuOfAccount,
+    Message,
+    Messages,
+    Replayed,
+    SearchHit,
+    SearchResults,
+    Sent,
+    Snooze,
+    Upload,
+    View,
+    Views,
+    WithSecret,
+)
+
+
+class AsyncLobby:
+    """A desk, opened with an API key. Each group of calls is an attribute: ``client.messages.send(...)``.
+
+    :param api_key: ``lobby_...``, from Settings, API keys.
+    :param base_url: the address of the desk.
+    :param timeout: seconds an attempt may wait for the desk.
+    :param max_retries: how often a call is tried again that was not answered, or asked to come back later.
+        It has one idempotency key however often it is tried, so that nothing is sent twice.
+    :param allow_http: send the key over http to another machine than this one.
+    :raises ValueError: for a key or an address that cannot be one.
+
+    Calls raise the classes of :mod:`lobby_client.errors`. An object may be shared within an event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str,
+        timeout: float = 30.0,
+        max_retries: int = 4,
+        allow_http: bool = False,
+    ) -> None:
+        if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
+            raise ValueError("api_key is empty, or holds what no key does")
+        url = _wire.address(base_url, allow_http=allow_http)
+        self._http = Http(url, api_key.strip(), timeout=timeout, max_retries=max_retries)
+        self.accounts = AccountCalls(self._http)
+        self.analytics = AnalyticsCalls(self._http)
+        self.contacts = ContactCalls(self._http)
+        self.conversations = ConversationCalls(self._http)
+        self.endpoints = EndpointCalls(self._http)
+        self.events = EventCalls(self._http)
+        self.files = FileCalls(self._http)
+        self.instagram = InstagramCalls(self._http)
+        self.labels = LabelCalls(self._http)
+        self.members = MemberCalls(self._http)
+        self.views = ViewCalls(self._http)
+        self.messages = MessageCalls(self._http)
+        self.search = SearchCalls(self._http)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._http.url!r})"
+
+    async def description(self) -> Any:
+        """Return the API's own description, as OpenAPI 3.1."""
+        return await self._http.call("GET", "/openapi.json")
+
+    async def close(self) -> None:
+        """Close the connections that are kept. ``with`` does it, too."""
+        await self._http.close()
+
+    async def __aenter__(self) -> AsyncLobby:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        await self.close()
+
+
+class _Calls:
+    def __init__(self, http: Http) -> None:
+        self._call = http.call
+        self._raw = http.raw
+
+
+class MessageCalls(_Calls):
+    """Reading, sending, reacting."""
+
+    async def send(
+        self, *, channel_id: str, to: str, content: Content, idempotency_key: Optional[str] = None
+    ) -> Sent:
+        """Send *content* to the customer *to* of a channel; return what it became: one message or several.
+
+        It waits to be sent by then; :meth:`get` tells the state of each. Nobody can be written to who has
+        not written first.
+
+        :param channel_id: the public id of the account; ``channel_id`` of an account of the desk.
+        :param to: the customer's id at the provider.
+        :param content: ``{"type": "text", "text": ...}`` and so on, in camelCase or snake_case, or one of
+            ``TextContent``, ``ImageContent``, ... of :mod:`lobby_client.types`.
+        :param idempotency_key: names this message, so that a program that was stopped may call again.
+        """
+        body = {"channelId": channel_id, "to": to, "content": content}
+        key = idempotency_key or new_key()
+        return Sent.from_wire(await self._call("POST", "/messages", body=body, idempotency_key=key))
+
+    async def reply(self, message: Sendable, *, idempotency_key: Optional[str] = None) -> Sent:
+        """Send a message in the API's own form, which has more kinds, quotes, and names conversations.
+
+        :param message: ``SendText(conversation_id=42, text=...)`` and so on, of :mod:`lobby_client.types`.
+        """
+        key = idempotency_key or new_key()
+        return Sent.from_wire(await self._call("POST", "/messages", body=message, idempotency_key=key))
+
+    async def get(self, message_id: int) -> Message:
+        """Return a message, with where it stands: queued, sent, read, failed and why."""
+        return Message.from_wire(await self._call("GET", "/messages/{}", message_id))
+
+    async def page(
+        self,
+        conversation_id: int,
+        *,
+        before: Optional[str] = None,
+        after: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Messages:
+        """Return a part of a conversation, oldest first; without a cursor its end."""
+        query = {"before": before, "after": after, "limit": limit}
+        path = "/conversations/{}/messages"
+        return Messages.from_wire(await self._call("GET", path, conversation_id, query=query))
+
+    async def list(self, conversation_id: int) -> AsyncIterator[Message]:
+        """Yield the messages of a conversation, newest first, page by page."""
+        page = await self.page(conversation_id, limit=100)
+        while True:
+            for message in reversed(page.data):
+                yield message
+            if not page.has_before:
+                return
+            page = await self.page(conversation_id, before=page.before, limit=100)
+
+    async def edit(self, message_id: int, text: str) -> Message:
+        """Change a text that waits to be sent."""
+        return Message.from_wire(await self._call("PATCH", "/messages/{}", message_id, body={"text": text}))
+
+    async def cancel(self, message_id: int) -> Message:
+        """Cancel a message that waits to be sent."""
+        path = "/messages/{}/cancel"
+        return Message.from_wire(await self._call("POST", path, message_id, repeatable=False))
+
+    async def react(self, message_id: int, emoji: str) -> Message:
+        """React to a message; the team has one reaction on each."""
+        path = "/messages/{}/reactions"
+        return Message.from_wire(await self._call("POST", path, message_id, body={"emoji": emoji}))
+
+    async def remove_reaction(self, message_id: int) -> None:
+        """Take the team's reaction on a message away."""
+        await self._call("DELETE", "/messages/{}/reactions", message_id)
+
+
+class ConversationCalls(_Calls):
+    """What one contact and the team say to each other on one account."""
+
+    async def page(
+        self,
+        *,
+        status: Optional[str] = None,
+        channel: Optional[str] = None,
+        account: Optional[int] = None,
+        assignee: Union[int, str, None] = None,
+        contact: Optional[str] = None,
+        labels: Sequence[int] = (),
+        all_labels: Sequence[int] = (),
+        no_labels: Sequence[int] = (),
+        snoozed: Optional[bool] = None,
+        spam: bool = False,
+        needs_reply: Optional[bool] = None,
+        failed: Optional[bool] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> Conversations:
+        """Return a page of conversations, the one with the latest message first; see :meth:`list`."""
+        query = {
+            "status": status,
+            "channel": channel,
+            "account": account,
+            "assignee": assignee,
+            "contact": contact,
+            "labels": _ids(labels),
+            "all_labels": _ids(all_labels),
+            "no_labels": _ids(no_labels),
+            "snoozed": _yes_or_no(snoozed),
+            "spam": _yes_or_no(spam or None),
+            "needs_reply": _yes_or_no(needs_reply),
+            "failed": _yes_or_no(failed),
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return Conversations.from_wire(await self._call("GET", "/conversations", query=query))
+
+    async def list(
+        self,
+        *,
+        status: Optional[str] = None,
+        channel: Optional[str] = None,
+        account: Optional[int] = None,
+        assignee: Union[int, str, None] = None,
+        contact: Optional[str] = None,
+        labels: Sequence[int] = (),
+        all_labels: Sequence[int] = (),
+        no_labels: Sequence[int] = (),
+        snoozed: Optional[bool] = None,
+        spam: bool = False,
+        needs_reply: Optional[bool] = None,
+        failed: Optional[bool] = None,
+    ) -> AsyncIterator[Conversation]:
+        """Yield the conversations all conditions hold for, the one with the latest message first.
+
+        :param status: ``open`` or ``closed``.
+        :param channel: the key of a channel.
+        :param account: the id of an account.
+        :param assignee: the id of a person, or ``none``.
+        :param contact: the customer's id at the provider.
+        :param labels: ids of labels, of which it has one or more.
+        :param all_labels: it has each; *no_labels*: it has none of them.
+        :param snoozed: whether it is put away; None: both.
+        :param spam: spam alone; otherwise none of it.
+        :param needs_reply: whether the customer had the last word.
+        :param failed: whether a message of ours failed.
+        """
+        cursor = None
+        while True:
+            page = await self.page(
+                status=status,
+                channel=channel,
+                account=account,
+                assignee=assignee,
+                contact=contact,
+                labels=labels,
+                all_labels=all_labels,
+                no_labels=no_labels,
+                snoozed=snoozed,
+                spam=spam,
+                needs_reply=needs_reply,
+                failed=failed,
+                limit=100,
+                cursor=cursor,
+            )
+            for conversation in page.data:
+                yield conversation
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def get(self, conversation_id: int) -> Conversation:
+        """Return a conversation: whom it is with, who takes care of it, whether a reply may be sent now."""
+        return Conversation.from_wire(await self._call("GET", "/conversations/{}", conversation_id))
+
+    async def change(
+        self,
+        conversation_id: int,
+        *,
+        assignee: Union[int, Unset, None] = UNSET,
+        status: Union[str, Unset] = UNSET,
+        add_labels: Sequence[int] = (),
+        remove_labels: Sequence[int] = (),
+        snooze: Union[Snooze, Unset, None] = UNSET,
+        spam: Union[bool, Unset] = UNSET,
+    ) -> Conversation:
+        """Assign, close, reopen, label or snooze a conversation; what is left out stays.
+
+        :param assignee: the id of a person; None: nobody.
+        :param status: ``open`` or ``closed``.
+        :param add_labels: ids of labels to put on it; *remove_labels*: to take off.
+        :param snooze: ``Snooze(kind="reply")`` and so on; None: it comes back now.
+        :param spam: whether it is spam.
+        """
+        asked: dict[str, Any] = {"assignee": assignee, "status": status, "snooze": snooze, "spam": spam}
+        body = {name: value for name, value in asked.items() if value is not UNSET}
+        if add_labels:
+            body["addLabels"] = list(add_labels)
+        if remove_labels:
+            body["removeLabels"] = list(remove_labels)
+        path = "/conversations/{}"
+        return Conversation.from_wire(await self._call("PATCH", path, conversation_id, body=body))
+
+    async def change_many(
+        self,
+        action: str,
+        *,
+        conversation_ids: Optional[Sequence[int]] = None,
+        filter: Optional[Mapping[str, Any]] = None,
+        assignee: Optional[int] = None,
+        label: Optional[int] = None,
+        snooze: Optional[Snooze] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> BulkAction:
+        """Change many conversations in the background; ask :meth:`bulk_action` how far that is.
+
+        :param action: ``close``, ``open``, ``assign``, ``label``, ``unlabel``, ``snooze``, ``wake``,
+            ``spam``, ``unspam`` or ``read``.
+        :param conversation_ids: these alone, 200 at most.
+        :param filter: else all that match now, in the API's names: ``{"status": "open", "labels": "3"}``.
+        :param assignee: with ``assign``; None: nobody.
+        """
+        asked = {
+            "conversationIds": None if conversation_ids is None else list(conversation_ids),
+            "filter": filter,
+            "assignee": assignee,
+            "label": label,
+            "snooze": snooze,
+        }
+        body = {"action": action, **{name: value for name, value in asked.items() if value is not None}}
+        key = idempotency_key or new_key()
+        return BulkAction.from_wire(await self._call("POST", "/bulk-actions", body=body, idempotency_key=key))
+
+    async def bulk_action(self, bulk_id: int) -> BulkAction:
+        """Return how far a bulk action is."""
+        return BulkAction.from_wire(await self._call("GET", "/bulk-actions/{}", bulk_id))
+
+    async def undo(self, bulk_id: int) -> BulkAction:
+        """Put back what a bulk action changed, but for what changed since."""
+        return BulkAction.from_wire(
+            await self._call("POST", "/bulk-actions/{}/undo", bulk_id, repeatable=False)
+        )
+
+    async def add_note(
+        self, conversation_id: int, text: str, *, idempotency_key: Optional[str] = None
+    ) -> Message:
+        """Add a note, which only the team sees."""
+        key = idempotency_key or new_key()
+        path = "/conversations/{}/notes"
+        body = {"text": text}
+        return Message.from_wire(
+            await self._call("POST", path, conversation_id, body=body, idempotency_key=key)
+        )
+
+    async def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
+        """Show the customer that somebody writes; nothing waits for it."""
+        await self._call("POST", "/conversations/{}/typing", conversation_id, body={"on": on})
+
+    async def show_seen(self, conversation_id: int) -> None:
+        """Show the customer that their messages were seen; nothing waits for it."""
+        await self._call("POST", "/conversations/{}/seen", conversation_id)
+
+    async def take(self, conversation_id: int, *, note: str = "") -> Conversation:
+        """Take a conversation from another app, where the provider lets several answer."""
+        path = "/conversations/{}/take"
+        found = await self._call("POST", path, conversation_id, body={"note": note}, repeatable=False)
+        return Conversation.from_wire(found)
+
+    async def hand_on(self, conversation_id: int, *, to: str, note: str = "") -> Conversation:
+        """Pass a conversation to the app *to*."""
+        path, body = "/conversations/{}/pass", {"to": to, "note": note}
+        return Conversation.from_wire(
+            await self._call("POST", path, conversation_id, body=body, repeatable=False)
+        )
+
+
+class ContactCalls(_Calls):
+    """The people who write."""
+
+    async def get(self, contact_id: int) -> Contact:
+        """Return a contact, with its id on each account."""
+        return Contact.from_wire(await self._call("GET", "/contacts/{}", contact_id))
+
+
+class AccountCalls(_Calls):
+    """The accounts of the workspace. Each is named by its ``id``, or by its ``channel_id``."""
+
+    async def list(self) -> Sequence[Account]:
+        """Return every account the workspace ever connected."""
+        return Accounts.from_wire(await self._call("GET", "/accounts")).data
+
+    async def get(self, account: Id) -> Account:
+        """Return an account, with what can be sent through it, and how much."""
+        return Account.from_wire(await self._call("GET", "/accounts/{}", account))
+
+    async def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
+        """Return the questions offered to somebody who has not written yet, as the provider has them."""
+        return IceBreakersOfAccount.from_wire(await self._call("GET", "/accounts/{}/ice-breakers", account))
+
+    async def set_ice_breakers(
+        self, account: Id, locales: Mapping[str, Sequence[Union[IceBreaker, Mapping[str, str]]]]
+    ) -> IceBreakersOfAccount:
+        """Replace the questions of all locales; return what the provider has after that."""
+        path, body = "/accounts/{}/ice-breakers", {"locales": locales}
+        return IceBreakersOfAccount.from_wire(await self._call("PUT", path, account, body=body))
+
+    async def delete_ice_breakers(self, account: Id) -> None:
+        """Remove the questions of all locales."""
+        await self._call("DELETE", "/accounts/{}/ice-breakers", account)
+
+    async def menu(self, account: Id) -> MenuOfAccount:
+        """Return the menu, as the provider has it."""
+        return MenuOfAccount.from_wire(await self._call("GET", "/accounts/{}/menu", account))
+
+    async def set_menu(
+        self, account: Id, locales: Mapping[str, Sequence[Union[MenuItem, Mapping[str, str]]]]
+    ) -> MenuOfAccount:
+        """Replace the menu of all locales; return what the provider has after that."""
+        path, body = "/accounts/{}/menu", {"locales": locales}
+        return MenuOfAccount.from_wire(await self._call("PUT", path, account, body=body))
+
+    async def delete_menu(self, account: Id) -> None:
+        """Remove the menu of all locales."""
+        await self._call("DELETE", "/accounts/{}/menu", account)
+
+
+class InstagramCalls(_Calls):
+    """What programs ask of Instagram by name; :class:`AccountCalls` does the same for every channel."""
+
+    async def set_ice_breakers(
+        self, *, channel_id: str, ice_breakers: Sequence[Union[IceBreaker, Mapping[str, str]]]
+    ) -> IceBreakersOfAccount:
+        """Replace the questions somebody is offered who has not written yet, with these for every language.
+
+        :param ice_breakers: up to four of ``{"question": ..., "payload": ...}``.
+        """
+        path, body = "/accounts/{}/ice-breakers", {"locales": {"default": ice_breakers}}
+        return IceBreakersOfAccount.from_wire(await self._call("PUT", path, channel_id, body=body))
+
+
+class LabelCalls(_Calls):
+    """Words conversations are sorted by."""
+
+    async def list(self) -> Sequence[LabelRef]:
+        """Return the labels of the workspace, by name."""
+        return Labels.from_wire(await self._call("GET", "/labels")).data
+
+    async def create(self, name: str, *, tone: str = "blue") -> LabelRef:
+        """Add a label. Tried once only: a name that is taken is refused.
+
+        :param tone: ``grey``, ``blue``, ``teal``, ``green``, ``amber``, ``orange``, ``red``, ``pink`` or
+            ``violet``.
+        """
+        body = {"name": name, "tone": tone}
+        return LabelRef.from_wire(await self._call("POST", "/labels", body=body, repeatable=False))
+
+    async def change(
+        self, label_id: int, *, name: Union[str, Unset] = UNSET, tone: Union[str, Unset] = UNSET
+    ) -> LabelRef:
+        """Rename or recolour a label; what is left out stays."""
+        asked = {"name": name, "tone": tone}
+        body = {one: value for one, value in asked.items() if value is not UNSET}
+        return LabelRef.from_wire(await self._call("PATCH", "/labels/{}", label_id, body=body))
+
+    async def delete(self, label_id: int) -> None:
+        """Delete a label, and take it off every conversation."""
+        await self._call("DELETE", "/labels/{}", label_id)
+
+    async def merge(self, label_id: int, *, into: int) -> LabelRef:
+        """Give every conversation with one label another instead, delete the first and return the other."""
+        path, body = "/labels/{}/merge", {"into": into}
+        return LabelRef.from_wire(await self._call("POST", path, label_id, body=body, repeatable=False))
+
+
+class ViewCalls(_Calls):
+    """Saved filters of conversations that everybody in the workspace shares."""
+
+    async def list(self) -> Sequence[View]:
+        """Return the shared views, in their order."""
+        return Views.from_wire(await self._call("GET", "/views")).data
+
+    async def create(self, name: str, filter: Mapping[str, Any]) -> View:
+        """Save a view. Tried once only: nobody knows whether a call that was not answered saved one.
+
+        :param filter: in the API's names: ``{"status": "open", "labels": "3"}``.
+        """
+        body = {"name": name, "filter": filter}
+        return View.from_wire(await self._call("POST", "/views", body=body, repeatable=False))
+
+    async def change(
+        self,
+        view_id: int,
+        *,
+        name: Union[str, Unset] = UNSET,
+        filter: Union[Mapping[str, Any], Unset] = UNSET,
+    ) -> View:
+        """Rename a view, or have it show something else; what is left out stays."""
+        asked: dict[str, Any] = {"name": name, "filter": filter}
+        body = {one: value for one, value in asked.items() if value is not UNSET}
+        return View.from_wire(await self._call("PATCH", "/views/{}", view_id, body=body))
+
+    async def delete(self, view_id: int) -> None:
+        """Delete a view; the conversations it shows stay."""
+        await self._call("DELETE", "/views/{}", view_id)
+
+
+class MemberCalls(_Calls):
+    """The people of the workspace."""
+
+    async def list(self) -> Sequence[Member]:
+        """Return everybody a conversation can be given to."""
+        return Members.from_wire(await self._call("GET", "/members")).data
+
+
+class FileCalls(_Calls):
+    """Files to send, and files that came."""
+
+    async def upload(
+        self, content: bytes, *, name: str = "", content_type: str = "application/octet-stream"
+    ) -> Upload:
+        """Upload a file, to be named in a message within a day: ``{"image": {"upload": upload.id}}``."""
+        form, kind = _wire.form_of(name or "file", content, content_type)
+        headers = {"Content-Type": kind}
+        answer = await self._raw("POST", "/uploads", content=form, headers=headers)
+        return Upload.from_wire(answer.json())
+
+    async def get(self, attachment_id: int) -> File:
+        """Return a file of a message, as bytes."""
+        answer = await self._raw("GET", "/attachments/{}", attachment_id)
+        return File(answer.body, answer.headers.get("content-type", ""))
+
+
+class EndpointCalls(_Calls):
+    """The addresses that are told what happens, and what was sent to each."""
+
+    async def list(self) -> Sequence[Endpoint]:
+        """Return every endpoint of the workspace."""
+        return Endpoints.from_wire(await self._call("GET", "/endpoints")).data
+
+    async def create(
+        self,
+        url: str,
+        events: Sequence[str],
+        *,
+        accounts: Sequence[int] = (),
+        labels: Sequence[int] = (),
+        both: bool = False,
+        ordered: bool = True,
+    ) -> WithSecret:
+        """Have *url* told of *events*; return the endpoint and its secret, which is not shown again.
+
+        Tried once only: nobody knows whether a call that was not answered made one.
+
+        :param events: names; ``message.*`` stands for all that begin so, ``*`` for all there are.
+        :param accounts: hear of these alone; empty: of all.
+        :param labels: of conversations, hear of those alone that have one of these; empty: of all.
+        :param both: get the desk's own event too where a channel has one of its own for the same.
+        :param ordered: let an event wait until the earlier ones of its conversation got through.
+        """
+        body: dict[str, Any] = {"url": url, "events": events, "accounts": accounts, "both": both}
+        body.update(ordered=ordered, labels=list(labels))
+        return WithSecret.from_wire(await self._call("POST", "/endpoints", body=body, repeatable=False))
+
+    async def get(self, endpoint_id: int) -> Endpoint:
+        """Return an endpoint, with whether it works."""
+        return Endpoint.from_wire(await self._call("GET", "/endpoints/{}", endpoint_id))
+
+    async def change(
+        self,
+        endpoint_id: int,
+        *,
+        url: Union[str, Unset] = UNSET,
+        events: Union[Sequence[str], Unset] = UNSET,
+        accounts: Union[Sequence[int], Unset] = UNSET,
+        labels: Union[Sequence[int], Unset] = UNSET,
+        both: Union[bool, Unset] = UNSET,
+        ordered: Union[bool, Unset] = UNSET,
+        state: Union[str, Unset] = UNSET,
+    ) -> Endpoint:
+        """Change an endpoint, pause it or go on; what is left out stays.
+
+        :param state: ``active`` or ``paused``.
+        """
+        asked = {"url": url, "events": events, "accounts": accounts, "both": both}
+        asked.update(ordered=ordered, state=state, labels=labels)
+        body = {name: value for name, value in asked.items() if value is not UNSET}
+        return Endpoint.from_wire(await self._call("PATCH", "/endpoints/{}", endpoint_id, body=body))
+
+    async def delete(self, endpoint_id: int) -> None:
+        """Tell an endpoint nothing any more."""
+        await self._call("DELETE", "/endpoints/{}", endpoint_id)
+
+    async def rotate(self, endpoint_id: int) -> WithSecret:
+        """Give an endpoint a new secret; for a day both sign."""
+        path = "/endpoints/{}/rotate"
+        return WithSecret.from_wire(await self._call("POST", path, endpoint_id, repeatable=False))
+
+    async def test(self, endpoint_id: int) -> Delivery:
+        """Send an endpoint a test, and return its line of the log."""
+        path = "/endpoints/{}/test"
+        return Delivery.from_wire(await self._call("POST", path, endpoint_id, repeatable=False))
+
+    async def page(
+        self,
+        endpoint_id: int,
+        *,
+        state: Optional[str] = None,
+        before: Optional[int] = None,
+        limit: Optional[int] = None,
+    ) -> Deliveries:
+        """Return a page of the log of thirty days, newest first; see :meth:`deliveries`."""
+        query = {"state": state, "before": before, "limit": limit}
+        path = "/endpoints/{}/deliveries"
+        return Deliveries.from_wire(await self._call("GET", path, endpoint_id, query=query))
+
+    async def deliveries(self, endpoint_id: int, *, state: Optional[str] = None) -> AsyncIterator[Delivery]:
+        """Yield the deliveries to an endpoint, newest first.
+
+        :param state: ``failed``, ``waiting`` or ``delivered``.
+        """
+        before = None
+        while True:
+            page = await self.page(endpoint_id, state=state, before=before, limit=100)
+            for delivery in page.data:
+                yield delivery
+            before = page.before
+            if before is None:
+                return
+
+    async def delivery(self, endpoint_id: int, delivery_id: int) -> DeliveryWithBody:
+        """Return a delivery, with what it sends."""
+        path = "/endpoints/{}/deliveries/{}"
+        return DeliveryWithBody.from_wire(await self._call("GET", path, endpoint_id, delivery_id))
+
+    async def replay(
+        self,
+        endpoint_id: int,
+        *,
+        deliveries: Union[Sequence[int], Unset] = UNSET,
+        failed: Union[bool, Unset] = UNSET,
+        since: Union[str, Unset] = UNSET,
+    ) -> Replayed:
+        """Send again: some *deliveries*, all that *failed*, or everything *since* a time."""
+        asked = {"deliveries": deliveries, "failed": failed, "since": since}
+        body = {name: value for name, value in asked.items() if value is not UNSET}
+        path = "/endpoints/{}/replay"
+        return Replayed.from_wire(await self._call("POST", path, endpoint_id, body=body))
+
+
+class AnalyticsCalls(_Calls):
+    """How much there was to do, and how long customers waited."""
+
+    async def get(
+        self,
+        *,
+        from_: Optional[str] = None,
+        to: Optional[str] = None,
+        zone: Optional[str] = None,
+        account: Optional[int] = None,
+        agent: Optional[int] = None,
+        by: Optional[str] = None,
+    ) -> Analytics:
+        """Return the figures of some days.
+
+        :param from_: the first day, ``2026-11-01``; ``to``: the last.
+        :param zone: the time zone the days are of, ``Europe/Berlin``.
+        :param by: ``day`` or ``hour``.
+        """
+        query = {"from": from_, "to": to, "zone": zone, "account": account, "agent": agent, "by": by}
+        return Analytics.from_wire(await self._call("GET", "/analytics", query=query))
+
+
+class SearchCalls(_Calls):
+    """Messages and contacts by what they say."""
+
+    async def page(
+        self, q: str, *, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> SearchResults:
+        """Return a page of what *q* finds, the newest message first; see :meth:`list`."""
+        query = {"q": q, "limit": limit, "cursor": cursor}
+        return SearchResults.from_wire(await self._call("GET", "/search", query=query))
+
+    async def list(self, q: str) -> AsyncIterator[SearchHit]:
+        """Yield every message that *q* finds, the newest first, however long that takes.
+
+        :param q: words, ``"phrases"``, beginnings with a star, and filters such as ``is:open``.
+        """
+        cursor = None
+        while True:
+            page = await self.page(q, limit=100, cursor=cursor)
+            for hit in page.data:
+                yield hit
+            cursor = page.next
+            if cursor is None:
+                return
+
+
+class EventCalls(_Calls):
+    """What happened, for programs without a public address; ``lobby-client listen`` uses it."""
+
+    async def page(
+        self, *, after: Optional[str] = None, limit: Optional[int] = None, wait: Optional[float] = None
+    ) -> EventPage:
+        """Return what happened after a place; without one it begins now.
+
+        :param after: ``next`` of the page before.
+        :param limit: 1 to 200.
+        :param wait: seconds to wait for something to happen, up to 25.
+        """
+        query = {"after": after, "limit": limit, "wait": None if wait is None else f"{wait:g}"}
+        return EventPage.from_wire(await self._call("GET", "/events", query=query, wait=wait or 0.0))
+
+    async def pages(self, *, after: Optional[str] = None) -> AsyncIterator[EventPage]:
+        """Yield pages for ever, each as soon as something happened; its ``next`` is the place behind it."""
+        while True:
+            page = await self.page(after=after, wait=25)
+            after = page.next
+            yield page
+
+
+def _ids(ids: Sequence[int]) -> Optional[str]:
+    return ",".join(map(str, ids)) or None
+
+
+def _yes_or_no(value: Optional[bool]) -> Optional[str]:
+    return None if value is None else "true" if value else "false"

@@ -1,0 +1,129 @@
+"""Calls of the API over an asynchronous transport: the key, the attempts, the errors."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+from urllib.parse import urlsplit
+
+from lobby_client import _wire
+from lobby_client._async.transport import Transport
+from lobby_client._wire import Answer, Attempts, Bearer, ConnectionFailed, Request
+from lobby_client.errors import RedirectedError, UnreadableAnswerError
+
+Id = Union[int, str]
+AGENT = f"lobby-desk-client/{_wire.VERSION}"
+EXTRA_SECONDS = 10.0
+"""How much longer than a route is asked to wait its answer is waited for."""
+
+
+class Http:
+    """Makes calls with one key to one desk."""
+
+    def __init__(self, url: str, key: str, *, timeout: float, max_retries: int) -> None:
+        self.url = url
+        self._bearer = Bearer(f"Bearer {key}")
+        self._timeout = timeout
+        self._max_retries = max_retries
+        self._transport = Transport()
+
+    async def call(
+        self,
+        method: str,
+        template: str,
+        *ids: Id,
+        query: Optional[Mapping[str, Any]] = None,
+        body: Any = None,
+        repeatable: bool = True,
+        idempotency_key: Optional[str] = None,
+        wait: float = 0.0,
+    ) -> Any:
+        """Return the JSON of the answer; None where it has none.
+
+        :param template: the path, with ``{}`` for each of *ids*.
+        :param repeatable: whether doing it twice does no harm.
+        :param idempotency_key: makes the call repeatable; the same in each attempt.
+        :param wait: seconds the route is asked to wait for something to happen.
+        """
+        content = None if body is None else _wire.encoded(body)
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        answer = await self.raw(
+            method,
+            template,
+            *ids,
+            query=query,
+            content=content,
+            headers=headers,
+            repeatable=repeatable,
+            idempotency_key=idempotency_key,
+            wait=wait,
+        )
+        try:
+            return answer.json()
+        except ValueError:
+            raise UnreadableAnswerError(
+                f"{method} {template} was answered with something else than JSON"
+            ) from None
+
+    async def raw(
+        self,
+        method: str,
+        template: str,
+        *ids: Id,
+        query: Optional[Mapping[str, Any]] = None,
+        content: Optional[bytes] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        repeatable: bool = True,
+        idempotency_key: Optional[str] = None,
+        wait: float = 0.0,
+    ) -> Answer:
+        """Return the answer to a call that was not refused; see :meth:`call`."""
+        given = {
+            **(headers or {}),
+            "Authorization": self._bearer,
+            "Accept": "application/json",
+            "User-Agent": AGENT,
+        }
+        if idempotency_key is not None:
+            given["Idempotency-Key"] = idempotency_key
+        request = Request(
+            method,
+            self.url + _wire.path_of(template, ids) + _wire.query_of(query or {}),
+            given,
+            content,
+            self._timeout if not wait else max(self._timeout, wait + EXTRA_SECONDS),
+        )
+        answer = await self._attempt(request, repeatable=repeatable, idempotency_key=idempotency_key)
+        if 200 <= answer.status < 300:
+            return answer
+        if 300 <= answer.status < 400:
+            there = urlsplit(answer.headers.get("location", ""))
+            where = f"{there.scheme}://{there.hostname}" if there.hostname else "another path"
+            raise RedirectedError(f"the desk's address leads to {where}; set base_url to the address itself")
+        raise _wire.refusal(answer, idempotency_key)
+
+    async def _attempt(self, request: Request, *, repeatable: bool, idempotency_key: Optional[str]) -> Answer:
+        attempts = Attempts(self._max_retries, repeatable=repeatable)
+        while True:
+            try:
+                answer = await self._transport.send(request)
+            except ConnectionFailed as problem:
+                pause = attempts.failed(problem)
+                if pause is None:
+                    raise _wire.lost(problem, idempotency_key) from None
+            else:
+                pause = attempts.answered(answer)
+                if pause is None:
+                    return answer
+            await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        """Close the connections that are kept."""
+        await self._transport.close()
+
+
+def new_key() -> str:
+    """Return an idempotency key for one call, however many attempts it takes."""
+    return str(uuid.uuid4())

@@ -1,0 +1,50 @@
+"""What callers give: the forms of a message, files, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from lobby_client import types
+
+Content = Union[
+    Mapping[str, Any],
+    types.TextContent,
+    types.ImageContent,
+    types.VideoContent,
+    types.AudioContent,
+    types.FileContent,
+    types.StickerContent,
+    types.TemplateContent,
+]
+Sendable = Union[
+    types.SendText,
+    types.SendImage,
+    types.SendVideo,
+    types.SendAudio,
+    types.SendFile,
+    types.SendSticker,
+    types.SendTemplate,
+    types.SendButtons,
+    types.SendProduct,
+    types.SendPost,
+]
+
+
+class Unset:
+    """Something that was left out, where None means something."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = Unset()
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a message."""
+
+    content: bytes = field(repr=False)
+    content_type: str

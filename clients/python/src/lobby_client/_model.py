@@ -1,0 +1,70 @@
+"""JSON to dataclasses and back: snake_case here, camelCase on the wire."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, Union
+
+M = TypeVar("M", bound="Model")
+
+
+class Model:
+    """Base of the types of the API. A field that a newer desk adds is passed over."""
+
+    @classmethod
+    def from_wire(cls: type[M], data: Mapping[str, Any]) -> M:
+        """Return an object for what the API answered."""
+        kind: Any = cls
+        return cls(**{name: _read(hint, data.get(wire)) for name, wire, hint in _fields(kind)})
+
+
+@functools.cache
+def _fields(cls: Any) -> Sequence[tuple[str, str, Any]]:
+    """Return name, name on the wire and type of each field."""
+    hints = typing.get_type_hints(cls)
+    fields = (field.name for field in dataclasses.fields(cls) if field.init)
+    return [(name, camel_case(name), hints[name]) for name in fields]
+
+
+def _read(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if typing.get_origin(hint) is Union:  # of answers only those with None
+        hint = typing.get_args(hint)[0]
+    origin = typing.get_origin(hint)
+    if hint is datetime:
+        return moment(value)
+    if isinstance(hint, type) and issubclass(hint, Model):
+        return hint.from_wire(value)
+    if isinstance(value, list) and origin is not None:
+        return [_read(typing.get_args(hint)[0], one) for one in value]
+    if isinstance(value, dict) and origin is not None:
+        return {key: _read(typing.get_args(hint)[1], one) for key, one in value.items()}
+    return value
+
+
+def moment(text: str) -> datetime:
+    """Return RFC 3339 text as an aware moment; before Python 3.11 ``fromisoformat`` takes no Z."""
+    return datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+
+
+def to_wire(value: Any) -> Any:
+    """Return *value* as JSON values. Names in mappings stay as they are: the API takes both cases there."""
+    if isinstance(value, Model):
+        fields = ((camel_case(field.name), getattr(value, field.name)) for field in dataclasses.fields(value))  # type: ignore[arg-type]
+        return {name: to_wire(one) for name, one in fields if one is not None}
+    if isinstance(value, Mapping):
+        return {name: to_wire(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [to_wire(one) for one in value]
+    return value
+
+
+def camel_case(name: str) -> str:
+    """Return a name as it is written in JSON."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,79 @@
+"""``lobby-client``: the client on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+from urllib.parse import urlsplit
+
+from lobby_client import Lobby, LobbyError, __version__
+from lobby_client.errors import APIError
+from lobby_client.listening import Listener, Place
+
+KEY, ADDRESS = "DESK_API_KEY", "DESK_URL"
+"""Not named after Lobby: a desk started in the same shell would take them for settings of its own."""
+
+FORGOTTEN = " The desk no longer has this place; --from-now begins anew."
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run a command; return its exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        return _listen(given)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 0
+    except (LobbyError, OSError, ValueError) as problem:
+        lost = isinstance(problem, APIError) and problem.code in {"invalid_cursor", "events_gone"}
+        print(f"lobby-client: {problem}{FORGOTTEN if lost else ''}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lobby-client")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listen = commands.add_parser(
+        "listen",
+        help="bring events to a program on this machine, signed like webhooks",
+        description=f"Brings events to a program on this machine, signed like the webhooks of the desk. The "
+        f"API key is read from {KEY}, the address of the desk from {ADDRESS}.",
+    )
+    listen.add_argument("--forward", required=True, metavar="URL", help="where to post each event")
+    listen.add_argument("--base-url", default=os.environ.get(ADDRESS, ""), metavar="URL", help="of the desk")
+    listen.add_argument("--place", type=Path, metavar="FILE", help="where to keep the place and the secret")
+    listen.add_argument("--from-now", action="store_true", help="leave out what happened meanwhile")
+    listen.add_argument(
+        "--allow-http", action="store_true", help="send the key over http to another machine than this one"
+    )
+    return parser
+
+
+def _listen(given: argparse.Namespace) -> int:
+    key = os.environ.get(KEY, "")
+    if not key or not given.base_url:
+        raise ValueError(f"set {KEY} to an API key and {ADDRESS} to the address of the desk")
+    if urlsplit(given.forward).scheme not in {"http", "https"} or not urlsplit(given.forward).hostname:
+        raise ValueError("--forward has to be an address, like http://127.0.0.1:9000/hook")
+    place = Place.read(given.place or _usual_place(given.base_url, key, given.forward))
+    if given.from_now:
+        place.after, place.taken = None, []
+    place.keep()
+    with Lobby(api_key=key, base_url=given.base_url, allow_http=given.allow_http, max_retries=0) as client:
+        print(f"events go to {given.forward}; the place is kept in {place.path}")
+        print(f"signed with {place.secret}", flush=True)
+        Listener(client, given.forward, place, say=lambda line: print(line, flush=True)).run()
+    return 0
+
+
+def _usual_place(base_url: str, key: str, forward: str) -> Path:
+    """Return a file of this user for these addresses and this key; the key cannot be read from its name."""
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    name = hashlib.sha256("\n".join((base_url.rstrip("/"), key, forward)).encode()).hexdigest()[:16]
+    return home / "lobby-client" / f"{name}.json"

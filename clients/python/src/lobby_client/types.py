@@ -1,0 +1,1057 @@
+"""Types of the API's bodies and answers.
+
+Made by tools/generate.py: do not edit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Optional, Union
+
+from lobby_client._model import Model
+
+
+@dataclass(frozen=True)
+class ButtonsLimits(Model):
+    """A text with buttons. Lengths are in characters."""
+
+    text_length: int
+    buttons: int
+    title_length: int
+    payload_length: int
+
+
+@dataclass(frozen=True)
+class FileLimits(Model):
+    """Files of one kind."""
+
+    content_types: Sequence[str]
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class IceBreakerLimits(Model):
+    """Questions offered to somebody who has not written yet, per locale. Lengths are in characters."""
+
+    most: int
+    question_length: int
+    payload_length: int
+
+
+@dataclass(frozen=True)
+class MenuLimits(Model):
+    """The menu beside the field the customer writes in, per locale. Lengths are in characters."""
+
+    most: int
+    title_length: int
+    payload_length: int
+
+
+@dataclass(frozen=True)
+class QuickReplyLimits(Model):
+    """Answers offered below a text. Lengths are in characters."""
+
+    most: int
+    title_length: int
+    payload_length: int
+    asks: Sequence[str]
+    """What `ask` of one may be."""
+
+
+@dataclass(frozen=True)
+class TemplateLimits(Model):
+    """Cards side by side. Lengths are in characters."""
+
+    elements: int
+    buttons: int
+    """Of one card."""
+    title_length: int
+    subtitle_length: int
+    button_title_length: int
+    payload_length: int
+
+
+@dataclass(frozen=True)
+class Capabilities(Model):
+    """What can be sent, and how much of it."""
+
+    kinds: Sequence[str]
+    """What `kind` of a message to send may be."""
+    text_limit_bytes: Optional[int]
+    """Of one message, in UTF-8."""
+    files: Mapping[str, FileLimits]
+    """By kind."""
+    images_per_message: int
+    quick_replies: Optional[QuickReplyLimits]
+    template: Optional[TemplateLimits]
+    buttons: Optional[ButtonsLimits]
+    most_products: Optional[int]
+    provider_files: bool
+    """Whether a file the provider has can be sent by the provider's id."""
+    reply_quote: bool
+    """Whether a message may quote an earlier one."""
+    reactions: Optional[Sequence[str]]
+    """Emoji to react with; empty: any; null: none at all."""
+    typing: bool
+    """Whether the customer can be shown that somebody writes."""
+    mark_seen: bool
+    """Whether the customer can be shown that we have read."""
+    ice_breakers: Optional[IceBreakerLimits]
+    menu: Optional[MenuLimits]
+    thread_control: bool
+    """Whether a conversation can be taken from another app, and passed to one."""
+    mobile_only: Sequence[str]
+    """What the customer sees in the provider's mobile app only."""
+
+
+@dataclass(frozen=True)
+class Account(Model):
+    """An account of a channel that the workspace connected."""
+
+    id: int
+    channel_id: str
+    """The public id of an account, a string; the last part of its webhook address."""
+    channel: str
+    channel_name: str
+    external_id: str
+    """The provider's id; a string, whatever it looks like."""
+    name: str
+    handle: str
+    state: Literal["connected", "disconnected", "needs_reconnect"]
+    active: bool
+    """Whether the addon that brings the channel is active."""
+    capabilities: Optional[Capabilities]
+    """Null while the channel is not active."""
+    connected_at: datetime
+    disconnected_at: Optional[datetime]
+    last_event_at: Optional[datetime]
+
+
+@dataclass(frozen=True)
+class Accounts(Model):
+    """The accounts of the workspace, by channel and name."""
+
+    data: Sequence[Account]
+
+
+@dataclass(frozen=True)
+class Took(Model):
+    """How long something took, in whole seconds; null where it did not happen."""
+
+    count: int
+    """How often it happened."""
+    half_within: Optional[int]
+    """Half of them took no longer: the median."""
+    nine_in_ten_within: Optional[int]
+    """Nine in ten took no longer."""
+
+
+@dataclass(frozen=True)
+class Numbers(Model):
+    """The figures of one stretch of time. What customers do is null of one person."""
+
+    received: Optional[int]
+    """Messages of customers."""
+    sent: int
+    """Messages of the team that the provider took."""
+    created: Optional[int]
+    """Conversations that began."""
+    reopened: int
+    """Conversations that were opened again."""
+    closed: int
+    """Conversations that were closed."""
+    first_response: Took
+    """Until the team's first answer."""
+    next_responses: Took
+    """Until each answer after that."""
+    resolution: Took
+    """From the beginning, or opening again, to the closing."""
+    windows_missed: int
+    """Reply windows that ended before an answer."""
+
+
+@dataclass(frozen=True)
+class Step(Model):
+    """The figures of one day or one hour."""
+
+    begins: str
+    """When the day or the hour begins."""
+    figures: Numbers
+
+
+@dataclass(frozen=True)
+class Analytics(Model):
+    """What happened in some days."""
+
+    total: Numbers
+    before: Optional[Numbers]
+    """Of as many days before; null: counting began later than those."""
+    windows: int
+    """Reply windows that ended, missed or not."""
+    series: Sequence[Step]
+    """Each day, or each hour, the earliest first."""
+    counting_since: Optional[str]
+    """Null: nothing was counted yet."""
+
+
+@dataclass(frozen=True)
+class Attachment(Model):
+    """A file of a message."""
+
+    id: int
+    kind: str
+    name: str
+    content_type: str
+    """What its bytes are; empty where nobody knows yet."""
+    size: Optional[int]
+    """In bytes, where it is known."""
+    width: Optional[int]
+    """In pixels, of a picture."""
+    height: Optional[int]
+    url: str
+    """Where to get it, with the same key."""
+
+
+@dataclass(frozen=True)
+class FileRef(Model):
+    """A file to send, one of: where it can be fetched, one that was uploaded, one the provider has."""
+
+    url: Optional[str] = None
+    upload: Optional[str] = None
+    provider_id: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class AudioContent(Model):
+    """A recording."""
+
+    audio: FileRef
+    type: Literal["audio"] = field(default="audio", init=False)
+
+
+@dataclass(frozen=True)
+class BulkAction(Model):
+    """How far a bulk action is."""
+
+    id: int
+    action: Literal["assign", "close", "label", "open", "read", "snooze", "spam", "unlabel", "unspam", "wake"]
+    state: Literal["done", "running", "stopped", "undoing", "undone"]
+    """It runs in the background: ask again while it is `running` or `undoing`."""
+    total: int
+    """How many conversations it is about."""
+    done: int
+    """How many were looked at."""
+    changed: int
+    """How many became different."""
+    skipped: int
+    """How many could not be changed."""
+    restored: int
+    """How many undoing put back."""
+    kept: int
+    """How many undoing left alone: they changed since."""
+    created_at: datetime
+    undo_until: datetime
+
+
+@dataclass(frozen=True)
+class Button(Model):
+    """A button of a card: it opens `url`, or sends `payload`."""
+
+    title: str
+    url: Optional[str] = None
+    payload: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Card(Model):
+    """A card. It needs more than its title."""
+
+    title: str
+    subtitle: Optional[str] = None
+    image: Optional[FileRef] = None
+    url: Optional[str] = None
+    buttons: Sequence[Button] = ()
+
+
+@dataclass(frozen=True)
+class Identity(Model):
+    """A contact on one account of a channel."""
+
+    account_id: int
+    channel: str
+    external_id: str
+    """The provider's id; a string, whatever it looks like."""
+    external_id_name: str
+    """What the channel calls that id."""
+    name: Optional[str]
+    username: Optional[str]
+    profile: Mapping[str, Any]
+    """What else the provider told; depends on the channel."""
+
+
+@dataclass(frozen=True)
+class Contact(Model):
+    """A person who writes to the workspace."""
+
+    id: int
+    name: Optional[str]
+    email: Optional[str]
+    created_at: datetime
+    identities: Sequence[Identity]
+
+
+@dataclass(frozen=True)
+class ContactRef(Model):
+    """Whom a conversation is with."""
+
+    id: int
+    name: Optional[str]
+    username: Optional[str]
+    external_id: str
+    """The provider's id; a string, whatever it looks like."""
+    external_id_name: str
+    """What the channel calls that id."""
+
+
+@dataclass(frozen=True)
+class LabelRef(Model):
+    """A label of a conversation."""
+
+    id: int
+    name: str
+    tone: Literal["amber", "blue", "green", "grey", "orange", "pink", "red", "teal", "violet"]
+    """Its colour, by name; each has a shade for light and for dark pages."""
+
+
+@dataclass(frozen=True)
+class Last(Model):
+    """The last message of a conversation, briefly."""
+
+    at: datetime
+    direction: str
+    kind: str
+    preview: str
+
+
+@dataclass(frozen=True)
+class Person(Model):
+    """Somebody of the team."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Snooze(Model):
+    """Until when a conversation is put away."""
+
+    kind: Literal["fixed", "reply", "until"]
+    """What ends it: `until` the time or a message from the customer; `reply` a message from the customer; `fixed` the time alone, whatever they write."""
+    until: Optional[datetime] = None
+    """Null with `reply`, and only there."""
+
+
+@dataclass(frozen=True)
+class Window(Model):
+    """Whether the API may reply now."""
+
+    state: Literal["closed", "open", "people_only", "unavailable"]
+    """`people_only`: a person may, in the inbox; the API may not. `unavailable`: the channel is not active, or the account is disconnected."""
+    until: Optional[datetime]
+    """When that ends; null: it does not."""
+    sentence: str
+    """Why, where it is not open."""
+
+
+@dataclass(frozen=True)
+class Conversation(Model):
+    """What one contact and the team say to each other on one account."""
+
+    id: int
+    status: Literal["closed", "open"]
+    channel: str
+    account_id: int
+    channel_id: str
+    """The public id of an account, a string; the last part of its webhook address."""
+    contact: ContactRef
+    subject: Optional[str]
+    assignee: Optional[Person]
+    unread_count: int
+    """Messages nobody of the team has looked at. What one person has not read is theirs."""
+    failed_count: int
+    """Messages of ours that failed."""
+    last_message: Last
+    last_inbound_at: Optional[datetime]
+    """The provider's time of the last message that opens a reply window."""
+    reply_window: Window
+    labels: Sequence[LabelRef]
+    """By name."""
+    snooze: Optional[Snooze]
+    """Null: it is not put away."""
+    spam: bool
+    """Whether the team marked it as spam."""
+    created_at: datetime
+    closed_at: Optional[datetime]
+
+
+@dataclass(frozen=True)
+class Conversations(Model):
+    """A page of conversations, the one first that has the latest message, or came back last from a snooze."""
+
+    data: Sequence[Conversation]
+    next: Optional[str]
+    """For the next page; null: there is none."""
+
+
+@dataclass(frozen=True)
+class Try(Model):
+    """One try."""
+
+    at: str
+    status: Optional[int]
+    """Null: there was no answer."""
+    milliseconds: int
+
+
+@dataclass(frozen=True)
+class Delivery(Model):
+    """One event for one endpoint."""
+
+    id: int
+    event_id: str
+    """The header `webhook-id`, the same in every try."""
+    event: str
+    state: Literal["delivered", "given_up", "waiting"]
+    attempts: int
+    """Of eight, since it was last put in."""
+    next_at: Optional[str]
+    """When it is tried again."""
+    status: Optional[int]
+    words: str
+    """The beginning of the last answer, or why there was none."""
+    tries: Sequence[Try]
+    """The newest, oldest first."""
+    erased: bool
+    """Whether what it told of was taken back or erased."""
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Deliveries(Model):
+    """A page of the log, newest first."""
+
+    data: Sequence[Delivery]
+    before: Optional[int]
+    """For what comes after this page; null: nothing does."""
+
+
+@dataclass(frozen=True)
+class DeliveryWithBody(Model):
+    """A delivery and what it sends."""
+
+    delivery: Delivery
+    body: Mapping[str, Any]
+    """`{event, data}`, as it would be sent now."""
+
+
+@dataclass(frozen=True)
+class LinkButton(Model):
+    """A button that opens an address."""
+
+    title: str
+    url: str
+    type: Literal["web_url"] = field(default="web_url", init=False)
+
+
+@dataclass(frozen=True)
+class PostbackButton(Model):
+    """A button that sends a payload."""
+
+    title: str
+    payload: str
+    type: Literal["postback"] = field(default="postback", init=False)
+
+
+@dataclass(frozen=True)
+class Element(Model):
+    """A card. It needs more than its title."""
+
+    title: str
+    subtitle: Optional[str] = None
+    image_url: Optional[str] = None
+    buttons: Sequence[Union[LinkButton, PostbackButton]] = ()
+
+
+@dataclass(frozen=True)
+class Endpoint(Model):
+    """An address that is told what happens."""
+
+    id: int
+    url: str
+    events: Sequence[str]
+    accounts: Sequence[int]
+    labels: Sequence[int]
+    both: bool
+    """Get the desk's own event too where a channel has one of its own for the same, such as `message.received` beside a channel's event for a tapped button."""
+    ordered: bool
+    """Let an event wait until the earlier ones of its conversation got through."""
+    state: Literal["active", "off", "paused"]
+    reason: Optional[Literal["failing", "gone"]]
+    """Why it is off: it answered 410, or nothing got through for five days."""
+    failing_since: Optional[str]
+    """Null: the last delivery got through."""
+    old_secret_until: Optional[str]
+    """Until when requests are signed with the secret before, too."""
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Endpoints(Model):
+    """The endpoints of the workspace, in the order they were made."""
+
+    data: Sequence[Endpoint]
+
+
+@dataclass(frozen=True)
+class Event(Model):
+    """One event, as endpoints are told it."""
+
+    id: str
+    """The same as the header `webhook-id`."""
+    event: str
+    data: Mapping[str, Any]
+    at: str
+    """When the desk noted it."""
+
+
+@dataclass(frozen=True)
+class Events(Model):
+    """Events in the order they happened."""
+
+    data: Sequence[Event]
+    next: str
+    """For what comes after these; also where there are none."""
+    more: bool
+    """Whether there is more at this moment."""
+
+
+@dataclass(frozen=True)
+class FileContent(Model):
+    """Any other file."""
+
+    file: FileRef
+    type: Literal["file"] = field(default="file", init=False)
+
+
+@dataclass(frozen=True)
+class FoundContact(Model):
+    """A contact that was found, with the conversation that was last written in."""
+
+    contact_id: int
+    conversation_id: int
+    name: str
+    handle: Optional[str]
+    channel: str
+    last_message_at: datetime
+
+
+@dataclass(frozen=True)
+class GenericTemplate(Model):
+    """Cards side by side."""
+
+    elements: Sequence[Element]
+    type: Literal["generic"] = "generic"
+
+
+@dataclass(frozen=True)
+class IceBreaker(Model):
+    """A question. A tap on it comes as a message of the kind `postback`, with its payload."""
+
+    question: str
+    payload: str = ""
+    """What a tap sends; else the question."""
+
+
+@dataclass(frozen=True)
+class IceBreakersOfAccount(Model):
+    """The questions of each locale. `default` is shown wherever a locale has none of its own."""
+
+    locales: Mapping[str, Sequence[IceBreaker]]
+    """By locale, as `de_DE`, or `default`."""
+
+
+@dataclass(frozen=True)
+class ImageContent(Model):
+    """A picture."""
+
+    image: FileRef
+    type: Literal["image"] = field(default="image", init=False)
+
+
+@dataclass(frozen=True)
+class Labels(Model):
+    """The labels of the workspace, by name."""
+
+    data: Sequence[LabelRef]
+
+
+@dataclass(frozen=True)
+class Member(Model):
+    """Somebody conversations can be given to."""
+
+    id: int
+    name: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Members(Model):
+    """The people of the workspace, by name."""
+
+    data: Sequence[Member]
+
+
+@dataclass(frozen=True)
+class MenuItem(Model):
+    """A line of the menu: it opens `url`, or a tap comes as a message of the kind `postback`."""
+
+    title: str
+    payload: str = ""
+    """What a tap sends; else the title."""
+    url: str = ""
+    """An https address, instead of a payload."""
+
+
+@dataclass(frozen=True)
+class MenuOfAccount(Model):
+    """The lines of each locale. `default` is shown wherever a locale has none of its own."""
+
+    locales: Mapping[str, Sequence[MenuItem]]
+    """By locale, as `de_DE`, or `default`."""
+
+
+@dataclass(frozen=True)
+class Problem(Model):
+    """Why a message was not sent."""
+
+    code: str
+    sentence: str
+    cause: str
+    """What it most likely comes from; may be empty."""
+    next_step: str
+    raw: str
+    """The provider's words."""
+
+
+@dataclass(frozen=True)
+class Quote(Model):
+    """The message another one quotes."""
+
+    external_id: str
+    """The provider's id; a string, whatever it looks like."""
+    message_id: Optional[int]
+    """Null for one this desk does not have."""
+
+
+@dataclass(frozen=True)
+class Reaction(Model):
+    """What one side put on a message. Each side has at most one."""
+
+    actor: str
+    emoji: str
+    name: str
+    """What the provider calls it."""
+    author: Optional[str]
+    """Who of the team put it there."""
+    state: Optional[Literal["failed", "queued", "sending", "sent", "unknown"]]
+    """Of one of ours."""
+
+
+@dataclass(frozen=True)
+class Waiting(Model):
+    """What a message waits for before it is sent."""
+
+    sentence: str
+    until: Optional[datetime]
+
+
+@dataclass(frozen=True)
+class Message(Model):
+    """One message as the provider knows it, a note, or a line that says what was done."""
+
+    id: int
+    conversation_id: int
+    account_id: int
+    external_id: Optional[str]
+    direction: Literal["inbound", "internal", "outbound"]
+    """`internal`: seen by the team only, a note or a line that says what was done."""
+    origin: str
+    """Who made it: `customer`, `agent`, `api`, `system`, or `provider` for what was written in the provider's own app."""
+    kind: str
+    """What it is; kinds may be added."""
+    text: str
+    content: Mapping[str, Any]
+    """What the kind needs beyond its text. `imported` is true of what was read from the provider's history."""
+    attachments: Sequence[Attachment]
+    reactions: Sequence[Reaction]
+    reply_to: Optional[Quote]
+    """The message it quotes."""
+    author: Optional[Person]
+    """Who of the team wrote it."""
+    state: Optional[Literal["cancelled", "failed", "queued", "read", "sending", "sent", "unknown"]]
+    """Of an outbound message. `unknown`: the provider neither confirmed nor refused it. `cancelled`: it was taken back before it left."""
+    error: Optional[Problem]
+    waiting: Optional[Waiting]
+    edited_at: Optional[datetime]
+    """When its text was last changed."""
+    edit_count: int
+    unsent_at: Optional[datetime]
+    """When it was taken back, or its contact erased. Of what it said nothing is left."""
+    sent_at: datetime
+    """The provider's time; of ours, when they were written."""
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Messages(Model):
+    """A page of a conversation, oldest first."""
+
+    data: Sequence[Message]
+    before: Optional[str]
+    """For what comes before this page; null for an empty one."""
+    after: Optional[str]
+    """For what comes after this page; null for an empty one."""
+    has_before: bool
+    """Whether anything comes before."""
+    has_after: bool
+    """Whether anything comes after, at this moment."""
+
+
+@dataclass(frozen=True)
+class OfferedReply(Model):
+    """An answer offered below a text."""
+
+    content_type: Literal["text", "user_email", "user_phone_number"] = "text"
+    """Other than `text`: it has no title, and a tap sends the customer's own."""
+    title: Optional[str] = None
+    payload: str = ""
+    """What comes back; else the title."""
+
+
+@dataclass(frozen=True)
+class QuickReply(Model):
+    """An answer offered below a text: words, or with `ask` what the provider knows of the customer."""
+
+    title: Optional[str] = None
+    payload: str = ""
+    """What comes back; else the title."""
+    ask: Optional[str] = None
+    """Instead of a title. A tap sends the customer's own number or address."""
+
+
+@dataclass(frozen=True)
+class Replayed(Model):
+    """How much is sent again."""
+
+    count: int
+    next: Optional[str] = None
+    """There is more: ask again with this as `since`."""
+
+
+@dataclass(frozen=True)
+class SearchHit(Model):
+    """A message that was found."""
+
+    message: Message
+    excerpt: str
+    """The part of it that shows why, as plain text."""
+    marks: Sequence[Sequence[int]]
+    """Where in the excerpt the words are: the first letter of each and the one behind."""
+
+
+@dataclass(frozen=True)
+class SearchResults(Model):
+    """What was found: the newest message first."""
+
+    data: Sequence[SearchHit]
+    contacts: Sequence[FoundContact]
+    """By the words of the query, where it has no filters; on the first page alone."""
+    next: Optional[str]
+    """For what comes after these; null: that was all."""
+    stopped: bool
+    """The time of a search was over before the page was full: `next` goes on from there."""
+    unknown: Sequence[str]
+    """Filters that name nothing there is, so that nothing fits."""
+    shortened: bool
+    """More was asked for than is looked for."""
+    complete: bool
+    """False while older messages are still being made findable."""
+
+
+@dataclass(frozen=True)
+class SendAudio(Model):
+    """Recordings, each a message."""
+
+    files: Sequence[FileRef]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["audio"] = field(default="audio", init=False)
+
+
+@dataclass(frozen=True)
+class SendButtons(Model):
+    """A text with buttons below it."""
+
+    text: str
+    buttons: Sequence[Button]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["buttons"] = field(default="buttons", init=False)
+
+
+@dataclass(frozen=True)
+class StickerRef(Model):
+    """Which sticker."""
+
+    id: Literal["heart", "like"]
+    """Both are the heart."""
+
+
+@dataclass(frozen=True)
+class StickerContent(Model):
+    """A sticker."""
+
+    sticker: StickerRef
+    type: Literal["sticker"] = field(default="sticker", init=False)
+
+
+@dataclass(frozen=True)
+class TemplateContent(Model):
+    """Cards side by side."""
+
+    template: GenericTemplate
+    type: Literal["template"] = field(default="template", init=False)
+
+
+@dataclass(frozen=True)
+class TextContent(Model):
+    """A text."""
+
+    text: str
+    quick_replies: Sequence[OfferedReply] = ()
+    type: Literal["text"] = field(default="text", init=False)
+
+
+@dataclass(frozen=True)
+class VideoContent(Model):
+    """A film."""
+
+    video: FileRef
+    type: Literal["video"] = field(default="video", init=False)
+
+
+@dataclass(frozen=True)
+class SendContent(Model):
+    """A content, to the customer `to` of a channel. Its fields may be written in snake_case, too."""
+
+    channel_id: str
+    """The public id of an account, a string; the last part of its webhook address."""
+    to: str
+    """The contact's external id."""
+    content: Union[
+        TextContent, ImageContent, VideoContent, AudioContent, FileContent, StickerContent, TemplateContent
+    ]
+
+
+@dataclass(frozen=True)
+class SendFile(Model):
+    """Other files, each a message."""
+
+    files: Sequence[FileRef]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["file"] = field(default="file", init=False)
+
+
+@dataclass(frozen=True)
+class SendImage(Model):
+    """One picture or several; those a channel takes together become one message."""
+
+    files: Sequence[FileRef]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["image"] = field(default="image", init=False)
+
+
+@dataclass(frozen=True)
+class SendPost(Model):
+    """A post of the account itself."""
+
+    post: str
+    """Its id, or its address."""
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["post"] = field(default="post", init=False)
+
+
+@dataclass(frozen=True)
+class SendProduct(Model):
+    """Products of the account's catalogue."""
+
+    products: Sequence[str]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["product"] = field(default="product", init=False)
+
+
+@dataclass(frozen=True)
+class SendSticker(Model):
+    """A sticker."""
+
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    sticker: Literal["heart"] = "heart"
+    kind: Literal["sticker"] = field(default="sticker", init=False)
+
+
+@dataclass(frozen=True)
+class SendTemplate(Model):
+    """Cards side by side."""
+
+    elements: Sequence[Card]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["template"] = field(default="template", init=False)
+
+
+@dataclass(frozen=True)
+class SendText(Model):
+    """A text."""
+
+    text: str
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    overflow: Literal["reject", "split", "truncate"] = "split"
+    """What to do with a text longer than one message of the channel."""
+    quick_replies: Sequence[QuickReply] = ()
+    kind: Literal["text"] = field(default="text", init=False)
+
+
+@dataclass(frozen=True)
+class SendVideo(Model):
+    """Films, each a message."""
+
+    files: Sequence[FileRef]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    kind: Literal["video"] = field(default="video", init=False)
+
+
+@dataclass(frozen=True)
+class Sent(Model):
+    """What a send became, in the order it goes out."""
+
+    data: Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Upload(Model):
+    """A file that waits to be sent. It is removed after a day."""
+
+    id: str
+    """To be named in a message, once."""
+    kind: str
+    """The kind of message it can be sent as."""
+    name: str
+    content_type: str
+    """As found in its bytes."""
+    size: int
+    """In bytes; a picture has lost what the camera wrote into it."""
+    width: Optional[int]
+    height: Optional[int]
+
+
+@dataclass(frozen=True)
+class View(Model):
+    """A saved view that the workspace shares."""
+
+    id: int
+    name: str
+    condition: Mapping[str, Any]
+    """The fields of its filter that matter."""
+
+
+@dataclass(frozen=True)
+class Views(Model):
+    """The shared views, in their order."""
+
+    data: Sequence[View]
+
+
+@dataclass(frozen=True)
+class WithSecret(Model):
+    """An endpoint and its new secret, which is not shown again."""
+
+    endpoint: Endpoint
+    secret: str = field(repr=False)
+    """`whsec_…`: what every request is signed with."""

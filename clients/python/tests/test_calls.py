@@ -1,0 +1,263 @@
+"""Every route of the API has its call, in both clients, and asks for what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import host.api.routes  # noqa: F401 - declares what the document tells of
+import pytest
+from clients.python.tests.standin import KEY, Asked, Reply, StandIn, refusal
+from host.api.http.openapi import document
+
+from lobby_client import errors, types
+from lobby_client._async import client as source
+
+DOCUMENT = document("https://desk.example.com")
+UNTOLD = {"content": {}, "attachments": [], "reactions": [], "state": "queued"}
+MESSAGE = {
+    "id": 7,
+    "conversationId": 42,
+    "accountId": 3,
+    "kind": "text",
+    "text": "Hello",
+    "sentAt": "2026-11-20T09:41:07.250000Z",
+    "somethingNew": {"of": "a newer desk"},
+    **UNTOLD,
+}
+CHANNEL = "3f2b8c1d9a7b4c6e8f1a2b3c4d5e6f70"
+
+
+def routes() -> dict[tuple[str, str], bool]:
+    """Return method and path of each route of the document, and whether it takes an idempotency key."""
+    return {
+        (method.upper(), re.sub(r"\{\w+\}", "{}", path)): any(
+            one["name"] == "Idempotency-Key" for one in operation["parameters"]
+        )
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def calls() -> dict[tuple[str, str], bool]:
+    """Return method and path of each call in the source, and whether it sends an idempotency key."""
+    found = {}
+    for body in re.split(r"^    async def ", Path(str(source.__file__)).read_text(), flags=re.MULTILINE)[1:]:
+        made = re.search(r'_?(?:call|raw)\(\s*"([A-Z]+)", (?:"([^"]+)"|path)', body)
+        if made:
+            path = made[2] or re.search(r'path(?:, body)? = "([^"]+)"', body)[1]  # type: ignore[index]
+            found[made[1], path] = "idempotency_key=key" in body
+    return found
+
+
+def test_there_is_a_call_for_every_route_and_for_no_other() -> None:
+    assert calls().keys() == routes().keys()
+
+
+def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> None:
+    for route, takes in routes().items():
+        assert calls()[route] == takes, route
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "body"),
+    [
+        (
+            lambda client: client.messages.send(
+                channel_id=CHANNEL,
+                to="1026",
+                content={"type": "text", "text": "Grüße 💙", "quick_replies": []},
+            ),
+            "POST /messages",
+            {
+                "channelId": CHANNEL,
+                "to": "1026",
+                "content": {"type": "text", "text": "Grüße 💙", "quick_replies": []},
+            },
+        ),
+        (
+            lambda client: client.messages.send(
+                channel_id=CHANNEL, to="1026", content=types.ImageContent(types.FileRef(upload="ab"))
+            ),
+            "POST /messages",
+            {"channelId": CHANNEL, "to": "1026", "content": {"type": "image", "image": {"upload": "ab"}}},
+        ),
+        (
+            lambda client: client.messages.reply(
+                types.SendText(
+                    "Which?", conversation_id=42, quick_replies=[types.QuickReply("Small", payload="s")]
+                )
+            ),
+            "POST /messages",
+            {
+                "kind": "text",
+                "conversationId": 42,
+                "text": "Which?",
+                "overflow": "split",
+                "quickReplies": [{"title": "Small", "payload": "s"}],
+            },
+        ),
+        (
+            lambda client: client.conversations.change(42, assignee=None),
+            "PATCH /conversations/42",
+            {"assignee": None},
+        ),
+        (
+            lambda client: client.conversations.change(42, status="closed"),
+            "PATCH /conversations/42",
+            {"status": "closed"},
+        ),
+        (
+            lambda client: client.instagram.set_ice_breakers(
+                channel_id=CHANNEL, ice_breakers=[{"question": "Are you open?", "payload": "HOURS"}]
+            ),
+            f"PUT /accounts/{CHANNEL}/ice-breakers",
+            {"locales": {"default": [{"question": "Are you open?", "payload": "HOURS"}]}},
+        ),
+        (
+            lambda client: client.accounts.set_menu(
+                3, {"de_DE": [types.MenuItem("Mensch", payload="person")]}
+            ),
+            "PUT /accounts/3/menu",
+            {"locales": {"de_DE": [{"title": "Mensch", "payload": "person", "url": ""}]}},
+        ),
+        (lambda client: client.messages.edit(7, "Better"), "PATCH /messages/7", {"text": "Better"}),
+        (
+            lambda client: client.endpoints.change(5, state="paused"),
+            "PATCH /endpoints/5",
+            {"state": "paused"},
+        ),
+        (
+            lambda client: client.endpoints.replay(5, failed=True),
+            "POST /endpoints/5/replay",
+            {"failed": True},
+        ),
+        (lambda client: client.messages.react(7, "❤️"), "POST /messages/7/reactions", {"emoji": "❤️"}),
+        (
+            lambda client: client.conversations.add_note(42, "Paid"),
+            "POST /conversations/42/notes",
+            {"text": "Paid"},
+        ),
+        (lambda client: client.conversations.show_typing(42), "POST /conversations/42/typing", {"on": True}),
+        (
+            lambda client: client.conversations.hand_on(42, to="26390"),
+            "POST /conversations/42/pass",
+            {"to": "26390", "note": ""},
+        ),
+    ],
+)
+def test_a_call_asks_for_what_it_says(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn], call: Any, asked: str, body: Any
+) -> None:
+    desk = stand_in(Reply(200, {"data": [], "locales": {}}))
+    run(desk, call)
+    (one,) = desk.asked
+    assert desk.paths == [asked]
+    assert one.json == body
+    assert one.headers["Authorization"] == f"Bearer {KEY}"
+    assert one.headers["Content-Type"] == "application/json"
+
+
+def test_an_answer_is_typed_and_what_is_new_in_it_is_passed_over(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn]
+) -> None:
+    message = run(stand_in(Reply(200, MESSAGE)), lambda client: client.messages.get(7))
+    assert isinstance(message, types.Message)
+    assert (message.conversation_id, message.external_id) == (42, None)
+    assert message.sent_at == datetime(2026, 11, 20, 9, 41, 7, 250000, tzinfo=UTC)
+
+
+def test_all_pages_come_one_after_the_other(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn]
+) -> None:
+    pages = [
+        {"data": [{"id": 1}, {"id": 2}], "next": "a b&c"},
+        {"data": [], "next": "d"},
+        {"data": [{"id": 3}], "next": None},
+    ]
+    desk = stand_in(*(Reply(200, page) for page in pages))
+    found = run(desk, lambda client: client.conversations.list(status="open"))
+    assert [one.id for one in found] == [1, 2, 3]
+    assert [one.path.partition("?")[2] for one in desk.asked] == [
+        "status=open&limit=100",
+        "status=open&limit=100&cursor=a+b%26c",
+        "status=open&limit=100&cursor=d",
+    ]
+
+
+def test_messages_come_newest_first(run: Callable[..., Any], stand_in: Callable[..., StandIn]) -> None:
+    def page(ids: list[int], *, more: bool) -> Reply:
+        data = [{**MESSAGE, "id": id_} for id_ in ids]
+        return Reply(200, {"data": data, "before": "b", "after": "a", "hasBefore": more, "hasAfter": False})
+
+    desk = stand_in(page([3, 4], more=True), page([1, 2], more=False))
+    assert [one.id for one in run(desk, lambda client: client.messages.list(42))] == [4, 3, 2, 1]
+    assert desk.asked[1].path.endswith("?before=b&limit=100")
+
+
+def test_events_come_as_pages_each_from_the_place_behind_the_one_before(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn]
+) -> None:
+    happened = {"id": "evt_1", "event": "message.sent", "data": {"a": 1}, "at": "2026-01-15T10:30:00Z"}
+    pages = ({"data": [], "next": "c0", "more": False}, {"data": [happened], "next": "c1", "more": False})
+    desk = stand_in(*(Reply(200, page) for page in pages), refusal(401, "key_revoked"))
+    with pytest.raises(errors.KeyRevokedError):
+        run(desk, lambda client: client.events.pages())
+    assert [one.path.partition("?")[2] for one in desk.asked] == [
+        "wait=25",
+        "after=c0&wait=25",
+        "after=c1&wait=25",
+    ]
+    page = run(
+        stand_in(Reply(200, pages[1])), lambda client: client.events.page(after="c0", limit=5, wait=0.5)
+    )
+    (event,) = page.data
+    assert (event.id, event.event, event.data) == ("evt_1", "message.sent", {"a": 1})
+    assert event.at == datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+
+
+def test_a_file_is_uploaded_as_a_form_and_comes_as_it_is(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn]
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "POST":
+            return Reply(201, {"id": "ab", "kind": "image"})
+        return Reply(200, b"\x89PNG\r\n", {"Content-Type": "image/png"})
+
+    desk = stand_in(answer=answer)
+    name = 'a "mug"\r\nX: y.png'
+    assert run(desk, lambda client: client.files.upload(b"\x00--\r\n", name=name)).id == "ab"
+    (asked,) = desk.asked
+    boundary = asked.headers["Content-Type"].partition("boundary=")[2].encode()
+    head, _, content = asked.body.partition(b"\r\n\r\n")
+    assert content == b"\x00--\r\n\r\n--" + boundary + b"--\r\n"
+    assert b'filename="a %22mug%22%0D%0AX: y.png"' in head
+    file = run(desk, lambda client: client.files.get(77))
+    assert (file.content, file.content_type) == (b"\x89PNG\r\n", "image/png")
+
+
+@pytest.mark.parametrize("id_", ["..", ".", ""])
+def test_an_id_names_no_other_path(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn], id_: str
+) -> None:
+    desk = stand_in()
+    with pytest.raises(ValueError, match="is no id"):
+        run(desk, lambda client: client.accounts.get(id_))
+    assert desk.asked == []
+
+
+def test_what_is_in_an_id_stays_in_it(run: Callable[..., Any], stand_in: Callable[..., StandIn]) -> None:
+    desk = stand_in(Reply(200, {}))
+    run(desk, lambda client: client.accounts.get("a/../b?c#d {} é"))
+    assert desk.asked[0].path == "/api/v1/accounts/a%2F..%2Fb%3Fc%23d%20%7B%7D%20%C3%A9"
+
+
+def test_the_secret_of_an_endpoint_is_not_in_what_is_printed_of_it() -> None:
+    made = types.WithSecret.from_wire(
+        {"endpoint": {"id": 5, "url": "https://x.example"}, "secret": "whsec_x"}
+    )
+    assert made.secret == "whsec_x"
+    assert "whsec_x" not in repr(made)

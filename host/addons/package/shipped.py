@@ -1,0 +1,69 @@
+"""The addons that come with this release: zips in ``dist/`` beside the code, known by their hash.
+
+Who can write there can write the desk's own code, so these need no signature. An installed Lobby has the
+folder inside its package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import host
+from host.addons.package import archive
+from host.addons.package.archive import ArchiveError
+from host.addons.package.manifest import Manifest
+
+_PACKAGE = Path(host.__file__).resolve().parent
+_INSIDE = _PACKAGE / "_dist"
+FOLDER = _INSIDE if _INSIDE.is_dir() else _PACKAGE.parent / "dist"
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """One addon that comes with the release."""
+
+    path: Path
+    sha256: str
+    manifest: Manifest
+
+
+_read: dict[tuple[Path, str, int], Manifest | None] = {}
+
+
+def hashes(folder: Path | None = None) -> dict[str, str]:
+    """Return the hashes of the zips that come with this release, each with the name of its file."""
+    try:
+        lines = ((folder or FOLDER) / SUMS).read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split("  ", 1) for line in lines if "  " in line)
+    return {found[0]: found[1] for found in pairs}
+
+
+def addons(folder: Path | None = None) -> list[Shipped]:
+    """Return the addons that come with this release and are there, by name; no file that was changed."""
+    where = folder or FOLDER
+    found = []
+    for digest, name in hashes(where).items():
+        path = where / Path(name).name
+        manifest = _manifest(path, digest)
+        if manifest is not None:
+            found.append(Shipped(path, digest, manifest))
+    return sorted(found, key=lambda one: one.manifest.name)
+
+
+def _manifest(path: Path, digest: str) -> Manifest | None:
+    try:
+        key = (path, digest, path.stat().st_mtime_ns)
+    except OSError:
+        return None
+    if key not in _read:
+        try:
+            found = archive.inspect(path)
+        except (ArchiveError, OSError):
+            _read[key] = None
+        else:
+            _read[key] = found.manifest if found.sha256 == digest else None
+    return _read[key]

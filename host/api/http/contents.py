@@ -1,0 +1,220 @@
+"""The other form of a message to send: a channel, the customer's id there, and a content told by its type.
+
+Programs written for other inboxes send this form. It says less than the one of :mod:`host.api.http.bodies`,
+and becomes one of those before anything is done with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from host.api.http.bodies import (
+    Address,
+    Button,
+    Card,
+    FileRef,
+    QuickReply,
+    Sendable,
+    SendAudio,
+    SendFile,
+    SendImage,
+    SendSticker,
+    SendTemplate,
+    SendText,
+    SendVideo,
+    Short,
+    Text,
+)
+from host.api.http.declare import ChannelId, Wire
+from host.sdk.capabilities import Ask
+
+_ASKS = {"user_phone_number": Ask.PHONE, "user_email": Ask.EMAIL}
+_FIRST = re.compile(r"^(\w+)(?:\[0\])?")
+
+
+class OfferedReply(Wire, frozen=True):
+    """An answer offered below a text."""
+
+    content_type: Annotated[
+        Literal["text", "user_phone_number", "user_email"],
+        Meta(description="Other than `text`: it has no title, and a tap sends the customer's own."),
+    ] = "text"
+    title: Short | None = None
+    payload: Annotated[str, Meta(max_length=1000, description="What comes back; else the title.")] = ""
+
+
+class TextContent(Wire, frozen=True, tag_field="type", tag="text"):
+    """A text."""
+
+    text: Text
+    quick_replies: Annotated[tuple[OfferedReply, ...], Meta(max_length=50)] = ()
+
+
+class ImageContent(Wire, frozen=True, tag_field="type", tag="image"):
+    """A picture."""
+
+    image: FileRef
+
+
+class VideoContent(Wire, frozen=True, tag_field="type", tag="video"):
+    """A film."""
+
+    video: FileRef
+
+
+class AudioContent(Wire, frozen=True, tag_field="type", tag="audio"):
+    """A recording."""
+
+    audio: FileRef
+
+
+class FileContent(Wire, frozen=True, tag_field="type", tag="file"):
+    """Any other file."""
+
+    file: FileRef
+
+
+class StickerRef(Wire, frozen=True):
+    """Which sticker."""
+
+    id: Annotated[Literal["like", "heart"], Meta(description="Both are the heart.")]
+
+
+class StickerContent(Wire, frozen=True, tag_field="type", tag="sticker"):
+    """A sticker."""
+
+    sticker: StickerRef
+
+
+class LinkButton(Wire, frozen=True, tag_field="type", tag="web_url"):
+    """A button that opens an address."""
+
+    title: Short
+    url: Address
+
+
+class PostbackButton(Wire, frozen=True, tag_field="type", tag="postback"):
+    """A button that sends a payload."""
+
+    title: Short
+    payload: Annotated[str, Meta(max_length=1000)]
+
+
+class Element(Wire, frozen=True):
+    """A card. It needs more than its title."""
+
+    title: Short
+    subtitle: Short | None = None
+    image_url: Address | None = None
+    buttons: Annotated[tuple[LinkButton | PostbackButton, ...], Meta(max_length=50)] = ()
+
+
+class GenericTemplate(Wire, frozen=True):
+    """Cards side by side."""
+
+    elements: Annotated[list[Element], Meta(min_length=1, max_length=50)]
+    type: Literal["generic"] = "generic"
+
+
+class TemplateContent(Wire, frozen=True, tag_field="type", tag="template"):
+    """Cards side by side."""
+
+    template: GenericTemplate
+
+
+class SendContent(Wire, frozen=True):
+    """A content, to the customer `to` of a channel. Its fields may be written in snake_case, too."""
+
+    channel_id: ChannelId
+    to: Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")]
+    content: (
+        TextContent
+        | ImageContent
+        | VideoContent
+        | AudioContent
+        | FileContent
+        | StickerContent
+        | TemplateContent
+    )
+
+    def as_sendable(self, account_id: int) -> Sendable:
+        """Return the same message in the API's own form, sent through the account *account_id*."""
+        found, to = self.content, self.to
+        if isinstance(found, TextContent):
+            offered = tuple(_quick_reply(one) for one in found.quick_replies)
+            return SendText(account_id=account_id, to=to, text=found.text, quick_replies=offered)
+        if isinstance(found, ImageContent):
+            return SendImage(account_id=account_id, to=to, files=[found.image])
+        if isinstance(found, VideoContent):
+            return SendVideo(account_id=account_id, to=to, files=[found.video])
+        if isinstance(found, AudioContent):
+            return SendAudio(account_id=account_id, to=to, files=[found.audio])
+        if isinstance(found, FileContent):
+            return SendFile(account_id=account_id, to=to, files=[found.file])
+        if isinstance(found, StickerContent):
+            return SendSticker(account_id=account_id, to=to)
+        cards = [_card(one) for one in found.template.elements]
+        return SendTemplate(account_id=account_id, to=to, elements=cards)
+
+    def place_of(self, field: str | None) -> str | None:
+        """Return where in this body stands what the API's own form calls *field*."""
+        first = _FIRST.match(field or "")
+        if field is None or first is None or first[1] == "to":
+            return field
+        if first[1] == "files":
+            return f"content.{self.content.__struct_config__.tag}{field[first.end() :]}"
+        if first[1] == "elements":
+            place = re.sub(r"\.image(?:\.url)?$", ".imageUrl", field)
+            return f"content.template.{place}"
+        return {"accountId": "channelId"}.get(first[1], f"content.{field}")
+
+
+def _quick_reply(one: OfferedReply) -> QuickReply:
+    ask = _ASKS.get(one.content_type)
+    return QuickReply(title=one.title, payload="" if ask else one.payload, ask=ask)
+
+
+def _card(one: Element) -> Card:
+    return Card(
+        title=one.title,
+        subtitle=one.subtitle,
+        image=None if one.image_url is None else FileRef(url=one.image_url),
+        buttons=tuple(
+            Button(title=button.title, url=button.url)
+            if isinstance(button, LinkButton)
+            else Button(title=button.title, payload=button.payload)
+            for button in one.buttons
+        ),
+    )
+
+
+EXAMPLES = {
+    "A text, by the channel's public id": {
+        "channelId": "3f2b8c1d9a7b4c6e8f1a2b3c4d5e6f70",
+        "to": "1026000000000001",
+        "content": {"type": "text", "text": "It ships tomorrow."},
+    },
+    "Cards, by the channel's public id": {
+        "channelId": "3f2b8c1d9a7b4c6e8f1a2b3c4d5e6f70",
+        "to": "1026000000000001",
+        "content": {
+            "type": "template",
+            "template": {
+                "type": "generic",
+                "elements": [
+                    {
+                        "title": "Blue mug",
+                        "imageUrl": "https://example.com/mug.jpg",
+                        "buttons": [
+                            {"type": "web_url", "title": "Look", "url": "https://example.com/mug"},
+                            {"type": "postback", "title": "Hold it", "payload": "hold-mug"},
+                        ],
+                    }
+                ],
+            },
+        },
+    },
+}

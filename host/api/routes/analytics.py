@@ -1,0 +1,168 @@
+"""The figures of the Reports page, for programs."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from msgspec import Meta
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import QueryError
+from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.core import db
+from host.models.users import Membership
+from host.reports import figures
+from host.reports.figures import MOST_DAYS, MOST_DAYS_BY_HOUR, Days, Selection, Times, Totals
+from host.users.api_keys import Scope
+
+USUAL_DAYS = 28
+
+
+class Took(Wire, frozen=True):
+    """How long something took, in whole seconds; null where it did not happen."""
+
+    count: Annotated[int, Meta(description="How often it happened.")]
+    half_within: Annotated[int | None, Meta(description="Half of them took no longer: the median.")]
+    nine_in_ten_within: Annotated[int | None, Meta(description="Nine in ten took no longer.")]
+
+
+class Numbers(Wire, frozen=True):
+    """The figures of one stretch of time. What customers do is null of one person."""
+
+    received: Annotated[int | None, Meta(description="Messages of customers.")]
+    sent: Annotated[int, Meta(description="Messages of the team that the provider took.")]
+    created: Annotated[int | None, Meta(description="Conversations that began.")]
+    reopened: Annotated[int, Meta(description="Conversations that were opened again.")]
+    closed: Annotated[int, Meta(description="Conversations that were closed.")]
+    first_response: Annotated[Took, Meta(description="Until the team's first answer.")]
+    next_responses: Annotated[Took, Meta(description="Until each answer after that.")]
+    resolution: Annotated[Took, Meta(description="From the beginning, or opening again, to the closing.")]
+    windows_missed: Annotated[int, Meta(description="Reply windows that ended before an answer.")]
+
+
+class Step(Wire, frozen=True):
+    """The figures of one day or one hour."""
+
+    begins: Annotated[datetime, Meta(description="When the day or the hour begins.")]
+    figures: Numbers
+
+
+class Analytics(Wire, frozen=True):
+    """What happened in some days."""
+
+    total: Numbers
+    before: Annotated[
+        Numbers | None,
+        Meta(description="Of as many days before; null: counting began later than those."),
+    ]
+    windows: Annotated[int, Meta(description="Reply windows that ended, missed or not.")]
+    series: Annotated[list[Step], Meta(description="Each day, or each hour, the earliest first.")]
+    counting_since: Annotated[datetime | None, Meta(description="Null: nothing was counted yet.")]
+
+
+class Query(Wire, frozen=True):
+    """Which days, and of whom."""
+
+    from_: Annotated[date | None, Meta(description="The first day.")] = msgspec.field(
+        name="from", default=None
+    )
+    to: Annotated[date | None, Meta(description="The last day, counted too. Left out: today.")] = None
+    zone: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="The time zone of the days, as the IANA names it.",
+            examples=["Europe/Berlin"],
+        ),
+    ] = "UTC"
+    account: Annotated[Id | None, Meta(description="The id of an account.")] = None
+    agent: Annotated[Id | None, Meta(description="The id of a person: only what they did.")] = None
+    by: Annotated[
+        Literal["day", "hour"],
+        Meta(description=f"What the series is made of; hours of at most {MOST_DAYS_BY_HOUR} days."),
+    ] = "day"
+
+
+@route(
+    "GET",
+    "/analytics",
+    tag="Reports",
+    summary="Get figures of some days",
+    scope=Scope.READ,
+    query=Query,
+    answer=Analytics,
+    errors=(QueryError, AccountNotFoundError),
+)
+def get_analytics(call: Call, query: Query) -> Analytics:
+    """The same figures as on the Reports page; `docs/reports.md` defines each.
+
+    From `from` to `to`, both counted: at most 366 days. Without them, the 28 days up to today.
+    """
+    days = _days(query, call.now)
+    with db.read() as session:
+        if query.account is not None:
+            find_account(session, call, query.account, field="account")
+        if query.agent is not None:
+            member = sa.select(Membership.user_id).where(
+                Membership.workspace_id == call.workspace_id, Membership.user_id == query.agent
+            )
+            if session.scalar(member) is None:
+                raise QueryError(_("There is no such person in this workspace."), field="agent")
+        chosen = Selection(
+            call.workspace_id, days, None if query.account is None else [query.account], query.agent
+        )
+        found = figures.read_figures(session, chosen, call.now, by_hour=query.by == "hour")
+    return Analytics(
+        total=_numbers(found.total),
+        before=None if found.before is None else _numbers(found.before),
+        windows=found.windows,
+        series=[Step(begins=at, figures=_numbers(one)) for at, one in found.steps],
+        counting_since=found.since,
+    )
+
+
+def _days(query: Query, now: datetime) -> Days:
+    try:
+        zone = ZoneInfo(query.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise QueryError(_("There is no such time zone."), field="zone") from None
+    try:
+        last = query.to or now.astimezone(zone).date()
+        days = Days(query.from_ or last - timedelta(days=USUAL_DAYS - 1), last, zone)
+    except (ValueError, OverflowError):
+        raise QueryError(
+            _("From the first day to the last there must be 1 to %(n)s days.", n=MOST_DAYS),
+            field="from",
+            limit=MOST_DAYS,
+        ) from None
+    if query.by == "hour" and len(days) > MOST_DAYS_BY_HOUR:
+        raise QueryError(
+            _("By hour there are at most %(n)s days.", n=MOST_DAYS_BY_HOUR),
+            field="by",
+            limit=MOST_DAYS_BY_HOUR,
+        )
+    return days
+
+
+def _numbers(found: Totals) -> Numbers:
+    return Numbers(
+        received=found.received,
+        sent=found.sent,
+        created=found.created,
+        reopened=found.reopened,
+        closed=found.closed,
+        first_response=_took(found.first),
+        next_responses=_took(found.next),
+        resolution=_took(found.resolve),
+        windows_missed=found.missed,
+    )
+
+
+def _took(found: Times) -> Took:
+    return Took(count=found.count, half_within=found.half, nine_in_ten_within=found.nine)

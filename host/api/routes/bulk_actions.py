@@ -1,0 +1,153 @@
+"""One change of many conversations, how far it is, and taking it back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, cast
+
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError
+from host.api.routes.conversations import Query, filter_of, snooze_of
+from host.core import db
+from host.inbox import bulk
+from host.inbox.bulk import Shown, Wish
+from host.inbox.errors import (
+    BulkError,
+    BulkNotFoundError,
+    LabelNotFoundError,
+    NotAMemberError,
+    SnoozeTimeError,
+    UndoOverError,
+)
+from host.inbox.queries import ConversationFilter
+from host.users.api_keys import Scope
+
+Action = Literal["close", "open", "assign", "label", "unlabel", "snooze", "wake", "spam", "unspam", "read"]
+
+
+class NewBulkAction(Wire, frozen=True):
+    """What to do, and to which conversations."""
+
+    action: Action
+    conversation_ids: (
+        Annotated[
+            list[Id], Meta(min_length=1, max_length=200, description="These alone; else give a filter.")
+        ]
+        | None
+    ) = None
+    filter: Annotated[
+        Query | None,
+        Meta(description="All that match at this moment: the parameters of the list of conversations."),
+    ] = None
+    assignee: Annotated[Id | None, Meta(description="With `assign`; null: nobody.")] = None
+    label: Annotated[Id | None, Meta(description="With `label` and `unlabel`.")] = None
+    snooze: Annotated[shapes.Snooze | None, Meta(description="With `snooze`.")] = None
+
+
+class BulkAction(Wire, frozen=True):
+    """How far a bulk action is."""
+
+    id: Id
+    action: Action
+    state: Annotated[
+        Literal["running", "done", "stopped", "undoing", "undone"],
+        Meta(description="It runs in the background: ask again while it is `running` or `undoing`."),
+    ]
+    total: Annotated[int, Meta(description="How many conversations it is about.")]
+    done: Annotated[int, Meta(description="How many were looked at.")]
+    changed: Annotated[int, Meta(description="How many became different.")]
+    skipped: Annotated[int, Meta(description="How many could not be changed.")]
+    restored: Annotated[int, Meta(description="How many undoing put back.")]
+    kept: Annotated[int, Meta(description="How many undoing left alone: they changed since.")]
+    created_at: Moment
+    undo_until: Moment
+
+
+def _shown(one: Shown) -> BulkAction:
+    return BulkAction(
+        id=one.id,
+        action=cast(Action, one.action),
+        state=one.state.value,
+        total=one.total,
+        done=one.done,
+        changed=one.changed,
+        skipped=one.skipped,
+        restored=one.restored,
+        kept=one.kept,
+        created_at=one.created_at,
+        undo_until=one.undo_until,
+    )
+
+
+@route(
+    "POST",
+    "/bulk-actions",
+    tag="Conversations",
+    summary="Change many conversations",
+    scope=Scope.WRITE,
+    body=NewBulkAction,
+    answer=BulkAction,
+    status=201,
+    idempotent=True,
+    errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError),
+    examples={
+        "Close what is answered": {"action": "close", "filter": {"status": "open", "needsReply": False}},
+        "Label some": {"action": "label", "label": 3, "conversationIds": [41, 42]},
+    },
+)
+def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
+    """Exactly the conversations that match when it is asked for, in the background, and none twice.
+
+    It can be undone for an hour.
+    """
+    if (body.conversation_ids is None) is (body.filter is None):
+        raise BulkError(next_step="")
+    wish = Wish(body.action, assignee_id=body.assignee, label_id=body.label, snooze=snooze_of(body.snooze))
+
+    def use_case(session: Session) -> BulkAction:
+        bulk_id = bulk.create(
+            session,
+            wish,
+            ConversationFilter() if body.filter is None else filter_of(body.filter),
+            workspace_id=call.workspace_id,
+            user_id=None,
+            key_name=call.caller.name,
+            now=call.now,
+            ids=body.conversation_ids,
+        )
+        return _shown(bulk.get(session, call.workspace_id, bulk_id))
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/bulk-actions/{bulk_id}",
+    tag="Conversations",
+    summary="Get a bulk action",
+    scope=Scope.READ,
+    answer=BulkAction,
+    errors=(BulkNotFoundError,),
+)
+def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
+    """How far it is. Those of members are theirs. It is forgotten after a week."""
+    with db.read() as session:
+        return _shown(bulk.of_user(session, call.workspace_id, None, bulk_id))
+
+
+@route(
+    "POST",
+    "/bulk-actions/{bulk_id}/undo",
+    tag="Conversations",
+    summary="Undo a bulk action",
+    scope=Scope.WRITE,
+    answer=BulkAction,
+    errors=(BulkNotFoundError, UndoOverError),
+)
+def undo_bulk_action(call: Call, bulk_id: int) -> BulkAction:
+    """Each conversation that did not change since is as it was before; one that runs is stopped first."""
+    return _shown(bulk.undo(workspace_id=call.workspace_id, bulk_id=bulk_id, user_id=None))

@@ -1,0 +1,185 @@
+"""What happened, for programs that ask instead of being told."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta, Raw
+
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Wire, route
+from host.api.http.errors import CursorError, QueryError
+from host.api.shapes import Cursor
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.outgoing.bodies.building import Told, build
+from host.outgoing.bodies.telling import heard
+from host.outgoing.endpoints import EVERYTHING
+from host.queue import policy
+from host.record import reading, writing
+from host.record.reading import Position, Recorded
+from host.users.api_keys import Scope
+from host.web.request_helpers import config
+
+LIST = "events"
+LONGEST_WAIT = 25
+LOOK_SECONDS = 0.5
+"""How often what other processes recorded is looked for meanwhile."""
+MOST_READ = 200
+
+
+class EventsGoneError(LobbyError):
+    """What comes after that cursor is not kept any more."""
+
+    code = "events_gone"
+    status = 410
+    title = _l("These events are gone")
+    default_sentence = _l("Events after this cursor are not kept any more, so some are missing.")
+    default_next_step = _l("Begin without a cursor, and read what you missed from the conversations.")
+
+
+class Event(Wire, frozen=True):
+    """One event, as endpoints are told it."""
+
+    id: Annotated[
+        str, Meta(description="The same as the header `webhook-id`.", examples=["evt_aWdfZAG1c0FB"])
+    ]
+    event: str
+    data: dict[str, Any]
+    at: Annotated[datetime, Meta(description="When the desk noted it.")]
+
+
+class Events(Wire, frozen=True):
+    """Events in the order they happened."""
+
+    data: list[Event]
+    next: Annotated[Cursor, Meta(description="For what comes after these; also where there are none.")]
+    more: Annotated[bool, Meta(description="Whether there is more at this moment.")]
+
+
+class Query(Wire, frozen=True):
+    """Where to begin."""
+
+    after: Annotated[
+        str | None,
+        Meta(description="The `next` of an answer. Without it, begin with what happens from now on."),
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=200, description="How many at most.")] = 100
+    wait: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=LONGEST_WAIT,
+            description="Seconds to wait where there is nothing yet. While many wait already, the answer "
+            "comes at once.",
+        ),
+    ] = 0
+
+
+class _Waiting:
+    """How many requests wait in this process: each holds a thread that pages need too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def enter(self, most: int) -> bool:
+        with self._lock:
+            if self._count >= most:
+                return False
+            self._count += 1
+            return True
+
+    def leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+
+
+_waiting = _Waiting()
+
+
+@route(
+    "GET",
+    "/events",
+    tag="Events",
+    summary="Read what happened",
+    scope=Scope.READ,
+    query=Query,
+    answer=Events,
+    errors=(QueryError, CursorError, EventsGoneError),
+)
+def list_events(call: Call, query: Query) -> bytes:
+    """The same events that endpoints are told, under the same ids, without a public address.
+
+    Ask with the `next` of the last answer, and nothing is missed. Where a channel has an event of its own,
+    the desk's own is left out.
+    """
+    position = _position(query.after)
+    until = clock.monotonic() + query.wait
+    awake = threading.Event()
+    writing.listen(awake)
+    while True:
+        if position is None:
+            with db.read() as session:
+                position = reading.newest(session)
+        found, end, more = _read(call, position, query.limit)
+        left = until - clock.monotonic()
+        if found or more or left <= 0 or not _waiting.enter(max(1, config().threads // 4)):
+            return _answer(found, end, more)
+        position = end
+        try:
+            awake.wait(min(left, LOOK_SECONDS))
+            awake.clear()
+        finally:
+            _waiting.leave()
+
+
+def _position(after: str | None) -> Position | None:
+    """Return where a cursor stands; None: it begins now."""
+    if after is None:
+        return None
+    place, id_, made_at = cursors.read_numbers(LIST, after, "after")
+    if made_at < (clock.now() - policy.RECORD_KEPT).timestamp():
+        raise EventsGoneError(field="after")
+    with db.read() as session:
+        # A desk that was restored elsewhere has other places for the same events.
+        moved = reading.place_of(session, id_)
+    return Position(place if moved is None else moved, id_)
+
+
+def _read(call: Call, position: Position, limit: int) -> tuple[list[tuple[Recorded, Told]], Position, bool]:
+    """Return up to *limit* bodies after *position*, where that ends, and whether there may be more.
+
+    An event that makes several stands on one page.
+    """
+    with db.read() as session:
+        batch = reading.after(session, position, min(limit, MOST_READ), workspace_id=call.workspace_id)
+        found = [
+            (event, told)
+            for event, bodies in build(session, batch.events, call.directory, config().public_url)
+            for told in heard([EVERYTHING], bodies, both_names=False)
+        ]
+    return found, batch.end, batch.more
+
+
+def _answer(found: list[tuple[Recorded, Told]], end: Position, more: bool) -> bytes:
+    data = []
+    for event, told in found:
+        body = _decoder.decode(told.body.body)
+        data.append({"id": told.body.id, "event": body.event, "data": body.data, "at": event.at})
+    made_at = int(clock.now().timestamp())
+    following = cursors.write_numbers(LIST, end.place, end.event_id, made_at)
+    return msgspec.json.encode({"data": data, "next": following, "more": more})
+
+
+class _Body(msgspec.Struct):
+    event: str
+    data: Raw
+
+
+_decoder = msgspec.json.Decoder(_Body)

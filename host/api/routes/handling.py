@@ -1,0 +1,174 @@
+"""What a customer is shown besides messages, and which app has a conversation, by a program."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask_babel import lazy_gettext as _l
+from msgspec import Meta
+
+from host.api.http.call import Call
+from host.api.http.declare import Wire, route
+from host.api.http.errors import BodyError
+from host.api.routes.conversations import Conversation, get, shown
+from host.core import db
+from host.inbox import thread_control
+from host.inbox.errors import (
+    AccountDisconnectedError,
+    ContactUnreachableError,
+    ConversationNotFoundError,
+    PeopleOnlyError,
+    ProviderRefusedError,
+    SignalNotSupportedError,
+    ThreadControlError,
+    UnknownChannelError,
+    WindowClosedError,
+)
+from host.inbox.reply import check_may_send
+from host.models import inbox
+from host.queue import signals
+from host.queue.signals import Signal
+from host.users.api_keys import Scope
+
+SIGNALS = (
+    AccountDisconnectedError,
+    ContactUnreachableError,
+    ConversationNotFoundError,
+    PeopleOnlyError,
+    SignalNotSupportedError,
+    UnknownChannelError,
+    WindowClosedError,
+)
+CONTROL = (
+    AccountDisconnectedError,
+    BodyError,
+    ConversationNotFoundError,
+    ProviderRefusedError,
+    ThreadControlError,
+    UnknownChannelError,
+)
+
+
+class Typing(Wire, frozen=True):
+    """Whether somebody writes."""
+
+    on: Annotated[bool, Meta(description="False: no longer.")] = True
+
+
+class Taking(Wire, frozen=True):
+    """How a conversation is taken."""
+
+    note: Annotated[str, Meta(max_length=1000, description="For the app that has it.")] = ""
+
+
+class Passing(Wire, frozen=True):
+    """Whom a conversation is passed to."""
+
+    to: Annotated[str, Meta(min_length=1, max_length=64, description="The provider's id of that app.")]
+    note: Annotated[str, Meta(max_length=1000, description="For that app.")] = ""
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/typing",
+    tag="Conversations",
+    summary="Show the customer that somebody writes",
+    scope=Scope.WRITE,
+    body=Typing,
+    errors=(BodyError, *SIGNALS),
+    examples={"Somebody writes": {"on": True}},
+)
+def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
+    """While anybody may reply. It ends by itself after some seconds, and with the next message.
+
+    Nothing waits for it: should the provider not show it, nobody is told.
+    """
+    _signal(call, conversation_id, Signal.TYPING if body.on else Signal.STOPPED)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/seen",
+    tag="Conversations",
+    summary="Show the customer that their messages were seen",
+    scope=Scope.WRITE,
+    errors=SIGNALS,
+)
+def show_seen(call: Call, conversation_id: int) -> None:
+    """While anybody may reply. What the account is set to show is about people; a program that asks is heard.
+
+    Nothing waits for it: should the provider not show it, nobody is told.
+    """
+    _signal(call, conversation_id, Signal.SEEN)
+
+
+def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
+    with db.read() as session:
+        row = get(session, call, conversation_id)
+        adapter = call.adapter(row.channel)
+        if adapter is None:
+            raise UnknownChannelError()
+        can = adapter.capabilities
+        if not (can.mark_seen if signal is Signal.SEEN else can.typing):
+            raise SignalNotSupportedError()
+        conversation = session.get_one(inbox.Conversation, conversation_id)
+        check_may_send(session, conversation, adapter, call.now, by_person=False)
+    signals.current().offer(row.account, row.identity_external_id, signal)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/take",
+    tag="Conversations",
+    summary="Take a conversation from another app",
+    scope=Scope.WRITE,
+    body=Taking,
+    answer=Conversation,
+    errors=CONTROL,
+    examples={"With a note": {"note": "A person takes over."}},
+)
+def take_conversation(call: Call, conversation_id: int, body: Taking) -> Conversation:
+    """Where a provider lets several apps answer, one has a conversation at a time. The provider decides."""
+    thread_control.take(
+        call.directory,
+        workspace_id=call.workspace_id,
+        conversation_id=conversation_id,
+        author_id=None,
+        by=call.caller.name,
+        note=body.note,
+        now=call.now,
+    )
+    return _answer(call, conversation_id)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/pass",
+    tag="Conversations",
+    summary="Pass a conversation to another app",
+    scope=Scope.WRITE,
+    body=Passing,
+    answer=Conversation,
+    errors=CONTROL,
+    examples={"To another app": {"to": "263902037430900", "note": "Please answer in the Page's inbox."}},
+)
+def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conversation:
+    """What the desk sends afterwards may be refused, until it takes the conversation or gets it back."""
+    if not body.to.strip().isalnum():
+        raise BodyError(_l("That is no ID of an app."), field="to")
+    thread_control.hand_on(
+        call.directory,
+        workspace_id=call.workspace_id,
+        conversation_id=conversation_id,
+        author_id=None,
+        by=call.caller.name,
+        to=body.to.strip(),
+        note=body.note,
+        now=call.now,
+    )
+    return _answer(call, conversation_id)
+
+
+def _answer(call: Call, conversation_id: int) -> Conversation:
+    with db.read() as session:
+        return shown(call, get(session, call, conversation_id))

@@ -1,0 +1,298 @@
+"""Labels of the workspace, and the saved views that everybody shares."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError
+from host.api.routes.conversations import Query, filter_of
+from host.core import db
+from host.inbox import labels, saved_views
+from host.inbox.errors import (
+    LabelNameError,
+    LabelNotFoundError,
+    TooManyViewsError,
+    ViewNameError,
+    ViewNotFoundError,
+)
+from host.models.labels import Label as Row
+from host.models.labels import LabelTone
+from host.models.saved_views import SavedView
+from host.users import audit
+from host.users.api_keys import Scope
+from host.web.request_helpers import client_address
+
+Name = Annotated[
+    str, Meta(max_length=300, description="At most 40 letters that no other label has.", examples=["order"])
+]
+
+
+class Labels(Wire, frozen=True):
+    """The labels of the workspace, by name."""
+
+    data: list[shapes.LabelRef]
+
+
+class NewLabel(Wire, frozen=True):
+    """A label to be made."""
+
+    name: Name
+    tone: shapes.Tone = "blue"
+
+
+class LabelChange(Wire, frozen=True):
+    """What is to become different; what is left out stays."""
+
+    name: Name | UnsetType = UNSET
+    tone: shapes.Tone | UnsetType = UNSET
+
+
+class Merging(Wire, frozen=True):
+    """What a label is merged into."""
+
+    into: Annotated[Id, Meta(description="The id of the label that stays.")]
+
+
+class View(Wire, frozen=True):
+    """A saved view that the workspace shares."""
+
+    id: Id
+    name: str
+    condition: Annotated[
+        dict[str, Any],
+        Meta(
+            description="The fields of its filter that matter.", examples=[{"status": "open", "labels": [3]}]
+        ),
+    ]
+
+
+class Views(Wire, frozen=True):
+    """The shared views, in their order."""
+
+    data: list[View]
+
+
+class NewView(Wire, frozen=True):
+    """A view to be saved."""
+
+    name: Annotated[str, Meta(max_length=300, examples=["Orders to answer"])]
+    filter: Annotated[Query, Meta(description="The parameters of the list of conversations; no `cursor`.")]
+
+
+class ViewChange(Wire, frozen=True):
+    """What is to become different; what is left out stays."""
+
+    name: Annotated[str, Meta(max_length=300)] | UnsetType = UNSET
+    filter: Query | UnsetType = UNSET
+
+
+def _shown(row: Row) -> shapes.LabelRef:
+    return shapes.LabelRef(id=row.id, name=row.name, tone=cast(Any, str(row.tone)))
+
+
+def _audit(session: Session, call: Call, action: str, subject: str, **details: str) -> None:
+    audit.record(
+        session,
+        action,
+        subject,
+        user_id=None,
+        workspace_id=call.workspace_id,
+        remote=client_address(),
+        details={"by": call.caller.name, **details},
+    )
+
+
+@route("GET", "/labels", tag="Labels", summary="List labels", scope=Scope.READ, answer=Labels)
+def list_labels(call: Call) -> Labels:
+    """All of them, by name."""
+    with db.read() as session:
+        return Labels(data=[_shown(row) for row in labels.all_of(session, call.workspace_id)])
+
+
+@route(
+    "POST",
+    "/labels",
+    tag="Labels",
+    summary="Add a label",
+    scope=Scope.WRITE,
+    body=NewLabel,
+    answer=shapes.LabelRef,
+    status=201,
+    errors=(BodyError, LabelNameError),
+    examples={"For orders": {"name": "order", "tone": "orange"}},
+)
+def create_label(call: Call, body: NewLabel) -> bytes:
+    """Its name is one that no other label has, capital letters aside."""
+
+    def use_case(session: Session) -> shapes.LabelRef:
+        row = labels.create(
+            session, workspace_id=call.workspace_id, name=body.name, tone=LabelTone(body.tone), now=call.now
+        )
+        _audit(session, call, "label.added", row.name)
+        return _shown(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/labels/{label_id}",
+    tag="Labels",
+    summary="Rename or recolour a label",
+    scope=Scope.WRITE,
+    body=LabelChange,
+    answer=shapes.LabelRef,
+    errors=(BodyError, LabelNameError, LabelNotFoundError),
+    examples={"Another colour": {"tone": "red"}},
+)
+def change_label(call: Call, label_id: int, body: LabelChange) -> bytes:
+    """Every conversation that has it shows the change at once."""
+
+    def use_case(session: Session) -> shapes.LabelRef:
+        row = labels.change(
+            session,
+            workspace_id=call.workspace_id,
+            label_id=label_id,
+            name=None if body.name is UNSET else body.name,
+            tone=None if body.tone is UNSET else LabelTone(body.tone),
+        )
+        _audit(session, call, "label.changed", row.name)
+        return _shown(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/labels/{label_id}",
+    tag="Labels",
+    summary="Delete a label",
+    scope=Scope.WRITE,
+    errors=(LabelNotFoundError,),
+)
+def delete_label(call: Call, label_id: int) -> None:
+    """It is taken off every conversation; these stay."""
+
+    def use_case(session: Session) -> None:
+        row = labels.delete(session, workspace_id=call.workspace_id, label_id=label_id, author_id=None)
+        _audit(session, call, "label.deleted", row.name)
+
+    db.write(use_case)
+
+
+@route(
+    "POST",
+    "/labels/{label_id}/merge",
+    tag="Labels",
+    summary="Merge a label into another",
+    scope=Scope.WRITE,
+    body=Merging,
+    answer=shapes.LabelRef,
+    errors=(BodyError, LabelNameError, LabelNotFoundError),
+    examples={"Into another": {"into": 7}},
+)
+def merge_label(call: Call, label_id: int, body: Merging) -> bytes:
+    """Every conversation with the first has the second instead, and the first is gone. Answers the second."""
+
+    def use_case(session: Session) -> shapes.LabelRef:
+        gone, kept = labels.merge(
+            session, workspace_id=call.workspace_id, label_id=label_id, into_id=body.into, author_id=None
+        )
+        _audit(session, call, "label.merged", gone.name, into=kept.name)
+        return _shown(kept)
+
+    return call.commit(use_case)
+
+
+def _view(row: SavedView) -> View:
+    return View(id=row.id, name=row.name, condition=dict(row.condition))
+
+
+@route("GET", "/views", tag="Labels", summary="List shared views", scope=Scope.READ, answer=Views)
+def list_views(call: Call) -> Views:
+    """Those of everybody, in their order. What members keep for themselves is theirs."""
+    with db.read() as session:
+        return Views(data=[_view(row) for row in saved_views.shared(session, call.workspace_id)])
+
+
+@route(
+    "POST",
+    "/views",
+    tag="Labels",
+    summary="Save a shared view",
+    scope=Scope.WRITE,
+    body=NewView,
+    answer=View,
+    status=201,
+    errors=(BodyError, TooManyViewsError, ViewNameError),
+    examples={"Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}}},
+)
+def create_view(call: Call, body: NewView) -> bytes:
+    """It stands behind the others, for everybody."""
+
+    def use_case(session: Session) -> View:
+        row = saved_views.create(
+            session,
+            workspace_id=call.workspace_id,
+            owner_id=None,
+            name=body.name,
+            filter_=filter_of(body.filter),
+            now=call.now,
+        )
+        _audit(session, call, "view.added", row.name)
+        return _view(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "PATCH",
+    "/views/{view_id}",
+    tag="Labels",
+    summary="Change a shared view",
+    scope=Scope.WRITE,
+    body=ViewChange,
+    answer=View,
+    errors=(BodyError, ViewNameError, ViewNotFoundError),
+    examples={"Another name": {"name": "Orders"}},
+)
+def change_view(call: Call, view_id: int, body: ViewChange) -> bytes:
+    """Its name, or what it shows."""
+
+    def use_case(session: Session) -> View:
+        row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
+        saved_views.change(
+            row,
+            name=None if body.name is UNSET else body.name,
+            filter_=None if body.filter is UNSET else filter_of(body.filter),
+        )
+        session.flush()
+        _audit(session, call, "view.changed", row.name)
+        return _view(row)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/views/{view_id}",
+    tag="Labels",
+    summary="Delete a shared view",
+    scope=Scope.WRITE,
+    errors=(ViewNotFoundError,),
+)
+def delete_view(call: Call, view_id: int) -> None:
+    """The conversations it shows stay as they are."""
+
+    def use_case(session: Session) -> None:
+        row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
+        _audit(session, call, "view.deleted", row.name)
+        saved_views.delete(session, row)
+
+    db.write(use_case)

@@ -1,0 +1,143 @@
+"""Search messages and contacts."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated
+
+from msgspec import Meta
+
+from host.api import serialise, shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import CursorError, QueryError
+from host.api.routes.conversations import Limit
+from host.core import db
+from host.search import building
+from host.search.finding import finder
+from host.search.finding.asking import read_query
+from host.search.finding.excerpts import excerpt
+from host.search.finding.finder import Place
+from host.search.finding.narrowing import understood
+from host.users.api_keys import Scope
+
+LIST = "search"
+
+
+class SearchHit(Wire, frozen=True):
+    """A message that was found."""
+
+    message: shapes.Message
+    excerpt: Annotated[str, Meta(description="The part of it that shows why, as plain text.")]
+    marks: Annotated[
+        list[list[int]],
+        Meta(description="Where in the excerpt the words are: the first letter of each and the one behind."),
+    ]
+
+
+class FoundContact(Wire, frozen=True):
+    """A contact that was found, with the conversation that was last written in."""
+
+    contact_id: Id
+    conversation_id: Id
+    name: str
+    handle: str | None
+    channel: str
+    last_message_at: Moment
+
+
+class SearchResults(Wire, frozen=True):
+    """What was found: the newest message first."""
+
+    data: list[SearchHit]
+    contacts: Annotated[
+        list[FoundContact],
+        Meta(description="By the words of the query, where it has no filters; on the first page alone."),
+    ]
+    next: Annotated[shapes.Cursor | None, Meta(description="For what comes after these; null: that was all.")]
+    stopped: Annotated[
+        bool,
+        Meta(
+            description="The time of a search was over before the page was full: `next` goes on from there."
+        ),
+    ]
+    unknown: Annotated[
+        list[str], Meta(description="Filters that name nothing there is, so that nothing fits.")
+    ]
+    shortened: Annotated[bool, Meta(description="More was asked for than is looked for.")]
+    complete: Annotated[bool, Meta(description="False while older messages are still being made findable.")]
+
+
+class Query(Wire, frozen=True):
+    """What to look for."""
+
+    q: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=1000,
+            description='Words, "phrases", beginnings with a star, and filters: `is:open`, `is:note`, '
+            "`from:customer`, `from:team`, `from:anna`, `has:file`, `account:NAME`, `channel:KEY`, "
+            "`assignee:nobody`, `before:2026-01-31`, `after:2026-01-01`.",
+            examples=["is:open blue mug"],
+        ),
+    ]
+    limit: Limit = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+
+
+@route(
+    "GET",
+    "/search",
+    tag="Search",
+    summary="Search messages and contacts",
+    scope=Scope.READ,
+    query=Query,
+    answer=SearchResults,
+    errors=(QueryError, CursorError),
+)
+def search(call: Call, query: Query) -> SearchResults:
+    """Words are found whatever their case and marks, in any script. Days are those of UTC."""
+    asked = read_query(query.q)
+    after = None
+    if query.cursor is not None:
+        after = Place(*cursors.read_numbers(LIST, query.cursor, "cursor")[:2])
+    with db.read() as session:
+        wanted = understood(session, call.workspace_id, None, asked, zone=UTC)
+        found = finder.find(session, call.workspace_id, None, wanted, after=after, limit=query.limit)
+        people = []
+        if after is None and not asked.filters:
+            people = finder.find_people(session, call.workspace_id, asked, accounts=None)
+        ids = [one.id for one in found.hits]
+        messages = {one.id: one for one in serialise.some_messages(session, call.workspace_id, ids)}
+        complete = building.progress(session).done
+    hits = []
+    for hit in found.hits:
+        if hit.id not in messages:
+            continue
+        text, marks = "", []
+        for piece in excerpt(hit.texts, asked.phrases):
+            if piece.hit:
+                marks.append([len(text), len(text) + len(piece.text)])
+            text += piece.text
+        hits.append(SearchHit(message=messages[hit.id], excerpt=text, marks=marks))
+    return SearchResults(
+        data=hits,
+        contacts=[
+            FoundContact(
+                contact_id=one.contact_id,
+                conversation_id=one.conversation_id,
+                name=one.name,
+                handle=one.handle,
+                channel=one.channel,
+                last_message_at=one.last_message_at,
+            )
+            for one in people
+        ],
+        next=None if found.next is None else cursors.write_numbers(LIST, found.next.at, found.next.id, 0),
+        stopped=found.stopped,
+        unknown=[str(one) for one in wanted.unknown],
+        shortened=asked.shortened,
+        complete=complete,
+    )

@@ -1,0 +1,254 @@
+"""The file of a backup: a zip with JSON lines for each table, the files of messages, and a list of it all.
+
+Rows are written in the terms of no database, so one made on SQLite is put back into PostgreSQL or MariaDB and
+the other way round. The list comes last: a file that was cut off has none.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from host.core.secrets import Place
+from host.sdk import strictjson
+
+FORMAT = 1
+LIST = "backup.json"
+KEYS = "keys.sealed"
+PROOF = Place("backup", "proof", 0, "lobby")
+"""Where the word is sealed by which a restored desk knows that its keys are the right ones."""
+_PIECE = 1024 * 1024
+_COST = 2**16
+"""scrypt's: 64 MB and some tenths of a second for each passphrase somebody tries."""
+
+
+class BackupError(Exception):
+    """A backup cannot be made, read or restored. The text is for the operator."""
+
+
+class Contents(msgspec.Struct, kw_only=True):
+    """What a backup holds.
+
+    :param lobby: the version that made it.
+    :param database: the kind it was made from.
+    :param revisions: version table -> the revision its tables are at.
+    :param tables: table -> rows.
+    :param files: how many files of messages.
+    :param files_left_out: how many were left out on purpose.
+    :param missing: storage keys that rows name and that were not there.
+    :param spooled: requests that were in the spool.
+    :param proofs: a word sealed with each key the desk has.
+    :param keys: whether the keys themselves are in it, sealed with a passphrase.
+    :param digests: name in the zip -> SHA-256, of everything but this list.
+    """
+
+    format: int
+    lobby: str
+    made_at: str
+    database: str
+    revisions: dict[str, str]
+    tables: dict[str, int]
+    files: int
+    missing: list[str]
+    spooled: int
+    proofs: list[str]
+    keys: bool
+    digests: dict[str, str]
+    files_left_out: int = 0
+
+
+class Writing:
+    """A backup that is being written.
+
+    :ivar digests: what was written so far, as :attr:`Contents.digests`.
+    """
+
+    def __init__(self, zipped: zipfile.ZipFile) -> None:
+        self._zip = zipped
+        self.digests: dict[str, str] = {}
+
+    def add(self, name: str, pieces: Iterator[bytes], *, packed: bool = True) -> None:
+        """Write *pieces* as the file *name*; do not compress it if it is *packed* already."""
+        info = zipfile.ZipInfo(name)
+        info.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+        digest = hashlib.sha256()
+        with self._zip.open(info, "w", force_zip64=True) as out:
+            for piece in pieces:
+                digest.update(piece)
+                out.write(piece)
+        self.digests[name] = digest.hexdigest()
+
+    def finish(self, contents: Contents) -> None:
+        """Write the list."""
+        self._zip.writestr(LIST, msgspec.json.format(msgspec.json.encode(contents), indent=1))
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[Writing]:
+    """Yield a backup to write; it gets the name *target* once it is whole and on the disk.
+
+    :raises BackupError: if it cannot be written, or something has that name.
+    """
+    if target.exists():
+        raise BackupError(f"{target} is there already.")
+    draft = target.with_name(f"{target.name}.part")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
+                    yield Writing(zipped)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(target)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise BackupError(f"{target} cannot be written: {error.strerror}.") from error
+
+
+class Reading:
+    """A backup that was read through once: it is whole, and each part is as it was written.
+
+    :ivar contents: its list.
+    """
+
+    def __init__(self, zipped: zipfile.ZipFile) -> None:
+        self._zip = zipped
+        try:
+            self.contents = strictjson.decode(zipped.read(LIST), Contents)
+        except KeyError:
+            raise BackupError("This is no backup of Lobby, or one that was cut off.") from None
+        except msgspec.MsgspecError as error:
+            raise BackupError(f"The list of this backup cannot be read: {error}.") from None
+        if self.contents.format > FORMAT:
+            raise BackupError(
+                f"This backup is of Lobby {self.contents.lobby}, in a form this version does not know."
+            )
+
+    def check(self) -> None:
+        """Read everything once.
+
+        :raises BackupError: if something is not as it was written.
+        """
+        for name, wanted in self.contents.digests.items():
+            digest = hashlib.sha256()
+            for piece in self.pieces(name):
+                digest.update(piece)
+            if digest.hexdigest() != wanted:
+                raise BackupError(f"{name} in this backup is not as it was written.")
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of the file *name*."""
+        try:
+            with self._zip.open(name) as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+        except (KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise BackupError(f"{name} in this backup cannot be read.") from error
+
+    def names(self, folder: str) -> list[str]:
+        """Return the files of a *folder* of it."""
+        return sorted(name for name in self.contents.digests if name.startswith(f"{folder}/"))
+
+    def rows(self, table: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of *table*, with values as :func:`plain` made them."""
+        with self._zip.open(f"tables/{table}.jsonl") as file:
+            for line in file:
+                yield json.loads(line)
+
+
+@contextmanager
+def reading(source: Path) -> Iterator[Reading]:
+    """Yield the backup *source*.
+
+    :raises BackupError: if it is none.
+    """
+    try:
+        with zipfile.ZipFile(source) as zipped:
+            yield Reading(zipped)
+    except zipfile.BadZipFile:
+        raise BackupError(f"{source} is no backup of Lobby, or one that was cut off.") from None
+    except OSError as error:
+        raise BackupError(f"{source} cannot be read: {error.strerror}.") from error
+
+
+def whole(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of an open file."""
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+# Values
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a row as JSON has it: what JSON has no word for in an object with one name."""
+    if isinstance(value, bytes | memoryview):
+        return {"bytes": base64.b64encode(bytes(value)).decode()}
+    if isinstance(value, datetime):
+        return {"at": (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat()}
+    if isinstance(value, date):
+        return {"day": value.isoformat()}
+    return {"number": str(value)} if isinstance(value, Decimal) else value
+
+
+def value_for(column: sa.types.TypeEngine[Any], value: Any) -> Any:
+    """Return what *plain* stands for, as a column of this type takes it."""
+    if isinstance(value, dict):
+        ((kind, content),) = value.items()
+        if kind == "at":
+            at = datetime.fromisoformat(content)
+            return at.replace(tzinfo=UTC) if getattr(column, "timezone", False) else at
+        of: dict[str, Callable[[str], Any]] = {
+            "bytes": base64.b64decode,
+            "day": date.fromisoformat,
+            "number": Decimal,
+        }
+        return of[kind](content)
+    if value is not None and isinstance(column, sa.Boolean):
+        return bool(value)
+    return int(value) if isinstance(value, bool) else value
+
+
+# Keys
+
+
+def sealed(files: Mapping[str, str], passphrase: str) -> bytes:
+    """Return *files* encrypted with *passphrase*: scrypt, then AES-256-GCM."""
+    salt, nonce = os.urandom(16), os.urandom(12)
+    box = AESGCM(_key(passphrase, salt)).encrypt(nonce, json.dumps(dict(files)).encode(), KEYS.encode())
+    return salt + nonce + box
+
+
+def opened(box: bytes, passphrase: str) -> dict[str, str]:
+    """Return the files that were :func:`sealed`.
+
+    :raises BackupError: if the passphrase is another one.
+    """
+    try:
+        content = AESGCM(_key(passphrase, box[:16])).decrypt(box[16:28], box[28:], KEYS.encode())
+    except InvalidTag:
+        raise BackupError("The passphrase does not open the keys in this backup.") from None
+    files: dict[str, str] = json.loads(content)
+    return files
+
+
+def _key(passphrase: str, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=32, n=_COST, r=8, p=1).derive(passphrase.encode())

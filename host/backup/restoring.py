@@ -1,0 +1,442 @@
+"""Put a backup back: into an empty database and a data folder of its own, of any of the three kinds.
+
+The tables are made by the migrations they were made by, up to the revisions they were at, so that a newer
+Lobby takes them on from there. Addons come first, because their migrations change tables of the host.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from secrets import randbits
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import counters
+from host.addons.package import store
+from host.backup import archive
+from host.backup.archive import BackupError, Contents, Reading, value_for
+from host.core import db, migrations, secrets, storage
+from host.core.config import Config, ConfigError
+from host.core.migrations import addon_version_table
+from host.core.storage import StoreAwayError
+from host.inbox import outcome
+from host.media import claiming
+from host.models.addons import Addon, AddonArchivePart, AddonRelease
+from host.models.queue import OutboxEntry
+from host.models.users import User
+from host.outgoing import endpoints
+from host.queue import lanes, outbox, spool
+from host.record import reading
+from host.sdk.channel import ProviderProblem
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import noop
+
+_ROWS = 500
+_FIRST = (User, AddonRelease, AddonArchivePart, Addon)
+"""What it takes to have the addons back: their migrations change tables that are empty then."""
+_MARK = "lobby_restoring"
+"""A table that is there while a restore is under way: what one left that died is taken away by the next."""
+_UNSENT = sa.select(OutboxEntry.message_id).where(OutboxEntry.open.is_(True)).order_by(OutboxEntry.id)
+
+
+class Waiting(StrEnum):
+    """What becomes of replies that had not left when the backup was made. Some may have left since."""
+
+    CHECK = "check"
+    """Look at the provider whether they did. None is sent; people see the result and decide."""
+    SEND = "send"
+    """Go on as if nothing had happened: what had not left is sent."""
+    DROP = "drop"
+    """Note each as failed."""
+
+
+def read_through(source: Reading) -> Contents:
+    """Return the list of *source* once everything in it was read and is as it was written.
+
+    :raises BackupError: if it is not, or was made by a Lobby this one does not know.
+    """
+    for name, directory, table in migrations.own():
+        at = source.contents.revisions.get(table)
+        if at is not None and not migrations.knows(directory, at):
+            raise BackupError(
+                f"This backup was made by Lobby {source.contents.lobby}, and this version does not know its "
+                f"tables ({name} {at}). Install that version, or a newer one, and restore it there."
+            )
+    source.check()
+    return source.contents
+
+
+def open_replies(source: Reading) -> int:
+    """Return how many replies had not left when the backup was made."""
+    return sum(1 for row in source.rows("outbox") if row["open"])
+
+
+def restore(
+    config: Config,
+    source: Reading,
+    *,
+    waiting: Waiting,
+    passphrase: str | None,
+    tell: Callable[[str], None],
+) -> list[str]:
+    """Put the backup *source*, which was :func:`read_through`, where *config* says; return what was left out.
+
+    :param waiting: what becomes of replies that had not left.
+    :param passphrase: opens the keys in it; None: the desk's keys are there already.
+    :param tell: is told each step.
+    :raises BackupError: if the place is not empty, or the keys are other ones. The place is as it was then,
+        but for keys and files, which harm nobody.
+    """
+    with as_it_was(config, source, passphrase=passphrase, tell=tell) as (url, left_out):
+        migrations.upgrade_host(url)
+        tell("what waits")
+        db.connect(url)
+        _settle(waiting)
+        db.current().dispose()
+    return left_out
+
+
+@contextmanager
+def as_it_was(
+    config: Config, source: Reading, *, passphrase: str | None, tell: Callable[[str], None]
+) -> Iterator[tuple[str, list[str]]]:
+    """Put everything back as it was: the tables too, if an older Lobby made the backup.
+
+    Yields the address of the database, which gets its name when the block is through, and the tables that
+    were left out. What :func:`restore` takes and raises is said there.
+    """
+    _keys(config, source, passphrase)
+    with _empty_database(config) as url:
+        tell("files")
+        number = _own_store(config, source)
+        _files(config, source)
+        tell("tables")
+        left_out = _tables(config, url, source)
+        if number is not None:
+            db.connect(url)
+            counters.note_files(number)
+            db.current().dispose()
+        yield url, left_out
+
+
+# Keys
+
+
+def _keys(config: Config, source: Reading, passphrase: str | None) -> None:
+    """Have the keys of the backup's desk in place, and make sure of it."""
+    if passphrase is not None:
+        if not source.contents.keys:
+            raise BackupError("No keys are in this backup. Put secret.keys of its desk into the data folder.")
+        files = archive.opened(b"".join(source.pieces(archive.KEYS)), passphrase)
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, text in files.items():
+            # One that is there stays: that it is another desk's is found out below.
+            secrets.private_file(config.data / name, text.strip())
+    file = secrets.keys_file(config)
+    if file is not None and not file.exists():
+        raise BackupError(
+            f"{file} is missing, and without the keys of the desk its credentials cannot be read. Put it "
+            "there, or give the passphrase if the backup holds the keys."
+        )
+    try:
+        keyring = secrets.load_keyring(config)
+        for proof in source.contents.proofs:
+            keyring.open(proof, archive.PROOF)
+    except (ConfigError, SecretUnreadableError) as error:
+        raise BackupError(
+            "The keys here are not those of the backup's desk: what it keeps encrypted could not be read."
+        ) from error
+    secrets.use(keyring)
+
+
+# The place
+
+
+@contextmanager
+def _empty_database(config: Config) -> Iterator[str]:
+    """Yield the address of an empty database; what is made there is the desk's once the block is through."""
+    url = sa.make_url(config.database_url)
+    if url.get_backend_name() != "sqlite":
+        with _marked(config.database_url):
+            yield config.database_url
+        return
+    final = Path(str(url.database))
+    if final.exists():
+        raise BackupError(f"{final} is there already. Restore into an empty data folder, or move it away.")
+    draft = final.with_name(f"{final.name}.restoring")
+    for path in _of_sqlite(draft):
+        path.unlink(missing_ok=True)
+    try:
+        yield url.set(database=str(draft)).render_as_string(hide_password=False)
+        _one_file(draft)
+        draft.replace(final)
+    finally:
+        for path in _of_sqlite(draft):
+            path.unlink(missing_ok=True)
+
+
+def _of_sqlite(path: Path) -> list[Path]:
+    return [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal"))]
+
+
+def _one_file(path: Path) -> None:
+    """Have everything in the file itself, and on the disk."""
+    engine = migrations.migration_engine(f"sqlite:///{path}")
+    raw = engine.raw_connection()
+    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw.close()
+    engine.dispose()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _marked(url: str) -> Iterator[None]:
+    """Refuse a database with tables in it, but for those of a restore that died."""
+    engine = migrations.migration_engine(url)
+    mark = sa.Table(_MARK, sa.MetaData(), sa.Column("at", sa.String(32)))
+    try:
+        with engine.begin() as connection:
+            there = set(sa.inspect(connection).get_table_names())
+            if there and _MARK not in there:
+                raise BackupError(
+                    f"The database {engine.url.database} is not empty. Restore into a new one, and leave "
+                    "this as it is until you have looked at the other."
+                )
+            if there:
+                _drop_everything(connection)
+            mark.create(connection)
+        yield
+        with engine.begin() as connection:
+            mark.drop(connection)
+    finally:
+        engine.dispose()
+
+
+def _drop_everything(connection: sa.Connection) -> None:
+    metadata = sa.MetaData()
+    metadata.reflect(connection, resolve_fks=False)
+    if connection.dialect.name == "postgresql":
+        for table in metadata.tables.values():
+            connection.exec_driver_sql(f'DROP TABLE "{table.name}" CASCADE')
+        for enum in sa.inspect(connection).get_enums():  # type: ignore[attr-defined]
+            connection.exec_driver_sql(f'DROP TYPE "{enum["name"]}"')
+        return
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for table in metadata.tables.values():
+        connection.exec_driver_sql(f"DROP TABLE `{table.name}`")
+    connection.exec_driver_sql("SET foreign_key_checks = 1")
+
+
+# What is put back
+
+
+def _own_store(config: Config, source: Reading) -> int | None:
+    """Have the store be that of the backup's desk; return the number it is marked with, None: none."""
+    store = storage.opened(config)
+    storage.use(store)
+    number: int | None = next(
+        (row["value"] for row in source.rows("counters") if row["name"] == counters.FILES), None
+    )
+    if number is None and config.files:
+        number = randbits(48)
+    if number is None:
+        return None
+    try:
+        marker = store.marker()
+        if marker is None:
+            store.mark(claiming.written(number))
+    except StoreAwayError as error:
+        raise BackupError(f"The files cannot be put where they belong: {error.words}.") from error
+    if marker is not None and claiming.number_in(marker) != number:
+        raise BackupError(f"{store.place} holds the files of another desk. Name another place.")
+    return number
+
+
+def _files(config: Config, source: Reading) -> None:
+    try:
+        _put_files(source)
+    except StoreAwayError as error:
+        raise BackupError(f"The files cannot be put where they belong: {error.words}.") from error
+    folder = spool.folder_of(config.data)
+    for name in source.names("spool"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Its name is a number and an ending, which is all that is taken of it.
+        (folder / Path(name).name).write_bytes(b"".join(source.pieces(name)))
+
+
+def _put_files(source: Reading) -> None:
+    kept = storage.current()
+    for name in source.names("files"):
+        key = name.partition("/")[2]
+        with kept.stage(_Pieces(source.pieces(name)), most=2**62) as staged:
+            if staged.key != key:
+                raise BackupError(f"{name} in this backup is not what its name says.")
+            staged.keep()
+
+
+class _Pieces:
+    """Bytes that come piece by piece, as a file to read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        while len(self._left) < size and (piece := next(self._pieces, b"")):
+            self._left += piece
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+
+def _tables(config: Config, url: str, source: Reading) -> list[str]:
+    """Make the tables and fill them; return those nobody here can make."""
+    contents = source.contents
+    with migrations.locked(url) as engine:
+        for _name, directory, table in migrations.own():
+            if table in contents.revisions:
+                migrations.upgrade(engine, directory, table, contents.revisions[table])
+        first = [model.__tablename__ for model in _FIRST]
+        with _without_references(engine):
+            _fill(engine, source, first)
+        db.connect(url)
+        known = {addon_version_table(slug): folder for slug, folder in _addons(config).items()}
+        for table, revision in contents.revisions.items():
+            if table in known:
+                migrations.upgrade(engine, known[table], table, revision)
+        db.current().dispose()
+        with engine.connect() as connection:
+            there = set(sa.inspect(connection).get_table_names())
+        with _without_references(engine):
+            _fill(engine, source, [name for name in contents.tables if name in there and name not in first])
+        _count(engine, contents, there)
+    return sorted(name for name, rows in contents.tables.items() if name not in there and rows)
+
+
+def _addons(config: Config) -> Mapping[str, Path]:
+    """Return the migrations of the addons that are installed in the restored desk."""
+    with db.read() as session:
+        found = session.execute(sa.select(Addon.slug, Addon.release_id)).all()
+        releases = {slug: store.as_release(session.get_one(AddonRelease, id_)) for slug, id_ in found}
+    return {slug: store.materialise(config.data, one) / "migrations" for slug, one in releases.items()}
+
+
+@contextmanager
+def _without_references(engine: sa.Engine) -> Iterator[None]:
+    """Let rows be written in any order: nothing looks meanwhile whether what they refer to is there.
+
+    On SQLite nothing does while migrating, and MariaDB has a switch. PostgreSQL's needs rights, so its
+    foreign keys are taken away, and made again, which looks at every row.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    query = sa.text(
+        "SELECT format('ALTER TABLE %s', conrelid::regclass), quote_ident(conname), pg_get_constraintdef(oid)"
+        " FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace"
+    )
+    with engine.begin() as connection:
+        found = connection.execute(query).all()
+        for table, name, _definition in found:
+            connection.exec_driver_sql(f"{table} DROP CONSTRAINT {name}")
+    yield
+    with engine.begin() as connection:
+        for table, name, definition in found:
+            connection.exec_driver_sql(f"{table} ADD CONSTRAINT {name} {definition}")
+
+
+def _fill(engine: sa.Engine, source: Reading, names: Collection[str]) -> None:
+    metadata = sa.MetaData()
+    metadata.reflect(engine, only=list(names), resolve_fks=False)
+    for name in names:
+        table = metadata.tables[name]
+        insert = _insert(table, engine.dialect.name)
+        rows = source.rows(name)
+        with engine.begin() as connection:
+            if engine.dialect.name in {"mysql", "mariadb"}:
+                connection.exec_driver_sql("SET foreign_key_checks = 0")
+            while some := list(islice(rows, _ROWS)):
+                connection.execute(insert, [_values(table, row) for row in some])
+            _go_on_counting(connection, table)
+
+
+def _insert(table: sa.Table, dialect: str) -> sa.Insert:
+    """Return the INSERT of a whole row. JSON goes in as its text, as it came out."""
+    binds: dict[str, Any] = {}
+    for column in table.columns:
+        if isinstance(column.type, sa.JSON):
+            text = sa.bindparam(column.name, type_=sa.Text)
+            binds[column.name] = sa.cast(text, column.type) if dialect == "postgresql" else text
+        else:
+            binds[column.name] = sa.bindparam(column.name)
+    return sa.insert(table).values(binds)
+
+
+def _values(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {column.name: value_for(column.type, row.get(column.name)) for column in table.columns}
+
+
+def _go_on_counting(connection: sa.Connection, table: sa.Table) -> None:
+    """Have the next row get a number after the last; SQLite and MariaDB see to it themselves."""
+    if connection.dialect.name != "postgresql":
+        return
+    for column in table.primary_key.columns:
+        sequence = connection.scalar(
+            sa.select(sa.func.pg_get_serial_sequence(f'"{table.name}"', column.name))
+        )
+        if sequence:
+            last = sa.select(sa.func.max(column)).scalar_subquery()
+            connection.execute(
+                sa.select(sa.func.setval(sequence, sa.func.coalesce(last, 1), last.is_not(None)))
+            )
+
+
+def _count(engine: sa.Engine, contents: Contents, there: Collection[str]) -> None:
+    with engine.connect() as connection:
+        for name, wanted in contents.tables.items():
+            if name in there:
+                found = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name)))
+                if found != wanted:
+                    raise BackupError(f"{name} has {found} rows after restoring, and {wanted} in the backup.")
+
+
+# What waits
+
+
+_RESTORED = ProviderProblem(
+    "restored",
+    noop("This desk was restored from a backup that was made before the message was sent."),
+    noop("Look at the conversation at the provider, then send it again or leave it."),
+    "",
+    noop("Whether it was sent afterwards is not in the backup."),
+)
+
+
+def _settle(waiting: Waiting) -> None:
+    """Have what was under way begin anew, and nothing sent that nobody asked for now."""
+    db.write(lanes.begin_anew)
+    db.write(reading.put_behind)
+    if waiting is Waiting.SEND:
+        return
+    # A copy of the desk must not tell other programs what its original told them, or tells them still.
+    db.write(endpoints.pause_all)
+    with db.read() as session:
+        ids = session.scalars(_UNSENT).all()
+    for id_ in ids:
+        db.write(_set_aside, id_, waiting)
+
+
+def _set_aside(session: Session, message_id: int, waiting: Waiting) -> None:
+    if waiting is Waiting.CHECK:
+        outcome.record_unknown(session, message_id, _RESTORED)
+        outbox.check_now(session, message_id)
+    else:
+        outcome.record_failed(session, message_id, _RESTORED)
+        outbox.close(session, message_id)

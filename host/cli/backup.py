@@ -1,0 +1,121 @@
+"""``lobby backup`` and ``lobby restore``: the whole desk in one file, and out of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from host.backup import archive, making, restoring
+from host.backup.archive import BackupError
+from host.backup.restoring import Waiting
+from host.cli.base import configured
+from host.core import config, logs, private_files
+from host.core.config import Config, ConfigError
+
+_PASSPHRASE_FILE = click.option(
+    "--passphrase-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its first line is the passphrase of the keys.",
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--keys", is_flag=True, help="Put the keys in too, sealed with a passphrase that is asked for.")
+@click.option("--files/--no-files", "with_files", default=True, help="Put the files of messages in.")
+@_PASSPHRASE_FILE
+@configured
+def backup(
+    configuration: Config, file: Path, keys: bool, with_files: bool, passphrase_file: Path | None
+) -> None:
+    """Write the whole desk to FILE, while it runs."""
+    passphrase = _first_line(passphrase_file)
+    if keys and passphrase is None:
+        passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
+    try:
+        contents = making.make(configuration, file, passphrase=passphrase, tell=_step, files=with_files)
+    except BackupError as error:
+        raise click.ClickException(str(error)) from error
+    rows = sum(contents.tables.values())
+    size = file.stat().st_size / 1024**2
+    click.echo(f"{file}: {rows} rows, {contents.files} files, {size:.1f} MB")
+    if contents.missing:
+        click.echo(f"{len(contents.missing)} files are named and not there; they were taken back meanwhile.")
+    if contents.files_left_out:
+        click.echo(f"{contents.files_left_out} files of messages are not in it. Keep them beside it.")
+    if not contents.keys:
+        click.echo(
+            "The keys are not in it. Keep secret.keys somewhere else: nothing else reads the credentials."
+        )
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--waiting",
+    type=click.Choice([one.value for one in Waiting]),
+    help="What becomes of replies that had not left when the backup was made. check: look whether they did, "
+    "send none; send: send them now; drop: note them as failed.",
+)
+@_PASSPHRASE_FILE
+def restore(file: Path, waiting: str | None, passphrase_file: Path | None) -> None:
+    """Put the backup FILE into an empty database and data folder."""
+    try:
+        configuration = config.load()
+        logs.set_up(configuration.log_level, configuration.log_format)
+        private_files.keep_private(configuration)
+        with archive.reading(file) as source:
+            contents = restoring.read_through(source)
+            click.echo(f"backup of {contents.made_at}, Lobby {contents.lobby}, {contents.database}")
+            if contents.files_left_out:
+                click.echo(
+                    f"{contents.files_left_out} files of messages are not in it: the desk looks for them "
+                    "where LOBBY_FILES says."
+                )
+            left_out = restoring.restore(
+                configuration,
+                source,
+                waiting=_waiting(waiting, restoring.open_replies(source)),
+                passphrase=_first_line(passphrase_file) or _asked(configuration, contents.keys),
+                tell=_step,
+            )
+    except (BackupError, ConfigError) as error:
+        raise click.ClickException(str(error)) from error
+    for name in left_out:
+        click.echo(f"{name} stays in the file: it belongs to an addon that was not installed.")
+    click.echo("Restored. Everybody signs in again. `lobby run` starts the desk.")
+
+
+def _waiting(given: str | None, count: int) -> Waiting:
+    if given is not None or not count:
+        return Waiting(given or Waiting.CHECK)
+    text = f"{count} replies had not left when the backup was made; some may have left since."
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{text} Say what becomes of them: --waiting check, send or drop.")
+    click.echo(text)
+    return Waiting(
+        click.prompt("What becomes of them?", type=click.Choice(list(Waiting)), default=Waiting.CHECK)
+    )
+
+
+def _asked(configuration: Config, keys: bool) -> str | None:
+    if not keys or configuration.secret_keys or (configuration.data / "secret.keys").exists():
+        return None
+    if not sys.stdin.isatty():
+        raise click.UsageError("The keys in this backup are sealed: give --passphrase-file.")
+    return str(click.prompt("Passphrase of the keys", hide_input=True))
+
+
+def _first_line(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    line = path.read_text().splitlines()[:1]
+    if not line or not line[0]:
+        raise click.UsageError(f"{path} holds no passphrase in its first line.")
+    return line[0]
+
+
+def _step(what: str) -> None:
+    click.echo(f"  {what}", err=True)

@@ -1,0 +1,160 @@
+"""Watch a store, so that nobody waits for one that does not answer.
+
+A page that waits for a file holds a thread. While a store is away its files are refused at once, with the
+reason, and the threads are left for pages.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+from host.core import clock
+from host.core.storage.base import Readable, Staged, Store, StoreAwayError
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 15.0
+"""How often a store is asked for its marker."""
+SOON_SECONDS = 5.0
+"""The same while it is away."""
+PATIENCE_SECONDS = 12.0
+"""After this it is away: a share that hangs never says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Why a store is not used, and since when."""
+
+    words: str
+    since: datetime
+
+
+class WatchedStore:
+    """A store that is asked for no file while it is away.
+
+    It is away once it does not give a file or its marker, and until it gives its marker again. One that takes
+    nothing more, such as a full disk, still gives.
+
+    :param marker: what the store's marker has to be now; None: anything.
+    """
+
+    def __init__(self, store: Store, marker: Callable[[], str | None] = lambda: None) -> None:
+        self._store = store
+        self._expected = marker
+        self.place = store.place
+        self._away: Away | None = None
+        self._stopping = threading.Event()
+        self._watching: threading.Thread | None = None
+        self._asking: threading.Thread | None = None
+
+    @property
+    def away(self) -> Away | None:
+        """Why the store is not used; None: it answers as far as is known."""
+        return self._away
+
+    # The store
+
+    def stage(self, stream: Readable, *, most: int) -> Staged:
+        self._refuse_if_away()
+        return self._store.stage(stream, most=most)
+
+    def open_stored(self, key: str) -> BinaryIO:
+        self._refuse_if_away()
+        with self._noting():
+            return self._store.open_stored(key)
+
+    def size(self, key: str) -> int | None:
+        self._refuse_if_away()
+        with self._noting():
+            return self._store.size(key)
+
+    def remove(self, key: str, *, in_use: Callable[[], bool]) -> bool:
+        self._refuse_if_away()
+        return self._store.remove(key, in_use=in_use)
+
+    def keys(self, shard: str, *, older_than: float | None) -> list[str]:
+        self._refuse_if_away()
+        return self._store.keys(shard, older_than=older_than)
+
+    def marker(self) -> str | None:
+        return self._store.marker()
+
+    def mark(self, text: str) -> None:
+        self._store.mark(text)
+
+    # Watching
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._stopping.clear()
+        self._watching = threading.Thread(target=self._watch, name="files", daemon=True)
+        self._watching.start()
+
+    def stop(self) -> None:
+        """End watching."""
+        self._stopping.set()
+        if self._watching is not None:
+            self._watching.join()
+            self._watching = None
+
+    def look(self, patience: float = PATIENCE_SECONDS) -> Away | None:
+        """Ask the store for its marker, and return whether it is away.
+
+        :param patience: seconds. One question is under way at a time, also where it hangs.
+        """
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._ask, name="files-ask", daemon=True)
+            self._asking.start()
+        self._asking.join(patience)
+        if self._asking.is_alive():
+            self._note(f"{self.place} has not answered for {patience:.0f} seconds")
+        return self._away
+
+    def hangs(self) -> bool:
+        """Ask the store for its marker, and tell whether it answers nothing at all."""
+        self.look()
+        return self._asking is not None and self._asking.is_alive()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(EVERY_SECONDS if self._away is None else SOON_SECONDS):
+            self.look()
+
+    def _ask(self) -> None:
+        try:
+            found, expected = self._store.marker(), self._expected()
+        except StoreAwayError as error:
+            self._note(error.words)
+        except Exception:  # the database's, which says what is to be found
+            log.debug("what marker the store has to have is not known", exc_info=True)
+        else:
+            if expected is not None and found != expected:
+                self._note(
+                    f"{self.place} is not where this desk's files are: its marker is another's or missing"
+                )
+            elif self._away is not None:
+                log.warning("files: %s answers again", self.place)
+                self._away = None
+
+    def _refuse_if_away(self) -> None:
+        if self._away is not None and self._watching is not None:
+            raise StoreAwayError(self._away.words)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreAwayError as error:
+            self._note(error.words)
+            raise
+
+    def _note(self, words: str) -> None:
+        before = self._away
+        if before is None or before.words != words:
+            log.warning("files: %s", words)
+            self._away = Away(words, clock.now() if before is None else before.since)

@@ -1,0 +1,310 @@
+"""Labels: what a workspace has of them, and which a conversation has.
+
+Leads make, rename, recolour, merge and delete labels; who answers puts them on conversations and takes them
+off. A label is meant by its id: a rename changes what everybody sees at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.cleaning import clean
+from host.inbox.conversations import add_activity, locked_conversation, record_conversation
+from host.inbox.errors import LabelNameError, LabelNotFoundError
+from host.models.inbox import Conversation
+from host.models.labels import ConversationLabel, Label, LabelTone
+from host.models.record import ActorKind
+from host.models.saved_views import SavedView
+from host.record import catalogue
+from host.record.catalogue import OfLabel
+from host.record.writing import Happened, record
+
+MAX_NAME = 40
+MOST = 500
+"""Most labels of a workspace: all of them are in every menu."""
+
+_TABLE = ConversationLabel.metadata.tables["conversation_labels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A label on the page of labels.
+
+    :param conversations: how many conversations have it, closed ones and spam too.
+    """
+
+    id: int
+    name: str
+    tone: LabelTone
+    conversations: int
+
+
+def all_of(session: Session, workspace_id: int) -> Sequence[Label]:
+    """Return the labels of a workspace, by name."""
+    query = sa.select(Label).where(Label.workspace_id == workspace_id).order_by(Label.name, Label.id)
+    return session.scalars(query).all()
+
+
+def listing(session: Session, workspace_id: int) -> list[Listed]:
+    """Return the labels of a workspace, by name, with the numbers of their conversations."""
+    number = (
+        sa.select(sa.func.count())
+        .where(ConversationLabel.label_id == Label.id)
+        .correlate(Label)
+        .scalar_subquery()
+    )
+    query = sa.select(Label.id, Label.name, Label.tone, number).where(Label.workspace_id == workspace_id)
+    rows = session.execute(query.order_by(Label.name, Label.id))
+    return [Listed(id_, name, LabelTone(tone), count) for id_, name, tone, count in rows]
+
+
+def get(session: Session, workspace_id: int, label_id: int, *, lock: bool = False) -> Label:
+    """Return a label of the workspace.
+
+    :param lock: until the write ends.
+    :raises LabelNotFoundError: if the workspace has no such label.
+    """
+    query = sa.select(Label).where(Label.id == label_id, Label.workspace_id == workspace_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    label = session.scalars(query).one_or_none()
+    if label is None:
+        raise LabelNotFoundError()
+    return label
+
+
+# ---- the labels of a workspace ------------------------------------------------------------------------
+
+
+def create(session: Session, *, workspace_id: int, name: str, tone: LabelTone, now: datetime) -> Label:
+    """Add a label to a workspace and return it.
+
+    :raises LabelNameError: if *name* is empty, too long, or that of another label but for capital letters; or
+        if the workspace has :data:`MOST` labels.
+    """
+    count = session.scalar(sa.select(sa.func.count()).where(Label.workspace_id == workspace_id)) or 0
+    if count >= MOST:
+        raise LabelNameError(_l("There are as many labels as a workspace can have, so nothing was saved."))
+    name = checked_name(name)
+    _check_free(session, workspace_id, name)
+    label = Label(
+        workspace_id=workspace_id, name=name, name_key=name_key(name), tone=LabelTone(tone), created_at=now
+    )
+    _save(session, label)
+    return label
+
+
+def change(
+    session: Session,
+    *,
+    workspace_id: int,
+    label_id: int,
+    name: str | None = None,
+    tone: LabelTone | None = None,
+) -> Label:
+    """Rename or recolour a label; None: that stays. Return it.
+
+    :raises LabelNotFoundError: if the workspace has no such label.
+    :raises LabelNameError: as :func:`create`.
+    """
+    label = get(session, workspace_id, label_id, lock=True)
+    if name is not None:
+        label.name = checked_name(name)
+        _check_free(session, workspace_id, label.name, but=label_id)
+        label.name_key = name_key(label.name)
+    if tone is not None:
+        label.tone = LabelTone(tone)
+    _save(session, label)
+    return label
+
+
+def delete(session: Session, *, workspace_id: int, label_id: int, author_id: int | None) -> Label:
+    """Delete a label, and take it off every conversation. Return it as it was.
+
+    :raises LabelNotFoundError: if the workspace has no such label.
+    """
+    label = get(session, workspace_id, label_id, lock=True)
+    _remove(session, label, into=None, author_id=author_id)
+    return label
+
+
+def merge(
+    session: Session, *, workspace_id: int, label_id: int, into_id: int, author_id: int | None
+) -> tuple[Label, Label]:
+    """Give every conversation with one label another instead, also in saved views, and delete the first.
+
+    :return: the label that is gone, and the one that stays.
+    :raises LabelNotFoundError: if the workspace has not both.
+    :raises LabelNameError: if they are the same label.
+    """
+    if label_id == into_id:
+        raise LabelNameError(_l("A label cannot be merged with itself, so nothing was changed."))
+    # In one order, so that two people who merge the same two do not wait for each other in a circle.
+    found = {id_: get(session, workspace_id, id_, lock=True) for id_ in sorted((label_id, into_id))}
+    label, into = found[label_id], found[into_id]
+    having = sa.select(
+        _TABLE.c.conversation_id, sa.literal(into_id, _TABLE.c.label_id.type), _TABLE.c.at
+    ).where(
+        _TABLE.c.label_id == label_id,
+        _TABLE.c.conversation_id.not_in(
+            # In a derived table: MariaDB refuses to read what it inserts into beside.
+            sa.select(sa.select(_TABLE.c.conversation_id).where(_TABLE.c.label_id == into_id).subquery().c[0])
+        ),
+    )
+    session.execute(sa.insert(_TABLE).from_select(["conversation_id", "label_id", "at"], having))
+    _replace_in_views(session, workspace_id, label_id, into_id)
+    _remove(session, label, into=into_id, author_id=author_id)
+    return label, into
+
+
+def _remove(session: Session, label: Label, *, into: int | None, author_id: int | None) -> None:
+    session.execute(sa.delete(_TABLE).where(_TABLE.c.label_id == label.id))
+    session.execute(sa.delete(Label).where(Label.id == label.id))
+    session.expunge(label)
+    record(
+        session,
+        Happened(
+            label.workspace_id,
+            catalogue.LABEL_DELETED,
+            actor_kind=ActorKind.KEY if author_id is None else ActorKind.USER,
+            actor_id=author_id,
+            facts=OfLabel(label=label.id, into=into or 0),
+        ),
+    )
+
+
+def _replace_in_views(session: Session, workspace_id: int, label_id: int, into_id: int) -> None:
+    for view in session.scalars(sa.select(SavedView).where(SavedView.workspace_id == workspace_id)):
+        view.condition = {
+            name: sorted({into_id if one == label_id else one for one in value})
+            if name in {"labels", "all_labels", "no_labels"}
+            else value
+            for name, value in view.condition.items()
+        }
+
+
+def checked_name(name: str) -> str:
+    """Return a name as it is kept: on one line, without characters that are not seen.
+
+    :raises LabelNameError: if nothing is left, or more than :data:`MAX_NAME` characters.
+    """
+    seen = "".join(one for one in clean(name) if unicodedata.category(one) != "Cc" or one.isspace())
+    # Marks of direction would turn the words around it as well.
+    seen = " ".join("".join(one for one in seen if one not in "\u202a\u202b\u202c\u202d\u202e").split())
+    if not any(unicodedata.category(one)[0] not in "CZM" for one in seen):
+        raise LabelNameError()
+    if len(seen) > MAX_NAME:
+        raise LabelNameError(_l("The name is longer than 40 letters, so nothing was saved."))
+    return seen
+
+
+def name_key(name: str) -> str:
+    """Return what two names have in common that are the same label, as hexadecimal SHA-256."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return hashlib.sha256(" ".join(folded.split()).encode()).hexdigest()
+
+
+def _check_free(session: Session, workspace_id: int, name: str, *, but: int | None = None) -> None:
+    with session.no_autoflush:
+        other = session.scalar(
+            sa.select(Label.name).where(
+                Label.workspace_id == workspace_id, Label.name_key == name_key(name), Label.id != (but or 0)
+            )
+        )
+    if other is not None:
+        raise LabelNameError(_l("There is a label of that name already, so nothing was saved."))
+
+
+def _save(session: Session, label: Label) -> None:
+    """Write *label*; somebody may have made one of that name at this very moment."""
+    try:
+        with session.begin_nested():
+            session.add(label)
+            session.flush()
+    except sa.exc.IntegrityError:
+        raise LabelNameError(_l("There is a label of that name already, so nothing was saved.")) from None
+
+
+# ---- the labels of a conversation ---------------------------------------------------------------------
+
+
+def set_labels(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    add: Collection[int] = (),
+    remove: Collection[int] = (),
+    author_id: int | None,
+    now: datetime,
+    by: str | None = None,
+) -> bool:
+    """Put labels on a conversation and take others off. Return whether that changed anything.
+
+    What it has already, or has not, stays as it is: two people who add one label add it once. A label in both
+    is taken off.
+
+    :param by: the name of the API key that does it, where no person does.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises LabelNotFoundError: if the workspace has not each label to add.
+    """
+    conversation = locked_conversation(session, workspace_id, conversation_id)
+    wanted = set(add) - set(remove)
+    query = sa.select(Label.id, Label.name).where(
+        Label.workspace_id == workspace_id, Label.id.in_(wanted | set(remove))
+    )
+    # Shared, so that nobody deletes them before this is written.
+    names = {row.id: row.name for row in session.execute(query.order_by(Label.id).with_for_update(read=True))}
+    if not wanted <= names.keys():
+        raise LabelNotFoundError()
+    has = set(
+        session.scalars(
+            sa.select(ConversationLabel.label_id).where(ConversationLabel.conversation_id == conversation.id)
+        )
+    )
+    new, gone = sorted(wanted - has), sorted(has & set(remove))
+    if new:
+        rows = [{"conversation_id": conversation.id, "label_id": id_, "at": now} for id_ in new]
+        session.execute(sa.insert(_TABLE), rows)
+    if gone:
+        mine = _TABLE.c.conversation_id == conversation.id
+        session.execute(sa.delete(_TABLE).where(mine, _TABLE.c.label_id.in_(gone)))
+    for ids, what, kind in (
+        (new, "labelled", catalogue.CONVERSATION_LABELLED),
+        (gone, "unlabelled", catalogue.CONVERSATION_UNLABELLED),
+    ):
+        if ids:
+            _tell(session, conversation, ids, names, what, kind, author_id=author_id, now=now, by=by)
+    return bool(new or gone)
+
+
+def _tell(
+    session: Session,
+    conversation: Conversation,
+    ids: Sequence[int],
+    names: dict[int, str],
+    what: str,
+    kind: str,
+    *,
+    author_id: int | None,
+    now: datetime,
+    by: str | None,
+) -> None:
+    content = {"what": what, "name": ", ".join(names[id_] for id_ in ids)}
+    add_activity(session, conversation, author_id, content, now, by=by)
+    for id_ in ids:
+        record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=OfLabel(label=id_))
+
+
+def having(session: Session, conversation_id: int) -> set[int]:
+    """Return the ids of a conversation's labels."""
+    query = sa.select(ConversationLabel.label_id).where(ConversationLabel.conversation_id == conversation_id)
+    return set(session.scalars(query))

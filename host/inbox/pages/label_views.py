@@ -1,0 +1,167 @@
+"""Labels: on a conversation, and Settings -> Labels, where leads keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.inbox import labels
+from host.inbox.errors import LabelNotFoundError
+from host.inbox.pages.action_views import CONVERSATION, _done
+from host.inbox.pages.arguments import form_id
+from host.inbox.pages.context import bp
+from host.models.labels import LabelTone
+from host.web import navigation
+from host.web.languages import gettext as _
+from host.web.request_helpers import (
+    Permission,
+    audit,
+    current_user,
+    flash_bad,
+    flash_good,
+    wants_json,
+    workspace_view,
+)
+
+navigation.add_settings("inbox.label_list", _l("Labels"), order=20)
+
+SETTINGS = "/w/<int:workspace_id>/settings/labels"
+TONES: dict[LabelTone, LazyString] = {
+    LabelTone.GREY: _l("Grey"),
+    LabelTone.BLUE: _l("Blue"),
+    LabelTone.TEAL: _l("Teal"),
+    LabelTone.GREEN: _l("Green"),
+    LabelTone.AMBER: _l("Amber"),
+    LabelTone.ORANGE: _l("Orange"),
+    LabelTone.RED: _l("Red"),
+    LabelTone.PINK: _l("Pink"),
+    LabelTone.VIOLET: _l("Violet"),
+}
+"""The palette, in the order it is offered in."""
+
+
+@bp.post(f"{CONVERSATION}/labels")
+@workspace_view(Permission.ANSWER)
+def set_labels(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Put the label ``add`` on the conversation, or take ``remove`` off."""
+    add, remove = form_id("add"), form_id("remove")
+    try:
+        db.write(
+            labels.set_labels,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            add=() if add is None else (add,),
+            remove=() if remove is None else (remove,),
+            author_id=current_user().id,
+            now=clock.now(),
+        )
+    except LabelNotFoundError as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+    return _done(workspace_id, conversation_id)
+
+
+@bp.get(SETTINGS)
+@workspace_view(Permission.SHARED)
+def label_list(workspace_id: int) -> ResponseReturnValue:
+    """List the labels of the workspace, with the number of conversations that have each."""
+    return _page(workspace_id)
+
+
+def _page(workspace_id: int, problem: LobbyError | None = None, *, at: int = 0) -> ResponseReturnValue:
+    """Return the page.
+
+    :param problem: why the form of the label *at*, or with 0 that of a new one, was not saved.
+    """
+    with db.read() as session:
+        listed = labels.listing(session, workspace_id)
+    page = render_template(
+        "inbox/labels.html", labels=listed, tones=TONES, problem=problem, at=at, longest=labels.MAX_NAME
+    )
+    return page, 200 if problem is None else problem.status
+
+
+@bp.post(SETTINGS)
+@workspace_view(Permission.SHARED)
+def add_label(workspace_id: int) -> ResponseReturnValue:
+    """Add a label."""
+
+    def use_case(session: Session) -> str:
+        label = labels.create(
+            session,
+            workspace_id=workspace_id,
+            name=request.form.get("name", ""),
+            tone=_tone() or LabelTone.GREY,
+            now=clock.now(),
+        )
+        audit(session, "label.added", label.name, workspace_id=workspace_id)
+        return label.name
+
+    return _saved(workspace_id, 0, use_case, lambda name: _("There is a label %(name)s now.", name=name))
+
+
+@bp.post(f"{SETTINGS}/<int:label_id>")
+@workspace_view(Permission.SHARED)
+def change_label(workspace_id: int, label_id: int) -> ResponseReturnValue:
+    """Rename or recolour a label."""
+
+    def use_case(session: Session) -> str:
+        name = request.form.get("name")
+        label = labels.change(session, workspace_id=workspace_id, label_id=label_id, name=name, tone=_tone())
+        audit(session, "label.changed", label.name, workspace_id=workspace_id)
+        return label.name
+
+    return _saved(workspace_id, label_id, use_case, lambda _name: _("Saved."))
+
+
+@bp.post(f"{SETTINGS}/<int:label_id>/delete")
+@workspace_view(Permission.SHARED)
+def delete_label(workspace_id: int, label_id: int) -> ResponseReturnValue:
+    """Delete a label, or give its conversations the label ``into`` instead."""
+    into = form_id("into")
+
+    def use_case(session: Session) -> tuple[str, str]:
+        user_id = current_user().id
+        if into is None:
+            gone = labels.delete(session, workspace_id=workspace_id, label_id=label_id, author_id=user_id)
+            audit(session, "label.deleted", gone.name, workspace_id=workspace_id)
+            return gone.name, ""
+        gone, kept = labels.merge(
+            session, workspace_id=workspace_id, label_id=label_id, into_id=into, author_id=user_id
+        )
+        details = {"into": kept.name}
+        audit(session, "label.merged", gone.name, workspace_id=workspace_id, details=details)
+        return gone.name, kept.name
+
+    def sentence(names: tuple[str, str]) -> str:
+        gone, kept = names
+        if kept:
+            return _("What had the label %(gone)s has %(kept)s now.", gone=gone, kept=kept)
+        return _("The label %(gone)s is gone.", gone=gone)
+
+    return _saved(workspace_id, label_id, use_case, sentence)
+
+
+def _saved(
+    workspace_id: int, at: int, use_case: Callable[[Session], Any], sentence: Callable[[Any], str]
+) -> ResponseReturnValue:
+    """Run *use_case* and go back to the page; if it refused, show the page with the reason."""
+    try:
+        flash_good(sentence(db.write(use_case)))
+    except LobbyError as error:
+        return _page(workspace_id, error, at=at)
+    return redirect(url_for("inbox.label_list", workspace_id=workspace_id), 303)
+
+
+def _tone() -> LabelTone | None:
+    text = request.form.get("tone", "")
+    return LabelTone(text) if text in set(LabelTone) else None

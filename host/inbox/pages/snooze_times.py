@@ -1,0 +1,69 @@
+"""When snoozes end, as people see it and choose it: in words, and read from a form."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from flask import request
+
+from host.inbox import snoozing
+from host.inbox.errors import SnoozeTimeError
+from host.models.inbox import Snooze, SnoozeKind
+from host.web.languages import gettext as _
+from host.web.languages import reader
+
+
+def offered(now: datetime) -> list[tuple[str, str, str]]:
+    """Return the times that are offered: a key, its name, and when that is, by the reader's clock."""
+    times = snoozing.presets(now, reader().zone)
+    return [(key, str(snoozing.PRESETS[key]), _when(at, now)) for key, at in times.items()]
+
+
+def _when(at: datetime, now: datetime) -> str:
+    known = reader()
+    there = known.local(at)
+    if there.date() == known.local(now).date():
+        return f"{there:%H:%M}"
+    return f"{known.date_text(there, 'EEE d MMM')}, {there:%H:%M}"
+
+
+def snooze_text(snooze: Snooze, now: datetime) -> str:
+    """Return until when a conversation is snoozed, in few words."""
+    if snooze.until is None:
+        return _("Until they write")
+    text = _("Until %(time)s", time=_when(snooze.until, now))
+    return _("%(until)s, whatever comes", until=text) if snooze.kind is SnoozeKind.FIXED else text
+
+
+def snooze_from_form(now: datetime) -> Snooze:
+    """Return the snooze a form asks for: ``when`` is a key of a preset, ``reply``, or ``own`` with ``until``.
+
+    With ``fixed`` it lasts whatever the customer writes.
+
+    :raises SnoozeTimeError: if it asks for none.
+    """
+    when = request.form.get("when", "")
+    if when == "reply":
+        return Snooze(SnoozeKind.REPLY)
+    kind = SnoozeKind.FIXED if request.form.get("fixed") == "1" else SnoozeKind.UNTIL
+    if when == "own":
+        return Snooze(kind, snoozing.typed_moment(request.form.get("until", ""), reader().zone))
+    until = snoozing.presets(now, reader().zone).get(when)
+    if until is None:
+        raise SnoozeTimeError(_("Choose until when first; nothing was snoozed."))
+    return Snooze(kind, until)
+
+
+def own_time(now: datetime) -> str:
+    """Return the time a field of one's own time begins with: tomorrow morning by the reader's clock."""
+    there = reader().local(snoozing.presets(now, reader().zone)["tomorrow"])
+    return f"{there:%Y-%m-%dT%H:%M}"
+
+
+def until_text(until: datetime, now: datetime) -> str:
+    """Return *until* for the list, as short as it can be said."""
+    known = reader()
+    there = known.local(until)
+    if there.date() == known.local(now).date():
+        return f"{there:%H:%M}"
+    return known.date_text(there, "EEE" if timedelta() < until - now < timedelta(days=6) else "d MMM")

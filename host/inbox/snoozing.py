@@ -1,0 +1,127 @@
+"""Snoozes: when they end, by the clock of whoever chooses it, and waking what is due.
+
+Setting one is a field of :func:`host.inbox.conversation_actions.set_fields`; what a customer writes ends one
+in :mod:`host.inbox.apply.conversations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.inbox.conversations import add_activity, record_conversation
+from host.inbox.errors import SnoozeTimeError
+from host.models.inbox import Conversation
+from host.record import catalogue
+from host.record.catalogue import OfWaking
+
+PORTION = 50
+"""Most conversations that wake in one write."""
+MORNING, EVENING = time(9), time(18)
+
+PRESETS: Mapping[str, LazyString] = {
+    "hour": _l("In an hour"),
+    "later": _l("Later today"),
+    "evening": _l("This evening"),
+    "tomorrow": _l("Tomorrow morning"),
+    "monday": _l("Monday morning"),
+    "week": _l("In a week"),
+}
+
+
+def presets(now: datetime, zone: tzinfo) -> dict[str, datetime]:
+    """Return the times that are offered, by the keys of :data:`PRESETS`; one that makes no sense is left out.
+
+    :param zone: that of whoever chooses.
+    """
+    there = now.astimezone(zone)
+    today = there.date()
+    found = {"hour": now + timedelta(hours=1)}
+    later = (there + timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
+    if later.date() == today and later.time() < EVENING:
+        found["later"] = later.astimezone(UTC)
+    if there.time() < time(17):
+        found["evening"] = local_moment(today, EVENING, zone)
+    found["tomorrow"] = local_moment(today + timedelta(days=1), MORNING, zone)
+    monday = today + timedelta(days=7 - today.weekday())
+    if monday != today + timedelta(days=1):
+        found["monday"] = local_moment(monday, MORNING, zone)
+    found["week"] = local_moment(today + timedelta(days=7), MORNING, zone)
+    return found
+
+
+def local_moment(day: date, at: time, zone: tzinfo) -> datetime:
+    """Return the moment at which clocks in *zone* show *at* on *day*.
+
+    Where they skip it, as when summer time begins, the same time after the moment they were put on; where
+    they show it twice, the first.
+    """
+    return datetime.combine(day, at, zone).astimezone(UTC)
+
+
+def typed_moment(text: str, zone: tzinfo) -> datetime:
+    """Return the moment of a typed local time, as a field of type ``datetime-local`` sends it.
+
+    :raises SnoozeTimeError: if it is none.
+    """
+    try:
+        there = datetime.fromisoformat(text)
+        if there.tzinfo is not None:
+            raise ValueError("the zone is the person's")
+        return local_moment(there.date(), there.time(), zone)
+    except (ValueError, OverflowError):
+        raise SnoozeTimeError(_l("That is no time, so nothing was snoozed.")) from None
+
+
+def wake_due() -> int:
+    """Wake the conversations whose time has come: one portion. Return how many these were.
+
+    Waking, its line in the thread and its record are one write, so a conversation wakes once, however many
+    workers look and whenever one dies.
+    """
+    with db.read() as session:
+        ids = due(session, clock.now())
+    return db.write(wake, ids, clock.now()) if ids else 0
+
+
+def due(session: Session, now: datetime, limit: int = PORTION) -> Sequence[int]:
+    """Return the ids of conversations whose snooze ended by *now*, the longest overdue first."""
+    query = (
+        sa.select(Conversation.id)
+        .where(Conversation.snoozed_until <= now)
+        .order_by(Conversation.snoozed_until)
+        .limit(limit)
+    )
+    return session.scalars(query).all()
+
+
+def wake(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Wake those of *ids* whose snooze ended by *now*. Return how many these were."""
+    query = (
+        sa.select(Conversation)
+        .where(Conversation.id.in_(ids), Conversation.snoozed_until <= now)
+        .order_by(Conversation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    woken = session.scalars(query).all()
+    for conversation in woken:
+        conversation.snooze_kind = conversation.snoozed_until = None
+        conversation.woken_at = now
+        session.flush()
+        add_activity(session, conversation, None, {"what": "woken_by_time"}, now)
+        record_conversation(
+            session,
+            conversation,
+            catalogue.CONVERSATION_WOKEN,
+            author_id=None,
+            by=None,
+            facts=OfWaking(because="time"),
+        )
+    return len(woken)

@@ -1,0 +1,126 @@
+"""Conversations that several apps of a provider can answer: who has one, taking it, passing it on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.core import db
+from host.inbox.conversations import add_activity, conversation_row, locked_conversation
+from host.inbox.errors import (
+    AccountDisconnectedError,
+    ProviderRefusedError,
+    ThreadControlError,
+    UnknownChannelError,
+)
+from host.inbox.queries import Row
+from host.models.channels import AccountState
+from host.models.inbox import Direction, InternalKind, Message
+from host.sdk.channel import ChannelAdapter, ProviderProblem
+
+log = logging.getLogger(__name__)
+
+TAKEN, PASSED = "thread_taken", "thread_passed"
+LOOKED_AT = 20
+"""How many of the newest entries are looked at; handovers that others told of stand between them."""
+
+
+def is_elsewhere(session: Session, conversation_id: int) -> bool:
+    """Tell whether another app has the conversation, as far as its newest message says."""
+    query = (
+        sa.select(Message.direction, Message.content)
+        .where(
+            Message.conversation_id == conversation_id,
+            sa.or_(Message.direction == Direction.INBOUND, Message.kind == InternalKind.ACTIVITY),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(LOOKED_AT)
+    )
+    for direction, content in session.execute(query):
+        if direction == Direction.INBOUND:
+            return content.get("standby") is True
+        if content.get("what") in {TAKEN, PASSED}:
+            return bool(content["what"] == PASSED)
+    return False
+
+
+def take(
+    directory: Directory,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    author_id: int | None,
+    by: str | None = None,
+    note: str = "",
+    now: datetime,
+) -> None:
+    """Take a conversation from another app. Calls the provider: not inside a transaction.
+
+    :param by: the name of the API key that does it, where no person does.
+    :param note: for the other app.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises UnknownChannelError: if no active addon brings its channel.
+    :raises ThreadControlError: if its channel has nothing of the kind.
+    :raises AccountDisconnectedError: if its account is disconnected.
+    :raises ProviderRefusedError: with what the provider says.
+    """
+    row, adapter = _checked(directory, workspace_id, conversation_id)
+    _ask(row, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
+    db.write(_tell, row, {"what": TAKEN}, author_id, by, now)
+
+
+def hand_on(
+    directory: Directory,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    author_id: int | None,
+    by: str | None = None,
+    to: str,
+    note: str = "",
+    now: datetime,
+) -> None:
+    """Pass a conversation to another app, *to*; the rest as with :func:`take`."""
+    row, adapter = _checked(directory, workspace_id, conversation_id)
+    _ask(row, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
+    db.write(_tell, row, {"what": PASSED, "to": to}, author_id, by, now)
+
+
+def _checked(directory: Directory, workspace_id: int, conversation_id: int) -> tuple[Row, ChannelAdapter]:
+    with db.read() as session:
+        row = conversation_row(session, workspace_id, conversation_id)
+    adapter = directory.adapter(row.channel)
+    if adapter is None:
+        raise UnknownChannelError()
+    if not adapter.capabilities.thread_control:
+        raise ThreadControlError()
+    if row.account_state == AccountState.DISCONNECTED:
+        raise AccountDisconnectedError()
+    return row, adapter
+
+
+def _ask(row: Row, ask: Callable[[], ProviderProblem | None]) -> None:
+    try:
+        problem = ask()
+    except Exception:
+        log.exception("the adapter of %s failed while a conversation was handed over", row.channel)
+        raise ProviderRefusedError(
+            _l("The addon of this channel failed."), next_step=_l("Tell an admin.")
+        ) from None
+    if problem is not None:
+        next_step = _(problem.next_step) if problem.next_step else ""
+        raise ProviderRefusedError(_(problem.sentence) if problem.sentence else None, next_step=next_step)
+
+
+def _tell(
+    session: Session, row: Row, content: dict[str, str], author_id: int | None, by: str | None, now: datetime
+) -> None:
+    conversation = locked_conversation(session, row.account.workspace_id, row.id)
+    add_activity(session, conversation, author_id, content, now, by=by)

@@ -1,0 +1,108 @@
+"""Copy the files of messages from one store to another, while the desk runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+
+from host.core import storage
+from host.core.storage import SHARDS, Store
+from host.media.file_removal import CHUNK, is_used, named
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+PASSES = 5
+"""Most times the stores are gone through: what comes meanwhile is in the next pass."""
+
+
+class _Outcome(Enum):
+    COPIED = "copied"
+    THERE = "there"
+    DAMAGED = "damaged"
+    GONE = "gone"
+
+
+@dataclass(slots=True)
+class Copied:
+    """What became of the files that rows name.
+
+    :param there: were in the target already, with the same size.
+    :param damaged: keys whose content in the source is not what its hash says; they were left out.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    there: int = 0
+    damaged: set[str] = field(default_factory=set)
+
+
+def copy(source: Store, target: Store, tell: Callable[[str], None]) -> Copied:
+    """Copy every file a row names from *source* to *target*, until a pass finds nothing new.
+
+    Each is read once, and kept only if its SHA-256 is its key. What was copied before stays, so it can be
+    called again after anything that broke it off.
+
+    :param tell: is told how far it is, in a line.
+    :raises StoreAwayError: if one of the stores does not answer.
+    """
+    total = Copied()
+    with ThreadPoolExecutor(AT_ONCE, "copy-file") as pool:
+        for number in range(1, PASSES + 1):
+            before, there = total.files, total.there
+            total.damaged = set()
+            for place, shard in enumerate(SHARDS, 1):
+                keys = source.keys(shard, older_than=None)
+                for start in range(0, len(keys), CHUNK):
+                    _copy_some(source, target, keys[start : start + CHUNK], total, pool)
+                if place % 32 == 0:
+                    tell(f"pass {number}, {100 * place // len(SHARDS)} %: {total.files} files copied")
+            if number > 1:
+                total.there = there
+            if total.files == before:
+                break
+    return total
+
+
+def _copy_some(
+    source: Store, target: Store, keys: Sequence[str], total: Copied, pool: ThreadPoolExecutor
+) -> None:
+    # Only what rows name: the source may still hold what was erased since the desk left it.
+    wanted = sorted(named(keys))
+    copied = []
+    for key, (outcome, size) in zip(
+        wanted, pool.map(lambda key: _copy_one(source, target, key), wanted), strict=True
+    ):
+        if outcome is _Outcome.COPIED:
+            copied.append(key)
+            total.files += 1
+            total.bytes += size
+        elif outcome is _Outcome.THERE:
+            total.there += 1
+        elif outcome is _Outcome.DAMAGED:
+            total.damaged.add(key)
+    # What was erased from the source meanwhile may have come along.
+    for key in set(copied) - named(copied):
+        target.remove(key, in_use=partial(is_used, key))
+
+
+def _copy_one(source: Store, target: Store, key: str) -> tuple[_Outcome, int]:
+    """Copy a file; return what became of it, and how many bytes it has."""
+    size = source.size(key)
+    if size is None:
+        return _Outcome.GONE, 0
+    if target.size(key) == size:
+        return _Outcome.THERE, size
+    try:
+        with source.open_stored(key) as file, target.stage(file, most=size) as staged:
+            if staged.key == key:
+                staged.keep()
+                return _Outcome.COPIED, size
+    except storage.NotStoredError:
+        return _Outcome.GONE, 0
+    log.error("file %s is damaged in %s and was not copied", key, source.place)
+    return _Outcome.DAMAGED, size

@@ -1,0 +1,183 @@
+"""The pictures that people choose: of themselves, of a workspace, and the logo of the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+from flask import g, redirect, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from host.core import db, storage
+from host.core.errors import InvalidError, NotFoundError
+from host.media import file_removal, files, portraits
+from host.media.limits import FileRefusedError
+from host.media.pages.blueprint import bp
+from host.media.pages.upload_views import MULTIPART
+from host.users import desk_settings, users, workspaces
+from host.web.request_helpers import (
+    CurrentWorkspace,
+    Permission,
+    admin_required,
+    audit,
+    body_limit,
+    current_user,
+    desk,
+    flash_bad,
+    flash_good,
+    login_required,
+    open_to_all,
+    passive,
+    workspace_view,
+)
+from host.web.template_filters import initials, tone
+
+
+def _chosen() -> str | None:
+    """Store the form's ``picture`` and return its key; None where the form removes the one before.
+
+    :raises FileRefusedError: if it is no picture that can be shown.
+    :raises InvalidError: if the form holds neither.
+    """
+    given = request.files.get("picture")
+    if given is not None and given.filename:
+        with closing(given):
+            return portraits.keep(given.stream)
+    if "remove" not in request.form:
+        raise InvalidError(_("No file came along."), next_step=_("Choose one and try again."))
+    return None
+
+
+def _put(where: str, put: Callable[[Session, str | None], str | None]) -> ResponseReturnValue:
+    """Take the form's picture, or remove the one there is; say how it went on the page *where*.
+
+    :param put: writes the key and returns the one before.
+    """
+    try:
+        key = _chosen()
+    except (FileRefusedError, InvalidError) as error:
+        flash_bad(str(error))
+        return redirect(where)
+
+    def use_case(session: Session) -> None:
+        before = put(session, key)
+        if before is not None:
+            file_removal.remove_later(session, [before])
+
+    db.write(use_case)
+    flash_good(_("Saved."))
+    return redirect(where)
+
+
+def _send(key: str | None, cache: str) -> ResponseReturnValue:
+    if key is None:
+        raise NotFoundError()
+    try:
+        file = storage.open_stored(key)
+    except storage.NotStoredError:
+        raise NotFoundError() from None
+    response = files.send(file, content_type=portraits.CONTENT_TYPE, name="picture.webp", key=key)
+    response.headers["Cache-Control"] = cache
+    return response
+
+
+@bp.post("/account/picture")
+@body_limit(portraits.MOST_BYTES + MULTIPART)
+@login_required
+def choose_portrait() -> ResponseReturnValue:
+    """Take the form's ``picture`` as the picture of the signed-in person; without one, theirs is removed."""
+    user = current_user()
+    return _put(url_for("accounts.account"), lambda session, key: users.set_picture(session, user.id, key))
+
+
+@bp.post("/w/<int:workspace_id>/settings/general/picture")
+@body_limit(portraits.MOST_BYTES + MULTIPART)
+@workspace_view(Permission.SETTINGS)
+def choose_workspace_picture(workspace_id: int) -> ResponseReturnValue:
+    """Take the form's ``picture`` as the workspace's."""
+
+    def put(session: Session, key: str | None) -> str | None:
+        audit(
+            session,
+            "workspace.changed",
+            g.workspace.name,
+            workspace_id=workspace_id,
+            details={"picture": "removed" if key is None else "changed"},
+        )
+        return workspaces.set_picture(session, workspace_id, key)
+
+    return _put(url_for("accounts.general", workspace_id=workspace_id), put)
+
+
+@bp.get("/w/<int:workspace_id>/picture")
+@workspace_view(Permission.READ)
+def workspace_picture(workspace_id: int) -> ResponseReturnValue:
+    """Show the picture of a workspace to its members."""
+    return _send(_key_of(workspace_id), "private, max-age=3600")
+
+
+@bp.post("/admin/desk/logo")
+@body_limit(portraits.MOST_BYTES + MULTIPART)
+@admin_required
+def choose_logo() -> ResponseReturnValue:
+    """Take the form's ``picture`` as the logo of the desk."""
+
+    def put(session: Session, key: str | None) -> str | None:
+        audit(session, "desk.changed", "logo", details={"logo": "removed" if key is None else "changed"})
+        return desk_settings.set_logo(session, key)
+
+    return _put(url_for("accounts.desk_settings"), put)
+
+
+@bp.get("/desk/logo")
+@open_to_all
+@passive
+def logo() -> ResponseReturnValue:
+    """Show the logo of the desk: it is on the page where people sign in."""
+    return _send(desk().logo, "public, max-age=3600")
+
+
+@bp.get("/people/<int:user_id>/picture")
+@login_required
+def portrait(user_id: int) -> ResponseReturnValue:
+    """Show somebody's picture to those who share a workspace with them, and to admins."""
+    with db.read() as session:
+        key = users.picture_for(session, user_id, current_user())
+    return _send(key, "private, max-age=3600")
+
+
+def picture_url(user_id: int, picture: str) -> str:
+    """Return the address of a person's picture; *picture* stands for it, so that a new one shows at once."""
+    return url_for("media.portrait", user_id=user_id, v=picture) if picture else ""
+
+
+def workspace_mark(workspace: CurrentWorkspace) -> Markup:
+    """Return the picture of a workspace, or its initials, as a small square."""
+    if not workspace.picture:
+        return Markup('<span class="avatar square tone-{}" aria-hidden="true">{}</span>').format(
+            tone(workspace.id), initials(workspace.name)
+        )
+    address = url_for("media.workspace_picture", workspace_id=workspace.id, v=workspace.picture)
+    return Markup('<img class="avatar square" src="{}" alt="" width="36" height="36">').format(address)
+
+
+def _key_of(workspace_id: int) -> str | None:
+    with db.read() as session:
+        return workspaces.picture_key(session, workspace_id)
+
+
+def logo_url() -> str:
+    """Return the address of the desk's logo; empty where it has none."""
+    key = desk().logo
+    return url_for("media.logo", v=key[:12]) if key else ""
+
+
+@bp.record_once
+def _offer(state: BlueprintSetupState) -> None:
+    state.app.jinja_env.globals.update(
+        picture_url=picture_url, workspace_mark=workspace_mark, logo_url=logo_url
+    )

@@ -1,0 +1,104 @@
+"""The record: what happened in the desk, one row each, and how far each of its readers is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
+
+from host.core.db import Ascii64, Base, Id, UTCDateTime
+
+
+class ActorKind(StrEnum):
+    """Who did what happened."""
+
+    CUSTOMER = "customer"
+    USER = "user"
+    KEY = "key"
+    """A program with an API key; the id is the key's."""
+    PROVIDER = "provider"
+    """Somebody in the provider's own app, or the provider itself."""
+    SYSTEM = "system"
+    """The desk by itself."""
+
+
+class CommitPlace(FunctionElement[int]):
+    """What :attr:`DomainEvent.place` begins as, by the kind of database."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(CommitPlace)
+def _(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "0"
+
+
+@compiles(CommitPlace, "mysql", "mariadb")
+def _(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "NULL"
+
+
+class DomainEvent(Base):
+    """One thing that happened, or one change that only open browsers have to know.
+
+    Written in the transaction of the change. Holds ids and small facts, never what somebody wrote. There are
+    no foreign keys: a row outlives what it names.
+    """
+
+    __tablename__ = "domain_events"
+    __writers__ = ("record",)
+    __table_args__ = (
+        sa.Index("ix_domain_events_workspace_id_id", "workspace_id", "id"),
+        sa.Index("ix_domain_events_place_id", "place", "id"),
+        {**Base.__table_args__, "sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    place: Mapped[int | None] = mapped_column(sa.BigInteger, server_default=CommitPlace())
+    """With the id, where it stands in the order of the record; see :mod:`host.record.reading`."""
+    workspace_id: Mapped[int] = mapped_column(Id)
+    kind: Mapped[str | None] = mapped_column(Ascii64)
+    """A name of :mod:`host.record.catalogue`; NULL: for browsers only, and removed after a day."""
+    topic: Mapped[str | None] = mapped_column(sa.String(32))
+    """The live event that browsers get; NULL: none."""
+    account_id: Mapped[int | None] = mapped_column(Id)
+    conversation_id: Mapped[int | None] = mapped_column(Id)
+    message_id: Mapped[int | None] = mapped_column(Id)
+    actor_kind: Mapped[str | None] = mapped_column(sa.String(16))
+    actor_id: Mapped[int | None] = mapped_column(Id)
+    cause_id: Mapped[int | None] = mapped_column(Id)
+    """The event whose consumer made this happen."""
+    root_id: Mapped[int | None] = mapped_column(Id)
+    """The first event of that chain."""
+    depth: Mapped[int] = mapped_column(sa.SmallInteger, server_default="0")
+    """How many events lie between it and its root, itself counted: 0 where it has no cause."""
+    occurred_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it happened, by the provider's clock; NULL: at ``at``."""
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    data: Mapped[str | None] = mapped_column(sa.Text)
+    """JSON: the facts that its kind has beyond the ids; NULL: none."""
+
+
+class Consumer(Base):
+    """How far one reader of the record is, and which process reads for it."""
+
+    __tablename__ = "consumers"
+    __writers__ = ("record",)
+
+    name: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    place: Mapped[int] = mapped_column(sa.BigInteger)
+    event_id: Mapped[int] = mapped_column(Id)
+    """With ``place``, the last event it has done."""
+    moved_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    owner: Mapped[str | None] = mapped_column(Ascii64)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Since when its next event cannot be done; NULL: it can."""
+    problem: Mapped[str | None] = mapped_column(sa.String(500))
+    """The error, by its type alone."""

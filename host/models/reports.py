@@ -1,0 +1,109 @@
+"""What reports are made of: how long customers waited, and sums by the hour."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Base, Id, UTCDateTime
+from host.models.users import Workspace
+
+
+class SpanKind(StrEnum):
+    """What is measured."""
+
+    FIRST = "first"
+    """From a customer's message to the first answer after the conversation began or was opened again."""
+    NEXT = "next"
+    """The same for every later answer."""
+    RESOLVE = "resolve"
+    """From the beginning, or the opening again, to the closing."""
+
+
+class SpanEnd(StrEnum):
+    """What ended a span."""
+
+    ANSWERED = "answered"
+    CLOSED = "closed"
+
+
+class Span(Base):
+    """One stretch of time in a conversation. Written once from the record; what follows never changes it."""
+
+    __tablename__ = "spans"
+    __writers__ = ("reports",)
+    __table_args__ = (
+        sa.Index("ix_spans_open", "conversation_id", "ended_at"),
+        sa.Index(
+            "ix_spans_ended",
+            "workspace_id",
+            "kind",
+            "ended_by",
+            "hour",
+            "account_id",
+            "user_id",
+            "seconds",
+        ),
+        sa.Index("ix_spans_started", "workspace_id", "kind", "started_at"),
+        sa.Index(
+            "ix_spans_window",
+            "workspace_id",
+            "window_until",
+            "ended_at",
+            "started_at",
+            "account_id",
+            "user_id",
+        ),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(Id)
+    conversation_id: Mapped[int] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """NULL: it goes on."""
+    hour: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The hour of ``ended_at``, as in :class:`ReportHour`: what ended in it is read in one row."""
+    ended_by: Mapped[str | None] = mapped_column(sa.String(16))
+    """A :class:`SpanEnd`. Of a wait that a closing ended no time is counted: nobody was answered."""
+    user_id: Mapped[int] = mapped_column(Id, default=0)
+    """Who ended it; 0: no member of the team."""
+    seconds: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """How long it lasted; NULL while it goes on."""
+    answered: Mapped[bool] = mapped_column(sa.Boolean, default=False)
+    """Of a span to the closing: whether the customer has had an answer in it."""
+    window_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Of a wait: until when the channel let anybody answer; NULL: for as long as one likes."""
+
+
+class ReportHour(Base):
+    """What happened in one hour of UTC on one account, by one member of the team."""
+
+    __tablename__ = "report_hours"
+    __writers__ = ("reports",)
+
+    workspace_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Workspace.id, ondelete="CASCADE"), primary_key=True
+    )
+    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    account_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    """0: no member of the team."""
+    received: Mapped[int] = mapped_column(sa.Integer)
+    sent: Mapped[int] = mapped_column(sa.Integer)
+    failed: Mapped[int] = mapped_column(sa.Integer)
+    created: Mapped[int] = mapped_column(sa.Integer)
+    reopened: Mapped[int] = mapped_column(sa.Integer)
+    closed: Mapped[int] = mapped_column(sa.Integer)
+    first_count: Mapped[int] = mapped_column(sa.Integer)
+    first_seconds: Mapped[int] = mapped_column(sa.BigInteger)
+    next_count: Mapped[int] = mapped_column(sa.Integer)
+    next_seconds: Mapped[int] = mapped_column(sa.BigInteger)
+    resolve_count: Mapped[int] = mapped_column(sa.Integer)
+    resolve_seconds: Mapped[int] = mapped_column(sa.BigInteger)

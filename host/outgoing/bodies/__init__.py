@@ -1,0 +1,1 @@
+"""What programs are told of an event: its shape, made of the record, for webhooks and for those who ask."""

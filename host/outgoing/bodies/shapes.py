@@ -1,0 +1,264 @@
+"""The shapes of events, key for key. They get more keys, each left out where there is nothing to say, and
+never lose one.
+
+Ids are strings whatever they look like; ``from`` and ``to`` are the customer's id at the provider.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Timestamp = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+        description="In UTC, to the second.",
+        examples=["2026-01-15T10:30:00Z"],
+    ),
+]
+ChannelId = Annotated[str, Meta(description="The account the channel is connected by.")]
+Customer = Annotated[str, Meta(description="The customer's id at the provider.")]
+
+
+def timestamp(at: datetime) -> str:
+    """Return *at* as every event writes times."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of everything that programs are told."""
+
+
+class Media(Shape, frozen=True, kw_only=True):
+    """A file."""
+
+    url: Annotated[str, Meta(description="Where to get it, with a key of the workspace that may read.")] = ""
+    id: Annotated[str, Meta(description="Of a sticker that the provider knows by a name.")] = ""
+
+
+class Attachment(Shape, frozen=True, kw_only=True):
+    """One of several files, or one of a kind that has no key of its own."""
+
+    type: str
+    url: str
+    name: str = ""
+
+
+class Content(Shape, frozen=True, kw_only=True):
+    """What a message says. ``type`` is its kind; for a file the key of that name holds it."""
+
+    type: Annotated[str, Meta(examples=["text", "image"], description="Kinds may be added.")]
+    text: str = ""
+    image: Media | UnsetType = UNSET
+    video: Media | UnsetType = UNSET
+    audio: Media | UnsetType = UNSET
+    file: Media | UnsetType = UNSET
+    sticker: Media | UnsetType = UNSET
+    payload: Annotated[str, Meta(description="Of a tapped button or quick reply.")] = ""
+    quick_replies: list[dict[str, Any]] = []
+    template: dict[str, Any] | UnsetType = UNSET
+    attachments: Annotated[
+        list[Attachment],
+        Meta(description="Every file, where there is more than one, or one of another kind."),
+    ] = []
+
+
+class Metadata(Shape, frozen=True, kw_only=True):
+    """What else is known."""
+
+    mid: Annotated[str, Meta(description="The provider's id of the message.")] = ""
+    username: Annotated[str, Meta(description="What the customer is called at the provider.")] = ""
+
+
+class Person(Shape, frozen=True, kw_only=True):
+    """Somebody of the team."""
+
+    id: str
+    name: str
+
+
+class Problem(Shape, frozen=True, kw_only=True):
+    """Why a message was not sent."""
+
+    code: str
+    message: str
+
+
+class MessageReceived(Shape, frozen=True, kw_only=True):
+    """What a customer wrote."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: Annotated[str, Meta(description="The channel.", examples=["email"])]
+    direction: Literal["inbound"]
+    from_: Customer = msgspec.field(name="from")
+    content: Content
+    timestamp: Timestamp
+    metadata: Metadata
+
+
+class OurMessage(Shape, frozen=True, kw_only=True):
+    """What the team wrote, and what became of it."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: str
+    direction: Literal["outbound"]
+    to: Customer
+    conversation_id: str
+    origin: Annotated[str, Meta(description="Who made it: `agent`, `api`, `system` or `provider`.")]
+    author: Person | UnsetType = UNSET
+    content: Content
+    error: Problem | UnsetType = UNSET
+    timestamp: Timestamp
+    metadata: Metadata
+
+
+class MessageRead(Shape, frozen=True, kw_only=True):
+    """The customer saw it, and all before it."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: str
+    to: Customer
+    conversation_id: str
+    timestamp: Timestamp
+    metadata: Metadata
+
+
+class MessageEdited(Shape, frozen=True, kw_only=True):
+    """What it says now."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: str
+    direction: Literal["inbound", "outbound"]
+    from_: Annotated[str, Meta(description="Of an inbound one.")] = msgspec.field(name="from", default="")
+    to: Annotated[str, Meta(description="Of an outbound one.")] = ""
+    conversation_id: str
+    content: Content
+    timestamp: Timestamp
+    metadata: Metadata
+
+
+class MessageUnsent(Shape, frozen=True, kw_only=True):
+    """Nothing of it is left."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: str
+    direction: Literal["inbound", "outbound"]
+    conversation_id: str
+    timestamp: Timestamp
+
+
+class MessageReacted(Shape, frozen=True, kw_only=True):
+    """A customer's reaction."""
+
+    message_id: str
+    channel_id: ChannelId
+    channel_type: str
+    from_: Customer = msgspec.field(name="from")
+    conversation_id: str
+    reaction: Annotated[str, Meta(description="The provider's word for it.", examples=["love"])] = ""
+    emoji: str = ""
+    action: Literal["react", "unreact"]
+    timestamp: Timestamp
+
+
+class Label(Shape, frozen=True, kw_only=True):
+    """A label."""
+
+    id: str
+    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+
+
+class Snooze(Shape, frozen=True, kw_only=True):
+    """Until when a conversation is put away."""
+
+    kind: Annotated[
+        Literal["until", "reply", "fixed"],
+        Meta(description="`until` a time or a message, `reply` a message, `fixed` a time whatever comes."),
+    ]
+    until: Timestamp | UnsetType = UNSET
+
+
+class LabelDeleted(Shape, frozen=True, kw_only=True):
+    """What no conversation has any more."""
+
+    id: str
+    into: Annotated[str, Meta(description="The label they have instead; left out: none.")] | UnsetType = UNSET
+    timestamp: Timestamp
+
+
+class Conversation(Shape, frozen=True, kw_only=True):
+    """A conversation as it stood when this was made."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: str
+    from_: Customer = msgspec.field(name="from")
+    contact_id: str
+    status: Literal["open", "closed"]
+    assignee: Annotated[Person, Meta(description="Left out: nobody.")] | UnsetType = UNSET
+    by: Annotated[Person, Meta(description="Who of the team did it.")] | UnsetType = UNSET
+    labels: list[Label] = msgspec.field(default_factory=list)
+    label: Annotated[Label, Meta(description="Which was put on or taken off.")] | UnsetType = UNSET
+    snooze: Snooze | UnsetType = UNSET
+    because: (
+        Annotated[Literal["time", "message", "team"], Meta(description="Why it is back.")] | UnsetType
+    ) = UNSET
+    timestamp: Timestamp
+
+
+class NoteAdded(Shape, frozen=True, kw_only=True):
+    """What the team alone sees."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: str
+    conversation_id: str
+    text: str
+    author: Person | UnsetType = UNSET
+    timestamp: Timestamp
+
+
+class ContactErased(Shape, frozen=True, kw_only=True):
+    """Who is no more."""
+
+    id: Annotated[str, Meta(description="The contact's id. Remove what you have of them.")]
+    timestamp: Timestamp
+
+
+class Account(Shape, frozen=True, kw_only=True):
+    """An account of a channel."""
+
+    channel_id: ChannelId
+    channel_type: str
+    name: str
+    handle: str
+    timestamp: Timestamp
+
+
+class Test(Shape, frozen=True, kw_only=True):
+    """What an owner sent to see whether it arrives."""
+
+    id: str
+    text: str
+    timestamp: Timestamp
+
+
+class Tombstone(Shape, frozen=True, kw_only=True):
+    """What is left of an event whose message was taken back, or whose customer was erased: its ids."""
+
+    id: str = ""
+    message_id: str = ""
+    conversation_id: str = ""
+    contact_id: str = ""
+    channel_id: str = ""
+    channel_type: str = ""
+    erased: Literal[True]

@@ -1,0 +1,347 @@
+"""Settings -> Integrations: endpoints of other programs, and the log of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, timedelta
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.core.secrets import Secret
+from host.inbox import labels
+from host.models.channels import ChannelAccount
+from host.models.inbox import Contact
+from host.models.outgoing import Endpoint, EndpointState
+from host.outgoing import endpoints, log, policy, waiting
+from host.outgoing.bodies import samples, telling
+from host.outgoing.bodies.samples import Kind
+from host.outgoing.endpoints import EVERYTHING, Wanted, hears
+from host.outgoing.log import Line, Which
+from host.outgoing.pages import words
+from host.users.pages import sudo
+from host.users.roles import Permission
+from host.web import navigation
+from host.web.request_helpers import (
+    audit,
+    config,
+    current_user,
+    flash_bad,
+    flash_good,
+    id_argument,
+    id_in,
+    workspace_view,
+)
+
+bp = Blueprint("integrations", __name__)
+
+navigation.add_settings("integrations.index", _l("Integrations"), order=38, icon="hook")
+
+GROUPS = {
+    "message": _l("Messages"),
+    "conversation": _l("Conversations"),
+    "note": _l("Notes"),
+    "label": _l("Labels"),
+    "contact": _l("Customers"),
+    "account": _l("Accounts"),
+}
+SINCE = {"1": _l("the last hour"), "24": _l("the last day"), "168": _l("the last week"), "720": _l("30 days")}
+"""Spans that can be sent again, by their hours."""
+
+
+@bp.get("/w/<int:workspace_id>/settings/integrations")
+@workspace_view(Permission.KEYS)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """List the endpoints, the one that needs somebody first."""
+    with db.read() as session:
+        rows = endpoints.listing(session, workspace_id)
+        standings = log.standings(session, [row.id for row in rows])
+    shown = [(row, standings[row.id], words.of_endpoint(row, standings[row.id])) for row in rows]
+    order = {"bad": 0, "good": 1, "idle": 2}
+    return render_template(
+        "outgoing/index.html",
+        shown=sorted(shown, key=lambda one: order.get(one[2].tone, 1)),
+        off_at=lambda row: row.failing_since + policy.OFF_AFTER,
+        address=config().public_url + "/api/v1",
+    )
+
+
+@bp.route("/w/<int:workspace_id>/settings/integrations/new", methods=["GET", "POST"])
+@workspace_view(Permission.KEYS)
+def new(workspace_id: int) -> ResponseReturnValue:
+    """Add an endpoint. What customers write goes there from then on, so the password is asked for."""
+    if request.method == "GET":
+        return _form(workspace_id, Wanted("", ["message.received"]))
+    wanted = _wanted()
+    sudo.require()
+
+    def use_case(session: Session) -> tuple[Endpoint, Secret]:
+        row, secret = endpoints.create(session, workspace_id, wanted, _known(), created_by=current_user().id)
+        audit(session, "endpoint.added", row.url, workspace_id=workspace_id)
+        return row, secret
+
+    try:
+        row, secret = db.write(use_case)
+    except LobbyError as error:
+        return _form(workspace_id, wanted, problem=error)
+    return _page(workspace_id, row.id, secret=secret.reveal())
+
+
+@bp.route("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>/edit", methods=["GET", "POST"])
+@workspace_view(Permission.KEYS)
+def edit(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
+    """Change where an endpoint is, and what it hears of."""
+    with db.read() as session:
+        row = endpoints.get(session, workspace_id, endpoint_id)
+    if request.method == "GET":
+        wanted = Wanted(row.url, row.events, row.accounts, row.both_names, row.ordered, row.labels or ())
+        return _form(workspace_id, wanted, row)
+    wanted = _wanted()
+    if wanted.url.strip() != row.url:
+        sudo.require()
+
+    def use_case(session: Session) -> None:
+        endpoints.change(session, workspace_id, endpoint_id, wanted, {*_known(), *row.events})
+        audit(session, "endpoint.changed", wanted.url.strip(), workspace_id=workspace_id)
+
+    try:
+        db.write(use_case)
+    except LobbyError as error:
+        return _form(workspace_id, wanted, row, problem=error)
+    flash_good(_("Saved."))
+    return _to(workspace_id, endpoint_id)
+
+
+def _known() -> set[str]:
+    return {kind.name for kind in _kinds()}
+
+
+def _kinds() -> Sequence[Kind]:
+    return samples.everything(current_directory().adapters)
+
+
+def _wanted() -> Wanted:
+    """Return what the form asks for; names that a chosen group or everything covers are left out."""
+    chosen = request.form.getlist("events")
+    groups = {name for name in chosen if name.endswith(".*")}
+    if EVERYTHING in chosen:
+        chosen = [EVERYTHING]
+    names = [one for one in chosen if one in groups or f"{one.partition('.')[0]}.*" not in groups]
+    return Wanted(
+        request.form.get("url", ""),
+        names,
+        _chosen_ids("accounts"),
+        "both" in request.form,
+        "ordered" in request.form,
+        _chosen_ids("labels"),
+    )
+
+
+def _chosen_ids(name: str) -> list[int]:
+    return [id_in(one, name) for one in request.form.getlist(name)]
+
+
+def _form(
+    workspace_id: int, wanted: Wanted, row: Endpoint | None = None, *, problem: LobbyError | None = None
+) -> ResponseReturnValue:
+    groups: dict[str, list[Kind]] = {}
+    for kind in _kinds():
+        groups.setdefault(kind.group, []).append(kind)
+    with db.read() as session:
+        accounts = session.scalars(
+            sa.select(ChannelAccount)
+            .where(ChannelAccount.workspace_id == workspace_id)
+            .order_by(ChannelAccount.channel, ChannelAccount.name, ChannelAccount.id)
+        ).all()
+        all_labels = labels.all_of(session, workspace_id)
+    page = render_template(
+        "outgoing/form.html",
+        row=row,
+        wanted=wanted,
+        problem=problem,
+        groups=groups,
+        group_label=lambda key: GROUPS.get(key) or current_directory().label(key),
+        chosen=lambda name: hears(wanted.events, name),
+        sample=_pretty,
+        accounts=accounts,
+        labels=all_labels,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+def _pretty(kind: Kind) -> str:
+    return json.dumps({"event": kind.name, "data": kind.sample}, indent=2, ensure_ascii=False)
+
+
+@bp.get("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>")
+@workspace_view(Permission.KEYS)
+def endpoint(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
+    """Show how an endpoint does, and what was sent to it."""
+    return _page(workspace_id, endpoint_id)
+
+
+def _page(workspace_id: int, endpoint_id: int, *, secret: str = "") -> ResponseReturnValue:
+    which = Which(request.args["which"]) if request.args.get("which") in set(Which) else Which.ALL
+    before, opened_id = id_argument("before"), id_argument("delivery")
+    with db.read() as session:
+        row = endpoints.get(session, workspace_id, endpoint_id)
+        standing = log.standings(session, [endpoint_id])[endpoint_id]
+        lines, earlier = log.page(session, endpoint_id, which, before=before)
+        shown = opened_id or (lines[0].id if lines else None)
+        opened = None if shown is None else log.one(session, endpoint_id, shown)
+        failed = len(log.failed(session, endpoint_id, 1000))
+        everyone = [*lines, *([] if opened is None else [opened[0]])]
+        names = _names(session, everyone)
+    return render_template(
+        "outgoing/endpoint.html",
+        row=row,
+        host=urlsplit(row.url).hostname or row.url,
+        secret=secret,
+        standing=standing,
+        saying=words.of_endpoint(row, standing),
+        off_at=None if row.failing_since is None else row.failing_since + policy.OFF_AFTER,
+        which=which,
+        lines=lines,
+        earlier=earlier,
+        opened=None if opened is None else opened[0],
+        verdict=None if opened is None else words.of_delivery(opened[0]),
+        body="" if opened is None else json.dumps(json.loads(opened[1]), indent=2, ensure_ascii=False),
+        path=urlsplit(row.url).path or "/",
+        is_chosen=opened_id is not None,
+        failed=failed,
+        names=names,
+        tries=policy.TRIES,
+        since=SINCE,
+        signs_with_old=row.old_until is not None and clock.now() < row.old_until,
+    )
+
+
+def _names(session: Session, lines: Sequence[Line]) -> dict[int, str]:
+    """Return by delivery whom it is about, where they have a name."""
+    ids = {line.contact_id for line in lines if line.contact_id is not None}
+    found = {
+        row.id: row.name
+        for row in session.execute(sa.select(Contact.id, Contact.name).where(Contact.id.in_(ids)))
+    }
+    return {line.id: found.get(line.contact_id or 0) or "" for line in lines}
+
+
+def _to(workspace_id: int, endpoint_id: int, delivery: str | None = None) -> ResponseReturnValue:
+    return redirect(
+        url_for(
+            "integrations.endpoint", workspace_id=workspace_id, endpoint_id=endpoint_id, delivery=delivery
+        )
+    )
+
+
+def _do(
+    workspace_id: int, endpoint_id: int, action: str, use_case: Callable[[Session], Endpoint]
+) -> Endpoint:
+    def write(session: Session) -> Endpoint:
+        row = use_case(session)
+        audit(session, f"endpoint.{action}", row.url, workspace_id=workspace_id)
+        return row
+
+    return db.write(write)
+
+
+@bp.post("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>/rotate")
+@workspace_view(Permission.KEYS)
+@sudo.fresh_password
+def rotate(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
+    """Give an endpoint a new secret; it is shown once, on the page that answers."""
+    shown: list[str] = []
+
+    def use_case(session: Session) -> Endpoint:
+        row, secret = endpoints.rotate(session, workspace_id, endpoint_id)
+        shown[:] = [secret.reveal()]
+        return row
+
+    _do(workspace_id, endpoint_id, "rotated", use_case)
+    return _page(workspace_id, endpoint_id, secret=shown[0])
+
+
+@bp.post("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>/state")
+@workspace_view(Permission.KEYS)
+def state(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
+    """Pause or resume an endpoint."""
+    on = request.form.get("on") == "1"
+    change = endpoints.resume if on else endpoints.pause
+    row = _do(
+        workspace_id,
+        endpoint_id,
+        "resumed" if on else "paused",
+        lambda session: change(session, workspace_id, endpoint_id),
+    )
+    flash_good(_("It is told again.") if row.state == EndpointState.ACTIVE else _("It is told nothing now."))
+    return _to(workspace_id, endpoint_id)
+
+
+@bp.post("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>/delete")
+@workspace_view(Permission.KEYS)
+def delete(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
+    """Delete an endpoint, with its log."""
+
+    def use_case(session: Session) -> None:
+        url = endpoints.delete(session, workspace_id, endpoint_id)
+        audit(session, "endpoint.deleted", url, workspace_id=workspace_id)
+
+    db.write(use_case)
+    flash_good(_("The endpoint is deleted."))
+    return redirect(url_for("integrations.index", workspace_id=workspace_id))
+
+
+@bp.post("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>/test")
+@workspace_view(Permission.KEYS)
+def test(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
+    """Send a test."""
+
+    def use_case(session: Session) -> str:
+        return telling.send_test(session, endpoints.get(session, workspace_id, endpoint_id))
+
+    db.write(use_case)
+    flash_good(_("The test is on its way. Reload the page to see what became of it."))
+    return _to(workspace_id, endpoint_id)
+
+
+@bp.post("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>/replay")
+@workspace_view(Permission.KEYS)
+def replay(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
+    """Send again: one delivery, all that failed, or everything of a span."""
+    chosen, hours = request.form.get("delivery", ""), request.form.get("hours", "")
+    following = None
+    if hours in SINCE:
+        since = clock.now() - timedelta(hours=int(hours))
+        count, following = telling.replay_since(
+            workspace_id, endpoint_id, since, current_directory(), config().public_url
+        )
+    else:
+
+        def use_case(session: Session) -> int:
+            endpoints.get(session, workspace_id, endpoint_id)
+            ids = [id_in(chosen, "delivery")] if chosen else log.failed(session, endpoint_id)
+            return waiting.again(session, endpoint_id, ids)
+
+        count = db.write(use_case)
+    if following is not None:
+        flash_good(
+            _(
+                "%(count)s events are sent again. There are more since %(time)s: replay once more.",
+                count=count,
+                time=following.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            )
+        )
+    elif count:
+        flash_good(_("%(count)s events are sent again.", count=count))
+    else:
+        flash_bad(_("There is nothing to send again."))
+    return _to(workspace_id, endpoint_id, chosen or None)

@@ -1,0 +1,130 @@
+"""What a process answers that has started while its database is away: plainly that it waits.
+
+Pages say so in the desk's own words, probes that it is alive and not ready. Webhooks are kept as they came
+where the process before wrote down their addresses, and are answered with 503 elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from flask import g, request
+from flask.typing import ResponseReturnValue
+
+from host.addons.running import generation as generations
+from host.addons.running import undecided
+from host.addons.running.generation import Generation
+from host.addons.running.held_webhooks import Waiting
+from host.addons.running.undecided import UndecidedRequests
+from host.core import secrets
+from host.core.config import Config
+from host.core.errors import UnavailableError
+from host.health.probes import Probes
+from host.health.process_state import ProcessState
+from host.process.app import create_app
+from host.process.asgi import AsgiApplication
+from host.process.incoming import Incoming, Receive
+from host.process.pages import Send
+from host.process.webhook_front import LATER, Answer, Answering, WebhookFront
+from host.queue.journal import Journal
+from host.queue.spool import folder_of
+from host.web import error_pages
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from host.process.serving import HostApplication
+
+log = logging.getLogger(__name__)
+
+
+class WaitingHost:
+    """Stands where a :class:`host.process.serving.HostApplication` will be."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        folder = folder_of(config.data)
+        # Never started: it has nobody to write to, but the same spool.
+        journal = Journal(folder, spool_bytes=config.spool_mb * 1024**2)
+        self._addresses = undecided.known_addresses(config.data) if secrets.is_ready() else {}
+        self._front = WebhookFront(config, journal, held=UndecidedRequests(journal.spool, folder))
+        self.probes = Probes(config, self._state)
+        self._generation = generations.build_alone(config, partial(create_app, config, services=None))
+        # Before everything else that looks at a request: a form has not expired, it only cannot be saved now.
+        self._generation.app.before_request_funcs.setdefault(None, []).insert(0, self._refuse)
+        self.refused = self.kept = 0
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._generation.app(environ, start_response)
+
+    def generation(self) -> Generation:
+        """Return the host alone, without any addon."""
+        return self._generation
+
+    def webhook(self, _generation: Generation, path: str) -> Answering | None:
+        """Return what answers requests to the webhook at *path*; None: a page does."""
+        found = undecided.named(self._addresses, path)
+        if found is not None:
+            return partial(self._keep, *found)
+        return self._later if path.startswith("/webhooks/") else None
+
+    async def _keep(
+        self, waiting: Waiting, account: str | None, incoming: Incoming, receive: Receive
+    ) -> Answer:
+        answer = await self._front.park(waiting, account, incoming, receive)
+        if answer[0] == HTTPStatus.OK:
+            self.kept += 1
+        else:
+            self.refused += 1
+        return answer
+
+    def _state(self) -> ProcessState:
+        put_off = self._front.put_off
+        return ProcessState(False, None, 0, keeps_webhooks=bool(self._addresses), put_off=put_off)
+
+    async def _later(self, _incoming: Incoming, _receive: Receive) -> Answer:
+        self.refused += 1
+        self._front.put_off += 1
+        return LATER
+
+    def _refuse(self) -> ResponseReturnValue | None:
+        if request.endpoint is not None and request.endpoint.endswith(("static", "modules")):
+            return None  # what a page is dressed with
+        self.refused += 1
+        g.lobby_user = None
+        return error_pages.render(UnavailableError())
+
+
+class Entrance:
+    """The ASGI application of a process that waits for its database, until there is a desk behind it."""
+
+    def __init__(self, config: Config) -> None:
+        self._host = WaitingHost(config)
+        self._application = AsgiApplication(self._host)
+        self._loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[HostApplication] = self._loop.create_future()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._application(scope, receive, send)
+
+    def open(self, application: HostApplication) -> None:
+        """Let requests through to *application* from now on. For another thread than the loop's."""
+        self._application = AsgiApplication(application)
+        log.warning(
+            "while the database was away %d webhooks were kept and %d requests answered with 503",
+            self._host.kept,
+            self._host.refused,
+        )
+        with suppress(RuntimeError):  # the server has just ended
+            self._loop.call_soon_threadsafe(self._opened.set_result, application)
+
+    async def opened(self) -> HostApplication:
+        """Return the application once there is one."""
+        return await self._opened

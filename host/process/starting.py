@@ -1,0 +1,136 @@
+"""Bring a process up: set an empty database up, and wait for one that is away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from host import __version__
+from host.addons.lifecycle import migrate_everything
+from host.core import clock, db, logs, migrations, resealing
+from host.core.config import CannotGoOnError, Config, Exit
+from host.core.filelock import is_served
+from host.core.migrations import State
+from host.media import claiming
+from host.process.serving import AlreadyServingError, HostApplication
+from host.users.setup import ensure_setup_token
+
+log = logging.getLogger(__name__)
+
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+LEAST_MEMORY = 128 * 1024**2
+"""What a desk takes at rest. Where a container has less, the system kills it without a word."""
+
+PAUSE_SECONDS = 1.0
+"""How often a database that is away is asked for."""
+
+
+class Start:
+    """The start of a process, tried until the database answers.
+
+    :param web: False for a process that only delivers.
+    :raises CannotGoOnError: if there is too little memory.
+    """
+
+    def __init__(self, config: Config, *, web: bool = True) -> None:
+        require_memory()
+        self._config = config
+        self._web = web
+        self._began = clock.monotonic()
+        self._tries = 0
+
+    def attempt(self) -> HostApplication | None:
+        """Return the started application, or None while the database is away; that is said once.
+
+        :raises CannotGoOnError: if trying again changes nothing.
+        """
+        try:
+            application = bring_up(self._config, web=self._web)
+        except SQLAlchemyError as error:
+            if not db.may_come_back(error):
+                raise
+            self._tries += 1
+            if self._tries == 1:
+                log.warning(
+                    "the database does not answer; Lobby waits for it and goes on by itself. %s: %s",
+                    db.place(),
+                    db.words(error),
+                )
+            return None
+        if self._tries:
+            seconds = clock.monotonic() - self._began
+            log.warning(
+                "the database answers after %.0f s, at try %d; Lobby goes on", seconds, self._tries + 1
+            )
+        return application
+
+    def insist(self, stopping: threading.Event) -> HostApplication | None:
+        """Try until the application has started; return it, or None once *stopping* is set."""
+        while not stopping.wait(PAUSE_SECONDS if self._tries else 0.0):
+            application = self.attempt()
+            if application is not None:
+                return application
+        return None
+
+
+def require_memory() -> None:
+    """See that the container this process is in, if it is in one, may use enough memory.
+
+    :raises CannotGoOnError: if not.
+    """
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            limit = int((CONTROL_GROUP / name).read_text())
+            if limit < LEAST_MEMORY:
+                raise CannotGoOnError(
+                    f"There is too little memory for Lobby: its container may use {limit // 1024**2} MB, and "
+                    f"it needs {LEAST_MEMORY // 1024**2} MB at rest. Give it 256 MB.",
+                    Exit.MEMORY,
+                )
+
+
+def bring_up(config: Config, *, web: bool = True) -> HostApplication:
+    """Return the started application on a database that has, or now gets, the tables of this version.
+
+    :raises CannotGoOnError: if the database, its keys or another process are in the way.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used.
+    """
+    # Before anything is written: a new set-up link, for one, would end the other process's.
+    if is_served(config):
+        raise AlreadyServingError
+    resealing.load_keys(config)  # before the database is asked: what is kept meanwhile is sealed with them
+    db.current().reach()
+    _prepare_tables(config)
+    link = ensure_setup_token() if web else None
+    if link is not None:
+        logs.tell(f"Set up this desk: {config.public_url}/setup?token={link}")
+    application = HostApplication(config)
+    claiming.require(config, application.files)
+    application.start(web=web)
+    application.take_in_undecided()
+    return application
+
+
+def _prepare_tables(config: Config) -> None:
+    """Make the tables of an empty database; of several processes at once the others wait for the first."""
+    state = migrations.state(config.database_url)
+    if state is State.CURRENT:
+        return
+    if state is State.AHEAD:
+        log.warning(
+            "a newer Lobby migrated the database; this one, %s, works on it until it is upgraded", __version__
+        )
+        return
+    refusal = None if state is State.EMPTY else migrations.refusal_of(state)
+    if refusal is not None and not (state is State.BEHIND and migrations.is_unused(config.database_url)):
+        raise refusal
+    try:
+        migrate_everything(config)
+    except migrations.BusyError as error:
+        if db.current().is_sqlite:
+            raise AlreadyServingError from error
+        raise

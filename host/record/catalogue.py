@@ -1,0 +1,153 @@
+"""Every kind of event in the record, declared once.
+
+``docs/events.md``, the ``webhooks`` of the API document and what addons are told are made of this list. A
+kind stays for ever: its facts may get more fields, each with a default, and never lose one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a kind says beyond the ids of its row. Never what somebody wrote."""
+
+
+class OfMessage(Facts, frozen=True, kw_only=True):
+    """Facts about a message."""
+
+    state: str = ""
+    """Its delivery state from now on, see :class:`host.models.inbox.DeliveryState`; empty: as it was."""
+    late: bool = False
+    """It came so late that it opened no reply window."""
+
+
+class OfReaction(Facts, frozen=True, kw_only=True):
+    """Facts about a reaction."""
+
+    name: str = ""
+    """The provider's word for it: ``love``."""
+    emoji: str = ""
+    removed: bool = False
+
+
+class OfAssignment(Facts, frozen=True, kw_only=True):
+    """Who looks after a conversation from now on, and who did before: ids of users; 0: nobody."""
+
+    assignee: int = 0
+    before: int = 0
+
+
+class OfLabel(Facts, frozen=True, kw_only=True):
+    """The id of a label."""
+
+    label: int = 0
+    into: int = 0
+    """Of one that is gone: the label its conversations have instead; 0: none."""
+
+
+class OfSnooze(Facts, frozen=True, kw_only=True):
+    """How a conversation is snoozed."""
+
+    snooze: str = ""
+    """A name of :class:`host.models.inbox.SnoozeKind`."""
+    until: str = ""
+    """The time in ISO 8601; empty: there is none."""
+
+
+class OfWaking(Facts, frozen=True, kw_only=True):
+    """Why a snooze ended."""
+
+    because: str = "message"
+    """``time``, ``message`` (the customer wrote) or ``team`` (a person or a program ended it)."""
+
+
+class OfContact(Facts, frozen=True, kw_only=True):
+    """The id of a contact."""
+
+    contact: int
+
+
+class OfPresence(Facts, frozen=True, kw_only=True):
+    """What a member does in a conversation at this moment; for browsers alone."""
+
+    user: int = 0
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of event.
+
+    :param about: one sentence: what happened.
+    :param since: the version of Lobby that has written it first.
+    """
+
+    name: str
+    about: str
+    facts: type[Facts] = Facts
+    since: str = "1.0"
+
+
+MESSAGE_RECEIVED = "message.received"
+MESSAGE_SENT = "message.sent"
+MESSAGE_FAILED = "message.failed"
+MESSAGE_UNCONFIRMED = "message.unconfirmed"
+MESSAGE_READ = "message.read"
+MESSAGE_EDITED = "message.edited"
+MESSAGE_UNSENT = "message.unsent"
+MESSAGE_REACTED = "message.reacted"
+CONVERSATION_CREATED = "conversation.created"
+CONVERSATION_CLOSED = "conversation.closed"
+CONVERSATION_REOPENED = "conversation.reopened"
+CONVERSATION_ASSIGNED = "conversation.assigned"
+CONVERSATION_LABELLED = "conversation.labelled"
+CONVERSATION_UNLABELLED = "conversation.unlabelled"
+CONVERSATION_SNOOZED = "conversation.snoozed"
+CONVERSATION_WOKEN = "conversation.woken"
+CONVERSATION_MARKED_SPAM = "conversation.marked_spam"
+CONVERSATION_UNMARKED_SPAM = "conversation.unmarked_spam"
+LABEL_DELETED = "label.deleted"
+NOTE_ADDED = "note.added"
+CONTACT_ERASED = "contact.erased"
+ACCOUNT_CONNECTED = "account.connected"
+ACCOUNT_STOPPED = "account.stopped"
+ACCOUNT_DISCONNECTED = "account.disconnected"
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(MESSAGE_RECEIVED, "A customer's message arrived.", OfMessage),
+        Kind(MESSAGE_SENT, "The provider took a message of the team.", OfMessage),
+        Kind(MESSAGE_FAILED, "A message of the team will not reach the customer.", OfMessage),
+        Kind(MESSAGE_UNCONFIRMED, "It is not known whether a message reached the customer.", OfMessage),
+        Kind(MESSAGE_READ, "The customer saw a message of the team.", OfMessage),
+        Kind(MESSAGE_EDITED, "A message got another text.", OfMessage),
+        Kind(MESSAGE_UNSENT, "A message was taken back. Its content is gone.", OfMessage),
+        Kind(MESSAGE_REACTED, "A customer reacted to a message, or took the reaction back.", OfReaction),
+        Kind(CONVERSATION_CREATED, "A conversation began."),
+        Kind(CONVERSATION_CLOSED, "A conversation was closed."),
+        Kind(CONVERSATION_REOPENED, "A closed conversation was opened again."),
+        Kind(CONVERSATION_ASSIGNED, "A conversation went to somebody, or to nobody.", OfAssignment),
+        Kind(CONVERSATION_LABELLED, "A conversation got a label.", OfLabel, "1.1"),
+        Kind(CONVERSATION_UNLABELLED, "A label was taken off a conversation.", OfLabel, "1.1"),
+        Kind(CONVERSATION_SNOOZED, "A conversation was put away until later.", OfSnooze, "1.1"),
+        Kind(CONVERSATION_WOKEN, "A snoozed conversation came back.", OfWaking, "1.1"),
+        Kind(CONVERSATION_MARKED_SPAM, "A conversation was marked as spam.", since="1.1"),
+        Kind(CONVERSATION_UNMARKED_SPAM, "A conversation is spam no longer.", since="1.1"),
+        Kind(
+            LABEL_DELETED,
+            "A label is gone from every conversation, or became another on each: no conversation is told of.",
+            OfLabel,
+            "1.1",
+        ),
+        Kind(NOTE_ADDED, "The team wrote a note."),
+        Kind(CONTACT_ERASED, "A customer was erased.", OfContact),
+        Kind(ACCOUNT_CONNECTED, "A channel account was connected, or connected again."),
+        Kind(ACCOUNT_STOPPED, "A channel account needs to be connected again."),
+        Kind(ACCOUNT_DISCONNECTED, "A channel account was disconnected."),
+    )
+}
+"""By name."""

@@ -1,0 +1,239 @@
+"""Hand the record to those that read it, each from where it is, each event once.
+
+A consumer's work and its new position are one transaction: an event is done and passed, or neither. One
+process at a time reads for a consumer. Each has a thread of its own, so one that is slow or fails costs the
+others nothing; it tries the same event again until it can be done.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Protocol, cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.models.record import Consumer
+from host.record import reading
+from host.record.reading import BEGINNING, NUMBERING, Position, Recorded
+from host.record.writing import listen
+
+log = logging.getLogger("lobby.record")
+
+LEASE = timedelta(seconds=30)
+RENEW_SECONDS = 8.0
+LOOK_SECONDS = 0.25
+"""How often what other processes recorded is looked for."""
+SQLITE_LOOK_SECONDS = 2.0
+"""The same where no other process records anything."""
+SOON_SECONDS = 0.02
+"""How often it is looked for right after something was recorded that may not be vouched for yet."""
+MOST_PAUSE_SECONDS = 60.0
+
+_CONSUMERS = cast(sa.Table, Consumer.__table__)
+
+
+class EventConsumer(Protocol):
+    """Something that reads the record.
+
+    :param name: what its position is kept under; never changes.
+    :param from_beginning: where it begins when it is new: at the first event there is, or at the next.
+    :param batch: most events it is given at a time.
+    :param shown: whether it is given, with an empty kind, also what only open browsers have to know.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def from_beginning(self) -> bool: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def shown(self) -> bool: ...
+
+    def consume(self, session: Session, events: Sequence[Recorded]) -> None:
+        """Do what *events* ask for, in this transaction, which may be tried again. Their order is theirs."""
+
+
+class Consumers:
+    """The threads of one process that read the record for *consumers*."""
+
+    def __init__(self, consumers: Iterable[EventConsumer]) -> None:
+        self._readers = [_Reader(one) for one in consumers]
+        self._stopping = threading.Event()
+        self._awake = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start reading, if there is anybody to read for."""
+        if not self._readers:
+            return
+        self._stopping.clear()
+        for reader in self._readers:
+            reader.stopping.clear()
+        db.write(_make_rows, [reader.consumer for reader in self._readers])
+        listen(self._awake)
+        targets = [("record-watch", self._watch)]
+        targets += [(f"record-{reader.consumer.name}", reader.serve) for reader in self._readers]
+        self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in targets]
+        for thread in self._threads:
+            thread.start()
+
+    def retire(self) -> None:
+        """Take up nothing more. What is under way is finished, and other processes may go on from there."""
+        self._stopping.set()
+        self._awake.set()
+        for reader in self._readers:
+            reader.stop()
+
+    def stop(self, *, timeout: float = 20.0) -> None:
+        """Retire, and wait up to *timeout* seconds for what is under way."""
+        self.retire()
+        deadline = clock.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - clock.monotonic()))
+        self._threads = []
+
+    def _watch(self) -> None:
+        """Number what is committed where the database needs it, and wake the readers for what is new."""
+        last: Position | None = None
+        quick_until = 0.0
+        pause = SQLITE_LOOK_SECONDS if db.current().is_sqlite else LOOK_SECONDS
+        while not self._stopping.is_set():
+            if self._awake.wait(SOON_SECONDS if clock.monotonic() < quick_until else pause):
+                self._awake.clear()
+                quick_until = clock.monotonic() + pause
+            try:
+                reading.number_all()
+                with db.read() as session:
+                    mark = reading.newest(session)
+            except Exception:
+                log.exception("the record cannot be read at the moment")
+                self._stopping.wait(1)
+                continue
+            if mark != last:
+                last, quick_until = mark, 0.0
+                for reader in self._readers:
+                    reader.awake.set()
+
+
+class _Reader:
+    """Reads for one consumer."""
+
+    def __init__(self, consumer: EventConsumer) -> None:
+        self.consumer = consumer
+        self.awake = threading.Event()
+        self.stopping = threading.Event()
+        self._position: Position | None = None
+        """How far it is; None: another process reads for it, as far as is known."""
+        self._owner = ""
+        self._stored_at = 0.0
+        self._limit = consumer.batch
+        self._failures = 0
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.awake.set()
+
+    def serve(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                while not self.stopping.is_set() and self._step():
+                    pass
+                self.awake.wait(RENEW_SECONDS)
+                self.awake.clear()
+            except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
+                self._note(error)
+        if self._position is not None:
+            try:
+                db.write(_release, self.consumer.name, self._owner, self._position)
+            except Exception:
+                log.exception("%s could not be released; it is taken over soon", self.consumer.name)
+
+    def _step(self) -> bool:
+        """Do the next events; return whether there may be more."""
+        if self._position is None:
+            self._owner = uuid.uuid4().hex
+            self._position = db.write(_take, self.consumer.name, self._owner)
+            self._stored_at = clock.monotonic()
+            if self._position is None:
+                return False
+        with db.read() as session:
+            batch = reading.after(session, self._position, self._limit, shown=self.consumer.shown)
+        if batch.events or clock.monotonic() - self._stored_at > RENEW_SECONDS:
+            if not db.write(self._consume, batch.events, batch.end):
+                log.info("another process reads for %s now", self.consumer.name)
+                self._position = None
+                return False
+            self._stored_at = clock.monotonic()
+        self._position = batch.end
+        self._limit, self._failures = self.consumer.batch, 0
+        return batch.more
+
+    def _consume(self, session: Session, events: Sequence[Recorded], position: Position) -> bool:
+        row = session.get(Consumer, self.consumer.name, with_for_update=True)
+        if row is None or row.owner != self._owner:
+            return False
+        if events:
+            self.consumer.consume(session, events)
+            row.failing_since, row.problem = None, None
+        row.place, row.event_id = position
+        row.moved_at = clock.now()
+        row.lease_until = clock.now() + LEASE
+        return True
+
+    def _note(self, error: BaseException) -> None:
+        """Note that the next event cannot be done at the moment, and wait before it is tried again."""
+        log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
+        self._limit = 1  # what stands before the event that fails is done
+        self._failures += 1
+        try:
+            db.write(_mark_failing, self.consumer.name, self._owner, type(error).__name__)
+        except sa.exc.SQLAlchemyError:
+            log.warning("that could not be noted")
+        self.stopping.wait(min(2.0 ** (self._failures - 1), MOST_PAUSE_SECONDS))
+
+
+def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
+    """Give consumers that are new their position."""
+    now = clock.now()
+    newest = reading.newest(session)
+    rows = [(NUMBERING, Position(0, 0))]
+    rows += [(one.name, BEGINNING if one.from_beginning else newest) for one in consumers]
+    dialect = session.get_bind().dialect.name
+    for name, position in rows:
+        values = {"name": name, "place": position.place, "event_id": position.event_id, "moved_at": now}
+        session.execute(db.insert_ignore(_CONSUMERS, dialect).values(values))
+
+
+def _take(session: Session, name: str, owner: str) -> Position | None:
+    """Take the lease of a consumer, if nobody has it; return how far it is."""
+    row = session.get(Consumer, name, with_for_update=True)
+    now = clock.now()
+    alone = db.current().is_sqlite  # one process owns the file, so whoever held it is dead
+    if row is None:
+        return None
+    if not alone and row.owner is not None and row.lease_until is not None and row.lease_until > now:
+        return None
+    row.owner, row.lease_until = owner, now + LEASE
+    return Position(row.place, row.event_id)
+
+
+def _release(session: Session, name: str, owner: str, position: Position) -> None:
+    row = session.get(Consumer, name, with_for_update=True)
+    if row is not None and row.owner == owner:
+        row.owner, row.lease_until = None, None
+        row.place, row.event_id = position
+
+
+def _mark_failing(session: Session, name: str, owner: str, problem: str) -> None:
+    row = session.get(Consumer, name, with_for_update=True)
+    if row is not None and row.owner == owner:
+        row.failing_since = row.failing_since or clock.now()
+        row.problem = problem
+        row.lease_until = clock.now() + LEASE

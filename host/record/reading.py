@@ -1,0 +1,285 @@
+"""Read the record in an order in which nothing is ever put in before what was read.
+
+Ids are taken before the commit, so a row with a lower id may appear after one with a higher id was read. What
+:func:`after` returns is therefore sorted by ``(place, id)`` and ends at a mark that the database vouches for:
+
+- SQLite has one writer, so ids are committed in their order. The place is 0 everywhere.
+- PostgreSQL: the place is 0 as well. Whoever inserts holds a lock on the table, from before it takes its ids
+  until its transaction ends. So once everybody who held one at a moment has ended, every id taken by that
+  moment is decided; see :class:`_Writers`.
+- MariaDB: the place is NULL until :func:`number` gives committed rows one, the same to all that it finds.
+
+Time plays no part: a transaction that stays open for an hour delays what began after it, and is not missed.
+The rows of one conversation are in the order of their changes, because its row is locked for each.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import db
+from host.models.record import Consumer, DomainEvent
+from host.record.catalogue import Facts
+from host.sdk import strictjson
+
+TABLE = cast(sa.Table, DomainEvent.__table__)
+NUMBERING = "numbering"
+"""The consumer whose row holds the last number that was given on MariaDB."""
+MOST_NUMBERED = 2000
+OVERLAP = timedelta(minutes=1)
+"""How much earlier than something before it in the order an event may have been written."""
+
+F = TypeVar("F", bound=Facts)
+
+
+class Position(NamedTuple):
+    """A place in the order of the record: after the event it names."""
+
+    place: int
+    event_id: int
+
+
+BEGINNING = Position(-(2**62), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One event, as its readers get it.
+
+    :param occurred_at: when it happened, by the provider's clock where there is one.
+    :param at: when it was written.
+    """
+
+    id: int
+    place: int
+    workspace_id: int
+    kind: str
+    account_id: int | None
+    conversation_id: int | None
+    message_id: int | None
+    actor_kind: str | None
+    actor_id: int | None
+    cause_id: int | None
+    root_id: int | None
+    depth: int
+    occurred_at: datetime
+    at: datetime
+    data: str | None
+    topic: str | None = None
+    """The live event that browsers get; None: none."""
+
+    @property
+    def position(self) -> Position:
+        """Return where it stands."""
+        return Position(self.place, self.id)
+
+    def facts(self, type_: type[F]) -> F:
+        """Return its facts; those an older Lobby did not write have their defaults.
+
+        :raises msgspec.ValidationError: if its kind has other ones.
+        """
+        return strictjson.decode(self.data or "{}", type_)
+
+
+_COLUMNS = [TABLE.c[name] for name in Recorded.__dataclass_fields__]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The next events of the record.
+
+    :param end: where a reader is that has done them; behind them there may be rows that are no events.
+    :param more: whether there may be more.
+    """
+
+    events: Sequence[Recorded]
+    end: Position
+    more: bool
+
+
+def after(
+    session: Session,
+    position: Position,
+    limit: int,
+    *,
+    workspace_id: int | None = None,
+    shown: bool = False,
+) -> Batch:
+    """Return up to *limit* events after *position*, of every kind, that nothing will be put in before.
+
+    A kind may be one that only a newer Lobby knows.
+
+    :param workspace_id: only those of this one.
+    :param shown: also what only open browsers have to know; its kind is empty.
+    """
+    mark = newest(session)
+    query = (
+        sa.select(*_COLUMNS)
+        .where(*_between(session, position, mark))
+        .order_by(TABLE.c.place, TABLE.c.id)
+        .limit(limit)
+    )
+    if not shown:
+        query = query.where(TABLE.c.kind.is_not(None))
+    if workspace_id is not None:
+        query = query.where(TABLE.c.workspace_id == workspace_id)
+    events = [_recorded(row) for row in session.execute(query)]
+    if len(events) == limit:
+        return Batch(events, events[-1].position, more=True)
+    return Batch(events, max(mark, position), more=False)
+
+
+def _recorded(row: sa.Row[Any]) -> Recorded:
+    values = dict(row._mapping)
+    values["occurred_at"] = values["occurred_at"] or values["at"]
+    values["kind"] = values["kind"] or ""
+    return Recorded(**values)
+
+
+def before(session: Session, workspace_id: int, at: datetime) -> Position:
+    """Return a position before everything of a workspace that was written at *at* or later."""
+    at -= OVERLAP
+    query = (
+        sa.select(TABLE.c.place, TABLE.c.id)
+        .where(TABLE.c.workspace_id == workspace_id, TABLE.c.at < at, TABLE.c.place.is_not(None))
+        .order_by(TABLE.c.id.desc())
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return BEGINNING if row is None else Position(row.place, row.id)
+
+
+def place_of(session: Session, event_id: int) -> int | None:
+    """Return where the event stands now; None: it is not there, or has no place yet."""
+    return session.scalar(sa.select(TABLE.c.place).where(TABLE.c.id == event_id))
+
+
+def newest(session: Session) -> Position:
+    """Return the position behind everything that is vouched for now."""
+    place, id_ = TABLE.c.place, TABLE.c.id
+    query = sa.select(place, id_).where(place.is_not(None)).order_by(place.desc(), id_.desc()).limit(1)
+    row = session.execute(query).first()
+    if row is None:
+        return BEGINNING
+    found = Position(row.place, row.id)
+    if _dialect(session) != "postgresql":
+        return found
+    return _of_engine(session).mark(session, found)
+
+
+class _Writers:
+    """Knows up to where all ids are decided on PostgreSQL, from who writes to the table.
+
+    Nothing is remembered across processes: each begins with what nobody has in hand at that moment.
+    """
+
+    _now = sa.text(
+        "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND granted"
+        " AND relation = 'domain_events'::regclass AND mode <> 'AccessShareLock'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._vouched = BEGINNING
+        self._waiting: deque[tuple[Position, set[str]]] = deque()
+        """Positions, the oldest first, with the transactions that may still come in before each."""
+
+    def mark(self, session: Session, newest: Position) -> Position:
+        """Return the last position that nothing comes in before.
+
+        :param newest: one that was read before.
+        """
+        with self._lock:
+            now = set(session.scalars(self._now))
+            if newest > (self._waiting[-1][0] if self._waiting else self._vouched):
+                self._waiting.append((newest, set(now)))
+            for _, writers in self._waiting:
+                writers.intersection_update(now)
+            while self._waiting and not self._waiting[0][1]:
+                self._vouched = self._waiting.popleft()[0]
+            if len(self._waiting) > MOST_WAITING:
+                del self._waiting[-2]
+            return self._vouched
+
+
+MOST_WAITING = 100
+_writers: WeakKeyDictionary[Any, _Writers] = WeakKeyDictionary()
+
+
+def _of_engine(session: Session) -> _Writers:
+    return _writers.setdefault(session.get_bind().engine, _Writers())
+
+
+def _between(session: Session, position: Position, mark: Position) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the condition for what stands behind *position*, up to *mark*."""
+    place, id_ = TABLE.c.place, TABLE.c.id
+    if _dialect(session) in {"mysql", "mariadb"}:
+        # MariaDB reads no range of an index for (place, id) > (?, ?).
+        return (
+            sa.or_(place > position.place, sa.and_(place == position.place, id_ > position.event_id)),
+            sa.or_(place < mark.place, sa.and_(place == mark.place, id_ <= mark.event_id)),
+        )
+    here = sa.tuple_(place, id_)
+    first, last = (sa.tuple_(*(sa.literal(n, sa.BigInteger()) for n in one)) for one in (position, mark))
+    return here > first, here <= last
+
+
+def _dialect(session: Session) -> str:
+    return session.get_bind().dialect.name
+
+
+_free = sa.select(TABLE.c.id).where(TABLE.c.place.is_(None)).order_by(TABLE.c.id)
+
+
+def number_all() -> None:
+    """Number what is committed and has no number; on MariaDB alone there is anything to do."""
+    if db.current().dialect not in {"mysql", "mariadb"}:
+        return
+    with db.read() as session:
+        found = session.scalar(_free.limit(1))
+    while found is not None and db.write(number) == MOST_NUMBERED:
+        pass
+
+
+def number(session: Session) -> int:
+    """Give the next number to the rows that are committed and have none; return how many there were.
+
+    Processes take turns: the row of the last number is locked.
+    """
+    last = session.get(Consumer, NUMBERING, with_for_update=True)
+    ids = list(session.scalars(_free.limit(MOST_NUMBERED)))
+    if last is None or not ids:
+        return 0
+    last.place += 1
+    last.event_id = ids[-1]
+    session.execute(sa.update(TABLE).where(TABLE.c.id.in_(ids)).values(place=last.place))
+    return len(ids)
+
+
+def put_behind(session: Session) -> None:
+    """Move the whole record before everything that this database will number.
+
+    For a record that was brought from another database, whose transactions had other numbers. The order and
+    every consumer's position in it stay.
+    """
+    top = session.scalar(sa.select(sa.func.max(TABLE.c.place))) or 0
+    session.execute(sa.update(TABLE).where(TABLE.c.place.is_(None)).values(place=top + 1))
+    moved = top + 2
+    session.execute(sa.update(TABLE).values(place=TABLE.c.place - moved))
+    consumers = cast(sa.Table, Consumer.__table__)
+    session.execute(
+        sa.update(consumers)
+        .where(consumers.c.name != NUMBERING, consumers.c.place > BEGINNING.place)
+        .values(place=consumers.c.place - moved)
+    )
+    session.execute(sa.update(consumers).where(consumers.c.name == NUMBERING).values(place=0))

@@ -1,0 +1,143 @@
+"""Write what happened: a row in the transaction of the change, a nudge to readers once it is committed."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.statements import Insert
+from host.models.record import ActorKind, DomainEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from host.record.catalogue import Facts
+    from host.record.reading import Recorded
+
+_insert = Insert(cast(sa.Table, DomainEvent.__table__))
+
+EVERYBODY = 0
+"""The workspace id of what concerns all of them."""
+_CAUSE = "cause of what is recorded"
+
+
+class Happened(NamedTuple):
+    """One event to be.
+
+    :param kind: its name in :mod:`host.record.catalogue`; empty: only open browsers have to know.
+    :param topic: the live event that browsers get; empty: none.
+    :param facts: what the kind declares beyond the ids.
+    :param occurred_at: when it happened by the provider's clock, where that is another time than now.
+    """
+
+    workspace_id: int
+    kind: str = ""
+    topic: str = ""
+    account_id: int | None = None
+    conversation_id: int | None = None
+    message_id: int | None = None
+    actor_kind: ActorKind | None = None
+    actor_id: int | None = None
+    facts: Facts | None = None
+    occurred_at: datetime | None = None
+
+
+class _Cause(NamedTuple):
+    """What makes everything happen that is recorded in a session."""
+
+    id: int | None
+    root: int | None
+    depth: int
+
+
+_NO_CAUSE = _Cause(None, None, 0)
+_listeners: weakref.WeakSet[threading.Event] = weakref.WeakSet()
+_lock = threading.Lock()
+
+
+def listen(event: threading.Event) -> None:
+    """Have *event* set whenever this process committed events, for as long as it exists."""
+    with _lock:
+        _listeners.add(event)
+
+
+def nudge() -> None:
+    """Set every listener's event."""
+    with _lock:
+        listeners = list(_listeners)
+    for event in listeners:
+        event.set()
+
+
+@contextmanager
+def caused_by(session: Session, event: Recorded) -> Iterator[None]:
+    """Note *event* as the cause of everything that is recorded in *session* inside the block."""
+    before = session.info.get(_CAUSE, _NO_CAUSE)
+    session.info[_CAUSE] = _Cause(event.id, event.root_id or event.id, event.depth + 1)
+    try:
+        yield
+    finally:
+        session.info[_CAUSE] = before
+
+
+def record(session: Session, *happened: Happened) -> None:
+    """Record what happened, in the order given."""
+    record_all(session, happened)
+
+
+def record_all(session: Session, happened: Iterable[Happened]) -> None:
+    """Record what happened with one statement, in the order given."""
+    at = clock.now()
+    cause = session.info.get(_CAUSE, _NO_CAUSE)
+    rows = [_row(one, cause, at) for one in happened]
+    if not rows:
+        return
+    _insert.run(session.connection(), rows)
+    if nudge not in session.info.get("after_commit", ()):
+        db.after_commit(session, nudge)
+
+
+def show(
+    session: Session,
+    workspace_id: int,
+    topic: str,
+    *,
+    account_id: int | None = None,
+    conversation_id: int | None = None,
+    message_id: int | None = None,
+) -> None:
+    """Tell open browsers that something looks different now, which nobody else has to know."""
+    record(session, Happened(workspace_id, "", topic, account_id, conversation_id, message_id))
+
+
+def _row(one: Happened, cause: _Cause, at: datetime) -> Mapping[str, Any]:
+    return {
+        "workspace_id": one.workspace_id,
+        "kind": one.kind or None,
+        "topic": one.topic or None,
+        "account_id": one.account_id,
+        "conversation_id": one.conversation_id,
+        "message_id": one.message_id,
+        "actor_kind": one.actor_kind,
+        "actor_id": one.actor_id,
+        "cause_id": cause.id,
+        "root_id": cause.root,
+        "depth": cause.depth,
+        "occurred_at": one.occurred_at,
+        "at": at,
+        "data": _text(one.facts),
+    }
+
+
+def _text(facts: Facts | None) -> str | None:
+    text = b"{}" if facts is None else msgspec.json.encode(facts)
+    return None if text == b"{}" else text.decode()

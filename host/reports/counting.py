@@ -1,0 +1,241 @@
+"""Make spans and hourly sums of the record, each event once.
+
+A span is written from the events of its conversation alone, in their order. A wait begins with a customer's
+message and ends with the first message of the team that was written after it: what crossed with the question
+is no answer. What the desk says by itself is none either. Sums are additions to the row of their hour, in the
+transaction that moves the consumer, and can be built anew from events and spans; see :func:`rebuild`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, NamedTuple, Protocol, cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import db
+from host.models.record import ActorKind, Consumer
+from host.models.reports import ReportHour, Span, SpanEnd, SpanKind
+from host.record import catalogue, reading
+from host.record.reading import BEGINNING, Position, Recorded
+
+_HOURS = cast(sa.Table, ReportHour.__table__)
+SUMS = [column.name for column in _HOURS.columns if not column.primary_key]
+_COUNTED = {
+    catalogue.MESSAGE_RECEIVED: "received",
+    catalogue.MESSAGE_SENT: "sent",
+    catalogue.MESSAGE_FAILED: "failed",
+    catalogue.CONVERSATION_CREATED: "created",
+    catalogue.CONVERSATION_REOPENED: "reopened",
+    catalogue.CONVERSATION_CLOSED: "closed",
+}
+_MEASURED = frozenset(_COUNTED) - {catalogue.MESSAGE_FAILED}
+
+
+class Key(NamedTuple):
+    """What one row of sums is of."""
+
+    workspace_id: int
+    hour: datetime
+    account_id: int
+    user_id: int
+
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+Sums = defaultdict[Key, defaultdict[str, int]]
+
+
+class Windows(Protocol):
+    """Knows until when a channel lets anybody answer."""
+
+    def __call__(self, session: Session, account_id: int, asked_at: datetime) -> datetime | None:
+        """Return when that ends for a question of *asked_at*; None: never, or nobody knows."""
+
+
+def new_sums() -> Sums:
+    """Return sums of nothing."""
+    return defaultdict(lambda: defaultdict(int))
+
+
+def hour_of(at: datetime) -> datetime:
+    """Return the beginning of the hour of *at*."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+class Counting:
+    """The consumer that keeps spans and sums.
+
+    :param windows: asked once for each customer's message.
+    """
+
+    name = "reports"
+    from_beginning = True
+    batch = 500
+    shown = False
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+
+    def consume(self, session: Session, events: Sequence[Recorded]) -> None:
+        """Count *events*, and measure what they begin and end."""
+        sums = new_sums()
+        for event in events:
+            count(sums, event)
+        for span in self._measure(session, events):
+            add_span(sums, span)
+        write_sums(session, sums)
+
+    def _measure(self, session: Session, events: Sequence[Recorded]) -> list[Span]:
+        """Begin and end spans; return those that ended."""
+        measured = [event for event in events if event.kind in _MEASURED and event.conversation_id]
+        open_: dict[int, dict[bool, Span]] = defaultdict(dict)
+        query = sa.select(Span).where(
+            Span.conversation_id.in_({event.conversation_id for event in measured}), Span.ended_at.is_(None)
+        )
+        for span in session.scalars(query):
+            open_[span.conversation_id][span.kind == SpanKind.RESOLVE] = span
+        ended: list[Span] = []
+        for event in measured:
+            assert event.conversation_id is not None
+            ended += self._step(session, open_[event.conversation_id], event)
+        session.flush()
+        return ended
+
+    def _step(self, session: Session, here: dict[bool, Span], event: Recorded) -> Iterable[Span]:
+        """Do one event of a conversation; return the spans it ended.
+
+        :param here: its open spans: the wait under False, the one to its closing under True.
+        """
+        whole = here.get(True)
+        if event.kind in {catalogue.CONVERSATION_CREATED, catalogue.CONVERSATION_REOPENED}:
+            if whole is None:
+                here[True] = self._begin(session, event, SpanKind.RESOLVE)
+            return ()
+        if event.kind == catalogue.MESSAGE_RECEIVED:
+            # Where the record knows of no beginning, nobody knows whether an answer would be the first.
+            first = whole is not None and not whole.answered
+            until = self._windows(session, event.account_id or 0, event.occurred_at)
+            wait = here.get(False)
+            if wait is None:
+                wait = here[False] = self._begin(session, event, SpanKind.FIRST if first else SpanKind.NEXT)
+                wait.window_until = until
+            elif until is None or wait.window_until is None:
+                wait.window_until = None
+            else:
+                wait.window_until = max(wait.window_until, until)
+            return ()
+        if event.kind == catalogue.MESSAGE_SENT:
+            return self._answered(here, event)
+        return [
+            _end(here.pop(is_whole), event, SpanEnd.CLOSED) for is_whole in (False, True) if is_whole in here
+        ]
+
+    @staticmethod
+    def _answered(here: dict[bool, Span], event: Recorded) -> Iterable[Span]:
+        if event.actor_kind == ActorKind.SYSTEM:
+            return ()
+        wait, whole = here.get(False), here.get(True)
+        if wait is not None and event.occurred_at < wait.started_at:
+            return ()
+        if whole is not None:
+            whole.answered = True
+        return () if wait is None else [_end(here.pop(False), event, SpanEnd.ANSWERED)]
+
+    @staticmethod
+    def _begin(session: Session, event: Recorded, kind: SpanKind) -> Span:
+        span = Span(
+            workspace_id=event.workspace_id,
+            account_id=event.account_id or 0,
+            conversation_id=event.conversation_id,
+            kind=kind,
+            started_at=event.occurred_at,
+            user_id=0,
+            answered=False,
+        )
+        session.add(span)
+        return span
+
+
+def _end(span: Span, event: Recorded, by: SpanEnd) -> Span:
+    span.ended_at = max(event.occurred_at, span.started_at)
+    span.hour = hour_of(span.ended_at)
+    span.ended_by = by
+    span.user_id = _user(event)
+    span.seconds = int((span.ended_at - span.started_at).total_seconds())
+    return span
+
+
+def _user(event: Recorded) -> int:
+    return event.actor_id or 0 if event.actor_kind == ActorKind.USER else 0
+
+
+def count(sums: Sums, event: Recorded) -> None:
+    """Add one event to *sums*."""
+    name = _COUNTED.get(event.kind)
+    if name is not None:
+        key = Key(event.workspace_id, hour_of(event.occurred_at), event.account_id or 0, _user(event))
+        sums[key][name] += 1
+
+
+def add_span(sums: Sums, span: Span) -> None:
+    """Add a span that ended to *sums*, unless it was a wait that came to nothing."""
+    if span.ended_at is None or (span.kind != SpanKind.RESOLVE and span.ended_by != SpanEnd.ANSWERED):
+        return
+    row = sums[Key(span.workspace_id, hour_of(span.ended_at), span.account_id, span.user_id)]
+    row[f"{span.kind}_count"] += 1
+    row[f"{span.kind}_seconds"] += span.seconds or 0
+
+
+def _sums_with(names: Iterable[str], new: Any) -> dict[str, Any]:
+    return {name: _HOURS.c[name] + new[name] for name in names}
+
+
+def write_sums(session: Session, sums: Sums) -> None:
+    """Add *sums* to those that are there."""
+    dialect = session.get_bind().dialect.name
+    for key, row in sorted(sums.items()):
+        values = {**key._asdict(), **dict.fromkeys(SUMS, 0), **row}
+        adding = db.insert_or_change(_HOURS, dialect, partial(_sums_with, row))
+        session.execute(adding.values(values))
+
+
+def rebuild(session: Session, workspace_id: int) -> int:
+    """Make a workspace's sums anew of record and spans, as far back as those go; return how many rows.
+
+    The consumer waits meanwhile: what it has not done is not counted here.
+    """
+    here = session.get(Consumer, Counting.name, with_for_update=True)
+    if here is None:
+        return 0
+    done, position, sums = Position(here.place, here.event_id), BEGINNING, new_sums()
+    first: datetime | None = None
+    more = True
+    while more:
+        batch = reading.after(session, position, 1000, workspace_id=workspace_id)
+        events = [event for event in batch.events if event.position <= done]
+        for event in events:
+            first = first or event.at
+            count(sums, event)
+        position, more = batch.end, batch.more and len(events) == len(batch.events)
+    if first is None:
+        return 0
+    # Of the hour in which the record begins some may have been removed.
+    since = _LONG_AGO if _is_whole(session) else hour_of(first) + timedelta(hours=1)
+    ended = sa.select(Span).where(Span.workspace_id == workspace_id, Span.ended_at >= since)
+    for span in session.scalars(ended.execution_options(yield_per=1000)):
+        add_span(sums, span)
+    rows = {key: row for key, row in sums.items() if key.hour >= since}
+    session.execute(
+        sa.delete(ReportHour).where(ReportHour.workspace_id == workspace_id, ReportHour.hour >= since)
+    )
+    write_sums(session, cast(Sums, rows))
+    return len(rows)
+
+
+def _is_whole(session: Session) -> bool:
+    """Return whether nothing of the record was removed yet."""
+    return (session.scalar(sa.select(sa.func.min(reading.TABLE.c.id))) or 1) <= 1

@@ -1,0 +1,181 @@
+"""The conversations behind a figure: each span it is made of, and how many were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import db
+from host.inbox.list_positions import Position, earlier_than
+from host.models.channels import ChannelAccount
+from host.models.inbox import Contact, ContactIdentity, Conversation
+from host.models.reports import Span, SpanEnd, SpanKind
+from host.models.users import User
+from host.reports.counting import hour_of
+from host.reports.figures import CLOSED_WITHIN, Figure, Selection, conditions, of
+
+_WAITS = {
+    Figure.FIRST: [SpanKind.FIRST],
+    Figure.NEXT: [SpanKind.NEXT],
+    Figure.MISSED: [SpanKind.FIRST, SpanKind.NEXT],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One span, and whose it is.
+
+    :param conversation_id: None: that conversation is no longer here.
+    :param who: who of the team ended it, empty: nobody of the team.
+    :param seconds: how long it lasted; None: it goes on.
+    """
+
+    id: int
+    conversation_id: int | None
+    customer: str
+    account: str
+    who: str
+    started_at: datetime
+    ended_at: datetime | None
+    closed: bool
+    seconds: int | None
+    window_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some spans of a figure, the latest first.
+
+    :param next: where those before them begin; None: there are none.
+    """
+
+    rows: Sequence[Opened]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a figure does not count, though it began or ended in its days.
+
+    :param closed: waits that a closing ended: nobody was answered.
+    :param going_on: what has not ended yet.
+    """
+
+    closed: int
+    going_on: int
+
+
+def list_opened(
+    session: Session,
+    figure: Figure,
+    chosen: Selection,
+    now: datetime,
+    *,
+    most: int,
+    before: Position | None = None,
+    within: int | None = None,
+) -> Page:
+    """Return the spans of *figure*.
+
+    :param within: of resolutions, only those of this class of :data:`CLOSED_WITHIN`.
+    """
+    start, *_, end = chosen.days.bounds()
+    at = {Figure.OPENED: Span.started_at, Figure.MISSED: Span.window_until}.get(figure, Span.ended_at)
+    by_hour = at is Span.ended_at
+    query = (
+        sa.select(
+            Span.id,
+            Conversation.id,
+            sa.func.coalesce(
+                Contact.name, ContactIdentity.name, ContactIdentity.username, ContactIdentity.external_id
+            ),
+            ChannelAccount.handle,
+            User.name,
+            Span.started_at,
+            Span.ended_at,
+            Span.ended_by,
+            Span.seconds,
+            Span.window_until,
+            at,
+        )
+        .outerjoin(Conversation, Conversation.id == Span.conversation_id)
+        .outerjoin(Contact, Contact.id == Conversation.contact_id)
+        .outerjoin(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .outerjoin(ChannelAccount, ChannelAccount.id == Span.account_id)
+        .outerjoin(User, User.id == Span.user_id)
+        .where(*conditions(figure, chosen, start, end, now), *_class(within))
+        .order_by(*([Span.hour.desc()] if by_hour else []), at.desc(), Span.id.desc())
+        .limit(most + 1)
+    )
+    if before is not None:
+        query = query.where(*earlier_than(before, at, Span.id))
+        if by_hour:
+            query = query.where(Span.hour <= hour_of(before[0]))
+    found = db.read_rows(session, query)
+    return Page(
+        [_opened(row) for row in found[:most]],
+        (found[most - 1][10], found[most - 1][0]) if len(found) > most else None,
+    )
+
+
+def _opened(row: Any) -> Opened:
+    id_, conversation_id, customer, account, who, started_at, ended_at, ended_by, seconds, until, _at = row
+    closed = ended_by == SpanEnd.CLOSED
+    return Opened(
+        id_,
+        conversation_id,
+        customer or "",
+        account or "",
+        who or "",
+        started_at,
+        ended_at,
+        closed,
+        seconds,
+        until,
+    )
+
+
+def _class(within: int | None) -> list[sa.ColumnElement[bool]]:
+    if within is None:
+        return []
+    ends = [int(end.total_seconds()) for end in CLOSED_WITHIN]
+    found: list[sa.ColumnElement[bool]] = []
+    if within > 0:
+        found.append(Span.seconds > ends[within - 1])
+    if within < len(ends):
+        found.append(Span.seconds <= ends[within])
+    return found
+
+
+def count_opened(
+    session: Session, figure: Figure, chosen: Selection, now: datetime, *, within: int | None = None
+) -> int:
+    """Return how many spans *figure* has."""
+    start, *_, end = chosen.days.bounds()
+    query = sa.select(sa.func.count()).select_from(Span)
+    return session.scalar(query.where(*conditions(figure, chosen, start, end, now), *_class(within))) or 0
+
+
+def count_left_out(session: Session, figure: Figure, chosen: Selection) -> LeftOut:
+    """Return what *figure* left out. Whom that would have counted for is not known, so of all people."""
+    start, *_, end = chosen.days.bounds()
+    everybody = Selection(chosen.workspace_id, chosen.days, chosen.accounts)
+    kinds = _WAITS.get(figure, [SpanKind.RESOLVE])
+    mine = [*of(everybody, Span), Span.kind.in_(kinds)]
+    closed = sa.select(sa.func.count()).where(
+        *mine, Span.ended_by == SpanEnd.CLOSED, Span.hour >= start, Span.hour < end
+    )
+    if figure is Figure.MISSED:
+        closed = closed.where(Span.ended_at <= Span.window_until)
+    going_on = sa.select(sa.func.count()).where(
+        *mine, Span.ended_at.is_(None), Span.started_at >= start, Span.started_at < end
+    )
+    return LeftOut(
+        (session.scalar(closed) or 0) if figure in _WAITS else 0,
+        (session.scalar(going_on) or 0) if figure is not Figure.OPENED else 0,
+    )

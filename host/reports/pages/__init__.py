@@ -1,0 +1,1 @@
+"""The figures as pages, plots and CSV files."""

@@ -1,0 +1,402 @@
+"""Figures in words and plots, as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from host.inbox.pages import durations
+from host.reports.figures import HOUR, Figure, Figures, Times, Totals
+from host.reports.pages.choosing import Choice
+from host.reports.tables import By, Key
+from host.web import plots
+from host.web.formats import duration, whole
+from host.web.languages import reader
+from host.web.plots import Bars, Line, Plot
+from host.web.template_filters import mark_of
+
+LEVELS = 4
+"""Shades of the hours of the week, besides the one for nothing."""
+_MOST_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure of the strip.
+
+    :param value: None: there is too little to say it, and *note* says when it will come.
+    :param icon: of the change: ``up``, ``down`` or nothing; *tone*: ``good``, ``bad`` or nothing.
+    """
+
+    figure: Figure
+    title: str
+    value: str | None
+    unit: str
+    note: str
+    icon: str
+    tone: str
+    url: str
+    spark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """How many conversations were closed within a time."""
+
+    label: str
+    count: int
+    share: str
+    width: float
+    late: bool
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table of people, accounts, channels or hours.
+
+    :param url: its page alone; *opened*: of each figure, its conversations. None: cannot be chosen.
+    :param sent: and *waited*: lengths of the bars beside answers and first responses, of 92.
+    """
+
+    name: str
+    key: Key
+    totals: Totals
+    url: str | None
+    opened: Mapping[str, str | None]
+    sent: float
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The hours of the week in shades.
+
+    :param days: name of the day, and of each hour: shade from 0 to :data:`LEVELS`, and how many messages.
+    :param most: where most is, in words.
+    """
+
+    days: Sequence[tuple[str, Sequence[tuple[int, int]]]]
+    most: str
+
+
+def length(seconds: int | None) -> str:
+    """Return a length of time in the two units that matter: ``40 s``, ``14 min``, ``3 h 20 min``."""
+    if seconds is None:
+        return "–"
+    return duration(seconds) if seconds < 120 else durations.exact(timedelta(seconds=seconds))
+
+
+def _link(choice: Choice, figure: Figure, **more: Any) -> str:
+    return url_for(
+        "reports.opened",
+        workspace_id=choice.selection.workspace_id,
+        figure=figure.value,
+        **{**choice.arguments, **more},
+    )
+
+
+def tiles(choice: Choice, found: Figures) -> list[Tile]:
+    """Return the strip of five figures."""
+    before = found.before
+    past = choice.days.last < choice.today
+
+    def soon(text: str) -> str:
+        return _("None in these days") if past else text
+
+    def waited(figure: Figure, title: str, get: Callable[[Totals], Times], empty: str) -> Tile:
+        mine = get(found.total)
+        note, icon, tone = _faster(mine.half, None if before is None else get(before).half)
+        spark = plots.spark([get(one).half for _at, one in found.steps])
+        if not mine.count:
+            note, icon, tone, spark = soon(empty), "", "", ""
+        value = length(mine.half) if mine.count else None
+        return Tile(figure, title, value, "", note, icon, tone, _link(choice, figure), spark)
+
+    return [
+        waited(Figure.FIRST, _("First response"), lambda one: one.first, _("Shown after the first answer")),
+        waited(Figure.NEXT, _("Next responses"), lambda one: one.next, _("Shown after the second answer")),
+        waited(Figure.RESOLVE, _("Resolution"), lambda one: one.resolve, _("Shown after the first close")),
+        _conversations(choice, found),
+        _missed(choice, found, soon(_("Shown after the first window ended"))),
+    ]
+
+
+def _faster(mine: int | None, theirs: int | None) -> tuple[str, str, str]:
+    """Return the change of a time in words, its icon and tone; a twentieth is no change."""
+    if mine is None or theirs is None:
+        return "", "", ""
+    change = abs(mine - theirs)
+    if change * 20 < max(theirs, 20):
+        return _("as before"), "", ""
+    if mine < theirs:
+        return _("%(n)s faster", n=length(change)), "down", "good"
+    return _("%(n)s slower", n=length(change)), "up", "bad"
+
+
+def _conversations(choice: Choice, found: Figures) -> Tile:
+    total, before = found.total, found.before
+    of_person = total.opened is None
+    count = total.closed if total.opened is None else total.opened
+    note = "" if of_person else _("%(n)s closed", n=whole(total.closed))
+    icon = ""
+    theirs = None if before is None else before.closed if before.opened is None else before.opened
+    if theirs:
+        percent = round(100 * (count - theirs) / theirs)
+        icon = "up" if percent > 0 else "down" if percent else ""
+        words = (
+            _("as before")
+            if not percent
+            else (
+                _("%(n)s %% more", n=whole(percent))
+                if percent > 0
+                else _("%(n)s %% fewer", n=whole(-percent))
+            )
+        )
+        note = f"{words}, {note}" if note else words
+    spark = [one.closed if one.opened is None else one.opened for _at, one in found.steps]
+    known = found.since is not None
+    return Tile(
+        Figure.OPENED,
+        _("Conversations"),
+        whole(count) if known else None,
+        _("closed") if of_person else _("opened"),
+        note if known else _("Shown after the first message"),
+        icon,
+        "",
+        _link(choice, Figure.RESOLVE if of_person else Figure.OPENED),
+        plots.spark(spark) if any(spark) else "",
+    )
+
+
+def _missed(choice: Choice, found: Figures, empty: str) -> Tile:
+    total, before = found.total, found.before
+    note, icon, tone = "", "", ""
+    if found.windows:
+        note = _("%(n)s %% of all", n=whole(100 * total.missed / found.windows))
+        change = 0 if before is None else total.missed - before.missed
+        if change:
+            icon, tone = ("up", "bad") if change > 0 else ("down", "good")
+            words = _("%(n)s more", n=whole(change)) if change > 0 else _("%(n)s fewer", n=whole(-change))
+            note = f"{words}, {note}"
+    return Tile(
+        Figure.MISSED,
+        _("Windows missed"),
+        whole(total.missed) if found.windows else None,
+        "",
+        note or empty,
+        icon,
+        tone,
+        _link(choice, Figure.MISSED),
+        plots.spark([one.missed for _at, one in found.steps]) if total.missed else "",
+    )
+
+
+def step_name(choice: Choice) -> Callable[[datetime], str]:
+    """Return what names a step: its day, or of one day alone its hour."""
+    zone = choice.days.zone
+    if len(choice.days) == 1:
+        return lambda at: f"{at.astimezone(zone):%H:%M}"
+    # Where a zone is half an hour off, a day's first hour begins in the day before.
+    return lambda at: reader().date_text((at + HOUR - timedelta(seconds=1)).astimezone(zone), "d MMM")
+
+
+def answers_plot(choice: Choice, found: Figures) -> Plot:
+    """Draw how long the first answers took."""
+    times = [one.first for _at, one in found.steps]
+    name = step_name(choice)
+    plot = plots.lines(
+        "first",
+        _("First response"),
+        _(
+            "First response: half within %(half)s, nine in ten within %(nine)s.",
+            half=length(found.total.first.half),
+            nine=length(found.total.first.nine),
+        ),
+        [at for at, _one in found.steps],
+        [
+            Line(
+                _("Half within"),
+                "line",
+                [one.half for one in times],
+                band=([one.tenth for one in times], [one.nine for one in times]),
+            )
+        ],
+        said=lambda seconds: duration(seconds) if seconds else "0",
+        ticks=_ticks(choice, found),
+        times=True,
+    )
+    plot.legend.append(("area", _("One to nine in ten")))
+    plot.heads = [_("Half within"), _("One in ten within"), _("Nine in ten within")]
+    plot.rows = [
+        (at, [length(one.first.half), length(one.first.tenth), length(one.first.nine)])
+        for at, one in reversed(found.steps)
+        if one.first.count
+    ]
+    texts = [
+        f"{name(at)}: "
+        + (
+            _(
+                "half within %(half)s, nine in ten within %(nine)s",
+                half=length(one.half),
+                nine=length(one.nine),
+            )
+            if one.count
+            else _("no answer")
+        )
+        for (at, _totals), one in zip(found.steps, times, strict=True)
+    ]
+    plots.add_hits(
+        plot, texts, [_link(choice, Figure.FIRST, **_of_step(choice, at)) for at, _o in found.steps]
+    )
+    return plot
+
+
+def messages_plot(choice: Choice, found: Figures) -> Plot:
+    """Draw messages in and out."""
+    name = step_name(choice)
+    into, out = ([getattr(one, key) or 0 for _at, one in found.steps] for key in ("received", "sent"))
+    series = [Bars(_("Out, %(n)s", n=whole(found.total.sent)), "bar-f", out)]
+    if found.total.received is not None:
+        series.insert(0, Bars(_("In, %(n)s", n=whole(found.total.received)), "bar-a", into))
+    plot = plots.bars(
+        "messages",
+        _("Messages"),
+        _("%(into)s messages in, %(out)s out.", into=whole(sum(into)), out=whole(sum(out))),
+        [at for at, _one in found.steps],
+        series,
+        said=whole,
+        ticks=_ticks(choice, found),
+        beside=True,
+    )
+    texts = [
+        f"{name(at)}: {_('%(into)s in, %(out)s out', into=whole(one.received or 0), out=whole(one.sent))}"
+        for at, one in found.steps
+    ]
+    index = [
+        url_for(
+            "reports.index",
+            workspace_id=choice.selection.workspace_id,
+            **{**choice.arguments, **_of_step(choice, at)},
+        )
+        for at, _one in found.steps
+    ]
+    plots.add_hits(plot, texts, index)
+    return plot
+
+
+def missed_plot(choice: Choice, found: Figures) -> Plot:
+    """Draw the windows that were missed."""
+    return plots.bars(
+        "missed",
+        _("Per day") if len(choice.days) > 1 else _("Per hour"),
+        ngettext("%(num)s window missed.", "%(num)s windows missed.", found.total.missed),
+        [at for at, _one in found.steps],
+        [Bars(_("Windows missed"), "bar-c", [one.missed for _at, one in found.steps])],
+        said=whole,
+        ticks=_ticks(choice, found),
+    )
+
+
+def _of_step(choice: Choice, at: datetime) -> dict[str, Any]:
+    there = (at + HOUR - timedelta(seconds=1)).astimezone(choice.days.zone)
+    return choice.of_day(choice.days.first if len(choice.days) == 1 else there.date())
+
+
+def _ticks(choice: Choice, found: Figures) -> list[str]:
+    """Return the labels below a plot, at equal distances."""
+    name = step_name(choice)
+    last = len(found.steps) - 1
+    count = min(_MOST_TICKS, last + 1)
+    words = [name(found.steps[round(place * last / (count - 1))][0]) for place in range(count)]
+    if len(choice.days) > 1 and choice.days.last == choice.today:
+        words[-1] = _("Today")
+    return words
+
+
+def table(choice: Choice, found: Mapping[Key, Totals], names: Mapping[Key, str]) -> list[Row]:
+    """Return the rows of the table, those with most first; hours in their order.
+
+    :param names: of people or accounts.
+    """
+    most_sent = max((one.sent for one in found.values()), default=0) or 1
+    longest = max((one.first.half or 0 for one in found.values()), default=0) or 1
+
+    def row(key: Key, one: Totals) -> Row:
+        there = choice.of_row(choice.by, key)
+        address = {"workspace_id": choice.selection.workspace_id, **(there or {})}
+        return Row(
+            _name(choice.by, key, names),
+            key,
+            one,
+            None if there is None else url_for("reports.index", **address),
+            {
+                figure.value: None if there is None else url_for("reports.opened", figure=figure, **address)
+                for figure in Figure
+            },
+            round(92 * one.sent / most_sent, 1),
+            round(92 * (one.first.half or 0) / longest, 1),
+        )
+
+    rows = [row(key, one) for key, one in found.items()]
+    if choice.by is By.HOUR:
+        return sorted(rows, key=lambda one: int(one.key))
+    return sorted(rows, key=lambda one: (one.key == 0, -one.totals.sent, one.name))
+
+
+def _name(by: By, key: Key, names: Mapping[Key, str]) -> str:
+    if by is By.HOUR:
+        return f"{int(key):02d}:00–{int(key) + 1:02d}:00"
+    if by is By.CHANNEL:
+        return mark_of(str(key))[1] if key else _("No longer here")
+    return _("Nobody of the team") if by is By.PERSON and not key else names.get(key) or _("No longer here")
+
+
+def classes(choice: Choice, found: Figures) -> list[Class]:
+    """Return how long it took until conversations were closed, in classes."""
+    labels = [
+        _("Within 1 hour"),
+        _("1 to 4 hours"),
+        _("4 to 24 hours"),
+        _("1 to 3 days"),
+        _("Longer"),
+    ]
+    counts = found.until_closed
+    total, most = sum(counts) or 1, max(counts) or 1
+    return [
+        Class(
+            label,
+            count,
+            _("%(n)s %%", n=round(100 * count / total)),
+            round(400 * count / most, 1),
+            number == len(labels) - 1,
+            _link(choice, Figure.RESOLVE, within=number),
+        )
+        for number, (label, count) in enumerate(zip(labels, counts, strict=True))
+    ]
+
+
+def week(found: Figures) -> Week | None:
+    """Return the hours of the week; None: whoever is shown, customers did not write to them alone."""
+    if found.week is None:
+        return None
+    most = max(max(day) for day in found.week)
+    monday = datetime(2024, 1, 1)  # noqa: DTZ001 - a Monday, for its name alone
+    names = [reader().date_text(monday + timedelta(days=number), "EEE") for number in range(7)]
+    days = [
+        (name, [(-(-count * LEVELS // most) if most else 0, count) for count in day])
+        for name, day in zip(names, found.week, strict=True)
+    ]
+    if not most:
+        return Week(days, "")
+    number, hour = next(
+        (number, hour) for number, day in enumerate(found.week) for hour in range(24) if day[hour] == most
+    )
+    weekday = reader().date_text(monday + timedelta(days=number), "EEEE")
+    return Week(days, _("Most on %(day)s, %(start)s to %(end)s", day=weekday, start=hour, end=hour + 1))

@@ -1,0 +1,264 @@
+"""The Reports page, the conversations behind each of its figures, and both as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import clock
+from host.core.db import db, padded
+from host.core.errors import InvalidError, NotFoundError
+from host.inbox.list_positions import position_text
+from host.inbox.pages import durations
+from host.inbox.pages.arguments import position_from_request
+from host.models.users import User
+from host.reports import figures, tables
+from host.reports import opened as opening
+from host.reports.figures import CLOSED_WITHIN, Figure, Figures, Times, Totals
+from host.reports.opened import Opened
+from host.reports.pages import drawing
+from host.reports.pages.choosing import Choice, read_choice
+from host.reports.tables import By, Key
+from host.users.roles import Permission
+from host.web.csv_file import Cell, csv_response
+from host.web.languages import gettext as _
+from host.web.languages import reader
+from host.web.request_helpers import workspace_view
+
+bp = Blueprint("reports", __name__)
+
+BY = {
+    By.PERSON: (_l("Person"), _l("By person")),
+    By.ACCOUNT: (_l("Account"), _l("By account")),
+    By.CHANNEL: (_l("Channel"), _l("By channel")),
+    By.HOUR: (_l("Hour"), _l("By hour of the day")),
+}
+"""What each table is called: on its button, and above it."""
+
+PAGE = 50
+MOST_EXPORTED = 100_000
+"""Rows of a CSV file; what is beyond them is asked for with fewer days."""
+
+ABOUT = {
+    Figure.FIRST: (
+        _l("First response"),
+        _l("with a customer's first message after the conversation began or was opened again."),
+        _l("with the team's first answer after it. What the desk says by itself is no answer."),
+    ),
+    Figure.NEXT: (
+        _l("Next responses"),
+        _l("with a customer's message after the team has answered before."),
+        _l("with the team's next answer. What the desk says by itself is no answer."),
+    ),
+    Figure.RESOLVE: (
+        _l("Resolution"),
+        _l("when the conversation begins or is opened again."),
+        _l("when it is closed."),
+    ),
+    Figure.OPENED: (
+        _l("Conversations"),
+        _l("when the conversation begins or is opened again."),
+        _l("when it is closed. It is counted on the day on which it begins."),
+    ),
+    Figure.MISSED: (
+        _l("Windows missed"),
+        _l("with a customer's message that opens a reply window."),
+        _l("when the window ends and nobody has answered. A later answer, where it is allowed, is late."),
+    ),
+}
+"""The title of each figure, and where its span begins and ends."""
+
+
+@bp.get("/w/<int:workspace_id>/reports")
+@workspace_view(Permission.REPORTS)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """Show the figures and plots of some days."""
+    session, now, choice = _asked(workspace_id)
+    found = figures.read_figures(session, choice.selection, now, by_hour=len(choice.days) == 1)
+    first_day = found.since is None or found.since.astimezone(choice.days.zone).date() == choice.today
+    return render_template(
+        "reports/index.html",
+        choice=choice,
+        found=found,
+        said=_said_days(choice),
+        since=None if found.since is None else reader().date_text(reader().local(found.since), "d MMMM y"),
+        begins_today=first_day and found.since is not None,
+        tiles=drawing.tiles(choice, found),
+        plots=None
+        if first_day
+        else (drawing.answers_plot(choice, found), drawing.messages_plot(choice, found)),
+        classes=drawing.classes(choice, found),
+        week=drawing.week(found),
+        by_names=BY,
+        rows=_rows(session, choice, now),
+        step_name=drawing.step_name(choice),
+        length=drawing.length,
+    )
+
+
+@bp.get("/w/<int:workspace_id>/reports.csv")
+@workspace_view(Permission.REPORTS)
+def series(workspace_id: int) -> ResponseReturnValue:
+    """Return the figures of each day, or of one day's hours, as CSV."""
+    session, now, choice = _asked(workspace_id)
+    found = figures.read_figures(session, choice.selection, now, by_hour=len(choice.days) == 1)
+    return csv_response(f"reports-{_file_days(choice)}", _series(choice, found))
+
+
+def _series(choice: Choice, found: Figures) -> Iterator[Sequence[Cell]]:
+    yield ["begins", *_HEADS]
+    for at, one in found.steps:
+        yield [at.astimezone(choice.days.zone).isoformat(timespec="minutes"), *_cells(one)]
+
+
+@bp.get("/w/<int:workspace_id>/reports/table.csv")
+@workspace_view(Permission.REPORTS)
+def table_csv(workspace_id: int) -> ResponseReturnValue:
+    """Return the figures apart by person, account, channel or hour of the day, as CSV."""
+    session, now, choice = _asked(workspace_id)
+    rows = _rows(session, choice, now)
+    cells = [[row.name, *_cells(row.totals)] for row in rows]
+    return csv_response(
+        f"reports-by-{choice.by.value}-{_file_days(choice)}", [[choice.by.value, *_HEADS], *cells]
+    )
+
+
+_KINDS = ("first", "next", "resolve")
+_HEADS = [
+    *("received", "sent", "created", "reopened", "closed"),
+    *(f"{kind}_{what}" for kind in _KINDS for what in ("count", "half_seconds", "nine_in_ten_seconds")),
+    "windows_missed",
+]
+
+
+def _cells(one: Totals) -> list[Cell]:
+    """Return figures under :data:`_HEADS`."""
+    measured: list[Cell] = []
+    for kind in _KINDS:
+        time: Times = getattr(one, kind)
+        measured += [time.count, time.half, time.nine]
+    return [one.received, one.sent, one.created, one.reopened, one.closed, *measured, one.missed]
+
+
+def _asked(workspace_id: int) -> tuple[Session, datetime, Choice]:
+    """Return what every page here begins with."""
+    session, now = db.session(), clock.now()
+    return session, now, read_choice(session, workspace_id, now)
+
+
+def _rows(session: Session, choice: Choice, now: datetime) -> list[drawing.Row]:
+    """Return the rows of the chosen table."""
+    channels = {one.id: one.channel for one in choice.accounts}
+    found = tables.read_table(session, choice.selection, now, choice.by, channels)
+    names: dict[Key, str] = {one.id: one.handle for one in choice.accounts}
+    if choice.by is By.PERSON:  # those who have left the workspace, too
+        people = sa.select(User.id, User.name).where(User.id.in_(padded(list(found) or [0])))
+        names = {row.id: row.name for row in session.execute(people)}
+    return drawing.table(choice, found, names)
+
+
+@bp.get("/w/<int:workspace_id>/reports/<figure>")
+@workspace_view(Permission.REPORTS)
+def opened(workspace_id: int, figure: str) -> ResponseReturnValue:
+    """Show the conversations behind a figure."""
+    which = _figure(figure)
+    session, now, choice = _asked(workspace_id)
+    within = _within(which)
+    page = opening.list_opened(
+        session, which, choice.selection, now, most=PAGE, before=position_from_request(), within=within
+    )
+    plot = None
+    if which is Figure.MISSED:
+        found = figures.read_figures(session, choice.selection, now, by_hour=len(choice.days) == 1)
+        plot = drawing.missed_plot(choice, found)
+    since = figures.counting_since(session, workspace_id)
+    return render_template(
+        "reports/opened.html",
+        choice=choice,
+        figure=which,
+        about=ABOUT[which],
+        said=_said_days(choice),
+        count=opening.count_opened(session, which, choice.selection, now, within=within),
+        left_out=opening.count_left_out(session, which, choice.selection),
+        since=None if since is None else reader().date_text(reader().local(since), "d MMMM y"),
+        rows=page.rows,
+        next=position_text(page.next) if page.next else None,
+        within=within,
+        arguments=choice.arguments if within is None else {**choice.arguments, "within": within},
+        plot=plot,
+        now=now,
+        length=drawing.length,
+        moment_of=lambda at: durations.moment(at, now),
+        late=_late,
+        step_name=drawing.step_name(choice),
+    )
+
+
+@bp.get("/w/<int:workspace_id>/reports/<figure>.csv")
+@workspace_view(Permission.REPORTS)
+def opened_csv(workspace_id: int, figure: str) -> ResponseReturnValue:
+    """Return the conversations behind a figure as CSV: all of them, not a page."""
+    which = _figure(figure)
+    session, now, choice = _asked(workspace_id)
+    page = opening.list_opened(
+        session, which, choice.selection, now, most=MOST_EXPORTED, within=_within(which)
+    )
+    return _list_file(choice, which, page.rows)
+
+
+def _list_file(choice: Choice, figure: Figure, rows: Sequence[Opened]) -> Response:
+    def written(at: datetime | None) -> str | None:
+        return None if at is None else at.astimezone(choice.days.zone).isoformat(timespec="seconds")
+
+    def cells() -> Iterator[Sequence[Cell]]:
+        yield [
+            "conversation", "customer", "account", "ended_by", "began", "ended", "seconds", "window_until",
+        ]  # fmt: skip
+        for one in rows:
+            began, ended, until = map(written, (one.started_at, one.ended_at, one.window_until))
+            yield [one.conversation_id, one.customer, one.account, one.who, began, ended, one.seconds, until]
+
+    return csv_response(f"{figure.value}-{_file_days(choice)}", cells())
+
+
+def _figure(name: str) -> Figure:
+    try:
+        return Figure(name)
+    except ValueError:
+        raise NotFoundError() from None
+
+
+def _within(figure: Figure) -> int | None:
+    text = request.args.get("within", "")
+    if not text:
+        return None
+    if figure is not Figure.RESOLVE or text not in map(str, range(len(CLOSED_WITHIN) + 1)):
+        raise InvalidError()
+    return int(text)
+
+
+def _said_days(choice: Choice) -> str:
+    known, days = reader(), choice.days
+    year = "" if days.first.year == days.last.year == choice.today.year else " y"
+    first, last = (
+        known.date_text(days.bounds()[place].astimezone(days.zone), f"d MMMM{year}") for place in (0, -2)
+    )
+    return first if len(days) == 1 else _("%(first)s to %(last)s", first=first, last=last)
+
+
+def _file_days(choice: Choice) -> str:
+    return f"{choice.days.first}-{choice.days.last}"
+
+
+def _late(one: Opened) -> str:
+    """Return how late the answer to a missed window was."""
+    if one.ended_at is None or one.closed or one.window_until is None:
+        return _("Never") if one.closed else _("Not yet")
+    late = int((one.ended_at - one.window_until).total_seconds())
+    return _("%(length)s late", length=drawing.length(late))

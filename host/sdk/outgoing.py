@@ -1,0 +1,97 @@
+"""What programs are told of events: the names and facts that a channel adds to the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from host.sdk._account import AccountRef
+from host.sdk.messages import MessageKind
+
+
+@dataclass(frozen=True, slots=True)
+class ToldFile:
+    """A file of a message.
+
+    :param url: where a program with a key of the workspace gets it; never the provider's address.
+    """
+
+    kind: MessageKind | str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldMessage:
+    """The message an event is about.
+
+    :param id: the desk's id, as programs know it.
+    :param external_id: the provider's; None where it gave none.
+    :param content: what :meth:`~host.sdk.channel.ChannelAdapter.parse` gave beyond the text.
+    """
+
+    id: str
+    external_id: str | None
+    kind: MessageKind | str
+    sent_at: datetime
+    text: str = field(default="", repr=False)
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    files: tuple[ToldFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToldReaction:
+    """A reaction that a customer put on a message, or took away.
+
+    :param name: the provider's word for it; empty where it was taken away and the provider named none.
+    """
+
+    name: str
+    emoji: str
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeskEvent:
+    """Something that happened in the desk.
+
+    :param kind: its name: ``message.received``, ``message.reacted``.
+    :param contact: the customer's external id.
+    :param username: what the customer is called at the provider, where that is known.
+    """
+
+    kind: str
+    account: AccountRef
+    contact: str
+    at: datetime
+    username: str | None = None
+    reaction: ToldReaction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingEvent:
+    """An event under a name of the channel's own.
+
+    :param name: begins with the channel's key and a dot: ``toy.wave``.
+    :param data: plain JSON, keys in camelCase. The host adds ``channelId``, ``from`` and ``timestamp``.
+    :param replaces: whether it says all that the host's own event says, which is then left out for whoever
+        hears of this one.
+    """
+
+    name: str
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    replaces: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingKind:
+    """A name that :meth:`~host.sdk.channel.ChannelAdapter.outgoing` uses.
+
+    :param about: one sentence, marked with :func:`host.sdk.i18n.noop`: when it comes.
+    :param sample: what ``data`` of one looks like, without what the host adds.
+    """
+
+    name: str
+    about: str
+    sample: Mapping[str, Any] = field(default_factory=dict)

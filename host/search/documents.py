@@ -1,0 +1,208 @@
+"""What messages and contacts can be found by, made of their rows as they are now.
+
+:class:`Indexing` reads the record, also the rows that only open browsers need: whatever shows on a screen was
+announced by one. It reads each message anew and locks it meanwhile, so a text that is taken back at the same
+moment is either not there yet or gone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import db
+from host.core.db import padded
+from host.models.inbox import (
+    Attachment,
+    Contact,
+    ContactIdentity,
+    Conversation,
+    Direction,
+    InternalKind,
+    Message,
+)
+from host.models.search import DocumentKind
+from host.record import catalogue
+from host.record.reading import Recorded
+from host.search import words
+from host.search.postings import Said, put
+
+_MESSAGES = cast(sa.Table, Message.__table__)
+_ATTACHMENTS = cast(sa.Table, Attachment.__table__)
+_CONVERSATIONS = cast(sa.Table, Conversation.__table__)
+_CONTACTS = cast(sa.Table, Contact.__table__)
+_IDENTITIES = cast(sa.Table, ContactIdentity.__table__)
+
+RECEIVED, SENT, NOTE, FILE = ":in", ":out", ":note", ":file"
+"""Marks: terms that no text makes. A message has one of the first three, and the last if it has a file."""
+SIDES = (RECEIVED, SENT, NOTE)
+_SIDES = {Direction.INBOUND: RECEIVED, Direction.OUTBOUND: SENT, Direction.INTERNAL: NOTE}
+_TOLD = frozenset({"title", "subtitle", "text", "caption", "name"})
+"""Names of what a message's content says beyond its text."""
+_SAYING = frozenset(
+    {
+        catalogue.MESSAGE_RECEIVED,
+        # One that was sent may have become another: the provider's word about it came first.
+        catalogue.MESSAGE_SENT,
+        catalogue.MESSAGE_EDITED,
+        catalogue.NOTE_ADDED,
+    }
+)
+_SHOWING = frozenset({"message", "changed"})
+_NAMING = frozenset({catalogue.CONVERSATION_CREATED, catalogue.MESSAGE_RECEIVED})
+
+
+class Indexing:
+    """The consumer that keeps messages and contacts findable."""
+
+    name = "search"
+    from_beginning = False
+    """What was there before is :mod:`host.search.building`'s."""
+    batch = 200
+    shown = True
+
+    def consume(self, session: Session, events: Sequence[Recorded]) -> None:
+        """Make the documents that *events* are about say what their rows say now."""
+        messages = {one.message_id for one in events if one.message_id and _may_say_else(one)}
+        named = {one.conversation_id for one in events if one.conversation_id and _may_name_else(one)}
+        refresh_messages(session, messages)
+        if named:
+            contacts = sa.select(_CONVERSATIONS.c.contact_id).where(_CONVERSATIONS.c.id.in_(named))
+            refresh_contacts(session, set(session.connection().execute(contacts).scalars()))
+
+
+def _may_say_else(event: Recorded) -> bool:
+    return event.kind in _SAYING or event.topic in _SHOWING
+
+
+def _may_name_else(event: Recorded) -> bool:
+    return event.kind in _NAMING or (event.topic == "conversation" and not event.kind)
+
+
+def refresh_messages(session: Session, ids: Collection[int]) -> None:
+    """Have the messages *ids* found by what they say now; those that are gone, or say nothing, by nothing."""
+    if not ids:
+        return
+    connection = session.connection()
+    query = (
+        sa.select(
+            _MESSAGES.c.id,
+            _MESSAGES.c.workspace_id,
+            _MESSAGES.c.conversation_id,
+            _MESSAGES.c.direction,
+            _MESSAGES.c.kind,
+            _MESSAGES.c.text,
+            _MESSAGES.c.content,
+            _MESSAGES.c.sent_at,
+            _MESSAGES.c.unsent_at,
+        )
+        .where(_MESSAGES.c.id.in_(sorted(ids)))
+        .order_by(_MESSAGES.c.id)
+        .with_for_update(read=True)
+    )
+    rows = [row for row in connection.execute(query) if _is_said(row)]
+    files: dict[int, list[str]] = defaultdict(list)
+    if rows:
+        named = sa.select(_ATTACHMENTS.c.message_id, _ATTACHMENTS.c.name)
+        for message_id, name in connection.execute(
+            named.where(_ATTACHMENTS.c.message_id.in_([row.id for row in rows]))
+        ):
+            files[message_id].append(name)
+    begun = subjects(session, {row.conversation_id for row in rows})
+    said = {}
+    for row in rows:
+        found: set[str] = set()
+        for text in texts(row.text, row.content, files.get(row.id, ()), begun.get(row.id)):
+            found |= words.terms(text)
+        found.add(_SIDES[Direction(row.direction)])
+        if row.id in files:
+            found.add(FILE)
+        said[row.id] = Said(row.workspace_id, int(row.sent_at.timestamp()), frozenset(found))
+    put(session, DocumentKind.MESSAGE, ids, said)
+
+
+def _is_said(row: Any) -> bool:
+    internal = row.direction == Direction.INTERNAL and row.kind != InternalKind.NOTE
+    return row.unsent_at is None and not internal
+
+
+def texts(text: str, content: Any, files: Sequence[str], subject: str | None) -> Iterator[str]:
+    """Yield everything a message can be found by, in the order in which an excerpt is chosen from it.
+
+    :param subject: of its conversation, for the message that began it.
+    """
+    if text:
+        yield text
+    yield from files
+    if subject:
+        yield subject
+    yield from _told(content)
+
+
+def _told(content: Any, depth: int = 0) -> Iterator[str]:
+    if depth > 6:
+        return
+    if isinstance(content, dict):
+        for name, value in content.items():
+            if isinstance(value, str):
+                if name in _TOLD:
+                    yield value
+            else:
+                yield from _told(value, depth + 1)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _told(value, depth + 1)
+
+
+_first = (
+    sa.select(_MESSAGES.c.id)
+    .where(_MESSAGES.c.conversation_id == _CONVERSATIONS.c.id)
+    .order_by(_MESSAGES.c.sent_at, _MESSAGES.c.id)
+    .limit(1)
+    .correlate(_CONVERSATIONS)
+    .scalar_subquery()
+)
+_subjects = sa.select(_first.label("first"), _CONVERSATIONS.c.subject).where(
+    _CONVERSATIONS.c.id.in_(sa.bindparam("ids", expanding=True)), _CONVERSATIONS.c.subject.is_not(None)
+)
+
+
+def subjects(session: Session, conversations: Collection[int]) -> dict[int, str]:
+    """Return the subjects of conversations, by the id of the message that began each."""
+    if not conversations:
+        return {}
+    rows = db.read_rows(session, _subjects, ids=padded(sorted(conversations)))
+    return {row.first: row.subject for row in rows}
+
+
+def refresh_contacts(session: Session, ids: Collection[int]) -> None:
+    """Have the contacts *ids* found by their names, handles and addresses as they are now."""
+    if not ids:
+        return
+    connection = session.connection()
+    query = (
+        sa.select(_CONTACTS.c.id, _CONTACTS.c.workspace_id, _CONTACTS.c.name, _CONTACTS.c.email)
+        .where(_CONTACTS.c.id.in_(sorted(ids)))
+        .order_by(_CONTACTS.c.id)
+        .with_for_update(read=True)
+    )
+    contacts = connection.execute(query).all()
+    named: dict[int, list[str | None]] = {row.id: [row.name, row.email] for row in contacts}
+    identities = sa.select(_IDENTITIES.c.contact_id, _IDENTITIES.c.name, _IDENTITIES.c.username).where(
+        _IDENTITIES.c.contact_id.in_(sorted(ids))
+    )
+    for contact_id, *names in connection.execute(identities):
+        named.get(contact_id, []).extend(names)
+    said = {
+        row.id: Said(
+            row.workspace_id,
+            0,
+            frozenset(term for name in named[row.id] if name for term in words.terms(name)),
+        )
+        for row in contacts
+    }
+    put(session, DocumentKind.CONTACT, ids, said)

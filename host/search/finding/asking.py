@@ -1,0 +1,188 @@
+"""Read a query: words, phrases in quotation marks, beginnings with a star, and filters such as ``is:open``.
+
+Whatever is typed means something: what is no filter is words, a lone quotation mark is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import regex
+
+from host.search import words
+from host.search.words import Atom, AtomKind
+
+MOST_LETTERS = 1_000
+MOST_WORDS = 16
+"""Words that are looked for; what is typed beyond them is left out, and said so."""
+
+_PIECE = re.compile(
+    r'(?P<name>[a-z]+):(?:"(?P<quoted>[^"]*)"|(?P<value>\S+))|"(?P<phrase>[^"]+)"|(?P<word>\S+)'
+)
+_UNSTORABLE = regex.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\p{Cs}")
+
+FILTERS = ("is", "from", "account", "channel", "assignee", "has", "before", "after")
+"""Names of filters as they are typed. What each takes is with :mod:`host.search.finding.narrowing`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A document has one of these terms.
+
+    :param beginning: whether it may also begin with the first of them.
+    """
+
+    terms: tuple[str, ...]
+    beginning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Atoms that follow each other, or one word that is all of them.
+
+    :param beginning: whether the last atom may be the beginning of one.
+    """
+
+    atoms: tuple[Atom, ...]
+    whole: str | None = None
+    beginning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A filter as it was typed: ``is:open``."""
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.name}:"{self.value}"' if " " in self.value else f"{self.name}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What somebody asked for.
+
+    :param text: as it was typed, without what cannot be text.
+    :param words: what was typed without filters.
+    :param shortened: whether more was typed than is looked for.
+    """
+
+    text: str
+    words: str
+    needs: Sequence[Need]
+    phrases: Sequence[Phrase]
+    filters: Sequence[Typed] = field(default=())
+    shortened: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether it asks for nothing."""
+        return not self.needs and not self.filters
+
+    @property
+    def exact(self) -> Sequence[Phrase]:
+        """The phrases that terms alone do not decide."""
+        return [one for one in self.phrases if len(one.atoms) > 1]
+
+    def without(self, typed: Typed) -> str:
+        """Return the text of this query without one of its filters."""
+        return " ".join([*(str(one) for one in self.filters if one != typed), self.words]).strip()
+
+    def having(self, typed: Typed, instead: Sequence[Typed] = ()) -> str:
+        """Return the text of this query with a filter more, in place of those of *instead*."""
+        kept = [one for one in self.filters if one != typed and one not in instead]
+        return " ".join([*map(str, kept), str(typed), self.words]).strip()
+
+    @property
+    def beginnings(self) -> str:
+        """The text of this query with each word as the beginning of one."""
+        starred = " ".join(f"{one.rstrip('*')}*" for one in self.words.replace('"', " ").split())
+        return " ".join([*map(str, self.filters), starred]).strip()
+
+
+def read_query(text: str) -> Query:
+    """Return what *text* asks for."""
+    clean = " ".join(_UNSTORABLE.sub(" ", text).split())
+    shortened = len(clean) > MOST_LETTERS
+    clean = clean[:MOST_LETTERS]
+    filters: list[Typed] = []
+    typed: list[str] = []
+    phrases: list[Phrase] = []
+    for piece in _PIECE.finditer(clean):
+        value = (piece["quoted"] or piece["value"] or "").strip()
+        if piece["name"] in FILTERS and value:
+            one = Typed(piece["name"], value)
+            if one not in filters:
+                filters.append(one)
+            continue
+        typed.append(piece.group())
+        if piece["phrase"] is not None:
+            found = _atoms(piece["phrase"])
+            if found:
+                phrases.append(Phrase(found))
+        else:
+            phrases += _phrases(piece.group())
+    said = [one for one in phrases if not _is_emoji(one)]
+    # Emoji beside words are how people write, not what they look for.
+    phrases = list(dict.fromkeys(said or phrases))
+    needs: dict[Need, None] = {}
+    kept: list[Phrase] = []
+    for phrase in phrases:
+        more = dict.fromkeys(_needs(phrase))
+        if len(needs | more) > MOST_WORDS:
+            shortened = True
+            break
+        needs |= more
+        kept.append(phrase)
+    if not kept and phrases:
+        # One phrase too long to be looked for as a whole: by its first words.
+        kept = [Phrase(phrases[0].atoms[:MOST_WORDS])]
+        needs = dict.fromkeys(_needs(kept[0])[:MOST_WORDS])
+    return Query(clean, " ".join(typed), tuple(needs), tuple(kept), tuple(filters), shortened)
+
+
+def _atoms(text: str) -> tuple[Atom, ...]:
+    """Return the atoms of *text*, wherever they stand in it."""
+    return tuple(one._replace(start=0, end=0) for one in words.atoms(words.composed(text)))
+
+
+def _phrases(typed: str) -> list[Phrase]:
+    """Return the phrases of one piece without spaces."""
+    phrases = [Phrase(tuple(chain), words.joined(chain)) for chain in words.chains(_atoms(typed))]
+    if phrases and typed.endswith("*"):
+        last = phrases[-1]
+        phrases[-1] = Phrase(last.atoms, last.whole, beginning=True)
+    return phrases
+
+
+def _is_emoji(phrase: Phrase) -> bool:
+    return all(one.kind is AtomKind.EMOJI for one in phrase.atoms)
+
+
+def _needs(phrase: Phrase) -> list[Need]:
+    """Return the terms a document with *phrase* has."""
+    needs: list[Need] = []
+    for chain in words.chains(phrase.atoms):
+        begins = phrase.beginning and chain[-1] is phrase.atoms[-1]
+        kind = chain[0].kind
+        if len(chain) > 1 and kind in {AtomKind.LETTER, AtomKind.CLUSTER}:
+            needs += [Need((pair,)) for pair in words.pairs(chain)]
+            continue
+        whole = () if phrase.whole is None else (phrase.whole,)
+        needs += [Need((one.text, *whole)) for one in chain]
+        # Pairs are the terms of a script whose letters mean nothing by themselves.
+        if begins or kind is AtomKind.CLUSTER:
+            needs[-1] = Need(needs[-1].terms, beginning=True)
+    return needs
+
+
+def read_day(value: str) -> date | None:
+    """Return a day as it is typed: ``2026-11-20``; None for anything else."""
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        return None

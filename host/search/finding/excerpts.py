@@ -1,0 +1,78 @@
+"""Cut the part out of a text that shows why it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from host.search import words
+from host.search.finding.asking import Phrase
+from host.search.finding.finder import phrase_places
+
+LENGTH = 180
+"""Letters of an excerpt, about."""
+BEFORE = 50
+"""Letters before the first word that was looked for."""
+
+
+class Piece(NamedTuple):
+    """Some of an excerpt.
+
+    :param hit: whether it is what was looked for.
+    """
+
+    text: str
+    hit: bool
+
+
+def excerpt(texts: Sequence[str], phrases: Sequence[Phrase], length: int = LENGTH) -> list[Piece]:
+    """Return the first of *texts* that has something looked for, cut to about *length* letters around it."""
+    best: tuple[str, list[tuple[int, int]]] = (words.composed(texts[0]) if texts else "", [])
+    for text in texts:
+        plain = words.composed(text)
+        spans = hits(plain, phrases)
+        if spans:
+            best = plain, spans
+            break
+    return _cut(*best, length)
+
+
+def hits(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int]]:
+    """Return where a composed text has something looked for, in order, none over another."""
+    atoms = list(words.atoms(text))
+    found = sorted(
+        (atoms[first].start, atoms[last].end)
+        for phrase in phrases
+        for first, last in phrase_places(atoms, phrase)
+    )
+    merged: list[tuple[int, int]] = []
+    for start, end in found:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _cut(text: str, spans: Sequence[tuple[int, int]], length: int) -> list[Piece]:
+    begin = max(0, spans[0][0] - BEFORE) if spans else 0
+    if begin:
+        space = text.find(" ", begin, spans[0][0])
+        begin = space + 1 if space >= 0 else begin
+    end = min(len(text), begin + length)
+    if end < len(text):
+        space = text.rfind(" ", begin + length // 2, end)
+        end = space if space >= 0 else end
+    pieces: list[Piece] = []
+    at = begin
+    for start, stop in spans:
+        if start >= end:
+            break
+        pieces += [Piece(text[at:start], False), Piece(text[start : min(stop, end)], True)]
+        at = min(stop, end)
+    pieces.append(Piece(text[at:end], False))
+    if begin:
+        pieces.insert(0, Piece("…", False))
+    if end < len(text):
+        pieces.append(Piece("…", False))
+    return [Piece(" ".join(one.text.split("\n")), one.hit) for one in pieces if one.text]

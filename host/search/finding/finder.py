@@ -1,0 +1,497 @@
+"""Find what a query asks for, newest first, in bounded time.
+
+The postings of the rarest need are read in windows, back from the newest. Of each window only those stay
+that every other need has too, and that are in conversations whoever asks may see. A search that has not
+found enough when its time is over says how far back it got, and goes on from there when it is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.db import padded
+from host.inbox import queries
+from host.models.channels import ChannelAccount
+from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
+from host.models.search import DocumentKind
+from host.models.users import User
+from host.search import documents, words
+from host.search.finding.asking import Need, Phrase, Query
+from host.search.finding.narrowing import Wanted
+from host.search.postings import POSTINGS
+from host.users.reach import Accounts
+
+PAGE = 50
+PATIENCE_SECONDS = 0.2
+"""How long one search may look; what it found by then is shown."""
+FIRST_WINDOW, LARGEST_WINDOW = 64, 2_000
+RARE = 200
+"""A need of fewer documents is known to be rare; of others it is compared how far back so many go."""
+MOST_BEGINNINGS = 40
+"""Terms that begin alike and are looked for together."""
+MOST_PEOPLE = 100
+LAST_LETTER = "\U0010ffff"
+
+
+class Place(NamedTuple):
+    """A place in the order of what is found: behind this document."""
+
+    at: int
+    id: int
+
+
+START = Place(2**62, 2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that fits."""
+
+    id: int
+    conversation_id: int
+    account_id: int
+    direction: str
+    kind: str
+    author_name: str | None
+    origin: str
+    sent_at: Any
+    texts: Sequence[str]
+    """What it says, and then what else it can be found by."""
+    files: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found.
+
+    :param next: where it goes on; None: there is no more.
+    :param stopped: whether its time was over before the page was full.
+    """
+
+    hits: Sequence[Hit]
+    next: Place | None
+    stopped: bool = False
+
+
+NOTHING = Found((), None)
+
+
+@lru_cache(maxsize=512)
+def _window_query(driver: int, others: tuple[int, ...]) -> Any:
+    """Return the query of a window: the next documents of the driver, and whether each has the others' terms.
+
+    :param driver: how many terms the driver has.
+    :param others: the same of each other need.
+    """
+    parts = [_postings(f"d{number}") for number in range(driver)]
+    if driver == 1:
+        newest: Any = parts[0].subquery("newest")
+    else:
+        # Each for itself: so none is read further than a window.
+        united = sa.union(*(sa.select(one.subquery()) for one in parts)).subquery()
+        newest = (
+            sa.select(united.c.at, united.c.document_id)
+            .order_by(united.c.at.desc(), united.c.document_id.desc())
+            .limit(sa.bindparam("size", type_=sa.Integer))
+            .subquery("newest")
+        )
+    columns = [newest.c.at, newest.c.document_id]
+    for number, count in enumerate(others):
+        other = POSTINGS.alias(f"o{number}")
+        names = [sa.bindparam(f"o{number}_{place}", type_=POSTINGS.c.term.type) for place in range(count)]
+        # A subquery of a value, not EXISTS: no planner turns it into a join with all documents of the term.
+        has = (
+            sa.select(sa.literal_column("1"))
+            .where(
+                other.c.workspace_id == sa.bindparam("workspace"),
+                other.c.kind == sa.bindparam("kind"),
+                other.c.term == names[0] if count == 1 else other.c.term.in_(names),
+                other.c.at == newest.c.at,
+                other.c.document_id == newest.c.document_id,
+            )
+            .limit(1)
+            .scalar_subquery()
+        )
+        columns.append(has.label(f"has{number}"))
+    return sa.select(*columns).order_by(newest.c.at.desc(), newest.c.document_id.desc())
+
+
+def _postings(name: str) -> Any:
+    """Select the next postings of a term, the newest first."""
+    table = POSTINGS
+    return (
+        sa.select(table.c.at, table.c.document_id)
+        .where(
+            table.c.workspace_id == sa.bindparam("workspace"),
+            table.c.kind == sa.bindparam("kind"),
+            table.c.term == sa.bindparam(name, type_=table.c.term.type),
+            table.c.at >= sa.bindparam("since", type_=sa.BigInteger),
+            # In two conditions, so that databases use the key for the first.
+            table.c.at <= sa.bindparam("at", type_=sa.BigInteger),
+            sa.or_(
+                table.c.at < sa.bindparam("at", type_=sa.BigInteger),
+                table.c.document_id < sa.bindparam("id", type_=sa.BigInteger),
+            ),
+        )
+        .order_by(table.c.at.desc(), table.c.document_id.desc())
+        .limit(sa.bindparam("size", type_=sa.Integer))
+    )
+
+
+@lru_cache(maxsize=1)
+def _rarity_query() -> Any:
+    some = _postings("d0").subquery()
+    return sa.select(sa.func.count(), sa.func.min(some.c.at))
+
+
+@lru_cache(maxsize=1)
+def _beginning_query() -> Any:
+    """Return the query of the next term behind one, up to another."""
+    table = POSTINGS
+    return sa.select(sa.func.min(table.c.term)).where(
+        table.c.workspace_id == sa.bindparam("workspace"),
+        table.c.kind == sa.bindparam("kind"),
+        table.c.term > sa.bindparam("after", type_=table.c.term.type),
+        table.c.term < sa.bindparam("end", type_=table.c.term.type),
+    )
+
+
+class _Reader:
+    """Reads the postings that every one of some needs has."""
+
+    def __init__(
+        self, session: Session, workspace_id: int, kind: DocumentKind, needs: Sequence[Need], since: int
+    ) -> None:
+        self._session = session
+        self._base = {"workspace": workspace_id, "kind": int(kind), "since": since}
+        self._needs = list(dict.fromkeys(Need(self._terms(one)) if one.beginning else one for one in needs))
+        self._query: Any = None
+        self._values: dict[str, Any] = {}
+
+    def _terms(self, need: Need) -> tuple[str, ...]:
+        """Return the terms a need stands for that asks for a beginning."""
+        found = dict.fromkeys(need.terms)
+        begin = need.terms[0]
+        after: str | None = begin
+        while after is not None and len(found) < MOST_BEGINNINGS:
+            found[after] = None
+            values = {**self._base, "after": after, "end": begin + LAST_LETTER}
+            after = self._session.connection().execute(_beginning_query(), values).scalar()
+        return tuple(found)
+
+    def choose(self, place: Place) -> bool:
+        """Choose the rarest need to read by; return False if one of them has nothing behind *place*."""
+        ranked = []
+        for need in self._needs:
+            # Of several terms the commonest says how common the need is.
+            rank = max(self._rarity(term, place) for term in need.terms)
+            if rank == (0, 0):
+                return False
+            ranked.append((rank, need))
+        ranked.sort(key=lambda one: one[0])
+        driver, others = ranked[0][1], [need for _, need in ranked[1:]]
+        self._query = _window_query(len(driver.terms), tuple(len(one.terms) for one in others))
+        self._values = {**self._base, **{f"d{n}": term for n, term in enumerate(driver.terms)}}
+        for number, need in enumerate(others):
+            self._values |= {f"o{number}_{n}": term for n, term in enumerate(need.terms)}
+        return True
+
+    def _rarity(self, term: str, place: Place) -> tuple[int, int]:
+        values = {**self._base, "d0": term, **place._asdict(), "size": RARE}
+        count, oldest = self._session.connection().execute(_rarity_query(), values).one()
+        return (0, count) if count < RARE else (1, int(oldest))
+
+    def window(self, place: Place, size: int) -> tuple[list[Place], Place | None]:
+        """Return those of the next *size* documents that have everything, and where they end.
+
+        The end is None where there are no more.
+        """
+        values = {**self._values, **place._asdict(), "size": size}
+        rows = self._session.connection().execute(self._query, values).all()
+        found = [Place(row[0], row[1]) for row in rows if None not in row[2:]]
+        return found, Place(rows[-1][0], rows[-1][1]) if len(rows) == size else None
+
+
+def find(
+    session: Session,
+    workspace_id: int,
+    user_id: int | None,
+    wanted: Wanted,
+    *,
+    after: Place | None = None,
+    limit: int = PAGE,
+    patience: float = PATIENCE_SECONDS,
+) -> Found:
+    """Return up to *limit* messages that fit, the newest first.
+
+    :param user_id: who asks; None: a program.
+    :param after: where an earlier search stopped.
+    :param patience: seconds after which it stops.
+    """
+    if wanted.unknown or wanted.query.empty:
+        return NOTHING
+    until = clock.monotonic() + patience
+    needs = (*wanted.query.needs, *wanted.marks) or (Need(documents.SIDES),)
+    place = after or START
+    if wanted.until is not None:
+        place = min(place, Place(wanted.until, 0))
+    contacts = _people(session, workspace_id, wanted)
+    if contacts is not None and not contacts:
+        return NOTHING
+    reader = _Reader(session, workspace_id, DocumentKind.MESSAGE, needs, wanted.since or -(2**62))
+    if not reader.choose(place):
+        return NOTHING
+    allowed = _Allowed(session, workspace_id, user_id, wanted, contacts)
+    hits: list[Place] = []
+    size = FIRST_WINDOW
+    end: Place | None = place
+    while end is not None and len(hits) <= limit:
+        if end != place and clock.monotonic() >= until:
+            return Found(_hits(session, workspace_id, hits), end, stopped=True)
+        found, end = reader.window(end, size)
+        hits += allowed.of(found)
+        size = min(size * 4, LARGEST_WINDOW)
+    if len(hits) > limit:
+        hits = hits[:limit]
+        return Found(_hits(session, workspace_id, hits), hits[-1])
+    return Found(_hits(session, workspace_id, hits), None)
+
+
+def _people(session: Session, workspace_id: int, wanted: Wanted) -> list[int] | None:
+    """Return the contacts that have to have written; None: anybody."""
+    if wanted.people is None:
+        return None
+    return _contact_ids(session, workspace_id, wanted.people, MOST_PEOPLE)
+
+
+class _Allowed:
+    """Knows which messages are in conversations that a filter lets through, and say what was asked for."""
+
+    def __init__(
+        self,
+        session: Session,
+        workspace_id: int,
+        user_id: int | None,
+        wanted: Wanted,
+        contacts: list[int] | None,
+    ) -> None:
+        self._session = session
+        self._exact = wanted.query.exact
+        self._workspace_id = workspace_id
+        conditions, self._values = queries.narrowing(wanted.conversations, workspace_id, user_id)
+        query = (
+            sa.select(Message.id)
+            .join(Conversation, Conversation.id == Message.conversation_id)
+            .where(
+                Message.id.in_(sa.bindparam("ids", expanding=True)),
+                Message.workspace_id == workspace_id,
+                Message.hidden_at.is_(None),
+                Message.unsent_at.is_(None),
+                *conditions,
+            )
+        )
+        if wanted.author_id is not None:
+            query = query.where(Message.author_id == wanted.author_id)
+        if contacts is not None:
+            query = query.where(Conversation.contact_id.in_(contacts))
+        self._query = query
+
+    def of(self, places: Sequence[Place]) -> list[Place]:
+        """Return those of *places* that fit, in their order."""
+        if not places:
+            return []
+        values = {**self._values, "ids": padded([one.id for one in places])}
+        ids = set(self._session.connection().execute(self._query, values).scalars())
+        if self._exact and ids:
+            said = _texts(self._session, self._workspace_id, ids)
+            ids = {id_ for id_ in ids if _says(said[id_], self._exact)}
+        return [one for one in places if one.id in ids]
+
+
+def _says(texts: Sequence[str], phrases: Sequence[Phrase]) -> bool:
+    """Tell whether some of *texts* have each of *phrases*."""
+    cut = [list(words.atoms(words.composed(one))) for one in texts]
+    return all(any(phrase_places(atoms, phrase) for atoms in cut) for phrase in phrases)
+
+
+def phrase_places(atoms: Sequence[words.Atom], phrase: Phrase) -> list[tuple[int, int]]:
+    """Return where *phrase* stands among *atoms*: the first and the last place of each."""
+    sought = [one.text for one in phrase.atoms]
+    length = len(sought)
+    found = []
+    for place in range(len(atoms) - length + 1):
+        here = [one.text for one in atoms[place : place + length]]
+        same = here[:-1] == sought[:-1] and (
+            here[-1] == sought[-1] or (phrase.beginning and here[-1].startswith(sought[-1]))
+        )
+        if same:
+            found.append((place, place + length - 1))
+    if phrase.whole is not None:
+        found += [(place, place) for place, one in enumerate(atoms) if one.text == phrase.whole]
+    if length == 1:
+        found += _joined_places(atoms, sought[0])
+    return found
+
+
+def _joined_places(atoms: Sequence[words.Atom], whole: str) -> list[tuple[int, int]]:
+    """Return where several parts are *whole* in one: ``ab12`` where the text says ``AB-12``."""
+    found, place = [], 0
+    for chain in words.chains(atoms):
+        if words.joined(chain) == whole:
+            found.append((place, place + len(chain) - 1))
+        place += len(chain)
+    return found
+
+
+def _texts(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int, list[str]]:
+    """Return everything that messages can be found by."""
+    return {one.id: list(one.texts) for one in _load(session, workspace_id, ids)}
+
+
+def _hits(session: Session, workspace_id: int, places: Sequence[Place]) -> list[Hit]:
+    loaded = {one.id: one for one in _load(session, workspace_id, [one.id for one in places])}
+    return [loaded[one.id] for one in places if one.id in loaded]
+
+
+@lru_cache(maxsize=1)
+def _message_query() -> Any:
+    return (
+        sa.select(
+            Message.id,
+            Message.conversation_id,
+            Message.account_id,
+            Message.direction,
+            Message.kind,
+            Message.origin,
+            Message.sent_at,
+            Message.text,
+            Message.content,
+            User.name.label("author_name"),
+        )
+        .outerjoin(User, User.id == Message.author_id)
+        .where(
+            Message.id.in_(sa.bindparam("ids", expanding=True)),
+            Message.workspace_id == sa.bindparam("workspace"),
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _file_query() -> Any:
+    return (
+        sa.select(Attachment.message_id, Attachment.name)
+        .where(Attachment.message_id.in_(sa.bindparam("ids", expanding=True)))
+        .order_by(Attachment.id)
+    )
+
+
+def _load(session: Session, workspace_id: int, ids: Collection[int]) -> list[Hit]:
+    if not ids:
+        return []
+    some = padded(sorted(ids))
+    rows = db.read_rows(session, _message_query(), ids=some, workspace=workspace_id)
+    begun = documents.subjects(session, {row.conversation_id for row in rows})
+    files: dict[int, list[str]] = {}
+    for message_id, name in db.read_rows(session, _file_query(), ids=some):
+        files.setdefault(message_id, []).append(name)
+    return [
+        Hit(
+            id=row.id,
+            conversation_id=row.conversation_id,
+            account_id=row.account_id,
+            direction=row.direction,
+            kind=row.kind,
+            author_name=row.author_name,
+            origin=row.origin,
+            sent_at=row.sent_at,
+            texts=list(documents.texts(row.text, row.content, files.get(row.id, []), begun.get(row.id))),
+            files=files.get(row.id, []),
+        )
+        for row in rows
+    ]
+
+
+# ---- people ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A customer who fits, with the conversation that was last written in."""
+
+    contact_id: int
+    conversation_id: int
+    name: str
+    handle: str | None
+    channel: str
+    account: str
+    last_message_at: Any
+
+
+def find_people(
+    session: Session, workspace_id: int, query: Query, *, accounts: Accounts, limit: int = 6
+) -> list[Person]:
+    """Return customers with names, handles or addresses that begin with each word, the newest first."""
+    if not query.needs:
+        return []
+    ids = _contact_ids(session, workspace_id, query, limit * 4)
+    if not ids:
+        return []
+    rows = (
+        sa.select(
+            Conversation.contact_id,
+            Conversation.id,
+            Conversation.channel,
+            Conversation.last_message_at,
+            Contact.name.label("contact_name"),
+            Contact.email,
+            ContactIdentity.name,
+            ContactIdentity.username,
+            ContactIdentity.external_id,
+            ChannelAccount.handle,
+        )
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
+        .where(Conversation.workspace_id == workspace_id, Conversation.contact_id.in_(ids))
+        .order_by(Conversation.last_message_at.desc())
+        .limit(400)
+    )
+    if accounts is not None:
+        rows = rows.where(Conversation.account_id.in_(sorted(accounts)))
+    found: dict[int, Person] = {}
+    for row in session.execute(rows):
+        found.setdefault(
+            row.contact_id,
+            Person(
+                row.contact_id,
+                row.id,
+                row.contact_name or row.name or row.username or row.email or row.external_id,
+                row.username or row.email,
+                row.channel,
+                row.handle,
+                row.last_message_at,
+            ),
+        )
+    return list(found.values())[:limit]
+
+
+def _contact_ids(session: Session, workspace_id: int, query: Query, limit: int) -> list[int]:
+    needs = [Need(one.terms, beginning=True) for one in query.needs]
+    reader = _Reader(session, workspace_id, DocumentKind.CONTACT, needs, 0)
+    if not reader.choose(START):
+        return []
+    found: list[int] = []
+    end: Place | None = START
+    for _ in range(4):
+        if end is None or len(found) >= limit:
+            break
+        places, end = reader.window(end, 500)
+        found += [one.id for one in places]
+    return found[:limit]

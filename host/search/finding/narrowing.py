@@ -1,0 +1,200 @@
+"""What each typed filter means: a mark that postings know, a field of the filter of conversations, or a time.
+
+A filter of conversations that is new needs a line in :data:`CONVERSATION` and its name in
+:data:`host.search.finding.asking.FILTERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.inbox.queries import Assignee, ConversationFilter
+from host.models.channels import ChannelAccount
+from host.models.inbox import ConversationStatus
+from host.models.users import Membership, User
+from host.search import documents, words
+from host.search.finding.asking import Need, Query, Typed, read_day, read_query
+from host.users.reach import Accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A query with its filters understood.
+
+    :param marks: needs that filters make.
+    :param conversations: which conversations.
+    :param author_id: the member who wrote it.
+    :param people: what has to be a customer's name or handle; None: anybody.
+    :param since: and *until*: seconds since 1970 that a message was sent at or after, and before.
+    :param unknown: filters that mean nothing here; nothing fits them.
+    """
+
+    query: Query
+    marks: tuple[Need, ...] = ()
+    conversations: ConversationFilter = field(default_factory=ConversationFilter)
+    author_id: int | None = None
+    people: Query | None = None
+    since: int | None = None
+    until: int | None = None
+    unknown: tuple[Typed, ...] = ()
+
+
+class _UnknownError(Exception):
+    """A filter names what there is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    session: Session
+    workspace_id: int
+    user_id: int | None
+    accounts: Accounts
+    zone: tzinfo
+
+
+def _status(_: _Asker, value: str) -> ConversationStatus:
+    try:
+        return ConversationStatus(value.lower())
+    except ValueError:
+        raise _UnknownError from None
+
+
+def _account(asker: _Asker, value: str) -> int:
+    """Return the id of the account with this handle, name or id."""
+    query = sa.select(ChannelAccount.id, ChannelAccount.handle, ChannelAccount.name).where(
+        ChannelAccount.workspace_id == asker.workspace_id
+    )
+    sought = _plain(value)
+    for id_, handle, name in asker.session.execute(query):
+        if sought in {str(id_), _plain(handle), _plain(name)} and (
+            asker.accounts is None or id_ in asker.accounts
+        ):
+            return int(id_)
+    raise _UnknownError
+
+
+def _channel(asker: _Asker, value: str) -> str:
+    query = sa.select(ChannelAccount.channel).where(ChannelAccount.workspace_id == asker.workspace_id)
+    known = set(asker.session.scalars(query))
+    if value.lower() not in known:
+        raise _UnknownError
+    return value.lower()
+
+
+def _assignee(asker: _Asker, value: str) -> int | Assignee:
+    if value.lower() in {"me", "nobody"}:
+        if value.lower() == "me" and asker.user_id is None:
+            raise _UnknownError
+        return Assignee(value.lower())
+    found = _member(asker, value)
+    if found is None:
+        raise _UnknownError
+    return found
+
+
+def _member(asker: _Asker, value: str) -> int | None:
+    """Return the id of the member with this name, or the one whose name begins with it."""
+    query = (
+        sa.select(User.id, User.name)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.workspace_id == asker.workspace_id)
+        .order_by(User.id)
+    )
+    named = [(id_, _plain(name)) for id_, name in asker.session.execute(query)]
+    sought = _plain(value)
+    exact = [id_ for id_, name in named if name == sought]
+    begin = [id_ for id_, name in named if name.startswith(sought)]
+    return next(iter((*exact, *begin)), None) if sought else None
+
+
+CONVERSATION: Mapping[str, tuple[str, Callable[[_Asker, str], Any]]] = {
+    "is": ("status", _status),
+    "account": ("account_id", _account),
+    "channel": ("channel", _channel),
+    "assignee": ("assignee", _assignee),
+}
+"""Filters that are a field of :class:`ConversationFilter`: the field, and what makes its value."""
+
+_MARKS = {
+    ("is", "note"): Need((documents.NOTE,)),
+    ("has", "file"): Need((documents.FILE,)),
+    ("from", "customer"): Need((documents.RECEIVED,)),
+    ("from", "team"): Need((documents.SENT, documents.NOTE)),
+}
+
+
+def understood(
+    session: Session,
+    workspace_id: int,
+    user_id: int | None,
+    query: Query,
+    *,
+    accounts: Accounts = None,
+    zone: tzinfo = UTC,
+) -> Wanted:
+    """Return what *query* asks for in a workspace.
+
+    :param user_id: who asks; None: a program.
+    :param accounts: those of a person who sees no others.
+    :param zone: in which its days begin.
+    """
+    asker = _Asker(session, workspace_id, user_id, accounts, zone)
+    found = Wanted(query, conversations=ConversationFilter(accounts=accounts))
+    for typed in query.filters:
+        try:
+            found = _with(found, asker, typed)
+        except _UnknownError:
+            found = replace(found, unknown=(*found.unknown, typed))
+    return found
+
+
+def _with(found: Wanted, asker: _Asker, typed: Typed) -> Wanted:
+    mark = _MARKS.get((typed.name, typed.value.lower()))
+    if mark is not None:
+        return replace(found, marks=(*found.marks, mark))
+    if typed.name == "from":
+        return _from(found, asker, typed.value)
+    if typed.name in {"before", "after"}:
+        day = read_day(typed.value)
+        if day is None:
+            raise _UnknownError
+        if typed.name == "before":
+            return replace(found, until=_begin(day, asker.zone))
+        return replace(found, since=_begin(day + timedelta(days=1), asker.zone))
+    if typed.name not in CONVERSATION:
+        raise _UnknownError
+    name, value_of = CONVERSATION[typed.name]
+    changes: dict[str, Any] = {name: value_of(asker, typed.value)}
+    return replace(found, conversations=replace(found.conversations, **changes))
+
+
+def _from(found: Wanted, asker: _Asker, value: str) -> Wanted:
+    """Narrow to what somebody wrote: whoever asks, a member, else a customer of that name or handle."""
+    if value.lower() == "me":
+        if asker.user_id is None:
+            raise _UnknownError
+        return replace(found, author_id=asker.user_id)
+    member = None if value.startswith("@") else _member(asker, value)
+    if member is not None:
+        return replace(found, author_id=member)
+    people = read_query(value)
+    if not people.needs:
+        raise _UnknownError
+    return replace(found, people=people, marks=(*found.marks, Need((documents.RECEIVED,))))
+
+
+def _begin(day: date, zone: tzinfo) -> int:
+    try:
+        return int(datetime.combine(day, time(), zone).timestamp())
+    except (OverflowError, ValueError):
+        raise _UnknownError from None
+
+
+def _plain(text: str | None) -> str:
+    return " ".join(one.text for one in words.atoms(words.composed(text or "")))

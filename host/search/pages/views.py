@@ -1,0 +1,268 @@
+"""The search page: one field over everything, filters as links that change it, and the way to a message.
+
+What is typed is all there is: a link of a filter leads to the same page with another text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from host.channels.directory import current_directory
+from host.core import clock
+from host.core.db import db
+from host.core.errors import InvalidError
+from host.core.ids import MAX_ID
+from host.inbox import queries
+from host.inbox.errors import MessageNotFoundError
+from host.inbox.list_positions import later_than, position_text
+from host.inbox.pages import durations
+from host.inbox.pages.conversation_view import handle_of, name_of
+from host.inbox.queries import ConversationFilter, Row
+from host.models.inbox import Direction, InternalKind, Message
+from host.search import building
+from host.search.finding import finder
+from host.search.finding.asking import Query, Typed, read_query
+from host.search.finding.excerpts import Piece, excerpt
+from host.search.finding.finder import Found, Hit, Place
+from host.search.finding.narrowing import Wanted, understood
+from host.users import reach
+from host.users.roles import Permission
+from host.web.languages import gettext as _
+from host.web.languages import reader
+from host.web.request_helpers import current_user, seen_accounts, workspace_view
+
+bp = Blueprint("search", __name__)
+
+BEHIND = 15
+"""Messages shown behind the one that was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One message that was found.
+
+    :param who: who wrote it, *beside*: to whom, or in whose conversation.
+    :param mark: what it is: ``message``, ``note`` or ``file``.
+    """
+
+    hit: Hit
+    row: Row
+    who: str
+    beside: str
+    mark: str
+    time: str
+    pieces: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One filter to click on.
+
+    :param text: the query with it, or without it where it is *chosen*.
+    """
+
+    label: str
+    icon: str
+    chosen: bool
+    text: str
+
+
+@bp.get("/w/<int:workspace_id>/search")
+@workspace_view(Permission.READ)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """Show what the text in the address finds."""
+    began = clock.monotonic()
+    user, accounts = current_user(), seen_accounts()
+    query = read_query(request.args.get("q", ""))
+    after = _place_from_request()
+    session = db.session()
+    wanted = understood(session, workspace_id, user.id, query, accounts=accounts, zone=reader().zone)
+    found = finder.find(session, workspace_id, user.id, wanted, after=after)
+    people = []
+    if after is None and not query.filters:
+        people = finder.find_people(session, workspace_id, query, accounts=accounts)
+    shown = _shown(workspace_id, wanted, found)
+    progress = building.progress(session)
+    return render_template(
+        "search/index.html",
+        query=query,
+        wanted=wanted,
+        hits=shown,
+        people=people,
+        next=None if found.next is None else f"{found.next.at}-{found.next.id}",
+        back_to=_back_to(found),
+        stopped=found.stopped,
+        first=after is None,
+        groups=_groups(workspace_id, query),
+        steps=[] if shown or people or query.empty else _steps(query),
+        built=progress.done,
+        share=int(progress.share * 100),
+        took=int((clock.monotonic() - began) * 1000),
+    )
+
+
+def _back_to(found: Found) -> str:
+    """Return the day up to which a search that stopped has looked."""
+    if found.next is None or not found.stopped:
+        return ""
+    try:
+        at = datetime.fromtimestamp(found.next.at, reader().zone)
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return reader().date_text(at, "d MMMM y")
+
+
+def _place_from_request() -> Place | None:
+    text = request.args.get("after", "")
+    if not text:
+        return None
+    at, dash, id_ = text.rpartition("-")
+    numbers = at.removeprefix("-"), id_
+    if not dash or not all(one.isascii() and one.isdigit() and len(one) <= 18 for one in numbers):
+        raise InvalidError()
+    return Place(int(at), min(int(id_), MAX_ID))
+
+
+def _shown(workspace_id: int, wanted: Wanted, found: Found) -> list[Shown]:
+    """Return hits as the page shows them."""
+    user, now = current_user(), clock.now()
+    ids = {one.conversation_id for one in found.hits}
+    rows = {
+        row.id: row
+        for row in queries.matching_rows(db.session(), workspace_id, user.id, ConversationFilter(), ids)
+    }
+    directory = current_directory()
+    shown = []
+    for hit in found.hits:
+        row = rows.get(hit.conversation_id)
+        if row is None:
+            continue
+        name = name_of(row, directory.adapter(row.channel))
+        who, beside, mark = _sides(hit, row, name)
+        pieces = excerpt(hit.texts, wanted.query.phrases)
+        shown.append(Shown(hit, row, who, beside, mark, durations.since(hit.sent_at, now), pieces))
+    return shown
+
+
+def _sides(hit: Hit, row: Row, name: str) -> tuple[str, str, str]:
+    """Return who wrote a message, what stands beside that, and its mark."""
+    mark = "file" if hit.files and hit.texts[:1] == hit.files[:1] else "message"
+    if hit.direction == Direction.INBOUND:
+        return name, handle_of(row, name), mark
+    author = hit.author_name or row.account.name or row.account.handle
+    if hit.kind == InternalKind.NOTE:
+        return author, _("note on %(name)s", name=name), "note"
+    return author, _("to %(name)s", name=name), mark
+
+
+def _groups(workspace_id: int, query: Query) -> list[tuple[str, list[Choice]]]:
+    """Return the filters to click on, in groups of which one can be chosen."""
+    today = clock.now().astimezone(reader().zone).date()
+    week, month = (str(today - timedelta(days=days)) for days in (7, 30))
+    seen = seen_accounts()
+    accounts = [one for one in reach.choices(db.session(), workspace_id) if seen is None or one.id in seen]
+    names = [one.name for one in accounts]
+    groups: list[tuple[str, list[tuple[str, str, Typed]]]] = [
+        (
+            _("Found in"),
+            [
+                (_("Notes"), "note", Typed("is", "note")),
+                (_("Messages with a file"), "clip", Typed("has", "file")),
+            ],
+        ),
+        (
+            _("Written by"),
+            [
+                (_("Customers"), "user", Typed("from", "customer")),
+                (_("The team"), "users", Typed("from", "team")),
+                (_("You"), "user", Typed("from", "me")),
+            ],
+        ),
+        (
+            _("Conversation"),
+            [
+                (_("Open"), "inbox", Typed("is", "open")),
+                (_("Closed"), "check", Typed("is", "closed")),
+                (_("Yours"), "user", Typed("assignee", "me")),
+                (_("Nobody’s"), "user", Typed("assignee", "nobody")),
+            ],
+        ),
+        (
+            _("When"),
+            [
+                (_("Last 7 days"), "clock", Typed("after", week)),
+                (_("Last 30 days"), "clock", Typed("after", month)),
+            ],
+        ),
+    ]
+    if 1 < len(accounts) <= 20:
+        # One name may belong to two accounts; an id does not.
+        each = [
+            (one.name, "at", Typed("account", one.name if names.count(one.name) == 1 else str(one.id)))
+            for one in accounts
+        ]
+        groups.append((_("Account"), each))
+    return [
+        (title, [_choice(query, one, [typed for *_label, typed in choices]) for one in choices])
+        for title, choices in groups
+    ]
+
+
+def _choice(query: Query, one: tuple[str, str, Typed], group: Sequence[Typed]) -> Choice:
+    label, icon, typed = one
+    chosen = typed in query.filters
+    return Choice(label, icon, chosen, query.without(typed) if chosen else query.having(typed, group))
+
+
+def _steps(query: Query) -> list[tuple[str, str]]:
+    """Return what can be tried where nothing was found: a sentence, and the text to look for."""
+    steps = []
+    if query.words and query.beginnings != query.text:
+        steps.append((_("Words that begin so"), query.beginnings))
+    steps += [(_("Without %(filter)s", filter=str(one)), query.without(one)) for one in query.filters]
+    return steps
+
+
+@bp.get("/w/<int:workspace_id>/search/messages/<int:message_id>")
+@workspace_view(Permission.READ)
+def at(workspace_id: int, message_id: int) -> ResponseReturnValue:
+    """Go to a message in its conversation, however far back it is."""
+    session = db.session()
+    row = session.execute(
+        sa.select(Message.conversation_id, Message.sent_at, Message.id).where(
+            Message.id == message_id, Message.workspace_id == workspace_id
+        )
+    ).one_or_none()
+    if row is None:
+        raise MessageNotFoundError()
+    behind = session.execute(
+        sa.select(Message.sent_at, Message.id)
+        .where(
+            Message.conversation_id == row.conversation_id,
+            *later_than((row.sent_at, row.id), Message.sent_at, Message.id),
+        )
+        .order_by(Message.sent_at, Message.id)
+        .limit(BEHIND + 1)
+    ).all()
+    values: dict[str, Any] = {}
+    if len(behind) > BEHIND:
+        last = behind[-1]
+        values["before"] = position_text((last.sent_at, last.id))
+    text = request.args.get("q", "")
+    if text:
+        values["found"] = text[:1000]
+    address = url_for(
+        "inbox.conversation",
+        workspace_id=workspace_id,
+        conversation_id=row.conversation_id,
+        _anchor=f"m-{row.id}",
+        **values,
+    )
+    return redirect(address)

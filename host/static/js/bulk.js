@@ -1,0 +1,209 @@
+// Many conversations at once: choosing rows, the panel of actions, and how far the last one is. Works on the inbox and on
+// the pages of bulk actions; where there is no script those pages do the same.
+
+import { csrfToken } from "./base.js";
+
+const LOOK_MS = 700;
+const SHOWN_MS = 20000;
+
+const find = (selector, from = document) => from.querySelector(selector);
+const bar = find("[data-bulk-bar]");
+const dialog = find("[data-bulk-dialog]");
+const toast = find("[data-bulk-toast]");
+const list = find('[data-part="list"]');
+const chosen = new Set();
+let choosing = false;
+let last = null; // the row a range begins with
+let watched = null;
+
+async function send(url, body) {
+  const headers = { Accept: "application/json", "X-CSRFToken": csrfToken() };
+  const options = body === undefined ? { headers } : { method: "POST", body, headers };
+  const response = await fetch(url, { ...options, credentials: "same-origin" });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error?.message ?? String(response.status));
+  return answer;
+}
+
+// Choosing rows
+
+function box(row) {
+  if (find(".choose", row)) return;
+  const label = document.createElement("label");
+  label.className = "choose";
+  const input = document.createElement("input");
+  input.type = "checkbox";
+  input.className = "form-check-input";
+  input.checked = chosen.has(row.dataset.row);
+  input.setAttribute("aria-label", bar.dataset.textChoose.replace("{name}", row.dataset.name));
+  label.append(input);
+  row.prepend(label);
+}
+
+function boxes() {
+  for (const row of list.querySelectorAll("[data-row]")) {
+    if (choosing) box(row);
+    else find(".choose", row)?.remove();
+  }
+}
+
+function show() {
+  bar.hidden = !choosing;
+  find("[data-bulk-number]", bar).textContent = chosen.size;
+  find("[data-bulk-go]", bar).disabled = chosen.size === 0;
+}
+
+function begin() {
+  choosing = true;
+  boxes();
+  show();
+}
+
+function end() {
+  choosing = false;
+  chosen.clear();
+  last = null;
+  boxes();
+  show();
+}
+
+function choose(row, on) {
+  if (on) chosen.add(row.dataset.row);
+  else chosen.delete(row.dataset.row);
+  const input = find(".choose input", row);
+  if (input) input.checked = on;
+}
+
+/** Choose *row*, or with *range* all between it and the one chosen before. */
+function chooseRow(row, on, range) {
+  const rows = [...list.querySelectorAll("[data-row]")];
+  const [from, to] = [rows.indexOf(last), rows.indexOf(row)].sort((one, other) => one - other);
+  if (range && from >= 0) for (const between of rows.slice(from, to + 1)) choose(between, on);
+  else choose(row, on);
+  last = row;
+  show();
+}
+
+// The panel
+
+async function panel(ids) {
+  const url = new URL(bar.dataset.panel, location.href);
+  url.searchParams.set("fragment", "1");
+  if (ids) url.searchParams.set("ids", [...ids].slice(0, 200).join(","));
+  const response = await fetch(url, { credentials: "same-origin" });
+  if (!response.ok) return;
+  find("[data-bulk-place]", dialog).innerHTML = await response.text();
+  if (!dialog.open) dialog.showModal();
+  find("summary", dialog)?.focus();
+}
+
+// How far an action is
+
+function tell(answer) {
+  watched = answer;
+  if (!toast) return;
+  toast.hidden = false;
+  find("[data-said]", toast).textContent = answer.sentence;
+  find("[data-bulk-undo]", toast).hidden = !answer.undoable;
+  find("[data-bulk-stop]", toast).hidden = !answer.runs;
+  clearTimeout(tell.timer);
+  tell.timer = answer.runs ? setTimeout(look, LOOK_MS) : setTimeout(() => { toast.hidden = true; }, SHOWN_MS);
+}
+
+async function look() {
+  try {
+    tell(await send(watched.at));
+  } catch {
+    tell.timer = setTimeout(look, LOOK_MS * 4);
+  }
+}
+
+function complain(error) {
+  const place = find("[data-bulk-panel]");
+  const note = document.createElement("div");
+  note.className = "notice notice-bad";
+  note.setAttribute("role", "alert");
+  note.textContent = error.message;
+  for (const old of place?.querySelectorAll(":scope > .notice") ?? []) old.remove();
+  place?.prepend(note);
+}
+
+/** Keep a bulk action on a page of its own current. */
+async function follow(one) {
+  const answer = await send(one.dataset.bulkOne).catch(() => null);
+  if (!answer) return setTimeout(follow, LOOK_MS * 4, one);
+  find("[data-said]", one).textContent = answer.sentence;
+  const progress = find("[data-bar]", one);
+  if (progress) progress.value = answer.done;
+  if (answer.runs) return setTimeout(follow, LOOK_MS, one);
+  progress?.remove();
+  find("[data-stop]", one)?.remove();
+  find("[data-undo]", one).hidden = !answer.undoable;
+  return null;
+}
+
+for (const one of document.querySelectorAll("[data-runs]")) follow(one);
+
+if (bar && list) {
+  new MutationObserver(() => choosing && boxes()).observe(list, { childList: true });
+
+  document.addEventListener("click", (event) => {
+    const { target } = event;
+    if (target.closest("[data-select]") && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      if (choosing) end();
+      else begin();
+    } else if (target.closest("[data-bulk-end]")) end();
+    else if (target.closest("[data-bulk-all]")) panel(null);
+    else if (target.closest("[data-bulk-go]")) panel(chosen);
+    else if (target.closest("[data-bulk-shut]")) dialog.close();
+    else if (target.closest("[data-bulk-hide]")) toast.hidden = true;
+    else if (target.closest("[data-bulk-undo]")) send(`${watched.at}/undo`, new FormData()).then(tell, complain);
+    else if (target.closest("[data-bulk-stop]")) send(`${watched.at}/stop`, new FormData()).then(tell, complain);
+    const input = target.closest(".choose input");
+    if (input) chooseRow(input.closest("[data-row]"), input.checked, event.shiftKey);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.altKey || event.isComposing) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
+    const row = document.activeElement?.closest("[data-row]");
+    if (event.key.toLowerCase() === "x" && row && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      if (!choosing) begin();
+      chooseRow(row, event.shiftKey || !chosen.has(row.dataset.row), event.shiftKey);
+    } else if (event.key === "Escape" && choosing) end();
+    else if (event.key === "a" && (event.ctrlKey || event.metaKey) && choosing) {
+      event.preventDefault();
+      panel(null);
+    }
+  });
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!("bulk" in form.dataset || "undo" in form.dataset || "stop" in form.dataset)) return;
+    event.preventDefault();
+    try {
+      // A field of the form is called action, which hides the property.
+      tell(await send(form.getAttribute("action"), new FormData(form)));
+      dialog.close();
+      end();
+    } catch (error) {
+      complain(error);
+    }
+  });
+}
+
+// The button says how many it will be.
+document.addEventListener("change", (event) => {
+  const { without } = event.target.dataset;
+  if (without === undefined) return;
+  const number = find("[data-count]", event.target.form);
+  number.textContent = Number(number.dataset.count) - (event.target.checked ? Number(without) : 0);
+});
+
+document.addEventListener("input", (event) => {
+  if (!("ownTime" in event.target.dataset)) return;
+  const own = find('input[value="own"]', event.target.closest("fieldset"));
+  own.checked = true;
+});

@@ -1,0 +1,133 @@
+// Keys, the sheet that shows them, and the command palette. Their table comes with the page: host/inbox/pages/keys.py.
+
+const SINGLE = "lobby-single-keys";
+const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+
+/** Let *commands*, functions by name, be called by key and by the palette. *words* are the page's texts. */
+export function keys(commands, words) {
+  const sheet = document.querySelector("[data-keys]");
+  const palette = document.querySelector("[data-palette]");
+  const input = palette.querySelector("input");
+  const list = palette.querySelector("[role=listbox]");
+  const single = sheet.querySelector("[data-single]");
+  const all = {
+    ...commands,
+    keys: () => sheet.showModal(),
+    palette: () => openPalette(),
+    search: () => (words.search ? location.assign(words.search) : openPalette()),
+  };
+  const known = [...sheet.querySelectorAll("[data-command]")].map((line) => {
+    const { command, key, icon } = line.dataset;
+    if (!all[command]) throw new Error(`no command ${command}`);
+    const caps = [...line.querySelectorAll("kbd")].map((cap) => cap.textContent);
+    return { text: line.querySelector("dt").textContent, group: line.closest("section").querySelector("h3").textContent, run: all[command], key, icon, caps };
+  });
+  const byKey = new Map(known.filter((one) => one.key).map((one) => [one.key, one]));
+  single.checked = !document.cookie.split("; ").includes(`${SINGLE}=off`);
+  single.addEventListener("change", () => window.lobbyRemember(SINGLE, single.checked ? "on" : "off"));
+  sheet.querySelector("[data-close]").addEventListener("click", () => sheet.close());
+
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      if (palette.open) palette.close();
+      else if (!document.querySelector("dialog[open]")) openPalette();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) {
+      if (event.key === "Escape" && !event.target.closest("dialog")) event.target.blur();
+      return;
+    }
+    if (event.defaultPrevented || event.target.closest("dialog, :popover-open, details.menu[open]")) return;
+    const found = byKey.get(event.key);
+    if (!found || (event.key.length === 1 && !single.checked && event.key !== "?")) return;
+    event.preventDefault();
+    found.run();
+  });
+
+  let shown = [];
+  let chosen = 0;
+
+  function openPalette() {
+    input.value = "";
+    palette.showModal();
+    fill();
+  }
+
+  /** Return everything the palette can do for *text*. */
+  function found(text) {
+    const links = [...document.querySelectorAll(".mainnav a, [data-part=filters] .filter")].map((link) => ({
+      text: [...link.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE || !node.matches?.(".count, svg")).map((node) => node.textContent).join(" ").trim(),
+      group: words.textGo,
+      icon: "right",
+      caps: [],
+      run: () => link.click(),
+    }));
+    const own = known.filter((one) => one.run !== all.palette);
+    const fitting = [...own, ...links].filter((one) => folded(one.text).includes(folded(text)));
+    if (!text || !words.search) return fitting;
+    const search = { text: words.textSearch.replace("{words}", text), group: "", icon: "search", caps: [], run: () => location.assign(`${words.search}?q=${encodeURIComponent(text)}`) };
+    return [...fitting, search];
+  }
+
+  function fill() {
+    shown = found(input.value.trim());
+    chosen = 0;
+    list.replaceChildren();
+    let group = null;
+    shown.forEach((one, index) => {
+      if (one.group && one.group !== group) {
+        const head = document.createElement("p");
+        head.className = "cmd-head";
+        head.setAttribute("role", "presentation");
+        head.textContent = group = one.group;
+        list.append(head);
+      }
+      const line = document.createElement("div");
+      line.className = "cmd";
+      line.id = `command-${index}`;
+      line.setAttribute("role", "option");
+      line.innerHTML = `<svg class="ic" aria-hidden="true"><use href="#i-${one.icon}"/></svg><span></span><span class="cmd-keys"></span>`;
+      line.children[1].textContent = one.text;
+      for (const cap of one.caps) {
+        const key = document.createElement("kbd");
+        key.textContent = cap;
+        line.lastElementChild.append(key);
+      }
+      line.addEventListener("click", () => run(index));
+      list.append(line);
+    });
+    choose(0);
+  }
+
+  function choose(index) {
+    chosen = (index + shown.length) % shown.length || 0;
+    for (const line of list.querySelectorAll("[role=option]")) {
+      const on = line.id === `command-${chosen}`;
+      line.setAttribute("aria-selected", String(on));
+      if (on) line.scrollIntoView({ block: "nearest" });
+    }
+    input.setAttribute("aria-activedescendant", shown.length ? `command-${chosen}` : "");
+  }
+
+  function run(index) {
+    const one = shown[index];
+    palette.close();
+    one?.run();
+  }
+
+  input.addEventListener("input", fill);
+  palette.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) choose(chosen + step);
+    else if (event.key === "Enter") run(chosen);
+    else return;
+    event.preventDefault();
+  });
+  for (const dialog of [sheet, palette]) {
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  }
+}

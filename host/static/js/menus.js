@@ -1,0 +1,56 @@
+// Menus: `details.menu`, and panels in the top layer (`.pop`). Arrow keys move, Home and End jump, a letter goes to the
+// next entry that begins with it, Escape closes and gives the focus back. Tab goes on, and leaves nothing open behind.
+
+const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+const OPEN = "details.menu[open]";
+
+/** Return what can be chosen in *menu*, in order. */
+function entriesOf(menu) {
+  const found = menu.querySelectorAll(":is(a[href], button:not(:disabled))");
+  return [...found].filter((entry) => entry.closest("details.menu, .pop") === menu && entry.offsetParent !== null);
+}
+
+/** Return the entry of *entries* that *key* leads to from *here*, or nothing. */
+function led(key, entries, here) {
+  const at = entries.indexOf(here);
+  if (key in STEPS) {
+    const from = at < 0 && STEPS[key] < 0 ? 0 : at; // the opener stands before the first, and behind the last
+    return entries[(from + STEPS[key] + entries.length) % entries.length];
+  }
+  if (key === "Home") return entries[0];
+  if (key === "End") return entries.at(-1);
+  if (key.length !== 1 || !key.trim()) return null;
+  const letter = key.toLocaleLowerCase();
+  const next = [...entries.slice(at + 1), ...entries.slice(0, at + 1)];
+  return next.find((entry) => entry.textContent.trim().toLocaleLowerCase().startsWith(letter));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.key === "Escape") {
+    for (const menu of document.querySelectorAll(OPEN)) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+    return;
+  }
+  const menu = event.target.closest?.("details.menu, .pop:popover-open");
+  if (!menu || event.target.closest("input, textarea, select")) return;
+  if (menu.matches("details:not([open])")) {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    menu.open = true;
+  }
+  const entry = led(event.key, entriesOf(menu), event.target.closest("a, button"));
+  if (!entry) return;
+  event.preventDefault();
+  entry.focus();
+});
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll(OPEN)) if (!menu.contains(event.target)) menu.open = false;
+});
+
+document.addEventListener("focusout", (event) => {
+  const menu = event.target.closest?.(OPEN);
+  if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+});

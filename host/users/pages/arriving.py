@@ -1,0 +1,138 @@
+"""The last steps of signing in, however somebody proved who they are: the second factor, then a session."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.core.db import db
+from host.core.errors import NotSignedInError
+from host.models.users import User
+from host.users import audit as journal
+from host.users import sessions
+from host.users.pages import known_browsers
+from host.users.signin import identities, settings, steps
+from host.users.signin.oidc import Claims
+from host.users.signin.steps import Kind
+from host.web.request_helpers import TOKEN, client_address, config, safe_next, sign_in
+
+log = logging.getLogger("lobby.security")
+
+BROWSER = "browser"
+
+
+def browser_name() -> str:
+    """Return what names this browser while nobody is signed in, in its cookie alone."""
+    name = session.get(BROWSER)
+    if not isinstance(name, str):
+        name = session[BROWSER] = sessions.new_token()
+    return name
+
+
+def arrive(user: User, target: str | None, *, join: Claims | None = None) -> ResponseReturnValue:
+    """Sign a user in who has proved to be *user*; who has a second factor is asked for it first.
+
+    :param target: the page they want.
+    :param join: who they are at the provider: joined with the account once all is proved.
+    """
+    if user.second_factor_at is None:
+        start(user, "session.started", join=join)
+        return redirect(safe_next(target))
+    data = {"next": safe_next(target), "join": None if join is None else dump(join)}
+    token = db.write(steps.begin, Kind.SECOND, browser_name(), data, user_id=user.id)
+    return redirect(url_for("accounts.second", token=token))
+
+
+def start(user: User, action: str, *, second: bool = False, join: Claims | None = None) -> None:
+    """Start a session for *user* in this browser; an earlier one ends.
+
+    :param second: whether the second factor was shown.
+    """
+
+    def use_case(writing: Session) -> str:
+        return begin_session(writing, user.id, action, second=second, join=join)
+
+    enter(user, db.write(use_case))
+
+
+def begin_session(
+    writing: Session, user_id: int, action: str, *, second: bool = False, join: Claims | None = None
+) -> str:
+    """Start a session in a write that is under way; return its token.
+
+    :raises NotSignedInError: if the person was locked out, or set a second factor up, a moment ago.
+    """
+    user = writing.get(User, user_id, with_for_update=True, populate_existing=True)
+    if user is None or user.disabled_at is not None or (user.second_factor_at is not None and not second):
+        raise NotSignedInError()
+    if join is not None:
+        how = settings.read(writing, config())
+        identities.join(writing, user.id, join.issuer, join.subject, join.email)
+        journal.record(
+            writing,
+            "identity.joined",
+            user.email,
+            user_id=user.id,
+            remote=client_address(),
+            details={"as": join.email},
+        )
+        identities.apply_groups(writing, user, join, how, recorder(writing, user))
+        second = second or how.trusted
+    before = session.get(TOKEN)
+    journal.record(writing, action, user.email, user_id=user.id, remote=client_address())
+    return sessions.start(
+        writing,
+        user.id,
+        client_address(),
+        replaces=before if isinstance(before, str) else None,
+        user_agent=request.headers.get("User-Agent", ""),
+        second=second,
+    )
+
+
+def enter(user: User, token: str) -> None:
+    """Give this browser the session that was begun for *user*."""
+    sign_in(token)
+    known_browsers.remember(user.email)
+
+
+def recorder(writing: Session, user: User) -> identities.Record:
+    """Return what writes down that something changed for *user*, who is signing in."""
+
+    def record(action: str, subject: str, workspace_id: int | None, details: Mapping[str, Any]) -> None:
+        journal.record(
+            writing,
+            action,
+            subject,
+            user_id=user.id,
+            remote=client_address(),
+            workspace_id=workspace_id,
+            details=details,
+        )
+
+    return record
+
+
+def dump(claims: Claims) -> dict[str, Any]:
+    """Return claims as they are kept in a step."""
+    groups = None if claims.groups is None else sorted(claims.groups)
+    return {
+        "issuer": claims.issuer,
+        "subject": claims.subject,
+        "email": claims.email,
+        "name": claims.name,
+        "groups": groups,
+    }
+
+
+def load(kept: Mapping[str, Any] | None) -> Claims | None:
+    """Return what :func:`dump` kept."""
+    if kept is None:
+        return None
+    groups = None if kept["groups"] is None else frozenset(kept["groups"])
+    return Claims(kept["issuer"], kept["subject"], kept["email"], kept["name"], groups)

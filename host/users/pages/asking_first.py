@@ -1,0 +1,88 @@
+"""Say what goes with a person before they go, ask who gets it, and write down what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.core.db import db
+from host.users import leaving
+from host.users.endings import Ended
+from host.users.leaving import Heirs
+from host.users.pages import sudo
+from host.web.request_helpers import audit, id_in
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is about to be done.
+
+    :param name: of the person it is done to.
+    :param title: the question; *sentence*: what happens besides; *button*: what is done, in a word or two.
+    :param template: the frame of the page: of a workspace's settings, of the desk's, or of neither.
+    :param back: where Cancel leads. *fields*: what the form carries on.
+    :param always: whether it is asked although nothing goes with the person.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    button: str
+    template: str
+    back: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    always: bool = False
+
+
+def ask(question: Question, user_id: int, workspace_id: int | None = None) -> ResponseReturnValue | None:
+    """Return the page that asks *question*, unless the form shows that it was seen as it is now."""
+    with db.read() as reading:
+        found = leaving.belongings(reading, user_id, workspace_id)
+    names = frozenset().union(*(one.names for one in found)) | ({"asked"} if question.always else set())
+    if not names - set(request.form.getlist("seen")):
+        if any(row.writes for one in found for row in one.keys if _chosen("keys", one.workspace_id)):
+            sudo.require()
+        return None
+    page = render_template(
+        "accounts/leaving.html",
+        question=question,
+        belongings=found,
+        seen=sorted(names),
+        several=len(found) > 1,
+    )
+    return page, 200
+
+
+def heirs(user_id: int, workspace_id: int | None = None) -> Heirs:
+    """Return who gets what, as the form says.
+
+    :raises InvalidError: for something that is no id.
+    """
+    with db.read() as reading:
+        places = [one.workspace_id for one in leaving.belongings(reading, user_id, workspace_id)]
+    return Heirs(
+        keys={one: heir for one in places if (heir := _chosen("keys", one)) is not None},
+        conversations={one: heir for one in places if (heir := _chosen("conversations", one)) is not None},
+    )
+
+
+def _chosen(what: str, workspace_id: int) -> int | None:
+    text = request.form.get(f"{what}-{workspace_id}", "")
+    return id_in(text) if text else None
+
+
+def record(
+    writing: Session, email: str, handed: Sequence[str], ended: Ended, *, workspace_id: int | None = None
+) -> None:
+    """Write down each key and invitation that went with a person."""
+    for action, names in (
+        ("api_key.handed_over", handed),
+        ("api_key.ended", ended.keys),
+        ("invitation.ended", ended.invitations),
+    ):
+        for name in names:
+            audit(writing, action, name, workspace_id=workspace_id, details={"of": email})

@@ -1,0 +1,250 @@
+"""The people of the whole desk, for admins: add, lock out and let in, make admin, help with passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import mail
+from host.core.db import db
+from host.core.errors import LobbyError
+from host.users import last_ones, leaving, password_links, roles, sessions, users
+from host.users.pages import asking_first, sudo
+from host.users.pages.asking_first import Question
+from host.users.pages.blueprint import bp
+from host.users.pages.forms import NewPersonForm, text
+from host.users.signin import factors
+from host.users.users import Person
+from host.web import navigation
+from host.web.request_helpers import (
+    admin_required,
+    audit,
+    config,
+    current_user,
+    external_url,
+    flash_bad,
+    flash_good,
+)
+
+STATES: dict[str, tuple[object, Callable[[Person], bool]]] = {
+    "active": (_l("May sign in"), lambda one: one.disabled_at is None),
+    "admin": (_l("Admins"), lambda one: one.is_admin),
+    "invited": (_l("No password yet"), lambda one: not one.has_password),
+    "no_second": (_l("No second factor"), lambda one: not one.second_factor and one.disabled_at is None),
+    "disabled": (_l("Locked out"), lambda one: one.disabled_at is not None),
+}
+"""What the list can be narrowed to."""
+
+navigation.add_admin("accounts.desk_people", _l("People of the desk"), order=25, icon="users")
+
+
+def mails_links() -> bool:
+    """Tell whether the desk can mail a link."""
+    return mail.server_of(config()) is not None
+
+
+@bp.get("/admin/people")
+@admin_required
+def desk_people() -> ResponseReturnValue:
+    """List everybody of the desk."""
+    return _page(NewPersonForm(formdata=None))
+
+
+def _page(
+    form: NewPersonForm, *, link: str = "", whose: str = "", days: int = 0, status: int = 200
+) -> ResponseReturnValue:
+    with db.read() as reading:
+        everybody = users.people(reading)
+    wanted = request.args.get("q", "").strip().casefold()
+    state = request.args.get("state", "")
+    shown = [one for one in everybody if wanted in f"{one.name} {one.email}".casefold()]
+    if state in STATES:
+        shown = [one for one in shown if STATES[state][1](one)]
+    active = [one for one in everybody if one.disabled_at is None]
+    page = render_template(
+        "accounts/desk_people.html",
+        form=form,
+        people=shown,
+        active=len(active),
+        disabled=len(everybody) - len(active),
+        only_admin=[one.id for one in active if one.is_admin][1:] == [],
+        roles=roles,
+        states=STATES,
+        state=state,
+        q=request.args.get("q", ""),
+        link=link,
+        whose=whose,
+        days=days,
+        mails=mails_links(),
+    )
+    return page, status
+
+
+@bp.post("/admin/people")
+@admin_required
+def add_person() -> ResponseReturnValue:
+    """Add a person. They choose their password by a link, which is shown once or mailed."""
+    form = NewPersonForm()
+    if not form.validate():
+        return _page(form, status=400)
+    sudo.require()
+    by_mail = _by_mail()
+
+    def use_case(writing: Session) -> str:
+        user = users.create(writing, text(form.email), text(form.name), None, is_admin=bool(form.admin.data))
+        details = {"admin": "yes"} if user.is_admin else {}
+        audit(writing, "user.added", user.email, details=details)
+        return _link(writing, user.id, by_mail, password_links.FIRST)
+
+    try:
+        token = db.write(use_case)
+    except LobbyError as error:
+        form.email.errors = [str(error)]
+        return _page(form, status=error.status)
+    return _linked(text(form.email), token, password_links.FIRST.days)
+
+
+def _by_mail() -> bool:
+    return request.form.get("how") == "mail" and mails_links()
+
+
+def _link(writing: Session, user_id: int, by_mail: bool, lasts: timedelta) -> str:
+    """Make a link; return its token to be shown, or nothing if it is mailed."""
+    if by_mail:
+        password_links.make_by_mail(writing, user_id, lasts)
+        return ""
+    return password_links.make(writing, user_id, lasts)
+
+
+def _linked(email: str, token: str, days: int) -> ResponseReturnValue:
+    if not token:
+        flash_good(_("A link goes to %(email)s by mail.", email=email))
+        return redirect(url_for("accounts.desk_people"))
+    link = external_url("accounts.choose_password", token=token)
+    return _page(NewPersonForm(formdata=None), link=link, whose=email, days=days)
+
+
+@bp.post("/admin/people/<int:user_id>/link")
+@admin_required
+@sudo.fresh_password
+def make_password_link(user_id: int) -> ResponseReturnValue:
+    """Make a link with which a person chooses a password; their present one works until then."""
+    by_mail = _by_mail()
+    person = _person(user_id)
+    lasts = password_links.HANDED if person.has_password else password_links.FIRST
+
+    def use_case(writing: Session) -> str:
+        token = _link(writing, user_id, by_mail, lasts)
+        audit(writing, "password.link_made", person.email, details={"by": "mail" if by_mail else "hand"})
+        return token
+
+    return _linked(person.email, db.write(use_case), lasts.days)
+
+
+@bp.post("/admin/people/<int:user_id>/new-password")
+@admin_required
+def force_new_password(user_id: int) -> ResponseReturnValue:
+    """Have a person choose a new password before they do anything else."""
+    return _do(user_id, "password.new_wanted", users.require_new_password, _("They choose a new one next."))
+
+
+@bp.post("/admin/people/<int:user_id>/sign-out")
+@admin_required
+def sign_person_out(user_id: int) -> ResponseReturnValue:
+    """End all sessions of a person."""
+    return _do(user_id, "session.all_ended", sessions.end_all, _("They are signed out everywhere."))
+
+
+@bp.post("/admin/people/<int:user_id>/second-factor/reset")
+@admin_required
+@sudo.fresh_password
+def reset_second_factor(user_id: int) -> ResponseReturnValue:
+    """Take the second factor of a person away who lost it."""
+    done = _("Their second factor is gone, and they are signed out everywhere.")
+    return _do(user_id, "second_factor.reset", factors.reset, done)
+
+
+@bp.post("/admin/people/<int:user_id>/enable")
+@admin_required
+@sudo.fresh_password
+def enable_person(user_id: int) -> ResponseReturnValue:
+    """Let a person in again who was locked out."""
+    return _do(user_id, "user.enabled", users.enable, _("They can sign in again."))
+
+
+@bp.post("/admin/people/<int:user_id>/admin")
+@admin_required
+@sudo.fresh_password
+def set_person_admin(user_id: int) -> ResponseReturnValue:
+    """Make a person an admin of the desk, or no longer one."""
+    wanted = request.form.get("admin") == "1"
+    action = "user.made_admin" if wanted else "user.no_longer_admin"
+    return _do(user_id, action, lambda writing, id_: users.set_admin(writing, id_, wanted), _("Saved."))
+
+
+def _do(
+    user_id: int, action: str, use_case: Callable[[Session, int], object], done: str
+) -> ResponseReturnValue:
+    person = _person(user_id)
+
+    def write(writing: Session) -> None:
+        use_case(writing, user_id)
+        audit(writing, action, person.email)
+
+    try:
+        db.write(write)
+    except LobbyError as error:
+        if error.status == 404:
+            raise
+        flash_bad(str(error))
+    else:
+        flash_good(done)
+        if user_id == current_user().id:
+            return redirect("/")  # they may have taken their own right to see this page
+    return redirect(url_for("accounts.desk_people"))
+
+
+@bp.post("/admin/people/<int:user_id>/disable")
+@admin_required
+def disable_person(user_id: int) -> ResponseReturnValue:
+    """Lock a person out; what ends or changes hands with that is shown first."""
+    person = _person(user_id)
+    with db.read() as reading:
+        reason = last_ones.why_they_stay(reading, user_id)
+    if reason:
+        flash_bad(reason)
+        return redirect(url_for("accounts.desk_people"))
+    sudo.require()
+    question = Question(
+        name=person.name,
+        title=_("Lock %(name)s out?", name=person.name),
+        sentence=_(
+            "They are signed out everywhere at once, and can be let in again at any time. "
+            "What they wrote stays, with the name."
+        ),
+        button=_("Lock out"),
+        template="admin.html",
+        back=url_for("accounts.desk_people"),
+        always=True,
+    )
+    page = asking_first.ask(question, user_id)
+    if page is not None:
+        return page
+
+    def use_case(writing: Session, id_: int) -> None:
+        handed = leaving.hand_over(writing, id_, asking_first.heirs(id_))
+        ended = users.disable(writing, id_)
+        asking_first.record(writing, person.email, handed, ended)
+
+    return _do(user_id, "user.disabled", use_case, _("They can no longer sign in."))
+
+
+def _person(user_id: int) -> Person:
+    with db.read() as reading:
+        return users.person(reading, user_id)

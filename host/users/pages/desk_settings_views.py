@@ -1,0 +1,340 @@
+"""Desk settings, for admins: what a page may set, and what only the environment may, with its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote, urlsplit
+
+from flask import Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import config as settings
+from host.core import mail
+from host.core.config import Config
+from host.core.db import db
+from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError
+from host.users import desk_settings as use_cases
+from host.users import workspaces
+from host.users.pages import sudo
+from host.users.pages.blueprint import bp
+from host.users.pages.forms import MakeWorkspaceForm, text
+from host.web import colours, navigation
+from host.web.request_helpers import (
+    admin_required,
+    audit,
+    config,
+    current_user,
+    desk,
+    flash_bad,
+    flash_good,
+    login_required,
+    maybe_user,
+    open_to_all,
+    passive,
+)
+
+navigation.add_admin("accounts.desk_settings", _l("Desk settings"), order=50, icon="gear")
+
+WHY: Mapping[str, object] = {
+    "private": _l(
+        "Its name leads to a private address. Whoever runs the machine can allow that: LOBBY_MAIL_RELAYS has "
+        "to name this server and port."
+    ),
+    "unreachable": _l("No server answered there. Check name and port, and whether a firewall is between."),
+    "login": _l("The server refused the user name or the password."),
+    "plain": _l(
+        "The server offers no encryption, or no sign-in, and a password does not go out in the open."
+    ),
+    "certificate": _l("The server’s certificate is not valid for this name."),
+    "refused": _l("The server did not take the mail. Perhaps it does not send for this sender."),
+}
+
+
+@bp.get("/admin/desk")
+@admin_required
+def desk_settings() -> ResponseReturnValue:
+    """Show the settings of the whole desk."""
+    return _page()
+
+
+@bp.post("/admin/desk/look")
+@admin_required
+def desk_look() -> ResponseReturnValue:
+    """Save name and colour."""
+
+    def given() -> dict[str, str]:
+        name = request.form.get("name", "")
+        values = {use_cases.NAME: use_cases.checked_name(name)}
+        values[use_cases.COLOUR] = use_cases.checked_colour(request.form.get("colour", ""))
+        return values
+
+    return _save("look", given)
+
+
+@bp.post("/admin/desk/address")
+@admin_required
+def desk_address() -> ResponseReturnValue:
+    """Save the public address, but not one by which the admin would lock themselves out unasked."""
+    sudo.require()
+
+    def given() -> dict[str, str]:
+        _open("public_url")
+        url = use_cases.checked_url(request.form.get("public_url", ""))
+        if url.startswith("https://") and not _is_https() and "sure" not in request.form:
+            raise InvalidError(
+                _("This page is open without https, and with that address people sign in by https alone."),
+                next_step=_("Tick that the address works, or open the desk there first."),
+            )
+        return {"public_url": url}
+
+    return _save("address", given)
+
+
+@bp.post("/admin/desk/mail")
+@admin_required
+def desk_mail() -> ResponseReturnValue:
+    """Save the mail server and the sender."""
+    sudo.require()
+
+    def given() -> dict[str, str]:
+        values = {}
+        if "mail_server" not in config().given:
+            with db.read() as reading:
+                before = use_cases.stored(reading).get("mail_server", "")
+            form = request.form
+            values["mail_server"] = use_cases.checked_relay(
+                form.get("host", ""),
+                form.get("port", ""),
+                form.get("encryption", ""),
+                form.get("user", ""),
+                form.get("relay_password", ""),
+                before=before,
+            )
+        if "mail_from" not in config().given:
+            values["mail_from"] = use_cases.checked_sender(request.form.get("sender", ""))
+        return values
+
+    return _save("mail", given)
+
+
+@bp.post("/admin/desk/mail/test")
+@admin_required
+def test_mail() -> ResponseReturnValue:
+    """Send a mail to the signed-in person by the saved server, and say how that went."""
+    with db.read() as reading:
+        # Not the app's own: right after saving the next generation may still be on its way.
+        server = mail.server_of(use_cases.overlaid(config(), use_cases.stored(reading)))
+    if server is None:
+        flash_bad(_("No mail server is set."), at="mail")
+        return _back("mail")
+    to = current_user().email
+    body = _("This is a test of the mail server of %(desk)s. It works.", desk=desk().name)
+    try:
+        mail.send(server, mail.compose(server, to, _("A test of %(desk)s", desk=desk().name), body + "\n"))
+    except mail.NotSentError as error:
+        flash_bad(f"{_('The test was not sent.')} {WHY[error.why]} ({error})", at="mail")
+    except mail.UnconfirmedError:
+        flash_bad(
+            _("The connection broke, so nobody knows whether the test was sent. Look into your mail."), "mail"
+        )
+    else:
+        flash_good(_("The server took the test. Look into the mail of %(email)s.", email=to), at="mail")
+    return _back("mail")
+
+
+@bp.post("/admin/desk/rules")
+@admin_required
+def desk_rules() -> ResponseReturnValue:
+    """Save how long messages are kept and who may make a workspace."""
+
+    def given() -> dict[str, str]:
+        makers = request.form.get("makers", "admins")
+        if makers not in {"admins", "anybody"}:
+            raise InvalidError()
+        days = 0
+        if request.form.get("keep") == "days":
+            days = use_cases.checked_days(request.form.get("days", ""))
+            if not days:
+                raise InvalidError(_("Type a number of days."), next_step="")
+        before = desk().retention_days
+        shorter = days and (before == 0 or days < before)
+        if shorter and "sure" not in request.form:
+            raise InvalidError(
+                _("Messages older than that are erased in every workspace that says nothing itself."),
+                next_step=_("Tick that this is what you want, and save again."),
+            )
+        return {use_cases.RETENTION: str(days or ""), use_cases.MAKERS: makers if makers != "admins" else ""}
+
+    return _save("rules", given)
+
+
+def _save(section: str, given: Callable[[], dict[str, str]]) -> ResponseReturnValue:
+    """Store what *given* returns for a part of the page; say there what is wrong with it."""
+
+    def use_case(writing: Session) -> None:
+        changed = use_cases.save(writing, values, version=_version())
+        if changed:
+            # Never a value of the mail server: it holds a password.
+            details = {name: values[name] or "default" for name in changed if name not in use_cases.SEALED}
+            details |= {name: "changed" for name in changed if name in use_cases.SEALED}
+            audit(writing, "desk.changed", ", ".join(changed), details=details)
+
+    try:
+        values = given()
+        db.write(use_case)
+    except (InvalidError, ConflictError) as error:
+        return _page(section, error)
+    flash_good(_("Saved. It counts everywhere within a moment."), at=section)
+    return _back(section)
+
+
+def _open(name: str) -> None:
+    """Refuse to change what the environment sets.
+
+    :raises ConflictError: if it does.
+    """
+    if name in config().given:
+        raise ConflictError(_("The environment sets this, so no page changes it."), next_step="")
+
+
+def _is_https() -> bool:
+    return request.is_secure
+
+
+def _version() -> int | None:
+    given = request.form.get("version", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 16 else None
+
+
+def _back(section: str) -> ResponseReturnValue:
+    return redirect(url_for("accounts.desk_settings", _anchor=section))
+
+
+def _page(section: str = "", error: LobbyError | None = None) -> ResponseReturnValue:
+    form = request.form
+    with db.read() as reading:
+        chosen = use_cases.stored(reading)
+        version = use_cases.version(reading)
+        look = use_cases.desk(reading)
+    now = use_cases.overlaid(config(), chosen)
+    relay = _relay(now)
+    if section == "mail":
+        relay |= {name: form.get(name, "") for name in ("host", "port", "encryption", "user", "sender")}
+    colour = form.get("colour", "") if section == "look" else look.colour
+    page = render_template(
+        "accounts/desk_settings.html",
+        section=section,
+        error=error,
+        version=form.get("version") if error is not None else version,
+        look=look,
+        name=form.get("name", "") if section == "look" else look.name,
+        colour=colour,
+        palette=colours.palette(look.colour) if look.colour else None,
+        public_url=form.get("public_url", "") if section == "address" else now.public_url,
+        relay=relay,
+        has_server=bool(now.mail_server),
+        days=form.get("days", "") if section == "rules" else look.retention_days or "",
+        keep=form.get("keep", "") if section == "rules" else "days" if look.retention_days else "ever",
+        makers=form.get("makers", "")
+        if section == "rules"
+        else "anybody"
+        if look.anybody_makes
+        else "admins",
+        given=config().given,
+        others=_others(now, chosen),
+        own_email=current_user().email,
+        least=use_cases.LEAST_DAYS,
+        most=use_cases.MOST_DAYS,
+    )
+    return page, 200 if error is None else error.status
+
+
+def _relay(now: Config) -> dict[str, str]:
+    parts = urlsplit(now.mail_server)
+    return {
+        "host": parts.hostname or "",
+        "port": str(parts.port or ""),
+        "encryption": "tls" if parts.scheme == "smtps" else "starttls",
+        "user": unquote(parts.username or ""),
+        "sender": now.mail_from,
+        "password": "kept" if parts.password else "",
+    }
+
+
+def _others(now: Config, chosen: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return variable, value and origin of what only the environment sets; secrets without their value."""
+    rows = []
+    for one in settings.SETTINGS:
+        if one.name in use_cases.OVERLAID:
+            continue
+        value = getattr(now, one.name)
+        if one.secret:
+            shown = str(_("set, not shown")) if value else ""
+        elif isinstance(value, tuple):
+            shown = ":".join(map(str, value)) if one.name.endswith(("bind", "listen")) else ", ".join(value)
+        elif isinstance(value, bool):
+            shown = "1" if value else "0"
+        else:
+            shown = "" if value is None else str(value)
+        rows.append((one.variable, shown, use_cases.origin(now, chosen, one.name)))
+    return rows
+
+
+# What everybody gets of it
+
+
+@bp.get("/desk.css")
+@open_to_all
+@passive
+def desk_css() -> ResponseReturnValue:
+    """The desk's colour, for both themes."""
+    colour = desk().colour
+    if not colour:
+        raise NotFoundError()
+    response = Response(colours.palette(colour).css, mimetype="text/css")
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+@bp.route("/workspaces/new", methods=["GET", "POST"])
+@login_required
+def new_workspace() -> ResponseReturnValue:
+    """Make a workspace of one's own, where the desk allows that."""
+    if not may_make_workspaces():
+        raise NotFoundError()
+    form = MakeWorkspaceForm()
+    if form.validate_on_submit():
+
+        def use_case(writing: Session) -> int:
+            made = workspaces.create(writing, text(form.name), current_user().id)
+            audit(writing, "workspace.created", made.name, workspace_id=made.id)
+            return made.id
+
+        try:
+            workspace_id = db.write(use_case)
+        except ConflictError as error:
+            form.name.errors = [str(error)]
+        else:
+            flash_good(_("The workspace exists, and you are its owner."))
+            return redirect(url_for("channels.index", workspace_id=workspace_id))
+    page = render_template("accounts/new_workspace.html", form=form)
+    return page, 400 if form.is_submitted() else 200
+
+
+def may_make_workspaces() -> bool:
+    """Tell whether the signed-in person may make a workspace."""
+    user = maybe_user()
+    return user is not None and (user.is_admin or desk().anybody_makes)
+
+
+# Admins have the page of all workspaces for it.
+navigation.add_own(
+    "accounts.new_workspace",
+    _l("New workspace"),
+    order=90,
+    icon="plus",
+    shown=lambda: desk().anybody_makes,
+)

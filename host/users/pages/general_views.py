@@ -1,0 +1,252 @@
+"""Settings → General: what a workspace is called, how long messages are kept, archiving, deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.db import db
+from host.core.errors import InvalidError, LobbyError
+from host.users import desk_settings, retention, workspaces
+from host.users.pages import sudo
+from host.users.pages.blueprint import bp
+from host.users.pages.forms import WorkspaceForm, text
+from host.users.retention import Falls
+from host.web import navigation
+from host.web.request_helpers import (
+    Permission,
+    audit,
+    desk,
+    flash_bad,
+    flash_good,
+    in_archive_too,
+    workspace_view,
+)
+
+GENERAL = "/w/<int:workspace_id>/settings/general"
+
+navigation.add_settings("accounts.general", _l("General"), order=10, icon="building")
+
+
+@bp.route(GENERAL, methods=["GET", "POST"])
+@workspace_view(Permission.SETTINGS)
+def general(workspace_id: int) -> ResponseReturnValue:
+    """Show the settings of the workspace; change name, time zone, language, and what answering does."""
+    if request.method == "GET":
+        return _page(workspace_id)
+    form = WorkspaceForm()
+    # A form that does not name a field leaves it as it is.
+    fields = [name for name in ("name", "timezone", "language") if name in request.form]
+    if "name" not in fields:
+        form.name.data = g.workspace.name
+    if not form.validate():
+        return _page(workspace_id, form, status=400)
+
+    def use_case(writing: Session) -> list[str]:
+        given: dict[str, Any] = {name: text(form[name]) for name in fields}
+        if "on_reply" in request.form:
+            given["assigns_on_reply"] = form.on_reply.data == "assign"
+        before = workspaces.settings(writing, workspace_id).name
+        changed = workspaces.change(writing, workspace_id, version=_version(), **given)
+        if "name" in changed:
+            details = {"before": before}
+            audit(writing, "workspace.renamed", given["name"], workspace_id=workspace_id, details=details)
+        others = {name: given[name] for name in changed if name != "name"}
+        if others:
+            audit(writing, "workspace.changed", g.workspace.name, workspace_id=workspace_id, details=others)
+        return changed
+
+    try:
+        db.write(use_case)
+    except workspaces.SavedMeanwhileError as error:
+        flash_bad(str(error))
+        return _page(workspace_id, form, status=error.status)
+    flash_good(_("Saved."))
+    return _back(workspace_id)
+
+
+@bp.post(f"{GENERAL}/retention")
+@workspace_view(Permission.SETTINGS)
+def keep_for(workspace_id: int) -> ResponseReturnValue:
+    """Say how long messages are kept; what goes at once is shown first."""
+    try:
+        days = _days_given()
+    except InvalidError as error:
+        return _page(workspace_id, problem=str(error), status=400)
+    reading = db.session()
+    now = workspaces.settings(reading, workspace_id)
+    usual = desk().retention_days
+    after = retention.days_of(days, usual)
+    if retention.is_shorter(after, retention.days_of(now.retention_days, usual)):
+        falls = retention.falls(reading, workspace_id, after)
+        # Asked again where it became more since the page was shown: a minute of messages is no reason.
+        if falls.messages and request.form.get("sure") != str(after):
+            return _ask_retention(workspace_id, falls, after, now.version)
+
+    def use_case(writing: Session) -> None:
+        before = workspaces.set_retention(writing, workspace_id, days, version=_version())
+        details = {"days": "desk" if days is None else days, "before": "desk" if before is None else before}
+        audit(
+            writing,
+            "workspace.retention_changed",
+            g.workspace.name,
+            workspace_id=workspace_id,
+            details=details,
+        )
+
+    try:
+        db.write(use_case)
+    except workspaces.SavedMeanwhileError as error:
+        flash_bad(str(error))
+        return _page(workspace_id, status=error.status)
+    flash_good(_("Saved."))
+    return _back(workspace_id)
+
+
+def _ask_retention(workspace_id: int, falls: Falls, days: int, version: int) -> ResponseReturnValue:
+    return render_template(
+        "accounts/retention.html",
+        falls=falls,
+        days=days,
+        keep=request.form.get("keep", ""),
+        version=request.form.get("version") or version,
+    )
+
+
+def _days_given() -> int | None:
+    """Return the choice of the form; None: as the desk.
+
+    :raises InvalidError: for a number that cannot be used.
+    """
+    keep = request.form.get("keep", "")
+    if keep == "desk":
+        return None
+    if keep == "ever":
+        return 0
+    if keep != "days":
+        raise InvalidError()
+    days = desk_settings.checked_days(request.form.get("days", ""))
+    if not days:
+        raise InvalidError(_("Type a number of days."), next_step="")
+    return days
+
+
+@bp.post(f"{GENERAL}/archive")
+@in_archive_too
+@workspace_view(Permission.SETTINGS)
+def archive(workspace_id: int) -> ResponseReturnValue:
+    """Make the workspace one that can only be read."""
+
+    def use_case(writing: Session) -> None:
+        if workspaces.archive(writing, workspace_id):
+            audit(writing, "workspace.archived", g.workspace.name, workspace_id=workspace_id)
+
+    db.write(use_case)
+    flash_good(_("The workspace is archived. It can be read, and brought back here."))
+    return _back(workspace_id)
+
+
+@bp.post(f"{GENERAL}/restore")
+@in_archive_too
+@workspace_view(Permission.SETTINGS)
+def restore(workspace_id: int) -> ResponseReturnValue:
+    """Have an archived workspace work again."""
+
+    def use_case(writing: Session) -> None:
+        if workspaces.restore(writing, workspace_id):
+            audit(writing, "workspace.restored", g.workspace.name, workspace_id=workspace_id)
+
+    db.write(use_case)
+    flash_good(_("The workspace works again. What came meanwhile is being put into the inbox."))
+    return _back(workspace_id)
+
+
+@bp.route(f"{GENERAL}/delete", methods=["GET", "POST"])
+@in_archive_too
+@workspace_view(Permission.SETTINGS)
+def delete_workspace(workspace_id: int) -> ResponseReturnValue:
+    """Name what goes with the workspace; delete it once its name and a password are typed."""
+    problem = ""
+    if request.method == "POST":
+        if " ".join(request.form.get("name", "").split()) != g.workspace.name:
+            problem = _("This is not the name of the workspace, so nothing was deleted.")
+        else:
+            try:
+                sudo.verify(request.form.get("password", ""))
+                return _delete(workspace_id)
+            except LobbyError as error:
+                if error.status not in {400, 401, 403, 429}:
+                    raise
+                problem = str(error)
+    page = render_template(
+        "accounts/delete_workspace.html",
+        holdings=workspaces.holdings(db.session(), workspace_id),
+        problem=problem,
+        typed=request.form.get("name", ""),
+    )
+    return page, 400 if problem else 200
+
+
+def _delete(workspace_id: int) -> ResponseReturnValue:
+    def use_case(writing: Session) -> str:
+        found = workspaces.holdings(writing, workspace_id)
+        name = workspaces.begin_deletion(writing, workspace_id)
+        details = {"workspace_id": workspace_id} | {one: getattr(found, one) for one in COUNTED}
+        # Without the workspace: its own lines go with it, and this one stays.
+        audit(writing, "workspace.deleted", name, details=details)
+        return name
+
+    name = db.write(use_case)
+    session.pop("workspace", None)
+    flash_good(_("%(name)s is being deleted. Nobody sees it any more.", name=name))
+    return redirect("/")
+
+
+COUNTED = ("conversations", "contacts", "messages", "files", "accounts", "keys", "endpoints", "people")
+
+
+def _version() -> int | None:
+    """Return the version the form was made of; None: it names none."""
+    given = request.form.get("version", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
+
+
+def _page(
+    workspace_id: int, form: WorkspaceForm | None = None, *, problem: str = "", status: int = 200
+) -> ResponseReturnValue:
+    reading = db.session()
+    found = workspaces.settings(reading, workspace_id)
+    if form is None:
+        values = {
+            "name": found.name,
+            "timezone": found.timezone,
+            "language": found.language,
+            "on_reply": "assign" if found.assigns_on_reply else "",
+        }
+        form = WorkspaceForm(formdata=None, data=values)
+    usual = desk().retention_days
+    page = render_template(
+        "accounts/general.html",
+        form=form,
+        settings=found,
+        usual=usual,
+        days=request.form.get("days", "") or found.retention_days or "",
+        keep=request.form.get("keep", "") or _choice(found.retention_days),
+        problem=problem,
+        least=desk_settings.LEAST_DAYS,
+        most=desk_settings.MOST_DAYS,
+    )
+    return page, status
+
+
+def _choice(days: int | None) -> str:
+    return "desk" if days is None else "days" if days else "ever"
+
+
+def _back(workspace_id: int) -> ResponseReturnValue:
+    return redirect(url_for("accounts.general", workspace_id=workspace_id))

@@ -1,0 +1,282 @@
+"""Signing in through a provider (OpenID Connect), and joining an account here with one there."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.core import secrets
+from host.core.db import db
+from host.core.errors import ConflictError, ForbiddenError, LobbyError, NotFoundError
+from host.models.users import User
+from host.users import passwords, sessions, throttle, users
+from host.users.pages import arriving, sudo
+from host.users.pages.blueprint import bp
+from host.users.pages.forms import ConfirmForm, text
+from host.users.pages.login_views import check_password
+from host.users.signin import identities, oidc, settings, steps
+from host.users.signin.oidc import Claims, Journey, ProviderAwayError, ProviderError
+from host.users.signin.settings import SignIn
+from host.users.signin.steps import Kind
+from host.web.request_helpers import (
+    audit,
+    before_new_password,
+    before_second_factor,
+    client_address,
+    config,
+    current_user,
+    external_url,
+    flash_bad,
+    flash_good,
+    maybe_user,
+    open_to_all,
+    safe_next,
+)
+
+log = logging.getLogger("lobby.security")
+
+SIGN_IN, JOIN, AGAIN = "sign-in", "join", "again"
+"""Why somebody goes there: to sign in, to join their two accounts, to show that it is still them."""
+
+
+def _how() -> SignIn:
+    with db.read() as reading:
+        how = settings.read(reading, config())
+    if how.provider is None:
+        raise NotFoundError(
+            _("Nobody signs in through a provider here."), next_step=_("Sign in with a password.")
+        )
+    return how
+
+
+@bp.get("/login/provider")
+@open_to_all
+@before_second_factor
+def to_provider() -> ResponseReturnValue:
+    """Send the browser to the provider.
+
+    To join and to confirm belong to a session and are begun on a page of it only: another site that sends
+    somebody here could join their account with one of its own.
+    """
+    how = _how()
+    assert how.provider is not None
+    purpose = request.args.get("for", SIGN_IN)
+    user_id, session_id = None, None
+    if purpose in {JOIN, AGAIN}:
+        person = current_user()
+        user_id, session_id = person.id, person.session_id
+        if not secrets.keyring().is_signed(request.args.get("proof", ""), "to the provider", session_id):
+            raise ForbiddenError(_("This was not begun on a page of this desk."), next_step="")
+        if purpose == JOIN:
+            sudo.require()
+    else:
+        purpose = SIGN_IN
+        throttle.of(config().limits_url).begin(client_address())
+    target = safe_next(request.args.get("next"))
+    try:
+        url, journey = oidc.begin(
+            how.provider,
+            external_url("accounts.from_provider"),
+            again=purpose == AGAIN,
+            groups=bool(how.groups),
+        )
+    except ProviderError as error:
+        return _away(how, error, purpose, target)
+    data = {"purpose": purpose, "next": target, "session": session_id, "journey": asdict(journey)}
+    db.write(steps.begin, Kind.PROVIDER, arriving.browser_name(), data, user_id=user_id, token=journey.state)
+    return redirect(url)
+
+
+def _away(how: SignIn, error: ProviderError, purpose: str, target: str) -> ResponseReturnValue:
+    log.warning("the sign-in provider: %s", error)
+    if isinstance(error, ProviderAwayError):
+        flash_bad(
+            _(
+                "%(provider)s does not answer. Try again in a minute, or tell an admin.",
+                provider=how.provider_label,
+            )
+        )
+    else:
+        flash_bad(
+            _(
+                "What %(provider)s answered cannot be believed. Try again, or tell an admin.",
+                provider=how.provider_label,
+            )
+        )
+    return _back(purpose, target)
+
+
+def _back(purpose: str, target: str) -> ResponseReturnValue:
+    if purpose == JOIN:
+        return redirect(url_for("accounts.security"))
+    if purpose == AGAIN:
+        return redirect(url_for("accounts.confirm", next=target))
+    return redirect(url_for("accounts.login", next=target))
+
+
+@bp.get("/login/provider/back")
+@open_to_all
+@before_new_password
+@before_second_factor
+def from_provider() -> ResponseReturnValue:
+    """Take somebody back who comes from the provider."""
+    how = _how()
+    assert how.provider is not None
+    step = db.write(steps.take, Kind.PROVIDER, arriving.browser_name(), request.args.get("state", ""))
+    if step is None:
+        flash_bad(_("That took too long, or began in another browser. Sign in again."))
+        return redirect("/" if maybe_user() else url_for("accounts.login"))
+    purpose, target = str(step.data["purpose"]), safe_next(str(step.data["next"]))
+    code = request.args.get("code", "")
+    if not code:
+        log.info("the sign-in provider refused: %s", request.args.get("error", "")[:60])
+        flash_bad(_("%(provider)s did not sign you in.", provider=how.provider_label))
+        return _back(purpose, target)
+    try:
+        claims = oidc.finish(
+            how.provider,
+            Journey(**step.data["journey"]),
+            code=code,
+            issuer=request.args.get("iss"),
+            groups_claim=how.groups_claim,
+        )
+    except ProviderError as error:
+        return _away(how, error, purpose, target)
+    if purpose == SIGN_IN:
+        return _sign_in(how, claims, target)
+    person = maybe_user()
+    if person is None or person.id != step.user_id or person.session_id != step.data["session"]:
+        flash_bad(_("Somebody else signed in meanwhile, so nothing was changed."))
+        return redirect(url_for("accounts.login"))
+    return _join(claims, target) if purpose == JOIN else _confirm(claims, target)
+
+
+def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
+    """Sign somebody in whom the provider knows."""
+
+    def use_case(writing: Session) -> tuple[User, bool]:
+        user = identities.find(writing, claims)
+        if user is None and not claims.email:
+            raise ForbiddenError(
+                _(
+                    "%(provider)s does not say that your e-mail address is verified.",
+                    provider=how.provider_label,
+                ),
+                next_step=_(
+                    "Have it verified there, or sign in here and join the two on the page of your account."
+                ),
+            )
+        if user is None:
+            user = users.find_user(writing, claims.email)
+            if user is None:
+                user = identities.make(writing, claims, how)
+                arriving.recorder(writing, user)("user.came", user.email, None, {"by": how.provider_label})
+            elif user.disabled_at is None and identities.unclaimed(user):
+                identities.join(writing, user.id, claims.issuer, claims.subject, claims.email)
+                arriving.recorder(writing, user)("identity.joined", user.email, None, {"as": claims.email})
+            else:
+                return user, False
+        if user.disabled_at is not None:
+            raise ForbiddenError(
+                _("Your account here is locked."),
+                next_step=_("Ask an admin of the desk to let you in again."),
+            )
+        identities.apply_groups(writing, user, claims, how, arriving.recorder(writing, user))
+        writing.refresh(user)
+        return user, True
+
+    try:
+        user, known = db.write(use_case)
+    except LobbyError as error:
+        if error.status not in {400, 403, 409}:
+            raise
+        log.warning("%s of the sign-in provider was not let in: %s", claims.email or claims.subject, error)
+        flash_bad(str(error))
+        return redirect(url_for("accounts.login", next=target))
+    if not known:
+        # The address alone proves nothing about the account here: whoever has it types its password, once.
+        data = {"next": target, "claims": arriving.dump(claims)}
+        token = db.write(steps.begin, Kind.JOIN, arriving.browser_name(), data, user_id=user.id)
+        return redirect(url_for("accounts.join_provider", token=token))
+    if how.trusted:
+        arriving.start(user, "session.started", second=True)
+        return redirect(target)
+    return arriving.arrive(user, target)
+
+
+@bp.route("/login/join/<token>", methods=["GET", "POST"])
+@open_to_all
+def join_provider(token: str) -> ResponseReturnValue:
+    """Ask for the password of an account whose address the provider gave, and join the two with it."""
+    how = _how()
+    with db.read() as reading:
+        step = steps.find(reading, Kind.JOIN, arriving.browser_name(), token)
+        user = None if step is None or step.user_id is None else reading.get(User, step.user_id)
+    if step is None or user is None:
+        flash_bad(_("That took too long, or was done in another tab. Sign in again."))
+        return redirect(url_for("accounts.login"))
+    form = ConfirmForm()
+    status = 200
+    if form.validate_on_submit():
+        proven = check_password(user.email, text(form.password))
+        if proven is not None and proven.id == user.id:
+            if not db.write(steps.end, step):
+                raise ConflictError()
+            try:
+                return arriving.arrive(
+                    proven, str(step.data["next"]), join=arriving.load(step.data["claims"])
+                )
+            except ConflictError as error:
+                flash_bad(str(error))
+                return redirect(url_for("accounts.login"))
+        form.password.errors = [_("This is not the password of that account.")]
+        status = 401
+    elif form.is_submitted():
+        status = 400
+    page = render_template(
+        "accounts/join_provider.html",
+        form=form,
+        how=how,
+        email=user.email,
+        token=token,
+        has_password=user.password_hash != passwords.NONE,
+    )
+    return page, status
+
+
+def _join(claims: Claims, target: str) -> ResponseReturnValue:
+    person = current_user()
+
+    def use_case(writing: Session) -> None:
+        identities.join(writing, person.id, claims.issuer, claims.subject, claims.email)
+        audit(writing, "identity.joined", person.email, details={"as": claims.email or "–"})
+
+    try:
+        db.write(use_case)
+    except ConflictError as error:
+        flash_bad(str(error))
+    else:
+        flash_good(_("From now on that signs you in, too."))
+    return redirect(url_for("accounts.security"))
+
+
+def _confirm(claims: Claims, target: str) -> ResponseReturnValue:
+    person = current_user()
+
+    def use_case(writing: Session) -> bool:
+        user = identities.find(writing, claims)
+        if user is None or user.id != person.id:
+            return False
+        sessions.confirm(writing, person.session_id)
+        audit(writing, "session.confirmed", person.email, details={"for": target[:100]})
+        return True
+
+    if not db.write(use_case):
+        flash_bad(_("That was another account, so nothing was done."))
+        return _back(AGAIN, target)
+    return redirect(target)

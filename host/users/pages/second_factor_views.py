@@ -1,0 +1,562 @@
+"""Signing in with a second factor or a passkey, and the page on which people set those up."""
+
+from __future__ import annotations
+
+import logging
+import secrets as random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import segno
+from flask import jsonify, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+
+from host.core import secrets
+from host.core.db import db
+from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError, TooManyError
+from host.models.signing_in import Passkey
+from host.models.users import User
+from host.users import audit as journal
+from host.users import failed_tries, sessions, throttle
+from host.users.pages import arriving, known_browsers, sudo
+from host.users.pages.blueprint import bp
+from host.users.pages.forms import CodeForm, text
+from host.users.signin import factors, identities, passkeys, settings, steps
+from host.users.signin.passkeys import NotProvenError, Site, UsedKey
+from host.users.signin.steps import Kind, Step
+from host.web.devices import device_of
+from host.web.request_helpers import (
+    CurrentUser,
+    answers_json,
+    audit,
+    before_second_factor,
+    client_address,
+    config,
+    current_user,
+    flash_bad,
+    flash_good,
+    login_required,
+    open_to_all,
+    safe_next,
+)
+
+log = logging.getLogger("lobby.security")
+
+GO_ON = "after_second"
+"""Where somebody wanted to go who had to set a second factor up first; in the cookie."""
+
+
+def site() -> Site | None:
+    """Return where passkeys of this desk work; None where they do not."""
+    return passkeys.site_of(config().public_url)
+
+
+def _site() -> Site:
+    found = site()
+    if found is None:
+        raise NotFoundError(_("Passkeys need an https address with a name."), next_step="")
+    return found
+
+
+# After the password
+
+
+@bp.route("/login/second/<token>", methods=["GET", "POST"])
+@open_to_all
+def second(token: str) -> ResponseReturnValue:
+    """Ask for the second factor of somebody whose password was right, and sign them in with it."""
+    step, user, has = _pending(token)
+    if step is None or user is None or has is None:
+        flash_bad(_("That took too long, or was done in another tab. Sign in again."))
+        return redirect(url_for("accounts.login"))
+    form = CodeForm()
+    status = 200
+    if form.is_submitted():
+        status = 401
+        if text(form.answer):
+            done = _with_key(step, user, text(form.challenge), text(form.answer))
+            form.code.errors = [] if done else [_("This passkey did not work. Try again, or type a code.")]
+        elif text(form.code).strip():
+            done = _with_code(step, user, text(form.code))
+            form.code.errors = [] if done else [_("This is not a code that counts now.")]
+        else:
+            done = None
+            form.code.errors = [_("Fill this in.")]
+            status = 400
+        if done is not None:
+            arriving.enter(user, done)
+            _warn_of_last_codes(user, has)
+            return redirect(safe_next(str(step.data["next"])))
+    page = render_template(
+        "accounts/second.html",
+        form=form,
+        token=token,
+        has=has,
+        passkeys_work=site() is not None,
+        email=user.email,
+    )
+    return page, status
+
+
+def _warn_of_last_codes(user: User, had: factors.Factors) -> None:
+    with db.read() as reading:
+        left = factors.of(reading, user.id).codes_left
+    if left < had.codes_left:
+        flash_bad(
+            ngettext(
+                "You used a recovery code; %(num)s is left. Make new ones before they run out.",
+                "You used a recovery code; %(num)s are left. Make new ones before they run out.",
+                left,
+            )
+        )
+
+
+def _pending(token: str) -> tuple[Step | None, User | None, factors.Factors | None]:
+    with db.read() as reading:
+        step = steps.find(reading, Kind.SECOND, arriving.browser_name(), token)
+        user = None if step is None or step.user_id is None else reading.get(User, step.user_id)
+        if user is None or user.disabled_at is not None or user.second_factor_at is None:
+            return None, None, None
+        return step, user, factors.of(reading, user.id)
+
+
+def _with_code(step: Step, user: User, code: str) -> str | None:
+    """Return the token of a session begun with a code of either kind; None for a wrong one."""
+
+    def use_case(writing: Session) -> str | None:
+        if factors.use_app(writing, user.id, code):
+            return _arrived(writing, step, user)
+        if factors.use_code(writing, user.id, code):
+            left = factors.of(writing, user.id).codes_left
+            journal.record(
+                writing,
+                "second_factor.code_used",
+                user.email,
+                user_id=user.id,
+                remote=client_address(),
+                details={"left": left},
+            )
+            return _arrived(writing, step, user)
+        steps.count_wrong(writing, step)
+        return None
+
+    return _tried(user, lambda: db.write(use_case))
+
+
+def _arrived(writing: Session, step: Step, user: User) -> str:
+    """Begin the session at the end of a step.
+
+    :raises ConflictError: if another tab was faster.
+    """
+    if not steps.end(writing, step):
+        raise ConflictError()
+    join = arriving.load(step.data.get("join"))
+    return arriving.begin_session(writing, user.id, "session.started", second=True, join=join)
+
+
+def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
+    """Make a counted try, which returns the token of a session, or None for a wrong code or key."""
+    address, browser = client_address(), known_browsers.name_of(user.email)
+    guard = throttle.of(config().limits_url)
+    try:
+        guard.enter_second(user.email, address, browser)
+    except TooManyError:
+        log.warning("the second factor of %s from %s has to wait: too many tries", user.email, address)
+        failed_tries.note(failed_tries.SECOND, user.email, address, user_id=user.id, waited=True)
+        raise
+    token = attempt()
+    if token is None:
+        guard.failed(address, browser)
+        log.warning("the second factor of %s from %s was wrong", user.email, address)
+        failed_tries.note(failed_tries.SECOND, user.email, address, user_id=user.id)
+        return None
+    guard.forgive_second(user.email, address, browser)
+    return token
+
+
+def _with_key(step: Step, user: User, challenge: str, answer: str) -> str | None:
+    """Return the token of a session begun with a passkey; None for one that is not theirs."""
+
+    def attempt() -> str | None:
+        proof = _prove(challenge, answer, user_id=user.id)
+        return None if proof is None else db.write(use_case, proof)
+
+    def use_case(writing: Session, proof: Proof) -> str | None:
+        return _arrived(writing, step, user) if factors.use_key(writing, proof.key, proof.used) else None
+
+    return _tried(user, attempt)
+
+
+# Passkeys
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A passkey, and that it was just used."""
+
+    key: Passkey
+    used: UsedKey
+
+
+def _prove(challenge: str, answer: str, *, user_id: int | None) -> Proof | None:
+    """Check what a browser answers to a challenge, which is spent with that, whatever comes of it.
+
+    :param user_id: whose passkey it has to be; None: anybody's, whose device made sure who holds it.
+    """
+    step = db.write(steps.take, Kind.USE_KEY, arriving.browser_name(), challenge)
+    if step is None or step.user_id != user_id:
+        return None
+    try:
+        with db.read() as reading:
+            key = factors.find_key(reading, passkeys.id_in(answer))
+        if key is None or user_id not in {None, key.user_id}:
+            raise NotProvenError("the key is not known, or somebody else's")
+        used = passkeys.check_one(
+            _site(),
+            base64url_to_bytes(str(step.data["challenge"])),
+            answer,
+            public_key=key.public_key,
+            sign_count=key.sign_count,
+            user_id=key.user_id,
+            verified=user_id is None,
+        )
+    except NotProvenError as error:
+        log.warning("a passkey from %s was not believed: %s", client_address(), error)
+        return None
+    return Proof(key, used)
+
+
+@bp.post("/login/passkey/options")
+@open_to_all
+@before_second_factor
+@answers_json
+def passkey_options() -> ResponseReturnValue:
+    """Begin the use of a passkey: after a password, again, or instead of a password."""
+    where = _site()
+    user_id = _expected(request.form.get("for", ""))
+    if user_id is None:
+        throttle.of(config().limits_url).begin(client_address())
+    challenge = random.token_bytes(32)
+
+    def use_case(writing: Session) -> tuple[str, list[tuple[str, list[str]]]]:
+        data = {"challenge": bytes_to_base64url(challenge)}
+        token = steps.begin(writing, Kind.USE_KEY, arriving.browser_name(), data, user_id=user_id)
+        return token, [] if user_id is None else factors.credentials(writing, user_id)
+
+    token, known = db.write(use_case)
+    return jsonify(challenge=token, options=passkeys.ask_for_one(where, challenge, known))
+
+
+def _expected(what: str) -> int | None:
+    """Return whose passkey is asked for: of who typed a password, of who is signed in, or anybody's.
+
+    :raises NotFoundError: if the step is over.
+    """
+    if not what:
+        return None
+    if what == "again":
+        return current_user().id
+    _step, user, _has = _pending(what)
+    if user is None:
+        raise NotFoundError(_("That took too long. Sign in again."), next_step="")
+    return user.id
+
+
+@bp.post("/login/passkey")
+@open_to_all
+def passkey_login() -> ResponseReturnValue:
+    """Sign somebody in with a passkey alone, whose device made sure that it is them."""
+    form = CodeForm()
+    target = request.form.get("next", "")
+    if not text(form.answer):
+        raise InvalidError()
+    proof = _prove(text(form.challenge), text(form.answer), user_id=None)
+    with db.read() as reading:
+        user = None if proof is None else reading.get(User, proof.key.user_id)
+        how = settings.read(reading, config())
+    if proof is None or user is None or user.disabled_at is not None:
+        if user is not None:  # there is nothing to guess: only what was proven is worth a line
+            failed_tries.note(failed_tries.SIGN_IN, user.email, client_address())
+        flash_bad(_("This passkey is not one of this desk, or it did not work. Sign in another way."))
+        return redirect(url_for("accounts.login", next=safe_next(target)))
+    if not how.may_use_password(is_admin=user.is_admin):
+        flash_bad(_("Sign in with %(provider)s.", provider=how.provider_label))
+        return redirect(url_for("accounts.login", next=safe_next(target)))
+
+    def use_case(writing: Session) -> str:
+        if not factors.use_key(writing, proof.key, proof.used):
+            raise ConflictError()
+        return arriving.begin_session(writing, user.id, "session.started", second=True)
+
+    arriving.enter(user, db.write(use_case))
+    return redirect(safe_next(target))
+
+
+@bp.post("/account/confirm/passkey")
+@login_required
+@before_second_factor
+def confirm_with_passkey() -> ResponseReturnValue:
+    """Confirm with a passkey that it is still the same person, as a password does."""
+    form = CodeForm()
+    proof = _prove(text(form.challenge), text(form.answer), user_id=current_user().id)
+    target = safe_next(request.form.get("next"))
+    if proof is None or not proof.used.verified:
+        flash_bad(_("This passkey did not work."))
+        return redirect(url_for("accounts.confirm", next=target))
+
+    def use_case(writing: Session) -> None:
+        if not factors.use_key(writing, proof.key, proof.used):
+            raise ConflictError()
+        sessions.confirm(writing, current_user().session_id)
+        audit(writing, "session.confirmed", current_user().email, details={"for": target[:100]})
+
+    db.write(use_case)
+    return redirect(target)
+
+
+# Setting up
+
+
+@bp.get("/account/security")
+@login_required
+@before_second_factor
+def security() -> ResponseReturnValue:
+    """Show with what the person signs in, and lead who has to set a second factor up to doing so."""
+    if current_user().no_second and "next" in request.args:
+        target = safe_next(request.args["next"])
+        session[GO_ON] = target if len(target) < 1000 else "/"  # a cookie holds four kilobytes
+    return _page()
+
+
+def _page(*, codes: Sequence[str] = (), status: int = 200) -> ResponseReturnValue:
+    person = current_user()
+    with db.read() as reading:
+        has = factors.of(reading, person.id)
+        how = settings.read(reading, config())
+        joined = identities.of(reading, person.id)
+        wanted = settings.wants_second(reading, is_admin=person.is_admin)
+    page = render_template(
+        "accounts/security.html",
+        has=has,
+        codes=codes,
+        go_on=safe_next(session.get(GO_ON)),
+        how=how,
+        joined=joined,
+        join_proof=provider_proof(),
+        passkeys_work=site() is not None,
+        wanted=wanted,
+    )
+    return page, status
+
+
+def provider_proof() -> str:
+    """Return what shows that a journey to the provider was begun on a page of this session, not elsewhere."""
+    return secrets.keyring().sign("to the provider", current_user().session_id)
+
+
+def _codes(codes: Sequence[str], done: str) -> ResponseReturnValue:
+    """Show new recovery codes; where there are none, the page as ever."""
+    if codes:
+        return render_template("accounts/recovery_codes.html", codes=codes, go_on=session.pop(GO_ON, "")), 200
+    flash_good(done)
+    return redirect(url_for("accounts.security"))
+
+
+@bp.route("/account/security/app", methods=["GET", "POST"])
+@login_required
+@before_second_factor
+@sudo.fresh_password
+def set_up_app() -> ResponseReturnValue:
+    """Set up an app that shows codes: its secret as a picture and in letters, then a first code."""
+    person = current_user()
+    form = CodeForm()
+    status = 200
+    try:
+        if form.is_submitted():
+            codes = _set_up(person, text(form.code))
+            if codes is not None:
+                return _codes(codes, _("Your app is set up."))
+            form.code.errors = [
+                _("This is not the code of now. See that your device has the right time, and type the next.")
+            ]
+            status = 400
+        secret = db.write(factors.begin_app, person.id)
+    except LobbyError as error:
+        if error.status not in {404, 409}:
+            raise
+        flash_bad(str(error))
+        return redirect(url_for("accounts.security"))
+    desk = urlsplit(config().public_url).hostname or "Lobby"
+    address = factors.address_of(secret, person.email, f"Lobby ({desk})")
+    plain = secret.reveal()
+    page = render_template(
+        "accounts/security_app.html",
+        form=form,
+        picture=_picture(address),
+        secret=" ".join(plain[at : at + 4] for at in range(0, len(plain), 4)),
+        address=address,
+    )
+    return page, status
+
+
+def _set_up(person: CurrentUser, code: str) -> Sequence[str] | None:
+    def use_case(writing: Session) -> Sequence[str] | None:
+        codes = factors.finish_app(writing, person.id, code, person.session_id)
+        if codes is not None:
+            audit(writing, "second_factor.app_added", person.email)
+        return codes
+
+    return db.write(use_case)
+
+
+def _picture(address: str) -> Markup:
+    """Return a QR code as SVG: no request goes anywhere for it."""
+    drawn = segno.make(address, error="m").svg_inline(
+        scale=4, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None
+    )
+    return Markup(drawn)  # noqa: S704 - made of squares alone
+
+
+@bp.post("/account/security/app/remove")
+@login_required
+@sudo.fresh_password
+def remove_app() -> ResponseReturnValue:
+    """Remove the app."""
+    return _do(
+        "second_factor.app_removed",
+        factors.remove_app,
+        _("Your app is removed."),
+    )
+
+
+def _do(action: str, use_case: Callable[[Session, int], object], done: str) -> ResponseReturnValue:
+    person = current_user()
+
+    def write(writing: Session) -> None:
+        name = use_case(writing, person.id)
+        audit(writing, action, person.email, details={"name": name} if isinstance(name, str) else {})
+
+    try:
+        db.write(write)
+    except LobbyError as error:
+        if error.status == 404:
+            raise
+        flash_bad(str(error))
+    else:
+        flash_good(done)
+    return redirect(url_for("accounts.security"))
+
+
+@bp.post("/account/security/passkeys/options")
+@login_required
+@before_second_factor
+@answers_json
+@sudo.fresh_password
+def new_passkey_options() -> ResponseReturnValue:
+    """Begin to make a passkey."""
+    where, person, challenge = _site(), current_user(), random.token_bytes(32)
+
+    def use_case(writing: Session) -> tuple[str, list[tuple[str, list[str]]]]:
+        data = {"challenge": bytes_to_base64url(challenge), "session": person.session_id}
+        token = steps.begin(writing, Kind.ADD_KEY, arriving.browser_name(), data, user_id=person.id)
+        return token, factors.credentials(writing, person.id)
+
+    token, known = db.write(use_case)
+    options = passkeys.ask_for_new(
+        where, challenge, user_id=person.id, email=person.email, name=person.name, known=known
+    )
+    return jsonify(challenge=token, options=options)
+
+
+@bp.post("/account/security/passkeys")
+@login_required
+@before_second_factor
+@sudo.fresh_password
+def add_passkey() -> ResponseReturnValue:
+    """Add the passkey a browser made."""
+    person = current_user()
+    form = CodeForm()
+    step = db.write(steps.take, Kind.ADD_KEY, arriving.browser_name(), text(form.challenge))
+    refused = _("The passkey could not be added. Try again.")
+    if step is None or step.user_id != person.id or step.data.get("session") != person.session_id:
+        flash_bad(refused)
+        return redirect(url_for("accounts.security"))
+    try:
+        made = passkeys.check_new(_site(), base64url_to_bytes(str(step.data["challenge"])), text(form.answer))
+    except NotProvenError as error:
+        log.warning("a new passkey of %s was not believed: %s", person.email, error)
+        flash_bad(refused)
+        return redirect(url_for("accounts.security"))
+    name = factors.clean_key_name(
+        request.form.get("name", "") or device_of(request.headers.get("User-Agent", "")).words
+    )
+
+    def use_case(writing: Session) -> Sequence[str]:
+        codes = factors.add_key(writing, person.id, made, name, person.session_id)
+        audit(writing, "second_factor.passkey_added", person.email, details={"name": name})
+        return codes
+
+    try:
+        codes = db.write(use_case)
+    except ConflictError as error:
+        flash_bad(str(error))
+        return redirect(url_for("accounts.security"))
+    return _codes(codes, _("The passkey is added."))
+
+
+@bp.post("/account/security/passkeys/<int:key_id>/rename")
+@login_required
+def rename_passkey(key_id: int) -> ResponseReturnValue:
+    """Give a passkey another name."""
+    db.write(factors.rename_key, current_user().id, key_id, request.form.get("name", ""))
+    flash_good(_("Saved."))
+    return redirect(url_for("accounts.security"))
+
+
+@bp.post("/account/security/passkeys/<int:key_id>/remove")
+@login_required
+@sudo.fresh_password
+def remove_passkey(key_id: int) -> ResponseReturnValue:
+    """Remove a passkey."""
+    return _do(
+        "second_factor.passkey_removed",
+        lambda writing, id_: factors.remove_key(writing, id_, key_id),
+        _("The passkey is removed. Your device may still offer it: remove it there, too."),
+    )
+
+
+@bp.post("/account/security/codes")
+@login_required
+@sudo.fresh_password
+def make_codes() -> ResponseReturnValue:
+    """Make new recovery codes; those of before end."""
+    person = current_user()
+
+    def use_case(writing: Session) -> Sequence[str]:
+        codes = factors.new_codes(writing, person.id)
+        audit(writing, "second_factor.codes_made", person.email)
+        return codes
+
+    try:
+        return _codes(db.write(use_case), "")
+    except ConflictError as error:
+        flash_bad(str(error))
+        return redirect(url_for("accounts.security"))
+
+
+@bp.post("/account/security/provider/<int:identity_id>/remove")
+@login_required
+@sudo.fresh_password
+def part_from_provider(identity_id: int) -> ResponseReturnValue:
+    """Take the account here and the one at the provider apart."""
+    return _do(
+        "identity.parted",
+        lambda writing, id_: identities.part(writing, id_, identity_id),
+        _("It does not sign you in any more."),
+    )

@@ -1,0 +1,182 @@
+"""The page of admins about how people sign in: a second factor for whom, and through which provider."""
+
+from __future__ import annotations
+
+import itertools
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.db import db
+from host.core.errors import InvalidError, LobbyError
+from host.core.secrets import Secret
+from host.models.signing_in import Wanted
+from host.models.users import Role
+from host.users import roles, users, workspaces
+from host.users.pages import sudo
+from host.users.pages.blueprint import bp
+from host.users.pages.forms import ProviderForm, SecondFactorForm, text
+from host.users.signin import oidc, settings
+from host.users.signin.oidc import ProviderError
+from host.users.signin.settings import GroupRule, SignIn
+from host.web import navigation
+from host.web.request_helpers import admin_required, audit, config, external_url, flash_bad, flash_good
+
+navigation.add_admin("accounts.sign_in_settings", _l("Sign-in"), order=27)
+
+ADMIN = "admin"
+"""What a line of groups gives besides roles, which are ``<workspace>:<role>``."""
+SPARE = 2
+"""Empty lines to add groups in."""
+
+
+@bp.get("/admin/sign-in")
+@admin_required
+def sign_in_settings() -> ResponseReturnValue:
+    """Show how people sign in."""
+    return _page()
+
+
+def _page(
+    provider: ProviderForm | None = None, *, lines: list[tuple[str, str]] | None = None, status: int = 200
+) -> ResponseReturnValue:
+    with db.read() as reading:
+        how = settings.read(reading, config())
+        places = workspaces.listing(reading)
+        people = [one for one in users.people(reading) if one.disabled_at is None]
+    second = SecondFactorForm(formdata=None, data={"wanted": how.second_factor.value})
+    if provider is None:
+        provider = ProviderForm(formdata=None, data=_values(how))
+    if lines is None:
+        lines = [
+            (
+                one.group,
+                ADMIN
+                if one.workspace_id is None or one.role is None
+                else f"{one.workspace_id}:{one.role.value}",
+            )
+            for one in how.groups
+        ]
+    page = render_template(
+        "accounts/sign_in_settings.html",
+        second=second,
+        provider=provider,
+        how=how,
+        lines=[*lines, *[("", "")] * SPARE],
+        places=places,
+        role_names=roles.ROLE_NAMES,
+        without=sum(not one.second_factor for one in people),
+        admins_without=sum(not one.second_factor and one.is_admin for one in people),
+        people=len(people),
+        redirect_uri=external_url("accounts.from_provider"),
+    )
+    return page, status
+
+
+def _values(how: SignIn) -> dict[str, object]:
+    provider = how.provider
+    return {
+        "issuer": provider.issuer if provider else "",
+        "client_id": provider.client_id if provider else "",
+        "label": how.label,
+        "passwords": how.passwords.value,
+        "joins": how.joins,
+        "trusted": how.trusted,
+        "groups_claim": how.groups_claim,
+    }
+
+
+@bp.post("/admin/sign-in/second-factor")
+@admin_required
+@sudo.fresh_password
+def save_second_factor() -> ResponseReturnValue:
+    """Save who has to have a second factor."""
+    form = SecondFactorForm()
+    if not form.validate():
+        raise InvalidError()
+    wanted = Wanted(text(form.wanted))
+
+    def use_case(writing: Session) -> None:
+        settings.save_second_factor(writing, wanted)
+        audit(writing, "sign_in.second_factor_wanted", wanted.value)
+
+    db.write(use_case)
+    flash_good(_("Saved. Who has to set one up is led there at their next page."))
+    return redirect(url_for("accounts.sign_in_settings"))
+
+
+@bp.post("/admin/sign-in/provider")
+@admin_required
+@sudo.fresh_password
+def save_provider() -> ResponseReturnValue:
+    """Save the provider, then ask it whether it is there."""
+    form = ProviderForm()
+    lines = list(
+        itertools.zip_longest(
+            (one.strip() for one in request.form.getlist("group")),
+            request.form.getlist("gives"),
+            fillvalue="",
+        )
+    )
+    lines = [(group, gives) for group, gives in lines if group]
+    if not form.validate():
+        return _page(form, lines=lines, status=400)
+    secret = text(form.secret)
+    given = config().oidc_issuer
+
+    def use_case(writing: Session) -> None:
+        settings.save_provider(
+            writing,
+            issuer="" if given else text(form.issuer),
+            client_id="" if given else text(form.client_id),
+            secret=Secret(secret) if secret and not given else None,
+            keep_secret=not request.form.get("no_secret"),
+            label=text(form.label),
+            passwords=Wanted(text(form.passwords)),
+            joins=bool(form.joins.data),
+            trusted=bool(form.trusted.data),
+            groups_claim=text(form.groups_claim),
+            groups=[_rule(group, gives) for group, gives in lines],
+        )
+        audit(writing, "sign_in.provider_changed", given or text(form.issuer) or "–")
+
+    try:
+        db.write(use_case)
+    except LobbyError as error:
+        if error.field in {"issuer", "client_id", "secret"}:
+            form[error.field].errors = [str(error)]
+        else:
+            flash_bad(str(error))
+        return _page(form, lines=lines, status=error.status)
+    _look(given or text(form.issuer).strip())
+    return redirect(url_for("accounts.sign_in_settings"))
+
+
+def _look(issuer: str) -> None:
+    if not issuer:
+        flash_good(_("Saved. Nobody signs in through a provider."))
+        return
+    try:
+        oidc.look(issuer)
+    except ProviderError as error:
+        flash_bad(_("Saved, but the provider cannot be used yet: %(reason)s.", reason=error))
+    else:
+        flash_good(_("Saved. The provider answers: try it in a private window before you sign out."))
+
+
+def _rule(group: str, gives: str) -> GroupRule:
+    """Return a line of groups as it was filled in.
+
+    :raises InvalidError: for a role or a workspace that is none.
+    """
+    if gives == ADMIN:
+        return GroupRule(group)
+    place, _colon, role = gives.partition(":")
+    if not place.isascii() or not place.isdigit() or len(place) > 18 or role not in set(Role):
+        raise InvalidError(
+            _("Say what the group “%(group)s” gives.", group=group[:60]), next_step="", field="groups"
+        )
+    return GroupRule(group, int(place), Role(role))

@@ -1,0 +1,302 @@
+"""Settings pages of a workspace: its people, what they may see, and invitations."""
+
+from __future__ import annotations
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.db import db
+from host.core.errors import InvalidError, LobbyError, NotFoundError
+from host.models.users import Role
+from host.users import invitations, leaving, members, reach, roles
+from host.users.members import Member
+from host.users.pages import asking_first, sudo
+from host.users.pages.asking_first import Question
+from host.users.pages.blueprint import bp
+from host.users.pages.desk_people_views import mails_links
+from host.users.pages.forms import InviteForm, text
+from host.users.reach import Accounts
+from host.web import navigation
+from host.web.request_helpers import (
+    Permission,
+    audit,
+    current_user,
+    external_url,
+    flash_bad,
+    flash_good,
+    id_in,
+    workspace_view,
+)
+
+PEOPLE = "/w/<int:workspace_id>/settings/people"
+
+navigation.add_settings("accounts.people", _l("People"), order=30, icon="users")
+
+
+@bp.get("/w/<int:workspace_id>/settings/team")
+@workspace_view(Permission.PEOPLE)
+def team(workspace_id: int) -> ResponseReturnValue:
+    """Lead to where the page is that had this address."""
+    return redirect(url_for("accounts.people", workspace_id=workspace_id), code=301)
+
+
+@bp.get(PEOPLE)
+@workspace_view(Permission.PEOPLE)
+def people(workspace_id: int) -> ResponseReturnValue:
+    """List the people of the workspace and the invitations still open."""
+    return _page(workspace_id, InviteForm(formdata=None))
+
+
+def _page(workspace_id: int, form: InviteForm, *, link: str = "", status: int = 200) -> ResponseReturnValue:
+    session = db.session()
+    page = render_template(
+        "accounts/people.html",
+        form=form,
+        people=members.listing(session, workspace_id),
+        pending=invitations.pending(session, workspace_id),
+        choices=reach.choices(session, workspace_id),
+        roles=roles,
+        link=link,
+        email=text(form.email),
+        days=invitations.LIFETIME.days,
+        mails=mails_links(),
+    )
+    return page, status
+
+
+@bp.get(f"{PEOPLE}/roles")
+@workspace_view(Permission.READ)
+def role_table(workspace_id: int) -> ResponseReturnValue:
+    """Show what each role may do: the table that every page asks."""
+    with db.read() as reading:
+        found = members.listing(reading, workspace_id)
+    counts = {role: sum(one.role is role and not one.disabled for one in found) for role in roles.ROLE_NAMES}
+    return render_template("accounts/roles.html", roles=roles, counts=counts)
+
+
+@bp.post(f"{PEOPLE}/invite")
+@workspace_view(Permission.PEOPLE)
+def invite_person(workspace_id: int) -> ResponseReturnValue:
+    """Make an invitation: mailed where the desk can, else its link is shown once."""
+    form = InviteForm()
+    mailed = mails_links() and request.form.get("how") != "link"
+    if not form.validate():
+        return _page(workspace_id, form, status=400)
+    role = Role(text(form.role))
+    accounts = _accounts_given() if role in roles.LIMITABLE else None
+    if role is Role.OWNER:
+        sudo.require()
+
+    def use_case(writing: Session) -> str:
+        _check_accounts(writing, workspace_id, accounts)
+        token = invitations.invite(
+            writing,
+            workspace_id=workspace_id,
+            email=text(form.email),
+            role=role,
+            invited_by=current_user().id,
+            accounts=accounts,
+            mailed=mailed,
+        )
+        details = {"role": role.value, **_seen(writing, workspace_id, accounts)}
+        audit(writing, "member.invited", text(form.email), workspace_id=workspace_id, details=details)
+        return token
+
+    try:
+        token = db.write(use_case)
+    except LobbyError as error:
+        form.email.errors = [str(error)]
+        return _page(workspace_id, form, status=error.status)
+    if mailed:
+        flash_good(_("The invitation for %(email)s is on its way.", email=text(form.email)))
+        return redirect(url_for("accounts.people", workspace_id=workspace_id))
+    return _page(workspace_id, form, link=external_url("accounts.invite", token=token))
+
+
+@bp.post(f"{PEOPLE}/invitations/<int:invitation_id>/again")
+@workspace_view(Permission.PEOPLE)
+def invite_again(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
+    """Send an invitation anew, for another week: by mail, or with a new link that is shown once."""
+    by_mail = mails_links() and request.form.get("how") != "link"
+    _check_right_to_invite(workspace_id, invitation_id)
+
+    def use_case(writing: Session) -> tuple[str, str]:
+        if by_mail:
+            email, token = invitations.again(writing, workspace_id, invitation_id), ""
+        else:
+            email, token = invitations.new_link(writing, workspace_id, invitation_id)
+        audit(writing, "invitation.sent_again", email, workspace_id=workspace_id)
+        return email, token
+
+    email, token = db.write(use_case)
+    if by_mail:
+        flash_good(_("The invitation for %(email)s is on its way.", email=email))
+        return redirect(url_for("accounts.people", workspace_id=workspace_id))
+    return _page(workspace_id, InviteForm(formdata=None), link=external_url("accounts.invite", token=token))
+
+
+def _check_right_to_invite(workspace_id: int, invitation_id: int) -> None:
+    """Ask for the password before an owner is let in anew, as where they were first."""
+    found = invitations.pending(db.session(), workspace_id)
+    if any(one.id == invitation_id and one.role is Role.OWNER for one in found):
+        sudo.require()
+
+
+@bp.post(f"{PEOPLE}/invitations/<int:invitation_id>/withdraw")
+@workspace_view(Permission.PEOPLE)
+def withdraw_invitation(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
+    """End an invitation before it is used."""
+
+    def use_case(writing: Session) -> None:
+        email = invitations.withdraw(writing, workspace_id, invitation_id)
+        audit(writing, "invitation.withdrawn", email, workspace_id=workspace_id)
+
+    db.write(use_case)
+    flash_good(_("The invitation no longer works."))
+    return redirect(url_for("accounts.people", workspace_id=workspace_id))
+
+
+@bp.get(f"{PEOPLE}/<int:user_id>")
+@workspace_view(Permission.PEOPLE)
+def member(workspace_id: int, user_id: int) -> ResponseReturnValue:
+    """Show a member's role and what they may see, to change them."""
+    session = db.session()
+    return render_template(
+        "accounts/member.html",
+        person=_member(session, workspace_id, user_id),
+        choices=reach.choices(session, workspace_id),
+        roles=roles,
+    )
+
+
+@bp.post(f"{PEOPLE}/<int:user_id>/role")
+@workspace_view(Permission.PEOPLE)
+def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
+    """Give a member a role and, where it may be limited, the accounts they see.
+
+    What ends with that is shown first.
+    """
+    try:
+        role = Role(request.form.get("role", ""))
+    except ValueError as error:
+        raise InvalidError() from error
+    with db.read() as reading:
+        person = _member(reading, workspace_id, user_id)
+    if Role.OWNER in {role, person.role} and role is not person.role:
+        sudo.require()
+    # A form without a choice of accounts leaves what there is.
+    limits = person.accounts if "see" not in request.form else _accounts_given()
+    accounts = limits if role in roles.LIMITABLE else None
+
+    def use_case(writing: Session) -> None:
+        handed = leaving.hand_over(writing, user_id, asking_first.heirs(user_id, workspace_id))
+        if role is not person.role:
+            ended = members.set_role(writing, workspace_id, user_id, role)
+            details = {"role": role.value, "before": person.role.value}
+            audit(writing, "member.role_changed", person.email, workspace_id=workspace_id, details=details)
+            asking_first.record(writing, person.email, handed, ended, workspace_id=workspace_id)
+        if accounts != person.accounts:
+            members.set_accounts(writing, workspace_id, user_id, accounts)
+            details = _seen(writing, workspace_id, accounts) or {"accounts": "all"}
+            audit(writing, "member.access_changed", person.email, workspace_id=workspace_id, details=details)
+
+    if person.role is Role.OWNER and role is not Role.OWNER:
+        question = Question(
+            name=person.name,
+            title=_("Take the role of owner from %(name)s?", name=person.name),
+            sentence="",
+            button=_("Make %(role)s", role=roles.ROLE_NAMES[role]),
+            template="settings.html",
+            back=url_for("accounts.member", workspace_id=workspace_id, user_id=user_id),
+            fields=_carried(),
+        )
+        page = asking_first.ask(question, user_id, workspace_id)
+        if page is not None:
+            return page
+    return _try(workspace_id, user_id, use_case)
+
+
+def _carried() -> dict[str, str]:
+    """Return the fields of the form that the page in between carries on."""
+    fields = {"role": request.form.get("role", "")}
+    if "see" in request.form:
+        fields["see"] = request.form["see"]
+        fields["accounts"] = ",".join(request.form.getlist("account"))
+    return fields
+
+
+@bp.post(f"{PEOPLE}/<int:user_id>/remove")
+@workspace_view(Permission.PEOPLE)
+def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
+    """Take a person out of the workspace; what ends with that is shown first."""
+    with db.read() as reading:
+        person = _member(reading, workspace_id, user_id)
+
+    def use_case(writing: Session) -> None:
+        handed = leaving.hand_over(writing, user_id, asking_first.heirs(user_id, workspace_id))
+        ended = members.remove(writing, workspace_id, user_id)
+        audit(writing, "member.removed", person.email, workspace_id=workspace_id)
+        asking_first.record(writing, person.email, handed, ended, workspace_id=workspace_id)
+
+    if person.role is Role.OWNER:
+        sudo.require()
+    question = Question(
+        name=person.name,
+        title=_("Remove %(name)s?", name=person.name),
+        sentence=_("They can be invited again. What they wrote stays, with the name."),
+        button=_("Remove"),
+        template="settings.html",
+        back=url_for("accounts.people", workspace_id=workspace_id),
+    )
+    page = asking_first.ask(question, user_id, workspace_id)
+    return _try(workspace_id, user_id, use_case) if page is None else page
+
+
+def _member(session: Session, workspace_id: int, user_id: int) -> Member:
+    found = next((one for one in members.listing(session, workspace_id) if one.user_id == user_id), None)
+    if found is None:
+        raise NotFoundError(_("This person is not in this workspace."), next_step="")
+    return found
+
+
+def _accounts_given() -> Accounts:
+    """Return the accounts a form lets somebody see; None: all.
+
+    :raises InvalidError: for something that is no id.
+    """
+    if request.form.get("see", "all") != "some":
+        return None
+    given = [*request.form.getlist("account"), *request.form.get("accounts", "").split(",")]
+    return frozenset(id_in(one) for one in given if one)
+
+
+def _check_accounts(session: Session, workspace_id: int, accounts: Accounts) -> None:
+    here = {one.id for one in reach.choices(session, workspace_id)}
+    if accounts is not None and not accounts <= here:
+        raise NotFoundError(_("One of these accounts is not here any more."))
+
+
+def _seen(session: Session, workspace_id: int, accounts: Accounts) -> dict[str, str]:
+    """Return the names of the accounts somebody sees, for the audit journal; empty: all."""
+    if accounts is None:
+        return {}
+    names = [one.name for one in reach.choices(session, workspace_id) if one.id in accounts]
+    return {"accounts": ", ".join(names)[:200] or "none"}
+
+
+def _try(workspace_id: int, user_id: int, use_case: object) -> ResponseReturnValue:
+    try:
+        db.write(use_case)  # type: ignore[arg-type]
+    except LobbyError as error:
+        if error.status == 404:
+            raise
+        flash_bad(str(error))
+    else:
+        flash_good(_("Saved."))
+        if user_id == current_user().id:
+            # They may have removed their own right to see this page.
+            return redirect("/")
+    return redirect(url_for("accounts.people", workspace_id=workspace_id))

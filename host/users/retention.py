@@ -1,0 +1,95 @@
+"""How long messages are kept: which ones are too old, and how many that would be.
+
+Messages of open conversations stay, whatever their age, and so does what is not sent yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock
+from host.models.inbox import (
+    Attachment,
+    Conversation,
+    ConversationStatus,
+    DeliveryState,
+    Direction,
+    InternalKind,
+    Message,
+)
+from host.models.users import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Falls:
+    """How much is older than some days.
+
+    :param before: everything said earlier goes.
+    """
+
+    before: datetime
+    conversations: int
+    messages: int
+    files: int
+
+
+def days_of(chosen: int | None, desk: int) -> int:
+    """Return how many days a workspace keeps messages; 0: for ever.
+
+    :param chosen: what the workspace says; None: as the desk, which keeps them *desk* days.
+    """
+    return desk if chosen is None else chosen
+
+
+def is_shorter(days: int, than: int) -> bool:
+    """Tell whether messages go after *days* days that stay for *than* days."""
+    return days != 0 and (than == 0 or days < than)
+
+
+def too_old(before: datetime) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions that a message of a closed conversation was said before *before* and is left."""
+    return (
+        Conversation.status == ConversationStatus.CLOSED,
+        Message.sent_at < before,
+        Message.erased_at.is_(None),
+        sa.or_(Message.direction != Direction.INTERNAL, Message.kind == InternalKind.NOTE),
+        sa.or_(
+            Message.state.is_(None),
+            Message.state.in_([DeliveryState.SENT, DeliveryState.READ, DeliveryState.FAILED]),
+            Message.state == DeliveryState.CANCELLED,
+        ),
+    )
+
+
+def falls(session: Session, workspace_id: int, days: int) -> Falls:
+    """Return what goes at once where messages of a workspace are kept *days* days. Two queries."""
+    before = clock.now() - timedelta(days=days)
+    which = (Conversation.workspace_id == workspace_id, *too_old(before))
+    said = (
+        sa.select(sa.func.count(), sa.func.count(sa.distinct(Message.conversation_id)))
+        .select_from(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(*which)
+    )
+    messages, conversations = session.execute(said).one()
+    files = (
+        sa.select(sa.func.count())
+        .select_from(Attachment)
+        .join(Message, Message.id == Attachment.message_id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(*which)
+    )
+    return Falls(before, conversations, messages, session.scalar(files) or 0)
+
+
+def chosen(session: Session) -> list[tuple[int, str, int | None]]:
+    """Return id, name and choice of every workspace that is neither archived nor being deleted."""
+    query = sa.select(Workspace.id, Workspace.name, Workspace.retention_days).where(
+        Workspace.archived_at.is_(None), Workspace.deleting_at.is_(None)
+    )
+    return [(row.id, row.name, row.retention_days) for row in session.execute(query.order_by(Workspace.id))]

@@ -1,0 +1,114 @@
+"""Who may do what: one table of permissions and roles. Every route names the permission it needs.
+
+A role is given in a workspace; admin of the desk comes on top. Which accounts of a workspace somebody sees is
+a question of its own: :mod:`host.users.reach`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from host.models.users import Role
+
+
+class Permission(StrEnum):
+    """What a route may ask for."""
+
+    OPEN = "open"
+    OWN_ACCOUNT = "own_account"
+    READ = "read"
+    ANSWER = "answer"
+    ERASE = "erase"
+    REPORTS = "reports"
+    SHARED = "shared"
+    TEAMS = "teams"
+    AUDIT = "audit"
+    SETTINGS = "settings"
+    ACCOUNTS = "accounts"
+    PEOPLE = "people"
+    KEYS = "keys"
+    DESK = "desk"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A line of the table.
+
+    :param roles: who has it in a workspace.
+    :param admin: whether admins of the desk have it, in a workspace or in none.
+    :param signed_in: whether everybody who is signed in has it; *anybody*: others, too.
+    :param limited: whether somebody who sees some accounts only has it for those alone.
+    """
+
+    group: LazyString
+    words: LazyString
+    roles: frozenset[Role] = frozenset()
+    admin: bool = False
+    signed_in: bool = False
+    anybody: bool = False
+    limited: bool = False
+
+
+_CONVERSATIONS, _TEAM_WORK, _WORKSPACE = _l("Conversations"), _l("Team work"), _l("Workspace")
+_DESK, _EVERYBODY = _l("This desk"), _l("Everybody")
+
+_OWNER = frozenset({Role.OWNER})
+_LEADS = frozenset({Role.OWNER, Role.LEAD})
+_WRITERS = frozenset({Role.OWNER, Role.LEAD, Role.AGENT})
+_READERS = frozenset({Role.OWNER, Role.LEAD, Role.AUDITOR})
+
+TABLE: Mapping[Permission, Grant] = {
+    Permission.READ: Grant(_CONVERSATIONS, _l("Read them"), frozenset(Role), limited=True),
+    Permission.ANSWER: Grant(
+        _CONVERSATIONS, _l("Answer, assign, close, write private notes"), _WRITERS, limited=True
+    ),
+    Permission.ERASE: Grant(_CONVERSATIONS, _l("Erase a customer’s data"), _OWNER),
+    Permission.REPORTS: Grant(_TEAM_WORK, _l("Reports"), _READERS),
+    Permission.SHARED: Grant(_TEAM_WORK, _l("Shared views, labels and canned replies"), _LEADS),
+    Permission.TEAMS: Grant(_TEAM_WORK, _l("Teams"), _LEADS),
+    Permission.AUDIT: Grant(_WORKSPACE, _l("Read the audit of the workspace"), _OWNER | {Role.AUDITOR}),
+    Permission.SETTINGS: Grant(_WORKSPACE, _l("Settings of the workspace"), _OWNER),
+    Permission.ACCOUNTS: Grant(_WORKSPACE, _l("Accounts: connect, diagnose, disconnect"), _OWNER),
+    Permission.PEOPLE: Grant(_WORKSPACE, _l("People: invite, roles, what they may see"), _OWNER),
+    Permission.KEYS: Grant(_WORKSPACE, _l("API keys, and endpoints of other programs"), _OWNER),
+    Permission.DESK: Grant(
+        _DESK, _l("Addons, health, received events, all workspaces, people and audit"), admin=True
+    ),
+    Permission.OWN_ACCOUNT: Grant(_EVERYBODY, _l("One’s own account and notifications"), signed_in=True),
+    Permission.OPEN: Grant(_EVERYBODY, _l("Sign in, accept an invitation, choose a password"), anybody=True),
+}
+
+ROLE_NAMES: Mapping[Role, LazyString] = {
+    Role.AUDITOR: _l("Auditor"),
+    Role.AGENT: _l("Agent"),
+    Role.LEAD: _l("Lead"),
+    Role.OWNER: _l("Owner"),
+}
+"""The roles by name, from the one who may least."""
+
+ROLE_WORDS: Mapping[Role, LazyString] = {
+    Role.AUDITOR: _l("Reads everything, writes nothing"),
+    Role.AGENT: _l("Reads and answers what they may see"),
+    Role.LEAD: _l("Also reports, shared views, canned replies and teams"),
+    Role.OWNER: _l("Also accounts, people and settings"),
+}
+
+
+def may(role: Role, permission: Permission) -> bool:
+    """Tell whether a member with *role* has *permission* in their workspace."""
+    grant = TABLE[permission]
+    return role in grant.roles or grant.signed_in or grant.anybody
+
+
+def with_permission(permission: Permission) -> frozenset[Role]:
+    """Return the roles that have *permission*."""
+    return TABLE[permission].roles
+
+
+LIMITABLE = frozenset({Role.AGENT})
+"""Who may be limited to some accounts: the others answer for all of them, or look whether all is well."""

@@ -1,0 +1,415 @@
+"""The second factor: an app that shows codes (TOTP), passkeys, and recovery codes for when both are lost.
+
+Whoever has an app or a passkey has a second factor, and ``users.second_factor_at`` says so: from then on no
+session counts in which it was not shown (:mod:`host.users.sessions`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets as random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyotp
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from host.core import clock, secrets
+from host.core.errors import ConflictError, NotFoundError
+from host.core.secrets import Place, Secret
+from host.models.signing_in import AuthenticatorApp, Passkey, ProviderIdentity, RecoveryCode, SignInStep
+from host.models.users import LoginSession, User
+from host.users import sessions
+from host.users.signin import settings
+from host.users.signin.passkeys import NewKey, UsedKey
+
+SECONDS = 30
+LEEWAY = 1
+"""Codes before and after the present one that count too: clocks differ, and people type slowly."""
+SETTING_UP = timedelta(hours=1)
+"""How long a secret that was shown waits for its first code."""
+CODES = 10
+MOST_KEYS = 20
+MAX_NAME = 60
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_CODE = re.compile(r"[a-z2-9]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A passkey, as its owner sees it."""
+
+    id: int
+    name: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What a person has.
+
+    :param app: when their app was set up, *app_used*: when it was used last.
+    :param codes_left: recovery codes that were not used.
+    """
+
+    app: datetime | None
+    app_used: datetime | None
+    keys: Sequence[Key]
+    codes_left: int
+
+    @property
+    def any(self) -> bool:
+        """Whether they have a second factor."""
+        return self.app is not None or bool(self.keys)
+
+
+def of(session: Session, user_id: int) -> Factors:
+    """Return what a person has. Three queries."""
+    app = session.scalar(
+        sa.select(AuthenticatorApp).where(
+            AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_not(None)
+        )
+    )
+    keys = session.scalars(sa.select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id))
+    left = sa.select(sa.func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
+    return Factors(
+        app=None if app is None else app.confirmed_at,
+        app_used=None if app is None else app.used_at,
+        keys=[Key(row.id, row.name, row.created_at, row.used_at) for row in keys],
+        codes_left=session.scalar(left) or 0,
+    )
+
+
+# The app
+
+
+def begin_app(session: Session, user_id: int) -> Secret:
+    """Return the secret a person's app is to get: the same in every tab, until the first code is typed.
+
+    :raises ConflictError: if they have an app already.
+    """
+    _lock(session, user_id)
+    row = session.scalar(sa.select(AuthenticatorApp).where(AuthenticatorApp.user_id == user_id))
+    now = clock.now()
+    if row is not None and row.confirmed_at is not None:
+        raise ConflictError(
+            _l("You have an app already."), next_step=_l("Remove it first to set up another.")
+        )
+    if row is not None and now - row.created_at < SETTING_UP:
+        return secrets.keyring().open(row.secret, _place(row.uuid))
+    if row is not None:
+        session.delete(row)
+        session.flush()
+    secret = Secret(pyotp.random_base32())
+    name = str(uuid.uuid4())
+    session.add(
+        AuthenticatorApp(
+            uuid=name,
+            user_id=user_id,
+            secret=secrets.keyring().seal(secret, _place(name)),
+            created_at=now,
+            last_step=0,
+        )
+    )
+    session.flush()
+    return secret
+
+
+def address_of(secret: Secret, email: str, desk: str) -> str:
+    """Return the ``otpauth:`` address an app reads from a picture."""
+    return pyotp.TOTP(secret.reveal()).provisioning_uri(name=email, issuer_name=desk)
+
+
+def finish_app(session: Session, user_id: int, code: str, session_id: int) -> Sequence[str] | None:
+    """Set the app up if *code* is the one it shows; return new recovery codes where there were none.
+
+    :raises NotFoundError: if none is being set up. *None* for a wrong code.
+    """
+    _lock(session, user_id)
+    row = session.scalar(
+        sa.select(AuthenticatorApp).where(
+            AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_(None)
+        )
+    )
+    if row is None or clock.now() - row.created_at >= SETTING_UP:
+        raise NotFoundError(
+            _l("This app is not being set up any more."),
+            next_step=_l("Begin again on the page of your account."),
+        )
+    step = _step_of(secrets.keyring().open(row.secret, _place(row.uuid)), code)
+    if step is None:
+        return None
+    row.confirmed_at, row.last_step = clock.now(), step
+    session.flush()
+    return _gained(session, user_id, session_id)
+
+
+def use_app(session: Session, user_id: int, code: str) -> bool:
+    """Tell whether the person's app shows *code* about now; it never counts again, nor do earlier ones."""
+    row = session.scalar(
+        sa.select(AuthenticatorApp).where(
+            AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_not(None)
+        )
+    )
+    if row is None:
+        return False
+    step = _step_of(secrets.keyring().open(row.secret, _place(row.uuid)), code)
+    if step is None:
+        return False
+    # Of two requests with the same code at once, one finds the step gone.
+    used = session.execute(
+        sa.update(AuthenticatorApp)
+        .where(AuthenticatorApp.id == row.id, AuthenticatorApp.last_step < step)
+        .values(last_step=step, used_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    return bool(used.rowcount)  # type: ignore[attr-defined]
+
+
+def remove_app(session: Session, user_id: int) -> None:
+    """Remove a person's app.
+
+    :raises NotFoundError: if they have none.
+    :raises ConflictError: if it is their last factor, and they have to have one.
+    """
+    _lock(session, user_id)
+    gone = session.execute(
+        sa.delete(AuthenticatorApp).where(
+            AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_not(None)
+        )
+    )
+    if not gone.rowcount:  # type: ignore[attr-defined]
+        raise NotFoundError(_l("There is no app to remove."), next_step="")
+    _lost(session, user_id)
+
+
+def _step_of(secret: Secret, code: str) -> int | None:
+    """Return which thirty seconds *code* belongs to, of those that count now; the latest, if several."""
+    digits = "".join(code.split())
+    if not digits.isascii() or not digits.isdigit() or len(digits) != 6:
+        return None
+    now = int(clock.now().timestamp()) // SECONDS
+    totp = pyotp.TOTP(secret.reveal())
+    found = None
+    for step in range(now - LEEWAY, now + LEEWAY + 1):  # all of them, however early one fits
+        if random.compare_digest(totp.at(step * SECONDS), digits):
+            found = step
+    return found
+
+
+def _place(name: str) -> Place:
+    return Place("authenticator_apps", "secret", 0, name)
+
+
+# Passkeys
+
+
+def add_key(session: Session, user_id: int, key: NewKey, name: str, session_id: int) -> Sequence[str]:
+    """Add a passkey; return new recovery codes where there were none.
+
+    :raises ConflictError: if this desk knows the key already, or they have too many.
+    """
+    _lock(session, user_id)
+    count = session.scalar(sa.select(sa.func.count()).where(Passkey.user_id == user_id)) or 0
+    if count >= MOST_KEYS:
+        raise ConflictError(
+            _l("You have twenty passkeys."), next_step=_l("Remove one that you do not use any more.")
+        )
+    session.add(
+        Passkey(
+            user_id=user_id,
+            credential_hash=_hash(key.credential_id),
+            credential_id=key.credential_id,
+            public_key=key.public_key,
+            sign_count=key.sign_count,
+            transports=list(key.transports),
+            name=clean_key_name(name),
+            created_at=clock.now(),
+        )
+    )
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise ConflictError(_l("This passkey is known already."), next_step="") from error
+    return _gained(session, user_id, session_id)
+
+
+def clean_key_name(name: str) -> str:
+    """Return *name* on one line, cut to what fits; something where nothing was typed."""
+    text = "".join(letter if letter.isprintable() else " " for letter in name)
+    return " ".join(text.split())[:MAX_NAME].strip() or str(_l("Passkey"))
+
+
+def rename_key(session: Session, user_id: int, key_id: int, name: str) -> None:
+    """Give a passkey of a person another name.
+
+    :raises NotFoundError: if it is not theirs.
+    """
+    _key(session, user_id, key_id).name = clean_key_name(name)
+    session.flush()
+
+
+def remove_key(session: Session, user_id: int, key_id: int) -> str:
+    """Remove a passkey of a person; return its name.
+
+    :raises NotFoundError: if it is not theirs.
+    :raises ConflictError: if it is their last factor, and they have to have one.
+    """
+    _lock(session, user_id)
+    row = _key(session, user_id, key_id)
+    name = row.name
+    session.delete(row)
+    session.flush()
+    _lost(session, user_id)
+    return name
+
+
+def credentials(session: Session, user_id: int) -> list[tuple[str, list[str]]]:
+    """Return the id of each passkey of a person, and the ways it can be reached."""
+    query = sa.select(Passkey.credential_id, Passkey.transports).where(Passkey.user_id == user_id)
+    return [(row.credential_id, row.transports) for row in session.execute(query.order_by(Passkey.id))]
+
+
+def find_key(session: Session, credential_id: str) -> Passkey | None:
+    """Return the passkey with that id, of whomever it is."""
+    return session.scalar(sa.select(Passkey).where(Passkey.credential_hash == _hash(credential_id)))
+
+
+def use_key(session: Session, key: Passkey, used: UsedKey) -> bool:
+    """Write down that a passkey was used; False if it was removed, or used, a moment ago."""
+    done = session.execute(
+        sa.update(Passkey)
+        .where(Passkey.id == key.id, Passkey.sign_count == key.sign_count)
+        .values(sign_count=used.sign_count, used_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _key(session: Session, user_id: int, key_id: int) -> Passkey:
+    row = session.get(Passkey, key_id)
+    if row is None or row.user_id != user_id:
+        raise NotFoundError(_l("This passkey is not here any more."), next_step="")
+    return row
+
+
+def _hash(credential_id: str) -> str:
+    return hashlib.sha256(credential_id.encode()).hexdigest()
+
+
+# Recovery codes
+
+
+def new_codes(session: Session, user_id: int) -> Sequence[str]:
+    """Make ten recovery codes, to be shown this once; earlier ones end.
+
+    :raises ConflictError: for somebody without a second factor.
+    """
+    user = _lock(session, user_id)
+    if user.second_factor_at is None:
+        raise ConflictError(_l("There is no second factor to stand in for."), next_step="")
+    return _make_codes(session, user_id)
+
+
+def _make_codes(session: Session, user_id: int) -> Sequence[str]:
+    session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    codes = ["".join(random.choice(_LETTERS) for _ in range(16)) for _ in range(CODES)]
+    session.add_all(RecoveryCode(user_id=user_id, code_hash=_code_hash(user_id, code)) for code in codes)
+    session.flush()
+    return ["-".join(code[at : at + 4] for at in range(0, 16, 4)) for code in codes]
+
+
+def use_code(session: Session, user_id: int, code: str) -> bool:
+    """Tell whether *code* is a recovery code of the person; it never counts again."""
+    plain = re.sub(r"[\s-]", "", code).lower()
+    if not _CODE.fullmatch(plain):
+        return False
+    used = session.execute(
+        sa.update(RecoveryCode)
+        .where(
+            RecoveryCode.user_id == user_id,
+            RecoveryCode.code_hash == _code_hash(user_id, plain),
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    return bool(used.rowcount)  # type: ignore[attr-defined]
+
+
+def _code_hash(user_id: int, code: str) -> str:
+    # Sixteen letters drawn by lot are 79 bits: no slow hash is needed.
+    return hashlib.sha256(f"{user_id}:{code}".encode()).hexdigest()
+
+
+# All of it
+
+
+def reset(session: Session, user_id: int) -> None:
+    """Take a person's second factor away, for somebody who lost it: they are signed out everywhere.
+
+    :raises ConflictError: if they have none.
+    """
+    user = _lock(session, user_id)
+    if user.second_factor_at is None:
+        raise ConflictError(_l("This person has no second factor."), next_step="")
+    _remove_all(session, user)
+    sessions.end_all(session, user_id)
+
+
+def forget(session: Session, user: User) -> None:
+    """Remove all that a person who deletes their account could sign in with."""
+    _remove_all(session, user)
+    session.execute(sa.delete(ProviderIdentity).where(ProviderIdentity.user_id == user.id))
+
+
+def _remove_all(session: Session, user: User) -> None:
+    for table in (AuthenticatorApp, Passkey, RecoveryCode, SignInStep):
+        session.execute(sa.delete(table).where(table.user_id == user.id))
+    user.second_factor_at = None
+    session.flush()
+
+
+def _lock(session: Session, user_id: int) -> User:
+    """Lock a person, so that what they have changes one at a time, and no session starts meanwhile."""
+    user = session.get(User, user_id, with_for_update=True, populate_existing=True)
+    if user is None:
+        raise NotFoundError(_l("This person does not exist any more."), next_step="")
+    return user
+
+
+def _gained(session: Session, user_id: int, session_id: int) -> Sequence[str]:
+    """Mark a person who has a new factor. With the first one, every other browser is signed out."""
+    user = _lock(session, user_id)
+    if user.second_factor_at is not None:
+        return ()
+    user.second_factor_at = clock.now()
+    session.execute(
+        sa.update(LoginSession).where(LoginSession.id == session_id).values(second_at=clock.now())
+    )
+    session.flush()
+    sessions.end_all(session, user_id, keep=session_id)
+    return _make_codes(session, user_id)
+
+
+def _lost(session: Session, user_id: int) -> None:
+    """Mark a person who has one factor less."""
+    if of(session, user_id).any:
+        return
+    user = _lock(session, user_id)
+    if settings.wants_second(session, is_admin=user.is_admin):
+        raise ConflictError(
+            _l("Your desk asks you for a second factor, and this is your last."),
+            next_step=_l("Set another up first."),
+        )
+    session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    session.execute(sa.update(LoginSession).where(LoginSession.user_id == user_id).values(second_at=None))
+    user.second_factor_at = None
+    session.flush()

@@ -1,0 +1,216 @@
+"""Whose account here is whose at the sign-in provider: found, joined, made, and given roles by groups."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import clock
+from host.core.errors import ConflictError, ForbiddenError, LobbyError, NotFoundError
+from host.models.signing_in import ProviderIdentity
+from host.models.users import Invitation, Membership, Role, User, Workspace
+from host.users import members, passwords, users
+from host.users.endings import Ended
+from host.users.signin.oidc import Claims
+from host.users.signin.settings import EVERYONE, GroupRule, SignIn
+
+log = logging.getLogger("lobby.security")
+
+Record = Callable[[str, str, int | None, Mapping[str, Any]], object]
+"""Writes a line of the audit: action, subject, workspace, details."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Somebody's account at the provider."""
+
+    id: int
+    issuer: str
+    email: str
+    used_at: datetime
+
+
+def of(session: Session, user_id: int) -> Sequence[Joined]:
+    """Return what a person is at providers."""
+    query = sa.select(ProviderIdentity).where(ProviderIdentity.user_id == user_id)
+    return [Joined(row.id, row.issuer, row.email, row.used_at) for row in session.scalars(query)]
+
+
+def find(session: Session, claims: Claims) -> User | None:
+    """Return whose account was joined with who the provider says it is, and note that it was used."""
+    row = session.scalar(
+        sa.select(ProviderIdentity).where(
+            ProviderIdentity.subject_hash == _hash(claims.issuer, claims.subject)
+        )
+    )
+    if row is None:
+        return None
+    row.used_at = clock.now()
+    session.flush()
+    return session.get_one(User, row.user_id)
+
+
+def join(session: Session, user_id: int, issuer: str, subject: str, email: str) -> None:
+    """Join a person's account with who they are at the provider: from now on that signs them in.
+
+    :raises ConflictError: if either is joined with somebody else.
+    """
+    if session.get(User, user_id, with_for_update=True) is None:
+        raise NotFoundError()
+    there = session.scalar(
+        sa.select(ProviderIdentity).where(ProviderIdentity.subject_hash == _hash(issuer, subject))
+    )
+    if there is not None and there.user_id == user_id:
+        return
+    here = session.scalar(
+        sa.select(ProviderIdentity.id).where(
+            ProviderIdentity.user_id == user_id, ProviderIdentity.issuer == issuer
+        )
+    )
+    if there is not None or here is not None:
+        raise ConflictError(
+            _l("One of the two accounts is joined with another already."),
+            next_step=_l("Take that apart first, on the page of its owner."),
+        )
+    now = clock.now()
+    session.add(
+        ProviderIdentity(
+            user_id=user_id,
+            subject_hash=_hash(issuer, subject),
+            issuer=issuer[:255],
+            email=email[:254],
+            created_at=now,
+            used_at=now,
+        )
+    )
+    session.flush()
+
+
+def part(session: Session, user_id: int, identity_id: int) -> str:
+    """Take a person's account and theirs at the provider apart; return the address they had there.
+
+    :raises NotFoundError: if it is not theirs.
+    :raises ConflictError: for somebody without a password, who could not sign in any more.
+    """
+    row = session.get(ProviderIdentity, identity_id)
+    if row is None or row.user_id != user_id:
+        raise NotFoundError()
+    if session.get_one(User, user_id).password_hash == passwords.NONE:
+        raise ConflictError(
+            _l("You have no password yet, so you could not sign in any more."),
+            next_step=_l("Have an admin give you a link to choose one first."),
+        )
+    session.delete(row)
+    session.flush()
+    return row.email
+
+
+def unclaimed(user: User) -> bool:
+    """Tell whether nobody ever proved to be *user*: a verified address at the provider is the first proof.
+
+    Not so for an admin, whom only the link makes theirs.
+    """
+    return (
+        user.password_hash == passwords.NONE
+        and user.seen_at is None
+        and user.second_factor_at is None
+        and not user.is_admin
+    )
+
+
+def make(session: Session, claims: Claims, how: SignIn) -> User:
+    """Make an account for somebody the provider knows and the desk does not.
+
+    :raises ForbiddenError: if nobody asked for that: the setting says no, and no invitation waits for them.
+    """
+    open_ones = sa.select(Invitation.email).where(
+        Invitation.email == claims.email, Invitation.used_at.is_(None), Invitation.expires_at > clock.now()
+    )
+    # MariaDB treats é and e as equal; addresses have to match exactly.
+    if not how.joins and claims.email not in session.scalars(open_ones).all():
+        raise ForbiddenError(
+            _l("There is no account here for %(email)s.", email=claims.email),
+            next_step=_l("Ask an admin of the desk, or an owner of your workspace, to invite you."),
+        )
+    try:
+        name = users.clean_name(claims.name[: users.MAX_NAME])
+    except LobbyError:
+        name = claims.email.partition("@")[0]
+    user = users.create(session, claims.email, name, None)
+    join(session, user.id, claims.issuer, claims.subject, claims.email)
+    return user
+
+
+def apply_groups(session: Session, user: User, claims: Claims, how: SignIn, record: Record) -> None:
+    """Give a person the roles their groups give.
+
+    Workspaces no line names, and admins where no line gives their rights, stay as they are. Where the
+    provider says nothing of groups, nothing changes. The last admin and the last owner stay what they are.
+    """
+    if not how.groups or claims.groups is None:
+        return
+    rules = [one for one in how.groups if one.group == EVERYONE or one.group in claims.groups]
+    # Workspaces first: the order of locks of host.users.last_ones.
+    there = set(session.scalars(sa.select(Workspace.id)))
+    for workspace_id in sorted(
+        {one.workspace_id for one in how.groups if one.workspace_id is not None} & there
+    ):
+        _set_place(session, user, workspace_id, _highest(rules, workspace_id), record)
+    if any(one.workspace_id is None for one in how.groups):
+        _set_admin(session, user, any(one.workspace_id is None for one in rules), record)
+
+
+def _highest(rules: Sequence[GroupRule], workspace_id: int) -> Role | None:
+    given = [one.role for one in rules if one.workspace_id == workspace_id and one.role is not None]
+    return max(given, key=members.RANK.index, default=None)
+
+
+def _set_admin(session: Session, user: User, wanted: bool, record: Record) -> None:
+    if user.is_admin == wanted:
+        return
+    try:
+        users.set_admin(session, user.id, wanted)
+    except ConflictError as error:
+        log.warning("%s stays an admin although no group of theirs says so: %s", user.email, error)
+        return
+    record("user.made_admin" if wanted else "user.no_longer_admin", user.email, None, {"by": "provider"})
+
+
+def _set_place(session: Session, user: User, workspace_id: int, role: Role | None, record: Record) -> None:
+    membership = session.get(Membership, (user.id, workspace_id))
+    if membership is None and role is None:
+        return
+    ended = Ended((), ())
+    try:
+        if membership is None:
+            assert role is not None
+            members.add(session, workspace_id, user.id, role)
+            action = "member.joined"
+        elif role is None:
+            ended = members.remove(session, workspace_id, user.id)
+            action = "member.removed"
+        elif Role(membership.role) is role:
+            return
+        else:
+            ended = members.set_role(session, workspace_id, user.id, role)
+            action = "member.role_changed"
+    except ConflictError as error:
+        log.warning("the place of %s in workspace %s stays: %s", user.email, workspace_id, error)
+        return
+    record(action, user.email, workspace_id, {"role": role.value if role else "", "by": "provider"})
+    for name in ended.keys:
+        record("api_key.ended", name, workspace_id, {"of": user.email})
+    for address in ended.invitations:
+        record("invitation.ended", address, workspace_id, {"of": user.email})
+
+
+def _hash(issuer: str, subject: str) -> str:
+    return hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()

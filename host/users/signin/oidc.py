@@ -1,0 +1,368 @@
+"""Ask a provider who somebody is (OpenID Connect): the code flow with PKCE, state and nonce.
+
+Requests go through the guarded client. Authlib and joserfc make the challenge and check the token; Authlib's
+own sessions are not used, because they would open connections of their own.
+"""
+
+from __future__ import annotations
+
+import secrets as random
+import threading
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus, urlencode, urlsplit
+
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from host.core import clock, guard
+from host.core.transport import attempt
+from host.sdk.errors import FetchError, ForbiddenAddressError
+from host.sdk.http import Client, Response, UnreadableAnswerError
+from host.users.signin.settings import Provider
+
+LEEWAY = 60
+"""Seconds by which the provider's clock may differ."""
+KNOWN_FOR = 600.0
+"""Seconds for which a provider's addresses and keys are believed to be what they were."""
+ASK_AGAIN = 60.0
+"""Seconds between two looks for a key that is not known."""
+AUTHENTICATED = 300
+"""Seconds within which somebody has to have signed in there who is asked to do it again."""
+MAX_BYTES = 512 * 1024
+ALGORITHMS = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+)
+"""Signatures with a key of the provider's. None at all, and ones made with the secret, count for nothing."""
+
+
+class ProviderError(Exception):
+    """The provider's answer cannot be believed; the text is for the log."""
+
+
+class ProviderAwayError(ProviderError):
+    """The provider does not answer, or not as one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Who somebody is, as the provider says.
+
+    :param email: in lower case; empty where it is not verified.
+    :param groups: None where the provider says nothing of groups.
+    """
+
+    issuer: str
+    subject: str
+    email: str
+    name: str
+    groups: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What is remembered while somebody is at the provider."""
+
+    state: str
+    nonce: str
+    verifier: str
+    issuer: str
+    client_id: str
+    redirect_uri: str
+    again: bool = False
+
+
+@dataclass(slots=True)
+class _Known:
+    metadata: Mapping[str, Any]
+    keys: Mapping[str, Any]
+    asked: float
+
+
+_lock = threading.Lock()
+_known: dict[str, _Known] = {}
+
+
+def begin(
+    provider: Provider, redirect_uri: str, *, again: bool = False, groups: bool = False
+) -> tuple[str, Journey]:
+    """Return where the browser goes, and what to remember.
+
+    :param again: whether they have to sign in there although they may be signed in.
+    :param groups: whether to ask for groups, where the provider has a scope for them.
+    :raises ProviderError: if the provider does not answer, or not as it should.
+    """
+    metadata = _metadata(provider.issuer)
+    journey = Journey(
+        state=random.token_urlsafe(32),
+        nonce=random.token_urlsafe(24),
+        verifier=random.token_urlsafe(48),
+        issuer=metadata["issuer"],
+        client_id=provider.client_id,
+        redirect_uri=redirect_uri,
+        again=again,
+    )
+    scopes = ["openid", "email", "profile"]
+    offered = metadata.get("scopes_supported")
+    if groups and isinstance(offered, list) and "groups" in offered:
+        scopes.append("groups")
+    query = {
+        "response_type": "code",
+        "client_id": provider.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(scopes),
+        "state": journey.state,
+        "nonce": journey.nonce,
+        "code_challenge": create_s256_code_challenge(journey.verifier),
+        "code_challenge_method": "S256",
+    }
+    if again:
+        query |= {"prompt": "login", "max_age": "0"}
+    where = str(metadata["authorization_endpoint"])
+    return where + ("&" if urlsplit(where).query else "?") + urlencode(query), journey
+
+
+def finish(
+    provider: Provider, journey: Journey, *, code: str, issuer: str | None, groups_claim: str
+) -> Claims:
+    """Return who it is that came back with *code*.
+
+    :param issuer: who the answer says it is from, where it does.
+    :raises ProviderError: if the provider is away, or what it says cannot be believed.
+    """
+    metadata = _metadata(provider.issuer)
+    if journey.issuer != metadata["issuer"] or journey.client_id != provider.client_id:
+        raise ProviderError("the provider was changed meanwhile")
+    if issuer is not None and issuer != journey.issuer:
+        raise ProviderError("the answer is from another provider")
+    tokens = _tokens(provider, metadata, journey, code)
+    token, access = tokens.get("id_token"), tokens.get("access_token")
+    if not isinstance(token, str):
+        raise ProviderError("there is no ID token")
+    claims = _checked(provider, metadata, journey, token, access if isinstance(access, str) else None)
+    if isinstance(access, str) and ("email" not in claims or _groups(claims, groups_claim) is None):
+        claims = {**_user_info(metadata, access, str(claims["sub"])), **claims}
+    return _claims(journey.issuer, claims, groups_claim)
+
+
+def look(issuer: str) -> str:
+    """Ask a provider for its addresses and keys now; return its name for itself.
+
+    :raises ProviderError: if it does not answer, or not as it should.
+    """
+    with _lock:
+        _known.pop(issuer, None)
+    return str(_metadata(issuer)["issuer"])
+
+
+def reset() -> None:
+    """Forget what is known of providers; for tests."""
+    with _lock:
+        _known.clear()
+
+
+def _claims(issuer: str, claims: Mapping[str, Any], groups_claim: str) -> Claims:
+    email, verified = claims.get("email"), claims.get("email_verified")
+    trusted = verified is True or verified == "true"  # some say it in a word
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise ProviderError("the subject cannot be used")
+    name = claims.get("name") or claims.get("preferred_username") or ""
+    return Claims(
+        issuer=issuer,
+        subject=subject,
+        email=email.strip().lower() if isinstance(email, str) and trusted else "",
+        name=name if isinstance(name, str) else "",
+        groups=_groups(claims, groups_claim),
+    )
+
+
+def _groups(claims: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    """Return the groups in a claim; ``a.b`` is also looked for as *b* inside *a*."""
+    found: Any = claims.get(name)
+    if found is None:
+        found = claims
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, str):
+        found = [found]
+    if not isinstance(found, list):
+        return None
+    return frozenset(one for one in found if isinstance(one, str))
+
+
+def _tokens(
+    provider: Provider, metadata: Mapping[str, Any], journey: Journey, code: str
+) -> Mapping[str, Any]:
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": journey.redirect_uri,
+        "code_verifier": journey.verifier,
+    }
+    headers = {"Accept": "application/json"}
+    ways = metadata.get("token_endpoint_auth_methods_supported")
+    by_form = isinstance(ways, list) and "client_secret_post" in ways and "client_secret_basic" not in ways
+    if provider.secret is None:
+        form["client_id"] = provider.client_id
+    elif by_form:
+        form |= {"client_id": provider.client_id, "client_secret": provider.secret.reveal()}
+    else:
+        headers["Authorization"] = _basic(provider.client_id, provider.secret.reveal())
+    answer = _request(metadata, "POST", str(metadata["token_endpoint"]), form=form, headers=headers)
+    tokens = _json(answer)
+    if answer.status != 200:
+        raise ProviderError(f"the code was refused: {answer.status} {str(tokens.get('error', ''))[:60]}")
+    return tokens
+
+
+def _basic(client_id: str, secret: str) -> str:
+    return "Basic " + b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
+
+
+def _checked(
+    provider: Provider, metadata: Mapping[str, Any], journey: Journey, token: str, access: str | None
+) -> dict[str, Any]:
+    """Return the claims of an ID token that is the provider's, for this desk, of this journey, and of now."""
+    offered = metadata.get("id_token_signing_alg_values_supported")
+    algorithms = [one for one in ALGORITHMS if not isinstance(offered, list) or one in offered]
+    try:
+        try:
+            found = jwt.decode(token, _keys(provider.issuer), algorithms=algorithms)
+        except (JoseError, ValueError):
+            # It may be signed with a key that is new.
+            found = jwt.decode(token, _keys(provider.issuer, again=True), algorithms=algorithms)
+        claims = CodeIDToken(
+            found.claims,
+            found.header,
+            {
+                "iss": {"essential": True, "value": journey.issuer},
+                "aud": {"essential": True, "value": provider.client_id},
+            },
+            {"nonce": journey.nonce, "client_id": provider.client_id, "access_token": access},
+        )
+        claims.validate(now=int(clock.now().timestamp()), leeway=LEEWAY)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ProviderError(f"the ID token cannot be believed: {type(error).__name__} {error}") from error
+    when = claims.get("auth_time")
+    if journey.again and isinstance(when, int | float) and clock.now().timestamp() - when > AUTHENTICATED:
+        raise ProviderError("they did not sign in again")
+    return dict(claims)
+
+
+def _user_info(metadata: Mapping[str, Any], access: str, subject: str) -> dict[str, Any]:
+    where = metadata.get("userinfo_endpoint")
+    if not isinstance(where, str):
+        return {}
+    answer = _request(metadata, "GET", where, headers={"Authorization": f"Bearer {access}"})
+    if answer.status != 200:
+        raise ProviderError(f"it tells nothing about them: {answer.status}")
+    found = _json(answer)
+    if found.get("sub") != subject:
+        raise ProviderError("it tells about somebody else")
+    return dict(found)
+
+
+def _metadata(issuer: str) -> Mapping[str, Any]:
+    return _look_up(issuer).metadata
+
+
+def _keys(issuer: str, *, again: bool = False) -> KeySet:
+    keys = _look_up(issuer, again=again).keys.get("keys")
+    usable = [
+        one
+        for one in (keys if isinstance(keys, list) else [])
+        if isinstance(one, dict) and one.get("kty") in {"RSA", "EC", "OKP"} and one.get("use", "sig") == "sig"
+    ]
+    return KeySet.import_key_set({"keys": usable})
+
+
+def _look_up(issuer: str, *, again: bool = False) -> _Known:
+    """Return what is known of a provider; ask where that is nothing, or old."""
+    now = clock.monotonic()
+    with _lock:
+        known = _known.get(issuer)
+    if known is not None and now - known.asked < (ASK_AGAIN if again else KNOWN_FOR):
+        return known
+    metadata = _discovered(issuer)
+    keys = _json(_request(metadata, "GET", str(metadata["jwks_uri"])))
+    fresh = _Known(metadata, keys, now)
+    with _lock:
+        _known[issuer] = fresh
+    return fresh
+
+
+def _discovered(issuer: str) -> Mapping[str, Any]:
+    answer = _request(
+        {"issuer": issuer}, "GET", issuer.rstrip("/") + "/.well-known/openid-configuration", follow=1
+    )
+    if answer.status != 200:
+        raise ProviderAwayError(f"its configuration answers {answer.status}")
+    found = _json(answer)
+    if not isinstance(found.get("issuer"), str) or found["issuer"].rstrip("/") != issuer.rstrip("/"):
+        raise ProviderError("it calls itself otherwise")
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+        if not isinstance(found.get(name), str) or not _usable(found[name]):
+            raise ProviderError(f"its {name} cannot be used")
+    return found
+
+
+def _usable(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https"
+        or (parts.scheme == "http" and guard.is_exempt(parts.hostname or "", port, sign_in=True))
+    )
+
+
+def _hosts(metadata: Mapping[str, Any]) -> frozenset[str]:
+    names = ("issuer", "token_endpoint", "jwks_uri", "userinfo_endpoint")
+    return frozenset(urlsplit(str(metadata.get(name, ""))).hostname or "" for name in names) - {""}
+
+
+def _request(
+    metadata: Mapping[str, Any],
+    method: str,
+    url: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    follow: int = 0,
+) -> Response:
+    client = Client(_hosts(metadata), connect_timeout=5, read_timeout=10, total_timeout=15)
+    attempt.sign_in = True
+    try:
+        return client.request(method, url, form=form, headers=headers, max_bytes=MAX_BYTES, follow=follow)
+    except (FetchError, ForbiddenAddressError) as error:
+        raise ProviderAwayError(str(error)) from error
+    finally:
+        attempt.sign_in = False
+
+
+def _json(answer: Response) -> Mapping[str, Any]:
+    try:
+        found = answer.json()
+    except UnreadableAnswerError as error:
+        raise ProviderAwayError(str(error)) from error
+    if not isinstance(found, dict):
+        raise ProviderAwayError("the answer is no object")
+    return found

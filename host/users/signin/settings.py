@@ -1,0 +1,254 @@
+"""How people sign in to this desk: who needs a second factor, the provider, who may use a password.
+
+The provider's address, id and secret are taken from the environment where that sets the address, all three
+together; everything else is set on a page.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from host.core import guard, secrets
+from host.core.config import Config
+from host.core.errors import ConflictError, InvalidError
+from host.core.secrets import Place, Secret
+from host.models.signing_in import SignInSettings, Wanted
+from host.models.users import Role, Workspace
+from host.users.sessions import SECOND_FACTOR_WANTED
+
+MAX_RULES = 100
+MAX_LABEL = 60
+MAX_SECRET = 1000
+EVERYONE = "*"
+"""Stands for the group of everybody who signs in through the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who vouches for people.
+
+    :param environment: whether the environment names it.
+    """
+
+    issuer: str
+    client_id: str
+    secret: Secret | None
+    environment: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """What membership of a group gives: a role in a workspace; without one, the rights of an admin."""
+
+    group: str
+    workspace_id: int | None = None
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How people sign in. See :class:`host.models.signing_in.SignInSettings` for what each means."""
+
+    second_factor: Wanted = Wanted.NOBODY
+    passwords: Wanted = Wanted.EVERYBODY
+    provider: Provider | None = None
+    label: str = ""
+    joins: bool = False
+    trusted: bool = False
+    groups_claim: str = "groups"
+    groups: Sequence[GroupRule] = ()
+
+    def may_use_password(self, *, is_admin: bool) -> bool:
+        """Tell whether somebody signs in without the provider: with a password, or with a passkey."""
+        return self.provider is None or is_admin or self.passwords is not Wanted.ADMINS
+
+    @property
+    def provider_label(self) -> str:
+        """What the provider is called: as an admin says, else the name of its machine."""
+        return self.label or ("" if self.provider is None else urlsplit(self.provider.issuer).hostname or "")
+
+
+def read(session: Session, config: Config) -> SignIn:
+    """Return how people sign in now. One query."""
+    row = _row(session)
+    provider = None
+    if config.oidc_issuer:
+        secret = Secret(config.oidc_client_secret) if config.oidc_client_secret else None
+        provider = Provider(config.oidc_issuer, config.oidc_client_id, secret, environment=True)
+    elif row is not None and row.issuer:
+        secret = secrets.keyring().open(row.client_secret, _place(row)) if row.client_secret else None
+        provider = Provider(row.issuer, row.client_id, secret, environment=False)
+    if row is None:
+        return SignIn(provider=provider)
+    return SignIn(
+        second_factor=Wanted(row.second_factor),
+        passwords=Wanted(row.passwords),
+        provider=provider,
+        label=row.label,
+        joins=row.joins,
+        trusted=row.trusted,
+        groups_claim=row.groups_claim,
+        groups=[
+            GroupRule(one["group"], one["workspace"], Role(one["role"]) if one["role"] else None)
+            for one in row.groups
+        ],
+    )
+
+
+def wants_second(session: Session, *, is_admin: bool) -> bool:
+    """Tell whether somebody has to have a second factor."""
+    wanted = session.scalar(SECOND_FACTOR_WANTED)
+    return wanted == Wanted.EVERYBODY or (is_admin and wanted == Wanted.ADMINS)
+
+
+def save_second_factor(session: Session, wanted: Wanted) -> None:
+    """Say who has to have a second factor. Who has none is asked to set one up at their next page."""
+    _own_row(session).second_factor = wanted
+    session.flush()
+
+
+def save_provider(
+    session: Session,
+    *,
+    issuer: str,
+    client_id: str,
+    secret: Secret | None,
+    keep_secret: bool,
+    label: str,
+    passwords: Wanted,
+    joins: bool,
+    trusted: bool,
+    groups_claim: str,
+    groups: Sequence[GroupRule],
+) -> None:
+    """Say through whom people sign in; an empty *issuer*: through nobody.
+
+    :param keep_secret: leave the stored secret as it is, whatever *secret* says. With another issuer it goes:
+        a secret is told to nobody but who it was typed for.
+    :raises InvalidError: for an address, a group or a role that cannot be used.
+    """
+    address = clean_issuer(issuer)
+    if address and not _line(client_id, 255):
+        raise InvalidError(_l("The provider calls this desk by an id."), next_step="", field="client_id")
+    if secret is not None and len(secret.reveal()) > MAX_SECRET:
+        raise InvalidError(_l("The secret is longer than any provider's."), next_step="", field="secret")
+    _check(session, groups)
+    row = _own_row(session)
+    if secret is not None:
+        row.client_secret = secrets.keyring().seal(secret, _place(row))
+    elif not keep_secret or row.issuer != address:
+        row.client_secret = None
+    row.issuer, row.client_id = address, _line(client_id, 255)
+    row.label = _line(label, MAX_LABEL)
+    row.passwords, row.joins, row.trusted = passwords, joins, trusted
+    row.groups_claim = _line(groups_claim, 60) or "groups"
+    row.groups = [
+        {"group": _line(one.group, 255), "workspace": one.workspace_id, "role": one.role and one.role.value}
+        for one in groups
+    ]
+    session.flush()
+
+
+def clean_issuer(text: str) -> str:
+    """Return the address of a provider as it calls itself.
+
+    :raises InvalidError: if it is none, or leads to the local network without the setting made for it.
+    """
+    address = text.strip()
+    if not address:
+        return ""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        host, port = "", 0
+    typed = all(letter.isprintable() and letter != " " for letter in address)
+    usable = (
+        typed
+        and host
+        and not parts.query
+        and not parts.fragment
+        and not parts.username
+        and len(address) <= 255
+    )
+    if not usable or parts.scheme not in {"http", "https"}:
+        raise InvalidError(
+            _l("This is not the address of a provider."),
+            next_step=_l("It looks like https://login.example.com."),
+            field="issuer",
+        )
+    if not guard.is_exempt(host, port, sign_in=True) and (parts.scheme != "https" or port != 443):
+        raise InvalidError(
+            _l("A provider is reached by https on port 443."),
+            next_step=_l("One on your own network is named in LOBBY_OIDC_HOSTS, as host:port."),
+            field="issuer",
+        )
+    return address
+
+
+def _check(session: Session, groups: Sequence[GroupRule]) -> None:
+    if len(groups) > MAX_RULES:
+        raise InvalidError(_l("More than a hundred lines of groups."), next_step="", field="groups")
+    places = set(session.scalars(sa.select(Workspace.id)))
+    for one in groups:
+        if (
+            not _line(one.group, 255)
+            or len(one.group) > 255
+            or (one.workspace_id is None) != (one.role is None)
+        ):
+            raise InvalidError(field="groups")
+        if one.workspace_id is not None and one.workspace_id not in places:
+            raise InvalidError(
+                _l("One of these workspaces is not here any more."), next_step="", field="groups"
+            )
+        if one.group == EVERYONE and one.workspace_id is None:
+            raise InvalidError(
+                _l("Not everybody can be an admin."), next_step=_l("Name a group."), field="groups"
+            )
+
+
+def _line(text: str, most: int) -> str:
+    """Return *text* on one line, without what does not show, cut to what fits."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(shown.split())[:most]
+
+
+def _row(session: Session) -> SignInSettings | None:
+    return session.scalar(sa.select(SignInSettings).order_by(SignInSettings.id).limit(1))
+
+
+def _own_row(session: Session) -> SignInSettings:
+    row = session.scalar(sa.select(SignInSettings).order_by(SignInSettings.id).limit(1).with_for_update())
+    if row is not None:
+        return row
+    row = SignInSettings(
+        id=1,
+        uuid=str(uuid.uuid4()),
+        second_factor=Wanted.NOBODY,
+        passwords=Wanted.EVERYBODY,
+        issuer="",
+        client_id="",
+        label="",
+        joins=False,
+        trusted=False,
+        groups_claim="groups",
+        groups=[],
+    )
+    session.add(row)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise ConflictError() from error  # two admins, the very first time
+    return row
+
+
+def _place(row: SignInSettings) -> Place:
+    return Place("sign_in_settings", "client_secret", 0, row.uuid)

@@ -1,0 +1,130 @@
+"""What is begun in one request and ended in a later one of the same browser, once, within minutes.
+
+The challenge of a passkey, a password that was right where a second factor is to come, a journey to the
+sign-in provider. The browser holds a token, the database its hash; a token works in the browser it was made
+for and in no other, and only one request can end it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock
+from host.models.signing_in import SignInStep
+from host.users.sessions import hash_token, new_token
+
+LASTS = timedelta(minutes=10)
+MOST = 10
+"""Steps of one kind a browser has at a time; the oldest goes."""
+TRIES = 10
+"""Wrong codes at one step; then it begins again with the password."""
+
+
+class Kind(StrEnum):
+    """What a step is for."""
+
+    SECOND = "second"
+    """The password was right; the second factor is to come."""
+    ADD_KEY = "add_key"
+    """The challenge for a new passkey of somebody who is signed in."""
+    USE_KEY = "use_key"
+    """The challenge for a passkey, instead of a password or after it."""
+    PROVIDER = "provider"
+    """Somebody went to the sign-in provider."""
+    JOIN = "join"
+    """The provider says who it is; the password of the account here is to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as it was begun."""
+
+    id: int
+    kind: Kind
+    user_id: int | None
+    data: Mapping[str, Any]
+
+
+def begin(
+    session: Session,
+    kind: Kind,
+    browser: str,
+    data: Mapping[str, Any],
+    *,
+    user_id: int | None = None,
+    token: str = "",
+) -> str:
+    """Begin a step in the browser that *browser* names; return its token, or take the *token* given."""
+    now = clock.now()
+    here = hash_token(browser)
+    earlier = (
+        sa.select(SignInStep.id)
+        .where(SignInStep.browser == here, SignInStep.kind == kind)
+        .order_by(SignInStep.id.desc())
+    )
+    old = session.scalars(earlier).all()[MOST - 1 :]
+    if old:
+        session.execute(sa.delete(SignInStep).where(SignInStep.id.in_(old)))
+    token = token or new_token()
+    session.add(
+        SignInStep(
+            token_hash=hash_token(token),
+            browser=here,
+            kind=kind,
+            user_id=user_id,
+            data=dict(data),
+            expires_at=now + LASTS,
+        )
+    )
+    session.flush()
+    return token
+
+
+def find(session: Session, kind: Kind, browser: str, token: str) -> Step | None:
+    """Return the step of *token*, or None if it ended, ran out, or is another browser's."""
+    row = session.scalar(
+        sa.select(SignInStep).where(
+            SignInStep.token_hash == hash_token(token),
+            SignInStep.browser == hash_token(browser),
+            SignInStep.kind == kind,
+            SignInStep.expires_at > clock.now(),
+        )
+    )
+    return None if row is None else Step(row.id, kind, row.user_id, row.data)
+
+
+def end(session: Session, step: Step) -> bool:
+    """End a step; return False if another request was faster."""
+    ended = session.execute(sa.delete(SignInStep).where(SignInStep.id == step.id))
+    return bool(ended.rowcount)  # type: ignore[attr-defined]
+
+
+def take(session: Session, kind: Kind, browser: str, token: str) -> Step | None:
+    """Find a step and end it at once: whatever comes of it, it does not work again."""
+    step = find(session, kind, browser, token)
+    return step if step is not None and end(session, step) else None
+
+
+def count_wrong(session: Session, step: Step) -> None:
+    """Count a wrong code at a step; one with too many ends."""
+    row = session.get(SignInStep, step.id, with_for_update=True)
+    if row is None:
+        return
+    wrong = int(row.data.get("wrong", 0)) + 1
+    if wrong >= TRIES:
+        session.delete(row)
+    else:
+        row.data = {**row.data, "wrong": wrong}
+    session.flush()
+
+
+def forget_old(session: Session) -> None:
+    """Remove steps that have run out."""
+    session.execute(sa.delete(SignInStep).where(SignInStep.expires_at <= clock.now()))

@@ -1,0 +1,305 @@
+"""Who locks the same rows locks them in one order, so that nobody waits for each other in a circle."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host import recording
+from host.core import clock, db, storage
+from host.delivery import housekeeping
+from host.delivery.worker import Workers
+from host.inbox import reply, resending
+from host.models.inbox import Conversation, DeliveryState
+from host.models.queue import EventState, InboundEvent, Lane, OutboxEntry
+from host.queue import lanes, replay
+from host.queue.journal import Journal
+from host.sdk.channel import Rejected, Sent
+from tests.delivery.conftest import Door
+from tests.delivery.desk import PROBLEM, Desk, envelope
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.parametrize("any_database", ["postgresql", "mariadb"], indirect=True),
+]
+
+_WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND wait_event_type = 'Lock'",
+    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p "
+    "ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()",
+}
+
+
+@pytest.fixture
+def desk(any_database: db.Database, tmp_path: Path) -> Desk:
+    storage.use(storage.FolderStore(tmp_path / "attachments"))
+    return Desk()
+
+
+@pytest.fixture(autouse=True)
+def _none_undone() -> None:
+    db.take_undone()
+
+
+def waits() -> bool:
+    """Tell whether somebody waits for a lock in this test's database."""
+    with db.read() as session:
+        return bool(session.scalar(sa.text(_WAITING[db.current().dialect.replace("mysql", "mariadb")])))
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.15)  # MariaDB looks anew at who waits only after a tenth of a second without a question
+
+
+def lock(session: Session, table: type[db.Base], *where: sa.ColumnElement[bool]) -> None:
+    """Lock rows as an update does."""
+    session.execute(sa.select(*sa.inspect(table).primary_key).where(*where).with_for_update()).all()
+
+
+def one_after_the_other(first: Callable[[Session], object], other: Callable[[], object]) -> None:
+    """Run *other* until it waits for the lane locked here, then *first*, and both to their ends."""
+
+    def work(session: Session) -> None:
+        lock(session, Lane)
+        running = pool.submit(other)
+        until(lambda: waits() or running.done(), 10)
+        assert not running.done(), running.result()
+        first(session)
+        begun.append(running)
+
+    begun: list[object] = []
+    with ThreadPoolExecutor(1) as pool:
+        db.write(work)
+        assert len(begun) == 1, "the first write was undone and tried again"
+        begun[0].result(60)  # type: ignore[attr-defined]
+    assert db.take_undone() == {}
+
+
+def test_an_event_that_comes_again_waits_for_the_worker_that_applies_it(desk: Desk, door: Door) -> None:
+    door.receive(desk.account.id, "hello")
+    one_after_the_other(
+        lambda session: lock(session, InboundEvent), lambda: door.receive(desk.account.id, "hello")
+    )
+
+
+def test_a_replay_waits_for_the_worker_that_applies_others_of_the_lane(desk: Desk, door: Door) -> None:
+    desk.toy.broken["hello"] = ValueError("no")
+    door.receive(desk.account.id, "hello")
+    desk.drain()
+    db.write(lambda session: session.execute(sa.update(InboundEvent).values(state=EventState.DEAD)) and None)
+    (event,) = desk.events()
+    one_after_the_other(
+        lambda session: lock(session, InboundEvent), lambda: db.write(replay.replay_many, [event.id])
+    )
+    assert desk.event_states() == [EventState.PENDING]
+
+
+def test_a_reply_waits_for_the_worker_that_sends_to_the_same_customer(desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+    desk.reply("one", conversation)
+    one_after_the_other(
+        lambda session: lock(session, Conversation),
+        lambda: db.write(
+            reply.queue_reply,
+            workspace_id=desk.workspace_id,
+            conversation_id=conversation,
+            author_id=None,
+            text="two",
+            reply_key="a-key-of-its-own",
+            adapter=desk.toy,
+            now=clock.now(),
+        ),
+    )
+    desk.drain()
+    assert [one.part.text for one in desk.toy.sent] == ["one", "two"]
+
+
+def test_a_retry_waits_for_the_worker_that_sends_to_the_same_customer(desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+    desk.toy.script = [Rejected(PROBLEM)]
+    message = desk.reply("one", conversation)
+    desk.drain()
+    assert desk.state(message) == DeliveryState.FAILED
+    one_after_the_other(
+        lambda session: lock(session, OutboxEntry), lambda: db.write(resending.retry, message)
+    )
+    desk.drain()
+    assert desk.state(message) == DeliveryState.SENT
+
+
+def test_lanes_made_due_together_are_locked_in_the_order_of_their_keys(desk: Desk, door: Door) -> None:
+    names = [f"c{number}" for number in range(8)]
+    for name in names:
+        door.receive(desk.account.id, name, contact=name)
+    keys = sorted(lane.key for lane in desk.lanes())
+    later = clock.now().replace(year=clock.now().year + 1)
+    db.write(lambda session: session.execute(sa.update(Lane).values(next_at=later)) and None)
+
+    def work(session: Session) -> None:
+        first, last = keys[0], keys[-1]
+        lock(session, Lane, Lane.key == first)
+        running.append(pool.submit(db.write, lanes.make_due, keys[::-1], at=clock.now()))
+        until(waits)
+        lock(session, Lane, Lane.key == last)
+
+    running: list[object] = []
+    with ThreadPoolExecutor(1) as pool:
+        db.write(work)
+        running[0].result(60)  # type: ignore[attr-defined]
+    assert db.take_undone() == {}
+    assert all(lane.next_at is not None and lane.next_at < later for lane in desk.lanes())
+
+
+def test_idle_lanes_are_removed_but_those_somebody_has(desk: Desk, door: Door) -> None:
+    for number in range(8):
+        door.receive(desk.account.id, f"m{number}", contact=f"c{number}")
+    desk.drain()
+    keys = [lane.key for lane in desk.lanes()]
+
+    def work(session: Session) -> None:
+        for key in (keys[0], keys[-1]):
+            lock(session, Lane, Lane.key == key)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(db.write, housekeeping.remove_lanes).result(60)
+
+    db.write(work)
+    assert [lane.key for lane in desk.lanes()] == [keys[0], keys[-1]]
+    assert db.take_undone() == {}
+
+
+def test_what_the_database_undoes_is_counted(desk: Desk) -> None:
+    for name in ("anna", "bert"):
+        desk.customer_wrote(name)
+    rows = sorted(row.id for row in conversations())
+    barrier = threading.Barrier(2)
+
+    def circle(session: Session, ids: list[int], tries: list[int]) -> None:
+        tries.append(1)
+        lock(session, Conversation, Conversation.id == ids[0])
+        if len(tries) == 1:
+            barrier.wait(30)
+        lock(session, Conversation, Conversation.id == ids[1])
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(db.write, circle, ids, []) for ids in (rows, rows[::-1])]
+        for one in both:
+            one.result(60)
+    recording.flush()
+    assert db.take_undone() == {}
+    with db.read() as session:
+        query = sa.text("SELECT count FROM health_minutes WHERE metric = 'undone' AND label = 'deadlock'")
+        assert set(session.scalars(query)) == {1}
+
+
+def conversations() -> list[Conversation]:
+    with db.read() as session:
+        return list(session.scalars(sa.select(Conversation)))
+
+
+def pending() -> int:
+    with db.read() as session:
+        query = sa.select(sa.func.count()).where(InboundEvent.state == EventState.PENDING)
+        return session.scalar(query) or 0
+
+
+# ---- all at once -------------------------------------------------------------------------------------
+
+CUSTOMERS, SECONDS = 24, 5.0
+
+
+@contextmanager
+def journals(folder: Path, count: int) -> Iterator[list[Journal]]:
+    """Journals as so many web processes have them."""
+    started = [Journal(folder / f"spool-{number}") for number in range(count)]
+    for one in started:
+        one.start()
+    try:
+        yield started
+    finally:
+        for one in started:
+            one.stop()
+
+
+@pytest.mark.slow
+def test_no_deadlock_while_everybody_is_at_work(desk: Desk, tmp_path: Path) -> None:
+    accounts = [desk.account, *(desk.connect(f"{number}00") for number in range(2, 5))]
+    names = [f"c{number}" for number in range(CUSTOMERS)]
+    known = {
+        (account.id, name): desk.customer_wrote(name, account=account)
+        for account in accounts
+        for name in names
+    }
+    until_ = time.monotonic() + SECONDS
+    done = 0
+
+    def provider(number: int) -> int:
+        """Bring many lanes in each request, in any order, to two processes, most of it twice."""
+        chance, taken = random.Random(number), 0
+        while time.monotonic() < until_:
+            account = chance.choice(accounts)
+            some = [
+                envelope(account.id, f"{number}-{taken}-{name}", contact=name)
+                for name in chance.sample(names, chance.randint(1, 8))
+            ]
+            some.append(envelope(account.id, f"{number}-{taken}-new", contact=f"new {number} {taken}"))
+            some.append(envelope(None, f"nobody {number} {taken}"))
+            for journal in chance.sample(running, 2):
+                chance.shuffle(some)
+                calls.submit(
+                    journal.ingest,
+                    source="/hook",
+                    channel="email",
+                    raw=b"{}",
+                    remote="",
+                    envelopes=list(some),
+                )
+            taken += 1
+            time.sleep(0.03)
+        return taken
+
+    def agent(number: int) -> int:
+        chance, written = random.Random(number), 0
+        while time.monotonic() < until_:
+            db.write(
+                reply.queue_reply,
+                workspace_id=desk.workspace_id,
+                conversation_id=chance.choice(list(known.values())),
+                author_id=None,
+                text=f"answer {number} {written}",
+                reply_key=f"answer-{number}-{written}",
+                adapter=desk.toy,
+                now=clock.now(),
+            )
+            written += 1
+            time.sleep(0.02)
+        return written
+
+    desk.toy.script = [Rejected(PROBLEM) if n % 5 == 0 else Sent(f"first {n}") for n in range(400)]
+    workers = [Workers(lambda: desk.generation, receivers=3, senders=2) for _ in range(2)]
+    with journals(tmp_path, 2) as running, ThreadPoolExecutor(8) as calls, ThreadPoolExecutor(5) as people:
+        for one in workers:
+            one.start()
+        try:
+            works = [people.submit(provider, number) for number in range(3)]
+            works += [people.submit(agent, number) for number in range(2)]
+            for work in works:
+                done += work.result(60)
+            until(lambda: not pending(), 120)
+        finally:
+            for one in workers:
+                one.stop()
+    assert done > 50
+    assert db.take_undone() == {}

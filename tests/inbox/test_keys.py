@@ -1,0 +1,49 @@
+"""The keys of the inbox: one table, in page and docs, and a function for each in the script."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from host.inbox.pages.keys import KEYS, groups
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "answer.md"
+SCRIPTS = ROOT / "host" / "static" / "js"
+BEGIN, END = "<!-- keys -->\n", "<!-- /keys -->"
+
+
+def table() -> str:
+    """Return the table docs/answer.md must hold. ``REWRITE_GOLDEN=1`` writes it."""
+    rows = ["| key | does |", "|---|---|"]
+    for _group, keys in KEYS:
+        for key in keys:
+            between = " " if key.caps[0] in {"Ctrl", "Shift"} else " or "
+            rows.append(f"| {between.join(f'`{cap}`' for cap in key.caps)} | {key.words} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_the_page_for_agents_names_every_key() -> None:
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    shown, _, after = rest.partition(END)
+    if os.environ.get("REWRITE_GOLDEN"):
+        PAGE.write_text(before + BEGIN + table() + END + after)
+    else:
+        assert shown == table()
+
+
+def test_no_key_does_two_things_and_each_has_a_function() -> None:
+    every = [key for _group, keys in KEYS for key in keys]
+    letters = [key.key for key in every if key.key]
+    assert len(letters) == len(set(letters))
+    script = "".join((SCRIPTS / name).read_text() for name in ("inbox.js", "inbox-keys.js"))
+    for key in every:
+        assert re.search(rf'^\s+"?{key.command}"?(:|\()', script, re.MULTILINE), key.command
+
+
+def test_who_only_reads_has_no_keys_that_write() -> None:
+    mine = {key.command for _group, keys in groups(False) for key in keys}
+    assert {"reply", "close", "assign", "unread"}.isdisjoint(mine)
+    assert {"next", "open", "palette", "search", "keys"} <= mine

@@ -1,0 +1,254 @@
+"""Opening conversations beside the list, in a browser: what stays, what waits, who is there, which keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.core import clock, db
+from host.inbox import presence
+from host.inbox.pages.keys import KEYS
+from host.models.inbox import Conversation, PresenceState
+from tests import helpers
+from tests.accessibility import violations
+from tests.inbox import desks, scenes, toys
+from tests.inbox.browsing import Open, wait
+from tests.inbox.desks import Desk
+from tests.live.served import until
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 360, "height": 740}}
+TEXT = "[data-form=reply] textarea"
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Desk:
+    return desks.open_desk(data)
+
+
+def many(desk: Desk, count: int) -> None:
+    """Have so many customers write, the first of them last."""
+    changes = [
+        toys.received("Do you ship?", at=-60 * i, contact=f"c{i}", contact_name=f"C{i:03d}")
+        for i in range(count)
+    ]
+    with clock.travel(toys.START - clock.now() + timedelta(minutes=1)):
+        toys.apply(desk.account, *changes, adapter=toys.WINDOWED)
+
+
+def names(page: Any) -> list[str]:
+    return [str(name) for name in page.locator(".conv-name").all_inner_texts()]
+
+
+def opened(page: Any, name: str) -> None:
+    page.wait_for_selector(f".thread-head h2 >> text={name}")
+
+
+def test_the_list_stays_and_the_addresses_work(desk: Desk, open_page: Open) -> None:
+    many(desk, 130)
+    page = open_page("")
+    page.evaluate("window.stayed = true")
+    # It loads as one scrolls.
+    page.hover(".convs")
+    for _ in range(12):
+        page.mouse.wheel(0, 3000)
+        page.wait_for_timeout(60)
+    wait(page, "document.querySelectorAll('[data-row]').length === 130")
+    page.locator(".conv").nth(90).click()
+    opened(page, "C090")
+    first = page.url
+    top = page.evaluate("document.querySelector('[data-part=scroll]').scrollTop")
+    assert top > 2000
+    page.locator(".conv").nth(92).click()
+    opened(page, "C092")
+    assert page.evaluate("document.querySelector('[data-part=scroll]').scrollTop") == top
+    assert page.locator(".conv[aria-current]").count() == 1
+    assert page.title().endswith("C092 · Inbox · Lobby")
+    page.go_back()
+    opened(page, "C090")
+    assert page.url == first
+    page.go_back()
+    page.wait_for_selector("text=Choose a conversation to read it here.")
+    page.go_forward()
+    opened(page, "C090")
+    assert page.evaluate("window.stayed"), "no page was loaded"
+    page.reload()
+    opened(page, "C090")
+
+
+def test_rows_wait_while_somebody_points_at_them(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page("")
+    page.hover(".convs >> text=Jon B.")
+    scene.said("ana", "Ana Q.", "One more thing", clock.now())
+    page.wait_for_selector(".convs >> text=One more thing")  # what it says is new, where it is is not
+    assert names(page) == ["Jon B.", "Ana Q."]
+    page.wait_for_selector("[data-changed] >> text=1 changed")
+    page.click("[data-changed]")
+    assert names(page) == ["Ana Q.", "Jon B."]
+    assert page.locator("[data-changed]").is_hidden()
+    page.hover(".convs >> text=Jon B.")
+    scene.said("jon", "Jon B.", "Me too", clock.now())
+    page.wait_for_selector("[data-changed] >> text=1 changed")
+    page.mouse.move(900, 400)
+    wait(page, "document.querySelector('.conv-name').textContent === 'Jon B.'")
+
+
+def test_one_that_leaves_the_filter_stays_while_it_is_open(
+    scene: scenes.Scene, desk: Desk, open_page: Open
+) -> None:
+    page = open_page("?only=waiting")
+    page.click(".convs >> text=Jon B.")
+    opened(page, "Jon B.")
+    page.mouse.move(900, 300)
+    page.fill(TEXT, "Of course.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".log >> text=Of course.")
+    assert names(page) == ["Jon B.", "Ana Q."]
+    page.click(".convs >> text=Ana Q.")
+    page.mouse.move(900, 300)
+    wait(page, "document.querySelectorAll('.conv').length === 1")
+
+
+def test_what_is_gone_is_said_and_nothing_is_lost(scene: scenes.Scene, desk: Desk, open_page: Open) -> None:
+    page = open_page("")
+    page.click(".convs >> text=Jon B.")
+    opened(page, "Jon B.")
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
+    page.fill(TEXT, "half a thought")
+    gone = scene.conversation("jon")
+    with db.current().write_engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM messages WHERE conversation_id = {gone}")
+        connection.exec_driver_sql(f"DELETE FROM conversations WHERE id = {gone}")
+    page.go_back()
+    page.wait_for_selector("text=This conversation does not exist in this workspace.")
+    opened(page, "Ana Q.")
+    assert page.locator(TEXT).input_value() == "half a thought"
+    assert page.url.endswith(f"/{scene.conversation('ana')}")
+    # A desk that does not answer is said, and the click can be made again.
+    page.click("[data-tab=reply]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("text=Choose a conversation to read it here.")
+    page.route("**/thread**", lambda route: route.abort())
+    page.click(".convs >> text=Ana Q.")
+    page.wait_for_selector("text=The desk does not answer.")
+    page.unroute("**/thread**")
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
+    wait(page, "!document.querySelector('.offline')")
+
+
+def test_two_agents_see_each_other_and_ask_before_they_cross(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
+    ana = scene.conversation("ana")
+    mine, theirs = open_page(f"/{ana}"), open_page("", browser=helpers.client_for(desk.app, bo))
+    theirs.wait_for_selector(f"[data-row='{ana}'] [aria-label='Mia R. has this open']")
+    theirs.click(".convs >> text=Ana Q.")
+    opened(theirs, "Ana Q.")
+    mine.wait_for_selector(".here [aria-label='Bo T. has this open']")
+    theirs.focus(TEXT)
+    theirs.keyboard.type("Yes, three are left.")
+    mine.wait_for_selector("[data-part=typing] >> text=Bo T. is typing a reply")
+    assert violations(mine) == []
+    mine.focus(TEXT)
+    mine.keyboard.type("I think so.")
+    theirs.keyboard.press("Control+Enter")
+    mine.wait_for_selector(".log >> text=Yes, three are left.")
+    mine.keyboard.press("Control+Enter")
+    mine.wait_for_selector("[data-meanwhile][open] >> text=Yes, three are left.")
+    assert mine.evaluate("document.activeElement.textContent") == "Keep mine as a draft"
+    assert violations(mine) == []
+    mine.keyboard.press("Enter")
+    assert mine.locator(TEXT).input_value() == "I think so."
+    assert len([m for m in toys.thread(ana) if m.direction == "outbound"]) == 1
+    mine.locator(TEXT).press("Control+Enter")
+    if mine.locator("[data-meanwhile][open]").count():
+        mine.click("[data-anyway]")
+    mine.wait_for_selector(".log >> text=I think so.")
+    until(lambda: len([m for m in toys.thread(ana) if m.direction == "outbound"]) == 2)
+    # Whoever leaves is gone from the screens of the others at once.
+    theirs.close()
+    mine.wait_for_selector(".here [aria-label='Bo T. has this open']", state="detached")
+
+
+def test_marks_are_ones_own(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page("")
+    assert page.locator(".conv.is-unread").count() == 2
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
+    wait(page, "document.querySelectorAll('.conv.is-unread').length === 1")
+    page.mouse.move(900, 300)
+    page.keyboard.press("u")
+    page.wait_for_selector("text=Choose a conversation to read it here.")
+    wait(page, "document.querySelectorAll('.conv.is-unread').length === 2")
+    page.reload()
+    assert page.locator(".conv.is-unread").count() == 2
+
+
+def test_every_key_and_the_palette(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page("")
+    page.keyboard.press("?")
+    sheet = page.locator("[data-keys] dt").all_inner_texts()
+    assert sheet == [str(key.words) for _group, keys in KEYS for key in keys]
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    opened(page, "Jon B.")
+    page.keyboard.press("n")
+    page.keyboard.type("for the team")
+    wait(page, "document.activeElement.closest('[data-form]').dataset.form === 'note'")
+    wait(page, "document.querySelector('.conv-draft').textContent.includes('for the team')")
+    page.keyboard.press("Escape")
+    page.keyboard.press("m")
+    page.wait_for_selector(".activity >> text=Mia R. took this over")
+    page.keyboard.press("Shift+E")
+    opened(page, "Ana Q.")
+    until(lambda: {c.status for c in toys.everything(Conversation)} == {"open", "closed"})
+    page.keyboard.press("Control+k")
+    page.keyboard.type("priv")
+    assert page.locator("[data-palette] [aria-selected=true]").inner_text().startswith("Write a private note")
+    assert violations(page) == []
+    page.keyboard.press("Enter")
+    wait(page, "document.activeElement.closest('[data-form]')?.dataset.form === 'note'")
+    page.keyboard.press("Escape")
+    # Single letters can be switched off.
+    page.keyboard.press("?")
+    page.uncheck("[data-single]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    assert page.evaluate("document.activeElement.tagName") != "TEXTAREA"
+
+
+def test_on_a_phone_there_is_the_list_or_the_thread(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page("", **PHONE)
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
+    assert page.locator("#list").is_hidden()
+    assert page.evaluate("document.querySelector('#thread').contains(document.activeElement)")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.click("[aria-label='Back to conversations']")
+    page.wait_for_selector("#list >> text=Ana Q.")
+    assert page.locator("#thread").is_hidden()
+    page.go_back()
+    opened(page, "Ana Q.")
+    assert page.locator("#list").is_hidden()
+
+
+def test_who_cannot_say_that_they_left_is_forgotten(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
+    bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
+    ana = scene.conversation("ana")
+    where = {"workspace_id": desk.workspace, "conversation_id": ana, "user_id": bo.id}
+    db.write(presence.be_present, state=PresenceState.VIEWING, now=clock.now(), **where)
+    page = open_page("")
+    page.wait_for_selector("[aria-label='Bo T. has this open']")
+    page.clock.install()
+    with clock.travel(timedelta(seconds=40)):
+        page.clock.run_for(50_000)
+        page.wait_for_selector("[aria-label='Bo T. has this open']", state="detached")

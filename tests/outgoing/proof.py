@@ -1,0 +1,330 @@
+"""Prove that nothing is lost, doubled or turned round: events to endpoints some of which fail, under kills.
+
+    python -m tests.outgoing.proof --events 1000000 --kills 200 --url postgresql+psycopg://...
+
+A million takes hours; :mod:`tests.outgoing.test_proof` runs a short one. The database has to be migrated and
+empty. The desk's process reads the record and sends; it is killed again and again, with no warning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db, guard, secrets
+from host.core.secrets import Keyring
+from host.inbox.apply.changes import Incoming, apply_changes
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import Conversation
+from host.models.outgoing import HookDelivery, HookState
+from host.models.users import Workspace
+from host.outgoing import endpoints, policy, sending
+from host.outgoing.bodies.telling import Webhooks
+from host.outgoing.endpoints import Wanted
+from host.outgoing.sending import Senders
+from host.queue import lanes
+from host.record import catalogue
+from host.record.catalogue import OfAssignment
+from host.record.consuming import Consumers, _make_rows
+from host.record.writing import Happened, record_all
+from host.sdk.messages import MessageReceived
+from tests.delivery.desk import ToyAdapter, ToyDirectory
+
+KEYS = {"k1": bytes(range(32))}
+ENDPOINTS = 5
+"""One of them, the last, fails."""
+TALKS = 40
+"""Conversations of each."""
+FAILS = 0.2
+CHUNK = 500
+
+
+def directory() -> ToyDirectory:
+    return ToyDirectory({"email": ToyAdapter()})
+
+
+# What is told
+
+
+@dataclass
+class Ledger:
+    """What the programs took, as they saw it."""
+
+    taken: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
+    """By endpoint: conversation, id and number of each event, in the order they came."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    seed: random.Random = field(default_factory=lambda: random.Random(7))
+
+    def note(self, path: str, id_: str, body: bytes) -> None:
+        data = json.loads(body)["data"]
+        with self.lock:
+            mine = self.taken.setdefault(path, [])
+            mine.append((int(data["id"]), id_, int(data["assignee"]["id"])))
+
+    def count(self) -> int:
+        with self.lock:
+            return sum(len(one) for one in self.taken.values())
+
+
+@contextmanager
+def programs(ledger: Ledger) -> Iterator[int]:
+    """Serve every endpoint; yield the port. What ends in ``/4`` fails in every way there is."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.path.endswith("/4"):
+                with ledger.lock:
+                    failing = ledger.seed.random() < FAILS
+                    how = ledger.seed.choice((500, 503, 429, 301, 0))
+                if failing:
+                    if how == 0:
+                        hard = struct.pack("ii", 1, 0)
+                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, hard)
+                        self.connection.close()
+                        return
+                    self.send_response(how)
+                    self.send_header("content-length", "0")
+                    self.end_headers()
+                    return
+            ledger.note(self.path, self.headers["webhook-id"], body)
+            self.send_response(204)
+            self.end_headers()
+
+        def handle(self) -> None:
+            with suppress(OSError, ValueError):
+                super().handle()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 256
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+# The desk
+
+
+def prepare(port: int) -> Sequence[tuple[int, int, int]]:
+    """Make an account with conversations for each endpoint; return where events may happen."""
+    guard.allow([f"127.0.0.1:{port}"])
+    workspace_id = db.write(_workspace)
+    db.write(_make_rows, [Webhooks(directory, lambda: "https://desk.example")])
+    places = []
+    for number in range(ENDPOINTS):
+        account = db.write(_account, workspace_id, number)
+        for talk in range(TALKS):
+            at = clock.now()
+            change = MessageReceived(f"{number}-{talk}", uuid.uuid4().hex, at, text="hello")
+            db.write(apply_changes, [Incoming(ref(account), ToyAdapter(), change, at, uuid.uuid4().hex)])
+        wanted = Wanted(f"http://127.0.0.1:{port}/{number}", [catalogue.CONVERSATION_ASSIGNED], [account.id])
+        db.write(endpoints.create, workspace_id, wanted, {catalogue.CONVERSATION_ASSIGNED}, created_by=None)
+        with db.read() as session:
+            mine = sa.select(Conversation.id).where(Conversation.account_id == account.id)
+            places += [(workspace_id, account.id, id_) for id_ in session.scalars(mine)]
+    return places
+
+
+def _workspace(session: Session) -> int:
+    row = Workspace(name="Proof", created_at=clock.now())
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _account(session: Session, workspace_id: int, number: int) -> ChannelAccount:
+    now = clock.now()
+    row = ChannelAccount(
+        uuid=uuid.uuid4().hex,
+        workspace_id=workspace_id,
+        channel="email",
+        external_id=str(number),
+        claim=f"email:{number}",
+        name="Proof",
+        handle=str(number),
+        way="pasted",
+        state=AccountState.CONNECTED,
+        settings={},
+        created_at=now,
+        connected_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def happen(places: Sequence[tuple[int, int, int]], count: int, seed: int) -> None:
+    """Record *count* events, numbered from 1, in conversations chosen at random."""
+    chance = random.Random(seed)
+    for begin in range(1, count + 1, CHUNK):
+        rows = []
+        for number in range(begin, min(begin + CHUNK, count + 1)):
+            workspace_id, account_id, conversation_id = chance.choice(places)
+            rows.append(
+                Happened(
+                    workspace_id,
+                    catalogue.CONVERSATION_ASSIGNED,
+                    account_id=account_id,
+                    conversation_id=conversation_id,
+                    facts=OfAssignment(assignee=number),
+                )
+            )
+        db.write(record_all, rows)
+
+
+def serve(url: str, port: int) -> None:
+    """Read the record and send, until killed. Delays are short: the schedule has tests of its own."""
+    db.connect(url)
+    secrets.use(Keyring(KEYS))
+    guard.allow([f"127.0.0.1:{port}"])
+    policy.DELAYS = tuple(timedelta(seconds=0.2) for _ in range(60))  # type: ignore[misc]
+    policy.TRIES = 61  # type: ignore[misc]
+    policy.REST_SECONDS = 0.05  # type: ignore[misc]
+    sending.SWEEP_SECONDS = 0.05  # type: ignore[misc]
+    if db.current().is_sqlite:
+        db.write(lanes.void_leases)
+    Consumers([Webhooks(directory, lambda: "https://desk.example")]).start()
+    Senders().start()
+    print("serving", flush=True)
+    signal.pause()
+
+
+@contextmanager
+def desk(url: str, port: int) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.outgoing.proof", "--serve", str(port), "--url", url]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], env={**os.environ}
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# The proof
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of it."""
+
+    events: int
+    lost: int
+    doubled: int
+    inversions: int
+    kills: int
+    seconds: float
+
+    def __str__(self) -> str:
+        share = 100 * self.doubled / max(1, self.events)
+        return (
+            f"{self.events} events, {self.kills} kills, {self.seconds:.0f} s: {self.lost} lost, "
+            f"{self.doubled} doubled ({share:.2f} %), {self.inversions} inversions"
+        )
+
+
+def prove(url: str, *, events: int, kills: int, seed: int, limit: float) -> Found:
+    """Send *events* under *kills*; return what came of it.
+
+    :param limit: seconds after which it is given up, and what is missing counts as lost.
+    """
+    ledger, began = Ledger(), time.monotonic()
+    with programs(ledger) as port:
+        places = prepare(port)
+        happen(places, events, seed)
+        killed = 0
+        while time.monotonic() - began < limit:
+            with desk(url, port) as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                target = events * (killed + 1) // (kills + 1) if killed < kills else None
+                while process.poll() is None and time.monotonic() - began < limit:
+                    if target is not None and ledger.count() >= target:
+                        killed += 1
+                        break
+                    if target is None and ledger.count() >= events and not _waiting():
+                        break
+                    time.sleep(0.05)
+                if target is None:
+                    break
+    return _judged(ledger, events, killed, time.monotonic() - began)
+
+
+def _waiting() -> bool:
+    with db.read() as session:
+        waits = sa.select(HookDelivery.id).where(HookDelivery.state == HookState.WAITING).limit(1)
+        made = session.scalar(sa.select(sa.func.count()).select_from(HookDelivery))
+        return session.execute(waits).first() is not None or not made
+
+
+def _judged(ledger: Ledger, events: int, kills: int, seconds: float) -> Found:
+    numbers: set[int] = set()
+    doubled = inversions = 0
+    for taken in ledger.taken.values():
+        ids: Counter[str] = Counter()
+        by_number: dict[int, str] = {}
+        newest: dict[int, int] = {}
+        for conversation_id, id_, number in taken:
+            ids[id_] += 1
+            assert by_number.setdefault(number, id_) == id_, "an event has one id however often it is sent"
+            if ids[id_] > 1:
+                doubled += 1
+                continue
+            numbers.add(number)
+            inversions += number < newest.get(conversation_id, 0)
+            newest[conversation_id] = max(number, newest.get(conversation_id, 0))
+    return Found(events, events - len(numbers), doubled, inversions, kills, seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--serve", type=int)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=12 * 3600.0)
+    given = parser.parse_args()
+    if given.serve:
+        serve(given.url, given.serve)
+        return
+    db.connect(given.url)
+    secrets.use(Keyring(KEYS))
+    print(prove(given.url, events=given.events, kills=given.kills, seed=given.seed, limit=given.limit))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The Reports page in a real browser: both themes, both widths, WCAG, without JavaScript."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
+
+from host.core import clock, db
+from host.models.users import Role
+from host.reports import counting
+from host.reports.counting import Key, hour_of
+from tests.browser.conftest import look
+from tests.delivery.desk import Desk
+from tests.helpers import StandInGeneration, build_app, make_user
+from tests.reports.test_figures import span, store
+from tests.web.test_browser import sign_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def agent(desk: Desk, data: Path, chromium: Any) -> Iterator[Page]:
+    """An agent's page on a desk with a toy channel."""
+    app = build_app(data, generation=StandInGeneration(directory=desk.generation.directory))
+    make_user("mia@example.com", "Mia", workspace=desk.workspace_id, role=Role.LEAD)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    context = chromium.new_context(base_url=address, reduced_motion="reduce", locale="en-GB")
+    page = context.new_page()
+    sign_in(page, "mia@example.com")
+    plain = chromium.new_context(
+        base_url=address, java_script_enabled=False, storage_state=context.storage_state(), locale="en-GB"
+    )
+    page.plain = plain
+    yield page
+    plain.close()
+    context.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def two_months(desk: Desk) -> None:
+    """Write what two busy months leave behind."""
+    rng = random.Random(4)
+    conversation = desk.customer_wrote()
+    now = clock.now()
+    spans = []
+    mine = {"account_id": desk.account.id, "conversation_id": conversation}
+    for _ in range(1500):
+        start = now - timedelta(days=rng.random() * 60)
+        length = timedelta(seconds=rng.expovariate(1 / 1400))
+        until = {"window_until": start + timedelta(hours=24)}
+        if rng.random() < 0.01:
+            length += timedelta(hours=26)
+        kind = rng.choice(["first", "next", "resolve"])
+        if kind == "resolve":
+            spans.append(span(kind, start, start + length * 20, **mine))
+        elif start + length < now:
+            spans.append(span(kind, start, start + length, user_id=1, **mine, **until))
+
+    def write(session: Session) -> None:
+        sums = counting.new_sums()
+        for number in range(24 * 60):
+            at = hour_of(now - timedelta(hours=number))
+            row = sums[Key(desk.workspace_id, at, desk.account.id, 0)]
+            row["received"] += max(0, round(rng.gauss(6 if 8 < at.hour < 20 else 0, 2)))
+            row["created"] += rng.randrange(3)
+            sums[Key(desk.workspace_id, at, desk.account.id, 1)]["sent"] += row["received"]
+        counting.write_sums(session, sums)
+
+    store(desk.workspace_id, spans)
+    db.write(write)
+
+
+def test_figures_plots_and_what_they_open(desk: Desk, agent: Page) -> None:
+    agent.goto(f"/w/{desk.workspace_id}/inbox")
+    agent.get_by_role("link", name="Reports").click()
+    expect(agent.get_by_text("Plots begin with the second day")).to_be_visible()
+    look(agent, "reports-empty")
+    two_months(desk)
+    agent.reload()
+    expect(agent.get_by_role("heading", name="First response").first).to_be_visible()
+    look(agent, "reports")
+    plot = agent.get_by_role("region", name="When customers write").first
+    plot.get_by_text("As a table").focus()
+    agent.keyboard.press("Enter")
+    expect(plot.get_by_role("cell").first).to_be_visible()
+    agent.get_by_role("navigation", name="Group by").get_by_role("link", name="Hour").click()
+    expect(agent.get_by_role("heading", name="By hour of the day")).to_be_in_viewport()
+    expect(agent.get_by_role("rowheader", name="09:00–10:00").last).to_be_visible()
+    agent.get_by_role("navigation", name="Group by").get_by_role("link", name="Person").click()
+    look(agent, "reports-table")
+    agent.locator("#table").get_by_role("link", name="Mia").click()
+    expect(agent.get_by_label("Person").first).to_have_value("1")
+    for figure in ("First response", "Windows missed"):
+        agent.goto(f"/w/{desk.workspace_id}/reports")
+        agent.get_by_role("link", name=figure).click()
+        expect(agent.get_by_role("heading", level=1)).to_contain_text(figure)
+        look(agent, f"reports-{figure.lower().replace(' ', '-')}")
+    leads = agent.get_by_role("row").nth(-1).get_by_role("link").get_attribute("href")
+    assert leads == f"/w/{desk.workspace_id}/inbox/1"
+
+
+def test_it_works_without_javascript(desk: Desk, agent: Page) -> None:
+    two_months(desk)
+    page = agent.plain.new_page()
+    page.goto(f"/w/{desk.workspace_id}/reports")
+    page.get_by_label("Person").select_option("Mia")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_label("Person")).to_have_value("1")
+    expect(page.get_by_role("heading", name="When customers write")).to_have_count(0)
+    page.get_by_label("Person").select_option("Everybody")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_text("As a table").first.click()
+    expect(page.get_by_role("region", name="First response").get_by_role("cell").first).to_be_visible()
+    with page.expect_download() as file:
+        page.get_by_role("link", name="Download as CSV").click()
+    assert file.value.suggested_filename.startswith("reports-")

@@ -1,0 +1,315 @@
+"""Figures equal a naive computation over the same spans, on every database and when clocks change."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.api.routes import analytics
+from host.core import db
+from host.models.reports import Span
+from host.reports import counting, figures
+from host.reports.counting import hour_of
+from host.reports.figures import Days, Figure, Figures, Selection, Times, Totals
+from host.reports.pages import views
+from host.reports.tables import By, Key, read_table
+from tests.inbox import toys
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
+SPRING = Days(date(2026, 3, 27), date(2026, 3, 31), BERLIN)
+"""Clocks go forward on its third day, which has 23 hours."""
+
+
+def span(kind: str, start: datetime, end: datetime | None, **more: Any) -> dict[str, Any]:
+    return {
+        "account_id": 1,
+        "conversation_id": 1,
+        "kind": kind,
+        "started_at": start,
+        "ended_at": end,
+        "hour": end and hour_of(end),
+        "ended_by": end and ("closed" if kind == "resolve" else "answered"),
+        "user_id": 0,
+        "seconds": None if end is None else int((end - start).total_seconds()),
+        "answered": False,
+        "window_until": None,
+        **more,
+    }
+
+
+def random_spans(seed: int) -> list[dict[str, Any]]:
+    """Return spans of ten days around the one when clocks change."""
+    rng = random.Random(seed)
+    spans = []
+    for _ in range(400):
+        start = datetime(2026, 3, 21, tzinfo=UTC) + timedelta(seconds=rng.randrange(86_400 * 12))
+        length = timedelta(seconds=rng.choice([0, 59, 60, 3600, 86_400, 400_000]) * rng.random())
+        kind = rng.choice(["first", "next", "resolve"])
+        more: dict[str, Any] = {"account_id": rng.choice([1, 2]), "user_id": rng.choice([0, 1, 2])}
+        if kind != "resolve":
+            more["window_until"] = rng.choice([None, start, start + timedelta(hours=24)])
+            if rng.random() < 0.2:
+                more["ended_by"] = "closed"
+        gone = rng.random() < 0.85
+        spans.append(span(kind, start, start + length if gone else None, **more))
+        if not gone:
+            spans[-1]["ended_by"] = None
+    return spans
+
+
+@pytest.fixture
+def workspace(any_database: db.Database) -> int:
+    return toys.make_workspace()
+
+
+def store(workspace: int, spans: Sequence[dict[str, Any]], *, received: Sequence[datetime] = ()) -> None:
+    """Store spans, and customers' messages as sums."""
+
+    def write(session: Session) -> None:
+        for start in range(0, len(spans), 50):
+            rows = [{"workspace_id": workspace, **one} for one in spans[start : start + 50]]
+            session.execute(sa.insert(Span), rows)
+        sums = counting.new_sums()
+        for at in received:
+            sums[counting.Key(workspace, hour_of(at), 1, 0)]["received"] += 1
+        counting.write_sums(session, sums)
+
+    db.write(write)
+
+
+def read(workspace: int, days: Days, *, by_hour: bool = False, **more: Any) -> Figures:
+    with db.read() as session:
+        return figures.read_figures(session, Selection(workspace, days, **more), NOW, by_hour=by_hour)
+
+
+def naive(seconds: Sequence[int]) -> Times:
+    """Return the smallest values that so many in ten do not exceed."""
+    if not seconds:
+        return Times()
+
+    def within(part: int) -> int:
+        enough = [
+            one for one in seconds if sum(other <= one for other in seconds) * 10 >= part * len(seconds)
+        ]
+        return min(enough)
+
+    return Times(len(seconds), within(1), within(5), within(9))
+
+
+def in_day(day: date) -> Callable[[datetime], bool]:
+    return lambda at: at.astimezone(BERLIN).date() == day
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("chosen", [{}, {"accounts": [2]}, {"user_id": 1}, {"accounts": [1], "user_id": 2}])
+def test_figures_equal_a_naive_computation(workspace: int, seed: int, chosen: dict[str, Any]) -> None:
+    spans = random_spans(seed)
+    store(workspace, spans)
+    found = read(workspace, SPRING, **chosen)
+    mine = [
+        one
+        for one in spans
+        if one["account_id"] in chosen.get("accounts", [1, 2])
+        and one["user_id"] == chosen.get("user_id", one["user_id"])
+    ]
+
+    def check(totals: figures.Totals, within: Callable[[datetime], bool]) -> None:
+        for kind, ended_by in (("first", "answered"), ("next", "answered"), ("resolve", "closed")):
+            seconds = [
+                one["seconds"]
+                for one in mine
+                if one["kind"] == kind and one["ended_by"] == ended_by and within(one["ended_at"])
+            ]
+            assert getattr(totals, kind) == naive(seconds)
+        assert totals.missed == sum(
+            one["started_at"] < one["window_until"] < min(one["ended_at"] or NOW, NOW)
+            for one in mine
+            if one["window_until"] and within(one["window_until"])
+        )
+
+    check(found.total, lambda at: SPRING.first <= at.astimezone(BERLIN).date() <= SPRING.last)
+    for begins, totals in found.steps:
+        check(totals, in_day(begins.astimezone(BERLIN).date()))
+    assert found.windows == sum(
+        one["started_at"] < one["window_until"] and SPRING.first <= until.date() <= SPRING.last
+        for one in mine
+        if one["window_until"] and (until := one["window_until"].astimezone(BERLIN))
+    )
+    closed = [
+        math.ceil(one["seconds"] / 3600)
+        for one in mine
+        if one["kind"] == "resolve"
+        and one["ended_at"]
+        and SPRING.first <= one["ended_at"].astimezone(BERLIN).date() <= SPRING.last
+    ]
+    classes = Counter(sum(hours > end for end in (1, 4, 24, 72)) for hours in closed)
+    assert list(found.until_closed) == [classes[number] for number in range(5)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_rows_of_a_table_are_the_figures_of_each_alone(workspace: int, seed: int) -> None:
+    spans = random_spans(seed)
+    start, *_, end = SPRING.bounds()
+    store(workspace, spans, received=[start, end - timedelta(hours=1), end])
+    assert apart(workspace, By.ACCOUNT) == {
+        one: read(workspace, SPRING, accounts=[one]).total for one in (1, 2)
+    }
+    assert apart(workspace, By.PERSON) == {
+        one: read(workspace, SPRING, user_id=one).total for one in range(3)
+    }
+    assert apart(workspace, By.CHANNEL) == {"toy": read(workspace, SPRING).total}
+    of_one = {"accounts": [2], "user_id": 1}
+    assert apart(workspace, By.ACCOUNT, **of_one) == {2: read(workspace, SPRING, **of_one).total}
+    hours = apart(workspace, By.HOUR)
+    for hour in range(24):
+        seconds = [
+            one["seconds"]
+            for one in spans
+            if one["kind"] == "first" and one["ended_by"] == "answered" and start <= one["ended_at"] < end
+            if one["ended_at"].astimezone(BERLIN).hour == hour
+        ]
+        assert (hours[hour].first if hour in hours else Times()) == naive(seconds)
+    assert (hours[0].received, hours[23].received) == (1, 1)
+    assert sum(one.missed for one in hours.values()) == read(workspace, SPRING).total.missed
+
+
+def test_a_table_leaves_out_what_adds_up_to_nothing(workspace: int) -> None:
+    store(workspace, [], received=[SPRING.bounds()[0]])
+    assert apart(workspace, By.PERSON) == {}, "customers wrote, and nobody of the team did anything"
+    assert set(apart(workspace, By.HOUR)) == {0}
+
+
+@pytest.mark.parametrize("by", By)
+def test_a_table_takes_as_many_queries_whatever_there_is(workspace: int, by: By) -> None:
+    def counted() -> int:
+        said: list[str] = []
+
+        def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            said.append(statement)
+
+        engine = db.current().read_engine
+        sa.event.listen(engine, "before_cursor_execute", note)
+        try:
+            apart(workspace, by)
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", note)
+        return sum(one.startswith("SELECT") for one in said)
+
+    empty = counted()
+    store(workspace, random_spans(2))
+    assert counted() == empty == 5
+
+
+def apart(workspace: int, by: By, **more: Any) -> dict[Key, Totals]:
+    with db.read() as session:
+        return read_table(session, Selection(workspace, SPRING, **more), NOW, by, {1: "toy", 2: "toy"})
+
+
+def test_hours_of_the_day_when_clocks_change(workspace: int) -> None:
+    midnight = datetime(2026, 3, 28, 23, tzinfo=UTC)
+    received = [midnight - timedelta(hours=1), midnight, midnight + timedelta(hours=22, minutes=59)]
+    store(workspace, [], received=[*received, midnight + timedelta(hours=23)])
+    day = Days(date(2026, 3, 29), date(2026, 3, 29), BERLIN)
+    found = read(workspace, day, by_hour=True)
+    assert (found.total.received, len(found.steps)) == (2, 23)
+    assert [totals.received for _at, totals in found.steps] == [1, *[0] * 21, 1]
+    assert found.week is not None
+    assert (found.week[6][0], found.week[6][23]) == (1, 1)
+    assert len(Days(date(2026, 10, 25), date(2026, 10, 25), BERLIN).hours()) == 26, "25 hours, and the end"
+
+
+def test_the_days_before_are_as_many_and_end_where_these_begin(workspace: int) -> None:
+    assert SPRING.before.bounds()[-1] == SPRING.bounds()[0]
+    start = SPRING.bounds()[0]
+    store(workspace, [], received=[start, start - timedelta(hours=1)])
+    assert read(workspace, SPRING).before is None, "counting began later than those days"
+    store(workspace, [], received=[start - timedelta(days=9)])
+    before = read(workspace, SPRING).before
+    assert before is not None
+    assert before.received == 1
+
+
+def test_what_customers_do_is_not_known_of_one_person(workspace: int) -> None:
+    found = read(workspace, SPRING, user_id=1)
+    assert (found.total.received, found.total.opened, found.total.sent, found.week) == (None, None, 0, None)
+
+
+def test_an_empty_desk_has_no_times(workspace: int) -> None:
+    found = read(workspace, SPRING)
+    assert found.total.first == Times(0, None, None, None)
+    assert (found.since, found.before, found.total.received, found.windows) == (None, None, 0, 0)
+
+
+def test_other_workspaces_and_no_accounts_count_for_nothing(workspace: int) -> None:
+    store(workspace, random_spans(1), received=[SPRING.bounds()[0]])
+    other = read(toys.make_workspace(), SPRING)
+    none = read(workspace, SPRING, accounts=[])
+    for found in (other, none):
+        assert (found.total.received, found.total.first.count, found.total.missed) == (0, 0, 0)
+
+
+def test_however_long_the_time_the_queries_are_as_many(workspace: int) -> None:
+    store(workspace, random_spans(2))
+    said: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.append(statement)
+
+    engine = db.current().read_engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        counts = []
+        for days in (SPRING, Days(date(2025, 4, 3), date(2026, 4, 2), BERLIN)):
+            said.clear()
+            read(workspace, days)
+            counts.append(sum(one.startswith("SELECT") for one in said))
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert counts[0] == counts[1] == 8
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (date(2026, 3, 2), date(2026, 3, 1)),
+        (date(2025, 1, 1), date(2026, 3, 1)),
+        (date(1999, 12, 31), date(2000, 1, 1)),
+        (date(9999, 12, 31), date(9999, 12, 31)),
+    ],
+)
+def test_days_that_make_no_sense_are_refused(first: date, last: date) -> None:
+    with pytest.raises(ValueError, match="days"):
+        Days(first, last)
+
+
+def test_every_figure_has_its_conditions(workspace: int) -> None:
+    chosen = Selection(workspace, SPRING)
+    start, *_, end = SPRING.bounds()
+    assert all(figures.conditions(one, chosen, start, end, NOW) for one in Figure)
+
+
+def test_the_page_about_reports_defines_every_figure_by_its_name() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
+    defined = {
+        name
+        for cell in re.findall(r"^\| [^|]+ \| (`[^|]+) \|", text, re.MULTILINE)
+        for name in cell.split("`")[1::2]
+    }
+    fields = msgspec.structs.fields(analytics.Numbers)
+    assert defined == {one.encode_name for one in fields} | {"windows"}
+    named = set(re.findall(r"^\| ([A-Z][\w ]+) \|", text, re.MULTILINE))
+    assert {str(title) for title, *_ in views.ABOUT.values()} <= named
+    assert f"{figures.MOST_DAYS} days" in text

@@ -1,0 +1,297 @@
+"""The Reports page, what it opens, and both as CSV."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.models.inbox import Contact, Conversation
+from host.models.users import Role, User
+from host.reports import counting
+from host.reports.counting import Key, hour_of
+from tests.delivery.desk import Desk
+from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user, make_workspace
+from tests.reports.test_figures import span, store
+
+
+@pytest.fixture
+def agent(desk: Desk, data: Path) -> Browser:
+    app = build_app(data, generation=StandInGeneration(directory=desk.generation.directory))
+    return client_for(app, make_user("mia@example.com", workspace=desk.workspace_id, role=Role.LEAD))
+
+
+def page(browser: Browser, path: str) -> str:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    text = html.unescape(answer.get_data(as_text=True))
+    assert 'style="' not in text, "the policy of the page lets no style attribute in"
+    return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", text))
+
+
+def at(desk: Desk, query: str = "", *, below: str = "") -> str:
+    return f"/w/{desk.workspace_id}/reports{below}{query}"
+
+
+def table(browser: Browser, path: str) -> list[list[str]]:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    data = answer.get_data()
+    assert data.startswith(b"\xef\xbb\xbf"), "the mark by which spreadsheets know UTF-8"
+    return list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+
+
+def begin(desk: Desk, days: int) -> None:
+    """Have the record begin *days* ago."""
+
+    def write(session: Session) -> None:
+        sums = counting.new_sums()
+        key = Key(desk.workspace_id, hour_of(clock.now() - timedelta(days=days)), desk.account.id, 0)
+        sums[key]["received"] += 1
+        counting.write_sums(session, sums)
+
+    db.write(write)
+
+
+def answered(desk: Desk, conversation: int, minutes: int, *, days: int = 1, **more: Any) -> dict[str, Any]:
+    start = clock.now() - timedelta(days=days)
+    values = {"conversation_id": conversation, "account_id": desk.account.id, **more}
+    return span("first", start, start + timedelta(minutes=minutes), **values)
+
+
+def test_a_desk_where_nothing_was_counted_shows_no_zero(agent: Browser, desk: Desk) -> None:
+    text = page(agent, at(desk))
+    assert "Nothing was counted yet." in text
+    for note in ("answer", "message", "close", "window ended"):
+        assert re.search(
+            rf'<span class="big muted">–</span><span class="was">Shown after the first {note}', text
+        )
+    assert "Shown after the second answer" in text
+    assert "Plots begin with the second day" in text
+    assert '<a href="/w/1/reports" aria-current="page">' in text
+    assert '<a href="/w/1/inbox">' in text, "the inbox is another page"
+    assert "None in these days" in page(agent, at(desk, "?from=2020-01-01&to=2020-01-02"))
+
+
+def test_figures_are_links_with_their_change_in_words(agent: Browser, desk: Desk) -> None:
+    begin(desk, 70)
+    conversation = desk.customer_wrote()
+    store(desk.workspace_id, [answered(desk, conversation, 14), answered(desk, conversation, 17, days=30)])
+    text = page(agent, at(desk))
+    assert re.search(
+        r'href="/w/1/reports/first-response"><h2>First response</h2><span class="big">14 min</span>', text
+    )
+    assert "3 min faster" in text
+    assert "against the 28 days before" in text
+    assert "half within 14 min, nine in ten within 14 min" in text
+    assert text.count("As a table") == 2, "there were no messages to make a table of"
+    assert "00:00" in page(agent, at(desk, "?from=2026-01-01&to=2026-01-01")), "one day is shown by hours"
+
+
+def test_what_lies_before_counting_began_is_told(agent: Browser, desk: Desk) -> None:
+    begin(desk, 20)
+    text = page(agent, at(desk))
+    assert "Counting began on" in text
+    assert "faster" not in text
+    assert "days before" not in text
+
+
+def test_a_figure_opens_its_conversations_and_says_what_it_left_out(agent: Browser, desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+    spans = [answered(desk, conversation, minutes) for minutes in range(1, 53)]
+    store(
+        desk.workspace_id,
+        [
+            *spans,
+            answered(desk, conversation, 5, ended_by="closed"),
+            span("first", clock.now() - timedelta(hours=1), None, account_id=desk.account.id),
+            answered(desk, 999, 59),
+        ],
+    )
+    text = page(agent, at(desk, below="/first-response"))
+    assert "First response: 53" in text
+    assert text.count(f'href="/w/1/inbox/{conversation}"') == 49
+    assert "No longer here" in text
+    assert "1 that was closed without an answer" in text
+    assert "1 that still goes on" in text
+    older = re.search(r'href="([^"]*before=[^"]*)"', text)
+    assert older
+    rest = page(agent, older[1])
+    assert rest.count(f'href="/w/1/inbox/{conversation}"') == 3
+    assert "Earlier ones" not in rest
+
+
+@pytest.mark.parametrize(
+    "figure", ["first-response", "next-responses", "resolution", "conversations", "windows-missed"]
+)
+def test_every_figure_opens_even_where_nothing_is(agent: Browser, desk: Desk, figure: str) -> None:
+    assert "None in these days." in page(agent, at(desk, below=f"/{figure}"))
+    assert len(table(agent, at(desk, below=f"/{figure}.csv"))) == 1
+
+
+def test_a_missed_window_says_how_late_the_answer_was(agent: Browser, desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+    start = clock.now() - timedelta(days=3)
+    until = {"window_until": start + timedelta(days=1)}
+    store(
+        desk.workspace_id,
+        [
+            answered(desk, conversation, 26 * 60, days=3, **until),
+            answered(desk, conversation, 25 * 60, days=3, ended_by="closed", **until),
+            span("next", start, None, account_id=desk.account.id, conversation_id=conversation, **until),
+        ],
+    )
+    text = page(agent, at(desk, below="/windows-missed"))
+    assert "Windows missed: 3" in text
+    for late in ("2 h 0 min late", "Never", "Not yet"):
+        assert late in text
+    assert '>3</span><span class="was">100 % of all' in page(agent, at(desk))
+
+
+def test_resolutions_are_opened_by_class(agent: Browser, desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+    start = clock.now() - timedelta(days=5)
+    spans = [
+        span("resolve", start, start + timedelta(seconds=seconds), conversation_id=conversation)
+        for seconds in (3600, 3601, 14_400, 86_400, 259_200, 259_201)
+    ]
+    store(desk.workspace_id, spans)
+    counts = [
+        int(
+            re.findall(
+                r"<h1>Resolution: (\d+)", page(agent, at(desk, f"?within={number}", below="/resolution"))
+            )[0]
+        )
+        for number in range(5)
+    ]
+    assert counts == [1, 2, 1, 1, 1]
+    assert len(table(agent, at(desk, "?within=1", below="/resolution.csv"))) == 3
+
+
+def test_both_are_had_as_csv_and_formulas_are_not_run(agent: Browser, desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+
+    def rename(session: Session) -> None:
+        contact = session.get_one(Contact, session.get_one(Conversation, conversation).contact_id)
+        contact.name = '=HYPERLINK("http://evil")'
+
+    db.write(rename)
+    store(desk.workspace_id, [answered(desk, conversation, 14)])
+    rows = table(agent, at(desk, below="/first-response.csv"))
+    assert rows[1][:2] == [str(conversation), '\'=HYPERLINK("http://evil")']
+    assert rows[1][6] == "840"
+    series = table(agent, at(desk, below=".csv"))
+    assert len(series) == 29
+    assert series[0][:3] == ["begins", "received", "sent"]
+    assert sum(int(row[6]) for row in series[1:]) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?from=2026-02-02&to=2026-02-01", "?from=2020-01-01&to=2026-01-01", "?from=0001-01-01&to=0001-01-02",
+        "?to=0001-01-01", "?from=x", "?account=999", "?account=x", "?agent=999", "?channel=pigeon",
+        "?from=%00",
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(agent: Browser, desk: Desk, query: str) -> None:
+    for below in ("", ".csv", "/resolution", "/resolution.csv"):
+        assert agent.get(at(desk, query, below=below)).status_code == 400
+
+
+def test_there_are_no_other_figures_classes_or_places(agent: Browser, desk: Desk) -> None:
+    assert agent.get(at(desk, below="/happiness")).status_code == 404
+    for query in ("?within=5", "?within=x", "?before=x"):
+        assert agent.get(at(desk, query, below="/resolution")).status_code == 400
+    assert agent.get(at(desk, "?within=1", below="/first-response")).status_code == 400
+
+
+def test_accounts_and_people_of_another_workspace_are_unknown(agent: Browser, desk: Desk) -> None:
+    other = make_workspace()
+    stranger = make_user(workspace=other, role=Role.OWNER)
+    assert agent.get(at(desk, f"?agent={stranger.id}")).status_code == 400
+    assert agent.get(f"/w/{other}/reports").status_code == 404
+    assert agent.get(f"/w/{other}/reports/resolution").status_code == 404
+    foreign = client_for(agent.application, stranger)
+    assert foreign.get(f"/w/{other}/reports?account={desk.account.id}").status_code == 400
+
+
+def test_days_are_those_of_the_reader(agent: Browser, desk: Desk) -> None:
+    start = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)
+    store(desk.workspace_id, [], received=[start, start + timedelta(hours=1)])
+    query = "?from=2026-03-29&to=2026-03-29"
+    assert "Messages" in page(agent, at(desk, query))
+    agent.set_cookie("lobby-zone", "Europe/Berlin")
+    series = table(agent, at(desk, query, below=".csv"))
+    assert len(series) == 24, "the day has 23 hours"
+    assert (series[1][:2], series[2][0]) == (["2026-03-29T00:00+01:00", "1"], "2026-03-29T01:00+01:00")
+    assert series[3][0] == "2026-03-29T03:00+02:00"
+    agent.set_cookie("lobby-zone", "Nowhere/Atall")
+    assert "zone UTC" in page(agent, at(desk))
+
+
+def test_one_person_alone(agent: Browser, desk: Desk) -> None:
+    begin(desk, 40)
+    conversation = desk.customer_wrote()
+    kim = make_user("kim@example.com", "Kim", workspace=desk.workspace_id)
+    store(
+        desk.workspace_id,
+        [answered(desk, conversation, 14), answered(desk, conversation, 40, user_id=kim.id)],
+    )
+    text = page(agent, at(desk, f"?agent={kim.id}"))
+    assert '<span class="big">40 min</span>' in text
+    assert "When customers write" not in text
+    opened = page(agent, at(desk, f"?agent={kim.id}", below="/first-response"))
+    assert "First response: 1" in opened
+    assert ">Kim</span>" in opened
+
+
+def test_figures_stand_apart_by_person_account_channel_and_hour(agent: Browser, desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+    mia = agent_id()
+    begin(desk, 20)
+    store(
+        desk.workspace_id,
+        [
+            answered(desk, conversation, 14) | {"user_id": mia},
+            answered(desk, conversation, 16) | {"user_id": mia},
+            answered(desk, conversation, 40),
+        ],
+    )
+    text = page(agent, at(desk))
+    assert "By person" in text
+    found = re.findall(r'<th scope="row" class="any">(.*?)</tr>', text)
+    assert len(found) == 2
+    assert "14 min" in found[0]
+    assert f"agent={mia}" in found[0]
+    assert "Nobody of the team" in found[1]
+    assert "<a" not in found[1], "nobody cannot be chosen"
+    by_account = page(agent, at(desk, "?by=account"))
+    assert f"account={desk.account.id}" in by_account
+    assert 'name="by" value="account"' in by_account, "the form keeps the table"
+    assert "By channel" in page(agent, at(desk, "?by=channel"))
+    assert re.search(r"\d\d:00–\d\d:00", page(agent, at(desk, "?by=hour")))
+    rows = table(agent, at(desk, below="/table.csv"))
+    assert rows[0][:3] == ["person", "received", "sent"]
+    assert [(row[0], row[6], row[7]) for row in rows[1:]] == [
+        ("Mia Reuter", "2", "840"),
+        ("Nobody of the team", "1", "2400"),
+    ]
+    hours = table(agent, at(desk, "?by=hour", below="/table.csv"))
+    assert sum(int(row[6]) for row in hours[1:]) == 3
+    for below in ("", "/table.csv"):
+        assert agent.get(at(desk, "?by=moon", below=below)).status_code == 400
+
+
+def agent_id() -> int:
+    with db.read() as session:
+        return session.scalars(sa.select(User.id).where(User.email == "mia@example.com")).one()

@@ -1,0 +1,202 @@
+"""What is found, by whom, and when it is found no more, on every database."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from host.core import db
+from host.inbox import erasure
+from host.models.inbox import Contact, Conversation
+from host.models.search import DocumentKind, SearchBuild
+from host.record.consuming import _make_rows
+from host.sdk.channel import AccountRef
+from host.sdk.messages import InboundAttachment, MessageKind
+from host.search import building, postings, words
+from host.search.documents import Indexing
+from host.search.finding import finder
+from host.search.finding.asking import read_query
+from tests.inbox import toys
+from tests.search.desk import find, found_texts, kept_terms, message_id, read_record, terms_of
+
+
+def shop(name: str = "Sample Pottery") -> tuple[int, AccountRef]:
+    workspace = toys.make_workspace(name)
+    return workspace, toys.make_account(workspace)
+
+
+def people(workspace: int, text: str, accounts: frozenset[int] | None = None) -> list[str]:
+    with db.read() as session:
+        found = finder.find_people(session, workspace, read_query(text), accounts=accounts)
+    return [one.name for one in found]
+
+
+def test_messages_are_found_newest_first_page_by_page(any_database: db.Database) -> None:
+    workspace, account = shop()
+    said = [f"mug number {number}" for number in range(30)]
+    toys.apply(account, *(toys.received(text, at=n, contact=f"c{n % 4}") for n, text in enumerate(said)))
+    read_record()
+    assert found_texts(workspace, "MUG") == said[::-1]
+    assert found_texts(workspace, "mug 7") == ["mug number 7"]
+    assert found_texts(workspace, "mug saucer") == []
+    assert found_texts(workspace, '"number 12"') == ["mug number 12"]
+    assert found_texts(workspace, '"mug 12"') == []
+    assert found_texts(workspace, "numb*", limit=3) == said[:-4:-1]
+    got, place = [], None
+    for _ in range(10):
+        page = find(workspace, "mug number", after=place, limit=7)
+        got += [one.texts[0] for one in page.hits]
+        place = page.next
+        if place is None:
+            break
+    assert got == said[::-1]
+
+
+def test_a_search_goes_on_where_its_time_was_over(any_database: db.Database) -> None:
+    workspace, account = shop()
+    said = [f"{'red' if number % 2 else 'blue'} mug" for number in range(150)]
+    toys.apply(account, *(toys.received(text, at=n) for n, text in enumerate([*said, "red blue"])))
+    read_record()
+    got, place, rounds = [], None, 0
+    while rounds < 20:
+        page = find(workspace, "red blue", after=place, patience=0)
+        got += [one.texts[0] for one in page.hits]
+        place, rounds = page.next, rounds + 1
+        if place is None:
+            break
+    assert got == ["red blue"]
+    assert rounds == 2
+
+
+def test_filters_are_marks_conversations_people_and_days(any_database: db.Database) -> None:
+    workspace, account = shop()
+    mia = toys.make_user(workspace, "Mia R.")
+    other = toys.make_account(workspace, external_id="second", handle="second@example.com", name="Second")
+    picture = InboundAttachment(
+        kind=MessageKind.IMAGE, name="invoice_4711.png", url="https://example.com/a.png"
+    )
+    toys.apply(account, toys.received("the mug", contact="anna.k", at=0, contact_name="Anna Kiln"))
+    toys.apply(account, toys.received("mug picture", contact="bob", at=86_400, attachments=(picture,)))
+    toys.apply(account, toys.echoed("your mug", contact="bob", at=90_000))
+    toys.apply(other, toys.received("second mug", contact="zoe", at=172_800))
+    read_record()
+    all_ = ["second mug", "your mug", "mug picture", "the mug"]
+    assert found_texts(workspace, "mug") == all_
+    assert found_texts(workspace, "mug is:open") == all_
+    assert found_texts(workspace, "mug is:closed") == []
+    assert found_texts(workspace, "mug has:file") == ["mug picture"]
+    assert found_texts(workspace, "invoice") == ["mug picture"]
+    assert found_texts(workspace, "4711") == ["mug picture"]
+    assert found_texts(workspace, "from:team") == ["your mug"]
+    assert found_texts(workspace, "from:customer mug") == ["second mug", "mug picture", "the mug"]
+    assert found_texts(workspace, "account:second") == ["second mug"]
+    assert found_texts(workspace, "account:nowhere") == []
+    assert found_texts(workspace, "channel:email mug") == all_
+    assert found_texts(workspace, "channel:telegraph mug") == []
+    assert found_texts(workspace, "assignee:nobody mug") == all_
+    assert found_texts(workspace, "assignee:me mug", user=mia) == []
+    assert found_texts(workspace, "from:me mug", user=mia) == []
+    day = (toys.START.date()).isoformat()
+    assert found_texts(workspace, f"mug before:{day}") == []
+    assert found_texts(workspace, f"after:{day} mug")[-1] == "mug picture"
+    assert found_texts(workspace, "before:someday mug") == []
+    assert found_texts(workspace, "from:anna mug") == ["the mug"]
+    assert people(workspace, "kil") == ["Anna Kiln"]
+    assert people(workspace, "anna nobody") == []
+
+
+def test_a_workspace_and_a_limited_person_find_their_own_alone(any_database: db.Database) -> None:
+    workspace, account = shop()
+    second = toys.make_account(workspace, external_id="second", handle="second@example.com")
+    theirs, elsewhere = shop("Elsewhere")
+    toys.apply(account, toys.received("secret mug", contact="anna", contact_name="Anna"))
+    toys.apply(second, toys.received("second mug", contact="zoe", contact_name="Zoe"))
+    toys.apply(elsewhere, toys.received("their mug", contact="eve", contact_name="Eve"))
+    read_record()
+    assert found_texts(theirs, "mug") == ["their mug"]
+    assert found_texts(workspace, "mug") == ["second mug", "secret mug"]
+    mine = frozenset({second.id})
+    assert found_texts(workspace, "mug", accounts=mine) == ["second mug"]
+    assert found_texts(workspace, f"mug account:{account.id}", accounts=mine) == []
+    assert people(workspace, "anna", mine) == []
+    assert people(workspace, "zoe", mine) == ["Zoe"]
+    assert people(workspace, "eve") == []
+    assert found_texts(workspace, "mug", accounts=frozenset()) == []
+
+
+def test_what_is_taken_back_edited_or_erased_is_found_no_more_in_that_write(
+    any_database: db.Database,
+) -> None:
+    workspace, account = shop()
+    toys.apply(
+        account, toys.received("marker one", contact="anna", external_id="m1", contact_name="Anna Kiln")
+    )
+    toys.apply(account, toys.received("marker two", contact="anna", external_id="m2"))
+    toys.apply(account, toys.received("marker three", contact="bob", external_id="m3"))
+    read_record()
+    ids = {text: message_id(text) for text in ("marker one", "marker two", "marker three")}
+    assert len(found_texts(workspace, "marker")) == 3
+    toys.apply(account, toys.unsent("m1", contact="anna", at=5))
+    gone = ids["marker one"]
+    assert terms_of(DocumentKind.MESSAGE, gone) == kept_terms(DocumentKind.MESSAGE, gone) == set()
+    toys.apply(account, toys.edited("m3", "another word", contact="bob", at=6))
+    assert terms_of(DocumentKind.MESSAGE, ids["marker three"]) == set()
+    read_record()
+    assert found_texts(workspace, "marker") == ["marker two"]
+    assert found_texts(workspace, "another") == ["another word"]
+    with db.read() as session:
+        contact = session.scalar(
+            sa.select(Conversation.contact_id)
+            .join(Contact, Contact.id == Conversation.contact_id)
+            .where(Contact.name == "Anna Kiln")
+        )
+    assert contact is not None
+    assert people(workspace, "kiln") == ["Anna Kiln"]
+    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, author_id=None)
+    assert terms_of(DocumentKind.MESSAGE, ids["marker two"]) == set()
+    assert terms_of(DocumentKind.CONTACT, contact) == kept_terms(DocumentKind.CONTACT, contact) == set()
+    read_record()
+    assert found_texts(workspace, "marker") == []
+    assert people(workspace, "anna") == []
+
+
+def test_what_was_there_before_is_built_in_portions_and_again(any_database: db.Database) -> None:
+    workspace, account = shop()
+    toys.apply(account, *(toys.received(f"old mug {n}", at=n, contact_name="Anna") for n in range(25)))
+    building.PORTION, usual = 10, building.PORTION
+    try:
+        assert not building.build_some(), "nobody reads the record yet, so something could be missed"
+        db.write(_make_rows, [Indexing()])
+        while building.build_some():
+            pass
+    finally:
+        building.PORTION = usual
+    assert len(found_texts(workspace, "old mug")) == 25
+    assert people(workspace, "anna") == ["Anna"]
+    with db.read() as session:
+        assert building.progress(session).done
+    # A document nothing stands behind any more is forgotten when everything is looked at again.
+    db.write(
+        postings.put, DocumentKind.MESSAGE, [999], {999: postings.Said(workspace, 1, frozenset({"ghost"}))}
+    )
+    assert terms_of(DocumentKind.MESSAGE, 999) == {"ghost"}
+    db.write(building.rebuild)
+    with db.read() as session:
+        assert not building.progress(session).done
+    while building.build_some():
+        pass
+    assert terms_of(DocumentKind.MESSAGE, 999) == set()
+    assert len(found_texts(workspace, "old mug")) == 25
+    with db.read() as session:
+        assert {one.version for one in session.scalars(sa.select(SearchBuild))} == {words.VERSION}
+
+
+def test_a_workspace_is_forgotten_in_portions(any_database: db.Database) -> None:
+    workspace, account = shop()
+    theirs, elsewhere = shop("Elsewhere")
+    toys.apply(account, *(toys.received(f"mug {n}", at=n) for n in range(5)))
+    toys.apply(elsewhere, toys.received("their mug", contact="eve"))
+    read_record()
+    while db.write(postings.forget_workspace, workspace):
+        pass
+    assert found_texts(workspace, "mug") == []
+    assert found_texts(theirs, "mug") == ["their mug"]

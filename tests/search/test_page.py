@@ -1,0 +1,115 @@
+"""The search page: what it shows, to whom, and the way to a message and back."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+
+from host.core import clock, db
+from host.inbox import notes
+from host.models.inbox import Conversation
+from tests import helpers
+from tests.inbox import toys
+from tests.inbox.desks import Desk
+from tests.search.desk import message_id, read_record
+
+
+def search(desk: Desk, text: str, **more: str) -> str:
+    answer = desk.browser.get(f"/w/{desk.workspace}/search", query_string={"q": text, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_what_is_found_is_shown_marked_and_leads_to_the_message(desk: Desk) -> None:
+    toys.apply(
+        desk.account,
+        *(toys.received(f"filler {n}", at=n, contact="ana", contact_name="Ana Q.") for n in range(60)),
+        toys.received("The blue <mug> & plate", at=-5, contact="ana"),
+    )
+    read_record()
+    page = search(desk, "BLUE mug")
+    assert "The <mark>blue</mark> &lt;<mark>mug</mark>&gt; &amp; plate" in page
+    id_ = message_id("The blue <mug> & plate")
+    there = desk.browser.get(f"/w/{desk.workspace}/search/messages/{id_}", query_string={"q": "BLUE mug"})
+    assert there.status_code == 302
+    assert there.location.endswith(f"#m-{id_}")
+    thread = desk.browser.get(there.location.partition("#")[0]).text
+    assert f'id="m-{id_}"' in thread
+    assert "q=BLUE+mug" in thread
+    assert "The blue" not in desk.browser.get(there.location.partition("?")[0]).text
+
+
+def test_filters_are_links_and_tokens(desk: Desk) -> None:
+    toys.apply(desk.account, toys.received("a mug", contact="ana", contact_name="Ana Q."))
+    read_record()
+    page = search(desk, "is:open mug")
+    assert "Remove is:open" in page
+    assert "q=is:closed+mug" in page.replace("%3A", ":")
+    assert "Ana Q." in page
+    assert "Nothing here is called is:purple" in search(desk, "is:purple mug")
+    assert "Ana Q." in search(desk, "ana")
+    nothing = search(desk, "mu")
+    assert "Nothing found." in nothing
+    assert "q=mu*" in nothing.replace("%2A", "*")
+    assert "a <mark>mug</mark>" in search(desk, "mu*")
+
+
+def test_an_empty_field_and_odd_ones_are_answered(desk: Desk) -> None:
+    assert "What are you looking for?" in search(desk, "")
+    for text in ("a" * 10_000, "?!", '"', "%' OR 1=1 --", " ".join(map(str, range(500)))):
+        search(desk, text)
+    assert desk.browser.get(f"/w/{desk.workspace}/search?q=a&after=nonsense").status_code == 400
+    assert desk.browser.get(f"/w/{desk.workspace}/search?q=a&after=1-1").status_code == 200
+
+
+def test_another_workspace_is_not_searched(desk: Desk) -> None:
+    toys.apply(desk.account, toys.received("secret mug", contact="ana"))
+    read_record()
+    id_ = message_id("secret mug")
+    other = helpers.make_workspace("Elsewhere")
+    zoe = helpers.client_for(desk.app, helpers.make_user("zoe@example.com", "Zoe", workspace=other))
+    assert "secret" not in zoe.get(f"/w/{other}/search?q=mug").text
+    assert zoe.get(f"/w/{desk.workspace}/search?q=mug").status_code == 404
+    assert zoe.get(f"/w/{other}/search/messages/{id_}").status_code == 404
+    assert zoe.get(f"/w/{desk.workspace}/search/messages/{id_}").status_code == 404
+
+
+def test_a_note_is_found_by_the_team(desk: Desk) -> None:
+    toys.apply(desk.account, toys.received("hello", contact="ana", contact_name="Ana Q."))
+    with db.read() as session:
+        conversation = session.scalar(sa.select(Conversation.id))
+    assert conversation is not None
+    db.write(
+        notes.add_note,
+        workspace_id=desk.workspace,
+        conversation_id=conversation,
+        text="Needs the kiln, says the potter",
+        author_id=desk.mia.id,
+        reply_key=str(uuid.uuid4()),
+        now=clock.now(),
+    )
+    read_record()
+    page = search(desk, "is:note kiln")
+    assert "note on Ana Q." in page
+    assert "<mark>kiln</mark>" in page
+
+
+def test_a_page_takes_a_constant_number_of_statements(desk: Desk) -> None:
+    def statements() -> int:
+        seen: list[str] = []
+        engine = db.current().read_engine
+        listen = lambda *arguments: seen.append(arguments[2])  # noqa: E731
+        sa.event.listen(engine, "before_cursor_execute", listen)
+        try:
+            search(desk, "mug")
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", listen)
+        return len(seen)
+
+    toys.apply(desk.account, toys.received("mug 0", contact="c0"))
+    read_record()
+    few = statements()
+    toys.apply(desk.account, *(toys.received(f"mug {n}", at=n, contact=f"c{n}") for n in range(1, 50)))
+    read_record()
+    assert statements() == few

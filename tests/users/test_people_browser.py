@@ -1,0 +1,203 @@
+"""The pages about people in a real browser, both widths and themes: each flow as a person goes it."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from host.core import db, storage
+from host.models.users import Role, User
+from host.users import audit, failed_tries, members, sessions
+from tests.browser.conftest import look
+from tests.helpers import PASSWORD, LiveServer, make_user, make_workspace
+from tests.inbox import toys
+from tests.web.test_browser import page, sign_in
+
+__all__ = ["page"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NEW = "quite other words here 7"
+
+
+@pytest.fixture
+def place(page: Page, tmp_path: Path, live_server: LiveServer) -> tuple[int, User]:
+    """A workspace with people of every role; its owner, an admin, is signed in on *page*."""
+    storage.use(storage.FolderStore(tmp_path / "files"))
+    page.emulate_media(reduced_motion="reduce")  # colours in the middle of a transition are nobody's
+    workspace = make_workspace("Sample Pottery")
+    owner = make_user("mia@pottery.example", "Mia R.", workspace=workspace, role=Role.OWNER, is_admin=True)
+    bo = make_user("bo@pottery.example", "Bo T.", workspace=workspace, role=Role.LEAD)
+    kim = make_user("kim@pottery.example", "Kim L.", workspace=workspace)
+    make_user("tess@books.example", "Tess S.", workspace=workspace, role=Role.AUDITOR)
+    accounts = [
+        toys.make_account(workspace, handle=handle).id for handle in ("@sample.studio", "@sample.shop")
+    ]
+    db.write(members.set_accounts, workspace, kim.id, frozenset(accounts[:1]))
+    agent = "Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/140.0"
+    for person in (owner, bo):
+        db.write(sessions.start, person.id, "192.0.2.10", user_agent=agent)
+    sign_in(page, "mia@pottery.example")
+    page.troubles.clear()  # type: ignore[attr-defined]
+    return workspace, owner
+
+
+def menu(page: Page, name: str, entry: str | re.Pattern[str]) -> None:
+    """Choose an entry of the menu in somebody's row."""
+    row = page.get_by_role("row", name=re.compile(re.escape(name)))
+    row.locator("summary").click()
+    row.locator(".menu-item").filter(has_text=entry).click()
+
+
+def test_an_admin_looks_after_the_people_of_the_desk(
+    page: Page, place: tuple[int, User], chromium: Any, live_server: LiveServer
+) -> None:
+    page.goto("/admin/people")
+    look(page, "desk-people")
+    page.get_by_label("Name", exact=True).fill("Noor O.")
+    page.get_by_label("E-mail address").fill("noor@pottery.example")
+    page.get_by_role("button", name="Add and show the link").click()
+    link = page.get_by_label("Link", exact=True).input_value()
+    look(page, "desk-people-added")
+    context = chromium.new_context(base_url=live_server.url(), reduced_motion="reduce")
+    theirs = context.new_page()
+    theirs.goto(live_server.url() + link[link.index("/password/") :])
+    look(theirs, "choose-password")
+    theirs.get_by_role("textbox", name="New password").fill(NEW)
+    theirs.get_by_label("Password again").fill(NEW)
+    theirs.get_by_role("button", name="Save and sign in").click()
+    expect(theirs.get_by_role("heading", name="You are in no workspace")).to_be_visible()
+    page.goto("/admin/people")
+    menu(page, "Noor O.", "New password at next page")
+    expect(page.get_by_text("They choose a new one next.")).to_be_visible()
+    theirs.goto("/account")
+    expect(theirs.get_by_role("heading", name="Choose a new password")).to_be_visible()
+    look(theirs, "new-password")
+    theirs.get_by_label("Present password").fill(NEW)
+    theirs.get_by_role("textbox", name="New password").fill(PASSWORD)
+    theirs.get_by_label("Password again").fill(PASSWORD)
+    theirs.get_by_role("button", name="Change the password").click()
+    expect(theirs.get_by_role("heading", name="Your account")).to_be_visible()
+    menu(page, "Noor O.", "Lock out…")
+    expect(page.get_by_role("heading", name="Lock Noor O. out?")).to_be_visible()
+    look(page, "lock-out")
+    page.get_by_role("button", name="Lock out").click()
+    expect(page.get_by_text("They can no longer sign in.")).to_be_visible()
+    theirs.reload()
+    expect(theirs.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Let in")).click()
+    expect(page.get_by_text("They can sign in again.")).to_be_visible()
+    page.get_by_label("Which").select_option("Admins")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    own = page.get_by_role("row", name=re.compile(r"Mia R\."))
+    own.locator("summary").click()
+    expect(own.get_by_text("The only admin stays one")).to_be_visible()
+    context.close()
+
+
+def test_an_owner_says_who_may_see_what(page: Page, place: tuple[int, User]) -> None:
+    workspace, _owner = place
+    people = f"/w/{workspace}/settings/people"
+    page.goto(people)
+    expect(page.get_by_role("row", name=re.compile("Kim L."))).to_contain_text("1 of 2 accounts")
+    look(page, "people")
+    page.get_by_role("row", name=re.compile("Kim L.")).locator("summary").click()
+    page.screenshot(path="build/screens/people-menu.png")
+    page.get_by_role("link", name=re.compile("Role and access.*Kim L.")).click()
+    look(page, "member")
+    page.get_by_label("@sample.shop").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row", name=re.compile("Kim L."))).to_contain_text("2 of 2 accounts")
+    menu(page, "Bo T.", "Role and access")
+    page.get_by_role("radio", name=re.compile("^Auditor")).check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row", name=re.compile("Bo T."))).to_contain_text("Everything, reads only")
+    page.get_by_label("E-mail address").fill("ivo@pottery.example")
+    page.get_by_label("Only these").check()
+    page.get_by_label("@sample.studio").check()
+    page.get_by_role("button", name="Make an invitation").click()
+    expect(page.get_by_label("Link", exact=True)).to_have_value(re.compile("/invite/"))
+    expect(page.get_by_role("row", name=re.compile("ivo@pottery.example"))).to_contain_text("1 of 2 accounts")
+    look(page, "people-invited")
+    page.get_by_role("link", name="What roles may do").click()
+    look(page, "roles")
+
+
+def test_ones_own_account(page: Page, place: tuple[int, User], tmp_path: Path) -> None:
+    page.goto("/account")
+    expect(page.get_by_text("Firefox on Windows", exact=True)).to_be_visible()
+    made = io.BytesIO()
+    Image.linear_gradient("L").resize((600, 400)).convert("RGB").save(made, "JPEG")
+    page.get_by_label("Choose a picture").set_input_files(
+        {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": made.getvalue()}
+    )
+    page.get_by_role("button", name="Upload").click()
+    expect(page.locator("main .avatar img")).to_be_visible()
+    size = page.locator("main .avatar img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert size == [256, 256]
+    page.get_by_label("Time zone").select_option("Asia/Kathmandu")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    look(page, "account")
+    page.get_by_role("button", name="Sign out all others").click()
+    expect(page.get_by_text("Firefox on Windows")).to_have_count(0)
+    expect(page.get_by_role("button", name="Delete my account…")).to_be_disabled()
+    expect(page.get_by_text("The only admin of the desk.")).to_be_visible()
+
+
+def test_somebody_deletes_their_account(page: Page, place: tuple[int, User]) -> None:
+    page.context.clear_cookies()
+    sign_in(page, "bo@pottery.example")
+    page.goto("/account")
+    page.get_by_label("Your password").fill("not this one")
+    page.get_by_role("button", name="Delete my account…").click()
+    expect(page.get_by_text("That is not your password, so nothing was done.")).to_be_visible()
+    look(page, "account-not-deleted")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Delete my account…").click()
+    expect(page.get_by_text("Your account is deleted.")).to_be_visible()
+    page.get_by_label("E-mail address").fill("bo@pottery.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("The e-mail address or the password is wrong.")).to_be_visible()
+
+
+def test_the_audit_is_read_and_narrowed(page: Page, place: tuple[int, User], live_server: LiveServer) -> None:
+    workspace, owner = place
+    for person in ("kim@pottery.example", None):
+        for _ in range(6):
+            failed_tries.note(failed_tries.SIGN_IN, person, "203.0.113.24")
+    for action, subject, details in (
+        ("member.invited", "ivo@pottery.example", {"role": "agent"}),
+        ("api_key.created", "Wiki", {"scopes": "read"}),
+        ("member.access_changed", "kim@pottery.example", {"accounts": "@sample.studio"}),
+    ):
+        db.write(
+            audit.record, action, subject, user_id=owner.id, remote="192.0.2.10", workspace_id=workspace,
+            details=details,
+        )  # fmt: skip
+    page.goto(f"/w/{workspace}/settings/audit")
+    expect(page.get_by_text("Wrong passwords for kim@pottery.example: 6")).to_be_visible()
+    expect(page.get_by_text("an unknown address")).to_have_count(0)
+    page.locator("details.entry").first.locator("summary").click()
+    look(page, "audit")
+    page.get_by_label("Kind").select_option("API keys and endpoints")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("details.entry")).to_have_count(1)
+    page.goto("/admin/audit")
+    expect(page.get_by_text("Wrong passwords for an unknown address: 6")).to_be_visible()
+    look(page, "audit-desk")
+
+
+def test_the_sign_in_page_says_how_to_get_in_again(page: Page, live_server: LiveServer) -> None:
+    make_user("mia@pottery.example")
+    page.goto("/login")
+    expect(page.get_by_text("An admin of the desk can give you a link")).to_be_visible()
+    look(page, "login")

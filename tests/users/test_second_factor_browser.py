@@ -1,0 +1,178 @@
+"""Second factors in a real browser: passkeys by Chromium's virtual authenticator, an app, recovery codes."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from playwright.sync_api import Page, expect
+from werkzeug.serving import make_server
+
+from demo.processes import free_port
+from host.core import clock, db
+from host.models.signing_in import Wanted
+from host.users.signin import settings
+from tests.browser.conftest import look
+from tests.helpers import PASSWORD, build_app, make_user, make_workspace
+from tests.web.conftest import _no_tries_counted
+
+__all__ = ["_no_tries_counted"]
+
+pytestmark = [pytest.mark.browser]
+
+
+@pytest.fixture
+def page(chromium: Any, database: db.Database, data: Path) -> Iterator[Page]:
+    """A page of a desk at localhost, where browsers have passkeys."""
+    port = free_port()
+    app = build_app(data, public_url=f"http://localhost:{port}")
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    context = chromium.new_context(base_url=f"http://localhost:{port}", reduced_motion="reduce")
+    found = context.new_page()
+    found.troubles = []
+    found.on("pageerror", lambda error: found.troubles.append(str(error)))
+    found.on("dialog", lambda dialog: dialog.accept())
+    found.on(
+        "console",
+        lambda message: found.troubles.append(message.text) if "Content Security" in message.text else None,
+    )
+    yield found
+    context.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    assert found.troubles == []
+
+
+def device(page: Page, **more: Any) -> tuple[Any, str]:
+    """Give the browser a device that holds passkeys and knows its owner's finger."""
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+        **more,
+    }
+    return cdp, cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+
+def type_password(page: Page, email: str) -> None:
+    page.goto("/login")
+    page.fill("#email", email)
+    page.fill("#password", PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(lambda url: not url.endswith("/login"))
+
+
+def test_a_passkey_is_added_and_signs_in_with_and_without_a_password(page: Page) -> None:
+    mia = make_user("mia@pottery.example", "Mia R.", workspace=make_workspace())
+    cdp, held = device(page)
+    type_password(page, mia.email)
+    page.goto("/account")
+    page.get_by_role("link", name="Set up", exact=True).click()
+    look(page, "security-none")
+    page.get_by_label("Name of the passkey").fill("Mia’s laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("heading", name="Keep these codes")).to_be_visible()
+    codes = page.locator(".codes li").all_inner_texts()
+    assert len(codes) == 10
+    look(page, "recovery-codes")
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("Mia’s laptop", exact=True)).to_be_visible()
+    look(page, "security")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_text("This device has a passkey for you already.")).to_be_visible()
+    made = cdp.send("WebAuthn.getCredentials", {"authenticatorId": held})["credentials"]
+    assert [one["rpId"] for one in made] == ["localhost"]
+    page.context.clear_cookies()
+    type_password(page, mia.email)
+    expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
+    look(page, "second-passkey")
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.context.clear_cookies()
+    page.goto("/login?next=/account/security")
+    look(page, "login-passkey")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("heading", name="Sign-in and security")).to_be_visible()
+    cdp.send("WebAuthn.setUserVerified", {"authenticatorId": held, "isUserVerified": False})
+    page.context.clear_cookies()
+    page.goto("/login")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_text("The passkey was not used.")).to_be_visible()
+    cdp.send("WebAuthn.clearCredentials", {"authenticatorId": held})
+    type_password(page, mia.email)
+    page.get_by_label("Code").fill(codes[0])
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.goto("/account/security")
+    expect(page.get_by_text("9 of ten are left.")).to_be_visible()
+    page.get_by_text("Rename").click()
+    page.get_by_label("Name of the passkey").first.fill("Old laptop")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Old laptop", exact=True)).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Remove.*Old laptop")).click()
+    expect(page.get_by_text("You have no second factor.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_somebody_who_has_to_is_led_through_an_app(page: Page) -> None:
+    mia = make_user("mia@pottery.example", "Mia R.", workspace=make_workspace(), is_admin=True)
+    db.write(settings.save_second_factor, Wanted.EVERYBODY)
+    type_password(page, mia.email)
+    expect(page.get_by_text("Your desk asks you for a second factor.")).to_be_visible()
+    look(page, "security-wanted")
+    page.get_by_role("link", name="Set up", exact=True).click()
+    look(page, "security-app")
+    secret = page.get_by_label("Or type this key").input_value().replace(" ", "")
+    page.get_by_label("Code").fill("123")
+    page.get_by_role("button", name="Set up").click()
+    expect(page.get_by_text("This is not the code of now.")).to_be_visible()
+    page.get_by_label("Code").fill(pyotp.TOTP(secret).at(clock.now()))
+    page.get_by_role("button", name="Set up").click()
+    page.get_by_role("link", name="I have kept them").click()
+    page.wait_for_url(lambda url: "/security" not in url)
+    page.goto("/admin/sign-in")
+    look(page, "sign-in-settings")
+    page.goto("/admin/people")
+    look(page, "desk-people-second")
+    page.context.clear_cookies()
+    type_password(page, mia.email)
+    look(page, "second-app")
+    with clock.travel(timedelta(seconds=60)):
+        page.get_by_label("Code").fill(pyotp.TOTP(secret).at(clock.now()))
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        page.wait_for_url(lambda url: "/login" not in url)
+
+
+@pytest.mark.slow
+def test_the_page_to_sign_in_names_the_provider(page: Page) -> None:
+    make_user(is_admin=True)
+    db.write(
+        settings.save_provider,
+        issuer="https://login.example.com",
+        client_id="lobby",
+        secret=None,
+        keep_secret=False,
+        label="Acme",
+        passwords=Wanted.ADMINS,
+        joins=True,
+        trusted=False,
+        groups_claim="groups",
+        groups=[],
+    )
+    page.goto("/login")
+    expect(page.get_by_role("link", name="Sign in with Acme")).to_be_visible()
+    look(page, "login-provider")

@@ -1,0 +1,73 @@
+"""The pages of settings in a real browser, both widths and themes: each flow as a person goes it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from host.models.users import User
+from tests.browser.conftest import SCREENS, look
+from tests.helpers import PASSWORD
+from tests.users.test_people_browser import page, place
+
+__all__ = ["page", "place"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_an_owner_names_archives_brings_back_and_deletes_a_workspace(
+    page: Page, place: tuple[int, User]
+) -> None:
+    workspace, _owner = place
+    page.goto(f"/w/{workspace}/settings/general")
+    look(page, "general")
+    page.get_by_label("Name").fill("Clay & Co")
+    page.get_by_label("Time zone").select_option("Europe/Berlin")
+    page.locator("form").filter(has=page.get_by_label("Name")).get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.evaluate("window.confirm = () => true")
+    page.get_by_role("button", name="Archive…").click()
+    expect(page.locator(".banner")).to_contain_text("is archived")
+    look(page, "general-archived")
+    page.get_by_role("button", name="Bring back").click()
+    expect(page.locator(".banner")).to_have_count(0)
+    page.get_by_role("link", name="Delete…").click()
+    look(page, "delete-workspace")
+    page.get_by_label(re.compile("Type the name")).fill("Clay")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Delete the workspace").click()
+    expect(page.get_by_text("This is not the name")).to_be_visible()
+    page.troubles.clear()  # type: ignore[attr-defined]  # a refusal is a 400 in the console
+    page.get_by_label(re.compile("Type the name")).fill("Clay & Co")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Delete the workspace").click()
+    expect(page.get_by_text("is being deleted")).to_be_visible()
+
+
+def test_an_admin_looks_at_the_settings_of_the_desk_and_changes_them(
+    page: Page, place: tuple[int, User]
+) -> None:
+    page.goto("/admin/desk")
+    look(page, "desk-settings")
+    page.get_by_label("Name", exact=True).fill("Pottery desk")
+    page.get_by_label("Colour").fill("#ffcc00")
+    page.locator("#look").get_by_role("button", name="Save").click()
+    expect(page.get_by_text("White on it would read badly")).to_be_visible()
+    look(page, "desk-look")
+
+
+def test_on_a_phone_the_navigation_of_settings_unfolds(page: Page, place: tuple[int, User]) -> None:
+    workspace, _owner = place
+    page.set_viewport_size({"width": 360, "height": 760})
+    page.goto(f"/w/{workspace}/settings/people")
+    nav = page.locator("[data-side-nav]")
+    expect(nav.get_by_role("link", name="Desk settings")).not_to_be_visible()
+    nav.locator("summary").click()
+    expect(nav.get_by_role("link", name="Desk settings")).to_be_in_viewport()
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENS / "settings-nav-open-360.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.keyboard.press("Escape")
+    expect(nav.get_by_role("link", name="Desk settings")).not_to_be_visible()
