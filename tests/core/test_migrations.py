@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -160,7 +162,7 @@ def test_a_table_in_use_is_waited_for_and_then_named(url: str, monkeypatch: pyte
             if len(tried) == 3:
                 reader.rollback()
 
-        monkeypatch.setattr(migrations.time, "sleep", let_go)
+        monkeypatch.setattr(migrations, "time", SimpleNamespace(monotonic=time.monotonic, sleep=let_go))
         read()
         with pytest.raises(BusyError, match="host 0009 could not change a table that is in use"):
             migrations.upgrade_host(url)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,7 +75,9 @@ def test_one_thread_sleeps_once_for_each_sign_with_its_lanes_locked(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr(lanes, "held", lambda session, leases: {"a lane"})
-    monkeypatch.setattr("tests.torture.launch.time.sleep", slept.append)
+    monkeypatch.setattr(
+        "tests.torture.launch.time", SimpleNamespace(monotonic=time.monotonic, sleep=slept.append)
+    )
     monkeypatch.setattr(Signs, "READ_EVERY", -1.0)
     Signs(tmp_path).wrap_work()
     (tmp_path / "rest").write_text("")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,8 +37,9 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         pauses.append(seconds)
         await really(0)
 
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    monkeypatch.setattr("lobby_client._async.http.asyncio.sleep", sleep)
+    # Only the client's own: other threads of this process sleep too.
+    monkeypatch.setattr("lobby_client._sync.http.time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr("lobby_client._async.http.asyncio", SimpleNamespace(sleep=sleep))
     return pauses
 
 
