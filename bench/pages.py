@@ -17,7 +17,6 @@ from bench.servers import Desk, Served, on_last_core, product
 
 FEW = 10_000
 TARGET = 2.0
-SEARCH_TARGET = 4.0
 
 
 def f12(plan: Plan) -> list[Figure]:

@@ -28,7 +28,15 @@ from host.users.pages import sudo
 from host.web import headers
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *ROOT.glob("*/README.md"),
+        *(ROOT / "addons").glob("*/*.md"),
+        *(ROOT / "clients" / "python").glob("*.md"),
+    ]
+)
 
 
 def settings_table() -> str:
@@ -96,16 +104,30 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-OF_AN_ADDON = {"tests/recorded/story.json"}
-"""Paths the pages name that lie in the folder of somebody's addon."""
+def anchors(page: Path) -> set[str]:
+    """Return the names under which the headings of *page* are linked to."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_a_heading_that_is_there(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        there = (page.parent / target) if target else page
+        assert anchor in anchors(there), f"{page.name} links to {target}#{anchor}"
+
+
+ELSEWHERE = {"tests/recorded/story.json", "deploy/.env", "deploy/certs/"}
+"""Paths the pages name that lie in the folder of somebody's addon, or are made by who follows the page."""
+FOLDERS = "host|tests|tools|bench|demo|deploy|sandbox|addons|clients|migrations"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_paths_named_in_the_pages_exist(page: Path) -> None:
     text = page.read_text()
-    named = set(re.findall(r"(?<![\w@/.-])(?:host|tests|tools)/[\w./-]*[\w/]", text))
+    named = set(re.findall(rf"(?<![\w@/.-])(?:{FOLDERS})/[\w./-]*[\w/]", text))
     named -= set(re.findall(r"^A new file, `([^`]+)`:", text, re.MULTILINE))
-    assert [name for name in sorted(named - OF_AN_ADDON) if not (ROOT / name).exists()] == []
+    assert [name for name in sorted(named - ELSEWHERE) if not (ROOT / name).exists()] == []
 
 
 def test_operate_lists_every_setting_as_the_code_has_it() -> None:
@@ -210,3 +232,30 @@ def test_make_targets_named_in_the_pages_exist() -> None:
     }
     assert ("CONTRIBUTING.md", "test") in named
     assert {(page, name) for page, name in named if name not in targets} == set()
+
+
+NOT_FOR_PEOPLE = {
+    *("PATH", "PYTHONPATH", "PYTEST_XDIST_WORKER", "RECORDING", "SLOW_PATIENCE"),
+    *("TORTURE_FAULTY", "TORTURE_MUTANT", "TORTURE_SIGNS", "TORTURE_WATCHED"),
+}
+"""Variables that no person sets for a test: the system's, and those a test sets for a process of its own."""
+
+
+def test_variables_that_tests_read_stand_in_testing() -> None:
+    text = (ROOT / "docs" / "testing.md").read_text()
+    read = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"environ\.(?:get|pop)\(\"([A-Z_]+)\"", path.read_text())
+    }
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+|PICTURES|SCREENSHOTS)=?(?:\d+)?`", text))
+    assert named == read - NOT_FOR_PEOPLE
+
+
+def test_tests_named_in_the_addons_quality_exist() -> None:
+    text = (ROOT / "addons" / "instagram" / "QUALITY.md").read_text()
+    tests = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    named = set(re.findall(r"`(?:[\w/]+/)?(test_\w+(?:\.py)?)`", text))
+    assert len(named) > 40
+    source = "\n".join(tests.values())
+    assert [name for name in sorted(named) if name not in tests and f"def {name}(" not in source] == []
