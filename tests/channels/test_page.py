@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,15 +13,26 @@ import sqlalchemy as sa
 
 from host import recording
 from host.channels import accounts, deliveries
+from host.channels.directory import Directory
 from host.core import clock, db
 from host.models.channels import AccountState, ChannelAccount
 from host.models.users import AuditEntry
 from host.sdk import accounts as sdk_accounts
-from host.sdk.cards import CardStatus, Connection, ConnectRequest, Problems
+from host.sdk.cards import (
+    CardAction,
+    CardStatus,
+    Connection,
+    ConnectRequest,
+    Finding,
+    Link,
+    Problems,
+    Verdict,
+)
 from host.sdk.channel import AccountRef
 from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
-from tests.helpers import join, make_user, make_workspace
+from tests.channels.toy import toy_card
+from tests.helpers import StandInGeneration, build_app, client_for, join, make_user, make_workspace
 
 GOOD = {"name": "Shop", "toy_id": "17", "toy_secret": "s3cret-of-the-toy"}
 
@@ -404,6 +416,34 @@ def test_a_button_that_cannot_says_why(desk: Desk) -> None:
 def test_a_button_nobody_declared_is_not_found(desk: Desk) -> None:
     account = desk.connect()
     assert desk.client().post_form(f"{desk.path}/accounts/{account.id}/actions/x").status_code == 404
+
+
+# ---- Diagnose
+
+
+def test_diagnose_shows_what_to_mend_first_with_its_button_and_folds_what_passes(desk: Desk) -> None:
+    account = desk.connect()
+    page_there = Link("At the toy factory", "https://toy.example/app")
+    found = [
+        Finding("app", "The app is live", Verdict.PASS, "Seen live."),
+        Finding("stories", "Stories come", Verdict.WARN, "None came.", "Write one."),
+        Finding("mode", "The mode", Verdict.UNKNOWN),
+        Finding("hook", "Subscribed", Verdict.FAIL, "It is not.", "Do it again.", "mend", link=page_there),
+    ]
+    mend = CardAction("mend", "Subscribe again", desk.provider.on_action)
+    card = replace(toy_card(desk.provider), diagnose=lambda _account: found, actions=(mend,))
+    app = build_app(desk.data, generation=StandInGeneration(directory=Directory([desk.adapter], [card])))
+    page = text(client_for(app, desk.owner).post_form(f"{desk.path}/accounts/{account.id}/diagnose"))
+    of_addon = [name for name in re.findall(r'data-finding="([a-z-]+)"', page) if name != "channel-column"]
+    assert of_addon == ["hook", "stories", "mode", "app"]
+    failed, folded = (
+        page.split('data-finding="hook"')[1].split("data-finding=")[0],
+        page.split("<details")[-1],
+    )
+    assert "Subscribe again" in failed
+    assert page_there.url in failed
+    assert 'data-finding="app"' in folded
+    assert 'data-finding="mode"' not in folded
 
 
 # ---- disconnecting
