@@ -19,6 +19,7 @@ from host.models.channels import AccountState, ChannelAccount
 from host.models.users import AuditEntry
 from host.sdk import accounts as sdk_accounts
 from host.sdk.cards import (
+    Advice,
     CardAction,
     CardStatus,
     Connection,
@@ -143,6 +144,15 @@ def test_every_account_has_its_card_with_state_facts_notices_and_values_to_copy(
     assert page.count("data-copy=") == 2
 
 
+def test_each_way_to_connect_says_which_accounts_it_is_for(desk: Desk) -> None:
+    advice = Advice("It is a wooden toy", "Its papers are pasted.", needs="The papers")
+    card = replace(toy_card(desk.provider), advice=advice)
+    app = build_app(desk.data, generation=StandInGeneration(directory=Directory([desk.adapter], [card])))
+    page = text(client_for(app, desk.owner).get(desk.path))
+    for said in (advice.when, advice.how, advice.needs):
+        assert said in page
+
+
 def test_an_account_is_connected_then_receiving_then_needs_reconnect(desk: Desk) -> None:
     account = desk.connect()
     client = desk.client()
@@ -151,8 +161,12 @@ def test_an_account_is_connected_then_receiving_then_needs_reconnect(desk: Desk)
     def event(session: Any) -> None:
         session.get(ChannelAccount, account.id).last_event_at = clock.now()
 
+    assert 'value="verify-17"' in text(client.get(desk.path))
     db.write(event)
-    assert "Receiving" in text(client.get(desk.path))
+    page = text(client.get(desk.path))
+    assert "Receiving" in page
+    assert 'value="verify-17"' not in page, "addresses to set up with are for before the first message"
+    assert 'value="verify-17"' in text(client.get(f"{desk.path}/accounts/{account.id}"))
     sdk_accounts.mark_needs_reconnect(account.id, "The password was changed.")
     page = text(client.get(desk.path))
     assert "Stopped, sign in again" in page
