@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -23,6 +24,8 @@ from host.media import picture_size
 from host.process import connections, incoming
 from host.queue import policy
 from host.sdk import webhooks
+from host.sdk.capabilities import Capabilities
+from host.sdk.channel import ChannelAdapter
 from host.users import invitations, passwords, sessions, throttle
 from host.users.pages import sudo
 from host.web import headers
@@ -259,3 +262,22 @@ def test_tests_named_in_the_addons_quality_exist() -> None:
     assert len(named) > 40
     source = "\n".join(tests.values())
     assert [name for name in sorted(named) if name not in tests and f"def {name}(" not in source] == []
+
+
+def test_addons_names_all_of_the_adapter_and_of_what_a_channel_can_do() -> None:
+    text = (ROOT / "docs" / "addons.md").read_text()
+    wanted = {one.name for one in fields(Capabilities)} | {
+        name
+        for name in dir(ChannelAdapter)
+        if not name.startswith("_") and callable(getattr(ChannelAdapter, name))
+    }
+    named = set(re.findall(r"`(\w+)[`(]", text))
+    wanted -= {"set_ice_breakers", "set_menu"}  # "and their `set_...`"
+    assert sorted(wanted - named) == []
+
+
+def test_the_sdk_lists_every_module() -> None:
+    text = (ROOT / "docs" / "sdk" / "README.md").read_text()
+    modules = {path.stem for path in (ROOT / "host" / "sdk").glob("[a-z]*.py")}
+    rows = re.findall(r"^\| (`.+`) \|", text, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == modules
