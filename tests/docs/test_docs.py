@@ -28,7 +28,7 @@ from host.sdk.capabilities import Capabilities
 from host.sdk.channel import ChannelAdapter
 from host.users import invitations, passwords, sessions, throttle
 from host.users.pages import sudo
-from host.web import headers
+from host.web import headers, navigation
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -224,6 +224,23 @@ def test_what_a_page_tells_people_to_press_is_there(page: str) -> None:
     labels = {one.strip(".: ") for one in named} - OF_OTHERS
     assert labels
     assert [one for one in sorted(labels) if one not in written] == []
+
+
+AT_META = (
+    *("Basic", "Advanced", "Messages and story replies"),
+    *("*Website permissions*", "*Business integrations*"),
+)
+
+
+def test_pages_of_settings_are_named_as_the_navigation_names_them() -> None:
+    labels = {
+        "Settings": [str(one.label) for one in navigation._settings.values()],
+        "Admin": [str(one.label) for one in navigation._admin.values()],
+    }
+    for page in PAGES:
+        text = " ".join(page.read_text().split())
+        for where, name in re.findall(r"(Settings|Admin) → (?=(.{1,40}))", text):
+            assert name.startswith((*labels[where], *AT_META, "…")), f"{page.name}: {where} → {name}"
 
 
 def test_make_targets_named_in_the_pages_exist() -> None:
