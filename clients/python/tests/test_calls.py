@@ -241,9 +241,7 @@ def test_events_come_as_pages_each_from_the_place_behind_the_one_before(
         "after=c0&wait=25",
         "after=c1&wait=25",
     ]
-    page = run(
-        stand_in(Reply(200, pages[1])), lambda client: client.events.page(after="c0", limit=5, wait=2)
-    )
+    page = run(stand_in(Reply(200, pages[1])), lambda client: client.events.page(after="c0", limit=5, wait=2))
     (event,) = page.data
     assert (event.id, event.event, event.data) == ("evt_1", "message.sent", {"a": 1})
     assert event.at == datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

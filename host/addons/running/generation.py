@@ -218,6 +218,17 @@ def build(
         return generation
 
 
+def build_one(config: Config, release: Release) -> Generation:
+    """Build the built-in addons and *release*, without pages and without a look at the database.
+
+    :raises AddonError: if *release* is left out.
+    """
+    generation = _collect(config, {release.slug: release}, {}, Asked(0, (release,), {}), 0)
+    if release.slug in generation.failures:
+        raise generation.failures[release.slug]
+    return generation
+
+
 def build_alone(config: Config, create_app: AppFactory) -> Generation:
     """Build the host and its built-in addons, without a look at the database."""
     generation = _collect(config, {}, {}, Asked(0, (), {}), 0)
