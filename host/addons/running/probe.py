@@ -2,7 +2,8 @@
 
 It catches what an exception handler cannot: code that ends the process, hangs, or eats the memory. The child
 has no settings or keys, and where the kernel can do that no network, and no files but the system's and the
-addon's. Where this process is root, it goes on as a user of its own. What passes runs in the host afterwards, and can do all that the host can.
+addon's. Where this process is root, the child goes on as nobody if it can. What passes runs in the host
+afterwards, and can do all that the host can.
 """
 
 from __future__ import annotations
