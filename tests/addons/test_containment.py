@@ -17,7 +17,8 @@ from werkzeug.test import Client
 from host.addons import lifecycle
 from host.addons.metrics import in_process
 from host.addons.operation_lock import is_running, operation
-from host.addons.running import hooks_apart
+from host.addons.package.failures import AddonError
+from host.addons.running import hook_child, hooks_apart
 from host.core import db, marks
 from host.models.addons import Addon, AddonState
 from host.process.serving import HostApplication
@@ -389,6 +390,15 @@ def test_a_hook_does_what_the_addon_does_otherwise(desk: HostApplication, toy_zi
     lifecycle.install_file(desk.config, toy_zip(told("activated", code)))
     assert lifecycle.activate(desk.config, "toy", host=desk).ok
     assert "written" in in_process.metrics().seen()["toy", "1.0.0", "addon_activated"].last_error
+
+
+def test_a_hook_of_what_cannot_be_loaded_says_why(
+    desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = lifecycle.install_file(desk.config, toy_zip())
+    monkeypatch.setattr("host.__version__", "2.0.0")
+    with pytest.raises(AddonError, match="It needs Lobby"):
+        hook_child.call(desk.config, release, "addon_activated")
 
 
 def test_what_was_looked_up_for_an_addon_is_dropped_in_every_process(

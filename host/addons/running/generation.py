@@ -223,9 +223,11 @@ def build_one(config: Config, release: Release) -> Generation:
 
     :raises AddonError: if *release* is left out.
     """
-    generation = _collect(config, {release.slug: release}, {}, Asked(0, (release,), {}), 0)
-    if release.slug in generation.failures:
-        raise generation.failures[release.slug]
+    slug = release.slug
+    generation = _collect(config, {slug: release}, {}, Asked(0, (release,), {}), 0)
+    if slug in generation.failures:
+        state, detail = generation.failure_states[slug], generation.failure_details[slug]
+        raise AddonError(generation.failures[slug], state=state, detail=detail)
     return generation
 
 
