@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import socket
 import struct
 import subprocess
@@ -26,12 +25,13 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -234,14 +234,38 @@ def serve(url: str, port: int) -> None:
     Consumers([Webhooks(directory, lambda: "https://desk.example")]).start()
     Senders().start()
     print("serving", flush=True)
-    signal.pause()
+    for line in sys.stdin:
+        print(json.dumps(_happen_evenly(**json.loads(line))), flush=True)
+
+
+def _happen_evenly(
+    places: Sequence[Sequence[Sequence[int]]], rate: float, seconds: float, first: int, seed: int
+) -> list[tuple[int, float]]:
+    """Record *rate* events a second at the first of *places*, and as many beside them at each other.
+
+    Return number and time of the commit of each at the first. The clock is that of every process here.
+    """
+    chance, began = random.Random(seed), time.monotonic()
+    committed = []
+    for step in range(round(rate * seconds)):
+        time.sleep(max(0.0, began + step / rate - time.monotonic()))
+        number = first + step * len(places)
+        where = [tuple(chance.choice(some)) for some in places]
+        db.write(record_all, [one_of(place, number + at) for at, place in enumerate(where)])  # type: ignore[arg-type]
+        committed.append((number, time.monotonic()))
+    return committed
 
 
 @contextmanager
 def desk(url: str, port: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.outgoing.proof", "--serve", str(port), "--url", url]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], env={**os.environ}
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ},
     )
     try:
         yield process
@@ -315,30 +339,27 @@ class Pace:
 
 def pace(url: str, *, rate: float, seconds: float, seed: int) -> tuple[Pace, Pace]:
     """Have *rate* events a second happen; return how long they took, and how long beside one that hangs."""
-    ledger, chance = Ledger(), random.Random(seed)
+    ledger = Ledger()
     with programs(ledger) as port:
         places = prepare(port)
         well, ill = places[:-TALKS], places[-TALKS:]
         with desk(url, port) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            alone = _paced(ledger, [lambda: chance.choice(well)], rate, seconds)
+            asked = {"rate": rate, "seconds": seconds, "seed": seed}
+            alone = _paced(ledger, process, {**asked, "places": [well], "first": 1})
             ledger.hanging = True
-            both = [lambda: chance.choice(well), lambda: chance.choice(ill)]
-            return alone, _paced(ledger, both, rate, seconds)
+            later = 1 + max(ledger.at, default=0)
+            return alone, _paced(ledger, process, {**asked, "places": [well, ill], "first": later})
 
 
-def _paced(
-    ledger: Ledger, where: Sequence[Callable[[], tuple[int, int, int]]], rate: float, seconds: float
-) -> Pace:
-    """Have an event happen at the first of *where*, *rate* times a second, and beside it at each other."""
-    committed: dict[int, float] = {}
-    first, began = 1 + max(ledger.at, default=0) + 10**6, time.monotonic()
-    for step in range(round(rate * seconds)):
-        time.sleep(max(0.0, began + step / rate - time.monotonic()))
-        number = first + step * len(where)
-        db.write(record_all, [one_of(choose(), number + at) for at, choose in enumerate(where)])
-        committed[number] = time.monotonic()
+def _paced(ledger: Ledger, process: subprocess.Popen[str], asked: dict[str, Any]) -> Pace:
+    """Have the desk's process, where the events happen as they would, do what is *asked*."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{json.dumps(asked)}\n")
+    process.stdin.flush()
+    committed = dict(json.loads(process.stdout.readline()))
     until = time.monotonic() + 10
     while not committed.keys() <= ledger.at.keys() and time.monotonic() < until:
         time.sleep(0.05)
