@@ -233,6 +233,16 @@ def search(j: Journey) -> str:
     return f"{(time.monotonic() - started) * 1000:.0f} ms until it was found"
 
 
+def reports(j: Journey) -> str:
+    address = f"/w/{j.workspace}/reports"
+    counted = "Messages so far: 1 in, 1 out."
+    until(lambda: counted in j.admin.open(address), "the DM and its answer in the reports")
+    j.admin.open(f"{address}/first-response")
+    if f"/w/{j.workspace}/inbox/{j.conversation}" not in j.admin.html:
+        raise PageError("the first response does not open its conversation")
+    return "one in, one out; the first response opens its conversation"
+
+
 def keep(j: Journey) -> str:
     j.admin.open(f"/w/{j.workspace}/settings/labels")
     j.admin.press("Add the label", {"name": "order"})
@@ -321,6 +331,7 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("the program is told of the DM", told),
     ("an agent's reply reaches Instagram", answer),
     ("search finds the DM", search),
+    ("the reports count both", reports),
     ("the agent labels and snoozes the conversation", keep),
     ("an e-mail is received and answered in the same inbox", mail),
     ("a program answers the customer", program),

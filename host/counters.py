@@ -34,6 +34,8 @@ class LookUp(Protocol):
 
     def get(self) -> object: ...
 
+    def forget(self) -> None: ...
+
 
 look_ups: weakref.WeakKeyDictionary[LookUp, str] = weakref.WeakKeyDictionary()
 """Every one of this process, and the module that computes it."""

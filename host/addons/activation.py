@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from host.addons.package.failures import AddonError, Skipped, last_lines
 from host.addons.package.manifest import fit_problems
 from host.addons.package.store import Release
 from host.addons.records import Actor, Before, Outcome, Step
-from host.addons.running import contributions, generation, probe, selftest
+from host.addons.running import contributions, generation, hooks_apart, probe, selftest
 from host.addons.running.generation import Generation, Host
 from host.core import clock, db, migrations
 from host.core.config import Config
@@ -27,9 +26,6 @@ from host.models.addons import AddonState
 from host.sdk.i18n import noop
 
 log = logging.getLogger(__name__)
-
-HOOK_SECONDS = 20.0
-"""How long an operation waits for a hook that tells an addon something."""
 
 _OUTSIDE = (AddonState.INCOMPATIBLE, AddonState.MODIFIED, AddonState.UNTRUSTED)
 """States that name a cause outside the addon's code; any other failure leaves it inactive."""
@@ -191,25 +187,8 @@ def tell_activated(config: Config, release: Release, outcome: Outcome, host: Hos
 
     To be called without the lock for operations, which no addon's code may hold without need.
     """
+    hook = "addon_activated"
     if outcome.switched and outcome.error is None:
         live = _trial(config, release, None) if host is None else host.generation()
-        call_notice(live, release.slug, "addon_activated")
-
-
-def call_notice(generation: Generation, slug: str, hook: str) -> None:
-    """Call a hook that only tells the addon something, and wait :data:`HOOK_SECONDS` for it at most.
-
-    In this process, because what it is told of is here: a memory to be emptied, a thread to be started.
-    """
-
-    def call() -> None:
-        try:
-            generation.call(slug, hook)
-        except AddonError as error:
-            log.warning("addon %s: %s %s", slug, error.sentence, error.detail)
-
-    thread = threading.Thread(target=call, name=hook, daemon=True)
-    thread.start()
-    thread.join(HOOK_SECONDS)
-    if thread.is_alive():
-        log.warning("addon %s: %s has not returned; it is not waited for any longer", slug, hook)
+        if hooks_apart.has(live, release.slug, hook):
+            hooks_apart.tell(config, release, hook)

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 
 import host as host_package
 from host.addons import records, reports
-from host.addons.activation import bring_up, call_notice, tell_activated
+from host.addons.activation import bring_up, tell_activated
 from host.addons.migrating import runner
 from host.addons.operation_lock import BusyError, operation
 from host.addons.package import store
@@ -20,6 +20,7 @@ from host.addons.package.failures import AddonError
 from host.addons.package.manifest import fit_problems
 from host.addons.package.store import Release
 from host.addons.records import COMMAND_LINE, Actor, Card, Outcome, Step, installed
+from host.addons.running import hooks_apart
 from host.addons.running.generation import Host
 from host.core import clock, db, migrations
 from host.core.config import Config
@@ -246,13 +247,22 @@ def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Ac
     :raises AddonError: if no such addon is installed.
     :raises BusyError: if another addon operation is running.
     """
+    hook = "addon_deactivated"
     with operation(config):
-        before = host.generation() if host is not None else None
+        hears = host is not None and hooks_apart.has(host.generation(), slug, hook)
+        release = _release(slug) if hears else None
         db.write(records.deactivated, slug, actor, clock.now())
         if host is not None:
             host.refresh()
-    if before is not None and slug in before.releases:
-        call_notice(before, slug, "addon_deactivated")
+    if release is not None:
+        hooks_apart.tell(config, release, hook)
+
+
+def _release(slug: str) -> Release | None:
+    with db.read() as session:
+        row = session.get(Addon, slug)
+        found = None if row is None else session.get(AddonRelease, row.release_id)
+        return None if found is None else store.as_release(found)
 
 
 # After a crash

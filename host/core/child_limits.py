@@ -42,6 +42,8 @@ _SYSTEM = (
 )
 _ROOT = Path(__file__).resolve().parents[2]
 _MORE_TASKS = 64
+_NOBODY = 65534
+"""What the kernel calls the user and the group of nobody."""
 
 
 def limit(*, cpu_seconds: int, memory: int, addresses: int | None = None, file: int = 16 * 1024**2) -> None:
@@ -120,6 +122,37 @@ def see_only(*readable: Path) -> None:
             libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
         finally:
             os.close(ruleset)
+
+
+def become_nobody(*readable: Path) -> bool:
+    """Go on as the user that owns nothing, if this is root and that user can read the code that is needed.
+
+    Files of root, its processes and their environments are out of reach then, whatever the kernel has, and
+    :func:`limit_tasks` counts. Tell whether it was done.
+
+    :param readable: what is needed beside the system's files, Python's and this package's.
+    """
+    if os.geteuid() != 0:
+        return False
+    needed = {*_system(), *readable}
+    groups = os.getgroups()
+    try:
+        os.setgroups([])
+        os.setegid(_NOBODY)
+        os.seteuid(_NOBODY)
+    except OSError:  # a container that has no such user
+        can = False
+    else:
+        can = all(os.access(one, os.R_OK, effective_ids=True) for one in needed)
+    os.seteuid(0)
+    os.setegid(0)
+    if not can:
+        with suppress(OSError):
+            os.setgroups(groups)
+        return False
+    os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+    os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    return True
 
 
 def _system() -> set[Path]:

@@ -261,7 +261,8 @@ class HostApplication:
             return self._current
         self._retry_at = float("-inf")
         self._swapped_at = time.monotonic()
-        self._current = following
+        before, self._current = self._current, following
+        look_ups.forget(before, following)
         self._take_up(following)
         if self._started:
             self._listen(following)

@@ -64,9 +64,9 @@ def register_jobs() -> Sequence[Job]:  # type: ignore[empty-body]
 
 @hookspec
 def addon_activated() -> None:
-    """Run once after this addon's activation was committed; a raise is logged and changes nothing."""
+    """Run once after this addon's activation, in a process of its own. A raise is logged."""
 
 
 @hookspec
 def addon_deactivated() -> None:
-    """Run once after this addon's deactivation was committed; a raise is logged and changes nothing."""
+    """Run once after this addon's deactivation, in a process of its own. A raise is logged."""

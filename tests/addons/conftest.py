@@ -31,7 +31,12 @@ MakeZip = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def warm_children() -> Iterator[Any]:
-    children = ("package.checking_child", "running.probe_child", "migrating.apart_child")
+    children = (
+        "package.checking_child",
+        "running.hook_child",
+        "running.probe_child",
+        "migrating.apart_child",
+    )
     with forking(*(f"host.addons.{name}" for name in children), "alembic.command") as forked:
         yield forked
 

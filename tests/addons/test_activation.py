@@ -163,13 +163,22 @@ def test_deactivating_takes_the_routes_and_keeps_the_data(
     assert "toy" in desk.generation().directory.keys
 
 
-def test_the_hooks_of_exactly_this_addon_are_told(desk: HostApplication, toy_zip: MakeZip) -> None:
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the hooks that only tell the toy something logged."""
+    line = "addon toy: it was told: "
+    return [one.removeprefix(line) for one in caplog.messages if one.startswith(line)]
+
+
+def test_the_addon_is_told_in_a_process_of_its_own(
+    desk: HostApplication, toy_zip: MakeZip, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     activate(desk, toy_zip())
-    release = desk.generation().releases["toy"]
-    happened = release.plugin.events.happened
-    assert happened == ["activated"]
+    happened = desk.generation().releases["toy"].plugin.events.happened
+    assert told(caplog) == ["activated"]
     lifecycle.deactivate(desk.config, "toy", host=desk)
-    assert happened == ["activated", "deactivated"]
+    assert told(caplog) == ["activated", "deactivated"]
+    assert happened == [], "nothing of it was called here"
 
 
 def test_a_hook_that_raises_after_the_switch_changes_nothing(

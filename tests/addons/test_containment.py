@@ -17,10 +17,12 @@ from werkzeug.test import Client
 from host.addons import lifecycle
 from host.addons.metrics import in_process
 from host.addons.operation_lock import is_running, operation
+from host.addons.package.failures import AddonError
+from host.addons.running import hook_child, hooks_apart
 from host.core import db, marks
 from host.models.addons import Addon, AddonState
 from host.process.serving import HostApplication
-from tests.addons.conftest import TOY, MakeZip
+from tests.addons.conftest import TOY, MakeZip, another_process
 
 
 @pytest.fixture(autouse=True)
@@ -297,23 +299,42 @@ def test_disabling_offline_works_while_a_migration_hangs(desk: HostApplication, 
         assert not row.wanted
 
 
-def test_a_hook_that_hangs_holds_no_operation_up(
-    desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+def told(hook: str, code: str) -> dict[str, Callable[[str], str]]:
+    """Return the change of the toy that has its *hook* run *code* in place of what it does."""
+    return {"toy/addon.py": lambda text: text.replace(f'events.note("{hook}")', code)}
+
+
+@pytest.mark.slow
+def test_a_hook_that_hangs_is_ended_with_what_it_started(
+    desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("host.addons.activation.HOOK_SECONDS", 0.2)
-    until = desk.config.data / "until"
-    sleeps = (
-        f"import os, time\n    while not os.path.exists({str(until)!r}): time.sleep(0.05)\n"
-        '    events.note("activated")'
+    monkeypatch.setattr(hooks_apart, "SECONDS", 6.0)
+    began = desk.config.data / "began"
+    hangs = (
+        "import os, subprocess, time\n"
+        "    child = subprocess.Popen(['sleep', '600'])\n"
+        f"    open({str(began)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        "    time.sleep(600)"
     )
-    changes = {"toy/addon.py": lambda text: text.replace('events.note("activated")', sleeps)}
-    lifecycle.install_file(desk.config, toy_zip(changes))
+    lifecycle.install_file(desk.config, toy_zip(told("activated", hangs)))
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    assert not is_running(desk.config)
+    assert "toy" in desk.generation().releases
+    assert "addon_activated failed: it had not returned after 6 s and was ended" in caplog.text
+    for pid in map(int, began.read_text().split()):
+        assert pid != os.getpid()
+        deadline = time.monotonic() + 10
+        while _lives(pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and was not asked about yet does not."""
     try:
-        assert lifecycle.activate(desk.config, "toy", host=desk).ok
-        assert not is_running(desk.config)
-        assert "toy" in desk.generation().releases
-    finally:
-        until.touch()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("hook", ["activated", "deactivated"])
@@ -347,12 +368,55 @@ def test_no_operation_is_held_up_while_a_hook_is_waited_for(
 
 
 @pytest.mark.parametrize("hook", ["activated", "deactivated"])
-def test_a_hook_that_exits_ends_nothing(desk: HostApplication, toy_zip: MakeZip, hook: str) -> None:
-    changes = {"toy/addon.py": lambda text: text.replace(f'events.note("{hook}")', "raise SystemExit(3)")}
-    lifecycle.install_file(desk.config, toy_zip(changes))
+@pytest.mark.parametrize("way", ["raise SystemExit(3)", "__import__('os')._exit(3)", "1 / 0"])
+def test_a_hook_that_ends_its_process_ends_nothing_else(
+    desk: HostApplication, toy_zip: MakeZip, caplog: pytest.LogCaptureFixture, hook: str, way: str
+) -> None:
+    lifecycle.install_file(desk.config, toy_zip(told(hook, way)))
     assert lifecycle.activate(desk.config, "toy", host=desk).ok
     lifecycle.deactivate(desk.config, "toy", host=desk)
     assert not is_running(desk.config)
+    assert f"addon_{hook} failed" in caplog.text
+    assert in_process.metrics().seen()["toy", "1.0.0", f"addon_{hook}"].faults == 1
+
+
+def test_a_hook_does_what_the_addon_does_otherwise(desk: HostApplication, toy_zip: MakeZip) -> None:
+    code = (
+        "import sqlalchemy as sa\n"
+        "    from host.sdk import db\n"
+        "    db.write(lambda session: session.execute(sa.text('DELETE FROM toy_accounts')) and None)\n"
+        "    raise RuntimeError('written')"
+    )
+    lifecycle.install_file(desk.config, toy_zip(told("activated", code)))
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    assert "written" in in_process.metrics().seen()["toy", "1.0.0", "addon_activated"].last_error
+
+
+def test_a_hook_of_what_cannot_be_loaded_says_why(
+    desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = lifecycle.install_file(desk.config, toy_zip())
+    monkeypatch.setattr("host.__version__", "2.0.0")
+    with pytest.raises(AddonError, match="It needs Lobby"):
+        hook_child.call(desk.config, release, "addon_activated")
+
+
+def test_what_was_looked_up_for_an_addon_is_dropped_in_every_process(
+    desk: HostApplication, toy_zip: MakeZip
+) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    other = another_process(desk)
+    try:
+        for one in (desk, other):
+            secrets = one.generation().releases["toy"].plugin.webhook.secrets
+            secrets.get()
+        kept = secrets
+        assert kept._value is not None
+        lifecycle.deactivate(desk.config, "toy", host=desk)
+        assert kept._value is None
+    finally:
+        other.close()
 
 
 def test_a_process_that_serves_is_hidden_from_others_of_its_user() -> None:

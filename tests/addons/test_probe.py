@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -249,6 +251,58 @@ def test_it_signals_no_process_but_its_own(toy_source: Source) -> None:
     with pytest.raises(AddonError) as caught:
         run(toy_source(at_import(own + f"os.kill({os.getpid()}, 0)")))
     assert "PermissionError" in caught.value.detail, caught.value.detail
+
+
+BECOMES = """
+import os, sys
+from pathlib import Path
+from host.core import child_limits
+key, needed = map(Path, sys.argv[1:])
+child_limits._system = lambda: {Path("/usr/lib")}
+print(child_limits.become_nobody(needed), os.getresuid() == os.getresgid() == (65534,) * 3, os.getgroups())
+for way in (
+    key.read_text,
+    Path(f"/proc/{os.getppid()}/environ").read_bytes,
+    lambda: os.kill(os.getppid(), 0),
+    lambda: os.setuid(0),
+):
+    try:
+        way()
+    except PermissionError:
+        print("no")
+    else:
+        print("yes")
+"""
+
+
+@pytest.mark.parametrize("can_read", [True, False])
+def test_where_the_desk_is_root_it_is_tried_as_a_user_of_its_own(tmp_path: Path, can_read: bool) -> None:
+    """Without a word of Landlock: this holds where the kernel has none."""
+    if os.geteuid() != 0:
+        pytest.skip("root alone can become another user")
+    key = tmp_path / "secret.keys"
+    key.write_text("k1:secret")
+    key.chmod(0o600)
+    needed = Path("/usr/bin") if can_read else key
+    said = subprocess.run(
+        [sys.executable, "-c", BECOMES, str(key), str(needed)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert said == (
+        ["True True []", *["no"] * 4] if can_read else [f"False False {os.getgroups()}", *["yes"] * 4]
+    )
+
+
+def test_what_is_tried_can_be_read_by_that_user(toy_source: Source) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("root alone can become another user")
+    folder = toy_source({})
+    folder.chmod(0o700)
+    (folder / "toy" / "addon.py").chmod(0o600)
+    with probe._for_anybody(folder) as copy:
+        made = {one.relative_to(copy): one.stat().st_mode for one in copy.rglob("*")}
+        assert made.keys() == {one.relative_to(folder) for one in folder.rglob("*")}
+        assert all(mode & 0o004 for mode in made.values())
+    assert not copy.exists()
 
 
 def test_the_database_is_out_of_its_reach(toy_source: Source) -> None:

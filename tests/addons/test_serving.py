@@ -176,9 +176,9 @@ def test_receivers_start_and_stop_with_their_generation(desk: HostApplication, t
     desk.start()
     activate(desk, toy_zip())
     happened = desk.generation().releases["toy"].plugin.events.happened
-    assert happened == ["listening", "activated"]
+    assert set(happened) - {"swept"} == {"listening"}
     lifecycle.deactivate(desk.config, "toy", host=desk)
-    assert happened == ["listening", "activated", "silent", "deactivated"]
+    assert [one for one in happened if one != "swept"] == ["listening", "silent"]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import jsonschema_rs
 import pytest
 import schemathesis
 from click.testing import CliRunner
@@ -99,6 +100,20 @@ def test_the_examples_are_what_the_route_takes(route: Route) -> None:
 
     for body in route.examples.values():
         reading.as_declared(body, route)
+
+
+def told(name: str) -> jsonschema_rs.Validator:
+    """Return what holds a body of an event to its schema."""
+    schema = DOCUMENT["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
+
+
+@pytest.mark.parametrize("name", DOCUMENT["webhooks"])
+def test_the_sample_of_an_event_keeps_to_its_schema(name: str) -> None:
+    sample = DOCUMENT["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]["example"]
+    told(name).validate(sample)
+    assert not told(name).is_valid({**sample, "event": "another"})
+    assert not told(name).is_valid({**sample, "data": {}})
 
 
 def test_the_page_for_people_loads_its_viewer_from_the_desk_and_browsers_keep_it(desk: ApiDesk) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from host.addons.running import jobs
 from host.core import clock, db
 from host.sdk.accounts import AccountState, overview
 from host.sdk.channel import AccountRef
@@ -107,19 +108,10 @@ def test_an_account_without_credentials_is_passed_over(ig: Addon, meta: Meta, de
     assert meta.entries("call") == []
 
 
-def test_activating_again_renews_what_meta_ended_meanwhile(
-    account: AccountRef, ig: Addon, meta: Meta
-) -> None:
-    meta.box.world.pages[POTTERY_PAGE].subscriptions.clear()
-    ig.addon.addon_activated()
-    for thread in threading.enumerate():
-        if thread.name == "instagram-watchdog":
-            thread.join(timeout=20)
-    assert set(ig.config.page_fields()) <= set(held(meta))
-
-
-def test_deactivating_takes_the_credentials_out_of_memory(account: AccountRef, ig: Addon) -> None:
-    assert ig.accounts.book.get().by_account
-    ig.addon.addon_deactivated()
-    assert ig.accounts.book._value is None
-    assert ig.accounts.book.get().by_account, "looking again loads them again"
+def test_after_an_hour_off_it_looks_at_once(ig: Addon, desk: db.Database) -> None:
+    """Meta ends a subscription after an hour of answers that the addon, being off, did not give."""
+    now = clock.now()
+    assert db.write(jobs.claim, "instagram", ig.watchdog.JOB, now)
+    db.write(jobs.finish, "instagram", ig.watchdog.JOB, now)
+    assert not db.write(jobs.claim, "instagram", ig.watchdog.JOB, now + timedelta(minutes=5))
+    assert db.write(jobs.claim, "instagram", ig.watchdog.JOB, now + timedelta(hours=1))

@@ -4,6 +4,11 @@
 
 A million takes hours; :mod:`tests.outgoing.test_proof` runs a short one. The database has to be migrated and
 empty. The desk's process reads the record and sends; it is killed again and again, with no warning.
+
+    python -m tests.outgoing.proof --rate 100 --seconds 60 --url ...
+
+tells instead how long events take from their commit to a program, and whether one that hangs costs others
+anything. Nothing fails and nobody is killed meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +17,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import socket
 import struct
 import subprocess
@@ -27,6 +31,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -72,6 +77,10 @@ class Ledger:
 
     taken: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
     """By endpoint: conversation, id and number of each event, in the order they came."""
+    at: dict[int, float] = field(default_factory=dict)
+    """When each event first came, by its number."""
+    hanging: bool = False
+    """Whether what would fail does not answer instead."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     seed: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -79,7 +88,9 @@ class Ledger:
         data = json.loads(body)["data"]
         with self.lock:
             mine = self.taken.setdefault(path, [])
-            mine.append((int(data["id"]), id_, int(data["assignee"]["id"])))
+            number = int(data["assignee"]["id"])
+            mine.append((int(data["id"]), id_, number))
+            self.at.setdefault(number, time.monotonic())
 
     def count(self) -> int:
         with self.lock:
@@ -88,12 +99,16 @@ class Ledger:
 
 @contextmanager
 def programs(ledger: Ledger) -> Iterator[int]:
-    """Serve every endpoint; yield the port. What ends in ``/4`` fails in every way there is."""
+    """Serve every endpoint; yield the port. What ends in ``/4`` fails in every way there is, or hangs."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.path.endswith("/4"):
+                if ledger.hanging:
+                    time.sleep(policy.SECONDS)
+                    self.close_connection = True
+                    return
                 with ledger.lock:
                     failing = ledger.seed.random() < FAILS
                     how = ledger.seed.choice((500, 503, 429, 301, 0))
@@ -189,19 +204,20 @@ def happen(places: Sequence[tuple[int, int, int]], count: int, seed: int) -> Non
     """Record *count* events, numbered from 1, in conversations chosen at random."""
     chance = random.Random(seed)
     for begin in range(1, count + 1, CHUNK):
-        rows = []
-        for number in range(begin, min(begin + CHUNK, count + 1)):
-            workspace_id, account_id, conversation_id = chance.choice(places)
-            rows.append(
-                Happened(
-                    workspace_id,
-                    catalogue.CONVERSATION_ASSIGNED,
-                    account_id=account_id,
-                    conversation_id=conversation_id,
-                    facts=OfAssignment(assignee=number),
-                )
-            )
-        db.write(record_all, rows)
+        numbers = range(begin, min(begin + CHUNK, count + 1))
+        db.write(record_all, [one_of(chance.choice(places), number) for number in numbers])
+
+
+def one_of(place: tuple[int, int, int], number: int) -> Happened:
+    """Return event *number*, which happens at *place*."""
+    workspace_id, account_id, conversation_id = place
+    return Happened(
+        workspace_id,
+        catalogue.CONVERSATION_ASSIGNED,
+        account_id=account_id,
+        conversation_id=conversation_id,
+        facts=OfAssignment(assignee=number),
+    )
 
 
 def serve(url: str, port: int) -> None:
@@ -218,14 +234,38 @@ def serve(url: str, port: int) -> None:
     Consumers([Webhooks(directory, lambda: "https://desk.example")]).start()
     Senders().start()
     print("serving", flush=True)
-    signal.pause()
+    for line in sys.stdin:
+        print(json.dumps(_happen_evenly(**json.loads(line))), flush=True)
+
+
+def _happen_evenly(
+    places: Sequence[Sequence[Sequence[int]]], rate: float, seconds: float, first: int, seed: int
+) -> list[tuple[int, float]]:
+    """Record *rate* events a second at the first of *places*, and as many beside them at each other.
+
+    Return number and time of the commit of each at the first. The clock is that of every process here.
+    """
+    chance, began = random.Random(seed), time.monotonic()
+    committed = []
+    for step in range(round(rate * seconds)):
+        time.sleep(max(0.0, began + step / rate - time.monotonic()))
+        number = first + step * len(places)
+        where = [tuple(chance.choice(some)) for some in places]
+        db.write(record_all, [one_of(place, number + at) for at, place in enumerate(where)])  # type: ignore[arg-type]
+        committed.append((number, time.monotonic()))
+    return committed
 
 
 @contextmanager
 def desk(url: str, port: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.outgoing.proof", "--serve", str(port), "--url", url]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], env={**os.environ}
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ},
     )
     try:
         yield process
@@ -283,6 +323,52 @@ def prove(url: str, *, events: int, kills: int, seed: int, limit: float) -> Foun
     return _judged(ledger, events, killed, time.monotonic() - began)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long events took from their commit to a program that is well, in seconds."""
+
+    count: int
+    p50: float
+    p99: float
+    missing: int
+
+    def __str__(self) -> str:
+        p50, p99 = self.p50 * 1000, self.p99 * 1000
+        return f"{self.count} events: p50 {p50:.0f} ms, p99 {p99:.0f} ms, {self.missing} missing"
+
+
+def pace(url: str, *, rate: float, seconds: float, seed: int) -> tuple[Pace, Pace]:
+    """Have *rate* events a second happen; return how long they took, and how long beside one that hangs."""
+    ledger = Ledger()
+    with programs(ledger) as port:
+        places = prepare(port)
+        well, ill = places[:-TALKS], places[-TALKS:]
+        with desk(url, port) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            asked = {"rate": rate, "seconds": seconds, "seed": seed}
+            alone = _paced(ledger, process, {**asked, "places": [well], "first": 1})
+            ledger.hanging = True
+            later = 1 + max(ledger.at, default=0)
+            return alone, _paced(ledger, process, {**asked, "places": [well, ill], "first": later})
+
+
+def _paced(ledger: Ledger, process: subprocess.Popen[str], asked: dict[str, Any]) -> Pace:
+    """Have the desk's process, where the events happen as they would, do what is *asked*."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{json.dumps(asked)}\n")
+    process.stdin.flush()
+    committed = dict(json.loads(process.stdout.readline()))
+    until = time.monotonic() + 10
+    while not committed.keys() <= ledger.at.keys() and time.monotonic() < until:
+        time.sleep(0.05)
+    took = sorted(ledger.at[number] - at for number, at in committed.items() if number in ledger.at)
+    if not took:
+        return Pace(0, 0.0, 0.0, len(committed))
+    return Pace(len(took), took[len(took) // 2], took[len(took) * 99 // 100], len(committed) - len(took))
+
+
 def _waiting() -> bool:
     with db.read() as session:
         waits = sa.select(HookDelivery.id).where(HookDelivery.state == HookState.WAITING).limit(1)
@@ -316,6 +402,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, help="events a second, to tell how long they take")
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--limit", type=float, default=12 * 3600.0)
     given = parser.parse_args()
     if given.serve:
@@ -323,6 +411,11 @@ def main() -> None:
         return
     db.connect(given.url)
     secrets.use(Keyring(KEYS))
+    if given.rate:
+        alone, beside = pace(given.url, rate=given.rate, seconds=given.seconds, seed=given.seed)
+        print(f"alone: {alone}\nbeside one that hangs: {beside}")
+        print(f"p50 alone / beside: {alone.p50 / beside.p50:.2f}")
+        return
     print(prove(given.url, events=given.events, kills=given.kills, seed=given.seed, limit=given.limit))
 
 

@@ -8,10 +8,12 @@ import threading
 import time
 from datetime import timedelta
 
+import jsonschema_rs
 import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from host.api.http.openapi import document
 from host.core import clock, db, guard, resealing, secrets
 from host.models.notifications import Notification
 from host.models.outgoing import EndpointState, HookState
@@ -40,6 +42,18 @@ def test_a_message_is_told_and_signed(any_desk: HookDesk, receiver: Receiver) ->
     assert data["channelId"] == any_desk.account.uuid
     [delivery] = any_desk.deliveries()
     assert (delivery.state, delivery.status, delivery.attempts) == (HookState.DELIVERED, 200, 1)
+
+
+def test_what_is_sent_keeps_to_the_schemas_of_the_document(desk: HookDesk, receiver: Receiver) -> None:
+    api = document("https://desk.example")
+    desk.endpoint(receiver.url, "*")
+    desk.customer_wrote("anna")
+    desk.deliver()
+    assert {one.told["event"] for one in receiver.got} >= {"message.received", "conversation.created"}
+    for one in receiver.got:
+        post = api["webhooks"][one.told["event"]]["post"]
+        schema = post["requestBody"]["content"]["application/json"]["schema"]
+        jsonschema_rs.validator_for({**schema, "components": api["components"]}).validate(one.told)
 
 
 def test_what_was_changed_on_the_way_is_not_ours(desk: HookDesk, receiver: Receiver) -> None:

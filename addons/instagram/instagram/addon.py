@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint
 
-from host.sdk.accounts import overview
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.hookspecs import hookimpl
@@ -16,7 +14,6 @@ from host.sdk.pages import AdminPage, Job, Migrations
 from host.sdk.webhooks import WebhookRoute
 
 from . import card, inspection, leaving, renewal, views, watchdog, webhook
-from .accounts import book
 from .channel import InstagramAdapter
 from .config import CHANNEL, WEBHOOK_PATH
 
@@ -62,17 +59,3 @@ def register_blueprints() -> Sequence[Blueprint]:
 @hookimpl
 def register_jobs() -> Sequence[Job]:
     return [inspection.JOB, leaving.JOB, renewal.JOB, inspection.WARNED_JOB, watchdog.JOB]
-
-
-@hookimpl
-def addon_activated() -> None:
-    # While the addon was off its address answered 404, and after an hour of that Meta ends the subscription:
-    # look at once, beside the request that activates, instead of at the watchdog's next turn.
-    if overview(CHANNEL):
-        threading.Thread(target=watchdog.watch, name="instagram-watchdog", daemon=True).start()
-
-
-@hookimpl
-def addon_deactivated() -> None:
-    # The credentials of all accounts are held decrypted for the webhook; nothing needs them any more.
-    book.forget()

@@ -12,7 +12,6 @@ from host.sdk.pages import Migrations
 from host.sdk.webhooks import WebhookRoute
 
 from . import webhook
-from .accounts import secrets
 from .card import CARD
 from .channel import TelegramAdapter
 
@@ -35,9 +34,3 @@ def register_webhook_routes() -> Sequence[WebhookRoute]:
 @hookimpl
 def register_migrations() -> Migrations:
     return Migrations(Path(__file__).resolve().parent.parent / "migrations")
-
-
-@hookimpl
-def addon_deactivated() -> None:
-    # The webhook's secrets of all bots are held decrypted; nothing needs them any more.
-    secrets.forget()

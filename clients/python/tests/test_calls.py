@@ -44,17 +44,47 @@ def routes() -> dict[tuple[str, str], bool]:
 
 def calls() -> dict[tuple[str, str], bool]:
     """Return method and path of each call in the source, and whether it sends an idempotency key."""
+    return {call: "idempotency_key=key" in body for call, body in bodies().items()}
+
+
+def signatures() -> dict[tuple[str, str], str]:
+    """Return what each call in the source takes, as it is written there."""
+    return {call: body.partition(") ->")[0] for call, body in bodies().items()}
+
+
+def bodies() -> dict[tuple[str, str], str]:
+    """Return the source of each call, by method and path."""
     found = {}
     for body in re.split(r"^    async def ", Path(str(source.__file__)).read_text(), flags=re.MULTILINE)[1:]:
         made = re.search(r'_?(?:call|raw)\(\s*"([A-Z]+)", (?:"([^"]+)"|path)', body)
         if made:
             path = made[2] or re.search(r'path(?:, body)? = "([^"]+)"', body)[1]  # type: ignore[index]
-            found[made[1], path] = "idempotency_key=key" in body
+            found[made[1], path] = body
     return found
 
 
 def test_there_is_a_call_for_every_route_and_for_no_other() -> None:
     assert calls().keys() == routes().keys()
+
+
+def test_whole_numbers_of_the_document_are_whole_numbers_of_the_calls() -> None:
+    asked = 0
+    for (method, template), signature in signatures().items():
+        (operation,) = [
+            operations[method.lower()]
+            for path, operations in DOCUMENT["paths"].items()
+            if re.sub(r"\{\w+\}", "{}", path) == template
+        ]
+        for one in operation["parameters"]:
+            given = re.search(rf"\b{one['name']}: (?:Optional\[)?(\w+)", signature)
+            if one["in"] == "query" and given and _is_integer(one["schema"]):
+                asked += 1
+                assert given[1] == "int", (template, one["name"])
+    assert asked > 5
+
+
+def _is_integer(schema: Any) -> bool:
+    return schema.get("type") == "integer"
 
 
 def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> None:
@@ -211,9 +241,7 @@ def test_events_come_as_pages_each_from_the_place_behind_the_one_before(
         "after=c0&wait=25",
         "after=c1&wait=25",
     ]
-    page = run(
-        stand_in(Reply(200, pages[1])), lambda client: client.events.page(after="c0", limit=5, wait=0.5)
-    )
+    page = run(stand_in(Reply(200, pages[1])), lambda client: client.events.page(after="c0", limit=5, wait=2))
     (event,) = page.data
     assert (event.id, event.event, event.data) == ("evt_1", "message.sent", {"a": 1})
     assert event.at == datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

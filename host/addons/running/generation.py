@@ -218,6 +218,19 @@ def build(
         return generation
 
 
+def build_one(config: Config, release: Release) -> Generation:
+    """Build the built-in addons and *release*, without pages and without a look at the database.
+
+    :raises AddonError: if *release* is left out.
+    """
+    slug = release.slug
+    generation = _collect(config, {slug: release}, {}, Asked(0, (release,), {}), 0)
+    if slug in generation.failures:
+        state, detail = generation.failure_states[slug], generation.failure_details[slug]
+        raise AddonError(generation.failures[slug], state=state, detail=detail)
+    return generation
+
+
 def build_alone(config: Config, create_app: AppFactory) -> Generation:
     """Build the host and its built-in addons, without a look at the database."""
     generation = _collect(config, {}, {}, Asked(0, (), {}), 0)

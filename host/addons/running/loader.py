@@ -188,7 +188,7 @@ def _drop(name: str, source: _Source) -> None:
     if _sources.get(name.partition(".")[2]) is not source:
         return  # the same release was imported again meanwhile
     del _sources[name.partition(".")[2]]
-    for module in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
+    for module in [m for m in list(sys.modules) if m == name or m.startswith(name + ".")]:
         del sys.modules[module]
     parent = sys.modules.get(NAMESPACE)
     if parent is not None:

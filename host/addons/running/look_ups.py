@@ -1,6 +1,6 @@
-"""Read what addons look up for their webhooks before the first one comes.
+"""Read what addons look up for their webhooks before the first one comes, and drop it when they end.
 
-A process has it at hand then, should its database go away before anybody wrote.
+A process has it at hand then, should its database go away before anybody wrote. Credentials are among it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import logging
 
 from host import counters
 from host.addons.running.generation import Generation
+from host.addons.running.loader import LoadedRelease
 from host.core import db, marks
 
 log = logging.getLogger(__name__)
@@ -17,12 +18,23 @@ log = logging.getLogger(__name__)
 def load_all(generation: Generation) -> None:
     """Load every look-up of the addons of *generation*. What fails is loaded when it is asked for."""
     for slug, release in generation.releases.items():
-        own = f"{release.module_name}."
-        for one in [
-            found for found, module in list(counters.look_ups.items()) if f"{module}.".startswith(own)
-        ]:
+        for one in _of(release):
             try:
                 with marks.marked(marks.label(slug, "look-up")):
                     one.get()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the webhook that asks tells of it
                 log.info("a look-up of addon %s is not loaded yet: %s", slug, db.describe(error)[1])
+
+
+def forget(before: Generation, now: Generation) -> None:
+    """Drop what was loaded for the releases of *before* that *now* runs no longer."""
+    running = {release.module_name for release in now.releases.values()}
+    for release in before.releases.values():
+        if release.module_name not in running:
+            for one in _of(release):
+                one.forget()
+
+
+def _of(release: LoadedRelease) -> list[counters.LookUp]:
+    own = f"{release.module_name}."
+    return [found for found, module in list(counters.look_ups.items()) if f"{module}.".startswith(own)]

@@ -2,11 +2,17 @@
 
 It catches what an exception handler cannot: code that ends the process, hangs, or eats the memory. The child
 has no settings or keys, and where the kernel can do that no network, and no files but the system's and the
-addon's. What passes runs in the host afterwards, and can do all that the host can.
+addon's. Where this process is root, the child goes on as nobody if it can. What passes runs in the host
+afterwards, and can do all that the host can.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -27,7 +33,8 @@ def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -
     :raises AddonError: with one sentence, if the addon raised, ended the process, hung, or brought something
         it did not declare.
     """
-    ended = child.run("host.addons.running.probe_child", str(folder), timeout=timeout)
+    with _for_anybody(folder) as where:
+        ended = child.run("host.addons.running.probe_child", str(where), timeout=timeout)
     if not ended.in_time:
         raise AddonError(f"Its code did not finish loading within {timeout:g} seconds.")
     if not ended.data:
@@ -41,3 +48,16 @@ def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -
     if report.seen is None:
         raise AddonError(noop("Its code disturbed the report on what it contributes."))
     return report.seen
+
+
+@contextmanager
+def _for_anybody(folder: Path) -> Iterator[Path]:
+    """Yield *folder*, or a copy that every user can read where the child may become another one."""
+    if os.geteuid() != 0:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="lobby-probe-") as made:
+        copy = Path(shutil.copytree(folder, Path(made) / folder.name, copy_function=shutil.copyfile))
+        for one in (copy.parent, copy, *copy.rglob("*")):
+            one.chmod(0o755 if one.is_dir() else 0o644)
+        yield copy

@@ -64,9 +64,10 @@ def main() -> None:
     # Only this process may write the report, not one the addon starts.
     os.set_inheritable(descriptor, False)
     limits.limit(cpu_seconds=_CPU_SECONDS, memory=_MEMORY)
-    limits.limit_tasks()
     limits.leave_network()
     limits.see_only(folder)
+    limits.become_nobody(folder)
+    limits.limit_tasks()
     try:
         report = Report(seen=probe(folder))
     except AddonError as error:

@@ -1,10 +1,13 @@
-"""What happened to this release: kept in memory, for tests to look at."""
+"""What happened to this release: kept in the memory of its process, and logged."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from host.sdk.webhooks import Ingest
+
+log = logging.getLogger(__name__)
 
 happened: list[str] = []
 
@@ -12,6 +15,7 @@ happened: list[str] = []
 def note(what: str) -> None:
     """Remember *what*."""
     happened.append(what)
+    log.info("it was told: %s", what)
 
 
 def sweep() -> None:

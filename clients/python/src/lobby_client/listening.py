@@ -32,7 +32,7 @@ from lobby_client.events import Event
 PATIENCE_SECONDS = 15.0
 """How long the program may take to answer, as with the desk's own webhooks."""
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-WAIT_SECONDS = 25.0
+WAIT_SECONDS = 25
 
 
 @dataclass

@@ -714,7 +714,7 @@ class EventCalls(_Calls):
     """What happened, for programs without a public address; ``lobby-client listen`` uses it."""
 
     async def page(
-        self, *, after: Optional[str] = None, limit: Optional[int] = None, wait: Optional[float] = None
+        self, *, after: Optional[str] = None, limit: Optional[int] = None, wait: Optional[int] = None
     ) -> EventPage:
         """Return what happened after a place; without one it begins now.
 
@@ -722,8 +722,8 @@ class EventCalls(_Calls):
         :param limit: 1 to 200.
         :param wait: seconds to wait for something to happen, up to 25.
         """
-        query = {"after": after, "limit": limit, "wait": None if wait is None else f"{wait:g}"}
-        return EventPage.from_wire(await self._call("GET", "/events", query=query, wait=wait or 0.0))
+        query = {"after": after, "limit": limit, "wait": wait}
+        return EventPage.from_wire(await self._call("GET", "/events", query=query, wait=wait or 0))
 
     async def pages(self, *, after: Optional[str] = None) -> AsyncIterator[EventPage]:
         """Yield pages for ever, each as soon as something happened; its ``next`` is the place behind it."""

@@ -707,7 +707,7 @@ class EventCalls(_Calls):
     """What happened, for programs without a public address; ``lobby-client listen`` uses it."""
 
     def page(
-        self, *, after: Optional[str] = None, limit: Optional[int] = None, wait: Optional[float] = None
+        self, *, after: Optional[str] = None, limit: Optional[int] = None, wait: Optional[int] = None
     ) -> EventPage:
         """Return what happened after a place; without one it begins now.
 
@@ -715,8 +715,8 @@ class EventCalls(_Calls):
         :param limit: 1 to 200.
         :param wait: seconds to wait for something to happen, up to 25.
         """
-        query = {"after": after, "limit": limit, "wait": None if wait is None else f"{wait:g}"}
-        return EventPage.from_wire(self._call("GET", "/events", query=query, wait=wait or 0.0))
+        query = {"after": after, "limit": limit, "wait": wait}
+        return EventPage.from_wire(self._call("GET", "/events", query=query, wait=wait or 0))
 
     def pages(self, *, after: Optional[str] = None) -> Iterator[EventPage]:
         """Yield pages for ever, each as soon as something happened; its ``next`` is the place behind it."""
