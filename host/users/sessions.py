@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.models.signing_in import SignInSettings, Wanted
 from host.models.users import LoginSession, MemberAccount, Membership, Role, User, Workspace
-from host.users import passwords, roles
+from host.users import passwords, retention, roles
 from host.users.reach import Accounts
 from host.users.roles import Permission
 
@@ -34,6 +34,7 @@ class CurrentMembership:
 
     :param accounts: the accounts they see; None: all.
     :param archived: whether it can only be read.
+    :param ends_at: when it is deleted, unless somebody takes that back.
     :param timezone: the workspace's, empty where it has none.
     :param picture: a value that differs for each picture of the workspace; empty where there is none.
     """
@@ -43,7 +44,9 @@ class CurrentMembership:
     role: Role
     accounts: Accounts = None
     archived: bool = False
+    ends_at: datetime | None = None
     timezone: str = ""
+    language: str = ""
     picture: str = ""
 
     def may(self, permission: Permission) -> bool:
@@ -163,7 +166,9 @@ def _current_query() -> Any:
             Workspace.id,
             Workspace.name,
             Workspace.archived_at,
+            Workspace.delete_asked_at,
             Workspace.timezone,
+            Workspace.language,
             Workspace.picture_key.label("workspace_picture"),
         )
         .join(User, User.id == LoginSession.user_id)
@@ -205,10 +210,12 @@ def load(session: Session, token: str) -> CurrentUser | None:
             role=Role(role),
             accounts=frozenset(limits.get(workspace_id, ())) if limited else None,
             archived=archived_at is not None,
+            ends_at=retention.end_of(asked),
             timezone=zone or "",
+            language=language or "",
             picture=picture_name(picture),
         )
-        for role, limited, workspace_id, workspace_name, archived_at, zone, picture in places
+        for role, limited, workspace_id, workspace_name, archived_at, asked, zone, language, picture in places
         if workspace_id is not None
     )
     person |= {"picture": picture_name(person["picture"]), "no_second": no_second}

@@ -271,6 +271,27 @@ def test_a_deleted_account_leaves_a_name_and_no_way_in(desk: Flask) -> None:
     make_user("kim@example.com", "Another Kim")
 
 
+def test_who_has_no_password_deletes_their_account_after_a_fresh_sign_in(desk: Flask) -> None:
+    make_user(is_admin=True)
+    kim = make_user("kim@example.com", "Kim")
+    none = sa.update(User).where(User.id == kim.id).values(password_hash=passwords.NONE)
+    db.write(lambda session: session.execute(none) and None)
+    theirs = client_for(desk, kim)
+    page = theirs.get("/account").text
+    assert "You have no password here." in page
+    assert 'id="delete-password"' not in page
+    for wrong in ({}, {"address": "mia@example.com"}, {"password": PASSWORD}):
+        assert theirs.post_form("/account/delete", **wrong).status_code == 400
+    with clock.travel(timedelta(minutes=20)):
+        assert "Confirm first that it is you" in theirs.get("/account").text
+        answer = theirs.post_form("/account/delete", address="kim@example.com")
+        assert answer.status_code == 403
+        assert "/account/confirm" in answer.text
+    assert row(kim).deleted_at is None
+    assert theirs.post_form("/account/delete", address="Kim@example.com ").location == "/login"
+    assert row(kim).deleted_at is not None
+
+
 # Links by mail
 
 

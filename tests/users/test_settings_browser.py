@@ -43,7 +43,10 @@ def test_an_owner_names_archives_brings_back_and_deletes_a_workspace(
     page.get_by_label(re.compile("Type the name")).fill("Clay & Co")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Delete the workspace").click()
-    expect(page.get_by_text("is being deleted")).to_be_visible()
+    expect(page.locator(".banner")).to_contain_text("is deleted on")
+    look(page, "general-to-be-deleted")
+    page.locator("main").get_by_role("button", name="Take it back").click()
+    expect(page.locator(".banner")).to_have_count(0)
 
 
 def test_an_admin_looks_at_the_settings_of_the_desk_and_changes_them(
