@@ -2,8 +2,8 @@
 
 A workspace that is being deleted is seen by nobody, and none of its lanes is claimed. What is left of it is
 in its tables, so a process that dies leaves nothing to remember: the next goes on with what it finds. The row
-of the workspace goes last. Its accounts go first, each by the way its channel has for it, so that its provider
-sends nothing more; their rows stay a while after that, for an addon that could not tell the provider at once.
+of the workspace goes last. Its accounts go first, each in the way its channel has for it, so that its
+provider sends nothing more; their rows stay a while, for an addon that could not tell the provider at once.
 """
 
 from __future__ import annotations

@@ -244,6 +244,28 @@ def test_signed_out_everywhere(desk: Flask) -> None:
     assert [one.get("/account").status_code for one in theirs] == [302, 302]
 
 
+def test_one_thing_is_done_with_many_people(desk: Flask) -> None:
+    boss = make_user("boss@example.com", is_admin=True)
+    admin = client_for(desk, boss)
+    kim, bo, stays = make_user("kim@example.com", "Kim"), make_user("bo@example.com", "Bo"), make_user()
+    ids = [str(kim.id), str(bo.id)]
+    assert admin.post_form("/admin/people/many", do="sign-out").location == "/admin/people"
+    assert admin.post_form("/admin/people/many", do="fire", person=ids).status_code == 400
+    assert admin.post_form("/admin/people/many", do="new-password", person=ids).status_code == 302
+    assert [row(one).new_password for one in (kim, bo, stays)] == [True, True, False]
+    asked = admin.post_form("/admin/people/many", do="disable", person=ids)
+    assert (asked.status_code, row(kim).disabled_at) == (200, None)
+    assert "Lock 2 people out?" in asked.text
+    everybody = [*ids, str(boss.id)]
+    admin.post_form("/admin/people/many", do="disable", person=everybody, sure="1")
+    assert [row(one).disabled_at is None for one in (kim, bo, boss)] == [False, False, True]
+    page = admin.get("/admin/people").text
+    assert "Done with 2 people." in page
+    assert "This is the only admin." in page
+    admin.post_form("/admin/people/many", do="enable", person=ids)
+    assert row(kim).disabled_at is None
+
+
 def test_ids_of_nobody_are_answered_as_such(desk: Flask) -> None:
     admin = client_for(desk, make_user(is_admin=True))
     gone = make_user()
