@@ -107,7 +107,7 @@ def clear(session: Session, account_id: int, kind: str | None = None) -> int:
 
 
 def in_need(session: Session, workspace_id: int) -> tuple[int, int]:
-    """Return how many accounts of a workspace have stopped, or nearly, and how many need a look. One query."""
+    """Return how many accounts of a workspace have stopped, and how many others need a look. One query."""
     rows = session.execute(
         sa.select(ChannelAccount.id, ChannelAccount.state, ChannelAccount.blocked_until, _table.c.tone)
         .outerjoin(_table, _table.c.account_id == ChannelAccount.id)
