@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from host.core import db
+from host.core import db, storage
 from host.models.users import Role
 from host.users import invitations, setup
 from tests.accessibility import violations
@@ -130,7 +131,8 @@ CUT = """() => {
 
 
 @pytest.mark.slow
-def test_no_german_word_is_cut_off_on_a_phone(page: Any) -> None:
+def test_no_german_word_is_cut_off_on_a_phone(page: Any, tmp_path: Path) -> None:
+    storage.use(storage.FolderStore(tmp_path / "files"))
     workspace, token = make_people()
     speak(page, "de")
     page.set_viewport_size({"width": 360, "height": 780})
@@ -153,7 +155,7 @@ def test_no_german_word_is_cut_off_on_a_phone(page: Any) -> None:
         assert page.evaluate("document.documentElement.lang") == "de", path
         found += [f"{path}: {one}" for one in page.evaluate(CUT)]
         width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 360, f"{path} scrolls sideways: {width}"
+        found += [f"{path} scrolls sideways: {width}"] if width > 360 else []
     assert found == []
     page.evaluate("""document.querySelector("h1").style.cssText =
         "inline-size: 40px; white-space: nowrap; overflow: hidden" """)

@@ -21,6 +21,7 @@ SCRIPTS = sorted((HOST / "static" / "js").glob("*.js"))
 NAMES = re.compile(r"%\([a-z_]+\)[sd]|\{[a-z]+\}|%%")
 UNTRANSLATED = {
     # What stands for itself in every language.
+    "CSV",
     "sha256",
     "· Lobby",
     "https://",
