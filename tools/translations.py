@@ -28,7 +28,7 @@ NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 def texts() -> Catalog:
     """Return what people read on the host's pages, in English."""
     with (ROOT / "babel.cfg").open() as file:
-        methods, options = parse_mapping_cfg(file)
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     found = Catalog(project="Lobby")
     for name, line, text, _comments, context in extract_from_dir(
         ROOT, methods, options, KEYWORDS, directory_filter=_is_of_the_host

@@ -34,9 +34,10 @@ class CurrentMembership:
 
     :param accounts: the accounts they see; None: all.
     :param archived: whether it can only be read.
-    :param ends_at: when it is deleted, unless somebody takes that back.
     :param timezone: the workspace's, empty where it has none.
     :param picture: a value that differs for each picture of the workspace; empty where there is none.
+    :param ends_at: when it is deleted, unless somebody takes that back.
+    :param language: the workspace's, empty where it has none.
     """
 
     workspace_id: int
@@ -44,10 +45,10 @@ class CurrentMembership:
     role: Role
     accounts: Accounts = None
     archived: bool = False
-    ends_at: datetime | None = None
     timezone: str = ""
-    language: str = ""
     picture: str = ""
+    ends_at: datetime | None = None
+    language: str = ""
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the member has *permission* here."""

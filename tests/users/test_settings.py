@@ -142,7 +142,7 @@ def test_deleting_takes_the_name_and_the_password(desk: Flask) -> None:
     shown = client.get(f"/w/{workspace}/settings/general").text
     assert "This workspace is deleted on" in shown
     assert "Take it back" in shown
-    assert actions() == ["workspace.deletion_asked"]
+    assert actions()[-1] == "workspace.deletion_asked"
 
 
 @pytest.mark.parametrize("archived", [False, True])
