@@ -33,7 +33,8 @@ SPOKEN = (
 )
 QUIET = {"script", "style", "code", "time", "kbd", "pre", "svg"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-BRAND = "Lobby"
+BRAND = ("Lobby", "Deutsch")
+"""Names that are the same in every language; a language is called what it calls itself."""
 
 
 class _Pseudo:
@@ -103,7 +104,7 @@ def untranslated(html: str, data: Sequence[str] = ()) -> list[str]:
         rest = text
         while _BRACKETS.search(rest):
             rest = _BRACKETS.sub(" ", rest)
-        for known in sorted((*data, BRAND), key=len, reverse=True):
+        for known in sorted((*data, *BRAND), key=len, reverse=True):
             rest = rest.replace(known, " ")
         if any(character.isalpha() for character in rest):
             left.append(" ".join(text.split()))

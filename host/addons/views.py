@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_decimal
+from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -34,10 +34,21 @@ from host.web.request_helpers import (
     current_user,
     flash_bad,
     flash_good,
+    generation,
 )
 
 bp = Blueprint("addons", __name__)
-navigation.add_admin("addons.index", _l("Addons"), order=10, icon="puzzle")
+
+
+def _mark() -> navigation.Mark | None:
+    slugs = navigation.attention()
+    if not slugs:
+        return None
+    words = ngettext("%(num)s addon needs attention", "%(num)s addons need attention", len(slugs))
+    return navigation.Mark(len(slugs), "bad" if generation().failures else "warn", words)
+
+
+navigation.add_admin("addons.index", _l("Addons"), order=10, icon="puzzle", mark=_mark)
 
 
 def _page_of(channel: str) -> str | None:

@@ -106,6 +106,18 @@ def clear(session: Session, account_id: int, kind: str | None = None) -> int:
     return count
 
 
+def in_need(session: Session, workspace_id: int) -> tuple[int, int]:
+    """Return how many accounts of a workspace have stopped, and how many others need a look. One query."""
+    rows = session.execute(
+        sa.select(ChannelAccount.id, ChannelAccount.state, ChannelAccount.blocked_until, _table.c.tone)
+        .outerjoin(_table, _table.c.account_id == ChannelAccount.id)
+        .where(ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED)
+    ).all()
+    bad = {row.id for row in rows if row.state == AccountState.NEEDS_RECONNECT or row.tone == "bad"}
+    warn = {row.id for row in rows if row.blocked_until or row.tone == "warn"} - bad
+    return len(bad), len(warn)
+
+
 def standing_warnings(session: Session, account_ids: Iterable[int]) -> dict[int, list[AccountWarning]]:
     """Return the warnings of accounts, the oldest first."""
     query = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 
 
@@ -14,6 +15,12 @@ class AdapterDirectory(Protocol):
     def adapter(self, key: str, /) -> ChannelAdapter | None: ...
 
 
+class CardDirectory(AdapterDirectory, Protocol):
+    """Finds the settings card of a channel, too; None where it has none."""
+
+    def card(self, key: str, /) -> SettingsCard | None: ...
+
+
 class RunningGeneration(Protocol):
     """The part of :class:`host.addons.running.generation.Generation` that workers look at."""
 
@@ -21,7 +28,7 @@ class RunningGeneration(Protocol):
     def number(self) -> int: ...
 
     @property
-    def directory(self) -> AdapterDirectory: ...
+    def directory(self) -> CardDirectory: ...
 
 
 class ShownGeneration(RunningGeneration, Protocol):

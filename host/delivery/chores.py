@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from host.core import clock, db, sqlite_wipe
-from host.core.ports import AdapterDirectory
+from host.core.ports import AdapterDirectory, CardDirectory
 from host.delivery import history, waiting, workspace_removal
 from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
@@ -50,9 +50,9 @@ def media(directory: AdapterDirectory) -> bool:
 _retention = Keeper()
 
 
-def old_messages(_directory: AdapterDirectory) -> bool:
+def old_messages(directory: CardDirectory) -> bool:
     """Erase messages that were kept as long as their workspace wants, and workspaces that are deleted."""
-    more = workspace_removal.remove_due()
+    more = workspace_removal.remove_due(directory)
     return _retention.round() or more
 
 
@@ -114,7 +114,7 @@ def bulk_actions(_directory: AdapterDirectory) -> bool:
     return bulk.step()
 
 
-CHORES: tuple[tuple[Callable[[AdapterDirectory], object], float], ...] = (
+CHORES: tuple[tuple[Callable[[CardDirectory], object], float], ...] = (
     (profiles, 1.0),
     (reactions, 0.5),
     (media, 1.0),

@@ -2,13 +2,15 @@
 
 A workspace that is being deleted is seen by nobody, and none of its lanes is claimed. What is left of it is
 in its tables, so a process that dies leaves nothing to remember: the next goes on with what it finds. The row
-of the workspace goes last.
+of the workspace goes last. Its accounts go first, each in the way its channel has for it, so that its
+provider sends nothing more; their rows stay a while, for an addon that could not tell the provider at once.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -16,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from host.channels.accounts import disconnect_account
 from host.core import clock, db
-from host.core.ports import AdapterDirectory
+from host.core.errors import NotFoundError
+from host.core.ports import CardDirectory
 from host.media import file_removal
-from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation, Mark, Message
 from host.models.media import Upload
 from host.models.notifications import Notification
@@ -28,14 +31,18 @@ from host.models.record import DomainEvent
 from host.models.reports import ReportHour, Span
 from host.models.users import AuditEntry, Workspace
 from host.queue import journal_erasure
+from host.sdk.channel import AccountRef
 from host.search import postings
-from host.users import audit
+from host.users import audit, workspaces
 
 log = logging.getLogger(__name__)
 
 CHUNK = 500
 PORTIONS = 20
 """Most portions of one round; a longer one would hold up what else the process removes."""
+SETTLES = timedelta(minutes=15)
+"""How long the rows of an account stay after it was disconnected: an addon tries again meanwhile."""
+COUNTED = ("conversations", "contacts", "messages", "files", "accounts", "keys", "endpoints", "people")
 
 
 def table(model: Any) -> sa.Table:
@@ -46,12 +53,18 @@ ACCOUNTS, CONVERSATIONS, MESSAGES = table(ChannelAccount), table(Conversation), 
 EVENTS, REQUESTS, LANES, OUTBOX = table(InboundEvent), table(InboundRequest), table(Lane), table(OutboxEntry)
 
 
-def remove_due(_directory: AdapterDirectory | None = None) -> bool:
+def remove_due(directory: CardDirectory) -> bool:
     """Remove portions of workspaces that are being deleted; return whether there is more to do at once."""
+    with db.read() as session:
+        asked = workspaces.due(session)
+    for workspace_id in asked:
+        db.write(_begin, workspace_id)
     with db.read() as session:
         query = sa.select(Workspace.id).where(Workspace.deleting_at.is_not(None)).order_by(Workspace.id)
         waiting = list(session.scalars(query))
     for workspace_id in waiting:
+        while (account := db.write(_disconnect_next, workspace_id)) is not None:
+            _tell(account, directory)
         for _ in range(PORTIONS):
             if not db.write(_portion, workspace_id):
                 break
@@ -60,18 +73,67 @@ def remove_due(_directory: AdapterDirectory | None = None) -> bool:
     return False
 
 
-def _portion(session: Session, workspace_id: int) -> bool:
-    """Remove the next portion; return False if there is nothing to do now: it is done, or has to wait."""
+def _begin(session: Session, workspace_id: int) -> None:
+    """Begin to delete a workspace whose days are over. The audit of the desk says how much that is."""
+    if workspace_id not in workspaces.due(session):
+        return  # taken back, or begun by another process
+    asked = sa.select(AuditEntry.user_id).where(
+        AuditEntry.workspace_id == workspace_id, AuditEntry.action == "workspace.deletion_asked"
+    )
+    who = session.scalar(asked.order_by(AuditEntry.id.desc()).limit(1))
+    found = workspaces.holdings(session, workspace_id)
+    try:
+        name = workspaces.begin_deletion(session, workspace_id)
+    except NotFoundError:
+        return
+    details = {"workspace_id": workspace_id} | {one: getattr(found, one) for one in COUNTED}
+    # Without the workspace: its own lines go with it, and this one stays.
+    audit.record(session, "workspace.deleted", name, user_id=who, details=details)
+
+
+def _claimed(session: Session, workspace_id: int) -> Workspace | None:
     # The row is the claim: of several processes one removes, the others pass it over.
-    row = session.scalars(
+    return session.scalars(
         sa.select(Workspace)
         .where(Workspace.id == workspace_id, Workspace.deleting_at.is_not(None))
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     ).one_or_none()
+
+
+def _disconnect_next(session: Session, workspace_id: int) -> AccountRef | None:
+    """Disconnect an account, so that it is free for another workspace; None if all are, or it has to wait."""
+    live = ACCOUNTS.c.workspace_id == workspace_id, ACCOUNTS.c.state != AccountState.DISCONNECTED
+    found = session.scalar(sa.select(ACCOUNTS.c.id).where(*live).order_by(ACCOUNTS.c.id).limit(1))
+    if found is None or _claimed(session, workspace_id) is None or _is_busy(session, [found]):
+        return None
+    return ref(disconnect_account(session, found))
+
+
+def _tell(account: AccountRef, directory: CardDirectory) -> None:
+    """Have the channel of a disconnected account end what it has at its provider."""
+    card = directory.card(account.channel)
+    if card is None:
+        log.warning("account %s of a deleted workspace: no addon could tell its provider", account.id)
+        return
+    try:
+        card.disconnect(account)
+    except Exception:
+        log.exception("the addon of channel %s failed to disconnect account %s", account.channel, account.id)
+
+
+def _portion(session: Session, workspace_id: int) -> bool:
+    """Remove the next portion; return False if there is nothing to do now: it is done, or has to wait."""
+    row = _claimed(session, workspace_id)
     if row is None:
         return False
-    accounts = list(session.scalars(sa.select(ACCOUNTS.c.id).where(ACCOUNTS.c.workspace_id == workspace_id)))
+    found = session.execute(
+        sa.select(ACCOUNTS.c.id, ACCOUNTS.c.disconnected_at).where(ACCOUNTS.c.workspace_id == workspace_id)
+    ).all()
+    accounts = [one.id for one in found]
+    settled = clock.now() - SETTLES
+    if any(one.disconnected_at is None or one.disconnected_at > settled for one in found):
+        return False
     if accounts and _is_busy(session, accounts):
         return False
     for step in _STEPS:
@@ -91,15 +153,6 @@ def _is_busy(session: Session, accounts: list[int]) -> bool:
     """Tell whether a worker has a lane of these accounts: what is being sent is finished first."""
     held = LANES.c.account_id.in_(accounts), LANES.c.lease_until > clock.now(), LANES.c.direction != "hook"
     return session.execute(sa.select(LANES.c.key).where(*held).limit(1)).first() is not None
-
-
-def _disconnect(session: Session, _workspace_id: int, accounts: list[int]) -> bool:
-    """Disconnect accounts, so that they are free for another workspace and nothing comes for them."""
-    live = ACCOUNTS.c.id.in_(accounts), ACCOUNTS.c.state != AccountState.DISCONNECTED
-    found = list(session.scalars(sa.select(ACCOUNTS.c.id).where(*live).limit(20)))
-    for account_id in found:
-        disconnect_account(session, account_id)
-    return bool(found)
 
 
 def _journal(session: Session, _workspace_id: int, accounts: list[int]) -> bool:
@@ -208,7 +261,6 @@ def _hours(session: Session, workspace_id: int, _accounts: list[int]) -> bool:
 
 
 _STEPS: tuple[Callable[[Session, int, list[int]], bool], ...] = (
-    _disconnect,
     _found,
     _journal,
     _messages,

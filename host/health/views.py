@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, format_time
+from flask_babel import format_datetime, format_time, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -17,7 +17,9 @@ from host.core.db import db
 from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
 from host.health import current_state, dependencies, history, problems
+from host.health.current_state import CurrentState
 from host.health.history import History, Period
+from host.health.problems import Problem
 from host.models.channels import AccountState
 from host.models.health import Outcome
 from host.queue.wakeups import IN, OUT
@@ -28,7 +30,20 @@ from host.web.request_helpers import admin_required, config, generation
 
 bp = Blueprint("health", __name__)
 
-navigation.add_admin("health.index", _l("Health"), order=15, icon="pulse")
+
+def _mark() -> navigation.Mark | None:
+    found = _problems(current_state.read_current_state(db.session()))
+    if not found:
+        return None
+    words = ngettext("%(num)s thing needs you", "%(num)s things need you", len(found))
+    return navigation.Mark(len(found), found[0].tone, words)
+
+
+def _problems(state: CurrentState) -> Sequence[Problem]:
+    return problems.find_problems(db.session(), state, config(), generation().failures)
+
+
+navigation.add_admin("health.index", _l("Health"), order=15, icon="pulse", mark=_mark)
 
 OUTCOMES = {
     Outcome.SENT: (_l("Sent"), "bar-a"),
@@ -92,7 +107,7 @@ def index() -> ResponseReturnValue:
     if channel is not None and channel not in channels:
         raise InvalidError()
     past = history.read_history(session, period, channel)
-    found = problems.find_problems(session, state, config(), generation().failures)
+    found = _problems(state)
     gone = state.lost
     return render_template(
         "health/index.html",

@@ -110,6 +110,8 @@ class Workspace(Base):
     """How many days messages of closed conversations are kept; 0: for ever; None: as the desk says."""
     archived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Since when it can only be read: nothing is applied and nothing goes out."""
+    delete_asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When an owner asked to delete it: it is archived from then on, and can be taken back for some days."""
     deleting_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Since when it is being deleted: nobody sees it any more, and its rows go portion by portion."""
     version: Mapped[int] = mapped_column(sa.Integer, server_default="0")

@@ -188,6 +188,16 @@ def listing(session: Session, workspace_id: int) -> Sequence[Endpoint]:
     return session.scalars(query).all()
 
 
+def in_need(session: Session, workspace_id: int) -> int:
+    """Return how many endpoints of a workspace fail, or were switched off because they did."""
+    fails = sa.or_(
+        sa.and_(Endpoint.state == EndpointState.ACTIVE, Endpoint.failing_since.is_not(None)),
+        Endpoint.state == EndpointState.OFF,
+    )
+    query = sa.select(sa.func.count()).where(Endpoint.workspace_id == workspace_id, fails)
+    return session.scalar(query) or 0
+
+
 def active(session: Session) -> Sequence[Endpoint]:
     """Return every endpoint that is told what happens."""
     return session.scalars(sa.select(Endpoint).where(Endpoint.state == EndpointState.ACTIVE)).all()

@@ -24,6 +24,14 @@ from host.models.inbox import (
 )
 from host.models.users import Workspace
 
+GRACE = timedelta(days=14)
+"""How long a workspace that is to be deleted can be taken back."""
+
+
+def end_of(asked: datetime | None) -> datetime | None:
+    """Return when a workspace is deleted, of when that was asked for."""
+    return None if asked is None else asked + GRACE
+
 
 @dataclass(frozen=True, slots=True)
 class Falls:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.models.signing_in import SignInSettings, Wanted
 from host.models.users import LoginSession, MemberAccount, Membership, Role, User, Workspace
-from host.users import passwords, roles
+from host.users import passwords, retention, roles
 from host.users.reach import Accounts
 from host.users.roles import Permission
 
@@ -36,6 +36,8 @@ class CurrentMembership:
     :param archived: whether it can only be read.
     :param timezone: the workspace's, empty where it has none.
     :param picture: a value that differs for each picture of the workspace; empty where there is none.
+    :param ends_at: when it is deleted, unless somebody takes that back.
+    :param language: the workspace's, empty where it has none.
     """
 
     workspace_id: int
@@ -45,6 +47,8 @@ class CurrentMembership:
     archived: bool = False
     timezone: str = ""
     picture: str = ""
+    ends_at: datetime | None = None
+    language: str = ""
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the member has *permission* here."""
@@ -163,7 +167,9 @@ def _current_query() -> Any:
             Workspace.id,
             Workspace.name,
             Workspace.archived_at,
+            Workspace.delete_asked_at,
             Workspace.timezone,
+            Workspace.language,
             Workspace.picture_key.label("workspace_picture"),
         )
         .join(User, User.id == LoginSession.user_id)
@@ -205,10 +211,12 @@ def load(session: Session, token: str) -> CurrentUser | None:
             role=Role(role),
             accounts=frozenset(limits.get(workspace_id, ())) if limited else None,
             archived=archived_at is not None,
+            ends_at=retention.end_of(asked),
             timezone=zone or "",
+            language=language or "",
             picture=picture_name(picture),
         )
-        for role, limited, workspace_id, workspace_name, archived_at, zone, picture in places
+        for role, limited, workspace_id, workspace_name, archived_at, asked, zone, language, picture in places
         if workspace_id is not None
     )
     person |= {"picture": picture_name(person["picture"]), "no_second": no_second}

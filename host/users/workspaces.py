@@ -19,6 +19,7 @@ from host.models.inbox import Attachment, Contact, Conversation, Message
 from host.models.outgoing import Endpoint
 from host.models.users import Invitation, Membership, Role, User, Workspace
 from host.users import members
+from host.users.retention import GRACE, end_of
 from host.users.users import clean_name
 
 
@@ -33,12 +34,14 @@ class WorkspaceRow:
     owners: tuple[str, ...]
     archived_at: datetime | None = None
     deleting_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What owners choose for a workspace.
 
+    :param ends_at: when it is deleted unless somebody takes that back; None: it stays.
     :param timezone: a name of the IANA list; empty: UTC.
     :param language: empty: the desk's.
     :param retention_days: 0: for ever; None: as the desk says.
@@ -51,6 +54,7 @@ class Settings:
     language: str
     retention_days: int | None
     archived_at: datetime | None
+    ends_at: datetime | None
     version: int
     assigns_on_reply: bool
 
@@ -104,6 +108,7 @@ def settings(session: Session, workspace_id: int) -> Settings:
         row.language or "",
         row.retention_days,
         row.archived_at,
+        end_of(row.delete_asked_at),
         row.version,
         row.assigns_on_reply,
     )
@@ -188,11 +193,16 @@ def archive(session: Session, workspace_id: int) -> bool:
 
 
 def restore(session: Session, workspace_id: int) -> bool:
-    """Have an archived workspace work again; return False if it does. What came meanwhile is applied now."""
+    """Have an archived workspace work again; return False if it does. What came meanwhile is applied now.
+
+    One that is to be deleted is what it was before that: archived, if it was.
+    """
     row = _locked(session, workspace_id, None)
     if row.archived_at is None:
         return False
-    row.archived_at = None
+    asked, row.delete_asked_at = row.delete_asked_at, None
+    if asked is None or asked == row.archived_at:
+        row.archived_at = None
     counters.bump(session, counters.ACCOUNTS)
     session.flush()
     return True
@@ -222,10 +232,36 @@ def holdings(session: Session, workspace_id: int) -> Holdings:
     )
 
 
+def ask_deletion(session: Session, workspace_id: int) -> datetime | None:
+    """Archive a workspace, and have it deleted after :data:`.GRACE`; return when, or None if that was asked.
+
+    Until then :func:`restore` takes it back. Open invitations end with this write.
+    """
+    row = _locked(session, workspace_id, None)
+    if row.delete_asked_at is not None:
+        return None
+    row.delete_asked_at = now = clock.now()
+    row.archived_at = row.archived_at or now
+    session.execute(sa.delete(Invitation).where(Invitation.workspace_id == workspace_id))
+    counters.bump(session, counters.ACCOUNTS)
+    session.flush()
+    return end_of(now)
+
+
+def due(session: Session) -> Sequence[int]:
+    """Return the workspaces whose days are over and whose deletion has not begun."""
+    query = sa.select(Workspace.id).where(
+        Workspace.delete_asked_at <= clock.now() - GRACE, Workspace.deleting_at.is_(None)
+    )
+    return session.scalars(query.order_by(Workspace.id)).all()
+
+
 def begin_deletion(session: Session, workspace_id: int) -> str:
     """Hide a workspace from everybody and have it deleted in the background; return its name.
 
     Its API keys and invitations end with this write, and nothing is applied or sent for it any more.
+
+    :raises NotFoundError: if that has begun already.
     """
     row = _locked(session, workspace_id, None)
     now = clock.now()
@@ -272,6 +308,7 @@ def listing(session: Session) -> Sequence[WorkspaceRow]:
             tuple(owners.get(row.id, ())),
             row.archived_at,
             row.deleting_at,
+            end_of(row.delete_asked_at),
         )
         for row in session.scalars(sa.select(Workspace).order_by(Workspace.name, Workspace.id))
     ]

@@ -202,7 +202,10 @@ def _next_step(error: LobbyError) -> str:
 def _way_on(error: LobbyError) -> tuple[str, str] | None:
     if not isinstance(error, PasswordNeededError):
         return None
-    return _("Type your password"), url_for("accounts.confirm", next=_where_from())
+    user = maybe_user()
+    has_password = user is None or user.has_password
+    words = _("Type your password") if has_password else _("Confirm that it is you")
+    return words, url_for("accounts.confirm", next=_where_from())
 
 
 def _carried(error: LobbyError) -> _Carried | None:

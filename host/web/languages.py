@@ -45,7 +45,10 @@ def choices() -> list[tuple[str, str]]:
 
 
 def install(app: Flask, config: Config) -> None:
-    """Render the pages of *app* in the reader's language: theirs, else the browser's, else the desk's."""
+    """Render the pages of *app* in the reader's language.
+
+    It is the one they chose, else that of the workspace they are in, else their browser's, else the desk's.
+    """
     default = config.language if config.language in available() else "en"
 
     def locale() -> str:
@@ -54,6 +57,9 @@ def install(app: Flask, config: Config) -> None:
         user = maybe_user()
         if user is not None and user.locale in available():
             return user.locale
+        workspace = None if user is None else shown_workspace()
+        if workspace is not None and workspace.language in available():
+            return workspace.language
         codes = [default, *(code for code in available() if code != default)]
         return request.accept_languages.best_match(codes, default) or default
 

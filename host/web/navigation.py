@@ -13,12 +13,26 @@ from host.web.request_helpers import generation, maybe_user, needs_of, shown_wor
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """How many things on a page need somebody.
+
+    :param tone: of the worst of them: ``bad`` or ``warn``.
+    :param words: what they are, for who does not see colours.
+    """
+
+    number: int
+    tone: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One link: shown where *endpoint* exists in the running generation.
 
     :param label: a lazily translated string.
     :param icon: a name of ``_icons.html``.
     :param shown: whether the signed-in person gets it; None: they do.
+    :param find_mark: finds what on the page needs somebody; None: nothing ever does.
     """
 
     endpoint: str
@@ -26,6 +40,12 @@ class Entry:
     order: int
     icon: str = "gear"
     shown: Callable[[], bool] | None = None
+    find_mark: Callable[[], Mark | None] | None = None
+
+    @property
+    def mark(self) -> Mark | None:
+        """Return what on the page needs somebody."""
+        return None if self.find_mark is None else self.find_mark()
 
     @property
     def url(self) -> str:
@@ -68,14 +88,28 @@ def add_own(
     _own[endpoint] = Entry(endpoint, label, order, icon, shown)
 
 
-def add_settings(endpoint: str, label: object, *, order: int, icon: str = "gear") -> None:
+def add_settings(
+    endpoint: str,
+    label: object,
+    *,
+    order: int,
+    icon: str = "gear",
+    mark: Callable[[], Mark | None] | None = None,
+) -> None:
     """Add a page to a workspace's settings. Its view takes ``workspace_id``."""
-    _settings[endpoint] = Entry(endpoint, label, order, icon)
+    _settings[endpoint] = Entry(endpoint, label, order, icon, find_mark=mark)
 
 
-def add_admin(endpoint: str, label: object, *, order: int, icon: str = "gear") -> None:
+def add_admin(
+    endpoint: str,
+    label: object,
+    *,
+    order: int,
+    icon: str = "gear",
+    mark: Callable[[], Mark | None] | None = None,
+) -> None:
     """Add a page to the administration of the installation."""
-    _admin[endpoint] = Entry(endpoint, label, order, icon)
+    _admin[endpoint] = Entry(endpoint, label, order, icon, find_mark=mark)
 
 
 def settings_groups() -> list[Group]:

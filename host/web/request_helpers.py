@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from urllib.parse import unquote
@@ -91,6 +92,8 @@ class CurrentWorkspace:
 
     :param accounts: the accounts they see; None: all.
     :param archived: whether it can only be read.
+    :param ends_at: when it is deleted, unless somebody takes that back.
+    :param language: of its settings; empty: none.
     :param picture: a value that differs for each picture of it; empty where there is none.
     """
 
@@ -99,6 +102,8 @@ class CurrentWorkspace:
     role: Role
     accounts: Accounts = None
     archived: bool = False
+    ends_at: datetime | None = None
+    language: str = ""
     picture: str = ""
 
     @classmethod
@@ -109,6 +114,8 @@ class CurrentWorkspace:
             membership.role,
             membership.accounts,
             membership.archived,
+            membership.ends_at,
+            membership.language,
             membership.picture,
         )
 

@@ -171,6 +171,7 @@ def test_an_account_is_connected_then_receiving_then_needs_reconnect(desk: Desk)
     page = text(client.get(desk.path))
     assert "Stopped, sign in again" in page
     assert 'data-state="needs_reconnect"' in page
+    assert "1 account needs attention" in page
     assert "The password was changed." in page
     assert "Reconnect" in page
 

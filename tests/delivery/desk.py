@@ -20,6 +20,7 @@ from host.models.inbox import Conversation, DeliveryState, Direction, Message, O
 from host.models.queue import EventState, InboundEvent, Lane, OutboxEntry
 from host.models.users import Workspace
 from host.queue import outbox, policy
+from host.sdk.cards import SettingsCard
 from host.sdk.channel import (
     Absent,
     AccountRef,
@@ -161,9 +162,13 @@ class ToyAdapter(ChannelAdapter):
 @dataclass
 class ToyDirectory:
     adapters: dict[str, ChannelAdapter] = field(default_factory=dict)
+    cards: dict[str, SettingsCard] = field(default_factory=dict)
 
     def adapter(self, key: str) -> ChannelAdapter | None:
         return self.adapters.get(key)
+
+    def card(self, key: str) -> SettingsCard | None:
+        return self.cards.get(key)
 
 
 @dataclass

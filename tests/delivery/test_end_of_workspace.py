@@ -14,10 +14,13 @@ from host.core.db import Base
 from host.core.errors import NotFoundError
 from host.delivery import workspace_removal
 from host.inbox import retention as erasing
+from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus, DeliveryState, Message
 from host.models.queue import EventState, Lane
 from host.models.users import AuditEntry, Workspace
 from host.queue import paused, wakeups
+from host.sdk.cards import CardStatus, Problems, SettingsCard
+from host.sdk.channel import AccountRef
 from host.users import desk_settings, retention, workspaces
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
@@ -64,9 +67,10 @@ def test_what_comes_for_an_archived_workspace_waits_and_what_waits_does_not_go_o
 
 
 def test_a_workspace_is_deleted_portion_by_portion_and_takes_nothing_of_another(
-    any_desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
+    any_desk: Desk, door: Door, travel: Travel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = any_desk
+    directory = desk.generation.directory
     monkeypatch.setattr(workspace_removal, "CHUNK", 2)
     monkeypatch.setattr(workspace_removal, "PORTIONS", 1)
     for contact in ("anna", "ben", "cleo"):
@@ -80,10 +84,12 @@ def test_a_workspace_is_deleted_portion_by_portion_and_takes_nothing_of_another(
     kept = other.customer_wrote("anna", account=other.account)
     assert db.write(workspaces.begin_deletion, gone)
     rounds = 0
-    while workspace_removal.remove_due():
+    workspace_removal.remove_due(directory)
+    travel(workspace_removal.SETTLES)
+    while workspace_removal.remove_due(directory):
         rounds += 1
         assert rounds < 200
-    workspace_removal.remove_due()
+    workspace_removal.remove_due(directory)
     assert rounds > 5
     for name in ("workspaces", "messages", "conversations", "contacts", "channel_accounts", "domain_events"):
         assert rows(name, gone) == 0, name
@@ -96,18 +102,69 @@ def test_a_workspace_is_deleted_portion_by_portion_and_takes_nothing_of_another(
     assert desk.event_states() == []
 
 
-def test_a_deletion_waits_for_what_is_being_sent(any_desk: Desk) -> None:
+def test_a_workspace_goes_after_its_days_and_its_providers_are_told(any_desk: Desk, travel: Travel) -> None:
     desk = any_desk
+    told: list[tuple[int, str]] = []
+
+    def disconnect(account: AccountRef) -> None:
+        with db.read() as session:  # the account is switched off by now, and nothing holds the database
+            told.append((account.id, session.get_one(ChannelAccount, account.id).state))
+        raise ConnectionError("the provider is away")
+
+    desk.generation.directory.cards["email"] = SettingsCard(
+        channel="email",
+        summary="",
+        fields=(),
+        connect=lambda _request: Problems({}),
+        status=lambda _account: CardStatus(),
+        disconnect=disconnect,
+    )
+    desk.customer_wrote()
+    account = desk.account
+    ends = db.write(workspaces.ask_deletion, desk.workspace_id)
+    assert ends is not None
+    assert timedelta() <= clock.now() + retention.GRACE - ends < timedelta(minutes=1)
+    assert db.write(workspaces.ask_deletion, desk.workspace_id) is None
+    travel(retention.GRACE - timedelta(minutes=1))
+    workspace_removal.remove_due(desk.generation.directory)
+    assert told == []
+    travel(timedelta(minutes=1))
+    workspace_removal.remove_due(desk.generation.directory)
+    assert told == [(account.id, AccountState.DISCONNECTED)]
+    assert rows("messages", desk.workspace_id) == 1  # an addon may try again meanwhile
+    travel(workspace_removal.SETTLES)
+    while workspace_removal.remove_due(desk.generation.directory):
+        pass
+    assert rows("workspaces", desk.workspace_id) == 0
+    assert len(told) == 1
+    with db.read() as session:
+        line = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "workspace.deleted")).one()
+    assert (line.workspace_id, line.details["accounts"]) == (None, 1)
+
+
+def test_what_was_taken_back_in_time_is_not_deleted(any_desk: Desk, travel: Travel) -> None:
+    db.write(workspaces.ask_deletion, any_desk.workspace_id)
+    assert db.write(workspaces.restore, any_desk.workspace_id)
+    travel(retention.GRACE + timedelta(days=1))
+    workspace_removal.remove_due(any_desk.generation.directory)
+    assert rows("workspaces", any_desk.workspace_id) == 1
+
+
+def test_a_deletion_waits_for_what_is_being_sent(any_desk: Desk, travel: Travel) -> None:
+    desk = any_desk
+    directory = desk.generation.directory
     desk.reply("hello", desk.customer_wrote())
     until = clock.now() + timedelta(minutes=1)
     held = sa.update(Lane).where(Lane.direction == wakeups.OUT).values(lease_until=until, owner="worker")
     db.write(lambda session: session.execute(held) and None)
     db.write(workspaces.begin_deletion, desk.workspace_id)
-    assert not workspace_removal.remove_due()
+    assert not workspace_removal.remove_due(directory)
     assert rows("messages", desk.workspace_id) == 2
     free = sa.update(Lane).values(lease_until=None, owner=None)
     db.write(lambda session: session.execute(free) and None)
-    while workspace_removal.remove_due():
+    workspace_removal.remove_due(directory)
+    travel(workspace_removal.SETTLES)
+    while workspace_removal.remove_due(directory):
         pass
     assert rows("workspaces", desk.workspace_id) == 0
 

@@ -244,6 +244,28 @@ def test_signed_out_everywhere(desk: Flask) -> None:
     assert [one.get("/account").status_code for one in theirs] == [302, 302]
 
 
+def test_one_thing_is_done_with_many_people(desk: Flask) -> None:
+    boss = make_user("boss@example.com", is_admin=True)
+    admin = client_for(desk, boss)
+    kim, bo, stays = make_user("kim@example.com", "Kim"), make_user("bo@example.com", "Bo"), make_user()
+    ids = [str(kim.id), str(bo.id)]
+    assert admin.post_form("/admin/people/many", do="sign-out").location == "/admin/people"
+    assert admin.post_form("/admin/people/many", do="fire", person=ids).status_code == 400
+    assert admin.post_form("/admin/people/many", do="new-password", person=ids).status_code == 302
+    assert [row(one).new_password for one in (kim, bo, stays)] == [True, True, False]
+    asked = admin.post_form("/admin/people/many", do="disable", person=ids)
+    assert (asked.status_code, row(kim).disabled_at) == (200, None)
+    assert "Lock 2 people out?" in asked.text
+    everybody = [*ids, str(boss.id)]
+    admin.post_form("/admin/people/many", do="disable", person=everybody, sure="1")
+    assert [row(one).disabled_at is None for one in (kim, bo, boss)] == [False, False, True]
+    page = admin.get("/admin/people").text
+    assert "Done with 2 people." in page
+    assert "This is the only admin." in page
+    admin.post_form("/admin/people/many", do="enable", person=ids)
+    assert row(kim).disabled_at is None
+
+
 def test_ids_of_nobody_are_answered_as_such(desk: Flask) -> None:
     admin = client_for(desk, make_user(is_admin=True))
     gone = make_user()
@@ -269,6 +291,27 @@ def test_a_deleted_account_leaves_a_name_and_no_way_in(desk: Flask) -> None:
             assert session.scalars(sa.select(model).where(model.user_id == kim.id)).all() == []
     assert browser(desk).post_form("/login", email="kim@example.com", password=PASSWORD).status_code == 401
     make_user("kim@example.com", "Another Kim")
+
+
+def test_who_has_no_password_deletes_their_account_after_a_fresh_sign_in(desk: Flask) -> None:
+    make_user(is_admin=True)
+    kim = make_user("kim@example.com", "Kim")
+    none = sa.update(User).where(User.id == kim.id).values(password_hash=passwords.NONE)
+    db.write(lambda session: session.execute(none) and None)
+    theirs = client_for(desk, kim)
+    page = theirs.get("/account").text
+    assert "You have no password here." in page
+    assert 'id="delete-password"' not in page
+    for wrong in ({}, {"address": "mia@example.com"}, {"password": PASSWORD}):
+        assert theirs.post_form("/account/delete", **wrong).status_code == 400
+    with clock.travel(timedelta(minutes=20)):
+        assert "Confirm first that it is you" in theirs.get("/account").text
+        answer = theirs.post_form("/account/delete", address="kim@example.com")
+        assert answer.status_code == 403
+        assert "/account/confirm" in answer.text
+    assert row(kim).deleted_at is None
+    assert theirs.post_form("/account/delete", address="Kim@example.com ").location == "/login"
+    assert row(kim).deleted_at is not None
 
 
 # Links by mail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import sqlalchemy as sa
 from flask import Flask
 
 from host import counters
+from host.core import clock, db, mail, storage
 from host.core import config as settings
-from host.core import db, mail, storage
 from host.core.errors import InvalidError
-from host.models.users import AuditEntry, DeskSetting, Invitation, Role, Workspace
+from host.models.users import AuditEntry, DeskSetting, Invitation, Role, User, Workspace
 from host.process.serving import HostApplication
-from host.users import desk_settings, invitations, workspaces
+from host.users import desk_settings, invitations, passwords, workspaces
 from host.web import colours
 from tests.helpers import PASSWORD, Browser, client_for, make_config, make_user, make_workspace
 
@@ -37,6 +38,12 @@ def row(workspace: int) -> Workspace:
 def stored() -> dict[str, str]:
     with db.read() as session:
         return desk_settings.stored(session)
+
+
+def no_password() -> None:
+    """Let whoever is signed in be somebody who comes through a provider, or by a passkey alone."""
+    everybody = sa.update(User).values(password_hash=passwords.NONE)
+    db.write(lambda session: session.execute(everybody) and None)
 
 
 def actions() -> list[str]:
@@ -128,13 +135,40 @@ def test_deleting_takes_the_name_and_the_password(desk: Flask) -> None:
     assert client.post_form(page, name="pottery", password=PASSWORD).status_code == 400
     assert client.post_form(page, name="Pottery", password="wrong").status_code == 400
     assert client.post_form(page, name="Pottery").status_code == 400
-    assert row(workspace).deleting_at is None
+    assert row(workspace).delete_asked_at is None
     assert client.post_form(page, name="Pottery", password=PASSWORD).status_code == 302
-    assert row(workspace).deleting_at is not None
-    assert client.get(f"/w/{workspace}/settings/general").status_code == 404
-    with db.read() as session:
-        line = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "workspace.deleted")).one()
-    assert (line.workspace_id, line.details["people"]) == (None, 1)
+    assert row(workspace).delete_asked_at is not None
+    assert client.get(page).status_code == 302
+    shown = client.get(f"/w/{workspace}/settings/general").text
+    assert "This workspace is deleted on" in shown
+    assert "Take it back" in shown
+    assert actions()[-1] == "workspace.deletion_asked"
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_deletion_is_taken_back(desk: Flask, archived: bool) -> None:
+    workspace, client = owner_of(desk)
+    if archived:
+        db.write(workspaces.archive, workspace)
+    page = f"/w/{workspace}/settings/general"
+    client.post_form(f"{page}/delete", name="Pottery", password=PASSWORD)
+    assert client.post_form(page, name="Clay").status_code == 409
+    assert client.post_form(f"{page}/restore").status_code == 302
+    found = row(workspace)
+    assert (found.delete_asked_at, found.archived_at is not None) == (None, archived)
+    assert actions() == ["workspace.deletion_asked", "workspace.deletion_taken_back"]
+
+
+def test_who_has_no_password_deletes_a_workspace_after_a_fresh_sign_in(desk: Flask) -> None:
+    workspace, client = owner_of(desk)
+    no_password()
+    page = f"/w/{workspace}/settings/general/delete"
+    with clock.travel(timedelta(minutes=20)):
+        assert "Confirm first that it is you" in client.get(page).text
+        assert client.post_form(page, name="Pottery").status_code == 403
+    assert row(workspace).delete_asked_at is None
+    assert client.post_form(page, name="Pottery").status_code == 302
+    assert row(workspace).delete_asked_at is not None
 
 
 # Pictures

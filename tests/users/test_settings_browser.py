@@ -23,6 +23,20 @@ def test_an_owner_names_archives_brings_back_and_deletes_a_workspace(
     workspace, _owner = place
     page.goto(f"/w/{workspace}/settings/general")
     look(page, "general")
+    bar = page.locator("[data-savebar]")
+    page.get_by_label("Name").fill("Clay & Co")
+    page.get_by_label("For ever", exact=True).check()
+    expect(bar).to_contain_text("2 changes are not saved: Name, Messages")
+    look(page, "general-not-saved")
+    bar.get_by_role("button", name="Take back").click()
+    expect(bar).to_be_hidden()
+    expect(page.get_by_label("Name")).to_have_value("Sample Pottery")
+    page.get_by_label("Name").fill("Clay")
+    page.get_by_label("For ever", exact=True).check()
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_label("Name")).to_have_value("Clay")
+    expect(page.get_by_label("For ever", exact=True)).to_be_checked()
     page.get_by_label("Name").fill("Clay & Co")
     page.get_by_label("Time zone").select_option("Europe/Berlin")
     page.locator("form").filter(has=page.get_by_label("Name")).get_by_role("button", name="Save").click()
@@ -43,7 +57,10 @@ def test_an_owner_names_archives_brings_back_and_deletes_a_workspace(
     page.get_by_label(re.compile("Type the name")).fill("Clay & Co")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Delete the workspace").click()
-    expect(page.get_by_text("is being deleted")).to_be_visible()
+    expect(page.locator(".banner")).to_contain_text("is deleted on")
+    look(page, "general-to-be-deleted")
+    page.locator("main").get_by_role("button", name="Take it back").click()
+    expect(page.locator(".banner")).to_have_count(0)
 
 
 def test_an_admin_looks_at_the_settings_of_the_desk_and_changes_them(

@@ -150,6 +150,17 @@ def test_the_language_is_the_persons_then_the_browsers_then_the_desks(
     assert '<html lang="en"' in client.get("/account", headers=german).text
 
 
+def test_the_language_of_the_workspace_counts_for_who_chose_none(database: db.Database, data: Path) -> None:
+    workspace = make_workspace()
+    client = client_for(build_app(data), make_user(workspace=workspace, role=Role.OWNER))
+    page = f"/w/{workspace}/settings/general"
+    english = {"Accept-Language": "en"}
+    assert '<html lang="en"' in client.get(page, headers=english).text
+    client.post_form(page, name="Pottery", language="de")
+    assert '<html lang="de"' in client.get(page, headers=english).text
+    assert "Arbeitsbereich" in client.get(page, headers=english).text
+
+
 def test_static_files_are_kept_for_a_year_under_their_hash(desk: Flask) -> None:
     client = browser(desk)
     page = client.get("/login").text

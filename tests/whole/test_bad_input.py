@@ -86,6 +86,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "/forgot": {"email": "nobody@example.com"},
     "/password/<token>": {"password": "x", "again": "y"},
     "/admin/people": {"email": "not an address", "name": "X", "admin": "1"},
+    "/admin/people/many": {"do": "sign-out", "person": "0", "sure": "1"},
     "/admin/people/<int:user_id>/admin": {},
     "/admin/people/<int:user_id>/disable": {},
     "/admin/people/<int:user_id>/enable": {},

@@ -11,6 +11,7 @@ from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.channels import connecting, deliveries, other_workspaces
@@ -26,7 +27,7 @@ from host.channels.pages import workspace_views as _workspace_views  # noqa: F40
 from host.channels.pages.blueprint import account_of, bp
 from host.channels.pages.forms import Entered
 from host.channels.pages.messaging import Choices
-from host.channels.warnings import standing_warnings
+from host.channels.warnings import in_need, standing_warnings
 from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.live.events import newest_id
@@ -44,6 +45,7 @@ from host.web.request_helpers import (
     current_user,
     flash_bad,
     flash_good,
+    shown_workspace,
     workspace_view,
 )
 
@@ -54,7 +56,20 @@ log = logging.getLogger(__name__)
 PATIENCE = timedelta(minutes=10)
 """How long a new account may wait for its first message before Diagnose is the thing to do."""
 
-navigation.add_settings("channels.index", _l("Channels"), order=20, icon="plug")
+
+def _mark() -> navigation.Mark | None:
+    workspace = shown_workspace()
+    if workspace is None:
+        return None
+    with db.read() as reading:
+        bad, warn = in_need(reading, workspace.id)
+    if not bad + warn:
+        return None
+    words = ngettext("%(num)s account needs attention", "%(num)s accounts need attention", bad + warn)
+    return navigation.Mark(bad + warn, "bad" if bad else "warn", words)
+
+
+navigation.add_settings("channels.index", _l("Channels"), order=20, icon="plug", mark=_mark)
 
 
 def _directory() -> Directory:

@@ -12,6 +12,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
@@ -39,12 +40,27 @@ from host.web.request_helpers import (
     flash_good,
     id_argument,
     id_in,
+    shown_workspace,
     workspace_view,
 )
 
 bp = Blueprint("integrations", __name__)
 
-navigation.add_settings("integrations.index", _l("Integrations"), order=38, icon="hook")
+
+def _mark() -> navigation.Mark | None:
+    workspace = shown_workspace()
+    if workspace is None:
+        return None
+    with db.read() as reading:
+        number = endpoints.in_need(reading, workspace.id)
+    if not number:
+        return None
+    return navigation.Mark(
+        number, "bad", ngettext("%(num)s endpoint fails", "%(num)s endpoints fail", number)
+    )
+
+
+navigation.add_settings("integrations.index", _l("Integrations"), order=38, icon="hook", mark=_mark)
 
 GROUPS = {
     "message": _l("Messages"),

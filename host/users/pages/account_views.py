@@ -231,18 +231,28 @@ def end_other_sessions() -> ResponseReturnValue:
 @bp.post("/account/delete")
 @login_required
 def delete_account() -> ResponseReturnValue:
-    """Delete the account of the signed-in person, who types their password for it."""
+    """Delete the account of the signed-in person, who types their password for it.
+
+    Who has none signed in, or confirmed that it is them, a moment ago, and types their address.
+    """
     person = current_user()
     form = DeleteForm()
     status = 400
-    if form.validate():
+    proof = form.password if person.has_password else form.address
+    if not form.validate():
+        pass
+    elif not text(proof):
+        proof.errors = [_("Fill this in.")]
+    elif not person.has_password and text(proof).strip().casefold() != person.email.casefold():
+        proof.errors = [_("This is not your address, so nothing was deleted.")]
+    else:
         try:
-            sudo.verify(text(form.password))
+            sudo.verify_or_require(text(form.password))
             db.write(_delete, person)
         except WrongPasswordError as error:
-            form.password.errors = [error.sentence]
+            proof.errors = [error.sentence]
         except ConflictError as error:
-            form.password.errors = [str(error)]
+            proof.errors = [str(error)]
             status = error.status
         else:
             sign_out()

@@ -131,6 +131,8 @@ SENTENCES: Mapping[str, LazyString] = {
     "workspace.changed": _l("%(who)s changed the settings of the workspace %(what)s"),
     "workspace.created": _l("%(who)s made the workspace %(what)s"),
     "workspace.deleted": _l("%(who)s deleted the workspace %(what)s"),
+    "workspace.deletion_asked": _l("%(who)s asked for the workspace %(what)s to be deleted"),
+    "workspace.deletion_taken_back": _l("%(who)s took back that the workspace %(what)s is deleted"),
     "workspace.messages_erased": _l("Messages of %(what)s were kept long enough and erased: %(messages)s"),
     "workspace.removed": _l("The last rows of the deleted workspace %(what)s are gone"),
     "workspace.renamed": _l("%(who)s named the workspace %(what)s"),

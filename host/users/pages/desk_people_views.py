@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.core import mail
 from host.core.db import db
-from host.core.errors import LobbyError
+from host.core.errors import InvalidError, LobbyError
 from host.users import last_ones, leaving, password_links, roles, sessions, users
 from host.users.pages import asking_first, sudo
 from host.users.pages.asking_first import Question
@@ -30,6 +32,7 @@ from host.web.request_helpers import (
     external_url,
     flash_bad,
     flash_good,
+    id_in,
 )
 
 STATES: dict[str, tuple[object, Callable[[Person], bool]]] = {
@@ -76,6 +79,7 @@ def _page(
         only_admin=[one.id for one in active if one.is_admin][1:] == [],
         roles=roles,
         states=STATES,
+        many=MANY,
         state=state,
         q=request.args.get("q", ""),
         link=link,
@@ -208,6 +212,76 @@ def _do(
         if user_id == current_user().id:
             return redirect("/")  # they may have taken their own right to see this page
     return redirect(url_for("accounts.desk_people"))
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """What can be done with many people at once.
+
+    :param label: of the choice; *action*: of the audit. *fresh*: whether it asks for the password.
+    """
+
+    label: object
+    action: str
+    use_case: Callable[[Session, int], object]
+    fresh: bool = False
+
+
+def _lock_out(writing: Session, user_id: int) -> None:
+    """Lock a person out; what they have ends, or goes to nobody."""
+    asking_first.record(writing, users.person(writing, user_id).email, (), users.disable(writing, user_id))
+
+
+MANY = {
+    "sign-out": Many(_l("Sign out everywhere"), "session.all_ended", sessions.end_all),
+    "new-password": Many(_l("New password at next page"), "password.new_wanted", users.require_new_password),
+    "enable": Many(_l("Let in"), "user.enabled", users.enable, fresh=True),
+    "disable": Many(_l("Lock out…"), "user.disabled", _lock_out, fresh=True),
+}
+MOST_AT_ONCE = 200
+
+
+@bp.post("/admin/people/many")
+@admin_required
+def many_people() -> ResponseReturnValue:
+    """Do one thing with every person that was ticked; who cannot have it done to them is named."""
+    many = MANY.get(request.form.get("do", ""))
+    ids = sorted({id_in(text) for text in request.form.getlist("person")[:MOST_AT_ONCE]})
+    if many is None:
+        raise InvalidError()
+    if not ids:
+        flash_bad(_("Nobody was ticked, so nothing was done."))
+        return redirect(url_for("accounts.desk_people"))
+    if many.fresh:
+        sudo.require()
+    with db.read() as reading:
+        found = [one for one in users.people(reading) if one.id in ids]
+        goes = [(one, leaving.belongings(reading, one.id)) for one in found]
+    if many is MANY["disable"] and request.form.get("sure") != "1":
+        return render_template("accounts/lock_many.html", people=goes, back=url_for("accounts.desk_people"))
+    _tell_of_many(many, found)
+    if current_user().id in ids:
+        return redirect("/")  # they may have ended their own session
+    return redirect(url_for("accounts.desk_people"))
+
+
+def _tell_of_many(many: Many, people: Sequence[Person]) -> None:
+    refused: list[str] = []
+
+    def write(writing: Session, person: Person) -> None:
+        many.use_case(writing, person.id)
+        audit(writing, many.action, person.email)
+
+    for person in people:
+        try:
+            db.write(write, person)
+        except LobbyError as error:
+            refused.append(f"{person.name}: {error.sentence}")
+    done = len(people) - len(refused)
+    if done:
+        flash_good(ngettext("Done with %(num)s person.", "Done with %(num)s people.", done))
+    for sentence in refused:
+        flash_bad(sentence)
 
 
 @bp.post("/admin/people/<int:user_id>/disable")

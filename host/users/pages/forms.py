@@ -193,11 +193,17 @@ class ForgotForm(AccountForm):
 
 
 class DeleteForm(AccountForm):
+    """What makes sure that it is them: the password, or of who has none their own address."""
+
     password = PasswordField(
         _l("Your password"),
-        [_required()],
         id="delete-password",  # another form of the page has a field "password"
         render_kw={"autocomplete": "current-password"},
+    )
+    address = StringField(
+        _l("Your e-mail address"),
+        id="delete-address",
+        render_kw={"autocomplete": "off", "spellcheck": "false", "maxlength": "254"},
     )
 
 

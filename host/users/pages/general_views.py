@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, redirect, render_template, request, session, url_for
+from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -21,6 +21,7 @@ from host.web import navigation
 from host.web.request_helpers import (
     Permission,
     audit,
+    current_user,
     desk,
     flash_bad,
     flash_good,
@@ -155,14 +156,19 @@ def archive(workspace_id: int) -> ResponseReturnValue:
 @in_archive_too
 @workspace_view(Permission.SETTINGS)
 def restore(workspace_id: int) -> ResponseReturnValue:
-    """Have an archived workspace work again."""
+    """Have an archived workspace work again, or one stay that is to be deleted."""
 
-    def use_case(writing: Session) -> None:
+    def use_case(writing: Session) -> bool:
+        asked = workspaces.settings(writing, workspace_id).ends_at is not None
         if workspaces.restore(writing, workspace_id):
-            audit(writing, "workspace.restored", g.workspace.name, workspace_id=workspace_id)
+            action = "workspace.deletion_taken_back" if asked else "workspace.restored"
+            audit(writing, action, g.workspace.name, workspace_id=workspace_id)
+        return workspaces.settings(writing, workspace_id).archived_at is not None
 
-    db.write(use_case)
-    flash_good(_("The workspace works again. What came meanwhile is being put into the inbox."))
+    if db.write(use_case):
+        flash_good(_("The workspace stays. It is archived, as it was before."))
+    else:
+        flash_good(_("The workspace works again. What came meanwhile is being put into the inbox."))
     return _back(workspace_id)
 
 
@@ -170,17 +176,22 @@ def restore(workspace_id: int) -> ResponseReturnValue:
 @in_archive_too
 @workspace_view(Permission.SETTINGS)
 def delete_workspace(workspace_id: int) -> ResponseReturnValue:
-    """Name what goes with the workspace; delete it once its name and a password are typed."""
+    """Name what goes with the workspace; have it deleted once its name and a password are typed.
+
+    Who has no password confirms in another way that it is them.
+    """
     problem = ""
+    if g.workspace.ends_at is not None:
+        return _back(workspace_id)
     if request.method == "POST":
         if " ".join(request.form.get("name", "").split()) != g.workspace.name:
             problem = _("This is not the name of the workspace, so nothing was deleted.")
         else:
             try:
-                sudo.verify(request.form.get("password", ""))
+                sudo.verify_or_require(request.form.get("password", ""))
                 return _delete(workspace_id)
             except LobbyError as error:
-                if error.status not in {400, 401, 403, 429}:
+                if error.status not in {400, 401, 403, 429} or not current_user().has_password:
                     raise
                 problem = str(error)
     page = render_template(
@@ -188,26 +199,18 @@ def delete_workspace(workspace_id: int) -> ResponseReturnValue:
         holdings=workspaces.holdings(db.session(), workspace_id),
         problem=problem,
         typed=request.form.get("name", ""),
+        grace=retention.GRACE.days,
     )
     return page, 400 if problem else 200
 
 
 def _delete(workspace_id: int) -> ResponseReturnValue:
-    def use_case(writing: Session) -> str:
-        found = workspaces.holdings(writing, workspace_id)
-        name = workspaces.begin_deletion(writing, workspace_id)
-        details = {"workspace_id": workspace_id} | {one: getattr(found, one) for one in COUNTED}
-        # Without the workspace: its own lines go with it, and this one stays.
-        audit(writing, "workspace.deleted", name, details=details)
-        return name
+    def use_case(writing: Session) -> None:
+        if workspaces.ask_deletion(writing, workspace_id) is not None:
+            audit(writing, "workspace.deletion_asked", g.workspace.name, workspace_id=workspace_id)
 
-    name = db.write(use_case)
-    session.pop("workspace", None)
-    flash_good(_("%(name)s is being deleted. Nobody sees it any more.", name=name))
-    return redirect("/")
-
-
-COUNTED = ("conversations", "contacts", "messages", "files", "accounts", "keys", "endpoints", "people")
+    db.write(use_case)
+    return _back(workspace_id)
 
 
 def _version() -> int | None:
@@ -240,6 +243,7 @@ def _page(
         problem=problem,
         least=desk_settings.LEAST_DAYS,
         most=desk_settings.MOST_DAYS,
+        grace=retention.GRACE.days,
     )
     return page, status
 

@@ -75,6 +75,18 @@ def verify(password: str) -> None:
     guard.forgive(person.email, client_address(), here)
 
 
+def verify_or_require(password: str) -> None:
+    """Take the password of who has one, each time; of who has none, a sign-in of a moment ago.
+
+    :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
+    :raises PasswordNeededError: if who has no password signed in, or confirmed, longer ago.
+    """
+    if current_user().has_password:
+        verify(password)
+    elif not is_fresh():
+        raise PasswordNeededError()
+
+
 def _confirm(writing: Session, session_id: int) -> None:
     sessions.confirm(writing, session_id)
     audit(writing, "session.confirmed", current_user().email, details={"for": request.path[:100]})

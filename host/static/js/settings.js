@@ -1,0 +1,91 @@
+// Pages of settings: a bar that names what is not saved, and ticks for many rows at once.
+
+const bar = document.querySelector("[data-savebar]");
+const forms = [...document.querySelectorAll("form[data-unsaved]")];
+const saved = new Map(forms.map((form) => [form, [...form.elements].map(stateOf)]));
+let leaving = false;
+
+function stateOf(field) {
+  return field.type === "checkbox" || field.type === "radio" ? field.checked : field.value;
+}
+
+/** Return the fields of a form that are not what was saved; of radio buttons the one that is chosen now. */
+function changesOf(form) {
+  const changed = [...form.elements].filter((field, at) => field.name && stateOf(field) !== saved.get(form)[at]);
+  return changed.filter((field) => field.type !== "radio" || field.checked);
+}
+
+/** Return by what name the page calls a field. */
+function nameOf(field) {
+  const group = field.type === "radio" && field.closest("[role=radiogroup]");
+  const named = group ? document.getElementById(group.getAttribute("aria-labelledby")) : field.labels?.[0];
+  return (named?.textContent ?? field.getAttribute("aria-label") ?? field.name).trim().replace(/\s+/g, " ");
+}
+
+function show() {
+  const names = forms.flatMap(changesOf).map(nameOf);
+  bar.hidden = names.length === 0;
+  const text = names.length === 1 ? bar.dataset.textOne : bar.dataset.textMany.replace("{number}", names.length);
+  bar.querySelector("[data-savebar-number]").textContent = bar.hidden ? "" : text;
+  bar.querySelector("[data-savebar-names]").textContent = [...new Set(names)].join(", ");
+}
+
+/** Save every changed form: all but the last in the background, so that its page says what became of them. */
+async function save() {
+  const changed = forms.filter((form) => changesOf(form).length);
+  for (const form of changed.slice(0, -1)) {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), credentials: "same-origin" });
+    if (!answer.redirected) return send(form); // its page has something to ask, or says what is wrong
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const field of document.querySelectorAll('input[name="version"]')) {
+      field.value = page.querySelector('input[name="version"]')?.value ?? field.value;
+    }
+    saved.set(form, [...form.elements].map(stateOf));
+  }
+  if (changed.length) send(changed.at(-1));
+}
+
+function send(form) {
+  leaving = true;
+  form.requestSubmit();
+}
+
+if (bar && forms.length) {
+  for (const form of forms) {
+    form.addEventListener("input", show);
+    form.addEventListener("submit", () => { leaving = true; });
+    form.addEventListener("reset", () => setTimeout(show));
+  }
+  bar.querySelector("[data-savebar-back]").addEventListener("click", () => {
+    for (const form of forms) form.reset();
+  });
+  bar.querySelector("[data-savebar-save]").addEventListener("click", save);
+  document.addEventListener("keydown", (event) => {
+    if (bar.hidden || event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    save();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (!leaving && !bar.hidden) event.preventDefault();
+  });
+  window.addEventListener("pageshow", () => { leaving = false; show(); });
+}
+
+// One tick for all rows, and a count of those that are ticked.
+for (const all of document.querySelectorAll("[data-tick-all]")) {
+  const ticks = () => [...document.querySelectorAll(`input[name="${all.dataset.tickAll}"]`)];
+  const count = document.querySelector("[data-tick-count]");
+  const follow = () => {
+    const number = ticks().filter((one) => one.checked).length;
+    all.checked = number > 0 && number === ticks().length;
+    all.indeterminate = number > 0 && !all.checked;
+    if (count) count.textContent = number;
+  };
+  all.closest("label, th")?.removeAttribute("hidden");
+  all.addEventListener("change", () => {
+    for (const one of ticks()) one.checked = all.checked;
+    follow();
+  });
+  document.addEventListener("change", follow);
+  follow();
+}

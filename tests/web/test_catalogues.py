@@ -1,0 +1,137 @@
+"""Every text people read is marked for translation, and every catalogue has all of them, as they are now."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+
+from tools import translations
+
+HOST = translations.ROOT / "host"
+TEMPLATES = sorted(
+    path for path in HOST.rglob("*.html") if "authoring" not in path.parts and "static" not in path.parts
+)
+CODE = sorted(path for path in HOST.rglob("*.py") if not {"authoring", "cli"} & set(path.parts))
+SCRIPTS = sorted((HOST / "static" / "js").glob("*.js"))
+NAMES = re.compile(r"%\([a-z_]+\)[sd]|\{[a-z]+\}|%%")
+UNTRANSLATED = {
+    # What stands for itself in every language.
+    "CSV",
+    "sha256",
+    "· Lobby",
+    "https://",
+    # Names of classes and attributes, which a block or a condition gives to a tag.
+    "autofocus",
+    "panes panes-",
+    "search-page",
+}
+
+
+@pytest.fixture(scope="module")
+def wanted() -> Catalog:
+    return translations.texts()
+
+
+def _forms(text: object) -> list[str]:
+    return [str(one) for one in text] if isinstance(text, list | tuple) else [str(text)]
+
+
+@pytest.mark.parametrize("path", translations.catalogues(), ids=lambda path: path.parents[1].name)
+def test_a_catalogue_has_every_text_and_no_other(path: Path, wanted: Catalog) -> None:
+    held = translations.read(path)
+    assert {one.id for one in wanted} - {one.id for one in held} == set(), "python -m tools.translations"
+    assert {one.id for one in held} - {one.id for one in wanted} == set(), "python -m tools.translations"
+    assert translations.empty(held) == []
+    assert path.with_suffix(".mo").read_bytes() == translations.compiled(held), "python -m tools.translations"
+
+
+@pytest.mark.parametrize("path", translations.catalogues(), ids=lambda path: path.parents[1].name)
+def test_a_translation_names_what_its_text_names(path: Path) -> None:
+    wrong = []
+    for one in translations.read(path):
+        if not one.id:
+            continue
+        texts, said = _forms(one.id), _forms(one.string)
+        # The text of many has every name; that of one may leave the number out.
+        if sorted(NAMES.findall(texts[-1])) != sorted(NAMES.findall(said[-1])):
+            wrong.append(one.id)
+        if not set(NAMES.findall(said[0])) <= set(NAMES.findall(" ".join(texts))):
+            wrong.append(one.id)
+    assert wrong == []
+
+
+def test_a_text_that_is_missing_is_found(wanted: Catalog) -> None:
+    held = Catalog()
+    held.add("Save", "Speichern")
+    held.add(("%(num)s day", "%(num)s days"), ("%(num)s Tag", ""))
+    held.add("Cancel", "")
+    assert translations.empty(held) == ["('%(num)s day', '%(num)s days')", "Cancel"]
+    assert "Save" in wanted
+
+
+# What was not marked
+
+
+def unmarked_in_template(source: str) -> list[str]:
+    """Return what of a template people would read that stands there as it is."""
+    source = re.sub(r"(?s)\{#.*?#\}|<!--.*?-->", "", source)
+    source = re.sub(r"(?s)\{%.*?%\}|\{\{.*?\}\}", "", source)
+    source = re.sub(r"(?is)<(script|style|code|kbd|pre|svg)\b.*?</\1>", "", source)
+    spoken = re.findall(r'(?:aria-label|title|placeholder|alt|data-label|data-confirm)="([^"]*)"', source)
+    texts = [*spoken, *re.sub(r"(?s)<[^>]*>", "\n", source).splitlines()]
+    found = [" ".join(text.split()) for text in texts]
+    found = [text for text in found if '="' not in text and text not in UNTRANSLATED]
+    return [text for text in found if re.search(r"[^\W\d_]{2}", text)]
+
+
+def unmarked_in_code(source: str) -> list[str]:
+    """Return the plain strings that are handed to what shows them to people."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        shown = list(node.args[:1]) if name.startswith("flash_") else []
+        shown += [one.value for one in node.keywords if one.arg in {"next_step", "title", "sentence", "help"}]
+        texts = (one.value for one in shown if isinstance(one, ast.Constant) and isinstance(one.value, str))
+        found += [text for text in texts if " " in text]
+    return found
+
+
+def unmarked_in_script(source: str) -> list[str]:
+    """Return the words a script would show that do not come from its page."""
+    shown = r"""(?:textContent|innerText|title|placeholder)\s*=\s*(["'`])([^"'`]*[A-Za-z]{2}[^"'`]*)\1"""
+    asked = r"""(?:alert|confirm|prompt)\(\s*(["'`])([^"'`]*[A-Za-z]{2}[^"'`]*)\1"""
+    return [
+        text for pattern in (shown, asked) for _quote, text in re.findall(pattern, source) if "${" not in text
+    ]
+
+
+def _all(paths: list[Path], look: object) -> Iterator[str]:
+    for path in paths:
+        for text in look(path.read_text()):  # type: ignore[operator]
+            yield f"{path.relative_to(HOST)}: {text}"
+
+
+def test_every_text_is_marked() -> None:
+    assert [
+        *_all(TEMPLATES, unmarked_in_template),
+        *_all(CODE, unmarked_in_code),
+        *_all(SCRIPTS, unmarked_in_script),
+    ] == []
+
+
+def test_what_was_not_marked_is_found() -> None:
+    page = '<p title="Help">{{ _("Marked") }} and <b>not this</b> <code>code</code></p>{# no #}'
+    assert unmarked_in_template(page) == ["Help", "and", "not this"]
+    code = 'flash_good("All is saved.")\nflash_bad(_("x y"))\nError(_l("a b"), next_step="Do it again.")'
+    assert unmarked_in_code(code) == ["All is saved.", "Do it again."]
+    assert unmarked_in_script('line.textContent = "Saved now"; confirm("Sure?"); x.title = words.ok;') == [
+        "Saved now",
+        "Sure?",
+    ]

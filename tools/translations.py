@@ -1,0 +1,97 @@
+"""Bring the catalogues of the host's pages up to date: ``python -m tools.translations``.
+
+What people read is looked for in code and templates, as ``babel.cfg`` says. New texts come into each
+catalogue empty, and those that are gone are left out. Each is then compiled. A test fails while one is empty.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "host" / "translations"
+KEYWORDS = {**DEFAULT_KEYWORDS, "_l": None, "_n": None, "noop": None, "lazy_gettext": None}
+NEVER = datetime(2026, 1, 1, tzinfo=UTC)
+"""Stands in each catalogue for when it was made, so that the same texts are the same file."""
+
+
+def texts() -> Catalog:
+    """Return what people read on the host's pages, in English."""
+    with (ROOT / "babel.cfg").open() as file:
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
+    found = Catalog(project="Lobby")
+    for name, line, text, _comments, context in extract_from_dir(
+        ROOT, methods, options, KEYWORDS, directory_filter=_is_of_the_host
+    ):
+        found.add(text, locations=[(name, line)], context=context)
+    return found
+
+
+def _is_of_the_host(folder: str | os.PathLike[str]) -> bool:
+    return "host" in Path(folder).relative_to(ROOT).parts[:1]
+
+
+def catalogues() -> list[Path]:
+    """Return the catalogue of each language."""
+    return sorted(FOLDER.glob("*/LC_MESSAGES/messages.po"))
+
+
+def read(path: Path) -> Catalog:
+    """Return the catalogue at *path*."""
+    with path.open("rb") as file:
+        return read_po(file, locale=path.parents[1].name)
+
+
+def written(catalogue: Catalog) -> bytes:
+    """Return *catalogue* as a file: in the order of its texts, so that two changes rarely meet."""
+    catalogue.creation_date = catalogue.revision_date = NEVER
+    catalogue.fuzzy, catalogue.header_comment = (
+        False,
+        f"# {catalogue.locale_identifier}: kept by tools/translations.py",
+    )
+    catalogue.last_translator = catalogue.language_team = catalogue.msgid_bugs_address = ""
+    made = io.BytesIO()
+    write_po(made, catalogue, width=110, no_location=True, sort_output=True, ignore_obsolete=True)
+    return made.getvalue()
+
+
+def compiled(catalogue: Catalog) -> bytes:
+    """Return *catalogue* as programs read it."""
+    made = io.BytesIO()
+    write_mo(made, catalogue)
+    return made.getvalue()
+
+
+def empty(catalogue: Catalog) -> list[str]:
+    """Return the texts of *catalogue* that are not translated, or were only guessed."""
+    return [
+        str(one.id)
+        for one in catalogue
+        if one.id and (one.fuzzy or not all(one.string if isinstance(one.string, tuple) else [one.string]))
+    ]
+
+
+def main() -> int:
+    """Update and compile every catalogue; say what is not translated yet."""
+    wanted = texts()
+    for path in catalogues():
+        catalogue = read(path)
+        catalogue.update(wanted, no_fuzzy_matching=True)
+        path.write_bytes(written(catalogue))
+        path.with_suffix(".mo").write_bytes(compiled(read(path)))
+        print(f"{path.parents[1].name}: {len(catalogue)} texts, {len(empty(catalogue))} to translate")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
