@@ -85,10 +85,10 @@ def test_an_addon_whose_pages_break_the_app_is_left_out(
 ) -> None:
     activate(desk, toy_zip())
 
-    def picky(config: Any, generation: Any, services: Any) -> Any:
+    def picky(config: Any, generation: Any, *services: Any) -> Any:
         if any(slug == "toy" for slug, _ in generation.each(BLUEPRINTS)):
             raise ValueError("endpoint taken")
-        return create_app(config, generation, services)
+        return create_app(config, generation, *services)
 
     monkeypatch.setattr("host.process.serving.create_app", picky)
     other = another_process(desk)

@@ -228,7 +228,7 @@ def test_a_second_customers_phone_sends_each_by_its_own_button(
     first = catalogue.ITEMS[0]
     buttons.get_by_role("button", name=first.name, exact=True).click()
     agent.get_by_role("link", name=re.compile("Kit L.")).first.click(timeout=SOON)
-    log = agent.locator(".log")
+    log = agent.locator("[data-part=log]")
     expect(log.get_by_role("listitem")).to_have_count(2, timeout=SOON)
     for item in catalogue.ITEMS[1:]:
         before = log.inner_html()

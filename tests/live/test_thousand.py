@@ -50,7 +50,7 @@ class Watcher:
         assert data, "the stream ended"
         *frames, self._left = (self._left + data).split(b"\n\n")
         for frame in frames:
-            if b"data: " in frame:
+            if b"data: " in frame and b"event: beat" not in frame:
                 found = json.loads(frame.partition(b"data: ")[2])
                 assert found["conversation"] == self.workspace, "told of another workspace"
                 self.told.append(found["message"])

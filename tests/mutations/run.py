@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
 
 from tests.mutations.mutants import Mutant, of_folders
@@ -25,10 +26,9 @@ from tests.mutations.mutants import Mutant, of_folders
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 FOLDERS = ("host/inbox", "host/delivery", "host/queue")
+NEAR = ("tests/inbox", "tests/delivery", "tests/queue")
 TESTS = (
-    "tests/inbox",
-    "tests/delivery",
-    "tests/queue",
+    *NEAR,
     "tests/api",
     "tests/channels",
     "tests/live",
@@ -54,6 +54,8 @@ FAST = [
 MOST_SECONDS = 240.0
 """Of tests tried on one mutant, as long as they take without it."""
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.M)
+BROKEN = re.compile(r"^ImportError while loading conftest ", re.M)
+"""What pytest says where a changed module cannot be imported."""
 RECORDED = re.compile(r"^- `([^`]+)`: `([^`]+)`: (\S.*)$", re.M)
 
 
@@ -108,9 +110,9 @@ def sample(most: int) -> list[Mutant]:
     return [one for one in mutants() if one.key not in known][:most]
 
 
-def tried(chosen: Sequence[Mutant], *, processes: int = 2) -> Iterator[Fate]:
-    """Try *chosen* and yield what becomes of each, as it is known."""
-    tests = recorded_tests(processes)
+def tried(chosen: Sequence[Mutant], *, processes: int = 2, places: tuple[str, ...] = TESTS) -> Iterator[Fate]:
+    """Try *chosen* against the tests of *places* and yield what becomes of each, as it is known."""
+    tests = recorded_tests(processes, places)
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         trees: queue.Queue[Path] = queue.Queue()
         for number in range(processes):
@@ -185,6 +187,8 @@ def _killed_by(tree: Path, tests: Sequence[Test]) -> str:
         return ""
     failed = FAILED.search(done.stdout)
     if failed is None:
+        if BROKEN.search(done.stdout + done.stderr):
+            return "the import of the tests"
         raise RuntimeError(f"pytest ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return failed[1]
 
@@ -193,18 +197,28 @@ def _killed_by(tree: Path, tests: Sequence[Test]) -> str:
 def _mutated(tree: Path, mutant: Mutant) -> Iterator[None]:
     path = tree / mutant.path
     source = path.read_bytes()
-    path.write_bytes(mutant.applied(source))
+    _write(path, mutant.applied(source))
     try:
         yield
     finally:
-        path.write_bytes(source)
+        _write(path, source)
+
+
+_seconds = count(int(time.time()))
+
+
+def _write(path: Path, source: bytes) -> None:
+    """Write *source* with a time of its own: byte code of another of the same length is not taken for its."""
+    path.write_bytes(source)
+    at = next(_seconds)
+    os.utime(path, (at, at))
 
 
 def _pytest(
     tree: Path, arguments: Sequence[str], *, timeout: float | None = None, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    # No byte code: two sources of one length within a second of each other would share it.
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", **settings}
+    environment = {**os.environ, "PYTHONPATH": str(tree), **settings}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     process = subprocess.Popen(
         command,
@@ -229,27 +243,33 @@ def _copy(target: Path) -> Path:
     return target
 
 
-def recorded_tests(processes: int) -> list[Test]:
+def recorded_tests(processes: int, places: tuple[str, ...] = TESTS) -> list[Test]:
     """Return the fast tests that pass, with what each enters; kept in build/ while no source changes."""
-    kept = ROOT / "build/mutations.json"
-    digest = _digest()
+    kept = ROOT / ("build/mutations.json" if places == TESTS else f"build/mutations-of-{len(places)}.json")
+    digest = _digest(places)
     known = json.loads(kept.read_text()) if kept.exists() else {}
     if known.get("digest") != digest:
-        known = {"digest": digest, "tests": _record(processes)}
+        known = {"digest": digest, "tests": _record(processes, places)}
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(json.dumps(known))
     return [Test(one["test"], one["seconds"], frozenset(one["functions"])) for one in known["tests"]]
 
 
-def _record(processes: int) -> list[dict[str, object]]:
+def _record(processes: int, places: tuple[str, ...]) -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         tree, record = _copy(Path(folder) / "tree"), Path(folder) / "record"
         record.mkdir()
-        places = [place for place in TESTS if (tree / place).exists()]
         plugin = ["-p", "tests.mutations.recording", *FAST]
         done = _pytest(
             tree,
-            [*plugin, "-n", str(processes), "--dist", "loadfile", *places],
+            [
+                *plugin,
+                "-n",
+                str(processes),
+                "--dist",
+                "loadfile",
+                *(one for one in places if (tree / one).exists()),
+            ],
             MUTATIONS_RECORD=str(record),
         )
         failed = FAILED.findall(done.stdout)
@@ -268,10 +288,10 @@ def _record(processes: int) -> list[dict[str, object]]:
     return sorted((one for one in found if one["functions"]), key=lambda one: str(one["test"]))
 
 
-def _digest() -> str:
+def _digest(places: tuple[str, ...]) -> str:
     """Return a digest of what the record depends on."""
     sources = [path for folder in ("host", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
     made = b"".join(
         path.read_bytes() for path in sources if path.parent != HERE or path.name == "recording.py"
     )
-    return hashlib.sha256(made + repr((TESTS, FAST)).encode()).hexdigest()
+    return hashlib.sha256(made + repr((places, FAST)).encode()).hexdigest()

@@ -164,7 +164,7 @@ def test_it_goes_on_by_itself_as_soon_as_the_database_answers(
         application = start.insist(threading.Event())
         assert application is not None
         try:
-            assert "at try 3; Lobby goes on" in caplog.text
+            assert re.search(r"at try \d+; Lobby goes on", caplog.text)
             assert migrations.state(there) is State.CURRENT
 
             async def through_the_entrance() -> tuple[int, int]:

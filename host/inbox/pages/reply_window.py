@@ -85,13 +85,15 @@ SOON, VERY_SOON = timedelta(hours=3), timedelta(minutes=30)
 def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None:
     """Return the chip of a conversation's reply window.
 
-    None where no customer waits for an answer, or where one is always possible. Which are shown says
-    :attr:`Chip.shown`.
+    None where no customer waits for an answer, or where one is always possible; a channel that no active
+    addon brings is told of every open conversation. Which are shown says :attr:`Chip.shown`.
     """
-    if row.waiting_since is None or row.status != ConversationStatus.OPEN:
+    if row.status != ConversationStatus.OPEN:
         return None
     if adapter is None:
         return Chip(_("Channel not active"), "", "lock", "unknown", None)
+    if row.waiting_since is None:
+        return None
     if row.out_of_reach(now):
         return Chip(_("Out of reach"), "", "lock", "unreachable", None)
     policy = policy_for(adapter, row.account, row.last_inbound_at, now)
