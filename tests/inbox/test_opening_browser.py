@@ -80,6 +80,57 @@ def test_the_list_stays_and_the_addresses_work(desk: Desk, open_page: Open) -> N
     opened(page, "C090")
 
 
+def test_what_comes_late_changes_nothing_of_what_is_open_now(
+    scene: scenes.Scene, desk: Desk, open_page: Open
+) -> None:
+    ana, jon = scene.conversation("ana"), scene.conversation("jon")
+    page = open_page(f"/{ana}")
+    late: list[Any] = []
+    page.route(f"**/updates**conversation={ana}**", lambda route: late.append(route))  # noqa: PLW0108 - it sets a mark on it
+    scene.said("ana", "Ana Q.", "Said while it is open", clock.now())
+    until(lambda: page.evaluate("1") and late)
+    page.click(".convs >> text=Jon B.")
+    opened(page, "Jon B.")
+    page.unroute("**/updates**")
+    with page.expect_response("**/updates**"):
+        for route in late:
+            route.continue_()
+    page.wait_for_selector(f"[data-row='{ana}'] >> text=Said while it is open")
+    assert page.locator(".conv[aria-current]").count() == 1
+    assert page.locator(f"[data-row='{jon}'] .conv[aria-current]").count() == 1
+    assert page.locator(".log >> text=Said while it is open").count() == 0
+    assert page.locator(".thread-head h2").inner_text() == "Jon B."
+    action = page.get_attribute("[data-form=reply] form, form[data-form=reply]", "action")
+    assert f"/{jon}/" in action
+
+
+def test_what_is_said_while_a_conversation_opens_is_there(scene: scenes.Scene, open_page: Open) -> None:
+    jon = scene.conversation("jon")
+    page = open_page(f"/{scene.conversation('ana')}")
+    held: list[Any] = []
+    page.route("**/thread**", lambda route: held.append((route, route.fetch())))
+    page.click(".convs >> text=Jon B.")
+    until(lambda: page.evaluate("1") and held)
+    scene.said("jon", "Jon B.", "Said meanwhile", clock.now())
+    page.wait_for_selector(f"[data-row='{jon}'] >> text=Said meanwhile")
+    ((route, read_before),) = held
+    route.fulfill(response=read_before)
+    page.wait_for_selector(".log >> text=Said meanwhile")
+
+
+def test_a_click_back_wins_over_one_that_is_under_way(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    held: list[Any] = []
+    page.route("**/thread**", lambda route: held.append(route))  # noqa: PLW0108
+    page.click(".convs >> text=Jon B.")
+    until(lambda: page.evaluate("1") and held)
+    page.click(".convs >> text=Ana Q.")
+    assert page.locator(".conv[aria-current] >> text=Ana Q.").count() == 1
+    for route in held:
+        route.abort()
+    opened(page, "Ana Q.")
+
+
 def test_rows_wait_while_somebody_points_at_them(scene: scenes.Scene, open_page: Open) -> None:
     page = open_page("")
     page.hover(".convs >> text=Jon B.")

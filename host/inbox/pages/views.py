@@ -97,8 +97,7 @@ def updates(workspace_id: int) -> ResponseReturnValue:
             rows = queries.matching_rows(inbox.session, workspace_id, inbox.user_id, matching, row_ids)
             items = {item.row.id: item for item in inbox.listed(rows, filter_.order)}
             answer["rows"] = {
-                str(id_): _rows_html([items[id_]], filter_, opened) if id_ in items else None
-                for id_ in row_ids
+                str(id_): _rows_html([items[id_]], filter_) if id_ in items else None for id_ in row_ids
             }
             counts = inbox.counts(filter_)
             values = {"counts": counts, "filter": filter_, "kept": kept(inbox, filter_)}
@@ -131,6 +130,6 @@ def _opened(inbox: InboxContext, row: Row, message_ids: list[int], filter_: Filt
     return answer
 
 
-def _rows_html(items: Sequence[Listed], filter_: Filter, opened: Sequence[int] = ()) -> str:
-    selected = opened[0] if opened else None
-    return render_template("inbox/_rows.html", items=items, filter=filter_, selected=selected)
+def _rows_html(items: Sequence[Listed], filter_: Filter) -> str:
+    """Return rows as HTML; which of them is open, the browser knows."""
+    return render_template("inbox/_rows.html", items=items, filter=filter_, selected=None)
