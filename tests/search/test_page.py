@@ -95,17 +95,11 @@ def test_a_note_is_found_by_the_team(desk: Desk) -> None:
     assert "<mark>kiln</mark>" in page
 
 
-def test_a_page_takes_a_constant_number_of_statements(desk: Desk) -> None:
+def test_a_page_takes_a_constant_number_of_statements(database: db.Database, desk: Desk) -> None:
     def statements() -> int:
-        seen: list[str] = []
-        engine = db.current().read_engine
-        listen = lambda *arguments: seen.append(arguments[2])  # noqa: E731
-        sa.event.listen(engine, "before_cursor_execute", listen)
-        try:
+        with toys.Statements(database) as asked:
             search(desk, "mug")
-        finally:
-            sa.event.remove(engine, "before_cursor_execute", listen)
-        return len(seen)
+        return len(asked.seen)
 
     toys.apply(desk.account, toys.received("mug 0", contact="c0"))
     read_record()
