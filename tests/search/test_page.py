@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import sqlalchemy as sa
@@ -53,6 +54,44 @@ def test_filters_are_links_and_tokens(desk: Desk) -> None:
     assert "Nothing found." in nothing
     assert "q=mu*" in nothing.replace("%2A", "*")
     assert "a <mark>mug</mark>" in search(desk, "mu*")
+
+
+def test_filters_say_how_many_they_leave(desk: Desk) -> None:
+    def counts(text: str) -> dict[str, str]:
+        page = re.sub(r"\s+", " ", search(desk, text))
+        found = re.findall(
+            r'<span class="truncate">([^<]+)</span> ?<span class="count push">([^<]+)</span>', page
+        )
+        return dict(found)
+
+    toys.apply(
+        desk.account,
+        *(toys.received(f"mug {n}", at=n, contact=f"c{n % 2}") for n in range(3)),
+        toys.echoed("your mug", at=5, contact="c0"),
+    )
+    read_record()
+    assert counts("mug") == {
+        **{"Notes": "0", "Messages with a file": "0", "Customers": "3", "The team": "1", "You": "0"},
+        **{"Open": "4", "Closed": "0", "Yours": "0", "Nobody’s": "4"},
+    }
+    chosen = counts("mug from:team")
+    assert chosen["The team"] == "1"
+    assert "Customers" not in chosen  # it would stand in its place
+    assert chosen["Open"] == "1"
+    assert counts("") == {}
+
+
+def test_a_message_is_shown_where_it_stands(desk: Desk) -> None:
+    toys.apply(desk.account, *(toys.received(f"line {n}", at=n, contact="ana") for n in range(60)))
+    read_record()
+    page = search(desk, '"line 30"')
+    address = re.search(r'data-around="([^"]+)"', page)
+    assert address is not None
+    answer = desk.browser.get(address[1]).get_json()
+    shown = [int(n) for n in re.findall(r"line (\d+)", answer["messages"])]
+    assert sorted(set(shown)) == list(range(22, 39))
+    assert "Open here" in answer["head"]
+    assert desk.browser.get(address[1] + "999").status_code == 404
 
 
 def test_an_empty_field_and_odd_ones_are_answered(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from host.inbox import labels, queries
 from host.inbox.list_positions import position_text
-from host.inbox.messages import load_messages, load_thread
+from host.inbox.messages import load_around, load_messages, load_thread
 from host.inbox.pages import action_views as _action_views  # noqa: F401 - adds its views to the blueprint
 from host.inbox.pages import bulk_views as _bulk_views  # noqa: F401
 from host.inbox.pages import label_views as _label_views  # noqa: F401
@@ -81,6 +81,18 @@ def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         messages=render_messages(inbox, row, inbox.shown(row, thread.entries)),
         earlier=position_text(thread.earlier) if thread.earlier else None,
     )
+
+
+@bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/around/<int:message_id>")
+@workspace_view(Permission.READ)
+def around(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Return a message with those before and after it as HTML, for a page that shows what was found."""
+    with opened_inbox(workspace_id) as inbox:
+        row = inbox.row(conversation_id)
+        entries = load_around(inbox.session, workspace_id, conversation_id, message_id)
+        messages = render_messages(inbox, row, inbox.shown(row, entries))
+        head = render_template("inbox/_around.html", head=head_of(inbox, row))
+    return jsonify(head=head, messages=messages)
 
 
 @bp.get("/w/<int:workspace_id>/inbox/updates")
