@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.inbox import notes
+from host.inbox import labels, notes
 from host.models.inbox import Conversation
+from host.models.labels import ConversationLabel, LabelTone
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
@@ -70,15 +72,25 @@ def test_filters_say_how_many_they_leave(desk: Desk) -> None:
         toys.echoed("your mug", at=5, contact="c0"),
     )
     read_record()
-    assert counts("mug") == {
+    with clock.travel(toys.START - clock.now() + timedelta(days=1)):
+        everything = counts("mug")
+    assert everything == {
         **{"Notes": "0", "Messages with a file": "0", "Customers": "3", "The team": "1", "You": "0"},
         **{"Open": "4", "Closed": "0", "Yours": "0", "Nobody’s": "4"},
+        **{"Last 7 days": "4", "Last 30 days": "4"},
     }
     chosen = counts("mug from:team")
     assert chosen["The team"] == "1"
     assert "Customers" not in chosen  # it would stand in its place
     assert chosen["Open"] == "1"
     assert counts("") == {}
+    label = db.write(
+        labels.create, workspace_id=desk.workspace, name="Big Order", tone=LabelTone.GREY, now=clock.now()
+    )
+    first = toys.everything(Conversation)[0].id
+    db.write(lambda s: s.add(ConversationLabel(conversation_id=first, label_id=label.id, at=clock.now())))
+    assert counts("mug")["Big Order"] == "3"
+    assert counts('mug label:"big order"')["big order"] == "3"
 
 
 def test_a_message_is_shown_where_it_stands(desk: Desk) -> None:

@@ -7,8 +7,9 @@ found enough when its time is over says how far back it got, and goes on from th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,8 +19,10 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.db import padded
 from host.inbox import queries
+from host.inbox.queries import ConversationFilter
 from host.models.channels import ChannelAccount
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Direction, Message
+from host.models.labels import ConversationLabel, Label
 from host.models.search import DocumentKind
 from host.models.users import User
 from host.search import documents, words
@@ -37,6 +40,8 @@ RARE = 200
 MOST_BEGINNINGS = 40
 """Terms that begin alike and are looked for together."""
 MOST_PEOPLE = 100
+MOST_LABELS = 8
+"""Labels that are counted for a page."""
 LAST_LETTER = "\U0010ffff"
 
 
@@ -296,6 +301,14 @@ def _people(session: Session, workspace_id: int, wanted: Wanted) -> list[int] | 
     return _contact_ids(session, workspace_id, wanted.people, MOST_PEOPLE)
 
 
+@lru_cache(maxsize=1)
+def _looked_at_query() -> Any:
+    # By key alone: of a join, or with a workspace, some planner reads whole conversations for a few messages.
+    return sa.select(
+        Message.id, Message.conversation_id, Message.author_id, Message.hidden_at, Message.unsent_at
+    ).where(Message.id.in_(sa.bindparam("ids", expanding=True)))
+
+
 class _Allowed:
     """Knows which messages are in conversations that a filter lets through, and say what was asked for."""
 
@@ -310,30 +323,30 @@ class _Allowed:
         self._session = session
         self._exact, self._barred = wanted.query.exact, wanted.query.barred_exactly
         self._workspace_id = workspace_id
-        conditions, self._values = queries.narrowing(wanted.conversations, workspace_id, user_id)
-        query = (
-            sa.select(Message.id)
-            .join(Conversation, Conversation.id == Message.conversation_id)
-            .where(
-                Message.id.in_(sa.bindparam("ids", expanding=True)),
-                Message.workspace_id == workspace_id,
-                Message.hidden_at.is_(None),
-                Message.unsent_at.is_(None),
-                *conditions,
-            )
-        )
-        if wanted.author_id is not None:
-            query = query.where(Message.author_id == wanted.author_id)
-        if contacts is not None:
-            query = query.where(Conversation.contact_id.in_(contacts))
-        self._query = query
+        self._author_id = wanted.author_id
+        self._query: Any = None
+        if wanted.conversations != ConversationFilter() or contacts is not None:
+            conditions, self._values = queries.narrowing(wanted.conversations, workspace_id, user_id)
+            some = Conversation.id.in_(sa.bindparam("conversation_ids", expanding=True))
+            self._query = sa.select(Conversation.id).where(some, *conditions)
+            if contacts is not None:
+                self._query = self._query.where(Conversation.contact_id.in_(contacts))
 
     def of(self, places: Sequence[Place]) -> list[Place]:
         """Return those of *places* that fit, in their order."""
         if not places:
             return []
-        values = {**self._values, "ids": padded([one.id for one in places])}
-        ids = set(self._session.connection().execute(self._query, values).scalars())
+        rows = db.read_rows(self._session, _looked_at_query(), ids=padded([one.id for one in places]))
+        within = {
+            row.id: row.conversation_id
+            for row in rows
+            if row.hidden_at is None and row.unsent_at is None and self._author_id in {None, row.author_id}
+        }
+        if self._query is not None and within:
+            values = {**self._values, "conversation_ids": padded(sorted(set(within.values())))}
+            allowed = set(self._session.connection().execute(self._query, values).scalars())
+            within = {id_: conversation for id_, conversation in within.items() if conversation in allowed}
+        ids = set(within)
         if (self._exact or self._barred) and ids:
             said = _texts(self._session, self._workspace_id, ids)
             ids = {id_ for id_ in ids if _says(said[id_], self._exact, self._barred)}
@@ -462,6 +475,7 @@ def _fact_query() -> Any:
             Message.account_id,
             Conversation.status,
             Conversation.assignee_id,
+            Message.sent_at,
             file.label("file"),
         )
         .join(Conversation, Conversation.id == Message.conversation_id)
@@ -469,8 +483,11 @@ def _fact_query() -> Any:
     )
 
 
-def facts(session: Session, ids: Collection[int]) -> list[Sequence[Fact]]:
-    """Return of each of some messages what the filters that a page offers ask for."""
+def facts(session: Session, ids: Collection[int], days: Mapping[str, datetime]) -> list[Sequence[Fact]]:
+    """Return of each of some messages what the filters that a page offers ask for.
+
+    :param days: when the day after each begins, for the fact ``after``.
+    """
     if not ids:
         return []
     return [
@@ -482,9 +499,31 @@ def facts(session: Session, ids: Collection[int]) -> list[Sequence[Fact]]:
             ("account", row.account_id),
             ("status", row.status),
             ("assignee", row.assignee_id),
+            *(("after", day) for day, begin in days.items() if row.sent_at >= begin),
         )
         for row in db.read_rows(session, _fact_query(), ids=padded(sorted(ids)))
     ]
+
+
+@lru_cache(maxsize=1)
+def _label_query() -> Any:
+    number = sa.func.count()
+    return (
+        sa.select(Label.name, Label.tone, number)
+        .join(ConversationLabel, ConversationLabel.label_id == Label.id)
+        .join(Message, Message.conversation_id == ConversationLabel.conversation_id)
+        .where(Message.id.in_(sa.bindparam("ids", expanding=True)))
+        .group_by(Label.id, Label.name, Label.tone)
+        .order_by(number.desc(), Label.name)
+        .limit(MOST_LABELS)
+    )
+
+
+def label_counts(session: Session, ids: Collection[int]) -> list[tuple[str, str, int]]:
+    """Return the labels that the conversations of some messages have most: name, tone, number of messages."""
+    if not ids:
+        return []
+    return [tuple(row) for row in db.read_rows(session, _label_query(), ids=padded(sorted(ids)))]
 
 
 # ---- people ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -170,8 +170,13 @@ class _Counting:
 
     def __init__(self, session: Session, found: Found) -> None:
         self._complete = found.complete
-        rows = finder.facts(session, found.counted)
+        midnight = time(tzinfo=reader().zone)
+        begins = {str(day): datetime.combine(day + timedelta(days=1), midnight) for day in _days()}
+        rows = finder.facts(session, found.counted, begins)
         self._counts = Counter(fact for row in rows for fact in row)
+        labels = finder.label_counts(session, found.counted)
+        self._counts.update({("label", name.casefold()): number for name, _tone, number in labels})
+        self.labels = [name for name, _tone, _number in labels]
 
     def __call__(self, fact: Fact) -> str:
         return _number(self._counts[fact], self._complete)
@@ -182,14 +187,19 @@ def _number(count: int, complete: bool) -> str:
     return f"{count}" if complete else f"{count}+"
 
 
-_Offer = tuple[str, str, Typed, "Fact | None"]
+def _days() -> list[date]:
+    """Return the days after which a week and a month begin."""
+    today = clock.now().astimezone(reader().zone).date()
+    return [today - timedelta(days=days) for days in (7, 30)]
+
+
+_Offer = tuple[str, str, Typed, Fact]
 
 
 def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list[tuple[str, list[Choice]]]:
     """Return the filters to click on, in groups of which one can be chosen."""
     me = current_user().id
-    now = clock.now().astimezone(reader().zone)
-    week, month = (now.date() - timedelta(days=days) for days in (7, 30))
+    week, month = map(str, _days())
     seen = seen_accounts()
     accounts = [one for one in reach.choices(db.session(), workspace_id) if seen is None or one.id in seen]
     names = [one.name for one in accounts]
@@ -221,8 +231,8 @@ def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list
         (
             _("When"),
             [
-                (_("Last 7 days"), "clock", Typed("after", str(week)), None),
-                (_("Last 30 days"), "clock", Typed("after", str(month)), None),
+                (_("Last 7 days"), "clock", Typed("after", week), ("after", week)),
+                (_("Last 30 days"), "clock", Typed("after", month), ("after", month)),
             ],
         ),
     ]
@@ -238,7 +248,19 @@ def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list
             for one in accounts
         ]
         groups.append((_("Account"), each))
-    return [(title, _choices(query, offers, counting)) for title, offers in groups]
+    chosen = [one.value for one in query.filters if one.name == "label"]
+    known = {one.casefold() for one in chosen}
+    others = [] if counting is None else [one for one in counting.labels if one.casefold() not in known]
+    found = [(title, _choices(query, offers, counting)) for title, offers in groups]
+    # Of labels all that are chosen count, so each is a group of its own.
+    by_label = [
+        choice
+        for one in (*chosen, *others)
+        for choice in _choices(
+            query, [(one, "tag", Typed("label", one), ("label", one.casefold()))], counting
+        )
+    ]
+    return [*found, (_("Label"), by_label)] if by_label else found
 
 
 def _choices(query: Query, offers: Sequence[_Offer], counting: _Counting | None) -> list[Choice]:
@@ -250,8 +272,7 @@ def _choices(query: Query, offers: Sequence[_Offer], counting: _Counting | None)
     for label, icon, typed, fact in offers:
         chosen = typed in query.filters
         text = query.without(typed) if chosen else query.having(typed, group)
-        counted = counting is not None and fact is not None and chosen >= one_is
-        count = counting(fact) if counted and counting is not None and fact is not None else ""
+        count = counting(fact) if counting is not None and chosen >= one_is else ""
         choices.append(Choice(label, icon, chosen, text, count))
     return choices
 
