@@ -23,6 +23,7 @@ from host.health.problems import Problem
 from host.models.channels import AccountState
 from host.models.health import Outcome
 from host.queue.wakeups import IN, OUT
+from host.search import building
 from host.web import navigation, plots
 from host.web.formats import duration, number, whole
 from host.web.plots import Bars, Line, Plot
@@ -124,6 +125,7 @@ def index() -> ResponseReturnValue:
         state=state,
         waits=_waits(state),
         late=problems.LATE,
+        search=building.progress(session),
         lost=gone,
         others=[one for one in state.processes if one not in gone],
         alive=Counter(one.kind for one in state.alive),

@@ -116,6 +116,9 @@ def _set_status(
     if closing:
         read_by_all(session, conversation)
         put_away(conversation)
+    elif conversation.last_direction == Direction.INBOUND:
+        # What they wrote last was answered by closing alone: open again, they wait.
+        conversation.waiting_since = conversation.last_message_at
     return {"what": "closed" if closing else "reopened"}
 
 

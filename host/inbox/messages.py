@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.cleaning import is_providers
+from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import Position, earlier_than, later_than
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, AttachmentState, DeliveryState, Message, Reaction
@@ -203,6 +204,32 @@ def load_thread(
         has_earlier=more if after is None else True,
         has_later=more if after is not None else before is not None,
     )
+
+
+AROUND = 8
+"""Messages shown on each side of one that was looked for."""
+
+
+def load_around(
+    session: Session, workspace_id: int, conversation_id: int, message_id: int
+) -> Sequence[Entry]:
+    """Return a message of a conversation with those before and after it, in the order threads show them.
+
+    :raises MessageNotFoundError: if the conversation has no such message.
+    """
+    sent_at = session.scalar(
+        sa.select(Message.sent_at).where(
+            Message.id == message_id,
+            Message.conversation_id == conversation_id,
+            Message.workspace_id == workspace_id,
+        )
+    )
+    if sent_at is None:
+        raise MessageNotFoundError()
+    where = session, workspace_id, conversation_id
+    until = load_thread(*where, before=(sent_at, message_id + 1), limit=AROUND + 1, parts=False)
+    later = load_thread(*where, after=(sent_at, message_id), limit=AROUND, parts=False)
+    return [*until.entries, *later.entries]
 
 
 def load_messages(

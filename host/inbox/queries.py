@@ -635,6 +635,7 @@ def get_row(
 
 @cache
 def _count_query(given: Given) -> Any:
+    """Select the numbers of each status, channel and assignee, and beside each how many are unread in all."""
     return (
         sa.select(
             Conversation.status,
@@ -643,16 +644,16 @@ def _count_query(given: Given) -> Any:
             sa.func.count(),
             sa.func.count(Conversation.waiting_since),
             sa.func.sum(sa.case((Conversation.failed_count > 0, 1), else_=0)),
+            _unread(given | {"status"}),
         )
         .where(*_conditions(given))
         .group_by(Conversation.status, Conversation.channel, Conversation.assignee_id)
     )
 
 
-@cache
-def _unread_query(given: Given) -> Any:
-    """Select how many open conversations, theirs or nobody's, somebody has not read, and how many of them
-    they marked so."""
+def _unread(given: Given) -> Any:
+    """Return a number as a column: how many open conversations, theirs or nobody's, somebody has not read or
+    has marked as unread."""
     new = Conversation.arrived_count > sa.func.coalesce(ConversationRead.seen_count, Conversation.read_count)
     own = sa.or_(
         Conversation.assignee_id.is_(None), Conversation.assignee_id == sa.bindparam("reader", type_=db.Id)
@@ -667,7 +668,7 @@ def _unread_query(given: Given) -> Any:
     marked = (
         sa.select(Conversation.id).join(ConversationRead, _own_read()).where(*every, ConversationRead.marked)
     )
-    return sa.select(sa.func.count()).select_from(sa.union(arrived, marked).subquery())
+    return sa.select(sa.func.count()).select_from(sa.union(arrived, marked).subquery()).scalar_subquery()
 
 
 def count(session: Session, workspace_id: int, user_id: int, filter_: ConversationFilter) -> Counts:
@@ -677,11 +678,12 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Conversati
     and channels.
     """
     everyone = ConversationFilter(accounts=filter_.accounts, snoozed=False, spam=False)
-    query, values = _count_query(_given(everyone)), _values(everyone, workspace_id, user_id)
+    values = _values(everyone, workspace_id, user_id) | {"status": ConversationStatus.OPEN}
     counts = Counts(channels={})
     assert counts.channels is not None
-    found = db.read_rows(session, query, **values)
-    for status, channel, assignee_id, number, waiting, failed in found:
+    found = db.read_rows(session, _count_query(_given(everyone)), **values)
+    for status, channel, assignee_id, number, waiting, failed, unread in found:
+        counts.unread = unread
         if status == ConversationStatus.OPEN:
             counts.open += number
             counts.waiting += waiting
@@ -694,9 +696,6 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Conversati
         counts.mine += number if assignee_id == user_id else 0
         counts.unassigned += number if assignee_id is None else 0
         counts.channels[channel] = counts.channels.get(channel, 0) + number
-    opened = replace(everyone, status=ConversationStatus.OPEN)
-    values = _values(opened, workspace_id, user_id)
-    counts.unread = int(db.read_rows(session, _unread_query(_given(opened)), **values)[0][0])
     return counts
 
 

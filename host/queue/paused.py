@@ -5,6 +5,7 @@ A process reads them again when the counter of accounts moved, which archiving a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -39,13 +40,18 @@ def current(session: Session) -> Paused:
     global _known  # noqa: PLW0603 - one for the process
     number = counters.accounts()
     if _known is None or _known.number != number:
-        _known = Paused(number, _of(session, ChannelAccount), _of(session, Endpoint))
+        rest = session.scalars(sa.select(Workspace.id).where(RESTS)).all()
+        _known = Paused(number, _of(session, ChannelAccount, rest), _of(session, Endpoint, rest))
     return _known
 
 
-def _of(session: Session, model: type[ChannelAccount] | type[Endpoint]) -> frozenset[int]:
-    query = sa.select(model.id).join(Workspace, Workspace.id == model.workspace_id).where(RESTS)
-    return frozenset(session.scalars(query))
+def _of(
+    session: Session, model: type[ChannelAccount] | type[Endpoint], workspaces: Sequence[int]
+) -> frozenset[int]:
+    """Return what some workspaces have: all others are not looked at."""
+    if not workspaces:
+        return frozenset()
+    return frozenset(session.scalars(sa.select(model.id).where(model.workspace_id.in_(workspaces))))
 
 
 def forget() -> None:

@@ -45,6 +45,8 @@ class EventConsumer(Protocol):
     :param from_beginning: where it begins when it is new: at the first event there is, or at the next.
     :param batch: most events it is given at a time.
     :param shown: whether it is given, with an empty kind, also what only open browsers have to know.
+
+    One that has ``gather_seconds`` begins that much later: what comes meanwhile is then one transaction.
     """
 
     @property
@@ -135,6 +137,7 @@ class _Reader:
         self._stored_at = 0.0
         self._limit = consumer.batch
         self._failures = 0
+        self._gather = float(getattr(consumer, "gather_seconds", 0.0))
 
     def stop(self) -> None:
         self.stopping.set()
@@ -147,6 +150,7 @@ class _Reader:
                     pass
                 self.awake.wait(RENEW_SECONDS)
                 self.awake.clear()
+                self.stopping.wait(self._gather)
             except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
                 self._note(error)
         if self._position is not None:

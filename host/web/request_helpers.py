@@ -57,6 +57,7 @@ __all__ = [
     "external_url",
     "flash_bad",
     "flash_good",
+    "form_version",
     "generation",
     "id_argument",
     "id_in",
@@ -459,6 +460,12 @@ def url_for_each(endpoint: str, varying: str, **values: Any) -> Callable[[int], 
     values[varying] = MAX_ID
     before, _number, after = url_for(endpoint, **values).partition(str(MAX_ID))
     return lambda id_: f"{before}{id_}{after}"
+
+
+def form_version() -> int | None:
+    """Return the version of the settings that the form was made of; None: it names none."""
+    given = request.form.get("version", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 16 else None
 
 
 def id_argument(name: str) -> int | None:

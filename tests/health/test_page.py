@@ -19,9 +19,11 @@ from host.health.history import Period
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
 from host.models.record import Consumer
+from host.models.search import DocumentKind, SearchBuild
 from host.record import keeping
 from host.record.reading import number_all
 from host.sdk.channel import NotSent, Unknown
+from host.search import words
 from host.web import plots
 from host.web.plots import Bars, Line
 from tests.delivery.conftest import Door
@@ -376,3 +378,22 @@ def test_of_nothing_there_is_an_empty_plot() -> None:
     drawn = plots.lines("k", "T", "S", [clock.now()], [Line("A", "line", [0.0])], said=str, ticks=["a", "b"])
     assert drawn.is_empty
     assert drawn.paths == []
+
+
+def test_search_that_is_still_being_made_is_said(admin: Browser) -> None:
+    assert "Older messages are being made findable: 0 % of them are." in page(admin)
+    db.write(_built)
+    assert "being made findable" not in page(admin)
+
+
+def _built(session: Session) -> None:
+    session.add(
+        SearchBuild(
+            kind=int(DocumentKind.MESSAGE),
+            version=words.VERSION,
+            begun_below=1,
+            below=0,
+            begun_at=clock.now(),
+            done_at=clock.now(),
+        )
+    )

@@ -80,6 +80,57 @@ def test_the_list_stays_and_the_addresses_work(desk: Desk, open_page: Open) -> N
     opened(page, "C090")
 
 
+def test_what_comes_late_changes_nothing_of_what_is_open_now(
+    scene: scenes.Scene, desk: Desk, open_page: Open
+) -> None:
+    ana, jon = scene.conversation("ana"), scene.conversation("jon")
+    page = open_page(f"/{ana}")
+    late: list[Any] = []
+    page.route(f"**/updates**conversation={ana}**", lambda route: late.append(route))  # noqa: PLW0108 - it sets a mark on it
+    scene.said("ana", "Ana Q.", "Said while it is open", clock.now())
+    until(lambda: page.evaluate("1") and late)
+    page.click(".convs >> text=Jon B.")
+    opened(page, "Jon B.")
+    page.unroute("**/updates**")
+    with page.expect_response("**/updates**"):
+        for route in late:
+            route.continue_()
+    page.wait_for_selector(f"[data-row='{ana}'] >> text=Said while it is open")
+    assert page.locator(".conv[aria-current]").count() == 1
+    assert page.locator(f"[data-row='{jon}'] .conv[aria-current]").count() == 1
+    assert page.locator(".log >> text=Said while it is open").count() == 0
+    assert page.locator(".thread-head h2").inner_text() == "Jon B."
+    action = page.get_attribute("[data-form=reply] form, form[data-form=reply]", "action")
+    assert f"/{jon}/" in action
+
+
+def test_what_is_said_while_a_conversation_opens_is_there(scene: scenes.Scene, open_page: Open) -> None:
+    jon = scene.conversation("jon")
+    page = open_page(f"/{scene.conversation('ana')}")
+    held: list[Any] = []
+    page.route("**/thread**", lambda route: held.append((route, route.fetch())))
+    page.click(".convs >> text=Jon B.")
+    until(lambda: page.evaluate("1") and held)
+    scene.said("jon", "Jon B.", "Said meanwhile", clock.now())
+    page.wait_for_selector(f"[data-row='{jon}'] >> text=Said meanwhile")
+    ((route, read_before),) = held
+    route.fulfill(response=read_before)
+    page.wait_for_selector(".log >> text=Said meanwhile")
+
+
+def test_a_click_back_wins_over_one_that_is_under_way(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    held: list[Any] = []
+    page.route("**/thread**", lambda route: held.append(route))  # noqa: PLW0108
+    page.click(".convs >> text=Jon B.")
+    until(lambda: page.evaluate("1") and held)
+    page.click(".convs >> text=Ana Q.")
+    assert page.locator(".conv[aria-current] >> text=Ana Q.").count() == 1
+    for route in held:
+        route.abort()
+    opened(page, "Ana Q.")
+
+
 def test_rows_wait_while_somebody_points_at_them(scene: scenes.Scene, open_page: Open) -> None:
     page = open_page("")
     page.hover(".convs >> text=Jon B.")
@@ -178,6 +229,62 @@ def test_two_agents_see_each_other_and_ask_before_they_cross(
     mine.wait_for_selector(".here [aria-label='Bo T. has this open']", state="detached")
 
 
+@pytest.mark.slow
+def test_three_agents_at_once_answer_and_none_is_missed(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    ana = scene.conversation("ana")
+    names_of = ("Mia R.", "Bo T.", "Cy U.")
+    browsers = [
+        None,
+        *(
+            helpers.client_for(
+                desk.app, helpers.make_user(f"{n}@example.com", name, workspace=desk.workspace)
+            )
+            for n, name in enumerate(names_of[1:])
+        ),
+    ]
+    pages = [open_page(f"/{ana}", browser=browser) for browser in browsers]
+    for page, own in zip(pages, names_of, strict=True):
+        for other in names_of:
+            if other != own:
+                page.wait_for_selector(f".here [aria-label='{other} has this open']")
+    for page, own in zip(pages, names_of, strict=True):
+        page.focus(TEXT)
+        page.keyboard.type(f"Answer of {own}")
+    pages[0].wait_for_selector("[data-part=typing] >> text=is typing a reply")
+    for page in pages:
+        page.locator(TEXT).press("Control+Enter")
+    # Whoever was not the first is asked, and sends all the same.
+    for page, own in zip(pages, names_of, strict=True):
+
+        def settled(page: Any = page, own: str = own) -> bool:
+            if page.locator("[data-meanwhile][open]").count():
+                page.click("[data-anyway]")
+            return bool(page.locator(f".log >> text=Answer of {own}").count())
+
+        until(settled)
+    for page in pages:
+        for own in names_of:
+            page.wait_for_selector(f".log >> text=Answer of {own}")
+            assert page.locator(f"[data-part=log] .bubble >> text=Answer of {own}").count() == 1
+        assert page.locator(".conv[aria-current]").count() == 1
+    assert len([m for m in toys.thread(ana) if m.direction == "outbound"]) == 3
+
+
+def test_what_arrives_is_announced_once_and_politely(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    said = page.locator("[data-announce]")
+    assert said.get_attribute("aria-live") == "polite"
+    assert page.locator(".thread-scroll").get_attribute("aria-live") == "polite"
+    scene.said("jon", "Jon B.", "And the receipt?", clock.now())
+    wait(page, "document.querySelector('[data-announce]').textContent.includes('New message from Jon B.')")
+    scene.said("ana", "Ana Q.", "Still there?", clock.now())
+    page.wait_for_selector(".log >> text=Still there?")
+    # The log says what is added to it by itself.
+    assert "Ana" not in said.inner_text()
+
+
 def test_marks_are_ones_own(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
     page = open_page("")
     assert page.locator(".conv.is-unread").count() == 2
@@ -233,6 +340,11 @@ def test_on_a_phone_there_is_the_list_or_the_thread(scene: scenes.Scene, open_pa
     assert page.locator("#list").is_hidden()
     assert page.evaluate("document.querySelector('#thread').contains(document.activeElement)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.click("[aria-label='More for this conversation']")
+    page.get_by_role("button", name="Mark as unread").click()
+    page.wait_for_selector("#list .conv.is-unread >> text=Ana Q.")
+    page.click(".convs >> text=Ana Q.")
+    opened(page, "Ana Q.")
     page.click("[aria-label='Back to conversations']")
     page.wait_for_selector("#list >> text=Ana Q.")
     assert page.locator("#thread").is_hidden()

@@ -80,9 +80,11 @@ def test_closing_and_reopening(conversation: Conversation, mia: int) -> None:
     assert not db.write(set_fields, close, **values)
     closed = toys.only(Conversation)
     assert (closed.status, closed.closed_at, closed.unread_count) == ("closed", NOW, 0)
+    assert closed.waiting_since is None
     assert db.write(set_fields, reopen, **values)
     again = toys.only(Conversation)
     assert (again.status, again.closed_at) == ("open", None)
+    assert again.waiting_since == START + timedelta(seconds=1)  # what they wrote last has no answer
     assert activities() == [{"what": "closed"}, {"what": "reopened"}]
 
 

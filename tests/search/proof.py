@@ -2,6 +2,11 @@
 
     python -m tests.search.proof --sizes 10000 1000000 --url postgresql+psycopg://...
 
+    python -m tests.search.proof --cost --url postgresql+psycopg://...
+
+The second says how much longer receiving messages takes while search reads behind it in the same
+process, which is more than a desk with a worker of its own pays.
+
 A million takes half an hour to an hour to fill; :mod:`tests.search.test_proof` runs a short one. The database
 has to be migrated and empty. It says how long each kind of query takes, and how many bytes a message costs.
 """
@@ -12,6 +17,7 @@ import argparse
 import bisect
 import itertools
 import random
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,12 +32,14 @@ from host.core import db
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message
 from host.models.users import Workspace
+from host.record.consuming import Consumers
 from host.search import postings
-from host.search.documents import refresh_messages
+from host.search.documents import Indexing, refresh_messages
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.search.finding.finder import PATIENCE_SECONDS, Found
 from host.search.finding.narrowing import understood
+from tests.inbox import toys
 
 WORDS = 20_000
 WORKSPACES = 10
@@ -52,6 +60,7 @@ QUERIES = {
     "phrase": '"even mug"',
     "beginning": "w19*",
     "common in an account that is silent": "mug account:silent",
+    "common without a common one": "mug -even",
     "nobody wrote it": "nobodywrotethis",
     "only a filter": "is:open",
 }
@@ -263,6 +272,50 @@ def prove(url: str, sizes: Sequence[int], *, rounds: int = 100, seed: int = 1) -
     return found
 
 
+COST_TURNS, COST_BATCHES, COST_BATCH = 10, 10, 20
+
+
+def cost(url: str) -> float:
+    """Return how many times as long receiving takes while what was received is made findable.
+
+    Turns with and without take each other's place, so that the machine is the same to both.
+    """
+    if not db.is_connected(url):
+        db.connect(url)
+    workspace = toys.make_workspace()
+    account = toys.make_account(workspace)
+    rng = random.Random(2)
+    numbers = itertools.count()
+    took: dict[bool, list[float]] = {True: [], False: []}
+
+    def receive() -> str:
+        begun = [next(numbers) for _ in range(COST_BATCH)]
+        said = [f"{text(rng, n)} marker{n}" for n in begun]
+        toys.apply(
+            account,
+            *(toys.received(one, at=n, contact=f"c{n % 50}") for n, one in zip(begun, said, strict=True)),
+        )
+        return f"marker{begun[-1]}"
+
+    def wait_for(marker: str) -> None:
+        while not search(workspace, marker)[1].hits:
+            time.sleep(0.05)
+
+    receive()
+    for turn in range(COST_TURNS):
+        reading = Consumers([Indexing()])
+        reading.start()
+        wait_for(receive())
+        if turn % 2:
+            reading.stop()
+        begin = time.perf_counter()
+        for _ in range(COST_BATCHES):
+            receive()
+        took[turn % 2 == 0].append(time.perf_counter() - begin)
+        reading.stop()
+    return statistics.median(took[True]) / statistics.median(took[False])
+
+
 def table(found: Sequence[Measured]) -> str:
     """Return what was measured, for people."""
     lines = ["| query | " + " | ".join(f"{one.messages:,}: half, p99, found" for one in found) + " |"]
@@ -284,7 +337,13 @@ def _main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument(
+        "--cost", action="store_true", help="measure what search costs receiving, and nothing else"
+    )
     arguments = parser.parse_args()
+    if arguments.cost:
+        print(f"Receiving takes {cost(arguments.url):.3f} times as long while search reads behind it.")
+        return
     print(table(prove(arguments.url, arguments.sizes, rounds=arguments.rounds)))
     print(f"A search stops after {PATIENCE_SECONDS} s; postings: {postings.POSTINGS.name}")
 

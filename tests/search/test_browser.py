@@ -88,3 +88,19 @@ def test_it_looks_well(desk: Desk, open_page: Open) -> None:
     look(page, "search")
     find(page, desk, "ana from:nobodyofthatname")
     look(page, "search-empty")
+
+
+def test_a_result_is_shown_beside_and_opened_by_enter(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(reduced_motion="reduce")
+    find(page, desk, "tide glaze")
+    hits = page.locator(".search-hit")
+    around = page.locator("[data-around-pane]")
+    around.locator(".found >> text=safe for the dishwasher").wait_for()
+    assert page.locator(".search-hit[aria-current]").count() == 1
+    hits.last.click()
+    around.locator(".found >> text=hold the blue one").wait_for()
+    assert "/search?" in page.url
+    look(page, "search-beside", phone=False)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-found]")

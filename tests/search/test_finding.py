@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from host.core import db
-from host.inbox import erasure
+from host.core import clock, db
+from host.inbox import erasure, labels
 from host.models.inbox import Contact, Conversation
+from host.models.labels import ConversationLabel, LabelTone
 from host.models.search import DocumentKind, SearchBuild
 from host.record.consuming import _make_rows
 from host.sdk.channel import AccountRef
@@ -15,6 +17,7 @@ from host.search import building, postings, words
 from host.search.documents import Indexing
 from host.search.finding import finder
 from host.search.finding.asking import read_query
+from host.search.finding.narrowing import understood
 from tests.inbox import toys
 from tests.search.desk import find, found_texts, kept_terms, message_id, read_record, terms_of
 
@@ -65,6 +68,60 @@ def test_a_search_goes_on_where_its_time_was_over(any_database: db.Database) -> 
             break
     assert got == ["red blue"]
     assert rounds == 2
+
+
+def test_what_must_not_be_there_is_left_out(any_database: db.Database) -> None:
+    workspace, account = shop()
+    said = ["blue mug", "mug, blue one", "delivered mug", "order AB-1234 mug", "plate"]
+    toys.apply(account, *(toys.received(text, at=n) for n, text in enumerate(said)))
+    read_record()
+    assert found_texts(workspace, "mug -blue") == ["order AB-1234 mug", "delivered mug"]
+    assert found_texts(workspace, 'mug -"blue mug" -deliv*') == ["order AB-1234 mug", "mug, blue one"]
+    assert found_texts(workspace, "mug -ab1234 -delivered -BLUE") == []
+    assert found_texts(workspace, "-mug") == ["plate"]
+    assert found_texts(workspace, "mug -mug") == []
+    assert found_texts(workspace, "mu* -blue -plate -nobodywrotethis", limit=1) == ["order AB-1234 mug"]
+
+
+def test_labels_and_states_of_conversations_are_filters(any_database: db.Database) -> None:
+    workspace, account = shop()
+    toys.apply(account, *(toys.received(f"mug {n}", contact=f"c{n}", at=n) for n in range(3)))
+    toys.apply(account, toys.echoed("here is your mug", contact="c0", at=9))
+    read_record()
+    ids = [one.id for one in toys.everything(Conversation)]
+
+    def give(session: Session) -> None:
+        for name, to in (("Big Order", ids[1:]), ("VIP", ids[2:])):
+            label = labels.create(
+                session, workspace_id=workspace, name=name, tone=LabelTone.GREY, now=clock.now()
+            )
+            session.add_all(
+                ConversationLabel(conversation_id=id_, label_id=label.id, at=clock.now()) for id_ in to
+            )
+
+    db.write(give)
+    assert found_texts(workspace, 'mug label:"big order"') == ["mug 2", "mug 1"]
+    assert found_texts(workspace, 'mug label:"big order" label:vip') == ["mug 2"]
+    assert found_texts(workspace, "mug label:none") == []
+    assert found_texts(workspace, "mug is:waiting") == ["mug 2", "mug 1"]
+    assert found_texts(workspace, "mug is:snoozed") == found_texts(workspace, "mug is:spam") == []
+
+
+def test_as_many_are_counted_as_there_is_time_for(any_database: db.Database) -> None:
+    workspace, account = shop()
+    toys.apply(account, *(toys.received(f"mug {n}", at=n) for n in range(90)))
+    read_record()
+    with db.read() as session:
+        wanted = understood(session, workspace, None, read_query("mug"))
+        for count, patience, expected in (
+            (200, 60, (90, True)),
+            (70, 60, (70, False)),
+            (200, 0, (64, False)),
+        ):
+            found = finder.find(session, workspace, None, wanted, limit=20, count=count, patience=patience)
+            assert (len(found.hits), len(found.counted), found.complete) == (20, *expected)
+            assert found.next is not None
+            assert not found.stopped
 
 
 def test_filters_are_marks_conversations_people_and_days(any_database: db.Database) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.inbox import notes
+from host.inbox import labels, notes
 from host.models.inbox import Conversation
+from host.models.labels import ConversationLabel, LabelTone
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
@@ -55,6 +58,54 @@ def test_filters_are_links_and_tokens(desk: Desk) -> None:
     assert "a <mark>mug</mark>" in search(desk, "mu*")
 
 
+def test_filters_say_how_many_they_leave(desk: Desk) -> None:
+    def counts(text: str) -> dict[str, str]:
+        page = re.sub(r"\s+", " ", search(desk, text))
+        found = re.findall(
+            r'<span class="truncate">([^<]+)</span> ?<span class="count push">([^<]+)</span>', page
+        )
+        return dict(found)
+
+    toys.apply(
+        desk.account,
+        *(toys.received(f"mug {n}", at=n, contact=f"c{n % 2}") for n in range(3)),
+        toys.echoed("your mug", at=5, contact="c0"),
+    )
+    read_record()
+    with clock.travel(toys.START - clock.now() + timedelta(days=1)):
+        everything = counts("mug")
+    assert everything == {
+        **{"Notes": "0", "Messages with a file": "0", "Customers": "3", "The team": "1", "You": "0"},
+        **{"Open": "4", "Closed": "0", "Yours": "0", "Nobody’s": "4"},
+        **{"Last 7 days": "4", "Last 30 days": "4"},
+    }
+    chosen = counts("mug from:team")
+    assert chosen["The team"] == "1"
+    assert "Customers" not in chosen  # it would stand in its place
+    assert chosen["Open"] == "1"
+    assert counts("") == {}
+    label = db.write(
+        labels.create, workspace_id=desk.workspace, name="Big Order", tone=LabelTone.GREY, now=clock.now()
+    )
+    first = toys.everything(Conversation)[0].id
+    db.write(lambda s: s.add(ConversationLabel(conversation_id=first, label_id=label.id, at=clock.now())))
+    assert counts("mug")["Big Order"] == "3"
+    assert counts('mug label:"big order"')["big order"] == "3"
+
+
+def test_a_message_is_shown_where_it_stands(desk: Desk) -> None:
+    toys.apply(desk.account, *(toys.received(f"line {n}", at=n, contact="ana") for n in range(60)))
+    read_record()
+    page = search(desk, '"line 30"')
+    address = re.search(r'data-around="([^"]+)"', page)
+    assert address is not None
+    answer = desk.browser.get(address[1]).get_json()
+    shown = [int(n) for n in re.findall(r"line (\d+)", answer["messages"])]
+    assert sorted(set(shown)) == list(range(22, 39))
+    assert "Open here" in answer["head"]
+    assert desk.browser.get(address[1] + "999").status_code == 404
+
+
 def test_an_empty_field_and_odd_ones_are_answered(desk: Desk) -> None:
     assert "What are you looking for?" in search(desk, "")
     for text in ("a" * 10_000, "?!", '"', "%' OR 1=1 --", " ".join(map(str, range(500)))):
@@ -95,17 +146,11 @@ def test_a_note_is_found_by_the_team(desk: Desk) -> None:
     assert "<mark>kiln</mark>" in page
 
 
-def test_a_page_takes_a_constant_number_of_statements(desk: Desk) -> None:
+def test_a_page_takes_a_constant_number_of_statements(database: db.Database, desk: Desk) -> None:
     def statements() -> int:
-        seen: list[str] = []
-        engine = db.current().read_engine
-        listen = lambda *arguments: seen.append(arguments[2])  # noqa: E731
-        sa.event.listen(engine, "before_cursor_execute", listen)
-        try:
+        with toys.Statements(database) as asked:
             search(desk, "mug")
-        finally:
-            sa.event.remove(engine, "before_cursor_execute", listen)
-        return len(seen)
+        return len(asked.seen)
 
     toys.apply(desk.account, toys.received("mug 0", contact="c0"))
     read_record()

@@ -108,6 +108,21 @@ def test_hostile_queries_ask_for_little(text: str) -> None:
     query.text.encode()
 
 
+def test_a_minus_says_what_must_not_be_there() -> None:
+    query = read_query('mug -blue -"two words" -deliv* AB-12 - -- is:open -is:closed')
+    assert query.words == "mug AB-12 - --"
+    assert query.without_words == '-blue -"two words" -deliv*'
+    assert query.barred == ["blue"]
+    assert len(query.barred_exactly) == 2
+    assert [str(one) for one in query.filters] == ["is:open", "-is:closed"]
+    assert query.without(Typed("is", "open")).endswith(query.without_words)
+    assert read_query(query.text).needs == query.needs
+    assert "mug*" in query.beginnings
+    assert query.beginnings.endswith(query.without_words)
+    assert not read_query("-mug").empty
+    assert read_query(" ".join(f"-w{n}" for n in range(40))).shortened
+
+
 def test_words_phrases_and_filters_are_told_apart() -> None:
     query = read_query('is:open "blue mug" from:@maria.b account:"Sample Pottery" deliv* AB-12 nonsense:x')
     assert query.filters == (

@@ -77,7 +77,8 @@ class Query(Wire, frozen=True):
         Meta(
             min_length=1,
             max_length=1000,
-            description='Words, "phrases", beginnings with a star, and filters: `is:open`, `is:note`, '
+            description='Words, "phrases", beginnings with a star, each also with a minus before it for what '
+            "must not be there, and filters: `is:open`, `is:waiting`, `is:note`, `label:NAME`, "
             "`from:customer`, `from:team`, `from:anna`, `has:file`, `account:NAME`, `channel:KEY`, "
             "`assignee:nobody`, `before:2026-01-31`, `after:2026-01-01`.",
             examples=["is:open blue mug"],

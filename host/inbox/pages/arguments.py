@@ -146,8 +146,8 @@ def filter_from_request(directory: Directory) -> Filter:
     return replace(Filter.read(arguments), accounts=seen_accounts())
 
 
-def position_from_request(name: str = "before") -> Position | None:
-    """Return the place in a list the address names, or None.
+def numbers_from_request(name: str) -> tuple[int, int] | None:
+    """Return the two numbers of a place in a list the address names, of which the first may be negative.
 
     :raises InvalidError: for anything else.
     """
@@ -159,8 +159,19 @@ def position_from_request(name: str = "before") -> Position | None:
     at, id_ = read_id(first.removeprefix("-")), read_id(second)
     if not dash or at is None or id_ is None:
         raise InvalidError()
+    return sign * at, id_
+
+
+def position_from_request(name: str = "before") -> Position | None:
+    """Return the place in a list by time the address names, or None.
+
+    :raises InvalidError: for anything else.
+    """
+    numbers = numbers_from_request(name)
+    if numbers is None:
+        return None
     try:
-        return EPOCH + sign * timedelta(microseconds=at), id_
+        return EPOCH + timedelta(microseconds=numbers[0]), numbers[1]
     except OverflowError:
         raise InvalidError() from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -39,6 +39,7 @@ class InboxContext:
     """The signed-in person, the workspace, the channels and the time that a page is made for.
 
     :param session: to read through, while :func:`opened_inbox` lasts.
+    :param read: the conversations that were read for it already, by their ids.
     """
 
     session: Session
@@ -46,6 +47,7 @@ class InboxContext:
     workspace_id: int
     user_id: int
     now: datetime
+    read: dict[int, Row] = field(default_factory=dict)
 
     def adapter(self, row: Row) -> ChannelAdapter | None:
         return self.directory.adapter(row.channel)
@@ -55,15 +57,18 @@ class InboxContext:
 
         :raises ConversationNotFoundError: if the workspace has no such conversation.
         """
-        return conversation_row(self.session, self.workspace_id, conversation_id, self.user_id)
+        known = self.read.get(conversation_id)
+        return known or conversation_row(self.session, self.workspace_id, conversation_id, self.user_id)
 
     def seen_row(self, conversation_id: int) -> Row | None:
         """Return a conversation that no path named, if there is such a one for the signed-in person."""
-        row = queries.get_row(self.session, self.workspace_id, conversation_id, self.user_id)
+        row = self.read.get(conversation_id)
+        row = row or queries.get_row(self.session, self.workspace_id, conversation_id, self.user_id)
         accounts = seen_accounts()
         return row if row is not None and (accounts is None or row.account.id in accounts) else None
 
     def listed(self, rows: Sequence[Row], sort: Order = Order.NEWEST) -> list[Listed]:
+        self.read.update((row.id, row) for row in rows)
         return [listed(row, self.adapter(row), self.user_id, self.now, sort) for row in rows]
 
     def page(self, filter_: Filter, before: Position | None) -> Page:

@@ -20,6 +20,7 @@ from host.inbox.pages.kept_views import kept
 from host.inbox.pages.message_view import Shown
 from host.inbox.queries import Row
 from host.live.events import newest_id
+from host.models.labels import Label
 from host.web import message_kinds
 from host.web.request_helpers import id_argument, seen_accounts
 
@@ -92,25 +93,22 @@ def search_address() -> str:
     return SEARCH.replace("<int:workspace_id>", str(g.workspace.id)) if known else ""
 
 
-def _head(inbox: InboxContext, row: Row) -> Head:
+def head_of(inbox: InboxContext, row: Row) -> Head:
+    """Return the head of a thread, for its own fragment and the contact pane."""
     members = queries.members(inbox.session, inbox.workspace_id, row.account.id)
     return head(row, inbox.adapter(row), members, inbox.user_id)
 
 
-def render_head(inbox: InboxContext, row: Row, filter_: Filter) -> str:
+def render_head(shown: Head, filter_: Filter, all_labels: Sequence[Label]) -> str:
     """Return the head of a thread as HTML."""
-    return render_template(
-        "inbox/_head.html",
-        head=_head(inbox, row),
-        filter=filter_,
-        all_labels=labels.all_of(inbox.session, inbox.workspace_id),
-    )
+    return render_template("inbox/_head.html", head=shown, filter=filter_, all_labels=all_labels)
 
 
-def render_contact(inbox: InboxContext, row: Row, filter_: Filter) -> str:
+def render_contact(inbox: InboxContext, shown: Head, filter_: Filter) -> str:
     """Return the contact pane as HTML."""
+    row = shown.row
     about = contact_details(inbox.session, row, inbox.adapter(row), seen_accounts())
-    return render_template("inbox/_contact.html", head=_head(inbox, row), filter=filter_, about=about)
+    return render_template("inbox/_contact.html", head=shown, filter=filter_, about=about)
 
 
 def render_messages(inbox: InboxContext, row: Row, entries: Sequence[Shown]) -> str:
@@ -135,6 +133,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         # Read first: a change that happens meanwhile is then sent twice rather than never.
         values: dict[str, Any] = {"live_after": newest_id(session)}
         page = inbox.page(filter_, None if conversation_id else position_from_request())
+        items = inbox.listed(page.rows, filter_.order)
         counts = inbox.counts(filter_)
         values["kept"] = kept(inbox, filter_)
         if conversation_id is not None:
@@ -147,7 +146,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         pane = "thread" if conversation_id is not None else "list"
     return render_template(
         "inbox/index.html",
-        items=inbox.listed(page.rows, filter_.order),
+        items=items,
         more=position_text(page.next) if page.next else None,
         counts=counts,
         filter=filter_,
@@ -172,7 +171,7 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
         )
     entries = inbox.shown(row, thread.entries)
     return {
-        "head": _head(inbox, row),
+        "head": head_of(inbox, row),
         "thread_entries": entries,
         "earlier": position_text(thread.earlier) if thread.earlier else None,
         "older_page": request.args.get("before") is not None,

@@ -9,9 +9,9 @@ from typing import Any
 from flask import g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from host.inbox import queries
+from host.inbox import labels, queries
 from host.inbox.list_positions import position_text
-from host.inbox.messages import load_messages, load_thread
+from host.inbox.messages import load_around, load_messages, load_thread
 from host.inbox.pages import action_views as _action_views  # noqa: F401 - adds its views to the blueprint
 from host.inbox.pages import bulk_views as _bulk_views  # noqa: F401
 from host.inbox.pages import label_views as _label_views  # noqa: F401
@@ -20,8 +20,15 @@ from host.inbox.pages.arguments import Filter, filter_from_request, ids_from_req
 from host.inbox.pages.composer import composer_values
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Listed
-from host.inbox.pages.inbox_page import inbox_page, opened_part, render_contact, render_head, render_messages
-from host.inbox.pages.kept_views import kept
+from host.inbox.pages.inbox_page import (
+    head_of,
+    inbox_page,
+    opened_part,
+    render_contact,
+    render_head,
+    render_messages,
+)
+from host.inbox.pages.kept_views import Kept, kept
 from host.inbox.queries import Order, Row
 from host.models.inbox import Direction
 from host.web.request_helpers import Permission, passive, workspace_view
@@ -76,6 +83,18 @@ def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     )
 
 
+@bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/around/<int:message_id>")
+@workspace_view(Permission.READ)
+def around(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Return a message with those before and after it as HTML, for a page that shows what was found."""
+    with opened_inbox(workspace_id) as inbox:
+        row = inbox.row(conversation_id)
+        entries = load_around(inbox.session, workspace_id, conversation_id, message_id)
+        messages = render_messages(inbox, row, inbox.shown(row, entries))
+        head = render_template("inbox/_around.html", head=head_of(inbox, row))
+    return jsonify(head=head, messages=messages)
+
+
 @bp.get("/w/<int:workspace_id>/inbox/updates")
 @passive
 @workspace_view(Permission.READ)
@@ -90,6 +109,7 @@ def updates(workspace_id: int) -> ResponseReturnValue:
     row_ids, message_ids = ids_from_request("rows"), ids_from_request("messages")
     opened = ids_from_request("conversation")[:1]
     answer: dict[str, Any] = {}
+    shown: Kept | None = None
     with opened_inbox(workspace_id) as inbox:
         filter_ = filter_from_request(inbox.directory)
         if row_ids:
@@ -97,11 +117,11 @@ def updates(workspace_id: int) -> ResponseReturnValue:
             rows = queries.matching_rows(inbox.session, workspace_id, inbox.user_id, matching, row_ids)
             items = {item.row.id: item for item in inbox.listed(rows, filter_.order)}
             answer["rows"] = {
-                str(id_): _rows_html([items[id_]], filter_, opened) if id_ in items else None
-                for id_ in row_ids
+                str(id_): _rows_html([items[id_]], filter_) if id_ in items else None for id_ in row_ids
             }
             counts = inbox.counts(filter_)
-            values = {"counts": counts, "filter": filter_, "kept": kept(inbox, filter_)}
+            shown = kept(inbox, filter_)
+            values = {"counts": counts, "filter": filter_, "kept": shown}
             answer["filters"] = render_template("inbox/_filters.html", directory=inbox.directory, **values)
             answer["heading"] = render_template("inbox/_heading.html", **values)
             answer["unread"] = counts.unread
@@ -114,23 +134,27 @@ def updates(workspace_id: int) -> ResponseReturnValue:
             answer["here"] = inbox.here()
         row = inbox.seen_row(opened[0]) if opened else None
         if row is not None:
-            answer |= _opened(inbox, row, message_ids, filter_)
+            answer |= _opened(inbox, row, message_ids, filter_, shown)
     return jsonify(answer)
 
 
-def _opened(inbox: InboxContext, row: Row, message_ids: list[int], filter_: Filter) -> dict[str, Any]:
+def _opened(
+    inbox: InboxContext, row: Row, message_ids: list[int], filter_: Filter, shown: Kept | None
+) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     if message_ids:
         entries = load_messages(inbox.session, inbox.workspace_id, row.id, message_ids)
         answer["messages"] = render_messages(inbox, row, inbox.shown(row, entries))
     if request.args.get("head"):
-        answer["head"] = render_head(inbox, row, filter_)
-        answer["contact"] = render_contact(inbox, row, filter_)
+        about = head_of(inbox, row)
+        known = labels.all_of(inbox.session, inbox.workspace_id) if shown is None else shown.labels
+        answer["head"] = render_head(about, filter_, known)
+        answer["contact"] = render_contact(inbox, about, filter_)
     if request.args.get("composer") and g.workspace.may(Permission.ANSWER):
         answer["composer"] = render_template("inbox/_composer.html", **composer_values(inbox, row))
     return answer
 
 
-def _rows_html(items: Sequence[Listed], filter_: Filter, opened: Sequence[int] = ()) -> str:
-    selected = opened[0] if opened else None
-    return render_template("inbox/_rows.html", items=items, filter=filter_, selected=selected)
+def _rows_html(items: Sequence[Listed], filter_: Filter) -> str:
+    """Return rows as HTML; which of them is open, the browser knows."""
+    return render_template("inbox/_rows.html", items=items, filter=filter_, selected=None)

@@ -1,4 +1,5 @@
-"""Read a query: words, phrases in quotation marks, beginnings with a star, and filters such as ``is:open``.
+"""Read a query: words, phrases in quotation marks, beginnings with a star, and filters such as ``is:open``. A
+minus before the first three says what must not be there.
 
 Whatever is typed means something: what is no filter is words, a lone quotation mark is none.
 """
@@ -20,11 +21,11 @@ MOST_WORDS = 16
 """Words that are looked for; what is typed beyond them is left out, and said so."""
 
 _PIECE = re.compile(
-    r'(?P<name>[a-z]+):(?:"(?P<quoted>[^"]*)"|(?P<value>\S+))|"(?P<phrase>[^"]+)"|(?P<word>\S+)'
+    r'(?P<no>-(?=[^\s-]))?(?:(?P<name>[a-z]+):(?:"(?P<quoted>[^"]*)"|(?P<value>\S+))|"(?P<phrase>[^"]+)"|(?P<word>\S+))'
 )
 _UNSTORABLE = regex.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\p{Cs}")
 
-FILTERS = ("is", "from", "account", "channel", "assignee", "has", "before", "after")
+FILTERS = ("is", "from", "account", "channel", "assignee", "label", "has", "before", "after")
 """Names of filters as they are typed. What each takes is with :mod:`host.search.finding.narrowing`."""
 
 
@@ -67,7 +68,8 @@ class Query:
     """What somebody asked for.
 
     :param text: as it was typed, without what cannot be text.
-    :param words: what was typed without filters.
+    :param words: what was typed without filters, of what has to be there.
+    :param unwanted: what must not be there; *without_words*: as it was typed.
     :param shortened: whether more was typed than is looked for.
     """
 
@@ -77,31 +79,46 @@ class Query:
     phrases: Sequence[Phrase]
     filters: Sequence[Typed] = field(default=())
     shortened: bool = False
+    unwanted: Sequence[Phrase] = ()
+    without_words: str = ""
 
     @property
     def empty(self) -> bool:
         """Whether it asks for nothing."""
-        return not self.needs and not self.filters
+        return not self.needs and not self.filters and not self.unwanted
 
     @property
     def exact(self) -> Sequence[Phrase]:
         """The phrases that terms alone do not decide."""
         return [one for one in self.phrases if len(one.atoms) > 1]
 
+    @property
+    def barred(self) -> Sequence[str]:
+        """Terms that no document may have."""
+        return [one.atoms[0].text for one in self.unwanted if _is_term(one)]
+
+    @property
+    def barred_exactly(self) -> Sequence[Phrase]:
+        """The phrases that no text may have, and that terms alone do not decide."""
+        return [one for one in self.unwanted if not _is_term(one)]
+
     def without(self, typed: Typed) -> str:
         """Return the text of this query without one of its filters."""
-        return " ".join([*(str(one) for one in self.filters if one != typed), self.words]).strip()
+        return self._text([one for one in self.filters if one != typed], self.words)
 
     def having(self, typed: Typed, instead: Sequence[Typed] = ()) -> str:
         """Return the text of this query with a filter more, in place of those of *instead*."""
         kept = [one for one in self.filters if one != typed and one not in instead]
-        return " ".join([*map(str, kept), str(typed), self.words]).strip()
+        return self._text([*kept, typed], self.words)
 
     @property
     def beginnings(self) -> str:
         """The text of this query with each word as the beginning of one."""
         starred = " ".join(f"{one.rstrip('*')}*" for one in self.words.replace('"', " ").split())
-        return " ".join([*map(str, self.filters), starred]).strip()
+        return self._text(self.filters, starred)
+
+    def _text(self, filters: Sequence[Typed], said: str) -> str:
+        return " ".join(one for one in (*map(str, filters), said, self.without_words) if one)
 
 
 def read_query(text: str) -> Query:
@@ -112,20 +129,25 @@ def read_query(text: str) -> Query:
     filters: list[Typed] = []
     typed: list[str] = []
     phrases: list[Phrase] = []
+    not_typed: list[str] = []
+    unwanted: list[Phrase] = []
     for piece in _PIECE.finditer(clean):
         value = (piece["quoted"] or piece["value"] or "").strip()
         if piece["name"] in FILTERS and value:
-            one = Typed(piece["name"], value)
+            one = Typed(f"{piece['no'] or ''}{piece['name']}", value)
             if one not in filters:
                 filters.append(one)
             continue
-        typed.append(piece.group())
+        (not_typed if piece["no"] else typed).append(piece.group())
         if piece["phrase"] is not None:
             found = _atoms(piece["phrase"])
-            if found:
-                phrases.append(Phrase(found))
+            meant = [Phrase(found)] if found else []
         else:
-            phrases += _phrases(piece.group())
+            meant = _phrases(piece.group().removeprefix(piece["no"] or ""))
+        if piece["no"]:
+            unwanted += meant
+        else:
+            phrases += meant
     said = [one for one in phrases if not _is_emoji(one)]
     # Emoji beside words are how people write, not what they look for.
     phrases = list(dict.fromkeys(said or phrases))
@@ -142,7 +164,17 @@ def read_query(text: str) -> Query:
         # One phrase too long to be looked for as a whole: by its first words.
         kept = [Phrase(phrases[0].atoms[:MOST_WORDS])]
         needs = dict.fromkeys(_needs(kept[0])[:MOST_WORDS])
-    return Query(clean, " ".join(typed), tuple(needs), tuple(kept), tuple(filters), shortened)
+    unwanted = list(dict.fromkeys(unwanted))
+    return Query(
+        clean,
+        " ".join(typed),
+        tuple(needs),
+        tuple(kept),
+        tuple(filters),
+        shortened or len(unwanted) > MOST_WORDS,
+        tuple(unwanted[:MOST_WORDS]),
+        " ".join(not_typed),
+    )
 
 
 def _atoms(text: str) -> tuple[Atom, ...]:
@@ -157,6 +189,11 @@ def _phrases(typed: str) -> list[Phrase]:
         last = phrases[-1]
         phrases[-1] = Phrase(last.atoms, last.whole, beginning=True)
     return phrases
+
+
+def _is_term(phrase: Phrase) -> bool:
+    """Tell whether *phrase* stands in a text exactly where its one word is a term of it."""
+    return len(phrase.atoms) == 1 and not _needs(phrase)[0].beginning
 
 
 def _is_emoji(phrase: Phrase) -> bool:

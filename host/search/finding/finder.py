@@ -7,8 +7,9 @@ found enough when its time is over says how far back it got, and goes on from th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,8 +19,10 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.db import padded
 from host.inbox import queries
+from host.inbox.queries import ConversationFilter
 from host.models.channels import ChannelAccount
-from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
+from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Direction, Message
+from host.models.labels import ConversationLabel, Label
 from host.models.search import DocumentKind
 from host.models.users import User
 from host.search import documents, words
@@ -37,6 +40,8 @@ RARE = 200
 MOST_BEGINNINGS = 40
 """Terms that begin alike and are looked for together."""
 MOST_PEOPLE = 100
+MOST_LABELS = 8
+"""Labels that are counted for a page."""
 LAST_LETTER = "\U0010ffff"
 
 
@@ -73,22 +78,26 @@ class Found:
 
     :param next: where it goes on; None: there is no more.
     :param stopped: whether its time was over before the page was full.
+    :param counted: the ids of those that fit, of the page and behind it; *complete*: there are no more.
     """
 
     hits: Sequence[Hit]
     next: Place | None
     stopped: bool = False
+    counted: Sequence[int] = ()
+    complete: bool = True
 
 
 NOTHING = Found((), None)
 
 
 @lru_cache(maxsize=512)
-def _window_query(driver: int, others: tuple[int, ...]) -> Any:
+def _window_query(driver: int, others: tuple[int, ...], barred: int = 0) -> Any:
     """Return the query of a window: the next documents of the driver, and whether each has the others' terms.
 
     :param driver: how many terms the driver has.
     :param others: the same of each other need.
+    :param barred: how many terms none may have; whether it has one is the first column behind its place.
     """
     parts = [_postings(f"d{number}") for number in range(driver)]
     if driver == 1:
@@ -103,9 +112,10 @@ def _window_query(driver: int, others: tuple[int, ...]) -> Any:
             .subquery("newest")
         )
     columns = [newest.c.at, newest.c.document_id]
-    for number, count in enumerate(others):
-        other = POSTINGS.alias(f"o{number}")
-        names = [sa.bindparam(f"o{number}_{place}", type_=POSTINGS.c.term.type) for place in range(count)]
+    asked = [(f"o{number}", count) for number, count in enumerate(others)]
+    for name, count in [("barred", barred), *asked] if barred else asked:
+        other = POSTINGS.alias(name)
+        names = [sa.bindparam(f"{name}_{place}", type_=POSTINGS.c.term.type) for place in range(count)]
         # A subquery of a value, not EXISTS: no planner turns it into a join with all documents of the term.
         has = (
             sa.select(sa.literal_column("1"))
@@ -119,7 +129,7 @@ def _window_query(driver: int, others: tuple[int, ...]) -> Any:
             .limit(1)
             .scalar_subquery()
         )
-        columns.append(has.label(f"has{number}"))
+        columns.append(has.label(f"has_{name}"))
     return sa.select(*columns).order_by(newest.c.at.desc(), newest.c.document_id.desc())
 
 
@@ -167,9 +177,16 @@ class _Reader:
     """Reads the postings that every one of some needs has."""
 
     def __init__(
-        self, session: Session, workspace_id: int, kind: DocumentKind, needs: Sequence[Need], since: int
+        self,
+        session: Session,
+        workspace_id: int,
+        kind: DocumentKind,
+        needs: Sequence[Need],
+        since: int,
+        barred: Sequence[str] = (),
     ) -> None:
         self._session = session
+        self._barred = barred
         self._base = {"workspace": workspace_id, "kind": int(kind), "since": since}
         self._needs = list(dict.fromkeys(Need(self._terms(one)) if one.beginning else one for one in needs))
         self._query: Any = None
@@ -197,10 +214,12 @@ class _Reader:
             ranked.append((rank, need))
         ranked.sort(key=lambda one: one[0])
         driver, others = ranked[0][1], [need for _, need in ranked[1:]]
-        self._query = _window_query(len(driver.terms), tuple(len(one.terms) for one in others))
+        counts = tuple(len(one.terms) for one in others)
+        self._query = _window_query(len(driver.terms), counts, len(self._barred))
         self._values = {**self._base, **{f"d{n}": term for n, term in enumerate(driver.terms)}}
         for number, need in enumerate(others):
             self._values |= {f"o{number}_{n}": term for n, term in enumerate(need.terms)}
+        self._values |= {f"barred_{n}": term for n, term in enumerate(self._barred)}
         return True
 
     def _rarity(self, term: str, place: Place) -> tuple[int, int]:
@@ -215,7 +234,9 @@ class _Reader:
         """
         values = {**self._values, **place._asdict(), "size": size}
         rows = self._session.connection().execute(self._query, values).all()
-        found = [Place(row[0], row[1]) for row in rows if None not in row[2:]]
+        first = 3 if self._barred else 2
+        kept = (row for row in rows if None not in row[first:] and (not self._barred or row[2] is None))
+        found = [Place(row[0], row[1]) for row in kept]
         return found, Place(rows[-1][0], rows[-1][1]) if len(rows) == size else None
 
 
@@ -228,12 +249,14 @@ def find(
     after: Place | None = None,
     limit: int = PAGE,
     patience: float = PATIENCE_SECONDS,
+    count: int = 0,
 ) -> Found:
     """Return up to *limit* messages that fit, the newest first.
 
     :param user_id: who asks; None: a program.
     :param after: where an earlier search stopped.
     :param patience: seconds after which it stops.
+    :param count: how many are looked for to be counted, in half the time, where the page has been filled.
     """
     if wanted.unknown or wanted.query.empty:
         return NOTHING
@@ -245,23 +268,30 @@ def find(
     contacts = _people(session, workspace_id, wanted)
     if contacts is not None and not contacts:
         return NOTHING
-    reader = _Reader(session, workspace_id, DocumentKind.MESSAGE, needs, wanted.since or -(2**62))
+    since = -(2**62) if wanted.since is None else wanted.since
+    reader = _Reader(session, workspace_id, DocumentKind.MESSAGE, needs, since, wanted.query.barred)
     if not reader.choose(place):
         return NOTHING
     allowed = _Allowed(session, workspace_id, user_id, wanted, contacts)
     hits: list[Place] = []
     size = FIRST_WINDOW
     end: Place | None = place
-    while end is not None and len(hits) <= limit:
-        if end != place and clock.monotonic() >= until:
-            return Found(_hits(session, workspace_id, hits), end, stopped=True)
+    looked = clock.monotonic()
+    while end is not None and len(hits) <= max(limit, count):
+        if end != place and looked >= (until if len(hits) <= limit else until - patience / 2):
+            break
         found, end = reader.window(end, size)
         hits += allowed.of(found)
-        size = min(size * 4, LARGEST_WINDOW)
+        before, looked = looked, clock.monotonic()
+        # The last window should not take longer than there is time.
+        fitting = size * max(until - looked, 0) / max(looked - before, 1e-6)
+        size = int(min(max(fitting, FIRST_WINDOW), size * 4, LARGEST_WINDOW))
+    counted = tuple(one.id for one in hits[:count])
+    complete = end is None and len(hits) <= count
+    page = _hits(session, workspace_id, hits[:limit])
     if len(hits) > limit:
-        hits = hits[:limit]
-        return Found(_hits(session, workspace_id, hits), hits[-1])
-    return Found(_hits(session, workspace_id, hits), None)
+        return Found(page, hits[limit - 1], counted=counted, complete=complete)
+    return Found(page, end, stopped=end is not None, counted=counted, complete=complete)
 
 
 def _people(session: Session, workspace_id: int, wanted: Wanted) -> list[int] | None:
@@ -269,6 +299,14 @@ def _people(session: Session, workspace_id: int, wanted: Wanted) -> list[int] | 
     if wanted.people is None:
         return None
     return _contact_ids(session, workspace_id, wanted.people, MOST_PEOPLE)
+
+
+@lru_cache(maxsize=1)
+def _looked_at_query() -> Any:
+    # By key alone: of a join, or with a workspace, some planner reads whole conversations for a few messages.
+    return sa.select(
+        Message.id, Message.conversation_id, Message.author_id, Message.hidden_at, Message.unsent_at
+    ).where(Message.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 class _Allowed:
@@ -283,42 +321,46 @@ class _Allowed:
         contacts: list[int] | None,
     ) -> None:
         self._session = session
-        self._exact = wanted.query.exact
+        self._exact, self._barred = wanted.query.exact, wanted.query.barred_exactly
         self._workspace_id = workspace_id
-        conditions, self._values = queries.narrowing(wanted.conversations, workspace_id, user_id)
-        query = (
-            sa.select(Message.id)
-            .join(Conversation, Conversation.id == Message.conversation_id)
-            .where(
-                Message.id.in_(sa.bindparam("ids", expanding=True)),
-                Message.workspace_id == workspace_id,
-                Message.hidden_at.is_(None),
-                Message.unsent_at.is_(None),
-                *conditions,
-            )
-        )
-        if wanted.author_id is not None:
-            query = query.where(Message.author_id == wanted.author_id)
-        if contacts is not None:
-            query = query.where(Conversation.contact_id.in_(contacts))
-        self._query = query
+        self._author_id = wanted.author_id
+        self._query: Any = None
+        if wanted.conversations != ConversationFilter() or contacts is not None:
+            conditions, self._values = queries.narrowing(wanted.conversations, workspace_id, user_id)
+            some = Conversation.id.in_(sa.bindparam("conversation_ids", expanding=True))
+            self._query = sa.select(Conversation.id).where(some, *conditions)
+            if contacts is not None:
+                self._query = self._query.where(Conversation.contact_id.in_(contacts))
 
     def of(self, places: Sequence[Place]) -> list[Place]:
         """Return those of *places* that fit, in their order."""
         if not places:
             return []
-        values = {**self._values, "ids": padded([one.id for one in places])}
-        ids = set(self._session.connection().execute(self._query, values).scalars())
-        if self._exact and ids:
+        rows = db.read_rows(self._session, _looked_at_query(), ids=padded([one.id for one in places]))
+        within = {
+            row.id: row.conversation_id
+            for row in rows
+            if row.hidden_at is None and row.unsent_at is None and self._author_id in {None, row.author_id}
+        }
+        if self._query is not None and within:
+            values = {**self._values, "conversation_ids": padded(sorted(set(within.values())))}
+            allowed = set(self._session.connection().execute(self._query, values).scalars())
+            within = {id_: conversation for id_, conversation in within.items() if conversation in allowed}
+        ids = set(within)
+        if (self._exact or self._barred) and ids:
             said = _texts(self._session, self._workspace_id, ids)
-            ids = {id_ for id_ in ids if _says(said[id_], self._exact)}
+            ids = {id_ for id_ in ids if _says(said[id_], self._exact, self._barred)}
         return [one for one in places if one.id in ids]
 
 
-def _says(texts: Sequence[str], phrases: Sequence[Phrase]) -> bool:
-    """Tell whether some of *texts* have each of *phrases*."""
+def _says(texts: Sequence[str], phrases: Sequence[Phrase], barred: Sequence[Phrase]) -> bool:
+    """Tell whether some of *texts* have each of *phrases*, and none has one of *barred*."""
     cut = [list(words.atoms(words.composed(one))) for one in texts]
-    return all(any(phrase_places(atoms, phrase) for atoms in cut) for phrase in phrases)
+
+    def has(phrase: Phrase) -> bool:
+        return any(phrase_places(atoms, phrase) for atoms in cut)
+
+    return all(map(has, phrases)) and not any(map(has, barred))
 
 
 def phrase_places(atoms: Sequence[words.Atom], phrase: Phrase) -> list[tuple[int, int]]:
@@ -416,6 +458,72 @@ def _load(session: Session, workspace_id: int, ids: Collection[int]) -> list[Hit
         )
         for row in rows
     ]
+
+
+Fact = tuple[str, Any]
+"""What holds for a message or its conversation: the name of the fact and its value."""
+
+
+@lru_cache(maxsize=1)
+def _fact_query() -> Any:
+    file = sa.exists().where(Attachment.message_id == Message.id)
+    return (
+        sa.select(
+            Message.direction,
+            Message.kind,
+            Message.author_id,
+            Message.account_id,
+            Conversation.status,
+            Conversation.assignee_id,
+            Message.sent_at,
+            file.label("file"),
+        )
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Message.id.in_(sa.bindparam("ids", expanding=True)))
+    )
+
+
+def facts(session: Session, ids: Collection[int], days: Mapping[str, datetime]) -> list[Sequence[Fact]]:
+    """Return of each of some messages what the filters that a page offers ask for.
+
+    :param days: when the day after each begins, for the fact ``after``.
+    """
+    if not ids:
+        return []
+    return [
+        (
+            ("kind", row.kind),
+            ("file", bool(row.file)),
+            ("customer", row.direction == Direction.INBOUND),
+            ("author", row.author_id),
+            ("account", row.account_id),
+            ("status", row.status),
+            ("assignee", row.assignee_id),
+            *(("after", day) for day, begin in days.items() if row.sent_at >= begin),
+        )
+        for row in db.read_rows(session, _fact_query(), ids=padded(sorted(ids)))
+    ]
+
+
+@lru_cache(maxsize=1)
+def _label_query() -> Any:
+    number = sa.func.count()
+    return (
+        sa.select(Label.name, Label.tone, number)
+        .join(ConversationLabel, ConversationLabel.label_id == Label.id)
+        .join(Message, Message.conversation_id == ConversationLabel.conversation_id)
+        .where(Message.id.in_(sa.bindparam("ids", expanding=True)))
+        .group_by(Label.id, Label.name, Label.tone)
+        .order_by(number.desc(), Label.name)
+        .limit(MOST_LABELS)
+    )
+
+
+def label_counts(session: Session, ids: Collection[int]) -> list[tuple[str, str, int]]:
+    """Return the labels that the conversations of some messages have most: name, tone, number of messages."""
+    if not ids:
+        return []
+    return [tuple(row) for row in db.read_rows(session, _label_query(), ids=padded(sorted(ids)))]
 
 
 # ---- people ------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from host.inbox.queries import Assignee, ConversationFilter
 from host.models.channels import ChannelAccount
 from host.models.inbox import ConversationStatus
+from host.models.labels import Label
 from host.models.users import Membership, User
 from host.search import documents, words
 from host.search.finding.asking import Need, Query, Typed, read_day, read_query
@@ -113,11 +114,22 @@ def _member(asker: _Asker, value: str) -> int | None:
     return next(iter((*exact, *begin)), None) if sought else None
 
 
+def _label(asker: _Asker, value: str) -> frozenset[int]:
+    """Return the id of the label with this name."""
+    query = sa.select(Label.id, Label.name).where(Label.workspace_id == asker.workspace_id)
+    sought = _plain(value)
+    found = frozenset(id_ for id_, name in asker.session.execute(query) if _plain(name) == sought)
+    if not found or not sought:
+        raise _UnknownError
+    return found
+
+
 CONVERSATION: Mapping[str, tuple[str, Callable[[_Asker, str], Any]]] = {
     "is": ("status", _status),
     "account": ("account_id", _account),
     "channel": ("channel", _channel),
     "assignee": ("assignee", _assignee),
+    "label": ("all_labels", _label),
 }
 """Filters that are a field of :class:`ConversationFilter`: the field, and what makes its value."""
 
@@ -127,6 +139,12 @@ _MARKS = {
     ("from", "customer"): Need((documents.RECEIVED,)),
     ("from", "team"): Need((documents.SENT, documents.NOTE)),
 }
+_STATES: Mapping[tuple[str, str], str] = {
+    ("is", "waiting"): "needs_reply",
+    ("is", "snoozed"): "snoozed",
+    ("is", "spam"): "spam",
+}
+"""Filters that are a field of :class:`ConversationFilter` which is on or off."""
 
 
 def understood(
@@ -158,6 +176,10 @@ def _with(found: Wanted, asker: _Asker, typed: Typed) -> Wanted:
     mark = _MARKS.get((typed.name, typed.value.lower()))
     if mark is not None:
         return replace(found, marks=(*found.marks, mark))
+    state = _STATES.get((typed.name, typed.value.lower()))
+    if state is not None:
+        on: dict[str, Any] = {state: True}
+        return replace(found, conversations=replace(found.conversations, **on))
     if typed.name == "from":
         return _from(found, asker, typed.value)
     if typed.name in {"before", "after"}:
@@ -170,7 +192,10 @@ def _with(found: Wanted, asker: _Asker, typed: Typed) -> Wanted:
     if typed.name not in CONVERSATION:
         raise _UnknownError
     name, value_of = CONVERSATION[typed.name]
-    changes: dict[str, Any] = {name: value_of(asker, typed.value)}
+    value = value_of(asker, typed.value)
+    if isinstance(value, frozenset):
+        value |= getattr(found.conversations, name) or frozenset()
+    changes: dict[str, Any] = {name: value}
     return replace(found, conversations=replace(found.conversations, **changes))
 
 

@@ -5,32 +5,33 @@ What is typed is all there is: a link of a filter leads to the same page with an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.core import clock
 from host.core.db import db
-from host.core.errors import InvalidError
-from host.core.ids import MAX_ID
 from host.inbox import queries
 from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import later_than, position_text
 from host.inbox.pages import durations
+from host.inbox.pages.arguments import numbers_from_request
 from host.inbox.pages.conversation_view import handle_of, name_of
 from host.inbox.queries import ConversationFilter, Row
-from host.models.inbox import Direction, InternalKind, Message
+from host.models.inbox import ConversationStatus, Direction, InternalKind, Message
 from host.search import building
 from host.search.finding import finder
 from host.search.finding.asking import Query, Typed, read_query
 from host.search.finding.excerpts import Piece, excerpt
-from host.search.finding.finder import Found, Hit, Place
+from host.search.finding.finder import Fact, Found, Hit, Place
 from host.search.finding.narrowing import Wanted, understood
 from host.users import reach
 from host.users.roles import Permission
@@ -66,12 +67,14 @@ class Choice:
     """One filter to click on.
 
     :param text: the query with it, or without it where it is *chosen*.
+    :param count: how many it leaves; empty where that was not counted.
     """
 
     label: str
     icon: str
     chosen: bool
     text: str
+    count: str
 
 
 @bp.get("/w/<int:workspace_id>/search")
@@ -82,9 +85,10 @@ def index(workspace_id: int) -> ResponseReturnValue:
     user, accounts = current_user(), seen_accounts()
     query = read_query(request.args.get("q", ""))
     after = _place_from_request()
+    count = MOST_COUNTED if after is None and not query.empty else 0
     session = db.session()
     wanted = understood(session, workspace_id, user.id, query, accounts=accounts, zone=reader().zone)
-    found = finder.find(session, workspace_id, user.id, wanted, after=after)
+    found = finder.find(session, workspace_id, user.id, wanted, after=after, count=count)
     people = []
     if after is None and not query.filters:
         people = finder.find_people(session, workspace_id, query, accounts=accounts)
@@ -100,7 +104,8 @@ def index(workspace_id: int) -> ResponseReturnValue:
         back_to=_back_to(found),
         stopped=found.stopped,
         first=after is None,
-        groups=_groups(workspace_id, query),
+        groups=_groups(workspace_id, query, _Counting(session, found) if count else None),
+        total=_number(len(found.counted), found.complete) if count else "",
         steps=[] if shown or people or query.empty else _steps(query),
         built=progress.done,
         share=int(progress.share * 100),
@@ -120,14 +125,8 @@ def _back_to(found: Found) -> str:
 
 
 def _place_from_request() -> Place | None:
-    text = request.args.get("after", "")
-    if not text:
-        return None
-    at, dash, id_ = text.rpartition("-")
-    numbers = at.removeprefix("-"), id_
-    if not dash or not all(one.isascii() and one.isdigit() and len(one) <= 18 for one in numbers):
-        raise InvalidError()
-    return Place(int(at), min(int(id_), MAX_ID))
+    numbers = numbers_from_request("after")
+    return None if numbers is None else Place(*numbers)
 
 
 def _shown(workspace_id: int, wanted: Wanted, found: Found) -> list[Shown]:
@@ -162,63 +161,120 @@ def _sides(hit: Hit, row: Row, name: str) -> tuple[str, str, str]:
     return author, _("to %(name)s", name=name), mark
 
 
-def _groups(workspace_id: int, query: Query) -> list[tuple[str, list[Choice]]]:
-    """Return the filters to click on, in groups of which one can be chosen."""
+MOST_COUNTED = 500
+"""Hits that are counted for the filters."""
+
+
+class _Counting:
+    """Counts what was found by the filters it would be left by."""
+
+    def __init__(self, session: Session, found: Found) -> None:
+        self._complete = found.complete
+        midnight = time(tzinfo=reader().zone)
+        begins = {str(day): datetime.combine(day + timedelta(days=1), midnight) for day in _days()}
+        rows = finder.facts(session, found.counted, begins)
+        self._counts = Counter(fact for row in rows for fact in row)
+        labels = finder.label_counts(session, found.counted)
+        self._counts.update({("label", name.casefold()): number for name, _tone, number in labels})
+        self.labels = [name for name, _tone, _number in labels]
+
+    def __call__(self, fact: Fact) -> str:
+        return _number(self._counts[fact], self._complete)
+
+
+def _number(count: int, complete: bool) -> str:
+    """Return a count as text: with a sign where there may be more."""
+    return f"{count}" if complete else f"{count}+"
+
+
+def _days() -> list[date]:
+    """Return the days after which a week and a month begin."""
     today = clock.now().astimezone(reader().zone).date()
-    week, month = (str(today - timedelta(days=days)) for days in (7, 30))
+    return [today - timedelta(days=days) for days in (7, 30)]
+
+
+_Offer = tuple[str, str, Typed, Fact]
+
+
+def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list[tuple[str, list[Choice]]]:
+    """Return the filters to click on, in groups of which one can be chosen."""
+    me = current_user().id
+    week, month = map(str, _days())
     seen = seen_accounts()
     accounts = [one for one in reach.choices(db.session(), workspace_id) if seen is None or one.id in seen]
     names = [one.name for one in accounts]
-    groups: list[tuple[str, list[tuple[str, str, Typed]]]] = [
+    groups: list[tuple[str, list[_Offer]]] = [
         (
             _("Found in"),
             [
-                (_("Notes"), "note", Typed("is", "note")),
-                (_("Messages with a file"), "clip", Typed("has", "file")),
+                (_("Notes"), "note", Typed("is", "note"), ("kind", InternalKind.NOTE)),
+                (_("Messages with a file"), "clip", Typed("has", "file"), ("file", True)),
             ],
         ),
         (
             _("Written by"),
             [
-                (_("Customers"), "user", Typed("from", "customer")),
-                (_("The team"), "users", Typed("from", "team")),
-                (_("You"), "user", Typed("from", "me")),
+                (_("Customers"), "user", Typed("from", "customer"), ("customer", True)),
+                (_("The team"), "users", Typed("from", "team"), ("customer", False)),
+                (_("You"), "user", Typed("from", "me"), ("author", me)),
             ],
         ),
         (
             _("Conversation"),
             [
-                (_("Open"), "inbox", Typed("is", "open")),
-                (_("Closed"), "check", Typed("is", "closed")),
-                (_("Yours"), "user", Typed("assignee", "me")),
-                (_("Nobody’s"), "user", Typed("assignee", "nobody")),
+                (_("Open"), "inbox", Typed("is", "open"), ("status", ConversationStatus.OPEN)),
+                (_("Closed"), "check", Typed("is", "closed"), ("status", ConversationStatus.CLOSED)),
+                (_("Yours"), "user", Typed("assignee", "me"), ("assignee", me)),
+                (_("Nobody’s"), "user", Typed("assignee", "nobody"), ("assignee", None)),
             ],
         ),
         (
             _("When"),
             [
-                (_("Last 7 days"), "clock", Typed("after", week)),
-                (_("Last 30 days"), "clock", Typed("after", month)),
+                (_("Last 7 days"), "clock", Typed("after", week), ("after", week)),
+                (_("Last 30 days"), "clock", Typed("after", month), ("after", month)),
             ],
         ),
     ]
     if 1 < len(accounts) <= 20:
         # One name may belong to two accounts; an id does not.
-        each = [
-            (one.name, "at", Typed("account", one.name if names.count(one.name) == 1 else str(one.id)))
+        each: list[_Offer] = [
+            (
+                one.name,
+                "at",
+                Typed("account", one.name if names.count(one.name) == 1 else str(one.id)),
+                ("account", one.id),
+            )
             for one in accounts
         ]
         groups.append((_("Account"), each))
-    return [
-        (title, [_choice(query, one, [typed for *_label, typed in choices]) for one in choices])
-        for title, choices in groups
+    chosen = [one.value for one in query.filters if one.name == "label"]
+    known = {one.casefold() for one in chosen}
+    others = [] if counting is None else [one for one in counting.labels if one.casefold() not in known]
+    found = [(title, _choices(query, offers, counting)) for title, offers in groups]
+    # Of labels all that are chosen count, so each is a group of its own.
+    by_label = [
+        choice
+        for one in (*chosen, *others)
+        for choice in _choices(
+            query, [(one, "tag", Typed("label", one), ("label", one.casefold()))], counting
+        )
     ]
+    return [*found, (_("Label"), by_label)] if by_label else found
 
 
-def _choice(query: Query, one: tuple[str, str, Typed], group: Sequence[Typed]) -> Choice:
-    label, icon, typed = one
-    chosen = typed in query.filters
-    return Choice(label, icon, chosen, query.without(typed) if chosen else query.having(typed, group))
+def _choices(query: Query, offers: Sequence[_Offer], counting: _Counting | None) -> list[Choice]:
+    """Return the choices of a group. Where one is chosen, the others would stand in its place: what they find
+    was not looked for."""
+    group = [typed for *_label, typed, _fact in offers]
+    one_is = any(typed in query.filters for typed in group)
+    choices = []
+    for label, icon, typed, fact in offers:
+        chosen = typed in query.filters
+        text = query.without(typed) if chosen else query.having(typed, group)
+        count = counting(fact) if counting is not None and chosen >= one_is else ""
+        choices.append(Choice(label, icon, chosen, text, count))
+    return choices
 
 
 def _steps(query: Query) -> list[tuple[str, str]]:

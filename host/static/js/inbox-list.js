@@ -59,7 +59,7 @@ export class List {
 
   /** The conversation *id* is no longer open: if it does not belong here any more, it may go. */
   leave(id) {
-    if (this.held.get(id) === null) this.show({ [id]: null }, this.opened);
+    if (this.held.get(id) === null) this.show({ [id]: null });
   }
 
   isUnread(id) {
@@ -83,8 +83,7 @@ export class List {
   }
 
   /** Take rows as they are now; null takes one out. */
-  show(rows, opened) {
-    this.opened = opened;
+  show(rows) {
     const busy = this.busy();
     for (const [key, html] of Object.entries(rows)) {
       const id = Number(key), there = this.find(id);
@@ -92,7 +91,7 @@ export class List {
       const stays = row && there && there.dataset.order === row.dataset.order;
       this.held.delete(id);
       if (stays) this.put(row, there);
-      else if (!row && id === opened) this.held.set(id, null); // it stays where it is until one leaves it
+      else if (!row && id === this.opened) this.held.set(id, null); // it stays where it is until one leaves it
       else if (busy && (row || there)) {
         this.held.set(id, row?.cloneNode(true) ?? null);
         if (row && there) {

@@ -66,15 +66,15 @@ async function load(url, options = {}) {
 /** Fetch what is waited for, however many events asked for it, one request at a time. */
 async function fetchUpdates() {
   if (asking) return; // whoever is under way looks again afterwards
-  const wanted = waiting, about = opened;
+  const wanted = waiting, about = part("opened");
   waiting = nothing(); // what happens from here on is asked for again
-  const rows = [...wanted.rows], messages = part("opened").dataset.latest === "true" ? [...wanted.messages] : [];
+  const rows = [...wanted.rows], messages = about.dataset.latest === "true" ? [...wanted.messages] : [];
   for (const [kind, ids] of [["rows", rows], ["messages", messages]]) {
     for (const id of ids.splice(MOST)) waiting[kind].add(id);
   }
   const url = new URL(data.updates, location.href);
   if (rows.length) url.searchParams.set("rows", rows.join(","));
-  if (about) url.searchParams.set("conversation", about);
+  if (opened) url.searchParams.set("conversation", opened);
   if (messages.length) url.searchParams.set("messages", messages.join(","));
   for (const kind of ["head", "composer", "here"]) if (wanted[kind]) url.searchParams.set(kind, "1");
   asking = true;
@@ -90,12 +90,13 @@ async function fetchUpdates() {
   if (waiting.rows.size || waiting.messages.size || waiting.head || waiting.composer || waiting.here) schedule(delay);
 }
 
+/** Show what the desk answered; what it says of *about*, only while that is what is open. */
 function show(answer, names, about) {
-  if (answer.rows) list.show(answer.rows, opened);
+  if (answer.rows) list.show(answer.rows);
   if (answer.filters) replaceContent(part("filters"), answer.filters);
   if (answer.heading) replaceContent(part("heading"), answer.heading);
   if (answer.unread !== undefined) title(answer.unread);
-  if (about === opened && opened) {
+  if (about === part("opened") && opened) {
     if (answer.messages) showMessages(answer.messages);
     if (answer.head) showHead(answer.head);
     if (answer.contact) showContact(answer.contact);
@@ -205,13 +206,18 @@ function startComposer() {
 }
 
 let leaving = new AbortController();
+let coming = null; // the conversation that is being opened, and what was told of it meanwhile
 
 /** Show the conversation *id* beside the list, or none. Return whether that worked; null: another was asked for. */
 async function open(id) {
-  if (id === opened) return true;
   leaving.abort();
+  if (id === opened) {
+    list.choose(id);
+    return true;
+  }
   const going = leaving = new AbortController();
   list.choose(id);
+  const entering = coming = { id, told: [] };
   const slow = setTimeout(() => main.classList.add("is-loading"), LOADING_MS);
   try {
     let place = document.querySelector("template[data-nothing]").content.firstElementChild.cloneNode(true);
@@ -228,6 +234,8 @@ async function open(id) {
     banner("");
     main.classList.toggle("panes-empty", !id);
     start();
+    coming = null;
+    for (const one of entering.told) follow(...one);
     list.leave(before);
     title(shownUnread);
     if (id) announce(data.textOpened.replace("{name}", place.dataset.name));
@@ -241,7 +249,10 @@ async function open(id) {
     return false;
   } finally {
     clearTimeout(slow);
-    if (going === leaving) main.classList.remove("is-loading");
+    if (going === leaving) {
+      main.classList.remove("is-loading");
+      coming = null;
+    }
   }
 }
 
@@ -394,10 +405,11 @@ async function resync() {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const there = (name) => page.querySelector(`[data-part="${name}"]`);
     list.renew(there("scroll"));
-    for (const name of ["filters", "heading", "head", "contact"]) {
+    const same = Number(there("opened").dataset.conversation) === (opened ?? 0);
+    for (const name of ["filters", "heading", ...(same ? ["head", "contact"] : [])]) {
       if (part(name) && there(name)) part(name).innerHTML = there(name).innerHTML;
     }
-    if (log && Number(there("opened").dataset.conversation) === opened) {
+    if (log && same) {
       log.list.innerHTML = there("log").innerHTML;
       log.remember();
       log.group();
@@ -507,35 +519,40 @@ function banner(sentence) {
 
 presence.onUnknown = () => ask({ here: true });
 
+/** Ask for what a change touches. */
+function follow(topic, told) {
+  if (topic === "addons" || topic === "account") {
+    resync();
+    return;
+  }
+  if (topic === "catch_up") return;
+  const here = told.conversation === opened;
+  // What is on its way may have been read before this happened.
+  if (coming?.id && told.conversation === coming.id && topic !== "presence") coming.told.push([topic, told]);
+  if (topic === "presence") {
+    // What one has read oneself, maybe in another tab, changes one's own list alone.
+    if (told.state !== "read") presence.told(told);
+    else if (told.user === Number(data.user)) ask({ rows: [told.conversation] });
+    return;
+  }
+  if (topic === "gone") {
+    if (here && log) log.remove(told.message);
+    return;
+  }
+  ask({
+    rows: [told.conversation],
+    messages: here && told.message ? [told.message] : [],
+    names: topic === "message" && !here ? [told.conversation] : [],
+    head: here && topic === "conversation",
+    composer: here && (topic === "message" || topic === "conversation"),
+  });
+}
+
 new Live({
   stream: data.live,
   poll: data.poll,
   after: Number(data.after),
   onResync: resync,
   onConnection: (connected) => banner(connected ? "" : data.textOffline),
-  onEvent(topic, told) {
-    if (topic === "addons" || topic === "account") {
-      resync();
-      return;
-    }
-    if (topic === "catch_up") return;
-    const here = told.conversation === opened;
-    if (topic === "presence") {
-      // What one has read oneself, maybe in another tab, changes one's own list alone.
-      if (told.state !== "read") presence.told(told);
-      else if (told.user === Number(data.user)) ask({ rows: [told.conversation] });
-      return;
-    }
-    if (topic === "gone") {
-      if (here && log) log.remove(told.message);
-      return;
-    }
-    ask({
-      rows: [told.conversation],
-      messages: here && told.message ? [told.message] : [],
-      names: topic === "message" && !here ? [told.conversation] : [],
-      head: here && topic === "conversation",
-      composer: here && (topic === "message" || topic === "conversation"),
-    });
-  },
+  onEvent: follow,
 });

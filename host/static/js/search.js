@@ -1,4 +1,5 @@
-// The search page by keyboard: J and K through what was found, / into the field, Esc to the inbox.
+// The search page by keyboard: J and K through what was found, / into the field, Esc to the inbox. Where there is
+// room, a message that was found is shown beside it, where it stands.
 
 const form = document.querySelector(".search-bar");
 const field = form.querySelector("input");
@@ -15,6 +16,40 @@ function move(step) {
   next.focus();
   next.scrollIntoView({ block: "nearest" });
 }
+
+const pane = document.querySelector("[data-around-pane]");
+const hasRoom = () => pane && pane.offsetParent !== null;
+let shown = null;
+
+/** Show *hit* beside the results. */
+async function show(hit) {
+  if (!hit?.dataset.around || hit === shown || !hasRoom()) return;
+  shown?.removeAttribute("aria-current");
+  shown = hit;
+  hit.setAttribute("aria-current", "true");
+  const response = await fetch(hit.dataset.around, { headers: { Accept: "application/json" }, credentials: "same-origin" }).catch(() => null);
+  const answer = response?.ok ? await response.json() : null;
+  if (!answer || hit !== shown) return; // its link still leads there
+  pane.innerHTML = answer.head;
+  pane.querySelector(".log").innerHTML = answer.messages;
+  pane.querySelector("[data-open-here]").href = hit.href;
+  const message = pane.querySelector(`li[data-message="${Number(hit.dataset.message)}"]`);
+  message?.classList.add("found");
+  message?.scrollIntoView({ block: "center" });
+}
+
+for (const hit of hits) {
+  hit.addEventListener("focus", () => show(hit));
+  hit.addEventListener("click", (event) => {
+    // The first click shows it; Enter, and a second click, go there.
+    const plain = event.detail === 1 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (!plain || !hit.dataset.around || !hasRoom()) return;
+    event.preventDefault();
+    show(hit);
+  });
+  hit.addEventListener("dblclick", () => location.assign(hit.href));
+}
+show(hits.find((hit) => hit.dataset.around));
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

@@ -30,6 +30,7 @@ from host.web.request_helpers import (
     desk,
     flash_bad,
     flash_good,
+    form_version,
     login_required,
     maybe_user,
     open_to_all,
@@ -175,7 +176,7 @@ def _save(section: str, given: Callable[[], dict[str, str]]) -> ResponseReturnVa
     """Store what *given* returns for a part of the page; say there what is wrong with it."""
 
     def use_case(writing: Session) -> None:
-        changed = use_cases.save(writing, values, version=_version())
+        changed = use_cases.save(writing, values, version=form_version())
         if changed:
             # Never a value of the mail server: it holds a password.
             details = {name: values[name] or "default" for name in changed if name not in use_cases.SEALED}
@@ -202,11 +203,6 @@ def _open(name: str) -> None:
 
 def _is_https() -> bool:
     return request.is_secure
-
-
-def _version() -> int | None:
-    given = request.form.get("version", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 16 else None
 
 
 def _back(section: str) -> ResponseReturnValue:

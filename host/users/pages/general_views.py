@@ -25,6 +25,7 @@ from host.web.request_helpers import (
     desk,
     flash_bad,
     flash_good,
+    form_version,
     in_archive_too,
     workspace_view,
 )
@@ -53,7 +54,7 @@ def general(workspace_id: int) -> ResponseReturnValue:
         if "on_reply" in request.form:
             given["assigns_on_reply"] = form.on_reply.data == "assign"
         before = workspaces.settings(writing, workspace_id).name
-        changed = workspaces.change(writing, workspace_id, version=_version(), **given)
+        changed = workspaces.change(writing, workspace_id, version=form_version(), **given)
         if "name" in changed:
             details = {"before": before}
             audit(writing, "workspace.renamed", given["name"], workspace_id=workspace_id, details=details)
@@ -90,7 +91,7 @@ def keep_for(workspace_id: int) -> ResponseReturnValue:
             return _ask_retention(workspace_id, falls, after, now.version)
 
     def use_case(writing: Session) -> None:
-        before = workspaces.set_retention(writing, workspace_id, days, version=_version())
+        before = workspaces.set_retention(writing, workspace_id, days, version=form_version())
         details = {"days": "desk" if days is None else days, "before": "desk" if before is None else before}
         audit(
             writing,
@@ -211,12 +212,6 @@ def _delete(workspace_id: int) -> ResponseReturnValue:
 
     db.write(use_case)
     return _back(workspace_id)
-
-
-def _version() -> int | None:
-    """Return the version the form was made of; None: it names none."""
-    given = request.form.get("version", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
 
 
 def _page(
