@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urljoin, urlsplit
@@ -66,15 +67,26 @@ def made_up(length: int = 40) -> str:
 
 LINK = re.compile(r"""(?:href|src|action|data-[\w-]*url|data-[\w-]*href)=["']([^"'#]+)""")
 
+MOST_OF_ONE_PAGE = 20
+
 
 def crawl(session: requests.Session, desk: str, starts: Iterable[str]) -> dict[str, requests.Response]:
-    """Follow every link of the desk from *starts*; return the answers by path."""
+    """Follow every link of the desk from *starts*; return the answers by path.
+
+    Filters lead to each other in any number of ways: of one page, so many are looked at.
+    """
     found: dict[str, requests.Response] = {}
-    waiting = list(starts)
+    filtered: Counter[str] = Counter()
+    waiting = deque(starts)
     while waiting:
-        path = waiting.pop()
+        path = waiting.popleft()
         if path in found or "/live" in path:
             continue
+        page, _, query = path.partition("?")
+        if query:
+            filtered[page] += 1
+            if filtered[page] > MOST_OF_ONE_PAGE:
+                continue
         answer = found[path] = session.get(desk + path, timeout=20)
         if not answer.headers.get("Content-Type", "").startswith("text/html"):
             continue
