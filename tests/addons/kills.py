@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-KILLS = int(os.environ.get("CRASH_KILLS", "8"))
+KILLS = int(os.environ.get("CRASH_KILLS", "4"))
 """Of each loop, evenly spread from its first place to its last; 0 for every one."""
 
 

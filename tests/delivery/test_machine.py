@@ -394,7 +394,7 @@ def test_delivery_holds_its_promises(migrated_file: Path) -> None:
     run(migrated_file, examples=12, steps=25)
 
 
-LONG = int(os.environ.get("MACHINE_EXAMPLES") or 80)
+LONG = int(os.environ.get("MACHINE_EXAMPLES") or 40)
 """The long form, by hand, has 2,000."""
 
 

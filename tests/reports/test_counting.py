@@ -241,8 +241,8 @@ def test_spans_and_sums_equal_a_recount(workspace: int, seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_so_they_do_over_ten_thousand_conversations(workspace: int) -> None:
-    many = COUNTED or (10_000 if db.current().dialect == "sqlite" else 1_500)
+def test_so_they_do_over_many_conversations(workspace: int) -> None:
+    many = COUNTED or (2_000 if db.current().dialect == "sqlite" else 500)
     check(workspace, play(workspace, 17, many))
 
 

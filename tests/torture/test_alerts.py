@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,16 @@ PLAYED = {
     ),
 }  # fmt: skip
 """What is played on which desk: what heals first, because rules look back on what was before."""
+
+MOST = 4
+"""As many faults of a desk as three minutes allow. ``FAULTS=all`` plays each, ``FAULTS=7`` takes others."""
+
+
+def chosen(desk: str) -> list[str]:
+    """Return the faults to play on *desk*, in their order."""
+    kinds, seed = PLAYED[desk], os.environ.get("FAULTS") or "6"
+    taken = kinds if seed == "all" else random.Random(seed).sample(kinds, min(MOST, len(kinds)))
+    return [kind for kind in kinds if kind in taken]
 
 
 @dataclass
@@ -200,7 +211,7 @@ def test_what_a_fault_sets_off(desk: str, tmp_path: Path) -> None:
     disk = desk == "sqlite" and os.geteuid() == 0
     with watched(desk.partition(",")[0], tmp_path, disk=disk) as watch:
         wrong = []
-        for kind in PLAYED[desk]:
+        for kind in chosen(desk):
             if kind != "disk full" or disk:
                 wrong += watch.play(kind)
         assert wrong + watch.nemesis.trouble == []
