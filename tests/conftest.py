@@ -57,7 +57,15 @@ CHROMIUM_FLAGS = [
 
 SERVERS = {"postgresql", "mariadb"}
 ABOVE_STORAGE = ("tests/api/", "tests/channels/", "tests/email/", "tests/instagram/", "tests/media/")
-LONG = ("tests/addons/", "tests/inbox/test_browser.py", "tests/browser/", "tests/whole/")
+LONG = (
+    "tests/torture/test_alerts.py",
+    "tests/mutations/test_sample.py",
+    "tests/upgrade/test_rolling_upgrade.py",
+    "tests/addons/",
+    "tests/inbox/test_browser.py",
+    "tests/browser/",
+    "tests/whole/",
+)
 
 
 def _turn(item: pytest.Item) -> int:

@@ -267,7 +267,7 @@ def test_variables_that_tests_read_stand_in_testing() -> None:
         for path in (ROOT / "tests").rglob("*.py")
         for name in re.findall(r"environ\.(?:get|pop)\(\"([A-Z_]+)\"", path.read_text())
     }
-    named = set(re.findall(r"`([A-Z]+_[A-Z_]+|PICTURES|SCREENSHOTS)=?(?:\d+)?`", text))
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+|PICTURES|SCREENSHOTS)=?(?:\d+|all)?`", text))
     assert named == read - NOT_FOR_PEOPLE
 
 

@@ -60,12 +60,12 @@ PLAYED = {
 """What is played on which desk: what heals first, because rules look back on what was before."""
 
 MOST = 4
-"""As many faults of a desk as three minutes allow. ``FAULTS=all`` plays each, ``FAULTS=7`` takes others."""
+"""As many faults of a desk as three minutes allow. ``ALERT_FAULTS=all`` plays each, ``ALERT_FAULTS=7`` takes others."""
 
 
 def chosen(desk: str) -> list[str]:
     """Return the faults to play on *desk*, in their order."""
-    kinds, seed = PLAYED[desk], os.environ.get("FAULTS") or "6"
+    kinds, seed = PLAYED[desk], os.environ.get("ALERT_FAULTS") or "6"
     taken = kinds if seed == "all" else random.Random(seed).sample(kinds, min(MOST, len(kinds)))
     return [kind for kind in kinds if kind in taken]
 
