@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.models.record import Consumer
 from host.record import reading
-from host.record.reading import BEGINNING, NUMBERING, Position, Recorded
+from host.record.reading import BEGINNING, Position, Recorded
 from host.record.writing import listen
 
 log = logging.getLogger("lobby.record")
@@ -207,11 +207,10 @@ def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
     """Give consumers that are new their position."""
     now = clock.now()
     newest = reading.newest(session)
-    rows = [(NUMBERING, Position(0, 0))]
-    rows += [(one.name, BEGINNING if one.from_beginning else newest) for one in consumers]
     dialect = session.get_bind().dialect.name
-    for name, position in rows:
-        values = {"name": name, "place": position.place, "event_id": position.event_id, "moved_at": now}
+    for one in consumers:
+        position = BEGINNING if one.from_beginning else newest
+        values = {"name": one.name, "place": position.place, "event_id": position.event_id, "moved_at": now}
         session.execute(db.insert_ignore(_CONSUMERS, dialect).values(values))
 
 

@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import db
+from host.core import clock, db
 from host.models.record import Consumer, DomainEvent
 from host.record.catalogue import Facts
 from host.sdk import strictjson
@@ -257,8 +257,13 @@ def number(session: Session) -> int:
     Processes take turns: the row of the last number is locked.
     """
     last = session.get(Consumer, NUMBERING, with_for_update=True)
+    if last is None:
+        none = {"name": NUMBERING, "place": 0, "event_id": 0, "moved_at": clock.now()}
+        table = cast(sa.Table, Consumer.__table__)
+        session.execute(db.insert_ignore(table, _dialect(session)).values(none))
+        last = session.get_one(Consumer, NUMBERING, with_for_update=True)
     ids = list(session.scalars(_free.limit(MOST_NUMBERED)))
-    if last is None or not ids:
+    if not ids:
         return 0
     last.place += 1
     last.event_id = ids[-1]

@@ -16,6 +16,7 @@ from host.models.record import DomainEvent
 from host.models.users import AuditEntry
 from host.queue import policy, refusals
 from host.queue.refusals import count_refusal, read_counts
+from host.record.reading import number_all
 from host.record.writing import show
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
@@ -164,6 +165,7 @@ def test_much_to_remove_is_removed_in_small_writes(
     any_desk.drain()
     for _ in range(30):
         db.write(show, 1, "account", account_id=1)
+    number_all()
     keeper = Housekeeping()
     changed: list[tuple[str, int]] = []
 

@@ -186,13 +186,8 @@ def by_hand(talks: Sequence[Talk]) -> tuple[dict[Any, Counter[str]], list[tuple[
 def workspace(any_database: db.Database) -> int:
     workspace = toys.make_workspace()
 
-    def begin(session: Session) -> None:
-        for name, position in (("reports", BEGINNING), (reading.NUMBERING, reading.Position(0, 0))):
-            session.add(
-                Consumer(name=name, place=position.place, event_id=position.event_id, moved_at=clock.now())
-            )
-
-    db.write(begin)
+    first = {"place": BEGINNING.place, "event_id": BEGINNING.event_id}
+    db.write(lambda session: session.add(Consumer(name="reports", **first, moved_at=clock.now())))
     return workspace
 
 

@@ -60,7 +60,7 @@ PLAYED = {
 """What is played on which desk: what heals first, because rules look back on what was before."""
 
 MOST = 4
-"""As many faults of a desk as three minutes allow. ``ALERT_FAULTS=all`` plays each, ``ALERT_FAULTS=7`` takes others."""
+"""As many faults of a desk as three minutes allow. ``ALERT_FAULTS=all`` plays each, ``=7`` takes others."""
 
 
 def chosen(desk: str) -> list[str]:
