@@ -90,6 +90,7 @@ def steps(url: str, directory: Path, table: str) -> Iterator[tuple[str, str | No
         yield revision, contract, found
 
 
+@pytest.mark.slow
 def test_a_release_works_on_the_tables_of_the_next(tmp_path: Path) -> None:
     """One that cannot has to say ``contract = "1.2.0"``: the first release that does without."""
     url = f"sqlite:///{tmp_path / 'x.sqlite3'}"

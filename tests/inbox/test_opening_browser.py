@@ -353,6 +353,7 @@ def test_on_a_phone_there_is_the_list_or_the_thread(scene: scenes.Scene, open_pa
     assert page.locator("#list").is_hidden()
 
 
+@pytest.mark.slow
 def test_who_cannot_say_that_they_left_is_forgotten(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
     bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
     ana = scene.conversation("ana")

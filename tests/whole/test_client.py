@@ -63,6 +63,9 @@ class ByHand:
         assert got.status_code == 200, got.text
 
 
+pytestmark = pytest.mark.slow  # the quick ones are clients/python/tests and tests/api
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[Shop]:
     """A desk with a customer who wrote, and a server with the files the blocks name."""

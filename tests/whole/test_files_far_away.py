@@ -88,6 +88,7 @@ def far(tmp_path: Path, addon_zip: Path) -> Iterator[Far]:
         moto.kill()
 
 
+@pytest.mark.slow
 def test_a_picture_that_comes_to_one_process_is_shown_by_the_other(far: Far, tmp_path: Path) -> None:
     far.picture_comes()
     (number,) = until(lambda: far.files("stored"), "the picture")

@@ -376,6 +376,7 @@ def test_nobody_of_another_workspace_can_be_given_a_conversation(scene: Scene) -
     assert found != scene.studio["user_id"]
 
 
+@pytest.mark.slow
 def test_a_form_without_its_token_is_refused_for_everybody(scene: Scene) -> None:
     before = fingerprint(scene.rig)
     wrong = [
@@ -427,6 +428,7 @@ def test_looking_changes_nothing(scene: Scene) -> None:
     assert fingerprint(scene.rig) == before
 
 
+@pytest.mark.slow
 def test_the_table_would_not_let_a_wrong_answer_pass(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard guards: a table that expects a refusal where the desk says yes goes red."""
     monkeypatch.setitem(TABLE, "GET /account", {**TABLE["GET /account"], "agent": 404})
