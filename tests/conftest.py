@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import re
 import shutil
 import sqlite3
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,10 +78,12 @@ def _turn(item: pytest.Item) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave to ``make test-long`` what stands above storage, or says so, on PostgreSQL and MariaDB.
 
-    What lies under a desk has tests of its own on each kind of server. Files whose tests take long begin
-    first, so that at the end no worker waits for another's; those with a browser once everything is compiled.
+    What lies under a desk has tests of its own on each kind of server, so each of these runs on one of the
+    two there, unless ``TEST_SERVERS=all``. Files whose tests take long begin first, so that at the end no
+    worker waits for another's; those with a browser once everything is compiled.
     """
     items.sort(key=_turn)
+    elsewhere = []
     for item in items:
         call = getattr(item, "callspec", None)
         if call is None or not SERVERS & {str(value) for value in call.params.values()}:
@@ -87,6 +91,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         whole = "any_desk" in getattr(item, "fixturenames", ()) or item.nodeid.startswith(ABOVE_STORAGE)
         if whole or item.get_closest_marker("sqlite_first"):
             item.add_marker(pytest.mark.slow)
+            if _runs_on_the_other_server(item.nodeid):
+                elsewhere.append(item)
+    if elsewhere:
+        items[0].config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in set(elsewhere)]
+
+
+def _runs_on_the_other_server(nodeid: str) -> bool:
+    """Tell whether this test, of the two on servers, is the one that is left out: half of either."""
+    seed = os.environ.get("TEST_SERVERS") or "1"
+    if seed == "all":
+        return False
+    name = re.sub("postgresql|mariadb", "", nodeid)
+    taken = ("postgresql", "mariadb")[zlib.crc32(f"{seed} {name}".encode()) % 2]
+    return taken not in nodeid
 
 
 @pytest.fixture(autouse=True, scope="session")
