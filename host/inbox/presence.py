@@ -83,7 +83,7 @@ def _query(limited: bool) -> Any:
     if not limited:
         return query
     return query.join(Conversation, Conversation.id == Presence.conversation_id).where(
-        Conversation.account_id.in_(sa.bindparam("accounts", expanding=True))
+        Conversation.account_id.in_(sa.bindparam("accounts"))
     )
 
 

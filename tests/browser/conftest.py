@@ -89,6 +89,8 @@ def look(page: Any, name: str, *, phone: bool = True, wide: bool = True) -> None
     """Keep pictures of the page in both themes and widths; hold it to WCAG and to a phone's width."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     before = page.viewport_size
+    # A colour on its way from one theme to the other is neither.
+    page.emulate_media(reduced_motion="reduce")
     for size, label, wanted in ((WIDE, "1440", wide), (PHONE, "360", phone)):
         if not wanted:
             continue

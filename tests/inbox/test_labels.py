@@ -178,6 +178,20 @@ def test_merging_keeps_each_conversation_labelled_once(anywhere: int) -> None:
     assert kinds()[-2:] == ["label.deleted"] * 2
 
 
+def test_a_view_says_what_it_names_that_is_gone(anywhere: int) -> None:
+    gone = toys.make_user(toys.make_workspace("Other"))
+    stays = toys.make_user(anywhere)
+    label = made(anywhere, "orders")
+
+    def said(**named: Any) -> int:
+        with db.read() as session:
+            return len(saved_views.missing(session, anywhere, Filter(**named)))
+
+    assert said(assignee=stays, labels=frozenset({label})) == 0
+    assert said(assignee=gone) == said(no_labels=frozenset({label + 1})) == 1
+    assert said(assignee=gone, labels=frozenset({label, label + 1})) == 2
+
+
 # The pages
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.mutations import run
 
-SAMPLE = 12
+SAMPLE = 8
 """As many as three minutes allow beside other tests, with the run that writes down what each test enters."""
 WHAT_TO_DO = (
     "No test fails when the code is changed so. Write one, or say in docs/testing.md why none is wanted:"

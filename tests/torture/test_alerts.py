@@ -59,13 +59,13 @@ PLAYED = {
 }  # fmt: skip
 """What is played on which desk: what heals first, because rules look back on what was before."""
 
-MOST = 4
+MOST = 2
 """As many faults of a desk as three minutes allow. ``ALERT_FAULTS=all`` plays each, ``=7`` takes others."""
 
 
 def chosen(desk: str) -> list[str]:
     """Return the faults to play on *desk*, in their order."""
-    kinds, seed = PLAYED[desk], os.environ.get("ALERT_FAULTS") or "6"
+    kinds, seed = PLAYED[desk], os.environ.get("ALERT_FAULTS") or "3"
     taken = kinds if seed == "all" else random.Random(seed).sample(kinds, min(MOST, len(kinds)))
     return [kind for kind in kinds if kind in taken]
 

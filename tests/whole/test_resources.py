@@ -159,7 +159,7 @@ def paths(workspace: int) -> dict[str, str]:
         chosen = session.scalar(sa.text(text))
         rows = session.scalars(sa.text("SELECT id FROM conversations ORDER BY id DESC LIMIT 20")).all()
     inbox = f"/w/{workspace}/inbox"
-    listed = ",".join(map(str, rows))
+    listed = ",".join(map(str, {chosen, *rows}))
     return {
         "inbox": inbox,
         "inbox, one channel": f"{inbox}?channel=instagram&view=unassigned",
