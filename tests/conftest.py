@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     worker waits for another's; those with a browser once everything is compiled.
     """
     items.sort(key=_turn)
-    elsewhere = []
+    elsewhere = set()
     for item in items:
         call = getattr(item, "callspec", None)
         if call is None or not SERVERS & {str(value) for value in call.params.values()}:
@@ -92,10 +92,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if whole or item.get_closest_marker("sqlite_first"):
             item.add_marker(pytest.mark.slow)
             if _runs_on_the_other_server(item.nodeid):
-                elsewhere.append(item)
+                elsewhere.add(item)
     if elsewhere:
-        items[0].config.hook.pytest_deselected(items=elsewhere)
-        items[:] = [item for item in items if item not in set(elsewhere)]
+        items[0].config.hook.pytest_deselected(items=list(elsewhere))
+        items[:] = [item for item in items if item not in elsewhere]
 
 
 def _runs_on_the_other_server(nodeid: str) -> bool:

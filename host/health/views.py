@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, format_time, ngettext
 from flask_babel import gettext as _
@@ -33,15 +33,20 @@ bp = Blueprint("health", __name__)
 
 
 def _mark() -> navigation.Mark | None:
-    found = _problems(current_state.read_current_state(db.session()))
+    _state, found = _current()
     if not found:
         return None
     words = ngettext("%(num)s thing needs you", "%(num)s things need you", len(found))
     return navigation.Mark(len(found), found[0].tone, words)
 
 
-def _problems(state: CurrentState) -> Sequence[Problem]:
-    return problems.find_problems(db.session(), state, config(), generation().failures)
+def _current() -> tuple[CurrentState, Sequence[Problem]]:
+    """Return the state of the desk and its problems, read once a request: page and navigation show them."""
+    if "health" not in g:
+        state = current_state.read_current_state(db.session())
+        g.health = state, problems.find_problems(db.session(), state, config(), generation().failures)
+    found: tuple[CurrentState, Sequence[Problem]] = g.health
+    return found
 
 
 navigation.add_admin("health.index", _l("Health"), order=15, icon="pulse", mark=_mark)
@@ -103,12 +108,11 @@ def index() -> ResponseReturnValue:
     """Show the health page."""
     period, channel = _period(), request.args.get("channel") or None
     session = db.session()
-    state = current_state.read_current_state(session)
+    state, found = _current()
     channels = sorted({channel for channel, _state in state.accounts})
     if channel is not None and channel not in channels:
         raise InvalidError()
     past = history.read_history(session, period, channel)
-    found = _problems(state)
     gone = state.lost
     return render_template(
         "health/index.html",
