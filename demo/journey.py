@@ -22,6 +22,8 @@ ADMIN = "mia@example.com"
 AGENT = "bo@example.com"
 SHOP_ADDRESS = "hello@pottery.example"
 QUESTION = "Hi, is the blue mug still in stock? 💙"
+NEWCOMER = "Do you have the blue bowl, too?"
+TYPO = "Yes, tree are left."
 ANSWER = "Yes, three are left. Shall I put one aside?"
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
@@ -213,8 +215,11 @@ def open_conversation(j: Journey, preview: str) -> str:
 
 
 def answer(j: Journey) -> str:
+    j.agent.press("Send", {"text": TYPO})
+    j.agent.press("Undo")
     started = time.monotonic()
     j.agent.press("Send", {"text": ANSWER})
+    j.agent.press("Send now")
 
     until(lambda: landed(j, ANSWER), "the reply in Instagram")
     took = time.monotonic() - started
@@ -223,7 +228,9 @@ def answer(j: Journey) -> str:
         return "Sent" in j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
 
     until(confirmed, "the reply shown as sent")
-    return f"{took * 1000:.0f} ms from Send to the customer's phone"
+    if landed(j, TYPO):
+        raise PageError("a reply that was undone reached the customer")
+    return f"one undone, the next {took * 1000:.0f} ms from Send to the customer's phone"
 
 
 def search(j: Journey) -> str:
@@ -260,9 +267,103 @@ def keep(j: Journey) -> str:
     return "label “order”; away until they write, and back"
 
 
+def team(j: Journey) -> str:
+    """Make a team, give it the conversation, and mention the agent in a note."""
+    j.admin.open(f"/w/{j.workspace}/settings/teams")
+    j.admin.press("Add the team", {"name": "Orders"})
+    bo = re.search(r'name="member" value="(\d+)"(?:(?!name="member").)*Bo', j.admin.html, re.DOTALL)
+    if bo is None:
+        raise PageError("the agent cannot be chosen for the team")
+    j.admin.press("Save", {"name": "Orders", "member": bo[1]})
+    thread = f"/w/{j.workspace}/inbox/{j.conversation}"
+    j.admin.open(thread)
+    j.admin.press("Orders")
+    j.admin.press("Add note", {"text": "@Bo T. please put one aside"})
+    until(lambda: "mentioned you" in j.agent.open("/notifications"), "the mention in the agent's bell")
+    j.agent.open(f"/w/{j.workspace}/inbox?team=mine")
+    if f'data-row="{j.conversation}"' not in j.agent.html:
+        raise PageError("the agent's teams do not have the conversation")
+    return "given to a team; who is mentioned is told"
+
+
+def canned(j: Journey) -> str:
+    """Keep a reply with a variable, and send it with a macro that closes."""
+    j.admin.open(f"/w/{j.workspace}/settings/canned/new")
+    text = 'Goodbye {{contact.first_name || "there"}}, and enjoy the mug.'
+    j.admin.press("Save", {"shortcut": "bye", "title": "Goodbye", "text": text})
+    j.admin.open(f"/w/{j.workspace}/settings/macros/new")
+    reply = re.search(r'value="(reply:\d+)"', j.admin.html)
+    if reply is None:
+        raise PageError("a macro cannot send the canned reply")
+    j.admin.press("Save", {"name": "Say goodbye", "step": reply[1]})
+    j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}/macros")
+    j.agent.press("Run Say goodbye")
+    sent = "Goodbye Ana, and enjoy the mug."
+    until(lambda: landed(j, sent), "the canned reply in Instagram")
+    return "one press sends it, filled in"
+
+
+def contact(j: Journey) -> str:
+    """Open the page of the customer and note what they want."""
+    j.agent.open(f"/w/{j.workspace}/contacts")
+    page = re.search(
+        rf'href="(/w/{j.workspace}/contacts/\d+)"[^>]*>(?:(?!</a>).)*Ana', j.agent.html, re.DOTALL
+    )
+    if page is None:
+        raise PageError("the list of contacts does not show the customer")
+    j.agent.open(page[1])
+    j.agent.press("Add the note", {"text": "Collects blue mugs."})
+    j.agent.expect("Collects blue mugs.", "@ana.sample")
+    return "one page with what was said, and a note"
+
+
 def landed(j: Journey, text: str) -> bool:
     """Return whether *text* is on the customer's phone."""
     return any(entry.get("text") == text for entry in j.control("GET", "ledger?kind=send")["entries"])
+
+
+def greet(j: Journey) -> str:
+    """Have the account greet whoever is new and give them to the team; somebody new writes twice."""
+    j.agent.open(f"/w/{j.workspace}/inbox")
+    j.agent.press("Off duty: go on duty")
+    j.admin.open(f"/w/{j.workspace}/settings/channels")
+    account = re.search(rf"/w/{j.workspace}/settings/channels/accounts/(\d+)/automation", j.admin.html)
+    if account is None:
+        raise PageError("the card of the account does not lead to greeting and routing")
+    j.admin.open(account[0])
+    orders = re.search(r'<option value="(\d+)"[^>]*>Orders</option>', j.admin.html)
+    if orders is None:
+        raise PageError("conversations cannot be given to the team")
+    j.admin.press(
+        "Save",
+        {
+            "greets": "1",
+            "greets_on": "message",
+            "greeting": 'Hello {{contact.first_name || "there"}}, lovely that you write!',
+            "routes": "1",
+            "team": orders[1],
+        },
+    )
+    j.admin.expect("Saved.")
+    for text in (NEWCOMER, "And in green?"):
+        j.control("POST", "dm", {"customer": "rosa.sample", "text": text})
+    greeting = "lovely that you write!"
+
+    def greetings() -> list[str]:
+        entries = j.control("GET", "ledger?kind=send")["entries"]
+        return [one["text"] for one in entries if greeting in (one.get("text") or "")]
+
+    until(lambda: bool(greetings()), "the greeting in Instagram")
+    talk = open_conversation(j, "And in green?")
+
+    def given() -> bool:
+        j.agent.open(f"/w/{j.workspace}/inbox/{talk}")
+        return "Orders" in j.agent.html and "Bo T." in j.agent.html and greeting in j.agent.html
+
+    until(given, "the conversation with the agent on duty")
+    if len(greetings()) != 1:
+        raise PageError(f"the customer was greeted more than once: {greetings()}")
+    return "greeted once, given to the team and who is on duty"
 
 
 def mail(j: Journey) -> str:
@@ -292,6 +393,7 @@ def mail(j: Journey) -> str:
     until(lambda: "Do you sell to caf" in j.agent.open(inbox), "the mail in the agent's inbox")
     open_conversation(j, "Do you sell to caf")
     j.agent.press("Send", {"text": "Gladly. Forty cups are ready in two weeks."})
+    j.agent.press("Send now")
     if not j.outside.wait_for(1):
         raise PageError("the answer did not reach the outside mail server")
     sent = j.outside.received[0]
@@ -333,6 +435,10 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("search finds the DM", search),
     ("the reports count both", reports),
     ("the agent labels and snoozes the conversation", keep),
+    ("a team takes it over, and a mention is told", team),
+    ("a canned reply goes out at one press", canned),
+    ("the customer has a page", contact),
+    ("somebody new is greeted once and routed", greet),
     ("an e-mail is received and answered in the same inbox", mail),
     ("a program answers the customer", program),
 ]

@@ -18,7 +18,7 @@ from pathlib import Path
 import requests
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class DidNotStartError(RuntimeError):

@@ -274,18 +274,26 @@ def recover(config: Config) -> list[str]:
     An addon counts as being activated only while a process holds the installation's lock. An interrupted
     activation made nothing active. Its migrations go on where they stopped when it is tried again.
     """
+    if not any(_interrupted()) and not store.staged(config.data):
+        return []  # the lock is left to whoever starts an operation right now
     with _if_idle(config) as idle:
         if not idle:
             return []
         store.clean(config.data)
-        with db.read() as session:
-            stuck = list(session.scalars(sa.select(Addon.slug).where(Addon.state == AddonState.ACTIVATING)))
-            half = list(session.scalars(sa.select(Addon.slug).where(Addon.operation.is_not(None))))
+        stuck, half = _interrupted()
         for slug in stuck:
             db.write(records.interrupted, slug, clock.now())
         for slug in half:
             db.write(records.end, slug)
         return stuck
+
+
+def _interrupted() -> tuple[list[str], list[str]]:
+    """Return the addons that are being activated, and those something is being done to."""
+    with db.read() as session:
+        stuck = session.scalars(sa.select(Addon.slug).where(Addon.state == AddonState.ACTIVATING)).all()
+        half = session.scalars(sa.select(Addon.slug).where(Addon.operation.is_not(None))).all()
+    return list(stuck), list(half)
 
 
 @contextmanager

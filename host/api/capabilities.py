@@ -49,6 +49,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         ice_breakers=_same(found.ice_breakers, shapes.IceBreakerLimits),
         menu=_same(found.menu, shapes.MenuLimits),
         thread_control=found.thread_control,
+        blocks=found.blocks,
         mobile_only=sorted(found.mobile_only),
     )
 

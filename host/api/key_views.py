@@ -14,7 +14,7 @@ from host.core.db import db
 from host.core.errors import ConflictError, LobbyError
 from host.models.api import KeyEnd
 from host.users import api_keys as keys
-from host.users.api_keys import Scope
+from host.users.api_keys import KeyRow, Scope
 from host.users.pages import sudo
 from host.users.users import clean_name
 from host.web import navigation
@@ -35,8 +35,11 @@ navigation.add_settings("api_keys.index", _l("API keys"), order=40, icon="key")
 CHOICES: dict[str, tuple[frozenset[Scope], object]] = {
     "read": (frozenset({Scope.READ}), _l("Read")),
     "write": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write")),
+    "automatic": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write, as automation")),
 }
 """What an owner may allow a key, by the value of the form's choice."""
+AUTOMATIC = "automatic"
+"""The choice for a program that answers by itself."""
 
 _WHY: dict[str, Callable[[str], str]] = {
     KeyEnd.LEFT: lambda name: _("%(name)s left the workspace.", name=name),
@@ -72,12 +75,12 @@ def _page(
     return page, status
 
 
-def _may(scopes: frozenset[Scope]) -> object:
-    """Return what *scopes* allow, in words."""
-    for allowed, label in CHOICES.values():
-        if scopes == allowed:
+def _may(row: KeyRow) -> object:
+    """Return what a key is allowed, in words."""
+    for choice, (allowed, label) in CHOICES.items():
+        if row.scopes == allowed and row.automatic is (choice == AUTOMATIC):
             return label
-    return ", ".join(sorted(scopes))
+    return ", ".join(sorted(row.scopes))
 
 
 @bp.post("/w/<int:workspace_id>/settings/api")
@@ -85,15 +88,21 @@ def _may(scopes: frozenset[Scope]) -> object:
 def create(workspace_id: int) -> ResponseReturnValue:
     """Make a key; it is shown once, on the page that answers."""
     name = request.form.get("name", "")
-    scopes, _label = CHOICES.get(request.form.get("scopes", ""), (frozenset(), None))
+    choice = request.form.get("scopes", "")
+    scopes, _label = CHOICES.get(choice, (frozenset(), None))
     if Scope.WRITE in scopes:
         sudo.require()
 
     def use_case(session: Session) -> str:
         token = keys.create(
-            session, workspace_id=workspace_id, name=name, scopes=scopes, created_by=current_user().id
+            session,
+            workspace_id=workspace_id,
+            name=name,
+            scopes=scopes,
+            created_by=current_user().id,
+            automatic=choice == AUTOMATIC,
         )
-        details = {"scopes": sorted(scopes)}
+        details = {"scopes": sorted(scopes), **({"automatic": True} if choice == AUTOMATIC else {})}
         audit(session, "api_key.created", clean_name(name), workspace_id=workspace_id, details=details)
         return token
 

@@ -48,6 +48,7 @@ def shown(entry: Entry) -> shapes.Message:
         edited_at=entry.edited_at,
         edit_count=entry.edit_count,
         unsent_at=entry.unsent_at,
+        send_at=entry.not_before,
         sent_at=entry.sent_at,
         created_at=entry.created_at,
     )

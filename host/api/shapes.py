@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from host.api.http.declare import ChannelId, Id, Moment, Wire
 from host.models.inbox import Actor
@@ -53,6 +53,37 @@ class LabelRef(Wire, frozen=True):
     tone: Tone
 
 
+class TeamRef(Wire, frozen=True):
+    """A team of the workspace."""
+
+    id: Id
+    name: str
+
+
+class TeamMember(Wire, frozen=True):
+    """Somebody in a team."""
+
+    id: Id
+    name: str
+    lead: Annotated[bool, Meta(description="Whether they lead it, and so change its members.")]
+
+
+class Team(Wire, frozen=True):
+    """Some members whom conversations can be given to together."""
+
+    id: Id
+    name: str
+    members: Annotated[list[TeamMember], Meta(description="Whoever leads it first, then by name.")]
+    accounts: Annotated[list[Id], Meta(description="The ids of the accounts it looks after.")]
+    open_count: Annotated[int, Meta(description="Its open conversations, snoozed ones and spam too.")]
+
+
+class Teams(Wire, frozen=True):
+    """The teams of the workspace, by name."""
+
+    data: list[Team]
+
+
 class Snooze(Wire, frozen=True):
     """Until when a conversation is put away."""
 
@@ -92,6 +123,17 @@ class Identity(Wire, frozen=True):
     profile: Annotated[
         dict[str, Any], Meta(description="What else the provider told; depends on the channel.")
     ]
+    blocked_at: Annotated[
+        Moment | None, Meta(description="Since when the provider blocks them for us; null: it does not.")
+    ]
+
+
+class AttributeValue(Wire, frozen=True):
+    """What a contact has for an attribute of the workspace."""
+
+    id: Annotated[Id, Meta(description="The id of the attribute.")]
+    name: str
+    value: Annotated[str, Meta(description="As text: a date as `2026-11-20`, yes and no as `yes` and `no`.")]
 
 
 class Contact(Wire, frozen=True):
@@ -101,6 +143,18 @@ class Contact(Wire, frozen=True):
     name: str | None
     email: str | None
     created_at: Moment
+    opted_out_at: Annotated[
+        Moment | None,
+        Meta(description="Since when they want nothing that is sent by itself; null: they have not said so."),
+    ]
+    opted_out_source: Annotated[
+        str | None, Meta(description="How that is known; of what they wrote themselves the word, as `STOP`.")
+    ]
+    blocked_at: Annotated[
+        Moment | None, Meta(description="Since when what they write is spam; null: it is not.")
+    ]
+    attributes: Annotated[list[AttributeValue], Meta(description="Those they have something for.")]
+    labels: Annotated[list[LabelRef], Meta(description="That their conversations have, by name.")]
     identities: list[Identity]
 
 
@@ -201,7 +255,20 @@ class Message(Wire, frozen=True):
         Moment | None,
         Meta(description="When it was taken back, or its contact erased. Of what it said nothing is left."),
     ]
-    sent_at: Annotated[Moment, Meta(description="The provider's time; of ours, when they were written.")]
+    send_at: Annotated[
+        Moment | None,
+        Meta(
+            description="When it goes out at the earliest, while it waits: the time it is for, or until when "
+            "a person can undo it."
+        ),
+    ]
+    sent_at: Annotated[
+        Moment,
+        Meta(
+            description="The provider's time; of ours, when they were written, or the time one is for that "
+            "waits for it."
+        ),
+    ]
     created_at: Moment
 
 
@@ -302,6 +369,7 @@ class Capabilities(Wire, frozen=True):
     thread_control: Annotated[
         bool, Meta(description="Whether a conversation can be taken from another app, and passed to one.")
     ]
+    blocks: Annotated[bool, Meta(description="Whether the provider can be asked to block a customer.")]
     mobile_only: Annotated[
         list[str], Meta(description="What the customer sees in the provider's mobile app only.")
     ]
@@ -323,6 +391,18 @@ class Account(Wire, frozen=True):
     connected_at: Moment
     disconnected_at: Moment | None
     last_event_at: Moment | None
+    reply_target: Annotated[
+        int | None, Meta(description="Within how many minutes customers are to be answered; null: no time.")
+    ]
+
+
+class AccountChange(Wire, frozen=True):
+    """What is to become different; what is left out stays."""
+
+    reply_target: Annotated[
+        int | UnsetType | None,
+        Meta(description="Minutes from 1 to 43200, which are 30 days; null: no time."),
+    ] = UNSET
 
 
 class Accounts(Wire, frozen=True):

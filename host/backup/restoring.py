@@ -22,7 +22,7 @@ from host import counters
 from host.addons.package import store
 from host.backup import archive
 from host.backup.archive import BackupError, Contents, Reading, value_for
-from host.core import db, migrations, secrets, storage
+from host.core import clock, db, migrations, secrets, storage
 from host.core.config import Config, ConfigError
 from host.core.migrations import addon_version_table
 from host.core.storage import StoreAwayError
@@ -43,7 +43,6 @@ _FIRST = (User, AddonRelease, AddonArchivePart, Addon)
 """What it takes to have the addons back: their migrations change tables that are empty then."""
 _MARK = "lobby_restoring"
 """A table that is there while a restore is under way: what one left that died is taken away by the next."""
-_UNSENT = sa.select(OutboxEntry.message_id).where(OutboxEntry.open.is_(True)).order_by(OutboxEntry.id)
 
 
 class Waiting(StrEnum):
@@ -428,7 +427,9 @@ def _settle(waiting: Waiting) -> None:
     # A copy of the desk must not tell other programs what its original told them, or tells them still.
     db.write(endpoints.pause_all)
     with db.read() as session:
-        ids = session.scalars(_UNSENT).all()
+        # What was for later, and is not any more, may have left in the desk that was backed up.
+        unsent = sa.or_(OutboxEntry.open.is_(True), OutboxEntry.not_before <= clock.now())
+        ids = session.scalars(sa.select(OutboxEntry.message_id).where(unsent).order_by(OutboxEntry.id)).all()
     for id_ in ids:
         db.write(_set_aside, id_, waiting)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from host import counters
 from host.channels import warnings
 from host.core import clock
+from host.core.errors import InvalidError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.queue import catch_ups, outbox
 from host.record import catalogue
@@ -19,6 +21,7 @@ from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 
 MAX_CLAIM = 512
+MOST_MINUTES = 30 * 24 * 60
 
 
 def claim_of(channel: str, external_id: str) -> str:
@@ -186,6 +189,28 @@ def set_setting(session: Session, account_id: int, name: str, value: object) -> 
     if row is not None and row.state != AccountState.DISCONNECTED:
         row.settings = {**row.settings, name: value}
         changed(session, row)
+
+
+def set_reply_target(session: Session, account_id: int, minutes: int | None) -> ChannelAccount:
+    """Set within how many minutes customers of an account are to be answered; None: no time is set.
+
+    What has begun to wait is measured by the time that was set then.
+
+    :raises AccountGoneError: if the account does not exist or is disconnected.
+    :raises InvalidError: if it is no time from a minute to thirty days.
+    """
+    if minutes is not None and not 1 <= minutes <= MOST_MINUTES:
+        raise InvalidError(
+            _l("The time for an answer is a number of minutes from 1 to 43,200, which are 30 days."),
+            next_step=_l("Type another number."),
+            field="replyTarget",
+        )
+    row = session.get(ChannelAccount, account_id)
+    if row is None or row.state == AccountState.DISCONNECTED:
+        raise AccountGoneError("The account is disconnected already.")
+    row.reply_target = minutes
+    changed(session, row)
+    return row
 
 
 def changed(session: Session, row: ChannelAccount, kind: str = "") -> None:

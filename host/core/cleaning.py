@@ -77,7 +77,7 @@ def external_id(value: str) -> str:
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-MADE_UP = ("event:", "handover:", "line:", "reopened:", "sha256:", "woken:")
+MADE_UP = ("event:", "handover:", "line:", "opted_in:", "opted_out:", "reopened:", "sha256:", "woken:")
 """Prefixes of ids made for the database, where the provider gave none or one that is too long."""
 
 

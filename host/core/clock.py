@@ -1,4 +1,4 @@
-"""The one clock. All code asks it for the time, so that a test can move it."""
+"""The one clock: all code asks it for the time, so that a test can move it. And the clocks of time zones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 _offset = timedelta()
 
@@ -25,6 +27,16 @@ def from_millis(value: int) -> datetime:
     return datetime.fromtimestamp(value / 1000, UTC)
 
 
+def to_text(at: datetime | None) -> str | None:
+    """Return *at* in ISO 8601, as JSON keeps it; None stays None."""
+    return None if at is None else at.isoformat()
+
+
+def from_text(text: str | None) -> datetime | None:
+    """Return the moment that :func:`to_text` wrote."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
 @contextmanager
 def travel(by: timedelta) -> Iterator[None]:
     """Move :func:`now` by *by* for the length of the block (tests only)."""
@@ -35,3 +47,72 @@ def travel(by: timedelta) -> Iterator[None]:
         yield
     finally:
         _offset = before
+
+
+# ---- elsewhere -----------------------------------------------------------------------------------------
+
+_PLACES = tuple(
+    f"{area}/"
+    for area in (
+        *("Africa", "America", "Antarctica", "Arctic", "Asia"),
+        *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
+    )
+)
+_STRIDE = timedelta(days=7)
+"""Clocks are never put on and back within so short a time."""
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """Return the names of time zones to choose from: those of places, and UTC."""
+    return tuple(sorted(name for name in available_timezones() if name == "UTC" or name.startswith(_PLACES)))
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone by its name, one of :func:`zones`."""
+    return ZoneInfo(name)
+
+
+def offsets(name: str, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """Yield the time between two moments in pieces in which the clocks of a zone are not put on or back.
+
+    Each is its beginning, its end and how far the clocks there are ahead of UTC. Pieces that follow each
+    other may be ahead by the same.
+    """
+    there = zone(name)
+    begins = since.astimezone(UTC)
+    until = until.astimezone(UTC)
+    while begins < until:
+        ends = min(begins + _STRIDE, until)
+        ahead = _ahead(begins, there)
+        if _ahead(ends, there) != ahead:
+            ends = _change(there, begins, ends)
+        yield begins, ends, ahead
+        begins = ends
+
+
+def next_change(name: str, since: datetime, within: timedelta) -> tuple[datetime, timedelta] | None:
+    """Return when the clocks of a zone are put on or back next, and by how much; None: not *within*."""
+    before: timedelta | None = None
+    for begins, _ends, ahead in offsets(name, since, since + within):
+        if before is not None and ahead != before:
+            return begins, ahead - before
+        before = ahead
+    return None
+
+
+def _ahead(at: datetime, there: ZoneInfo) -> timedelta:
+    return at.astimezone(there).utcoffset() or timedelta()
+
+
+def _change(there: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """Return the moment between two at which the clocks were changed: a whole second."""
+    ahead = _ahead(before, there)
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if _ahead(middle, there) == ahead:
+            before = middle
+        else:
+            after = middle
+    return after.replace(microsecond=0)

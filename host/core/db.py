@@ -17,10 +17,11 @@ import re
 import sqlite3
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import flask_sqlalchemy.session
@@ -31,7 +32,9 @@ from sqlalchemy import event
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect, Engine, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 log = logging.getLogger(__name__)
@@ -181,6 +184,30 @@ class UTCDateTime(TypeDecorator[datetime]):
         return read
 
 
+class later_by(FunctionElement[datetime]):  # noqa: N801 - it stands in statements like a function
+    """The moment so many minutes after another: ``later_by(moment, minutes)``; NULL where either is."""
+
+    name = "later_by"
+    type = UTCDateTime()
+    inherit_cache = True
+
+
+def _written(element: Any, compiler: Any, form: str, **kw: Any) -> str:
+    moment, minutes = (compiler.process(part, **kw) for part in element.clauses)
+    return form.format(moment=moment, minutes=minutes)
+
+
+_LATER_BY = {
+    # As UTCDateTime writes it; SQLite knows but the first three of six places.
+    "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', {moment}, '+' || ({minutes}) || ' minutes') || '000')",
+    "postgresql": "({moment} + ({minutes}) * INTERVAL '1 minute')",
+    "mysql": "TIMESTAMPADD(MINUTE, {minutes}, {moment})",
+    "mariadb": "TIMESTAMPADD(MINUTE, {minutes}, {moment})",
+}
+for _dialect, _form in _LATER_BY.items():
+    compiles(later_by, _dialect)(partial(_written, form=_form))
+
+
 class _BareString(UserDefinedType[str]):
     """Binds without a cast: psycopg's ``::VARCHAR`` fails against an enum column."""
 
@@ -320,6 +347,7 @@ class Database:
             self.write_engine = _server_engine(self.url, pool_size=pool_size)
             self.read_engine = self.write_engine
         self.lock = threading.RLock()
+        self._waiting: deque[None] = deque()
         self._inside = threading.local()
         self.has_traces = True
         """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
@@ -351,12 +379,28 @@ class Database:
         self._inside.active = True
         try:
             if self.is_sqlite:
-                with self.lock:
+                self._take_turn()
+                try:
                     yield
+                finally:
+                    self.lock.release()
             else:
                 yield
         finally:
             self._inside.active = False
+
+    def _take_turn(self) -> None:
+        if not self.lock.acquire(blocking=False):
+            self._waiting.append(None)
+            try:
+                self.lock.acquire()
+            finally:
+                self._waiting.pop()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits at this moment for the lock of writers, which SQLite alone has."""
+        return bool(self._waiting)
 
     def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``fn(session, ...)`` in one transaction and commit it.

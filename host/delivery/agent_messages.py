@@ -35,6 +35,14 @@ PEOPLE_ONLY = ProviderProblem(
     sentence=_n("Only a person may still reply here, so this automatic message was not sent."),
     next_step=_n("Write the reply yourself."),
 )
+PERSON_ANSWERS = ProviderProblem(
+    code="handled_by_person",
+    sentence=_n("A person handles this conversation, so this automatic message was not sent."),
+)
+OPTED_OUT = ProviderProblem(
+    code="opted_out",
+    sentence=_n("They want nothing that is sent by itself, so this automatic message was not sent."),
+)
 FILE_GONE = ProviderProblem(
     code="file_gone",
     sentence=_n("A file of this message is not here any more, so it was not sent."),

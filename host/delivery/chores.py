@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from host.automation import routing, running
 from host.core import clock, db, sqlite_wipe
 from host.core.ports import AdapterDirectory, CardDirectory
-from host.delivery import history, waiting, workspace_removal
+from host.delivery import history, waiting, watching, workspace_removal
 from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
 from host.delivery.profiles import fetch_due
 from host.delivery.reactions import send_due
 from host.inbox import bulk, snoozing
 from host.inbox.retention import Keeper
+from host.inbox.unsent import later
 from host.media.expiry import purge_due
 from host.media.fetching import fetch_due as fetch_files
 from host.media.file_removal import Cleaner
@@ -109,9 +111,29 @@ def snoozes(_directory: AdapterDirectory) -> bool:
     return bool(snoozing.wake_due())
 
 
+def later_replies(_directory: AdapterDirectory) -> bool:
+    """Let replies go out whose time has come."""
+    return bool(later.release_due())
+
+
+def due_replies(directory: AdapterDirectory) -> bool:
+    """Tell of customers whose answer is soon due, or who soon cannot be answered."""
+    return watching.watch(directory)
+
+
 def bulk_actions(_directory: AdapterDirectory) -> bool:
     """Do the next portion of a bulk action, or of undoing one."""
     return bulk.step()
+
+
+def automation(directory: AdapterDirectory) -> bool:
+    """Say and do what accounts are to say and do by themselves."""
+    return running.run_due(directory)
+
+
+def hand_out(_directory: AdapterDirectory) -> bool:
+    """Give conversations that wait with teams to who has come on duty, or has answered."""
+    return routing.give_waiting(clock.now())
 
 
 CHORES: tuple[tuple[Callable[[CardDirectory], object], float], ...] = (
@@ -129,6 +151,10 @@ CHORES: tuple[tuple[Callable[[CardDirectory], object], float], ...] = (
     (mails, 5.0),
     (snoozes, 1.0),
     (bulk_actions, 0.5),
+    (later_replies, 1.0),
+    (due_replies, 30.0),
+    (automation, 0.5),
+    (hand_out, 2.0),
 )
 """Each chore with its pause in seconds; it runs again at once if it returned True: there is more to do. Each
 has a thread of its own, so that a slow provider delays no other chore."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import recording
+from host.automation import running
 from host.channels import sign_in_attempts
 from host.core import clock, db
 from host.inbox import bulk
@@ -54,6 +55,8 @@ class Housekeeping:
         while db.write(keeping.remove_shown, now - policy.LIVE_KEPT, CHUNK) == CHUNK:
             pass
         while db.write(keeping.remove_old, now - policy.RECORD_KEPT, CHUNK) == CHUNK:
+            pass
+        while db.write(running.remove_old, now - policy.RECORD_KEPT, CHUNK) == CHUNK:
             pass
         while db.write(refusals.forget_a_day, now - policy.KEYS_KEPT):
             pass

@@ -118,6 +118,8 @@ def _step(lease: Lease, head: OutboxHead, directory: AdapterDirectory) -> Step:
         return _find_out(lease, head, adapter)
     if head.state is not DeliveryState.QUEUED:
         return _apply(results.close, lease, head)
+    if head.unwanted is not None:
+        return _apply(results.withdraw, lease, head, head.unwanted)
     if head.account_state is AccountState.DISCONNECTED:
         return _apply(results.fail, lease, head, agent_messages.DISCONNECTED)
     if adapter is None:
@@ -345,7 +347,7 @@ def _wait(
     lease: Lease, head: OutboxHead, until: datetime, sentence: str, *, shown: datetime | None = None
 ) -> Step:
     """Make the lane wait, and show agents what for; *shown*: until when, if that is known."""
-    waiting = {"sentence": sentence, "until": None if shown is None else shown.isoformat()}
+    waiting = {"sentence": sentence, "until": clock.to_text(shown)}
     if head.waiting != waiting and not db.write(results.waits, lease, head, waiting):
         return Next.LOST
     return until

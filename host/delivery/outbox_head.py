@@ -11,14 +11,19 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, storage
+from host.delivery import agent_messages
+from host.inbox.contacts.consent import may_be_written_automatically
 from host.media import links
+from host.models.automation import AutomationRun
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import (
     Attachment,
+    Contact,
     ContactIdentity,
     Conversation,
     DeliveryState,
     Direction,
+    Handler,
     Message,
     Origin,
 )
@@ -28,6 +33,7 @@ from host.queue.outbox import message_key
 from host.sdk.channel import (
     AccountRef,
     ChannelAdapter,
+    ProviderProblem,
     ReplyContext,
     ReplyPolicy,
     SearchRequest,
@@ -54,6 +60,8 @@ class OutboxHead:
     shown_with: int
     """How many things it names by an id are shown with it; none of them is sent."""
     by_person: bool
+    unwanted: ProviderProblem | None
+    """Why an automatic message is to be sent no more; None: it is, or it is none."""
     key: str
     attempts: int
     attempted_at: datetime | None
@@ -163,6 +171,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         part=_part(message, attachments),
         shown_with=sum(one.kind == MessageKind.TEMPLATE for one in attachments),
         by_person=message.origin == Origin.AGENT,
+        unwanted=_unwanted(session, message, conversation),
         key=message_key(message),
         attempts=entry.attempts,
         attempted_at=entry.attempted_at,
@@ -177,6 +186,24 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         identity_id=conversation.identity_id,
         unreachable=unreachable_since is not None,
     )
+
+
+def _unwanted(session: Session, message: Message, conversation: Conversation) -> ProviderProblem | None:
+    """Return why a message that nobody's word is behind is to be sent no more, of what came since."""
+    if message.origin != Origin.SYSTEM:
+        return None
+    if conversation.handled_by == Handler.PERSON and not _is_notice(session, message):
+        return agent_messages.PERSON_ANSWERS
+    contact = session.get_one(Contact, conversation.contact_id)
+    return None if may_be_written_automatically(contact) else agent_messages.OPTED_OUT
+
+
+def _is_notice(session: Session, message: Message) -> bool:
+    """Tell whether a message is a greeting or an away message, which goes out beside people, too."""
+    run = sa.select(AutomationRun.id).where(
+        AutomationRun.conversation_id == message.conversation_id, AutomationRun.sent_id == message.id
+    )
+    return session.scalar(run.limit(1)) is not None
 
 
 def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:

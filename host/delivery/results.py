@@ -73,7 +73,7 @@ _entry = (
 _rests = (
     sa.update(_outbox)
     .where(_outbox.c.id == sa.bindparam("entry"))
-    .values(next_at=sa.null(), waiting=sa.null())
+    .values(next_at=sa.null(), waiting=sa.null(), not_before=sa.null(), undo=sa.null())
 )
 _attempt = _rests.values(
     attempts=sa.bindparam("number"),
@@ -99,8 +99,8 @@ def _state(session: Session, head: OutboxHead) -> DeliveryState | None:
 
 def _closed(entry: OutboxEntry) -> None:
     entry.open = False
-    entry.next_at = None
-    entry.waiting = None
+    entry.next_at = entry.not_before = None
+    entry.waiting = entry.undo = None
 
 
 def _count(session: Session, head: OutboxHead, became: Outcome) -> None:
@@ -122,7 +122,7 @@ def begin(
     connection = session.connection()
     entry = connection.execute(_entry, {"entry": head.entry_id}).first()
     if entry is None:
-        return Begun.LOST
+        return Begun.MOVED_ON  # undone: it is gone, and the lane is still ours
     if not entry.open or not outcome.record_sending(
         session, head.message_id, only_from=head.state, only_text=head.part.text
     ):
@@ -206,6 +206,20 @@ def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
     if not entry.resent:
         outcome.hold_rest(session, head.message_id)
     _count(session, head, Outcome.UNCONFIRMED if entry.resent else Outcome.FAILED)
+    return True
+
+
+def withdraw(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
+    """Take an automatic message back before it is sent, and say why; the lane goes on with the next."""
+    entry = _ours(session, lease, head)
+    if entry is None:
+        return False
+    _closed(entry)
+    session.flush()
+    if entry.resent:
+        outcome.record_unknown(session, head.message_id, problem)
+    else:
+        outcome.record_cancelled(session, head.message_id, problem)
     return True
 
 

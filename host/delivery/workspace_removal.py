@@ -21,6 +21,7 @@ from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.core.ports import CardDirectory
 from host.media import file_removal
+from host.models.canned import CannedFile, CannedReply
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation, Mark, Message
 from host.models.media import Upload
@@ -232,6 +233,18 @@ def _uploads(session: Session, workspace_id: int, _accounts: list[int]) -> bool:
     return bool(rows)
 
 
+def _canned(session: Session, workspace_id: int, _accounts: list[int]) -> bool:
+    """Remove the files of canned replies. The replies themselves go with the workspace."""
+    files = table(CannedFile)
+    mine = sa.select(table(CannedReply).c.id).where(table(CannedReply).c.workspace_id == workspace_id)
+    rows = session.execute(
+        sa.select(files.c.id, files.c.storage_key).where(files.c.canned_id.in_(mine)).limit(CHUNK)
+    ).all()
+    session.execute(sa.delete(files).where(files.c.id.in_([row.id for row in rows])))
+    file_removal.remove_later(session, [row.storage_key for row in rows])
+    return bool(rows)
+
+
 def _lanes(session: Session, _workspace_id: int, accounts: list[int]) -> bool:
     mine = LANES.c.account_id.in_(accounts), LANES.c.direction != "hook"
     keys = list(session.scalars(sa.select(LANES.c.key).where(*mine).limit(CHUNK))) if accounts else []
@@ -266,6 +279,7 @@ _STEPS: tuple[Callable[[Session, int, list[int]], bool], ...] = (
     _messages,
     _contacts,
     _uploads,
+    _canned,
     _lanes,
     _by_id(EventBody),
     _by_id(DomainEvent),

@@ -21,7 +21,7 @@ from host.core import clock, db
 from host.core.db import Id, UTCDateTime
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
-from host.inbox import labels, queries
+from host.inbox import labels, queries, teams
 from host.inbox.conversation_actions import Changes, check_snooze, mark_read, set_fields
 from host.inbox.conversations import locked_conversation, publish_conversation
 from host.inbox.errors import BulkError, BulkNotFoundError, UndoOverError
@@ -42,6 +42,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "close": _l("Close"),
     "open": _l("Open again"),
     "assign": _l("Assign"),
+    "team": _l("Give to a team"),
     "label": _l("Add a label"),
     "unlabel": _l("Take a label off"),
     "snooze": _l("Snooze"),
@@ -62,12 +63,14 @@ class Wish:
     """What is to be done, see :data:`ACTIONS`.
 
     :param assignee_id: with ``assign``; None: nobody.
+    :param team_id: with ``team``; None: no team.
     :param label_id: with ``label`` and ``unlabel``.
     :param snooze: with ``snooze``.
     """
 
     action: str
     assignee_id: int | None = None
+    team_id: int | None = None
     label_id: int | None = None
     snooze: Snooze | None = None
 
@@ -75,11 +78,12 @@ class Wish:
         """Return what goes with the action, as JSON."""
         if self.action == "assign":
             return {"assignee_id": self.assignee_id}
+        if self.action == "team":
+            return {"team_id": self.team_id}
         if self.action in {"label", "unlabel"}:
             return {"label_id": self.label_id}
         if self.action == "snooze" and self.snooze is not None:
-            until = self.snooze.until
-            return {"kind": self.snooze.kind, "until": None if until is None else until.isoformat()}
+            return {"kind": self.snooze.kind, "until": clock.to_text(self.snooze.until)}
         return {}
 
 
@@ -134,7 +138,7 @@ def create(
     :param user_id: who asks; None: a program whose key is called *key_name*.
     :raises BulkError: if the action is not complete, or there is no conversation to change, or there are more
         than :data:`MOST`.
-    :raises LabelNotFoundError: if the workspace has no such label.
+    :raises LabelNotFoundError: if the workspace has no such label; TeamNotFoundError: no such team.
     :raises SnoozeTimeError: as :func:`host.inbox.conversation_actions.set_fields`.
     """
     check(session, workspace_id, wish, now)
@@ -185,6 +189,8 @@ def check(session: Session, workspace_id: int, wish: Wish, now: datetime) -> Non
         check_snooze(wish.snooze, now)
     if wish.action == "assign" and wish.assignee_id is not None:
         queries.check_member(session, workspace_id, wish.assignee_id)
+    if wish.action == "team" and wish.team_id is not None:
+        teams.get(session, workspace_id, wish.team_id)
 
 
 def start(
@@ -421,12 +427,13 @@ def _changes(row: BulkAction) -> Changes:
         return {"spam": row.action == "spam"}
     if row.action == "assign":
         return {"assignee_id": row.argument.get("assignee_id")}
+    if row.action == "team":
+        return {"team_id": row.argument.get("team_id")}
     return {"snooze": _snooze(row.argument) if row.action == "snooze" else None}
 
 
 def _snooze(value: Mapping[str, Any]) -> Snooze:
-    until = value.get("until")
-    return Snooze(SnoozeKind(value["kind"]), None if until is None else datetime.fromisoformat(until))
+    return Snooze(SnoozeKind(value["kind"]), clock.from_text(value.get("until")))
 
 
 def _set(
@@ -473,6 +480,7 @@ _TOUCHED: Mapping[str, Sequence[str]] = {
     ),
     "open": ("status", "closed_at"),
     "assign": ("assignee_id",),
+    "team": ("team_id", "assignee_id"),
     "snooze": ("snooze_kind", "snoozed_until", "woken_at"),
     "wake": ("snooze_kind", "snoozed_until", "woken_at"),
     "spam": ("spam_at", "snooze_kind", "snoozed_until", "woken_at"),
@@ -536,6 +544,8 @@ def _put_back(
         changes["status"] = ConversationStatus(before["status"])
     if "spam_at" in before:
         changes["spam"] = before["spam_at"] is not None
+    if "team_id" in before:
+        changes["team_id"] = before["team_id"]
     if "assignee_id" in before:
         changes["assignee_id"] = before["assignee_id"]
     _set(session, conversation, row, now, cast(Changes, changes))

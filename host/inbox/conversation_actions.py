@@ -5,7 +5,7 @@ A settable field is a key of :class:`Changes`, named as its column, and a functi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
@@ -25,29 +25,34 @@ from host.inbox.conversations import (
     record_conversation,
     show_presence,
 )
-from host.inbox.errors import NotAMemberError, NotSnoozableError, SnoozeTimeError
+from host.inbox.errors import NotAMemberError, NotSnoozableError, SnoozeTimeError, TeamNotFoundError
 from host.models.inbox import (
     Conversation,
     ConversationRead,
     ConversationStatus,
     Direction,
+    Handler,
     Message,
     Snooze,
     SnoozeKind,
 )
+from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.record import catalogue
-from host.record.catalogue import Facts, OfAssignment, OfSnooze, OfWaking
+from host.record.catalogue import Facts, OfAssignment, OfHandler, OfSnooze, OfTeam, OfWaking
 from host.web.message_kinds import HIDDEN
 
 
 class Changes(TypedDict, total=False):
     """New values of a conversation's fields. A field that is left out keeps its value."""
 
+    team_id: int | None
     assignee_id: int | None
     status: ConversationStatus
     snooze: Snooze | None
     spam: bool
+    handled_by: Handler
+    """A person, or nobody: what is automatic may speak again. That it does is no wish of anybody's."""
 
 
 MOST_SNOOZED = timedelta(days=2 * 366)
@@ -63,36 +68,128 @@ def set_fields(
     author_id: int | None,
     now: datetime,
     by: str | None = None,
+    why: str = "",
 ) -> bool:
     """Set fields of a conversation, with an activity line for each that changes. Return whether any did.
 
+    A conversation that goes to a team leaves who has it, unless they are in that team or *changes* say who
+    gets it: else it would wait for somebody whose work it is no more.
+
     :param by: the name of the API key that sets them, where no person does.
+    :param why: why the desk sets them by itself, a key of :data:`GIVEN_BECAUSE`; empty: somebody does.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: if ``assignee_id`` is not a member who may answer there.
+    :raises TeamNotFoundError: if ``team_id`` is no team of the workspace.
     :raises SnoozeTimeError: if ``snooze`` ends in the past, too far ahead, or not at all where it has to.
     :raises NotSnoozableError: if the conversation is closed or spam and ``snooze`` is given.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id)
     changed = False
-    for name, value in changes.items():
+    for name, value in _with_handover(session, conversation, changes).items():
         if getattr(conversation, name) == value:
             continue
-        before = conversation.assignee_id
+        before = getattr(conversation, name) if name in _NAMES_BEFORE else None
         content = _SETTERS[name](session, conversation, value, author_id, now)
         session.flush()
-        add_activity(session, conversation, author_id, content, now, by=by)
+        line = {**content, "why": why} if why else content
+        add_activity(session, conversation, author_id, line, now, by=by)
         kind = _RECORDED.get(content["what"], "")
         facts = _facts(kind, conversation, before)
         record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
+        if name == "assignee_id" and value is not None and author_id is not None:
+            handle(session, conversation, Handler.PERSON, because="assigned", author_id=author_id)
         changed = True
     return changed
 
 
-def _facts(kind: str, conversation: Conversation, before: int | None) -> Facts | None:
+def handle(
+    session: Session,
+    conversation: Conversation,
+    handler: Handler,
+    *,
+    because: str,
+    author_id: int | None = None,
+    by: str | None = None,
+    told: bool = False,
+) -> None:
+    """Note who handles the locked *conversation* from now on.
+
+    What automation had, or gets, is recorded. That a person answers what nobody had is no news: their message
+    says so.
+
+    :param because: as :class:`host.record.catalogue.OfHandler` has it.
+    :param by: the name of the API key that did it, where no person did.
+    :param told: whether it is recorded although automation neither had it nor gets it.
+    """
+    before = conversation.handled_by
+    if before == handler:
+        return
+    conversation.handled_by = handler
+    session.flush()
+    if told or Handler.AUTOMATION in {before, handler}:
+        facts = OfHandler(handler=handler, before=before, because=because)
+        kind = catalogue.CONVERSATION_HANDLER_CHANGED
+        record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
+
+
+def hand_over(
+    session: Session,
+    changes: Changes,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    by: str | None,
+    now: datetime,
+) -> None:
+    """Hand a conversation over to people: from now on the customer waits for one of them.
+
+    :param changes: which team or member gets it, if it is known.
+    :param by: the name of the API key that does it.
+
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises NotAMemberError: as :func:`set_fields`, and so :exc:`TeamNotFoundError`.
+    """
+    conversation = locked_conversation(session, workspace_id, conversation_id)
+    wished: Changes = {"status": ConversationStatus.OPEN, **changes}
+    set_fields(
+        session,
+        wished,
+        workspace_id=workspace_id,
+        conversation_id=conversation_id,
+        author_id=None,
+        by=by,
+        now=now,
+    )
+    if conversation.handled_by == Handler.PERSON:
+        return
+    conversation.waiting_since = conversation.waiting_since or now
+    add_activity(session, conversation, None, {"what": "handed_to_people"}, now, by=by)
+    handle(session, conversation, Handler.PERSON, because="handed_over", by=by, told=True)
+
+
+_NAMES_BEFORE = frozenset({"assignee_id", "team_id", "handled_by"})
+"""The fields of which the record says what they were."""
+
+
+def _with_handover(session: Session, conversation: Conversation, changes: Changes) -> Mapping[str, Any]:
+    """Return *changes*, and that nobody has the conversation any more where a team gets it without them."""
+    team_id, person = changes.get("team_id"), conversation.assignee_id
+    if team_id is None or team_id == conversation.team_id or person is None or "assignee_id" in changes:
+        return changes
+    stays = session.get(TeamMember, (team_id, person)) is not None
+    return changes if stays else {**changes, "assignee_id": None}
+
+
+def _facts(kind: str, conversation: Conversation, before: Any) -> Facts | None:
     """Return what the record says about a change beyond its kind.
 
-    :param before: the id of who looked after the conversation before it.
+    :param before: the id of who, or of the team that, looked after the conversation before; who handled it.
     """
+    if kind == catalogue.CONVERSATION_HANDLER_CHANGED:
+        because = "taken" if conversation.handled_by == Handler.PERSON else "left"
+        return OfHandler(handler=conversation.handled_by, before=str(before), because=because)
+    if kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+        return OfTeam(team=conversation.team_id or 0, before=before or 0)
     if kind == catalogue.CONVERSATION_ASSIGNED:
         return OfAssignment(assignee=conversation.assignee_id or 0, before=before or 0)
     if kind == catalogue.CONVERSATION_SNOOZED and conversation.snooze is not None:
@@ -114,6 +211,7 @@ def _set_status(
     conversation.status = status
     conversation.closed_at = now if closing else None
     if closing:
+        conversation.handled_by = Handler.NOBODY
         read_by_all(session, conversation)
         put_away(conversation)
     elif conversation.last_direction == Direction.INBOUND:
@@ -174,6 +272,26 @@ def _set_spam(
     return {"what": "marked_spam" if spam else "unmarked_spam"}
 
 
+def _set_team(
+    session: Session,
+    conversation: Conversation,
+    team_id: int | None,
+    _author_id: int | None,
+    _now: datetime,
+) -> dict[str, Any]:
+    # Shared, so that nobody deletes it before this is written.
+    teams = sa.select(Team.id, Team.name).where(Team.workspace_id == conversation.workspace_id)
+    if team_id is None:
+        before = session.execute(teams.where(Team.id == conversation.team_id)).one_or_none()
+        conversation.team_id = None
+        return {"what": "team_left", "name": "" if before is None else before.name}
+    team = session.execute(teams.where(Team.id == team_id).with_for_update(read=True)).one_or_none()
+    if team is None:
+        raise TeamNotFoundError()
+    conversation.team_id = team_id
+    return {"what": "team_assigned", "name": team.name}
+
+
 def _set_assignee(
     session: Session,
     conversation: Conversation,
@@ -199,11 +317,24 @@ def _set_assignee(
     return {"what": "took" if assignee_id == author_id else "assigned", "name": name}
 
 
+def _set_handler(
+    _session: Session,
+    conversation: Conversation,
+    handler: Handler,
+    _author_id: int | None,
+    _now: datetime,
+) -> dict[str, Any]:
+    conversation.handled_by = handler
+    return {"what": "taken_over" if handler is Handler.PERSON else "left_to_automation"}
+
+
 _SETTERS: dict[str, Callable[[Session, Conversation, Any, int | None, datetime], dict[str, Any]]] = {
     "assignee_id": _set_assignee,
+    "handled_by": _set_handler,
     "status": _set_status,
     "snooze": _set_snooze,
     "spam": _set_spam,
+    "team_id": _set_team,
 }
 """By field: a function that sets it and returns the content of the activity line."""
 
@@ -212,6 +343,10 @@ _RECORDED = {
     "assigned": catalogue.CONVERSATION_ASSIGNED,
     "took": catalogue.CONVERSATION_ASSIGNED,
     "unassigned": catalogue.CONVERSATION_ASSIGNED,
+    "team_assigned": catalogue.CONVERSATION_TEAM_ASSIGNED,
+    "team_left": catalogue.CONVERSATION_TEAM_ASSIGNED,
+    "taken_over": catalogue.CONVERSATION_HANDLER_CHANGED,
+    "left_to_automation": catalogue.CONVERSATION_HANDLER_CHANGED,
     "closed": catalogue.CONVERSATION_CLOSED,
     "reopened": catalogue.CONVERSATION_REOPENED,
     **{f"snoozed_{kind}": catalogue.CONVERSATION_SNOOZED for kind in SnoozeKind},
@@ -225,6 +360,11 @@ ACTIVITIES = {
     "assigned": ("user", _l("%(who)s assigned this to %(name)s")),
     "took": ("user", _l("%(who)s took this over")),
     "unassigned": ("user", _l("%(who)s left this to nobody")),
+    "team_assigned": ("users", _l("%(who)s gave this to the team %(name)s")),
+    "team_left": ("users", _l("%(who)s took this from the team %(name)s")),
+    "taken_over": ("user", _l("%(who)s keeps automation out of this")),
+    "left_to_automation": ("bolt", _l("%(who)s left this to automation")),
+    "handed_to_people": ("users", _l("%(who)s handed this over to people")),
     "closed": ("check", _l("%(who)s closed this")),
     "reopened": ("unsend", _l("%(who)s opened this again")),
     "erased": ("trash", _l("%(who)s erased this customer")),
@@ -236,13 +376,36 @@ ACTIVITIES = {
     "woken": ("bell", _l("%(who)s ended the snooze")),
     "woken_by_time": ("bell", _l("Back: the snooze is over")),
     "woken_by_message": ("bell", _l("Back: they wrote")),
+    "held_for_message": ("clock", _l("They wrote first, so the reply planned for later was not sent")),
     "marked_spam": ("ban", _l("%(who)s marked this as spam")),
     "unmarked_spam": ("check", _l("%(who)s took this out of spam")),
+    "blocked": ("ban", _l("%(who)s blocked this customer")),
+    "unblocked": ("check", _l("%(who)s unblocked this customer")),
+    "opted_out_by_message": (
+        "ban",
+        _l("They wrote “%(name)s”: nothing is sent to them by itself any more. You may still answer."),
+    ),
+    "opted_in_by_message": ("check", _l("They wrote “%(name)s”: what is sent by itself reaches them again.")),
     "labelled": ("tag", _l("%(who)s added %(name)s")),
     "unlabelled": ("tag", _l("%(who)s took %(name)s off")),
     "reopened_by_message": ("unsend", _l("Opened again by a new message")),
 }
 """The icon and the sentence of an activity line, by the ``what`` of its content."""
+GIVEN = {
+    "assigned": ("user", _l("Given to %(name)s: %(why)s")),
+    "team_assigned": ("users", _l("Given to the team %(name)s: %(why)s")),
+}
+"""The same of what the desk did by itself, where it says why."""
+GIVEN_BECAUSE = {
+    "account": _l("it gets the new conversations of this account"),
+    "waited_longest": _l("on duty, and waited longest for one"),
+    "waited_its_turn": _l("on duty now, and this one waited longest"),
+    "last_person": _l("on duty, and wrote with them last"),
+    "team": _l("whoever of it is free takes it"),
+    "nobody_on_duty": _l("nobody of it is on duty, so it waits"),
+    "team_closed": _l("it is outside its hours, so it waits"),
+    "nobody_in_team": _l("nobody of it may answer here, so it waits"),
+}
 OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 
 

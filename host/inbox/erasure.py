@@ -18,11 +18,14 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.db import Base
 from host.core.errors import ConflictError, NotFoundError
+from host.inbox import mentions
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
+from host.inbox.contacts import people
 from host.inbox.conversations import actor_of, add_activity, publish_conversation
 from host.media import file_removal
 from host.media.person_pictures import forget_pictures
 from host.models.channels import ChannelAccount
+from host.models.contacts import ContactEntry, ContactMerge, ContactValue, EntryKind
 from host.models.inbox import (
     Attachment,
     Contact,
@@ -104,13 +107,19 @@ def holdings(session: Session, workspace_id: int, contact_id: int) -> Holdings:
         contact_id=contact_id,
         conversations=session.scalar(sa.select(sa.func.count()).select_from(Conversation).where(mine)) or 0,
         said=session.scalar(joined.where(mine, told, left)) or 0,
-        notes=session.scalar(joined.where(mine, note, left)) or 0,
+        notes=(session.scalar(joined.where(mine, note, left)) or 0) + _notes_about(session, contact_id),
         files=session.scalar(files.where(mine)) or 0,
         waiting=session.scalar(joined.where(mine, waits)) or 0,
         ids=[
             (row[0], row[1]) for row in session.execute(ids.where(ContactIdentity.contact_id == contact_id))
         ],
     )
+
+
+def _notes_about(session: Session, contact_id: int) -> int:
+    ids = people.members_of(session, contact_id)
+    told = ContactEntry.contact_id.in_(ids), ContactEntry.kind == EntryKind.NOTE
+    return session.scalar(sa.select(sa.func.count()).where(*told)) or 0
 
 
 def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: int | None) -> Holdings:
@@ -147,15 +156,18 @@ def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: in
         erasing.forget_messages(session, [row.id for row in chunk])
         postings.forget_messages(session, [row.id for row in chunk])
     _erase_around(session, [one.id for one in conversations], [one.id for one in identities])
-    erasing.forget_contact(session, contact_id)
-    postings.forget_contact(session, contact_id)
+    parts = people.members_of(session, contact_id)
+    for id_ in parts:
+        erasing.forget_contact(session, id_)
+        postings.forget_contact(session, id_)
     _forget_answers(session, [one.id for one in conversations])
-    _erase_person(session, contact_id, identities, now)
+    _erase_people(session, parts, identities, now)
     for conversation in conversations:
         conversation.subject, conversation.last_preview = None, ""
         conversation.last_kind, conversation.last_direction = ERASED, Direction.INTERNAL
         conversation.unread_count = conversation.failed_count = 0
         conversation.read_count, conversation.waiting_since = conversation.arrived_count, None
+        conversation.scheduled_at = None
         session.flush()
         add_activity(session, conversation, author_id, {"what": ERASED}, now)
         publish_conversation(session, conversation)
@@ -219,8 +231,9 @@ def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
     # A reply that was not sent yet never is: without a state, no worker finds it.
     unsent = sa.and_(some, MESSAGES.c.state.is_not(None), MESSAGES.c.state.not_in(GONE_OUT))
     waiting = sa.select(MESSAGES.c.id).where(unsent)
+    nothing = {name: sa.null() for name in ("not_before", "waiting", "undo")}
     connection.execute(
-        sa.update(OUTBOX).where(OUTBOX.c.message_id.in_(waiting)).values(open=False, waiting=sa.null())
+        sa.update(OUTBOX).where(OUTBOX.c.message_id.in_(waiting)).values(open=False, **nothing)
     )
     connection.execute(sa.update(MESSAGES).where(unsent).values(state=None))
     # An activity line about a handover may hold a note of another app.
@@ -228,6 +241,7 @@ def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
         some, MESSAGES.c.kind == InternalKind.ACTIVITY, MESSAGES.c.external_id.like("handover:%")
     )
     connection.execute(sa.update(MESSAGES).where(passed).values(content={"what": "handed_over"}))
+    mentions.forget(session, ids)
     file_removal.forget_files(session, list(ids))
 
 
@@ -252,11 +266,18 @@ def _forget_answers(session: Session, conversations: Sequence[int]) -> None:
         session.execute(sa.update(table).where(named).values(answer='{"data":[]}'))
 
 
-def _erase_person(
-    session: Session, contact_id: int, identities: Sequence[ContactIdentity], now: datetime
+def _erase_people(
+    session: Session, ids: Sequence[int], identities: Sequence[ContactIdentity], now: datetime
 ) -> None:
-    contact = session.get_one(Contact, contact_id, with_for_update=True)
-    contact.name = contact.email = None
+    """Remove who a contact is, and those who are a part of it. That they opted out, or are blocked, stays."""
+    for id_ in ids:
+        contact = session.get_one(Contact, id_, with_for_update=True)
+        contact.name = contact.email = contact.opted_out_source = None
+    session.execute(sa.delete(ContactValue).where(ContactValue.contact_id.in_(ids)))
+    session.execute(sa.delete(ContactEntry).where(ContactEntry.contact_id.in_(ids)))
+    # Whose they were is not known any more, so nothing can be split: what was taken over was of one of them.
+    told = sa.or_(ContactMerge.contact_id.in_(ids), ContactMerge.other_id.in_(ids))
+    session.execute(sa.delete(ContactMerge).where(told))
     for identity in identities:
         identity.username = identity.name = identity.picture_url = None
         identity.profile, identity.profile_failures = {}, 0

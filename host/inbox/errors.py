@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
 
-from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError
+from host.core.errors import ConflictError, ForbiddenError, InvalidError, LobbyError, NotFoundError
 
 
 class ConversationNotFoundError(NotFoundError):
@@ -79,6 +79,15 @@ class AnsweredMeanwhileError(ConflictError):
         self.newer = tuple(newer)
 
 
+class SendTimeError(InvalidError):
+    """A reply cannot be planned for that time."""
+
+    code = "send_time"
+    title = _l("It cannot go out then")
+    default_sentence = _l("That time has passed, so nothing was planned.")
+    default_next_step = _l("Choose another time.")
+
+
 class WindowClosedError(ConflictError):
     """The reply window is closed."""
 
@@ -95,6 +104,26 @@ class PeopleOnlyError(ConflictError):
     title = _l("Only a person may answer now")
     default_sentence = _l("Only a person may still answer here, so this automatic message was not sent.")
     default_next_step = _l("Answer from the inbox.")
+
+
+class HandledByPersonError(ConflictError):
+    """Something automatic is to speak where a person does."""
+
+    code = "handled_by_person"
+    title = _l("A person has it")
+    default_sentence = _l("A person handles this conversation, so this automatic message was not sent.")
+    default_next_step = _l("Wait until it is closed, or left to automation.")
+
+
+class OptedOutError(ConflictError):
+    """The customer wants nothing that is sent by itself, or is blocked."""
+
+    code = "opted_out"
+    title = _l("They want nothing automatic")
+    default_sentence = _l(
+        "This customer wants nothing that is sent by itself, so this automatic message was not sent."
+    )
+    default_next_step = _l("A person may still answer, in the inbox.")
 
 
 class ContactUnreachableError(ConflictError):
@@ -188,6 +217,41 @@ class LabelNameError(InvalidError):
     default_next_step = _l("Choose another name.")
 
 
+class TeamNotFoundError(NotFoundError):
+    """The workspace has no such team."""
+
+    code = "team_not_found"
+    title = _l("No such team")
+    default_sentence = _l("This team does not exist in this workspace. Somebody may have deleted it.")
+    default_next_step = _l("Reload the page and choose another.")
+
+
+class TeamNameError(InvalidError):
+    """A team needs a name that no other team has."""
+
+    code = "team_name"
+    title = _l("The team needs another name")
+    default_sentence = _l("A team needs a name of at most 40 letters, so nothing was saved.")
+    default_next_step = _l("Choose another name.")
+
+
+class TeamAccountError(InvalidError):
+    """A team looks after accounts of its workspace."""
+
+    code = "team_account"
+    title = _l("No such account")
+    default_sentence = _l("One of these accounts is not in this workspace, so nothing was saved.")
+    default_next_step = _l("Reload the page and choose again.")
+
+
+class TeamKeepersError(ForbiddenError):
+    """Somebody who leads no such team would change its members."""
+
+    code = "team_keepers"
+    default_sentence = _l("Leads of the workspace and whoever leads this team change its members.")
+    default_next_step = _l("Ask one of them.")
+
+
 class SnoozeTimeError(InvalidError):
     """A conversation cannot be snoozed until then."""
 
@@ -220,8 +284,17 @@ class ViewNameError(InvalidError):
 
     code = "view_name"
     title = _l("The view needs a name")
-    default_sentence = _l("A view needs a name of at most 64 letters, so nothing was saved.")
+    default_sentence = _l("A view needs a name of at most 40 letters, so nothing was saved.")
     default_next_step = _l("Give it a name.")
+
+
+class ViewSearchError(InvalidError):
+    """A view of a search needs something to look for."""
+
+    code = "view_search"
+    title = _l("The search cannot be saved")
+    default_sentence = _l("A search that is saved has between 1 and 1,000 letters, so nothing was saved.")
+    default_next_step = _l("Search for something, then save it.")
 
 
 class TooManyViewsError(ConflictError):
@@ -258,3 +331,66 @@ class UndoOverError(ConflictError):
     title = _l("This cannot be undone any more")
     default_sentence = _l("A bulk action can be undone once, within an hour. Nothing was changed.")
     default_next_step = _l("Choose the conversations again and change them back.")
+
+
+class ContactNotFoundError(NotFoundError):
+    """No such contact in this workspace."""
+
+    code = "contact_not_found"
+    title = _l("No such contact")
+    default_sentence = _l("This contact does not exist in this workspace.")
+    default_next_step = ""
+
+
+class ContactFieldError(InvalidError):
+    """A detail of a contact cannot be what was given."""
+
+    code = "contact_field"
+    title = _l("Not saved")
+    default_sentence = _l("A contact has no such detail, so nothing was saved.")
+    default_next_step = _l("Correct it and save again.")
+
+
+class AttributeNameError(InvalidError):
+    """An attribute cannot be called that, or there are enough of them."""
+
+    code = "attribute_name"
+    title = _l("No such name")
+    default_sentence = _l("The attribute has no name, so nothing was saved.")
+    default_next_step = _l("Choose another name.")
+
+
+class AttributeNotFoundError(NotFoundError):
+    """The workspace has no such attribute."""
+
+    code = "attribute_not_found"
+    title = _l("No such attribute")
+    default_sentence = _l("This attribute does not exist in this workspace.")
+    default_next_step = _l("Reload the page: somebody may have deleted it.")
+
+
+class MergeError(ConflictError):
+    """These two contacts cannot become one, or not be two again."""
+
+    code = "not_mergeable"
+    title = _l("Not merged")
+    default_sentence = _l("Somebody changed one of the two at the same time, so nothing was merged.")
+    default_next_step = _l("Look at both again.")
+
+
+class MergeNotFoundError(NotFoundError):
+    """There is no such merge to take back."""
+
+    code = "merge_not_found"
+    title = _l("No such merge")
+    default_sentence = _l("This merge does not exist, or was taken back already.")
+    default_next_step = _l("Reload the page.")
+
+
+class NotAllTheirsError(ForbiddenError):
+    """Somebody who sees some accounts only would change what is on others."""
+
+    code = "not_all_yours"
+    title = _l("Not for this contact")
+    default_sentence = _l("This contact also writes to accounts that you do not see, so nothing was changed.")
+    default_next_step = _l("Ask somebody who sees all of them.")

@@ -6,8 +6,6 @@ off. A label is meant by its id: a rename changes what everybody sees at once.
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +14,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.core.cleaning import clean
+from host.inbox import names
 from host.inbox.conversations import add_activity, locked_conversation, record_conversation
 from host.inbox.errors import LabelNameError, LabelNotFoundError
 from host.models.inbox import Conversation
@@ -27,10 +25,10 @@ from host.record import catalogue
 from host.record.catalogue import OfLabel
 from host.record.writing import Happened, record
 
-MAX_NAME = 40
 MOST = 500
 """Most labels of a workspace: all of them are in every menu."""
 
+_TAKEN = _l("There is a label of that name already, so nothing was saved.")
 _TABLE = ConversationLabel.metadata.tables["conversation_labels"]
 
 
@@ -72,10 +70,7 @@ def get(session: Session, workspace_id: int, label_id: int, *, lock: bool = Fals
     :param lock: until the write ends.
     :raises LabelNotFoundError: if the workspace has no such label.
     """
-    query = sa.select(Label).where(Label.id == label_id, Label.workspace_id == workspace_id)
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    label = session.scalars(query).one_or_none()
+    label = names.find(session, Label, workspace_id, label_id, lock=lock)
     if label is None:
         raise LabelNotFoundError()
     return label
@@ -93,12 +88,8 @@ def create(session: Session, *, workspace_id: int, name: str, tone: LabelTone, n
     count = session.scalar(sa.select(sa.func.count()).where(Label.workspace_id == workspace_id)) or 0
     if count >= MOST:
         raise LabelNameError(_l("There are as many labels as a workspace can have, so nothing was saved."))
-    name = checked_name(name)
-    _check_free(session, workspace_id, name)
-    label = Label(
-        workspace_id=workspace_id, name=name, name_key=name_key(name), tone=LabelTone(tone), created_at=now
-    )
-    _save(session, label)
+    label = Label(workspace_id=workspace_id, name=_checked(name), tone=LabelTone(tone), created_at=now)
+    names.save(session, label, LabelNameError(_TAKEN))
     return label
 
 
@@ -117,12 +108,10 @@ def change(
     """
     label = get(session, workspace_id, label_id, lock=True)
     if name is not None:
-        label.name = checked_name(name)
-        _check_free(session, workspace_id, label.name, but=label_id)
-        label.name_key = name_key(label.name)
+        label.name = _checked(name)
     if tone is not None:
         label.tone = LabelTone(tone)
-    _save(session, label)
+    names.save(session, label, LabelNameError(_TAKEN))
     return label
 
 
@@ -191,46 +180,8 @@ def _replace_in_views(session: Session, workspace_id: int, label_id: int, into_i
         }
 
 
-def checked_name(name: str) -> str:
-    """Return a name as it is kept: on one line, without characters that are not seen.
-
-    :raises LabelNameError: if nothing is left, or more than :data:`MAX_NAME` characters.
-    """
-    seen = "".join(one for one in clean(name) if unicodedata.category(one) != "Cc" or one.isspace())
-    # Marks of direction would turn the words around it as well.
-    seen = " ".join("".join(one for one in seen if one not in "\u202a\u202b\u202c\u202d\u202e").split())
-    if not any(unicodedata.category(one)[0] not in "CZM" for one in seen):
-        raise LabelNameError()
-    if len(seen) > MAX_NAME:
-        raise LabelNameError(_l("The name is longer than 40 letters, so nothing was saved."))
-    return seen
-
-
-def name_key(name: str) -> str:
-    """Return what two names have in common that are the same label, as hexadecimal SHA-256."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return hashlib.sha256(" ".join(folded.split()).encode()).hexdigest()
-
-
-def _check_free(session: Session, workspace_id: int, name: str, *, but: int | None = None) -> None:
-    with session.no_autoflush:
-        other = session.scalar(
-            sa.select(Label.name).where(
-                Label.workspace_id == workspace_id, Label.name_key == name_key(name), Label.id != (but or 0)
-            )
-        )
-    if other is not None:
-        raise LabelNameError(_l("There is a label of that name already, so nothing was saved."))
-
-
-def _save(session: Session, label: Label) -> None:
-    """Write *label*; somebody may have made one of that name at this very moment."""
-    try:
-        with session.begin_nested():
-            session.add(label)
-            session.flush()
-    except sa.exc.IntegrityError:
-        raise LabelNameError(_l("There is a label of that name already, so nothing was saved.")) from None
+def _checked(name: str) -> str:
+    return names.checked(name, LabelNameError(), LabelNameError(names.TOO_LONG))
 
 
 # ---- the labels of a conversation ---------------------------------------------------------------------
@@ -262,8 +213,10 @@ def set_labels(
         Label.workspace_id == workspace_id, Label.id.in_(wanted | set(remove))
     )
     # Shared, so that nobody deletes them before this is written.
-    names = {row.id: row.name for row in session.execute(query.order_by(Label.id).with_for_update(read=True))}
-    if not wanted <= names.keys():
+    called = {
+        row.id: row.name for row in session.execute(query.order_by(Label.id).with_for_update(read=True))
+    }
+    if not wanted <= called.keys():
         raise LabelNotFoundError()
     has = set(
         session.scalars(
@@ -282,7 +235,7 @@ def set_labels(
         (gone, "unlabelled", catalogue.CONVERSATION_UNLABELLED),
     ):
         if ids:
-            _tell(session, conversation, ids, names, what, kind, author_id=author_id, now=now, by=by)
+            _tell(session, conversation, ids, called, what, kind, author_id=author_id, now=now, by=by)
     return bool(new or gone)
 
 
@@ -290,7 +243,7 @@ def _tell(
     session: Session,
     conversation: Conversation,
     ids: Sequence[int],
-    names: dict[int, str],
+    called: dict[int, str],
     what: str,
     kind: str,
     *,
@@ -298,7 +251,7 @@ def _tell(
     now: datetime,
     by: str | None,
 ) -> None:
-    content = {"what": what, "name": ", ".join(names[id_] for id_ in ids)}
+    content = {"what": what, "name": ", ".join(called[id_] for id_ in ids)}
     add_activity(session, conversation, author_id, content, now, by=by)
     for id_ in ids:
         record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=OfLabel(label=id_))

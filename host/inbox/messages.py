@@ -95,6 +95,9 @@ class Entry:
 
     :param external_id: the provider's id; None for what the provider does not know.
     :param waiting: why it waits and until when: ``sentence``, ``until`` (ISO 8601).
+    :param not_before: when it goes out at the earliest; until then its reply can be undone, unless it is
+        *planned*: then that is the time it is for. None: as soon as it can.
+    :param unless_written: whether a planned one stays here if the customer writes first.
     :param position: its place among the *parts* of the reply that *reply_key* names, from 0.
     :param parts: how many messages that reply became; 1 where they were not counted.
     :param reply_to: the external id of the message it quotes, see *quoted*.
@@ -116,6 +119,9 @@ class Entry:
     state: str | None = None
     error: dict[str, Any] | None = None
     waiting: dict[str, Any] | None = None
+    not_before: datetime | None = None
+    planned: bool = False
+    unless_written: bool = False
     reply_key: str | None = None
     position: int = 0
     parts: int = 1
@@ -279,6 +285,9 @@ def _select() -> Any:
             Message.state,
             Message.error,
             OutboxEntry.waiting,
+            OutboxEntry.not_before,
+            OutboxEntry.open,
+            OutboxEntry.unless_written,
             ChannelAccount.state.label("account_state"),
             ChannelAccount.blocked_until,
             ChannelAccount.blocked_reason,
@@ -324,6 +333,9 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
             state=row.state,
             error=row.error,
             waiting=row.waiting or _waits_with_others(row),
+            not_before=row.not_before if row.state == DeliveryState.QUEUED else None,
+            planned=_is_planned(row),
+            unless_written=_is_planned(row) and bool(row.unless_written),
             reply_key=row.reply_key,
             position=row.position,
             parts=counted.get((row.conversation_id, row.reply_key), 1),
@@ -344,9 +356,14 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
     ]
 
 
+def _is_planned(row: Any) -> bool:
+    """Tell whether a message waits for a time of its own."""
+    return row.state == DeliveryState.QUEUED and row.not_before is not None and not row.open
+
+
 def _waits_with_others(row: Any) -> dict[str, Any] | None:
     """Return what a queued message waits for although no worker has looked at it: its account's reason."""
-    if row.state != DeliveryState.QUEUED:
+    if row.state != DeliveryState.QUEUED or _is_planned(row):
         return None
     if row.account_state == AccountState.NEEDS_RECONNECT:
         return {"sentence": RECONNECT_FIRST, "until": None}

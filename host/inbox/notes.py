@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written
+from host.inbox import mentions
 from host.inbox.conversations import check_key, locked_conversation, publish_message
 from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
 from host.models.inbox import Direction, InternalKind, Message, Origin
@@ -28,11 +30,15 @@ def add_note(
     reply_key: str,
     now: datetime,
     by: str | None = None,
+    mentioned: Collection[int] = (),
+    typed: bool = False,
 ) -> Message:
     """Add a note to a conversation, and return it. A repeated *reply_key* returns the note it made first.
 
     :param by: the name of the API key that writes it, where no person does.
+    :param mentioned: ids of the members it mentions; *typed*: also those whose names it has behind an ``@``.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises MentionError: if one of them may not see the conversation.
     :raises EmptyTextError: if *text* is blank.
     :raises TooLongError: if it has more than :data:`MAX_LENGTH` characters.
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
@@ -52,6 +58,7 @@ def add_note(
         if before.text != written or before.kind != InternalKind.NOTE:
             raise AlreadySentError()
         return before
+    people = mentions.named(session, conversation, written, mentioned, typed=typed)
     note = Message(
         workspace_id=workspace_id,
         conversation_id=conversation.id,
@@ -60,7 +67,7 @@ def add_note(
         origin=Origin.AGENT if by is None else Origin.API,
         kind=InternalKind.NOTE,
         text=written,
-        content={} if by is None else {"by": by},
+        content={**({} if by is None else {"by": by}), **mentions.content_of(people)},
         author_id=author_id,
         reply_key=reply_key,
         position=0,
@@ -69,6 +76,7 @@ def add_note(
     )
     session.add(note)
     session.flush()
+    mentions.note_down(session, note, people, now)
     publish_message(
         session, note, kind=catalogue.NOTE_ADDED, actor=ActorKind.KEY if by is not None else ActorKind.USER
     )

@@ -45,6 +45,8 @@ PART_BEFORE_FAILED = noop(
     "It waits for an earlier part of this reply, which was not sent. Retry that one, or send this without it."
 )
 
+WROTE_FIRST = noop("They wrote before its time, so it stays here.")
+
 
 # Every message sent runs these statements: as Core rows they take half the time of ORM objects.
 _message = (
@@ -204,15 +206,19 @@ def record_queued(session: Session, message_id: int) -> None:
     _move(session, message_id, DeliveryState.QUEUED, None)
 
 
-def record_cancelled(session: Session, message_id: int) -> None:
-    """Record that somebody took the message back before any of it was handed to the provider."""
-    _move(session, message_id, DeliveryState.CANCELLED, None)
+def record_cancelled(session: Session, message_id: int, problem: ProviderProblem | None = None) -> None:
+    """Record that the message was taken back before any of it was handed to the provider.
+
+    :param problem: why it was, where no person did.
+    """
+    _move(session, message_id, DeliveryState.CANCELLED, problem)
 
 
 def hold_rest(session: Session, message_id: int) -> None:
     """Hold back the parts of a reply behind one that failed: a person decides what becomes of them."""
     for entry in _queued_behind(session, message_id):
         entry.open = False
+        entry.not_before = None
         session.flush()
         record_waiting(session, entry.message_id, {"sentence": PART_BEFORE_FAILED, "until": None})
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.inbox import mentions
 from host.inbox.conversations import show_presence
 from host.inbox.errors import ConversationNotFoundError
 from host.models.inbox import Conversation, Presence, PresenceState
@@ -46,6 +47,8 @@ def be_present(
 ) -> bool:
     """Note what a member does in a conversation. Return whether browsers were told.
 
+    Who is there has seen what they were told of it.
+
     :param state: None: they left it.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
@@ -55,6 +58,8 @@ def be_present(
     own = Presence.user_id == user_id, Presence.conversation_id == conversation_id
     before = session.execute(sa.select(Presence.state, Presence.until).where(*own)).one_or_none()
     was = None if before is None or before.until <= now else before.state
+    if state is not None:
+        mentions.looked_at(session, conversation, user_id, now)
     if state is None:
         session.execute(sa.delete(Presence).where(*own))
     elif before is not None:

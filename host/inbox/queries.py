@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import visitors
 
-from host.core import db
+from host.core import clock, db
+from host.core.db import later_by
 from host.inbox.errors import NotAMemberError
 from host.inbox.list_positions import Position, earlier_than, later_than
 from host.models.channels import ChannelAccount
@@ -27,13 +28,16 @@ from host.models.inbox import (
     Conversation,
     ConversationRead,
     ConversationStatus,
+    Handler,
     Snooze,
     SnoozeKind,
 )
 from host.models.labels import ConversationLabel, Label, LabelTone
-from host.models.users import MemberAccount, Membership, User
+from host.models.mentions import Mention
+from host.models.teams import Team, TeamMember
+from host.models.users import Membership, User
 from host.sdk.channel import AccountRef
-from host.users.reach import Accounts
+from host.users.reach import Accounts, sees_account
 from host.users.roles import Permission, with_permission
 
 PAGE = 50
@@ -49,23 +53,38 @@ class Assignee(StrEnum):
     NOBODY = "nobody"
 
 
+class AnyTeam(StrEnum):
+    """Which team a filter asks for, where it names none."""
+
+    MINE = "mine"
+    """Each that whoever looks is in."""
+    NONE = "none"
+    """Conversations of no team."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConversationFilter:
     """Which conversations of a workspace. A field that is None does not matter; the others add up.
 
     :param channel: one that an account of the workspace has; see :func:`has_accounts`.
-    :param assignee: the id of a member, or :class:`Assignee`.
+    :param handled_by: who handles it.
+    :param assignee: the id of a member, or :class:`Assignee`; *team*: that of a team, or :class:`AnyTeam`.
     :param contact: the contact's external id.
     :param accounts: those of a person who sees no others.
     :param labels: ids of labels, of which it has one or more; *all_labels*: has each; *no_labels*: has none.
     :param snoozed: whether it is snoozed; *spam*: whether it is spam.
+    :param mentioned: the id of a member whom a note there mentions, or :attr:`Assignee.ME`.
     :param needs_reply: whether the customer waits for an answer; *failed*: whether a message of ours failed.
+    :param late: whether the customer waits for longer than the account's target.
+    :param scheduled: whether a reply waits for a time of its own.
     """
 
     status: ConversationStatus | None = None
     channel: str | None = None
     account_id: int | None = None
     assignee: int | Assignee | None = None
+    team: int | AnyTeam | None = None
+    handled_by: Handler | None = None
     contact: str | None = None
     accounts: Accounts = None
     labels: frozenset[int] | None = None
@@ -75,25 +94,41 @@ class ConversationFilter:
     spam: bool | None = None
     needs_reply: bool | None = None
     failed: bool | None = None
+    mentioned: int | Assignee | None = None
+    late: bool | None = None
+    scheduled: bool | None = None
 
 
 _FIELDS = tuple(field.name for field in fields(ConversationFilter))
 
-CHOICES: Mapping[str, type[StrEnum]] = {"status": ConversationStatus}
+CHOICES: Mapping[str, type[StrEnum]] = {"status": ConversationStatus, "handled_by": Handler}
 """The fields of a filter that are one of a few words, and the words. Each compares the column of its name;
 addresses of pages have it as a parameter of its name."""
 
 
 Given = frozenset[str]
 """Which fields of a filter are given: what decides on the statement, whatever their values are. ``nobody``
-stands for an assignee that is nobody, ``not spam`` for a field that is to be false."""
+stands for an assignee that is nobody, ``team none`` and ``team mine`` for a team that is not named,
+``not spam`` for a field that is to be false."""
 
 _LABELS = ("labels", "all_labels", "no_labels")
+_promising = aliased(ChannelAccount)  # beside the account of the row
 _YES_OR_NO: Mapping[str, sa.ColumnElement[bool]] = {
     "snoozed": Conversation.snooze_kind.is_not(None),
     "spam": Conversation.spam_at.is_not(None),
     "needs_reply": Conversation.waiting_since.is_not(None),
     "failed": Conversation.failed_count > 0,
+    "late": sa.and_(
+        Conversation.status == ConversationStatus.OPEN,
+        Conversation.snooze_kind.is_(None),
+        Conversation.spam_at.is_(None),
+        sa.exists().where(
+            _promising.id == Conversation.account_id,
+            _promising.reply_target.is_not(None),
+            later_by(Conversation.waiting_since, _promising.reply_target) <= sa.bindparam("now"),
+        ),
+    ),
+    "scheduled": Conversation.scheduled_at.is_not(None),
 }
 """The fields of a filter that are true or false, each with its condition. None of the columns is NULL where
 the condition compares, so its contrary is the rest."""
@@ -104,6 +139,8 @@ def _given(filter_: ConversationFilter) -> Given:
     for name in _YES_OR_NO:
         if getattr(filter_, name) is False:
             names = names - {name} | {f"not {name}"}
+    if isinstance(filter_.team, AnyTeam):
+        names = names - {"team"} | {f"team {filter_.team}"}
     return frozenset(names - {"assignee"} | {"nobody"} if filter_.assignee is Assignee.NOBODY else names)
 
 
@@ -114,16 +151,20 @@ def _values(filter_: ConversationFilter, workspace_id: int, user_id: int | None)
     :raises ValueError: if the filter asks for the conversations of whoever looks, and that is a program.
     """
     member = user_id if filter_.assignee is Assignee.ME else filter_.assignee
-    if member is None and filter_.assignee is not None:
-        raise ValueError("a program has no conversations of its own")
+    named = user_id if filter_.mentioned is Assignee.ME else filter_.mentioned
+    missing = (member, named).count(None) > (filter_.assignee, filter_.mentioned).count(None)
+    if missing or (filter_.team is AnyTeam.MINE and user_id is None):
+        raise ValueError("a program has no conversations and no teams of its own")
     return {
         "workspace": workspace_id,
         **{name: getattr(filter_, name) for name in _FIELDS},
         "assignee": member,
+        "mentioned": named,
         "accounts": sorted(filter_.accounts or ()),
         **{name: sorted(getattr(filter_, name) or ()) for name in _LABELS},
         "label_count": len(filter_.all_labels or ()),
         "reader": user_id or 0,
+        **({} if filter_.late is None else {"now": clock.now()}),
     }
 
 
@@ -155,6 +196,19 @@ def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.Colum
         found.append(Conversation.assignee_id.is_(None))
     elif "assignee" in given:
         found.append(Conversation.assignee_id == sa.bindparam("assignee"))
+    if "team" in given:
+        found.append(Conversation.team_id == sa.bindparam("team", type_=db.Id))
+    elif "team none" in given:
+        found.append(Conversation.team_id.is_(None))
+    elif "team mine" in given:
+        mine = sa.select(TeamMember.team_id).where(
+            TeamMember.user_id == sa.bindparam("reader", type_=db.Id),
+            TeamMember.workspace_id == sa.bindparam("workspace"),
+        )
+        found.append(Conversation.team_id.in_(mine))
+    if "mentioned" in given:
+        named = sa.select(Mention.conversation_id).where(Mention.user_id == sa.bindparam("mentioned"))
+        found.append(Conversation.id.in_(named))
     found += [condition for name, condition in _YES_OR_NO.items() if name in given]
     found += [sa.not_(condition) for name, condition in _YES_OR_NO.items() if f"not {name}" in given]
     return found + _label_conditions(given)
@@ -217,6 +271,11 @@ class LabelRef:
     tone: LabelTone
 
 
+def picture_hash(picture_url: str | None) -> str:
+    """Return a value that differs for each picture of a contact; empty where there is none."""
+    return sha256(picture_url.encode()).hexdigest()[:12] if picture_url else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One conversation as the list and the head of its thread show it."""
@@ -236,15 +295,20 @@ class Row:
     username: str | None
     picture_url: str | None
     status: ConversationStatus
+    handled_by: Handler
     subject: str | None
     assignee_id: int | None
     assignee_name: str | None
+    team_id: int | None
+    team_name: str | None
     unread: int
     """What nobody of the team has looked at."""
     arrived: int
     read_by_all: int
     seen: int | None
     marked: bool | None
+    named: int
+    """How many notes mention whoever looks that they have not seen."""
     failed: int
     waiting_since: datetime | None
     last_message_at: datetime
@@ -258,6 +322,8 @@ class Row:
     closed_at: datetime | None
     woken_at: datetime | None
     spam_at: datetime | None
+    scheduled_at: datetime | None
+    reply_target: int | None
     snooze: Snooze | None = None
     labels: Sequence[LabelRef] = ()
     unreachable: Unreachable | None = None
@@ -272,13 +338,21 @@ class Row:
     @property
     def picture(self) -> str:
         """Return a value that differs for each picture of the contact; empty where there is none."""
-        return sha256(self.picture_url.encode()).hexdigest()[:12] if self.picture_url else ""
+        return picture_hash(self.picture_url)
 
     @property
     def news(self) -> int:
         """Return how many messages whoever looks has not read; 1 for one they marked as unread."""
         new = self.arrived - (self.read_by_all if self.seen is None else self.seen)
         return max(new, 1 if self.marked else 0)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Return by when the customer is to be answered; None: they wait for none, or no time is set."""
+        waits = self.status is ConversationStatus.OPEN and self.snooze is None and self.spam_at is None
+        if not waits or self.waiting_since is None or self.reply_target is None:
+            return None
+        return self.waiting_since + timedelta(minutes=self.reply_target)
 
     def held_back(self, now: datetime) -> bool:
         """Tell whether a limit of the provider makes all replies of the account wait *now*."""
@@ -307,8 +381,8 @@ class Counts:
     all: int = 0
     open: int = 0
     closed: int = 0
-    unread: int = 0
-    """Open conversations with something whoever looks has not read, among theirs and unassigned ones."""
+    mentions: int = 0
+    """Conversations, open and closed, with a note that mentions whoever looks and that they have not seen."""
     waiting: int = 0
     """Open conversations whose customer waits for an answer."""
     failed: int = 0
@@ -328,6 +402,22 @@ _ACCOUNT = {
 }
 """The fields of an account, each with its column."""
 
+
+def _unseen_mentions() -> Any:
+    """Return how many mentions of whoever looks they have not seen in a conversation, as a column."""
+    return (
+        sa.select(sa.func.count())
+        .select_from(Mention)
+        .where(
+            Mention.user_id == sa.bindparam("reader", type_=db.Id),
+            Mention.conversation_id == Conversation.id,
+            Mention.seen_at.is_(None),
+        )
+        .correlate(Conversation)
+        .scalar_subquery()
+    )
+
+
 _assignee, _last_author = aliased(User), aliased(User)
 _ROW: Mapping[str, Any] = {
     "id": Conversation.id,
@@ -344,14 +434,18 @@ _ROW: Mapping[str, Any] = {
     "username": ContactIdentity.username,
     "picture_url": ContactIdentity.picture_url,
     "status": Conversation.status,
+    "handled_by": Conversation.handled_by,
     "subject": Conversation.subject,
     "assignee_id": Conversation.assignee_id,
     "assignee_name": _assignee.name,
+    "team_id": Team.id,
+    "team_name": Team.name,
     "unread": Conversation.unread_count,
     "arrived": Conversation.arrived_count,
     "read_by_all": Conversation.read_count,
     "seen": ConversationRead.seen_count,
     "marked": ConversationRead.marked,
+    "named": _unseen_mentions(),
     "waiting_since": Conversation.waiting_since,
     "failed": Conversation.failed_count,
     "last_message_at": Conversation.last_message_at,
@@ -365,6 +459,8 @@ _ROW: Mapping[str, Any] = {
     "closed_at": Conversation.closed_at,
     "woken_at": Conversation.woken_at,
     "spam_at": Conversation.spam_at,
+    "scheduled_at": Conversation.scheduled_at,
+    "reply_target": ChannelAccount.reply_target,
 }
 """The fields of a :class:`Row` that are columns."""
 
@@ -386,6 +482,7 @@ def _select_rows() -> Any:
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
         .outerjoin(_assignee, _assignee.id == Conversation.assignee_id)
+        .outerjoin(Team, Team.id == Conversation.team_id)
         .outerjoin(_last_author, _last_author.id == Conversation.last_author_id)
         .outerjoin(ConversationRead, _own_read())
     )
@@ -454,11 +551,14 @@ class Order(StrEnum):
     """The customer who has waited longest comes first."""
     CLOSING = "closing"
     """The conversation whose reply window ends next comes first; those without one come last."""
+    DUE = "due"
+    """The customer who is to be answered next comes first; those of accounts without a target come last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of time in which some accounts may reply, counted from the customer's last message.
+    """A stretch of time in which some accounts may reply, counted from the customer's last message; or are to
+    answer, counted from their first since the last answer.
 
     :param since: when it begins; *until*: when it ends; None: it does not.
     """
@@ -488,14 +588,12 @@ def _list_query(given: Given, before: bool, woken: bool | None, order: Order = O
             query = query.where(*earlier_than(position, at, Conversation.id))
         return query.order_by(at.desc(), Conversation.id.desc()).limit(limit)
     column = Conversation.waiting_since
+    if order in {Order.CLOSING, Order.DUE}:
+        query = query.where(Conversation.account_id.in_(sa.bindparam("stretch", expanding=True)))
     if order is Order.CLOSING:
         # A stretch of :class:`Stretch`: whose last message is older than its end, they are in the next one.
         column = Conversation.last_inbound_at
-        query = query.where(
-            Conversation.account_id.in_(sa.bindparam("stretch", expanding=True)),
-            column > sa.bindparam("ended"),
-            column <= sa.bindparam("begun"),
-        )
+        query = query.where(column > sa.bindparam("ended"), column <= sa.bindparam("begun"))
     query = query.where(Conversation.waiting_since.is_not(None))
     if before:
         query = query.where(*later_than(position, column, Conversation.id))
@@ -551,28 +649,48 @@ def list_closing(
     *,
     before: Position | None = None,
     limit: int = PAGE,
+    order: Order = Order.CLOSING,
 ) -> Page:
-    """Return a page of the open conversations that wait for an answer, whose window ends next first.
+    """Return a page of the open conversations that wait for an answer, whose stretch ends next first.
 
-    One query per stretch, of which there are as many as kinds of windows, not as accounts.
+    One query per stretch, of which there are as many as kinds of windows, or targets, not as accounts.
+
+    :param stretches: the reply windows of accounts; for :attr:`Order.DUE`, their targets.
     """
     filter_ = replace(filter_, status=ConversationStatus.OPEN)
-    query = _list_query(_given(filter_), before is not None, None, Order.CLOSING)
+    query = _list_query(_given(filter_), before is not None, None, order)
     values = _values(filter_, workspace_id, user_id) | {"limit": limit + 1}
     rows: list[Row] = []
     places: dict[int, datetime] = {}
     for one in stretches:
         length = NO_END if one.until is None else one.until
-        here = {"stretch": sorted(one.accounts), "ended": now - length, "begun": now - one.since}
+        here: dict[str, Any] = {"stretch": sorted(one.accounts)}
+        if order is Order.CLOSING:
+            here |= {"ended": now - length, "begun": now - one.since}
         if before is not None:
             here |= {"at": before[0] - length, "id": before[1]}
         for found in db.read_rows(session, query, **values, **here):
             row = _built_row(found)
-            assert row.last_inbound_at is not None
+            begun = row.last_inbound_at if order is Order.CLOSING else row.waiting_since
+            assert begun is not None
             rows.append(row)
-            places[row.id] = row.last_inbound_at + length
+            places[row.id] = begun + length
     rows.sort(key=lambda row: (places[row.id], row.id))
     return _page(session, rows, limit, places)
+
+
+def targets(session: Session, workspace_id: int) -> list[Stretch]:
+    """Return within what time the accounts of a workspace are to answer, those of one target together."""
+    query = sa.select(ChannelAccount.id, ChannelAccount.reply_target).where(
+        ChannelAccount.workspace_id == workspace_id
+    )
+    found: dict[int | None, set[int]] = {}
+    for id_, minutes in session.execute(query):
+        found.setdefault(minutes, set()).add(id_)
+    return [
+        Stretch(frozenset(ids), timedelta(0), None if minutes is None else timedelta(minutes=minutes))
+        for minutes, ids in found.items()
+    ]
 
 
 NO_END = timedelta(days=36_500)
@@ -635,7 +753,8 @@ def get_row(
 
 @cache
 def _count_query(given: Given) -> Any:
-    """Select the numbers of each status, channel and assignee, and beside each how many are unread in all."""
+    """Select the numbers of each status, channel and assignee, and beside each in how many whoever looks is
+    mentioned and has not seen it."""
     return (
         sa.select(
             Conversation.status,
@@ -644,31 +763,21 @@ def _count_query(given: Given) -> Any:
             sa.func.count(),
             sa.func.count(Conversation.waiting_since),
             sa.func.sum(sa.case((Conversation.failed_count > 0, 1), else_=0)),
-            _unread(given | {"status"}),
+            _mentions(given),
         )
         .where(*_conditions(given))
         .group_by(Conversation.status, Conversation.channel, Conversation.assignee_id)
     )
 
 
-def _unread(given: Given) -> Any:
-    """Return a number as a column: how many open conversations, theirs or nobody's, somebody has not read or
-    has marked as unread."""
-    new = Conversation.arrived_count > sa.func.coalesce(ConversationRead.seen_count, Conversation.read_count)
-    own = sa.or_(
-        Conversation.assignee_id.is_(None), Conversation.assignee_id == sa.bindparam("reader", type_=db.Id)
+def _mentions(given: Given) -> Any:
+    """Return a number as a column: in how many conversations somebody is mentioned and has not seen it."""
+    mentioned = sa.select(Mention.conversation_id).where(
+        Mention.user_id == sa.bindparam("reader", type_=db.Id), Mention.seen_at.is_(None)
     )
-    every = (*_conditions(given), own)
-    # Two parts, so that each looks at few: what arrived since the last answer, and what was marked.
-    arrived = (
-        sa.select(Conversation.id)
-        .outerjoin(ConversationRead, _own_read())
-        .where(*every, Conversation.arrived_count > Conversation.read_count, new)
-    )
-    marked = (
-        sa.select(Conversation.id).join(ConversationRead, _own_read()).where(*every, ConversationRead.marked)
-    )
-    return sa.select(sa.func.count()).select_from(sa.union(arrived, marked).subquery()).scalar_subquery()
+    seen = given & {"accounts"}
+    some = sa.select(Conversation.id).where(*_conditions(seen), Conversation.id.in_(mentioned)).subquery()
+    return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 
 def count(session: Session, workspace_id: int, user_id: int, filter_: ConversationFilter) -> Counts:
@@ -678,12 +787,12 @@ def count(session: Session, workspace_id: int, user_id: int, filter_: Conversati
     and channels.
     """
     everyone = ConversationFilter(accounts=filter_.accounts, snoozed=False, spam=False)
-    values = _values(everyone, workspace_id, user_id) | {"status": ConversationStatus.OPEN}
+    values = _values(everyone, workspace_id, user_id)
     counts = Counts(channels={})
     assert counts.channels is not None
     found = db.read_rows(session, _count_query(_given(everyone)), **values)
-    for status, channel, assignee_id, number, waiting, failed, unread in found:
-        counts.unread = unread
+    for status, channel, assignee_id, number, waiting, failed, mentions in found:
+        counts.mentions = mentions
         if status == ConversationStatus.OPEN:
             counts.open += number
             counts.waiting += waiting
@@ -781,13 +890,8 @@ def _members_query() -> Any:
 
 def answers(account_id: Any) -> sa.ColumnElement[bool]:
     """Return the condition that a :class:`Membership` may answer for an account of its workspace."""
-    theirs = sa.exists().where(
-        MemberAccount.user_id == Membership.user_id,
-        MemberAccount.workspace_id == Membership.workspace_id,
-        MemberAccount.account_id == account_id,
-    )
     writes = Membership.role.in_(sorted(with_permission(Permission.ANSWER)))
-    return sa.and_(writes, sa.or_(Membership.limited.is_(False), theirs))
+    return sa.and_(writes, sees_account(account_id))
 
 
 def all_members(session: Session, workspace_id: int) -> list[Member]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.inbox import conversation_actions
+from host.inbox import conversation_actions, variables
 from host.inbox.apply.conversations import preview
+from host.inbox.contacts.consent import may_be_written_automatically
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
 from host.inbox.errors import (
@@ -19,24 +23,31 @@ from host.inbox.errors import (
     AnsweredMeanwhileError,
     ContactUnreachableError,
     ConversationNotFoundError,
+    HandledByPersonError,
+    OptedOutError,
     PeopleOnlyError,
     ReplyKeyError,
+    SendTimeError,
     UnknownChannelError,
     WindowClosedError,
 )
+from host.inbox.unsent.answered import state_of
 from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
 from host.models.channels import ref as account_ref
 from host.models.inbox import (
     Attachment,
+    Contact,
     ContactIdentity,
     Conversation,
     DeliveryState,
     Direction,
+    Handler,
     Message,
     Origin,
 )
 from host.models.media import Upload
+from host.models.queue import OutboxEntry
 from host.models.users import Workspace
 from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyPolicy, ReplyState
@@ -44,15 +55,56 @@ from host.sdk.messages import MessageKind
 from host.web.message_kinds import HIDDEN
 
 __all__ = [
+    "AT_ONCE",
     "MAX_LENGTH",
     "Draft",
+    "Hold",
     "Overflow",
     "check_may_send",
+    "check_send_time",
     "parts_of",
     "policy_for",
     "queue_parts",
     "queue_reply",
 ]
+
+FURTHEST = timedelta(days=60)
+"""How far ahead a reply may be planned."""
+MARGIN = timedelta(minutes=1)
+"""How long before its end a reply window counts as closed for what is planned."""
+UNDONE_BEFORE = timedelta(seconds=5)
+"""So long before the reply window closes a reply goes out, although it could be undone for longer."""
+
+
+class Voice(StrEnum):
+    """Whose word a message is. All but the first go to nobody who wants nothing that is sent by itself."""
+
+    PERSON = "person"
+    """A person's, or that of a program that speaks for people."""
+    AUTOMATION = "automation"
+    """That of something that answers by itself: it is silent where a person handles the conversation."""
+    NOTICE = "notice"
+    """A greeting or an away message. It answers nothing: the customer waits on, nobody has read what they
+    wrote, the list goes on showing that, and whoever handles the conversation goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long a reply stays here before it goes out.
+
+    :param at: the time it is for; None: it is not for later.
+    :param unless_written: of one for later: it stays here if the customer writes first.
+    :param undo: what undoing it gives back to its author, see :mod:`host.inbox.unsent.holding`. One that is
+        not for later waits as long as its workspace says, so that it can be undone; None: it goes out at
+        once.
+    """
+
+    at: datetime | None = None
+    unless_written: bool = True
+    undo: Mapping[str, Any] | None = None
+
+
+AT_ONCE = Hold()
 
 
 def policy_for(
@@ -107,7 +159,9 @@ def queue_parts(
     adapter: ChannelAdapter | None,
     now: datetime,
     by_person: bool = True,
+    voice: Voice = Voice.PERSON,
     seen_id: int | None = None,
+    hold: Hold = AT_ONCE,
 ) -> list[Message]:
     """Queue *drafts* as messages to the customer, in order; all of them, or none.
 
@@ -115,31 +169,45 @@ def queue_parts(
 
     :param author_id: the member who sends; None: a program.
     :param by_person: whether a person is behind it; on some channels only a person may write late.
+    :param voice: whose word it is, who handles the conversation from then on.
     :param seen_id: the newest message whoever sends has seen; None: it does not matter what came since.
+    :param hold: whether it can be undone for a while, or is for later.
+    :raises SendTimeError: if it is for a time that has passed, is too far ahead, or has no open reply window.
     :raises AnsweredMeanwhileError: if somebody else answered the customer since *seen_id*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
     :raises AlreadySentError: if *reply_key* was used for something else.
 
+    :raises UnfilledError: if a person left something of a canned reply to be filled in.
+
     Besides, what :func:`host.inbox.drafts.plan` and :func:`check_may_send` raise.
     """
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
         raise ReplyKeyError()
-    recipient = _take_lane(session, workspace_id, conversation_id)
+    undone_until = _undone_until(session, workspace_id, now) if hold.undo is not None else None
+    recipient = take_lane(session, workspace_id, conversation_id, undone_until)
     conversation = locked_conversation(session, workspace_id, conversation_id)
     if adapter is None:
         raise UnknownChannelError()
     before = _made_before(session, conversation, reply_key)
     planned = plan(session, conversation, drafts, adapter.capabilities, overflow)
+    if by_person:
+        # A program may have braces of its own; what is left of a canned reply is for a person to fill in.
+        _check_filled(drafts)
+    if before and not _same(session, workspace_id, before, planned):
+        raise AlreadySentError()
     if before:
-        if not _same(session, workspace_id, before, planned):
-            raise AlreadySentError()
         return before
     if seen_id is not None:
         _check_not_answered(session, conversation, seen_id, author_id)
-    check_may_send(session, conversation, adapter, now, by_person=by_person)
+    policy = check_may_send(session, conversation, adapter, now, by_person=by_person, voice=voice)
+    if hold.at is not None:
+        check_send_time(session, conversation, adapter, hold.at, now)
+    elif undone_until is not None and policy.until is not None:
+        undone_until = max(now, min(undone_until, policy.until - UNDONE_BEFORE))
+        outbox.take_lane(session, conversation.account_id, recipient, undone_until)
     taken = {
         one.id: one
         for one in uploads.attach(session, workspace_id, [one for part in planned for one in part.uploads])
@@ -159,16 +227,37 @@ def queue_parts(
             reply_key=reply_key,
             position=position,
             state=DeliveryState.QUEUED,
-            sent_at=now,
+            sent_at=hold.at or now,
             created_at=now,
         )
         for position, part in enumerate(planned)
     ]
     files = [[taken[one] for one in part.uploads] for part in planned]
-    _write(session, conversation, recipient, messages, files, author_id)
-    if by_person and author_id is not None and conversation.assignee_id is None:
+    if voice is not Voice.NOTICE:
+        # Planned for later, too: whoever plans an answer does not want another to be given meanwhile.
+        handler = Handler(voice)
+        conversation_actions.handle(session, conversation, handler, because="reply", author_id=author_id)
+    if hold.at is not None:
+        _keep(session, conversation, recipient, messages, files, hold)
+        return messages
+    undo = None if undone_until is None else {**(hold.undo or {}), "state": state_of(session, conversation)}
+    entries = _write(session, conversation, recipient, messages, files, undone_until)
+    entries[0].undo = undo
+    if voice is Voice.NOTICE:
+        publish_conversation(session, conversation)
+        return messages
+    answer(session, conversation, messages[-1], author_id)
+    if by_person and author_id is not None:
         _assign(session, conversation, author_id, now)
     return messages
+
+
+def _check_filled(drafts: Sequence[Draft]) -> None:
+    for draft in drafts:
+        variables.check_filled(draft.text)
+        template = draft.content.get("template")
+        if isinstance(template, Mapping):
+            variables.check_filled(str(template.get("text", "")))
 
 
 def _check_not_answered(
@@ -182,6 +271,7 @@ def _check_not_answered(
         Message.conversation_id == conversation.id,
         Message.id > seen_id,
         Message.direction == Direction.OUTBOUND,
+        Message.origin != Origin.SYSTEM,  # what the desk says by itself is no answer
         sa.or_(Message.state.is_(None), Message.state != DeliveryState.CANCELLED),
         Message.imported_at.is_(None),
     )
@@ -192,6 +282,8 @@ def _check_not_answered(
 
 def _assign(session: Session, conversation: Conversation, author_id: int, now: datetime) -> None:
     """Give a conversation nobody has to who answered it, where the workspace has it so."""
+    if conversation.assignee_id is not None:
+        return
     if session.get_one(Workspace, conversation.workspace_id).assigns_on_reply:
         conversation_actions.set_fields(
             session,
@@ -203,8 +295,17 @@ def _assign(session: Session, conversation: Conversation, author_id: int, now: d
         )
 
 
-def _take_lane(session: Session, workspace_id: int, conversation_id: int) -> str:
-    """Lock the lane of the customer before the conversation, as whoever sends does; return their id."""
+def _undone_until(session: Session, workspace_id: int, now: datetime) -> datetime | None:
+    """Return until when a reply of *now* can be undone, as its workspace says; None: it goes out at once."""
+    seconds = session.get_one(Workspace, workspace_id).undo_seconds
+    return now + timedelta(seconds=seconds) if seconds > 0 else None
+
+
+def take_lane(session: Session, workspace_id: int, conversation_id: int, at: datetime | None = None) -> str:
+    """Lock the lane of the customer before the conversation, as whoever sends does; return their id.
+
+    :param at: when the lane is due; None: now.
+    """
     query = (
         sa.select(Conversation.account_id, ContactIdentity.external_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
@@ -213,7 +314,7 @@ def _take_lane(session: Session, workspace_id: int, conversation_id: int) -> str
     found = session.execute(query).one_or_none()
     if found is None:
         raise ConversationNotFoundError()
-    outbox.take_lane(session, found.account_id, found.external_id)
+    outbox.take_lane(session, found.account_id, found.external_id, at)
     recipient: str = found.external_id
     return recipient
 
@@ -260,14 +361,25 @@ def check_may_send(
     now: datetime,
     *,
     by_person: bool = True,
+    voice: Voice = Voice.PERSON,
 ) -> ReplyPolicy:
     """Refuse to send to the customer of *conversation* while that is not possible; return the reply window.
+
+    :param voice: as for :func:`queue_parts`.
 
     :raises AccountDisconnectedError: if the account is disconnected.
     :raises ContactUnreachableError: if the provider refuses messages to this customer.
     :raises WindowClosedError: if the reply window is closed.
     :raises PeopleOnlyError: if it is open for people only, and *by_person* is false.
+    :raises HandledByPersonError: if automation is to answer where a person handles the conversation.
+    :raises OptedOutError: if it is nobody's word, and the customer wants nothing of that kind or is blocked.
     """
+    if voice is Voice.AUTOMATION and conversation.handled_by == Handler.PERSON:
+        raise HandledByPersonError()
+    if voice is not Voice.PERSON:
+        contact = session.get_one(Contact, conversation.contact_id)
+        if not may_be_written_automatically(contact):
+            raise OptedOutError()
     account = session.get_one(ChannelAccount, conversation.account_id)
     if account.state == AccountState.DISCONNECTED:
         raise AccountDisconnectedError()
@@ -292,29 +404,88 @@ def _check_reach(session: Session, conversation: Conversation, now: datetime) ->
     raise ContactUnreachableError(why.get("sentence") or None, next_step=why.get("next_step") or None)
 
 
+def check_send_time(
+    session: Session,
+    conversation: Conversation,
+    adapter: ChannelAdapter,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Refuse to plan a reply for *at* unless it may go out then, as far as is known *now*.
+
+    :raises SendTimeError: which says why.
+    """
+    if at <= now:
+        raise SendTimeError()
+    if at > now + FURTHEST:
+        raise SendTimeError(_l("That is more than 60 days ahead, so nothing was planned."))
+    account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
+    # It takes a moment until it has left.
+    then = policy_for(adapter, account, conversation.last_inbound_at, at + MARGIN, by_person=False)
+    if then.state is ReplyState.CLOSED:
+        raise SendTimeError(
+            _l("The reply window is closed by then, so nothing was planned."),
+            next_step=_l("Choose a time before it closes."),
+        )
+    if then.state is ReplyState.PEOPLE_ONLY:
+        raise SendTimeError(
+            _l("Only a person may send by then, so nothing was planned."),
+            next_step=_l("Choose an earlier time, or answer yourself then."),
+        )
+
+
 def _write(
     session: Session,
     conversation: Conversation,
     recipient: str,
     messages: Sequence[Message],
     files: Sequence[Sequence[uploads.Upload]],
-    author_id: int | None,
-) -> None:
+    not_before: datetime | None,
+) -> list[OutboxEntry]:
+    entries = []
     for message, theirs in zip(messages, files, strict=True):
         # One by one: messages are sent and shown in the order of their ids.
         session.add(message)
         session.flush()
         for upload in theirs:
             uploads.add_to_message(session, message.id, upload)
-        outbox.enqueue(session, message, recipient)
+        entries.append(outbox.enqueue(session, message, recipient, not_before=not_before))
         publish_message(session, message)
-    last = messages[-1]
-    if last.sent_at >= conversation.last_message_at:
-        show_in_list(conversation, last)
+    return entries
+
+
+def _keep(
+    session: Session,
+    conversation: Conversation,
+    recipient: str,
+    messages: Sequence[Message],
+    files: Sequence[Sequence[uploads.Upload]],
+    hold: Hold,
+) -> None:
+    """Write a reply for later: no worker finds it before, and the customer waits on until it goes out."""
+    entries = _write(session, conversation, recipient, messages, files, hold.at)
+    for entry in entries:
+        entry.open, entry.next_at, entry.unless_written = False, None, hold.unless_written
+    entries[0].undo = dict(hold.undo or {}) or None
+    at = conversation.scheduled_at
+    conversation.scheduled_at = hold.at if at is None or hold.at is None else min(at, hold.at)
+    session.flush()
+    publish_conversation(session, conversation)
+
+
+def answer(session: Session, conversation: Conversation, message: Message, author_id: int | None) -> None:
+    """Note that *message* answers the customer of the locked *conversation*."""
     conversation_actions.read_by_all(session, conversation, author_id)
     conversation.woken_at = None  # it is dealt with
-    publish_conversation(session, conversation)
+    _show(session, conversation, message)
+
+
+def _show(session: Session, conversation: Conversation, message: Message) -> None:
+    """Have the list show *message*, if it is the last."""
+    if message.sent_at >= conversation.last_message_at:
+        show_in_list(conversation, message)
     session.flush()
+    publish_conversation(session, conversation)
 
 
 def show_in_list(conversation: Conversation, message: Message) -> None:

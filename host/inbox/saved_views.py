@@ -1,8 +1,9 @@
-"""Saved views: filters of conversations with a name, one's own or shared with the workspace.
+"""Saved views: filters of conversations and searches with a name, one's own or shared with the workspace.
 
-A view is kept as the fields of its :class:`~host.inbox.queries.ConversationFilter` that matter, so it finds
-what the same filter finds, whoever looks: "mine" is the reader's. It may name a label or a person that is
-gone. Then it finds what still fits, and says so.
+A view of a search is kept as its text. Any other is kept as the fields of its
+:class:`~host.inbox.queries.ConversationFilter` that matter, so it finds what the same filter finds, whoever
+looks: "mine" is the reader's. It may name a label, a team or a person that is gone. Then it finds what still
+fits, and says so.
 """
 
 from __future__ import annotations
@@ -18,13 +19,19 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
+from host.core.cleaning import clean
 from host.core.errors import ForbiddenError
-from host.inbox import queries
-from host.inbox.errors import LabelNameError, TooManyViewsError, ViewNameError, ViewNotFoundError
-from host.inbox.labels import checked_name
+from host.inbox import names, queries
+from host.inbox.errors import (
+    TooManyViewsError,
+    ViewNameError,
+    ViewNotFoundError,
+    ViewSearchError,
+)
 from host.inbox.queries import ConversationFilter
 from host.models.labels import Label
 from host.models.saved_views import SavedView
+from host.models.teams import Team
 from host.models.users import Membership
 from host.sdk import strictjson
 from host.users.reach import Accounts
@@ -34,6 +41,9 @@ MOST = 30
 MOST_COUNTED = 1000
 """Up to where the conversations of a view are counted."""
 
+_SEARCH = "search"
+MOST_SEARCHED = 1000
+"""Most letters of a search that is kept: as many as the page looks for."""
 _NOT_KEPT = frozenset({"accounts", "contact"})
 """Fields of a filter that are of who looks, or of one customer."""
 
@@ -54,6 +64,11 @@ def condition_of(filter_: ConversationFilter) -> dict[str, Any]:
     }
 
 
+def search_of(condition: Mapping[str, Any]) -> str:
+    """Return the text of the search that a view is; empty: it is a filter."""
+    return str(condition.get(_SEARCH) or "")
+
+
 def filter_of(condition: Mapping[str, Any], accounts: Accounts = None) -> ConversationFilter:
     """Return the filter of a condition. One that cannot be read, as of a later Lobby, finds nothing.
 
@@ -72,6 +87,7 @@ class View:
     """A saved view as somebody sees it.
 
     :param shared: whether it is everybody's in the workspace.
+    :param search: the text of the search it is; empty: it is a filter. Searches are not counted.
     :param count: its conversations, up to :data:`MOST_COUNTED`; None: they were not counted.
     """
 
@@ -79,6 +95,7 @@ class View:
     name: str
     shared: bool
     filter: ConversationFilter
+    search: str = ""
     count: int | None = None
 
 
@@ -107,14 +124,29 @@ def listing(
         .order_by(SavedView.owner_id.is_not(None), SavedView.position, SavedView.id)
     )
     rows = session.scalars(query).all()
-    filters = [filter_of(row.condition, accounts) for row in rows]
-    counts: Sequence[int | None] = [None] * len(rows)
-    if count and user_id is not None:
-        counts = queries.count_each(session, workspace_id, user_id, filters, MOST_COUNTED)
-    return [
-        View(row.id, row.name, row.owner_id is None, filter_, number)
-        for row, filter_, number in zip(rows, filters, counts, strict=True)
+    views = [
+        View(
+            row.id,
+            row.name,
+            row.owner_id is None,
+            filter_of(row.condition, accounts),
+            search_of(row.condition),
+        )
+        for row in rows
     ]
+    if count and user_id is not None:
+        filters = [one.filter for one in views if not one.search]
+        return counted(views, queries.count_each(session, workspace_id, user_id, filters, MOST_COUNTED))
+    return views
+
+
+def counted(views: Sequence[View], counts: Sequence[int]) -> list[View]:
+    """Return *views* with their numbers of conversations.
+
+    :param counts: of those that are no searches, in their order.
+    """
+    numbers = iter(counts)
+    return [one if one.search else replace(one, count=next(numbers)) for one in views]
 
 
 def shared(session: Session, workspace_id: int) -> Sequence[SavedView]:
@@ -147,13 +179,15 @@ def create(
     workspace_id: int,
     owner_id: int | None,
     name: str,
-    filter_: ConversationFilter,
+    shows: ConversationFilter | str,
     now: datetime,
 ) -> SavedView:
     """Save a view behind the others and return it.
 
     :param owner_id: whose it is; None: it is shared, which the caller has checked they may.
+    :param shows: a filter, or the text of a search.
     :raises ViewNameError: if *name* is empty or too long.
+    :raises ViewSearchError: if the search is empty or too long.
     :raises TooManyViewsError: if there are :data:`MOST` of that kind.
     """
     beside = _beside(workspace_id, owner_id)
@@ -165,8 +199,8 @@ def create(
     view = SavedView(
         workspace_id=workspace_id,
         owner_id=owner_id,
-        name=_checked(name),
-        condition=condition_of(filter_),
+        name=names.checked(name, ViewNameError()),
+        condition=_condition(shows),
         position=(last or 0) + 1,
         created_at=now,
     )
@@ -175,15 +209,27 @@ def create(
     return view
 
 
-def change(view: SavedView, *, name: str | None = None, filter_: ConversationFilter | None = None) -> None:
+def _condition(shows: ConversationFilter | str) -> dict[str, Any]:
+    if not isinstance(shows, str):
+        return condition_of(shows)
+    text = " ".join(clean(shows).split())
+    if not text or len(text) > MOST_SEARCHED:
+        raise ViewSearchError()
+    return {_SEARCH: text}
+
+
+def change(
+    view: SavedView, *, name: str | None = None, shows: ConversationFilter | str | None = None
+) -> None:
     """Rename a view, or have it find something else; None: that stays.
 
     :raises ViewNameError: if *name* is empty or too long.
+    :raises ViewSearchError: if the search is empty or too long.
     """
     if name is not None:
-        view.name = _checked(name)
-    if filter_ is not None:
-        view.condition = condition_of(filter_)
+        view.name = names.checked(name, ViewNameError())
+    if shows is not None:
+        view.condition = _condition(shows)
 
 
 def move(session: Session, view: SavedView, step: int) -> None:
@@ -207,13 +253,17 @@ def delete(session: Session, view: SavedView) -> None:
 
 
 def missing(session: Session, workspace_id: int, filter_: ConversationFilter) -> list[LazyString]:
-    """Return what a filter names that is gone, as sentences for people: labels, and a person who left."""
+    """Return what a filter names that is gone, as sentences for people: labels, a team, a person who left."""
     found: list[LazyString] = []
     named = {*(filter_.labels or ()), *(filter_.all_labels or ()), *(filter_.no_labels or ())}
     if named:
         query = sa.select(sa.func.count()).where(Label.workspace_id == workspace_id, Label.id.in_(named))
         if session.scalar(query) != len(named):
             found.append(_l("A label that this view asks for was deleted."))
+    if isinstance(filter_.team, int):
+        query = sa.select(sa.func.count()).where(Team.workspace_id == workspace_id, Team.id == filter_.team)
+        if not session.scalar(query):
+            found.append(_l("The team that this view asks for was deleted."))
     person = filter_.assignee
     if isinstance(person, int):
         query = sa.select(sa.func.count()).where(
@@ -222,10 +272,3 @@ def missing(session: Session, workspace_id: int, filter_: ConversationFilter) ->
         if not session.scalar(query):
             found.append(_l("The person whose conversations this view shows is no member any more."))
     return found
-
-
-def _checked(name: str) -> str:
-    try:
-        return checked_name(name)
-    except LabelNameError:
-        raise ViewNameError() from None

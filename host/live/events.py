@@ -147,6 +147,7 @@ _IDS = {
     "catch_up": ("account",),
     "conversation": ("conversation",),
     "presence": ("conversation",),
+    "notice": ("conversation",),
     "addons": (),
 }
 """The ids browsers are told, by topic."""
@@ -159,6 +160,6 @@ def _event(row: Any) -> Event:
     payload = {name: id_ for name, id_ in ids.items() if id_ is not None}
     if topic == "state" and row.data is not None:
         payload["state"] = msgspec.json.decode(row.data)["state"]
-    if topic == "presence" and row.data is not None:
+    if topic in {"presence", "notice"} and row.data is not None:
         payload |= msgspec.json.decode(row.data)
     return Event(row.id, row.workspace_id, topic, msgspec.json.encode(payload).decode())

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.models.users import LoginSession, MemberAccount, Membership, User
-from host.users import sessions
+from host.models.users import LoginSession, Membership, User
+from host.users import reach, sessions
 from host.users.reach import Accounts
 
 AT_ONCE = 5000
@@ -26,17 +26,9 @@ def allowed(session: Session, session_ids: Collection[int]) -> dict[tuple[int, i
     found: dict[tuple[int, int], Accounts] = {}
     for start in range(0, len(ids), AT_ONCE):
         query = (
-            sa.select(LoginSession.id, Membership.workspace_id, Membership.limited, MemberAccount.account_id)
+            sa.select(LoginSession.id, Membership.workspace_id, Membership.limited, User.id)
             .join(User, User.id == LoginSession.user_id)
             .join(Membership, Membership.user_id == User.id)
-            .outerjoin(
-                MemberAccount,
-                sa.and_(
-                    Membership.limited,
-                    MemberAccount.user_id == Membership.user_id,
-                    MemberAccount.workspace_id == Membership.workspace_id,
-                ),
-            )
             .where(
                 LoginSession.id.in_(ids[start : start + AT_ONCE]),
                 LoginSession.expires_at > now,
@@ -44,8 +36,10 @@ def allowed(session: Session, session_ids: Collection[int]) -> dict[tuple[int, i
                 User.disabled_at.is_(None),
             )
         )
-        for session_id, workspace_id, limited, account_id in session.execute(query):
-            pair = session_id, workspace_id
-            seen = {account_id} - {None}
-            found[pair] = (found.get(pair) or frozenset()) | seen if limited else None
+        rows = session.execute(query).all()
+        narrowed = {user_id for _session_id, _workspace_id, limited, user_id in rows if limited}
+        limits = reach.limits(session, users=sorted(narrowed)) if narrowed else {}
+        for session_id, workspace_id, limited, user_id in rows:
+            seen = limits.get((user_id, workspace_id), frozenset()) if limited else None
+            found[session_id, workspace_id] = seen
     return found

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
 from host.media.uploads import KEPT
+from host.models.canned import CannedFile
 from host.models.inbox import Attachment
 from host.models.media import FileRemoval, Upload
 from host.models.users import DeskSetting, User, Workspace
@@ -27,6 +28,7 @@ _removals = FileRemoval.metadata.tables["file_removals"]
 _NAMING = (
     _attachments.c.storage_key,
     _uploads.c.storage_key,
+    CannedFile.__table__.c.storage_key,
     User.__table__.c.picture_key,
     Workspace.__table__.c.picture_key,
     DeskSetting.__table__.c.picture_key,
@@ -88,7 +90,7 @@ def remove_unused(key: str) -> bool:
 
 
 def is_used(key: str) -> bool:
-    """Tell whether any attachment, upload, person, workspace or the desk names the file."""
+    """Tell whether any attachment, upload, canned reply, person, workspace or the desk names the file."""
     return bool(named([key]))
 
 
@@ -123,7 +125,7 @@ class Cleaner:
 
 
 def named(keys: Collection[str]) -> set[str]:
-    """Return those of *keys* that an attachment, an upload, a person, a workspace or the desk names."""
+    """Return those of *keys* that an attachment, upload, canned reply, person, workspace or desk names."""
     with db.read() as session:
         return {
             key

@@ -220,6 +220,25 @@ def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> li
     return [Upload.of(rows[one]) for one in upload_ids]
 
 
+def put_back(session: Session, upload: Upload, user_id: int | None) -> None:
+    """Add *upload*, a file that is stored already, to those that wait to be sent.
+
+    :param user_id: who is going to send it; None: a program.
+    """
+    _insert(session, upload, user_id)
+    session.flush()
+
+
+def give_back(session: Session, workspace_id: int, storage_keys: Sequence[str]) -> None:
+    """Let uploads that :func:`attach` took wait again, because their message was undone: a day from now."""
+    if storage_keys:
+        session.execute(
+            sa.update(UploadRow)
+            .where(UploadRow.workspace_id == workspace_id, UploadRow.storage_key.in_(storage_keys))
+            .values(attached_at=None, created_at=clock.now())
+        )
+
+
 def add_to_message(session: Session, message_id: int, upload: Upload) -> Attachment:
     """Make an upload that was taken with :func:`attach` a file of one of our messages."""
     attachment = Attachment(

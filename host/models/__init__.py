@@ -4,8 +4,14 @@
 - :mod:`host.models.signing_in`: second factors, passkeys, the sign-in provider, and the settings of all that
 - :mod:`host.models.channels`: channel accounts and warnings about them
 - :mod:`host.models.inbox`: contacts, conversations, messages, reactions, marks
+- :mod:`host.models.contacts`: what a team keeps about its customers, and who was merged
 - :mod:`host.models.labels`: labels of conversations
+- :mod:`host.models.mentions`: who is named in which note
+- :mod:`host.models.teams`: teams, their members and accounts
+- :mod:`host.models.hours`: when a workspace and its teams work
+- :mod:`host.models.automation`: what accounts say and do by themselves, and what came of it
 - :mod:`host.models.saved_views`: filters of conversations with a name
+- :mod:`host.models.canned`: canned replies with their files, and macros
 - :mod:`host.models.bulk`: one change of many conversations, and how each was before
 - :mod:`host.models.media`: files of messages
 - :mod:`host.models.queue`: the inbound journal, the outbox, lanes, catching up
@@ -23,12 +29,17 @@ from host.core.db import Base
 from host.models import (
     addons,
     api,
+    automation,
     bulk,
+    canned,
     channels,
+    contacts,
     health,
+    hours,
     inbox,
     labels,
     media,
+    mentions,
     notifications,
     outgoing,
     queue,
@@ -37,6 +48,7 @@ from host.models import (
     saved_views,
     search,
     signing_in,
+    teams,
     users,
 )
 
@@ -44,12 +56,17 @@ __all__ = [
     "Base",
     "addons",
     "api",
+    "automation",
     "bulk",
+    "canned",
     "channels",
+    "contacts",
     "health",
+    "hours",
     "inbox",
     "labels",
     "media",
+    "mentions",
     "notifications",
     "outgoing",
     "queue",
@@ -58,5 +75,6 @@ __all__ = [
     "saved_views",
     "search",
     "signing_in",
+    "teams",
     "users",
 ]

@@ -35,6 +35,8 @@ class ApiKey(Base):
     """The first characters of the key, to tell one from another."""
     scopes: Mapped[str] = mapped_column(sa.String(64))
     """What it may do: names of :class:`host.users.api_keys.Scope`, separated by spaces."""
+    automatic: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
+    """Whether what it sends is automatic: it obeys who handles a conversation, and opt-outs."""
     created_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     holder_id: Mapped[int | None] = mapped_column(Id, index=True)
     """The owner who answers for it: who made it, or took it over. It works only while they are one."""

@@ -57,6 +57,8 @@ class ChannelAccount(Base):
     blocked_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Set by a provider's limit: until then the account's replies wait."""
     blocked_reason: Mapped[str | None] = mapped_column(sa.String(500))
+    reply_target: Mapped[int | None] = mapped_column(sa.Integer)
+    """Within how many minutes a customer is to be answered; NULL: nobody said."""
     limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Until when replies are known to wait for a limit again and again, each for a short time. It holds back
     nothing: it distinguishes replies that wait on purpose from replies that wait for a worker."""

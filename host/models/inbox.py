@@ -19,6 +19,17 @@ class ConversationStatus(StrEnum):
     CLOSED = "closed"
 
 
+class Handler(StrEnum):
+    """Who handles a conversation: what is automatic speaks in it unless a person does."""
+
+    NOBODY = "nobody"
+    """Nobody has answered since it began or was closed."""
+    PERSON = "person"
+    """A person answered, took it, or is to: nothing automatic speaks until it is closed or left to it."""
+    AUTOMATION = "automation"
+    """Something automatic answered. A person's word takes over."""
+
+
 class SnoozeKind(StrEnum):
     """What ends a snooze, besides a person."""
 
@@ -86,19 +97,37 @@ class Contact(Base):
 
     __tablename__ = "contacts"
     __writers__ = ("delivery", "inbox")
+    __table_args__ = (
+        sa.Index("ix_contacts_newest", "workspace_id", "merged_into_id", "id"),
+        sa.Index("ix_contacts_merged_into_id", "merged_into_id"),
+        sa.Index("ix_contacts_opted_out", "workspace_id", "opted_out_at"),
+        sa.Index("ix_contacts_blocked", "workspace_id", "blocked_at"),
+        Base.__table_args__,
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     name: Mapped[str | None] = mapped_column(sa.String(255))
     email: Mapped[str | None] = mapped_column(sa.String(254))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    merged_into_id: Mapped[int | None] = mapped_column(Id)
+    """The contact this one is a part of, at last; NULL: it is one of its own."""
+    opted_out_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Since when nothing is sent to them by itself; NULL: it may be."""
+    opted_out_by: Mapped[int | None] = mapped_column(Id)
+    """The member who noted it, if one did."""
+    opted_out_source: Mapped[str | None] = mapped_column(sa.String(255))
+    """How that is known: in somebody's words, or the customer's own word, see
+    :mod:`host.inbox.apply.opt_out_words`."""
+    blocked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the team blocked them: new conversations of theirs are spam. NULL: it did not."""
 
 
 class ContactIdentity(Base):
     """A contact's id on one channel account. The id is a string, whatever it looks like."""
 
     __tablename__ = "contact_identities"
-    __writers__ = ("delivery", "inbox.apply", "media.pages")
+    __writers__ = ("delivery", "inbox.apply", "inbox.contacts", "media.pages")
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.Index("ix_contact_identities_profile_due_at", "profile_due_at"),
@@ -106,7 +135,7 @@ class ContactIdentity(Base):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     contact_id: Mapped[int] = mapped_column(sa.ForeignKey(Contact.id, ondelete="CASCADE"), index=True)
     account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
     external_id: Mapped[str] = mapped_column(ExternalId)
@@ -134,6 +163,14 @@ class ContactIdentity(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an owner last erased this customer; earlier messages are not imported again."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    blocked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the provider said that it blocks them; NULL: nobody asked, or it does not."""
+
+
+def _of_person(name: str, column: str) -> sa.Index:
+    """Return the index that finds what is somebody's, so that deleting them does not read every row."""
+    theirs = sa.text(f"{column} IS NOT NULL")
+    return sa.Index(name, column, postgresql_where=theirs, sqlite_where=theirs)
 
 
 class Conversation(Base):
@@ -161,9 +198,18 @@ class Conversation(Base):
             # Last, so that counting reads the index alone and the list has no reason to choose it.
             *("arrived_count", "read_count", "spam_at", "snooze_kind"),
         ),
+        sa.Index(
+            "ix_conversations_team",
+            *("workspace_id", "status", "team_id", "last_message_at", "id"),
+            # Behind what the list is read along, so that the numbers beside teams come of the index alone.
+            *("waiting_since", "assignee_id", "account_id", "spam_at", "snooze_kind"),
+        ),
         sa.Index("ix_conversations_account", "account_id", "status", "last_message_at", "id"),
         sa.Index("ix_conversations_identity", "identity_id", "id"),
         sa.Index("ix_conversations_contact", "contact_id", "last_message_at"),
+        _of_person("ix_conversations_assigned", "assignee_id"),
+        _of_person("ix_conversations_last_author", "last_author_id"),
+        sa.Index("ix_conversations_scheduled", "workspace_id", "scheduled_at"),
         Base.__table_args__,
     )
 
@@ -199,8 +245,17 @@ class Conversation(Base):
     snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     woken_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When a snooze ended that nobody acted on since: the list sorts it by that, and says that it is back."""
+    handled_by: Mapped[str] = mapped_column(sa.String(16), server_default="nobody")
     spam_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the team marked it as spam; NULL: it did not. Its messages stay, and more may come."""
+    team_id: Mapped[int | None] = mapped_column(Id)
+    """The team that looks after it, a row of ``teams``; NULL: none does. Beside it somebody may have it."""
+    scheduled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the first of its replies goes out that wait for a time of their own; NULL: none does."""
+    due_told_for: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The ``waiting_since`` for which it was told that the answer is soon due; NULL: for none yet."""
+    window_told_for: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The ``last_inbound_at`` for which it was told that the reply window soon closes; NULL: for none yet."""
 
     @property
     def snooze(self) -> Snooze | None:
@@ -255,12 +310,6 @@ class Presence(Base):
     until: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-def _written_by(table: str) -> sa.Index:
-    """Return the index that finds what somebody wrote, so that deleting them does not read every row."""
-    written = sa.text("author_id IS NOT NULL")
-    return sa.Index(f"ix_{table}_author", "author_id", postgresql_where=written, sqlite_where=written)
-
-
 class Message(Base):
     """One message as the provider knows it, a note, or an activity line.
 
@@ -274,12 +323,12 @@ class Message(Base):
         sa.UniqueConstraint("account_id", "external_id"),
         sa.UniqueConstraint("conversation_id", "reply_key", "position"),
         sa.Index("ix_messages_thread", "conversation_id", "sent_at", "id"),
-        _written_by("messages"),
+        _of_person("ix_messages_author", "author_id"),
         Base.__table_args__,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     conversation_id: Mapped[int] = mapped_column(sa.ForeignKey(Conversation.id, ondelete="CASCADE"))
     account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
     external_id: Mapped[str | None] = mapped_column(ExternalId)
@@ -341,7 +390,7 @@ class Attachment(Base):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(sa.String(32))
     name: Mapped[str] = mapped_column(sa.String(255))
@@ -376,12 +425,12 @@ class Reaction(Base):
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id", "actor"),
         sa.Index("ix_reactions_next_at", "next_at"),
-        _written_by("reactions"),
+        _of_person("ix_reactions_author", "author_id"),
         Base.__table_args__,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     conversation_id: Mapped[int] = mapped_column(
         sa.ForeignKey(Conversation.id, ondelete="CASCADE"), index=True
     )
@@ -419,7 +468,7 @@ class Mark(Base):
     __table_args__ = (sa.UniqueConstraint("account_id", "external_id", "kind"), Base.__table_args__)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     identity_id: Mapped[int] = mapped_column(
         sa.ForeignKey(ContactIdentity.id, ondelete="CASCADE"), index=True
     )

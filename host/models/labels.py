@@ -38,7 +38,7 @@ class Label(Base):
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(sa.String(64))
     name_key: Mapped[str] = mapped_column(Ascii64)
-    """SHA-256 of the name as :func:`host.inbox.labels.name_key` folds it: "Order" and "ORDER" are one label,
+    """SHA-256 of the name as :func:`host.inbox.names.name_key` folds it: "Order" and "ORDER" are one label,
     whatever the database thinks of letters."""
     tone: Mapped[str] = mapped_column(sa.String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from host.core.db import Base, Id, JsonDict, LongText, UTCDateTime
+from host.core.db import Ascii64, Base, Id, JsonDict, LongText, UTCDateTime
 from host.models.users import User, Workspace
 
 
@@ -20,6 +20,7 @@ class Notification(Base):
     __table_args__ = (
         sa.Index("ix_notifications_user_id_read_at", "user_id", "read_at"),
         sa.Index("ix_notifications_mail_due_at", "mail_due_at"),
+        sa.Index("ix_notifications_conversation_id", "conversation_id"),
         Base.__table_args__,
     )
 
@@ -45,3 +46,67 @@ class Notification(Base):
     mail_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When to mail it; NULL: it was mailed, is being mailed, or was given up."""
     mail_failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+    kind: Mapped[str | None] = mapped_column(sa.String(32))
+    """Of a notice about a conversation: a name of :class:`host.notifications.rules.Kind`; NULL: it is about
+    an account or the desk."""
+    conversation_id: Mapped[int | None] = mapped_column(Id)
+    """The conversation it is about. Whose it is stands there, so that an erased customer is in no notice."""
+    message_id: Mapped[int | None] = mapped_column(Id)
+    """The message it is about, the newest of them."""
+    times: Mapped[int] = mapped_column(sa.Integer, default=1, server_default="1")
+    """How many things of its kind it tells of: what came while it was unread is told in it."""
+    told_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the newest of them was told; NULL: there was one alone."""
+    in_bell: Mapped[bool] = mapped_column(sa.Boolean, default=True, server_default=sa.true())
+    """Whether the desk shows it; else it is there for its mail alone."""
+    ways: Mapped[str | None] = mapped_column(sa.String(40))
+    """The other ways it is told, names of :class:`host.notifications.rules.Way` with commas between."""
+
+
+class NotificationKey(Base):
+    """What somebody was told of. A thing that is told once has one row for each person."""
+
+    __tablename__ = "notification_keys"
+    __writers__ = ("notifications",)
+
+    user_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    thing: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    notification_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Notification.id, ondelete="CASCADE"), index=True
+    )
+
+
+class NotificationRule(Base):
+    """By which ways somebody is told of one kind of thing. Without a row it is as usual."""
+
+    __tablename__ = "notification_rules"
+    __writers__ = ("notifications", "users")
+
+    user_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    kind: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    ways: Mapped[str] = mapped_column(sa.String(40))
+    """Names of :class:`host.notifications.rules.Way` with commas between; empty: they are not told."""
+
+
+class QuietHours(Base):
+    """When somebody is told in the desk alone."""
+
+    __tablename__ = "quiet_hours"
+    __writers__ = ("notifications", "users")
+
+    user_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    starts: Mapped[int] = mapped_column(sa.Integer)
+    """Minutes after midnight; *ends* on the next day where it is not later."""
+    ends: Mapped[int] = mapped_column(sa.Integer)
+    days: Mapped[int] = mapped_column(sa.Integer)
+    """The days on which they begin: 1 for Monday, 2 for Tuesday, 4, 8, ... added up."""
+    whole_days: Mapped[int] = mapped_column(sa.Integer)
+    """The days that are quiet from midnight to midnight."""
+    timezone: Mapped[str] = mapped_column(sa.String(64))
+    """A name of the IANA list."""

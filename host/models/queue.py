@@ -132,7 +132,11 @@ class OutboxEntry(Base):
 
     __tablename__ = "outbox"
     __writers__ = ("delivery", "inbox", "queue")
-    __table_args__ = (sa.Index("ix_outbox_lane", "lane", "open", "id"), Base.__table_args__)
+    __table_args__ = (
+        sa.Index("ix_outbox_lane", "lane", "open", "id"),
+        sa.Index("ix_outbox_not_before", "not_before"),
+        Base.__table_args__,
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"), unique=True)
@@ -152,6 +156,14 @@ class OutboxEntry(Base):
     """How many attempts in a row the provider itself said failed for a moment; 0: the latest did not."""
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """Why it waits and until when, for the agent: sentence, until (ISO 8601)."""
+    not_before: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Before when it does not go out. Of an open entry: until then its reply can be undone. Of one that is
+    not: its reply is for later, and becomes the last entry of its lane then."""
+    unless_written: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Of a reply for later: whether it stays here if the customer writes first."""
+    undo: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
+    """What is put back when the reply is undone, see :mod:`host.inbox.unsent.holding`; NULL once it was
+    handed over, and of all parts of a reply but the first."""
 
 
 class RefusedDelivery(Base):

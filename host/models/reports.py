@@ -49,6 +49,13 @@ class Span(Base):
         ),
         sa.Index("ix_spans_started", "workspace_id", "kind", "started_at"),
         sa.Index(
+            "ix_spans_target",
+            *("workspace_id", "ended_by", "hour", "kind"),
+            *("target_seconds", "seconds", "account_id", "user_id"),
+            sqlite_where=sa.text("target_seconds IS NOT NULL"),
+            postgresql_where=sa.text("target_seconds IS NOT NULL"),
+        ),
+        sa.Index(
             "ix_spans_window",
             "workspace_id",
             "window_until",
@@ -80,6 +87,8 @@ class Span(Base):
     """Of a span to the closing: whether the customer has had an answer in it."""
     window_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Of a wait: until when the channel let anybody answer; NULL: for as long as one likes."""
+    target_seconds: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """Of a wait: within what time the account was to answer when it began; NULL: nobody had said."""
 
 
 class ReportHour(Base):

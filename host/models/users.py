@@ -118,13 +118,15 @@ class Workspace(Base):
     """Grows with each change of its settings, so that of two people who save at once one is told."""
     assigns_on_reply: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
     """Whether who answers a conversation that nobody has gets it."""
+    undo_seconds: Mapped[int] = mapped_column(sa.Integer, server_default="10")
+    """How many seconds a person's reply waits so that it can be undone; 0: it goes out at once."""
 
 
 class Membership(Base):
     """A user in a workspace."""
 
     __tablename__ = "memberships"
-    __writers__ = ("users",)
+    __writers__ = ("automation", "users")
 
     user_id: Mapped[int] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"), primary_key=True)
     workspace_id: Mapped[int] = mapped_column(
@@ -133,6 +135,12 @@ class Membership(Base):
     role: Mapped[str] = mapped_column(sa.String(16))
     limited: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     """Whether they see the accounts of :class:`MemberAccount` only."""
+    by_teams: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Of one who is limited: whether they also see the accounts of their teams."""
+    on_duty_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Since when they take conversations that are given out by themselves; NULL: they take none."""
+    given_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When one was last given to them so; NULL: never."""
 
 
 class MemberAccount(Base):

@@ -3,24 +3,35 @@
 A process claims a mail before it sends it. If the outcome is unknown, because the connection broke or the
 process died, the mail is not sent again: the warning is still on the page, and repeated mails make people
 ignore them.
+
+What somebody was told of conversations waits for the end of their quiet hours, and is one mail however much
+that is. It names the customer and says what happened, and holds nothing of what anybody wrote.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from email.message import EmailMessage
+from functools import cache
 from typing import Any
 from urllib.parse import urljoin
 
 import sqlalchemy as sa
+from babel.support import NullTranslations, Translations
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, mail
 from host.core.config import Config
 from host.models.notifications import Notification
-from host.models.users import User, Workspace
-from host.notifications.notify import translated
+from host.models.users import Membership, User, Workspace
+from host.notifications import rules
+from host.notifications.notify import CUSTOMER, said, translated, with_customer
+from host.sdk.i18n import noop
+from host.users import reach
+from host.web import languages
 
 log = logging.getLogger(__name__)
 
@@ -44,41 +55,91 @@ def send_due() -> int:
     server = None if _config is None else mail.server_of(_config)
     if server is None or _config is None:
         return 0
-    sent = 0
-    for row in _due():
-        if not db.write(_take, row.id, row.mail_due_at):
-            continue  # another process has it
-        try:
-            mail.send(server, _composed(server, row, _config.public_url))
-            sent += 1
-        except mail.NotSentError as error:
-            log.warning("notification %s could not be mailed: %s", row.id, error)
+    due = _due()
+    mails = [[row] for row in due if row.kind is None] + _together(due)
+    return sum(_send(server, rows, _config) for rows in mails)
+
+
+def _together(due: Sequence[sa.Row[Any]]) -> list[list[sa.Row[Any]]]:
+    """Return the notices of conversations by who gets them; whoever wants quiet gets them after it."""
+    people: dict[int, list[sa.Row[Any]]] = defaultdict(list)
+    for row in due:
+        if row.kind is not None:
+            people[row.user_id].append(row)
+    if not people:
+        return []
+    with db.read() as session:
+        quiet = rules.quiet_hours(session, people)
+    now = clock.now()
+    found = []
+    for user_id, rows in people.items():
+        until = quiet[user_id].until(now) if user_id in quiet else None
+        if until is None:
+            found.append(rows)
+        else:
+            db.write(_postpone, [row.id for row in rows], until)
+    return found
+
+
+def _send(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) -> bool:
+    """Send one mail of *rows*, unless other processes have them; return whether the server took it."""
+    rows = [row for row in rows if db.write(_take, row.id, row.mail_due_at)]
+    if not rows:
+        return False
+    ids = ", ".join(str(row.id) for row in rows)
+    try:
+        mail.send(server, _composed(server, rows, config))
+        return True
+    except mail.NotSentError as error:
+        log.warning("notification %s could not be mailed: %s", ids, error)
+        for row in rows:
             db.write(_put_back, row.id, row.mail_failures + 1)
-        except mail.UnconfirmedError as error:
-            log.warning("nobody knows whether notification %s was mailed: %s", row.id, error)
-        except Exception:
-            log.exception("notification %s could not be mailed", row.id)
-    return sent
+    except mail.UnconfirmedError as error:
+        log.warning("nobody knows whether notification %s was mailed: %s", ids, error)
+    except Exception:
+        log.exception("notification %s could not be mailed", ids)
+    return False
+
+
+def _in_time(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a notification is not too late to be mailed. One may have had to wait."""
+    since = now - TOO_LATE
+    return sa.or_(Notification.created_at > since, Notification.mail_due_at > since)
+
+
+def _may_have() -> sa.ColumnElement[bool]:
+    """Return the condition that who was told of a conversation may still see it, and has not read it."""
+    member = sa.exists().where(
+        Membership.user_id == Notification.user_id,
+        Membership.workspace_id == Notification.workspace_id,
+        reach.sees_account(Notification.account_id),
+    )
+    return sa.or_(Notification.kind.is_(None), sa.and_(Notification.read_at.is_(None), member))
 
 
 def waiting(session: Session) -> int:
     """Count the mails that are still to be sent, up to :data:`COUNTED_MOST`."""
-    due = Notification.mail_due_at.is_not(None), Notification.created_at > clock.now() - TOO_LATE
+    due = Notification.mail_due_at.is_not(None), _in_time(clock.now())
     some = sa.select(Notification.id).where(*due).limit(COUNTED_MOST).subquery()
     return session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
 def _due() -> list[sa.Row[Any]]:
     now = clock.now()
+    query = sa.select(
+        *Notification.__table__.columns,
+        User.email.label("address"),
+        User.locale,
+        Workspace.name.label("workspace"),
+        Workspace.language,
+        CUSTOMER,
+    ).join(User, User.id == Notification.user_id)
     query = (
-        sa.select(
-            *Notification.__table__.columns, User.email.label("address"), Workspace.name.label("workspace")
-        )
-        .join(User, User.id == Notification.user_id)
-        .outerjoin(Workspace, Workspace.id == Notification.workspace_id)
+        with_customer(query)
         .where(
             Notification.mail_due_at <= now,
-            Notification.created_at > now - TOO_LATE,
+            _in_time(now),
+            _may_have(),
             User.disabled_at.is_(None),
         )
         .order_by(Notification.id)
@@ -108,13 +169,55 @@ def _put_back(session: Session, notification_id: int, failures: int) -> None:
     )
 
 
-def _composed(server: mail.Server, row: sa.Row[Any], public_url: str) -> EmailMessage:
-    sentence = translated(row.sentence, row.details)
-    parts = [
-        f"{row.title}: {sentence}",
-        translated(row.next_step, row.details),
-        urljoin(f"{public_url}/", row.path),
-        f"-- \n{row.workspace or 'Lobby'}",
-    ]
-    text = "\n\n".join(part for part in parts if part) + "\n"
-    return mail.compose(server, row.address, f"{row.title}: {sentence}", text)
+def _postpone(session: Session, ids: Sequence[int], until: datetime) -> None:
+    session.execute(
+        sa.update(Notification)
+        .where(Notification.id.in_(ids), Notification.mail_due_at.is_not(None))
+        .values(mail_due_at=until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _composed(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) -> EmailMessage:
+    row = rows[0]
+    if row.kind is None:
+        sentence = translated(row.sentence, row.details)
+        parts = [
+            f"{row.title}: {sentence}",
+            translated(row.next_step, row.details),
+            urljoin(f"{config.public_url}/", row.path),
+            f"-- \n{row.workspace or 'Lobby'}",
+        ]
+        text = "\n\n".join(part for part in parts if part) + "\n"
+        return mail.compose(server, row.address, f"{row.title}: {sentence}", text)
+    words = _words(row.locale or row.language or config.language)
+    lines = [_line(words, one) for one in rows]
+    link = [urljoin(f"{config.public_url}/", one.path) for one in rows]
+    foot = words.ugettext(HOW)
+    settings = urljoin(f"{config.public_url}/", "/notifications/settings")
+    places = ", ".join(dict.fromkeys(one.workspace or "Lobby" for one in rows))
+    text = "\n\n".join(
+        [
+            *(f"{line}\n{there}" for line, there in zip(lines, link, strict=True)),
+            f"-- \n{places}\n{foot}\n{settings}",
+        ]
+    )
+    subject = lines[0] if len(rows) == 1 else words.ugettext(SEVERAL) % {"number": len(rows), "place": places}
+    return mail.compose(server, row.address, subject, text + "\n")
+
+
+HOW = noop("You choose what you are told, and how:")
+SEVERAL = noop("%(number)s things in %(place)s")
+SOMEBODY = noop("A customer")
+
+
+def _line(words: NullTranslations, row: sa.Row[Any]) -> str:
+    sentence: str = words.ugettext(said(row)) % row.details
+    who = row.customer or (row.title if row.conversation_id is None else words.ugettext(SOMEBODY))
+    return f"{who}: {sentence}"
+
+
+@cache
+def _words(language: str) -> NullTranslations:
+    """Return the catalogue of somebody's language; there is no page that would have chosen one."""
+    return Translations.load(str(languages.FOLDER), [language])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -13,12 +13,19 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationRead, ConversationStatus
+from host.models.mentions import Mention
 from host.models.notifications import Notification
 from host.models.users import Membership, Role, User, Workspace
+from host.notifications.rules import KINDS, About, quiet_hours
 from host.users.sessions import CurrentUser
 
 KEPT = timedelta(days=90)
 PAGE = 100
+SHOWN_FOR = timedelta(minutes=5)
+"""A browser that opens later shows no notification any more: it is in the bell."""
+TEST = "test"
+"""The kind of a notice somebody asked for to see that it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +124,19 @@ def notify_users(
 def _seen_by(is_admin: bool) -> list[sa.ColumnElement[bool]]:
     """Return the notifications a user may see, see :func:`_values`.
 
-    None of a workspace they have left, nor of accounts there that they do not see.
+    None of a workspace they have left, nor of accounts there that they do not see. Admins of the desk see
+    what they were told of accounts wherever these are, and of conversations where they are members.
     """
-    mine = Notification.user_id == sa.bindparam("user")
-    if is_admin:
-        return [mine]
+    mine: list[Any] = [Notification.user_id == sa.bindparam("user"), Notification.in_bell]
+    seen: list[Any] = [Notification.workspace_id.is_(None), _reach(Notification)]
+    return [*mine, sa.or_(*seen, *([Notification.kind.is_(None)] if is_admin else []))]
+
+
+def _reach(table: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that somebody sees a row of *table*, by its workspace and account."""
     workspaces: Any = sa.bindparam("workspaces", expanding=True)
     accounts: Any = sa.bindparam("accounts", expanding=True)
-    of_account = Notification.account_id.in_(accounts)
-    seen = sa.or_(Notification.workspace_id.is_(None), Notification.workspace_id.in_(workspaces), of_account)
-    return [mine, seen]
+    return sa.or_(table.workspace_id.in_(workspaces), table.account_id.in_(accounts))
 
 
 def _values(user: CurrentUser) -> dict[str, Any]:
@@ -134,40 +144,189 @@ def _values(user: CurrentUser) -> dict[str, Any]:
         "user": user.id,
         "workspaces": [one.workspace_id for one in user.memberships if one.accounts is None],
         "accounts": [id_ for one in user.memberships for id_ in sorted(one.accounts or ())],
+        "working": [one.workspace_id for one in user.memberships if not one.archived],
     }
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What waits for somebody, for the bell and the title of every page.
+
+    :param unread: how many notices they have not read.
+    :param own: how many conversations, of all their workspaces, are assigned to them and have something they
+        have not read, or mention them and they have not looked.
+    """
+
+    unread: int = 0
+    own: int = 0
+
+
 @cache
-def _unread_query(is_admin: bool) -> Any:
-    query = sa.select(sa.func.count()).select_from(Notification)
-    return query.where(*_seen_by(is_admin), Notification.read_at.is_(None))
-
-
-def unread(session: Session, user: CurrentUser) -> int:
-    """Return how many notifications *user* has not read."""
-    ((number,),) = db.read_rows(session, _unread_query(user.is_admin), **_values(user))
-    return int(number)
-
-
-def newest(session: Session, user: CurrentUser) -> Sequence[tuple[Notification, str | None]]:
-    """Return the newest notifications of *user*, each with the name of its workspace."""
-    query = (
-        sa.select(Notification, Workspace.name)
-        .outerjoin(Workspace, Workspace.id == Notification.workspace_id)
-        .where(*_seen_by(user.is_admin))
-        .order_by(Notification.id.desc())
-        .limit(PAGE)
+def _news_query(is_admin: bool) -> Any:
+    notices = sa.select(sa.func.count()).select_from(Notification)
+    notices = notices.where(*_seen_by(is_admin), Notification.read_at.is_(None))
+    reader = sa.bindparam("user", type_=db.Id)
+    working: Any = sa.bindparam("working", expanding=True)
+    own_read = sa.and_(
+        ConversationRead.conversation_id == Conversation.id, ConversationRead.user_id == reader
     )
-    return [(row, name) for row, name in session.execute(query, _values(user))]
+    arrived = Conversation.arrived_count > sa.func.coalesce(
+        ConversationRead.seen_count, Conversation.read_count
+    )
+    assigned = (
+        sa.select(Conversation.id)
+        .outerjoin(ConversationRead, own_read)
+        .where(
+            Conversation.workspace_id.in_(working),
+            Conversation.status == ConversationStatus.OPEN,
+            Conversation.assignee_id == reader,
+            Conversation.spam_at.is_(None),
+            Conversation.snooze_kind.is_(None),
+            sa.or_(arrived, ConversationRead.marked),
+            _reach(Conversation),
+        )
+    )
+    mentioned = (
+        sa.select(Mention.conversation_id)
+        .join(Conversation, Conversation.id == Mention.conversation_id)
+        .where(
+            Mention.user_id == reader,
+            Mention.seen_at.is_(None),
+            Conversation.workspace_id.in_(working),
+            _reach(Conversation),
+        )
+    )
+    own = sa.select(sa.func.count()).select_from(sa.union(assigned, mentioned).subquery())
+    return sa.select(notices.scalar_subquery(), own.scalar_subquery())
+
+
+def news(session: Session, user: CurrentUser) -> News:
+    """Return what waits for *user*: one statement."""
+    ((unread, own),) = db.read_rows(session, _news_query(user.is_admin), **_values(user))
+    return News(int(unread), int(own))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notice as somebody is shown it.
+
+    :param about: what kind of notice about a conversation it is; None: it is about an account or the desk.
+    :param customer: whom that conversation is with; empty: that is not known.
+    """
+
+    row: Notification
+    workspace_name: str | None
+    about: About | None
+    customer: str
+
+    @property
+    def at(self) -> datetime:
+        """Return when the newest thing it tells of was told."""
+        return self.row.told_at or self.row.created_at
+
+
+def said(row: Any) -> str:
+    """Return the sentence of a notice, which is another one where it tells of several things."""
+    about = KINDS.get(row.kind)
+    return about.many if about is not None and about.many and row.times > 1 else str(row.sentence)
+
+
+CUSTOMER = sa.func.coalesce(
+    Contact.name, ContactIdentity.name, ContactIdentity.username, Contact.email, ""
+).label("customer")
+
+
+def with_customer(query: Any) -> Any:
+    """Return a query of notices with what :data:`CUSTOMER` is read from."""
+    return (
+        query.outerjoin(Workspace, Workspace.id == Notification.workspace_id)
+        .outerjoin(Conversation, Conversation.id == Notification.conversation_id)
+        .outerjoin(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .outerjoin(Contact, Contact.id == Conversation.contact_id)
+    )
+
+
+def newest(session: Session, user: CurrentUser) -> list[Told]:
+    """Return the newest notices of *user*, those first that something was told in last: one statement."""
+    at = sa.func.coalesce(Notification.told_at, Notification.created_at)
+    query = with_customer(sa.select(Notification, Workspace.name, CUSTOMER)).where(*_seen_by(user.is_admin))
+    found = session.execute(query.order_by(at.desc(), Notification.id.desc()).limit(PAGE), _values(user))
+    return [Told(row, name, KINDS.get(row.kind), customer) for row, name, customer in found]
+
+
+def to_show(session: Session, user: CurrentUser) -> list[Told]:
+    """Return what is new and unread for a browser of *user* to show or sound for, unless they want quiet.
+
+    The browser knows what it has shown.
+    """
+    now = clock.now()
+    quiet = quiet_hours(session, [user.id]).get(user.id)
+    if quiet is not None and quiet.until(now) is not None:
+        return []
+    query = with_customer(sa.select(Notification, Workspace.name, CUSTOMER)).where(
+        Notification.user_id == sa.bindparam("user"),
+        _reach(Notification),
+        Notification.read_at.is_(None),
+        Notification.kind.is_not(None),
+        Notification.ways != "",
+        Notification.created_at > now - SHOWN_FOR,
+    )
+    found = session.execute(query.order_by(Notification.id).limit(PAGE), _values(user))
+    return [Told(row, name, KINDS.get(row.kind), customer) for row, name, customer in found]
 
 
 def read_all(session: Session, user_id: int) -> None:
-    """Mark every notification of a user as read."""
-    session.execute(
-        sa.update(Notification)
-        .where(Notification.user_id == user_id, Notification.read_at.is_(None))
-        .values(read_at=clock.now())
+    """Mark every notification of a user as read. What was told of conversations is not mailed any more."""
+    _read(session, Notification.user_id == user_id)
+
+
+def read_one(session: Session, user_id: int, notification_id: int) -> bool:
+    """Mark one notification of a user as read; return whether it was unread."""
+    return _read(session, Notification.user_id == user_id, Notification.id == notification_id)
+
+
+def looked_at(session: Session, user_id: int, conversation_id: int) -> bool:
+    """Mark as read what somebody was told of a conversation they look at; tell whether that was any."""
+    return _read(
+        session,
+        Notification.user_id == user_id,
+        Notification.conversation_id == conversation_id,
+        Notification.kind.is_not(None),
     )
+
+
+def _read(session: Session, *which: sa.ColumnElement[bool]) -> bool:
+    mailed = sa.case((Notification.kind.is_(None), Notification.mail_due_at), else_=sa.null())
+    done = session.execute(
+        sa.update(Notification)
+        .where(*which, Notification.read_at.is_(None))
+        .values(read_at=clock.now(), mail_due_at=mailed)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def tell_test(session: Session, user_id: int, workspace_id: int | None, sentence: str) -> None:
+    """Tell somebody in the bell that this works; the last one they asked for goes."""
+    tests = Notification.user_id == user_id, Notification.kind == TEST
+    session.execute(sa.delete(Notification).where(*tests))
+    session.add(
+        Notification(
+            user_id=user_id,
+            workspace_id=workspace_id,
+            tone="good",
+            title="Lobby",
+            sentence=sentence,
+            next_step="",
+            details={},
+            path="/notifications/settings",
+            created_at=clock.now(),
+            mail_failures=0,
+            kind=TEST,
+            ways="",
+        )
+    )
+    session.flush()
 
 
 def settle(session: Session, workspace_id: int, title: str, sentences: Collection[str]) -> None:

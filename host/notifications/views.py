@@ -1,29 +1,69 @@
-"""Notifications of the signed-in user."""
+"""Notifications of the signed-in person: the bell, what browsers show, and what they want to be told."""
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, url_for
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+
+from flask import Blueprint, g, jsonify, redirect, render_template, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import SQLAlchemyError
 
+from host.core import clock, mail
 from host.core.db import db
-from host.notifications import notify
+from host.core.errors import InvalidError
+from host.notifications import notify, rules
+from host.notifications.notify import News, Told
+from host.notifications.rules import DAYS, KINDS, WAY_NAMES, Kind, Quiet, Way
+from host.sdk.i18n import noop
+from host.users import desk_settings
+from host.users.pages.desk_settings_views import WHY
 from host.web import navigation
-from host.web.request_helpers import current_user, login_required, maybe_user
+from host.web.languages import reader
+from host.web.request_helpers import (
+    config,
+    current_user,
+    desk,
+    flash_bad,
+    flash_good,
+    login_required,
+    maybe_user,
+    passive,
+    shown_workspace,
+    wants_json,
+)
 
 bp = Blueprint("notifications", __name__)
 
 navigation.add_own("notifications.index", _l("Notifications"), order=20, icon="bell")
 
+USUAL = Quiet(20 * 60, 8 * 60, frozenset(), frozenset(), "")
+"""What the fields hold of somebody without quiet hours: a night."""
+IT_WORKS = noop("You asked for a test. The bell works.")
+HOWS = {
+    Way.DESK: _l("In the bell, on every page. It is there whatever else is held back."),
+    Way.BROWSER: _l("Beside other windows, while a tab of the desk is open."),
+    Way.SOUND: _l("Two notes for what is yours, one for what nobody has. While a tab of the desk is open."),
+    Way.MAIL: _l("After two minutes, unless you have read it by then. What comes together is one mail."),
+}
+
 
 @bp.get("/notifications")
 @login_required
 def index() -> ResponseReturnValue:
-    """Show the notifications, newest first."""
-    rows = notify.newest(db.session(), current_user())
-    return render_template("notifications/index.html", rows=rows, told=notify.translated)
+    """Show the notifications, what was told last first."""
+    with db.read() as session:
+        rows = notify.newest(session, current_user())
+    return render_template("notifications/index.html", rows=rows, said=_said, translated=notify.translated)
+
+
+def _said(told: Told) -> str:
+    return notify.translated(notify.said(told.row), told.row.details)
 
 
 @bp.post("/notifications/read")
@@ -34,18 +74,191 @@ def read() -> ResponseReturnValue:
     return redirect(url_for("notifications.index"), 303)
 
 
-def unread() -> int:
-    """Return how many notifications the signed-in person has not read; for the bell on every page."""
-    user = maybe_user()
-    if user is None:
-        return 0
+@bp.post("/notifications/<int:notification_id>/read")
+@login_required
+def read_one(notification_id: int) -> ResponseReturnValue:
+    """Mark one as read; one that is somebody else's stays as it is."""
+    db.write(notify.read_one, current_user().id, notification_id)
+    return ("", 204) if wants_json() else redirect(url_for("notifications.index"), 303)
+
+
+@bp.get("/notifications/news")
+@passive
+@login_required
+def news_now() -> ResponseReturnValue:
+    """Return what waits for the person as JSON; under ``show`` what their browser shows or sounds for."""
+    user = current_user()
+    with db.read() as session:
+        waits, found = notify.news(session, user), notify.to_show(session, user)
+    return jsonify(**asdict(waits), show=[_shown(one) for one in found])
+
+
+def _shown(told: Told) -> dict[str, object]:
+    ways = rules.ways_of(told.row.ways)
+    return {
+        "id": told.row.id,
+        "title": told.customer or told.workspace_name or desk().name,
+        "text": _said(told),
+        "url": told.row.path,
+        "show": Way.BROWSER in ways,
+        "sound": Way.SOUND in ways,
+        "own": told.row.kind not in {Kind.NEW, Kind.NEW_LATE},
+    }
+
+
+def news() -> News:
+    """Return what waits for the signed-in person, for the bell and the title of every page."""
+    if "lobby_news" not in g:
+        user = maybe_user()
+        g.lobby_news = News()
+        if user is not None:
+            try:
+                with db.read() as session:
+                    g.lobby_news = notify.news(session, user)
+            except SQLAlchemyError:
+                pass  # the page may be the one that says that the database does not answer
+    found: News = g.lobby_news
+    return found
+
+
+# ---- what goes where -----------------------------------------------------------------------------------
+
+
+@bp.get("/notifications/settings")
+@login_required
+def settings() -> ResponseReturnValue:
+    """Show what the person is told, by which ways, and when they want quiet."""
+    return _page()
+
+
+def _page(quiet: Quiet | None = None, problem: InvalidError | None = None) -> ResponseReturnValue:
+    user = current_user()
+    with db.read() as session:
+        chosen = rules.chosen(session, [user.id])[user.id]
+        kept = rules.quiet_hours(session, [user.id]).get(user.id)
+        server = mail.server_of(desk_settings.overlaid(config(), desk_settings.stored(session)))
+    now = clock.now()
+    locale = get_locale()
+    days = (
+        range(DAYS) if locale is None else [locale.days["format"]["abbreviated"][day] for day in range(DAYS)]
+    )
+    page = render_template(
+        "notifications/settings.html",
+        kinds=KINDS,
+        ways=WAY_NAMES,
+        hows=HOWS,
+        chosen=chosen,
+        is_usual=all(chosen[kind] == about.usual for kind, about in KINDS.items()),
+        quiet=quiet or kept or USUAL,
+        quiet_until=None if kept is None else kept.until(now),
+        zone=(quiet or kept or USUAL).timezone or str(reader().zone),
+        zones=clock.zones(),
+        days=days,
+        clock_text=_clock_text,
+        mails=server is not None,
+        problem=problem,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+def _clock_text(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+@bp.post("/notifications/settings")
+@login_required
+def save() -> ResponseReturnValue:
+    """Save by which ways the person is told of each kind; ``usual``: as everybody is who chose nothing."""
+    ticked = set(request.form.getlist("told"))
+    wanted = {
+        kind: about.usual
+        if request.form.get("usual")
+        else frozenset(way for way in Way if f"{kind}.{way}" in ticked)
+        for kind, about in KINDS.items()
+    }
+    db.write(rules.choose, current_user().id, wanted)
+    flash_good(_("Saved."))
+    return redirect(url_for("notifications.settings"), 303)
+
+
+@bp.post("/notifications/quiet")
+@login_required
+def save_quiet() -> ResponseReturnValue:
+    """Save when the person wants quiet; without a day: never."""
+    form = request.form
+    quiet = Quiet(
+        _minutes(form.get("from", "")),
+        _minutes(form.get("to", "")),
+        _days(form.getlist("day")),
+        _days(form.getlist("whole_day")),
+        form.get("timezone", ""),
+    )
     try:
-        with db.read() as session:
-            return notify.unread(session, user)
-    except SQLAlchemyError:
-        return 0  # the page may be the one that says that the database does not answer
+        db.write(rules.set_quiet_hours, current_user().id, quiet)
+    except InvalidError as problem:
+        return _page(quiet, problem)
+    flash_good(_("Saved.") if quiet.days or quiet.whole_days else _("Saved. You have no quiet hours."))
+    return redirect(f"{url_for('notifications.settings')}#quiet-title", 303)
+
+
+def _minutes(text: str) -> int:
+    """Return a time of day as minutes after midnight; -1 where it is none, which is refused."""
+    try:
+        there = datetime.strptime(text, "%H:%M")  # noqa: DTZ007 - a time of day has no zone
+    except ValueError:
+        return -1
+    return there.hour * 60 + there.minute
+
+
+def _days(given: list[str]) -> frozenset[int]:
+    known = {str(day): day for day in range(DAYS)}
+    return frozenset(known[one] for one in given if one in known)
+
+
+@bp.post("/notifications/test")
+@login_required
+def test() -> ResponseReturnValue:
+    """Tell the person something by one ``way``, and say what became of it.
+
+    What a browser shows and sounds is tried by the page itself.
+    """
+    tried = _TESTS.get(request.form.get("way", ""))
+    if tried is None:
+        raise InvalidError()
+    worked, sentence = tried()
+    if wants_json():
+        return jsonify(worked=worked, sentence=sentence)
+    (flash_good if worked else flash_bad)(sentence, at="test")
+    return redirect(f"{url_for('notifications.settings')}#test-title", 303)
+
+
+def _test_desk() -> tuple[bool, str]:
+    place = shown_workspace()
+    db.write(notify.tell_test, current_user().id, None if place is None else place.id, IT_WORKS)
+    return True, str(_("It is in the bell, at the top of this page."))
+
+
+def _test_mail() -> tuple[bool, str]:
+    with db.read() as session:
+        server = mail.server_of(desk_settings.overlaid(config(), desk_settings.stored(session)))
+    if server is None:
+        return False, str(_("The desk has no mail server, so nothing is mailed. An admin sets one."))
+    to, name = current_user().email, desk().name
+    text = _("You asked for a test of what %(desk)s tells you by mail. It works.", desk=name)
+    try:
+        mail.send(server, mail.compose(server, to, _("A test of %(desk)s", desk=name), f"{text}\n"))
+    except mail.NotSentError as error:
+        return False, f"{_('The test was not sent.')} {WHY[error.why]}"
+    except mail.UnconfirmedError:
+        return False, str(
+            _("The connection broke, so nobody knows whether the test was sent. Look into your mail.")
+        )
+    return True, str(_("The server took the test. Look into the mail of %(email)s.", email=to))
+
+
+_TESTS: dict[str, Callable[[], tuple[bool, str]]] = {Way.DESK: _test_desk, Way.MAIL: _test_mail}
 
 
 @bp.record_once
 def _offer(state: BlueprintSetupState) -> None:
-    state.app.jinja_env.globals["unread_notifications"] = unread
+    state.app.jinja_env.globals["own_news"] = news

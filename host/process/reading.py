@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from host.automation.consuming import Automating
 from host.core.config import Config
 from host.core.ports import GenerationSource
+from host.notifications.telling import Telling
 from host.outgoing.bodies.telling import Webhooks
 from host.record.consuming import EventConsumer
 from host.reports.counting import Counting
@@ -23,4 +25,6 @@ def consumers(config: Callable[[], Config], generation: GenerationSource) -> Seq
         Webhooks(lambda: generation().directory, lambda: config().public_url),
         Counting(ChannelWindows(generation)),
         Indexing(),
+        Telling(),
+        Automating(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from functools import partial
 
 import sqlalchemy as sa
@@ -45,16 +46,25 @@ def lane_of(account_id: int, recipient: str) -> str:
     return lanes.lane_key(wakeups.OUT, account_id, recipient)
 
 
-def take_lane(session: Session, account_id: int, recipient: str) -> None:
-    """Make the lane of *recipient* due. First of all in a write that puts messages into it: it is locked."""
-    lanes.schedule(session, lane_of(account_id, recipient), wakeups.OUT, account_id, clock.now())
-    db.after_commit(session, lambda: wakeups.wake(wakeups.OUT))
+def take_lane(session: Session, account_id: int, recipient: str, at: datetime | None = None) -> None:
+    """Make the lane of *recipient* due. First of all in a write that puts messages into it: it is locked.
+
+    :param at: when; None: now.
+    """
+    due = at or clock.now()
+    lanes.schedule(session, lane_of(account_id, recipient), wakeups.OUT, account_id, due)
+    if at is None:
+        db.after_commit(session, lambda: wakeups.wake(wakeups.OUT))
 
 
-def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
+def enqueue(
+    session: Session, message: Message, recipient: str, *, not_before: datetime | None = None
+) -> OutboxEntry:
     """Put *message*, flushed already, behind the messages that wait for *recipient* on its account.
 
     :func:`take_lane` was called before.
+
+    :param not_before: until when it waits, and with it what is written after it.
     """
     entry = OutboxEntry(
         message_id=message.id,
@@ -65,6 +75,8 @@ def enqueue(session: Session, message: Message, recipient: str) -> OutboxEntry:
         attempts=0,
         readings=0,
         resent=False,
+        next_at=not_before,
+        not_before=not_before,
     )
     session.add(entry)
     session.flush()
@@ -86,13 +98,16 @@ def check_now(session: Session, message_id: int) -> None:
     entry.readings = policy.ABSENT_READINGS
     entry.resent = True
     entry.transient = 0
+    entry.not_before = entry.undo = None
     session.flush()
 
 
 def close(session: Session, message_id: int) -> None:
     """Have no worker take the message up any more."""
     session.execute(
-        sa.update(OutboxEntry).where(OutboxEntry.message_id == message_id).values(open=False, next_at=None)
+        sa.update(OutboxEntry)
+        .where(OutboxEntry.message_id == message_id)
+        .values(open=False, next_at=None, not_before=None, undo=sa.null())
     )
 
 

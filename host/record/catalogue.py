@@ -40,6 +40,23 @@ class OfAssignment(Facts, frozen=True, kw_only=True):
     before: int = 0
 
 
+class OfTeam(Facts, frozen=True, kw_only=True):
+    """Which team looks after a conversation from now on, and which did before: ids of teams; 0: none."""
+
+    team: int = 0
+    before: int = 0
+
+
+class OfHandler(Facts, frozen=True, kw_only=True):
+    """Who handles a conversation from now on, and who did: names of :class:`host.models.inbox.Handler`."""
+
+    handler: str = "nobody"
+    before: str = "nobody"
+    because: str = ""
+    """``reply``, ``assigned``, ``taken`` (a person took it), ``left`` (a person left it to automation) or
+    ``handed_over`` (a program handed it over to people)."""
+
+
 class OfLabel(Facts, frozen=True, kw_only=True):
     """The id of a label."""
 
@@ -64,10 +81,44 @@ class OfWaking(Facts, frozen=True, kw_only=True):
     """``time``, ``message`` (the customer wrote) or ``team`` (a person or a program ended it)."""
 
 
+class OfDue(Facts, frozen=True, kw_only=True):
+    """Until when a customer is to be answered."""
+
+    until: str = ""
+    """The time in ISO 8601."""
+
+
 class OfContact(Facts, frozen=True, kw_only=True):
     """The id of a contact."""
 
     contact: int
+
+
+class OfConsent(OfContact, frozen=True, kw_only=True):
+    """Whose opt-out it is, and by which word of their own it began or ended."""
+
+    word: str = ""
+    """As it stands in the table of ``docs/answer.md``; empty: the team or a program noted it."""
+    message: int = 0
+    """The id of the message that is this word."""
+
+
+class OfContactChange(Facts, frozen=True, kw_only=True):
+    """Which detail of a contact is different now, never what it says."""
+
+    contact: int = 0
+    field: str = ""
+    """``name``, ``email``, ``attribute`` or ``note``."""
+    attribute: int = 0
+    """The id of the attribute; 0: it is none."""
+
+
+class OfMerge(Facts, frozen=True, kw_only=True):
+    """Two contacts that became one, or are two again."""
+
+    contact: int = 0
+    """The id of the one that stays."""
+    other: int = 0
 
 
 class OfPresence(Facts, frozen=True, kw_only=True):
@@ -75,6 +126,12 @@ class OfPresence(Facts, frozen=True, kw_only=True):
 
     user: int = 0
     state: str = ""
+
+
+class OfTold(Facts, frozen=True, kw_only=True):
+    """Whom the desk has something new to tell, ids of users; for browsers alone."""
+
+    users: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +160,26 @@ CONVERSATION_CREATED = "conversation.created"
 CONVERSATION_CLOSED = "conversation.closed"
 CONVERSATION_REOPENED = "conversation.reopened"
 CONVERSATION_ASSIGNED = "conversation.assigned"
+CONVERSATION_TEAM_ASSIGNED = "conversation.team_assigned"
+CONVERSATION_HANDLER_CHANGED = "conversation.handler_changed"
 CONVERSATION_LABELLED = "conversation.labelled"
 CONVERSATION_UNLABELLED = "conversation.unlabelled"
 CONVERSATION_SNOOZED = "conversation.snoozed"
 CONVERSATION_WOKEN = "conversation.woken"
 CONVERSATION_MARKED_SPAM = "conversation.marked_spam"
 CONVERSATION_UNMARKED_SPAM = "conversation.unmarked_spam"
+CONVERSATION_WINDOW_CLOSING = "conversation.window_closing"
+CONVERSATION_REPLY_DUE = "conversation.reply_due"
 LABEL_DELETED = "label.deleted"
+TEAM_DELETED = "team.deleted"
 NOTE_ADDED = "note.added"
+CONTACT_CHANGED = "contact.changed"
+CONTACT_MERGED = "contact.merged"
+CONTACT_SPLIT = "contact.split"
+CONTACT_BLOCKED = "contact.blocked"
+CONTACT_UNBLOCKED = "contact.unblocked"
+CONTACT_OPTED_OUT = "contact.opted_out"
+CONTACT_OPTED_IN = "contact.opted_in"
 CONTACT_ERASED = "contact.erased"
 ACCOUNT_CONNECTED = "account.connected"
 ACCOUNT_STOPPED = "account.stopped"
@@ -131,6 +200,13 @@ KINDS = {
         Kind(CONVERSATION_CLOSED, "A conversation was closed."),
         Kind(CONVERSATION_REOPENED, "A closed conversation was opened again."),
         Kind(CONVERSATION_ASSIGNED, "A conversation went to somebody, or to nobody.", OfAssignment),
+        Kind(CONVERSATION_TEAM_ASSIGNED, "A conversation went to a team, or to none.", OfTeam, "1.1"),
+        Kind(
+            CONVERSATION_HANDLER_CHANGED,
+            "A conversation went from automation to people, or to automation.",
+            OfHandler,
+            "1.1",
+        ),
         Kind(CONVERSATION_LABELLED, "A conversation got a label.", OfLabel, "1.1"),
         Kind(CONVERSATION_UNLABELLED, "A label was taken off a conversation.", OfLabel, "1.1"),
         Kind(CONVERSATION_SNOOZED, "A conversation was put away until later.", OfSnooze, "1.1"),
@@ -138,12 +214,34 @@ KINDS = {
         Kind(CONVERSATION_MARKED_SPAM, "A conversation was marked as spam.", since="1.1"),
         Kind(CONVERSATION_UNMARKED_SPAM, "A conversation is spam no longer.", since="1.1"),
         Kind(
+            CONVERSATION_WINDOW_CLOSING,
+            "The time in which a waiting customer can be answered is about to end.",
+            OfDue,
+            "1.1",
+        ),
+        Kind(
+            CONVERSATION_REPLY_DUE,
+            "A waiting customer is about to have waited longer than the account's target.",
+            OfDue,
+            "1.1",
+        ),
+        Kind(
             LABEL_DELETED,
             "A label is gone from every conversation, or became another on each: no conversation is told of.",
             OfLabel,
             "1.1",
         ),
+        Kind(
+            TEAM_DELETED, "A team is gone. Its conversations are of no team: none is told of.", OfTeam, "1.1"
+        ),
         Kind(NOTE_ADDED, "The team wrote a note."),
+        Kind(CONTACT_CHANGED, "A detail of a customer is different now.", OfContactChange, "1.1"),
+        Kind(CONTACT_MERGED, "Two customers became one: the other's id is a part of it.", OfMerge, "1.1"),
+        Kind(CONTACT_SPLIT, "Two customers that were merged are two again.", OfMerge, "1.1"),
+        Kind(CONTACT_BLOCKED, "A customer was blocked: what they write is spam.", OfContact, "1.1"),
+        Kind(CONTACT_UNBLOCKED, "A customer is blocked no longer.", OfContact, "1.1"),
+        Kind(CONTACT_OPTED_OUT, "A customer wants nothing that is sent by itself.", OfConsent, "1.1"),
+        Kind(CONTACT_OPTED_IN, "A customer takes what is sent by itself again.", OfConsent, "1.1"),
         Kind(CONTACT_ERASED, "A customer was erased.", OfContact),
         Kind(ACCOUNT_CONNECTED, "A channel account was connected, or connected again."),
         Kind(ACCOUNT_STOPPED, "A channel account needs to be connected again."),

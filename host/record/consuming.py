@@ -12,15 +12,16 @@ import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Protocol, cast
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.statements import Statement
 from host.models.record import Consumer
 from host.record import reading
-from host.record.reading import BEGINNING, Position, Recorded
+from host.record.reading import BEGINNING, CONSUMER_TABLE, Position, Recorded
 from host.record.writing import listen
 
 log = logging.getLogger("lobby.record")
@@ -34,8 +35,14 @@ SQLITE_LOOK_SECONDS = 2.0
 SOON_SECONDS = 0.02
 """How often it is looked for right after something was recorded that may not be vouched for yet."""
 MOST_PAUSE_SECONDS = 60.0
+HELD_SECONDS = 0.01
+"""How long about one write may keep SQLite's one writer from others: customers' messages wait for it."""
+COURTESY = 4
+"""How many times as long all readers of a process stay away from a writer that others had to wait for."""
 
-_CONSUMERS = cast(sa.Table, Consumer.__table__)
+_named = CONSUMER_TABLE.c.name == sa.bindparam("consumer")
+_owner = Statement(sa.select(CONSUMER_TABLE.c.owner).where(_named).with_for_update())
+_change = Statement(sa.update(CONSUMER_TABLE).where(_named))
 
 
 class EventConsumer(Protocol):
@@ -66,7 +73,8 @@ class Consumers:
     """The threads of one process that read the record for *consumers*."""
 
     def __init__(self, consumers: Iterable[EventConsumer]) -> None:
-        self._readers = [_Reader(one) for one in consumers]
+        courtesy = _Courtesy()
+        self._readers = [_Reader(one, courtesy) for one in consumers]
         self._stopping = threading.Event()
         self._awake = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -124,11 +132,30 @@ class Consumers:
                     reader.awake.set()
 
 
+class _Courtesy:
+    """Keeps the readers of a process from SQLite's one writer for a while after they kept others from it.
+
+    What customers write is taken in and shown first; what is made of it may come a little later.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def note(self, held: float) -> None:
+        """Note that somebody waited while a reader was at work for *held* seconds."""
+        self._until = clock.monotonic() + held * COURTESY
+
+    def seconds(self) -> float:
+        """Return how long to stay away from now on."""
+        return max(0.0, self._until - clock.monotonic())
+
+
 class _Reader:
     """Reads for one consumer."""
 
-    def __init__(self, consumer: EventConsumer) -> None:
+    def __init__(self, consumer: EventConsumer, courtesy: _Courtesy | None = None) -> None:
         self.consumer = consumer
+        self._courtesy = courtesy or _Courtesy()
         self.awake = threading.Event()
         self.stopping = threading.Event()
         self._position: Position | None = None
@@ -136,6 +163,10 @@ class _Reader:
         self._owner = ""
         self._stored_at = 0.0
         self._limit = consumer.batch
+        self._held = 0.0
+        """Seconds the last write was at work."""
+        self._kept_others = False
+        """Whether somebody waited for its end."""
         self._failures = 0
         self._gather = float(getattr(consumer, "gather_seconds", 0.0))
 
@@ -147,7 +178,7 @@ class _Reader:
         while not self.stopping.is_set():
             try:
                 while not self.stopping.is_set() and self._step():
-                    pass
+                    self.stopping.wait(self._courtesy.seconds())
                 self.awake.wait(RENEW_SECONDS)
                 self.awake.clear()
                 self.stopping.wait(self._gather)
@@ -167,8 +198,11 @@ class _Reader:
             self._stored_at = clock.monotonic()
             if self._position is None:
                 return False
+        began = clock.monotonic()
         with db.read() as session:
             batch = reading.after(session, self._position, self._limit, shown=self.consumer.shown)
+        read_for = clock.monotonic() - began
+        self._kept_others = False
         if batch.events or clock.monotonic() - self._stored_at > RENEW_SECONDS:
             if not db.write(self._consume, batch.events, batch.end):
                 log.info("another process reads for %s now", self.consumer.name)
@@ -176,19 +210,31 @@ class _Reader:
                 return False
             self._stored_at = clock.monotonic()
         self._position = batch.end
-        self._limit, self._failures = self.consumer.batch, 0
+        if self._kept_others:
+            self._courtesy.note(read_for + self._held)
+        self._limit, self._failures = self._fitting(len(batch.events)), 0
         return batch.more
 
+    def _fitting(self, done: int) -> int:
+        """Return how many events come next: on SQLite as many as take :data:`HELD_SECONDS`."""
+        if not db.current().is_sqlite or not done or not self._held:
+            return self.consumer.batch
+        return max(1, min(self.consumer.batch, round(done * HELD_SECONDS / self._held)))
+
     def _consume(self, session: Session, events: Sequence[Recorded], position: Position) -> bool:
-        row = session.get(Consumer, self.consumer.name, with_for_update=True)
-        if row is None or row.owner != self._owner:
+        connection, name = session.connection(), self.consumer.name
+        if _owner.rows(connection, {"consumer": name}) != [(self._owner,)]:
             return False
         if events:
+            began = clock.monotonic()
             self.consumer.consume(session, events)
-            row.failing_since, row.problem = None, None
-        row.place, row.event_id = position
-        row.moved_at = clock.now()
-        row.lease_until = clock.now() + LEASE
+            self._held = clock.monotonic() - began
+            self._kept_others = db.current().is_wanted
+        moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
+        now = clock.now()
+        moved |= {"place": position.place, "event_id": position.event_id}
+        moved |= {"moved_at": now, "lease_until": now + LEASE}
+        _change.run(connection, {"consumer": name, **moved})
         return True
 
     def _note(self, error: BaseException) -> None:
@@ -205,13 +251,9 @@ class _Reader:
 
 def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
     """Give consumers that are new their position."""
-    now = clock.now()
     newest = reading.newest(session)
-    dialect = session.get_bind().dialect.name
     for one in consumers:
-        position = BEGINNING if one.from_beginning else newest
-        values = {"name": one.name, "place": position.place, "event_id": position.event_id, "moved_at": now}
-        session.execute(db.insert_ignore(_CONSUMERS, dialect).values(values))
+        reading.make_row(session, one.name, BEGINNING if one.from_beginning else newest)
 
 
 def _take(session: Session, name: str, owner: str) -> Position | None:

@@ -17,7 +17,7 @@ SCREENS = "screens"
 """The name under which it is kept up to where rows for browsers alone were removed."""
 _BOOKS = (NUMBERING, SCREENS)
 
-CONSUMERS = frozenset({"reports", "search", "webhooks"})
+CONSUMERS = frozenset({"automation", "notices", "reports", "search", "webhooks"})
 """Names of the consumers of this release; a test holds them to :mod:`host.process.reading`."""
 ABANDONED = timedelta(days=14)
 """A consumer that this release does not have holds nothing back once nobody has read for it this long: time
@@ -86,10 +86,7 @@ def remove_shown(session: Session, before: datetime, most: int) -> int:
     :return: how many rows it looked at.
     """
     floor = slowest(session)
-    kept = session.get(Consumer, SCREENS, with_for_update=True)
-    if kept is None:
-        kept = Consumer(name=SCREENS, place=0, event_id=0, moved_at=clock.now())
-        session.add(kept)
+    kept = reading.locked_book(session, SCREENS)
     query = (
         sa.select(TABLE.c.id, TABLE.c.kind, TABLE.c.at, TABLE.c.place)
         .where(TABLE.c.id > kept.event_id)

@@ -32,6 +32,7 @@ from host.record.catalogue import Facts
 from host.sdk import strictjson
 
 TABLE = cast(sa.Table, DomainEvent.__table__)
+CONSUMER_TABLE = cast(sa.Table, Consumer.__table__)
 NUMBERING = "numbering"
 """The consumer whose row holds the last number that was given on MariaDB."""
 MOST_NUMBERED = 2000
@@ -90,7 +91,9 @@ class Recorded:
         return strictjson.decode(self.data or "{}", type_)
 
 
-_COLUMNS = [TABLE.c[name] for name in Recorded.__dataclass_fields__]
+_FIELDS = list(Recorded.__dataclass_fields__)
+_COLUMNS = [TABLE.c[name] for name in _FIELDS]
+_KIND, _OCCURRED, _AT = (_FIELDS.index(name) for name in ("kind", "occurred_at", "at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,10 @@ def after(
 
 
 def _recorded(row: sa.Row[Any]) -> Recorded:
-    values = dict(row._mapping)
-    values["occurred_at"] = values["occurred_at"] or values["at"]
-    values["kind"] = values["kind"] or ""
-    return Recorded(**values)
+    values = list(row)
+    values[_KIND] = values[_KIND] or ""
+    values[_OCCURRED] = values[_OCCURRED] or values[_AT]
+    return Recorded(*values)
 
 
 def before(session: Session, workspace_id: int, at: datetime) -> Position:
@@ -256,12 +259,7 @@ def number(session: Session) -> int:
 
     Processes take turns: the row of the last number is locked.
     """
-    last = session.get(Consumer, NUMBERING, with_for_update=True)
-    if last is None:
-        none = {"name": NUMBERING, "place": 0, "event_id": 0, "moved_at": clock.now()}
-        table = cast(sa.Table, Consumer.__table__)
-        session.execute(db.insert_ignore(table, _dialect(session)).values(none))
-        last = session.get_one(Consumer, NUMBERING, with_for_update=True)
+    last = locked_book(session, NUMBERING)
     ids = list(session.scalars(_free.limit(MOST_NUMBERED)))
     if not ids:
         return 0
@@ -269,6 +267,22 @@ def number(session: Session) -> int:
     last.event_id = ids[-1]
     session.execute(sa.update(TABLE).where(TABLE.c.id.in_(ids)).values(place=last.place))
     return len(ids)
+
+
+def make_row(session: Session, name: str, position: Position) -> None:
+    """Have what is called *name* stand at *position*, unless it has a row already."""
+    values = {"name": name, **position._asdict(), "moved_at": clock.now()}
+    session.execute(db.insert_ignore(CONSUMER_TABLE, _dialect(session)).values(values))
+
+
+def locked_book(session: Session, name: str) -> Consumer:
+    """Return the row in which the record keeps how far something of its own is, made when missing."""
+    row = session.get(Consumer, name, with_for_update=True)
+    if row is None:
+        # Another process may make it at this very moment.
+        make_row(session, name, Position(0, 0))
+        row = session.get_one(Consumer, name, with_for_update=True)
+    return row
 
 
 def put_behind(session: Session) -> None:
@@ -281,10 +295,9 @@ def put_behind(session: Session) -> None:
     session.execute(sa.update(TABLE).where(TABLE.c.place.is_(None)).values(place=top + 1))
     moved = top + 2
     session.execute(sa.update(TABLE).values(place=TABLE.c.place - moved))
-    consumers = cast(sa.Table, Consumer.__table__)
     session.execute(
-        sa.update(consumers)
-        .where(consumers.c.name != NUMBERING, consumers.c.place > BEGINNING.place)
-        .values(place=consumers.c.place - moved)
+        sa.update(CONSUMER_TABLE)
+        .where(CONSUMER_TABLE.c.name != NUMBERING, CONSUMER_TABLE.c.place > BEGINNING.place)
+        .values(place=CONSUMER_TABLE.c.place - moved)
     )
-    session.execute(sa.update(consumers).where(consumers.c.name == NUMBERING).values(place=0))
+    session.execute(sa.update(CONSUMER_TABLE).where(CONSUMER_TABLE.c.name == NUMBERING).values(place=0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -78,11 +78,19 @@ def nudge() -> None:
         event.set()
 
 
-@contextmanager
-def caused_by(session: Session, event: Recorded) -> Iterator[None]:
+def caused_by(session: Session, event: Recorded) -> AbstractContextManager[None]:
     """Note *event* as the cause of everything that is recorded in *session* inside the block."""
+    return because(session, cause_id=event.id, root_id=event.root_id or event.id, depth=event.depth + 1)
+
+
+@contextmanager
+def because(session: Session, *, cause_id: int, root_id: int, depth: int) -> Iterator[None]:
+    """Do what :func:`caused_by` does where the event itself is not at hand.
+
+    :param depth: of what is recorded, not of the event.
+    """
     before = session.info.get(_CAUSE, _NO_CAUSE)
-    session.info[_CAUSE] = _Cause(event.id, event.root_id or event.id, event.depth + 1)
+    session.info[_CAUSE] = _Cause(cause_id, root_id, depth)
     try:
         yield
     finally:

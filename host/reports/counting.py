@@ -9,15 +9,16 @@ transaction that moves the consumer, and can be built anew from events and spans
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.models.channels import ChannelAccount
 from host.models.record import ActorKind, Consumer
 from host.models.reports import ReportHour, Span, SpanEnd, SpanKind
 from host.record import catalogue, reading
@@ -52,7 +53,7 @@ Sums = defaultdict[Key, defaultdict[str, int]]
 class Windows(Protocol):
     """Knows until when a channel lets anybody answer."""
 
-    def __call__(self, session: Session, account_id: int, asked_at: datetime) -> datetime | None:
+    def __call__(self, account: ChannelAccount, asked_at: datetime) -> datetime | None:
         """Return when that ends for a question of *asked_at*; None: never, or nobody knows."""
 
 
@@ -92,6 +93,7 @@ class Counting:
     def _measure(self, session: Session, events: Sequence[Recorded]) -> list[Span]:
         """Begin and end spans; return those that ended."""
         measured = [event for event in events if event.kind in _MEASURED and event.conversation_id]
+        accounts = _accounts(session, {event.account_id for event in measured})
         open_: dict[int, dict[bool, Span]] = defaultdict(dict)
         query = sa.select(Span).where(
             Span.conversation_id.in_({event.conversation_id for event in measured}), Span.ended_at.is_(None)
@@ -99,16 +101,21 @@ class Counting:
         for span in session.scalars(query):
             open_[span.conversation_id][span.kind == SpanKind.RESOLVE] = span
         ended: list[Span] = []
-        for event in measured:
-            assert event.conversation_id is not None
-            ended += self._step(session, open_[event.conversation_id], event)
+        with session.no_autoflush:
+            for event in measured:
+                assert event.conversation_id is not None
+                account = accounts.get(event.account_id or 0)
+                ended += self._step(session, open_[event.conversation_id], event, account)
         session.flush()
         return ended
 
-    def _step(self, session: Session, here: dict[bool, Span], event: Recorded) -> Iterable[Span]:
+    def _step(
+        self, session: Session, here: dict[bool, Span], event: Recorded, account: ChannelAccount | None
+    ) -> Iterable[Span]:
         """Do one event of a conversation; return the spans it ended.
 
         :param here: its open spans: the wait under False, the one to its closing under True.
+        :param account: that of the conversation; None: it is gone.
         """
         whole = here.get(True)
         if event.kind in {catalogue.CONVERSATION_CREATED, catalogue.CONVERSATION_REOPENED}:
@@ -118,11 +125,12 @@ class Counting:
         if event.kind == catalogue.MESSAGE_RECEIVED:
             # Where the record knows of no beginning, nobody knows whether an answer would be the first.
             first = whole is not None and not whole.answered
-            until = self._windows(session, event.account_id or 0, event.occurred_at)
+            until = None if account is None else self._windows(account, event.occurred_at)
             wait = here.get(False)
             if wait is None:
                 wait = here[False] = self._begin(session, event, SpanKind.FIRST if first else SpanKind.NEXT)
                 wait.window_until = until
+                wait.target_seconds = _target(account)
             elif until is None or wait.window_until is None:
                 wait.window_until = None
             else:
@@ -160,6 +168,11 @@ class Counting:
         return span
 
 
+def _target(account: ChannelAccount | None) -> int | None:
+    """Return within how many seconds the account is to answer what begins to wait now."""
+    return None if account is None or account.reply_target is None else account.reply_target * 60
+
+
 def _end(span: Span, event: Recorded, by: SpanEnd) -> Span:
     span.ended_at = max(event.occurred_at, span.started_at)
     span.hour = hour_of(span.ended_at)
@@ -190,8 +203,19 @@ def add_span(sums: Sums, span: Span) -> None:
     row[f"{span.kind}_seconds"] += span.seconds or 0
 
 
+def _accounts(session: Session, ids: Collection[int | None]) -> dict[int, ChannelAccount]:
+    query = sa.select(ChannelAccount).where(ChannelAccount.id.in_(ids))
+    return {row.id: row for row in session.scalars(query)}
+
+
 def _sums_with(names: Iterable[str], new: Any) -> dict[str, Any]:
     return {name: _HOURS.c[name] + new[name] for name in names}
+
+
+@cache
+def _adding(dialect: str, names: tuple[str, ...]) -> sa.Insert:
+    """Return the statement that adds sums *names* of a row to those that are there."""
+    return db.insert_or_change(_HOURS, dialect, partial(_sums_with, names))
 
 
 def write_sums(session: Session, sums: Sums) -> None:
@@ -199,8 +223,7 @@ def write_sums(session: Session, sums: Sums) -> None:
     dialect = session.get_bind().dialect.name
     for key, row in sorted(sums.items()):
         values = {**key._asdict(), **dict.fromkeys(SUMS, 0), **row}
-        adding = db.insert_or_change(_HOURS, dialect, partial(_sums_with, row))
-        session.execute(adding.values(values))
+        session.execute(_adding(dialect, tuple(sorted(row))), values)
 
 
 def rebuild(session: Session, workspace_id: int) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
@@ -18,8 +18,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.models.inbox import Conversation
 from host.models.reports import ReportHour, Span, SpanEnd, SpanKind
 from host.record import reading
+from host.users import hours
 
 HOUR = timedelta(hours=1)
 MOST_DAYS = 366
@@ -41,6 +43,7 @@ class Figure(StrEnum):
     RESOLVE = "resolution"
     OPENED = "conversations"
     MISSED = "windows-missed"
+    LATE = "late-answers"
 
 
 SPANS = {
@@ -105,6 +108,8 @@ class Selection:
     days: Days
     accounts: Sequence[int] | None = None
     user_id: int | None = None
+    in_hours: bool = False
+    """Whether times are those of the business hours of each conversation's team, and not of the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,15 @@ class Totals:
     next: Times
     resolve: Times
     missed: int
+    promised: int = 0
+    """Answers on accounts that had a time for them when the customer wrote."""
+    in_time: int = 0
+    """How many of these came within it."""
+
+    @property
+    def late(self) -> int:
+        """Answers that took longer than their account's time for them."""
+        return self.promised - self.in_time
 
     @property
     def opened(self) -> int | None:
@@ -159,7 +173,7 @@ class Figures:
     :param steps: each day, or each hour, with its beginning.
     :param windows: how many reply windows ended, whether anybody answered in them or not.
     :param week: customers' messages by day of the week, Monday first, and hour; None as in :class:`Totals`.
-    :param until_closed: conversations closed, by the classes of :data:`CLOSED_WITHIN`.
+    :param until_closed: conversations closed, by the classes of :data:`CLOSED_WITHIN`; always by the clock.
     :param since: when counting began; None: nothing was counted yet.
     """
 
@@ -179,6 +193,8 @@ class Bucket:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     seconds: dict[str, list[int]] = field(default_factory=lambda: {kind: [] for kind in SpanKind})
     missed: int = 0
+    promised: int = 0
+    in_time: int = 0
 
     def is_empty(self, of_person: bool) -> bool:
         """Tell whether nothing happened; *of_person* as in :meth:`totals`."""
@@ -200,6 +216,8 @@ class Bucket:
             next=times[SpanKind.NEXT],
             resolve=times[SpanKind.RESOLVE],
             missed=self.missed,
+            promised=self.promised,
+            in_time=self.in_time,
         )
 
 
@@ -208,6 +226,8 @@ def _sum(buckets: Sequence[Bucket]) -> Bucket:
         {name: sum(one.counts[name] for one in buckets) for name in COUNTS},
         {kind: [value for one in buckets for value in one.seconds[kind]] for kind in SpanKind},
         sum(one.missed for one in buckets),
+        sum(one.promised for one in buckets),
+        sum(one.in_time for one in buckets),
     )
 
 
@@ -234,8 +254,12 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
             there = hour.astimezone(chosen.days.zone)
             week[there.weekday()][there.hour] += int(counts[0])
     for figure, (kind, _ended_by) in SPANS.items():
-        for hour, seconds in db.read_rows(session, _times(figure, chosen, earlier, end, now)):
-            at(hour).seconds[kind] += map(int, seconds.split(","))
+        for hour, seconds in measured(session, figure, Span.hour, chosen, earlier, end, now):
+            at(hour).seconds[kind] += seconds
+    for hour, promised, in_time in db.read_rows(session, promises(Span.hour, chosen, earlier, end)):
+        here = at(hour)
+        here.promised += promised
+        here.in_time += int(in_time)
     missed = sa.select(Span.window_until).where(*conditions(Figure.MISSED, chosen, earlier, end, now))
     for (until,) in db.read_rows(session, missed):
         at(until).missed += 1
@@ -244,6 +268,11 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
     known = since is not None and since < earlier + HOUR
     of_person = chosen.user_id is not None
     whole = _sum(buckets[1:])
+    until_closed = whole.seconds[SpanKind.RESOLVE]
+    if chosen.in_hours:  # the classes are opened as lists, which go by the clock
+        clocks = replace(chosen, in_hours=False)
+        found = measured(session, Figure.RESOLVE, Span.hour, clocks, start, end, now)
+        until_closed = [one for _hour, seconds in found for one in seconds]
     return Figures(
         total=whole.totals(of_person=of_person),
         before=buckets[0].totals(of_person=of_person) if known else None,
@@ -253,7 +282,7 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
         ],
         windows=session.scalar(windows) or 0,
         week=None if of_person else week,
-        until_closed=_classes(whole.seconds[SpanKind.RESOLVE]),
+        until_closed=_classes(until_closed),
         since=since,
     )
 
@@ -285,6 +314,8 @@ def conditions(
             Span.started_at >= start,
             Span.started_at < end,
         ]
+    if figure is Figure.LATE:
+        return [*_promised(chosen, start, end), Span.seconds > Span.target_seconds]
     kind, ended_by = SPANS[figure]
     return [
         *of(chosen, Span),
@@ -293,6 +324,24 @@ def conditions(
         Span.hour >= start,
         Span.hour < end,
     ]
+
+
+def _promised(chosen: Selection, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
+    """Return which spans are answers for which their account had a time when the customer wrote."""
+    return [
+        *of(chosen, Span),
+        Span.target_seconds.is_not(None),
+        Span.kind.in_([SpanKind.FIRST, SpanKind.NEXT]),
+        Span.ended_by == SpanEnd.ANSWERED,
+        Span.hour >= start,
+        Span.hour < end,
+    ]
+
+
+def promises(by: Any, chosen: Selection, start: datetime, end: datetime) -> sa.Select[Any]:
+    """Select by *by*, a column of spans, how many answers had a time, and how many of these came in it."""
+    in_time = sa.func.sum(sa.case((Span.seconds <= Span.target_seconds, 1), else_=0))
+    return sa.select(by, sa.func.count(), in_time).where(*_promised(chosen, start, end)).group_by(by)
 
 
 def of(chosen: Selection, model: type[Span | ReportHour]) -> list[sa.ColumnElement[bool]]:
@@ -323,13 +372,47 @@ def _sums(chosen: Selection, start: datetime, end: datetime) -> sa.Select[Any]:
     )
 
 
-def _times(
-    figure: Figure, chosen: Selection, start: datetime, end: datetime, now: datetime
-) -> sa.Select[Any]:
-    """Select what ended, a row for each hour: of 200,000 spans a row each would take five times as long."""
+def measured(
+    session: Session,
+    figure: Figure,
+    by: Any,
+    chosen: Selection,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+) -> Iterator[tuple[Any, Sequence[int]]]:
+    """Yield how many seconds what ended took, with the value of *by*, a column of spans.
+
+    By the hour in one row: of 200,000 spans a row each would take five times as long, and MariaDB cuts a text
+    it puts together at one megabyte. In business hours each span is a row.
+    """
+    where = conditions(figure, chosen, start, end, now)
+    if chosen.in_hours:
+        yield from _worked(session, by, chosen.workspace_id, where)
+        return
     seconds = sa.func.aggregate_strings(sa.cast(Span.seconds, sa.String(20)), ",")
-    columns: list[Any] = [Span.hour, seconds]
-    return sa.select(*columns).where(*conditions(figure, chosen, start, end, now)).group_by(Span.hour)
+    columns: list[Any] = [by, seconds]
+    groups = [Span.hour] if by is Span.hour else [Span.hour, by]
+    for value, text in db.read_rows(session, sa.select(*columns).where(*where).group_by(*groups)):
+        yield value, [int(one) for one in text.split(",")]
+
+
+def _worked(
+    session: Session, by: Any, workspace_id: int, where: Sequence[sa.ColumnElement[bool]]
+) -> Iterator[tuple[Any, Sequence[int]]]:
+    """Yield the same in the hours of the team that has the conversation now, else of the workspace."""
+    columns: list[Any] = [by, Span.started_at, Span.ended_at, Conversation.team_id]
+    of_team = Conversation.id == Span.conversation_id
+    rows = list(db.read_rows(session, sa.select(*columns).outerjoin(Conversation, of_team).where(*where)))
+    if not rows:
+        return
+    since, until = min(row[1] for row in rows), max(row[2] for row in rows)
+    loaded = hours.load(session, [workspace_id])
+    clocks: dict[int | None, hours.Worked] = {}
+    for value, started_at, ended_at, team_id in rows:
+        if team_id not in clocks:
+            clocks[team_id] = hours.Worked(loaded.of(workspace_id, team_id), since, until)
+        yield value, [int(clocks[team_id].between(started_at, ended_at).total_seconds())]
 
 
 def _classes(seconds: Sequence[int]) -> list[int]:

@@ -23,6 +23,7 @@ _WAITS = {
     Figure.FIRST: [SpanKind.FIRST],
     Figure.NEXT: [SpanKind.NEXT],
     Figure.MISSED: [SpanKind.FIRST, SpanKind.NEXT],
+    Figure.LATE: [SpanKind.FIRST, SpanKind.NEXT],
 }
 
 
@@ -45,6 +46,14 @@ class Opened:
     closed: bool
     seconds: int | None
     window_until: datetime | None
+    target_seconds: int | None = None
+
+    @property
+    def late(self) -> int:
+        """By how many seconds it missed the time its account had for it; 0: by none, or there was none."""
+        if self.seconds is None or self.target_seconds is None or self.closed:
+            return 0
+        return max(0, self.seconds - self.target_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,7 @@ def list_opened(
             Span.ended_by,
             Span.seconds,
             Span.window_until,
+            Span.target_seconds,
             at,
         )
         .outerjoin(Conversation, Conversation.id == Span.conversation_id)
@@ -119,12 +129,13 @@ def list_opened(
     found = db.read_rows(session, query)
     return Page(
         [_opened(row) for row in found[:most]],
-        (found[most - 1][10], found[most - 1][0]) if len(found) > most else None,
+        (found[most - 1][-1], found[most - 1][0]) if len(found) > most else None,
     )
 
 
 def _opened(row: Any) -> Opened:
-    id_, conversation_id, customer, account, who, started_at, ended_at, ended_by, seconds, until, _at = row
+    id_, conversation_id, customer, account, who, started_at, ended_at, ended_by, seconds, *ends = row
+    until, target, _at = ends
     closed = ended_by == SpanEnd.CLOSED
     return Opened(
         id_,
@@ -137,6 +148,7 @@ def _opened(row: Any) -> Opened:
         closed,
         seconds,
         until,
+        target,
     )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from host.core.ports import GenerationSource
 from host.models.channels import ChannelAccount, ref
 from host.sdk.channel import ReplyContext, ReplyState
@@ -20,15 +18,14 @@ class ChannelWindows:
     def __init__(self, generation: GenerationSource) -> None:
         self._generation = generation
 
-    def __call__(self, session: Session, account_id: int, asked_at: datetime) -> datetime | None:
+    def __call__(self, account: ChannelAccount, asked_at: datetime) -> datetime | None:
         """Return when anybody may answer no longer; None: it does not end, or the channel is not here."""
-        row = session.get(ChannelAccount, account_id)
-        adapter = None if row is None else self._generation().directory.adapter(row.channel)
-        if row is None or adapter is None:
+        adapter = self._generation().directory.adapter(account.channel)
+        if adapter is None:
             return None
         try:
-            policy = adapter.reply_policy(ReplyContext(ref(row), asked_at, asked_at))
+            policy = adapter.reply_policy(ReplyContext(ref(account), asked_at, asked_at))
         except Exception:
-            log.exception("the channel %s does not say how long its reply window is", row.channel)
+            log.exception("the channel %s does not say how long its reply window is", account.channel)
             return None
         return policy.until if policy.state is ReplyState.OPEN else asked_at

@@ -137,6 +137,7 @@ class Capabilities:
     :param typing: the customer can be shown that an agent is typing.
     :param mark_seen: the customer can be shown that their messages were seen.
     :param thread_control: a conversation can be taken from another app of the provider, and passed to one.
+    :param blocks: the provider can be asked to block a customer.
     :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
         ``quick_replies``, ``template``, ``product_template``.
     :param history: earlier conversations can be read from the provider; None: they cannot.
@@ -165,3 +166,4 @@ class Capabilities:
     thread_control: bool = False
     mobile_only: frozenset[str] = frozenset()
     history: HistoryRules | None = None
+    blocks: bool = False

@@ -145,6 +145,7 @@ OPEN_ALWAYS = ReplyPolicy(ReplyState.OPEN)
 
 
 NO_REACTIONS = ProviderProblem("no_reactions", "This channel has no reactions.")
+NO_BLOCKS = ProviderProblem("no_blocks", "This channel cannot block anybody at its provider.")
 NO_THREAD_CONTROL = ProviderProblem(
     "no_thread_control", "On this channel conversations are not passed between apps."
 )
@@ -268,7 +269,7 @@ class ChannelAdapter(TellsHistory, ABC):
     def capabilities_of(self, account: AccountRef) -> Capabilities:
         """Return the :attr:`capabilities` that hold for *account*, where accounts of the provider differ.
 
-        Only ``reactions`` may differ. Pure and cheap: called whenever a composer is drawn.
+        Only ``reactions`` and ``blocks`` may differ. Pure and cheap: called whenever a composer is drawn.
         """
         return self.capabilities
 
@@ -350,6 +351,14 @@ class ChannelAdapter(TellsHistory, ABC):
     def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
         """Pass the conversation with *contact* to the app *to* of the provider; return why it could not."""
         return NO_THREAD_CONTROL
+
+    def block(self, account: AccountRef, contact: str, on: bool) -> ProviderProblem | None:
+        """Have the provider block *contact*, or with *on* false end that; return why it did not.
+
+        Called outside any transaction, where :attr:`Capabilities.blocks` says that it can be asked, and again
+        after a failure.
+        """
+        return NO_BLOCKS
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
         """Read the account's ice breakers from the provider; empty where it has none."""

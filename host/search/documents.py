@@ -188,7 +188,8 @@ def refresh_contacts(session: Session, ids: Collection[int]) -> None:
     connection = session.connection()
     query = (
         sa.select(_CONTACTS.c.id, _CONTACTS.c.workspace_id, _CONTACTS.c.name, _CONTACTS.c.email)
-        .where(_CONTACTS.c.id.in_(sorted(ids)))
+        # One that is a part of another is found as that one.
+        .where(_CONTACTS.c.id.in_(sorted(ids)), _CONTACTS.c.merged_into_id.is_(None))
         .order_by(_CONTACTS.c.id)
         .with_for_update(read=True)
     )

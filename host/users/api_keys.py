@@ -51,6 +51,7 @@ class Caller:
 
     :param ended: why it opens nothing, or None.
     :param archived: whether its workspace can only be read.
+    :param automatic: whether what it sends counts as automatic, not as a person's word.
     """
 
     key_id: int
@@ -60,6 +61,7 @@ class Caller:
     last_used_at: datetime | None
     ended: KeyEnd | None
     archived: bool = False
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class KeyRow:
     last_used_at: datetime | None
     ended_at: datetime | None
     ended: KeyEnd | None
+    automatic: bool
 
     @property
     def writes(self) -> bool:
@@ -92,9 +95,17 @@ def hash_token(token: str) -> str:
 
 
 def create(
-    session: Session, *, workspace_id: int, name: str, scopes: Collection[Scope], created_by: int
+    session: Session,
+    *,
+    workspace_id: int,
+    name: str,
+    scopes: Collection[Scope],
+    created_by: int,
+    automatic: bool = False,
 ) -> str:
     """Make a key and return it. It is stored as a hash only and never shown again.
+
+    :param automatic: as in :class:`Caller`. One that was made stays so: a program does not become a person.
 
     :raises InvalidError: for a name that cannot be used, or no scope.
     :raises ConflictError: if the workspace has :data:`MOST` keys already.
@@ -115,6 +126,7 @@ def create(
             token_hash=hash_token(token),
             hint=token[:_HINT],
             scopes=" ".join(sorted(scopes)),
+            automatic=automatic,
             created_by=created_by,
             holder_id=created_by,
             created_at=clock.now(),
@@ -144,6 +156,7 @@ def find_key(session: Session, token: str) -> Caller | None:
         row.last_used_at,
         _ended(row, role, disabled_at),
         archived_at is not None,
+        row.automatic,
     )
 
 
@@ -253,6 +266,7 @@ def listing(session: Session, workspace_id: int, *, holder_id: int | None = None
             last_used_at=row.last_used_at,
             ended_at=row.revoked_at,
             ended=_ended(row, role, disabled_at),
+            automatic=row.automatic,
         )
         for row, made_by, holder, role, disabled_at in session.execute(query)
     ]

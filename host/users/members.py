@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from host.core.errors import ConflictError, NotFoundError
 from host.models.api import KeyEnd
 from host.models.channels import ChannelAccount
 from host.models.users import MemberAccount, Membership, Role, User
-from host.users import endings, last_ones, roles
+from host.users import endings, last_ones, reach, roles
 from host.users.endings import Ended
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -29,6 +29,7 @@ class Member:
     """A person of a workspace, as lists show them.
 
     :param accounts: the accounts they see; None: all.
+    :param by_teams: whether these are those of their teams, and grow and shrink with them.
     :param seen_at: when they last opened a page; None: never.
     :param picture: as of :class:`host.users.sessions.CurrentUser`.
     """
@@ -40,18 +41,16 @@ class Member:
     disabled: bool
     is_admin: bool = False
     accounts: Accounts = None
+    by_teams: bool = False
     seen_at: datetime | None = None
     picture: str = ""
 
 
 def listing(session: Session, workspace_id: int) -> Sequence[Member]:
     """Return the people of a workspace by name. Two queries."""
-    limits: dict[int, set[int]] = {}
-    seen = sa.select(MemberAccount.user_id, MemberAccount.account_id)
-    for user_id, account_id in session.execute(seen.where(MemberAccount.workspace_id == workspace_id)):
-        limits.setdefault(user_id, set()).add(account_id)
+    limits = reach.limits(session, workspace_id=workspace_id)
     query = (
-        sa.select(User, Membership.role, Membership.limited)
+        sa.select(User, Membership.role, Membership.limited, Membership.by_teams)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.workspace_id == workspace_id)
         .order_by(User.name, User.id)
@@ -64,11 +63,12 @@ def listing(session: Session, workspace_id: int) -> Sequence[Member]:
             role=Role(role),
             disabled=user.disabled_at is not None,
             is_admin=user.is_admin,
-            accounts=frozenset(limits.get(user.id, ())) if limited else None,
+            accounts=limits.get((user.id, workspace_id), frozenset()) if limited else None,
+            by_teams=limited and by_teams,
             seen_at=user.seen_at,
             picture=picture_name(user.picture_key),
         )
-        for user, role, limited in session.execute(query)
+        for user, role, limited, by_teams in session.execute(query)
     ]
 
 
@@ -111,12 +111,15 @@ def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> E
     return endings.end_all(session, user_id, KeyEnd.DEMOTED, workspace_id=workspace_id)
 
 
-def set_accounts(session: Session, workspace_id: int, user_id: int, accounts: Accounts) -> None:
+def set_accounts(
+    session: Session, workspace_id: int, user_id: int, accounts: Accounts, *, by_teams: bool = False
+) -> None:
     """Let a member see some accounts of the workspace only, or all.
 
     Conversations of the others that were theirs go back to nobody. Browsers they watch in notice within
     seconds.
 
+    :param by_teams: where it is some: whether they see those of their teams besides.
     :raises ConflictError: if their role sees all of them.
     :raises NotFoundError: if one is no account of the workspace.
     """
@@ -131,6 +134,7 @@ def set_accounts(session: Session, workspace_id: int, user_id: int, accounts: Ac
         if account is None or account.workspace_id != workspace_id:
             raise NotFoundError(_l("One of these accounts is not here any more."))
     membership.limited = accounts is not None
+    membership.by_teams = by_teams and accounts is not None
     session.execute(
         sa.delete(MemberAccount).where(
             MemberAccount.user_id == user_id, MemberAccount.workspace_id == workspace_id
@@ -141,7 +145,19 @@ def set_accounts(session: Session, workspace_id: int, user_id: int, accounts: Ac
         session.add(MemberAccount(user_id=user_id, workspace_id=workspace_id, account_id=account_id))
     session.flush()
     if accounts is not None:
-        endings.assign_all(session, user_id, workspace_id, None, besides=accounts)
+        give_back(session, workspace_id, [user_id])
+
+
+def give_back(session: Session, workspace_id: int, users: Collection[int]) -> None:
+    """Give conversations of limited members, on accounts they see no more, back to nobody."""
+    limited = sa.select(Membership.user_id).where(
+        Membership.workspace_id == workspace_id, Membership.user_id.in_(users), Membership.limited
+    )
+    found = session.scalars(limited.order_by(Membership.user_id)).all()
+    seen = reach.limits(session, users=found, workspace_id=workspace_id) if found else {}
+    for user_id in found:
+        kept = seen.get((user_id, workspace_id), frozenset())
+        endings.assign_all(session, user_id, workspace_id, None, besides=kept)
 
 
 def remove(session: Session, workspace_id: int, user_id: int) -> Ended:

@@ -1,4 +1,4 @@
-"""What of a workspace a member sees who is limited to some of its accounts.
+"""What of a workspace a member sees who is limited to some of its accounts, or to those of their teams.
 
 Lists are narrowed in their queries (:class:`host.inbox.queries.ConversationFilter`), live events by
 :func:`accounts_of`. What an address names by its id is looked up here, in one place for every view.
@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.models.channels import ChannelAccount
-from host.models.inbox import Attachment, ContactIdentity, Conversation, Message
+from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
 from host.models.media import Upload
+from host.models.teams import TeamAccount, TeamMember
+from host.models.users import MemberAccount, Membership
 
 Accounts = frozenset[int] | None
 """The accounts of a workspace somebody sees; None: all of them."""
@@ -35,7 +37,11 @@ _BY_ACCOUNT: Mapping[str, Any] = {
         ContactIdentity.id == sa.bindparam("id"), ContactIdentity.workspace_id == sa.bindparam("workspace")
     ),
     "contact_id": sa.select(ContactIdentity.account_id).where(
-        ContactIdentity.contact_id == sa.bindparam("id"),
+        # Of one that was merged, those of the contact it is a part of.
+        ContactIdentity.contact_id
+        == sa.select(sa.func.coalesce(Contact.merged_into_id, Contact.id))
+        .where(Contact.id == sa.bindparam("id"))
+        .scalar_subquery(),
         ContactIdentity.workspace_id == sa.bindparam("workspace"),
     ),
 }
@@ -45,8 +51,22 @@ _UPLOADER = sa.select(Upload.user_id).where(
     Upload.uuid == sa.bindparam("id"), Upload.workspace_id == sa.bindparam("workspace")
 )
 
-WITHOUT_ACCOUNT = frozenset({"workspace_id", "label_id", "view_id", "bulk_id"})
-"""Names of ids in addresses of workspaces that say nothing of an account."""
+WITHOUT_ACCOUNT = frozenset(
+    {
+        "workspace_id",
+        "label_id",
+        "view_id",
+        "bulk_id",
+        "team_id",
+        "canned_id",
+        "canned_file_id",
+        "macro_id",
+        "attribute_id",
+        "entry_id",
+        "merge_id",
+    }
+)
+"""Names of ids in addresses of workspaces that say nothing of an account; some stand behind one that does."""
 
 KNOWN = frozenset({*_BY_ACCOUNT, "account_id", "upload_id"}) | WITHOUT_ACCOUNT
 
@@ -79,6 +99,51 @@ def accounts_of(session: Session, ids: Collection[int]) -> dict[int, int]:
     """Return the account of each conversation of *ids*."""
     query = sa.select(Conversation.id, Conversation.account_id).where(Conversation.id.in_(ids))
     return {row.id: row.account_id for row in session.execute(query)}
+
+
+def limits(
+    session: Session, *, users: Collection[int] | None = None, workspace_id: int | None = None
+) -> dict[tuple[int, int], frozenset[int]]:
+    """Return the accounts that limited members see, by the ids of member and workspace. One query.
+
+    These are the accounts given to them, and those of their teams where they see these. Of members who are
+    not limited it says nothing.
+
+    :param users: of these members; None: of all.
+    """
+    given = sa.select(MemberAccount.user_id, MemberAccount.workspace_id, MemberAccount.account_id)
+    through = (
+        sa.select(TeamMember.user_id, TeamMember.workspace_id, TeamAccount.account_id)
+        .join(TeamAccount, TeamAccount.team_id == TeamMember.team_id)
+        .join(Membership, _is_of(TeamMember))
+        .where(Membership.by_teams)
+    )
+    if users is not None:
+        given = given.where(MemberAccount.user_id.in_(users))
+        through = through.where(TeamMember.user_id.in_(users))
+    if workspace_id is not None:
+        given = given.where(MemberAccount.workspace_id == workspace_id)
+        through = through.where(TeamMember.workspace_id == workspace_id)
+    found: dict[tuple[int, int], set[int]] = {}
+    for user_id, in_, account_id in session.execute(sa.union_all(given, through)):
+        found.setdefault((user_id, in_), set()).add(account_id)
+    return {pair: frozenset(accounts) for pair, accounts in found.items()}
+
+
+def sees_account(account_id: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that a :class:`Membership` sees an account of its workspace."""
+    given = sa.exists().where(_is_of(MemberAccount), MemberAccount.account_id == account_id)
+    through = sa.exists().where(
+        _is_of(TeamMember), TeamAccount.team_id == TeamMember.team_id, TeamAccount.account_id == account_id
+    )
+    # All but their own tables is of the query around, however far out.
+    given = given.correlate_except(MemberAccount)
+    through = through.correlate_except(TeamMember, TeamAccount)
+    return sa.or_(Membership.limited.is_(False), given, sa.and_(Membership.by_teams, through))
+
+
+def _is_of(row: type[MemberAccount] | type[TeamMember]) -> sa.ColumnElement[bool]:
+    return sa.and_(row.user_id == Membership.user_id, row.workspace_id == Membership.workspace_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     REPORTS = "reports"
     SHARED = "shared"
     TEAMS = "teams"
+    HOURS = "hours"
     AUDIT = "audit"
     SETTINGS = "settings"
     ACCOUNTS = "accounts"
@@ -71,6 +72,7 @@ TABLE: Mapping[Permission, Grant] = {
     Permission.REPORTS: Grant(_TEAM_WORK, _l("Reports"), _READERS),
     Permission.SHARED: Grant(_TEAM_WORK, _l("Shared views, labels and canned replies"), _LEADS),
     Permission.TEAMS: Grant(_TEAM_WORK, _l("Teams"), _LEADS),
+    Permission.HOURS: Grant(_TEAM_WORK, _l("Business hours"), _LEADS),
     Permission.AUDIT: Grant(_WORKSPACE, _l("Read the audit of the workspace"), _OWNER | {Role.AUDITOR}),
     Permission.SETTINGS: Grant(_WORKSPACE, _l("Settings of the workspace"), _OWNER),
     Permission.ACCOUNTS: Grant(_WORKSPACE, _l("Accounts: connect, diagnose, disconnect"), _OWNER),

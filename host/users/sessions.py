@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.models.signing_in import SignInSettings, Wanted
-from host.models.users import LoginSession, MemberAccount, Membership, Role, User, Workspace
-from host.users import passwords, retention, roles
+from host.models.users import LoginSession, Membership, Role, User, Workspace
+from host.users import passwords, reach, retention, roles
 from host.users.reach import Accounts
 from host.users.roles import Permission
 
@@ -38,6 +38,7 @@ class CurrentMembership:
     :param picture: a value that differs for each picture of the workspace; empty where there is none.
     :param ends_at: when it is deleted, unless somebody takes that back.
     :param language: the workspace's, empty where it has none.
+    :param on_duty: whether they take conversations that are given out by themselves.
     """
 
     workspace_id: int
@@ -49,6 +50,7 @@ class CurrentMembership:
     picture: str = ""
     ends_at: datetime | None = None
     language: str = ""
+    on_duty: bool = False
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the member has *permission* here."""
@@ -171,6 +173,7 @@ def _current_query() -> Any:
             Workspace.timezone,
             Workspace.language,
             Workspace.picture_key.label("workspace_picture"),
+            Membership.on_duty_since,
         )
         .join(User, User.id == LoginSession.user_id)
         .outerjoin(Membership, Membership.user_id == User.id)
@@ -203,33 +206,27 @@ def load(session: Session, token: str) -> CurrentUser | None:
         wanted == Wanted.EVERYBODY or (person["is_admin"] and wanted == Wanted.ADMINS)
     )
     places = [row[len(_PERSON) + 3 :] for row in rows]
-    limits = _accounts_of(session, person["id"]) if any(limited for _, limited, *_ in places) else {}
+    me = person["id"]
+    limits = reach.limits(session, users=[me]) if any(limited for _, limited, *_ in places) else {}
     memberships = tuple(
         CurrentMembership(
             workspace_id=workspace_id,
-            workspace_name=workspace_name,
+            workspace_name=name,
             role=Role(role),
-            accounts=frozenset(limits.get(workspace_id, ())) if limited else None,
+            accounts=limits.get((me, workspace_id), frozenset()) if limited else None,
             archived=archived_at is not None,
             ends_at=retention.end_of(asked),
             timezone=zone or "",
             language=language or "",
             picture=picture_name(picture),
+            on_duty=since is not None,
         )
-        for role, limited, workspace_id, workspace_name, archived_at, asked, zone, language, picture in places
+        for role, limited, workspace_id, name, archived_at, asked, zone, language, picture, since in places
         if workspace_id is not None
     )
     person |= {"picture": picture_name(person["picture"]), "no_second": no_second}
     person["has_password"] = password_hash != passwords.NONE
     return CurrentUser(**person, memberships=memberships)
-
-
-def _accounts_of(session: Session, user_id: int) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    query = sa.select(MemberAccount.workspace_id, MemberAccount.account_id)
-    for workspace_id, account_id in session.execute(query.where(MemberAccount.user_id == user_id)):
-        found.setdefault(workspace_id, []).append(account_id)
-    return found
 
 
 def picture_name(key: str | None) -> str:

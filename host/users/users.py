@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from host.core import clock
 from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.models.api import KeyEnd
+from host.models.notifications import NotificationRule, QuietHours
 from host.models.signing_in import SignInStep
 from host.models.users import InstallationValue, Membership, PasswordLink, Role, User, Workspace
 from host.users import endings, last_ones, passwords, sessions
@@ -302,6 +303,8 @@ def delete(session: Session, user_id: int) -> Ended:
     user = _get(session, user_id)
     session.execute(sa.delete(Membership).where(Membership.user_id == user_id))
     factors.forget(session, user)
+    session.execute(sa.delete(NotificationRule).where(NotificationRule.user_id == user_id))
+    session.execute(sa.delete(QuietHours).where(QuietHours.user_id == user_id))
     user.email = f"deleted-{user_id}@invalid"
     user.password_hash = passwords.NONE
     user.is_admin = user.new_password = False

@@ -57,6 +57,7 @@ class Settings:
     ends_at: datetime | None
     version: int
     assigns_on_reply: bool
+    undo_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def settings(session: Session, workspace_id: int) -> Settings:
         end_of(row.delete_asked_at),
         row.version,
         row.assigns_on_reply,
+        row.undo_seconds,
     )
 
 
@@ -122,6 +124,7 @@ def change(
     timezone: str | None = None,
     language: str | None = None,
     assigns_on_reply: bool | None = None,
+    undo_seconds: int | None = None,
     version: int | None = None,
 ) -> list[str]:
     """Change settings; what is None stays. Return the names of those that are different now.
@@ -135,11 +138,13 @@ def change(
         "timezone": timezone,
         "language": language,
     }
-    given: dict[str, str | bool | None] = {
+    given: dict[str, str | int | None] = {
         one: value or None for one, value in texts.items() if value is not None
     }
     if assigns_on_reply is not None:
         given["assigns_on_reply"] = assigns_on_reply
+    if undo_seconds is not None:
+        given["undo_seconds"] = undo_seconds
     changed = [one for one, value in given.items() if getattr(row, one) != value]
     for one in changed:
         setattr(row, one, given[one])

@@ -36,3 +36,15 @@ def size(count: float) -> str:
     if count >= 1024**2:
         return str(_("%(n)s MB", n=number(count / 1024**2)))
     return str(_("%(n)s KB", n=number(count / 1024)))
+
+
+def round_length(minutes: int) -> str:
+    """Return a length of time without what is none of it: ``45 min``, ``1 h``, ``1 h 30 min``, ``2 d``."""
+    days, hours = divmod(minutes // 60, 24)
+    left = minutes % 60
+    found = [
+        _("%(n)s d", n=days) if days else "",
+        _("%(n)s h", n=hours) if hours else "",
+        _("%(n)s min", n=left) if left else "",
+    ]
+    return " ".join(one for one in found if one)

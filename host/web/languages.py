@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import available_timezones
 
 from babel import Locale
 from babel.dates import format_datetime, get_timezone
@@ -18,18 +17,12 @@ from flask_babel import get_timezone as get_user_timezone
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
+from host.core import clock
 from host.core.config import Config
 from host.web.request_helpers import maybe_user, shown_workspace
 
 FOLDER = Path(__file__).parents[1] / "translations"
 ZONE_COOKIE = "lobby-zone"
-_PLACES = tuple(
-    f"{area}/"
-    for area in (
-        *("Africa", "America", "Antarctica", "Arctic", "Asia"),
-        *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
-    )
-)
 
 
 @cache
@@ -154,16 +147,10 @@ def local(at: datetime) -> datetime:
     return at.astimezone(reader().zone)
 
 
-@cache
-def zones() -> tuple[str, ...]:
-    """Return the names of time zones to choose from: those of places, and UTC."""
-    return tuple(sorted(name for name in available_timezones() if name == "UTC" or name.startswith(_PLACES)))
-
-
 def zone() -> str:
     """Return the time zone the person chose, else the browser's, else the workspace's, else UTC."""
     user = maybe_user()
-    if user is not None and user.timezone in zones():
+    if user is not None and user.timezone in clock.zones():
         return str(user.timezone)
     name = request.cookies.get(ZONE_COOKIE, "") if has_request_context() else ""
     if not name and user is not None:

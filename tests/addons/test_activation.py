@@ -536,6 +536,18 @@ def test_two_admins_at_once_run_it_once(desk: HostApplication, toy_zip: MakeZip)
     assert any(isinstance(r, BusyError) for r in results)
 
 
+def test_a_process_that_starts_does_not_stand_in_an_admins_way(
+    desk: HostApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is there for one operation at a time: where nothing was interrupted, a start is none."""
+
+    def taken(_config: Any) -> None:
+        pytest.fail("a start took the lock")
+
+    monkeypatch.setattr(lifecycle, "operation", taken)
+    assert lifecycle.recover(desk.config) == []
+
+
 def test_an_activation_whose_process_died_is_settled_at_the_next_start(
     any_desk: HostApplication, toy_zip: MakeZip
 ) -> None:

@@ -12,7 +12,9 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from host.core import db
+from host.core import clock, db
+from host.inbox.canned import macros
+from host.inbox.canned.replies import Who
 from host.models.outgoing import Endpoint, HookDelivery
 from host.models.users import Role
 from host.outgoing import endpoints
@@ -84,11 +86,16 @@ class ApiDesk:
         return self.inbox.workspace
 
 
-def make_key(workspace: int, *scopes: Scope, name: str = "Shop") -> str:
+def make_key(workspace: int, *scopes: Scope, name: str = "Shop", automatic: bool = False) -> str:
     """Make a key of *workspace* and return it; without *scopes* it may do everything."""
     owner = helpers.make_user(workspace=workspace, role=Role.OWNER)
     return db.write(
-        keys.create, workspace_id=workspace, name=name, scopes=scopes or tuple(Scope), created_by=owner.id
+        keys.create,
+        workspace_id=workspace,
+        name=name,
+        scopes=scopes or tuple(Scope),
+        created_by=owner.id,
+        automatic=automatic,
     )
 
 
@@ -101,14 +108,35 @@ def open_api_desk(data: Path, *adapters: ChannelAdapter, **environment: Any) -> 
 
 
 def kept_ids(desk: ApiDesk) -> dict[str, int]:
-    """Return a label, a shared view and a bulk action of a program; made once each time it is called."""
+    """Return the ids of what a workspace keeps: labels, teams, views and so on, one of each made anew."""
     conversation = desk.program.get("/conversations")["data"][0]["id"]
     names = [one["name"] for one in desk.program.get("/labels")["data"]]
     label = desk.program.send("POST", "/labels", {"name": f"label {len(names)}"}, 201)["id"]
     view = desk.program.send("POST", "/views", {"name": "Open", "filter": {"status": "open"}}, 201)["id"]
     wish = {"action": "read", "conversationIds": [conversation]}
     bulk = desk.program.send("POST", "/bulk-actions", wish, 201)["id"]
-    return {"label_id": label, "view_id": view, "bulk_id": bulk}
+    team = desk.program.send("POST", "/teams", {"name": f"team {len(names)}"}, 201)["id"]
+    attribute = desk.program.send("POST", "/contact-attributes", {"name": f"attribute {len(names)}"}, 201)
+    reply = {"shortcut": f"thanks-{label}", "title": "Thanks", "texts": {"default": "Thank you!"}}
+    canned = desk.program.send("POST", "/canned-replies", reply, 201)["id"]
+    macro = db.write(
+        macros.create,
+        workspace_id=desk.workspace,
+        who=Who(None, keeps=True),
+        name="Done",
+        steps=(macros.Close(),),
+        shared=True,
+        now=clock.now(),
+    )
+    return {
+        "label_id": label,
+        "team_id": team,
+        "attribute_id": attribute["id"],
+        "view_id": view,
+        "bulk_id": bulk,
+        "canned_id": canned,
+        "macro_id": macro.id,
+    }
 
 
 def endpoint_ids(desk: ApiDesk) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from host.api.routes import ROUTES
-from host.models.inbox import Message
+from host.models.inbox import Contact, Message
 from tests.api.desks import BASE, ApiDesk, endpoint_ids, kept_ids
 from tests.inbox import toys
 
@@ -57,8 +57,9 @@ def path_of(desk: ApiDesk, path: str) -> str:
         "conversation_id": desk.scene.conversation("ana"),
         "message_id": toys.everything(Message)[0].id,
         "account_id": desk.inbox.account.id,
+        "contact_id": toys.everything(Contact)[0].id,
         **(endpoint_ids(desk) if "endpoint_id" in path else {}),
-        **(kept_ids(desk) if path.startswith(("/labels", "/views", "/bulk")) else {}),
+        **kept_ids(desk),
     }
     return path.format_map(places)
 

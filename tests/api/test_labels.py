@@ -51,6 +51,12 @@ def test_labels_and_views_of_the_workspace(desk: ApiDesk) -> None:
     (listed,) = desk.program.get("/views")["data"]
     assert listed["condition"] == {"labels": [two["id"]], "needs_reply": True, "spam": False}
     assert desk.program.send("PATCH", f"/views/{view['id']}", {"name": "To do"})["name"] == "To do"
+    search = desk.program.send("PATCH", f"/views/{view['id']}", {"search": " label:order  glaze "})
+    assert search["condition"] == {"search": "label:order glaze"}
+    assert desk.program.send("POST", "/views", {"name": "Glaze", "search": "glaze"}, 201)["name"] == "Glaze"
+    for wrong in ({}, {"search": "a", "filter": {}}):
+        assert desk.program.refused("POST", "/views", {"name": "W", **wrong})[1]["code"] == "invalid_body"
+    assert desk.program.refused("POST", "/views", {"name": "W", "search": " "})[1]["code"] == "view_search"
     assert desk.program.call("DELETE", f"/views/{view['id']}").status_code == 204
     assert desk.program.call("DELETE", f"/labels/{two['id']}").status_code == 204
 

@@ -98,8 +98,14 @@ def test_a_channel_offers_only_what_it_declares(
     client.post_form(f"{account}/messages", mark_seen="1", overflow="truncate")
     assert settings() == {"typing": False}
     monkeypatch.setattr(desk.adapter, "capabilities", Capabilities(), raising=False)
-    assert client.get(f"{account}/messages").status_code == 404
-    assert f"{account}/messages" not in text(client.get(desk.path))
+    page = text(client.get(f"{account}/messages"))  # what every channel has
+    assert 'name="typing"' not in page
+    client.post_form(f"{account}/messages", reply_target="60")
+    assert '<option value="60" selected>1 h</option>' in text(client.get(f"{account}/messages"))
+    assert client.post_form(f"{account}/messages", reply_target="soon").status_code == 400
+    assert client.post_form(f"{account}/messages", reply_target="99999").status_code == 400
+    client.post_form(f"{account}/messages", reply_target="")
+    assert '<option value="60" selected>' not in text(client.get(f"{account}/messages"))
 
 
 def test_a_disconnected_account_has_no_such_pages(desk: Desk, account: str) -> None:

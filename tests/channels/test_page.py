@@ -144,6 +144,23 @@ def test_every_account_has_its_card_with_state_facts_notices_and_values_to_copy(
     assert page.count("data-copy=") == 2
 
 
+def test_a_card_has_one_main_action_and_the_rest_in_a_menu(desk: Desk) -> None:
+    account = desk.connect()
+
+    def offered() -> tuple[list[str], str]:
+        page = text(desk.client().get(desk.path))
+        (place,) = re.findall(r'<div class="acct-act">(.*?)<div class="acct-more">', page, re.S)
+        main, menu = place.split('<details class="menu">')
+        return re.findall(r'class="btn (btn-\w+)"[^>]*>', main), menu
+
+    for state in ("connected", "needs_reconnect"):
+        (button,), menu = offered()
+        assert button == ("btn-primary" if state == "needs_reconnect" else "btn-quiet")
+        assert "Disconnect" in menu
+        assert menu.count("menu-item") >= 2
+        sdk_accounts.mark_needs_reconnect(account.id, "The password was changed.")
+
+
 def test_each_way_to_connect_says_which_accounts_it_is_for(desk: Desk) -> None:
     advice = Advice("It is a wooden toy", "Its papers are pasted.", needs="The papers")
     card = replace(toy_card(desk.provider), advice=advice)

@@ -147,7 +147,7 @@ def test_the_card_shows_what_stands(desk: Desk, account: AccountRef) -> None:
 
 def test_the_bell_counts_and_leads_to_what_was_told(desk: Desk, account: AccountRef) -> None:
     client = desk.client()
-    assert "Notifications, " not in client.get(desk.path).text
+    assert 'aria-label="Notifications, ' not in client.get(desk.path).text
     raise_it(account)
     raise_it(account, "7")
     assert "Notifications, 2 new" in client.get(desk.path).text
@@ -156,7 +156,7 @@ def test_the_bell_counts_and_leads_to_what_was_told(desk: Desk, account: Account
     assert f'href="/w/{desk.workspace}/settings/channels#account-{account.id}"' in page
     assert client.post_form("/notifications/read").status_code == 303
     assert "Mark all as read" not in client.get("/notifications").text
-    assert "Notifications, " not in client.get(desk.path).text
+    assert 'aria-label="Notifications, ' not in client.get(desk.path).text
 
 
 def test_reading_is_ones_own_affair(desk: Desk, account: AccountRef) -> None:
@@ -177,7 +177,7 @@ def test_who_left_a_workspace_sees_nothing_of_it(desk: Desk, account: AccountRef
     )
     page = client.get("/notifications").text
     assert account.handle not in page
-    assert "Notifications, " not in page
+    assert 'aria-label="Notifications, ' not in page
 
 
 def test_what_is_told_is_text_whatever_it_holds(desk: Desk, account: AccountRef) -> None:

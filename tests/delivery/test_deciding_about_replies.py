@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import db
-from host.inbox import outcome, resending
+from host.inbox import outcome
 from host.inbox.errors import EmptyTextError, TooLongError
+from host.inbox.unsent import resending
 from host.models.inbox import Conversation, DeliveryState, Message
 from host.queue import outbox
 from host.queue.outbox import StateMovedOnError

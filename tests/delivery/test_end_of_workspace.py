@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from host import counters
-from host.core import clock, db
+from host.core import clock, db, storage
 from host.core.db import Base
 from host.core.errors import NotFoundError
 from host.delivery import workspace_removal
 from host.inbox import retention as erasing
+from host.inbox.canned import replies
+from host.inbox.canned.replies import Wanted, Who
+from host.media import uploads
+from host.models.canned import CannedFile
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus, DeliveryState, Message
 from host.models.queue import EventState, Lane
@@ -76,6 +82,13 @@ def test_a_workspace_is_deleted_portion_by_portion_and_takes_nothing_of_another(
     for contact in ("anna", "ben", "cleo"):
         desk.reply("hello", desk.customer_wrote(contact))
     door.receive(desk.account.id, "m1")
+    values: dict[str, Any] = {"workspace_id": desk.workspace_id, "who": Who(None, keeps=True)}
+    files = []
+    for number in range(3):
+        content = io.BytesIO(b"%%PDF-1.4 %d" % number)
+        files.append(uploads.keep_upload(content, "a.pdf", workspace_id=desk.workspace_id, user_id=None))
+        wanted = Wanted(f"r{number}", "Reply", {"default": "x"}, uploads=(files[-1].id,))
+        db.write(replies.create, wanted, now=clock.now(), **values)
     gone, account = desk.workspace_id, desk.account
     other = Desk.__new__(Desk)
     other.__dict__.update(desk.__dict__)
@@ -97,6 +110,8 @@ def test_a_workspace_is_deleted_portion_by_portion_and_takes_nothing_of_another(
     with db.read() as session:
         assert session.get(Conversation, kept) is not None
         assert not list(session.scalars(sa.select(Lane).where(Lane.account_id == account.id)))
+        assert session.scalar(sa.select(sa.func.count()).select_from(CannedFile)) == 0
+        assert [storage.current().size(file.storage_key) for file in files] == [None] * 3
         line = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "workspace.removed")).one()
     assert line.workspace_id is None
     assert desk.event_states() == []

@@ -18,7 +18,8 @@ from host import recording
 from host.core import clock, db, storage
 from host.delivery import housekeeping
 from host.delivery.worker import Workers
-from host.inbox import reply, resending
+from host.inbox import reply
+from host.inbox.unsent import resending
 from host.models.inbox import Conversation, DeliveryState
 from host.models.queue import EventState, InboundEvent, Lane, OutboxEntry
 from host.queue import lanes, replay

@@ -19,8 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from host import counters
 from host.core import clock, db, secrets, storage
-from host.inbox import resending
 from host.inbox.errors import TooLongError
+from host.inbox.unsent import resending
 from host.models.channels import AccountState
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
 from host.models.queue import EventState, OutboxEntry

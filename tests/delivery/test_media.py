@@ -16,11 +16,11 @@ import sqlalchemy as sa
 
 from host.core import clock, db, storage
 from host.delivery import agent_messages
-from host.inbox import resending
 from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.apply.incoming import media_of
 from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
+from host.inbox.unsent import resending
 from host.media import uploads
 from host.models.inbox import Attachment, DeliveryState, Message, Origin
 from host.models.queue import OutboxEntry

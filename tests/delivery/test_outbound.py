@@ -15,8 +15,8 @@ from host.core import clock, db
 from host.delivery import agent_messages, outbound, results
 from host.delivery.waiting import wake_active_channels
 from host.delivery.worker import drain
-from host.inbox import resending
 from host.inbox.messages import RECONNECT_FIRST, load_messages
+from host.inbox.unsent import resending
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, DeliveryState, Direction, Message, Origin
 from host.models.queue import Lane

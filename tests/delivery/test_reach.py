@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from host.core import clock, db
-from host.inbox import queries, resending
+from host.inbox import queries
 from host.inbox.errors import ContactUnreachableError
 from host.inbox.pages import reply_window
 from host.inbox.queries import Row
 from host.inbox.reply import queue_reply
+from host.inbox.unsent import resending
 from host.models.inbox import DeliveryState
 from host.sdk.channel import Found, NotSent, Rejected, Unknown
 from tests.delivery.desk import PROBLEM, Desk

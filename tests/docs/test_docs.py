@@ -18,6 +18,7 @@ from host.cli import commands as cli
 from host.core import config, marks
 from host.core.config import Exit
 from host.health import problems, views
+from host.inbox.apply import opt_out_words
 from host.media import limits as media_limits
 from host.media import picture_size
 from host.process import connections, incoming
@@ -85,6 +86,14 @@ def figures_table() -> str:
     return "\n".join(["| what | figure |", "|---|---|", *rows])
 
 
+def words_table() -> str:
+    """Return the table docs/answer.md must hold."""
+    rows = ["| language | stops | opens again |", "|---|---|---|"]
+    for language in opt_out_words.LANGUAGES:
+        rows.append(f"| {language.name} | {', '.join(language.closing)} | {', '.join(language.opening)} |")
+    return "\n".join(rows)
+
+
 def limits_of(found: Sequence[RateLimitItem]) -> str:
     return ", ".join(f"{one.amount} in {one.multiples} {one.GRANULARITY.name}" for one in found)
 
@@ -143,6 +152,14 @@ def test_operate_says_when_a_strip_of_health_is_amber_and_red() -> None:
     assert f"amber where the oldest waited over {views.SLOW:g} seconds" in text
     assert problems.LATE.total_seconds() == 60
     assert "red where it waited over a minute" in text
+
+
+def test_the_words_that_stop_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "answer.md").read_text()
+    between = text.split("<!-- words -->")[1].split("<!-- /words -->")[0].strip()
+    assert between == words_table()
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert f"its like in {len(opt_out_words.LANGUAGES)} languages" in changes
 
 
 def test_security_has_the_figures_of_the_code() -> None:

@@ -153,7 +153,7 @@ def test_an_address_is_asked_for_and_confirmed(
     assert_fits(owner)
 
     admin.goto("/notifications")
-    admin.click("a:has-text('Open')")
+    admin.click("a.told-link")
     admin.wait_for_selector("text=hello@shop.example")
     assert_fits(admin)
     admin.check("input[name=domain]")

@@ -12,6 +12,7 @@ import pytest
 from host.core import clock, db
 from host.inbox import outcome
 from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Conversation, Handler
 from host.sdk.channel import ProviderProblem
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
@@ -21,7 +22,7 @@ from tests.live.served import until
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TEXT = "[data-form=reply] textarea"
-SEND = "[data-form=reply] button[type=submit]"
+SEND = "[data-form=reply] [data-send]"
 FILE = {"name": "<b>mug</b>.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n"}
 
 
@@ -234,7 +235,8 @@ def test_what_a_channel_no_longer_takes_is_not_sent_unseen(
     page.fill(TEXT, "Only words")
     desk.generation.directory = type(desk.generation.directory)((toys.WINDOWED,))
     page.reload()
-    assert page.locator("[data-tool]").count() == 0
+    tools = page.locator("[data-tool]").evaluate_all("them => them.map(one => one.dataset.tool)")
+    assert tools == ["canned"], "words are all it takes"
     fields = posted(page)
     assert fields["text"] == ["Only words"]
     assert not {"upload", "quick_reply"} & set(fields)
@@ -264,3 +266,15 @@ def test_a_draft_that_makes_no_sense_is_left_out(page: Any) -> None:
         page.reload()
         assert page.locator("[data-tool=file]").is_visible()
         assert page.locator("[data-tray]").is_hidden()
+
+
+def test_a_person_takes_over_from_automation(scene: scenes.Scene, open_page: Open) -> None:
+    ana = scene.conversation("ana")
+    toys.change_row(Conversation, ana, handled_by=Handler.AUTOMATION)
+    page = open_page(f"/{ana}")
+    page.click("text=Take over")
+    page.wait_for_selector("text=keeps automation out of this")
+    assert page.locator("text=Automation answers here.").count() == 0
+    page.click("[aria-label='More for this conversation']")
+    page.click("text=Let automation answer")
+    page.wait_for_selector("text=left this to automation")

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.inbox import labels, queries, saved_views
+from host.inbox import labels, names, queries, saved_views
 from host.inbox.errors import LabelNameError, LabelNotFoundError
 from host.inbox.pages.arguments import Filter
 from host.inbox.queries import ConversationFilter
@@ -85,13 +85,13 @@ def post(browser: helpers.Browser, path: str, fields: dict[str, str] | None = No
     ],
 )
 def test_a_name_is_kept_on_one_line(typed: str, kept: str) -> None:
-    assert labels.checked_name(typed) == kept
+    assert names.checked(typed, LabelNameError()) == kept
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "\u200b\u200f", "\x00", "x" * 41, "n" * 300, "\u3000"])
 def test_a_name_that_is_none_is_refused(typed: str) -> None:
     with pytest.raises(LabelNameError):
-        labels.checked_name(typed)
+        names.checked(typed, LabelNameError())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_merging_keeps_each_conversation_labelled_once(anywhere: int) -> None:
         workspace_id=anywhere,
         owner_id=None,
         name="Orders",
-        filter_=Filter(labels=frozenset({old})),
+        shows=Filter(labels=frozenset({old})),
         now=clock.now(),
     )
     db.write(labels.merge, workspace_id=anywhere, label_id=old, into_id=new, author_id=None)

@@ -121,6 +121,7 @@ def test_every_id_of_another_account_is_answered_like_one_that_does_not_exist(pl
         "identity_id": place.id_of(ContactIdentity, "ben"),
         "message_id": place.id_of(Message, "ben"),
         "attachment_id": db.write(_attachment, place.id_of(Message, "ben")),
+        "contact_id": contact_of(place.hidden),
     }
     looked_at = 0
     for rule in place.desk.app.url_map.iter_rules():
@@ -142,6 +143,11 @@ def test_every_id_of_another_account_is_answered_like_one_that_does_not_exist(pl
             assert same(*answers), f"{method} {rule.rule}"
             looked_at += 1
     assert looked_at > 20
+
+
+def contact_of(conversation: int) -> int:
+    with db.read() as session:
+        return session.get_one(Conversation, conversation).contact_id
 
 
 def _attachment(session: Any, message_id: int) -> int:
@@ -190,7 +196,8 @@ def test_nobody_gives_them_what_they_do_not_see(place: Place) -> None:
     with pytest.raises(NotAMemberError):
         assign(place.seen, auditor.id)
     menu = place.desk.browser.get(place.desk.path(f"/{place.hidden}")).text
-    assert f'<option value="{place.kim.id}"' not in menu
+    assert f'name="assignee" value="{place.desk.mia.id}"' in menu
+    assert f'name="assignee" value="{place.kim.id}"' not in menu
 
 
 def test_conversations_go_back_to_nobody_with_the_account(place: Place) -> None:

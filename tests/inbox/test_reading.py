@@ -67,7 +67,8 @@ class People:
 
     def unread(self, user: int) -> int:
         with db.read() as session:
-            return queries.count(session, self.workspace, user, ConversationFilter()).unread
+            rows = queries.list_conversations(session, self.workspace, user, ConversationFilter()).rows
+            return sum(row.news > 0 for row in rows)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery.worker import drain
+from host.models.contacts import ContactEntry
 from host.models.inbox import Attachment, Conversation, Mark, Message, Reaction
 from host.models.queue import InboundEvent
 from host.outgoing.bodies.building import build
@@ -44,6 +45,7 @@ SHOWN: dict[Any, tuple[str, ...]] = {
     Attachment: ("kind", "name", "url", "state"),
     Reaction: ("external_id", "actor", "emoji", "name", "at", "removed_at", "state"),
     Mark: ("external_id", "kind", "at", "number", "text"),
+    ContactEntry: ("kind", "text", "at"),
     InboundEvent: ("kind", "state", "reason"),
 }
 

@@ -158,6 +158,13 @@ KINDS: tuple[Kind, ...] = (
         (_said(text="Red", quick_reply={"payload": "COLOR_RED"}),),
     ),
     Kind(
+        "stop",
+        "A word that stops what is sent by itself",
+        (_said(text="Stop! \U0001f64f"),),
+        late="by its own time: an older word undoes no newer one",
+    ),
+    Kind("stop-tapped", "Such a word, tapped", (_said(text="Stop", quick_reply={"payload": "NO_MORE"}),)),
+    Kind(
         "postback-template",
         "A tapped button of a card",
         (_at(1, postback={"mid": "mid-2", "title": "Take it", "payload": "B"}),),

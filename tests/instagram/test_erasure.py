@@ -19,6 +19,7 @@ from host.inbox import erasure
 from host.inbox.notes import add_note
 from host.inbox.reply import queue_reply
 from host.models.api import ApiKey, IdempotentRequest
+from host.models.contacts import ContactAttribute, ContactEntry, ContactMerge, ContactValue
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.models.users import AuditEntry
@@ -105,6 +106,26 @@ def answered(desk: test_unsend.Desk, conversation: int) -> None:
     db.write(use_case)
 
 
+def keep_about(session: Session, contact: Contact) -> None:
+    """Plant it where the team keeps something about a customer, and with one who is a part of them."""
+    now = clock.now()
+    part = Contact(workspace_id=contact.workspace_id, name=SECRET, created_at=now, merged_into_id=contact.id)
+    glaze = ContactAttribute(
+        workspace_id=contact.workspace_id, name="Glaze", name_key="3" * 64, kind="text", created_at=now
+    )
+    session.add_all([part, glaze])
+    session.flush()
+    contact.opted_out_at, contact.opted_out_source = now, SECRET
+    session.add(ContactValue(contact_id=part.id, attribute_id=glaze.id, value=SECRET))
+    for one in (contact, part):
+        content = {"field": "name", "before": SECRET, "after": SECRET}
+        session.add(ContactEntry(contact_id=one.id, kind="changed", text="", content=content, at=now))
+    taken = {"name": {"before": SECRET, "after": SECRET}}
+    session.add(
+        ContactMerge(contact_id=contact.id, other_id=part.id, state="merged", moved={}, taken=taken, at=now)
+    )
+
+
 def furnish(desk: test_unsend.Desk) -> None:
     """Plant the text everywhere a customer's words can get to."""
     picture = {"type": "image", "payload": {"url": f"{LINK}&name={SECRET}", "title": SECRET}}
@@ -124,6 +145,7 @@ def furnish(desk: test_unsend.Desk) -> None:
         identity.profile = {"about": SECRET}
         contact = session.get_one(Contact, identity.contact_id)
         contact.name, contact.email = SECRET, f"{SECRET}@example.com"
+        keep_about(session, contact)
 
     db.write(use_case)
     conversation = conversation_of()
@@ -145,6 +167,7 @@ def test_nothing_of_them_is_left_anywhere(every_desk: test_unsend.Desk) -> None:
     furnish(desk)
     assert {
         *("attachments", "contact_identities", "contacts", "conversations"),
+        *("contact_entries", "contact_merges", "contact_values"),
         *("inbound_events", "inbound_requests", "message_marks", "messages", "api_idempotent_requests"),
     } <= set(desk.found(SECRET))
     before = {row.id: (row.direction, row.sent_at, row.external_id) for row in rows(Message)}
@@ -169,6 +192,8 @@ def test_nothing_of_them_is_left_anywhere(every_desk: test_unsend.Desk) -> None:
     (entry,) = [row for row in rows(AuditEntry) if row.action == "contact.erased"]
     assert entry.user_id == owner.id
     assert entry.details["replies_withdrawn"] == 1
+    erased = next(row for row in rows(Contact) if row.id == contact_of())
+    assert erased.opted_out_at is not None, "what they asked for stays"
 
 
 def test_somebody_elses_words_stay(desk: test_unsend.Desk) -> None:

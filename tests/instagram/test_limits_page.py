@@ -24,8 +24,8 @@ NAMES = {
 
 def table(ig: Addon) -> str:
     """Return the table the page must hold."""
-    can, by_login = ig.limits.CAPABILITIES, ig.limits.ANY_REACTION
-    assert by_login == replace(can, reactions=frozenset())
+    can, by_login = ig.limits.CAPABILITIES, ig.limits.OF_LOGIN
+    assert by_login == replace(can, reactions=frozenset(), blocks=False)
     quick, cards, buttons = can.quick_replies, can.template, can.buttons
     rows = [("Text", f"{can.text_limit_bytes:,} bytes")]
     for kind, name in NAMES.items():

@@ -18,8 +18,8 @@ import pytest
 
 from host.core import clock, db, guard
 from host.delivery import agent_messages
-from host.inbox import resending
 from host.inbox.apply.changes import Incoming, apply_changes
+from host.inbox.unsent import resending
 from host.models.channels import AccountState
 from host.models.inbox import DeliveryState, Direction
 from host.queue import outbox, policy

@@ -502,6 +502,22 @@ def test_why_a_conversation_was_not_handed_over(
         assert problem.next_step
 
 
+def test_a_customer_is_blocked_at_instagram_and_let_in_again(
+    adapter: Any, account: AccountRef, meta: Meta
+) -> None:
+    assert adapter.capabilities_of(account).blocks
+    customer = meta.box.world.customers[ANA]
+    for on in (True, False):
+        assert adapter.block(account, ANA, on) is None
+        assert customer.blocked_by_business is on
+    meta.fault("/*/moderate_conversations", "error", code=200, times=1)
+    problem = adapter.block(account, ANA, True)
+    assert problem is not None
+    assert problem.next_step
+    meta.fault("/*/moderate_conversations", "error", code=100, times=1)
+    assert adapter.block(account, ANA, True).sentence == "Instagram did not do it."
+
+
 def test_without_credentials_everything_is_held(ig: Addon, account: AccountRef) -> None:
     nobody = replace(account, id=2**40)
     adapter = ig.channel.InstagramAdapter()
@@ -510,6 +526,7 @@ def test_without_credentials_everything_is_held(ig: Addon, account: AccountRef) 
     adapter.show_typing(nobody, ANA, True)
     assert isinstance(adapter.set_menu(nobody, {}), ProviderProblem)
     assert isinstance(adapter.take_thread(nobody, ANA, ""), ProviderProblem)
+    assert isinstance(adapter.block(nobody, ANA, True), ProviderProblem)
 
 
 def test_only_an_account_of_instagram_login_reacts_with_any_emoji_and_changes_it(
@@ -524,7 +541,9 @@ def test_only_an_account_of_instagram_login_reacts_with_any_emoji_and_changes_it
         flavour=ig.config.Flavour.LOGIN,
         token=Secret(f"IGAASANDBOXPotteryLong{POTTERY}"),
     )
-    assert adapter.capabilities_of(by_login) == replace(adapter.capabilities, reactions=frozenset())
+    assert adapter.capabilities_of(by_login) == replace(
+        adapter.capabilities, reactions=frozenset(), blocks=False
+    )
     meta.wrote()
     mid = next(iter(meta.box.world.messages))
     for emoji in (HEART, "👍"):

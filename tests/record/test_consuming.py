@@ -152,12 +152,12 @@ def test_two_processes_share_one_position(any_database: db.Database) -> None:
 def test_who_lost_the_lease_writes_nothing(any_database: db.Database) -> None:
     """As after a stop of minutes: another process has read on meanwhile."""
     slow, quick = Keeper(), Keeper()
-    first = consuming._Reader(slow)
+    first = consuming._Reader(slow, consuming._Courtesy())
     db.write(consuming._make_rows, [slow])
     say(2)
     until(lambda: (db.write(number), first._step(), len(done()) == 2)[-1])
     with clock.travel(timedelta(minutes=1)):
-        second = consuming._Reader(quick)
+        second = consuming._Reader(quick, consuming._Courtesy())
         second._owner = "another"
         second._position = db.write(_stolen)
         say(2)
@@ -166,6 +166,37 @@ def test_who_lost_the_lease_writes_nothing(any_database: db.Database) -> None:
         until(lambda: (db.write(number), first._step(), first._position is None)[-1])
         until(lambda: (db.write(number), second._step(), len(done()) == 5)[-1])
     assert done() == ids()
+
+
+def test_on_sqlite_a_reader_that_keeps_others_waiting_does_less_at_a_time_and_stays_away(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, helpings, waiters = [100.0], [], []
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    courtesy = consuming._Courtesy()
+
+    class Slow(Keeper):
+        def consume(self, session: Session, events: Sequence[Recorded]) -> None:
+            super().consume(session, events)
+            now[0] += 0.002 * len(events)
+            helpings.append(len(events))
+            if len(events) == 20:  # somebody comes while the first helping is made
+                waiters.append(threading.Thread(target=say))
+                waiters[0].start()
+                until(lambda: database.is_wanted)
+
+    reader = consuming._Reader(Slow(batch=20), courtesy)
+    db.write(consuming._make_rows, [reader.consumer])
+    say(30)
+    assert reader._step()
+    assert courtesy.seconds() == pytest.approx(0.04 * consuming.COURTESY)
+    waiters[0].join()
+    now[0] += 1
+    while reader._step():
+        pass
+    assert helpings == [20, 5, 5, 1], "one of those who waited came in between"
+    assert not database.is_wanted
+    assert courtesy.seconds() == 0
 
 
 def _stolen(session: Session) -> object:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.models.channels import ChannelAccount
 from host.models.record import ActorKind, Consumer, DomainEvent
 from host.models.reports import ReportHour, Span
 from host.record import catalogue, reading
@@ -191,7 +192,7 @@ def workspace(any_database: db.Database) -> int:
     return workspace
 
 
-def window(_session: Session, _account: int, asked_at: datetime) -> datetime:
+def window(_account: ChannelAccount, asked_at: datetime) -> datetime:
     return asked_at + WINDOW
 
 
@@ -254,7 +255,8 @@ def test_sums_that_are_built_anew_are_equal(workspace: int) -> None:
 def test_the_window_is_that_of_the_last_question(workspace: int) -> None:
     rng = random.Random(1)
     later = START + timedelta(hours=5)
-    talk = Talk(1, 1, [Told("message.received", START), Told("message.received", later)])
+    account = toys.make_account(workspace).id
+    talk = Talk(1, account, [Told("message.received", START), Told("message.received", later)])
     db.write(write, workspace, [talk], rng)
     consume_all(Counting(window), rng)
     (span,) = toys.everything(Span)

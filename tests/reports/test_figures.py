@@ -19,12 +19,15 @@ from sqlalchemy.orm import Session
 
 from host.api.routes import analytics
 from host.core import db
+from host.inbox import teams
+from host.models.inbox import Conversation
 from host.models.reports import Span
 from host.reports import counting, figures
 from host.reports.counting import hour_of
 from host.reports.figures import Days, Figure, Figures, Selection, Times, Totals
 from host.reports.pages import views
 from host.reports.tables import By, Key, read_table
+from host.users import hours
 from tests.inbox import toys
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -109,6 +112,48 @@ def naive(seconds: Sequence[int]) -> Times:
     return Times(len(seconds), within(1), within(5), within(9))
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_times_in_business_hours_equal_a_naive_computation(workspace: int, seed: int) -> None:
+    week: hours.Week = (*(((hours.Span(540, 1020),),) * 5), (), ())
+    night: hours.Week = ((hours.Span(0, 300), hours.Span(1200, 1440)),) * 7
+    team = db.write(teams.create, workspace_id=workspace, name="Night", now=NOW).id
+    db.write(hours.keep, workspace, None, week=week, timezone="Europe/Berlin", now=NOW)
+    db.write(hours.keep, workspace, team, week=night, timezone="America/New_York", now=NOW)
+    account = toys.make_account(workspace)
+    toys.apply(account, toys.received("Hello"))
+    with db.read() as session:
+        theirs = session.scalars(sa.select(Conversation.id)).one()
+    db.write(lambda session: session.execute(sa.update(Conversation).values(team_id=team)))
+    spans = random_spans(seed)
+    for one in spans[::3]:
+        one["conversation_id"] = theirs
+    for one in spans[1::3]:
+        one["conversation_id"] = 10**6  # gone
+    store(workspace, [one for one in spans if one["conversation_id"] != 1])
+    with db.read() as session:
+        ours, nights = (hours.of_team(session, workspace, one) for one in (None, team))
+    found = read(workspace, SPRING, in_hours=True)
+    by_clock = read(workspace, SPRING)
+    for kind, ended_by in (("first", "answered"), ("next", "answered"), ("resolve", "closed")):
+        seconds = [
+            int(
+                (nights if one["conversation_id"] == theirs else ours)
+                .worked(one["started_at"], one["ended_at"])
+                .total_seconds()
+            )
+            for one in spans
+            if (one["kind"], one["ended_by"]) == (kind, ended_by) and one["conversation_id"] != 1
+            if SPRING.first <= one["ended_at"].astimezone(BERLIN).date() <= SPRING.last
+        ]
+        assert getattr(found.total, kind) == naive(seconds)
+    assert found.until_closed == by_clock.until_closed
+    assert found.total.missed == by_clock.total.missed
+    with db.read() as session:
+        table = read_table(session, Selection(workspace, SPRING, in_hours=True), NOW, By.ACCOUNT, {})
+    assert sum(one.first.count for one in table.values()) == found.total.first.count
+    assert max(one.first.nine or 0 for one in table.values()) >= (found.total.first.nine or 0)
+
+
 def in_day(day: date) -> Callable[[datetime], bool]:
     return lambda at: at.astimezone(BERLIN).date() == day
 
@@ -171,9 +216,9 @@ def test_the_rows_of_a_table_are_the_figures_of_each_alone(workspace: int, seed:
         one: read(workspace, SPRING, user_id=one).total for one in range(3)
     }
     assert apart(workspace, By.CHANNEL) == {"toy": read(workspace, SPRING).total}
-    of_one = {"accounts": [2], "user_id": 1}
+    of_one: dict[str, Any] = {"accounts": [2], "user_id": 1}
     assert apart(workspace, By.ACCOUNT, **of_one) == {2: read(workspace, SPRING, **of_one).total}
-    hours = apart(workspace, By.HOUR)
+    of_hours = apart(workspace, By.HOUR)
     for hour in range(24):
         seconds = [
             one["seconds"]
@@ -181,9 +226,9 @@ def test_the_rows_of_a_table_are_the_figures_of_each_alone(workspace: int, seed:
             if one["kind"] == "first" and one["ended_by"] == "answered" and start <= one["ended_at"] < end
             if one["ended_at"].astimezone(BERLIN).hour == hour
         ]
-        assert (hours[hour].first if hour in hours else Times()) == naive(seconds)
-    assert (hours[0].received, hours[23].received) == (1, 1)
-    assert sum(one.missed for one in hours.values()) == read(workspace, SPRING).total.missed
+        assert (of_hours[hour].first if hour in of_hours else Times()) == naive(seconds)
+    assert (of_hours[0].received, of_hours[23].received) == (1, 1)
+    assert sum(one.missed for one in of_hours.values()) == read(workspace, SPRING).total.missed
 
 
 def test_a_table_leaves_out_what_adds_up_to_nothing(workspace: int) -> None:
@@ -210,7 +255,7 @@ def test_a_table_takes_as_many_queries_whatever_there_is(workspace: int, by: By)
 
     empty = counted()
     store(workspace, random_spans(2))
-    assert counted() == empty == 5
+    assert counted() == empty == 6
 
 
 def apart(workspace: int, by: By, **more: Any) -> dict[Key, Totals]:
@@ -278,7 +323,7 @@ def test_however_long_the_time_the_queries_are_as_many(workspace: int) -> None:
             counts.append(sum(one.startswith("SELECT") for one in said))
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
-    assert counts[0] == counts[1] == 8
+    assert counts[0] == counts[1] == 9
 
 
 @pytest.mark.parametrize(

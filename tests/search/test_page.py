@@ -93,6 +93,28 @@ def test_filters_say_how_many_they_leave(desk: Desk) -> None:
     assert counts('mug label:"big order"')["big order"] == "3"
 
 
+def test_a_search_is_kept_as_a_view(desk: Desk) -> None:
+    toys.apply(
+        desk.account, toys.received("a mug", contact="ana"), toys.received("two mugs", at=1, contact="ana")
+    )
+    read_record()
+    views, text = f"/w/{desk.workspace}/inbox/views", "is:open mug*"
+    assert f"{views}?q=is:open+mug*" in search(desk, text).replace("%3A", ":").replace("%2A", "*")
+    assert 'Search for <bdi translate="no">is:open mug*</bdi>' in desk.browser.get(f"{views}?q={text}").text
+    unnamed = desk.browser.post_form(f"{views}?q={text}", name=" ")
+    assert (unnamed.status_code, "A view needs a name" in unnamed.text) == (400, True)
+    saved = desk.browser.post_form(f"{views}?q={text}", name="Mugs")
+    there = f"/w/{desk.workspace}/search?q=is:open+mug*"
+    assert saved.location.replace("%3A", ":").replace("%2A", "*").endswith(there)
+    for page in (desk.browser.get(f"/w/{desk.workspace}/inbox").text, desk.browser.get(views).text):
+        assert there in page.replace("%3A", ":").replace("%2A", "*")
+        assert "Mugs" in page
+    assert (
+        "between 1 and 1,000 letters" in desk.browser.post_form(f"{views}?q={'x' * 1001}", name="Long").text
+    )
+    assert search(desk, text).count("of 2 here") == 2
+
+
 def test_a_message_is_shown_where_it_stands(desk: Desk) -> None:
     toys.apply(desk.account, *(toys.received(f"line {n}", at=n, contact="ana") for n in range(60)))
     read_record()

@@ -29,6 +29,9 @@ SERVERS = ("postgresql", "mariadb")
 FULL = "sqlite, full disk"
 LONG_DELIVERIES = 60_000
 LONG_SECONDS = 600.0
+CALM_SECONDS = 3600.0
+CALM_RATE = 3.0
+"""Deliveries a second of the calm hour, each of several events."""
 
 
 def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
@@ -42,6 +45,10 @@ def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
             "sqlite": Plan(2000, 12, arguments.seconds or 65.0, {**lanes.KILLS, **few}, 60.0),
             "postgresql": Plan(2000, 12, arguments.seconds or 65.0, {**lanes.SERVER_KILLS, **lines}, 60.0),
         }
+    if arguments.calm:
+        seconds = arguments.seconds or CALM_SECONDS
+        plan = Plan(int(CALM_RATE * seconds), 0, seconds, {}, CALM_RATE, pace=1.5, calm=True)
+        return dict.fromkeys(SERVERS, plan)
     names = ["sqlite", *SERVERS]
     share = arguments.deliveries or LONG_DELIVERIES
     seconds = arguments.seconds or LONG_SECONDS
@@ -110,7 +117,7 @@ class Run:
     def _chosen(self) -> list[Control]:
         if self.arguments.control:
             return [one for one in CONTROLS if one.name in self.arguments.control]
-        if self.arguments.only:
+        if self.arguments.only or self.arguments.calm:
             return []
         return [one for one in CONTROLS if not self.arguments.quick or one.name in CHEAP]
 
@@ -173,6 +180,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of everything random; default: one of its own, printed")
     parser.add_argument("--deliveries", type=int, help="of the long form, all databases together")
     parser.add_argument("--seconds", type=float, help="after which no new fault begins, for each database")
+    parser.add_argument(
+        "--calm", action="store_true", help="an hour without faults on both servers: no write may deadlock"
+    )
     parser.add_argument("--together", action="store_true", help="all databases at the same time")
     parser.add_argument(
         "--only", action="append", choices=("sqlite", *SERVERS, FULL), help="no other database"

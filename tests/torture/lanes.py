@@ -48,6 +48,8 @@ class Plan:
     pace: float = 0.25
     faulty: bool = False
     """Whether clocks, COMMITs and chores are told to fail, and PostgreSQL has a second web process."""
+    calm: bool = False
+    """Whether nothing is broken: then PostgreSQL has a second web process too, and no write may deadlock."""
     rest: float = REST_SECONDS
     """Seconds the desk has to come to rest; one that is broken on purpose may never do so."""
 
@@ -166,7 +168,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
     """Start *desk*, pour, break, come to rest; return what was found."""
     began = time.monotonic()
     desk.faulty = plan.faulty
-    if plan.faulty and desk.kind == "postgresql":
+    if (plan.faulty or plan.calm) and desk.kind == "postgresql":
         desk.second_port = free_port()
     desk.start()
     for app in (APP_ID, SECOND_APP_ID):
@@ -198,14 +200,17 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
     weights = dict(plan.weights)
     if desk.broker is None:
         weights.pop("kill broker", None)
-    for number, fault in enumerate(FAULTS):
+    for number, fault in enumerate(() if plan.calm else FAULTS):
         desk.control("POST", "faults", {**fault, "seed": seed + number})
     scene = Scene(desk, provider, people, nemesis)
     marks = [("began", time.monotonic() - began)]
     provider.begin()
     people.begin()
     try:
-        nemesis.play(weights, kills=plan.kills, until=began + plan.seconds)
+        if plan.calm:
+            until(lambda: provider.exhausted or provider.trouble, "the calm hour", plan.seconds * 2)
+        else:
+            nemesis.play(weights, kills=plan.kills, until=began + plan.seconds)
         desk.start()
         before = resources(desk.processes())
         marks.append(("broken", time.monotonic() - began))
@@ -222,6 +227,8 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
     provider.end()
     provider.ledger.close()
     found = examine(scene)
+    if plan.calm and found.figures["writes undone, deadlock"]:
+        found.blame("I11", f"{found.figures['writes undone, deadlock']} deadlocks, and nothing was broken")
     if nemesis.commits_cut:
         found.figures["lines cut at a COMMIT"] = nemesis.commits_cut
     _plateau(before, after, found)

@@ -38,6 +38,6 @@ def test_every_other_kind_has_its_turn_between_the_kills() -> None:
 
 def test_each_fault_of_each_plan_can_be_played() -> None:
     for quick in (True, False):
-        arguments = Namespace(quick=quick, seconds=None, deliveries=None)
+        arguments = Namespace(quick=quick, seconds=None, deliveries=None, calm=False)
         for plan in plans(arguments).values():
             assert [kind for kind in plan.weights if not hasattr(Nemesis, "_" + kind.replace(" ", "_"))] == []

@@ -13,16 +13,19 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 
 import host
 from demo.processes import CHECKOUT, Program, free_port
-from host.core import migrations
+from host.core import clock, migrations
 from host.core.config import Exit
+from host.models.users import LoginSession
 from tests.upgrade.loading import Old, loaded
 from tests.whole.rig import Rig, finish, until
 from tests.whole.shops import APP_ID, POTTERY
@@ -137,6 +140,7 @@ def test_releases_are_taken_one_process_after_the_other(kind: str, tmp_path: Pat
     with ExitStack() as stack:
         old = stack.enter_context(loaded("house", kind, tmp_path / "desk", then=False))
         old.rig.lobby("migrate")
+        stay_signed_in(old)
         first, second, third = (Process(old.rig, tree, free_port()) for tree in trees.values())
         for one in (first, second, third):
             stack.callback(one.stop)
@@ -166,6 +170,16 @@ def test_releases_are_taken_one_process_after_the_other(kind: str, tmp_path: Pat
         go_back(second, tmp_path / "back", old)
 
 
+def stay_signed_in(old: Old) -> None:
+    """Let whoever was signed in when the desk was recorded be so now: sessions last some hours."""
+    now = clock.now()
+    engine = sa.create_engine(old.url, poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        lasting = {"seen_at": now, "expires_at": now + timedelta(days=1)}
+        connection.execute(sa.update(LoginSession).values(**lasting))
+    engine.dispose()
+
+
 def upgrade_to_the_next(first: Process, second: Process, old: Old) -> None:
     """Migrate beside the first process, which goes on, and starts again; then the second joins it."""
     refused = second.lobby("run")
@@ -180,7 +194,8 @@ def upgrade_to_the_next(first: Process, second: Process, old: Old) -> None:
     first.start()
     assert first.program is not None
     first.program.wait_for("a newer Lobby migrated the database")
-    assert first.get("/w/1/inbox", Cookie=old.notes["cookie"]).status_code == 200
+    inbox = first.get("/w/1/inbox", Cookie=old.notes["cookie"])
+    assert inbox.url.endswith("/w/1/inbox"), "and not the page to sign in"
     warned = first.lobby("doctor", "--no-accounts")
     assert "migrated by a newer Lobby than 1.0.0" in warned.stdout
 

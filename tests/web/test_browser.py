@@ -147,6 +147,7 @@ def test_no_german_word_is_cut_off_on_a_phone(page: Any, tmp_path: Path) -> None
     settings = ("channels", "labels", "integrations", "api")
     others = (
         "/notifications",
+        "/notifications/settings",
         "/account/security",
         "/admin/desk",
         "/admin/sign-in",

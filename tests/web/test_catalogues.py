@@ -27,7 +27,10 @@ UNTRANSLATED = {
     "https://",
     # Names of classes and attributes, which a block or a condition gives to a tag.
     "autofocus",
+    "contact",
+    "page merge-page",
     "panes panes-",
+    "people-page",
     "search-page",
 }
 

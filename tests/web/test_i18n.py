@@ -10,6 +10,7 @@ from flask import Flask
 
 from host.addons.running import generation
 from host.core import db, storage
+from host.inbox.pages.canned_views import LANGUAGES, language_name
 from host.models.users import Role
 from host.users import invitations, setup
 from tests.helpers import (
@@ -57,6 +58,7 @@ def test_pages_of_owners_and_admins(strange_desk: Flask) -> None:
     paths = [
         "/account",
         "/notifications",
+        "/notifications/settings",
         f"/w/{workspace}/settings/people",
         f"/w/{workspace}/settings/general",
         "/admin/workspaces",
@@ -105,6 +107,8 @@ def test_every_page_of_the_desk_with_its_own_channels(database: db.Database, dat
     owner = make_user("o@example.com", "2", workspace=workspace, role=Role.OWNER, is_admin=True)
     client = client_for(app, owner)
     examples = ["hello@example.com", "smtp.example.com", "English", "#0b6b63"]
+    with app.test_request_context():  # names of languages are CLDR's
+        examples += [language_name(code) for code in LANGUAGES]
     seen = 0
     for rule in app.url_map.iter_rules():
         if (

@@ -35,6 +35,7 @@ MOVES_ON = {
     "audit_entries",
     "catch_ups",
     "notifications",
+    "notification_keys",
 }
 
 

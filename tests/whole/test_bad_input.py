@@ -38,7 +38,13 @@ CARD = {
     "cut_long_text": "1",
 }
 INBOX = "/w/<int:workspace_id>/inbox/<int:conversation_id>"
+CONTACT = "/w/<int:workspace_id>/contacts/<int:contact_id>"
 SETTINGS = "/w/<int:workspace_id>/settings"
+WEEK = {
+    **{"monday": "9 - 12:30, 13:30 - 18", "tuesday": "", "wednesday": "", "thursday": "0-24", "friday": ""},
+    **{"saturday": "", "sunday": "", "first-0": "2026-12-24", "last-0": "2026-12-27", "open-0": "10 – 14"},
+    **{"name-0": "Holidays", "yearly-0": "1", "gone-0": ""},
+}
 FIELDS: dict[str, dict[str, str]] = {
     "/login": {"email": "nobody@example.com", "password": "wrong password", "next": "/account"},
     "/logout": {},
@@ -95,6 +101,16 @@ FIELDS: dict[str, dict[str, str]] = {
     "/admin/people/<int:user_id>/sign-out": {},
     "/account/theme": {"theme": "dark"},
     "/notifications/read": {},
+    "/notifications/<int:notification_id>/read": {},
+    "/notifications/settings": {"told": "mention.desk", "usual": ""},
+    "/notifications/quiet": {
+        "from": "22:00",
+        "to": "07:00",
+        "day": "1",
+        "whole_day": "6",
+        "timezone": "Europe/Berlin",
+    },
+    "/notifications/test": {"way": "desk"},
     "/account/sessions/<int:session_id>/end": {},
     "/w/<int:workspace_id>/uploads": {"file": "not a file", "account": "1"},
     f"{INBOX}/reply": {
@@ -108,6 +124,12 @@ FIELDS: dict[str, dict[str, str]] = {
         "template": '{"elements": [{"title": "A lamp", "subtitle": "Brass"}]}',
         "product": "1",
         "own_post": "1",
+        "undo": "",
+        "draft": "{}",
+        "then": "",
+        "later": "",
+        "later_at": "2030-01-01T09:00",
+        "unless_written": "1",
     },
     f"{INBOX}/typing": {"on": "1"},
     f"{INBOX}/presence": {"state": "typing", "left": ""},
@@ -115,21 +137,25 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/messages/<int:message_id>/react": {"emoji": "\u2764\ufe0f"},
     "/addons/instagram/deauthorize": {"signed_request": "a.b"},
     "/addons/instagram/deletion": {"signed_request": "a.b"},
-    f"{INBOX}/note": {"text": "Hello", "reply_key": "bad-input-note"},
+    f"{INBOX}/note": {"text": "Hello", "reply_key": "bad-input-note", "mention": "1"},
     f"{INBOX}/overflow": {"text": "Hello", "overflow": "split"},
     f"{INBOX}/read": {"until": "1"},
-    f"{INBOX}/assign": {"assignee": ""},
+    f"{INBOX}/assign": {"assignee": "", "team": "1"},
     f"{INBOX}/close": {},
     f"{INBOX}/labels": {"add": "1", "remove": ""},
     f"{INBOX}/snooze": {"when": "own", "until": "2030-01-01T09:00", "fixed": "1"},
     f"{INBOX}/wake": {},
+    f"{INBOX}/keep": {},
+    f"{INBOX}/leave": {},
     f"{INBOX}/spam": {},
     f"{INBOX}/unspam": {},
+    "/w/<int:workspace_id>/duty": {"on": "1", "next": "/"},
     "/w/<int:workspace_id>/inbox/views": {"name": "Mine", "shared": "1"},
     "/w/<int:workspace_id>/inbox/views/<int:view_id>": {"what": "up", "name": "Mine"},
     "/w/<int:workspace_id>/inbox/bulk": {
         "action": "snooze",
         "assignee": "",
+        "team": "",
         "label": "",
         "when": "reply",
         "until": "",
@@ -138,9 +164,44 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "/w/<int:workspace_id>/inbox/bulk/<int:bulk_id>/stop": {},
     "/w/<int:workspace_id>/inbox/bulk/<int:bulk_id>/undo": {},
+    f"{INBOX}/canned/<int:canned_id>/files": {},
+    f"{INBOX}/macros/<int:macro_id>": {"key": "bad-input-macro", "seen": "1"},
+    f"{SETTINGS}/canned/new": {
+        "whose": "own",
+        "shortcut": "thanks",
+        "title": "Thanks",
+        "language": "default",
+        "text": "Thank you, {{contact.name}}",
+        "files": "1",
+        "keep": "1",
+        "upload": "0" * 32,
+        "more": "1",
+        "preview": "",
+    },
+    f"{SETTINGS}/canned/<int:canned_id>": {"whose": "own", "shortcut": "x", "language": "de", "text": "{{"},
+    f"{SETTINGS}/canned/<int:canned_id>/delete": {},
+    f"{SETTINGS}/macros/new": {"whose": "own", "name": "Done", "step": "label:1", "text": "", "move": "up:0"},
+    f"{SETTINGS}/macros/<int:macro_id>": {"whose": "all", "name": "Done", "step": "note", "text": "Hello"},
+    f"{SETTINGS}/macros/<int:macro_id>/delete": {},
     f"{SETTINGS}/labels": {"name": "order", "tone": "red"},
     f"{SETTINGS}/labels/<int:label_id>": {"name": "order", "tone": "red"},
     f"{SETTINGS}/labels/<int:label_id>/delete": {"into": ""},
+    f"{SETTINGS}/teams": {"name": "Orders"},
+    f"{SETTINGS}/teams/<int:team_id>": {"name": "Orders", "member": "1", "lead": "1", "account": "1"},
+    f"{SETTINGS}/teams/<int:team_id>/delete": {},
+    f"{SETTINGS}/hours": {"own": "1", "timezone": "Europe/Berlin", "version": "0", **WEEK},
+    f"{SETTINGS}/hours/teams/<int:team_id>": {"own": "1", "timezone": "UTC", "version": "", **WEEK},
+    f"{SETTINGS}/attributes": {"name": "Glaze", "kind": "choice", "choices": "Sage"},
+    f"{SETTINGS}/attributes/<int:attribute_id>": {"name": "Glaze", "choices": "Sage"},
+    f"{SETTINGS}/attributes/<int:attribute_id>/delete": {},
+    f"{CONTACT}/details": {"field": "name", "value": "Rosa S.", "conversation": "1"},
+    f"{CONTACT}/notes": {"text": "Rings twice.", "conversation": ""},
+    f"{CONTACT}/notes/<int:entry_id>/delete": {},
+    f"{CONTACT}/opt-out": {"source": "wrote stop", "in": "0"},
+    f"{CONTACT}/block": {"off": "1"},
+    f"{CONTACT}/export": {},
+    f"{CONTACT}/merge": {"with": "2", "take:name": "2", "different": "0"},
+    f"{CONTACT}/split/<int:merge_id>": {},
     f"{INBOX}/reopen": {},
     f"{INBOX}/take": {},
     f"{INBOX}/erase": {"understood": "no"},
@@ -152,11 +213,19 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/messages/<int:message_id>/send_anyway": {},
     f"{INBOX}/messages/<int:message_id>/cancel": {},
     f"{INBOX}/messages/<int:message_id>/edit": {"text": "Other words"},
+    f"{INBOX}/messages/<int:message_id>/undo": {},
+    f"{INBOX}/messages/<int:message_id>/send_now": {},
+    f"{INBOX}/messages/<int:message_id>/reschedule": {
+        "later": "own",
+        "later_at": "2030-01-01T09:00",
+        "unless_written": "1",
+    },
     f"{SETTINGS}/general": {
         "name": "Pottery",
         "timezone": "UTC",
         "language": "",
         "on_reply": "",
+        "undo": "10",
         "version": "0",
     },
     f"{SETTINGS}/general/retention": {"keep": "days", "days": "3650", "sure": "", "version": "0"},
@@ -198,7 +267,28 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/api": {"name": "Shop", "scopes": "read"},
     f"{SETTINGS}/api/<int:key_id>/revoke": {},
     f"{SETTINGS}/api/<int:key_id>/take-over": {},
-    f"{SETTINGS}/channels/accounts/<int:account_id>/messages": {"mark_seen": "1", "overflow": "split"},
+    f"{SETTINGS}/channels/accounts/<int:account_id>/messages": {
+        "mark_seen": "1",
+        "overflow": "split",
+        "reply_target": "60",
+    },
+    f"{SETTINGS}/channels/accounts/<int:account_id>/automation": {
+        "version": "0",
+        "greets": "1",
+        "greeting": "Hello!",
+        "silence_days": "30",
+        "greets_on": "message",
+        "tells_away": "1",
+        "away": "We are away.",
+        "routes": "",
+        "team": "1",
+        "to": "person",
+        "known": "last",
+        "preview": "1",
+        "who": "known-1",
+        "sent": "mention",
+        "at": "2026-11-20T10:00",
+    },
     f"{SETTINGS}/channels/accounts/<int:account_id>/ice-breakers": {
         "text-0-0": "Where are you?",
         "value-0-0": "PLACE",
@@ -254,6 +344,7 @@ QUERIES = {
     "/w/<int:workspace_id>/inbox": (
         "view",
         "only",
+        "mentioned",
         "sort",
         "status",
         "channel",
@@ -263,7 +354,18 @@ QUERIES = {
     ),
     INBOX: ("view", "only", "sort", "status", "channel", "before", "pane", "write"),
     f"{INBOX}/messages": ("before",),
-    "/w/<int:workspace_id>/inbox/views": ("label", "all_labels", "no_labels", "shelf", "assignee", "saved"),
+    f"{INBOX}/canned": ("q",),
+    f"{SETTINGS}/canned": ("q",),
+    "/w/<int:workspace_id>/inbox/views": (
+        "label",
+        "all_labels",
+        "no_labels",
+        "shelf",
+        "assignee",
+        "team",
+        "saved",
+        "q",
+    ),
     "/w/<int:workspace_id>/inbox/bulk": ("ids", "chosen", "fragment", "label", "only", "account"),
     f"{INBOX}/thread": ("view", "only", "sort", "before", "write"),
     "/w/<int:workspace_id>/inbox/list": ("view", "only", "sort", "status", "channel", "before"),
@@ -272,7 +374,12 @@ QUERIES = {
     ),
     "/w/<int:workspace_id>/live/poll": ("after",),
     "/w/<int:workspace_id>/media/<int:attachment_id>": ("download",),
-    "/w/<int:workspace_id>/reports": ("from", "to", "account", "channel", "agent", "by"),
+    "/w/<int:workspace_id>/contacts": (
+        *("q", "channel", "label", "only", "since", "attribute", "value", "sort", "before"),
+    ),
+    CONTACT: ("show", "before", "below"),
+    f"{CONTACT}/merge": ("with", "q"),
+    "/w/<int:workspace_id>/reports": ("from", "to", "account", "channel", "agent", "by", "hours"),
     "/w/<int:workspace_id>/reports/table.csv": ("from", "account", "by"),
     "/w/<int:workspace_id>/search": ("q", "after"),
     "/w/<int:workspace_id>/search/messages/<int:message_id>": ("q",),
@@ -391,9 +498,18 @@ def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
                 "key_id": 1,
                 "endpoint_id": 1,
                 "label_id": 1,
+                "team_id": 1,
                 "view_id": 1,
                 "bulk_id": 1,
+                "canned_id": 1,
+                "canned_file_id": 1,
+                "macro_id": 1,
+                "contact_id": 1,
+                "attribute_id": 1,
+                "entry_id": 1,
+                "merge_id": 1,
                 "event_id": 1,
+                "notification_id": 1,
                 "figure": "resolution",
                 "slug": "instagram",
                 "channel": "instagram",
@@ -401,6 +517,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
                 "uuid": "0123456789abcdef",
                 "name": "verify-token",
                 "filename": "lobby.css",
+                "language": "de",
                 "token": "nobody-was-invited-with-this",
             },
         )
@@ -709,8 +826,17 @@ def test_no_file_at_all_is_asked_for(desk: Desk) -> None:
     admin.expect("Choose the .zip")
 
 
+def unblock(desk: Desk) -> None:
+    """Let the customer write whom the sweep may have blocked, at the provider too."""
+    owner = desk.people[POTTERY_OWNER]
+    owner.open(desk.path(CONTACT))
+    if any("Unblock" in text for form in owner.forms for text, *_ in form.buttons):
+        owner.press("Unblock")
+
+
 def test_what_the_sweep_wrote_is_shown_as_text(desk: Desk) -> None:
     """Markup that got into names and messages is text on every page (ASVS 1.2.1)."""
+    unblock(desk)
     bad = VALUES["markup"].decode()
     mid = {"account": POTTERY.igid, "customer": POTTERY.customer, "text": bad}
     desk.rig.control("POST", "dm", mid)
@@ -727,6 +853,7 @@ def test_what_the_sweep_wrote_is_shown_as_text(desk: Desk) -> None:
 def test_the_desk_still_works_after_all_that(desk: Desk) -> None:
     made = prepare(desk.rig, {"workspaces": [], "people": []})
     assert made["accounts"] == []
+    unblock(desk)
     text = "after the storm"
     desk.rig.control("POST", "dm", {"account": POTTERY.igid, "customer": POTTERY.customer, "text": text})
     until(lambda: desk.rig.rows("SELECT 1 FROM messages WHERE text = ?", text), "a message")

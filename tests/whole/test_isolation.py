@@ -166,19 +166,22 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "way": "facebook",
         "uuid": "0123456789abcdef",
         "filename": "lobby.css",
+        "language": "de",
         "token": link.group(1),
         "release_id": rig.value("SELECT MAX(id) FROM addon_releases"),
         "event_id": rig.value("SELECT MIN(id) FROM inbound_events"),
         "key_id": rig.value("SELECT MAX(id) FROM api_keys"),
-        "contact_id": rig.value("SELECT MIN(id) FROM contacts"),
         "asked_id": asked(scene, home, mail),
         "endpoint_id": endpoint(scene, home),
         "figure": "first-response",
         **kept(scene, home, conversation),
         "delivery_id": 1,
+        "notification_id": 1,
     }
+    whose = "SELECT contact_id FROM conversations WHERE id = ?"
     scene.pottery = common | {
         "workspace_id": home,
+        "contact_id": rig.value(whose, conversation),
         "conversation_id": found[POTTERY.page]["conversation_id"],
         "message_id": refused(scene, home, found[POTTERY.page]["conversation_id"]),
         "attachment_id": rig.value("SELECT id FROM attachments WHERE storage_key IS NOT NULL"),
@@ -194,6 +197,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
     }
     scene.studio = common | {
         "workspace_id": away,
+        "contact_id": rig.value(whose, found[STUDIO.page]["conversation_id"]),
         "conversation_id": found[STUDIO.page]["conversation_id"],
         "message_id": found[STUDIO.page]["id"],
         "account_id": made["accounts"][1],
@@ -203,10 +207,20 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
 
 
 def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
-    """Return the ids of a label, of a shared view and of what the agent did in bulk."""
+    """Return the ids of what a workspace keeps, and of what the agent did in bulk; there is no merge."""
+    contact = scene.rig.value("SELECT contact_id FROM conversations WHERE id = ?", conversation)
     wanted = (
         (POTTERY_OWNER, "settings/labels", {"name": "order", "tone": "red"}),
+        (POTTERY_OWNER, "settings/teams", {"name": "Orders"}),
+        (POTTERY_OWNER, "settings/attributes", {"name": "Glaze", "kind": "text"}),
+        (POTTERY_AGENT, f"contacts/{contact}/notes", {"text": "Rings twice."}),
         (POTTERY_OWNER, "inbox/views?needs=reply", {"name": "To answer", "shared": "1"}),
+        (POTTERY_OWNER, "settings/macros/new", {"name": "Done", "whose": "all", "step": "close", "text": ""}),
+        (
+            POTTERY_OWNER,
+            "settings/canned/new",
+            {"whose": "all", "shortcut": "thanks", "title": "Thanks", "upload": uploaded(scene, workspace)},
+        ),
         (
             POTTERY_AGENT,
             f"inbox/bulk?chosen=ids&ids={conversation}&status=any",
@@ -218,8 +232,19 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
         address = f"{scene.rig.url}/w/{workspace}/{path}"
         answer = scene.people[email].post(address, data=form, allow_redirects=False, timeout=10)
         assert answer.status_code == 303, answer.text
-    tables = {"label_id": "labels", "view_id": "saved_views", "bulk_id": "bulk_actions"}
-    return {name: scene.rig.value(f"SELECT MAX(id) FROM {table}") for name, table in tables.items()}
+    tables = {
+        "label_id": "labels",
+        "team_id": "teams",
+        "attribute_id": "contact_attributes",
+        "entry_id": "contact_entries",
+        "view_id": "saved_views",
+        "bulk_id": "bulk_actions",
+        "canned_id": "canned_replies",
+        "canned_file_id": "canned_files",
+        "macro_id": "macros",
+    }
+    made = {name: scene.rig.value(f"SELECT MAX(id) FROM {table}") for name, table in tables.items()}
+    return {**made, "merge_id": 1}
 
 
 def refused(scene: Scene, workspace: int, conversation: int) -> int:
@@ -355,8 +380,14 @@ def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> No
             "asked_id",
             "endpoint_id",
             "label_id",
+            "team_id",
             "view_id",
             "bulk_id",
+            "canned_id",
+            "canned_file_id",
+            "macro_id",
+            "contact_id",
+            "attribute_id",
         }:
             ids = {**scene.pottery, **scene.studio, foreign: scene.pottery[foreign]}
             got = outcome(scene.call(STUDIO_OWNER, route, ids))

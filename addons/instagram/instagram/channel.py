@@ -34,10 +34,10 @@ from host.sdk.messages import InboundAttachment, InboundChange
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
-from . import events, greeting, history, outgoing, pace, policy, products, routing, sending, thread
+from . import blocking, events, greeting, history, outgoing, pace, policy, products, routing, sending, thread
 from .accounts import Credentials, book, credentials
 from .config import CHANNEL, Flavour, media_hosts
-from .limits import ANY_REACTION, CAPABILITIES, STORED_KINDS
+from .limits import CAPABILITIES, OF_LOGIN, STORED_KINDS
 from .profiles import fetch
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class InstagramAdapter(ChannelAdapter):
 
     def capabilities_of(self, account: AccountRef) -> Capabilities:
         bound = book.get().by_uuid.get(account.uuid)
-        return ANY_REACTION if bound is not None and bound.flavour is Flavour.LOGIN else CAPABILITIES
+        return OF_LOGIN if bound is not None and bound.flavour is Flavour.LOGIN else CAPABILITIES
 
     def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
         return policy.reply_policy(context)
@@ -80,6 +80,9 @@ class InstagramAdapter(ChannelAdapter):
 
     def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
         return routing.hand_on(self._credentials(account), contact, to, note)
+
+    def block(self, account: AccountRef, contact: str, on: bool) -> ProviderProblem | None:
+        return blocking.block(self._credentials(account), contact, on)
 
     def ice_breakers(self, account: AccountRef) -> IceBreakers | ProviderProblem:
         return greeting.read_ice_breakers(self._credentials(account))

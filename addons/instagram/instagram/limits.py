@@ -113,8 +113,9 @@ CAPABILITIES = Capabilities(
     thread_control=True,
     mobile_only=frozenset({"quick_replies", "template"}),
     history=HISTORY,
+    blocks=True,
 )
 
-ANY_REACTION = replace(CAPABILITIES, reactions=frozenset())
+OF_LOGIN = replace(CAPABILITIES, reactions=frozenset(), blocks=False)
 """What an account has that was connected with Instagram Login: for one of a Page Meta names the heart only
-(docs/instagram-platform/instagram-api-with-instagram-login/messaging-api)."""
+(docs/instagram-platform/instagram-api-with-instagram-login/messaging-api). Blocking is a call of the Page."""

@@ -96,6 +96,33 @@ def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> Non
     ("call", "asked", "body"),
     [
         (
+            lambda client: client.hours.set_team(
+                3,
+                {"monday": [("09:00", "24:00")]},
+                timezone="Europe/Berlin",
+                exceptions=[{"first": "2030-12-24", "last": "2030-12-24", "hours": [("10:00", "14:00")]}],
+            ),
+            "PUT /teams/3/hours",
+            {
+                "week": {
+                    "monday": [{"starts": "09:00", "ends": "24:00"}],
+                    **{
+                        day: []
+                        for day in ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+                    },
+                },
+                "exceptions": [
+                    {
+                        "first": "2030-12-24",
+                        "last": "2030-12-24",
+                        "hours": [{"starts": "10:00", "ends": "14:00"}],
+                    }
+                ],
+                "timezone": "Europe/Berlin",
+                "version": None,
+            },
+        ),
+        (
             lambda client: client.messages.send(
                 channel_id=CHANNEL,
                 to="1026",
@@ -127,6 +154,7 @@ def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> Non
                 "conversationId": 42,
                 "text": "Which?",
                 "overflow": "split",
+                "unlessWritten": True,
                 "quickReplies": [{"title": "Small", "payload": "s"}],
             },
         ),

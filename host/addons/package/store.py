@@ -119,9 +119,14 @@ def scratch(data: Path) -> Iterator[Path]:
 
 def clean(data: Path) -> None:
     """Delete what a killed process left in staging."""
-    staging = root(data) / "staging"
-    for leftover in staging.iterdir() if staging.is_dir() else ():
+    for leftover in staged(data):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def staged(data: Path) -> list[Path]:
+    """Return what is in staging: of an operation that runs, or that was killed."""
+    staging = root(data) / "staging"
+    return list(staging.iterdir()) if staging.is_dir() else []
 
 
 def materialise(data: Path, release: Release, *, heal: bool = False) -> Path:

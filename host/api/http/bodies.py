@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from host.api.http.declare import Id, Wire
+from host.api.http.declare import Id, Moment, Wire
 from host.inbox.reply import MAX_LENGTH
 from host.sdk.capabilities import Ask
 
@@ -34,6 +34,16 @@ class Send(Wire, frozen=True):
             "(`answered_meanwhile`)."
         ),
     ] = None
+    send_at: Annotated[
+        Moment | None,
+        Meta(
+            description="Not before this time. It has to lie ahead, by 60 days at most, in a reply window "
+            "that is open for everybody then."
+        ),
+    ] = None
+    unless_written: Annotated[
+        bool, Meta(description="With `sendAt`: it stays here if the customer writes first.")
+    ] = True
 
 
 class QuickReply(Wire, frozen=True):

@@ -35,6 +35,7 @@ from host.core.ids import MAX_ID
 from host.models.api import KeyEnd
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
+from host.users import audit
 from host.users.api_keys import Caller, Scope
 from host.web.request_helpers import client_address, config, request_id
 
@@ -62,6 +63,23 @@ class Call:
 
     def adapter(self, channel: str) -> ChannelAdapter | None:
         return self.directory.adapter(channel)
+
+    def audit(
+        self, session: Session, action: str, subject: str, *, named: str = "by", **details: str
+    ) -> None:
+        """Write a line of the audit journal in the current write, by the request's key.
+
+        :param named: what the line's details call the key's name.
+        """
+        audit.record(
+            session,
+            action,
+            subject,
+            user_id=None,
+            workspace_id=self.workspace_id,
+            remote=client_address(),
+            details={**details, named: self.caller.name},
+        )
 
     def commit(self, use_case: Callable[[Session], Any]) -> bytes:
         """Run *use_case* in one write and return its answer, encoded.

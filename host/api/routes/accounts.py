@@ -6,15 +6,19 @@ from typing import Literal, cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from msgspec import UNSET
 from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.capabilities import declared
 from host.api.http.call import Call
 from host.api.http.declare import route
+from host.api.http.errors import BodyError
+from host.channels import accounts
 from host.core import db
-from host.core.errors import NotFoundError
-from host.models.channels import ChannelAccount, ref
+from host.core.errors import InvalidError, NotFoundError
+from host.inbox.errors import AccountDisconnectedError
+from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.users import Membership, Role, User
 from host.users.api_keys import Scope
 
@@ -47,6 +51,7 @@ def shown(call: Call, row: ChannelAccount) -> shapes.Account:
         connected_at=row.connected_at,
         disconnected_at=row.disconnected_at,
         last_event_at=row.last_event_at,
+        reply_target=row.reply_target,
     )
 
 
@@ -91,6 +96,38 @@ def get_account(call: Call, account_id: int | str) -> shapes.Account:
     """With what can be sent through it, and how much."""
     with db.read() as session:
         return shown(call, find_account(session, call, account_id))
+
+
+@route(
+    "PATCH",
+    "/accounts/{account_id}",
+    tag="Accounts",
+    summary="Set the time for an answer",
+    scope=Scope.WRITE,
+    body=shapes.AccountChange,
+    answer=shapes.Account,
+    errors=(BodyError, AccountNotFoundError, AccountDisconnectedError),
+    examples={"An hour": {"replyTarget": 60}, "No time": {"replyTarget": None}},
+)
+def change_account(call: Call, account_id: int | str, body: shapes.AccountChange) -> bytes:
+    """Within how many minutes customers are to be answered, from their first message since the last answer.
+
+    What waits already is due by the new time. Reports measure each wait by the time there was when it began.
+    """
+
+    def use_case(session: Session) -> shapes.Account:
+        row = find_account(session, call, account_id)
+        if row.state == AccountState.DISCONNECTED:
+            raise AccountDisconnectedError(next_step="")
+        if body.reply_target is not UNSET and body.reply_target != row.reply_target:
+            try:
+                accounts.set_reply_target(session, row.id, body.reply_target)
+            except InvalidError as error:
+                raise BodyError(error.sentence, field="replyTarget") from None
+            call.audit(session, "account.messages_changed", row.handle, named="key", channel=row.channel)
+        return shown(call, row)
+
+    return call.commit(use_case)
 
 
 @route("GET", "/members", tag="Team", summary="List people", scope=Scope.READ, answer=shapes.Members)

@@ -44,6 +44,10 @@ class Numbers(Wire, frozen=True):
     next_responses: Annotated[Took, Meta(description="Until each answer after that.")]
     resolution: Annotated[Took, Meta(description="From the beginning, or opening again, to the closing.")]
     windows_missed: Annotated[int, Meta(description="Reply windows that ended before an answer.")]
+    answers_with_target: Annotated[
+        int, Meta(description="Answers on accounts that had a time for them when the customer wrote.")
+    ]
+    answers_in_time: Annotated[int, Meta(description="How many of these came within it.")]
 
 
 class Step(Wire, frozen=True):
@@ -83,6 +87,13 @@ class Query(Wire, frozen=True):
     ] = "UTC"
     account: Annotated[Id | None, Meta(description="The id of an account.")] = None
     agent: Annotated[Id | None, Meta(description="The id of a person: only what they did.")] = None
+    business_hours: Annotated[
+        bool,
+        Meta(
+            description="Whether first response, next responses and resolution count the business hours of "
+            "each conversation's team alone, and not the time by the clock."
+        ),
+    ] = False
     by: Annotated[
         Literal["day", "hour"],
         Meta(description=f"What the series is made of; hours of at most {MOST_DAYS_BY_HOUR} days."),
@@ -115,7 +126,11 @@ def get_analytics(call: Call, query: Query) -> Analytics:
             if session.scalar(member) is None:
                 raise QueryError(_("There is no such person in this workspace."), field="agent")
         chosen = Selection(
-            call.workspace_id, days, None if query.account is None else [query.account], query.agent
+            call.workspace_id,
+            days,
+            None if query.account is None else [query.account],
+            query.agent,
+            query.business_hours,
         )
         found = figures.read_figures(session, chosen, call.now, by_hour=query.by == "hour")
     return Analytics(
@@ -161,6 +176,8 @@ def _numbers(found: Totals) -> Numbers:
         next_responses=_took(found.next),
         resolution=_took(found.resolve),
         windows_missed=found.missed,
+        answers_with_target=found.promised,
+        answers_in_time=found.in_time,
     )
 
 

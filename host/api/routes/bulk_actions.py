@@ -21,12 +21,15 @@ from host.inbox.errors import (
     LabelNotFoundError,
     NotAMemberError,
     SnoozeTimeError,
+    TeamNotFoundError,
     UndoOverError,
 )
 from host.inbox.queries import ConversationFilter
 from host.users.api_keys import Scope
 
-Action = Literal["close", "open", "assign", "label", "unlabel", "snooze", "wake", "spam", "unspam", "read"]
+Action = Literal[
+    "close", "open", "assign", "team", "label", "unlabel", "snooze", "wake", "spam", "unspam", "read"
+]
 
 
 class NewBulkAction(Wire, frozen=True):
@@ -44,6 +47,7 @@ class NewBulkAction(Wire, frozen=True):
         Meta(description="All that match at this moment: the parameters of the list of conversations."),
     ] = None
     assignee: Annotated[Id | None, Meta(description="With `assign`; null: nobody.")] = None
+    team: Annotated[Id | None, Meta(description="With `team`; null: none.")] = None
     label: Annotated[Id | None, Meta(description="With `label` and `unlabel`.")] = None
     snooze: Annotated[shapes.Snooze | None, Meta(description="With `snooze`.")] = None
 
@@ -93,7 +97,7 @@ def _shown(one: Shown) -> BulkAction:
     answer=BulkAction,
     status=201,
     idempotent=True,
-    errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError),
+    errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError, TeamNotFoundError),
     examples={
         "Close what is answered": {"action": "close", "filter": {"status": "open", "needsReply": False}},
         "Label some": {"action": "label", "label": 3, "conversationIds": [41, 42]},
@@ -106,7 +110,13 @@ def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
     """
     if (body.conversation_ids is None) is (body.filter is None):
         raise BulkError(next_step="")
-    wish = Wish(body.action, assignee_id=body.assignee, label_id=body.label, snooze=snooze_of(body.snooze))
+    wish = Wish(
+        body.action,
+        assignee_id=body.assignee,
+        team_id=body.team,
+        label_id=body.label,
+        snooze=snooze_of(body.snooze),
+    )
 
     def use_case(session: Session) -> BulkAction:
         bulk_id = bulk.create(

@@ -24,17 +24,19 @@ from host.inbox.errors import (
     NotAMemberError,
     NotSnoozableError,
     SnoozeTimeError,
+    TeamNotFoundError,
 )
-from host.inbox.queries import Assignee, ConversationFilter, Row
+from host.inbox.queries import AnyTeam, Assignee, ConversationFilter, Row
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState
-from host.models.inbox import ConversationStatus, Snooze, SnoozeKind
+from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.api_keys import Scope
 
 LIST = "conversations"
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
 Status = Literal["open", "closed"]
+HandledBy = Literal["nobody", "person", "automation"]
 LabelIds = Annotated[
     str,
     Meta(pattern=r"^[0-9]{1,18}(,[0-9]{1,18}){0,19}$", description="Ids of labels.", examples=["3,7"]),
@@ -85,6 +87,14 @@ class Conversation(Wire, frozen=True):
     contact: ContactRef
     subject: str | None
     assignee: shapes.Person | None
+    team: Annotated[shapes.TeamRef | None, Meta(description="Which looks after it, beside who has it.")]
+    handled_by: Annotated[
+        HandledBy,
+        Meta(
+            description="`person`: nothing automatic is sent; `automation`: something automatic answered; "
+            "`nobody`: neither, since it began or was closed."
+        ),
+    ]
     unread_count: Annotated[
         int,
         Meta(
@@ -101,6 +111,16 @@ class Conversation(Wire, frozen=True):
     labels: Annotated[list[shapes.LabelRef], Meta(description="By name.")]
     snooze: Annotated[shapes.Snooze | None, Meta(description="Null: it is not put away.")]
     spam: Annotated[bool, Meta(description="Whether the team marked it as spam.")]
+    waiting_since: Annotated[
+        Moment | None, Meta(description="Since when the customer waits for an answer; null: they do not.")
+    ]
+    due_at: Annotated[
+        Moment | None,
+        Meta(description="By when they are to be answered; null: they do not wait, or there is no time."),
+    ]
+    scheduled_at: Annotated[
+        Moment | None, Meta(description="When the first reply goes out that waits for its time; null: none.")
+    ]
     created_at: Moment
     closed_at: Moment | None
 
@@ -129,6 +149,18 @@ class Query(Wire, frozen=True):
         ]
         | None
     ) = None
+    team: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^([0-9]{1,18}|none)$",
+                description="The id of a team, or `none`.",
+                examples=["none"],
+            ),
+        ]
+        | None
+    ) = None
+    handled_by: Annotated[HandledBy | None, Meta(description="Left out: all.")] = None
     contact: (
         Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")] | None
     ) = None
@@ -139,6 +171,11 @@ class Query(Wire, frozen=True):
     spam: Annotated[bool, Meta(description="True: spam alone; else none of it.")] = False
     needs_reply: Annotated[bool | None, Meta(description="Whether the customer had the last word.")] = None
     failed: Annotated[bool | None, Meta(description="Whether a message of ours failed.")] = None
+    mentioned: Annotated[Id | None, Meta(description="The id of a person whom a note there mentions.")] = None
+    late: Annotated[
+        bool | None, Meta(description="Whether the customer waits for longer than the account's time.")
+    ] = None
+    scheduled: Annotated[bool | None, Meta(description="Whether a reply waits for its time.")] = None
     limit: Limit = 50
     cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
 
@@ -149,6 +186,13 @@ class ConversationChange(Wire, frozen=True):
     assignee: Annotated[
         Id | UnsetType | None, Meta(description="The id of a person, or null for nobody.")
     ] = UNSET
+    team: Annotated[
+        Id | UnsetType | None,
+        Meta(
+            description="The id of a team, or null for none. Who has it and is not in the team has it no "
+            "more, unless `assignee` is given."
+        ),
+    ] = UNSET
     status: Status | UnsetType = UNSET
     add_labels: Annotated[list[Id], Meta(max_length=20, description="Ids of labels to put on it.")] = (
         msgspec.field(default_factory=list)
@@ -158,6 +202,10 @@ class ConversationChange(Wire, frozen=True):
     )
     snooze: Annotated[shapes.Snooze | UnsetType | None, Meta(description="Null: it comes back now.")] = UNSET
     spam: bool | UnsetType = UNSET
+    handled_by: Annotated[
+        Literal["nobody", "person"] | UnsetType,
+        Meta(description="`person`: nothing automatic is sent any more; `nobody`: it may be again."),
+    ] = UNSET
 
 
 def shown(call: Call, row: Row) -> Conversation:
@@ -180,6 +228,8 @@ def shown(call: Call, row: Row) -> Conversation:
         ),
         subject=row.subject,
         assignee=person,
+        team=None if row.team_id is None else shapes.TeamRef(id=row.team_id, name=row.team_name or ""),
+        handled_by=cast(HandledBy, str(row.handled_by)),
         unread_count=row.unread,
         failed_count=row.failed,
         last_message=Last(
@@ -192,6 +242,9 @@ def shown(call: Call, row: Row) -> Conversation:
         if row.snooze is None
         else shapes.Snooze(kind=cast(Any, str(row.snooze.kind)), until=row.snooze.until),
         spam=row.spam_at is not None,
+        waiting_since=row.waiting_since,
+        due_at=row.due_at,
+        scheduled_at=row.scheduled_at,
         created_at=row.created_at,
         closed_at=row.closed_at,
     )
@@ -244,6 +297,8 @@ def filter_of(query: Query) -> ConversationFilter:
         channel=query.channel,
         account_id=query.account,
         assignee=assignee,
+        team=None if query.team is None else AnyTeam.NONE if query.team == "none" else int(query.team),
+        handled_by=None if query.handled_by is None else Handler(query.handled_by),
         contact=query.contact,
         labels=_ids(query.labels),
         all_labels=_ids(query.all_labels),
@@ -252,6 +307,9 @@ def filter_of(query: Query) -> ConversationFilter:
         spam=query.spam,
         needs_reply=query.needs_reply,
         failed=query.failed,
+        mentioned=query.mentioned,
+        late=query.late,
+        scheduled=query.scheduled,
     )
 
 
@@ -305,10 +363,12 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
         NotAMemberError,
         NotSnoozableError,
         SnoozeTimeError,
+        TeamNotFoundError,
     ),
     examples={
         "Close it": {"status": "closed"},
         "Give it to nobody": {"assignee": None},
+        "Give it to a team": {"team": 5},
         "Label it": {"addLabels": [3]},
         "Put it away until they write": {"snooze": {"kind": "reply"}},
     },
@@ -318,6 +378,8 @@ def change_conversation(call: Call, conversation_id: int, body: ConversationChan
 
     def use_case(session: Session) -> Conversation:
         changes: Changes = {}
+        if body.team is not UNSET:
+            changes["team_id"] = body.team
         if body.assignee is not UNSET:
             changes["assignee_id"] = body.assignee
         if body.status is not UNSET:
@@ -326,6 +388,8 @@ def change_conversation(call: Call, conversation_id: int, body: ConversationChan
             changes["snooze"] = snooze_of(body.snooze)
         if body.spam is not UNSET:
             changes["spam"] = body.spam
+        if body.handled_by is not UNSET:
+            changes["handled_by"] = Handler(body.handled_by)
         named: dict[str, Any] = {
             "workspace_id": call.workspace_id,
             "conversation_id": conversation_id,

@@ -31,9 +31,8 @@ from host.outgoing.endpoints import (
     Wanted,
 )
 from host.outgoing.log import DeliveryNotFoundError, Line, Which
-from host.users import audit
 from host.users.api_keys import Scope
-from host.web.request_helpers import client_address, config
+from host.web.request_helpers import config
 
 Url = Annotated[
     str,
@@ -243,18 +242,6 @@ def known_events(call: Call) -> set[str]:
     return {kind.name for kind in samples.everything(call.directory.adapters)}
 
 
-def _audit(session: Session, call: Call, action: str, row: Row) -> None:
-    audit.record(
-        session,
-        f"endpoint.{action}",
-        row.url,
-        user_id=None,
-        remote=client_address(),
-        workspace_id=call.workspace_id,
-        details={"key": call.caller.name},
-    )
-
-
 def _with_secret(row: Row, secret: Secret) -> WithSecret:
     return WithSecret(endpoint=shown(row), secret=secret.reveal())
 
@@ -291,7 +278,7 @@ def create_endpoint(call: Call, body: NewEndpoint) -> bytes:
         row, secret = endpoints.create(
             session, call.workspace_id, wanted, known_events(call), created_by=None
         )
-        _audit(session, call, "added", row)
+        call.audit(session, "endpoint.added", row.url, named="key")
         return _with_secret(row, secret)
 
     return call.commit(use_case)
@@ -342,7 +329,7 @@ def change_endpoint(call: Call, endpoint_id: int, body: EndpointChanges) -> byte
         )
         known = {*known_events(call), *row.events}  # a channel's events stay while its addon is away
         row = endpoints.change(session, call.workspace_id, endpoint_id, wanted, known)
-        _audit(session, call, "changed", row)
+        call.audit(session, "endpoint.changed", row.url, named="key")
         return shown(row)
 
     return call.commit(use_case)
@@ -361,7 +348,8 @@ def delete_endpoint(call: Call, endpoint_id: int) -> None:
     """What waits for it is not sent any more, and its log is gone."""
 
     def use_case(session: Session) -> None:
-        _audit(session, call, "deleted", endpoints.get(session, call.workspace_id, endpoint_id))
+        row = endpoints.get(session, call.workspace_id, endpoint_id)
+        call.audit(session, "endpoint.deleted", row.url, named="key")
         endpoints.delete(session, call.workspace_id, endpoint_id)
 
     db.write(use_case)
@@ -381,7 +369,7 @@ def rotate_secret(call: Call, endpoint_id: int) -> bytes:
 
     def use_case(session: Session) -> WithSecret:
         row, secret = endpoints.rotate(session, call.workspace_id, endpoint_id)
-        _audit(session, call, "rotated", row)
+        call.audit(session, "endpoint.rotated", row.url, named="key")
         return _with_secret(row, secret)
 
     return call.commit(use_case)

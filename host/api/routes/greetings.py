@@ -31,9 +31,7 @@ from host.sdk.channel import (
     MenuLimits,
     ProviderProblem,
 )
-from host.users import audit
 from host.users.api_keys import Scope
-from host.web.request_helpers import client_address
 
 log = logging.getLogger("lobby.api")
 
@@ -364,12 +362,4 @@ def _note(session: Session, call: Call, row: ChannelAccount, what: str, kept: Ic
     """Note the change in the audit journal, and the payloads, so that the inbox can name what was tapped."""
     payloads = [one.payload for items in kept.values() for one in items]
     button_payloads.remember_payloads(session, row.id, what, payloads)
-    audit.record(
-        session,
-        f"account.{what}_changed",
-        row.handle,
-        user_id=None,
-        remote=client_address(),
-        workspace_id=call.workspace_id,
-        details={"channel": row.channel, "key": call.caller.name},
-    )
+    call.audit(session, f"account.{what}_changed", row.handle, named="key", channel=row.channel)

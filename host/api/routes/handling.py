@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
+from sqlalchemy.orm import Session
 
-from host.api.http.call import Call
-from host.api.http.declare import Wire, route
+from host.api.http.call import Call, new_reply_key
+from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import BodyError
 from host.api.routes.conversations import Conversation, get, shown
 from host.core import db
-from host.inbox import thread_control
+from host.inbox import conversation_actions, notes, thread_control
+from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
     AccountDisconnectedError,
     ContactUnreachableError,
     ConversationNotFoundError,
+    EmptyTextError,
+    HandledByPersonError,
+    NotAMemberError,
+    OptedOutError,
     PeopleOnlyError,
     ProviderRefusedError,
     SignalNotSupportedError,
+    TeamNotFoundError,
     ThreadControlError,
+    TooLongError,
     UnknownChannelError,
     WindowClosedError,
 )
-from host.inbox.reply import check_may_send
+from host.inbox.reply import Voice, check_may_send
 from host.models import inbox
 from host.queue import signals
 from host.queue.signals import Signal
@@ -34,6 +42,8 @@ SIGNALS = (
     AccountDisconnectedError,
     ContactUnreachableError,
     ConversationNotFoundError,
+    HandledByPersonError,
+    OptedOutError,
     PeopleOnlyError,
     SignalNotSupportedError,
     UnknownChannelError,
@@ -59,6 +69,16 @@ class Taking(Wire, frozen=True):
     """How a conversation is taken."""
 
     note: Annotated[str, Meta(max_length=1000, description="For the app that has it.")] = ""
+
+
+class HandingOver(Wire, frozen=True):
+    """To whom a conversation is handed over."""
+
+    note: Annotated[
+        str, Meta(max_length=notes.MAX_LENGTH, description="Why, for whoever goes on: a private note.")
+    ] = ""
+    assignee: Annotated[Id | None, Meta(description="The id of a person; left out: as it is.")] = None
+    team: Annotated[Id | None, Meta(description="The id of a team; left out: as it is.")] = None
 
 
 class Passing(Wire, frozen=True):
@@ -112,8 +132,55 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         if not (can.mark_seen if signal is Signal.SEEN else can.typing):
             raise SignalNotSupportedError()
         conversation = session.get_one(inbox.Conversation, conversation_id)
-        check_may_send(session, conversation, adapter, call.now, by_person=False)
+        voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
+        check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     signals.current().offer(row.account, row.identity_external_id, signal)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/hand-over",
+    tag="Conversations",
+    summary="Hand a conversation over to people",
+    scope=Scope.WRITE,
+    body=HandingOver,
+    answer=Conversation,
+    errors=(
+        BodyError,
+        ConversationNotFoundError,
+        EmptyTextError,
+        NotAMemberError,
+        TeamNotFoundError,
+        TooLongError,
+    ),
+    idempotent=True,
+    examples={"To a team, with a note": {"team": 5, "note": "Wants to change an order that has left."}},
+)
+def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:
+    """From now on the customer waits for a person, and nothing automatic is sent until the conversation is
+    closed or left to automation. A closed one is opened. Asked again, nothing more happens but the note."""
+
+    def use_case(session: Session) -> Conversation:
+        changes: Changes = {}
+        if body.team is not None:
+            changes["team_id"] = body.team
+        if body.assignee is not None:
+            changes["assignee_id"] = body.assignee
+        named: dict[str, Any] = {
+            "workspace_id": call.workspace_id,
+            "conversation_id": conversation_id,
+            "by": call.caller.name,
+            "now": call.now,
+        }
+        try:
+            conversation_actions.hand_over(session, changes, **named)
+        except ConversationNotFoundError:
+            raise ConversationNotFoundError(next_step="") from None
+        if body.note:
+            notes.add_note(session, author_id=None, text=body.note, reply_key=new_reply_key(), **named)
+        return shown(call, get(session, call, conversation_id))
+
+    return call.commit(use_case)
 
 
 @route(

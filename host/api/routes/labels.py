@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
+from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
@@ -20,13 +21,13 @@ from host.inbox.errors import (
     TooManyViewsError,
     ViewNameError,
     ViewNotFoundError,
+    ViewSearchError,
 )
+from host.inbox.queries import ConversationFilter
 from host.models.labels import Label as Row
 from host.models.labels import LabelTone
 from host.models.saved_views import SavedView
-from host.users import audit
 from host.users.api_keys import Scope
-from host.web.request_helpers import client_address
 
 Name = Annotated[
     str, Meta(max_length=300, description="At most 40 letters that no other label has.", examples=["order"])
@@ -67,7 +68,8 @@ class View(Wire, frozen=True):
     condition: Annotated[
         dict[str, Any],
         Meta(
-            description="The fields of its filter that matter.", examples=[{"status": "open", "labels": [3]}]
+            description="The fields of its filter that matter; of a search `search`, its text.",
+            examples=[{"status": "open", "labels": [3]}, {"search": "label:orders glaze"}],
         ),
     ]
 
@@ -82,7 +84,12 @@ class NewView(Wire, frozen=True):
     """A view to be saved."""
 
     name: Annotated[str, Meta(max_length=300, examples=["Orders to answer"])]
-    filter: Annotated[Query, Meta(description="The parameters of the list of conversations; no `cursor`.")]
+    filter: Annotated[
+        Query | UnsetType, Meta(description="The parameters of the list of conversations; no `cursor`.")
+    ] = UNSET
+    search: (
+        Annotated[str, Meta(max_length=2000, description="A search, instead of a filter.")] | UnsetType
+    ) = UNSET
 
 
 class ViewChange(Wire, frozen=True):
@@ -90,22 +97,23 @@ class ViewChange(Wire, frozen=True):
 
     name: Annotated[str, Meta(max_length=300)] | UnsetType = UNSET
     filter: Query | UnsetType = UNSET
+    search: Annotated[str, Meta(max_length=2000)] | UnsetType = UNSET
+
+
+def _shows(body: NewView | ViewChange) -> ConversationFilter | str | None:
+    """Return what a view is to show: a filter, or the text of a search; None: the body has neither.
+
+    :raises BodyError: if it has both.
+    """
+    if body.filter is not UNSET and body.search is not UNSET:
+        raise BodyError(_l("A view has `filter` or `search`, not both, so nothing was saved."))
+    if body.search is not UNSET:
+        return body.search
+    return None if body.filter is UNSET else filter_of(body.filter)
 
 
 def _shown(row: Row) -> shapes.LabelRef:
     return shapes.LabelRef(id=row.id, name=row.name, tone=cast(Any, str(row.tone)))
-
-
-def _audit(session: Session, call: Call, action: str, subject: str, **details: str) -> None:
-    audit.record(
-        session,
-        action,
-        subject,
-        user_id=None,
-        workspace_id=call.workspace_id,
-        remote=client_address(),
-        details={"by": call.caller.name, **details},
-    )
 
 
 @route("GET", "/labels", tag="Labels", summary="List labels", scope=Scope.READ, answer=Labels)
@@ -134,7 +142,7 @@ def create_label(call: Call, body: NewLabel) -> bytes:
         row = labels.create(
             session, workspace_id=call.workspace_id, name=body.name, tone=LabelTone(body.tone), now=call.now
         )
-        _audit(session, call, "label.added", row.name)
+        call.audit(session, "label.added", row.name)
         return _shown(row)
 
     return call.commit(use_case)
@@ -162,7 +170,7 @@ def change_label(call: Call, label_id: int, body: LabelChange) -> bytes:
             name=None if body.name is UNSET else body.name,
             tone=None if body.tone is UNSET else LabelTone(body.tone),
         )
-        _audit(session, call, "label.changed", row.name)
+        call.audit(session, "label.changed", row.name)
         return _shown(row)
 
     return call.commit(use_case)
@@ -181,7 +189,7 @@ def delete_label(call: Call, label_id: int) -> None:
 
     def use_case(session: Session) -> None:
         row = labels.delete(session, workspace_id=call.workspace_id, label_id=label_id, author_id=None)
-        _audit(session, call, "label.deleted", row.name)
+        call.audit(session, "label.deleted", row.name)
 
     db.write(use_case)
 
@@ -204,7 +212,7 @@ def merge_label(call: Call, label_id: int, body: Merging) -> bytes:
         gone, kept = labels.merge(
             session, workspace_id=call.workspace_id, label_id=label_id, into_id=body.into, author_id=None
         )
-        _audit(session, call, "label.merged", gone.name, into=kept.name)
+        call.audit(session, "label.merged", gone.name, into=kept.name)
         return _shown(kept)
 
     return call.commit(use_case)
@@ -230,11 +238,17 @@ def list_views(call: Call) -> Views:
     body=NewView,
     answer=View,
     status=201,
-    errors=(BodyError, TooManyViewsError, ViewNameError),
-    examples={"Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}}},
+    errors=(BodyError, TooManyViewsError, ViewNameError, ViewSearchError),
+    examples={
+        "Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}},
+        "A search": {"name": "Glaze in orders", "search": "label:orders glaze"},
+    },
 )
 def create_view(call: Call, body: NewView) -> bytes:
-    """It stands behind the others, for everybody."""
+    """It stands behind the others, for everybody: a filter or a search."""
+    shows = _shows(body)
+    if shows is None:
+        raise BodyError(_l("A view needs `filter` or `search`, so nothing was saved."))
 
     def use_case(session: Session) -> View:
         row = saved_views.create(
@@ -242,10 +256,10 @@ def create_view(call: Call, body: NewView) -> bytes:
             workspace_id=call.workspace_id,
             owner_id=None,
             name=body.name,
-            filter_=filter_of(body.filter),
+            shows=shows,
             now=call.now,
         )
-        _audit(session, call, "view.added", row.name)
+        call.audit(session, "view.added", row.name)
         return _view(row)
 
     return call.commit(use_case)
@@ -259,7 +273,7 @@ def create_view(call: Call, body: NewView) -> bytes:
     scope=Scope.WRITE,
     body=ViewChange,
     answer=View,
-    errors=(BodyError, ViewNameError, ViewNotFoundError),
+    errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
     examples={"Another name": {"name": "Orders"}},
 )
 def change_view(call: Call, view_id: int, body: ViewChange) -> bytes:
@@ -270,10 +284,10 @@ def change_view(call: Call, view_id: int, body: ViewChange) -> bytes:
         saved_views.change(
             row,
             name=None if body.name is UNSET else body.name,
-            filter_=None if body.filter is UNSET else filter_of(body.filter),
+            shows=_shows(body),
         )
         session.flush()
-        _audit(session, call, "view.changed", row.name)
+        call.audit(session, "view.changed", row.name)
         return _view(row)
 
     return call.commit(use_case)
@@ -292,7 +306,7 @@ def delete_view(call: Call, view_id: int) -> None:
 
     def use_case(session: Session) -> None:
         row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
-        _audit(session, call, "view.deleted", row.name)
+        call.audit(session, "view.deleted", row.name)
         saved_views.delete(session, row)
 
     db.write(use_case)

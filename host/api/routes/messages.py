@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from flask_babel import lazy_gettext as _l
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Wire, route
+from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
 from host.core import db
-from host.inbox import notes, resending
+from host.inbox import mentions, notes
 from host.inbox.errors import (
     ConversationNotFoundError,
     EmptyTextError,
     MessageNotFoundError,
+    SendTimeError,
     TooLongError,
     UnknownChannelError,
 )
+from host.inbox.mentions import MentionError
 from host.inbox.messages import load_thread
 from host.inbox.reply import MAX_LENGTH
+from host.inbox.unsent import holding, later, resending
 from host.models.inbox import Conversation
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
@@ -43,15 +47,29 @@ class Query(Wire, frozen=True):
 
 
 class NewWords(Wire, frozen=True):
-    """What a text that waits becomes."""
+    """What a message that waits becomes; what is left out stays."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)] | UnsetType = UNSET
+    send_at: Annotated[
+        Moment | UnsetType | None,
+        Meta(description="Another time, of a reply that waits for one; null: it goes out now."),
+    ] = UNSET
+    unless_written: Annotated[
+        bool, Meta(description="With `sendAt`: it stays here if the customer writes first.")
+    ] = True
 
 
 class NewNote(Wire, frozen=True):
     """A note to be added."""
 
     text: Annotated[str, Meta(min_length=1, max_length=notes.MAX_LENGTH)]
+    mentions: Annotated[
+        list[Id],
+        Meta(
+            max_length=mentions.MOST,
+            description="Ids of people who are told of it. Each has to see the conversation's account.",
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 @route(
@@ -152,7 +170,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     "PATCH",
     "/messages/{message_id}",
     tag="Messages",
-    summary="Edit a text that waits",
+    summary="Edit a message that waits",
     scope=Scope.WRITE,
     body=NewWords,
     answer=shapes.Message,
@@ -162,17 +180,47 @@ def cancel_message(call: Call, message_id: int) -> bytes:
         TooLongError,
         UnknownChannelError,
         resending.NotEditableError,
+        SendTimeError,
+        later.NotForLaterError,
         *WAITING,
     ),
-    examples={"Other words": {"text": "It ships on Friday."}},
+    examples={
+        "Other words": {"text": "It ships on Friday."},
+        "Another time": {"sendAt": "2026-12-24T09:00:00Z"},
+        "Now": {"sendAt": None},
+    },
 )
 def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
-    """One that is queued and has not left keeps its place. It has to fit in one message of the channel."""
+    """One that is queued and has not left keeps its place. A text has to fit in one message of the channel.
+
+    The time of a reply is that of all its parts.
+    """
 
     def use_case(session: Session) -> shapes.Message:
         found = get(session, call, message_id)
         conversation = session.get_one(Conversation, found.conversation_id)
-        resending.edit(session, message_id, body.text, call.adapter(conversation.channel))
+        adapter = call.adapter(conversation.channel)
+        if body.send_at is not UNSET and body.send_at is not None:
+            later.change_time(
+                session,
+                workspace_id=call.workspace_id,
+                conversation_id=conversation.id,
+                message_id=message_id,
+                at=body.send_at,
+                unless_written=body.unless_written,
+                adapter=adapter,
+                now=call.now,
+            )
+        if body.text is not UNSET:
+            resending.edit(session, message_id, body.text, adapter)
+        if body.send_at is None:
+            holding.send_now(
+                session,
+                workspace_id=call.workspace_id,
+                conversation_id=conversation.id,
+                message_id=message_id,
+                now=call.now,
+            )
         return get(session, call, message_id)
 
     return call.commit(use_case)
@@ -187,12 +235,15 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     body=NewNote,
     answer=shapes.Message,
     status=201,
-    errors=(BodyError, ConversationNotFoundError, EmptyTextError, TooLongError),
+    errors=(BodyError, ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
     idempotent=True,
-    examples={"A note": {"text": "Paid by card, order 1042."}},
+    examples={
+        "A note": {"text": "Paid by card, order 1042."},
+        "One that tells somebody": {"text": "Is the blue glaze ready?", "mentions": [7]},
+    },
 )
 def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
-    """Only the team sees it."""
+    """Only the team sees it. Who is mentioned is told, as they chose to be."""
 
     def use_case(session: Session) -> shapes.Message:
         note = notes.add_note(
@@ -204,6 +255,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
             text=body.text,
             reply_key=new_reply_key(),
             now=call.now,
+            mentioned=body.mentions,
         )
         return get(session, call, note.id)
 

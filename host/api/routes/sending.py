@@ -45,14 +45,17 @@ from host.inbox.errors import (
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
+    HandledByPersonError,
     KindNotSupportedError,
     MessageNotFoundError,
+    OptedOutError,
     PeopleOnlyError,
+    SendTimeError,
     TooLongError,
     UnknownChannelError,
     WindowClosedError,
 )
-from host.inbox.reply import check_may_send, queue_parts
+from host.inbox.reply import AT_ONCE, Hold, Voice, check_may_send, queue_parts
 from host.models.inbox import ContactIdentity, Conversation, Origin
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
@@ -73,6 +76,8 @@ REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     AnsweredMeanwhileError,
     AccountDisconnectedError,
     AccountNotFoundError,
+    HandledByPersonError,
+    OptedOutError,
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
@@ -81,6 +86,7 @@ REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     MessageNotFoundError,
     NotWrittenFirstError,
     PeopleOnlyError,
+    SendTimeError,
     TooLongError,
     UnknownChannelError,
     WindowClosedError,
@@ -121,8 +127,13 @@ def send_message(call: Call, body: Any) -> bytes:
     It starts no conversation: who has not written first cannot be written to (`not_written_first`).
 
     What is answered waits to be sent; `GET /messages/{message_id}` tells what became of it. A long text or
-    several files may become several messages: all of them are written, or none. On channels with a reply
+    several files may become several messages: all of them are written, or none. With `sendAt` it waits for
+    its time, and what is sent meanwhile goes out before it. On channels with a reply
     window the API may write as long as it is open for everybody; later only a person may, in the inbox.
+
+    What a key sends that is marked as automatic is refused while a person handles the conversation
+    (`handled_by_person`), and to customers who want nothing of the kind (`opted_out`). What any other key
+    sends is taken for a person's word.
     """
     if not isinstance(body, SendContent):
         return _send(call, body)
@@ -139,7 +150,8 @@ def _send(call: Call, body: Any) -> bytes:
     with db.read() as session:
         conversation, adapter = _target(session, call, body)
         conversation_id = conversation.id
-        check_may_send(session, conversation, adapter, call.now, by_person=False)
+        voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
+        check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     draft = _draft(call, body, adapter)
 
     def use_case(session: Session) -> shapes.Sent:
@@ -154,9 +166,11 @@ def _send(call: Call, body: Any) -> bytes:
             adapter=adapter,
             now=call.now,
             by_person=False,
+            voice=voice,
             seen_id=body.if_last_message_id,
+            hold=AT_ONCE if body.send_at is None else Hold(body.send_at, body.unless_written),
         )
-        for message in messages:
+        for message in () if voice is Voice.AUTOMATION else messages:
             message.origin = Origin.API
         session.flush()
         return shapes.Sent(

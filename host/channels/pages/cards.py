@@ -182,7 +182,7 @@ def account_card(
         blocked_until=row.blocked_until if blocked else None,
         blocked_reason=row.blocked_reason or "",
         status=status,
-        messages=choices is not None and choices.any,
+        messages=choices is not None,
         warnings=warnings,
         history=choices is not None and choices.history,
         heard=row.last_event_at is not None,

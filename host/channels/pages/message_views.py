@@ -14,15 +14,17 @@ from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.channels import button_payloads
+from host.channels.accounts import set_reply_target
 from host.channels.directory import current_directory
 from host.channels.pages import greetings
 from host.channels.pages.blueprint import account_of, bp
 from host.channels.pages.greetings import Sheet
-from host.channels.pages.messaging import Choices, Messaging, set_messaging
+from host.channels.pages.messaging import Choices, Messaging, set_messaging, target_from, targets
 from host.core import db
 from host.core.errors import NotFoundError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
+from host.web.formats import round_length
 from host.web.request_helpers import Permission, audit, flash_good, workspace_view
 
 log = logging.getLogger(__name__)
@@ -47,8 +49,6 @@ def settable(workspace_id: int, account_id: int) -> tuple[ChannelAccount, Channe
 def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Show and change how an account handles messages."""
     row, adapter, choices = settable(workspace_id, account_id)
-    if not choices.any:
-        raise NotFoundError()
     if request.method == "GET":
         return render_template(
             "channels/messages.html",
@@ -57,11 +57,16 @@ def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
             choices=choices,
             chosen=Messaging.of(row.settings),
             limit=adapter.capabilities.text_limit_bytes,
+            targets=[(one, round_length(one)) for one in targets(row.reply_target)],
         )
     chosen = Messaging.read(request.form)
+    # A form that does not name the time for an answer leaves it as it is.
+    target = target_from(request.form) if "reply_target" in request.form else row.reply_target
 
     def use_case(session: Session) -> None:
         set_messaging(session, account_id, chosen, choices)
+        if target != row.reply_target:
+            set_reply_target(session, account_id, target)
         _note(session, row, "account.messages_changed", workspace_id)
 
     db.write(use_case)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.channels.accounts import changed
+from host.core.errors import InvalidError
 from host.models.channels import AccountState, ChannelAccount
 from host.sdk.channel import ChannelAdapter
 from host.sdk.errors import AccountGoneError
@@ -79,13 +81,30 @@ class Choices:
 
     @property
     def settings(self) -> bool:
-        """Whether there is anything to set."""
+        """Whether there is anything to set that depends on the channel."""
         return self.seen or self.typing or self.overflow
 
-    @property
-    def any(self) -> bool:
-        """Whether there is a page about messages to show."""
-        return self.settings or self.ice_breakers or self.menu
+
+TARGETS = (15, 30, 60, 120, 240, 480, 1440, 2880)
+"""Minutes for an answer that the page offers; a program may set others."""
+
+
+def targets(present: int | None) -> list[int]:
+    """Return the minutes that are offered, with the *present* ones."""
+    return sorted({*TARGETS, *([] if present is None else [present])})
+
+
+def target_from(form: Mapping[str, str]) -> int | None:
+    """Return the minutes a form asks for; None: no time is set.
+
+    :raises InvalidError: if that is no number.
+    """
+    text = form.get("reply_target", "").strip()
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise InvalidError(_l("Choose a time for an answer from the list; nothing was saved."), next_step="")
+    return int(text)
 
 
 def set_messaging(session: Session, account_id: int, chosen: Messaging, choices: Choices) -> ChannelAccount:

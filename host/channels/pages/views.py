@@ -18,6 +18,7 @@ from host.channels import connecting, deliveries, other_workspaces
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
+from host.channels.pages import automation_views as _automation_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import cards, forms
 from host.channels.pages import diagnose_views as _diagnose_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import file_views as _file_views  # noqa: F401 - hangs its views on the same blueprint

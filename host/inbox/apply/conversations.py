@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from host.core.cleaning import external_id
 from host.inbox.apply.values import Draft, NewMessage, Person, Thread
-from host.models.inbox import ConversationStatus, Direction, InternalKind, Origin, SnoozeKind
+from host.models.inbox import ConversationStatus, Direction, Handler, InternalKind, Origin, SnoozeKind
 from host.sdk.messages import MessageKind
 
 LENGTH = 200
@@ -22,7 +22,7 @@ def start(
     subject: str | None = None,
     closed_at: datetime | None = None,
 ) -> Thread:
-    """Return a new conversation with *person*, to be inserted with the batch.
+    """Return a new conversation with *person*, to be inserted with the batch; of who is blocked, as spam.
 
     :param closed_at: set for one made from a provider's history, which starts closed.
     """
@@ -35,6 +35,7 @@ def start(
         last_message_at=at,
         last_direction="",
         last_kind="",
+        is_spam=person.is_blocked,
         changed=True,
     )
     return person.newest
@@ -79,6 +80,11 @@ def show_last(thread: Thread, message: NewMessage) -> None:
     thread.last_author_id = None
 
 
+def take_for_person(thread: Thread) -> None:
+    """Note that a person of the team wrote, in the provider's own app: nothing automatic speaks any more."""
+    thread.handled_by, thread.changed = Handler.PERSON, True
+
+
 def show_anew(thread: Thread, text: str, *, unsent: bool) -> None:
     """Update the text the list shows after the last message changed."""
     thread.changed = True
@@ -110,7 +116,7 @@ def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetim
     thread.status = ConversationStatus.OPEN
     thread.closed_at = None
     thread.changed = True
-    _add_line(draft, thread, cause, "reopened", at)
+    add_line(draft, thread, cause, "reopened", at)
 
 
 def wake(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime) -> None:
@@ -122,12 +128,14 @@ def wake(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime)
     if thread.snooze_kind in {SnoozeKind.UNTIL, SnoozeKind.REPLY}:
         thread.snooze_kind = thread.snoozed_until = None
         thread.woken_at = at
-        _add_line(draft, thread, cause, "woken", at)
+        add_line(draft, thread, cause, "woken", at)
     elif thread.woken_at is not None:
         thread.woken_at = max(thread.woken_at, at)
 
 
-def _add_line(draft: Draft, thread: Thread, cause: NewMessage, what: str, at: datetime) -> None:
+def add_line(
+    draft: Draft, thread: Thread, cause: NewMessage, what: str, at: datetime, **content: str
+) -> None:
     """Add the activity line that *cause* did *what*; once, however often the message comes."""
     draft.add(
         NewMessage(
@@ -138,7 +146,7 @@ def _add_line(draft: Draft, thread: Thread, cause: NewMessage, what: str, at: da
             origin=Origin.SYSTEM,
             kind=InternalKind.ACTIVITY,
             text="",
-            content={"what": f"{what}_by_message"},
+            content={"what": f"{what}_by_message", **content},
             sent_at=at,
         )
     )

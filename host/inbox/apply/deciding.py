@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
-from host.inbox.apply import conversations, echoes
+from host.inbox.apply import consents, conversations, echoes
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key, program
 from host.inbox.apply.values import (
     Annotated,
+    Consent,
     Decided,
     Draft,
     Key,
@@ -45,6 +46,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
             _receive(draft, item, item.change)
         elif isinstance(item.change, ConversationHandedOver):
             _tell_handover(draft, item, item.change)
+    agreed = consents.decide_consents(draft)
     echoes.decide_echoes(draft, [item for item in items if isinstance(item.change, MessageEchoed)])
     if any(item.imported for item in items):
         conversations.open_waiting(draft)
@@ -52,7 +54,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
         if isinstance(item.change, MessagesRead):
             echoes.decide_read(draft, item, item.change)
     annotated = resolve_annotations(draft, collect_annotations(draft, items))
-    return _decided(draft, annotated, items)
+    return _decided(draft, annotated, items, agreed)
 
 
 def decide_marked(loaded: Loaded, now: datetime) -> Decided:
@@ -62,7 +64,9 @@ def decide_marked(loaded: Loaded, now: datetime) -> Decided:
     return _decided(draft, resolve_annotations(draft, here), ())
 
 
-def _decided(draft: Draft, annotated: Annotated, items: Iterable[Incoming]) -> Decided:
+def _decided(
+    draft: Draft, annotated: Annotated, items: Iterable[Incoming], agreed: Sequence[Consent] = ()
+) -> Decided:
     used = {id(message.thread.person) for message in draft.new.values()}
     everybody = draft.people.values()
     threads = {id(thread): thread for thread in draft.threads.values()}
@@ -80,6 +84,7 @@ def _decided(draft: Draft, annotated: Annotated, items: Iterable[Incoming]) -> D
         removals=draft.removals,
         heard=draft.heard,
         refused=_refused(draft, items),
+        consents=agreed,
     )
 
 
@@ -122,6 +127,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     message = _new_message(draft, key, item, change, thread)
     if not keep_erased(draft, message) and not item.imported:
         _count(draft, thread, message, item, change)
+        consents.hear(draft, item, change, message)
     conversations.show_last(thread, message)
     draft.add(message)
 
@@ -154,6 +160,7 @@ def _receive_imported(
     message = _new_message(draft, key, item, change, thread)
     draft.arrived.append((stored.id, message))
     _count(draft, thread, message, item, change)
+    consents.hear(draft, item, change, message)
     conversations.show_last(thread, message)
 
 

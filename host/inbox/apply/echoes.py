@@ -93,6 +93,8 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
         imported_at=draft.now if item.imported else None,
     )
     keep_erased(draft, message)
+    if change.sent_by is None and not item.imported:
+        conversations.take_for_person(thread)
     conversations.show_last(thread, message)
     draft.add(message)
 

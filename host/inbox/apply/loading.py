@@ -18,7 +18,9 @@ from sqlalchemy.engine import Connection
 from host.core.cleaning import external_id
 from host.core.db import UTCDateTime, padded
 from host.core.statements import Statement
+from host.inbox.apply import consent_rows
 from host.inbox.apply.annotations import AnyAnnotation, line_keys
+from host.inbox.apply.consents import word_of
 from host.inbox.apply.incoming import Incoming, handover_id, message_key, own_key
 from host.inbox.apply.tables import (
     ATTACHMENTS,
@@ -89,14 +91,14 @@ class _LockedByName:
 # Each looks like this: built once, run at the driver's price.
 _people = _LockedByName(
     sa.select(
-        *(IDENTITIES.c[name] for name in StoredPerson._fields[:-2]),
+        *(IDENTITIES.c[name] for name in StoredPerson._fields[:-3]),
         # Not joined, which would lock it before the conversation, whose changes wait for it on MariaDB.
         *(
             sa.select(column)
             .where(CONTACTS.c.id == IDENTITIES.c.contact_id)
             .scalar_subquery()
             .label(f"contact_{column.name}")
-            for column in (CONTACTS.c.name, CONTACTS.c.email)
+            for column in (CONTACTS.c.name, CONTACTS.c.email, CONTACTS.c.blocked_at)
         ),
     ),
     IDENTITIES,
@@ -141,6 +143,7 @@ class _Needs:
     :param echoes: the first echo of each message.
     :param annotations: the message, the customer, and the annotation.
     :param named: messages the batch brings or annotates, each with the customer.
+    :param wishing: customers with a word that stops what is sent by itself, or opens it.
     """
 
     people: dict[Key, AccountRef] = field(default_factory=dict)
@@ -150,6 +153,7 @@ class _Needs:
     echoes: dict[Key, MessageEchoed] = field(default_factory=dict)
     annotations: list[tuple[Key, Key, AnyAnnotation]] = field(default_factory=list)
     named: set[tuple[Key, Key]] = field(default_factory=set)
+    wishing: set[Key] = field(default_factory=set)
 
 
 def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
@@ -165,6 +169,8 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
             key = account, message_key(change, item.event_key)
             needs.received.add(key)
             needs.named.add((key, person))
+            if word_of(item, change) is not None:
+                needs.wishing.add(person)
             if item.adapter.capabilities.threading is Threading.REFERENCES:
                 needs.messages.update((account, external_id(name)) for name in change.references)
                 needs.claimed.add(key)
@@ -211,6 +217,8 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
             connection, [messages[key].id for key in edited | needs.claimed if key in messages]
         ),
         reactions=_read_reactions(connection, reacted),
+        # Contacts are locked last, after everything that names them.
+        standings=consent_rows.load(connection, needs.wishing, people),
     )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from host.core.db import padded
 from host.models.channels import ChannelAccount
+from host.models.contacts import ContactEntry
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Mark, Message, Reaction
 from host.models.queue import OutboxEntry
 
@@ -16,6 +17,7 @@ ACCOUNTS = cast(sa.Table, ChannelAccount.__table__)
 ATTACHMENTS = cast(sa.Table, Attachment.__table__)
 CONTACTS = cast(sa.Table, Contact.__table__)
 CONVERSATIONS = cast(sa.Table, Conversation.__table__)
+ENTRIES = cast(sa.Table, ContactEntry.__table__)
 IDENTITIES = cast(sa.Table, ContactIdentity.__table__)
 MARKS = cast(sa.Table, Mark.__table__)
 MESSAGES = cast(sa.Table, Message.__table__)

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from host.inbox.apply.incoming import NO_MEDIA, Incoming
+from host.inbox.apply.opt_out_words import Word
+from host.models.inbox import Handler
 from host.record.catalogue import Facts
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
@@ -40,6 +42,7 @@ class StoredPerson(NamedTuple):
     erased_at: datetime | None
     contact_name: str | None
     contact_email: str | None
+    contact_blocked_at: datetime | None = None
 
 
 class StoredThread(NamedTuple):
@@ -62,6 +65,7 @@ class StoredThread(NamedTuple):
     woken_at: datetime | None
     spam_at: datetime | None
     waiting_since: datetime | None
+    handled_by: str = Handler.NOBODY
 
 
 class StoredMessage(NamedTuple):
@@ -152,11 +156,40 @@ class StoredReaction(NamedTuple):
     state: str | None
 
 
+class Said(NamedTuple):
+    """One answer to whether a contact takes what is sent by itself.
+
+    :param closes: whether they do not.
+    :param source: how that is known.
+    :param author_id: the member who noted it, if one did.
+    """
+
+    at: datetime
+    closes: bool
+    source: str = ""
+    author_id: int | None = None
+
+
+class Standing(NamedTuple):
+    """Whether a contact takes what is sent by itself, and every answer that was noted.
+
+    :param since: since when they do not; None: they do.
+    :param source: how that is known; *author_id*: the member who noted it, if one did.
+    :param log: the answers in the order of their times, the newest few.
+    """
+
+    since: datetime | None = None
+    source: str | None = None
+    author_id: int | None = None
+    log: tuple[Said, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """All rows a batch needs.
 
     :param people: for every customer the batch names: the account, and the row if there is one.
+    :param standings: of those, the ones in whose messages a word stops or opens something.
     :param threads: oldest first.
     :param unconfirmed: oldest attempt first.
     :param bodies: those of messages the batch may edit or unsend, by the message's id, in the order of ids.
@@ -170,6 +203,7 @@ class Loaded:
     unconfirmed: Sequence[Unconfirmed] = ()
     bodies: Mapping[int, StoredBody] = field(default_factory=dict)
     reactions: Sequence[StoredReaction] = ()
+    standings: Mapping[Key, Standing] = field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------
@@ -196,6 +230,7 @@ class Thread:
     woken_at: datetime | None = None
     is_spam: bool = False
     waiting_since: datetime | None = None
+    handled_by: str = Handler.NOBODY
     unread: int = 0
     """How many to add to ``unread_count`` and ``arrived_count``."""
     changed: bool = False
@@ -220,6 +255,7 @@ class Person:
     unreachable_since: datetime | None = None
     profile_at: datetime | None = None
     erased_at: datetime | None = None
+    is_blocked: bool = False
     wrote: bool = False
     newest: Thread | None = None
     identity_changed: bool = False
@@ -270,6 +306,17 @@ class Confirmed(NamedTuple):
     sources: list[int]
 
 
+class Wish(NamedTuple):
+    """A message that is a word that stops what is sent by itself, or opens it again.
+
+    :param at: when it counts from.
+    """
+
+    message: NewMessage
+    word: Word
+    at: datetime
+
+
 @dataclass(slots=True)
 class Removals:
     """Content to remove because its messages were unsent or erased.
@@ -292,6 +339,7 @@ class Draft:
     :param repeats: messages that came again, with the change that brought them.
     :param refused: messages that belong to another customer than the change names, with the change.
     :param arrived: messages known from the history that were delivered after all, by the ids of their rows.
+    :param wishes: words that stop what is sent by itself, or open it.
     :param heard: when accounts last received an event, by account id.
     """
 
@@ -306,6 +354,7 @@ class Draft:
         self.arrived: list[tuple[int, NewMessage]] = []
         self.repeats: list[tuple[Key, Incoming]] = []
         self.refused: list[tuple[Key, Incoming]] = []
+        self.wishes: list[Wish] = []
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
 
@@ -365,6 +414,7 @@ def _person(account: AccountRef, external_id: str, row: StoredPerson | None) -> 
         unreachable_since=row.unreachable_since,
         profile_at=row.profile_at,
         erased_at=row.erased_at,
+        is_blocked=row.contact_blocked_at is not None,
     )
 
 
@@ -393,6 +443,7 @@ def _threads(people: Mapping[Key, Person], rows: Sequence[StoredThread]) -> dict
             woken_at=row.woken_at,
             is_spam=row.spam_at is not None,
             waiting_since=row.waiting_since,
+            handled_by=row.handled_by,
         )
     return threads
 
@@ -463,6 +514,26 @@ class Annotated:
     happened: list[Annotation] = field(default_factory=list)
 
 
+class Noted(NamedTuple):
+    """A wish as it is noted down.
+
+    :param turned: whether the contact takes what is sent by itself only since then, or no more.
+    """
+
+    wish: Wish
+    turned: bool
+
+
+@dataclass(slots=True)
+class Consent:
+    """What the wishes of one contact come to."""
+
+    person: Person
+    before: Standing
+    standing: Standing
+    noted: list[Noted] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """Everything a batch writes.
@@ -483,3 +554,4 @@ class Decided:
     removals: Removals
     heard: Mapping[int, datetime]
     refused: Mapping[int, str]
+    consents: Sequence[Consent] = ()

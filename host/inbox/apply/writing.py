@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.core.db import UTCDateTime
 from host.core.statements import Insert, Statement
+from host.inbox.apply import consent_rows
 from host.inbox.apply.happenings import Sent, of_annotation, of_new, of_state
 from host.inbox.apply.tables import (
     ACCOUNTS,
@@ -156,7 +158,9 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     _remove(session, decided.removals)
     read = mark_seen(connection, {p.id: p.seen_at for p in _seen(decided) if p.id and p.seen_at})
     _touch_accounts(session, decided.heard)
-    record_all(session, [*_told(decided, ids), *_told_looks(decided, ids, quoting), *read])
+    arrived = {(message.account.id, message.external_id): id_ for id_, message in decided.arrived}
+    agreed = list(consent_rows.write(connection, decided.consents, {**ids, **arrived}))
+    record_all(session, [*_told(decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed])
     return _made(decided, ids)
 
 
@@ -264,6 +268,7 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
                 "arrived_count": thread.unread,
                 "read_count": 0,
                 "waiting_since": thread.waiting_since,
+                "handled_by": thread.handled_by,
                 "failed_count": 0,
                 "last_message_at": thread.last_message_at,
                 "last_preview": thread.last_preview,
@@ -273,6 +278,7 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
                 "last_inbound_at": thread.last_inbound_at,
                 "created_at": now,
                 "closed_at": thread.closed_at,
+                "spam_at": now if thread.is_spam else None,
             }
             for thread in threads
         ],
@@ -415,6 +421,7 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
         if p.contact_changed
     ]
     if contacts:
+        contacts.sort(key=itemgetter("b_id"))  # as every write locks them
         connection.execute(_fill_contact, contacts)
 
 
@@ -439,6 +446,7 @@ def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
                 "snoozed_until": thread.snoozed_until,
                 "woken_at": thread.woken_at,
                 "waiting_since": thread.waiting_since,
+                "handled_by": thread.handled_by,
             }
             for thread in threads
         ],

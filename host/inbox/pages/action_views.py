@@ -24,12 +24,14 @@ from host.core.errors import ConflictError, InvalidError, LobbyError
 from host.inbox import (
     conversation_actions,
     erasure,
+    mentions,
     notes,
     presence,
     reacting,
-    resending,
     thread_control,
+    variables,
 )
+from host.inbox.canned import replies
 from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import check_message, conversation_row
 from host.inbox.erasure import Holdings
@@ -40,12 +42,14 @@ from host.inbox.pages.composer import ComposerState, drafts_from_request
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.inbox_page import inbox_page, render_messages
+from host.inbox.pages.send_times import time_from_form
 from host.inbox.queries import Row
-from host.inbox.reply import Overflow, parts_of, policy_for, queue_parts
+from host.inbox.reply import AT_ONCE, Hold, Overflow, parts_of, policy_for, queue_parts
 from host.inbox.sendable import NotSendableError
+from host.inbox.unsent import holding, resending
 from host.media.limits import MAX_BYTES
 from host.models.channels import AccountState
-from host.models.inbox import ConversationStatus, Message, PresenceState
+from host.models.inbox import ConversationStatus, Handler, Message, PresenceState, Snooze, SnoozeKind
 from host.queue import outbox, signals
 from host.queue.signals import Signal
 from host.sdk.channel import ChannelAdapter, ReplyState
@@ -59,10 +63,12 @@ from host.web.request_helpers import (
     current_user,
     flash_bad,
     flash_good,
+    id_in,
     passive,
     wants_json,
     workspace_view,
 )
+from host.web.template_filters import initials, tone
 
 CONVERSATION = "/w/<int:workspace_id>/inbox/<int:conversation_id>"
 FORM_BYTES = 1024 * 1024
@@ -95,20 +101,63 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
 
     def use_case() -> list[Message]:
         drafts = drafts_from_request(workspace_id, author_id, adapter)
-        return db.write(
-            queue_parts,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            author_id=author_id,
-            drafts=drafts,
-            reply_key=request.form.get("reply_key", ""),
-            overflow=_overflow(row),
-            adapter=adapter,
-            now=clock.now(),
-            seen_id=form_id("seen"),
-        )
+        used = {id_in(one) for one in request.form.getlist("canned")[: replies.MOST_FILES]}
+        hold, now, seen_id = _hold(), clock.now(), form_id("seen")
+
+        def queue(session: Session) -> list[Message]:
+            here: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": row.id, "now": now}
+            messages = queue_parts(
+                session,
+                **here,
+                author_id=author_id,
+                drafts=drafts,
+                reply_key=request.form.get("reply_key", ""),
+                overflow=_overflow(row),
+                adapter=adapter,
+                seen_id=seen_id,
+                hold=hold,
+            )
+            if messages[0].created_at == now:  # else they were sent before, and counted
+                replies.note_used(session, workspace_id, used, now)
+            along = _ALONG.get(request.form.get("then", ""))
+            if along is not None and hold.at is None:
+                conversation_actions.set_fields(session, along, **here, author_id=author_id)
+            return messages
+
+        return db.write(queue)
 
     return _written(workspace_id, row.id, "reply", use_case)
+
+
+_ALONG: dict[str, Changes] = {
+    holding.CLOSE: {"status": ConversationStatus.CLOSED},
+    holding.SNOOZE: {"snooze": Snooze(SnoozeKind.REPLY)},
+}
+"""What can be done along with sending, by the word of the form."""
+MOST_KEPT = 100_000
+"""Most characters of what the page's scripts note of a reply, to show it again when it is undone."""
+
+
+def _hold() -> Hold:
+    """Return how long the reply stays here: for the time the form names, else so that it can be undone.
+
+    A form without ``undo`` is none of the composer's, and what it sends goes out at once.
+
+    :raises SendTimeError: if it names no time that can be read.
+    """
+    at = time_from_form()
+    if at is None and request.form.get("undo") != "1":
+        return AT_ONCE
+    noted = request.form.get("draft", "")
+    kept = {
+        "draft": {
+            "text": request.form.get("text", ""),
+            "reply_to": _quoted(),
+            "composer": noted if len(noted) <= MOST_KEPT else "",
+        },
+        "then": request.form.get("then", ""),
+    }
+    return Hold(at, unless_written=request.form.get("unless_written") == "1", undo=kept)
 
 
 def _overflow(row: Row) -> Overflow:
@@ -131,10 +180,37 @@ def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             text=request.form.get("text", ""),
             reply_key=request.form.get("reply_key", ""),
             now=clock.now(),
+            mentioned={id_in(one) for one in request.form.getlist("mention")[: mentions.MOST + 1]},
+            typed=True,
         )
         return [note_]
 
     return _written(workspace_id, conversation_id, "note", use_case)
+
+
+@bp.get(f"{CONVERSATION}/people")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def people(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Return whom a note there can mention: those who answer in the workspace, and whether they see it."""
+    with opened_inbox(workspace_id) as inbox:
+        found = mentions.people(inbox.session, workspace_id, row.account.id)
+        here = {one["user"] for one in inbox.here() if one["conversation"] == row.id}
+    own = current_user().id
+    return jsonify(
+        people=[
+            {
+                "id": one.id,
+                "name": one.name,
+                "initials": initials(one.name),
+                "tone": tone(one.id),
+                "reached": one.reached,
+                "here": one.id in here,
+            }
+            for one in found
+            if one.id != own
+        ]
+    )
 
 
 def _written(
@@ -158,7 +234,7 @@ def _written(
     if not wants_json():
         return _back(workspace_id, conversation_id)
     shown_ = _messages_html(workspace_id, conversation_id, [message.id for message in messages])
-    return jsonify(messages=shown_, reply_key=uuid.uuid4().hex)
+    return jsonify(messages=shown_, reply_key=uuid.uuid4().hex, ids=[message.id for message in messages])
 
 
 def _messages_html(workspace_id: int, conversation_id: int, ids: Sequence[int]) -> str:
@@ -225,7 +301,9 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @bp.post(f"{CONVERSATION}/assign")
 @workspace_view(Permission.ANSWER)
 def assign(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Assign the conversation to a member, or to nobody."""
+    """Assign the conversation to a member or to nobody; with ``team`` give it to a team, or to none."""
+    if "team" in request.form:
+        return _set_fields(workspace_id, conversation_id, {"team_id": form_id("team")})
     return _set_fields(workspace_id, conversation_id, {"assignee_id": form_id("assignee")})
 
 
@@ -241,6 +319,20 @@ def close(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 def reopen(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Reopen the conversation."""
     return _set_fields(workspace_id, conversation_id, {"status": ConversationStatus.OPEN})
+
+
+@bp.post(f"{CONVERSATION}/keep")
+@workspace_view(Permission.ANSWER)
+def keep(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Keep automation out of the conversation: a person handles it."""
+    return _set_fields(workspace_id, conversation_id, {"handled_by": Handler.PERSON})
+
+
+@bp.post(f"{CONVERSATION}/leave")
+@workspace_view(Permission.ANSWER)
+def leave(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Let what is automatic answer in the conversation again."""
+    return _set_fields(workspace_id, conversation_id, {"handled_by": Handler.NOBODY})
 
 
 def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> ResponseReturnValue:
@@ -430,6 +522,7 @@ def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
         resending.edit(session, message_id, request.form.get("text", ""), adapter)
 
     try:
+        variables.check_filled(request.form.get("text", ""))
         db.write(use_case)
     except (ConflictError, InvalidError) as error:
         if wants_json():

@@ -14,7 +14,7 @@ from host.channels.directory import Directory
 from host.core.errors import InvalidError
 from host.core.ids import read_id
 from host.inbox.list_positions import EPOCH, Position
-from host.inbox.queries import CHOICES, MAX_ROWS, Assignee, ConversationFilter, Order
+from host.inbox.queries import CHOICES, MAX_ROWS, AnyTeam, Assignee, ConversationFilter, Order
 from host.models.inbox import ConversationStatus
 from host.web.request_helpers import id_in, seen_accounts
 
@@ -23,7 +23,12 @@ _VIEWS: Mapping[str, Assignee | None] = {
     "unassigned": Assignee.NOBODY,
     "all": None,
 }
-_ONLY: Mapping[str, str] = {"waiting": "needs_reply", "failed": "failed"}
+_ONLY: Mapping[str, str] = {
+    "waiting": "needs_reply",
+    "failed": "failed",
+    "late": "late",
+    "scheduled": "scheduled",
+}
 """Parts of a list, and the field of the filter that names each."""
 _USUAL: Mapping[str, StrEnum] = {"status": ConversationStatus.OPEN}
 """Choices that an address leaves out."""
@@ -43,9 +48,9 @@ MOST_LABELS = 20
 class Filter(ConversationFilter):
     """The filter of the inbox list: open conversations, unless the address names another status.
 
-    The parameters of an address are ``view`` or ``assignee``, ``only``, ``sort``, ``channel``, ``account``,
-    ``shelf``, those of :data:`_LABELS`, and those of :data:`~host.inbox.queries.CHOICES`, for which ``any``
-    stands for all its words.
+    The parameters of an address are ``view`` or ``assignee``, ``team``, ``mentioned`` (``me``), ``only``,
+    ``sort``, ``channel``, ``account``, ``shelf``, those of :data:`_LABELS`, and those of
+    :data:`~host.inbox.queries.CHOICES`, for which ``any`` stands for all its words.
 
     :param order: what the list is sorted by; counts and single rows do not depend on it.
     :param saved: the id of the saved view it is, for the page to say so.
@@ -76,11 +81,13 @@ class Filter(ConversationFilter):
             chosen[only] = True
         return cls(
             assignee=_one_id(arguments.get("assignee")) or _VIEWS.get(arguments.get("view") or "all"),
+            team=_team(arguments.get("team")),
             channel=arguments.get("channel") or None,
             account_id=_one_id(arguments.get("account")),
             snoozed=snoozed,
             spam=spam,
             saved=_one_id(arguments.get("saved")),
+            mentioned=Assignee.ME if arguments.get("mentioned") == Assignee.ME else None,
             **chosen,
         )
 
@@ -102,7 +109,8 @@ class Filter(ConversationFilter):
 
     @property
     def only(self) -> str:
-        """Which part of them: ``waiting`` for an answer, those with a ``failed`` message, or empty: all."""
+        """Which part of them: ``waiting`` for an answer, those with a ``failed`` message, those ``late``,
+        those with a reply that is ``scheduled``, or empty: all."""
         return next((word for word, name in _ONLY.items() if getattr(self, name)), "")
 
     def arguments(self) -> dict[str, str]:
@@ -110,6 +118,8 @@ class Filter(ConversationFilter):
         values: dict[str, str] = {}
         if self.assignee is not None:
             values |= {"view": self.view} if self.view else {"assignee": str(int(self.assignee))}
+        if self.team is not None:
+            values["team"] = str(self.team)
         if self.only:
             values["only"] = self.only
         if self.order is not Order.NEWEST:
@@ -125,6 +135,7 @@ class Filter(ConversationFilter):
             "channel": self.channel,
             "account": self.account_id,
             "shelf": self.shelf,
+            "mentioned": self.mentioned,
             "saved": self.saved,
         }
         return values | {name: str(value) for name, value in given.items() if value}
@@ -201,6 +212,10 @@ def _ids(text: str | None) -> list[int]:
     """Return ids separated by commas; what is none is left out."""
     found = map(read_id, (text or "").split(",", MOST_LABELS)[:MOST_LABELS])
     return [id_ for id_ in found if id_ is not None]
+
+
+def _team(text: str | None) -> int | AnyTeam | None:
+    return AnyTeam(text) if text in set(AnyTeam) else _one_id(text)
 
 
 def _one_id(text: str | None) -> int | None:

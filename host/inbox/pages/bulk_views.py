@@ -12,7 +12,7 @@ from flask_babel import ngettext
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.inbox import bulk, labels, queries
+from host.inbox import bulk, labels, queries, teams
 from host.inbox.bulk import ACTIONS, Shown, Wish
 from host.inbox.errors import BulkError, UndoOverError
 from host.inbox.pages import snooze_times
@@ -50,6 +50,7 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
         facts = _facts(session, workspace_id, user_id, filter_, ids)
         values: dict[str, Any] = {
             "labels": labels.all_of(session, workspace_id),
+            "teams": teams.all_of(session, workspace_id),
             "members": queries.all_members(session, workspace_id),
             "recent": bulk.listing(session, workspace_id, user_id),
             "label_names": {one.id: one.name for one in labels.all_of(session, workspace_id)},
@@ -118,6 +119,7 @@ def _wish() -> Wish:
     return Wish(
         action,
         assignee_id=form_id("assignee"),
+        team_id=form_id("team"),
         label_id=form_id("label"),
         snooze=snooze_times.snooze_from_form(clock.now()) if action == "snooze" else None,
     )
@@ -195,6 +197,9 @@ def _done_text(shown: Shown) -> str:
         "close": lambda: ngettext("%(num)s conversation closed", "%(num)s conversations closed", number),
         "open": lambda: ngettext("%(num)s conversation opened", "%(num)s conversations opened", number),
         "assign": lambda: ngettext("%(num)s conversation assigned", "%(num)s conversations assigned", number),
+        "team": lambda: ngettext(
+            "%(num)s conversation went to another team", "%(num)s conversations went to another team", number
+        ),
         "label": lambda: ngettext("%(num)s conversation labelled", "%(num)s conversations labelled", number),
         "unlabel": lambda: ngettext(
             "Label taken off %(num)s conversation", "Label taken off %(num)s conversations", number

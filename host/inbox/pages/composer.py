@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage
 
 from host.inbox.drafts import Draft
 from host.inbox.messages import load_messages
-from host.inbox.pages import reply_window
+from host.inbox.pages import reply_window, send_times
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
@@ -26,6 +26,7 @@ from host.media import limits, links, transcode, uploads
 from host.models.inbox import Direction
 from host.sdk.channel import Ask, Capabilities, ChannelAdapter, MediaLimits
 from host.sdk.messages import MessageKind
+from host.web import emoji_names
 from host.web.languages import gettext as _
 
 ENDINGS: Mapping[str, tuple[str, ...]] = {
@@ -237,6 +238,12 @@ def words() -> dict[str, str]:
     }
 
 
+def emoji_groups() -> list[tuple[str, str]]:
+    """Return the groups of emoji with their names, translated; ``recent``: those used last."""
+    named = [(key, str(name)) for key, (name, _ranges) in emoji_names.GROUPS.items()]
+    return [("recent", str(_("Used last"))), *named]
+
+
 def voice_problems() -> dict[str, tuple[str, str]]:
     """Return why no voice message can be recorded, by reason: the problem and the next step, translated."""
     return {
@@ -295,6 +302,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         if tools.reactions and draft.react_to
         else None,
         "draft": draft,
+        "send_times": send_times.offered(adapter, row, inbox.now),
         "reply_key": uuid.uuid4().hex,
         "note_key": uuid.uuid4().hex,
     }

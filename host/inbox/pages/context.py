@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
-from host.inbox import presence, queries
+from host.inbox import presence, queries, teams
 from host.inbox.conversations import conversation_row
 from host.inbox.list_positions import Position
 from host.inbox.messages import Entry
@@ -24,6 +24,7 @@ from host.inbox.pages.arguments import Filter
 from host.inbox.pages.conversation_view import Listed, listed, name_of
 from host.inbox.pages.message_view import Shown, shown
 from host.inbox.queries import Counts, Order, Page, Row
+from host.inbox.teams import Seen
 from host.sdk.channel import ChannelAdapter
 from host.web.request_helpers import current_user, seen_accounts
 from host.web.template_filters import initials, tone
@@ -40,6 +41,7 @@ class InboxContext:
 
     :param session: to read through, while :func:`opened_inbox` lasts.
     :param read: the conversations that were read for it already, by their ids.
+    :param read_teams: what :meth:`teams` has read, once.
     """
 
     session: Session
@@ -48,6 +50,7 @@ class InboxContext:
     user_id: int
     now: datetime
     read: dict[int, Row] = field(default_factory=dict)
+    read_teams: list[Sequence[Seen]] = field(default_factory=list)
 
     def adapter(self, row: Row) -> ChannelAdapter | None:
         return self.directory.adapter(row.channel)
@@ -74,6 +77,9 @@ class InboxContext:
     def page(self, filter_: Filter, before: Position | None) -> Page:
         """Return a page of the list, sorted as *filter_* says."""
         arguments = self.session, self.workspace_id, self.user_id, filter_
+        if filter_.order is Order.DUE:
+            lengths = queries.targets(self.session, self.workspace_id)
+            return queries.list_closing(*arguments, lengths, self.now, before=before, order=Order.DUE)
         if filter_.order is not Order.CLOSING:
             return queries.list_conversations(*arguments, before=before, order=filter_.order)
         accounts = queries.accounts(self.session, self.workspace_id)
@@ -99,6 +105,12 @@ class InboxContext:
     def shown(self, row: Row, entries: Sequence[Entry]) -> list[Shown]:
         adapter = self.adapter(row)
         return shown(entries, row, name_of(row, adapter), adapter, self.now)
+
+    def teams(self) -> Sequence[Seen]:
+        """Return the teams of the workspace, those of the signed-in person first, uncounted."""
+        if not self.read_teams:
+            self.read_teams.append(teams.seen(self.session, self.workspace_id, self.user_id))
+        return self.read_teams[0]
 
     def counts(self, filter_: Filter) -> Counts:
         return queries.count(self.session, self.workspace_id, self.user_id, filter_)

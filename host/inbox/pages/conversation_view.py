@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -13,16 +13,60 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.inbox import queries
+from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
+from host.inbox.pages.contacts.shown import Detail, detail_of
 from host.inbox.pages.message_view import Line, came_from
 from host.inbox.queries import Order, Row
-from host.models.inbox import ContactIdentity, Conversation, Direction, Message
+from host.inbox.teams import Seen
+from host.models.contacts import ContactAttribute, ContactValue
+from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
 from host.users.reach import Accounts
 from host.web import message_kinds
+from host.web.formats import round_length
 from host.web.languages import gettext as _
+
+NEAR = timedelta(minutes=30)
+"""With less time left than this, or than a quarter of it, the list says when an answer is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """By when a customer is to be answered.
+
+    :param near: with so many seconds left the list says so.
+    """
+
+    at: datetime
+    near: int
+    left: timedelta
+
+    @property
+    def late(self) -> bool:
+        return self.left < timedelta()
+
+    @property
+    def shown(self) -> bool:
+        """Whether the list says it now."""
+        return self.left.total_seconds() < self.near
+
+    @property
+    def text(self) -> str:
+        """Return how long there is, or how late it is; ``inbox-time.js`` writes the same."""
+        if self.late:
+            return str(_("late %(time)s", time=durations.short(-self.left)))
+        return str(_("due %(time)s", time=durations.short(self.left)))
+
+
+def due(row: Row, now: datetime) -> Due | None:
+    """Return by when the customer of *row* is to be answered; None: they wait for none, or no time is set."""
+    if row.due_at is None or row.reply_target is None:
+        return None
+    target = timedelta(minutes=row.reply_target)
+    return Due(row.due_at, int(max(NEAR, target / 4).total_seconds()), row.due_at - now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +85,7 @@ class Listed:
     icon: str
     line: str
     chip: reply_window.Chip | None
+    due: Due | None = None
     sort: Order = Order.NEWEST
 
     @property
@@ -50,6 +95,8 @@ class Listed:
         if self.sort is Order.NEWEST:
             return f"{micros(row.listed_at):020d}-{row.id:020d}"
         at = row.waiting_since
+        if self.sort is Order.DUE and at is not None:
+            at += queries.NO_END if row.reply_target is None else timedelta(minutes=row.reply_target)
         if self.sort is Order.CLOSING:
             at = self.chip.until if self.chip is not None else None
         return f"{_LAST - (_LAST - 1 if at is None else micros(at)):020d}-{_LAST - row.id:020d}"
@@ -91,6 +138,7 @@ def listed(
         icon="" if plain else look.icon,
         line=_list_line(row),
         chip=reply_window.chip(adapter, row, now),
+        due=due(row, now),
         sort=sort,
     )
 
@@ -123,20 +171,30 @@ def _prefix(row: Row, user_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of a thread: the contact, and the members the conversation can be assigned to."""
+    """The head of a thread: the contact, and the members and teams the conversation can be given to."""
 
     row: Row
     name: str
     handle: str
     label: str
     members: Sequence[queries.Member]
+    teams: Sequence[Seen]
     user_id: int
+    due: Due | None = None
+    target: str = ""
 
 
-def head(row: Row, adapter: ChannelAdapter | None, members: Sequence[queries.Member], user_id: int) -> Head:
+def head(
+    row: Row,
+    adapter: ChannelAdapter | None,
+    members: Sequence[queries.Member],
+    teams: Sequence[Seen],
+    user_id: int,
+    now: datetime,
+) -> Head:
     """Return the head of *row*'s thread.
 
-    :param members: whom the conversation can be assigned to.
+    :param members: whom the conversation can be assigned to, whoever looks first; *teams*: as they see them.
     """
     name = name_of(row, adapter)
     return Head(
@@ -144,13 +202,18 @@ def head(row: Row, adapter: ChannelAdapter | None, members: Sequence[queries.Mem
         name=name,
         handle=handle_of(row, name),
         label=_channel_label(row, adapter),
-        members=members,
+        members=sorted(members, key=lambda one: one.id != user_id),
+        teams=teams,
         user_id=user_id,
+        due=due(row, now),
+        target="" if row.reply_target is None else round_length(row.reply_target),
     )
 
 
 OTHERS = 10
 """Most other conversations that the contact pane lists."""
+PICTURES = 6
+"""Most pictures it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +238,8 @@ class ContactDetails:
     :param followers: how many people follow them; None if unknown.
     :param first_at: when the desk first heard of them.
     :param origin: the ad or link their first message came through; None if it came through neither.
+    :param attributes: what the workspace keeps about its customers, each with theirs.
+    :param pictures: the last that were sent either way.
     """
 
     identity_external_id: str
@@ -188,6 +253,10 @@ class ContactDetails:
     first_at: datetime
     origin: Line | None
     others: Sequence[OtherConversation]
+    opted_out_at: datetime | None = None
+    blocked_at: datetime | None = None
+    attributes: Sequence[Detail] = ()
+    pictures: Sequence[SharedFile] = ()
 
 
 @cache
@@ -196,14 +265,20 @@ def _details_query() -> Any:
         Message.conversation_id == sa.bindparam("conversation"), Message.direction != Direction.INTERNAL
     )
     first = written.with_only_columns(Message.content).order_by(Message.sent_at, Message.id).limit(1)
-    return sa.select(
-        ContactIdentity.profile,
-        ContactIdentity.created_at,
-        written.with_only_columns(sa.func.count()).scalar_subquery(),
-        first.scalar_subquery(),
-    ).where(
-        ContactIdentity.id == sa.bindparam("identity"),
-        ContactIdentity.workspace_id == sa.bindparam("workspace"),
+    return (
+        sa.select(
+            ContactIdentity.profile,
+            ContactIdentity.created_at,
+            Contact.opted_out_at,
+            Contact.blocked_at,
+            written.with_only_columns(sa.func.count()).scalar_subquery(),
+            first.scalar_subquery(),
+        )
+        .join(Contact, Contact.id == ContactIdentity.contact_id)
+        .where(
+            ContactIdentity.id == sa.bindparam("identity"),
+            ContactIdentity.workspace_id == sa.bindparam("workspace"),
+        )
     )
 
 
@@ -215,7 +290,9 @@ def contact_details(
     :param accounts: those whose conversations may be seen; None: all.
     """
     values = {"conversation": row.id, "identity": row.identity_id, "workspace": row.account.workspace_id}
-    ((profile, created_at, messages, content),) = db.read_rows(session, _details_query(), **values)
+    ((profile, created_at, opted_out_at, blocked_at, messages, content),) = db.read_rows(
+        session, _details_query(), **values
+    )
     facts = profile if isinstance(profile, Mapping) else {}
     came = message_content.referral(content) if isinstance(content, Mapping) else None
     link = adapter.profile_url(row.username) if adapter is not None and row.username else None
@@ -231,7 +308,32 @@ def contact_details(
         first_at=created_at,
         origin=came_from(came) if came is not None else None,
         others=_others(session, row, accounts),
+        opted_out_at=opted_out_at,
+        blocked_at=blocked_at,
+        attributes=_attributes(session, row),
+        pictures=shared_files(session, row.contact_id, accounts=accounts, pictures=True, limit=PICTURES),
     )
+
+
+@cache
+def _attributes_query() -> Any:
+    theirs = sa.and_(
+        ContactValue.attribute_id == ContactAttribute.id,
+        ContactValue.contact_id == sa.bindparam("contact", type_=db.Id),
+    )
+    return (
+        sa.select(ContactAttribute, ContactValue.value)
+        .outerjoin(ContactValue, theirs)
+        .where(ContactAttribute.workspace_id == sa.bindparam("workspace"))
+        .order_by(ContactAttribute.id)
+    )
+
+
+def _attributes(session: Session, row: Row) -> list[Detail]:
+    """Return every attribute of the workspace with what the contact has for it: one statement."""
+    values = {"contact": row.contact_id, "workspace": row.account.workspace_id}
+    found = session.execute(_attributes_query(), values)
+    return [detail_of(attribute, value or "") for attribute, value in found]
 
 
 def _number(value: Any) -> int | None:

@@ -8,12 +8,13 @@ from typing import Any
 from flask import current_app, g, render_template, request
 
 from host.core import clock
-from host.inbox import labels, queries
+from host.inbox import labels, queries, variables
 from host.inbox.list_positions import position_text
 from host.inbox.messages import load_thread
 from host.inbox.pages import composer, durations, keys, message_view, snooze_times, text_view
 from host.inbox.pages.arguments import Filter, filter_from_request, position_from_request
 from host.inbox.pages.composer import ComposerState, composer_values, tools_for
+from host.inbox.pages.contacts.shown import choice_text
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Head, contact_details, head
 from host.inbox.pages.kept_views import kept
@@ -22,6 +23,7 @@ from host.inbox.queries import Row
 from host.live.events import newest_id
 from host.models.labels import Label
 from host.web import message_kinds
+from host.web.languages import local
 from host.web.request_helpers import id_argument, seen_accounts
 
 PANES = frozenset({"list", "filters", "contact"})
@@ -32,26 +34,33 @@ SCRIPTS = tuple(
         "base",
         "bulk",
         "composer",
+        "composer-canned",
         "composer-cards",
         "composer-draft",
+        "composer-emoji",
         "composer-files",
+        "composer-mention",
         "composer-offers",
         "composer-parts",
         "composer-quote",
         "composer-tools",
         "composer-typing",
+        "composer-unfilled",
         "composer-voice",
         "gallery",
         "inbox-edit",
         "inbox-keys",
         "inbox-list",
+        "inbox-macros",
         "inbox-media",
         "inbox-player",
         "inbox-presence",
         "inbox-thread",
         "inbox-time",
+        "inbox-undo",
         "live",
         "menus",
+        "notices",
         "popover",
         "reactions",
         "voice",
@@ -65,6 +74,7 @@ def _template_values() -> dict[str, Any]:
     """Return what every template of the inbox can use."""
     return {
         "activity": message_view.activity,
+        "choice_text": choice_text,
         "keys_of_inbox": keys.groups,
         "search_address": search_address,
         "edges": text_view.edges,
@@ -72,6 +82,7 @@ def _template_values() -> dict[str, Any]:
         "start": text_view.start,
         "is_note": message_view.is_note,
         "kind_label": lambda kind: message_kinds.look_of(kind).label,
+        "local_input": lambda at: f"{local(at):%Y-%m-%dT%H:%M}",
         "moment_of": lambda at: durations.moment(at, clock.now()),
         "offered_snoozes": lambda: snooze_times.offered(clock.now()),
         "own_snooze": lambda: snooze_times.own_time(clock.now()),
@@ -81,6 +92,9 @@ def _template_values() -> dict[str, Any]:
         "scripts_of_inbox": SCRIPTS,
         "words_of_tools": composer.words,
         "voice_problems": composer.voice_problems,
+        "unfilled_pattern": variables.UNFILLED,
+        "variable_labels": lambda: [(name, str(words)) for name, words in variables.VARIABLES.items()],
+        "emoji_groups": composer.emoji_groups,
     }
 
 
@@ -96,7 +110,7 @@ def search_address() -> str:
 def head_of(inbox: InboxContext, row: Row) -> Head:
     """Return the head of a thread, for its own fragment and the contact pane."""
     members = queries.members(inbox.session, inbox.workspace_id, row.account.id)
-    return head(row, inbox.adapter(row), members, inbox.user_id)
+    return head(row, inbox.adapter(row), members, inbox.teams(), inbox.user_id, inbox.now)
 
 
 def render_head(shown: Head, filter_: Filter, all_labels: Sequence[Label]) -> str:

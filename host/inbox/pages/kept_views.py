@@ -14,14 +14,16 @@ from sqlalchemy.orm import Session
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.inbox import labels, queries, saved_views
+from host.inbox import labels, queries, saved_views, teams
 from host.inbox.errors import ViewNameError
 from host.inbox.pages.arguments import Filter, filter_from_request
 from host.inbox.pages.context import InboxContext, bp
-from host.inbox.queries import ConversationFilter
+from host.inbox.queries import AnyTeam, ConversationFilter
 from host.inbox.saved_views import SharedViewError, View
+from host.inbox.teams import Seen
 from host.models.labels import Label
 from host.models.saved_views import SavedView
+from host.users.reach import Accounts
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
@@ -55,6 +57,7 @@ class Shelf:
 class Kept:
     """What the sidebar shows below the filters, counted.
 
+    :param teams: those of whoever looks, and behind them, for who keeps teams, the others.
     :param title: what the list shows, where that is one of these; else empty.
     :param missing: what the filter names that is gone.
     """
@@ -62,24 +65,31 @@ class Kept:
     views: Sequence[tuple[View, dict[str, str]]]
     labels: Sequence[Label]
     shelves: Sequence[Shelf]
+    teams: Sequence[Seen]
     title: str
     missing: Sequence[LazyString]
 
 
+_ALWAYS = frozenset({"snoozed", "scheduled", "spam"})
+"""Shelves that are there when they are empty, too. Where no account has a target, nothing is ever late."""
+
+
 def kept(inbox: InboxContext, filter_: Filter) -> Kept:
-    """Return what the sidebar shows of *inbox*: three queries, and at most two more for what is gone."""
+    """Return what the sidebar shows of *inbox*: five queries, and at most three more for what is gone."""
     session, workspace_id = inbox.session, inbox.workspace_id
     accounts = filter_.accounts
     rows = saved_views.listing(session, workspace_id, inbox.user_id, accounts, count=False)
     shelves = [
         ("snoozed", str(_("Snoozed")), "snooze", Filter(snoozed=True)),
+        ("scheduled", str(_("To be sent")), "clock", Filter(status=None, snoozed=None, scheduled=True)),
+        ("late", str(_("Late")), "alert", Filter(late=True)),
         ("spam", str(_("Spam")), "ban", Filter(status=None, snoozed=None, spam=True)),
     ]
     filters: list[ConversationFilter] = [replace(one, accounts=accounts) for *_rest, one in shelves]
-    filters += [row.filter for row in rows]
+    filters += [row.filter for row in rows if not row.search]
     most = saved_views.MOST_COUNTED
     counts = queries.count_each(session, workspace_id, inbox.user_id, filters, most)
-    shown = [replace(row, count=number) for row, number in zip(rows, counts[2:], strict=True)]
+    shown = saved_views.counted(rows, counts[len(shelves) :])
     all_labels = labels.all_of(session, workspace_id)
     return Kept(
         [(view, Filter.of(view.filter, view.id).arguments()) for view in shown],
@@ -87,39 +97,63 @@ def kept(inbox: InboxContext, filter_: Filter) -> Kept:
         [
             Shelf(key, name, icon, counts[at], one.arguments())
             for at, (key, name, icon, one) in enumerate(shelves)
+            if counts[at] or key in _ALWAYS or (key == "late" and filter_.late)
         ],
-        _title(filter_, shown, all_labels),
+        _teams(inbox, accounts),
+        _title(filter_, shown, all_labels, inbox.teams()),
         saved_views.missing(session, workspace_id, filter_),
     )
 
 
-def _title(filter_: Filter, views: Sequence[View], all_labels: Sequence[Label]) -> str:
-    """Return what the list shows, where it is a saved view, a shelf or the conversations of a label."""
+def _teams(inbox: InboxContext, accounts: Accounts) -> list[Seen]:
+    """Return the teams that the sidebar shows, counted."""
+    workspace = shown_workspace()
+    keeps = workspace is not None and workspace.may(Permission.TEAMS)
+    some = [one for one in inbox.teams() if one.mine or keeps]
+    return teams.counted(inbox.session, inbox.workspace_id, some, accounts)
+
+
+def _title(
+    filter_: Filter, views: Sequence[View], all_labels: Sequence[Label], all_teams: Sequence[Seen]
+) -> str:
+    """Return what the list shows, where it is a saved view, a shelf, or of a team or a label."""
     view = next((one.name for one in views if one.id == filter_.saved), "")
     if view:
         return view
+    if filter_.mentioned is not None:
+        return _("Mentions")
     if filter_.spam or filter_.snoozed:
         return _("Spam") if filter_.spam else _("Snoozed")
     named = [one.name for one in all_labels if one.id in (filter_.labels or ())]
-    if named:
-        return ", ".join(named)
-    return ""
+    if filter_.team is not None:
+        words = {AnyTeam.MINE: _("My teams"), AnyTeam.NONE: _("Of no team")}
+        team = next((one.name for one in all_teams if one.id == filter_.team), "")
+        named.insert(0, words[filter_.team] if isinstance(filter_.team, AnyTeam) else team)
+        if filter_.view == "unassigned":
+            named.append(_("unassigned"))
+    return ", ".join(one for one in named if one)
 
 
 @bp.get(VIEWS)
 @workspace_view(Permission.READ)
 def views_page(workspace_id: int) -> ResponseReturnValue:
-    """List the views somebody sees; with a filter in the address, offer to save that."""
+    """List the views somebody sees; with a filter or a search in the address, offer to save that."""
     return _page(workspace_id)
 
 
 def _page(workspace_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
-    filter_ = filter_from_request(current_directory())
+    filter_, search = filter_from_request(current_directory()), _search()
     with db.read() as session:
         rows = saved_views.listing(session, workspace_id, current_user().id, seen_accounts())
-        gone = {row.id: saved_views.missing(session, workspace_id, row.filter) for row in rows}
-        words = described(session, workspace_id, filter_)
-        described_rows = {row.id: described(session, workspace_id, Filter.of(row.filter)) for row in rows}
+        gone = {
+            row.id: [] if row.search else saved_views.missing(session, workspace_id, row.filter)
+            for row in rows
+        }
+        words = [] if search else described(session, workspace_id, filter_)
+        described_rows = {
+            row.id: [] if row.search else described(session, workspace_id, Filter.of(row.filter))
+            for row in rows
+        }
     page = render_template(
         "inbox/views.html",
         rows=rows,
@@ -127,12 +161,18 @@ def _page(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
         described=described_rows,
         filter=filter_,
         words=words,
-        offering=bool(filter_.arguments()),
+        search=search,
+        offering=bool(search or filter_.arguments()),
         addresses={row.id: Filter.of(row.filter, row.id).arguments() for row in rows},
         problem=problem,
         most_counted=saved_views.MOST_COUNTED,
     )
     return page, 200 if problem is None else problem.status
+
+
+def _search() -> str:
+    """Return the search of the address; empty: it has none."""
+    return request.args.get("q", "").strip()
 
 
 def described(session: Session, workspace_id: int, filter_: Filter) -> list[str]:
@@ -141,8 +181,11 @@ def described(session: Session, workspace_id: int, filter_: Filter) -> list[str]
     who = {"mine": _("mine"), "unassigned": _("with nobody"), "all": "", "": _("of one member")}[filter_.view]
     if not filter_.view:
         people = queries.names_of(session, workspace_id, [int(filter_.assignee or 0)])
-        who = _("of %(name)s", name=next(iter(people.values()), _("somebody who left")))
+        left = _("somebody who left")
+        who = _("of %(name)s", name=next(iter(people.values()), left))
     found = [status, who]
+    if filter_.team is not None:
+        found.append(_team_words(session, workspace_id, filter_.team))
     names = {one.id: one.name for one in labels.all_of(session, workspace_id)}
     for ids, word in (
         (filter_.labels, _("labelled %(names)s")),
@@ -159,19 +202,29 @@ def described(session: Session, workspace_id: int, filter_: Filter) -> list[str]
     )
     found.append(_("needs a reply") if filter_.needs_reply else "")
     found.append(_("with a failed message") if filter_.failed else "")
+    found.append(_("mentioning me") if filter_.mentioned is not None else "")
+    found.append(_("late") if filter_.late else "")
+    found.append(_("with a reply to be sent") if filter_.scheduled else "")
     found.append(_("of one account") if filter_.account_id else "")
     return [str(one) for one in found if one]
+
+
+def _team_words(session: Session, workspace_id: int, team: int | AnyTeam) -> str:
+    if isinstance(team, AnyTeam):
+        return _("of my teams") if team is AnyTeam.MINE else _("of no team")
+    names = {one.id: one.name for one in teams.all_of(session, workspace_id)}
+    return _("of the team %(name)s", name=names[team]) if team in names else _("of a deleted team")
 
 
 @bp.post(VIEWS)
 @workspace_view(Permission.ANSWER)
 def save_view(workspace_id: int) -> ResponseReturnValue:
-    """Save the filter of the address under a name, for oneself or with ``shared`` for everybody."""
+    """Save the filter or the search of the address, for oneself or with ``shared`` for everybody."""
     shared = request.form.get("shared") == "1"
     workspace = shown_workspace()
     if shared and (workspace is None or not workspace.may(Permission.SHARED)):
         shared = False
-    filter_ = filter_from_request(current_directory())
+    filter_, search = filter_from_request(current_directory()), _search()
 
     def use_case(session: Session) -> int:
         view = saved_views.create(
@@ -179,7 +232,7 @@ def save_view(workspace_id: int) -> ResponseReturnValue:
             workspace_id=workspace_id,
             owner_id=None if shared else current_user().id,
             name=request.form.get("name", ""),
-            filter_=filter_,
+            shows=search or filter_,
             now=clock.now(),
         )
         if shared:
@@ -191,6 +244,8 @@ def save_view(workspace_id: int) -> ResponseReturnValue:
     except LobbyError as error:
         return _page(workspace_id, error)
     flash_good(_("The view is saved."))
+    if search:
+        return redirect(url_for("search.index", workspace_id=workspace_id, q=search), 303)
     arguments: dict[str, Any] = dict(replace(filter_, saved=view_id).arguments())
     return redirect(url_for("inbox.index", workspace_id=workspace_id, **arguments), 303)
 

@@ -43,6 +43,8 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
             Key("E", "close-next", _l("Close and open the next"), "check", ("Shift", "E"), writes=True),
             Key("m", "mine", _l("Assign to me"), "user", writes=True),
             Key("a", "assign", _l("Choose who has it"), "users", writes=True),
+            Key("q", "macros", _l("Run a macro"), "macro", writes=True),
+            Key("z", "undo", _l("Undo the reply just sent"), "unsend", writes=True),
             Key("u", "unread", _l("Mark as unread"), "inbox", writes=True),
             Key("c", "contact", _l("Go to the customer’s details"), "user"),
             Key("g", "latest", _l("Go to the latest message"), "arrow-in"),

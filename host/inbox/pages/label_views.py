@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.inbox import labels
+from host.inbox import labels, names
 from host.inbox.errors import LabelNotFoundError
 from host.inbox.pages.action_views import CONVERSATION, _done
 from host.inbox.pages.arguments import form_id
@@ -85,7 +85,7 @@ def _page(workspace_id: int, problem: LobbyError | None = None, *, at: int = 0) 
     with db.read() as session:
         listed = labels.listing(session, workspace_id)
     page = render_template(
-        "inbox/labels.html", labels=listed, tones=TONES, problem=problem, at=at, longest=labels.MAX_NAME
+        "inbox/labels.html", labels=listed, tones=TONES, problem=problem, at=at, longest=names.LONGEST
     )
     return page, 200 if problem is None else problem.status
 
@@ -142,8 +142,8 @@ def delete_label(workspace_id: int, label_id: int) -> ResponseReturnValue:
         audit(session, "label.merged", gone.name, workspace_id=workspace_id, details=details)
         return gone.name, kept.name
 
-    def sentence(names: tuple[str, str]) -> str:
-        gone, kept = names
+    def sentence(both: tuple[str, str]) -> str:
+        gone, kept = both
         if kept:
             return _("What had the label %(gone)s has %(kept)s now.", gone=gone, kept=kept)
         return _("The label %(gone)s is gone.", gone=gone)

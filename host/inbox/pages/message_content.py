@@ -110,6 +110,17 @@ def program(content: Content, name: str) -> Program:
     return Program(*(_short(given.get(part)) for part in ("who", "id", "name")))
 
 
+def mentioned(content: Content) -> Mapping[str, int]:
+    """Return whom a note mentions: the ids of members by their names as it has them."""
+    given = content.get("mentions")
+    found = {}
+    for one in given if isinstance(given, list) else ():
+        id_, name = _mapping(one).get("id"), _short(_mapping(one).get("name"))
+        if name and isinstance(id_, int):
+            found[name] = id_
+    return found
+
+
 def standby(content: Content) -> bool:
     """Tell whether a message came while another program had the conversation."""
     return content.get("standby") is True

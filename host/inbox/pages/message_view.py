@@ -16,12 +16,12 @@ from flask import url_for
 from flask_babel import ngettext
 
 from host.channels import button_payloads
-from host.inbox import list_positions
-from host.inbox.conversation_actions import ACTIVITIES, OTHER_ACTIVITY
+from host.inbox import list_positions, mentions
+from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY
 from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
-from host.inbox.outcome import PART_BEFORE_FAILED
-from host.inbox.pages import durations, message_content, text_view
+from host.inbox.outcome import PART_BEFORE_FAILED, WROTE_FIRST
+from host.inbox.pages import durations, message_content, send_times, text_view
 from host.inbox.pages.message_content import Button
 from host.inbox.pages.text_view import Span
 from host.inbox.queries import Row
@@ -222,7 +222,7 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         origin=_origin(entry, media),
         quote=_quote(entry, where),
         story=about,
-        words=() if large or entry.kind in message_kinds.TAPS else text_view.spans(entry.text),
+        words=() if large or entry.kind in message_kinds.TAPS else _words(entry),
         large=large,
         pictures=_numbered([each for each in shown if each.kind in PICTURED and not each.film]),
         players=tuple(each for each in shown if each.kind in PLAYED or (each.kind in PICTURED and each.film)),
@@ -241,6 +241,28 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     line = _line(entry, found, where.channel)
     mobile_only = entry.direction == Direction.OUTBOUND and bool(made_of & where.mobile_only)
     return replace(found, line=line, mobile_only=mobile_only) if line or mobile_only else found
+
+
+def _words(entry: Entry) -> tuple[Span, ...]:
+    """Return what *entry* says as stretches; who is mentioned in a note and not in its text comes last."""
+    found = text_view.spans(entry.text)
+    named = message_content.mentioned(entry.content) if entry.kind == InternalKind.NOTE else {}
+    if not named:
+        return found
+    ids = {name.casefold(): id_ for name, id_ in named.items()}
+    marks = mentions.pattern(named)
+    parts: list[Span] = []
+    for span in found:
+        start = 0
+        for match in () if span.href else marks.finditer(span.text):
+            parts += [Span(span.text[start : match.start()])] if match.start() > start else []
+            parts.append(Span(match.group(), user=ids[match.group(1).casefold()]))
+            start = match.end()
+        parts += [replace(span, text=span.text[start:])] if start < len(span.text) else []
+    there = {span.user for span in parts}
+    for name, id_ in named.items():
+        parts += [Span(" "), Span(f"@{name}", user=id_)] if id_ not in there else []
+    return tuple(parts)
 
 
 def speaker(entry: Entry, where: BubbleContext) -> str:
@@ -601,7 +623,10 @@ class Shown:
     :param who: equal for entries of one person on one side.
     :param day: the reader's day, as a date; *day_label* in words.
     :param label: author, kind and time, for screen readers.
-    :param held: whether it waits for an earlier part of its reply, which was not sent.
+    :param held: whether it stays here until somebody decides: an earlier part of its reply was not sent, or
+        the customer wrote before its time.
+    :param until: until when its reply can be undone; None: it cannot.
+    :param planned_for: the time it is for, in words; empty: it has none.
     """
 
     entry: Entry
@@ -621,6 +646,9 @@ class Shown:
     late: str = ""
     sent_by: Line | None = None
     standby: str = ""
+    until: datetime | None = None
+    seconds_left: float = 0
+    planned_for: str = ""
 
     @property
     def out(self) -> bool:
@@ -700,13 +728,25 @@ def shown(
                 state=_state(entry, row),
                 waiting_for=str(_(waiting["sentence"])) if waiting and waiting.get("sentence") else "",
                 waiting_about=_about(waiting.get("until") if waiting else None, now),
-                held=(waiting or {}).get("sentence") == PART_BEFORE_FAILED,
+                held=(waiting or {}).get("sentence") in {PART_BEFORE_FAILED, WROTE_FIRST},
+                until=(until := _undone_until(entry, now)),
+                seconds_left=0 if until is None else (until - now).total_seconds(),
+                planned_for=send_times.when(entry.not_before, now)
+                if entry.planned and entry.not_before is not None
+                else "",
                 late=_late(entry),
                 sent_by=_sent_by(entry, where.channel) if entry.origin == Origin.PROVIDER else None,
                 standby=_standby(owner) if message_content.standby(entry.content) else "",
             )
         )
     return result
+
+
+def _undone_until(entry: Entry, now: datetime) -> datetime | None:
+    """Return until when the reply of *entry* can be undone; the first of its parts says so for all."""
+    at = entry.not_before
+    can = at is not None and at > now and not entry.planned and entry.position == 0 and not entry.waiting
+    return at if can else None
 
 
 def _sent_by(entry: Entry, channel: str) -> Line:
@@ -739,7 +779,9 @@ def _late(entry: Entry) -> str:
 
 
 def _ours(entry: Entry) -> str:
-    """Return the author of a message of the team: a member, or the name of an API key."""
+    """Return the author of a message of the team: a member, the name of an API key, or that none wrote it."""
+    if entry.direction == Direction.OUTBOUND and entry.origin == Origin.SYSTEM:
+        return str(_("Automatic"))
     if entry.author_name or entry.origin != Origin.API:
         return entry.author_name or ""
     return str(entry.content.get("by") or _("API"))
@@ -761,7 +803,7 @@ def _who(entry: Entry) -> str:
     if entry.origin == Origin.PROVIDER:
         sent_by = message_content.program(entry.content, "sent_by")
         return f"{entry.origin}-{sent_by.who}-{sent_by.id}"
-    if entry.origin == Origin.API:
+    if entry.origin in {Origin.API, Origin.SYSTEM}:
         return str(entry.origin)
     return f"out-{entry.author_id or 0}"
 
@@ -786,6 +828,10 @@ def activity(entry: Entry) -> tuple[str, str]:
     what = str(entry.content.get("what"))
     if what == "handed_over":
         return "info", _handed_over(entry)
+    why = GIVEN_BECAUSE.get(str(entry.content.get("why")))
+    if why is not None and what in GIVEN:
+        icon, sentence = GIVEN[what]
+        return icon, str(sentence) % {"name": entry.content.get("name", ""), "why": why}
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
     who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
     named = {"who": who, "name": entry.content.get("name", ""), "until": _until(entry)}

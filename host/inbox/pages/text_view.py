@@ -21,10 +21,15 @@ _INVISIBLE = re.compile("[\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of text. *href*: the http or https address it leads to; empty for plain text."""
+    """A stretch of text.
+
+    :param href: the http or https address it leads to; empty: none.
+    :param user: the id of the member it mentions; 0: nobody.
+    """
 
     text: str
     href: str = ""
+    user: int = 0
 
 
 def spans(text: str) -> tuple[Span, ...]:

@@ -1,23 +1,32 @@
-"""The views that show the inbox: one page of three panes, and the fragments that keep it current."""
+"""The views that show the inbox: one page of three panes, the fragments that keep it current, its emoji."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from flask import g, jsonify, render_template, request
+from flask import Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
+from host.core.errors import NotFoundError
 from host.inbox import labels, queries
 from host.inbox.list_positions import position_text
 from host.inbox.messages import load_around, load_messages, load_thread
 from host.inbox.pages import action_views as _action_views  # noqa: F401 - adds its views to the blueprint
 from host.inbox.pages import bulk_views as _bulk_views  # noqa: F401
+from host.inbox.pages import canned_views as _canned_views  # noqa: F401
 from host.inbox.pages import label_views as _label_views  # noqa: F401
+from host.inbox.pages import later_views as _later_views  # noqa: F401
+from host.inbox.pages import macro_views as _macro_views  # noqa: F401
 from host.inbox.pages import snooze_views as _snooze_views  # noqa: F401
+from host.inbox.pages import team_views as _team_views  # noqa: F401
 from host.inbox.pages.arguments import Filter, filter_from_request, ids_from_request, position_from_request
 from host.inbox.pages.composer import composer_values
+from host.inbox.pages.contacts import attribute_views as _attribute_views  # noqa: F401
+from host.inbox.pages.contacts import list_views as _list_views  # noqa: F401
+from host.inbox.pages.contacts import merge_views as _merge_views  # noqa: F401
+from host.inbox.pages.contacts import page_views as _page_views  # noqa: F401
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Listed
 from host.inbox.pages.inbox_page import (
@@ -31,7 +40,10 @@ from host.inbox.pages.inbox_page import (
 from host.inbox.pages.kept_views import Kept, kept
 from host.inbox.queries import Order, Row
 from host.models.inbox import Direction
-from host.web.request_helpers import Permission, passive, workspace_view
+from host.notifications import notify
+from host.web import emoji_names
+from host.web.languages import available
+from host.web.request_helpers import Permission, current_user, login_required, passive, workspace_view
 
 __all__ = ["bp"]
 
@@ -124,7 +136,7 @@ def updates(workspace_id: int) -> ResponseReturnValue:
             values = {"counts": counts, "filter": filter_, "kept": shown}
             answer["filters"] = render_template("inbox/_filters.html", directory=inbox.directory, **values)
             answer["heading"] = render_template("inbox/_heading.html", **values)
-            answer["unread"] = counts.unread
+            answer["news"] = asdict(notify.news(inbox.session, current_user()))
             answer["names"] = {
                 str(id_): f"{item.name}: {item.line}"
                 for id_, item in items.items()
@@ -158,3 +170,17 @@ def _opened(
 def _rows_html(items: Sequence[Listed], filter_: Filter) -> str:
     """Return rows as HTML; which of them is open, the browser knows."""
     return render_template("inbox/_rows.html", items=items, filter=filter_, selected=None)
+
+
+@bp.get("/emoji/<language>")
+@login_required
+def emoji(language: str) -> Response:
+    """Return the emoji that the composer offers, by group as JSON.
+
+    Each has its name in *language*, and the words it is found by.
+    """
+    if language not in available():
+        raise NotFoundError()
+    response = Response(emoji_names.table(language), mimetype="application/json")
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    return response

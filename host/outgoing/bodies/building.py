@@ -26,13 +26,27 @@ from host.models.channels import ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.labels import Label
 from host.models.record import ActorKind
+from host.models.teams import Team
 from host.models.users import User
 from host.outgoing import erasing
 from host.outgoing.bodies import shapes
 from host.outgoing.bodies.shapes import Shape, timestamp
 from host.outgoing.waiting import Body
 from host.record import catalogue
-from host.record.catalogue import OfAssignment, OfContact, OfLabel, OfReaction, OfSnooze, OfWaking
+from host.record.catalogue import (
+    OfAssignment,
+    OfConsent,
+    OfContact,
+    OfContactChange,
+    OfDue,
+    OfHandler,
+    OfLabel,
+    OfMerge,
+    OfReaction,
+    OfSnooze,
+    OfTeam,
+    OfWaking,
+)
 from host.record.reading import Recorded
 from host.sdk.messages import MessageKind
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, ToldFile, ToldMessage, ToldReaction
@@ -70,7 +84,9 @@ class _Talk(NamedTuple):
     account_id: int
     contact_id: int
     status: str
+    handled_by: str
     assignee_id: int | None
+    team_id: int | None
     external_id: str
     username: str | None
     erased_at: Any
@@ -83,6 +99,7 @@ class _Found(NamedTuple):
     talks: Mapping[int, _Talk]
     accounts: Mapping[int, ChannelAccount]
     people: Mapping[int, str]
+    teams: Mapping[int, str]
     labels: Mapping[int, Sequence[LabelRef]]
     gone: Mapping[int, str]
     base: str
@@ -96,6 +113,7 @@ class _About(NamedTuple):
     talk: _Talk | None
     message: Entry | None
     people: Mapping[int, str]
+    teams: Mapping[int, str]
     labels: Sequence[LabelRef]
     label: str
     base: str
@@ -166,6 +184,7 @@ def _about(event: Recorded, found: _Found) -> _About:
         talk,
         found.messages.get(event.message_id or 0),
         found.people,
+        found.teams,
         found.labels.get(event.conversation_id or 0, ()),
         found.gone.get(event.facts(OfLabel).label, "") if event.kind in _OF_LABELS else "",
         found.base,
@@ -185,7 +204,9 @@ def _found(session: Session, events: Sequence[Recorded], base: str, *, lock: boo
         some = {one.message_id for one in events if one.workspace_id == workspace_id and one.message_id}
         if some:
             messages |= {one.id: one for one in load_messages(session, workspace_id, None, some, parts=False)}
-    talks = {row.id: _Talk(*row) for row in session.execute(_talks.where(Conversation.id.in_(conversations)))}
+    talks = {
+        row.id: _Talk._make(row) for row in session.execute(_talks.where(Conversation.id.in_(conversations)))
+    }
     account_ids = {one.account_id for one in events} | {one.account_id for one in talks.values()}
     accounts = session.scalars(sa.select(ChannelAccount).where(ChannelAccount.id.in_(account_ids - {None})))
     people = sa.select(User.id, User.name).where(User.id.in_(_people(events, talks.values())))
@@ -194,6 +215,7 @@ def _found(session: Session, events: Sequence[Recorded], base: str, *, lock: boo
         talks,
         {one.id: one for one in accounts},
         {row.id: row.name for row in session.execute(people)},
+        _team_names(session, events, talks.values()),
         labels_of(session, [*talks]),
         _label_names(session, events),
         base,
@@ -207,12 +229,23 @@ def _label_names(session: Session, events: Sequence[Recorded]) -> dict[int, str]
     return {row.id: row.name for row in rows}
 
 
+def _team_names(session: Session, events: Iterable[Recorded], talks: Iterable[_Talk]) -> dict[int, str]:
+    """Return the names of the teams that look after the conversations, or did when something happened."""
+    ids = {one.team_id for one in talks if one.team_id} | {
+        one.facts(OfTeam).team for one in events if one.kind == catalogue.CONVERSATION_TEAM_ASSIGNED
+    }
+    rows = session.execute(sa.select(Team.id, Team.name).where(Team.id.in_(ids - {0}))) if ids else ()
+    return {row.id: row.name for row in rows}
+
+
 _talks = sa.select(
     Conversation.id,
     Conversation.account_id,
     Conversation.contact_id,
     Conversation.status,
+    Conversation.handled_by,
     Conversation.assignee_id,
+    Conversation.team_id,
     ContactIdentity.external_id,
     ContactIdentity.username,
     ContactIdentity.erased_at,
@@ -390,7 +423,7 @@ def _reacted(about: _About, account: ChannelAccount, talk: _Talk) -> Shape | Non
 @_of_talk
 def _conversation(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
     event = about.event
-    status, assignee = talk.status, talk.assignee_id
+    status, assignee, team = talk.status, talk.assignee_id, talk.team_id
     # What it was at that moment, as far as the event itself says so.
     if event.kind in {catalogue.CONVERSATION_CREATED, catalogue.CONVERSATION_REOPENED}:
         status = "open"
@@ -398,6 +431,11 @@ def _conversation(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
         status = "closed"
     elif event.kind == catalogue.CONVERSATION_ASSIGNED:
         assignee = event.facts(OfAssignment).assignee
+    elif event.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+        team = event.facts(OfTeam).team
+    handler = talk.handled_by
+    if event.kind == catalogue.CONVERSATION_HANDLER_CHANGED:
+        handler = event.facts(OfHandler).handler
     return shapes.Conversation(
         id=str(talk.id),
         channel_id=account.uuid,
@@ -406,6 +444,8 @@ def _conversation(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
         contact_id=str(talk.contact_id),
         status="closed" if status == "closed" else "open",
         assignee=_person(assignee, about.people),
+        team=shapes.Team(id=str(team), name=about.teams.get(team, "")) if team else UNSET,
+        handled_by=cast(Any, handler),
         by=_person(event.actor_id, about.people) if event.actor_kind == ActorKind.USER else UNSET,
         labels=[shapes.Label(id=str(one.id), name=one.name) for one in about.labels],
         **_keeping(about),
@@ -414,7 +454,7 @@ def _conversation(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
 
 
 def _keeping(about: _About) -> dict[str, Any]:
-    """Return what an event about a label or a snooze says besides."""
+    """Return what an event about a label, a snooze or somebody who waits says besides."""
     event = about.event
     if event.kind in _OF_LABELS:
         return {"label": shapes.Label(id=str(event.facts(OfLabel).label), name=about.label)}
@@ -424,6 +464,9 @@ def _keeping(about: _About) -> dict[str, Any]:
         return {"snooze": shapes.Snooze(kind=cast(Any, snooze.snooze), until=until)}
     if event.kind == catalogue.CONVERSATION_WOKEN:
         return {"because": event.facts(OfWaking).because}
+    if event.kind in {catalogue.CONVERSATION_WINDOW_CLOSING, catalogue.CONVERSATION_REPLY_DUE}:
+        until = event.facts(OfDue).until
+        return {"until": timestamp(datetime.fromisoformat(until))} if until else {}
     return {}
 
 
@@ -431,6 +474,11 @@ def _label_deleted(about: _About) -> Shape:
     facts = about.event.facts(OfLabel)
     into = str(facts.into) if facts.into else UNSET
     return shapes.LabelDeleted(id=str(facts.label), into=into, timestamp=timestamp(about.event.occurred_at))
+
+
+def _team_deleted(about: _About) -> Shape:
+    event = about.event
+    return shapes.TeamDeleted(id=str(event.facts(OfTeam).team), timestamp=timestamp(event.occurred_at))
 
 
 @_of_message
@@ -449,6 +497,38 @@ def _note(about: _About, account: ChannelAccount, talk: _Talk, message: Entry) -
 def _contact(about: _About) -> Shape:
     contact = about.event.facts(OfContact).contact
     return shapes.ContactErased(id=str(contact), timestamp=timestamp(about.event.occurred_at))
+
+
+def _contact_changed(about: _About) -> Shape:
+    facts = about.event.facts(OfContactChange)
+    return shapes.ContactChanged(
+        id=str(facts.contact),
+        field=cast(Any, facts.field) if facts.field else UNSET,
+        attribute_id=str(facts.attribute) if facts.attribute else UNSET,
+        timestamp=timestamp(about.event.occurred_at),
+    )
+
+
+def _contact_state(about: _About) -> Shape:
+    contact = about.event.facts(OfContact).contact
+    return shapes.ContactChanged(id=str(contact), timestamp=timestamp(about.event.occurred_at))
+
+
+def _contact_agreed(about: _About) -> Shape:
+    facts = about.event.facts(OfConsent)
+    return shapes.ContactAgreed(
+        id=str(facts.contact),
+        word=facts.word,
+        message_id=str(facts.message) if facts.message else "",
+        timestamp=timestamp(about.event.occurred_at),
+    )
+
+
+def _contact_merged(about: _About) -> Shape:
+    facts = about.event.facts(OfMerge)
+    return shapes.ContactMerged(
+        id=str(facts.contact), other=str(facts.other), timestamp=timestamp(about.event.occurred_at)
+    )
 
 
 def _account(about: _About) -> Shape | None:
@@ -477,14 +557,26 @@ _MAKERS: Mapping[str, _Maker] = {
     catalogue.CONVERSATION_CLOSED: _conversation,
     catalogue.CONVERSATION_REOPENED: _conversation,
     catalogue.CONVERSATION_ASSIGNED: _conversation,
+    catalogue.CONVERSATION_TEAM_ASSIGNED: _conversation,
+    catalogue.CONVERSATION_HANDLER_CHANGED: _conversation,
     catalogue.CONVERSATION_LABELLED: _conversation,
     catalogue.CONVERSATION_UNLABELLED: _conversation,
     catalogue.CONVERSATION_SNOOZED: _conversation,
     catalogue.CONVERSATION_WOKEN: _conversation,
     catalogue.CONVERSATION_MARKED_SPAM: _conversation,
     catalogue.CONVERSATION_UNMARKED_SPAM: _conversation,
+    catalogue.CONVERSATION_WINDOW_CLOSING: _conversation,
+    catalogue.CONVERSATION_REPLY_DUE: _conversation,
     catalogue.LABEL_DELETED: _label_deleted,
+    catalogue.TEAM_DELETED: _team_deleted,
     catalogue.NOTE_ADDED: _note,
+    catalogue.CONTACT_CHANGED: _contact_changed,
+    catalogue.CONTACT_MERGED: _contact_merged,
+    catalogue.CONTACT_SPLIT: _contact_merged,
+    catalogue.CONTACT_BLOCKED: _contact_state,
+    catalogue.CONTACT_UNBLOCKED: _contact_state,
+    catalogue.CONTACT_OPTED_OUT: _contact_agreed,
+    catalogue.CONTACT_OPTED_IN: _contact_agreed,
     catalogue.CONTACT_ERASED: _contact,
     catalogue.ACCOUNT_CONNECTED: _account,
     catalogue.ACCOUNT_STOPPED: _account,

@@ -177,6 +177,20 @@ class Label(Shape, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
 
 
+class Team(Shape, frozen=True, kw_only=True):
+    """A team."""
+
+    id: str
+    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+
+
+class TeamDeleted(Shape, frozen=True, kw_only=True):
+    """What looks after no conversation any more."""
+
+    id: str
+    timestamp: Timestamp
+
+
 class Snooze(Shape, frozen=True, kw_only=True):
     """Until when a conversation is put away."""
 
@@ -205,12 +219,21 @@ class Conversation(Shape, frozen=True, kw_only=True):
     contact_id: str
     status: Literal["open", "closed"]
     assignee: Annotated[Person, Meta(description="Left out: nobody.")] | UnsetType = UNSET
+    team: Annotated[Team, Meta(description="Left out: none.")] | UnsetType = UNSET
+    handled_by: Annotated[
+        Literal["nobody", "person", "automation"],
+        Meta(description="`person`: what is automatic stays silent."),
+    ]
     by: Annotated[Person, Meta(description="Who of the team did it.")] | UnsetType = UNSET
     labels: list[Label] = msgspec.field(default_factory=list)
     label: Annotated[Label, Meta(description="Which was put on or taken off.")] | UnsetType = UNSET
     snooze: Snooze | UnsetType = UNSET
     because: (
         Annotated[Literal["time", "message", "team"], Meta(description="Why it is back.")] | UnsetType
+    ) = UNSET
+    until: (
+        Annotated[Timestamp, Meta(description="By when the customer is to be answered, or can be.")]
+        | UnsetType
     ) = UNSET
     timestamp: Timestamp
 
@@ -224,6 +247,43 @@ class NoteAdded(Shape, frozen=True, kw_only=True):
     conversation_id: str
     text: str
     author: Person | UnsetType = UNSET
+    timestamp: Timestamp
+
+
+class ContactChanged(Shape, frozen=True, kw_only=True):
+    """A contact that is different now. Ask the API for what it has."""
+
+    id: Annotated[str, Meta(description="The contact's id.")]
+    field: (
+        Annotated[
+            Literal["name", "email", "attribute", "note"], Meta(description="Which detail is different.")
+        ]
+        | UnsetType
+    ) = UNSET
+    attribute_id: Annotated[str, Meta(description="Of an attribute, its id.")] | UnsetType = UNSET
+    timestamp: Timestamp
+
+
+class ContactAgreed(Shape, frozen=True, kw_only=True):
+    """A contact that takes nothing that is sent by itself from now on, or takes it again."""
+
+    id: Annotated[str, Meta(description="The contact's id.")]
+    word: Annotated[
+        str,
+        Meta(
+            description="What the customer wrote; not there where a person or a program noted it.",
+            examples=["STOP"],
+        ),
+    ] = ""
+    message_id: Annotated[str, Meta(description="The id of the message that is this word.")] = ""
+    timestamp: Timestamp
+
+
+class ContactMerged(Shape, frozen=True, kw_only=True):
+    """Two contacts that became one, or are two again."""
+
+    id: Annotated[str, Meta(description="The contact that stays.")]
+    other: Annotated[str, Meta(description="The one that became a part of it, or is one of its own again.")]
     timestamp: Timestamp
 
 

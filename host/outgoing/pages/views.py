@@ -67,6 +67,7 @@ GROUPS = {
     "conversation": _l("Conversations"),
     "note": _l("Notes"),
     "label": _l("Labels"),
+    "team": _l("Teams"),
     "contact": _l("Customers"),
     "account": _l("Accounts"),
 }

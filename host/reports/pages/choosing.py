@@ -23,6 +23,8 @@ from host.web import languages
 from host.web.request_helpers import id_argument
 
 USUAL_DAYS = 28
+IN_HOURS = "business"
+"""What the address says where times are those of business hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +132,18 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
     chosen = None
     if account is not None or channel:
         chosen = [one.id for one in accounts if account in (None, one) and channel in ("", one.channel)]
+    in_hours = request.args.get("hours", "") == IN_HOURS
     arguments = {
         "from": request.args.get("from") and days.first.isoformat(),
         "to": request.args.get("to") and days.last.isoformat(),
         "account": account_id,
         "channel": channel,
         "agent": user_id,
+        "hours": IN_HOURS if in_hours else "",
         "by": "" if by is By.PERSON else by.value,
     }
     return Choice(
-        Selection(workspace_id, days, chosen, user_id),
+        Selection(workspace_id, days, chosen, user_id, in_hours),
         today,
         accounts,
         people,

@@ -103,7 +103,7 @@ def _link(choice: Choice, figure: Figure, **more: Any) -> str:
 
 
 def tiles(choice: Choice, found: Figures) -> list[Tile]:
-    """Return the strip of five figures."""
+    """Return the strip of figures: five, and how many answers were in time where accounts have a time."""
     before = found.before
     past = choice.days.last < choice.today
 
@@ -125,7 +125,33 @@ def tiles(choice: Choice, found: Figures) -> list[Tile]:
         waited(Figure.RESOLVE, _("Resolution"), lambda one: one.resolve, _("Shown after the first close")),
         _conversations(choice, found),
         _missed(choice, found, soon(_("Shown after the first window ended"))),
+        *_in_time(choice, found),
     ]
+
+
+def _share(one: Totals) -> int:
+    """Return of a hundred answers how many came in time."""
+    return one.in_time * 100 // one.promised
+
+
+def _in_time(choice: Choice, found: Figures) -> list[Tile]:
+    """Return the figure of answers in time; none where no account had a time for them."""
+    total, before = found.total, found.before
+    if not total.promised:
+        return []
+    note, icon, tone = ngettext("%(num)s late", "%(num)s late", total.late), "", ""
+    change = 0 if before is None or not before.promised else _share(total) - _share(before)
+    if change:
+        icon, tone = ("up", "good") if change > 0 else ("down", "bad")
+    value = _("%(n)s %%", n=whole(_share(total)))
+    spark = plots.spark([_share(one) if one.promised else None for _at, one in found.steps])
+    url = _link(choice, Figure.LATE)
+    return [Tile(Figure.LATE, _("Answers in time"), value, "", note, icon, tone, url, spark)]
+
+
+def in_time(one: Totals) -> str:
+    """Return the share of answers that came in time, in words."""
+    return _("%(n)s %%", n=whole(_share(one))) if one.promised else "–"
 
 
 def _faster(mine: int | None, theirs: int | None) -> tuple[str, str, str]:

@@ -71,6 +71,11 @@ ABOUT = {
         _l("with a customer's message that opens a reply window."),
         _l("when the window ends and nobody has answered. A later answer, where it is allowed, is late."),
     ),
+    Figure.LATE: (
+        _l("Late answers"),
+        _l("with a customer's message, on an account that had a time for answers then."),
+        _l("with the team's answer, after that time. What the desk says by itself is no answer."),
+    ),
 }
 """The title of each figure, and where its span begins and ends."""
 
@@ -99,6 +104,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         rows=_rows(session, choice, now),
         step_name=drawing.step_name(choice),
         length=drawing.length,
+        in_time=drawing.in_time,
     )
 
 
@@ -134,6 +140,8 @@ _HEADS = [
     *("received", "sent", "created", "reopened", "closed"),
     *(f"{kind}_{what}" for kind in _KINDS for what in ("count", "half_seconds", "nine_in_ten_seconds")),
     "windows_missed",
+    "answers_with_target",
+    "answers_in_time",
 ]
 
 
@@ -143,7 +151,17 @@ def _cells(one: Totals) -> list[Cell]:
     for kind in _KINDS:
         time: Times = getattr(one, kind)
         measured += [time.count, time.half, time.nine]
-    return [one.received, one.sent, one.created, one.reopened, one.closed, *measured, one.missed]
+    return [
+        one.received,
+        one.sent,
+        one.created,
+        one.reopened,
+        one.closed,
+        *measured,
+        one.missed,
+        one.promised,
+        one.in_time,
+    ]
 
 
 def _asked(workspace_id: int) -> tuple[Session, datetime, Choice]:
@@ -219,10 +237,12 @@ def _list_file(choice: Choice, figure: Figure, rows: Sequence[Opened]) -> Respon
     def cells() -> Iterator[Sequence[Cell]]:
         yield [
             "conversation", "customer", "account", "ended_by", "began", "ended", "seconds", "window_until",
+            "target_seconds",
         ]  # fmt: skip
         for one in rows:
             began, ended, until = map(written, (one.started_at, one.ended_at, one.window_until))
-            yield [one.conversation_id, one.customer, one.account, one.who, began, ended, one.seconds, until]
+            head = [one.conversation_id, one.customer, one.account, one.who, began, ended, one.seconds]
+            yield [*head, until, one.target_seconds]
 
     return csv_response(f"{figure.value}-{_file_days(choice)}", cells())
 

@@ -475,6 +475,7 @@ def _fact_query() -> Any:
             Message.account_id,
             Conversation.status,
             Conversation.assignee_id,
+            Conversation.team_id,
             Message.sent_at,
             file.label("file"),
         )
@@ -499,6 +500,7 @@ def facts(session: Session, ids: Collection[int], days: Mapping[str, datetime]) 
             ("account", row.account_id),
             ("status", row.status),
             ("assignee", row.assignee_id),
+            ("team", row.team_id),
             *(("after", day) for day, begin in days.items() if row.sent_at >= begin),
         )
         for row in db.read_rows(session, _fact_query(), ids=padded(sorted(ids)))
@@ -588,6 +590,11 @@ def find_people(
             ),
         )
     return list(found.values())[:limit]
+
+
+def find_contacts(session: Session, workspace_id: int, query: Query, limit: int) -> list[int]:
+    """Return the ids of contacts with names, handles or addresses that begin with each word."""
+    return _contact_ids(session, workspace_id, query, limit) if query.needs else []
 
 
 def _contact_ids(session: Session, workspace_id: int, query: Query, limit: int) -> list[int]:

@@ -6,7 +6,7 @@ A filter of conversations that is new needs a line in :data:`CONVERSATION` and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.inbox.queries import Assignee, ConversationFilter
+from host.inbox.queries import AnyTeam, Assignee, ConversationFilter
 from host.models.channels import ChannelAccount
 from host.models.inbox import ConversationStatus
 from host.models.labels import Label
+from host.models.teams import Team
 from host.models.users import Membership, User
 from host.search import documents, words
 from host.search.finding.asking import Need, Query, Typed, read_day, read_query
@@ -107,11 +108,29 @@ def _member(asker: _Asker, value: str) -> int | None:
         .where(Membership.workspace_id == asker.workspace_id)
         .order_by(User.id)
     )
-    named = [(id_, _plain(name)) for id_, name in asker.session.execute(query)]
+    return _named(((id_, name) for id_, name in asker.session.execute(query)), value)
+
+
+def _named(rows: Iterable[tuple[int, str]], value: str) -> int | None:
+    """Return the id of the row with a name, or of the first whose name begins with it."""
+    named = [(id_, _plain(name)) for id_, name in rows]
     sought = _plain(value)
     exact = [id_ for id_, name in named if name == sought]
     begin = [id_ for id_, name in named if name.startswith(sought)]
     return next(iter((*exact, *begin)), None) if sought else None
+
+
+def _team(asker: _Asker, value: str) -> int | AnyTeam:
+    """Return the id of the team with this name, or the one whose name begins with it."""
+    if value.lower() in {"mine", "none"}:
+        if value.lower() == "mine" and asker.user_id is None:
+            raise _UnknownError
+        return AnyTeam(value.lower())
+    query = sa.select(Team.id, Team.name).where(Team.workspace_id == asker.workspace_id).order_by(Team.id)
+    found = _named(((id_, name) for id_, name in asker.session.execute(query)), value)
+    if found is None:
+        raise _UnknownError
+    return found
 
 
 def _label(asker: _Asker, value: str) -> frozenset[int]:
@@ -129,6 +148,7 @@ CONVERSATION: Mapping[str, tuple[str, Callable[[_Asker, str], Any]]] = {
     "account": ("account_id", _account),
     "channel": ("channel", _channel),
     "assignee": ("assignee", _assignee),
+    "team": ("team", _team),
     "label": ("all_labels", _label),
 }
 """Filters that are a field of :class:`ConversationFilter`: the field, and what makes its value."""

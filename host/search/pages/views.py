@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from host.channels.directory import current_directory
 from host.core import clock
 from host.core.db import db
-from host.inbox import queries
+from host.inbox import queries, teams
 from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import later_than, position_text
 from host.inbox.pages import durations
@@ -51,6 +51,7 @@ class Shown:
 
     :param who: who wrote it, *beside*: to whom, or in whose conversation.
     :param mark: what it is: ``message``, ``note`` or ``file``.
+    :param place: which of its conversation's hits on this page it is, from 1; *places*: how many there are.
     """
 
     hit: Hit
@@ -60,6 +61,8 @@ class Shown:
     mark: str
     time: str
     pieces: Sequence[Piece]
+    place: int = 1
+    places: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,9 @@ def _shown(workspace_id: int, wanted: Wanted, found: Found) -> list[Shown]:
         for row in queries.matching_rows(db.session(), workspace_id, user.id, ConversationFilter(), ids)
     }
     directory = current_directory()
-    shown = []
+    shown: list[Shown] = []
+    places = Counter(one.conversation_id for one in found.hits)
+    seen: Counter[int] = Counter()
     for hit in found.hits:
         row = rows.get(hit.conversation_id)
         if row is None:
@@ -146,7 +151,9 @@ def _shown(workspace_id: int, wanted: Wanted, found: Found) -> list[Shown]:
         name = name_of(row, directory.adapter(row.channel))
         who, beside, mark = _sides(hit, row, name)
         pieces = excerpt(hit.texts, wanted.query.phrases)
-        shown.append(Shown(hit, row, who, beside, mark, durations.since(hit.sent_at, now), pieces))
+        seen[hit.conversation_id] += 1
+        place, of = seen[hit.conversation_id], places[hit.conversation_id]
+        shown.append(Shown(hit, row, who, beside, mark, durations.since(hit.sent_at, now), pieces, place, of))
     return shown
 
 
@@ -248,6 +255,11 @@ def _groups(workspace_id: int, query: Query, counting: _Counting | None) -> list
             for one in accounts
         ]
         groups.append((_("Account"), each))
+    some = teams.all_of(db.session(), workspace_id)
+    if 0 < len(some) <= 20:
+        groups.append(
+            (_("Team"), [(one.name, "users", Typed("team", one.name), ("team", one.id)) for one in some])
+        )
     chosen = [one.value for one in query.filters if one.name == "label"]
     known = {one.casefold() for one in chosen}
     others = [] if counting is None else [one for one in counting.labels if one.casefold() not in known]

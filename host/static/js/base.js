@@ -1,6 +1,7 @@
 // What every page can do: theme, menus, Copy buttons, questions before something irreversible, relative times.
 
 import "./menus.js";
+import "./notices.js";
 
 const root = document.documentElement;
 const THEMES = ["auto", "light", "dark"];

@@ -9,7 +9,7 @@ export function draftOf(conversation) {
   return drafts.get(conversation);
 }
 
-const EMPTY = () => ({ files: [], quickReplies: [], buttons: [], cards: [], products: [], post: "", quote: null });
+const EMPTY = () => ({ files: [], quickReplies: [], buttons: [], cards: [], products: [], post: "", quote: null, canned: [] });
 
 class Draft extends EventTarget {
   constructor(key) {
@@ -20,16 +20,31 @@ class Draft extends EventTarget {
 
   /** Keep what changed and tell those who show it. */
   changed() {
+    write(this.key, this.noted());
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Return what is to be sent as text; empty where it is nothing. */
+  noted() {
     // A file that is not uploaded yet is gone with the page; everything else is kept.
     const files = this.files.filter((file) => file.id).map(({ id, kind, name, size, url }) => ({ id, kind, name, size, url }));
-    const { quickReplies, buttons, cards, products, post, quote } = this;
-    write(this.key, this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, buttons, cards, products, post, quote }));
-    this.dispatchEvent(new Event("change"));
+    const { quickReplies, buttons, cards, products, post, quote, canned } = this;
+    return this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, buttons, cards, products, post, quote, canned });
+  }
+
+  /** Put back what was sent and came back; what somebody added meanwhile stays. */
+  restore(noted) {
+    const kept = parsed(noted);
+    this.files = [...(kept.files ?? []), ...this.files];
+    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned"]) {
+      if (kept[name] && !(Array.isArray(this[name]) ? this[name].length : this[name])) this[name] = kept[name];
+    }
+    this.changed();
   }
 
   isEmpty() {
     return !this.files.length && !this.quickReplies.length && !this.buttons.length && !this.cards.length
-      && !this.products.length && !this.post && !this.quote;
+      && !this.products.length && !this.post && !this.quote && !this.canned.length;
   }
 
   /** Put what is to be sent into a form's *body*, in the words the desk knows. */
@@ -44,18 +59,19 @@ class Draft extends EventTarget {
     for (const id of this.products) body.append("product", id);
     if (this.post) body.append("own_post", this.post);
     if (this.quote) body.append("reply_to", this.quote.id);
+    for (const id of this.canned) body.append("canned", id);
   }
 
   /** Return what is to be sent now, to be taken out again once it was. */
   snapshot() {
-    const { files, quickReplies, buttons, cards, products, post, quote } = this;
-    return { files: [...files], quickReplies, buttons, cards, products, post, quote };
+    const { files, quickReplies, buttons, cards, products, post, quote, canned } = this;
+    return { files: [...files], quickReplies, buttons, cards, products, post, quote, canned };
   }
 
   /** Take out what was sent; what somebody added meanwhile stays. */
   sent(before) {
     this.files = this.files.filter((file) => !before.files.includes(file));
-    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote"]) {
+    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned"]) {
       if (this[name] === before[name]) this[name] = EMPTY()[name];
     }
     this.changed();
@@ -74,9 +90,21 @@ function asElement({ title, subtitle, image, upload, url, buttons }) {
   return element;
 }
 
+/** Put a reply back that was undone: its text before what was begun since, and what went along with it. */
+export function putBack(conversation, { text, composer }) {
+  const key = `lobby-draft-reply-${conversation}`;
+  const begun = read(key);
+  write(key, text && begun.trim() ? `${text}\n\n${begun}` : text || begun);
+  draftOf(String(conversation)).restore(composer);
+}
+
 function stored(key) {
+  return parsed(read(key));
+}
+
+function parsed(text) {
   try {
-    const found = JSON.parse(read(key) || "{}");
+    const found = JSON.parse(text || "{}");
     for (const file of found.files ?? []) file.state = "ready";
     return found;
   } catch {

@@ -1,11 +1,13 @@
 // Everything a reply can have beside its text, put together for one form.
 
+import { Canned } from "./composer-canned.js";
 import { Cards } from "./composer-cards.js";
 import { draftOf } from "./composer-draft.js";
 import { Files } from "./composer-files.js";
 import { buttons, ownPost, products, quickReplies, Strip } from "./composer-offers.js";
 import { Quote } from "./composer-quote.js";
 import { Typing } from "./composer-typing.js";
+import { Unfilled } from "./composer-unfilled.js";
 import { Voice } from "./composer-voice.js";
 import "./popover.js";
 
@@ -26,6 +28,8 @@ export class Tools {
     this.strip("products", products, shared);
     this.strip("post", ownPost, shared);
     if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
+    this.unfilled = new Unfilled(form);
+    this.canned = new Canned(form, this.draft, { ...shared, unfilled: this.unfilled });
     if (form.dataset.typingUrl) this.typing = new Typing(form, shared);
     has("[data-tool=heart]")?.addEventListener("click", (event) => {
       event.preventDefault();
@@ -64,6 +68,7 @@ export class Tools {
   /** Take over what stands in open fields, and wait for files on their way. Return what keeps the reply back. */
   async ready(text) {
     const words = this.form.dataset;
+    if (this.unfilled.first()) return [null]; // said above the text
     if (!this.strips.every((strip) => strip.add())) return [null]; // said beside the field
     if (this.draft.buttons.length && this.draft.quickReplies.length) return [words.textButtonsOrQuick, words.textButtonsOrQuickNext];
     if (this.draft.buttons.length && !text.trim()) return [words.textButtonsAlone, words.textButtonsAloneNext];

@@ -1,7 +1,10 @@
 // Writing: drafts that survive, a byte counter, what a text too long would become, and sending once.
 
 import { csrfToken } from "./base.js";
+import { write as insert } from "./composer-canned.js";
 import { read, write } from "./composer-draft.js";
+import { emoji } from "./composer-emoji.js";
+import { Mentions } from "./composer-mention.js";
 import { Tools } from "./composer-tools.js";
 
 const encoder = new TextEncoder();
@@ -23,6 +26,7 @@ export class Composer {
     this.signature = this.section.dataset.signature;
     this.life = new AbortController();
     for (const form of root.querySelectorAll("[data-form]")) this.attach(form);
+    emoji(root.querySelector("[data-emoji]"), (char) => insert(this.text(), char));
     for (const tab of root.querySelectorAll("[data-tab]")) {
       tab.addEventListener("click", (event) => {
         event.preventDefault();
@@ -62,6 +66,7 @@ export class Composer {
     const key = `lobby-draft-${form.dataset.form}-${form.dataset.conversation}`;
     if (!text.value) text.value = read(key);
     if (form.elements.seen) this.follow(form, text);
+    if (form.dataset.peopleUrl) new Mentions(form, (words) => { this.root.querySelector("[data-say]").textContent = words; }, this.life.signal);
     text.addEventListener("input", () => {
       write(key, text.value);
       this.count(form);
@@ -70,8 +75,13 @@ export class Composer {
     text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
         event.preventDefault();
-        form.requestSubmit();
+        form.requestSubmit(event.shiftKey ? form.querySelector("[name=then][value=close]") : null);
       }
+    });
+    form.elements.later_at?.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // else it would be sent now
+      form.requestSubmit(form.querySelector("[data-own]"));
     });
     form.addEventListener("change", (event) => {
       if (event.target.name === "overflow") this.label(form);
@@ -79,7 +89,7 @@ export class Composer {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       event.stopPropagation(); // the page's own guard against double clicks would keep the button off for long
-      this.send(form, text, key);
+      this.send(form, text, key, event.submitter);
     });
     if (form.dataset.form === "reply") this.tools = new Tools(form, this, this.life.signal);
     this.count(form);
@@ -100,6 +110,7 @@ export class Composer {
   }
 
   count(form) {
+    if (form.dataset.form === "reply") this.tools.unfilled.draw();
     const counter = form.querySelector("[data-bytes]");
     if (!counter) return;
     const limit = Number(form.dataset.limit);
@@ -146,10 +157,24 @@ export class Composer {
     else label.textContent = button.dataset.many.replace("{n}", form.dataset.parts);
   }
 
-  async send(form, text, key) {
+  /** Take over what an undone reply gave back. */
+  refill() {
+    const form = this.root.querySelector("[data-form=reply]");
+    if (!form) return;
+    const text = form.querySelector("textarea");
+    text.value = read(`lobby-draft-reply-${form.dataset.conversation}`);
+    this.show("reply");
+    this.count(form);
+    this.onDraft();
+    text.focus();
+  }
+
+  /** Send what stands in *form*; *how* is the button that was pressed, where it says more than that. */
+  async send(form, text, key, how) {
     if (form.dataset.sending) return; // a second click sends nothing twice
     form.dataset.sending = "1";
-    const button = form.querySelector("button[type=submit]");
+    const button = form.querySelector("[data-send]") ?? form.querySelector("button[type=submit]");
+    form.querySelector("#send-menu:popover-open")?.hidePopover();
     button.setAttribute("aria-disabled", "true");
     const tools = form.dataset.form === "reply" ? this.tools : null;
     let focus = text;
@@ -163,6 +188,8 @@ export class Composer {
       const sent = text.value;
       const parts = tools?.draft.snapshot();
       const body = fields(form);
+      if (how?.name) body.set(how.name, how.value);
+      if (tools) body.set("draft", tools.draft.noted());
       tools?.draft.fill(body);
       tools?.typing?.off();
       if (!(await this.post(form, body))) return;
@@ -215,7 +242,7 @@ export class Composer {
         return false;
       }
       this.problem(null);
-      this.onSent(answer.messages);
+      this.onSent(answer.messages, body.get("then"));
       return true;
     } catch {
       this.problem(this.words.textUnsaved);

@@ -3,8 +3,11 @@
 const SINGLE = "lobby-single-keys";
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
-/** Let *commands*, functions by name, be called by key and by the palette. *words* are the page's texts. */
-export function keys(commands, words) {
+/**
+ * Let *commands*, functions by name, be called by key and by the palette. *words* are the page's texts; *more(again)* returns
+ * further lines of the palette, and calls *again* when there are others.
+ */
+export function keys(commands, words, more = () => []) {
   const sheet = document.querySelector("[data-keys]");
   const palette = document.querySelector("[data-palette]");
   const input = palette.querySelector("input");
@@ -65,7 +68,7 @@ export function keys(commands, words) {
       caps: [],
       run: () => link.click(),
     }));
-    const own = known.filter((one) => one.run !== all.palette);
+    const own = [...known.filter((one) => one.run !== all.palette), ...more(() => { if (palette.open) fill(); })];
     const fitting = [...own, ...links].filter((one) => folded(one.text).includes(folded(text)));
     if (!text || !words.search) return fitting;
     const search = { text: words.textSearch.replace("{words}", text), group: "", icon: "search", caps: [], run: () => location.assign(`${words.search}?q=${encodeURIComponent(text)}`) };

@@ -61,7 +61,13 @@ export class Log {
       if (there) {
         keepOpen(there, item);
         const again = sameControl(there, item);
+        const { order } = there.dataset;
         this.renew(there, item);
+        const now = this.find(item.dataset.message);
+        if (now.dataset.order !== order) {
+          now.remove(); // it left at another time than it was to
+          this.place(now);
+        }
         again?.focus();
       } else {
         added.push(item);

@@ -50,6 +50,13 @@ export function keepCurrent(root, words, skew, onEnd) {
         if (text) text.textContent = exact(left);
       }
     }
+    for (const element of root.querySelectorAll("[data-due]")) {
+      const left = (Date.parse(element.dataset.due) - now) / 1000;
+      element.hidden = left >= Number(element.dataset.near);
+      element.classList.toggle("conv-late", left < 0);
+      const text = left < 0 ? words.textLate : words.textDue;
+      element.lastElementChild.textContent = text.replace("{time}", short(Math.abs(left)));
+    }
     for (const bar of root.querySelectorAll("rect[data-until]")) {
       const since = Date.parse(bar.dataset.since), until = Date.parse(bar.dataset.until);
       const passed = Math.min(1, Math.max(0, (now - since) / (until - since)));

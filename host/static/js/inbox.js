@@ -5,6 +5,7 @@ import { Composer } from "./composer.js";
 import { editing } from "./inbox-edit.js";
 import { keys } from "./inbox-keys.js";
 import { List } from "./inbox-list.js";
+import { macros } from "./inbox-macros.js";
 import { elements, Log } from "./inbox-thread.js";
 import "./bulk.js";
 import "./gallery.js";
@@ -12,7 +13,9 @@ import { watchMedia } from "./inbox-media.js";
 import { players } from "./inbox-player.js";
 import { Presence } from "./inbox-presence.js";
 import { keepCurrent } from "./inbox-time.js";
+import { Undoing } from "./inbox-undo.js";
 import { Live } from "./live.js";
+import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
 import { reactions } from "./reactions.js";
 
 const GATHER_MS = 60;
@@ -26,6 +29,18 @@ const main = document.getElementById("main");
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
 const list = new List(data);
 const presence = new Presence(data);
+
+const undoing = new Undoing({
+  post: (url, body) => post(url, body),
+  report: (sentence, next) => report(sentence ?? data.textUnsaved, next),
+  show: (id) => go(addressOf(id)),
+  back(conversation, message) {
+    ask({ rows: [conversation], head: conversation === opened });
+    if (conversation !== opened) return;
+    if (message) log?.remove(message);
+    composer?.refill();
+  },
+});
 
 let opened = null; // the id of the conversation that is open
 let log = null;
@@ -95,7 +110,7 @@ function show(answer, names, about) {
   if (answer.rows) list.show(answer.rows);
   if (answer.filters) replaceContent(part("filters"), answer.filters);
   if (answer.heading) replaceContent(part("heading"), answer.heading);
-  if (answer.unread !== undefined) title(answer.unread);
+  if (answer.news) toldNews(answer.news);
   if (about === part("opened") && opened) {
     if (answer.messages) showMessages(answer.messages);
     if (answer.head) showHead(answer.head);
@@ -126,6 +141,7 @@ function start() {
   log = scroller ? new Log(scroller) : null;
   list.choose(opened);
   presence.enter(opened, place.dataset.presence);
+  undoing.enter(opened);
   if (!log) return;
   watchMedia(scroller, data);
   players(scroller);
@@ -158,9 +174,8 @@ let actedHere = false;
 
 function showHead(html) {
   const head = part("head");
-  // Somebody may be choosing in a list or a menu: not under their hands, unless it was they who changed it.
-  const choosing = head.contains(document.activeElement) && document.activeElement.tagName === "SELECT";
-  headIsOld = !actedHere && (choosing || head.querySelector("details.menu[open]") !== null);
+  // Somebody may be choosing in a menu: not under their hands, unless it was they who changed it.
+  headIsOld = !actedHere && head.querySelector("details.menu[open]") !== null;
   if (headIsOld) return;
   actedHere = false;
   replaceContent(head, html);
@@ -168,8 +183,9 @@ function showHead(html) {
 
 function showContact(html) {
   const pane = part("contact");
-  const choosing = pane?.contains(document.activeElement) && document.activeElement.tagName === "SELECT";
-  if (pane && !choosing) pane.replaceChildren(...elements(html)[0].children);
+  const choosing = pane?.querySelector("details.menu[open]");
+  const writing = pane?.querySelector("details.edit[open]"); // what somebody types there is not saved yet
+  if (pane && !choosing && !writing) pane.replaceChildren(...elements(html)[0].children);
 }
 
 function showComposer(html) {
@@ -196,11 +212,15 @@ function startComposer() {
     newest: () => (here === opened ? log.lastId() : 0),
     onWriting: (on) => presence.typing(here, on),
     onDraft: () => list.draft(here),
-    onSent(html) {
-      ask({ rows: [here] });
+    onSent(html, then) {
+      ask({ rows: [here], head: Boolean(then) });
+      undoing.sent(here, part("opened").dataset.name, html);
       if (here !== opened) return;
       showMessages(html);
       log.toEnd();
+      if (then !== "close") return;
+      const next = list.after(here);
+      go(next ? new URL(next.href) : addressOf(null));
     },
   });
 }
@@ -237,7 +257,7 @@ async function open(id) {
     coming = null;
     for (const one of entering.told) follow(...one);
     list.leave(before);
-    title(shownUnread);
+    title();
     if (id) announce(data.textOpened.replace("{name}", place.dataset.name));
     return true;
   } catch (problem) {
@@ -335,20 +355,25 @@ async function earlier(link) {
 }
 
 /** Send a small form without leaving the page; what it changed comes back through the stream. */
-async function act(form) {
-  const button = form.querySelector("button");
+async function act(form, pressed = null) {
+  const button = pressed ?? form.querySelector("button");
   const message = form.closest("[data-message]")?.dataset.message;
   const focused = button && document.activeElement === button;
   const here = opened;
+  const body = new FormData(form);
+  if (pressed?.name) body.set(pressed.name, pressed.value);
   if (button) button.disabled = true; // which takes the focus away
   let done = false;
   try {
-    const response = await post(form.action, new FormData(form));
+    const response = await post(form.action, body);
     done = response.ok;
+    const menu = form.closest("details.menu");
     if (!done) {
       const answer = await response.json().catch(() => ({}));
       report(answer.error?.message ?? data.textUnsaved, answer.error?.next);
-    }
+    } else if (menu) menu.open = false;
+    if (done) form.closest("details.edit")?.removeAttribute("open");
+    if (done && form.dataset.act === "undo") undoing.undone(await response.json(), Number(message));
     actedHere = true;
     ask({ rows: [here], messages: message ? [Number(message)] : [], head: true });
     if (done && form.dataset.act === "unread") {
@@ -385,12 +410,9 @@ async function react(url, emoji, message) {
   ask({ messages: [message] });
 }
 
-let shownUnread = Number(data.unread);
-
-function title(unread) {
-  shownUnread = unread;
+function title() {
   const name = part("opened").dataset.name;
-  document.title = `${unread ? `(${unread}) ` : ""}${name ? `${name} · ` : ""}${data.title}`;
+  entitle(`${name ? `${name} · ` : ""}${data.title}`);
 }
 
 function announce(text) {
@@ -416,7 +438,7 @@ async function resync() {
       showComposer(there("composer")?.innerHTML);
       look();
     }
-    title(Number(page.querySelector("[data-inbox]").dataset.unread));
+    askForNews();
     ask({ here: true });
   } catch {
     // The next event tries again.
@@ -440,25 +462,34 @@ document.addEventListener("submit", (event) => {
   if (!("act" in event.target.dataset)) return;
   event.preventDefault();
   event.stopPropagation();
-  act(event.target);
+  act(event.target, event.submitter);
 }, true);
 
 for (const done of ["focusout", "toggle"]) {
   document.addEventListener(done, () => headIsOld && ask({ head: true }), true);
 }
 
-document.addEventListener("change", (event) => {
-  if ("submitOnChange" in event.target.dataset) event.target.form.requestSubmit();
-});
-
 const form = (name) => part("head")?.querySelector(`form[data-act="${name}"]`);
 const change = () => form("close") ?? form("reopen");
-const assignee = () => part("head")?.querySelector("select[name=assignee]");
+const toMe = () => form("assign")?.querySelector(`button[name="assignee"][value="${Number(data.user)}"]`);
 const write = (mode) => {
   if (!composer?.root.querySelector(`[data-form="${mode}"]`)) return;
   composer.show(mode);
   composer.text()?.focus();
 };
+
+const macro = macros({
+  here: () => opened,
+  newest: () => log?.lastId(),
+  report,
+  done(answer) {
+    actedHere = true;
+    if (answer.messages) showMessages(answer.messages);
+    announce(answer.sentence);
+    report(null);
+    ask({ rows: [opened], head: true, composer: true });
+  },
+});
 
 keys({
   next: () => list.move(1),
@@ -476,12 +507,14 @@ keys({
     go(next ? new URL(next.href) : addressOf(null));
   },
   mine() {
-    const select = assignee();
-    if (!select || select.value === data.user) return;
-    select.value = data.user;
-    select.form.requestSubmit();
+    const button = toMe();
+    if (button && !button.hasAttribute("aria-current")) form("assign").requestSubmit(button);
   },
-  assign: () => assignee()?.focus(),
+  assign() {
+    const menu = form("assign")?.closest("details");
+    if (menu) menu.open = true;
+  },
+  undo: () => undoing.latest(),
   unread: () => form("unread")?.requestSubmit(),
   contact() {
     const pane = part("contact");
@@ -491,7 +524,8 @@ keys({
     pane.focus();
   },
   latest: () => log?.toEnd(),
-}, data);
+  macros: () => macro.show(),
+}, data, macro.commands);
 
 reactions(react);
 editing(post, (message) => ask({ rows: [opened], messages: [message] }));
@@ -526,6 +560,10 @@ function follow(topic, told) {
     return;
   }
   if (topic === "catch_up") return;
+  if (topic === "notice") {
+    if (told.users.includes(Number(data.user))) askForNews();
+    return;
+  }
   const here = told.conversation === opened;
   // What is on its way may have been read before this happened.
   if (coming?.id && told.conversation === coming.id && topic !== "presence") coming.told.push([topic, told]);

@@ -8,7 +8,7 @@ const STREAM_AGAIN_AT_MOST_MS = 30000;
 const SILENT_MS = 50000; // the desk says something every 15 seconds
 const ANSWER_MS = 10000;
 const REMEMBERED = 1000;
-const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up", "presence"];
+const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up", "presence", "notice"];
 
 // A thousand browsers lose their streams in the same moment and should not all be back in the same one.
 const about = (ms) => ms * (0.5 + Math.random());

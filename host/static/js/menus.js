@@ -1,8 +1,12 @@
 // Menus: `details.menu`, and panels in the top layer (`.pop`). Arrow keys move, Home and End jump, a letter goes to the
 // next entry that begins with it, Escape closes and gives the focus back. Tab goes on, and leaves nothing open behind.
+// A menu of many may begin with a field, `form[data-menu-find]`: it leaves what has the words, Enter takes the first.
 
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+const UP_DOWN = new Set(["ArrowDown", "ArrowUp"]);
 const OPEN = "details.menu[open]";
+const FIND = "form[data-menu-find]";
+const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
 /** Return what can be chosen in *menu*, in order. */
 function entriesOf(menu) {
@@ -35,7 +39,9 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const menu = event.target.closest?.("details.menu, .pop:popover-open");
-  if (!menu || event.target.closest("input, textarea, select")) return;
+  if (!menu) return;
+  const finding = event.target.closest("[data-menu-find] input");
+  if (finding ? !UP_DOWN.has(event.key) : event.target.closest("input, textarea, select")) return;
   if (menu.matches("details:not([open])")) {
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     menu.open = true;
@@ -53,4 +59,40 @@ document.addEventListener("click", (event) => {
 document.addEventListener("focusout", (event) => {
   const menu = event.target.closest?.(OPEN);
   if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+});
+
+/** Leave in the menu of *form* what has the words of its field, and return what is left. */
+function narrow(form) {
+  const words = folded(form.querySelector("input[type=search]").value).split(/\s+/).filter(Boolean);
+  const left = [];
+  for (const line of form.querySelectorAll("li:not([data-none])")) {
+    const entry = line.querySelector("button");
+    line.hidden = words.length > 0 && !(entry && words.every((word) => folded(line.textContent).includes(word)));
+    if (entry && !line.hidden) left.push(entry);
+  }
+  form.querySelector("[data-none]").hidden = left.length > 0;
+  return left;
+}
+
+document.addEventListener("toggle", (event) => {
+  const form = event.target.matches?.(OPEN) && event.target.querySelector(FIND);
+  if (!form) return;
+  const input = form.querySelector("input[type=search]");
+  input.closest("label").hidden = false;
+  input.value = "";
+  narrow(form);
+  input.focus();
+}, true);
+
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.(FIND);
+  if (form) narrow(form);
+});
+
+document.addEventListener("keydown", (event) => {
+  const form = event.key === "Enter" && !event.isComposing && event.target.matches?.("input") && event.target.closest(FIND);
+  if (!form) return;
+  event.preventDefault();
+  const [first] = narrow(form);
+  if (first) form.requestSubmit(first);
 });

@@ -27,7 +27,7 @@ document.addEventListener("click", (event) => {
     if (!panel.matches(":popover-open")) return;
     place(panel, anchor);
     anchors.set(panel, anchor);
-    panel.querySelector("button:not([hidden])")?.focus();
+    (panel.querySelector("[data-first]") ?? panel.querySelector("button:not([hidden])"))?.focus();
   });
 });
 

@@ -35,6 +35,12 @@ async function show(hit) {
   pane.querySelector("[data-open-here]").href = hit.href;
   const message = pane.querySelector(`li[data-message="${Number(hit.dataset.message)}"]`);
   message?.classList.add("found");
+  if (message && hit.dataset.here) {
+    const line = document.createElement("p");
+    line.className = "micro muted around-here";
+    line.textContent = hit.dataset.here;
+    message.append(line);
+  }
   message?.scrollIntoView({ block: "center" });
 }
 

@@ -9,9 +9,9 @@ function stateOf(field) {
   return field.type === "checkbox" || field.type === "radio" ? field.checked : field.value;
 }
 
-/** Return the fields of a form that are not what was saved; of radio buttons the one that is chosen now. */
+/** Return the fields of a form that are not what was saved; of radio buttons the one that is chosen now, and none that only asks. */
 function changesOf(form) {
-  const changed = [...form.elements].filter((field, at) => field.name && stateOf(field) !== saved.get(form)[at]);
+  const changed = [...form.elements].filter((field, at) => field.name && field.dataset.asks === undefined && stateOf(field) !== saved.get(form)[at]);
   return changed.filter((field) => field.type !== "radio" || field.checked);
 }
 

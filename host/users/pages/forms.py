@@ -12,6 +12,7 @@ from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired, EqualTo, Length, ValidationError
 
+from host.core import clock
 from host.core.errors import InvalidError
 from host.models.signing_in import Wanted
 from host.models.users import Role
@@ -53,7 +54,7 @@ def _name(form: FlaskForm, field: Field) -> None:
 
 
 def _zone(form: FlaskForm, field: Field) -> None:
-    if field.data and field.data not in languages.zones():
+    if field.data and field.data not in clock.zones():
         raise ValidationError(_l("There is no such time zone. Choose one of the list."))
 
 
@@ -167,7 +168,7 @@ class ProfileForm(AccountForm):
         ]
         self.timezone.choices = [
             SelectChoice("", _l("As the browser has it")),
-            *(SelectChoice(name, name.replace("_", " ")) for name in languages.zones()),
+            *(SelectChoice(name, name.replace("_", " ")) for name in clock.zones()),
         ]
 
 
@@ -253,6 +254,12 @@ class ProviderForm(AccountForm):
     )
 
 
+def _undo(form: AccountForm, field: SelectField) -> None:
+    """Refuse a time that is not offered; a form without the field leaves it as it is."""
+    if field.raw_data and field.data not in {"0", "5", "10", "20", "30"}:
+        raise ValidationError(_l("Choose one of these times."))
+
+
 class MakeWorkspaceForm(AccountForm):
     name = _name_field(_l("Name"), "organization")
 
@@ -271,12 +278,24 @@ class WorkspaceForm(AccountForm):
         ],
         validate_choice=False,
     )
+    undo = SelectField(
+        _l("A reply can be undone for"),
+        choices=[
+            SelectChoice("0", _l("Not at all")),
+            SelectChoice("5", _l("5 seconds")),
+            SelectChoice("10", _l("10 seconds")),
+            SelectChoice("20", _l("20 seconds")),
+            SelectChoice("30", _l("30 seconds")),
+        ],
+        validators=[_undo],
+        validate_choice=False,
+    )
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         self.timezone.choices = [
             SelectChoice("", _l("UTC")),
-            *(SelectChoice(name, name.replace("_", " ")) for name in languages.zones() if name != "UTC"),
+            *(SelectChoice(name, name.replace("_", " ")) for name in clock.zones() if name != "UTC"),
         ]
         self.language.choices = [
             SelectChoice("", _l("As the desk has it")),

@@ -53,6 +53,8 @@ def general(workspace_id: int) -> ResponseReturnValue:
         given: dict[str, Any] = {name: text(form[name]) for name in fields}
         if "on_reply" in request.form:
             given["assigns_on_reply"] = form.on_reply.data == "assign"
+        if "undo" in request.form:
+            given["undo_seconds"] = int(form.undo.data)
         before = workspaces.settings(writing, workspace_id).name
         changed = workspaces.change(writing, workspace_id, version=form_version(), **given)
         if "name" in changed:
@@ -225,6 +227,7 @@ def _page(
             "timezone": found.timezone,
             "language": found.language,
             "on_reply": "assign" if found.assigns_on_reply else "",
+            "undo": str(found.undo_seconds),
         }
         form = WorkspaceForm(formdata=None, data=values)
     usual = desk().retention_days

@@ -32,6 +32,8 @@ from host.web.request_helpers import (
 )
 
 PEOPLE = "/w/<int:workspace_id>/settings/people"
+TEAMS = "teams"
+"""What a form says for: the accounts of their teams."""
 
 navigation.add_settings("accounts.people", _l("People"), order=30, icon="users")
 
@@ -188,8 +190,9 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
     if Role.OWNER in {role, person.role} and role is not person.role:
         sudo.require()
     # A form without a choice of accounts leaves what there is.
-    limits = person.accounts if "see" not in request.form else _accounts_given()
-    accounts = limits if role in roles.LIMITABLE else None
+    had = (frozenset() if person.by_teams else person.accounts), person.by_teams
+    wanted = had if "see" not in request.form else (_accounts_given(), request.form["see"] == TEAMS)
+    accounts, by_teams = wanted if role in roles.LIMITABLE else (None, False)
 
     def use_case(writing: Session) -> None:
         handed = leaving.hand_over(writing, user_id, asking_first.heirs(user_id, workspace_id))
@@ -198,9 +201,10 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
             details = {"role": role.value, "before": person.role.value}
             audit(writing, "member.role_changed", person.email, workspace_id=workspace_id, details=details)
             asking_first.record(writing, person.email, handed, ended, workspace_id=workspace_id)
-        if accounts != person.accounts:
-            members.set_accounts(writing, workspace_id, user_id, accounts)
+        if (accounts, by_teams) != had:
+            members.set_accounts(writing, workspace_id, user_id, accounts, by_teams=by_teams)
             details = _seen(writing, workspace_id, accounts) or {"accounts": "all"}
+            details = {"accounts": "those of their teams"} if by_teams else details
             audit(writing, "member.access_changed", person.email, workspace_id=workspace_id, details=details)
 
     if person.role is Role.OWNER and role is not Role.OWNER:
@@ -263,11 +267,14 @@ def _member(session: Session, workspace_id: int, user_id: int) -> Member:
 
 
 def _accounts_given() -> Accounts:
-    """Return the accounts a form lets somebody see; None: all.
+    """Return the accounts a form lets somebody see; None: all. Those of their teams are not among them.
 
     :raises InvalidError: for something that is no id.
     """
-    if request.form.get("see", "all") != "some":
+    see = request.form.get("see", "all")
+    if see == TEAMS:
+        return frozenset()
+    if see != "some":
         return None
     given = [*request.form.getlist("account"), *request.form.get("accounts", "").split(",")]
     return frozenset(id_in(one) for one in given if one)

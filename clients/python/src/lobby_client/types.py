@@ -100,6 +100,8 @@ class Capabilities(Model):
     menu: Optional[MenuLimits]
     thread_control: bool
     """Whether a conversation can be taken from another app, and passed to one."""
+    blocks: bool
+    """Whether the provider can be asked to block a customer."""
     mobile_only: Sequence[str]
     """What the customer sees in the provider's mobile app only."""
 
@@ -125,6 +127,8 @@ class Account(Model):
     connected_at: datetime
     disconnected_at: Optional[datetime]
     last_event_at: Optional[datetime]
+    reply_target: Optional[int]
+    """Within how many minutes customers are to be answered; null: no time."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,10 @@ class Numbers(Model):
     """From the beginning, or opening again, to the closing."""
     windows_missed: int
     """Reply windows that ended before an answer."""
+    answers_with_target: int
+    """Answers on accounts that had a time for them when the customer wrote."""
+    answers_in_time: int
+    """How many of these came within it."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +221,36 @@ class Attachment(Model):
 
 
 @dataclass(frozen=True)
+class Attribute(Model):
+    """Something the workspace keeps about its contacts."""
+
+    id: int
+    name: str
+    kind: Literal["choice", "date", "number", "text", "yes_no"]
+    """What its values are. It stays."""
+    choices: Optional[Sequence[str]]
+    """Null: it is no choice."""
+
+
+@dataclass(frozen=True)
+class AttributeValue(Model):
+    """What a contact has for an attribute of the workspace."""
+
+    id: int
+    """The id of the attribute."""
+    name: str
+    value: str
+    """As text: a date as `2026-11-20`, yes and no as `yes` and `no`."""
+
+
+@dataclass(frozen=True)
+class Attributes(Model):
+    """The attributes of the workspace, in the order they were made."""
+
+    data: Sequence[Attribute]
+
+
+@dataclass(frozen=True)
 class FileRef(Model):
     """A file to send, one of: where it can be fetched, one that was uploaded, one the provider has."""
 
@@ -230,11 +268,71 @@ class AudioContent(Model):
 
 
 @dataclass(frozen=True)
+class Identity(Model):
+    """A contact on one account of a channel."""
+
+    account_id: int
+    channel: str
+    external_id: str
+    """The provider's id; a string, whatever it looks like."""
+    external_id_name: str
+    """What the channel calls that id."""
+    name: Optional[str]
+    username: Optional[str]
+    profile: Mapping[str, Any]
+    """What else the provider told; depends on the channel."""
+    blocked_at: Optional[datetime]
+    """Since when the provider blocks them for us; null: it does not."""
+
+
+@dataclass(frozen=True)
+class LabelRef(Model):
+    """A label of a conversation."""
+
+    id: int
+    name: str
+    tone: Literal["amber", "blue", "green", "grey", "orange", "pink", "red", "teal", "violet"]
+    """Its colour, by name; each has a shade for light and for dark pages."""
+
+
+@dataclass(frozen=True)
+class Contact(Model):
+    """A person who writes to the workspace."""
+
+    id: int
+    name: Optional[str]
+    email: Optional[str]
+    created_at: datetime
+    opted_out_at: Optional[datetime]
+    """Since when they want nothing that is sent by itself; null: they have not said so."""
+    opted_out_source: Optional[str]
+    """How that is known; of what they wrote themselves the word, as `STOP`."""
+    blocked_at: Optional[datetime]
+    """Since when what they write is spam; null: it is not."""
+    attributes: Sequence[AttributeValue]
+    """Those they have something for."""
+    labels: Sequence[LabelRef]
+    """That their conversations have, by name."""
+    identities: Sequence[Identity]
+
+
+@dataclass(frozen=True)
+class Blocked(Model):
+    """A contact that was blocked or unblocked, and the providers that did not do it too."""
+
+    contact: Contact
+    problems: Sequence[str]
+    """Why a provider did not do it; here it holds anyway."""
+
+
+@dataclass(frozen=True)
 class BulkAction(Model):
     """How far a bulk action is."""
 
     id: int
-    action: Literal["assign", "close", "label", "open", "read", "snooze", "spam", "unlabel", "unspam", "wake"]
+    action: Literal[
+        "assign", "close", "label", "open", "read", "snooze", "spam", "team", "unlabel", "unspam", "wake"
+    ]
     state: Literal["done", "running", "stopped", "undoing", "undone"]
     """It runs in the background: ask again while it is `running` or `undoing`."""
     total: int
@@ -254,12 +352,111 @@ class BulkAction(Model):
 
 
 @dataclass(frozen=True)
+class OpenHours(Model):
+    """From when to when it is open on a day."""
+
+    starts: str
+    """As the clocks there show it."""
+    ends: str
+    """`24:00`: to the end of the day."""
+
+
+@dataclass(frozen=True)
+class HoursException(Model):
+    """Days that are not as the week says."""
+
+    first: str
+    last: str
+    """The same day, or up to a year later."""
+    hours: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+    name: str = ""
+    """Why, in at most 80 letters."""
+    yearly: bool = False
+    """In each year from then on, where no other exception names the day."""
+
+
+@dataclass(frozen=True)
+class Week(Model):
+    """The hours of each day of the week."""
+
+    monday: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+    tuesday: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+    wednesday: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+    thursday: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+    friday: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+    saturday: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+    sunday: Sequence[OpenHours]
+    """At most six that do not overlap; none: closed."""
+
+
+@dataclass(frozen=True)
+class BusinessHours(Model):
+    """When a workspace or a team works."""
+
+    week: Optional[Week]
+    """Null: none of its own. A team has those of the workspace then, and a workspace is always open."""
+    exceptions: Sequence[HoursException]
+    timezone: str
+    """A name of the IANA list."""
+    version: int
+    """Grows with each change."""
+    open: bool
+    """Whether it is open now, by the hours that hold."""
+    until: Optional[datetime]
+    """When that ends; null: not within 400 days."""
+
+
+@dataclass(frozen=True)
 class Button(Model):
     """A button of a card: it opens `url`, or sends `payload`."""
 
     title: str
     url: Optional[str] = None
     payload: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class CannedFile(Model):
+    """A file that goes out with a canned reply."""
+
+    id: int
+    kind: str
+    name: str
+    content_type: str
+    size: int
+
+
+@dataclass(frozen=True)
+class CannedReply(Model):
+    """A reply to be sent again."""
+
+    id: int
+    shortcut: str
+    """Up to 32 letters, digits, dots and hyphens."""
+    title: str
+    texts: Mapping[str, str]
+    """By language, `default` for whoever has none of them. `{{contact.name}}` and such are filled in when it is used; a person fills in what is left."""
+    team: Optional[int]
+    """The id of the team whose it is; null: everybody's."""
+    files: Sequence[CannedFile]
+    uses: int
+    """How many replies were sent with it."""
+    used_at: Optional[datetime]
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class CannedReplies(Model):
+    """Those of everybody and of teams, the most used first."""
+
+    data: Sequence[CannedReply]
 
 
 @dataclass(frozen=True)
@@ -274,30 +471,21 @@ class Card(Model):
 
 
 @dataclass(frozen=True)
-class Identity(Model):
-    """A contact on one account of a channel."""
+class ContactNote(Model):
+    """What the team noted about a contact."""
 
-    account_id: int
-    channel: str
-    external_id: str
-    """The provider's id; a string, whatever it looks like."""
-    external_id_name: str
-    """What the channel calls that id."""
-    name: Optional[str]
-    username: Optional[str]
-    profile: Mapping[str, Any]
-    """What else the provider told; depends on the channel."""
+    id: int
+    text: str
+    author: Optional[str]
+    """A member, or the name of a key."""
+    at: datetime
 
 
 @dataclass(frozen=True)
-class Contact(Model):
-    """A person who writes to the workspace."""
+class ContactNotes(Model):
+    """The notes about a contact, the newest first; 200 at most."""
 
-    id: int
-    name: Optional[str]
-    email: Optional[str]
-    created_at: datetime
-    identities: Sequence[Identity]
+    data: Sequence[ContactNote]
 
 
 @dataclass(frozen=True)
@@ -314,13 +502,12 @@ class ContactRef(Model):
 
 
 @dataclass(frozen=True)
-class LabelRef(Model):
-    """A label of a conversation."""
+class Contacts(Model):
+    """A page of contacts."""
 
-    id: int
-    name: str
-    tone: Literal["amber", "blue", "green", "grey", "orange", "pink", "red", "teal", "violet"]
-    """Its colour, by name; each has a shade for light and for dark pages."""
+    data: Sequence[Contact]
+    next: Optional[str]
+    """For the next page; null: there is none."""
 
 
 @dataclass(frozen=True)
@@ -352,6 +539,14 @@ class Snooze(Model):
 
 
 @dataclass(frozen=True)
+class TeamRef(Model):
+    """A team of the workspace."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
 class Window(Model):
     """Whether the API may reply now."""
 
@@ -376,6 +571,10 @@ class Conversation(Model):
     contact: ContactRef
     subject: Optional[str]
     assignee: Optional[Person]
+    team: Optional[TeamRef]
+    """Which looks after it, beside who has it."""
+    handled_by: Literal["automation", "nobody", "person"]
+    """`person`: nothing automatic is sent; `automation`: something automatic answered; `nobody`: neither, since it began or was closed."""
     unread_count: int
     """Messages nobody of the team has looked at. What one person has not read is theirs."""
     failed_count: int
@@ -390,6 +589,12 @@ class Conversation(Model):
     """Null: it is not put away."""
     spam: bool
     """Whether the team marked it as spam."""
+    waiting_since: Optional[datetime]
+    """Since when the customer waits for an answer; null: they do not."""
+    due_at: Optional[datetime]
+    """By when they are to be answered; null: they do not wait, or there is no time."""
+    scheduled_at: Optional[datetime]
+    """When the first reply goes out that waits for its time; null: none."""
     created_at: datetime
     closed_at: Optional[datetime]
 
@@ -596,6 +801,25 @@ class Labels(Model):
 
 
 @dataclass(frozen=True)
+class Macro(Model):
+    """Several actions at one press, that everybody shares."""
+
+    id: int
+    name: str
+    steps: Sequence[Mapping[str, Any]]
+    """What it does, in this order: `do`, and what that names."""
+    uses: int
+    used_at: Optional[datetime]
+
+
+@dataclass(frozen=True)
+class Macros(Model):
+    """The shared macros, the most used first."""
+
+    data: Sequence[Macro]
+
+
+@dataclass(frozen=True)
 class Member(Model):
     """Somebody conversations can be given to."""
 
@@ -628,6 +852,17 @@ class MenuOfAccount(Model):
 
     locales: Mapping[str, Sequence[MenuItem]]
     """By locale, as `de_DE`, or `default`."""
+
+
+@dataclass(frozen=True)
+class Merged(Model):
+    """Two contacts that became one."""
+
+    id: int
+    """Of the merge, to take it back by."""
+    contact: Contact
+    other: int
+    """The contact that is a part of it now."""
 
 
 @dataclass(frozen=True)
@@ -707,8 +942,10 @@ class Message(Model):
     edit_count: int
     unsent_at: Optional[datetime]
     """When it was taken back, or its contact erased. Of what it said nothing is left."""
+    send_at: Optional[datetime]
+    """When it goes out at the earliest, while it waits: the time it is for, or until when a person can undo it."""
     sent_at: datetime
-    """The provider's time; of ours, when they were written."""
+    """The provider's time; of ours, when they were written, or the time one is for that waits for it."""
     created_at: datetime
 
 
@@ -801,6 +1038,10 @@ class SendAudio(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["audio"] = field(default="audio", init=False)
 
 
@@ -818,6 +1059,10 @@ class SendButtons(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["buttons"] = field(default="buttons", init=False)
 
 
@@ -888,6 +1133,10 @@ class SendFile(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["file"] = field(default="file", init=False)
 
 
@@ -904,6 +1153,10 @@ class SendImage(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["image"] = field(default="image", init=False)
 
 
@@ -921,6 +1174,10 @@ class SendPost(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["post"] = field(default="post", init=False)
 
 
@@ -937,6 +1194,10 @@ class SendProduct(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["product"] = field(default="product", init=False)
 
 
@@ -952,6 +1213,10 @@ class SendSticker(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     sticker: Literal["heart"] = "heart"
     kind: Literal["sticker"] = field(default="sticker", init=False)
 
@@ -969,6 +1234,10 @@ class SendTemplate(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["template"] = field(default="template", init=False)
 
 
@@ -985,6 +1254,10 @@ class SendText(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     overflow: Literal["reject", "split", "truncate"] = "split"
     """What to do with a text longer than one message of the channel."""
     quick_replies: Sequence[QuickReply] = ()
@@ -1004,6 +1277,10 @@ class SendVideo(Model):
     """The id of the message of the same conversation that this one quotes."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
+    unless_written: bool = True
+    """With `sendAt`: it stays here if the customer writes first."""
     kind: Literal["video"] = field(default="video", init=False)
 
 
@@ -1012,6 +1289,37 @@ class Sent(Model):
     """What a send became, in the order it goes out."""
 
     data: Sequence[Message]
+
+
+@dataclass(frozen=True)
+class TeamMember(Model):
+    """Somebody in a team."""
+
+    id: int
+    name: str
+    lead: bool
+    """Whether they lead it, and so change its members."""
+
+
+@dataclass(frozen=True)
+class Team(Model):
+    """Some members whom conversations can be given to together."""
+
+    id: int
+    name: str
+    members: Sequence[TeamMember]
+    """Whoever leads it first, then by name."""
+    accounts: Sequence[int]
+    """The ids of the accounts it looks after."""
+    open_count: int
+    """Its open conversations, snoozed ones and spam too."""
+
+
+@dataclass(frozen=True)
+class Teams(Model):
+    """The teams of the workspace, by name."""
+
+    data: Sequence[Team]
 
 
 @dataclass(frozen=True)
@@ -1038,7 +1346,7 @@ class View(Model):
     id: int
     name: str
     condition: Mapping[str, Any]
-    """The fields of its filter that matter."""
+    """The fields of its filter that matter; of a search `search`, its text."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Optional, Union
 
@@ -14,8 +15,17 @@ from lobby_client.types import (
     Account,
     Accounts,
     Analytics,
+    Attribute,
+    Attributes,
+    Blocked,
     BulkAction,
+    BusinessHours,
+    CannedReplies,
+    CannedReply,
     Contact,
+    ContactNote,
+    ContactNotes,
+    Contacts,
     Conversation,
     Conversations,
     Deliveries,
@@ -27,10 +37,13 @@ from lobby_client.types import (
     IceBreakersOfAccount,
     LabelRef,
     Labels,
+    Macro,
+    Macros,
     Member,
     Members,
     MenuItem,
     MenuOfAccount,
+    Merged,
     Message,
     Messages,
     Replayed,
@@ -38,6 +51,8 @@ from lobby_client.types import (
     SearchResults,
     Sent,
     Snooze,
+    Team,
+    Teams,
     Upload,
     View,
     Views,
@@ -74,17 +89,22 @@ class AsyncLobby:
         self._http = Http(url, api_key.strip(), timeout=timeout, max_retries=max_retries)
         self.accounts = AccountCalls(self._http)
         self.analytics = AnalyticsCalls(self._http)
+        self.canned_replies = CannedReplyCalls(self._http)
         self.contacts = ContactCalls(self._http)
+        self.attributes = AttributeCalls(self._http)
         self.conversations = ConversationCalls(self._http)
         self.endpoints = EndpointCalls(self._http)
         self.events = EventCalls(self._http)
         self.files = FileCalls(self._http)
+        self.hours = HoursCalls(self._http)
         self.instagram = InstagramCalls(self._http)
         self.labels = LabelCalls(self._http)
+        self.macros = MacroCalls(self._http)
         self.members = MemberCalls(self._http)
         self.views = ViewCalls(self._http)
         self.messages = MessageCalls(self._http)
         self.search = SearchCalls(self._http)
+        self.teams = TeamCalls(self._http)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._http.url!r})"
@@ -175,6 +195,17 @@ class MessageCalls(_Calls):
         """Change a text that waits to be sent."""
         return Message.from_wire(await self._call("PATCH", "/messages/{}", message_id, body={"text": text}))
 
+    async def reschedule(
+        self, message_id: int, send_at: Optional[datetime], *, unless_written: bool = True
+    ) -> Message:
+        """Give a reply that waits for its time another one.
+
+        :param send_at: with a time zone; None: it goes out now.
+        :param unless_written: whether it stays there if the customer writes first.
+        """
+        body = {"sendAt": send_at, "unlessWritten": unless_written}
+        return Message.from_wire(await self._call("PATCH", "/messages/{}", message_id, body=body))
+
     async def cancel(self, message_id: int) -> Message:
         """Cancel a message that waits to be sent."""
         path = "/messages/{}/cancel"
@@ -200,6 +231,7 @@ class ConversationCalls(_Calls):
         channel: Optional[str] = None,
         account: Optional[int] = None,
         assignee: Union[int, str, None] = None,
+        team: Union[int, str, None] = None,
         contact: Optional[str] = None,
         labels: Sequence[int] = (),
         all_labels: Sequence[int] = (),
@@ -208,6 +240,10 @@ class ConversationCalls(_Calls):
         spam: bool = False,
         needs_reply: Optional[bool] = None,
         failed: Optional[bool] = None,
+        mentioned: Optional[int] = None,
+        late: Optional[bool] = None,
+        handled_by: Optional[str] = None,
+        scheduled: Optional[bool] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> Conversations:
@@ -217,6 +253,7 @@ class ConversationCalls(_Calls):
             "channel": channel,
             "account": account,
             "assignee": assignee,
+            "team": team,
             "contact": contact,
             "labels": _ids(labels),
             "all_labels": _ids(all_labels),
@@ -225,6 +262,10 @@ class ConversationCalls(_Calls):
             "spam": _yes_or_no(spam or None),
             "needs_reply": _yes_or_no(needs_reply),
             "failed": _yes_or_no(failed),
+            "mentioned": mentioned,
+            "late": _yes_or_no(late),
+            "handled_by": handled_by,
+            "scheduled": _yes_or_no(scheduled),
             "limit": limit,
             "cursor": cursor,
         }
@@ -237,6 +278,7 @@ class ConversationCalls(_Calls):
         channel: Optional[str] = None,
         account: Optional[int] = None,
         assignee: Union[int, str, None] = None,
+        team: Union[int, str, None] = None,
         contact: Optional[str] = None,
         labels: Sequence[int] = (),
         all_labels: Sequence[int] = (),
@@ -245,6 +287,10 @@ class ConversationCalls(_Calls):
         spam: bool = False,
         needs_reply: Optional[bool] = None,
         failed: Optional[bool] = None,
+        mentioned: Optional[int] = None,
+        late: Optional[bool] = None,
+        handled_by: Optional[str] = None,
+        scheduled: Optional[bool] = None,
     ) -> AsyncIterator[Conversation]:
         """Yield the conversations all conditions hold for, the one with the latest message first.
 
@@ -252,6 +298,7 @@ class ConversationCalls(_Calls):
         :param channel: the key of a channel.
         :param account: the id of an account.
         :param assignee: the id of a person, or ``none``.
+        :param team: the id of a team, or ``none``.
         :param contact: the customer's id at the provider.
         :param labels: ids of labels, of which it has one or more.
         :param all_labels: it has each; *no_labels*: it has none of them.
@@ -259,6 +306,10 @@ class ConversationCalls(_Calls):
         :param spam: spam alone; otherwise none of it.
         :param needs_reply: whether the customer had the last word.
         :param failed: whether a message of ours failed.
+        :param mentioned: the id of a person whom a note there mentions.
+        :param late: whether the customer waits for longer than the account's time for an answer.
+        :param handled_by: ``nobody``, ``person`` or ``automation``.
+        :param scheduled: whether a reply waits for its time.
         """
         cursor = None
         while True:
@@ -267,6 +318,7 @@ class ConversationCalls(_Calls):
                 channel=channel,
                 account=account,
                 assignee=assignee,
+                team=team,
                 contact=contact,
                 labels=labels,
                 all_labels=all_labels,
@@ -275,6 +327,10 @@ class ConversationCalls(_Calls):
                 spam=spam,
                 needs_reply=needs_reply,
                 failed=failed,
+                mentioned=mentioned,
+                late=late,
+                handled_by=handled_by,
+                scheduled=scheduled,
                 limit=100,
                 cursor=cursor,
             )
@@ -293,21 +349,33 @@ class ConversationCalls(_Calls):
         conversation_id: int,
         *,
         assignee: Union[int, Unset, None] = UNSET,
+        team: Union[int, Unset, None] = UNSET,
         status: Union[str, Unset] = UNSET,
         add_labels: Sequence[int] = (),
         remove_labels: Sequence[int] = (),
         snooze: Union[Snooze, Unset, None] = UNSET,
         spam: Union[bool, Unset] = UNSET,
+        handled_by: Union[str, Unset] = UNSET,
     ) -> Conversation:
         """Assign, close, reopen, label or snooze a conversation; what is left out stays.
 
         :param assignee: the id of a person; None: nobody.
+        :param team: the id of a team; None: none. Who has it and is not in the team has it no more, unless
+            *assignee* is given.
         :param status: ``open`` or ``closed``.
         :param add_labels: ids of labels to put on it; *remove_labels*: to take off.
         :param snooze: ``Snooze(kind="reply")`` and so on; None: it comes back now.
         :param spam: whether it is spam.
+        :param handled_by: ``person``: nothing automatic is sent there any more; ``nobody``: it may be again.
         """
-        asked: dict[str, Any] = {"assignee": assignee, "status": status, "snooze": snooze, "spam": spam}
+        asked: dict[str, Any] = {
+            "assignee": assignee,
+            "team": team,
+            "status": status,
+            "snooze": snooze,
+            "spam": spam,
+            "handledBy": handled_by,
+        }
         body = {name: value for name, value in asked.items() if value is not UNSET}
         if add_labels:
             body["addLabels"] = list(add_labels)
@@ -323,22 +391,25 @@ class ConversationCalls(_Calls):
         conversation_ids: Optional[Sequence[int]] = None,
         filter: Optional[Mapping[str, Any]] = None,
         assignee: Optional[int] = None,
+        team: Optional[int] = None,
         label: Optional[int] = None,
         snooze: Optional[Snooze] = None,
         idempotency_key: Optional[str] = None,
     ) -> BulkAction:
         """Change many conversations in the background; ask :meth:`bulk_action` how far that is.
 
-        :param action: ``close``, ``open``, ``assign``, ``label``, ``unlabel``, ``snooze``, ``wake``,
-            ``spam``, ``unspam`` or ``read``.
+        :param action: ``close``, ``open``, ``assign``, ``team``, ``label``, ``unlabel``, ``snooze``,
+            ``wake``, ``spam``, ``unspam`` or ``read``.
         :param conversation_ids: these alone, 200 at most.
         :param filter: else all that match now, in the API's names: ``{"status": "open", "labels": "3"}``.
         :param assignee: with ``assign``; None: nobody.
+        :param team: with ``team``; None: none.
         """
         asked = {
             "conversationIds": None if conversation_ids is None else list(conversation_ids),
             "filter": filter,
             "assignee": assignee,
+            "team": team,
             "label": label,
             "snooze": snooze,
         }
@@ -357,12 +428,22 @@ class ConversationCalls(_Calls):
         )
 
     async def add_note(
-        self, conversation_id: int, text: str, *, idempotency_key: Optional[str] = None
+        self,
+        conversation_id: int,
+        text: str,
+        *,
+        mentions: Sequence[int] = (),
+        idempotency_key: Optional[str] = None,
     ) -> Message:
-        """Add a note, which only the team sees."""
+        """Add a note, which only the team sees.
+
+        :param mentions: ids of people who are told of it.
+        """
         key = idempotency_key or new_key()
         path = "/conversations/{}/notes"
-        body = {"text": text}
+        body: dict[str, Any] = {"text": text}
+        if mentions:
+            body["mentions"] = list(mentions)
         return Message.from_wire(
             await self._call("POST", path, conversation_id, body=body, idempotency_key=key)
         )
@@ -374,6 +455,28 @@ class ConversationCalls(_Calls):
     async def show_seen(self, conversation_id: int) -> None:
         """Show the customer that their messages were seen; nothing waits for it."""
         await self._call("POST", "/conversations/{}/seen", conversation_id)
+
+    async def hand_over(
+        self,
+        conversation_id: int,
+        *,
+        note: str = "",
+        assignee: Optional[int] = None,
+        team: Optional[int] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Conversation:
+        """Hand a conversation over to people: nothing automatic is sent there until it is closed.
+
+        :param note: why, for whoever goes on: a private note.
+        :param assignee: the id of who gets it, *team*: of which team; None: as it is.
+        """
+        given = {"note": note, "assignee": assignee, "team": team}
+        body = {name: value for name, value in given.items() if value not in {"", None}}
+        path = "/conversations/{}/hand-over"
+        key = idempotency_key or new_key()
+        return Conversation.from_wire(
+            await self._call("POST", path, conversation_id, body=body, idempotency_key=key)
+        )
 
     async def take(self, conversation_id: int, *, note: str = "") -> Conversation:
         """Take a conversation from another app, where the provider lets several answer."""
@@ -396,6 +499,146 @@ class ContactCalls(_Calls):
         """Return a contact, with its id on each account."""
         return Contact.from_wire(await self._call("GET", "/contacts/{}", contact_id))
 
+    async def page(
+        self,
+        *,
+        q: Optional[str] = None,
+        channel: Optional[str] = None,
+        label: Optional[int] = None,
+        attribute: Optional[int] = None,
+        value: Optional[str] = None,
+        opted_out: Optional[bool] = None,
+        blocked: Optional[bool] = None,
+        since: Optional[str] = None,
+        before: Optional[str] = None,
+        sort: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> Contacts:
+        """Return a page of contacts; see :meth:`list`."""
+        query = {"q": q, "channel": channel, "label": label, "attribute": attribute, "value": value}
+        query.update(optedOut=opted_out, blocked=blocked, since=since, before=before)
+        query.update(sort=sort, limit=limit, cursor=cursor)
+        return Contacts.from_wire(await self._call("GET", "/contacts", query=query))
+
+    async def list(self, **narrowed: Any) -> AsyncIterator[Contact]:
+        """Yield contacts, newest first.
+
+        :param narrowed: what :meth:`page` takes besides ``limit`` and ``cursor``.
+        """
+        cursor = None
+        while True:
+            page = await self.page(limit=100, cursor=cursor, **narrowed)
+            for contact in page.data:
+                yield contact
+            if page.next is None:
+                return
+            cursor = page.next
+
+    async def change(
+        self,
+        contact_id: int,
+        *,
+        name: Union[str, Unset, None] = UNSET,
+        email: Union[str, Unset, None] = UNSET,
+        attributes: Union[Mapping[str, Optional[str]], Unset] = UNSET,
+    ) -> Contact:
+        """Change details of a contact; what is left out stays, None: nothing from now on.
+
+        :param attributes: by the id of the attribute, as text.
+        """
+        asked: dict[str, Any] = {"name": name, "email": email, "attributes": attributes}
+        body = {one: value for one, value in asked.items() if value is not UNSET}
+        return Contact.from_wire(await self._call("PATCH", "/contacts/{}", contact_id, body=body))
+
+    async def notes(self, contact_id: int) -> Sequence[ContactNote]:
+        """Return the notes about a contact, the newest first."""
+        return ContactNotes.from_wire(await self._call("GET", "/contacts/{}/notes", contact_id)).data
+
+    async def add_note(
+        self, contact_id: int, text: str, *, idempotency_key: Optional[str] = None
+    ) -> ContactNote:
+        """Add a note about a contact."""
+        key = idempotency_key or new_key()
+        path, body = "/contacts/{}/notes", {"text": text}
+        return ContactNote.from_wire(
+            await self._call("POST", path, contact_id, body=body, idempotency_key=key)
+        )
+
+    async def opt_out(self, contact_id: int, *, source: str = "") -> Contact:
+        """Note that a contact wants nothing that is sent by itself.
+
+        :param source: how that is known.
+        """
+        path, body = "/contacts/{}/opt-out", {"source": source}
+        return Contact.from_wire(await self._call("POST", path, contact_id, body=body))
+
+    async def opt_in(self, contact_id: int) -> None:
+        """Note that a contact takes what is sent by itself again."""
+        await self._call("DELETE", "/contacts/{}/opt-out", contact_id)
+
+    async def block(self, contact_id: int) -> Blocked:
+        """Block a contact, here and at each provider that can."""
+        return Blocked.from_wire(await self._call("POST", "/contacts/{}/block", contact_id))
+
+    async def unblock(self, contact_id: int) -> Blocked:
+        """End the block of a contact."""
+        return Blocked.from_wire(await self._call("DELETE", "/contacts/{}/block", contact_id))
+
+    async def merge(self, contact_id: int, other: int, *, take: Sequence[str] = ()) -> Merged:
+        """Make *other* a part of a contact.
+
+        :param take: details of which the other's is kept: ``name``, ``email``, ``attribute:5``.
+        """
+        path, body = "/contacts/{}/merge", {"other": other, "take": [*take]}
+        return Merged.from_wire(await self._call("POST", path, contact_id, body=body, repeatable=False))
+
+    async def split(self, contact_id: int, merge: int) -> Contact:
+        """Take a merge back, and return the contact that is one of its own again."""
+        path, body = "/contacts/{}/split", {"merge": merge}
+        return Contact.from_wire(await self._call("POST", path, contact_id, body=body, repeatable=False))
+
+    async def export(self, contact_id: int) -> File:
+        """Return everything there is of a contact, as a zip."""
+        answer = await self._raw("GET", "/contacts/{}/export", contact_id)
+        return File(answer.body, answer.headers.get("content-type", ""))
+
+
+class AttributeCalls(_Calls):
+    """What else the workspace keeps about its contacts."""
+
+    async def list(self) -> Sequence[Attribute]:
+        """Return every attribute, in the order they were made."""
+        return Attributes.from_wire(await self._call("GET", "/contact-attributes")).data
+
+    async def create(self, name: str, kind: str = "text", *, choices: Sequence[str] = ()) -> Attribute:
+        """Add an attribute.
+
+        Tried once only: nobody knows whether a call that was not answered made one.
+
+        :param kind: ``text``, ``number``, ``date``, ``yes_no`` or ``choice``.
+        :param choices: of a choice, the words there are.
+        """
+        path, body = "/contact-attributes", {"name": name, "kind": kind, "choices": [*choices]}
+        return Attribute.from_wire(await self._call("POST", path, body=body, repeatable=False))
+
+    async def change(
+        self,
+        attribute_id: int,
+        *,
+        name: Union[str, Unset] = UNSET,
+        choices: Union[Sequence[str], Unset] = UNSET,
+    ) -> Attribute:
+        """Rename an attribute, or give a choice other words; what is left out stays."""
+        asked: dict[str, Any] = {"name": name, "choices": choices}
+        body = {one: value for one, value in asked.items() if value is not UNSET}
+        path = "/contact-attributes/{}"
+        return Attribute.from_wire(await self._call("PATCH", path, attribute_id, body=body))
+
+    async def delete(self, attribute_id: int) -> None:
+        """Delete an attribute, with what contacts have for it."""
+        await self._call("DELETE", "/contact-attributes/{}", attribute_id)
+
 
 class AccountCalls(_Calls):
     """The accounts of the workspace. Each is named by its ``id``, or by its ``channel_id``."""
@@ -407,6 +650,11 @@ class AccountCalls(_Calls):
     async def get(self, account: Id) -> Account:
         """Return an account, with what can be sent through it, and how much."""
         return Account.from_wire(await self._call("GET", "/accounts/{}", account))
+
+    async def set_reply_target(self, account: Id, minutes: Optional[int]) -> Account:
+        """Set within how many minutes customers are to be answered; None: no time."""
+        body = {"replyTarget": minutes}
+        return Account.from_wire(await self._call("PATCH", "/accounts/{}", account, body=body))
 
     async def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
         """Return the questions offered to somebody who has not written yet, as the provider has them."""
@@ -487,19 +735,210 @@ class LabelCalls(_Calls):
         return LabelRef.from_wire(await self._call("POST", path, label_id, body=body, repeatable=False))
 
 
+class TeamCalls(_Calls):
+    """Members whom conversations can be given to together."""
+
+    async def list(self) -> Sequence[Team]:
+        """Return the teams of the workspace, by name."""
+        return Teams.from_wire(await self._call("GET", "/teams")).data
+
+    async def create(
+        self, name: str, *, members: Optional[Mapping[int, bool]] = None, accounts: Sequence[int] = ()
+    ) -> Team:
+        """Add a team. Tried once only: a name that is taken is refused.
+
+        :param members: ids of people, each with whether they lead it.
+        :param accounts: ids of the accounts it looks after.
+        """
+        body: dict[str, Any] = {"name": name, "members": _members(members or {}), "accounts": list(accounts)}
+        return Team.from_wire(await self._call("POST", "/teams", body=body, repeatable=False))
+
+    async def change(
+        self,
+        team_id: int,
+        *,
+        name: Union[str, Unset] = UNSET,
+        members: Union[Mapping[int, bool], Unset] = UNSET,
+        accounts: Union[Sequence[int], Unset] = UNSET,
+    ) -> Team:
+        """Rename a team, say anew who is in it or what it looks after; what is left out stays.
+
+        :param members: ids of all people in it, each with whether they lead it.
+        """
+        body: dict[str, Any] = {}
+        if not isinstance(name, Unset):
+            body["name"] = name
+        if not isinstance(members, Unset):
+            body["members"] = _members(members)
+        if not isinstance(accounts, Unset):
+            body["accounts"] = list(accounts)
+        return Team.from_wire(await self._call("PATCH", "/teams/{}", team_id, body=body))
+
+    async def delete(self, team_id: int) -> None:
+        """Delete a team; its conversations are of no team then."""
+        await self._call("DELETE", "/teams/{}", team_id)
+
+
+class HoursCalls(_Calls):
+    """When the workspace and its teams work."""
+
+    async def get(self) -> BusinessHours:
+        """Return the hours of the workspace."""
+        return BusinessHours.from_wire(await self._call("GET", "/hours"))
+
+    async def set(
+        self,
+        week: Optional[Mapping[str, Sequence[tuple[str, str]]]],
+        *,
+        timezone: str = "UTC",
+        exceptions: Sequence[Mapping[str, Any]] = (),
+        version: Optional[int] = None,
+    ) -> BusinessHours:
+        """Set all the hours of the workspace, and return them.
+
+        :param week: by ``monday`` to ``sunday``, each from when to when it is open: ``("09:00", "17:30")``;
+            a day left out is closed. None: none of its own.
+        :param exceptions: each with ``first``, ``last``, ``hours`` as above, ``name`` and ``yearly``.
+        :param version: that of the hours you read; if they are others by now, nothing is saved.
+        """
+        body = _hours(week, timezone, exceptions, version)
+        return BusinessHours.from_wire(await self._call("PUT", "/hours", body=body))
+
+    async def get_team(self, team_id: int) -> BusinessHours:
+        """Return the hours of a team."""
+        return BusinessHours.from_wire(await self._call("GET", "/teams/{}/hours", team_id))
+
+    async def set_team(
+        self,
+        team_id: int,
+        week: Optional[Mapping[str, Sequence[tuple[str, str]]]],
+        *,
+        timezone: str = "UTC",
+        exceptions: Sequence[Mapping[str, Any]] = (),
+        version: Optional[int] = None,
+    ) -> BusinessHours:
+        """Set all the hours of a team, as :meth:`set`, and return them."""
+        body = _hours(week, timezone, exceptions, version)
+        return BusinessHours.from_wire(await self._call("PUT", "/teams/{}/hours", team_id, body=body))
+
+
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _hours(
+    week: Optional[Mapping[str, Sequence[tuple[str, str]]]],
+    timezone: str,
+    exceptions: Sequence[Mapping[str, Any]],
+    version: Optional[int],
+) -> dict[str, Any]:
+    return {
+        "week": None if week is None else {day: _open(week.get(day, ())) for day in _WEEK},
+        "exceptions": [{**one, "hours": _open(one.get("hours", ()))} for one in exceptions],
+        "timezone": timezone,
+        "version": version,
+    }
+
+
+def _open(hours: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"starts": starts, "ends": ends} for starts, ends in hours]
+
+
+def _members(people: Mapping[int, bool]) -> list[dict[str, Any]]:
+    return [{"id": id_, "lead": lead} for id_, lead in people.items()]
+
+
+class CannedReplyCalls(_Calls):
+    """Replies to be sent again, of everybody and of teams."""
+
+    async def list(self) -> Sequence[CannedReply]:
+        """Return them, the most used first."""
+        return CannedReplies.from_wire(await self._call("GET", "/canned-replies")).data
+
+    async def create(
+        self,
+        shortcut: str,
+        title: str,
+        texts: Mapping[str, str],
+        *,
+        team: Optional[int] = None,
+        uploads: Sequence[str] = (),
+    ) -> CannedReply:
+        """Add a canned reply. Tried once only: a shortcut that is taken is refused.
+
+        :param texts: by language, ``default`` for whoever has none of them.
+        :param team: the id of the team whose it is; None: everybody's.
+        :param uploads: ids of uploaded files to go out with it.
+        """
+        body = {"shortcut": shortcut, "title": title, "texts": texts, "team": team, "uploads": list(uploads)}
+        return CannedReply.from_wire(await self._call("POST", "/canned-replies", body=body, repeatable=False))
+
+    async def change(
+        self,
+        canned_id: int,
+        *,
+        shortcut: Union[str, Unset] = UNSET,
+        title: Union[str, Unset] = UNSET,
+        texts: Union[Mapping[str, str], Unset] = UNSET,
+        team: Union[int, Unset, None] = UNSET,
+        keep_files: Union[Sequence[int], Unset] = UNSET,
+        uploads: Sequence[str] = (),
+    ) -> CannedReply:
+        """Change a canned reply; what is left out stays.
+
+        :param keep_files: ids of its files that stay.
+        :param uploads: ids of uploaded files to be added; with some it is tried once only.
+        """
+        asked = {"shortcut": shortcut, "title": title, "texts": texts, "team": team, "keepFiles": keep_files}
+        body: dict[str, Any] = {name: value for name, value in asked.items() if value is not UNSET}
+        body["uploads"] = list(uploads)
+        path = "/canned-replies/{}"
+        return CannedReply.from_wire(
+            await self._call("PATCH", path, canned_id, body=body, repeatable=not uploads)
+        )
+
+    async def delete(self, canned_id: int) -> None:
+        """Delete a canned reply with its files."""
+        await self._call("DELETE", "/canned-replies/{}", canned_id)
+
+
+class MacroCalls(_Calls):
+    """Several actions on a conversation at once, that everybody shares."""
+
+    async def list(self) -> Sequence[Macro]:
+        """Return them, the most used first."""
+        return Macros.from_wire(await self._call("GET", "/macros")).data
+
+    async def run(
+        self, conversation_id: int, macro_id: int, *, idempotency_key: Optional[str] = None
+    ) -> Sequence[Message]:
+        """Do all that a macro says, or nothing; return the messages it sent."""
+        key = idempotency_key or new_key()
+        path = "/conversations/{}/macros/{}"
+        done = await self._call("POST", path, conversation_id, macro_id, idempotency_key=key)
+        return Sent.from_wire(done).data
+
+
 class ViewCalls(_Calls):
-    """Saved filters of conversations that everybody in the workspace shares."""
+    """Saved filters and searches that everybody in the workspace shares."""
 
     async def list(self) -> Sequence[View]:
         """Return the shared views, in their order."""
         return Views.from_wire(await self._call("GET", "/views")).data
 
-    async def create(self, name: str, filter: Mapping[str, Any]) -> View:
+    async def create(
+        self,
+        name: str,
+        filter: Union[Mapping[str, Any], Unset] = UNSET,
+        *,
+        search: Union[str, Unset] = UNSET,
+    ) -> View:
         """Save a view. Tried once only: nobody knows whether a call that was not answered saved one.
 
         :param filter: in the API's names: ``{"status": "open", "labels": "3"}``.
+        :param search: instead of a filter: what the search page would find.
         """
-        body = {"name": name, "filter": filter}
+        asked: dict[str, Any] = {"name": name, "filter": filter, "search": search}
+        body = {one: value for one, value in asked.items() if value is not UNSET}
         return View.from_wire(await self._call("POST", "/views", body=body, repeatable=False))
 
     async def change(
@@ -508,9 +947,10 @@ class ViewCalls(_Calls):
         *,
         name: Union[str, Unset] = UNSET,
         filter: Union[Mapping[str, Any], Unset] = UNSET,
+        search: Union[str, Unset] = UNSET,
     ) -> View:
         """Rename a view, or have it show something else; what is left out stays."""
-        asked: dict[str, Any] = {"name": name, "filter": filter}
+        asked: dict[str, Any] = {"name": name, "filter": filter, "search": search}
         body = {one: value for one, value in asked.items() if value is not UNSET}
         return View.from_wire(await self._call("PATCH", "/views/{}", view_id, body=body))
 
@@ -674,14 +1114,19 @@ class AnalyticsCalls(_Calls):
         account: Optional[int] = None,
         agent: Optional[int] = None,
         by: Optional[str] = None,
+        business_hours: bool = False,
     ) -> Analytics:
         """Return the figures of some days.
 
         :param from_: the first day, ``2026-11-01``; ``to``: the last.
         :param zone: the time zone the days are of, ``Europe/Berlin``.
         :param by: ``day`` or ``hour``.
+        :param business_hours: whether times count the hours of each conversation's team alone.
         """
-        query = {"from": from_, "to": to, "zone": zone, "account": account, "agent": agent, "by": by}
+        query: dict[str, Any] = {
+            **{"from": from_, "to": to, "zone": zone, "account": account, "agent": agent, "by": by},
+            "businessHours": True if business_hours else None,
+        }
         return Analytics.from_wire(await self._call("GET", "/analytics", query=query))
 
 

@@ -6,17 +6,21 @@ does, and is refused once the message is in another state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.core import clock
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
 from host.inbox import outcome
 from host.inbox.conversations import publish_changed_message, publish_conversation
 from host.inbox.drafts import MAX_LENGTH, parts_of
 from host.inbox.errors import EmptyTextError, TooLongError, UnknownChannelError
-from host.inbox.reply import show_in_list
+from host.inbox.reply import answer, show_in_list
+from host.inbox.unsent.later import note_next
 from host.models.inbox import Conversation, DeliveryState, Direction, Message
 from host.models.queue import OutboxEntry
 from host.queue import outbox
@@ -73,9 +77,15 @@ def send_anyway(session: Session, message_id: int) -> None:
     :raises StateMovedOnError: if it does not wait any more.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
-    if entry.open:
+    if entry.open or entry.not_before is not None:
         raise outbox.StateMovedOnError()
+    message = session.get_one(Message, message_id)
+    first = (entry.waiting or {}).get("sentence") == outcome.WROTE_FIRST
     outcome.release_rest(session, message_id, itself=True)
+    if first:
+        # It answers them only now.
+        conversation = _conversation(session, message)
+        answer(session, conversation, message, message.author_id)
 
 
 def cancel(session: Session, message_id: int) -> None:
@@ -85,15 +95,22 @@ def cancel(session: Session, message_id: int) -> None:
     :raises StateMovedOnError: if it does not wait any more.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
+    planned = entry.not_before is not None and not entry.open
     entry.open = False
-    entry.next_at = None
-    entry.waiting = None
+    entry.next_at = entry.not_before = None
+    entry.waiting = entry.undo = None
     session.flush()
     if entry.resent:
         outcome.record_unknown(session, message_id, AGAIN_CANCELLED)
+        return
+    outcome.record_cancelled(session, message_id)
+    message = session.get_one(Message, message_id)
+    conversation = _conversation(session, message)
+    if planned:
+        message.sent_at = clock.now()  # it has no time of its own any more
+        note_next(session, conversation)
     else:
-        outcome.record_cancelled(session, message_id)
-        _leave_list(session, message_id)
+        leave_list(session, conversation, [message])
 
 
 def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter | None) -> None:
@@ -119,6 +136,7 @@ def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter |
         raise TooLongError(limit=MAX_LENGTH)
     parts_of(words, adapter.capabilities.text_limit_bytes, "reject")
     message.text = words
+    _reword_draft(session, message)
     session.flush()
     postings.forget_messages(session, [message_id])
     conversation = _conversation(session, message)
@@ -128,17 +146,33 @@ def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter |
     publish_changed_message(session, message)
 
 
-def _leave_list(session: Session, message_id: int) -> None:
-    """Let the list show what was said before a message that was cancelled."""
-    message = session.get_one(Message, message_id)
-    conversation = _conversation(session, message)
-    if not _is_last(conversation, message):
+def _reword_draft(session: Session, message: Message) -> None:
+    """Let undoing the reply of *message* give back what it says now, not what was written first."""
+    first = session.scalars(
+        sa.select(OutboxEntry)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(
+            Message.conversation_id == message.conversation_id,
+            Message.reply_key == message.reply_key,
+            Message.position == 0,
+        )
+    ).one_or_none()
+    if first is not None and first.undo:
+        draft = {name: value for name, value in first.undo.get("draft", {}).items() if name != "text"}
+        first.undo = {**first.undo, "draft": draft}
+
+
+def leave_list(session: Session, conversation: Conversation, messages: Sequence[Message]) -> None:
+    """Let the list show what was said before *messages*, which will not go out."""
+    if not any(_is_last(conversation, message) for message in messages):
         return
     query = (
         sa.select(Message)
         .where(
             Message.conversation_id == conversation.id,
             Message.direction != Direction.INTERNAL,
+            Message.id.not_in([message.id for message in messages]),
+            Message.sent_at <= clock.now(),
             sa.or_(Message.state.is_(None), Message.state != DeliveryState.CANCELLED),
         )
         .order_by(Message.sent_at.desc(), Message.id.desc())

@@ -1,0 +1,296 @@
+"""What is asked of the database before something is said or done by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from host.automation.deciding import Arrival, Person, RunKind, Sent, Settings, Talk, sent_as
+from host.inbox.contacts.consent import may_be_written_automatically
+from host.inbox.queries import answers
+from host.inbox.reply import policy_for
+from host.models.automation import AutomationRun
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import (
+    Contact,
+    Conversation,
+    ConversationStatus,
+    DeliveryState,
+    Direction,
+    Handler,
+    Message,
+    Origin,
+)
+from host.models.teams import TeamMember
+from host.models.users import Membership, User, Workspace
+from host.sdk.channel import ChannelAdapter, ReplyState
+from host.sdk.messages import MessageKind
+from host.users.hours import Hours
+
+PEOPLE = (Origin.AGENT, Origin.PROVIDER)
+"""Who wrote a message that a person wrote: here, or in the provider's own app."""
+NEVER_WENT = (DeliveryState.CANCELLED, DeliveryState.FAILED)
+UNSAID = sorted(str(kind) for kind in MessageKind if sent_as(kind) in {Sent.MENTION, Sent.NOTHING})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A customer's message with all it takes to decide about it.
+
+    :param row: the columns of :func:`_query`.
+    """
+
+    row: Any
+
+    def talk(self, now: datetime, theirs: Hours, hindrance: str = "", unanswered: int = 0) -> Talk:
+        """Return what is known of the talk.
+
+        :param theirs: the hours of the account's team.
+        """
+        row = self.row
+        is_open = theirs.is_open(now)
+        return Talk(
+            now=now,
+            wrote_at=min(row.sent_at, now),
+            sent=sent_as(row.kind),
+            wrote_before=_latest(row.wrote_before, row.elsewhere),
+            said_before=_latest(row.said_before, row.elsewhere),
+            person_at=row.person_at,
+            greeted_at=row.greeted_at,
+            away_for=None if row.told is None else str(row.told.get("absence", "")),
+            is_open=is_open,
+            opens_at=None if is_open else theirs.opens_at(now),
+            unanswered=unanswered,
+            hindrance=hindrance,
+        )
+
+    def hindrance(self, adapter: ChannelAdapter | None, now: datetime) -> str:
+        """Return why nothing may go out by itself here, a key of the reasons; empty: it may."""
+        row = self.row
+        account: ChannelAccount = row.ChannelAccount
+        if row.archived_at is not None or row.deleting_at is not None:
+            return "archived"
+        if account.state != AccountState.CONNECTED:
+            return "account_stopped"
+        if adapter is None:
+            return "addon_off"
+        if row.spam_at is not None:
+            return "spam"
+        if row.handled_by == Handler.AUTOMATION:
+            return "automation"
+        if not may_be_written_automatically(row.Contact):
+            return "opted_out"
+        if row.imported_at is not None:
+            return "imported"
+        if row.unsent_at is not None:
+            return "taken_back"
+        if row.status != ConversationStatus.OPEN:
+            return "closed_by_team"
+        policy = policy_for(adapter, ref(account), row.last_inbound_at, now, by_person=False)
+        if policy.state is ReplyState.CLOSED:
+            return "window_closed"
+        return "people_only" if policy.state is ReplyState.PEOPLE_ONLY else ""
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((one for one in times if one is not None), default=None)
+
+
+def known(session: Session, messages: Collection[int]) -> dict[int, Known]:
+    """Return what is known of customers' *messages*, by id. One statement, however many."""
+    rows = session.execute(_query().where(_this.id.in_(messages))).all() if messages else []
+    return {row.id: Known(row) for row in rows}
+
+
+_this = aliased(Message)
+
+
+def _newest(column: Any, *conditions: Any) -> Any:
+    """Return the subquery of *column* of the newest message of the conversation with *conditions*."""
+    return (
+        sa.select(column)
+        .where(Message.conversation_id == Conversation.id, *conditions)
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+        .correlate(Conversation, _this)
+        .scalar_subquery()
+    )
+
+
+def _last_run(column: Any, outcome: str) -> Any:
+    return (
+        sa.select(column)
+        .where(AutomationRun.conversation_id == Conversation.id, AutomationRun.outcome == outcome)
+        .order_by(AutomationRun.id.desc())
+        .limit(1)
+        .correlate(Conversation)
+        .scalar_subquery()
+    )
+
+
+def _query() -> Any:
+    before = sa.or_(
+        Message.sent_at < _this.sent_at, sa.and_(Message.sent_at == _this.sent_at, Message.id < _this.id)
+    )
+    theirs = Message.direction == Direction.INBOUND
+    others = aliased(Conversation)
+    elsewhere = (
+        sa.select(sa.func.max(others.last_inbound_at))
+        .where(
+            others.identity_id == Conversation.identity_id,
+            others.id != Conversation.id,
+            others.last_inbound_at < _this.sent_at,
+        )
+        .correlate(Conversation, _this)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(
+            *(_this.id, _this.kind, _this.sent_at, _this.imported_at, _this.unsent_at),
+            *(
+                Conversation.status,
+                Conversation.handled_by,
+                Conversation.spam_at,
+                Conversation.last_inbound_at,
+            ),
+            *(Workspace.archived_at, Workspace.deleting_at),
+            Contact,
+            ChannelAccount,
+            _newest(Message.sent_at, theirs, before).label("wrote_before"),
+            _newest(Message.sent_at, theirs, before, Message.kind.not_in(UNSAID)).label("said_before"),
+            elsewhere.label("elsewhere"),
+            _newest(Message.sent_at, *_by_people()).label("person_at"),
+            _last_run(AutomationRun.done_at, "greeting").label("greeted_at"),
+            _last_run(AutomationRun.facts, "away").label("told"),
+        )
+        .join(Conversation, Conversation.id == _this.conversation_id)
+        .join(Workspace, Workspace.id == Conversation.workspace_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _by_people() -> tuple[Any, ...]:
+    return (
+        Message.direction == Direction.OUTBOUND,
+        Message.origin.in_(PEOPLE),
+        sa.or_(Message.state.is_(None), Message.state.not_in(NEVER_WENT)),
+    )
+
+
+def unanswered(session: Session, conversation_id: int) -> int:
+    """Return how many messages went out by themselves since the customer wrote last."""
+    theirs = (
+        sa.select(Message.id)
+        .where(Message.conversation_id == conversation_id, Message.direction == Direction.INBOUND)
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    count = sa.select(sa.func.count()).where(
+        AutomationRun.conversation_id == conversation_id,
+        AutomationRun.sent_id > (session.scalar(theirs) or 0),
+    )
+    return session.scalar(count) or 0
+
+
+# ---- routing -----------------------------------------------------------------------------------------
+
+
+def last_writer(session: Session, conversation: Conversation) -> int | None:
+    """Return the id of the member who wrote last in a conversation; None: nobody did."""
+    query = (
+        sa.select(Message.author_id)
+        .where(Message.conversation_id == conversation.id, Message.author_id.is_not(None), *_by_people())
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def people(
+    session: Session, workspace_id: int, account_id: int, team_id: int | None, also: Iterable[int] = ()
+) -> list[Person]:
+    """Return who of a team, and of *also*, may answer on an account, by name."""
+    in_team = sa.and_(TeamMember.user_id == Membership.user_id, TeamMember.team_id == (team_id or 0))
+    query = (
+        sa.select(
+            *(User.id, User.name, TeamMember.team_id, Membership.on_duty_since, Membership.given_at),
+        )
+        .join(Membership, Membership.user_id == User.id)
+        .outerjoin(TeamMember, in_team)
+        .where(
+            Membership.workspace_id == workspace_id,
+            sa.or_(TeamMember.team_id.is_not(None), User.id.in_(list(also))),
+            answers(account_id),
+            User.disabled_at.is_(None),
+        )
+        .order_by(User.name, User.id)
+    )
+    return [
+        Person(id_, name, team is not None, since, given)
+        for id_, name, team, since, given in session.execute(query)
+    ]
+
+
+def arrival(
+    session: Session, settings: Settings, conversation: Conversation, theirs: Hours, now: datetime
+) -> Arrival:
+    """Return what is known of a locked conversation that is to go to somebody."""
+    team_id = conversation.team_id or settings.team_id
+    last_id = last_writer(session, conversation)
+    return Arrival(
+        team_id=team_id,
+        assigned=conversation.assignee_id is not None,
+        last_id=last_id,
+        is_open=theirs.is_open(now),
+        people=people(
+            session,
+            conversation.workspace_id,
+            conversation.account_id,
+            team_id,
+            () if last_id is None else (last_id,),
+        ),
+        hindrance=_stays(session, conversation),
+    )
+
+
+def _stays(session: Session, conversation: Conversation) -> str:
+    """Return why a conversation goes to nobody by itself; empty: it may."""
+    workspace = session.get_one(Workspace, conversation.workspace_id)
+    account = session.get_one(ChannelAccount, conversation.account_id)
+    if workspace.archived_at is not None or workspace.deleting_at is not None:
+        return "archived"
+    if account.state == AccountState.DISCONNECTED:
+        return "account_stopped"
+    if conversation.spam_at is not None:
+        return "spam"
+    if conversation.status != ConversationStatus.OPEN:
+        return "closed_by_team"
+    newest = (
+        sa.select(Message.imported_at)
+        .where(Message.conversation_id == conversation.id, Message.direction == Direction.INBOUND)
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    return "imported" if session.scalar(newest) is not None else ""
+
+
+def counted(session: Session, account_id: int, since: datetime) -> Mapping[str, int]:
+    """Return how often an account did what by itself since then, by the outcome."""
+    query = (
+        sa.select(AutomationRun.outcome, sa.func.count())
+        .where(
+            AutomationRun.kind.in_(list(RunKind)),
+            AutomationRun.automation_id == account_id,
+            AutomationRun.done_at >= since,
+            AutomationRun.outcome.is_not(None),
+        )
+        .group_by(AutomationRun.outcome)
+    )
+    return {str(outcome): count for outcome, count in session.execute(query)}

@@ -1,0 +1,208 @@
+"""Give conversations to teams and to who of them is on duty; who that is.
+
+Somebody is on duty by a switch of their own and within their team's hours. Whoever was given nothing for
+longest is next. The row of the team is locked while somebody of it is chosen, so that two conversations at
+once go to two people. What nobody is on duty for waits with its team; once somebody is, they get what waited
+longest, and no more than :data:`host.automation.deciding.A_FEW` that they have not answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation import facts
+from host.automation import settings as account_settings
+from host.automation.deciding import A_FEW, Choice, Person, Settings, longest_waiting, on_duty, route
+from host.core import clock, db
+from host.inbox.conversation_actions import set_fields
+from host.inbox.conversations import locked_conversation
+from host.inbox.errors import ConversationNotFoundError, NotAMemberError, TeamNotFoundError
+from host.models.automation import AutomationRun, RunState
+from host.models.inbox import Conversation, ConversationStatus
+from host.models.teams import Team, TeamMember
+from host.models.users import Membership
+from host.record.writing import because
+from host.users import hours
+
+PORTION = 10
+"""Most conversations that waited and are given out in one round."""
+
+
+def route_run(
+    session: Session, run: AutomationRun, conversation: Conversation, its: Settings, now: datetime
+) -> None:
+    """Give the locked conversation of *run* to whom it goes, or note why it goes to nobody."""
+    team_id = conversation.team_id or its.team_id
+    if team_id is not None:
+        _take_turn(session, team_id)
+    arrival = facts.arrival(
+        session, its, conversation, hours.of_team(session, run.workspace_id, team_id), now
+    )
+    choice = route(its, arrival)
+    run.facts = _seen(arrival.people, arrival.is_open)
+    _give(session, run, conversation, choice, now)
+
+
+def _take_turn(session: Session, team_id: int) -> None:
+    """Let nobody else choose somebody of the team until this write ends."""
+    session.execute(sa.select(Team.id).where(Team.id == team_id).with_for_update())
+
+
+def _seen(people: Sequence[Person], is_open: bool) -> dict[str, object]:
+    on = [one.user_id for one in people if one.on_duty_since is not None]
+    return {"open": is_open, "people": [one.user_id for one in people], "on_duty": on}
+
+
+def _give(
+    session: Session, run: AutomationRun, conversation: Conversation, choice: Choice, now: datetime
+) -> None:
+    here: dict[str, Any] = {"workspace_id": conversation.workspace_id, "conversation_id": conversation.id}
+    here |= {"author_id": None, "now": now}
+    try:
+        if choice.team_id is not None:
+            why = choice.reason if choice.person is None else "account"
+            set_fields(session, {"team_id": choice.team_id}, **here, why=why)
+        if choice.person is not None:
+            id_ = choice.person.user_id
+            set_fields(session, {"assignee_id": id_}, **here, why=choice.reason)
+            mine = Membership.user_id == id_, Membership.workspace_id == conversation.workspace_id
+            # The time of this moment: *now* is from before whoever else chose of the team was waited for.
+            session.execute(sa.update(Membership).where(*mine).values(given_at=clock.now()))
+    except (NotAMemberError, TeamNotFoundError) as error:
+        # Gone since they were read a moment ago.
+        finish(run, RunState.SKIPPED, now, reason=error.code)
+        return
+    if choice.person is not None:
+        finish(run, RunState.DONE, now, outcome="person", reason=choice.reason)
+    elif choice.waits:
+        finish(run, RunState.WAITING, now, outcome="team", reason=choice.reason)
+        run.team_id = choice.team_id
+    elif choice.team_id is not None:
+        finish(run, RunState.DONE, now, outcome="team", reason=choice.reason)
+    else:
+        finish(run, RunState.SKIPPED, now, reason=choice.reason)
+
+
+def finish(
+    run: AutomationRun,
+    state: RunState,
+    now: datetime,
+    *,
+    outcome: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Note what became of *run*."""
+    run.state, run.outcome, run.reason = state, outcome, reason
+    run.due_at, run.done_at = None, now
+
+
+# ---- what waits with a team --------------------------------------------------------------------------
+
+
+def give_waiting(now: datetime) -> bool:
+    """Give what waits with teams to who is on duty by now: a portion. Return whether there may be more."""
+    with db.read() as session:
+        teams = list(
+            session.scalars(
+                sa.select(AutomationRun.team_id).where(AutomationRun.state == RunState.WAITING).distinct()
+            )
+        )
+        found = [run for team_id in teams if team_id is not None for run in _next_of(session, team_id, now)]
+    given = sum(db.write(give_next, run_id, now) for run_id in found[:PORTION])
+    return given == PORTION
+
+
+def _next_of(session: Session, team_id: int, now: datetime) -> Sequence[int]:
+    """Return the runs that wait with a team, the oldest first, if anybody of it could be given one."""
+    workspace_id = session.scalar(sa.select(Team.workspace_id).where(Team.id == team_id))
+    waiting = (
+        sa.select(AutomationRun.id)
+        .where(AutomationRun.team_id == team_id, AutomationRun.state == RunState.WAITING)
+        .order_by(AutomationRun.id)
+        .limit(PORTION)
+    )
+    if workspace_id is None:
+        return session.scalars(waiting).all()  # its team is gone: that is noted
+    if not hours.of_team(session, workspace_id, team_id).is_open(now):
+        return []
+    ready = sa.select(TeamMember.user_id).join(
+        Membership,
+        sa.and_(Membership.user_id == TeamMember.user_id, Membership.workspace_id == TeamMember.workspace_id),
+    )
+    there = ready.where(TeamMember.team_id == team_id, Membership.on_duty_since.is_not(None))
+    busy = _waiting_for(session, workspace_id, session.scalars(there).all())
+    return session.scalars(waiting).all() if any(count < A_FEW for count in busy.values()) else []
+
+
+def _waiting_for(session: Session, workspace_id: int, users: Sequence[int]) -> dict[int, int]:
+    """Return how many customers wait for an answer of each of *users*."""
+    if not users:
+        return {}
+    query = (
+        sa.select(Conversation.assignee_id, sa.func.count())
+        .where(
+            Conversation.workspace_id == workspace_id,
+            Conversation.status == ConversationStatus.OPEN,
+            Conversation.assignee_id.in_(users),
+            Conversation.waiting_since.is_not(None),
+            Conversation.spam_at.is_(None),
+            Conversation.snooze_kind.is_(None),
+        )
+        .group_by(Conversation.assignee_id)
+    )
+    found: dict[int | None, int] = {row[0]: row[1] for row in session.execute(query)}
+    return {user_id: found.get(user_id, 0) for user_id in users}
+
+
+def give_next(session: Session, run_id: int, now: datetime) -> bool:
+    """Give the conversation of a run that waits to somebody on duty, if there is one who has few enough.
+
+    Return whether it waits no more.
+    """
+    run = session.get(AutomationRun, run_id)
+    if run is None or run.state != RunState.WAITING:
+        return False
+    try:
+        conversation = locked_conversation(session, run.workspace_id, run.conversation_id)
+    except ConversationNotFoundError:
+        return False
+    team_id = run.team_id or 0
+    _take_turn(session, team_id)
+    session.refresh(run, with_for_update=True)
+    if run.state != RunState.WAITING:
+        return False
+    its = account_settings.of_account(session, run.workspace_id, run.automation_id)
+    theirs = hours.of_team(session, run.workspace_id, conversation.team_id)
+    arrival = facts.arrival(session, its, conversation, theirs, now)
+    with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
+        if arrival.hindrance or arrival.assigned or not its.routes or conversation.team_id != team_id:
+            # Somebody did something about it meanwhile.
+            reason = arrival.hindrance or ("assigned" if arrival.assigned else "off")
+            finish(run, RunState.DONE, now, outcome="team", reason=reason)
+            return True
+        ready = [one for one in on_duty(arrival) if one.in_team]
+        busy = _waiting_for(session, run.workspace_id, [one.user_id for one in ready])
+        chosen = longest_waiting(one for one in ready if busy[one.user_id] < A_FEW)
+        if chosen is None:
+            return False
+        _give(session, run, conversation, Choice("waited_its_turn", chosen), now)
+    session.flush()
+    return True
+
+
+# ---- who is on duty ----------------------------------------------------------------------------------
+
+
+def set_duty(session: Session, *, workspace_id: int, user_id: int, on: bool, now: datetime) -> bool:
+    """Put a member on duty, or take them off. Return whether that changed anything."""
+    row = session.get(Membership, (user_id, workspace_id), with_for_update=True)
+    if row is None or (row.on_duty_since is not None) is on:
+        return False
+    row.on_duty_since = now if on else None
+    session.flush()
+    return True

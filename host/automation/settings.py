@@ -1,0 +1,146 @@
+"""What an account says and does by itself: read, checked and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.automation import texts
+from host.automation.deciding import GREETED, Sent, Settings
+from host.core.errors import InvalidError
+from host.inbox import teams
+from host.models.automation import AccountAutomation
+from host.models.channels import AccountState, ChannelAccount
+from host.sdk.errors import AccountGoneError
+from host.users.workspaces import SavedMeanwhileError
+
+FEWEST_DAYS, MOST_DAYS = 1, 365
+
+
+class SilenceError(InvalidError):
+    """The days of silence are no number that can be used."""
+
+    code = "silence_days"
+    title = _l("That is no number of days")
+    default_sentence = _l("The days of silence are a number from 1 to 365, so nothing was saved.")
+    default_next_step = _l("Type another number.")
+
+
+class RouteError(InvalidError):
+    """Conversations are to go to a team, and none is named."""
+
+    code = "route_without_team"
+    title = _l("A team is missing")
+    default_sentence = _l("New conversations are to go to a team, and none is chosen. Nothing was saved.")
+    default_next_step = _l("Choose a team, or turn routing off.")
+
+
+def of_accounts(session: Session, accounts: Collection[int]) -> dict[int, Settings]:
+    """Return what those of *accounts* say and do by themselves that do anything. One statement."""
+    if not accounts:
+        return {}
+    query = sa.select(AccountAutomation).where(
+        AccountAutomation.account_id.in_(accounts),
+        sa.or_(AccountAutomation.greets, AccountAutomation.tells_away, AccountAutomation.routes),
+    )
+    return {row.account_id: _settings(row) for row in session.scalars(query)}
+
+
+def of_account(session: Session, workspace_id: int, account_id: int) -> Settings:
+    """Return what an account says and does by itself; where nobody chose anything, nothing."""
+    row = session.get(AccountAutomation, account_id, populate_existing=True)
+    return Settings(account_id=account_id, workspace_id=workspace_id) if row is None else _settings(row)
+
+
+def _settings(row: AccountAutomation) -> Settings:
+    return Settings(
+        account_id=row.account_id,
+        workspace_id=row.workspace_id,
+        version=row.version,
+        greets=row.greets,
+        greeting=row.greeting,
+        silence_days=row.silence_days,
+        # A kind that only another release knows is none.
+        greets_on=frozenset(Sent(one) for one in row.greets_on if one in set(Sent)),
+        tells_away=row.tells_away,
+        away=row.away,
+        routes=row.routes,
+        team_id=row.team_id,
+        to_person=row.to_person,
+        to_last=row.to_last,
+    )
+
+
+def save(
+    session: Session, wanted: Settings, *, limit: int | None, now: datetime, version: int | None = None
+) -> bool:
+    """Let an account say and do *wanted* from now on. Return whether that changed anything.
+
+    A text that is turned off is kept as it is, so that it is there when it is turned on again.
+
+    :param limit: how many bytes a message of the channel holds; None: it does not say.
+    :param version: the one the page showed; None: it does not matter what was saved since.
+    :raises AccountGoneError: if the account is not there or disconnected.
+    :raises SavedMeanwhileError: if somebody saved since *version*.
+    :raises AutomationTextError, VariableError: as :func:`host.automation.texts.checked`.
+    :raises SilenceError: if the days are none of 1 to 365.
+    :raises RouteError: if conversations are to go to no team.
+    :raises TeamNotFoundError: if the workspace has no such team.
+    """
+    account = session.get(ChannelAccount, wanted.account_id, with_for_update=True)
+    if account is None or account.workspace_id != wanted.workspace_id:
+        raise AccountGoneError("There is no such account in this workspace.")
+    if account.state == AccountState.DISCONNECTED:
+        raise AccountGoneError("The account is disconnected already.")
+    row = session.get(AccountAutomation, wanted.account_id, populate_existing=True)
+    before = of_account(session, wanted.workspace_id, wanted.account_id)
+    if version is not None and version != before.version:
+        raise SavedMeanwhileError()
+    wanted = replace(checked(session, wanted, limit), version=before.version)
+    if wanted == before:
+        return False
+    if row is None:
+        row = AccountAutomation(account_id=wanted.account_id, workspace_id=wanted.workspace_id)
+        session.add(row)
+    for name in ("greets", "greeting", "silence_days", "tells_away", "away"):
+        setattr(row, name, getattr(wanted, name))
+    for name in ("routes", "team_id", "to_person", "to_last"):
+        setattr(row, name, getattr(wanted, name))
+    row.greets_on = sorted(wanted.greets_on)
+    row.version, row.changed_at = before.version + 1, now
+    session.flush()
+    return True
+
+
+def checked(session: Session, wanted: Settings, limit: int | None) -> Settings:
+    """Return *wanted* as it is kept; raises as :func:`save` does."""
+    if not FEWEST_DAYS <= wanted.silence_days <= MOST_DAYS:
+        raise SilenceError(field="silenceDays")
+    greeting, away = wanted.greeting, wanted.away
+    greeting = _text(greeting, limit, wanted.greets, "greeting")
+    away = _text(away, limit, wanted.tells_away, "away")
+    if wanted.routes and wanted.team_id is None:
+        raise RouteError(field="teamId")
+    if wanted.team_id is not None:
+        teams.get(session, wanted.workspace_id, wanted.team_id)
+    return replace(
+        wanted,
+        greeting=greeting,
+        away=away,
+        greets_on=(wanted.greets_on & {*GREETED, Sent.MENTION}) or GREETED,
+    )
+
+
+def _text(text: str, limit: int | None, on: bool, field: str) -> str:
+    if not on and not text.strip():
+        return ""
+    try:
+        return texts.checked(text, limit)
+    except InvalidError as error:
+        error.field = error.field or field
+        raise

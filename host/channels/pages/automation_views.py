@@ -1,0 +1,189 @@
+"""Settings -> Channels -> an account -> Greeting & routing: what it says and does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.automation import facts, preview, texts
+from host.automation import settings as account_settings
+from host.automation.deciding import GREETED, Person, Sent, Settings, longest_waiting
+from host.automation.preview import KNOWN, NEW, SILENT, Question
+from host.channels.pages.blueprint import bp
+from host.channels.pages.message_views import BELOW, settable
+from host.core import clock, db
+from host.core.errors import InvalidError
+from host.core.ids import read_id
+from host.inbox import teams
+from host.inbox.errors import SnoozeTimeError
+from host.inbox.snoozing import typed_moment
+from host.models.channels import ChannelAccount
+from host.models.users import Workspace
+from host.users import hours
+from host.users.hours import Hours
+from host.web import languages
+from host.web.request_helpers import Permission, audit, flash_good, form_version, workspace_view
+
+LONGEST = 20_000
+"""Most letters of a text that are read from a form at all."""
+DAYS = (7, 14, 30, 60, 90, 180, 365)
+LATELY = timedelta(days=7)
+MOST_NAMED = 12
+"""Most people the preview offers as who wrote with somebody last."""
+
+
+@bp.route(f"{BELOW}/automation", methods=["GET", "POST"])
+@workspace_view(Permission.ACCOUNTS)
+def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
+    """Show and change what an account says and does by itself, and what would happen if somebody wrote."""
+    row, adapter, choices = settable(workspace_id, account_id)
+    limit = adapter.capabilities.text_limit_bytes
+    with db.read() as session:
+        kept = account_settings.of_account(session, workspace_id, account_id)
+    chosen, problem = kept, None
+    if request.method == "POST":
+        chosen = _entered(kept)
+        try:
+            if "preview" not in request.form:
+                db.write(_save, chosen, limit, row, form_version() or 0)
+                flash_good(_("Saved."))
+                return redirect(request.path, 303)
+            with db.read() as session:
+                account_settings.checked(session, chosen, limit)
+        except InvalidError as error:
+            problem = error
+    page = render_template(
+        "channels/automation.html",
+        account=row,
+        label=adapter.label,
+        choices=choices,
+        chosen=chosen,
+        kept=kept,
+        limit=limit,
+        problem=problem,
+        days=sorted({*DAYS, chosen.silence_days}),
+        variables=_offered(),
+        **_seen(row, chosen),
+    )
+    refused = problem is not None and "preview" not in request.form
+    return page, problem.status if refused and problem is not None else 200
+
+
+def _save(session: Session, wanted: Settings, limit: int | None, row: ChannelAccount, version: int) -> None:
+    if account_settings.save(session, wanted, limit=limit, now=clock.now(), version=version):
+        details = {
+            "channel": row.channel,
+            "greeting": wanted.greets,
+            "away": wanted.tells_away,
+            "routing": wanted.routes,
+        }
+        audit(
+            session, "account.automation_changed", row.handle, workspace_id=row.workspace_id, details=details
+        )
+
+
+def _entered(kept: Settings) -> Settings:
+    """Return what the form asks for; days that are no number are none, which saving refuses."""
+    form = request.form
+    days = form.get("silence_days", "30").strip()
+    sent = {Sent(one) for one in form.getlist("greets_on") if one in {*GREETED, Sent.MENTION}}
+    return replace(
+        kept,
+        greets=bool(form.get("greets")),
+        greeting=form.get("greeting", "")[:LONGEST],
+        silence_days=int(days) if days.isascii() and days.isdigit() and len(days) < 4 else 0,
+        greets_on=frozenset(sent) or GREETED,
+        tells_away=bool(form.get("tells_away")),
+        away=form.get("away", "")[:LONGEST],
+        routes=bool(form.get("routes")),
+        team_id=read_id(form.get("team", "")),
+        to_person=form.get("to") != "team",
+        to_last=form.get("known") != "team",
+    )
+
+
+def _offered() -> list[tuple[str, str]]:
+    """Return the variables as they are written into a text, each with what it stands for."""
+    fallback = {texts.OPENS_AT: _("soon"), "contact.first_name": _("there")}
+    found = []
+    for name, label in texts.VARIABLES.items():
+        words = "" if name in texts.ALWAYS_KNOWN else f' || "{fallback.get(name, "…")}"'
+        found.append((f"{{{{{name}{words}}}}}", str(label)))
+    return found
+
+
+def _seen(row: ChannelAccount, its: Settings) -> dict[str, Any]:
+    """Return what the page shows beside the form: hours, people, the preview, what happened lately."""
+    now = clock.now()
+    with db.read() as session:
+        workspace = session.get_one(Workspace, row.workspace_id)
+        listed = [(one.id, one.name) for one in teams.all_of(session, row.workspace_id)]
+        team = dict(listed).get(its.team_id or 0, "")
+        its = its if team else replace(its, team_id=None)
+        theirs = hours.of_team(session, row.workspace_id, its.team_id)
+        people = facts.people(session, row.workspace_id, row.id, its.team_id)
+        question = _question(now, people)
+        lately = facts.counted(session, row.id, now - LATELY)
+        zone, language, name = workspace.timezone, workspace.language, workspace.name
+    about = preview.talk(its, question, theirs)
+    values = {
+        "contact.name": _("Rosa Sample"),
+        "contact.first_name": _("Rosa"),
+        "contact.handle": "@rosa.sample",
+        "account.name": row.name or row.handle,
+        "workspace.name": name,
+        texts.OPENS_AT: texts.said_time(about.opens_at, question.at, zone, language),
+    }
+    opens = texts.said_time(about.opens_at, question.at, zone, str(languages.reader().locale or "en"))
+    ready = [one for one in people if one.on_duty_since is not None]
+    return {
+        "teams": listed,
+        "team_name": team,
+        "people": people,
+        "next_one": longest_waiting(ready),
+        "is_open": theirs.is_open(now),
+        "opens_now": _opens(theirs, now, zone),
+        "question": question,
+        "asked_at": languages.local(question.at).strftime("%Y-%m-%dT%H:%M"),
+        "steps": preview.steps(its, question, theirs, people, team, values, opens),
+        "lately": lately,
+        "known": [(f"{KNOWN}-{one.user_id}", one.name) for one in people[:MOST_NAMED]],
+    }
+
+
+def _opens(theirs: Hours, now: datetime, zone: str | None) -> str:
+    if theirs.is_open(now):
+        return ""
+    return texts.said_time(theirs.opens_at(now), now, zone, str(languages.reader().locale or "en"))
+
+
+def _question(now: datetime, people: Sequence[Person]) -> Question:
+    """Return what somebody asks the preview; what makes no sense is somebody new, with a message, now."""
+    form = request.form
+    who, _dash, last = form.get("who", NEW).partition("-")
+    sent = form.get("sent", "")
+    last_id = read_id(last)
+    known = {one.user_id for one in people}
+    return Question(
+        who=who if who in {NEW, SILENT, KNOWN} else NEW,
+        sent=Sent(sent) if sent in {*GREETED, Sent.MENTION} else Sent.MESSAGE,
+        at=_moment(form.get("at", "")) or now,
+        last_id=last_id if who == KNOWN and last_id in known else None,
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment of a typed local time, in the zone of whoever typed it; None: it is none."""
+    zone = languages.reader().zone
+    try:
+        at = typed_moment(text, zone)
+    except SnoozeTimeError:
+        return None
+    return at if 2000 <= at.astimezone(zone).year <= 2100 else None

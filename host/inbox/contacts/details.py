@@ -1,0 +1,186 @@
+"""The details of a contact: name, e-mail address, attributes, and notes about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.cleaning import clean_short, clean_written
+from host.inbox.contacts import attributes, people
+from host.inbox.errors import ContactFieldError, EmptyTextError, TooLongError
+from host.models.contacts import ContactAttribute, ContactEntry, ContactValue, EntryKind
+from host.models.inbox import Contact
+from host.record import catalogue
+from host.record.catalogue import OfContactChange
+
+NAME, EMAIL, ATTRIBUTE = "name", "email", "attribute:"
+"""The details by name; of an attribute followed by its id."""
+MOST_NOTE = 20_000
+
+
+def field_of(attribute_id: int) -> str:
+    """Return the name of the detail that an attribute is."""
+    return f"{ATTRIBUTE}{attribute_id}"
+
+
+def attribute_in(field: str) -> int | None:
+    """Return the id of the attribute that a detail is; None for any other."""
+    text = field.removeprefix(ATTRIBUTE)
+    return int(text) if field.startswith(ATTRIBUTE) and text.isascii() and text.isdigit() else None
+
+
+def change(
+    session: Session,
+    *,
+    workspace_id: int,
+    contact_id: int,
+    changes: Mapping[str, str | None],
+    author_id: int | None,
+    now: datetime,
+    by: str | None = None,
+) -> Contact:
+    """Change details of a contact: all of them, or none. Return it.
+
+    :param changes: by the name of the detail; None or empty: nothing from now on.
+    :param by: the name of the API key that changes them, where no person does.
+    :raises ContactNotFoundError: if the workspace has no such contact.
+    :raises AttributeNotFoundError: if it has no such attribute.
+    :raises ContactFieldError: if a detail cannot be what is given.
+    """
+    contact = people.locked(session, workspace_id, contact_id)
+    known: dict[str, ContactAttribute] = {}
+    wanted: dict[str, str | None] = {}
+    for field, given in changes.items():
+        attribute_id = attribute_in(field)
+        if attribute_id is not None:
+            # Shared, so that nobody deletes it before this is written.
+            known[field] = attributes.get(session, workspace_id, attribute_id)
+            wanted[field] = attributes.checked_value(known[field], given or "") or None
+        elif field == NAME:
+            wanted[field] = _short(given, 255)
+        elif field == EMAIL:
+            wanted[field] = _email(given)
+        else:
+            raise ContactFieldError(field=field)
+    for field, value in wanted.items():
+        before = read(session, contact, field)
+        if before == value:
+            continue
+        write(session, contact, field, value)
+        attribute = known.get(field)
+        content: dict[str, Any] = {"field": field, "before": before or "", "after": value or ""}
+        if attribute is not None:
+            content["name"] = attribute.name
+        people.note_down(
+            session, contact, EntryKind.CHANGED, author_id=author_id, by=by, now=now, content=content
+        )
+        facts = OfContactChange(
+            contact=contact.id,
+            field="attribute" if attribute is not None else field,
+            attribute=0 if attribute is None else attribute.id,
+        )
+        people.record_contact(session, contact, catalogue.CONTACT_CHANGED, facts, author_id=author_id, by=by)
+    return contact
+
+
+def read(session: Session, contact: Contact, field: str) -> str | None:
+    """Return what *contact* has for a detail; None for nothing."""
+    attribute_id = attribute_in(field)
+    if attribute_id is None:
+        return contact.name or None if field == NAME else contact.email or None
+    return session.scalar(
+        sa.select(ContactValue.value).where(
+            ContactValue.contact_id == contact.id, ContactValue.attribute_id == attribute_id
+        )
+    )
+
+
+def write(session: Session, contact: Contact, field: str, value: str | None) -> None:
+    """Have *contact*, which is locked, have *value* for a detail."""
+    attribute_id = attribute_in(field)
+    if attribute_id is not None:
+        attributes.put(session, contact.id, attribute_id, value)
+    elif field == NAME:
+        contact.name = value
+    else:
+        contact.email = value
+    session.flush()
+
+
+def _short(given: str | None, length: int) -> str | None:
+    text = " ".join(clean_written(given or "").split())
+    if len(text) > length:
+        raise ContactFieldError(
+            _l("The name is too long, so nothing was saved."), next_step=_l("Make it shorter."), field=NAME
+        )
+    return clean_short(text, length)
+
+
+def _email(given: str | None) -> str | None:
+    text = clean_written(given or "")
+    if not text:
+        return None
+    name, at, domain = text.rpartition("@")
+    if not (name and at and domain) or len(text) > 254 or any(one.isspace() for one in text):
+        raise ContactFieldError(
+            _l("That is no e-mail address, so nothing was saved."),
+            next_step=_l("It looks like rosa@example.com."),
+            field=EMAIL,
+        )
+    return text
+
+
+# ---- notes --------------------------------------------------------------------------------------------
+
+
+def add_note(
+    session: Session,
+    *,
+    workspace_id: int,
+    contact_id: int,
+    text: str,
+    author_id: int | None,
+    now: datetime,
+    by: str | None = None,
+) -> ContactEntry:
+    """Add a note about a contact, and return it.
+
+    :raises ContactNotFoundError: if the workspace has no such contact.
+    :raises EmptyTextError: if *text* is blank.
+    :raises TooLongError: if it has more than :data:`MOST_NOTE` letters.
+    """
+    written = clean_written(text)
+    if not written:
+        raise EmptyTextError(_l("The note is empty, so nothing was added."))
+    if len(written) > MOST_NOTE:
+        raise TooLongError(_l("The note is too long, so nothing was added."))
+    contact = people.locked(session, workspace_id, contact_id)
+    entry = people.note_down(
+        session, contact, EntryKind.NOTE, author_id=author_id, by=by, now=now, text=written
+    )
+    facts = OfContactChange(contact=contact.id, field="note")
+    people.record_contact(session, contact, catalogue.CONTACT_CHANGED, facts, author_id=author_id, by=by)
+    return entry
+
+
+def delete_note(
+    session: Session, *, workspace_id: int, contact_id: int, entry_id: int, author_id: int | None
+) -> None:
+    """Delete a note about a contact for good. One that they do not have, or not any more, is no error.
+
+    :raises ContactNotFoundError: if the workspace has no such contact.
+    """
+    contact = people.locked(session, workspace_id, contact_id)
+    entry = session.get(ContactEntry, entry_id)
+    theirs = people.members_of(session, contact.id)
+    if entry is None or entry.kind != EntryKind.NOTE or entry.contact_id not in theirs:
+        return
+    session.delete(entry)
+    session.flush()
+    facts = OfContactChange(contact=contact.id, field="note")
+    people.record_contact(session, contact, catalogue.CONTACT_CHANGED, facts, author_id=author_id, by=None)

@@ -1,0 +1,365 @@
+"""The list of contacts: the filter that chooses them, and the rows that pages and the API show.
+
+A fixed number of statements, however many contacts there are. Those of whom something was written last come
+first: conversations are read along the index of the inbox's list, and of a contact's the newest counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from host.inbox.list_positions import EPOCH, Position, earlier_than, later_than
+from host.inbox.queries import LabelRef, picture_hash
+from host.models.channels import ChannelAccount
+from host.models.contacts import ContactValue
+from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
+from host.models.labels import ConversationLabel, Label, LabelTone
+from host.users.reach import Accounts
+
+PAGE = 50
+
+
+class Sort(StrEnum):
+    """What the list is sorted by."""
+
+    RECENT = "recent"
+    """Whose conversations had a message last comes first."""
+    QUIET = "quiet"
+    """Of whom nothing was heard for longest comes first."""
+    NEWEST = "newest"
+    """Who was seen here first of all comes last. It alone has those without a conversation too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFilter:
+    """Which contacts of a workspace. A field that is None does not matter; the others add up.
+
+    :param ids: those that a search found.
+    :param label: the id of a label that one of their conversations has.
+    :param attribute: the id of an attribute they have something for; with *value*: that.
+    :param since: something was written in one of their conversations since then; *before*: nothing was.
+    :param accounts: those of a person who sees no others.
+    """
+
+    ids: Collection[int] | None = None
+    channel: str | None = None
+    label: int | None = None
+    opted_out: bool | None = None
+    blocked: bool | None = None
+    attribute: int | None = None
+    value: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    accounts: Accounts = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A contact on one account."""
+
+    id: int
+    contact_id: int
+    account_id: int
+    channel: str
+    account: str
+    external_id: str
+    name: str | None
+    username: str | None
+    picture_url: str | None
+
+    @property
+    def picture(self) -> str:
+        """Return a value that differs for each picture of theirs; empty where there is none."""
+        return picture_hash(self.picture_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A contact in the list.
+
+    :param last_message_at: in any conversation that whoever looks may see; None: there is none.
+    """
+
+    id: int
+    name: str | None
+    email: str | None
+    created_at: datetime
+    opted_out_at: datetime | None
+    blocked_at: datetime | None
+    identities: Sequence[Identity]
+    labels: Sequence[LabelRef]
+    conversations: int
+    open: int
+    waiting: int
+    last_message_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the list. *next* continues it; None: that was all."""
+
+    rows: Sequence[Found]
+    next: Position | None
+
+
+def find(
+    session: Session,
+    workspace_id: int,
+    filter_: ContactFilter,
+    *,
+    sort: Sort = Sort.RECENT,
+    after: Position | None = None,
+    limit: int = PAGE,
+) -> Page:
+    """Return a page of contacts."""
+    ids, following = find_ids(session, workspace_id, filter_, sort=sort, after=after, limit=limit)
+    return Page(rows_of(session, workspace_id, ids, filter_.accounts), following)
+
+
+def find_ids(
+    session: Session,
+    workspace_id: int,
+    filter_: ContactFilter,
+    *,
+    sort: Sort,
+    after: Position | None = None,
+    limit: int = PAGE,
+) -> tuple[list[int], Position | None]:
+    """Return the ids of a page of contacts, and what continues it; None: that was all."""
+    places = _places(session, workspace_id, filter_, sort, after, limit + 1)
+    more = len(places) > limit
+    places = places[:limit]
+    return [id_ for _, id_, _ in places], (places[-1][0], places[-1][2]) if more else None
+
+
+_Place = tuple[datetime, int, int]
+"""A moment, a contact, and the id of the row whose moment it is: what the list is sorted by."""
+
+
+def _places(
+    session: Session,
+    workspace_id: int,
+    filter_: ContactFilter,
+    sort: Sort,
+    after: Position | None,
+    limit: int,
+) -> list[_Place]:
+    if filter_.ids is not None and not filter_.ids:
+        return []
+    if sort is Sort.NEWEST:
+        query = sa.select(Contact.id).where(*_conditions(workspace_id, filter_))
+        query = query.where(*_talk_conditions(filter_))
+        if after is not None:
+            query = query.where(Contact.id < after[1])
+        ids = session.scalars(query.order_by(Contact.id.desc()).limit(limit))
+        return [(EPOCH, id_, id_) for id_ in ids]
+    found: list[_Place] = []
+    for status in ConversationStatus:
+        query = _talks(workspace_id, filter_, status)
+        at, id_column = Conversation.last_message_at, Conversation.id
+        if sort is Sort.RECENT:
+            if after is not None:
+                query = query.where(*earlier_than(after, at, id_column))
+            query = query.order_by(at.desc(), id_column.desc())
+        else:
+            if after is not None:
+                query = query.where(*later_than(after, at, id_column))
+            query = query.order_by(at, id_column)
+        found += [(row[0], row[1], row[2]) for row in session.execute(query.limit(limit))]
+    found.sort(key=lambda place: (place[0], place[2]), reverse=sort is Sort.RECENT)
+    return found[:limit]
+
+
+def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus) -> Any:
+    """Select the newest conversation of each contact that the filter lets through, of one status."""
+    newer = aliased(Conversation)
+    later = sa.or_(
+        newer.last_message_at > Conversation.last_message_at,
+        sa.and_(newer.last_message_at == Conversation.last_message_at, newer.id > Conversation.id),
+    )
+    has_newer = sa.select(newer.id).where(newer.contact_id == Conversation.contact_id, later)
+    query = (
+        sa.select(Conversation.last_message_at, Conversation.contact_id, Conversation.id)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .where(
+            Conversation.workspace_id == workspace_id,
+            Conversation.status == status,
+            *_conditions(workspace_id, filter_),
+        )
+    )
+    if filter_.accounts is not None:
+        seen = sorted(filter_.accounts)
+        query = query.where(Conversation.account_id.in_(seen))
+        has_newer = has_newer.where(newer.account_id.in_(seen))
+    if filter_.since is not None:
+        query = query.where(Conversation.last_message_at >= filter_.since)
+    if filter_.before is not None:
+        query = query.where(Conversation.last_message_at < filter_.before)
+    return query.where(~has_newer.exists())
+
+
+def _talk_conditions(filter_: ContactFilter) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of a list of contacts that is not made of their conversations."""
+    mine = sa.select(Conversation.id).where(Conversation.contact_id == Contact.id)
+    found: list[sa.ColumnElement[bool]] = []
+    if filter_.accounts is not None:
+        seen = sorted(filter_.accounts)
+        identity = sa.select(ContactIdentity.id).where(ContactIdentity.contact_id == Contact.id)
+        found.append(identity.where(ContactIdentity.account_id.in_(seen)).exists())
+        mine = mine.where(Conversation.account_id.in_(seen))
+    if filter_.since is not None:
+        found.append(mine.where(Conversation.last_message_at >= filter_.since).exists())
+    if filter_.before is not None:
+        found.append(~mine.where(Conversation.last_message_at >= filter_.before).exists())
+    return found
+
+
+def _conditions(workspace_id: int, filter_: ContactFilter) -> list[sa.ColumnElement[bool]]:
+    found = [Contact.workspace_id == workspace_id, Contact.merged_into_id.is_(None)]
+    if filter_.ids is not None:
+        found.append(Contact.id.in_(sorted(filter_.ids)))
+    for given, column in ((filter_.opted_out, Contact.opted_out_at), (filter_.blocked, Contact.blocked_at)):
+        if given is not None:
+            found.append(column.is_not(None) if given else column.is_(None))
+    if filter_.channel is not None:
+        on = (
+            sa.select(ContactIdentity.id)
+            .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
+            .where(ContactIdentity.contact_id == Contact.id, ChannelAccount.channel == filter_.channel)
+        )
+        if filter_.accounts is not None:
+            on = on.where(ContactIdentity.account_id.in_(sorted(filter_.accounts)))
+        found.append(on.exists())
+    if filter_.label is not None:
+        talk = aliased(Conversation)
+        has = (
+            sa.select(talk.id)
+            .join(ConversationLabel, ConversationLabel.conversation_id == talk.id)
+            .where(talk.contact_id == Contact.id, ConversationLabel.label_id == filter_.label)
+        )
+        if filter_.accounts is not None:
+            has = has.where(talk.account_id.in_(sorted(filter_.accounts)))
+        found.append(has.exists())
+    if filter_.attribute is not None:
+        value = sa.select(ContactValue.contact_id).where(
+            ContactValue.contact_id == Contact.id, ContactValue.attribute_id == filter_.attribute
+        )
+        if filter_.value is not None:
+            value = value.where(ContactValue.value == filter_.value)
+        found.append(value.exists())
+    return found
+
+
+# ---- what is shown of them ----------------------------------------------------------------------------
+
+
+def rows_of(session: Session, workspace_id: int, ids: Sequence[int], accounts: Accounts) -> list[Found]:
+    """Return contacts as the list shows them, in the order of *ids*: four statements, however many."""
+    if not ids:
+        return []
+    contacts = {
+        one.id: one
+        for one in session.scalars(
+            sa.select(Contact).where(
+                Contact.id.in_(ids), Contact.workspace_id == workspace_id, Contact.merged_into_id.is_(None)
+            )
+        )
+    }
+    identities = identities_of(session, ids, accounts)
+    labels = labels_of(session, ids, accounts)
+    numbers = _numbers_of(session, ids, accounts)
+    found = []
+    for id_ in ids:
+        if (contact := contacts.get(id_)) is None:
+            continue
+        count, open_, waiting, last = numbers.get(id_, (0, 0, 0, None))
+        found.append(
+            Found(
+                id=id_,
+                name=contact.name,
+                email=contact.email,
+                created_at=contact.created_at,
+                opted_out_at=contact.opted_out_at,
+                blocked_at=contact.blocked_at,
+                identities=identities.get(id_, ()),
+                labels=labels.get(id_, ()),
+                conversations=count,
+                open=open_,
+                waiting=waiting,
+                last_message_at=last,
+            )
+        )
+    return found
+
+
+def identities_of(
+    session: Session, ids: Collection[int], accounts: Accounts
+) -> Mapping[int, Sequence[Identity]]:
+    """Return what contacts are on each account that may be seen, by contact."""
+    query = (
+        sa.select(
+            ContactIdentity.id,
+            ContactIdentity.contact_id,
+            ContactIdentity.account_id,
+            ChannelAccount.channel,
+            sa.func.coalesce(sa.func.nullif(ChannelAccount.handle, ""), ChannelAccount.name),
+            ContactIdentity.external_id,
+            ContactIdentity.name,
+            ContactIdentity.username,
+            ContactIdentity.picture_url,
+        )
+        .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
+        .where(ContactIdentity.contact_id.in_(ids))
+        .order_by(ContactIdentity.id)
+    )
+    if accounts is not None:
+        query = query.where(ContactIdentity.account_id.in_(sorted(accounts)))
+    found: dict[int, list[Identity]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.contact_id, []).append(Identity(*row))
+    return found
+
+
+def labels_of(session: Session, ids: Collection[int], accounts: Accounts) -> Mapping[int, Sequence[LabelRef]]:
+    """Return the labels that conversations of contacts have, by contact, each's by name."""
+    query = (
+        sa.select(Conversation.contact_id, Label.id, Label.name, Label.tone)
+        .join(ConversationLabel, ConversationLabel.conversation_id == Conversation.id)
+        .join(Label, Label.id == ConversationLabel.label_id)
+        .where(Conversation.contact_id.in_(ids))
+        .distinct()
+        .order_by(Label.name, Label.id)
+    )
+    if accounts is not None:
+        query = query.where(Conversation.account_id.in_(sorted(accounts)))
+    found: dict[int, list[LabelRef]] = {}
+    for contact_id, id_, name, tone in session.execute(query):
+        found.setdefault(contact_id, []).append(LabelRef(id_, name, LabelTone(tone)))
+    return found
+
+
+def _numbers_of(
+    session: Session, ids: Collection[int], accounts: Accounts
+) -> Mapping[int, tuple[int, int, int, datetime]]:
+    is_open = sa.case((Conversation.status == ConversationStatus.OPEN, 1), else_=0)
+    query = (
+        sa.select(
+            Conversation.contact_id,
+            sa.func.count(),
+            sa.func.sum(is_open),
+            sa.func.count(Conversation.waiting_since),
+            sa.func.max(Conversation.last_message_at),
+        )
+        .where(Conversation.contact_id.in_(ids))
+        .group_by(Conversation.contact_id)
+    )
+    if accounts is not None:
+        query = query.where(Conversation.account_id.in_(sorted(accounts)))
+    return {row[0]: (row[1], int(row[2] or 0), row[3], row[4]) for row in session.execute(query)}

@@ -1,0 +1,445 @@
+"""Two contacts that are one person: compare them, make them one, and two again.
+
+What a person is called on an account, the identity, belongs to one contact. Merging moves identities and
+their conversations, and nothing else: the row of the other contact stays as it was, with its own details and
+entries, and is a part of the first from then on. Splitting moves the same identities back, with every
+conversation they have by then. What was taken over field by field goes back, unless somebody changed it
+since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.inbox.apply.tables import CONTACTS, CONVERSATIONS, IDENTITIES
+from host.inbox.contacts import attributes, details, history, people
+from host.inbox.errors import ContactFieldError, ContactNotFoundError, MergeError, MergeNotFoundError
+from host.models.contacts import ContactAttribute, ContactEntry, ContactMerge, EntryKind, MergeState
+from host.models.inbox import Contact, ContactIdentity, Conversation
+from host.record import catalogue
+from host.record.catalogue import OfMerge
+from host.search import postings
+from host.users.reach import Accounts
+
+OPTED_OUT = "opted_out"
+"""What is taken over besides the details: that somebody wants nothing that is sent by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A detail that at least one of two contacts has.
+
+    :param attribute: what it is, where it is no name and no e-mail address.
+    """
+
+    name: str
+    attribute: ContactAttribute | None
+    first: str
+    second: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is something to choose."""
+        return bool(self.first and self.second) and self.first != self.second
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two contacts side by side.
+
+    :param conversations: of both together; so are *messages* and *notes*.
+    :param opted_out: whether the one that stays will have opted out.
+    """
+
+    first: Contact
+    second: Contact
+    fields: Sequence[Field]
+    opted_out: bool
+    conversations: int
+    messages: int
+
+
+def compare(session: Session, workspace_id: int, first_id: int, second_id: int) -> Comparison:
+    """Return two contacts side by side.
+
+    :raises ContactNotFoundError: if the workspace has not both.
+    :raises MergeError: if they are the same contact.
+    """
+    first, second = (people.get(session, workspace_id, id_) for id_ in (first_id, second_id))
+    if first.id == second.id:
+        raise MergeError(_SAME)
+    both = [first.id, second.id]
+    values = attributes.values_of(session, both)
+    known = {one.id: one for one in attributes.all_of(session, workspace_id)}
+    fields = [
+        Field(details.NAME, None, first.name or "", second.name or ""),
+        Field(details.EMAIL, None, first.email or "", second.email or ""),
+    ]
+    for id_, attribute in known.items():
+        theirs = [values.get(contact_id, {}).get(id_, "") for contact_id in both]
+        fields.append(Field(details.field_of(id_), attribute, *theirs))
+    conversations, messages = _counted(session, Conversation.contact_id.in_(both))
+    return Comparison(
+        first,
+        second,
+        [one for one in fields if one.first or one.second],
+        opted_out=first.opted_out_at is not None or second.opted_out_at is not None,
+        conversations=conversations,
+        messages=messages,
+    )
+
+
+_SAME = _l("That is the same contact, so nothing was merged.")
+
+
+def merge(
+    session: Session,
+    *,
+    workspace_id: int,
+    contact_id: int,
+    other_id: int,
+    take: Collection[str] = (),
+    author_id: int | None,
+    now: datetime,
+    by: str | None = None,
+    accounts: Accounts = None,
+) -> ContactMerge:
+    """Make *other_id* a part of *contact_id*, which stays. Return the row that can undo it.
+
+    :param take: names of details of which the other's is kept. What the one that stays has not, it gets.
+    :param by: the name of the API key that does it, where no person does.
+    :param accounts: those that whoever does it sees; None: all.
+    :raises ContactNotFoundError: if the workspace has not both, each as one of its own.
+    :raises NotAllTheirsError: if one of them also writes to accounts that are not among *accounts*.
+    :raises MergeError: if they are the same, one is blocked and the other is not, or somebody was faster.
+    :raises ContactFieldError: if *take* names something that is no detail.
+    """
+    if contact_id == other_id:
+        raise MergeError(_SAME)
+    contact, other, identities = _locked_both(session, workspace_id, contact_id, other_id, accounts)
+    if (contact.blocked_at is None) is not (other.blocked_at is None):
+        raise MergeError(
+            _l("One of the two is blocked and the other is not, so nothing was merged."),
+            next_step=_l("Block both or neither, then merge them."),
+        )
+    moving = [one.id for one in identities if one.contact_id == other.id]
+    parts = people.members_of(session, other.id)
+    taken = _take_over(session, contact, other, _checked_fields(session, workspace_id, take))
+    conversations, messages = _counted(session, Conversation.identity_id.in_(moving))
+    _move(session, moving, contact.id)
+    session.execute(sa.update(CONTACTS).where(CONTACTS.c.id.in_(parts)).values(merged_into_id=contact.id))
+    session.expire(other)
+    found = ContactMerge(
+        contact_id=contact.id,
+        other_id=other.id,
+        state=MergeState.MERGED,
+        moved={"identities": moving, "contacts": parts},
+        taken=taken,
+        author_id=author_id,
+        at=now,
+    )
+    session.add(found)
+    session.flush()
+    # By its row: what the other is called must be in one place, or erasing it would not find it all.
+    content = {"merge": found.id, "other": other.id, "conversations": conversations, "messages": messages}
+    people.note_down(session, contact, EntryKind.MERGED, author_id=author_id, by=by, now=now, content=content)
+    postings.forget_contact(session, other.id)
+    facts = OfMerge(contact=contact.id, other=other.id)
+    people.record_contact(session, contact, catalogue.CONTACT_MERGED, facts, author_id=author_id, by=by)
+    return found
+
+
+def split(
+    session: Session,
+    *,
+    workspace_id: int,
+    contact_id: int,
+    merge_id: int,
+    author_id: int | None,
+    now: datetime,
+    by: str | None = None,
+    accounts: Accounts = None,
+) -> Contact:
+    """Make two contacts again of those that a merge made one. Return the one that is back.
+
+    It has its identities with every conversation they have by now, and the details it had. Whether they are
+    blocked holds for both, and so does an opt-out that was noted since.
+
+    :raises ContactNotFoundError: if the workspace has no such contact.
+    :raises MergeNotFoundError: if it has no such merge that can be taken back.
+    :raises NotAllTheirsError: as :func:`merge`.
+    """
+    people.get(session, workspace_id, contact_id)
+    known = session.get(ContactMerge, merge_id)
+    if known is None or known.contact_id != contact_id or known.state != MergeState.MERGED:
+        raise MergeNotFoundError()
+    contact, other, identities = _locked_both(
+        session, workspace_id, contact_id, known.other_id, accounts, parted=True
+    )
+    found = session.get_one(ContactMerge, merge_id, with_for_update=True, populate_existing=True)
+    if found.state != MergeState.MERGED or other.merged_into_id != contact.id:
+        raise MergeNotFoundError()
+    came = set(found.moved["identities"])
+    moving = [one.id for one in identities if one.id in came]
+    _move(session, moving, other.id)
+    parts = [id_ for id_ in found.moved["contacts"] if id_ != other.id]
+    here = CONTACTS.c.merged_into_id == contact.id
+    session.execute(sa.update(CONTACTS).where(CONTACTS.c.id.in_(parts), here).values(merged_into_id=other.id))
+    other.merged_into_id = None
+    other.blocked_at = contact.blocked_at
+    left = [one for one in merges_of(session, contact.id).values() if one.id != found.id]
+    again = _opted_out_again(session, contact, found)
+    if other.opted_out_at is None and _was_opted_out_since(contact, found, left):
+        _copy_opt_out(contact, other)
+    elif other.opted_out_at is None and again is not None:
+        _opt_out_by(again, other)
+    _give_back(session, contact, found, left, again)
+    found.state, found.ended_at = MergeState.SPLIT, now
+    session.flush()
+    for one, beside in ((contact, other), (other, contact)):
+        people.note_down(
+            session,
+            one,
+            EntryKind.SPLIT,
+            author_id=author_id,
+            by=by,
+            now=now,
+            content={"merge": found.id, "other": beside.id},
+        )
+    facts = OfMerge(contact=contact.id, other=other.id)
+    people.record_contact(session, contact, catalogue.CONTACT_SPLIT, facts, author_id=author_id, by=by)
+    people.show_conversations(session, other)
+    return other
+
+
+def refuse(
+    session: Session,
+    *,
+    workspace_id: int,
+    contact_id: int,
+    other_id: int,
+    author_id: int | None,
+    now: datetime,
+) -> None:
+    """Note that two contacts are not the same person, so that nobody is asked again.
+
+    :raises ContactNotFoundError: if the workspace has not both.
+    """
+    first, second = (people.get(session, workspace_id, id_) for id_ in (contact_id, other_id))
+    if first.id == second.id or second.id in refused(session, first.id):
+        return
+    session.add(
+        ContactMerge(
+            contact_id=first.id,
+            other_id=second.id,
+            state=MergeState.REFUSED,
+            moved={},
+            taken={},
+            author_id=author_id,
+            at=now,
+        )
+    )
+    session.flush()
+
+
+def refused(session: Session, contact_id: int) -> set[int]:
+    """Return whom somebody said *contact_id* is not."""
+    said = sa.select(ContactMerge.contact_id, ContactMerge.other_id).where(
+        ContactMerge.state == MergeState.REFUSED,
+        sa.or_(ContactMerge.contact_id == contact_id, ContactMerge.other_id == contact_id),
+    )
+    return {id_ for row in session.execute(said) for id_ in row} - {contact_id}
+
+
+def _locked_both(
+    session: Session,
+    workspace_id: int,
+    contact_id: int,
+    other_id: int,
+    accounts: Accounts,
+    *,
+    parted: bool = False,
+) -> tuple[Contact, Contact, Sequence[ContactIdentity]]:
+    """Return two contacts and all their identities, locked: identities, conversations, contacts, each by id.
+
+    :param parted: whether the second is a part of the first.
+    """
+    ids = sorted((contact_id, other_id))
+    identities = people.identities_locked(session, ids)
+    people.conversations_locked(session, [one.id for one in identities])
+    query = (
+        sa.select(Contact)
+        .where(Contact.id.in_(ids), Contact.workspace_id == workspace_id)
+        .order_by(Contact.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    found = {one.id: one for one in session.scalars(query)}
+    if len(found) != 2:
+        raise ContactNotFoundError()
+    contact, other = found[contact_id], found[other_id]
+    if contact.merged_into_id is not None or (other.merged_into_id is not None) is not parted:
+        raise MergeNotFoundError() if parted else ContactNotFoundError()
+    # Whoever merged or split one of them while this waited has changed whose they are.
+    now_theirs = sa.select(ContactIdentity.id).where(ContactIdentity.contact_id.in_(ids))
+    if set(session.scalars(now_theirs)) != {one.id for one in identities}:
+        raise MergeError()
+    people.check_reach(identities, accounts)
+    return contact, other, identities
+
+
+def _move(session: Session, identity_ids: Sequence[int], contact_id: int) -> None:
+    """Give identities and their conversations to another contact."""
+    for table, column in ((IDENTITIES, IDENTITIES.c.id), (CONVERSATIONS, CONVERSATIONS.c.identity_id)):
+        session.execute(sa.update(table).where(column.in_(identity_ids)).values(contact_id=contact_id))
+    session.expire_all()
+
+
+def _counted(session: Session, mine: sa.ColumnElement[bool]) -> tuple[int, int]:
+    conversations = sa.select(sa.func.count()).select_from(Conversation).where(mine)
+    return session.scalar(conversations) or 0, session.scalar(history.number_said(mine)) or 0
+
+
+def _checked_fields(session: Session, workspace_id: int, take: Collection[str]) -> set[str]:
+    known = {details.NAME, details.EMAIL}
+    known |= {details.field_of(one.id) for one in attributes.all_of(session, workspace_id)}
+    if not set(take) <= known:
+        raise ContactFieldError(field="take")
+    return set(take)
+
+
+def _take_over(session: Session, contact: Contact, other: Contact, take: set[str]) -> dict[str, Any]:
+    """Give *contact* what is taken from *other*; return what it had before and has now."""
+    values = attributes.values_of(session, [contact.id, other.id])
+    first, second = values.get(contact.id, {}), values.get(other.id, {})
+    pairs: dict[str, tuple[str | None, str | None]] = {
+        details.NAME: (contact.name or None, other.name or None),
+        details.EMAIL: (contact.email or None, other.email or None),
+        **{details.field_of(id_): (first.get(id_), second.get(id_)) for id_ in {*first, *second}},
+    }
+    taken: dict[str, Any] = {}
+    for field, (before, after) in pairs.items():
+        if after is None or after == before or (before is not None and field not in take):
+            continue
+        details.write(session, contact, field, after)
+        taken[field] = {"before": before, "after": after}
+    # Of two answers the stricter stays, whatever is chosen.
+    if contact.opted_out_at is None and other.opted_out_at is not None:
+        _copy_opt_out(other, contact)
+        taken[OPTED_OUT] = {"before": None, "after": other.opted_out_at.isoformat()}
+    session.flush()
+    return taken
+
+
+def _copy_opt_out(of: Contact, to: Contact) -> None:
+    to.opted_out_at, to.opted_out_by, to.opted_out_source = (
+        of.opted_out_at,
+        of.opted_out_by,
+        of.opted_out_source,
+    )
+
+
+def _was_opted_out_since(contact: Contact, found: ContactMerge, left: Sequence[ContactMerge]) -> bool:
+    """Tell whether an opt-out was noted for *contact* while the other was a part of it."""
+    at = contact.opted_out_at
+    if at is None or at < found.at:
+        return False
+    return not any(one.taken.get(OPTED_OUT, {}).get("after") == at.isoformat() for one in left)
+
+
+def _opted_out_again(session: Session, contact: Contact, found: ContactMerge) -> ContactEntry | None:
+    """Return the entry by which *contact* opted out while the other was a part of it, although one of them
+    had before: a customer who writes STOP twice. It must not end with what was taken over."""
+    if contact.opted_out_at is None:
+        return None
+    mine = ContactEntry.contact_id == contact.id
+    merged = sa.select(sa.func.min(ContactEntry.id)).where(
+        mine, ContactEntry.kind == EntryKind.MERGED, ContactEntry.at == found.at
+    )
+    last = session.scalars(
+        sa.select(ContactEntry)
+        .where(mine, ContactEntry.kind.in_((EntryKind.OPTED_OUT, EntryKind.OPTED_IN)))
+        .order_by(ContactEntry.at.desc(), ContactEntry.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is None or last.kind != EntryKind.OPTED_OUT or last.id <= (session.scalar(merged) or 0):
+        return None
+    return last
+
+
+def _opt_out_by(entry: ContactEntry, to: Contact) -> None:
+    to.opted_out_at, to.opted_out_by = entry.at, entry.author_id
+    to.opted_out_source = entry.text or None
+
+
+def _give_back(
+    session: Session,
+    contact: Contact,
+    found: ContactMerge,
+    left: Sequence[ContactMerge],
+    again: ContactEntry | None,
+) -> None:
+    """Undo what *contact* took over by a merge, unless somebody changed it since.
+
+    Where a later merge took something over instead, that one will give back what this one would have.
+
+    :param left: the other merges of *contact*, by id.
+    :param again: by which *contact* opted out since, if it did.
+    """
+    later = [one for one in left if one.id > found.id]
+    for field, change in found.taken.items():
+        above = next((one for one in later if field in one.taken), None)
+        if above is not None:
+            if above.taken[field]["before"] == change["after"]:
+                above.taken = {**above.taken, field: {**above.taken[field], "before": change["before"]}}
+        elif field == OPTED_OUT:
+            _give_back_opt_out(session, contact, change["after"], left, again)
+        elif details.read(session, contact, field) == change["after"] and _is_there(session, field):
+            details.write(session, contact, field, change["before"])
+    session.flush()
+
+
+def _give_back_opt_out(
+    session: Session,
+    contact: Contact,
+    after: str,
+    left: Sequence[ContactMerge],
+    again: ContactEntry | None,
+) -> None:
+    """End an opt-out that was taken over, unless *contact* did *again*, or somebody who is a part of it."""
+    if contact.opted_out_at is None or contact.opted_out_at.isoformat() != after:
+        return
+    if again is not None:
+        _opt_out_by(again, contact)
+        return
+    for one in left:
+        part = session.get_one(Contact, one.other_id)
+        if part.opted_out_at is not None:
+            _copy_opt_out(part, contact)
+            change = {"before": None, "after": part.opted_out_at.isoformat()}
+            one.taken = {**one.taken, OPTED_OUT: change}
+            return
+    contact.opted_out_at = contact.opted_out_by = contact.opted_out_source = None
+
+
+def _is_there(session: Session, field: str) -> bool:
+    """Tell whether a detail still is one: its attribute may have been deleted."""
+    id_ = details.attribute_in(field)
+    return id_ is None or session.get(ContactAttribute, id_) is not None
+
+
+def merges_of(session: Session, contact_id: int) -> Mapping[int, ContactMerge]:
+    """Return the merges of a contact that can be taken back, by their ids."""
+    query = (
+        sa.select(ContactMerge)
+        .where(ContactMerge.contact_id == contact_id, ContactMerge.state == MergeState.MERGED)
+        .order_by(ContactMerge.id)
+    )
+    return {one.id: one for one in session.scalars(query)}

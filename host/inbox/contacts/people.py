@@ -1,0 +1,154 @@
+"""Contacts of a workspace: locked for a write, the entries of their history, and what browsers are told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.inbox.conversations import actor_of
+from host.inbox.errors import ContactNotFoundError, NotAllTheirsError
+from host.models.contacts import ContactEntry, EntryKind
+from host.models.inbox import Contact, ContactIdentity, Conversation
+from host.models.record import ActorKind
+from host.record.catalogue import Facts
+from host.record.writing import Happened, record, record_all
+from host.users.reach import Accounts
+
+TOLD = 200
+"""Most conversations of a contact that open browsers are told of at once: nobody looks at more."""
+
+
+def get(session: Session, workspace_id: int, contact_id: int) -> Contact:
+    """Return a contact of the workspace; of one that was merged, the one it is a part of.
+
+    :raises ContactNotFoundError: if the workspace has no such contact.
+    """
+    contact = session.get(Contact, contact_id)
+    if contact is not None and contact.merged_into_id is not None:
+        contact = session.get(Contact, contact.merged_into_id)
+    if contact is None or contact.workspace_id != workspace_id:
+        raise ContactNotFoundError()
+    return contact
+
+
+def locked(session: Session, workspace_id: int, contact_id: int) -> Contact:
+    """Return a contact of the workspace that is one of its own, locked until the write ends.
+
+    :raises ContactNotFoundError: if the workspace has no such contact, or it is a part of another now.
+    """
+    query = (
+        sa.select(Contact)
+        .where(
+            Contact.id == contact_id, Contact.workspace_id == workspace_id, Contact.merged_into_id.is_(None)
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    contact = session.scalars(query).one_or_none()
+    if contact is None:
+        raise ContactNotFoundError()
+    return contact
+
+
+def identities_locked(session: Session, contact_ids: Collection[int]) -> Sequence[ContactIdentity]:
+    """Return what contacts are on each account, locked: nobody of them writes meanwhile."""
+    query = (
+        sa.select(ContactIdentity)
+        .where(ContactIdentity.contact_id.in_(contact_ids))
+        .order_by(ContactIdentity.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).all()
+
+
+def conversations_locked(session: Session, identity_ids: Collection[int]) -> Sequence[Conversation]:
+    """Return the conversations of identities that are locked, locked too."""
+    query = (
+        sa.select(Conversation)
+        .where(Conversation.identity_id.in_(identity_ids))
+        .order_by(Conversation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).all()
+
+
+def check_reach(identities: Collection[ContactIdentity], accounts: Accounts) -> None:
+    """Refuse somebody who does not see every account that a contact writes to.
+
+    :raises NotAllTheirsError: if they do not.
+    """
+    if accounts is not None and not {one.account_id for one in identities} <= accounts:
+        raise NotAllTheirsError()
+
+
+def members_of(session: Session, contact_id: int) -> list[int]:
+    """Return the ids of a contact and of those that are a part of it."""
+    parts = sa.select(Contact.id).where(Contact.merged_into_id == contact_id).order_by(Contact.id)
+    return [contact_id, *session.scalars(parts)]
+
+
+def note_down(
+    session: Session,
+    contact: Contact,
+    kind: EntryKind,
+    *,
+    author_id: int | None,
+    by: str | None,
+    now: datetime,
+    text: str = "",
+    content: dict[str, Any] | None = None,
+) -> ContactEntry:
+    """Add an entry to the history of *contact*.
+
+    :param by: the name of the API key that did it, where no person did.
+    """
+    more = {} if by is None else {"by": by}
+    entry = ContactEntry(
+        contact_id=contact.id,
+        kind=kind,
+        text=text,
+        content={**(content or {}), **more},
+        author_id=author_id,
+        at=now,
+    )
+    session.add(entry)
+    session.flush()
+    return entry
+
+
+def record_contact(
+    session: Session,
+    contact: Contact,
+    kind: str,
+    facts: Facts,
+    *,
+    author_id: int | None,
+    by: str | None,
+) -> None:
+    """Record what was done to *contact*, and tell browsers that its conversations look different."""
+    actor = ActorKind.KEY if by is not None else actor_of(author_id)
+    record(
+        session,
+        Happened(contact.workspace_id, kind, actor_kind=actor, actor_id=author_id, facts=facts),
+    )
+    show_conversations(session, contact)
+
+
+def show_conversations(session: Session, contact: Contact) -> None:
+    """Tell browsers, and search, that who the conversations of *contact* are with is different now."""
+    newest = (
+        sa.select(Conversation.id)
+        .where(Conversation.contact_id == contact.id)
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
+        .limit(TOLD)
+    )
+    ids = list(session.scalars(newest))
+    record_all(
+        session, [Happened(contact.workspace_id, topic="conversation", conversation_id=id_) for id_ in ids]
+    )

@@ -1,0 +1,79 @@
+"""Names that a workspace gives once: of its labels, its teams, and its attributes of contacts.
+
+Two that differ in capital letters alone are one name, whatever the database thinks of letters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from typing import TypeVar
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.cleaning import clean
+from host.core.errors import LobbyError
+from host.models.contacts import ContactAttribute
+from host.models.labels import Label
+from host.models.teams import Team
+
+R = TypeVar("R", ContactAttribute, Label, Team)
+
+LONGEST = 40
+"""Most letters of a name."""
+TOO_LONG = _l("The name is longer than 40 letters, so nothing was saved.")
+
+
+def checked(name: str, empty: LobbyError, long: LobbyError | None = None, *, longest: int = LONGEST) -> str:
+    """Return a name as it is kept: on one line, without characters that are not seen.
+
+    :raises: *empty*, if nothing is left; *long*, or else that as well, if more than *longest* characters are.
+    """
+    seen = "".join(one for one in clean(name) if unicodedata.category(one) != "Cc" or one.isspace())
+    # Marks of direction would turn the words around it as well.
+    seen = " ".join("".join(one for one in seen if one not in "\u202a\u202b\u202c\u202d\u202e").split())
+    if not any(unicodedata.category(one)[0] not in "CZM" for one in seen):
+        raise empty
+    if len(seen) > longest:
+        raise long or empty
+    return seen
+
+
+def name_key(name: str) -> str:
+    """Return what two names have in common that are the same, as hexadecimal SHA-256."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return hashlib.sha256(" ".join(folded.split()).encode()).hexdigest()
+
+
+def find(session: Session, kind: type[R], workspace_id: int, id_: int, *, lock: bool) -> R | None:
+    """Return a named row of the workspace, if there is one.
+
+    :param lock: until the write ends.
+    """
+    query = sa.select(kind).where(kind.id == id_, kind.workspace_id == workspace_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(query).one_or_none()
+
+
+def save(session: Session, row: ContactAttribute | Label | Team, taken: LobbyError) -> None:
+    """Write *row*, whose name no other of its kind may have.
+
+    :raises: *taken*, if another has it; also one that somebody makes at this very moment.
+    """
+    row.name_key = name_key(row.name)
+    kind = type(row)
+    same = sa.select(kind.id).where(
+        kind.workspace_id == row.workspace_id, kind.name_key == row.name_key, kind.id != (row.id or 0)
+    )
+    with session.no_autoflush:
+        if session.scalar(same) is not None:
+            raise taken
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except sa.exc.IntegrityError:
+        raise taken from None

@@ -1,0 +1,112 @@
+"""The views of replies that wait: undo one, send it now, give one that is for later another time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import jsonify, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import ConflictError, ForbiddenError, InvalidError
+from host.inbox.conversations import check_message
+from host.inbox.errors import SendTimeError
+from host.inbox.pages.action_views import CONVERSATION, _back, _done
+from host.inbox.pages.composer import ComposerState
+from host.inbox.pages.context import bp, with_conversation
+from host.inbox.pages.inbox_page import inbox_page
+from host.inbox.pages.send_times import time_from_form
+from host.inbox.queries import Row
+from host.inbox.unsent import holding, later
+from host.inbox.unsent.holding import TakenBack
+from host.web.languages import gettext as _
+from host.web.request_helpers import (
+    Permission,
+    current_user,
+    flash_bad,
+    flash_good,
+    wants_json,
+    workspace_view,
+)
+
+MESSAGE = f"{CONVERSATION}/messages/<int:message_id>"
+
+
+@bp.post(f"{MESSAGE}/undo")
+@workspace_view(Permission.ANSWER)
+def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Take a reply back that has not left; what it was made of stands in the composer again."""
+    try:
+        back: TakenBack = db.write(
+            holding.undo,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            message_id=message_id,
+            user_id=current_user().id,
+            now=clock.now(),
+        )
+    except (ConflictError, ForbiddenError) as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+        return _back(workspace_id, conversation_id)
+    if wants_json():
+        return jsonify(ok=True, draft=back.draft, conversation=conversation_id)
+    flash_good(_("The reply was not sent. Its words are below; choose its files again."))
+    text, quoted = str(back.draft.get("text", "")), back.draft.get("reply_to")
+    draft = ComposerState(text, reply_to=quoted if isinstance(quoted, int) else None)
+    return inbox_page(workspace_id, conversation_id, draft)
+
+
+@bp.post(f"{MESSAGE}/send_now")
+@workspace_view(Permission.ANSWER)
+def send_now(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Let a reply go out that waits, so that it can be undone or for its time."""
+    try:
+        db.write(
+            holding.send_now,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            message_id=message_id,
+            now=clock.now(),
+        )
+    except ConflictError as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+    return _done(workspace_id, conversation_id)
+
+
+@bp.post(f"{MESSAGE}/reschedule")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
+    """Give a reply for later another time."""
+
+    def use_case(session: Session) -> None:
+        check_message(session, workspace_id, row.id, message_id)
+        at = time_from_form()
+        if at is None:
+            raise SendTimeError(_("Choose a time first; nothing was changed."))
+        values: dict[str, Any] = {"unless_written": request.form.get("unless_written") == "1"}
+        adapter = current_directory().adapter(row.channel)
+        later.change_time(
+            session,
+            workspace_id=workspace_id,
+            conversation_id=row.id,
+            message_id=message_id,
+            at=at,
+            adapter=adapter,
+            now=clock.now(),
+            **values,
+        )
+
+    try:
+        db.write(use_case)
+    except (ConflictError, InvalidError) as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+    return _done(workspace_id, row.id)

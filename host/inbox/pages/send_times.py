@@ -1,0 +1,122 @@
+"""When a reply may go out later, as the menu at Send offers it and a form asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import request
+
+from host.inbox import snoozing
+from host.inbox.errors import SendTimeError, SnoozeTimeError
+from host.inbox.pages import durations
+from host.inbox.queries import Row
+from host.inbox.reply import MARGIN, policy_for
+from host.sdk.channel import ChannelAdapter, ReplyState
+from host.web.languages import gettext as _
+from host.web.languages import reader
+
+OWN = "own"
+_OFFERED = ("hour", "evening", "tomorrow")
+_BEFORE_END = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A time that is offered.
+
+    :param at: in ISO 8601: what a page showed is what its button asks for, however late that is pressed.
+    :param when: by the reader's clock.
+    :param locked: whether no reply may go out then.
+    """
+
+    name: str
+    at: str
+    when: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendTimes:
+    """The times the menu at Send offers.
+
+    :param note: why some are locked; empty: none is.
+    :param own: what the field of an own time begins with.
+    """
+
+    times: Sequence[Offered] = ()
+    note: str = ""
+    own: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """Whether a reply can wait for a later time at all."""
+        return any(not one.locked for one in self.times)
+
+
+def offered(adapter: ChannelAdapter | None, row: Row, now: datetime) -> SendTimes:
+    """Return the times that are offered in a conversation, with those at which nothing may go out."""
+    if adapter is None:
+        return SendTimes()
+    zone = reader().zone
+    presets = snoozing.presets(now, zone)
+    found = [(str(snoozing.PRESETS[key]), presets[key]) for key in _OFFERED if key in presets]
+    policy = policy_for(adapter, row.account, row.last_inbound_at, now)
+    end = policy.until if policy.state is ReplyState.OPEN else None
+    if end is not None and end - now > 3 * _BEFORE_END:
+        found.append(
+            (_("Just before the window closes"), (end - _BEFORE_END).replace(second=0, microsecond=0))
+        )
+    times = [
+        Offered(name, at.isoformat(), when(at, now), not _may(adapter, row, at))
+        for name, at in sorted(found, key=lambda one: one[1])
+    ]
+    note = ""
+    if any(one.locked for one in times):
+        note = _("Nothing can be planned any more: only a person may send now.")
+        if end is not None:
+            at = durations.moment_beside(end, now)
+            people = any(phase.state is ReplyState.PEOPLE_ONLY for phase in policy.phases)
+            note = (
+                _("After %(at)s only a person may send. Choose a time by then.", at=at)
+                if people
+                else _("The reply window closes %(at)s. Choose a time by then.", at=at)
+            )
+    own = next((one for one in reversed(times) if not one.locked), None)
+    there = reader().local(presets["tomorrow"] if own is None else datetime.fromisoformat(own.at))
+    return SendTimes(times, note, f"{there:%Y-%m-%dT%H:%M}")
+
+
+def _may(adapter: ChannelAdapter, row: Row, at: datetime) -> bool:
+    then = policy_for(adapter, row.account, row.last_inbound_at, at + MARGIN, by_person=False)
+    return then.state is ReplyState.OPEN
+
+
+def when(at: datetime, now: datetime) -> str:
+    """Return *at* by the reader's clock, with the day where it is not today."""
+    known = reader()
+    there = known.local(at)
+    if there.date() == known.local(now).date():
+        return f"{there:%H:%M}"
+    near = timedelta() < at - now < timedelta(days=6)
+    return f"{known.date_text(there, 'EEE' if near else 'd MMM')} {there:%H:%M}"
+
+
+def time_from_form(name: str = "later") -> datetime | None:
+    """Return the time a form asks for: a moment, or ``own`` with ``later_at``; None: it asks for none.
+
+    :raises SendTimeError: if that is no time.
+    """
+    given = request.form.get(name, "")
+    if not given:
+        return None
+    try:
+        if given == OWN:
+            return snoozing.typed_moment(request.form.get("later_at", ""), reader().zone)
+        at = datetime.fromisoformat(given)
+        if at.tzinfo is None:
+            raise ValueError("a moment has a zone")
+    except (SnoozeTimeError, ValueError):
+        raise SendTimeError(_("That is no time, so nothing was planned.")) from None
+    return at

@@ -1,0 +1,187 @@
+"""Undoing a reply while it waits, and sending it before its time.
+
+A person's reply stays in the outbox for some seconds, as its workspace has it. Undoing it takes its messages
+away and puts back what answering had changed; its author gets back what it was made of. A worker that has
+begun to send wins: undoing locks lane and entry as the worker does, so a reply is sent or it is back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.errors import ForbiddenError
+from host.inbox import conversation_actions
+from host.inbox.conversations import check_message, locked_conversation, publish_conversation
+from host.inbox.reply import take_lane
+from host.inbox.unsent import later, resending
+from host.inbox.unsent.answered import put_back
+from host.media import uploads
+from host.models.inbox import Attachment, Conversation, ConversationStatus, DeliveryState, Message
+from host.models.queue import OutboxEntry
+from host.queue import outbox
+from host.record.writing import show
+from host.search import postings
+
+CLOSE, SNOOZE = "close", "snooze"
+"""What may be done along with sending, by the word of the form."""
+
+
+class NotYoursError(ForbiddenError):
+    """A reply goes back to whoever wrote it alone."""
+
+    code = "not_yours"
+    default_sentence = _l("A colleague wrote this reply, and only they get it back. Nothing was undone.")
+    default_next_step = _l("Cancel it instead, if it must not go out.")
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A reply that was undone.
+
+    :param draft: what it was made of: ``text``, ``reply_to``, and as ``composer`` what the page's own scripts
+        had noted of it.
+    """
+
+    conversation_id: int
+    draft: dict[str, Any] = field(repr=False)
+
+
+def undo(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    message_id: int,
+    user_id: int,
+    now: datetime,
+) -> TakenBack:
+    """Take a reply back that nobody has begun to send, all its parts, and return what it was made of.
+
+    :raises MessageNotFoundError: if the conversation has no such message.
+    :raises NotYoursError: if somebody else wrote it.
+    :raises StateMovedOnError: if it is on its way, or was not kept so that it can be undone.
+    """
+    check_message(session, workspace_id, conversation_id, message_id)
+    reply_key = later.key_of(session, conversation_id, message_id)
+    take_lane(session, workspace_id, conversation_id)
+    parts = _parts(session, conversation_id, reply_key)
+    if not parts or any(message.state != DeliveryState.QUEUED for _entry, message in parts):
+        raise outbox.StateMovedOnError()
+    if any(message.author_id != user_id for _entry, message in parts):
+        raise NotYoursError()
+    kept = parts[0][0].undo
+    if not kept or any(entry.attempts for entry, _message in parts):
+        raise outbox.StateMovedOnError()
+    conversation = locked_conversation(session, workspace_id, conversation_id)
+    messages = [message for _entry, message in parts]
+    ids = [message.id for message in messages]
+    draft = {"text": "\n".join(one.text for one in messages if one.text), **kept.get("draft", {})}
+    resending.leave_list(session, conversation, messages)
+    _remove(session, workspace_id, ids)
+    for one in ids:
+        show(session, workspace_id, "gone", conversation_id=conversation_id, message_id=one)
+    if "state" in kept:
+        _reopen(session, conversation, kept, user_id, messages[0].created_at, now)
+        put_back(session, conversation, kept["state"], now)
+    later.note_next(session, conversation)
+    publish_conversation(session, conversation)
+    return TakenBack(conversation_id, draft)
+
+
+def _parts(session: Session, conversation_id: int, reply_key: str) -> Sequence[sa.Row[OutboxEntry, Message]]:
+    query = (
+        sa.select(OutboxEntry, Message)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(Message.conversation_id == conversation_id, Message.reply_key == reply_key)
+        .order_by(OutboxEntry.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.execute(query).all()
+
+
+def _remove(session: Session, workspace_id: int, ids: Sequence[int]) -> None:
+    """Delete messages that nobody outside has seen. Their files wait to be sent again."""
+    keys = list(
+        session.scalars(
+            sa.select(Attachment.storage_key).where(
+                Attachment.message_id.in_(ids), Attachment.storage_key.is_not(None)
+            )
+        )
+    )
+    uploads.give_back(session, workspace_id, [key for key in keys if key is not None])
+    session.execute(sa.delete(Attachment).where(Attachment.message_id.in_(ids)))
+    session.execute(sa.delete(OutboxEntry).where(OutboxEntry.message_id.in_(ids)))
+    session.execute(sa.delete(Message).where(Message.id.in_(ids)))
+    session.expire_all()
+    postings.forget_messages(session, list(ids))
+
+
+def _reopen(
+    session: Session,
+    conversation: Conversation,
+    kept: dict[str, Any],
+    user_id: int,
+    sent: datetime,
+    now: datetime,
+) -> None:
+    """Take back what was done along with sending, unless somebody did something else since."""
+    here: dict[str, Any] = {
+        "workspace_id": conversation.workspace_id,
+        "conversation_id": conversation.id,
+        "author_id": user_id,
+        "now": now,
+    }
+    if kept.get("then") == CLOSE and conversation.closed_at == sent:
+        conversation_actions.set_fields(session, {"status": ConversationStatus.OPEN}, **here)
+        conversation.waiting_since = None
+    elif kept.get("then") == SNOOZE and conversation.snooze_kind is not None:
+        conversation_actions.set_fields(session, {"snooze": None}, **here)
+        conversation.woken_at = None
+
+
+def send_now(
+    session: Session, *, workspace_id: int, conversation_id: int, message_id: int, now: datetime
+) -> None:
+    """Let a reply go out that can still be undone, or is for later, with those that wait before it.
+
+    :raises MessageNotFoundError: if the conversation has no such message.
+    :raises StateMovedOnError: if it does not wait any more.
+    """
+    check_message(session, workspace_id, conversation_id, message_id)
+    reply_key = later.key_of(session, conversation_id, message_id)
+    if later.release(session, conversation_id, reply_key, now, anyway=True):
+        return
+    entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
+    if not entry.open or entry.not_before is None:
+        raise outbox.StateMovedOnError()
+    last = max(part.id for part, _message in _parts(session, conversation_id, reply_key))
+    query = (
+        sa.select(OutboxEntry)
+        .where(
+            OutboxEntry.lane == entry.lane,
+            OutboxEntry.open.is_(True),
+            OutboxEntry.not_before.is_not(None),
+            OutboxEntry.id <= last,
+        )
+        .order_by(OutboxEntry.id)
+        .with_for_update()
+    )
+    for one in session.scalars(query).all():
+        one.not_before = one.next_at = None
+        session.flush()
+        message = session.get_one(Message, one.message_id)
+        show(
+            session,
+            workspace_id,
+            "changed",
+            conversation_id=message.conversation_id,
+            message_id=message.id,
+        )

@@ -1,0 +1,231 @@
+"""Planned replies: until their time they wait beside the lane, then they become its last entries.
+
+So what is written meanwhile goes out at once, and what the customer gets is in the order the thread shows: a
+planned reply stands at its time, below everything said before.
+
+A worker's chore looks for those whose time has come. A reply that is not to go out if the customer writes
+first stays here, and the thread says so; a person decides what becomes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.errors import ConflictError
+from host.inbox import outcome
+from host.inbox.conversations import (
+    add_activity,
+    locked_conversation,
+    publish_changed_message,
+    publish_conversation,
+)
+from host.inbox.errors import MessageNotFoundError, UnknownChannelError
+from host.inbox.reply import answer, check_send_time, take_lane
+from host.models.inbox import Conversation, DeliveryState, Direction, Message
+from host.models.queue import OutboxEntry
+from host.queue import outbox
+from host.sdk.channel import ChannelAdapter
+
+PORTION = 50
+"""Most replies for which one round of the chore looks."""
+
+
+class NotForLaterError(ConflictError):
+    """The message waits for no time of its own any more."""
+
+    code = "not_for_later"
+    title = _l("It has moved on")
+    default_sentence = _l("This reply is not waiting for its time any more, so nothing was changed.")
+    default_next_step = _l("Reload the conversation and look again.")
+
+
+def _waiting() -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of an outbox entry, beside its message, whose reply is for later."""
+    return [
+        OutboxEntry.not_before.is_not(None),
+        OutboxEntry.open.is_(False),
+        Message.state == DeliveryState.QUEUED,
+    ]
+
+
+def _wrote_since() -> sa.ColumnElement[bool]:
+    """Return the condition that the customer wrote after a reply was planned."""
+    theirs = sa.orm.aliased(Message)
+    return (
+        sa.select(theirs.id)
+        .where(
+            theirs.conversation_id == Message.conversation_id,
+            theirs.id > Message.id,
+            theirs.direction == Direction.INBOUND,
+            theirs.imported_at.is_(None),
+        )
+        .exists()
+    )
+
+
+def release_due() -> int:
+    """Put the replies whose time has come into their lanes, and hold back those whose customer wrote first.
+
+    Return how many these were. Each is one write, so it happens once, however many workers look and whenever
+    one dies.
+    """
+    now = clock.now()
+    with db.read() as session:
+        found = due(session, now)
+    return sum(db.write(release, conversation_id, reply_key, now) for conversation_id, reply_key in found)
+
+
+def due(session: Session, now: datetime) -> Sequence[tuple[int, str]]:
+    """Return conversation and reply key of replies for later to decide about by *now*, the earliest first."""
+    query = (
+        sa.select(Message.conversation_id, Message.reply_key)
+        .join(OutboxEntry, OutboxEntry.message_id == Message.id)
+        .where(
+            *_waiting(),
+            sa.or_(OutboxEntry.not_before <= now, sa.and_(OutboxEntry.unless_written, _wrote_since())),
+        )
+        .order_by(OutboxEntry.not_before, OutboxEntry.id)
+        .limit(PORTION)
+    )
+    return list(dict.fromkeys((row.conversation_id, row.reply_key) for row in session.execute(query)))
+
+
+def release(
+    session: Session, conversation_id: int, reply_key: str, now: datetime, *, anyway: bool = False
+) -> bool:
+    """Let a reply for later go out, or hold it back because the customer wrote first.
+
+    Return whether it was still there to be decided about.
+
+    :param anyway: before its time and whatever the customer wrote: somebody wants it.
+    """
+    workspace_id = session.scalar(
+        sa.select(Conversation.workspace_id).where(Conversation.id == conversation_id)
+    )
+    if workspace_id is None:
+        return False
+    recipient = take_lane(session, workspace_id, conversation_id)
+    parts = _parts(session, conversation_id, reply_key)
+    if not parts or (not anyway and not _is_due(session, parts, now)):
+        return False
+    conversation = locked_conversation(session, workspace_id, conversation_id)
+    if not anyway and parts[0][0].unless_written and _customer_wrote(session, parts):
+        _hold_back(session, conversation, parts, now)
+        return True
+    messages = [message for _entry, message in parts]
+    for entry, _message in parts:
+        session.delete(entry)
+    session.flush()
+    for message in messages:
+        message.sent_at = now
+        session.flush()
+        outbox.enqueue(session, message, recipient)
+        publish_changed_message(session, message)
+    answer(session, conversation, messages[-1], messages[-1].author_id)
+    note_next(session, conversation)
+    return True
+
+
+def _parts(session: Session, conversation_id: int, reply_key: str) -> Sequence[sa.Row[OutboxEntry, Message]]:
+    """Return what waits of a reply for later, locked: each entry with its message, in order."""
+    query = (
+        sa.select(OutboxEntry, Message)
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(*_waiting(), Message.conversation_id == conversation_id, Message.reply_key == reply_key)
+        .order_by(OutboxEntry.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.execute(query).all()
+
+
+def _is_due(session: Session, parts: Sequence[sa.Row[OutboxEntry, Message]], now: datetime) -> bool:
+    entry = parts[0][0]
+    assert entry.not_before is not None
+    return entry.not_before <= now or (entry.unless_written and _customer_wrote(session, parts))
+
+
+def _customer_wrote(session: Session, parts: Sequence[sa.Row[OutboxEntry, Message]]) -> bool:
+    query = sa.select(Message.id).where(Message.id == parts[0][1].id, _wrote_since())
+    return session.scalar(query) is not None
+
+
+def _hold_back(
+    session: Session,
+    conversation: Conversation,
+    parts: Sequence[sa.Row[OutboxEntry, Message]],
+    now: datetime,
+) -> None:
+    for entry, message in parts:
+        entry.not_before = None
+        message.sent_at = now  # below what they wrote, where it is read
+        session.flush()
+        outcome.record_waiting(session, message.id, {"sentence": outcome.WROTE_FIRST, "until": None})
+    add_activity(session, conversation, None, {"what": "held_for_message"}, now)
+    note_next(session, conversation)
+
+
+def note_next(session: Session, conversation: Conversation) -> None:
+    """Note when the first of a locked conversation's replies for later goes out."""
+    query = (
+        sa.select(sa.func.min(OutboxEntry.not_before))
+        .join(Message, Message.id == OutboxEntry.message_id)
+        .where(*_waiting(), Message.conversation_id == conversation.id)
+    )
+    session.flush()
+    conversation.scheduled_at = session.scalar(query)
+    session.flush()
+    publish_conversation(session, conversation)
+
+
+def change_time(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    message_id: int,
+    at: datetime,
+    unless_written: bool,
+    adapter: ChannelAdapter | None,
+    now: datetime,
+) -> None:
+    """Give a reply for later another time, all its parts.
+
+    :raises NotForLaterError: if it does not wait for its time any more.
+    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
+    :raises SendTimeError: as :func:`host.inbox.reply.queue_parts`.
+    """
+    reply_key = key_of(session, conversation_id, message_id)
+    take_lane(session, workspace_id, conversation_id)
+    parts = _parts(session, conversation_id, reply_key)
+    if not parts:
+        raise NotForLaterError()
+    conversation = locked_conversation(session, workspace_id, conversation_id)
+    if adapter is None:
+        raise UnknownChannelError()
+    check_send_time(session, conversation, adapter, at, now)
+    for entry, message in parts:
+        entry.not_before, entry.unless_written, message.sent_at = at, unless_written, at
+        session.flush()
+        publish_changed_message(session, message)
+    note_next(session, conversation)
+
+
+def key_of(session: Session, conversation_id: int, message_id: int) -> str:
+    """Return the reply key of a message of ours.
+
+    :raises MessageNotFoundError: if the conversation has no such message.
+    """
+    query = sa.select(Message.reply_key).where(
+        Message.id == message_id, Message.conversation_id == conversation_id
+    )
+    reply_key = session.scalar(query)
+    if reply_key is None:
+        raise MessageNotFoundError()
+    return reply_key

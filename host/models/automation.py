@@ -1,0 +1,117 @@
+"""What the desk says and does by itself: the settings of each account, and a row for each thing to do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, Id, JsonDict, LongText, UTCDateTime
+from host.models.channels import ChannelAccount
+from host.models.inbox import Conversation
+from host.models.teams import Team
+from host.models.users import Workspace
+
+
+class AccountAutomation(Base):
+    """What an account says and does by itself. Without a row it is nothing."""
+
+    __tablename__ = "account_automations"
+    __writers__ = ("automation",)
+    __table_args__ = (
+        sa.Index("ix_account_automations_workspace_id", "workspace_id"),
+        sa.Index("ix_account_automations_team_id", "team_id"),
+        Base.__table_args__,
+    )
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    version: Mapped[int] = mapped_column(sa.Integer)
+    """Grows with each change; a run names the one it was made by."""
+    greets: Mapped[bool] = mapped_column(sa.Boolean)
+    greeting: Mapped[str] = mapped_column(LongText)
+    silence_days: Mapped[int] = mapped_column(sa.Integer)
+    """After how many days without a word a customer is greeted again."""
+    greets_on: Mapped[list[str]] = mapped_column(JsonDict)
+    """What a customer has to send for it, names of :class:`host.automation.deciding.Sent`."""
+    tells_away: Mapped[bool] = mapped_column(sa.Boolean)
+    away: Mapped[str] = mapped_column(LongText)
+    routes: Mapped[bool] = mapped_column(sa.Boolean)
+    team_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Team.id, ondelete="SET NULL"))
+    """Who gets new conversations; its hours are those of the account."""
+    to_person: Mapped[bool] = mapped_column(sa.Boolean)
+    """Whether one of the team gets it, or it waits with the team."""
+    to_last: Mapped[bool] = mapped_column(sa.Boolean)
+    """Whether a customer who returns goes to who wrote with them last."""
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class RunState(StrEnum):
+    """How far a run is."""
+
+    DUE = "due"
+    """To be done at ``due_at``."""
+    WAITING = "waiting"
+    """With its team, until somebody of it is on duty."""
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Not done; ``reason`` says why."""
+    FAILED = "failed"
+    """Tried several times, and given up."""
+
+
+class AutomationRun(Base):
+    """One thing to do because of one event, and what became of it.
+
+    There is one of a kind for what began a chain of events, so that nothing is done twice and nothing goes
+    round in circles. Holds ids and small facts, never what somebody wrote.
+    """
+
+    __tablename__ = "automation_runs"
+    __writers__ = ("automation",)
+    __table_args__ = (
+        sa.UniqueConstraint("root_id", "kind", "automation_id", name="uq_automation_runs_once"),
+        sa.Index("ix_automation_runs_due", "state", "due_at", "id"),
+        sa.Index("ix_automation_runs_team", "team_id", "state", "id"),
+        sa.Index("ix_automation_runs_conversation", "conversation_id", "outcome", "id"),
+        sa.Index("ix_automation_runs_automation", "kind", "automation_id", "done_at"),
+        sa.Index("ix_automation_runs_workspace_id", "workspace_id", "id"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    """What made it, a name of :class:`host.automation.deciding.RunKind`."""
+    automation_id: Mapped[int] = mapped_column(Id)
+    """Which of its kind: of an account's settings, the id of the account."""
+    automation_version: Mapped[int] = mapped_column(sa.Integer)
+    """The version there was when the event was read; what is done follows the newest."""
+    conversation_id: Mapped[int] = mapped_column(sa.ForeignKey(Conversation.id, ondelete="CASCADE"))
+    message_id: Mapped[int | None] = mapped_column(Id)
+    """The customer's message it is about."""
+    cause_id: Mapped[int] = mapped_column(Id)
+    """The event it is because of; it may be gone."""
+    root_id: Mapped[int] = mapped_column(Id)
+    """The first event of that chain."""
+    depth: Mapped[int] = mapped_column(sa.SmallInteger)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    attempts: Mapped[int] = mapped_column(sa.Integer)
+    outcome: Mapped[str | None] = mapped_column(sa.String(16))
+    """What was done: ``greeting``, ``away``, ``person`` or ``team``."""
+    reason: Mapped[str | None] = mapped_column(Ascii64)
+    """Why, a key of :data:`host.automation.words.REASONS`."""
+    facts: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    """What was known when it was decided."""
+    sent_id: Mapped[int | None] = mapped_column(Id)
+    """The last message it sent."""
+    team_id: Mapped[int | None] = mapped_column(Id)
+    """Of one that waits: with which team."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

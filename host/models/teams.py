@@ -1,0 +1,70 @@
+"""Teams of a workspace: who is in each, and which accounts it looks after."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from host.core.db import Ascii64, Base, Id, UTCDateTime
+from host.models.channels import ChannelAccount
+from host.models.users import Workspace
+
+
+class Team(Base):
+    """Some members of a workspace whom conversations can be given to together."""
+
+    __tablename__ = "teams"
+    __writers__ = ("inbox",)
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "name_key"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(sa.String(64))
+    name_key: Mapped[str] = mapped_column(Ascii64)
+    """SHA-256 of the folded name, as with labels: two teams never differ by capital letters alone."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class TeamMember(Base):
+    """A member of the workspace in a team. Who leaves the workspace leaves its teams."""
+
+    __tablename__ = "team_members"
+    __writers__ = ("inbox",)
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["user_id", "workspace_id"],
+            ["memberships.user_id", "memberships.workspace_id"],
+            name="fk_team_members_membership",
+            ondelete="CASCADE",
+        ),
+        sa.Index("ix_team_members_membership", "user_id", "workspace_id"),
+        Base.__table_args__,
+    )
+
+    team_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Team.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    user_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    workspace_id: Mapped[int] = mapped_column(Id)
+    lead: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
+    """Whether they lead the team: its members, replies and views are theirs to keep."""
+    since: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class TeamAccount(Base):
+    """An account that a team looks after."""
+
+    __tablename__ = "team_accounts"
+    __writers__ = ("inbox",)
+
+    team_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Team.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    )

@@ -1,0 +1,142 @@
+// Replies that have not left: the seconds they have in the thread, and a toast for one of another conversation.
+
+import { putBack } from "./composer-draft.js";
+import { elements } from "./inbox-thread.js";
+
+const TICK_MS = 250;
+
+/** Return when the seconds of *element* are over: they began when it came, whatever this browser's clock says. */
+function ends(element) {
+  element.dataset.ends ??= Date.now() + Number(element.dataset.leaves) * 1000;
+  return Number(element.dataset.ends);
+}
+
+/**
+ * Follows replies that can be undone. *post(url)* asks the desk, *report(sentence, next)* says what went wrong,
+ * *show(conversation)* opens one, *back(conversation, message)* shows what came back.
+ */
+export class Undoing {
+  constructor({ post, report, show, back }) {
+    Object.assign(this, { post, report, show, back, waiting: [], opened: null, toast: null });
+    setInterval(() => this.tick(), TICK_MS);
+  }
+
+  /** A reply was sent in *conversation*, with *name*: *html* is what the thread shows of it. */
+  sent(conversation, name, html) {
+    for (const item of elements(html)) {
+      const leaves = item.querySelector("[data-leaves]"), undo = item.querySelector("form[data-act=undo]");
+      if (!leaves || !undo) continue;
+      const until = ends(leaves);
+      const now = item.querySelector("form[data-act=send_now]").getAttribute("action");
+      this.waiting.push({ conversation, name, until, undo: undo.getAttribute("action"), now, length: this.left(until), message: item.dataset.message });
+    }
+    this.tick();
+  }
+
+  /** The conversation *id* is open: what is its own stands in its thread. */
+  enter(id) {
+    this.opened = id;
+    this.tick();
+  }
+
+  left(until) {
+    return (until - Date.now()) / 1000;
+  }
+
+  tick() {
+    this.waiting = this.waiting.filter((one) => this.left(one.until) > 0);
+    for (const one of document.querySelectorAll("[data-leaves]")) {
+      const left = this.left(ends(one));
+      if (left > 0) one.textContent = one.dataset.text.replace("{n}", Math.ceil(left));
+    }
+    this.draw(this.waiting.findLast((one) => one.conversation !== this.opened));
+  }
+
+  /** Show the toast of *reply*; none: take it away. */
+  draw(reply) {
+    if (!reply || this.toast?.reply !== reply) {
+      this.toast?.place.remove();
+      this.toast = null;
+    }
+    if (!reply) return;
+    this.toast ??= this.make(reply);
+    if (!this.toast) return;
+    const { place, text, ring } = this.toast;
+    const left = this.left(reply.until);
+    if (!place.isConnected) this.put(place);
+    const words = text.dataset.text.replace("{n}", Math.ceil(left)).replace("{name}", reply.name);
+    if (text.textContent !== words) text.textContent = words;
+    ring.setAttribute("stroke-dasharray", `${Math.max(0, Math.min(100, (left / reply.length) * 100))} 100`);
+  }
+
+  make(reply) {
+    const template = document.querySelector("template[data-toast]");
+    if (!template) return null;
+    const place = document.createElement("div");
+    place.className = "toast-place";
+    place.append(template.content.cloneNode(true));
+    place.querySelector("[data-toast-undo]").addEventListener("click", () => this.undo(reply));
+    place.querySelector("[data-toast-now]").addEventListener("click", () => this.now(reply));
+    return { reply, place, text: place.querySelector("[data-toast-text]"), ring: place.querySelector(".on") };
+  }
+
+  /** Over the messages where there are some, else over the page. */
+  put(place) {
+    const thread = document.querySelector(".thread-scroll")?.parentElement;
+    const above = document.querySelector("[data-part=composer]");
+    place.classList.toggle("toast-page", !thread);
+    if (thread && above?.parentElement === thread) above.before(place);
+    else document.body.append(place);
+  }
+
+  /** Undo the latest reply that can be. Return whether there was one. */
+  latest() {
+    const reply = this.waiting.at(-1);
+    if (reply) {
+      this.undo(reply);
+      return;
+    }
+    const forms = document.querySelectorAll(".msg-waits form[data-act=undo]:has(kbd)");
+    forms[forms.length - 1]?.requestSubmit();
+  }
+
+  async undo(reply) {
+    this.forget(reply);
+    const answer = await this.ask(reply.undo);
+    if (!answer) return;
+    this.undone(answer, reply.message);
+    if (reply.conversation !== this.opened) await this.show(reply.conversation);
+  }
+
+  /** The desk gave a reply back: it stands in the composer again. */
+  undone(answer, message) {
+    this.waiting = this.waiting.filter((one) => one.message !== String(message));
+    putBack(answer.conversation, answer.draft);
+    this.back(answer.conversation, message);
+    const said = document.querySelector("[data-undo-say]");
+    if (said) said.textContent = said.dataset.undone;
+    this.tick();
+  }
+
+  async now(reply) {
+    this.forget(reply);
+    await this.ask(reply.now);
+  }
+
+  forget(reply) {
+    this.waiting = this.waiting.filter((one) => one !== reply);
+    this.tick();
+  }
+
+  async ask(url) {
+    try {
+      const response = await this.post(url, new URLSearchParams());
+      const answer = await response.json().catch(() => ({}));
+      if (response.ok) return answer;
+      this.report(answer.error?.message, answer.error?.next);
+    } catch {
+      this.report();
+    }
+    return null;
+  }
+}

@@ -1,0 +1,145 @@
+"""A desk that says and does things by itself, run step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+import sqlalchemy as sa
+
+from host.automation import routing, running
+from host.automation import settings as account_settings
+from host.automation.consuming import Automating
+from host.automation.deciding import Settings
+from host.core import clock, db
+from host.inbox import teams
+from host.models.automation import AutomationRun
+from host.models.inbox import Conversation, Direction, Message, Origin
+from host.record import reading
+from host.record.reading import BEGINNING, Position
+from host.users import hours
+from tests import helpers
+from tests.inbox.desks import Desk
+from tests.inbox.scenes import Scene
+
+GREETING = 'Hello {{contact.first_name || "there"}}, we answer {{hours.opens_at || "soon"}}.'
+AWAY = 'We are away until {{hours.opens_at || "soon"}}.'
+
+
+@dataclass(frozen=True)
+class Shut(hours.Hours):
+    """Hours that are over until a moment."""
+
+    week: hours.Week = hours.ALWAYS.week
+    exceptions: hours.Exceptions = field(default_factory=dict)
+    timezone: str = "UTC"
+    until: datetime | None = None
+
+    def is_open(self, at: datetime) -> bool:
+        return self.until is not None and at >= self.until
+
+    def opens_at(self, at: datetime) -> datetime | None:
+        return self.until
+
+
+@contextmanager
+def shut(until: datetime | None) -> Iterator[None]:
+    """Let every team be outside its hours until then."""
+    with mock.patch.object(hours.Loaded, "of", return_value=Shut(until=until)):
+        yield
+
+
+class Automated:
+    """A desk with what its account does by itself."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.scene = Scene(desk)
+        self.position: Position = BEGINNING
+
+    @property
+    def settings(self) -> Settings:
+        with db.read() as session:
+            return account_settings.of_account(session, self.desk.workspace, self.desk.account.id)
+
+    def set(self, **values: Any) -> None:
+        wanted = replace(self.settings, **values)
+        db.write(account_settings.save, wanted, limit=1000, now=clock.now())
+
+    def team(self, *people: int, name: str = "Shop") -> int:
+        def use_case(session: Any) -> int:
+            team = teams.create(session, workspace_id=self.desk.workspace, name=name, now=clock.now())
+            teams.set_members(
+                session,
+                workspace_id=self.desk.workspace,
+                team_id=team.id,
+                people=dict.fromkeys(people, False),
+                now=clock.now(),
+            )
+            return team.id
+
+        return db.write(use_case)
+
+    def person(self, name: str, *, on: bool = True) -> int:
+        id_ = helpers.make_user(name=name, workspace=self.desk.workspace).id
+        if on:
+            self.duty(id_, True)
+        return id_
+
+    def duty(self, user_id: int, on: bool) -> None:
+        db.write(routing.set_duty, workspace_id=self.desk.workspace, user_id=user_id, on=on, now=clock.now())
+
+    def read(self, *, again: bool = False) -> None:
+        """Have the consumer do what the record says since the last time, or all of it once more."""
+        reading.number_all()
+        position, more = BEGINNING if again else self.position, True
+        while more:
+            with db.read() as session:
+                batch = reading.after(session, position, Automating.batch)
+            db.write(Automating().consume, batch.events)
+            position, more = batch.end, batch.more
+        self.position = position
+
+    def run(self) -> None:
+        """Read and do what there is, as often as there is more."""
+        self.read()
+        while running.run_due(self.desk.generation.directory):
+            pass
+        while routing.give_waiting(clock.now()):
+            pass
+
+    def said(self, contact: str = "ana", text: str = "Hello?", at: datetime | None = None, **v: Any) -> None:
+        self.scene.said(contact, v.pop("name", f"{contact.title()} Q."), text, at or clock.now(), **v)
+
+    def automatic(self, contact: str = "ana") -> list[str]:
+        """Return what was said by itself to somebody."""
+        with db.read() as session:
+            query = sa.select(Message.text).where(
+                Message.conversation_id == self.scene.conversation(contact),
+                Message.direction == Direction.OUTBOUND,
+                Message.origin == Origin.SYSTEM,
+            )
+            return list(session.scalars(query.order_by(Message.id)))
+
+    def runs(self) -> list[tuple[str, str, str | None, str | None]]:
+        with db.read() as session:
+            rows = session.scalars(sa.select(AutomationRun).order_by(AutomationRun.id))
+            return [(row.kind, row.state, row.outcome, row.reason) for row in rows]
+
+    def talk(self, contact: str = "ana") -> Conversation:
+        with db.read() as session:
+            return session.get_one(Conversation, self.scene.conversation(contact))
+
+    def lines(self, contact: str = "ana") -> list[tuple[str, str | None, str | None]]:
+        """Return the activity lines of a conversation: what, the name, and why."""
+        with db.read() as session:
+            query = sa.select(Message.content).where(
+                Message.conversation_id == self.scene.conversation(contact),
+                Message.direction == Direction.INTERNAL,
+            )
+            found = session.scalars(query.order_by(Message.id))
+            return [(one["what"], one.get("name"), one.get("why")) for one in found]

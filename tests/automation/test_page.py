@@ -1,0 +1,146 @@
+"""The page of an account's greeting and routing: what it saves, refuses and foretells."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from host.core import clock, db
+from host.models.users import AuditEntry, Membership, Role
+from tests import helpers
+from tests.automation.automated import AWAY, GREETING, Automated, shut
+
+
+@pytest.fixture
+def owner(automated: Automated) -> helpers.Browser:
+    person = helpers.make_user(name="Olu O.", workspace=automated.desk.workspace, role=Role.OWNER)
+    return helpers.client_for(automated.desk.app, person)
+
+
+def path(desk: Automated) -> str:
+    return f"/w/{desk.desk.workspace}/settings/channels/accounts/{desk.desk.account.id}/automation"
+
+
+def text(response: Any) -> str:
+    return html.unescape(response.get_data(as_text=True))
+
+
+def trace(page: str) -> str:
+    (found,) = re.findall(r'<ol class="auto-trace">(.*?)</ol>', page, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", found).split())
+
+
+def form(**values: Any) -> dict[str, Any]:
+    wanted = {"version": "0", "greeting": GREETING, "away": AWAY, "silence_days": "30", "to": "person"}
+    return {**wanted, "known": "last", "greets_on": ["message", "tap"], **values}
+
+
+def test_what_is_chosen_is_saved_and_noted(automated: Automated, owner: helpers.Browser) -> None:
+    desk, team = automated, automated.team(automated.person("Ana"))
+    chosen = form(greets="1", tells_away="1", routes="1", team=str(team), silence_days="60")
+    assert owner.post_form(path(desk), **chosen).status_code == 303
+    kept = desk.settings
+    assert (kept.greets, kept.tells_away, kept.routes, kept.team_id) == (True, True, True, team)
+    assert (kept.silence_days, sorted(kept.greets_on), kept.version) == (60, ["message", "tap"], 1)
+    assert owner.post_form(path(desk), **{**chosen, "version": "1"}).status_code == 303
+    assert desk.settings.version == 1, "nothing was changed"
+    with db.read() as session:
+        (entry,) = session.scalars(sa.select(AuditEntry).where(AuditEntry.action.like("%automation%")))
+        assert entry.details["greeting"] is True
+        assert "Hello" not in str(entry.details)
+    refused = owner.post_form(path(desk), **form())
+    assert refused.status_code == 409, "somebody saved since"
+    assert desk.settings.version == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"greets": "1", "greeting": ""}, "A text is missing"),
+        ({"greets": "1", "greeting": "Hello {{contact.name}}"}, "may be unknown"),
+        ({"tells_away": "1", "away": "x" * 1001}, "1001 bytes"),
+        ({"silence_days": "0"}, "from 1 to 365"),
+        ({"silence_days": "many"}, "from 1 to 365"),
+        ({"routes": "1"}, "none is chosen"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_stays_typed(
+    automated: Automated, owner: helpers.Browser, values: dict[str, str], words: str
+) -> None:
+    response = owner.post_form(path(automated), **form(**values))
+    assert response.status_code == 400
+    page = text(response)
+    assert words in page
+    assert values.get("greeting", GREETING) in page
+    assert automated.settings.version == 0
+
+
+def test_a_team_of_another_workspace_is_none(automated: Automated, owner: helpers.Browser) -> None:
+    response = owner.post_form(path(automated), **form(routes="1", team="999999"))
+    assert response.status_code == 404
+    assert automated.settings.version == 0
+
+
+def test_the_preview_says_what_the_desk_would_do(automated: Automated, owner: helpers.Browser) -> None:
+    desk = automated
+    team = desk.team(desk.person("Ana"))
+    asked = form(greets="1", tells_away="1", routes="1", team=str(team), preview="1", who="new")
+    page = text(owner.post_form(path(desk), **asked))
+    said = trace(page)
+    assert said.startswith("Open Somebody is there Greeting They are new")
+    assert "Hello Rosa , we answer soon ." in said
+    assert said.endswith("Team Shop, then Ana On duty, and waited longest for one")
+    with shut(clock.now() + timedelta(hours=3)):
+        said = trace(text(owner.post_form(path(desk), **asked)))
+    assert "Closed until to" in said
+    assert "No greeting The away message goes out instead Away message Nobody is there" in said
+    assert said.endswith("Team Shop It is outside its hours, so it waits")
+    known = trace(text(owner.post_form(path(desk), **{**asked, "who": "known", "sent": "mention"})))
+    assert "No greeting What they sent asks for no answer" in known
+    assert desk.settings.version == 0
+    assert desk.runs() == []
+
+
+def test_only_owners_see_it(automated: Automated) -> None:
+    agent = automated.desk.browser
+    assert agent.get(path(automated)).status_code == 403
+    assert agent.post_form(path(automated), **form()).status_code == 403
+
+
+def test_a_member_goes_on_duty_and_off_in_their_menu(automated: Automated) -> None:
+    desk = automated
+    here = f"/w/{desk.desk.workspace}"
+
+    def on() -> bool:
+        with db.read() as session:
+            row = session.get_one(Membership, (desk.desk.mia.id, desk.desk.workspace))
+            return row.on_duty_since is not None
+
+    assert "Off duty: go on duty" in text(desk.desk.browser.get(f"{here}/inbox"))
+    answer = desk.desk.browser.post_form(f"{here}/duty", on="1", next=f"{here}/inbox?status=open")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{here}/inbox?status=open")
+    assert on()
+    assert "On duty: go off duty" in text(desk.desk.browser.get(f"{here}/inbox"))
+    assert (
+        desk.desk.browser.post_form(f"{here}/duty", next="//evil.example").headers["Location"]
+        == f"{here}/inbox"
+    )
+    assert not on()
+
+
+def test_a_thread_says_what_went_out_by_itself_and_why_somebody_has_it(automated: Automated) -> None:
+    desk = automated
+    team = desk.team(desk.person("Ana"))
+    desk.set(greets=True, greeting="Hello!", routes=True, team_id=team)
+    desk.said(text="Is it in stock?")
+    desk.run()
+    talk = desk.scene.conversation("ana")
+    page = text(desk.desk.browser.get(desk.desk.path(f"/{talk}")))
+    assert "Automatic" in page
+    assert "Given to the team Shop: it gets the new conversations of this account" in page
+    assert "Given to Ana: on duty, and waited longest for one" in page
