@@ -50,7 +50,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench $(if $(QUICK),--quick,) $(if $(AGAINST),--against $(AGAINST),)
 
 test-long: $(STAMP)
-	$(BIN)/python -m pytest $(PARALLEL) -m slow
+	$(if $(SHARE),TEST_SHARE=$(SHARE)) $(BIN)/python -m pytest $(PARALLEL) -m slow
 
 mutations: $(STAMP)
 	$(BIN)/python -m tests.mutations $(MUTATIONS)

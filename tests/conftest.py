@@ -32,6 +32,7 @@ from host.queue import send_limiter
 from host.sdk import settings
 from host.users import passwords
 from tests.helpers import Browser, LiveServer, browser, build_app, serving
+from tests.kept_database import KeptDatabase
 
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/"
 MARIADB = "mariadb+pymysql://root@127.0.0.1:3306/"
@@ -81,9 +82,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     What lies under a desk has tests of its own on each kind of server, so each of these runs on one of the
     two there, unless ``TEST_SERVERS=all``. Files whose tests take long begin first, so that at the end no
     worker waits for another's; those with a browser once everything is compiled.
+
+    ``TEST_SHARE`` leaves out the files of other parts.
     """
     items.sort(key=_turn)
-    elsewhere = set()
+    share = os.environ.get("TEST_SHARE")
+    elsewhere = {item for item in items if share and not _is_in(share, item)}
     for item in items:
         call = getattr(item, "callspec", None)
         if call is None or not SERVERS & {str(value) for value in call.params.values()}:
@@ -96,6 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if elsewhere:
         items[0].config.hook.pytest_deselected(items=list(elsewhere))
         items[:] = [item for item in items if item not in elsewhere]
+
+
+def _is_in(share: str, item: pytest.Item) -> bool:
+    """Tell whether the file of a test is in *share*: ``2/6`` is one of six parts, ``8/6`` the same."""
+    part, _slash, parts = share.partition("/")
+    # With this letter the six parts take about as long as each other.
+    name = f"W{item.nodeid.partition('::')[0]}"
+    return zlib.crc32(name.encode()) % int(parts) == int(part) % int(parts)
 
 
 def _runs_on_the_other_server(nodeid: str) -> bool:
@@ -413,15 +425,31 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[db.
         path = tmp_path / "any.sqlite3"
         shutil.copy(request.getfixturevalue("migrated_file"), path)
         yield from _use(f"sqlite:///{path}")
-    elif request.param == "postgresql":
-        template = request.getfixturevalue("migrated_postgresql")
-        for url in fresh_server_database(POSTGRESQL, f" TEMPLATE {template}"):
-            yield from _use(url)
     else:
-        schema = request.getfixturevalue("migrated_mariadb")
+        kept: KeptDatabase = request.getfixturevalue(f"kept_{request.param}")
+        fresh = request.node.get_closest_marker("fresh_database") is not None
+        yield from _use(kept.take(fresh=fresh))
+        kept.give_back(again=not fresh)
+
+
+@pytest.fixture(scope="session")
+def kept_postgresql(migrated_postgresql: str) -> Iterator[KeptDatabase]:
+    """What gives each test of this process a migrated database on PostgreSQL."""
+    with KeptDatabase(lambda: fresh_server_database(POSTGRESQL, f" TEMPLATE {migrated_postgresql}")) as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
+def kept_mariadb(migrated_mariadb: str) -> Iterator[KeptDatabase]:
+    """The same on MariaDB."""
+
+    def make() -> Iterator[str]:
         for url in fresh_server_database(MARIADB):
-            _replay(url, schema)
-            yield from _use(url)
+            _replay(url, migrated_mariadb)
+            yield url
+
+    with KeptDatabase(make) as kept:
+        yield kept
 
 
 @pytest.fixture(scope="session")

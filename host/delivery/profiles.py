@@ -105,7 +105,7 @@ def _ask(directory: AdapterDirectory, due: _Due) -> Profile | NoProfile:
 
 
 def _store(session: Session, due: _Due, answer: Profile | NoProfile) -> None:
-    identity = session.get(ContactIdentity, due.identity_id, with_for_update=True)
+    identity = session.get(ContactIdentity, due.identity_id, with_for_update={"key_share": True})
     if identity is None:
         return
     if not isinstance(answer, Profile):
@@ -121,7 +121,7 @@ def _store(session: Session, due: _Due, answer: Profile | NoProfile) -> None:
     identity.picture_url = clean_short(answer.picture_url, MAX_URL)
     identity.username = clean_short(answer.username, 255) or identity.username
     identity.name = clean_short(answer.name, 255) or identity.name
-    contact = session.get(Contact, identity.contact_id, with_for_update=True)
+    contact = session.get(Contact, identity.contact_id, with_for_update={"key_share": True})
     if contact is not None and not contact.name:
         contact.name = identity.name
     session.flush()

@@ -30,6 +30,7 @@ from tests.delivery.desk import PROBLEM, Desk, envelope
 
 pytestmark = [
     pytest.mark.services,
+    pytest.mark.fresh_database,  # MariaDB locks what was deleted, too
     pytest.mark.parametrize("any_database", ["postgresql", "mariadb"], indirect=True),
 ]
 

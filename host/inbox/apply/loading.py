@@ -74,7 +74,9 @@ class _LockedByName:
     """A query for rows by their names that locks them in the order of their ids."""
 
     def __init__(self, query: sa.Select[Any], table: sa.Table) -> None:
-        ordered = query.order_by(table.c.id).with_for_update()
+        # No key of theirs changes. Whoever writes a conversation twice in one write names its contact's id
+        # anew to PostgreSQL, while it has the conversation that the next lock here is about.
+        ordered = query.order_by(table.c.id).with_for_update(key_share=True)
         self._query = Statement(ordered.where(has_name(table)))
         self._ids = Statement(sa.select(table.c.id).where(has_name(table)))
         self._by_id = Statement(ordered.where(_among(table.c.id, "ids")))

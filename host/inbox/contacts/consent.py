@@ -249,7 +249,7 @@ def _ask(asked: _Asked, on: bool) -> ProviderProblem | None:
 
 
 def _note_at_provider(session: Session, identity_id: int, at: datetime | None) -> None:
-    identity = session.get(ContactIdentity, identity_id, with_for_update=True)
+    identity = session.get(ContactIdentity, identity_id, with_for_update={"key_share": True})
     if identity is not None:
         identity.blocked_at = at
         session.flush()

@@ -278,7 +278,7 @@ def _locked_both(
         sa.select(Contact)
         .where(Contact.id.in_(ids), Contact.workspace_id == workspace_id)
         .order_by(Contact.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     found = {one.id: one for one in session.scalars(query)}
