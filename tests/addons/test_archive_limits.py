@@ -91,6 +91,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_code_that_is_expensive_to_read_ends_its_reader_only(name: str, valid: bytes, tmp_path: Path) -> None:
     path = tmp_path / "upload.zip"

@@ -71,6 +71,7 @@ def test_each_process_shows_what_all_of_them_counted(
     assert rows() == 2
 
 
+@pytest.mark.slow
 def test_a_process_is_not_counted_twice_and_writes_only_what_is_new(any_database: db.Database) -> None:
     share, note = across_processes.Writer(), in_process.metrics().note
 

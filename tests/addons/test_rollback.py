@@ -135,6 +135,7 @@ def test_a_webhook_that_hangs_is_not_waited_for(
     assert versions() == ("1.0.0", None, AddonState.ACTIVE)
 
 
+@pytest.mark.slow
 def test_one_click_goes_back_and_another_forward(any_desk: HostApplication, toy_zip: MakeZip) -> None:
     desk = any_desk
     new = {"toy/channel.py": lambda t: t.replace('label = "Toy"', 'label = "Toy two"')}

@@ -255,6 +255,7 @@ def runner(*found: Job) -> JobRunner:
     return JobRunner(lambda: [("toy", job) for job in found])
 
 
+@pytest.mark.slow
 def test_a_job_runs_at_once_and_then_as_often_as_it_says(any_database: db.Database, runs: list[str]) -> None:
     run = runner(Job("sweep", timedelta(hours=1), lambda: runs.append("x")))
     assert run.run_due() == 1

@@ -99,6 +99,7 @@ def test_the_description_is_readable_everywhere(page: Any, scheme: str) -> None:
     assert said == [], "a policy that is violated says so"
 
 
+@pytest.mark.slow
 def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any) -> None:
     page.goto("/api/docs")
     page.locator(".opblock").first.wait_for()

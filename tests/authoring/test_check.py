@@ -85,6 +85,7 @@ def test_the_size_is_said_with_its_limits(heron: Path, tmp_path: Path) -> None:
 MIGRATION = "migrations/versions/0001_accounts.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "old", "new", "why"),
     [

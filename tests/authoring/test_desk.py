@@ -18,6 +18,7 @@ TOY = Path(__file__).resolve().parents[1] / "toy"
 SECRET = "a secret of the toy"
 
 
+@pytest.mark.slow
 def test_everything_an_addon_does_can_be_tried(tmp_path: Path) -> None:
     began = clock.now()
     with trial_desk(TOY, tmp_path / "desk", settings={"greeting": "good morning"}) as desk:
@@ -60,6 +61,7 @@ def test_everything_an_addon_does_can_be_tried(tmp_path: Path) -> None:
     assert clock.now() - began < timedelta(hours=1), "the time the desk let pass is over with it"
 
 
+@pytest.mark.slow
 def test_an_addon_the_desk_does_not_take_says_why(tmp_path: Path) -> None:
     shutil.copytree(TOY, tmp_path / "toy", ignore=shutil.ignore_patterns("__pycache__"))
     path = tmp_path / "toy" / "migrations" / "versions" / "0001_accounts.py"

@@ -296,6 +296,7 @@ def test_the_whole_inbox_with_a_reply_the_customer_has_seen(desk: Desk, agent: P
     look(agent, "inbox")
 
 
+@pytest.mark.slow
 def test_every_other_page_can_be_looked_at(desk: Desk, admin: Page, person: Arrive) -> None:
     for path, name in (
         ("/admin/addons/instagram/settings", "addon-overview"),

@@ -35,6 +35,7 @@ def lobby(*arguments: str, data: Path, **environment: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_files_go_to_another_place_and_the_desk_is_told_what_to_set(
     database: db.Database, data: Path, tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_doctor_tells_no_key(database: db.Database, data: Path) -> None:
     assert "ACCESSKEYACCESSKEY" not in repr(found)
 
 
+@pytest.mark.slow
 def test_a_start_with_a_share_that_is_not_there_ends_with_a_sentence(data: Path, tmp_path: Path) -> None:
     done = lobby("run", data=data, files=str(tmp_path / "not" / "mounted"), bind="127.0.0.1:0")
     assert done.returncode == 73

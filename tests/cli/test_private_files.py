@@ -60,6 +60,7 @@ def test_a_new_desk_is_closed_to_others(new_desk: Path) -> None:
     assert open_to_others(new_desk) == []
 
 
+@pytest.mark.slow
 def test_what_an_older_version_left_open_is_closed_and_said(data: Path) -> None:
     data.chmod(0o755)
     left = ["lobby.sqlite3", "lobby.sqlite3-wal", "lobby.sqlite3-shm", "secret.keys"]
@@ -82,6 +83,7 @@ def test_what_an_older_version_left_open_is_closed_and_said(data: Path) -> None:
     assert "could read" not in lobby(data, "user", "list").stderr, "it is said once"
 
 
+@pytest.mark.slow
 def test_doctor_says_what_cannot_be_closed(data: Path) -> None:
     from host.cli.doctor import _private
     from host.sdk.cards import Verdict

@@ -116,6 +116,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     yield from fresh_server_database(request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.services
 @pytest.mark.parametrize("url", [pytest.param(MARIADB, id="mariadb")], indirect=True)
 def test_a_revision_that_was_cut_off_on_mariadb_is_run_to_its_end(url: str) -> None:

@@ -278,6 +278,7 @@ def test_a_failed_reply_is_sent_again_in_place(scene: scenes.Scene, open_page: O
     assert page.locator(".failure").count() == 0
 
 
+@pytest.mark.slow
 def test_a_message_is_hidden_on_every_screen_and_comes_back(
     desk: Desk, scene: scenes.Scene, open_page: Open
 ) -> None:

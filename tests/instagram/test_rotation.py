@@ -63,6 +63,7 @@ def test_everything_is_found_and_sealed_anew(any_desk: db.Database, keys: Path, 
     assert token_of(ig, accounts[0]) == world.TOKEN
 
 
+@pytest.mark.slow
 def test_four_writers_lose_nothing_while_the_key_changes(
     any_desk: db.Database, keys: Path, ig: Addon
 ) -> None:

@@ -119,6 +119,7 @@ def test_the_quiet_hear_that_we_are_still_here(desk: Desk, port: int) -> None:
     assert lines.count(hub.HEARTBEAT.whole.splitlines()[0] + b"\n") == 2
 
 
+@pytest.mark.slow
 def test_who_takes_nothing_is_cut_off_and_holds_nobody_up(desk: Desk, port: int) -> None:
     with socket.socket() as stuck:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

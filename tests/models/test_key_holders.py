@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 
@@ -27,6 +28,7 @@ def upgrade(url: str, revision: str) -> None:
         command.upgrade(migrations.alembic_config(folder, "alembic_version", connection), revision)
 
 
+@pytest.mark.slow
 def test_keys_of_people_who_left_end_with_the_migration(empty_url: str) -> None:
     upgrade(empty_url, "0006")
     tables, now = Base.metadata.tables, clock.now()

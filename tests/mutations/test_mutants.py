@@ -108,6 +108,7 @@ def test_a_survivor_is_named_with_its_place_and_how_to_try_it_again() -> None:
     assert fate.again == 'make mutations MUTATIONS="host/inbox/shelf.py:4"'
 
 
+@pytest.mark.slow
 def test_places_are_folders_modules_and_lines() -> None:
     one = run.mutants("host/inbox/apply/echoes.py")[0]
     assert one in run.mutants(f"{one.path}:{one.line}")
@@ -121,6 +122,7 @@ def test_the_sample_leaves_out_what_is_explained() -> None:
     assert not {one.key for one in run.sample(3000)} & set(run.accepted())
 
 
+@pytest.mark.slow
 def test_every_mutant_compiles_and_differs() -> None:
     found = run.mutants()
     assert len(found) > 1000

@@ -33,6 +33,7 @@ def shown(page: Any) -> list[list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_mention_is_chosen_and_told_to_one_tab(
     desk: Desk, scene: Scene, open_page: Open, base: str
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_mention_is_chosen_and_told_to_one_tab(
     assert shown(theirs) + shown(other) == [], "who looks at it is not told, and nothing is shown again"
 
 
+@pytest.mark.slow
 def test_each_way_is_tried_on_its_page(desk: Desk, scene: Scene, open_page: Open, base: str) -> None:
     page = open_page("")
     page.goto("/notifications/settings")

@@ -53,6 +53,7 @@ def page(chromium: Any, live_server: LiveServer, inbox: desks.Desk) -> Iterator[
     context.close()
 
 
+@pytest.mark.slow
 def test_an_owner_adds_an_endpoint_and_sees_what_becomes_of_events(
     page: Any, inbox: desks.Desk, receiver: Receiver
 ) -> None:

@@ -320,6 +320,7 @@ def took(desk: HookDesk, receiver: Receiver, start: int) -> float:
     return found
 
 
+@pytest.mark.slow
 def test_dead_endpoints_hold_up_nobody(
     desk: HookDesk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def most_within_a_second(taken: list[tuple[float, float]]) -> int:
     )
 
 
+@pytest.mark.slow
 def test_many_threads_never_send_more_than_the_limit_and_send_everything(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_many_threads_never_send_more_than_the_limit_and_send_everything(
     assert most_within_a_second(taken) <= amount
 
 
+@pytest.mark.slow
 @pytest.mark.services
 def test_two_processes_that_count_in_redis_keep_one_limit_together(redis_url: str) -> None:
     children = [

@@ -137,6 +137,7 @@ def test_an_upload_that_breaks_off_leaves_nothing_behind(
         assert file.read() == BIG
 
 
+@pytest.mark.slow
 def test_a_store_that_hangs_is_given_up(
     proxy: Proxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ def type_password(page: Page, email: str) -> None:
     page.wait_for_url(lambda url: not url.endswith("/login"))
 
 
+@pytest.mark.slow
 def test_a_passkey_is_added_and_signs_in_with_and_without_a_password(page: Page) -> None:
     mia = make_user("mia@pottery.example", "Mia R.", workspace=make_workspace())
     cdp, held = device(page)

@@ -17,6 +17,7 @@ NewCustomer = Callable[[], Any]
 SOME_SECONDS = timedelta(seconds=6)
 
 
+@pytest.mark.slow
 def test_a_bot_sends_thirty_messages_a_second_and_one_to_each_chat(
     desk: TrialDesk, customer: NewCustomer, telegram: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
