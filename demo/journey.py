@@ -25,6 +25,7 @@ QUESTION = "Hi, is the blue mug still in stock? 💙"
 NEWCOMER = "Do you have the blue bowl, too?"
 TYPO = "Yes, tree are left."
 ANSWER = "Yes, three are left. Shall I put one aside?"
+VOUCHERS = "Yes! A voucher comes by mail at once."
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 
@@ -366,6 +367,29 @@ def greet(j: Journey) -> str:
     return "greeted once, given to the team and who is on duty"
 
 
+def rule(j: Journey) -> str:
+    """Have a rule answer a word, and read afterwards what it saw."""
+    j.admin.open(f"/w/{j.workspace}/settings/rules/new")
+    j.admin.press(
+        "Save",
+        {
+            "name": "Vouchers",
+            "if": "words:any",
+            "if_text": "voucher, gift card",
+            "then": "say",
+            "then_text": VOUCHERS,
+            "state": "live",
+        },
+    )
+    j.admin.expect("The rule Vouchers is saved.")
+    page = j.admin.url
+    j.control("POST", "dm", {"customer": "rosa.sample", "text": "Do you have a VOUCHER, too?"})
+    until(lambda: landed(j, VOUCHERS), "the rule's answer in Instagram")
+    j.admin.open(page)
+    j.admin.expect("Rosa", "voucher")
+    return "answers a word, and its page says what it saw"
+
+
 def mail(j: Journey) -> str:
     server, port = j.outside.address.split(":")
     j.admin.open(f"/w/{j.workspace}/settings/channels/email/new")
@@ -439,6 +463,7 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("a canned reply goes out at one press", canned),
     ("the customer has a page", contact),
     ("somebody new is greeted once and routed", greet),
+    ("a rule answers a word", rule),
     ("an e-mail is received and answered in the same inbox", mail),
     ("a program answers the customer", program),
 ]
