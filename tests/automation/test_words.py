@@ -367,6 +367,7 @@ def test_nobody_who_set_nothing_pays_more_than_one_look(automated: Automated) ->
         batch = reading.after(session, BEGINNING, 200)
     assert len(batch.events) == 40
     statements.clear()
-    db.write(Automating().consume, batch.events)
+    db.write(automated.consumer.consume, batch.events)
     assert len([one for one in statements if "account_automations" in one]) == 1
-    assert len([one for one in statements if one.startswith(("SELECT", "INSERT", "UPDATE"))]) == 1
+    assert len([one for one in statements if "rules" in one]) == 1
+    assert len([one for one in statements if one.startswith(("SELECT", "INSERT", "UPDATE"))]) == 2
