@@ -70,7 +70,8 @@ class Rule(Base):
     __writers__ = ("automation",)
     __table_args__ = (
         sa.Index("ix_rules_workspace_id", "workspace_id", "position", "id"),
-        Base.__table_args__,
+        # The runs of a rule that is gone are kept: no other rule may get its id.
+        {**Base.__table_args__, "sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

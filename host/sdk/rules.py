@@ -64,7 +64,8 @@ class RuleAction:
     :param name: ``<slug>.<word>``; never changes.
     :param title: what it does, behind "then": ``react with a heart``.
     :param plan: returns what to do, or None for nothing. It sends nothing itself: the desk does, after it
-        checked the window, the customer's wish and that no person has the word.
+        checked the window, the customer's wish and that no person has the word. A raise is logged, and the
+        other actions of the rule are done all the same.
     """
 
     name: str

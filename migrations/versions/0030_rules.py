@@ -38,6 +38,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_rules"),
+        sqlite_autoincrement=True,
         **TABLE,
     )
     op.create_index("ix_rules_workspace_id", "rules", ["workspace_id", "position", "id"])

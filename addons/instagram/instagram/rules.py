@@ -8,7 +8,16 @@ from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition
 from .config import CHANNEL
 from .limits import HEART
 
-_TALKED = frozenset(MessageKind) - {MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.POSTBACK}
+_NO_MESSAGES = frozenset(
+    {
+        MessageKind.REACTION,
+        MessageKind.REFERRAL,
+        MessageKind.POSTBACK,
+        MessageKind.EDIT,
+        MessageKind.UNSEND,
+    }
+)
+"""What stands in a thread and is nothing anybody could react to."""
 
 
 def _follows(about: AskedAbout, _value: str) -> bool:
@@ -25,11 +34,16 @@ def _has_followers(about: AskedAbout, value: str) -> bool:
 
 
 def _came_from(about: AskedAbout, value: str) -> bool:
-    """Tell whether the message says that it came by an ad, or by a link."""
+    """Tell whether the message says that it came by an ad, or by a link.
+
+    A question about a product of the shop has a referral, too, with neither a source nor a word of a link.
+    """
     referral = about.content.get("referral")
-    source = referral.get("source") if isinstance(referral, dict) else None
-    is_ad = str(source or "").upper() == "ADS"
-    return isinstance(referral, dict) and is_ad is (value == "ad")
+    if not isinstance(referral, dict):
+        return False
+    is_ad = str(referral.get("source") or "").upper() == "ADS"
+    is_link = not is_ad and bool(referral.get("source") or referral.get("ref"))
+    return is_ad if value == "ad" else is_link
 
 
 CONDITIONS = (
@@ -53,7 +67,7 @@ CONDITIONS = (
 
 
 def _heart(about: AskedAbout) -> React | None:
-    return React(HEART) if about.kind in _TALKED else None
+    return React(HEART) if about.kind and about.kind not in _NO_MESSAGES else None
 
 
 ACTIONS = (RuleAction("instagram.heart", CHANNEL, "react with a heart", _heart),)

@@ -6,6 +6,7 @@ that no person writes: the reply window, the customer's wish, a person who has t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -43,8 +44,10 @@ from host.models.users import Workspace
 from host.record import catalogue
 from host.record.catalogue import OfRule
 from host.record.writing import Happened, record
-from host.sdk.rules import React
+from host.sdk.rules import React, SendText
 from host.users import hours
+
+log = logging.getLogger(__name__)
 
 
 class NotDoneError(ConflictError):
@@ -209,9 +212,16 @@ class Acting:
             raise NotDoneError("addon_off")
         if brought.channel != self.conversation.channel:
             raise NotDoneError("other_channel")
-        wanted = brought.plan(self.about.about())
+        try:
+            wanted: object = brought.plan(self.about.about())
+        except Exception:
+            log.exception("the action %s failed", action.name)
+            raise NotDoneError("addon_failed") from None
         if wanted is None:
             raise NotDoneError("nothing_to_do")
+        if not isinstance(wanted, React | SendText):
+            log.error("the action %s planned nothing that can be done: %r", action.name, type(wanted))
+            raise NotDoneError("addon_failed")
         if isinstance(wanted, React):
             message_id = self.about.event.message_id
             if message_id is None:
