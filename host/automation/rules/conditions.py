@@ -290,6 +290,8 @@ def _pattern(condition: Pattern, text: str) -> Asked:
 
 
 def _is(condition: Is, facts: Facts) -> Asked:
+    if not _is_known(condition):
+        return Asked(False, "unreadable")
     saw: list[str] = []
     holds = lets_through(filter_of(condition.filter), facts, saw)
     return Asked(holds, ", ".join(saw))
@@ -297,6 +299,8 @@ def _is(condition: Is, facts: Facts) -> Asked:
 
 def filter_in(condition: Is) -> ConversationFilter | None:
     """Return the filter of a condition; None: it cannot be read, or names what no rule may."""
+    if not _is_known(condition):
+        return None
     try:
         found = strictjson.convert(dict(condition.filter), ConversationFilter)
     except msgspec.ValidationError:
@@ -314,6 +318,11 @@ def lets_through(filter_: ConversationFilter, facts: Facts, saw: list[str] | Non
     seen: list[str] = [] if saw is None else saw
     given = [(name, value) for name in _FIELDS if (value := getattr(filter_, name)) is not None]
     return sum(_field(name, value, facts, seen) for name, value in given) == len(given)
+
+
+def _is_known(condition: Is) -> bool:
+    """Tell whether a filter has fields that there are: one passed over would let everything through."""
+    return condition.filter.keys() <= set(_FIELDS)
 
 
 _FIELDS = tuple(ConversationFilter.__dataclass_fields__)

@@ -219,8 +219,9 @@ class Acting:
             raise NotDoneError("addon_failed") from None
         if wanted is None:
             raise NotDoneError("nothing_to_do")
-        if not isinstance(wanted, React | SendText):
-            log.error("the action %s planned nothing that can be done: %r", action.name, type(wanted))
+        said = wanted.emoji if isinstance(wanted, React) else getattr(wanted, "text", None)
+        if not isinstance(wanted, React | SendText) or not isinstance(said, str) or not said:
+            log.error("the action %s planned a %s that cannot be done", action.name, type(wanted).__name__)
             raise NotDoneError("addon_failed")
         if isinstance(wanted, React):
             message_id = self.about.event.message_id
