@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from host.automation.rules import keeping
+from host.automation.rules.body import EVENTS, Action, Body
+from host.automation.rules.conditions import Condition
 from host.core import clock, db
+from host.inbox.canned.macros import SNOOZES
 from host.models.automation import Rule
 from host.users import audit
 from tests.api.desks import ApiDesk
 from tests.automation.automated import Automated
 from tests.inbox.toys import everything
 
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 WORDS = {"if": "words", "words": ["wholesale", "in bulk"], "has": "any"}
 CLOSE = {"do": "close"}
 BODY: dict[str, Any] = {"when": "message.received", "conditions": [WORDS], "actions": [CLOSE]}
@@ -148,6 +153,18 @@ def test_a_rule_that_names_what_is_gone_says_so_and_is_turned_off_alone(desk: Ap
     assert desk.program.send("PATCH", at, {"state": "off"})["state"] == "off"
     status, error = desk.program.refused("PATCH", at, {"state": "live"})
     assert (status, error["code"], error["field"]) == (400, "rule", "body.actions[1]")
+
+
+def test_the_guide_names_everything_a_rule_may_say() -> None:
+    text = GUIDE.read_text().split("## Rules")[1].split("\n## ")[0]
+    said = {
+        *EVENTS,
+        *(str(one.__struct_config__.tag) for kinds in (Condition, Action) for one in get_args(kinds)),
+        *(name for kinds in (Condition, Action) for one in get_args(kinds) for name in one.__struct_fields__),
+        *(name for name in Body.__struct_fields__),
+        *SNOOZES,
+    }
+    assert {one for one in said if f"`{one}`" not in text and f'"{one}"' not in text} == set()
 
 
 def test_a_workspace_has_two_hundred_rules_at_most(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
