@@ -15,7 +15,6 @@ from host.core import clock, db
 from host.inbox import erasure, outcome, presence, teams
 from host.inbox.apply.changes import apply_changes
 from host.inbox.conversation_actions import mark_read, set_fields
-from host.models.automation import Rule
 from host.models.inbox import Conversation, Message, PresenceState
 from host.models.mentions import Mention
 from host.models.notifications import Notification, NotificationKey
@@ -133,19 +132,6 @@ def by_rule(desk: Desk, conversation: int, rule: int, **whom: int) -> None:
         facts=OfRule(rule=rule, **whom),
     )
     db.write(record, happened)
-
-
-@pytest.fixture
-def wholesale(desk: Desk) -> int:
-    def make(session: Session) -> int:
-        now = clock.now()
-        row = Rule(workspace_id=desk.workspace, name="Wholesale", state="live", position=1, version=1)
-        row.state_at = row.created_at = now
-        session.add(row)
-        session.flush()
-        return row.id
-
-    return db.write(make)
 
 
 def team(desk: Desk, *people: int) -> int:
