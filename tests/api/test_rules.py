@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import sqlalchemy as sa
 
 from host.automation.rules import keeping
 from host.automation.rules.body import EVENTS, Action, Body
@@ -13,6 +14,8 @@ from host.automation.rules.conditions import Condition
 from host.core import clock, db
 from host.inbox.canned.macros import SNOOZES
 from host.models.automation import Rule
+from host.models.record import DomainEvent
+from host.record import catalogue, reading
 from host.users import audit
 from tests.api.desks import ApiDesk
 from tests.automation.automated import Automated
@@ -93,6 +96,8 @@ def test_rules_are_moved(desk: ApiDesk) -> None:
     for places, order in ((-5, "ABC"), (2, "BCA"), (200, "BCA"), (0, "BCA")):
         desk.program.send("POST", f"/rules/{first}/move", {"places": places})
         assert names(desk) == list(order)
+    moved = [one for one in lines("rule") if one[0] == "rule.moved"]
+    assert moved == [("rule.moved", "A")] * 3, "what changes nothing is no change"
     assert desk.program.refused("POST", f"/rules/{first}/move", {"places": 201})[1]["code"] == "invalid_body"
     assert desk.program.refused("POST", "/rules/999999/move", {"places": 1})[1]["code"] == "rule_not_found"
 
@@ -217,6 +222,27 @@ def test_what_became_of_a_rule_is_counted_and_listed_in_pages(desk: ApiDesk) -> 
     for wrong in ({"cursor": "nonsense"}, {"limit": 101}, {"matched": "perhaps"}):
         assert desk.reader.refused("GET", at, query_string=wrong)[0] == 400
     assert desk.reader.refused("GET", "/rules/999999/runs")[1]["code"] == "rule_not_found"
+
+
+def test_who_asks_hears_whom_a_rule_tells_and_not_which_endpoint_it_calls(desk: ApiDesk) -> None:
+    told = {"url": "https://crm.example/told", "events": ["rule.called"]}
+    endpoint = desk.program.send("POST", "/endpoints", told, 201)["endpoint"]["id"]
+    team = desk.program.send("POST", "/teams", {"name": "Orders"}, 201)["id"]
+    actions = [{"do": "webhook", "endpoint": endpoint}, {"do": "tell", "team": team}]
+    rule = add(desk, body={**BODY, "actions": actions}, state="live")["id"]
+    begin = desk.reader.get("/events")["next"]
+    automated = Automated(desk.inbox)
+    automated.said("ana", "wholesale", clock.now())
+    automated.run()
+    reading.number_all()
+    [run] = desk.reader.get(f"/rules/{rule}/runs")["data"]
+    assert [one["reason"] for one in run["actions"]] == [None, None]
+    with db.read() as session:
+        assert catalogue.RULE_CALLED in {one.kind for one in session.scalars(sa.select(DomainEvent))}
+    heard = desk.reader.get("/events", after=begin)["data"]
+    assert [one["event"] for one in heard] == ["conversation.created", "message.received", "rule.told"]
+    assert heard[2]["data"]["rule"] == {"id": str(rule), "name": "Wholesale"}
+    assert heard[2]["data"]["team"] == {"id": str(team), "name": "Orders"}
 
 
 OFF: dict[str, Any] = {"greeting": {"on": False}, "away": {"on": False}, "routing": {"on": False}}

@@ -393,9 +393,11 @@ def move_rule(call: Call, rule_id: int, body: RuleMove) -> bytes:
     """Rules are asked from the first to the last. Answers all of them, in their new order."""
 
     def use_case(session: Session) -> Rules:
-        row = keeping.get(session, call.workspace_id, rule_id, lock=True)
+        row = keeping.get(session, call.workspace_id, rule_id)
+        stood = row.position
         keeping.move(session, call.workspace_id, rule_id, body.places)
-        call.audit(session, "rule.moved", row.name)
+        if row.position != stood:
+            call.audit(session, "rule.moved", row.name)
         return _all(session, call)
 
     return call.commit(use_case)
