@@ -7,7 +7,7 @@ itself begins nothing. Where nobody chose anything, a batch of events costs one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from host.automation import settings as account_settings
 from host.automation.deciding import DEEPEST, TOO_LATE, RunKind, Settings, decide
 from host.automation.facts import known
+from host.automation.rules import passing
 from host.core import clock, db
+from host.core.ports import RuleDirectory
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
 from host.models.record import ActorKind
@@ -45,18 +47,32 @@ class Automating:
     batch = 200
     shown = False
 
+    def __init__(self, directory: Callable[[], RuleDirectory]) -> None:
+        self._directory = directory
+
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
-        """Write what accounts are to do because of *events*."""
+        """Write what accounts and rules are to do because of *events*."""
         now = clock.now()
+        runs = [*self._of_rules(session, events, now), *self._of_accounts(session, events, now)]
+        if runs:
+            session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
+
+    def _of_rules(
+        self, session: Session, events: Sequence[Recorded], now: datetime
+    ) -> Sequence[Mapping[str, Any]]:
+        about = [one for one in events if passing.counts(one, now)]
+        return passing.runs(session, about, self._directory(), now) if about else []
+
+    def _of_accounts(
+        self, session: Session, events: Sequence[Recorded], now: datetime
+    ) -> Sequence[Mapping[str, Any]]:
         about = [one for one in events if _counts(one, now)]
         accounts = {one.account_id for one in about if one.account_id is not None}
         wanted = account_settings.of_accounts(session, accounts)
         if not wanted:
-            return
+            return []
         mine = [(one, wanted[one.account_id]) for one in about if one.account_id in wanted]
-        runs = [*_routing(session, mine, now), *_words(session, mine, now)]
-        if runs:
-            session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
+        return [*_routing(session, mine, now), *_words(session, mine, now)]
 
 
 def _counts(event: Recorded, now: datetime) -> bool:
@@ -122,4 +138,7 @@ def _run(event: Recorded, kind: RunKind, its: Settings, now: datetime) -> Mappin
         "attempts": 0,
         "facts": {},
         "created_at": now,
+        "outcome": None,
+        "reason": None,
+        "done_at": None,
     }

@@ -32,6 +32,14 @@ class RunKind(StrEnum):
     WORDS = "words"
     """A greeting or an away message."""
     ROUTING = "routing"
+    RULES = "rules"
+    """All rules of a workspace, asked about one event; its *automation* is the workspace."""
+    WAIT = "wait"
+    """A rule that acts if nobody answers meanwhile."""
+    RULE = "rule"
+    """What became of one rule that was asked; it is done when it is written."""
+    GIVE_OUT = "give_out"
+    """A rule gives the conversation to whoever of a team is on duty."""
 
 
 class Sent(StrEnum):

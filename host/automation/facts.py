@@ -184,17 +184,22 @@ def _by_people() -> tuple[Any, ...]:
     )
 
 
-def unanswered(session: Session, conversation_id: int) -> int:
-    """Return how many messages went out by themselves since the customer wrote last."""
-    theirs = (
+def last_inbound(session: Session, conversation_id: int) -> int | None:
+    """Return the id of the customer's last message; None: they wrote none."""
+    query = (
         sa.select(Message.id)
         .where(Message.conversation_id == conversation_id, Message.direction == Direction.INBOUND)
         .order_by(Message.sent_at.desc(), Message.id.desc())
         .limit(1)
     )
+    return session.scalar(query)
+
+
+def unanswered(session: Session, conversation_id: int) -> int:
+    """Return how many messages went out by themselves since the customer wrote last."""
     count = sa.select(sa.func.count()).where(
         AutomationRun.conversation_id == conversation_id,
-        AutomationRun.sent_id > (session.scalar(theirs) or 0),
+        AutomationRun.sent_id > (last_inbound(session, conversation_id) or 0),
     )
     return session.scalar(count) or 0
 

@@ -17,7 +17,16 @@ from sqlalchemy.orm import Session
 
 from host.automation import facts
 from host.automation import settings as account_settings
-from host.automation.deciding import A_FEW, Choice, Person, Settings, longest_waiting, on_duty, route
+from host.automation.deciding import (
+    A_FEW,
+    Choice,
+    Person,
+    RunKind,
+    Settings,
+    longest_waiting,
+    on_duty,
+    route,
+)
 from host.core import clock, db
 from host.inbox.conversation_actions import set_fields
 from host.inbox.conversations import locked_conversation
@@ -46,6 +55,23 @@ def route_run(
     choice = route(its, arrival)
     run.facts = _seen(arrival.people, arrival.is_open)
     _give(session, run, conversation, choice, now)
+
+
+def give_out(session: Session, run: AutomationRun, conversation: Conversation, now: datetime) -> None:
+    """Give the locked conversation of *run*, which a rule gave to a team, to who of it is on duty."""
+    its = _settings(session, run)
+    _take_turn(session, run.team_id or 0)
+    theirs = hours.of_team(session, run.workspace_id, run.team_id)
+    arrival = facts.arrival(session, its, conversation, theirs, now)
+    _give(session, run, conversation, route(its, arrival), now)
+
+
+def _settings(session: Session, run: AutomationRun) -> Settings:
+    """Return how the conversation of *run* is given out: as its account says, or to a team by a rule."""
+    if run.kind != RunKind.GIVE_OUT:
+        return account_settings.of_account(session, run.workspace_id, run.automation_id)
+    team_id = run.team_id
+    return Settings(workspace_id=run.workspace_id, routes=True, team_id=team_id, to_last=False)
 
 
 def _take_turn(session: Session, team_id: int) -> None:
@@ -176,7 +202,7 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
     session.refresh(run, with_for_update=True)
     if run.state != RunState.WAITING:
         return False
-    its = account_settings.of_account(session, run.workspace_id, run.automation_id)
+    its = _settings(session, run)
     theirs = hours.of_team(session, run.workspace_id, conversation.team_id)
     arrival = facts.arrival(session, its, conversation, theirs, now)
     with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):

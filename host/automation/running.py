@@ -18,9 +18,10 @@ from host.automation import facts, routing, texts
 from host.automation import settings as account_settings
 from host.automation.deciding import RunKind, Settings, Talk, decide
 from host.automation.routing import finish
+from host.automation.rules import passing
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.core.ports import AdapterDirectory
+from host.core.ports import AdapterDirectory, RuleDirectory
 from host.inbox import queries
 from host.inbox.canned.replies import values_for
 from host.inbox.conversations import locked_conversation
@@ -41,7 +42,7 @@ PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), tim
 """How long to wait before each further try of a run that the desk failed at."""
 
 
-def run_due(directory: AdapterDirectory) -> bool:
+def run_due(directory: RuleDirectory) -> bool:
     """Do a portion of what is due; return whether there may be more."""
     with db.read() as session:
         ids = due(session, clock.now())
@@ -65,7 +66,7 @@ def due(session: Session, now: datetime) -> Sequence[int]:
     return session.scalars(query).all()
 
 
-def do(session: Session, run_id: int, directory: AdapterDirectory, now: datetime) -> None:
+def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:
     """Do one run, or note why it is not done. One that another worker did meanwhile is left alone."""
     row = session.execute(
         sa.select(AutomationRun.kind, AutomationRun.workspace_id, AutomationRun.conversation_id).where(
@@ -75,7 +76,10 @@ def do(session: Session, run_id: int, directory: AdapterDirectory, now: datetime
     if row is None:
         return
     try:
-        if row.kind == RunKind.WORDS:
+        speaks = row.kind == RunKind.WORDS or (
+            row.kind in {RunKind.RULES, RunKind.WAIT} and passing.may_send(session, row.workspace_id)
+        )
+        if speaks:
             take_lane(session, row.workspace_id, row.conversation_id)
         conversation = locked_conversation(session, row.workspace_id, row.conversation_id)
     except ConversationNotFoundError:
@@ -83,16 +87,26 @@ def do(session: Session, run_id: int, directory: AdapterDirectory, now: datetime
     run = locked_run(session, run_id, RunState.DUE)
     if run is None:
         return
+    with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
+        match run.kind:
+            case RunKind.WORDS:
+                _speak(session, run, conversation, _its(session, run), directory, now)
+            case RunKind.ROUTING:
+                routing.route_run(session, run, conversation, _its(session, run), now)
+            case RunKind.RULES:
+                passing.do_pass(session, run, conversation, directory, now)
+            case RunKind.WAIT:
+                passing.do_wait(session, run, conversation, directory, now)
+            case _:
+                finish(run, RunState.SKIPPED, now, reason="off")  # of another release
+    session.flush()
+
+
+def _its(session: Session, run: AutomationRun) -> Settings:
+    """Return what the account of *run* is to do by now, and note which version of it that is."""
     its = account_settings.of_account(session, run.workspace_id, run.automation_id)
     run.automation_version = its.version
-    with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
-        if run.kind == RunKind.WORDS:
-            _speak(session, run, conversation, its, directory, now)
-        elif run.kind == RunKind.ROUTING:
-            routing.route_run(session, run, conversation, its, now)
-        else:
-            finish(run, RunState.SKIPPED, now, reason="off")  # of another release
-    session.flush()
+    return its
 
 
 def locked_run(session: Session, run_id: int, state: RunState) -> AutomationRun | None:

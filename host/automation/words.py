@@ -24,6 +24,7 @@ REASONS: Mapping[str, LazyString] = {
     "archived": _l("The workspace is archived"),
     "account_stopped": _l("The account has to be connected again first"),
     "addon_off": _l("The addon of this channel is not active"),
+    "addon_failed": _l("The addon failed, or planned what cannot be done"),
     "spam": _l("It is spam"),
     "opted_out": _l("They want nothing that is sent by itself, or are blocked"),
     "imported": _l("It is from the provider’s history"),

@@ -1,4 +1,4 @@
-"""The channels of one generation: the adapter and the settings card of each, by key."""
+"""The channels of one generation: adapters and settings cards, and what addons add to rules."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask import current_app
 
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
+from host.sdk.rules import RuleAction, RuleCondition
 
 NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
 """For conversations of a channel no active addon brings."""
@@ -21,9 +22,15 @@ class Directory:
     :raises ValueError: on construction, for two adapters or two cards of one key, or a card without adapter.
     """
 
-    __slots__ = ("_adapters", "_cards")
+    __slots__ = ("_actions", "_adapters", "_cards", "_conditions")
 
-    def __init__(self, adapters: Iterable[ChannelAdapter] = (), cards: Iterable[SettingsCard] = ()) -> None:
+    def __init__(
+        self,
+        adapters: Iterable[ChannelAdapter] = (),
+        cards: Iterable[SettingsCard] = (),
+        conditions: Iterable[RuleCondition] = (),
+        actions: Iterable[RuleAction] = (),
+    ) -> None:
         by_key: dict[str, ChannelAdapter] = {}
         for adapter in adapters:
             if adapter.key in by_key:
@@ -38,6 +45,8 @@ class Directory:
             card_by_key[card.channel] = card
         self._adapters: Mapping[str, ChannelAdapter] = MappingProxyType(by_key)
         self._cards: Mapping[str, SettingsCard] = MappingProxyType(card_by_key)
+        self._conditions = MappingProxyType({one.name: one for one in conditions})
+        self._actions = MappingProxyType({one.name: one for one in actions})
 
     @property
     def adapters(self) -> tuple[ChannelAdapter, ...]:
@@ -55,6 +64,24 @@ class Directory:
     def card(self, key: str) -> SettingsCard | None:
         """Return the settings card of the channel *key*, or None where it has none."""
         return self._cards.get(key)
+
+    @property
+    def conditions(self) -> Mapping[str, RuleCondition]:
+        """What addons add to the conditions of rules, by name."""
+        return self._conditions
+
+    @property
+    def actions(self) -> Mapping[str, RuleAction]:
+        """What addons add to the actions of rules, by name."""
+        return self._actions
+
+    def condition(self, name: str) -> RuleCondition | None:
+        """Return the condition *name* of rules, or None while no active addon brings it."""
+        return self._conditions.get(name)
+
+    def action(self, name: str) -> RuleAction | None:
+        """Return the action *name* of rules, or None while no active addon brings it."""
+        return self._actions.get(name)
 
     def mark(self, key: str) -> ChannelMark:
         """Return the mark of the channel *key*; a neutral one for an unknown key."""

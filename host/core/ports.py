@@ -7,6 +7,7 @@ from typing import Protocol
 
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
+from host.sdk.rules import RuleAction, RuleCondition
 
 
 class AdapterDirectory(Protocol):
@@ -21,6 +22,18 @@ class CardDirectory(AdapterDirectory, Protocol):
     def card(self, key: str, /) -> SettingsCard | None: ...
 
 
+class RuleDirectory(AdapterDirectory, Protocol):
+    """Finds what addons add to rules, too; None while no active addon brings it."""
+
+    def condition(self, name: str, /) -> RuleCondition | None: ...
+
+    def action(self, name: str, /) -> RuleAction | None: ...
+
+
+class WholeDirectory(CardDirectory, RuleDirectory, Protocol):
+    """Everything that workers look up."""
+
+
 class RunningGeneration(Protocol):
     """The part of :class:`host.addons.running.generation.Generation` that workers look at."""
 
@@ -28,7 +41,7 @@ class RunningGeneration(Protocol):
     def number(self) -> int: ...
 
     @property
-    def directory(self) -> CardDirectory: ...
+    def directory(self) -> WholeDirectory: ...
 
 
 class ShownGeneration(RunningGeneration, Protocol):

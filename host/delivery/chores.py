@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from host.automation import routing, running
 from host.core import clock, db, sqlite_wipe
-from host.core.ports import AdapterDirectory, CardDirectory
+from host.core.ports import AdapterDirectory, CardDirectory, RuleDirectory, WholeDirectory
 from host.delivery import history, waiting, watching, workspace_removal
 from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
@@ -126,8 +126,8 @@ def bulk_actions(_directory: AdapterDirectory) -> bool:
     return bulk.step()
 
 
-def automation(directory: AdapterDirectory) -> bool:
-    """Say and do what accounts are to say and do by themselves."""
+def automation(directory: RuleDirectory) -> bool:
+    """Say and do what accounts and rules are to say and do by themselves."""
     return running.run_due(directory)
 
 
@@ -136,7 +136,7 @@ def hand_out(_directory: AdapterDirectory) -> bool:
     return routing.give_waiting(clock.now())
 
 
-CHORES: tuple[tuple[Callable[[CardDirectory], object], float], ...] = (
+CHORES: tuple[tuple[Callable[[WholeDirectory], object], float], ...] = (
     (profiles, 1.0),
     (reactions, 0.5),
     (media, 1.0),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from host.core import clock, db
-from host.core.ports import CardDirectory, GenerationSource, RunningGeneration
+from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import chores, inbound, outbound
 from host.delivery.waiting import wake_active_channels
 from host.queue import lanes, policy, signals, wakeups
@@ -297,7 +297,7 @@ class Workers:
             except Exception:
                 log.exception("leases could not be prolonged; it is tried again")
 
-    def _repeat(self, run: Callable[[CardDirectory], object], every: float) -> None:
+    def _repeat(self, run: Callable[[WholeDirectory], object], every: float) -> None:
         while not self._stopping.is_set():
             more: object = False
             try:

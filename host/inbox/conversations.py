@@ -19,7 +19,7 @@ from host.inbox.queries import Row
 from host.models.inbox import Conversation, Direction, InternalKind, Message, Origin
 from host.models.record import ActorKind
 from host.record.catalogue import Facts, OfPresence
-from host.record.writing import Happened, record, show
+from host.record.writing import Happened, is_caused, record, show
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
@@ -143,7 +143,7 @@ def record_conversation(
 ) -> None:
     """Record what somebody did to *conversation*, and tell browsers that it changed.
 
-    :param by: the name of the API key that did it, where no person did.
+    :param by: the name of the API key, or of the rule, that did it, where no person did.
     """
     record(
         session,
@@ -153,11 +153,18 @@ def record_conversation(
             "conversation",
             account_id=conversation.account_id,
             conversation_id=conversation.id,
-            actor_kind=ActorKind.KEY if by is not None else actor_of(author_id),
+            actor_kind=actor_of(author_id) if by is None else program_of(session)[0],
             actor_id=author_id,
             facts=facts,
         ),
     )
+
+
+def program_of(session: Session) -> tuple[ActorKind, Origin]:
+    """Return what it is that has a name and is no person: a rule, or an API key, which has no cause."""
+    if is_caused(session):
+        return ActorKind.SYSTEM, Origin.SYSTEM
+    return ActorKind.KEY, Origin.API
 
 
 def actor_of(author_id: int | None) -> ActorKind:
@@ -203,16 +210,17 @@ def add_activity(
 
     :param author_id: the person who did it; None: a program, or the desk itself.
     :param content: ``what`` names the activity, see :data:`host.inbox.pages.message_view.ACTIVITIES`.
-    :param by: the name of the API key that did it, where no person did.
+    :param by: the name of the API key, or of the rule, that did it, where no person did.
     """
+    origin = Origin.SYSTEM if author_id is None else Origin.AGENT
     if by is not None:
-        content = {**content, "by": by}
+        content, origin = {**content, "by": by}, program_of(session)[1]
     message = Message(
         workspace_id=conversation.workspace_id,
         conversation_id=conversation.id,
         account_id=conversation.account_id,
         direction=Direction.INTERNAL,
-        origin=Origin.API if by is not None else Origin.SYSTEM if author_id is None else Origin.AGENT,
+        origin=origin,
         kind=InternalKind.ACTIVITY,
         text="",
         content=content,

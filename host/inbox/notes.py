@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written
 from host.inbox import mentions
-from host.inbox.conversations import check_key, locked_conversation, publish_message
+from host.inbox.conversations import check_key, locked_conversation, program_of, publish_message
 from host.inbox.errors import AlreadySentError, EmptyTextError, TooLongError
 from host.models.inbox import Direction, InternalKind, Message, Origin
 from host.models.record import ActorKind
@@ -58,13 +58,14 @@ def add_note(
         if before.text != written or before.kind != InternalKind.NOTE:
             raise AlreadySentError()
         return before
+    program = program_of(session)
     people = mentions.named(session, conversation, written, mentioned, typed=typed)
     note = Message(
         workspace_id=workspace_id,
         conversation_id=conversation.id,
         account_id=conversation.account_id,
         direction=Direction.INTERNAL,
-        origin=Origin.AGENT if by is None else Origin.API,
+        origin=Origin.AGENT if by is None else program[1],
         kind=InternalKind.NOTE,
         text=written,
         content={**({} if by is None else {"by": by}), **mentions.content_of(people)},
@@ -77,7 +78,6 @@ def add_note(
     session.add(note)
     session.flush()
     mentions.note_down(session, note, people, now)
-    publish_message(
-        session, note, kind=catalogue.NOTE_ADDED, actor=ActorKind.KEY if by is not None else ActorKind.USER
-    )
+    actor = ActorKind.USER if by is None else program[0]
+    publish_message(session, note, kind=catalogue.NOTE_ADDED, actor=actor)
     return note

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.channels.directory import Directory
 from host.core.cleaning import is_providers
+from host.core.ports import AdapterDirectory
 from host.inbox.conversations import locked_message
 from host.inbox.errors import UnknownChannelError, WindowClosedError
 from host.inbox.reply import check_may_send
@@ -33,7 +33,7 @@ def react(
     conversation_id: int | None = None,
     emoji: str,
     author_id: int | None,
-    directory: Directory,
+    directory: AdapterDirectory,
     now: datetime,
 ) -> Reaction | None:
     """Set the team's reaction on a message to *emoji*, or remove it if empty; return its row if there is one.

@@ -51,6 +51,59 @@ class AccountAutomation(Base):
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class RuleState(StrEnum):
+    """What a rule does when something happens."""
+
+    DRAFT = "draft"
+    """Nothing: it is being written."""
+    SHADOW = "shadow"
+    """It notes what it would have done."""
+    LIVE = "live"
+    OFF = "off"
+    """Nothing any more."""
+
+
+class Rule(Base):
+    """A rule of a workspace: when something happens, if it is so, then something is done."""
+
+    __tablename__ = "rules"
+    __writers__ = ("automation",)
+    __table_args__ = (
+        sa.Index("ix_rules_workspace_id", "workspace_id", "position", "id"),
+        # The runs of a rule that is gone are kept: no other rule may get its id.
+        {**Base.__table_args__, "sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(16))
+    position: Mapped[int] = mapped_column(sa.Integer)
+    """Its place in the order; equal ones by id."""
+    version: Mapped[int] = mapped_column(sa.Integer)
+    """Which of its versions holds."""
+    state_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """Since when it is in this state."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class RuleVersion(Base):
+    """What a rule says, or said before. It never changes."""
+
+    __tablename__ = "rule_versions"
+    __writers__ = ("automation",)
+
+    rule_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Rule.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    number: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    body: Mapped[dict[str, Any]] = mapped_column(JsonDict)
+    """See :class:`host.automation.rules.body.Body`."""
+    author: Mapped[str] = mapped_column(sa.String(255))
+    """The name of who wrote it, as it was then."""
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
 class RunState(StrEnum):
     """How far a run is."""
 

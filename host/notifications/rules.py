@@ -37,6 +37,7 @@ class Kind(StrEnum):
 
     MENTION = "mention"
     ASSIGNED = "assigned"
+    RULE = "rule"
     REPLY = "reply"
     FAILED = "failed"
     WINDOW = "window"
@@ -72,6 +73,7 @@ _MAILED = _SEEN | {Way.MAIL}
 BY_SOMEBODY = noop("%(who)s gave you this conversation.")
 BY_NOBODY = noop("This conversation is yours now.")
 BY_PROGRAM = noop("You are mentioned in a note.")
+BY_RULE_GONE = noop("A rule that is gone by now pointed you to this conversation.")
 MANY = noop("%(who)s gave you %(number)s conversations.")
 MANY_BY_NOBODY = noop("%(number)s conversations are yours now.")
 
@@ -89,6 +91,14 @@ KINDS: Mapping[Kind, About] = {
         "user",
         BY_SOMEBODY,
         _SEEN,
+    ),
+    Kind.RULE: About(
+        _l("A rule tells you"),
+        _l("You, or a team that you are in. Rules are under Settings."),
+        "bolt",
+        noop("The rule %(rule)s points you to this conversation."),
+        _SEEN,
+        noop("Rules pointed you to this conversation %(number)s times."),
     ),
     Kind.REPLY: About(
         _l("A customer writes in yours"),

@@ -17,16 +17,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
+from host.models.automation import Rule
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, ConversationRead, DeliveryState, Message, Presence
 from host.models.mentions import Mention
 from host.models.notifications import Notification, NotificationKey, NotificationRule
 from host.models.record import ActorKind
+from host.models.teams import TeamMember
 from host.models.users import Membership, User
 from host.notifications import rules
 from host.notifications.rules import KINDS, Kind, Way, Ways
 from host.record import catalogue
-from host.record.catalogue import OfAssignment, OfDue, OfTold
+from host.record.catalogue import OfAssignment, OfDue, OfRule, OfTold
 from host.record.reading import Recorded
 from host.record.writing import Happened, record_all
 from host.users import reach
@@ -47,6 +49,7 @@ _KINDS = {
     catalogue.CONVERSATION_ASSIGNED: Kind.ASSIGNED,
     catalogue.MESSAGE_FAILED: Kind.FAILED,
     catalogue.NOTE_ADDED: Kind.MENTION,
+    catalogue.RULE_TOLD: Kind.RULE,
 }
 _TONES = {Kind.FAILED: "bad", Kind.WINDOW: "warn", Kind.DUE: "warn", Kind.NEW_LATE: "warn"}
 
@@ -87,6 +90,7 @@ class _World:
 
     :param choosers: who wants to be told of what nobody has, by workspace and kind.
     :param mentioned: who is named in a note and has not seen it, by the note.
+    :param teams: who is in the teams that rules tell.
     :param given: the id of the last event that gave each conversation to somebody else, of those told of now.
     """
 
@@ -94,6 +98,7 @@ class _World:
     messages: Mapping[int, Any]
     mentioned: Mapping[int, Sequence[int]]
     choosers: Mapping[tuple[int, str], Sequence[int]]
+    teams: Mapping[int, Sequence[int]]
     given: Mapping[int | None, int]
 
 
@@ -152,8 +157,19 @@ def _world(session: Session, events: Sequence[Recorded]) -> _World:
         {row.id: row for row in session.execute(messages.where(Message.id.in_(named)))},
         mentioned,
         choosers,
+        _members(session, {one.facts(OfRule).team for one in events if one.kind == catalogue.RULE_TOLD}),
         {one.conversation_id: one.id for one in events if one.kind == catalogue.CONVERSATION_ASSIGNED},
     )
+
+
+def _members(session: Session, teams: Collection[int]) -> dict[int, list[int]]:
+    """Return who is in each of *teams*; 0 is none."""
+    found: dict[int, list[int]] = defaultdict(list)
+    ids = set(teams) - {0}
+    query = sa.select(TeamMember.team_id, TeamMember.user_id).order_by(TeamMember.user_id)
+    for team_id, user_id in session.execute(query.where(TeamMember.team_id.in_(ids))) if ids else ():
+        found[team_id].append(user_id)
+    return found
 
 
 def _whom(world: _World, event: Recorded) -> Iterator[_Told]:
@@ -171,6 +187,9 @@ def _whom(world: _World, event: Recorded) -> Iterator[_Told]:
             people = [given] if given == conversation.assignee_id else []
         case Kind.MENTION:
             people, thing = world.mentioned.get(event.message_id or 0, ()), f"{event.message_id}"
+        case Kind.RULE:
+            facts = event.facts(OfRule)
+            people = [facts.person] if facts.person else world.teams.get(facts.team, ())
         case Kind.FAILED:
             if message is not None and message.state == DeliveryState.FAILED:
                 people = [message.author_id or conversation.assignee_id]
@@ -286,13 +305,13 @@ def _write(
 ) -> None:
     notices = _gathered(world, found)
     unread = _unread(session, notices)
-    names = _names(session, found)
+    names, by_rule = _names(session, found), _rule_names(session, found)
     now = clock.now()
     keys: list[dict[str, Any]] = []
     for notice in notices:
         row = unread.get((notice.user_id, notice.kind, notice.workspace_id, notice.conversation_id))
         if row is None:
-            row = _new(world, notice, ways[notice.user_id][notice.kind], names, now)
+            row = _new(world, notice, ways[notice.user_id][notice.kind], names, by_rule, now)
             session.add(row)
         else:
             row.times, row.told_at = row.times + len(notice.told), now
@@ -352,7 +371,20 @@ def _names(session: Session, found: Sequence[_Told]) -> dict[int, str]:
     return {row.id: row.name for row in session.execute(query)}
 
 
-def _new(world: _World, notice: _Notice, ways: Ways, names: Mapping[int, str], now: datetime) -> Notification:
+def _rule_names(session: Session, found: Sequence[_Told]) -> dict[int, str]:
+    ids = {one.event.facts(OfRule).rule for one in found if one.kind is Kind.RULE}
+    query = sa.select(Rule.id, Rule.name).where(Rule.id.in_(ids))
+    return {row.id: row.name for row in session.execute(query)} if ids else {}
+
+
+def _new(
+    world: _World,
+    notice: _Notice,
+    ways: Ways,
+    names: Mapping[int, str],
+    by_rule: Mapping[int, str],
+    now: datetime,
+) -> Notification:
     event = notice.told[-1].event
     conversation = world.conversations[event.conversation_id or 0]
     who = names.get(event.actor_id or 0, "") if event.actor_kind == ActorKind.USER else ""
@@ -364,6 +396,9 @@ def _new(world: _World, notice: _Notice, ways: Ways, names: Mapping[int, str], n
         sentence = rules.BY_NOBODY if notice.conversation_id is not None else rules.MANY_BY_NOBODY
     elif not who and notice.kind is Kind.MENTION:
         sentence = rules.BY_PROGRAM
+    rule = by_rule.get(event.facts(OfRule).rule, "") if notice.kind is Kind.RULE else ""
+    if not rule and notice.kind is Kind.RULE:
+        sentence = rules.BY_RULE_GONE
     return Notification(
         user_id=notice.user_id,
         workspace_id=conversation.workspace_id,
@@ -372,7 +407,7 @@ def _new(world: _World, notice: _Notice, ways: Ways, names: Mapping[int, str], n
         title=conversation.account[:255],
         sentence=sentence,
         next_step="",
-        details={"who": who, "number": str(len(notice.told))},
+        details={"who": who, "rule": rule, "number": str(len(notice.told))},
         path=path,
         created_at=now,
         mail_due_at=now + MAIL_WAITS if Way.MAIL in ways else None,

@@ -26,5 +26,5 @@ def consumers(config: Callable[[], Config], generation: GenerationSource) -> Seq
         Counting(ChannelWindows(generation)),
         Indexing(),
         Telling(),
-        Automating(),
+        Automating(lambda: generation().directory),
     )

@@ -121,6 +121,15 @@ class OfMerge(Facts, frozen=True, kw_only=True):
     other: int = 0
 
 
+class OfRule(Facts, frozen=True, kw_only=True):
+    """Which rule it was, and whom it asked for: ids of an endpoint, a member or a team; 0: of none."""
+
+    rule: int = 0
+    endpoint: int = 0
+    person: int = 0
+    team: int = 0
+
+
 class OfPresence(Facts, frozen=True, kw_only=True):
     """What a member does in a conversation at this moment; for browsers alone."""
 
@@ -181,6 +190,8 @@ CONTACT_UNBLOCKED = "contact.unblocked"
 CONTACT_OPTED_OUT = "contact.opted_out"
 CONTACT_OPTED_IN = "contact.opted_in"
 CONTACT_ERASED = "contact.erased"
+RULE_CALLED = "rule.called"
+RULE_TOLD = "rule.told"
 ACCOUNT_CONNECTED = "account.connected"
 ACCOUNT_STOPPED = "account.stopped"
 ACCOUNT_DISCONNECTED = "account.disconnected"
@@ -243,6 +254,8 @@ KINDS = {
         Kind(CONTACT_OPTED_OUT, "A customer wants nothing that is sent by itself.", OfConsent, "1.1"),
         Kind(CONTACT_OPTED_IN, "A customer takes what is sent by itself again.", OfConsent, "1.1"),
         Kind(CONTACT_ERASED, "A customer was erased.", OfContact),
+        Kind(RULE_CALLED, "A rule asked that an endpoint be told: it alone hears this.", OfRule, "1.1"),
+        Kind(RULE_TOLD, "A rule asked that a member or a team be told.", OfRule, "1.1"),
         Kind(ACCOUNT_CONNECTED, "A channel account was connected, or connected again."),
         Kind(ACCOUNT_STOPPED, "A channel account needs to be connected again."),
         Kind(ACCOUNT_DISCONNECTED, "A channel account was disconnected."),

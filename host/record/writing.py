@@ -97,6 +97,11 @@ def because(session: Session, *, cause_id: int, root_id: int, depth: int) -> Ite
         session.info[_CAUSE] = before
 
 
+def is_caused(session: Session) -> bool:
+    """Tell whether what is recorded in *session* now has a cause: the desk does it because of something."""
+    return _CAUSE in session.info and session.info[_CAUSE] is not _NO_CAUSE
+
+
 def record(session: Session, *happened: Happened) -> None:
     """Record what happened, in the order given."""
     record_all(session, happened)

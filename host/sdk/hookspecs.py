@@ -14,6 +14,7 @@ from flask import Blueprint
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.rules import RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
 PROJECT = "lobby"
@@ -60,6 +61,16 @@ def register_blueprints() -> Sequence[Blueprint]:  # type: ignore[empty-body]
 @hookspec
 def register_jobs() -> Sequence[Job]:  # type: ignore[empty-body]
     """Return periodic work, such as renewing tokens."""
+
+
+@hookspec
+def register_conditions() -> Sequence[RuleCondition]:  # type: ignore[empty-body]
+    """Return conditions for the rules of workspaces, each on conversations of a channel of the same addon."""
+
+
+@hookspec
+def register_actions() -> Sequence[RuleAction]:  # type: ignore[empty-body]
+    """Return actions for the rules of workspaces, each on conversations of a channel of the same addon."""
 
 
 @hookspec

@@ -84,6 +84,15 @@ class Hours:
         opens, closes = next(self.openings(at, at + AHEAD), (None, None))
         return closes if opens == at and closes != at + AHEAD else None
 
+    def after(self, since: datetime, length: timedelta) -> datetime | None:
+        """Return when it has been open for *length* since then; None: not within :data:`AHEAD`."""
+        left = length
+        for opens, closes in self._pieces(since, since + AHEAD):
+            if closes - opens >= left:
+                return opens + left
+            left -= closes - opens
+        return None
+
     def worked(self, since: datetime, until: datetime) -> timedelta:
         """Return for how long it is open between two moments; none where *until* is not later."""
         return sum((closes - opens for opens, closes in self.openings(since, until)), timedelta())

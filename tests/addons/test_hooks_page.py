@@ -54,6 +54,8 @@ def test_every_call_is_shown_below_the_hook_it_came_by(desk: HostApplication, to
         "card status": "register_settings_cards",
         "admin page": "register_admin_pages",
         "verify": "register_webhook_routes",
+        "condition toy.long": "register_conditions",
+        "rule toy.thank": "register_actions",
         "register_channels": "register_channels",
     }.items():
         assert contributions.hook_of(what) == hook

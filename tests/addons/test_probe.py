@@ -44,6 +44,8 @@ def test_a_good_addon_is_reported_in_full() -> None:
     assert seen.tables == ("toy_accounts",)
     assert seen.names(contributions.JOBS) == ("sweep",)
     assert seen.names(contributions.RECEIVERS) == ("ear",)
+    assert seen.names(contributions.CONDITIONS) == ("toy.long",)
+    assert seen.names(contributions.ACTIONS) == ("toy.thank",)
     assert set(seen.names(contributions.BLUEPRINTS)) == {"/addons/toy/members", "/addons/toy/about"}
     assert "addon_activated" in seen.hooks
 
@@ -126,6 +128,34 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "undeclared job": (
         {"addon.toml": lambda t: t.replace('jobs = ["sweep"]', "")},
         "'sweep' is not declared",
+    ),
+    "condition under another's name": (
+        {"toy/rules.py": lambda t: t.replace('"toy.long"', '"email.long"')},
+        "'email.long' must be toy.<word>",
+    ),
+    "action without a usable name": (
+        {"toy/rules.py": lambda t: t.replace('"toy.thank"', '"toy.Thank!"')},
+        "'toy.Thank!' must be toy.<word>",
+    ),
+    "condition on another channel": (
+        {"toy/rules.py": lambda t: t.replace('"toy.long", "toy"', '"toy.long", "email"')},
+        "'email' is not a channel of this addon",
+    ),
+    "action on another channel": (
+        {"toy/rules.py": lambda t: t.replace('"toy.thank", "toy"', '"toy.thank", "email"')},
+        "'email' is not a channel of this addon",
+    ),
+    "condition twice": (
+        {"toy/rules.py": lambda t: t + "\nCONDITIONS *= 2\n"},
+        "register_conditions: two have the same name",
+    ),
+    "action without a title": (
+        {"toy/rules.py": lambda t: t.replace('"say thank you"', '""')},
+        "register_actions: one has no title",
+    ),
+    "other things as conditions": (
+        in_hook("register_conditions", "return rules.ACTIONS"),
+        "RuleAction where RuleCondition",
     ),
     "missing page template": ({"templates/toy/settings.html": None}, "no template 'toy/settings.html'"),
     "migrations elsewhere": (

@@ -119,6 +119,8 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
     attribute = desk.program.send("POST", "/contact-attributes", {"name": f"attribute {len(names)}"}, 201)
     reply = {"shortcut": f"thanks-{label}", "title": "Thanks", "texts": {"default": "Thank you!"}}
     canned = desk.program.send("POST", "/canned-replies", reply, 201)["id"]
+    wanted = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
+    rule = desk.program.send("POST", "/rules", wanted, 201)["id"]
     macro = db.write(
         macros.create,
         workspace_id=desk.workspace,
@@ -136,6 +138,7 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         "bulk_id": bulk,
         "canned_id": canned,
         "macro_id": macro.id,
+        "rule_id": rule,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,15 +10,19 @@ from typing import Any
 from unittest import mock
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.automation import routing, running
 from host.automation import settings as account_settings
 from host.automation.consuming import Automating
 from host.automation.deciding import Settings
+from host.automation.rules import keeping, log
+from host.automation.rules.body import given
 from host.core import clock, db
-from host.inbox import teams
-from host.models.automation import AutomationRun
+from host.inbox import labels, teams
+from host.models.automation import AutomationRun, RuleState
 from host.models.inbox import Conversation, Direction, Message, Origin
+from host.models.labels import LabelTone
 from host.record import reading
 from host.record.reading import BEGINNING, Position
 from host.users import hours
@@ -60,6 +64,7 @@ class Automated:
         self.desk = desk
         self.scene = Scene(desk)
         self.position: Position = BEGINNING
+        self.consumer = Automating(lambda: desk.generation.directory)
 
     @property
     def settings(self) -> Settings:
@@ -69,6 +74,46 @@ class Automated:
     def set(self, **values: Any) -> None:
         wanted = replace(self.settings, **values)
         db.write(account_settings.save, wanted, limit=1000, now=clock.now())
+
+    def rule(
+        self,
+        *actions: dict[str, Any],
+        name: str = "Broken",
+        when: str = "message.received",
+        state: RuleState = RuleState.LIVE,
+        conditions: Sequence[dict[str, Any]] = (),
+        **more: Any,
+    ) -> int:
+        """Add a rule and return its id."""
+        body = given({"when": when, "conditions": list(conditions), "actions": list(actions), **more})
+
+        def use_case(session: Session) -> int:
+            rule = keeping.create(
+                session,
+                workspace_id=self.desk.workspace,
+                name=name,
+                body=body,
+                what=keeping.there(session, self.desk.workspace, self.desk.generation.directory),
+                author="Ann",
+                now=clock.now(),
+                state=state,
+            )
+            return rule.id
+
+        return db.write(use_case)
+
+    def ran(self, rule_id: int) -> list[log.Ran]:
+        """Return the runs of a rule, the oldest first."""
+        with db.read() as session:
+            return log.runs(session, rule_id)[::-1]
+
+    def label(self, name: str) -> int:
+        def use_case(session: Session) -> int:
+            return labels.create(
+                session, workspace_id=self.desk.workspace, name=name, tone=LabelTone.GREEN, now=clock.now()
+            ).id
+
+        return db.write(use_case)
 
     def team(self, *people: int, name: str = "Shop") -> int:
         def use_case(session: Any) -> int:
@@ -100,7 +145,7 @@ class Automated:
         while more:
             with db.read() as session:
                 batch = reading.after(session, position, Automating.batch)
-            db.write(Automating().consume, batch.events)
+            db.write(self.consumer.consume, batch.events)
             position, more = batch.end, batch.more
         self.position = position
 
@@ -142,4 +187,4 @@ class Automated:
                 Message.direction == Direction.INTERNAL,
             )
             found = session.scalars(query.order_by(Message.id))
-            return [(one["what"], one.get("name"), one.get("why")) for one in found]
+            return [(one.get("what", "note"), one.get("name"), one.get("why")) for one in found]

@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from host.automation import running, texts
-from host.automation.consuming import Automating
 from host.core import clock, db
 from host.core.errors import InvalidError
 from host.delivery.worker import drain
@@ -367,6 +366,7 @@ def test_nobody_who_set_nothing_pays_more_than_one_look(automated: Automated) ->
         batch = reading.after(session, BEGINNING, 200)
     assert len(batch.events) == 40
     statements.clear()
-    db.write(Automating().consume, batch.events)
+    db.write(automated.consumer.consume, batch.events)
     assert len([one for one in statements if "account_automations" in one]) == 1
-    assert len([one for one in statements if one.startswith(("SELECT", "INSERT", "UPDATE"))]) == 1
+    assert len([one for one in statements if "rules" in one]) == 1
+    assert len([one for one in statements if one.startswith(("SELECT", "INSERT", "UPDATE"))]) == 2

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
-from host.core import db
+from host.core import clock, db
+from host.models.automation import Rule
 from tests.conftest import CHROMIUM_FLAGS, missing
 from tests.inbox import conftest as inbox
 from tests.inbox.desks import Desk, open_desk
@@ -38,3 +40,18 @@ def scene(desk: Desk) -> Scene:
     made = Scene(desk)
     made.said("ana", "Ana Q.", "Is it in stock?", made.ago(minutes=9))
     return made
+
+
+@pytest.fixture
+def wholesale(desk: Desk) -> int:
+    """A rule, by its id."""
+
+    def make(session: Session) -> int:
+        now = clock.now()
+        row = Rule(workspace_id=desk.workspace, name="Wholesale", state="live", position=1, version=1)
+        row.state_at = row.created_at = now
+        session.add(row)
+        session.flush()
+        return row.id
+
+    return db.write(make)

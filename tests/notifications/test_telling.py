@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.inbox import erasure, outcome, presence
+from host.inbox import erasure, outcome, presence, teams
 from host.inbox.apply.changes import apply_changes
 from host.inbox.conversation_actions import mark_read, set_fields
 from host.models.inbox import Conversation, Message, PresenceState
 from host.models.mentions import Mention
 from host.models.notifications import Notification, NotificationKey
+from host.models.record import ActorKind
 from host.models.users import MemberAccount, Membership, User
 from host.notifications import notify
 from host.notifications.rules import Kind, Way
 from host.record import catalogue
-from host.record.catalogue import OfDue
+from host.record.catalogue import OfDue, OfRule
 from host.record.writing import Happened, record
 from tests import helpers
 from tests.inbox import scenes, toys
@@ -117,6 +118,67 @@ def test_nobody_hears_of_accounts_they_do_not_see(scene: Scene, bo: int, name: s
         scene.assign("ana", bo, scene.desk.mia.id, clock.now())
     happens(scene, scene.desk.mia.id, bo)
     limit(bo, scene.desk.workspace, toys.make_account(scene.desk.workspace).id)
+    tell()
+    assert told(bo) == []
+
+
+def by_rule(desk: Desk, conversation: int, rule: int, **whom: int) -> None:
+    happened = Happened(
+        desk.workspace,
+        catalogue.RULE_TOLD,
+        account_id=desk.account.id,
+        conversation_id=conversation,
+        actor_kind=ActorKind.SYSTEM,
+        facts=OfRule(rule=rule, **whom),
+    )
+    db.write(record, happened)
+
+
+def team(desk: Desk, *people: int) -> int:
+    def make(session: Session) -> int:
+        made = teams.create(session, workspace_id=desk.workspace, name="Orders", now=clock.now())
+        here = {"workspace_id": desk.workspace, "team_id": made.id}
+        teams.set_members(session, people=dict.fromkeys(people, False), now=clock.now(), **here)
+        return made.id
+
+    return db.write(make)
+
+
+def test_a_rule_tells_a_member_or_a_team_and_says_its_name(scene: Scene, bo: int, wholesale: int) -> None:
+    desk, mia = scene.desk, scene.desk.mia.id
+    orders, ana = team(desk, bo, mia), scene.conversation("ana")
+    by_rule(desk, ana, wholesale, person=bo)
+    tell()
+    again()
+    assert (told(bo), told(mia)) == ([("rule", 1)], [])
+    with db.read() as session:
+        [row] = session.scalars(sa.select(Notification).where(Notification.user_id == bo))
+    assert row.sentence % row.details == "The rule Wholesale points you to this conversation."
+    assert (row.in_bell, row.ways, row.path) == (True, "browser", f"/w/{desk.workspace}/inbox/{ana}")
+    limit(mia, desk.workspace, toys.make_account(desk.workspace).id)
+    by_rule(desk, ana, wholesale, team=orders)
+    tell()
+    again()
+    assert told(bo) == [("rule", 2)], "what comes while a notice is unread is told in the same one"
+    assert told(mia) == [], "who does not see the account"
+    by_rule(desk, ana, wholesale, team=2**40)
+    by_rule(desk, ana, wholesale)
+    tell()
+    assert told(bo) == [("rule", 2)]
+
+
+def test_a_rule_that_is_gone_has_no_name(scene: Scene, bo: int) -> None:
+    by_rule(scene.desk, scene.conversation("ana"), 2**40, person=bo)
+    tell()
+    with db.read() as session:
+        [row] = session.scalars(sa.select(Notification).where(Notification.user_id == bo))
+    assert row.sentence % row.details == "A rule that is gone by now pointed you to this conversation."
+
+
+def test_who_looks_is_not_told_by_a_rule(scene: Scene, bo: int, wholesale: int) -> None:
+    ids = {"workspace_id": scene.desk.workspace, "conversation_id": scene.conversation("ana")}
+    db.write(presence.be_present, **ids, user_id=bo, state=PresenceState.VIEWING, now=clock.now())
+    by_rule(scene.desk, scene.conversation("ana"), wholesale, person=bo)
     tell()
     assert told(bo) == []
 

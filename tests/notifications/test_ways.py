@@ -31,7 +31,7 @@ from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
 from tests.live.served import until
 from tests.notifications.telling import choose, mention, tell, told
-from tests.notifications.test_telling import due, failed
+from tests.notifications.test_telling import by_rule, due, failed
 
 
 class Server:
@@ -65,7 +65,10 @@ def bo(desk: Desk) -> User:
     return helpers.make_user(name="Bo T.", workspace=desk.workspace)
 
 
-def everything(scene: Scene, bo: int) -> None:
+NAMES = {"who": "Mia R.", "rule": "Wholesale"}
+
+
+def everything(scene: Scene, bo: int, wholesale: int) -> None:
     """Have each kind of thing happen to Bo once."""
     mia, ana = scene.desk.mia.id, scene.conversation("ana")
     due(scene.desk, ana, catalogue.CONVERSATION_WINDOW_CLOSING)
@@ -76,23 +79,22 @@ def everything(scene: Scene, bo: int) -> None:
     mention(scene, "ana", "@Bo T. sesame?", mia)
     due(scene.desk, ana, catalogue.CONVERSATION_WINDOW_CLOSING)
     due(scene.desk, ana, catalogue.CONVERSATION_REPLY_DUE)
+    by_rule(scene.desk, ana, wholesale, person=bo)
     tell()
     failed(scene, bo)
     tell()
 
 
-def test_every_kind_goes_every_way(desk: Desk, scene: Scene, bo: User, smtp: Server) -> None:
+def test_every_kind_goes_every_way(desk: Desk, scene: Scene, bo: User, smtp: Server, wholesale: int) -> None:
     tell()
     choose(bo.id, {kind: tuple(Way) for kind in Kind})
-    everything(scene, bo.id)
+    everything(scene, bo.id, wholesale)
     assert sorted(kind for kind, _times in told(bo.id)) == sorted(Kind)
     browser = helpers.client_for(desk.app, bo)
     page = browser.get("/notifications").text
     shown = browser.get("/notifications/news").get_json()
     assert shown["unread"] == len(Kind)
-    assert {one["text"] for one in shown["show"]} == {
-        KINDS[kind].sentence % {"who": "Mia R."} for kind in Kind
-    }
+    assert {one["text"] for one in shown["show"]} == {KINDS[kind].sentence % NAMES for kind in Kind}
     assert all(one["show"] and one["sound"] and one["title"] == "Ana Q." for one in shown["show"])
     assert [one["own"] for one in shown["show"]].count(False) == 2
     assert mailing.send_due() == 0, "who reads it in the desk needs no mail"
@@ -102,9 +104,9 @@ def test_every_kind_goes_every_way(desk: Desk, scene: Scene, bo: User, smtp: Ser
     (sent,) = smtp.taken
     text = sent.get_content()
     assert sent["To"] == bo.email
-    assert sent["Subject"] == "8 things in Sample Pottery"
+    assert sent["Subject"] == "9 things in Sample Pottery"
     for kind in Kind:
-        sentence = KINDS[kind].sentence % {"who": "Mia R."}
+        sentence = KINDS[kind].sentence % NAMES
         assert f"Ana Q.: {sentence}" in text
         assert sentence in page
     assert f"https://desk.example.com{desk.path()}/{scene.conversation('ana')}" in text

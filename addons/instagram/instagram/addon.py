@@ -11,9 +11,10 @@ from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.rules import RuleAction, RuleCondition
 from host.sdk.webhooks import WebhookRoute
 
-from . import card, inspection, leaving, renewal, views, watchdog, webhook
+from . import card, inspection, leaving, renewal, rules, views, watchdog, webhook
 from .channel import InstagramAdapter
 from .config import CHANNEL, WEBHOOK_PATH
 
@@ -59,3 +60,13 @@ def register_blueprints() -> Sequence[Blueprint]:
 @hookimpl
 def register_jobs() -> Sequence[Job]:
     return [inspection.JOB, leaving.JOB, renewal.JOB, inspection.WARNED_JOB, watchdog.JOB]
+
+
+@hookimpl
+def register_conditions() -> Sequence[RuleCondition]:
+    return rules.CONDITIONS
+
+
+@hookimpl
+def register_actions() -> Sequence[RuleAction]:
+    return rules.ACTIONS

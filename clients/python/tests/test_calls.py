@@ -182,6 +182,26 @@ def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> Non
             "PUT /accounts/3/menu",
             {"locales": {"de_DE": [{"title": "Mensch", "payload": "person", "url": ""}]}},
         ),
+        (
+            lambda client: client.rules.replace(9, "Bulk", {"when": "note.added"}, version=2),
+            "PUT /rules/9",
+            {"name": "Bulk", "body": {"when": "note.added"}, "version": 2},
+        ),
+        (
+            lambda client: client.accounts.set_automation(
+                3,
+                greeting={"on": True, "text": "Hi", "silenceDays": 7},
+                away={"on": False},
+                routing={"on": False},
+            ),
+            "PUT /accounts/3/automation",
+            {
+                "greeting": {"on": True, "text": "Hi", "silenceDays": 7},
+                "away": {"on": False},
+                "routing": {"on": False},
+                "version": None,
+            },
+        ),
         (lambda client: client.messages.edit(7, "Better"), "PATCH /messages/7", {"text": "Better"}),
         (
             lambda client: client.endpoints.change(5, state="paused"),

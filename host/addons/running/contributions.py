@@ -23,6 +23,7 @@ from host.addons.running import scratch_app
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
 from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.rules import RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ T = TypeVar("T")
 MAX_WEBHOOK_BODY = 16 * 1024 * 1024
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_RULE_PART = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\.[a-z][a-z0-9_]{0,31}")
 _PATH = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62}){0,4}")
 
 
@@ -313,6 +315,47 @@ JOBS: Kind[Job] = Kind(
     counted_as=("job",),
 )
 
+
+def _check_of_rules(kind: Kind[Any], manifest: Manifest, found: Contribution) -> Iterator[str]:
+    yield from _check_channel_of(kind, found)
+    names = [item.name for item in found.of(kind)]
+    for name in names:
+        if not _RULE_PART.fullmatch(name) or not name.startswith(f"{manifest.slug}."):
+            yield f"the name {name!r} must be {manifest.slug}.<word>"
+    if len(set(names)) < len(names):
+        yield "two have the same name"
+    if any(not item.title for item in found.of(kind)):
+        yield "one has no title"
+
+
+def _check_conditions(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_of_rules(CONDITIONS, manifest, found)
+
+
+def _check_actions(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_of_rules(ACTIONS, manifest, found)
+
+
+CONDITIONS: Kind[RuleCondition] = Kind(
+    "register_conditions",
+    RuleCondition,
+    _l("What rules may ask of its conversations."),
+    check=_check_conditions,
+    names=lambda _manifest, one: (one.name,),
+    counted=lambda one, count: replace(one, holds=count(f"condition {one.name}", one.holds)),
+    counted_as=("condition",),
+)
+
+ACTIONS: Kind[RuleAction] = Kind(
+    "register_actions",
+    RuleAction,
+    _l("What rules may do in its conversations."),
+    check=_check_actions,
+    names=lambda _manifest, one: (one.name,),
+    counted=lambda one, count: replace(one, plan=count(f"rule {one.name}", one.plan)),
+    counted_as=("rule",),
+)
+
 KINDS: tuple[Kind[Any], ...] = (
     CHANNELS,
     CARDS,
@@ -322,6 +365,8 @@ KINDS: tuple[Kind[Any], ...] = (
     ADMIN_PAGES,
     BLUEPRINTS,
     JOBS,
+    CONDITIONS,
+    ACTIONS,
 )
 """In the order of :mod:`host.sdk.hookspecs`; they are collected, checked and shown in this order."""
 

@@ -355,6 +355,8 @@ class _Builder:
             directory=Directory(
                 [adapter for found in contributed for adapter in found.of(contributions.CHANNELS)],
                 [card for found in contributed for card in found.of(contributions.CARDS)],
+                [one for found in contributed for one in found.of(contributions.CONDITIONS)],
+                [one for found in contributed for one in found.of(contributions.ACTIONS)],
             ),
             webhooks={
                 f"/addons/{found.slug}/{route.path}": route

@@ -36,6 +36,7 @@ TAGS: dict[str, str] = {
     "Labels": "Words conversations are sorted by, and the views everybody shares.",
     "Teams": "Members whom conversations can be given to together.",
     "Hours": "When the workspace and its teams work.",
+    "Rules": "What the desk says and does by itself.",
     "Canned replies": "What people send and do again and again: canned replies, and macros.",
     "Contacts": "The people who write.",
     "Search": "Finding messages and contacts by what they say.",

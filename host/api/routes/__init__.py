@@ -7,6 +7,7 @@ from host.api.routes import about as _about  # noqa: F401 - each of these declar
 from host.api.routes import accounts as _accounts  # noqa: F401
 from host.api.routes import analytics as _analytics  # noqa: F401
 from host.api.routes import attributes as _attributes  # noqa: F401
+from host.api.routes import automation as _automation  # noqa: F401
 from host.api.routes import bulk_actions as _bulk_actions  # noqa: F401
 from host.api.routes import canned_replies as _canned_replies  # noqa: F401
 from host.api.routes import contacts as _contacts  # noqa: F401
@@ -20,6 +21,7 @@ from host.api.routes import hours as _hours  # noqa: F401
 from host.api.routes import labels as _labels  # noqa: F401
 from host.api.routes import messages as _messages  # noqa: F401
 from host.api.routes import reactions as _reactions  # noqa: F401
+from host.api.routes import rules as _rules  # noqa: F401
 from host.api.routes import search as _search  # noqa: F401
 from host.api.routes import sending as _sending  # noqa: F401
 from host.api.routes import teams as _teams  # noqa: F401

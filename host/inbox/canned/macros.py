@@ -26,7 +26,7 @@ from host.inbox.conversation_actions import Changes, set_fields
 from host.inbox.conversations import conversation_row
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError, SnoozeTimeError
-from host.inbox.reply import queue_parts, take_lane
+from host.inbox.reply import Voice, queue_parts, take_lane
 from host.models.canned import Macro
 from host.models.inbox import ConversationStatus, Message, Origin, Snooze, SnoozeKind
 from host.sdk import strictjson
@@ -420,7 +420,8 @@ class Runner:
     :param zone: that of whoever runs it, for the ends of snoozes.
     :param languages: to answer in where the customer's is not known, the best first.
     :param seen_id: the newest message they have seen; None: it does not matter what came since.
-    :param by: the name of the API key, where no person runs it.
+    :param by: the name of the API key, or of the rule, where no person runs it.
+    :param voice: whose word a reply is; a rule's is nobody's.
     """
 
     who: Who
@@ -429,6 +430,7 @@ class Runner:
     languages: Sequence[str] = ()
     seen_id: int | None = None
     by: str | None = None
+    voice: Voice = Voice.PERSON
 
 
 def run(
@@ -457,7 +459,7 @@ def run(
         raise MacroStepError(
             _l("This macro was made by a newer Lobby and cannot be run. Nothing was changed.")
         )
-    doing = _Doing(session, workspace_id, conversation_id, runner, adapter, now)
+    doing = Doing(session, workspace_id, conversation_id, runner, adapter, now)
     for number, step in enumerate(steps, 1):
         try:
             if there.gone(step):
@@ -484,8 +486,8 @@ def run(
     return macro, doing.sent
 
 
-class _Doing:
-    """A macro that is being run: each kind of step by the use case that people's presses call."""
+class Doing:
+    """A macro or a rule that is being run: each kind of step by the use case that people's presses call."""
 
     def __init__(
         self,
@@ -571,9 +573,10 @@ class _Doing:
             now=self.now,
             by_person=runner.by is None,
             seen_id=runner.seen_id,
+            voice=runner.voice,
             **self.place,
         )
-        if runner.by is not None:
+        if runner.by is not None and runner.voice is Voice.PERSON:
             for message in messages:
                 message.origin = Origin.API
             self.session.flush()

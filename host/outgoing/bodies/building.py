@@ -22,6 +22,7 @@ from host.core.cleaning import clean_value
 from host.core.ports import AdapterDirectory
 from host.inbox.messages import Entry, File, load_messages
 from host.inbox.queries import LabelRef, labels_of
+from host.models.automation import Rule
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.labels import Label
@@ -43,6 +44,7 @@ from host.record.catalogue import (
     OfLabel,
     OfMerge,
     OfReaction,
+    OfRule,
     OfSnooze,
     OfTeam,
     OfWaking,
@@ -69,12 +71,14 @@ class Told(NamedTuple):
     :param replaces: whether who hears of it needs not hear of the host's own.
     :param is_hosts: whether its name is the host's.
     :param labels: those of its conversation, by id; None: it is of no conversation.
+    :param only: the one endpoint that hears of it, by id, whatever it hears of else; None: whoever wants to.
     """
 
     body: Body
     replaces: bool = False
     is_hosts: bool = True
     labels: frozenset[int] | None = None
+    only: int | None = None
 
 
 class _Talk(NamedTuple):
@@ -102,6 +106,7 @@ class _Found(NamedTuple):
     teams: Mapping[int, str]
     labels: Mapping[int, Sequence[LabelRef]]
     gone: Mapping[int, str]
+    rules: Mapping[int, str]
     base: str
 
 
@@ -116,6 +121,7 @@ class _About(NamedTuple):
     teams: Mapping[int, str]
     labels: Sequence[LabelRef]
     label: str
+    rules: Mapping[int, str]
     base: str
 
 
@@ -147,7 +153,9 @@ def build(
         if data is None:
             continue
         own = Told(
-            _body(about, event.kind, _erased(data) if _is_erased(about) else data), labels=_label_ids(about)
+            _body(about, event.kind, _erased(data) if _is_erased(about) else data),
+            labels=_label_ids(about),
+            only=event.facts(OfRule).endpoint if event.kind == catalogue.RULE_CALLED else None,
         )
         yield event, [own, *_of_channel(about, directory)]
 
@@ -161,6 +169,7 @@ def _label_ids(about: _About) -> frozenset[int] | None:
 
 
 _OF_LABELS = frozenset({catalogue.CONVERSATION_LABELLED, catalogue.CONVERSATION_UNLABELLED})
+_OF_RULES = frozenset({catalogue.RULE_CALLED, catalogue.RULE_TOLD})
 
 
 def _is_known(event: Recorded) -> bool:
@@ -187,6 +196,7 @@ def _about(event: Recorded, found: _Found) -> _About:
         found.teams,
         found.labels.get(event.conversation_id or 0, ()),
         found.gone.get(event.facts(OfLabel).label, "") if event.kind in _OF_LABELS else "",
+        found.rules,
         found.base,
     )
 
@@ -218,6 +228,7 @@ def _found(session: Session, events: Sequence[Recorded], base: str, *, lock: boo
         _team_names(session, events, talks.values()),
         labels_of(session, [*talks]),
         _label_names(session, events),
+        _rule_names(session, events),
         base,
     )
 
@@ -229,11 +240,21 @@ def _label_names(session: Session, events: Sequence[Recorded]) -> dict[int, str]
     return {row.id: row.name for row in rows}
 
 
+def _rule_names(session: Session, events: Iterable[Recorded]) -> dict[int, str]:
+    """Return the names of the rules that asked for something, of those there still are."""
+    ids = {one.facts(OfRule).rule for one in events if one.kind in _OF_RULES}
+    rows = session.execute(sa.select(Rule.id, Rule.name).where(Rule.id.in_(ids))) if ids else ()
+    return {row.id: row.name for row in rows}
+
+
 def _team_names(session: Session, events: Iterable[Recorded], talks: Iterable[_Talk]) -> dict[int, str]:
-    """Return the names of the teams that look after the conversations, or did when something happened."""
-    ids = {one.team_id for one in talks if one.team_id} | {
-        one.facts(OfTeam).team for one in events if one.kind == catalogue.CONVERSATION_TEAM_ASSIGNED
-    }
+    """Return the names of the teams that look after the conversations, or that an event names."""
+    ids = {one.team_id for one in talks if one.team_id}
+    for one in events:
+        if one.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+            ids.add(one.facts(OfTeam).team)
+        elif one.kind in _OF_RULES:
+            ids.add(one.facts(OfRule).team)
     rows = session.execute(sa.select(Team.id, Team.name).where(Team.id.in_(ids - {0}))) if ids else ()
     return {row.id: row.name for row in rows}
 
@@ -258,6 +279,7 @@ def _people(events: Iterable[Recorded], talks: Iterable[_Talk]) -> set[int]:
     found |= {
         one.facts(OfAssignment).assignee for one in events if one.kind == catalogue.CONVERSATION_ASSIGNED
     }
+    found |= {one.facts(OfRule).person for one in events if one.kind in _OF_RULES}
     return {one for one in found if one}
 
 
@@ -444,7 +466,7 @@ def _conversation(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
         contact_id=str(talk.contact_id),
         status="closed" if status == "closed" else "open",
         assignee=_person(assignee, about.people),
-        team=shapes.Team(id=str(team), name=about.teams.get(team, "")) if team else UNSET,
+        team=_team(team, about.teams),
         handled_by=cast(Any, handler),
         by=_person(event.actor_id, about.people) if event.actor_kind == ActorKind.USER else UNSET,
         labels=[shapes.Label(id=str(one.id), name=one.name) for one in about.labels],
@@ -531,6 +553,36 @@ def _contact_merged(about: _About) -> Shape:
     )
 
 
+def _rule(about: _About, account: ChannelAccount, talk: _Talk) -> dict[str, Any]:
+    """Return what both kinds of events of rules say."""
+    event, rule = about.event, about.event.facts(OfRule).rule
+    return {
+        "rule": shapes.Rule(id=str(rule), name=about.rules.get(rule, "")),
+        "channel_id": account.uuid,
+        "channel_type": account.channel,
+        "from_": talk.external_id,
+        "contact_id": str(talk.contact_id),
+        "conversation_id": str(talk.id),
+        "message_id": str(event.message_id) if event.message_id is not None else "",
+        "timestamp": timestamp(event.occurred_at),
+    }
+
+
+@_of_talk
+def _rule_called(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
+    return shapes.RuleCalled(**_rule(about, account, talk))
+
+
+@_of_talk
+def _rule_told(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
+    facts = about.event.facts(OfRule)
+    return shapes.RuleTold(
+        person=_person(facts.person, about.people),
+        team=_team(facts.team, about.teams),
+        **_rule(about, account, talk),
+    )
+
+
 def _account(about: _About) -> Shape | None:
     account = about.account
     if account is None:
@@ -578,6 +630,8 @@ _MAKERS: Mapping[str, _Maker] = {
     catalogue.CONTACT_OPTED_OUT: _contact_agreed,
     catalogue.CONTACT_OPTED_IN: _contact_agreed,
     catalogue.CONTACT_ERASED: _contact,
+    catalogue.RULE_CALLED: _rule_called,
+    catalogue.RULE_TOLD: _rule_told,
     catalogue.ACCOUNT_CONNECTED: _account,
     catalogue.ACCOUNT_STOPPED: _account,
     catalogue.ACCOUNT_DISCONNECTED: _account,
@@ -599,6 +653,10 @@ def _author(message: Entry) -> shapes.Person | UnsetType:
 
 def _person(id_: int | None, people: Mapping[int, str]) -> shapes.Person | UnsetType:
     return shapes.Person(id=str(id_), name=people.get(id_, "")) if id_ else UNSET
+
+
+def _team(id_: int | None, teams: Mapping[int, str]) -> shapes.Team | UnsetType:
+    return shapes.Team(id=str(id_), name=teams.get(id_, "")) if id_ else UNSET
 
 
 def _url(file: File, base: str) -> str:

@@ -98,6 +98,15 @@ def _account(**more: Any) -> Shape:
     )
 
 
+_RULE: Mapping[str, Any] = {
+    "rule": shapes.Rule(id="9", name="Wholesale"),
+    "channel_id": CHANNEL_ID,
+    "channel_type": "email",
+    "from_": CUSTOMER,
+    "contact_id": "17",
+    "conversation_id": "42",
+    "timestamp": AT,
+}
 _ORDER = shapes.Label(id="3", name="order")
 LATER = "2026-01-16T08:00:00Z"
 _PROBLEM = shapes.Problem(code="window_closed", message="The time to reply is over.")
@@ -180,6 +189,8 @@ _OF: Mapping[str, Shape] = {
     catalogue.CONTACT_OPTED_OUT: shapes.ContactAgreed(id="17", word="STOP", message_id="4711", timestamp=AT),
     catalogue.CONTACT_OPTED_IN: shapes.ContactAgreed(id="17", word="START", message_id="4712", timestamp=AT),
     catalogue.CONTACT_ERASED: shapes.ContactErased(id="17", timestamp=AT),
+    catalogue.RULE_CALLED: shapes.RuleCalled(message_id="4711", **_RULE),
+    catalogue.RULE_TOLD: shapes.RuleTold(message_id="4711", person=_MIA, **_RULE),
     catalogue.ACCOUNT_CONNECTED: _account(),
     catalogue.ACCOUNT_STOPPED: _account(),
     catalogue.ACCOUNT_DISCONNECTED: _account(),

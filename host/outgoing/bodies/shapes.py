@@ -294,6 +294,45 @@ class ContactErased(Shape, frozen=True, kw_only=True):
     timestamp: Timestamp
 
 
+class Rule(Shape, frozen=True, kw_only=True):
+    """A rule."""
+
+    id: str
+    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+
+
+class RuleCalled(Shape, frozen=True, kw_only=True):
+    """What a rule tells one endpoint. Ask the API for the conversation and the message."""
+
+    rule: Rule
+    channel_id: ChannelId
+    channel_type: str
+    from_: Customer = msgspec.field(name="from")
+    contact_id: str
+    conversation_id: str
+    message_id: Annotated[
+        str, Meta(description="The message the rule was asked about; left out: it was none.")
+    ] = ""
+    timestamp: Timestamp
+
+
+class RuleTold(Shape, frozen=True, kw_only=True):
+    """Whom a rule tells of a conversation: a member, or those of a team."""
+
+    rule: Rule
+    channel_id: ChannelId
+    channel_type: str
+    from_: Customer = msgspec.field(name="from")
+    contact_id: str
+    conversation_id: str
+    message_id: Annotated[
+        str, Meta(description="The message the rule was asked about; left out: it was none.")
+    ] = ""
+    person: Annotated[Person, Meta(description="Left out: it tells a team.")] | UnsetType = UNSET
+    team: Annotated[Team, Meta(description="Left out: it tells a member.")] | UnsetType = UNSET
+    timestamp: Timestamp
+
+
 class Account(Shape, frozen=True, kw_only=True):
     """An account of a channel."""
 

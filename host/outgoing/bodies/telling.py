@@ -68,6 +68,9 @@ def tell(
 
 def chosen(endpoint: Endpoint, bodies: Sequence[Told]) -> Sequence[Told]:
     """Return which bodies of one event *endpoint* gets."""
+    only = bodies[0].only
+    if only is not None:
+        return bodies if endpoint.id == only else ()
     account_id = bodies[0].body.account_id
     if endpoint.accounts and account_id is not None and account_id not in endpoint.accounts:
         return ()
@@ -79,9 +82,10 @@ def chosen(endpoint: Endpoint, bodies: Sequence[Told]) -> Sequence[Told]:
 def heard(patterns: Collection[str], bodies: Sequence[Told], *, both_names: bool) -> Sequence[Told]:
     """Return which bodies of one event somebody gets who hears of *patterns*.
 
-    The host's own is left out where a channel's says the same, unless *both_names*.
+    The host's own is left out where a channel's says the same, unless *both_names*. So is what one endpoint
+    alone is told.
     """
-    found = [one for one in bodies if hears(patterns, one.body.name)]
+    found = [one for one in bodies if one.only is None and hears(patterns, one.body.name)]
     if both_names or not any(one.replaces for one in found):
         return found
     return [one for one in found if not one.is_hosts]

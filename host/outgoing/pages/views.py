@@ -69,6 +69,7 @@ GROUPS = {
     "label": _l("Labels"),
     "team": _l("Teams"),
     "contact": _l("Customers"),
+    "rule": _l("Rules"),
     "account": _l("Accounts"),
 }
 SINCE = {"1": _l("the last hour"), "24": _l("the last day"), "168": _l("the last week"), "720": _l("30 days")}

@@ -10,9 +10,10 @@ from flask import Blueprint
 from host.sdk.cards import SettingsCard
 from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.rules import RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
-from . import events, pages, webhook
+from . import events, pages, rules, webhook
 from .channel import ToyChannel
 from .connect import card
 
@@ -55,6 +56,16 @@ def register_blueprints() -> list[Blueprint]:
 @hookimpl
 def register_jobs() -> list[Job]:
     return [Job("sweep", timedelta(hours=1), events.sweep)]
+
+
+@hookimpl
+def register_conditions() -> list[RuleCondition]:
+    return rules.CONDITIONS
+
+
+@hookimpl
+def register_actions() -> list[RuleAction]:
+    return rules.ACTIONS
 
 
 @hookimpl

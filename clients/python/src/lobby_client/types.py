@@ -132,6 +132,54 @@ class Account(Model):
 
 
 @dataclass(frozen=True)
+class Away(Model):
+    """What is said once per absence, outside the hours."""
+
+    on: bool
+    """A text is kept while it is off."""
+    text: str = ""
+    """With variables in double braces, each with words to fall back on."""
+
+
+@dataclass(frozen=True)
+class Greeting(Model):
+    """What is said once to who is new, or was silent for long."""
+
+    on: bool
+    """A text is kept while it is off."""
+    text: str = ""
+    """With variables in double braces, each with words to fall back on."""
+    silence_days: int = 30
+    """After how many days without a word they are greeted again."""
+    after: Sequence[Literal["mention", "message", "story_reply", "tap"]] = ()
+    """What a customer has to send for it. Empty: all but a mention that says nothing."""
+
+
+@dataclass(frozen=True)
+class Routing(Model):
+    """Who gets new conversations."""
+
+    on: bool
+    team: Optional[int] = None
+    """The id of the team; its hours are those of the account."""
+    to_person: bool = True
+    """Give it to who of the team is on duty and waited longest; else it waits there."""
+    to_last: bool = True
+    """Give a customer who returns to who wrote with them last, if on duty."""
+
+
+@dataclass(frozen=True)
+class AccountAutomation(Model):
+    """What an account says and does by itself."""
+
+    greeting: Greeting
+    away: Away
+    routing: Routing
+    version: int
+    """Grows with each change."""
+
+
+@dataclass(frozen=True)
 class Accounts(Model):
     """The accounts of the workspace, by channel and name."""
 
@@ -993,6 +1041,97 @@ class Replayed(Model):
     count: int
     next: Optional[str] = None
     """There is more: ask again with this as `since`."""
+
+
+@dataclass(frozen=True)
+class RuleCounts(Model):
+    """What became of a rule within the last 24 hours."""
+
+    did: int
+    """How often it did all it says."""
+    refused: int
+    """How often something of it was not done."""
+    shadow: int
+    """How often it would have done something."""
+    missed: int
+    """How often it did nothing although its first condition held."""
+
+
+@dataclass(frozen=True)
+class Rule(Model):
+    """When something happens, if it is so, then something is done."""
+
+    id: int
+    name: str
+    """At most 40 letters."""
+    state: Literal["draft", "live", "off", "shadow"]
+    """`shadow`: it notes what it would have done, and does nothing. `draft` and `off`: it is not asked."""
+    state_at: datetime
+    """Since when it is in this state."""
+    version: int
+    """Grows with each change of `body`."""
+    author: str
+    """Who made that version: a member, or the name of a key."""
+    changed_at: datetime
+    body: Optional[Mapping[str, Any]]
+    """Null: it was made by a newer Lobby, and is not asked here."""
+    gone: Optional[str]
+    """The place of something it names that is gone: `body.actions[0]`. Null: nothing is."""
+    counts: RuleCounts
+
+
+@dataclass(frozen=True)
+class RuleAction(Model):
+    """What became of one action, in their order."""
+
+    action: str
+    """What it does, as `do` in the rule."""
+    reason: Optional[str]
+    """Why it was not done, a stable word; null: it was, or would have been."""
+
+
+@dataclass(frozen=True)
+class RuleCondition(Model):
+    """What became of one condition, in their order."""
+
+    holds: Optional[bool]
+    """Null: it was not asked, for one before it did not hold."""
+    saw: str
+    """What it saw, a word or an id: `label:3`. Never what a customer wrote."""
+
+
+@dataclass(frozen=True)
+class RuleRun(Model):
+    """What became of a rule that was asked."""
+
+    id: int
+    at: datetime
+    conversation_id: int
+    contact_name: Optional[str]
+    version: int
+    """Which version of the rule was asked."""
+    outcome: Optional[Literal["did", "refused", "shadow"]]
+    """`refused`: something of it was not done. Null: it did nothing, for `reason`, though its first condition held. What failed at that is not noted."""
+    reason: Optional[str]
+    """A stable word: `condition`, `once`, or why an action was not done."""
+    conditions: Sequence[RuleCondition]
+    actions: Sequence[RuleAction]
+
+
+@dataclass(frozen=True)
+class RuleRuns(Model):
+    """Runs of a rule, the newest first."""
+
+    data: Sequence[RuleRun]
+    next: Optional[str]
+    """For older ones; null: there are none."""
+
+
+@dataclass(frozen=True)
+class Rules(Model):
+    """The rules of the workspace, in the order in which they are asked."""
+
+    data: Sequence[Rule]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lobby_client._given import UNSET, Content, File, Sendable, Unset
 from lobby_client.events import EventPage
 from lobby_client.types import (
     Account,
+    AccountAutomation,
     Accounts,
     Analytics,
     Attribute,
@@ -47,6 +48,10 @@ from lobby_client.types import (
     Message,
     Messages,
     Replayed,
+    Rule,
+    RuleRun,
+    RuleRuns,
+    Rules,
     SearchHit,
     SearchResults,
     Sent,
@@ -103,6 +108,7 @@ class AsyncLobby:
         self.members = MemberCalls(self._http)
         self.views = ViewCalls(self._http)
         self.messages = MessageCalls(self._http)
+        self.rules = RuleCalls(self._http)
         self.search = SearchCalls(self._http)
         self.teams = TeamCalls(self._http)
 
@@ -686,6 +692,30 @@ class AccountCalls(_Calls):
         """Remove the menu of all locales."""
         await self._call("DELETE", "/accounts/{}/menu", account)
 
+    async def automation(self, account: Id) -> AccountAutomation:
+        """Return what the account says and does by itself."""
+        return AccountAutomation.from_wire(await self._call("GET", "/accounts/{}/automation", account))
+
+    async def set_automation(
+        self,
+        account: Id,
+        *,
+        greeting: Mapping[str, Any],
+        away: Mapping[str, Any],
+        routing: Mapping[str, Any],
+        version: Optional[int] = None,
+    ) -> AccountAutomation:
+        """Set all that the account says and does by itself, and return it.
+
+        :param greeting: ``on``, ``text``, ``silenceDays`` and ``after``, what a customer has to send for it.
+        :param away: ``on`` and ``text``.
+        :param routing: ``on``, ``team``, ``toPerson`` and ``toLast``.
+        :param version: that of what you read; if it is another by now, nothing is saved.
+        """
+        path = "/accounts/{}/automation"
+        body = {"greeting": greeting, "away": away, "routing": routing, "version": version}
+        return AccountAutomation.from_wire(await self._call("PUT", path, account, body=body))
+
 
 class InstagramCalls(_Calls):
     """What programs ask of Instagram by name; :class:`AccountCalls` does the same for every channel."""
@@ -845,6 +875,91 @@ def _open(hours: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _members(people: Mapping[int, bool]) -> list[dict[str, Any]]:
     return [{"id": id_, "lead": lead} for id_, lead in people.items()]
+
+
+class RuleCalls(_Calls):
+    """When something happens, if it is so, then something is done."""
+
+    async def list(self) -> Sequence[Rule]:
+        """Return the rules of the workspace, in the order in which they are asked."""
+        return Rules.from_wire(await self._call("GET", "/rules")).data
+
+    async def get(self, rule_id: int) -> Rule:
+        """Return a rule."""
+        return Rule.from_wire(await self._call("GET", "/rules/{}", rule_id))
+
+    async def create(self, name: str, body: Mapping[str, Any], *, state: str = "shadow") -> Rule:
+        """Add a rule behind the others. Tried once only.
+
+        :param body: ``when``, ``conditions``, ``actions``: see the guide of the API.
+        :param state: ``draft``, ``shadow``, ``live`` or ``off``; in shadow it notes what it would have done.
+        """
+        asked = {"name": name, "body": body, "state": state}
+        return Rule.from_wire(await self._call("POST", "/rules", body=asked, repeatable=False))
+
+    async def replace(
+        self,
+        rule_id: int,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        state: Union[str, Unset] = UNSET,
+        version: Optional[int] = None,
+    ) -> Rule:
+        """Replace the name of a rule and all it says.
+
+        :param state: left out: it stays.
+        :param version: that of the rule you read; if it is another by now, nothing is saved.
+        """
+        asked: dict[str, Any] = {"name": name, "body": body, "version": version}
+        if not isinstance(state, Unset):
+            asked["state"] = state
+        return Rule.from_wire(
+            await self._call("PUT", "/rules/{}", rule_id, body=asked, repeatable=version is None)
+        )
+
+    async def change(self, rule_id: int, *, state: str) -> Rule:
+        """Put a rule into a state."""
+        return Rule.from_wire(await self._call("PATCH", "/rules/{}", rule_id, body={"state": state}))
+
+    async def move(self, rule_id: int, places: int) -> Sequence[Rule]:
+        """Move a rule; return all of them in their new order. Tried once only.
+
+        :param places: how far; below zero: up, so that it is asked earlier.
+        """
+        path, body = "/rules/{}/move", {"places": places}
+        return Rules.from_wire(await self._call("POST", path, rule_id, body=body, repeatable=False)).data
+
+    async def delete(self, rule_id: int) -> None:
+        """Delete a rule. What it did stays done."""
+        await self._call("DELETE", "/rules/{}", rule_id)
+
+    async def page(
+        self,
+        rule_id: int,
+        *,
+        matched: Optional[bool] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> RuleRuns:
+        """Return a page of what became of a rule, newest first; see :meth:`runs`."""
+        path = "/rules/{}/runs"
+        query = {"matched": matched, "limit": limit, "cursor": cursor}
+        return RuleRuns.from_wire(await self._call("GET", path, rule_id, query=query))
+
+    async def runs(self, rule_id: int, *, matched: Optional[bool] = None) -> AsyncIterator[RuleRun]:
+        """Yield each time a rule matched or came past its first condition, newest first.
+
+        :param matched: only those in which all conditions held, or in which not.
+        """
+        cursor = None
+        while True:
+            page = await self.page(rule_id, matched=matched, limit=100, cursor=cursor)
+            for run in page.data:
+                yield run
+            cursor = page.next
+            if cursor is None:
+                return
 
 
 class CannedReplyCalls(_Calls):

@@ -1,0 +1,73 @@
+"""What rules of a workspace may ask and do on Instagram."""
+
+from __future__ import annotations
+
+from host.sdk.messages import MessageKind
+from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition
+
+from .config import CHANNEL
+from .limits import HEART
+
+_NO_MESSAGES = frozenset(
+    {
+        MessageKind.REACTION,
+        MessageKind.REFERRAL,
+        MessageKind.POSTBACK,
+        MessageKind.EDIT,
+        MessageKind.UNSEND,
+    }
+)
+"""What stands in a thread and is nothing anybody could react to."""
+
+
+def _follows(about: AskedAbout, _value: str) -> bool:
+    return about.profile.get("follows_us") is True
+
+
+def _verified(about: AskedAbout, _value: str) -> bool:
+    return about.profile.get("verified") is True
+
+
+def _has_followers(about: AskedAbout, value: str) -> bool:
+    followers = about.profile.get("followers")
+    return isinstance(followers, int) and value.isdigit() and followers >= int(value)
+
+
+def _came_from(about: AskedAbout, value: str) -> bool:
+    """Tell whether the message says that it came by an ad, or by a link.
+
+    A question about a product of the shop has a referral, too, with neither a source nor a word of a link.
+    """
+    referral = about.content.get("referral")
+    if not isinstance(referral, dict):
+        return False
+    is_ad = str(referral.get("source") or "").upper() == "ADS"
+    is_link = not is_ad and bool(referral.get("source") or referral.get("ref"))
+    return is_ad if value == "ad" else is_link
+
+
+CONDITIONS = (
+    RuleCondition("instagram.follows", CHANNEL, "they follow the account", _follows),
+    RuleCondition("instagram.verified", CHANNEL, "Instagram verified them", _verified),
+    RuleCondition(
+        "instagram.followers",
+        CHANNEL,
+        "they have many followers",
+        _has_followers,
+        (("1000", "1,000 or more"), ("10000", "10,000 or more"), ("100000", "100,000 or more")),
+    ),
+    RuleCondition(
+        "instagram.came_from",
+        CHANNEL,
+        "they came by",
+        _came_from,
+        (("ad", "an ad"), ("link", "a link")),
+    ),
+)
+
+
+def _heart(about: AskedAbout) -> React | None:
+    return React(HEART) if about.kind and about.kind not in _NO_MESSAGES else None
+
+
+ACTIONS = (RuleAction("instagram.heart", CHANNEL, "react with a heart", _heart),)

@@ -1,0 +1,218 @@
+"""What an account says and does by itself: its greeting, its away message, and who gets its conversations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from msgspec import Meta, field
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError
+from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.automation import settings as account_settings
+from host.automation.deciding import Sent, Settings
+from host.automation.settings import FEWEST_DAYS, MOST_DAYS, RouteError, SilenceError
+from host.automation.texts import AutomationTextError
+from host.core import db
+from host.core.errors import InvalidError
+from host.inbox.errors import AccountDisconnectedError, TeamNotFoundError, UnknownChannelError
+from host.inbox.variables import VariableError
+from host.models.channels import AccountState
+from host.users.api_keys import Scope
+from host.users.workspaces import SavedMeanwhileError
+
+LONGEST = 20_000
+"""Most letters of a text that are read at all."""
+
+Text = Annotated[
+    str,
+    Meta(
+        max_length=LONGEST,
+        description="With variables in double braces, each with words to fall back on.",
+        examples=['Hello {{contact.first_name || "there"}}!'],
+    ),
+]
+On = Annotated[bool, Meta(description="A text is kept while it is off.")]
+
+
+class Greeting(Wire, frozen=True):
+    """What is said once to who is new, or was silent for long."""
+
+    on: On
+    text: Text = ""
+    silence_days: Annotated[
+        int,
+        Meta(
+            ge=FEWEST_DAYS,
+            le=MOST_DAYS,
+            description="After how many days without a word they are greeted again.",
+        ),
+    ] = 30
+    after: Annotated[
+        list[Literal["message", "story_reply", "tap", "mention"]],
+        Meta(
+            max_length=len(Sent),
+            description="What a customer has to send for it. Empty: all but a mention that says nothing.",
+        ),
+    ] = field(default_factory=list)
+
+
+class Away(Wire, frozen=True):
+    """What is said once per absence, outside the hours."""
+
+    on: On
+    text: Text = ""
+
+
+class Routing(Wire, frozen=True):
+    """Who gets new conversations."""
+
+    on: bool
+    team: Annotated[
+        Id | None, Meta(description="The id of the team; its hours are those of the account.")
+    ] = None
+    to_person: Annotated[
+        bool,
+        Meta(description="Give it to who of the team is on duty and waited longest; else it waits there."),
+    ] = True
+    to_last: Annotated[
+        bool, Meta(description="Give a customer who returns to who wrote with them last, if on duty.")
+    ] = True
+
+
+class AccountAutomation(Wire, frozen=True):
+    """What an account says and does by itself."""
+
+    greeting: Greeting
+    away: Away
+    routing: Routing
+    version: Annotated[int, Meta(description="Grows with each change.")]
+
+
+class NewAutomation(Wire, frozen=True):
+    """What an account is to say and do by itself, in place of what it did."""
+
+    greeting: Greeting
+    away: Away
+    routing: Routing
+    version: Annotated[
+        Annotated[int, Meta(ge=0, le=2**31)] | None,
+        Meta(description="That of what you read; if it is another by now, nothing is saved."),
+    ] = None
+
+
+_PLACES = {
+    "silenceDays": "greeting.silenceDays",
+    "greeting": "greeting.text",
+    "away": "away.text",
+    "teamId": "routing.team",
+}
+
+
+def _shown(kept: Settings) -> AccountAutomation:
+    return AccountAutomation(
+        greeting=Greeting(
+            on=kept.greets,
+            text=kept.greeting,
+            silence_days=kept.silence_days,
+            after=cast(Any, [str(one) for one in Sent if one in kept.greets_on]),
+        ),
+        away=Away(on=kept.tells_away, text=kept.away),
+        routing=Routing(on=kept.routes, team=kept.team_id, to_person=kept.to_person, to_last=kept.to_last),
+        version=kept.version,
+    )
+
+
+@route(
+    "GET",
+    "/accounts/{account_id}/automation",
+    tag="Rules",
+    summary="Get what an account does by itself",
+    scope=Scope.READ,
+    answer=AccountAutomation,
+    errors=(AccountNotFoundError,),
+)
+def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
+    """Its greeting, its away message, and who gets its new conversations."""
+    with db.read() as session:
+        row = find_account(session, call, account_id)
+        return _shown(account_settings.of_account(session, call.workspace_id, row.id))
+
+
+@route(
+    "PUT",
+    "/accounts/{account_id}/automation",
+    tag="Rules",
+    summary="Set what an account does by itself",
+    scope=Scope.WRITE,
+    body=NewAutomation,
+    answer=AccountAutomation,
+    errors=(
+        AccountDisconnectedError,
+        AccountNotFoundError,
+        AutomationTextError,
+        BodyError,
+        RouteError,
+        SavedMeanwhileError,
+        SilenceError,
+        TeamNotFoundError,
+        UnknownChannelError,
+        VariableError,
+    ),
+    examples={
+        "A greeting": {
+            "greeting": {
+                "on": True,
+                "text": 'Hello {{contact.first_name || "there"}}, we are with you soon.',
+            },
+            "away": {"on": False},
+            "routing": {"on": False},
+        }
+    },
+)
+def set_automation(call: Call, account_id: int | str, body: NewAutomation) -> bytes:
+    """All of it at once. What cannot be kept is refused with its place: `greeting.text`."""
+
+    def use_case(session: Session) -> AccountAutomation:
+        row = find_account(session, call, account_id)
+        if row.state == AccountState.DISCONNECTED:
+            raise AccountDisconnectedError(next_step="")
+        adapter = call.adapter(row.channel)
+        if adapter is None:
+            raise UnknownChannelError()
+        wanted = Settings(
+            account_id=row.id,
+            workspace_id=call.workspace_id,
+            greets=body.greeting.on,
+            greeting=body.greeting.text,
+            silence_days=body.greeting.silence_days,
+            greets_on=frozenset(Sent(one) for one in body.greeting.after),
+            tells_away=body.away.on,
+            away=body.away.text,
+            routes=body.routing.on,
+            team_id=body.routing.team,
+            to_person=body.routing.to_person,
+            to_last=body.routing.to_last,
+        )
+        limit = adapter.capabilities.text_limit_bytes
+        try:
+            changed = account_settings.save(session, wanted, limit=limit, now=call.now, version=body.version)
+        except InvalidError as error:
+            error.field = _PLACES.get(error.field or "", error.field)
+            raise
+        if changed:
+            call.audit(
+                session,
+                "account.automation_changed",
+                row.handle,
+                named="key",
+                channel=row.channel,
+                greeting=str(wanted.greets),
+                away=str(wanted.tells_away),
+                routing=str(wanted.routes),
+            )
+        return _shown(account_settings.of_account(session, call.workspace_id, row.id))
+
+    return call.commit(use_case)

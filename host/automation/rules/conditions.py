@@ -1,0 +1,378 @@
+"""The conditions of rules and the one evaluator of them. Everything here is pure.
+
+What a conversation is, a condition says with the fields of a :class:`~host.inbox.queries.ConversationFilter`,
+as lists and saved views do, and :func:`decide` finds in one conversation what the database finds in all. The
+other conditions ask for what a list does not know: what was written, when, and by whom.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+import regex
+
+from host.inbox.queries import AnyTeam, Assignee, ConversationFilter
+from host.inbox.saved_views import filter_of
+from host.sdk import strictjson
+
+PATTERN_SECONDS = 0.02
+"""How long a pattern may look at a text."""
+MOST_READ = 10_000
+"""Most letters of a text that are looked at."""
+
+NOT_ASKED = None
+
+
+class _Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="if"):
+    """Something that holds, or does not."""
+
+
+class Words(_Condition, frozen=True, tag="words"):
+    """The text has these words: whole ones, in any case. One may be several, such as ``in pieces``."""
+
+    words: tuple[str, ...]
+    has: Literal["any", "all", "none"] = "any"
+
+
+class Pattern(_Condition, frozen=True, tag="pattern"):
+    """The text has what a regular expression finds, in any case."""
+
+    pattern: str
+
+
+class Sent(_Condition, frozen=True, tag="sent"):
+    """The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`."""
+
+    kinds: tuple[str, ...]
+
+
+class Is(_Condition, frozen=True, tag="conversation"):
+    """A filter lets the conversation through. *filter* is kept as a saved view keeps it."""
+
+    filter: dict[str, Any]
+
+
+class Open(_Condition, frozen=True, tag="hours"):
+    """It is within the hours of the conversation's team, or outside them."""
+
+    open: bool = True
+
+
+class Window(_Condition, frozen=True, tag="window"):
+    """Who may still reply: ``programs`` (and people), ``people`` alone, or nobody: ``closed``."""
+
+    to: Literal["programs", "people", "closed"]
+
+
+class WroteBefore(_Condition, frozen=True, tag="before"):
+    """The customer wrote before, on any day earlier; or this is the first they wrote."""
+
+    yes: bool = True
+
+
+class Contact(_Condition, frozen=True, tag="contact"):
+    """An attribute of the contact has this value; with an empty one, has any."""
+
+    attribute: int
+    value: str = ""
+    negated: bool = False
+
+
+class Concerns(_Condition, frozen=True, tag="concerns"):
+    """What the event is about: the label that was added or taken off, the team or the member who got it."""
+
+    label: int = 0
+    team: int = 0
+    person: int = 0
+
+
+class By(_Condition, frozen=True, tag="by"):
+    """Who did it: a ``customer``, a ``user`` of the desk, a program with a ``key``, or the ``system``."""
+
+    actor: Literal["customer", "user", "key", "system"]
+
+
+class OfAddon(_Condition, frozen=True, tag="addon"):
+    """A condition that an addon brings, with the value that was chosen for it."""
+
+    name: str
+    value: str = ""
+
+
+class AnyOf(_Condition, frozen=True, tag="any"):
+    """At least one of these holds."""
+
+    of: tuple[One, ...]
+
+
+One = Words | Pattern | Sent | Is | Open | Window | WroteBefore | Contact | Concerns | By | OfAddon
+Condition = One | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one event and its conversation when conditions are asked.
+
+    :param kind: that of the message, empty where the event is about none.
+    :param is_open: whether it is within the hours of the team.
+    :param window: as :attr:`Window.to`; empty: the channel is not there to say.
+    :param wrote_before: when the customer wrote before that; None: never.
+    :param attributes: the contact's, by the id of the attribute.
+    :param concerns: the ids that the event is about: ``label``, ``team``, ``person``.
+    :param addon: what addons' conditions found, by their names: None where the addon is not there.
+    """
+
+    text: str = ""
+    kind: str = ""
+    actor: str = ""
+    conversation_id: int = 0
+    status: str = "open"
+    channel: str = ""
+    account_id: int = 0
+    assignee_id: int | None = None
+    team_id: int | None = None
+    handled_by: str = "nobody"
+    labels: frozenset[int] = frozenset()
+    mentioned: frozenset[int] = frozenset()
+    snoozed: bool = False
+    spam: bool = False
+    needs_reply: bool = False
+    failed: bool = False
+    late: bool = False
+    scheduled: bool = False
+    is_open: bool = True
+    window: str = ""
+    wrote_before: datetime | None = None
+    attributes: Mapping[int, str] = field(default_factory=dict)
+    concerns: Mapping[str, int] = field(default_factory=dict)
+    addon: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    addons: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of one condition.
+
+    :param holds: whether it does; None: it was not asked any more.
+    :param saw: the value it saw, a short word or id of the desk's own, never what a customer wrote.
+    """
+
+    holds: bool | None
+    saw: str = ""
+
+
+Trace = tuple[Asked, ...]
+
+
+def decide(conditions: Sequence[Condition], facts: Facts) -> tuple[bool, Trace]:
+    """Return whether all *conditions* hold, and what each of them saw, in their order.
+
+    The first that does not hold ends it: those after it are not asked.
+    """
+    trace: list[Asked] = []
+    holds = True
+    for condition in conditions:
+        if not holds:
+            trace.append(Asked(NOT_ASKED))
+            continue
+        asked = ask(condition, facts)
+        holds = bool(asked.holds)
+        trace.append(asked)
+    return holds, tuple(trace)
+
+
+def ask(condition: Condition, facts: Facts) -> Asked:
+    """Return whether one condition holds, and what it saw."""
+    match condition:
+        case AnyOf():
+            found = [ask(one, facts) for one in condition.of]
+            yes = next((one for one in found if one.holds), None)
+            return yes or Asked(False, found[-1].saw if found else "")
+        case Words():
+            return _words(condition, facts.text)
+        case Pattern():
+            return _pattern(condition, facts.text)
+        case Sent():
+            return Asked(facts.kind in condition.kinds, facts.kind)
+        case Is():
+            return _is(condition, facts)
+        case Open():
+            return Asked(facts.is_open is condition.open, "open" if facts.is_open else "closed")
+        case Window():
+            return Asked(facts.window == condition.to, facts.window)
+        case WroteBefore():
+            before = facts.wrote_before
+            saw = "" if before is None else before.date().isoformat()
+            return Asked((before is not None) is condition.yes, saw)
+        case Contact():
+            return _contact(condition, facts)
+        case Concerns():
+            return _concerns(condition, facts)
+        case By():
+            return Asked(facts.actor == condition.actor, facts.actor)
+        case OfAddon():
+            found_there = facts.addon.get((condition.name, condition.value))
+            return Asked(bool(found_there), "" if found_there is not None else "missing")
+
+
+# ---- what was written ----------------------------------------------------------------------------------
+
+
+def folded(text: str) -> str:
+    """Return *text* as words are looked for in it: without case, and with one way to write each letter."""
+    return unicodedata.normalize("NFKC", text[:MOST_READ]).casefold()
+
+
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+
+
+@lru_cache(maxsize=4096)
+def _finder(word: str) -> regex.Pattern[str]:
+    """Return what finds *word* as a whole one; in writing without blanks, wherever it stands."""
+    wanted = r"\s+".join(regex.escape(one) for one in folded(word).split())
+    if regex.search(f"[{_UNSPACED}]", word):
+        return regex.compile(wanted)
+    return regex.compile(rf"(?<![\w]){wanted}(?![\w])")
+
+
+def _words(condition: Words, text: str) -> Asked:
+    there = _folded_once(text)
+    found = [word for word in condition.words if _finder(word).search(there)]
+    holds = {
+        "any": bool(found),
+        "all": len(found) == len(condition.words),
+        "none": not found,
+    }[condition.has]
+    return Asked(holds, ", ".join(found[:3]))
+
+
+_folded_once = lru_cache(maxsize=256)(folded)
+
+
+@lru_cache(maxsize=1024)
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """Return *pattern*, compiled.
+
+    :raises regex.error: if it is none.
+    """
+    return regex.compile(pattern, regex.IGNORECASE | regex.V1)
+
+
+def explodes(pattern: str) -> bool:
+    """Tell whether a pattern takes too long for a text made to try it."""
+    letters = "".join(dict.fromkeys(one for one in pattern if one.isalnum()))[:8] or "a"
+    tries = [one * 2000 + "!" for one in {letters, letters[0], "a", " "}]
+    try:
+        for text in tries:
+            compiled(pattern).search(text, timeout=PATTERN_SECONDS)
+    except TimeoutError:
+        return True
+    return False
+
+
+def _pattern(condition: Pattern, text: str) -> Asked:
+    try:
+        found = compiled(condition.pattern).search(text[:MOST_READ], timeout=PATTERN_SECONDS)
+    except TimeoutError:
+        return Asked(False, "timeout")
+    except regex.error:  # of a release that reads them otherwise
+        return Asked(False, "unreadable")
+    return Asked(found is not None)
+
+
+# ---- what the conversation is --------------------------------------------------------------------------
+
+
+def _is(condition: Is, facts: Facts) -> Asked:
+    if not _is_known(condition):
+        return Asked(False, "unreadable")
+    saw: list[str] = []
+    holds = lets_through(filter_of(condition.filter), facts, saw)
+    return Asked(holds, ", ".join(saw))
+
+
+def filter_in(condition: Is) -> ConversationFilter | None:
+    """Return the filter of a condition; None: it cannot be read, or names what no rule may."""
+    if not _is_known(condition):
+        return None
+    try:
+        found = strictjson.convert(dict(condition.filter), ConversationFilter)
+    except msgspec.ValidationError:
+        return None
+    return None if found.contact is not None or found.accounts is not None else found
+
+
+def lets_through(filter_: ConversationFilter, facts: Facts, saw: list[str] | None = None) -> bool:
+    """Tell whether *filter_* lets the conversation of *facts* through, as a query with it would.
+
+    Nobody looks: what asks for whoever does finds nothing.
+
+    :param saw: gets the values that were looked at.
+    """
+    seen: list[str] = [] if saw is None else saw
+    given = [(name, value) for name in _FIELDS if (value := getattr(filter_, name)) is not None]
+    return sum(_field(name, value, facts, seen) for name, value in given) == len(given)
+
+
+def _is_known(condition: Is) -> bool:
+    """Tell whether a filter has fields that there are: one passed over would let everything through."""
+    return condition.filter.keys() <= set(_FIELDS)
+
+
+_FIELDS = tuple(ConversationFilter.__dataclass_fields__)
+_YES_OR_NO = ("snoozed", "spam", "needs_reply", "failed", "late", "scheduled")
+
+
+def _field(name: str, value: Any, facts: Facts, saw: list[str]) -> bool:
+    """Tell whether one field of a filter lets a conversation through, and note what it saw."""
+    if name in _YES_OR_NO:
+        return getattr(facts, name) is value
+    match name:
+        case "labels" | "all_labels" | "no_labels":
+            found = facts.labels & frozenset(value)
+            saw += [f"label:{id_}" for id_ in sorted(found)]
+            if name == "no_labels":
+                return not found
+            return len(found) == len(value) if name == "all_labels" else bool(found)
+        case "assignee":
+            saw.append(f"person:{facts.assignee_id or 0}")
+            return facts.assignee_id == (None if value is Assignee.NOBODY else value)
+        case "team":
+            saw.append(f"team:{facts.team_id or 0}")
+            return facts.team_id == (None if value is AnyTeam.NONE else value)
+        case "mentioned":
+            return value in facts.mentioned
+        case "status" | "handled_by" | "channel" | "account_id":
+            there = getattr(facts, name)
+            saw.append(f"account:{there}" if name == "account_id" else str(there))
+            return bool(there == value)
+    return name == "accounts"  # those of a person; a contact is named by no rule
+
+
+def _contact(condition: Contact, facts: Facts) -> Asked:
+    value = facts.attributes.get(condition.attribute, "")
+    wanted = folded(condition.value).strip()
+    same = folded(value).strip() == wanted if wanted else bool(value)
+    return Asked(same is not condition.negated, "same" if same else "other" if value else "none")
+
+
+def _concerns(condition: Concerns, facts: Facts) -> Asked:
+    wanted = {name: getattr(condition, name) for name in ("label", "team", "person")}
+    given = {name: id_ for name, id_ in wanted.items() if id_}
+    saw = ", ".join(f"{name}:{facts.concerns.get(name, 0)}" for name in given)
+    return Asked(all(facts.concerns.get(name) == id_ for name, id_ in given.items()), saw)
+
+
+def leaves(conditions: Iterable[Condition]) -> Iterable[One]:
+    """Yield the conditions that ask for something, those of groups among them."""
+    for condition in conditions:
+        if isinstance(condition, AnyOf):
+            yield from condition.of
+        else:
+            yield condition

@@ -1,0 +1,261 @@
+"""Do what a rule says: each action by the use case that people's own presses call.
+
+An action that is refused leaves the others as they are, and says why. What is sent obeys what everything does
+that no person writes: the reply window, the customer's wish, a person who has the word, and a budget.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from host.automation import facts as talks
+from host.automation import texts
+from host.automation.deciding import BUDGET, TALK
+from host.automation.rules.body import (
+    SENDING,
+    Action,
+    AddonDoes,
+    Body,
+    Call,
+    GiveOut,
+    Say,
+    Tell,
+)
+from host.automation.rules.facts import Seen
+from host.core import clock
+from host.core.errors import ConflictError, LobbyError
+from host.core.ports import RuleDirectory
+from host.inbox import queries
+from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, Runner
+from host.inbox.canned.replies import Who, values_for
+from host.inbox.conversation_actions import set_fields
+from host.inbox.drafts import Draft
+from host.inbox.reacting import react
+from host.inbox.reply import Voice, queue_parts
+from host.models.inbox import Conversation, Handler
+from host.models.outgoing import Endpoint
+from host.models.record import ActorKind
+from host.models.users import Workspace
+from host.record import catalogue
+from host.record.catalogue import OfRule
+from host.record.writing import Happened, record
+from host.sdk.rules import React, SendText
+from host.users import hours
+
+log = logging.getLogger(__name__)
+
+
+class NotDoneError(ConflictError):
+    """An action of a rule is not done, for a reason of :data:`host.automation.words.REASONS`."""
+
+    code = "rule_not_done"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Done:
+    """What became of the actions of one rule.
+
+    :param steps: of each, what it does and why it was not done; empty: it was.
+    :param given: the team to give the conversation out in, once the rule is done.
+    """
+
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    given: int | None = None
+
+    @property
+    def refused(self) -> str:
+        """Return why the first action was not done that was not; empty: all were."""
+        return next((why for _what, why in self.steps if why), "")
+
+
+@dataclass(slots=True)
+class Acting:
+    """A rule that is being done, in a conversation that is locked.
+
+    :param key: of this run: what is sent and noted with it is there once.
+    """
+
+    session: Session
+    conversation: Conversation
+    rule_id: int
+    name: str
+    body: Body
+    about: Seen
+    key: str
+    directory: RuleDirectory
+    now: datetime
+
+    def do(self) -> Done:
+        """Do every action, in order."""
+        done = Done()
+        workspace = self.session.get_one(Workspace, self.conversation.workspace_id)
+        zone = clock.zone(workspace.timezone) if workspace.timezone in clock.zones() else clock.zone("UTC")
+        runner = Runner(
+            who=Who(None, keeps=False),
+            key=self.key,
+            zone=zone,
+            languages=(workspace.language or "en",),
+            by=self.name,
+            voice=Voice.NOTICE,
+        )
+        adapter = self.directory.adapter(self.conversation.channel)
+        steps = Doing(
+            self.session, self.conversation.workspace_id, self.conversation.id, runner, adapter, self.now
+        )
+        for number, action in enumerate(self.body.actions, 1):
+            why = ""
+            try:
+                with self.session.begin_nested():
+                    self._one(number, action, steps, done)
+            except NotDoneError as error:
+                why = error.reason
+            except LobbyError as error:
+                why = error.code
+            done.steps.append((str(action.__struct_config__.tag), why))
+        done.sent += [message.id for message in steps.sent]
+        return done
+
+    def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
+        if isinstance(action, SENDING):
+            self._check_may_speak()
+        elif isinstance(action, AssignTo | AssignNobody) and self._is_taken():
+            raise NotDoneError("assigned")
+        match action:
+            case Say():
+                self._say(number, self._filled(action.text), done)
+            case GiveOut():
+                self._set({"team_id": action.team})
+                done.given = action.team
+            case Tell():
+                facts = OfRule(rule=self.rule_id, person=action.person, team=action.team)
+                self._record(catalogue.RULE_TOLD, facts)
+            case Call():
+                if self.session.get(Endpoint, action.endpoint) is None:
+                    raise NotDoneError("endpoint_gone")
+                self._record(catalogue.RULE_CALLED, OfRule(rule=self.rule_id, endpoint=action.endpoint))
+            case AddonDoes():
+                self._addon(number, action, done)
+            case _:
+                steps.do(number, action)
+
+    def _is_taken(self) -> bool:
+        """Tell whether somebody has the conversation by a person's hand: no rule takes it from them."""
+        return self.conversation.assignee_id is not None and self.conversation.handled_by == Handler.PERSON
+
+    def _check_may_speak(self) -> None:
+        """Refuse to send where nothing automatic may.
+
+        :raises NotDoneError: which says why.
+        """
+        last = talks.last_inbound(self.session, self.conversation.id)
+        known = None if last is None else talks.known(self.session, [last]).get(last)
+        if known is None:
+            raise NotDoneError("never_wrote")
+        adapter = self.directory.adapter(self.conversation.channel)
+        hindrance = known.hindrance(adapter, self.now)
+        if hindrance and not (hindrance == "closed_by_team" and self._is_about_closing()):
+            raise NotDoneError(hindrance)
+        person_at = known.row.person_at
+        answers = self.about.event.kind == catalogue.MESSAGE_RECEIVED
+        if answers and (
+            self.conversation.handled_by == Handler.PERSON
+            or (person_at is not None and person_at > self.now - TALK)
+        ):
+            raise NotDoneError("person")
+        if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
+            raise NotDoneError("budget")
+
+    def _is_about_closing(self) -> bool:
+        return self.about.event.kind == catalogue.CONVERSATION_CLOSED
+
+    def _filled(self, text: str) -> str:
+        row = queries.get_row(self.session, self.conversation.workspace_id, self.conversation.id)
+        assert row is not None
+        workspace = self.session.get_one(Workspace, self.conversation.workspace_id)
+        theirs = hours.of_team(self.session, workspace.id, self.conversation.team_id)
+        opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
+        values = values_for(self.session, row, None)
+        values[texts.OPENS_AT] = texts.said_time(opens, self.now, workspace.timezone, workspace.language)
+        filled = texts.filled(text, values)
+        if filled is None:
+            raise NotDoneError("unfilled")
+        return filled
+
+    def _say(self, number: int, text: str, done: Done) -> None:
+        messages = queue_parts(
+            self.session,
+            workspace_id=self.conversation.workspace_id,
+            conversation_id=self.conversation.id,
+            author_id=None,
+            drafts=[Draft(text=text)],
+            reply_key=f"{self.key}-{number}",
+            adapter=self.directory.adapter(self.conversation.channel),
+            now=self.now,
+            by_person=False,
+            voice=Voice.NOTICE,
+        )
+        done.sent += [message.id for message in messages]
+
+    def _addon(self, number: int, action: AddonDoes, done: Done) -> None:
+        brought = self.directory.action(action.name)
+        if brought is None:
+            raise NotDoneError("addon_off")
+        if brought.channel != self.conversation.channel:
+            raise NotDoneError("other_channel")
+        try:
+            wanted: object = brought.plan(self.about.about())
+        except Exception:
+            log.exception("the action %s failed", action.name)
+            raise NotDoneError("addon_failed") from None
+        if wanted is None:
+            raise NotDoneError("nothing_to_do")
+        said = wanted.emoji if isinstance(wanted, React) else getattr(wanted, "text", None)
+        if not isinstance(wanted, React | SendText) or not isinstance(said, str) or not said:
+            log.error("the action %s planned a %s that cannot be done", action.name, type(wanted).__name__)
+            raise NotDoneError("addon_failed")
+        if isinstance(wanted, React):
+            message_id = self.about.event.message_id
+            if message_id is None:
+                raise NotDoneError("nothing_to_do")
+            react(
+                self.session,
+                workspace_id=self.conversation.workspace_id,
+                conversation_id=self.conversation.id,
+                message_id=message_id,
+                emoji=wanted.emoji,
+                author_id=None,
+                directory=self.directory,
+                now=self.now,
+            )
+        else:
+            self._say(number, wanted.text, done)
+
+    def _set(self, changes: Any) -> None:
+        set_fields(
+            self.session,
+            changes,
+            workspace_id=self.conversation.workspace_id,
+            conversation_id=self.conversation.id,
+            author_id=None,
+            by=self.name,
+            now=self.now,
+        )
+
+    def _record(self, kind: str, facts: OfRule) -> None:
+        ids = self.conversation.account_id, self.conversation.id, self.about.event.message_id
+        record(
+            self.session,
+            Happened(
+                self.conversation.workspace_id, kind, "", *ids, actor_kind=ActorKind.SYSTEM, facts=facts
+            ),
+        )

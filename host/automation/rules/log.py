@@ -1,0 +1,226 @@
+"""What rules did, and what they would have done to the messages of the last days."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation.deciding import RunKind
+from host.automation.rules.body import UNANSWERED, Body, needs
+from host.automation.rules.conditions import decide
+from host.automation.rules.facts import Event, Seen, seen
+from host.core.ports import RuleDirectory
+from host.models.automation import AutomationRun, Rule
+from host.models.inbox import Contact, Conversation, Direction, Message
+from host.record import catalogue
+
+DAYS = 7
+MOST_LOOKED = 1000
+"""Most messages a rule is tried on: the newest of the week."""
+PAGE = 50
+
+_IS_RULE = AutomationRun.kind == RunKind.RULE
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a rule that was asked.
+
+    :param trace: of each condition whether it held, None where it was not asked, and what it saw.
+    :param done: of each action what it does, and why it was not done.
+    :param outcome: ``did``, ``refused``, ``shadow``, or empty: it did not match.
+    """
+
+    id: int
+    at: datetime
+    conversation_id: int
+    contact_name: str | None
+    version: int
+    outcome: str
+    reason: str
+    trace: Sequence[tuple[bool | None, str]]
+    done: Sequence[tuple[str, str]]
+
+
+def runs(
+    session: Session,
+    rule_id: int,
+    *,
+    matched: bool | None = None,
+    refused: bool = False,
+    accounts: Collection[int] | None = None,
+    before: int | None = None,
+    limit: int = PAGE,
+) -> list[Ran]:
+    """Return the runs of a rule, the newest first.
+
+    :param matched: only those that did, or that did not; None: all that were asked.
+    :param accounts: those that whoever looks may see; None: all.
+    :param before: the id of a run, to go on from.
+    """
+    query = (
+        sa.select(AutomationRun, Contact.name)
+        .join(Conversation, Conversation.id == AutomationRun.conversation_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .where(_IS_RULE, AutomationRun.automation_id == rule_id)
+        .order_by(AutomationRun.id.desc())
+        .limit(limit)
+    )
+    if matched is not None:
+        has = AutomationRun.outcome.is_not(None)
+        query = query.where(has if matched else sa.not_(has))
+    if refused:
+        query = query.where(AutomationRun.outcome == "refused")
+    if accounts is not None:
+        query = query.where(Conversation.account_id.in_(accounts))
+    if before is not None:
+        query = query.where(AutomationRun.id < before)
+    return [
+        Ran(
+            run.id,
+            run.done_at or run.created_at,
+            run.conversation_id,
+            name,
+            run.automation_version,
+            run.outcome or "",
+            run.reason or "",
+            [(holds, str(saw)) for holds, saw in run.facts.get("trace", [])],
+            [(str(what), str(why)) for what, why in run.facts.get("done", [])],
+        )
+        for run, name in session.execute(query)
+    ]
+
+
+def counted(session: Session, workspace_id: int, since: datetime) -> dict[int, dict[str, int]]:
+    """Return how often each rule of a workspace was asked since then, by the outcome; empty: no match."""
+    # Rule by rule: the index leads with it, and not with the workspace.
+    rules = sa.select(Rule.id).where(Rule.workspace_id == workspace_id)
+    query = (
+        sa.select(AutomationRun.automation_id, AutomationRun.outcome, sa.func.count())
+        .where(_IS_RULE, AutomationRun.automation_id.in_(rules), AutomationRun.done_at >= since)
+        .group_by(AutomationRun.automation_id, AutomationRun.outcome)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for rule_id, outcome, count in session.execute(query):
+        found.setdefault(rule_id, {})[outcome or ""] = count
+    return found
+
+
+# ---- the last days -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message a rule would have matched."""
+
+    conversation_id: int
+    contact_name: str | None
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rule would have done to the messages of the last days, with what is known of them today.
+
+    :param looked: how many messages it was tried on; *more*: whether there were more of that time.
+    :param passed: how many came past each condition, in their order.
+    :param days: matches per day, the oldest first.
+    :param missed: by the place of a condition, how many failed at it alone.
+    """
+
+    looked: int
+    more: bool
+    passed: Sequence[int]
+    matches: int
+    days: Sequence[int]
+    hits: Sequence[Hit]
+    missed: Mapping[int, int]
+
+
+def may_be_tried(body: Body) -> bool:
+    """Tell whether a rule waits for messages, which the past can be looked through for."""
+    return body.when in {catalogue.MESSAGE_RECEIVED, UNANSWERED}
+
+
+def preview(
+    session: Session,
+    workspace_id: int,
+    body: Body,
+    directory: RuleDirectory,
+    now: datetime,
+    accounts: Collection[int] | None = None,
+) -> Preview:
+    """Try a rule on the messages of the last days. Nothing is done, and no run is kept."""
+    rows = _messages(session, workspace_id, now, accounts)
+    events = [
+        Event(
+            row.id,
+            workspace_id,
+            catalogue.MESSAGE_RECEIVED,
+            row.conversation_id,
+            row.id,
+            "customer",
+        )
+        for row in rows
+    ]
+    there = seen(session, events, needs([body]), directory, now, {workspace_id: [body]})
+    passed = [0] * len(body.conditions)
+    days = [0] * DAYS
+    hits: list[Hit] = []
+    missed: Counter[int] = Counter()
+    matches = 0
+    first = now - timedelta(days=DAYS)
+    for row in rows:
+        about = there.get(row.id)
+        if about is None:
+            continue
+        holds, trace = decide(body.conditions, about.facts)
+        for place, one in enumerate(trace):
+            passed[place] += bool(one.holds)
+        if holds:
+            matches += 1
+            days[min(DAYS - 1, (row.sent_at - first) // timedelta(days=1))] += 1
+            if len(hits) < 3:
+                hits.append(Hit(row.conversation_id, row.name, row.text or "", row.sent_at))
+        else:
+            failed = next(place for place, one in enumerate(trace) if not one.holds)
+            if failed and _fails_there_alone(body, about, failed):
+                missed[failed] += 1
+    return Preview(len(rows), len(rows) == MOST_LOOKED, passed, matches, days, hits, dict(missed))
+
+
+def _fails_there_alone(body: Body, about: Seen, place: int) -> bool:
+    rest = body.conditions[place + 1 :]
+    return decide(rest, about.facts)[0]
+
+
+def _messages(
+    session: Session, workspace_id: int, now: datetime, accounts: Collection[int] | None
+) -> Sequence[Any]:
+    """Return the customers' newest messages of the last days."""
+    query = (
+        sa.select(Message.id, Message.conversation_id, Message.text, Message.sent_at, Contact.name)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .where(
+            Conversation.workspace_id == workspace_id,
+            Conversation.last_message_at > now - timedelta(days=DAYS),
+            Conversation.spam_at.is_(None),
+            Message.direction == Direction.INBOUND,
+            Message.imported_at.is_(None),
+            Message.unsent_at.is_(None),
+            Message.sent_at > now - timedelta(days=DAYS),
+        )
+        .order_by(Message.id.desc())
+        .limit(MOST_LOOKED)
+    )
+    if accounts is not None:
+        query = query.where(Conversation.account_id.in_(accounts))
+    return session.execute(query).all()

@@ -1,0 +1,442 @@
+"""Ask all rules of a workspace about one event, and do what those that match say, in one write.
+
+The consumer of the record asks first, with what it reads for many events at once; where a rule matches it
+notes one run for the event: a *pass*. The pass is done later, as every run. Under the locks of whoever
+answers all rules are asked once more, with what was there before the first of them did anything. So a rule
+never sees what a rule did, two workers do a pass once, and of a person and a rule at the same moment the
+second finds what the first did. What rules do begins no pass.
+
+Of each rule that was asked and came past its first condition a run is kept, with what each condition saw.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation import routing
+from host.automation.deciding import RunKind
+from host.automation.routing import finish
+from host.automation.rules import doing
+from host.automation.rules.body import UNANSWERED, Action, Body, needs, read, sends
+from host.automation.rules.conditions import Trace, decide
+from host.automation.rules.facts import Event, Seen, is_ours, seen
+from host.core.ports import RuleDirectory
+from host.models.automation import AutomationRun, Rule, RuleState, RuleVersion, RunState
+from host.models.inbox import Conversation, Message
+from host.models.record import ActorKind
+from host.record import catalogue
+from host.record.catalogue import OfAssignment, OfLabel, OfTeam
+from host.record.reading import Recorded
+from host.users import hours
+
+TOO_OLD = timedelta(days=1)
+"""What happened so long ago, as before the workers stood still, starts no rule any more."""
+MOST_PER_HOUR = 20
+"""Most passes in a conversation in an hour that do anything: a program that answers rules would go on."""
+_OURS = frozenset(
+    {
+        catalogue.MESSAGE_SENT,
+        catalogue.MESSAGE_FAILED,
+        catalogue.MESSAGE_UNCONFIRMED,
+        catalogue.MESSAGE_READ,
+        catalogue.MESSAGE_REACTED,
+        catalogue.MESSAGE_UNSENT,
+    }
+)
+"""The events of which the message may be one that the desk wrote by itself: those start nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A rule that is live or in shadow, with what it says."""
+
+    id: int
+    workspace_id: int
+    name: str
+    version: int
+    live: bool
+    body: Body
+
+
+def active(session: Session, workspaces: Iterable[int]) -> dict[int, list[Active]]:
+    """Return the rules of *workspaces* that are live or in shadow, in their order. One that cannot be read,
+    as of a later Lobby, is none."""
+    query = (
+        sa.select(Rule.id, Rule.workspace_id, Rule.name, Rule.version, Rule.state, RuleVersion.body)
+        .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
+        .where(Rule.workspace_id.in_(set(workspaces)), Rule.state.in_([RuleState.LIVE, RuleState.SHADOW]))
+        .order_by(Rule.workspace_id, Rule.position, Rule.id)
+    )
+    found: dict[int, list[Active]] = defaultdict(list)
+    for row in session.execute(query):
+        body = read(row.body)
+        if body is not None:
+            live = row.state == RuleState.LIVE
+            found[row.workspace_id].append(
+                Active(row.id, row.workspace_id, row.name, row.version, live, body)
+            )
+    return found
+
+
+# ---- what the record says ------------------------------------------------------------------------------
+
+
+def counts(event: Recorded, now: datetime) -> bool:
+    """Tell whether *event* may start a rule: not what rules or other automation did."""
+    if event.conversation_id is None or event.cause_id is not None or now - event.at > TOO_OLD:
+        return False
+    return event.kind != catalogue.MESSAGE_RECEIVED or not event.facts(catalogue.OfMessage).late
+
+
+def runs(
+    session: Session, events: Sequence[Recorded], directory: RuleDirectory, now: datetime
+) -> list[Mapping[str, Any]]:
+    """Return the runs to write because of *events*: passes, waits, and rules that nearly matched."""
+    rules = active(session, {one.workspace_id for one in events})
+    if not rules:
+        return []
+    mine = [one for one in events if _waited_for(rules.get(one.workspace_id, ()), one.kind)]
+    if not mine:
+        return []
+    asked = {one.id: _event(one) for one in mine}
+    bodies = {id_: [rule.body for rule in its] for id_, its in rules.items()}
+    wanted = needs([rule.body for its in rules.values() for rule in its])
+    there = seen(session, list(asked.values()), wanted, directory, now, bodies)
+    found: list[Mapping[str, Any]] = []
+    for event in mine:
+        about = there.get(event.id)
+        if about is None or _is_nothing(about):
+            continue
+        found += _waits(session, rules[event.workspace_id], event, about, now)
+        verdicts = judge(rules[event.workspace_id], about)
+        if any(one.matches for one in verdicts):
+            details = {"when": event.kind, "actor": about.event.actor, "concerns": dict(about.event.concerns)}
+            found.append(_row(event, RunKind.RULES, event.workspace_id, 0, now, facts=details))
+        else:
+            found += [_near(event, one, now) for one in verdicts if one.is_near]
+    return found
+
+
+def _waited_for(rules: Iterable[Active], kind: str) -> bool:
+    kinds = {rule.body.when for rule in rules}
+    return kind in kinds or (kind == catalogue.MESSAGE_RECEIVED and UNANSWERED in kinds)
+
+
+def _event(one: Recorded) -> Event:
+    assert one.conversation_id is not None
+    return Event(
+        one.id,
+        one.workspace_id,
+        one.kind,
+        one.conversation_id,
+        one.message_id,
+        str(one.actor_kind or ActorKind.SYSTEM),
+        _concerns(one),
+    )
+
+
+def _concerns(one: Recorded) -> dict[str, int]:
+    if one.kind in {catalogue.CONVERSATION_LABELLED, catalogue.CONVERSATION_UNLABELLED}:
+        return {"label": one.facts(OfLabel).label}
+    if one.kind == catalogue.CONVERSATION_ASSIGNED:
+        return {"person": one.facts(OfAssignment).assignee}
+    if one.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+        return {"team": one.facts(OfTeam).team}
+    return {}
+
+
+def _is_nothing(about: Seen) -> bool:
+    """Tell whether an event starts nothing after all: the desk's own message, or one of the past."""
+    if about.row.imported_at is not None:
+        return True
+    return about.event.kind in _OURS and is_ours(about.row)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule says to an event.
+
+    :param trace: what each condition saw.
+    """
+
+    rule: Active
+    matches: bool
+    trace: Trace
+
+    @property
+    def is_near(self) -> bool:
+        """Tell whether it did not match, and came past its first condition."""
+        return not self.matches and bool(self.trace) and bool(self.trace[0].holds)
+
+
+def judge(rules: Iterable[Active], about: Seen, when: str | None = None) -> list[Verdict]:
+    """Return what each of *rules* that waits for the event says to it, up to one that matches and stops.
+
+    :param when: what they wait for; None: the kind of the event.
+    """
+    verdicts = []
+    for rule in rules:
+        if rule.body.when != (when or about.event.kind):
+            continue
+        matches, trace = decide(rule.body.conditions, about.facts)
+        verdicts.append(Verdict(rule, matches, trace))
+        if matches and rule.live and rule.body.stops:
+            break  # what is in shadow stops nobody
+    return verdicts
+
+
+def _waits(
+    session: Session, rules: Iterable[Active], event: Recorded, about: Seen, now: datetime
+) -> list[Mapping[str, Any]]:
+    """Return a run for each rule that acts if nobody answers, for the first message that waits."""
+    row = about.row
+    if (
+        event.kind != catalogue.MESSAGE_RECEIVED
+        or row.waiting_since is None
+        or row.waiting_since < row.sent_at
+    ):
+        return []
+    return [
+        _row(event, RunKind.WAIT, rule.id, rule.version, now, facts={}, due_at=_until(session, rule, row))
+        for rule in rules
+        if rule.body.when == UNANSWERED
+    ]
+
+
+def _until(session: Session, rule: Active, row: Any) -> datetime:
+    since: datetime = row.waiting_since
+    length = timedelta(hours=rule.body.hours)
+    if not rule.body.working:
+        return since + length
+    theirs = hours.load(session, {row.workspace_id}).of(row.workspace_id, row.team_id)
+    return theirs.after(since, length) or since + length
+
+
+def _row(
+    event: Recorded,
+    kind: RunKind,
+    automation_id: int,
+    version: int,
+    now: datetime,
+    *,
+    facts: Mapping[str, Any],
+    due_at: datetime | None = None,
+) -> Mapping[str, Any]:
+    return {
+        "workspace_id": event.workspace_id,
+        "kind": kind,
+        "automation_id": automation_id,
+        "automation_version": version,
+        "conversation_id": event.conversation_id,
+        "message_id": event.message_id,
+        "cause_id": event.id,
+        "root_id": event.root_id or event.id,
+        "depth": event.depth + 1,
+        "state": RunState.DUE,
+        "due_at": due_at or now,
+        "attempts": 0,
+        "facts": dict(facts),
+        "created_at": now,
+        "outcome": None,
+        "reason": None,
+        "done_at": None,
+    }
+
+
+def _near(event: Recorded, verdict: Verdict, now: datetime) -> Mapping[str, Any]:
+    row = _row(event, RunKind.RULE, verdict.rule.id, verdict.rule.version, now, facts=_kept(verdict))
+    return {**row, "state": RunState.SKIPPED, "reason": "condition", "due_at": None, "done_at": now}
+
+
+def _kept(verdict: Verdict, done: doing.Done | None = None) -> dict[str, Any]:
+    """Return what is kept of a verdict: of each condition whether it held and what it saw."""
+    kept: dict[str, Any] = {"trace": [[one.holds, one.saw] for one in verdict.trace]}
+    return kept if done is None else {**kept, "done": [list(one) for one in done.steps]}
+
+
+# ---- the pass ------------------------------------------------------------------------------------------
+
+
+def may_send(session: Session, workspace_id: int) -> bool:
+    """Tell whether a rule of a workspace may send something, so that the lane is to be locked first."""
+    return any(sends(one.body) for one in active(session, [workspace_id]).get(workspace_id, ()))
+
+
+def do_pass(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+) -> None:
+    """Ask every rule that waits for the event of *run* once more, and do what those that match say."""
+    when = str(run.facts.get("when", ""))
+    rules = active(session, [run.workspace_id]).get(run.workspace_id, [])
+    _do(session, run, conversation, rules, when, directory, now)
+
+
+def do_wait(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+) -> None:
+    """Do a rule whose time without an answer is over, if nobody answered meanwhile."""
+    asked = sa.select(Message.sent_at).where(Message.id == run.message_id)
+    wrote = session.scalar(asked)
+    since = conversation.waiting_since
+    if wrote is None or since is None or since > wrote or conversation.snooze_kind is not None:
+        finish(run, RunState.SKIPPED, now, reason="answered")
+        return
+    rules = [
+        one
+        for one in active(session, [run.workspace_id]).get(run.workspace_id, [])
+        if one.id == run.automation_id
+    ]
+    _do(session, run, conversation, rules, UNANSWERED, directory, now)
+
+
+def _do(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    rules: Sequence[Active],
+    when: str,
+    directory: RuleDirectory,
+    now: datetime,
+) -> None:
+    event = Event(
+        run.id,
+        run.workspace_id,
+        when,
+        conversation.id,
+        run.message_id,
+        str(run.facts.get("actor", "")),
+        run.facts.get("concerns", {}),
+    )
+    bodies = [one.body for one in rules]
+    there = seen(session, [event], needs(bodies), directory, now, {run.workspace_id: bodies})
+    about = there.get(run.id)
+    if about is None:
+        finish(run, RunState.SKIPPED, now, reason="taken_back")
+        return
+    verdicts = judge(rules, about)
+    matched = [one for one in verdicts if one.matches]
+    if any(one.rule.live for one in matched) and _passes(session, conversation.id, now) >= MOST_PER_HOUR:
+        finish(run, RunState.SKIPPED, now, reason="too_often")
+        return
+    for verdict in verdicts:
+        if verdict.matches and not _had(session, verdict.rule, conversation):
+            _act(session, run, conversation, verdict, about, directory, now)
+        elif verdict.matches or verdict.is_near:
+            reason = "once" if verdict.matches else "condition"
+            _note(session, run, verdict, RunState.SKIPPED, now, reason=reason, facts=_kept(verdict))
+    # Its own row is what says that something was done because of the event, and how often.
+    done = any(one.rule.live for one in matched)
+    finish(run, RunState.DONE if done else RunState.SKIPPED, now, outcome="rules" if done else None)
+
+
+def _act(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    verdict: Verdict,
+    about: Seen,
+    directory: RuleDirectory,
+    now: datetime,
+) -> None:
+    rule = verdict.rule
+    if not rule.live:
+        facts = _kept(verdict) | {"done": [[_tag(one), ""] for one in rule.body.actions]}
+        _note(session, run, verdict, RunState.DONE, now, outcome="shadow", facts=facts)
+        return
+    key = f"rule-{rule.id}-{run.id}"
+    acting = doing.Acting(session, conversation, rule.id, rule.name, rule.body, about, key, directory, now)
+    done = acting.do()
+    state, outcome = (RunState.FAILED, "refused") if done.refused else (RunState.DONE, "did")
+    noted = _note(
+        session, run, verdict, state, now, outcome=outcome, reason=done.refused, facts=_kept(verdict, done)
+    )
+    noted.sent_id = max(done.sent, default=None)
+    if done.given is not None:
+        given = _new(run, RunKind.GIVE_OUT, rule, now)
+        given.team_id = done.given
+        session.add(given)
+        session.flush()
+        routing.give_out(session, given, conversation, now)
+
+
+def _had(session: Session, rule: Active, conversation: Conversation) -> bool:
+    """Tell whether a rule that acts once acted already."""
+    if not rule.body.once:
+        return False
+    acted = sa.select(AutomationRun.id).where(
+        AutomationRun.kind == RunKind.RULE,
+        AutomationRun.automation_id == rule.id,
+        AutomationRun.outcome.in_(["did", "refused"] if rule.live else ["shadow"]),
+    )
+    if rule.body.once == "conversation":
+        acted = acted.where(AutomationRun.conversation_id == conversation.id)
+    else:
+        theirs = sa.select(Conversation.id).where(Conversation.contact_id == conversation.contact_id)
+        acted = acted.where(AutomationRun.conversation_id.in_(theirs))
+    return session.scalar(acted.limit(1)) is not None
+
+
+def _passes(session: Session, conversation_id: int, now: datetime) -> int:
+    query = sa.select(sa.func.count()).where(
+        AutomationRun.conversation_id == conversation_id,
+        AutomationRun.outcome == "rules",
+        AutomationRun.done_at > now - timedelta(hours=1),
+    )
+    return session.scalar(query) or 0
+
+
+def _note(
+    session: Session,
+    run: AutomationRun,
+    verdict: Verdict,
+    state: RunState,
+    now: datetime,
+    *,
+    facts: dict[str, Any],
+    outcome: str | None = None,
+    reason: str | None = None,
+) -> AutomationRun:
+    """Keep what became of one rule, beside the run of its pass."""
+    row = _new(run, RunKind.RULE, verdict.rule, now)
+    row.facts = facts
+    finish(row, state, now, outcome=outcome, reason=reason or None)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _new(run: AutomationRun, kind: RunKind, rule: Active, now: datetime) -> AutomationRun:
+    return AutomationRun(
+        workspace_id=run.workspace_id,
+        kind=kind,
+        automation_id=rule.id,
+        automation_version=rule.version,
+        conversation_id=run.conversation_id,
+        message_id=run.message_id,
+        cause_id=run.cause_id,
+        root_id=run.root_id,
+        depth=run.depth,
+        state=RunState.DUE,
+        attempts=0,
+        facts={},
+        created_at=now,
+    )
+
+
+def _tag(action: Action) -> str:
+    return str(action.__struct_config__.tag)
