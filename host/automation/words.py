@@ -9,8 +9,20 @@ from flask_babel.speaklater import LazyString
 
 from host.inbox.conversation_actions import GIVEN_BECAUSE
 
+OF_RULES: Mapping[str, LazyString] = {
+    "condition": _l("A condition did not hold"),
+    "once": _l("It acted already, and acts once"),
+    "too_often": _l("Rules did enough in this conversation within an hour"),
+    "answered": _l("Somebody answered in time"),
+    "never_wrote": _l("They never wrote"),
+    "endpoint_gone": _l("The address of the other program is gone"),
+    "other_channel": _l("The addon does that on another channel"),
+    "nothing_to_do": _l("There was nothing to do it to"),
+}
+"""What rules alone give as a reason."""
 REASONS: Mapping[str, LazyString] = {
     **GIVEN_BECAUSE,
+    **OF_RULES,
     "off": _l("It is turned off"),
     # Hours
     "open": _l("Somebody is there"),
@@ -43,15 +55,6 @@ REASONS: Mapping[str, LazyString] = {
     "in_talk": _l("Somebody of the team wrote to them meanwhile"),
     "away_instead": _l("The away message goes out instead"),
     "greets": _l("They are new, or were silent for long"),
-    # Rules
-    "condition": _l("A condition did not hold"),
-    "once": _l("It acted already, and acts once"),
-    "too_often": _l("Rules did enough in this conversation within an hour"),
-    "answered": _l("Somebody answered in time"),
-    "never_wrote": _l("They never wrote"),
-    "endpoint_gone": _l("The address of the other program is gone"),
-    "other_channel": _l("The addon does that on another channel"),
-    "nothing_to_do": _l("There was nothing to do it to"),
     # Routing
     "assigned": _l("Somebody has it already"),
     "no_team": _l("The team it went to is gone"),

@@ -1,7 +1,8 @@
 """What stands in the form of a rule: a select and a text in each row, and the body they mean.
 
-The value of a select is a short word with the id of what it names: ``label:3``. What no select offers, such as a
-filter of a program's with several fields, stands in a row of its own as it is kept, so that nothing is lost.
+The value of a select is a short word with the id of what it names: ``label:3``. What no select offers, such
+as a filter of a program's with several fields, stands in a row of its own as it is kept, so that nothing is
+lost.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
@@ -66,6 +66,7 @@ from host.models.automation import RuleState
 from host.record import catalogue
 from host.sdk import strictjson
 from host.sdk.messages import MessageKind
+from host.web.languages import gettext as _
 
 MOST_ROWS = MOST_CONDITIONS * MOST_CONDITIONS
 """Most rows of conditions that are read: each of 20 may be a group of 20."""
@@ -75,12 +76,15 @@ AS_KEPT = "kept:"
 """Before the JSON of a condition that no select offers."""
 
 Choices = Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
-"""Groups of a select: the name, and of each choice its value, its words, and what its text is; empty: none."""
+"""Groups of a select: the name, and of each choice its value, its words, and what its text is, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: what was chosen, its text, and of a condition whether it is another way for the one before."""
+    """One row: what was chosen, and its text.
+
+    :param joins: of a condition: whether it is one of a group with the one before, by "or".
+    """
 
     chosen: str = ""
     text: str = ""
@@ -263,7 +267,9 @@ _FILTERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 def _condition(row: Row) -> One | None:
     """Return the condition of a row; None: it is none."""
     if row.chosen.startswith(AS_KEPT):
-        return strictjson.convert(json.loads(row.chosen.removeprefix(AS_KEPT)), One)
+        said = strictjson.loads(row.chosen.removeprefix(AS_KEPT))
+        kept: One = strictjson.convert(said, One)  # type: ignore[arg-type]
+        return kept
     kind, _colon, value = row.chosen.partition(":")
     if kind in _FILTERS:
         name, values = _FILTERS[kind]
@@ -379,7 +385,9 @@ def condition_choices(there: There, kept: Collection[Row] = ()) -> Choices:
         return [(row_of(one).chosen, wording.condition(one, there), "") for one in some]
 
     def filters(*words: str) -> list[tuple[str, str, str]]:
-        some = [(name, value) for word in words for name, values in [_FILTERS[word]] for value in values.values()]
+        some = [
+            (name, value) for word in words for name, values in [_FILTERS[word]] for value in values.values()
+        ]
         return each(*(Is({name: value}) for name, value in some))
 
     steps = there.steps
@@ -478,7 +486,8 @@ def _action(row: Row) -> Action:
         made["text"] = row.text
     elif kind == "addon":
         made["name"] = value
-    return strictjson.convert(made, Action)
+    action: Action = strictjson.convert(made, Action)  # type: ignore[arg-type]
+    return action
 
 
 def _row_of_action(one: Action) -> Row:

@@ -239,7 +239,7 @@ def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 
 
 def _save(workspace_id: int, shown: Shown | None) -> ResponseReturnValue:
-    """Save the form; or show it again: with a row moved as a button asked for, tried, or with what was wrong."""
+    """Save the form; or show it again: a row moved as a button asked for, tried, or with what was wrong."""
     filling, move = fillings.given(request.form), request.form.get("move", "")
     if move and move != "try":
         filling, focus = fillings.moved(filling, move)
@@ -267,7 +267,12 @@ def _try(
 
 
 def _use_case(
-    session: Session, workspace_id: int, shown: Shown | None, filling: Filling, body: Body, version: int | None
+    session: Session,
+    workspace_id: int,
+    shown: Shown | None,
+    filling: Filling,
+    body: Body,
+    version: int | None,
 ) -> Rule:
     values: dict[str, Any] = {
         "workspace_id": workspace_id,
@@ -280,8 +285,7 @@ def _use_case(
     }
     if shown is None:
         row = keeping.create(session, **values)
-        details = {"state": row.state}
-        audit(session, "rule.added", row.name, workspace_id=workspace_id, details=details)
+        audit(session, "rule.added", row.name, workspace_id=workspace_id, details={"state": row.state})
         return row
     row = keeping.get(session, workspace_id, shown.id)
     before = row.name, row.version, row.state
@@ -327,6 +331,7 @@ def _form(
         filling=filling,
         problem=problem,
         place=place,
+        next_step="" if problem is None else _next_step(problem),
         focus=focus,
         lines=lines,
         events=EVENTS,
@@ -348,8 +353,14 @@ def _form(
     return page, 200 if problem is None else problem.status
 
 
+def _next_step(problem: LobbyError) -> str:
+    """Return what to do about a refusal that stands at its place already."""
+    said = str(problem.next_step or "")
+    return "" if said == str(RuleError.default_next_step) else said
+
+
 def _version(shown: Shown | None, problem: LobbyError | None) -> int:
-    """Return the version that the form was made of. Who was told that somebody saved since may save over it."""
+    """Return the version the form was made of. Who was told that somebody saved since may save over it."""
     if shown is None:
         return 0
     posted = form_version()
@@ -372,9 +383,7 @@ def _gone(shown: Shown | None, what: There) -> str:
 # ---- what it would have done ---------------------------------------------------------------------------
 
 
-def _preview(
-    found: Preview, body: Body, places: Places | None, what: There, now: datetime
-) -> dict[str, Any]:
+def _preview(found: Preview, body: Body, places: Places | None, what: There, now: datetime) -> dict[str, Any]:
     """Return what the page shows of a preview.
 
     ``passed`` has by the number of a row how many came past the condition that ends there.
@@ -389,11 +398,17 @@ def _preview(
         "matches": found.matches,
         "passed": {group[-1]: number for group, number in zip(rows, found.passed, strict=False)},
         "days": [
-            (there.date_text(there.local(day), "EEE"), there.date_text(there.local(day), "EEEE"), number, number * 40 / most)
+            (
+                there.date_text(there.local(day), "EEE"),
+                there.date_text(there.local(day), "EEEE"),
+                number,
+                number * 40 / most,
+            )
             for day, number in zip(days, found.days, strict=True)
         ],
         "hits": [
-            (hit, _marked(_cut(hit.text), body.conditions), durations.moment(hit.at, now)) for hit in found.hits
+            (hit, _marked(_cut(hit.text), body.conditions), durations.moment(hit.at, now))
+            for hit in found.hits
         ],
         "missed": [
             (wording.condition(body.conditions[place], what), number)
@@ -439,7 +454,13 @@ class Did:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
+    """A run as the page shows it.
+
+    :param did: what it did or would have done; nothing where it did not match, and *why* not.
+    """
+
     run: Ran
+    when: str
     cells: Sequence[Cell]
     did: Sequence[Did]
     why: str
@@ -503,5 +524,13 @@ def _runs(number: int, body: Body | None, its: Sequence[Ran], what: There) -> Ru
             Did(wording.action(actions[at], what) if at < len(actions) else kind, reasons.said(why))
             for at, (kind, why) in enumerate(run.done)
         ]
-        lines.append(RunLine(run, cells, did, "" if did else reasons.said(run.reason)))
+        lines.append(
+            RunLine(
+                run,
+                durations.moment(run.at, clock.now()),
+                cells,
+                did,
+                "" if did else reasons.said(run.reason),
+            )
+        )
     return Runs(number, heads, lines)

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from flask_babel import format_date, ngettext
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -41,6 +40,7 @@ from host.automation.rules.conditions import (
 )
 from host.models.automation import RuleState
 from host.web import message_kinds
+from host.web.languages import gettext as _
 
 STATES: Mapping[RuleState, LazyString] = {
     RuleState.DRAFT: _l("Draft"),
@@ -278,9 +278,10 @@ def saw(one: Condition | None, value: str, there: There) -> str:
     :param value: as :class:`host.automation.rules.conditions.Asked` has it.
     """
     if isinstance(one, AnyOf):
-        # Which of them it was is not kept; most groups are of one kind.
-        kinds = {type(each) for each in one.of}
-        return saw(one.of[0] if len(kinds) == 1 else None, value, there)
+        # Which of them it was is not kept: the first that has a word for it, and most groups are of one kind.
+        known = [each for each in one.of if value in _SEEN.get(type(each), {})]
+        alike = len({type(each) for each in one.of}) == 1
+        return saw(known[0] if known else one.of[0] if alike else None, value, there)
     if isinstance(one, Words | Contact) and value not in _SEEN[type(one)]:
         return value
     if isinstance(one, Sent):
@@ -307,7 +308,7 @@ def _saw_one(one: One | None, value: str, there: There) -> str:
     if what in names and id_.isascii() and id_.isdigit():
         return str(_NOBODY.get(what, "")) if id_ == "0" else _named(names[what], int(id_))
     try:
-        return format_date(date.fromisoformat(value), "MMM y")
+        return str(format_date(date.fromisoformat(value), "MMM y"))
     except ValueError:
         return value
 
@@ -341,10 +342,14 @@ def event(body: Body) -> str:
     if body.when != UNANSWERED:
         return str(EVENTS.get(body.when, body.when))
     if body.working:
-        return ngettext(
-            "nobody answered for %(num)s business hour", "nobody answered for %(num)s business hours", body.hours
+        return str(
+            ngettext(
+                "nobody answered for %(num)s business hour",
+                "nobody answered for %(num)s business hours",
+                body.hours,
+            )
         )
-    return ngettext("nobody answered for %(num)s hour", "nobody answered for %(num)s hours", body.hours)
+    return str(ngettext("nobody answered for %(num)s hour", "nobody answered for %(num)s hours", body.hours))
 
 
 def sentence(body: Body, there: There) -> str:
