@@ -386,6 +386,8 @@ QUERIES = {
     f"{INBOX}/messages": ("before",),
     f"{INBOX}/canned": ("q",),
     f"{SETTINGS}/canned": ("q",),
+    f"{SETTINGS}/rules/new": ("from",),
+    f"{SETTINGS}/rules/<int:rule_id>": ("version", "runs", "before"),
     "/w/<int:workspace_id>/inbox/views": (
         "label",
         "all_labels",
