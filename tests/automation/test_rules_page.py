@@ -15,7 +15,7 @@ from host.automation.rules import keeping
 from host.automation.rules.body import EVENTS, Body, given, plain
 from host.core import db
 from host.inbox import labels
-from host.models.automation import Rule, RuleState
+from host.models.automation import Rule, RuleState, RuleVersion
 from host.models.users import AuditEntry, Role
 from tests import helpers
 from tests.automation.automated import Automated
@@ -549,7 +549,7 @@ def test_lines_and_notes_of_a_rule_say_which(automated: Automated) -> None:
     desk.run()
     page = text(desk.desk.browser.get(desk.desk.path(f"/{desk.scene.conversation('ana')}")))
     assert "The rule Broken added Complaint" in page
-    assert "The rule Broken: Note" in page or "The rule Broken" in page.split("Look at the box")[0]
+    assert "Private note by the rule Broken" in page
 
 
 def test_what_a_condition_saw_is_in_words(automated: Automated) -> None:
@@ -583,3 +583,18 @@ def test_the_last_rule_keeps_its_place(automated: Automated, owner: helpers.Brow
     with db.read() as session:
         assert list(session.scalars(sa.select(Rule.id).order_by(Rule.position))) == [first, last]
     assert audited() == []
+
+
+def test_a_rule_of_a_newer_lobby_is_shown_and_can_be_replaced(
+    automated: Automated, owner: helpers.Browser
+) -> None:
+    desk = automated
+    id_ = desk.rule(CLOSE)
+    newer = sa.update(RuleVersion).values(body={"when": "message.received", "actions": [{"do": "dance"}]})
+    db.write(lambda session: session.execute(newer))
+    assert "Made by a newer Lobby: it does nothing here." in text(owner.get(path(desk)))
+    page = text(owner.get(path(desk, id_)))
+    assert "What you save replaces it." in page
+    assert owner.post_form(path(desk, f"{id_}/state"), state="live").status_code == 400
+    assert owner.post_form(path(desk, id_), **form(version="1")).status_code == 303
+    assert [one[:3] for one in bodies(desk)] == [("Broken", "live", 2)]

@@ -76,7 +76,8 @@ AS_KEPT = "kept:"
 """Before the JSON of a condition that no select offers."""
 
 Choices = Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
-"""Groups of a select: the name, and of each choice its value, its words, and what its text is, if it has one."""
+"""Groups of a select: the name, and of each choice its value, its words, and what its text is; empty: it has
+none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,11 +138,11 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Put a rule into another state, as it was saved: what names something gone can still be turned off."""
     wanted = request.form.get("state", "")
-    if wanted not in set(RuleState):
-        raise RuleError(_l("A rule has no such state."))
 
     def use_case(session: Session) -> Rule:
         before = keeping.get(session, workspace_id, rule_id).state
+        if wanted not in set(RuleState):
+            raise RuleError(_l("A rule has no such state."))
         what = keeping.there(session, workspace_id, current_directory())
         rule = keeping.put_in_state(
             session,
