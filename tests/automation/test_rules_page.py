@@ -381,6 +381,11 @@ def test_the_preview_says_what_it_would_have_matched(automated: Automated, owner
     assert "rule-big" not in page
     page = text(owner.post_form(path(desk, "new"), **form(when="conversation.closed"), move="try"))
     assert "is not tried on the past" in page
+    page = text(
+        owner.post_form(path(desk, "new"), **form(when="conversation.unanswered", hours="4"), move="try")
+    )
+    assert '<p class="rule-big">3</p>' in page
+    assert "Whether somebody answered in time is not looked at." in page
     id_ = desk.rule(SORRY, conditions=[BROKEN, {"if": "before", "yes": True}])
     page = text(owner.get(path(desk, id_)))
     assert '<p class="rule-big">0</p>' in page

@@ -335,7 +335,6 @@ def _form(
         focus=focus,
         lines=lines,
         events=EVENTS,
-        unanswered=bodies.UNANSWERED,
         states=wording.STATES,
         states_say=wording.STATES_SAY,
         condition_choices=fillings.condition_choices(said, filling.conditions),
@@ -414,6 +413,7 @@ def _preview(found: Preview, body: Body, places: Places | None, what: There, now
             (wording.condition(body.conditions[place], what), number)
             for place, number in sorted(found.missed.items(), key=lambda one: -one[1])
         ],
+        "unanswered": body.when == bodies.UNANSWERED,
         "all_missed": sum(found.missed.values()),
     }
 
