@@ -99,9 +99,9 @@ def test_a_text_is_there_where_the_choice_has_one(automated: Automated, page: An
     page.get_by_label("Action 1", exact=True).select_option("note")
     assert words.is_visible()
     assert text.is_visible()
-    assert not page.get_by_label("Hours", exact=True).is_visible()
+    assert not page.get_by_label("For how many hours").is_visible()
     page.get_by_label("What the rule waits for").select_option("conversation.unanswered")
-    assert page.get_by_label("Hours", exact=True).is_visible()
+    assert page.get_by_label("For how many hours").is_visible()
 
 
 def test_a_new_row_has_the_focus(automated: Automated, page: Any) -> None:
