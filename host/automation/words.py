@@ -9,8 +9,20 @@ from flask_babel.speaklater import LazyString
 
 from host.inbox.conversation_actions import GIVEN_BECAUSE
 
+OF_RULES: Mapping[str, LazyString] = {
+    "condition": _l("A condition did not hold"),
+    "once": _l("It acted already, and acts once"),
+    "too_often": _l("Rules did enough in this conversation within an hour"),
+    "answered": _l("Somebody answered in time"),
+    "never_wrote": _l("They never wrote"),
+    "endpoint_gone": _l("The address of the other program is gone"),
+    "other_channel": _l("The addon does that on another channel"),
+    "nothing_to_do": _l("There was nothing to do it to"),
+}
+"""What rules alone give as a reason."""
 REASONS: Mapping[str, LazyString] = {
     **GIVEN_BECAUSE,
+    **OF_RULES,
     "off": _l("It is turned off"),
     # Hours
     "open": _l("Somebody is there"),

@@ -61,6 +61,7 @@ WITHOUT_ACCOUNT = frozenset(
         "canned_id",
         "canned_file_id",
         "macro_id",
+        "rule_id",
         "attribute_id",
         "entry_id",
         "merge_id",

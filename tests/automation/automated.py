@@ -23,6 +23,7 @@ from host.inbox import labels, teams
 from host.models.automation import AutomationRun, RuleState
 from host.models.inbox import Conversation, Direction, Message, Origin
 from host.models.labels import LabelTone
+from host.models.users import Membership, Role
 from host.record import reading
 from host.record.reading import BEGINNING, Position
 from host.users import hours
@@ -169,6 +170,22 @@ class Automated:
                 Message.origin == Origin.SYSTEM,
             )
             return list(session.scalars(query.order_by(Message.id)))
+
+    def run_after_a_person_answered(self, contact: str) -> None:
+        """Have Mia answer between the message and what rules do because of it, and do that."""
+        self.read()
+        self.scene.reply(contact, "I am on it", clock.now())
+        self.run()
+
+    def limited_owner(self) -> helpers.Browser:
+        """Return the browser of an owner who sees no account."""
+        person = helpers.make_user(name="Lim O.", workspace=self.desk.workspace, role=Role.OWNER)
+
+        def use_case(session: Session) -> None:
+            session.get_one(Membership, (person.id, self.desk.workspace)).limited = True
+
+        db.write(use_case)
+        return helpers.client_for(self.desk.app, person)
 
     def runs(self) -> list[tuple[str, str, str | None, str | None]]:
         with db.read() as session:

@@ -218,6 +218,11 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
         (POTTERY_OWNER, "settings/macros/new", {"name": "Done", "whose": "all", "step": "close", "text": ""}),
         (
             POTTERY_OWNER,
+            "settings/rules/new",
+            {"name": "Done", "when": "message.received", "state": "draft", "then": "close", "then_text": ""},
+        ),
+        (
+            POTTERY_OWNER,
             "settings/canned/new",
             {"whose": "all", "shortcut": "thanks", "title": "Thanks", "upload": uploaded(scene, workspace)},
         ),
@@ -242,6 +247,7 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
         "canned_id": "canned_replies",
         "canned_file_id": "canned_files",
         "macro_id": "macros",
+        "rule_id": "rules",
     }
     made = {name: scene.rig.value(f"SELECT MAX(id) FROM {table}") for name, table in tables.items()}
     return {**made, "merge_id": 1}
@@ -386,6 +392,7 @@ def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> No
             "canned_id",
             "canned_file_id",
             "macro_id",
+            "rule_id",
             "contact_id",
             "attribute_id",
         }:

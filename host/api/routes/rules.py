@@ -338,8 +338,10 @@ def replace_rule(call: Call, rule_id: int, body: WholeRule) -> bytes:
             version=body.version,
             state=None if body.state is UNSET else RuleState(body.state),
         )
-        if stood != (row.name, row.version, row.state):
-            call.audit(session, "rule.changed", row.name, state=row.state)
+        if stood[:2] != (row.name, row.version):
+            call.audit(session, "rule.changed", row.name, version=str(row.version))
+        if stood[2] != row.state:
+            call.audit(session, "rule.state", row.name, state=row.state)
         return _one(session, call, rule_id)
 
     with _placed():
@@ -371,7 +373,7 @@ def change_rule(call: Call, rule_id: int, body: RuleChange) -> bytes:
             now=call.now,
         )
         if row.state != before:
-            call.audit(session, "rule.changed", row.name, state=row.state)
+            call.audit(session, "rule.state", row.name, state=row.state)
         return _one(session, call, rule_id)
 
     with _placed():
@@ -397,7 +399,7 @@ def move_rule(call: Call, rule_id: int, body: RuleMove) -> bytes:
         stood = row.position
         keeping.move(session, call.workspace_id, rule_id, body.places)
         if row.position != stood:
-            call.audit(session, "rule.moved", row.name)
+            call.audit(session, "rule.moved", row.name, place=str(row.position))
         return _all(session, call)
 
     return call.commit(use_case)

@@ -206,8 +206,7 @@ def given(body: Mapping[str, Any]) -> Body:
 
 
 def plain(body: Body) -> dict[str, Any]:
-    """Return a body as it is kept."""
-    # Through JSON, so that it equals what the database gives back: a tuple is no list.
+    """Return a body as it is kept: of JSON's own types alone, so that two compare equal that say the same."""
     kept: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
     return kept
 
@@ -222,11 +221,11 @@ def checked(body: Body, there: There) -> Body:
         raise RuleError(_l("Choose what the rule waits for."), field="when")
     if body.when == UNANSWERED and not 0 < body.hours <= MOST_HOURS:
         raise RuleError(_l("The hours without an answer are a number from 1 to 336."), field="hours")
+    asked = checked_conditions(body, there)
     if not body.actions:
         raise RuleError(_l("The rule does nothing yet."), next_step=_l("Add an action."), field="actions")
-    if len(body.conditions) > MOST_CONDITIONS or len(body.actions) > MOST_ACTIONS:
-        raise RuleError(_l("A rule has at most 20 conditions and 10 actions."), field="actions")
-    asked = tuple(_condition(one, there, f"conditions.{at}") for at, one in enumerate(body.conditions))
+    if len(body.actions) > MOST_ACTIONS:
+        raise RuleError(_l("A rule has at most 10 actions."), field="actions")
     done = tuple(_action(one, there, f"actions.{at}") for at, one in enumerate(body.actions))
     kept = msgspec.structs.replace(body, conditions=asked, actions=done)
     if body.when != UNANSWERED:
@@ -234,11 +233,22 @@ def checked(body: Body, there: There) -> Body:
     return kept
 
 
+def checked_conditions(body: Body, there: There) -> tuple[Condition, ...]:
+    """Return the conditions of *body* as they are kept.
+
+    :raises RuleError: for the first that is wrong, with its place: ``conditions.2``, or ``conditions.2.1`` in
+        a group.
+    """
+    if len(body.conditions) > MOST_CONDITIONS:
+        raise RuleError(_l("A rule has at most 20 conditions."), field="conditions")
+    return tuple(_condition(one, there, f"conditions.{at}") for at, one in enumerate(body.conditions))
+
+
 def _condition(condition: Condition, there: There, place: str) -> Condition:
     if isinstance(condition, AnyOf):
         if not 1 < len(condition.of) <= MOST_CONDITIONS:
-            raise RuleError(_l("A group has at least two conditions."), field=place)
-        return AnyOf(tuple(_one(one, there, place) for one in condition.of))
+            raise RuleError(_l("A group has two to 20 conditions."), field=place)
+        return AnyOf(tuple(_one(one, there, f"{place}.{at}") for at, one in enumerate(condition.of)))
     return _one(condition, there, place)
 
 

@@ -97,8 +97,13 @@ def runs(
     ]
 
 
-def counted(session: Session, workspace_id: int, since: datetime) -> dict[int, dict[str, int]]:
-    """Return how often each rule of a workspace was asked since then, by the outcome; empty: no match."""
+def counted(
+    session: Session, workspace_id: int, since: datetime, accounts: Collection[int] | None = None
+) -> dict[int, dict[str, int]]:
+    """Return how often each rule of a workspace was asked since then, by the outcome; empty: no match.
+
+    :param accounts: those that whoever looks may see; None: all.
+    """
     # Rule by rule: the index leads with it, and not with the workspace.
     rules = sa.select(Rule.id).where(Rule.workspace_id == workspace_id)
     query = (
@@ -106,6 +111,9 @@ def counted(session: Session, workspace_id: int, since: datetime) -> dict[int, d
         .where(_IS_RULE, AutomationRun.automation_id.in_(rules), AutomationRun.done_at >= since)
         .group_by(AutomationRun.automation_id, AutomationRun.outcome)
     )
+    if accounts is not None:
+        theirs = sa.select(Conversation.id).where(Conversation.account_id.in_(accounts))
+        query = query.where(AutomationRun.conversation_id.in_(theirs))
     found: dict[int, dict[str, int]] = {}
     for rule_id, outcome, count in session.execute(query):
         found.setdefault(rule_id, {})[outcome or ""] = count

@@ -782,9 +782,17 @@ def _ours(entry: Entry) -> str:
     """Return the author of a message of the team: a member, the name of an API key, or that none wrote it."""
     if entry.direction == Direction.OUTBOUND and entry.origin == Origin.SYSTEM:
         return str(_("Automatic"))
-    if entry.author_name or entry.origin != Origin.API:
-        return entry.author_name or ""
-    return str(entry.content.get("by") or _("API"))
+    if entry.author_name:
+        return entry.author_name
+    if entry.origin == Origin.SYSTEM:
+        return _rule(entry)
+    return str(entry.content.get("by") or _("API")) if entry.origin == Origin.API else ""
+
+
+def _rule(entry: Entry) -> str:
+    """Return the rule that wrote a note or did what an activity line says; empty: no rule did."""
+    name = entry.content.get("by") if entry.origin == Origin.SYSTEM else None
+    return str(_("The rule %(name)s", name=name)) if name else ""
 
 
 def _state(entry: Entry, row: Row) -> str:
@@ -833,7 +841,7 @@ def activity(entry: Entry) -> tuple[str, str]:
         icon, sentence = GIVEN[what]
         return icon, str(sentence) % {"name": entry.content.get("name", ""), "why": why}
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
-    who = entry.author_name or str(entry.content.get("by") or _("Somebody"))
+    who = entry.author_name or _rule(entry) or str(entry.content.get("by") or _("Somebody"))
     named = {"who": who, "name": entry.content.get("name", ""), "until": _until(entry)}
     return icon, str(sentence) % named
 

@@ -1,0 +1,1 @@
+"""Settings -> Rules: what the desk does by itself when something happens."""

@@ -1,0 +1,606 @@
+"""What stands in the form of a rule: a select and a text in each row, and the body they mean.
+
+The value of a select is a short word with the id of what it names: ``label:3``. What no select offers, such
+as a filter of a program's with several fields, stands in a row of its own as it is kept, so that nothing is
+lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from flask_babel import lazy_gettext as _l
+from werkzeug.datastructures import MultiDict
+
+from host.automation.pages import wording
+from host.automation.rules.body import (
+    MOST_ACTIONS,
+    MOST_CONDITIONS,
+    UNANSWERED,
+    Action,
+    AddonDoes,
+    Body,
+    Call,
+    GiveOut,
+    RuleError,
+    Say,
+    Tell,
+    There,
+)
+from host.automation.rules.conditions import (
+    AnyOf,
+    By,
+    Concerns,
+    Condition,
+    Contact,
+    Is,
+    OfAddon,
+    One,
+    Open,
+    Pattern,
+    Sent,
+    Window,
+    Words,
+    WroteBefore,
+)
+from host.core.ids import read_id
+from host.inbox.canned.macros import (
+    SNOOZES,
+    AddLabel,
+    AddNote,
+    AssignNobody,
+    AssignTo,
+    Close,
+    GiveToTeam,
+    MarkSpam,
+    RemoveLabel,
+    SendReply,
+    SnoozeUntil,
+)
+from host.models.automation import RuleState
+from host.record import catalogue
+from host.sdk import strictjson
+from host.sdk.messages import MessageKind
+from host.web.languages import gettext as _
+
+MOST_ROWS = MOST_CONDITIONS * MOST_CONDITIONS
+"""Most rows of conditions that are read: each of 20 may be a group of 20."""
+LONGEST = 20_000
+"""Most letters of a text that are read from a form at all."""
+AS_KEPT = "kept:"
+"""Before the JSON of a condition that no select offers."""
+
+Choices = Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
+"""Groups of a select: the name, and of each choice its value, its words, and what its text is; empty: it has
+none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: what was chosen, and its text.
+
+    :param joins: of a condition: whether it is one of a group with the one before, by "or".
+    """
+
+    chosen: str = ""
+    text: str = ""
+    joins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What stands in the form."""
+
+    name: str = ""
+    when: str = catalogue.MESSAGE_RECEIVED
+    hours: str = "4"
+    working: bool = False
+    conditions: Sequence[Row] = (Row(),)
+    actions: Sequence[Row] = (Row(),)
+    stops: bool = False
+    once: str = ""
+    state: str = RuleState.SHADOW
+
+    def body(self) -> tuple[Body, Places]:
+        """Return the body, and where its parts stand. A select that nothing was chosen in is none.
+
+        :raises RuleError: if a row is no condition or action.
+        """
+        places = Places()
+        conditions: list[Condition] = []
+        for at, row in enumerate(self.conditions):
+            if not row.chosen:
+                continue
+            one = _read(_condition, row, f"row:if:{at}")
+            if row.joins and conditions:
+                before = conditions.pop()
+                conditions.append(AnyOf((*(before.of if isinstance(before, AnyOf) else (before,)), one)))
+                places.conditions[-1].append(at)
+            else:
+                conditions.append(one)
+                places.conditions.append([at])
+        actions: list[Action] = []
+        for at, row in enumerate(self.actions):
+            if row.chosen:
+                actions.append(_read(_action, row, f"row:then:{at}"))
+                places.actions.append(at)
+        hours = self.hours.strip()
+        return Body(
+            when=self.when,
+            hours=int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 5 else 0,
+            working=self.working,
+            conditions=tuple(conditions),
+            actions=tuple(actions),
+            stops=self.stops,
+            once=self.once,  # type: ignore[arg-type]
+        ), places
+
+
+@dataclass(slots=True)
+class Places:
+    """The rows in which the parts of a body stand: of each condition those of its group."""
+
+    conditions: list[list[int]] = field(default_factory=list)
+    actions: list[int] = field(default_factory=list)
+
+    def row_of(self, place: str | None) -> str:
+        """Return where on the page something stands that a refusal names: ``row:if:2``, or a field's name."""
+        what, *numbers = (place or "").split(".")
+        at = [int(one) for one in numbers if one.isdigit()]
+        if what == "actions" and at and at[0] < len(self.actions):
+            return f"row:then:{self.actions[at[0]]}"
+        if what == "conditions" and at and at[0] < len(self.conditions):
+            group = self.conditions[at[0]]
+            return f"row:if:{group[at[1] if at[1:] and at[1] < len(group) else 0]}"
+        return place or ""
+
+
+def _read(reader: Callable[[Row], Any], row: Row, place: str) -> Any:
+    try:
+        found = reader(row)
+    except RuleError as error:
+        error.field = place
+        raise
+    except (msgspec.ValidationError, ValueError):
+        found = None
+    if found is None:
+        raise RuleError(_l("This cannot be read."), next_step=_l("Choose another one."), field=place)
+    return found
+
+
+# ---- from the form, and back ---------------------------------------------------------------------------
+
+
+def given(form: MultiDict[str, str]) -> Filling:
+    """Return what somebody filled in."""
+    conditions = [
+        Row(chosen, text[:LONGEST], joins == "or")
+        for chosen, text, joins in zip(
+            form.getlist("if"), form.getlist("if_text"), form.getlist("join"), strict=False
+        )
+    ]
+    actions = [
+        Row(chosen, text[:LONGEST])
+        for chosen, text in zip(form.getlist("then"), form.getlist("then_text"), strict=False)
+    ]
+    once = form.get("once", "")
+    state = form.get("state", "")
+    return Filling(
+        name=form.get("name", "")[:LONGEST],
+        when=form.get("when", ""),
+        hours=form.get("hours", "")[:20],
+        working=bool(form.get("working")),
+        conditions=conditions[:MOST_ROWS] or [Row()],
+        actions=actions[: MOST_ACTIONS + 1] or [Row()],
+        stops=form.get("after") == "stop",
+        once=once if once in {"conversation", "contact"} else "",
+        state=state if state in set(RuleState) else RuleState.SHADOW,
+    )
+
+
+def of_body(name: str, body: Body, state: str) -> Filling:
+    """Return what the form of a rule holds."""
+    rows: list[Row] = []
+    for one in body.conditions:
+        leaves = one.of if isinstance(one, AnyOf) else (one,)
+        rows += [replace(row_of(leaf), joins=bool(at)) for at, leaf in enumerate(leaves)]
+    return Filling(
+        name=name,
+        when=body.when,
+        hours=str(body.hours or 4),
+        working=body.working,
+        conditions=rows or [Row()],
+        actions=[_row_of_action(one) for one in body.actions] or [Row()],
+        stops=body.stops,
+        once=body.once,
+        state=state,
+    )
+
+
+def moved(filling: Filling, move: str) -> tuple[Filling, str]:
+    """Return *filling* after a button, and the row to go on in: ``if:add:0``, or up, down and remove."""
+    part, _colon, rest = move.partition(":")
+    what, _colon, at = rest.partition(":")
+    place = read_id(at)
+    if part not in {"if", "then"} or place is None:
+        return filling, ""
+    name = "conditions" if part == "if" else "actions"
+    rows, most = list(getattr(filling, name)), MOST_ROWS if part == "if" else MOST_ACTIONS
+    focus = ""
+    if what == "add" and len(rows) < most:
+        rows.append(Row())
+        focus = f"{part}-{len(rows) - 1}"
+    elif what in {"up", "down", "remove"} and place < len(rows):
+        one = rows.pop(place)
+        if what != "remove":
+            rows.insert(max(0, place + (-1 if what == "up" else 1)), one)
+    changed: dict[str, Any] = {name: rows or [Row()]}
+    return replace(filling, **changed), focus
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Return the words of a text that commas or lines part."""
+    return tuple(word for one in re.split(r"[,\n]", text) if (word := one.strip()))
+
+
+# ---- conditions ----------------------------------------------------------------------------------------
+
+_FILTERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "status": ("status", {"open": "open", "closed": "closed"}),
+    "snoozed": ("snoozed", {"yes": True, "no": False}),
+    "spam": ("spam", {"yes": True}),
+    "handled": (
+        "handled_by",
+        {"nobody": "nobody", "person": "person", "automation": "automation"},
+    ),
+    "waits": ("needs_reply", {"yes": True, "no": False}),
+    "late": ("late", {"yes": True, "no": False}),
+    "failed": ("failed", {"yes": True, "no": False}),
+}
+"""The fields of filters with few values: the word of the select, and what it means."""
+
+
+def _condition(row: Row) -> One | None:
+    """Return the condition of a row; None: it is none."""
+    if row.chosen.startswith(AS_KEPT):
+        said = strictjson.loads(row.chosen.removeprefix(AS_KEPT))
+        kept: One = strictjson.convert(said, One)  # type: ignore[arg-type]
+        return kept
+    kind, _colon, value = row.chosen.partition(":")
+    if kind in _FILTERS:
+        name, values = _FILTERS[kind]
+        return Is({name: values[value]}) if value in values else None
+    made: dict[str, Callable[[], One | None]] = {
+        "words": lambda: strictjson.convert({"if": "words", "words": split(row.text), "has": value}, Words),
+        "pattern": lambda: Pattern(row.text.strip("\r\n")),
+        "sent": lambda: Sent((value,)),
+        "account": lambda: _is("account_id", read_id(value)),
+        "label": lambda: _is("labels", _list(value)),
+        "nolabel": lambda: _is("no_labels", _list(value)),
+        "team": lambda: _is("team", "none" if value == "none" else read_id(value)),
+        "person": lambda: _is("assignee", "nobody" if value == "nobody" else read_id(value)),
+        "hours": lambda: Open(value == "open"),
+        "window": lambda: strictjson.convert({"if": "window", "to": value}, Window),
+        "before": lambda: WroteBefore(value == "yes"),
+        "contact": lambda: _contact(value, row.text),
+        "about": lambda: _about(value),
+        "by": lambda: strictjson.convert({"if": "by", "actor": value}, By),
+        "addon": lambda: OfAddon(*value.split(":", 1)),
+    }
+    return made[kind]() if kind in made else None
+
+
+def _is(name: str, value: Any) -> Is | None:
+    return None if value is None else Is({name: value})
+
+
+def _list(value: str) -> list[int] | None:
+    found = read_id(value)
+    return None if found is None else [found]
+
+
+def _contact(value: str, text: str) -> Contact | None:
+    attribute, _colon, how = value.partition(":")
+    found = read_id(attribute)
+    if found is None:
+        return None
+    if how in {"is", "not"}:
+        if not text.strip():
+            raise RuleError(_l("Say what it is compared with."), next_step=_l("Write it behind the choice."))
+        return Contact(found, text.strip(), how == "not")
+    return Contact(found, "", how == "none")
+
+
+def _about(value: str) -> Concerns | None:
+    what, _colon, id_ = value.partition(":")
+    found = read_id(id_)
+    if what not in {"label", "team", "person"} or not found:
+        return None
+    return Concerns(**{what: found})
+
+
+def row_of(one: One) -> Row:
+    """Return the row of a condition."""
+    plain = _plain_row(one)
+    if plain is not None:
+        return plain
+    return Row(AS_KEPT + json.dumps(msgspec.to_builtins(one), sort_keys=True))
+
+
+def _plain_row(one: One) -> Row | None:
+    match one:
+        case Words() if not any("," in word for word in one.words):
+            return Row(f"words:{one.has}", ", ".join(one.words))
+        case Pattern() if not re.search(r"[\r\n]", one.pattern):
+            return Row("pattern", one.pattern)
+        case Sent() if len(one.kinds) == 1:
+            return Row(f"sent:{one.kinds[0]}")
+        case Is() if len(one.filter) == 1:
+            return _row_of_filter(*next(iter(one.filter.items())))
+        case Open():
+            return Row(f"hours:{'open' if one.open else 'closed'}")
+        case Window():
+            return Row(f"window:{one.to}")
+        case WroteBefore():
+            return Row(f"before:{'yes' if one.yes else 'no'}")
+        case Contact() if one.value:
+            return Row(f"contact:{one.attribute}:{'not' if one.negated else 'is'}", one.value)
+        case Contact():
+            return Row(f"contact:{one.attribute}:{'none' if one.negated else 'any'}")
+        case Concerns():
+            named = [(what, id_) for what in ("label", "team", "person") if (id_ := getattr(one, what))]
+            return Row("about:{}:{}".format(*named[0])) if len(named) == 1 else None
+        case By():
+            return Row(f"by:{one.actor}")
+        case OfAddon():
+            return Row(f"addon:{one.name}:{one.value}")
+    return None
+
+
+def _row_of_filter(name: str, value: Any) -> Row | None:
+    for word, (field_, values) in _FILTERS.items():
+        found = next((key for key, meant in values.items() if meant is value or meant == value), None)
+        if field_ == name and found is not None:
+            return Row(f"{word}:{found}")
+    words = {"account_id": "account", "team": "team", "assignee": "person"}
+    if name in words and isinstance(value, int | str):
+        return Row(f"{words[name]}:{value}")
+    words = {"labels": "label", "no_labels": "nolabel"}
+    if name in words and isinstance(value, list) and len(value) == 1:
+        return Row(f"{words[name]}:{value[0]}")
+    return None
+
+
+def condition_choices(there: There, kept: Collection[Row] = ()) -> Choices:
+    """Return what a condition can be.
+
+    :param kept: the rows of the form, for what no select offers.
+    """
+
+    def each(*some: One) -> list[tuple[str, str, str]]:
+        return [(row_of(one).chosen, wording.condition(one, there), "") for one in some]
+
+    def filters(*words: str) -> list[tuple[str, str, str]]:
+        some = [
+            (name, value) for word in words for name, values in [_FILTERS[word]] for value in values.values()
+        ]
+        return each(*(Is({name: value}) for name, value in some))
+
+    steps = there.steps
+    contact = [
+        choice
+        for id_, name in there.attributes.items()
+        for choice in (
+            (f"contact:{id_}:is", _("%(name)s is …", name=name), "value"),
+            (f"contact:{id_}:not", _("%(name)s is not …", name=name), "value"),
+            *each(Contact(id_), Contact(id_, negated=True)),
+        )
+    ]
+    addons = [
+        OfAddon(one.name, value)
+        for one in there.conditions.values()
+        for value, _words in (one.choices or [("", "")])
+    ]
+    as_kept = [
+        (row.chosen, wording.condition(one, there), "")
+        for row in dict.fromkeys(kept)
+        if row.chosen.startswith(AS_KEPT) and (one := _kept(row)) is not None
+    ]
+    return [
+        (_("As it was made"), as_kept),
+        (
+            _("Text"),
+            [
+                ("words:any", _("the text has one of these words"), "words"),
+                ("words:all", _("the text has all of these words"), "words"),
+                ("words:none", _("the text has none of these words"), "words"),
+                ("pattern", _("the text matches a pattern"), "pattern"),
+            ],
+        ),
+        (_("What they sent"), each(*(Sent((kind,)) for kind in SENT))),
+        (_("Account"), each(*(Is({"account_id": id_}) for id_ in there.accounts))),
+        (_("Label is"), each(*(Is({"labels": [id_]}) for id_ in steps.labels))),
+        (_("Label is not"), each(*(Is({"no_labels": [id_]}) for id_ in steps.labels))),
+        (_("Team"), each(Is({"team": "none"}), *(Is({"team": id_}) for id_ in steps.teams))),
+        (_("Person"), each(Is({"assignee": "nobody"}), *(Is({"assignee": id_}) for id_ in steps.people))),
+        (_("Status"), filters("status", "snoozed", "spam")),
+        (_("Handled by"), filters("handled")),
+        (_("Waits for a reply"), filters("waits", "late", "failed")),
+        (_("Hours"), each(Open(), Open(False))),
+        (_("Reply window"), each(Window("programs"), Window("people"), Window("closed"))),
+        (_("Wrote before"), each(WroteBefore(), WroteBefore(False))),
+        (_("Contact"), contact),
+        (
+            _("What it is about"),
+            each(
+                *(Concerns(label=id_) for id_ in steps.labels),
+                *(Concerns(team=id_) for id_ in steps.teams),
+                *(Concerns(person=id_) for id_ in steps.people),
+            ),
+        ),
+        (_("Who did it"), each(By("customer"), By("user"), By("key"), By("system"))),
+        (_("Addons"), each(*addons)),
+    ]
+
+
+def _kept(row: Row) -> One | None:
+    try:
+        return _condition(row)
+    except (msgspec.ValidationError, ValueError, RuleError):
+        return None
+
+
+SENT = tuple(one for one in MessageKind if one not in {MessageKind.EDIT, MessageKind.UNSEND})
+"""The kinds that a rule is offered: those two change a message, and are none."""
+
+
+# ---- actions -------------------------------------------------------------------------------------------
+
+_NAMES = {
+    "label": "label",
+    "unlabel": "label",
+    "assign": "person",
+    "team": "team",
+    "giveOut": "team",
+    "reply": "canned",
+    "webhook": "endpoint",
+}
+"""The actions that name something, and the field of its id."""
+
+
+def _action(row: Row) -> Action:
+    kind, _colon, value = row.chosen.partition(":")
+    made: dict[str, Any] = {"do": kind}
+    if kind in _NAMES:
+        made[_NAMES[kind]] = read_id(value)
+    elif kind == "tell":
+        whom, _colon, id_ = value.partition(":")
+        made[whom] = read_id(id_)
+    elif kind == "snooze":
+        made["when"] = value
+    elif kind in {"note", "say"}:
+        made["text"] = row.text
+    elif kind == "addon":
+        made["name"] = value
+    action: Action = strictjson.convert(made, Action)  # type: ignore[arg-type]
+    return action
+
+
+def _row_of_action(one: Action) -> Row:
+    if isinstance(one, AddNote | Say):
+        return Row(str(one.__struct_config__.tag), one.text)
+    if isinstance(one, Tell):
+        return Row(f"tell:team:{one.team}" if one.team else f"tell:person:{one.person}")
+    made = msgspec.to_builtins(one)
+    return Row(":".join([str(made.pop("do")), *map(str, made.values())]))
+
+
+def action_choices(there: There) -> Choices:
+    """Return what an action can be."""
+    steps = there.steps
+    groups: list[tuple[str, list[Action]]] = [
+        (_("Send"), [Say(""), *(SendReply(id_) for id_ in steps.replies)]),
+        (_("Add a label"), [AddLabel(id_) for id_ in steps.labels]),
+        (_("Take a label off"), [RemoveLabel(id_) for id_ in steps.labels]),
+        (_("Assign"), [AssignNobody(), *(AssignTo(id_) for id_ in steps.people)]),
+        (_("Team"), [GiveToTeam(id_) for id_ in steps.teams]),
+        (_("Whoever is on duty"), [GiveOut(id_) for id_ in steps.teams]),
+        (
+            _("Tell somebody"),
+            [*(Tell(team=id_) for id_ in steps.teams), *(Tell(person=id_) for id_ in steps.people)],
+        ),
+        (_("Snooze"), [SnoozeUntil(when) for when in SNOOZES]),
+        (_("Other"), [AddNote(""), Close(), MarkSpam()]),
+        (_("Another program"), [Call(id_) for id_ in there.endpoints]),
+        (_("Addons"), [AddonDoes(name) for name in there.actions]),
+    ]
+    texts = {"say": "say", "note": "note"}
+    return [
+        (
+            name,
+            [
+                (chosen, wording.action(one, there), texts.get(chosen, ""))
+                for one in some
+                for chosen in [_row_of_action(one).chosen]
+            ],
+        )
+        for name, some in groups
+    ]
+
+
+# ---- to begin with -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A rule to begin with.
+
+    :param icon: of the host's sprite.
+    """
+
+    key: str
+    icon: str
+    title: str
+    words: str
+    filling: Filling
+
+
+def templates(there: There) -> list[Template]:
+    """Return rules to begin with, naming the first label and team of the workspace where there is one."""
+    label = next((f"label:{id_}" for id_ in there.steps.labels), "")
+    team = next((f"tell:team:{id_}" for id_ in there.steps.teams), "")
+    return [
+        Template(
+            "words",
+            "tag",
+            _("Label by words"),
+            _("Who writes “wholesale” gets a label"),
+            Filling(
+                name=_("Wholesale"),
+                conditions=[Row("words:any", _("wholesale, reseller, stockist"))],
+                actions=[Row(label)],
+            ),
+        ),
+        Template(
+            "unanswered",
+            "clock",
+            _("Nobody answered for 4 hours"),
+            _("Tell the team, business hours alone count"),
+            Filling(
+                name=_("Unanswered for 4 hours"),
+                when=UNANSWERED,
+                hours="4",
+                working=True,
+                actions=[Row(team)],
+            ),
+        ),
+        Template(
+            "returning",
+            "users",
+            _("A returning customer"),
+            _("Who wrote before gets a label"),
+            Filling(
+                name=_("Returning"),
+                when=catalogue.CONVERSATION_CREATED,
+                conditions=[Row("before:yes")],
+                actions=[Row(label)],
+            ),
+        ),
+        Template(
+            "story",
+            "at",
+            _("Mentioned in a story"),
+            _("Say thank you, once per conversation"),
+            Filling(
+                name=_("Story mention thanks"),
+                conditions=[Row(f"sent:{MessageKind.STORY_MENTION}"), Row("window:programs")],
+                actions=[Row("say", _('Thank you for the mention, {{contact.first_name || "friend"}}!'))],
+                once="conversation",
+            ),
+        ),
+    ]

@@ -1,0 +1,536 @@
+"""Settings -> Rules: their order and states, the form of each, what it would have done, and what it did."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import regex
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.automation import words as reasons
+from host.automation.pages import filling as fillings
+from host.automation.pages import wording
+from host.automation.pages.filling import Filling, Places
+from host.automation.rules import body as bodies
+from host.automation.rules import keeping, log
+from host.automation.rules.body import EVENTS, Body, RuleError, There
+from host.automation.rules.conditions import Condition, Words, leaves
+from host.automation.rules.keeping import Shown
+from host.automation.rules.log import Preview, Ran
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.inbox.apply import opt_out_words
+from host.inbox.pages import durations
+from host.models.automation import Rule, RuleState
+from host.users.workspaces import SavedMeanwhileError
+from host.web import languages, navigation
+from host.web.request_helpers import (
+    Permission,
+    audit,
+    current_user,
+    flash_good,
+    form_version,
+    id_argument,
+    seen_accounts,
+    workspace_view,
+)
+
+bp = Blueprint("rules", __name__)
+navigation.add_settings("rules.index", _l("Rules"), order=23, icon="bolt")
+
+RULES = "/w/<int:workspace_id>/settings/rules"
+ONE = f"{RULES}/<int:rule_id>"
+LATELY = timedelta(hours=24)
+LONGEST_EXAMPLE = 140
+"""Most letters that are shown of a message a rule would have matched."""
+OUTCOMES = ("asked", "matched", "refused")
+
+
+# ---- the list ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A rule in the list.
+
+    :param counts: how often it was asked in the last 24 hours, by the outcome; empty: it did not match.
+    """
+
+    rule: Shown
+    words: str
+    counts: dict[str, int]
+
+    @property
+    def asked(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def matched(self) -> int:
+        return self.asked - self.counts.get("", 0)
+
+    @property
+    def refused(self) -> int:
+        return self.counts.get("refused", 0)
+
+
+def _listed(session: Session, workspace_id: int, what: There) -> list[Line]:
+    counts = log.counted(session, workspace_id, clock.now() - LATELY, seen_accounts())
+    return [
+        Line(one, "" if one.body is None else wording.sentence(one.body, _seen(what)), counts.get(one.id, {}))
+        for one in keeping.listing(session, workspace_id, what)
+    ]
+
+
+def _seen(what: There) -> There:
+    """Return what rules may name, of which whoever looks may see the names."""
+    accounts = seen_accounts()
+    if accounts is None:
+        return what
+    return replace(what, accounts={id_: name for id_, name in what.accounts.items() if id_ in accounts})
+
+
+@bp.get(RULES)
+@workspace_view(Permission.ACCOUNTS)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """List the rules in their order, with what each did in the last 24 hours and what is wrong with it."""
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        lines = _listed(session, workspace_id, what)
+    return render_template(
+        "automation/rules.html",
+        lines=lines,
+        states=wording.STATES,
+        languages=len(opt_out_words.LANGUAGES),
+        templates=fillings.templates(what) if not lines else (),
+        most=keeping.MOST,
+    )
+
+
+@bp.post(f"{ONE}/move")
+@workspace_view(Permission.ACCOUNTS)
+def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Move a rule up or down."""
+    step = -1 if request.form.get("to") == "up" else 1
+
+    def use_case(session: Session) -> None:
+        rule = keeping.get(session, workspace_id, rule_id)
+        before = rule.position
+        keeping.move(session, workspace_id, rule_id, step)
+        if rule.position != before:
+            details = {"place": rule.position}
+            audit(session, "rule.moved", rule.name, workspace_id=workspace_id, details=details)
+
+    db.write(use_case)
+    return redirect(f"{url_for('rules.index', workspace_id=workspace_id)}#rule-{rule_id}", 303)
+
+
+@bp.post(f"{ONE}/state")
+@workspace_view(Permission.ACCOUNTS)
+def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Put a rule into another state, as it was saved: what names something gone can still be turned off."""
+    wanted = request.form.get("state", "")
+
+    def use_case(session: Session) -> Rule:
+        before = keeping.get(session, workspace_id, rule_id).state
+        if wanted not in set(RuleState):
+            raise RuleError(_l("A rule has no such state."))
+        what = keeping.there(session, workspace_id, current_directory())
+        rule = keeping.put_in_state(
+            session,
+            workspace_id=workspace_id,
+            rule_id=rule_id,
+            state=RuleState(wanted),
+            what=what,
+            now=clock.now(),
+        )
+        _audit_state(session, rule, before)
+        return rule
+
+    flash_good(f"{db.write(use_case).name}: {wording.STATES_SAY[RuleState(wanted)]}")
+    return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
+
+
+def _audit_state(session: Session, rule: Rule, before: str | None) -> None:
+    if rule.state != before:
+        details = {"state": rule.state}
+        audit(session, "rule.state", rule.name, workspace_id=rule.workspace_id, details=details)
+
+
+@bp.post(f"{ONE}/delete")
+@workspace_view(Permission.ACCOUNTS)
+def delete(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Delete a rule."""
+
+    def use_case(session: Session) -> str:
+        name = keeping.delete(session, workspace_id, rule_id)
+        audit(session, "rule.deleted", name, workspace_id=workspace_id)
+        return name
+
+    flash_good(_("The rule %(name)s is gone.", name=db.write(use_case)))
+    return redirect(url_for("rules.index", workspace_id=workspace_id), 303)
+
+
+# ---- the form ------------------------------------------------------------------------------------------
+
+
+@bp.get(f"{RULES}/new")
+@workspace_view(Permission.ACCOUNTS)
+def new(workspace_id: int) -> ResponseReturnValue:
+    """Ask for a new rule, from a template or empty."""
+    wanted = request.args.get("from", "")
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+    found = [one.filling for one in fillings.templates(what) if one.key == wanted]
+    return _form(workspace_id, None, found[0] if found else Filling())
+
+
+@bp.get(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Show a rule: its form, what it would have done lately, its runs and its versions.
+
+    With ``version`` the form holds what it said then, to be saved again.
+    """
+    shown = _shown(workspace_id, rule_id)
+    body, number = shown.body, id_argument("version")
+    with db.read() as session:
+        if number is not None:
+            versions = keeping.versions(session, rule_id)
+            stored = next((one.body for one in versions if one.number == number), None)
+            body = body if stored is None else bodies.read(stored) or body
+    filling = Filling(name=shown.name) if body is None else fillings.of_body(shown.name, body, shown.state)
+    return _form(workspace_id, shown, filling, tried=body, places=_places(filling))
+
+
+def _places(filling: Filling) -> Places:
+    try:
+        return filling.body()[1]
+    except RuleError:
+        return Places()
+
+
+def _shown(workspace_id: int, rule_id: int) -> Shown:
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        return keeping.shown(session, workspace_id, rule_id, what)
+
+
+@bp.post(f"{RULES}/new")
+@workspace_view(Permission.ACCOUNTS)
+def add(workspace_id: int) -> ResponseReturnValue:
+    """Add a rule behind the others."""
+    return _save(workspace_id, None)
+
+
+@bp.post(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Change a rule; what it said before is kept."""
+    return _save(workspace_id, _shown(workspace_id, rule_id))
+
+
+def _save(workspace_id: int, shown: Shown | None) -> ResponseReturnValue:
+    """Save the form; or show it again: a row moved as a button asked for, tried, or with what was wrong."""
+    filling, move = fillings.given(request.form), request.form.get("move", "")
+    if move and move != "try":
+        filling, focus = fillings.moved(filling, move)
+        return _form(workspace_id, shown, filling, focus=focus)
+    places = Places()
+    try:
+        body, places = filling.body()
+        if move:
+            return _try(workspace_id, shown, filling, body, places)
+        saved = db.write(_use_case, workspace_id, shown, filling, body, form_version())
+    except LobbyError as error:
+        return _form(workspace_id, shown, filling, problem=error, place=places.row_of(error.field))
+    flash_good(_("The rule %(name)s is saved.", name=saved.name))
+    return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=saved.id), 303)
+
+
+def _try(
+    workspace_id: int, shown: Shown | None, filling: Filling, body: Body, places: Places
+) -> ResponseReturnValue:
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+    conditions = bodies.checked_conditions(body, what)
+    body = bodies.Body(when=body.when, hours=body.hours, conditions=conditions)
+    return _form(workspace_id, shown, filling, tried=body, places=places, is_tried=True)
+
+
+def _use_case(
+    session: Session,
+    workspace_id: int,
+    shown: Shown | None,
+    filling: Filling,
+    body: Body,
+    version: int | None,
+) -> Rule:
+    values: dict[str, Any] = {
+        "workspace_id": workspace_id,
+        "name": filling.name,
+        "body": body,
+        "what": keeping.there(session, workspace_id, current_directory()),
+        "author": current_user().name,
+        "now": clock.now(),
+        "state": RuleState(filling.state),
+    }
+    if shown is None:
+        row = keeping.create(session, **values)
+        audit(session, "rule.added", row.name, workspace_id=workspace_id, details={"state": row.state})
+        return row
+    row = keeping.get(session, workspace_id, shown.id)
+    before = row.name, row.version, row.state
+    row = keeping.change(session, rule_id=shown.id, version=version or 0, **values)
+    if (row.name, row.version) != before[:2]:
+        details = {"version": row.version}
+        audit(session, "rule.changed", row.name, workspace_id=workspace_id, details=details)
+    _audit_state(session, row, before[2])
+    return row
+
+
+def _form(
+    workspace_id: int,
+    shown: Shown | None,
+    filling: Filling,
+    *,
+    problem: LobbyError | None = None,
+    place: str = "",
+    focus: str = "",
+    tried: Body | None = None,
+    places: Places | None = None,
+    is_tried: bool = False,
+) -> ResponseReturnValue:
+    """Show the form of a rule.
+
+    :param problem: why it was not saved, and *place* the row or the field it is about.
+    :param focus: the row to go on in.
+    :param tried: what the preview beside it is about; None: there is none.
+    """
+    now, accounts = clock.now(), seen_accounts()
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        lines = _listed(session, workspace_id, what)
+        preview = None
+        if tried is not None and log.may_be_tried(tried):
+            directory = current_directory()
+            preview = log.preview(session, workspace_id, tried, directory, now, accounts)
+        past = _past(session, shown, _seen(what)) if shown is not None else {}
+    said = _seen(what)
+    page = render_template(
+        "automation/rule.html",
+        shown=shown,
+        filling=filling,
+        problem=problem,
+        place=place,
+        next_step="" if problem is None else _next_step(problem),
+        focus=focus,
+        lines=lines,
+        events=EVENTS,
+        states=wording.STATES,
+        states_say=wording.STATES_SAY,
+        condition_choices=fillings.condition_choices(said, filling.conditions),
+        action_choices=fillings.action_choices(said),
+        most_conditions=fillings.MOST_ROWS,
+        most_actions=bodies.MOST_ACTIONS,
+        version=_version(shown, problem),
+        is_tried=is_tried,
+        may_be_tried=log.may_be_tried(Body(when=filling.when)),
+        preview=None if preview is None or tried is None else _preview(preview, tried, places, said, now),
+        gone=_gone(shown, said),
+        languages=len(opt_out_words.LANGUAGES),
+        **past,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+def _next_step(problem: LobbyError) -> str:
+    """Return what to do about a refusal that stands at its place already."""
+    said = str(problem.next_step or "")
+    return "" if said == str(RuleError.default_next_step) else said
+
+
+def _version(shown: Shown | None, problem: LobbyError | None) -> int:
+    """Return the version the form was made of. Who was told that somebody saved since may save over it."""
+    if shown is None:
+        return 0
+    posted = form_version()
+    return shown.version if posted is None or isinstance(problem, SavedMeanwhileError) else posted
+
+
+def _gone(shown: Shown | None, what: There) -> str:
+    """Return in words the part of a saved rule that names something gone; empty: there is none."""
+    if shown is None or shown.body is None or not shown.gone:
+        return ""
+    part, *numbers = shown.gone.split(".")
+    at = int(numbers[0]) if numbers else -1
+    if part == "conditions" and 0 <= at < len(shown.body.conditions):
+        return wording.condition(shown.body.conditions[at], what)
+    if part == "actions" and 0 <= at < len(shown.body.actions):
+        return wording.action(shown.body.actions[at], what)
+    return wording.event(shown.body)
+
+
+# ---- what it would have done ---------------------------------------------------------------------------
+
+
+def _preview(found: Preview, body: Body, places: Places | None, what: There, now: datetime) -> dict[str, Any]:
+    """Return what the page shows of a preview.
+
+    ``passed`` has by the number of a row how many came past the condition that ends there.
+    """
+    most = max(found.days, default=0) or 1
+    there = languages.reader()
+    days = [now - timedelta(days=back) for back in reversed(range(log.DAYS))]
+    rows = [] if places is None else places.conditions
+    return {
+        "looked": found.looked,
+        "more": found.more,
+        "matches": found.matches,
+        "passed": {group[-1]: number for group, number in zip(rows, found.passed, strict=False)},
+        "days": [
+            (
+                there.date_text(there.local(day), "EEE"),
+                there.date_text(there.local(day), "EEEE"),
+                number,
+                number * 40 / most,
+            )
+            for day, number in zip(days, found.days, strict=True)
+        ],
+        "hits": [
+            (hit, _marked(_cut(hit.text), body.conditions), durations.moment(hit.at, now))
+            for hit in found.hits
+        ],
+        "missed": [
+            (wording.condition(body.conditions[place], what), number)
+            for place, number in sorted(found.missed.items(), key=lambda one: -one[1])
+        ],
+        "unanswered": body.when == bodies.UNANSWERED,
+        "all_missed": sum(found.missed.values()),
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_EXAMPLE else text[:LONGEST_EXAMPLE] + "…"
+
+
+def _marked(text: str, conditions: Sequence[Condition]) -> list[tuple[str, bool]]:
+    """Return *text* in pieces, each with whether it is a word that a condition asks for."""
+    words = [word for one in leaves(conditions) if isinstance(one, Words) for word in one.words]
+    if not words:
+        return [(text, False)]
+    each = "|".join(r"\s+".join(map(regex.escape, word.split())) for word in words)
+    pieces = regex.split(rf"(?<!\w)({each})(?!\w)", text, flags=regex.IGNORECASE | regex.V1)
+    return [(piece, bool(at % 2)) for at, piece in enumerate(pieces) if piece]
+
+
+# ---- what it did ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a condition saw: *holds* is None where it was not asked."""
+
+    head: str
+    holds: bool | None
+    saw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """An action of a run, and why it was not done; empty: it was, or would have been."""
+
+    words: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run as the page shows it.
+
+    :param did: what it did or would have done; nothing where it did not match, and *why* not.
+    """
+
+    run: Ran
+    when: str
+    cells: Sequence[Cell]
+    did: Sequence[Did]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs of one version of a rule, the newest first, with what stands over its conditions."""
+
+    version: int
+    heads: Sequence[str]
+    lines: Sequence[RunLine]
+
+
+def _past(session: Session, shown: Shown, what: There) -> dict[str, Any]:
+    """Return the versions of a rule and a page of its runs."""
+    which = request.args.get("runs", "")
+    which = which if which in OUTCOMES else OUTCOMES[0]
+    stored = keeping.versions(session, shown.id)
+    read = {one.number: bodies.read(one.body) for one in stored}
+    found = log.runs(
+        session,
+        shown.id,
+        matched=True if which == "matched" else None,
+        refused=which == "refused",
+        accounts=seen_accounts(),
+        before=id_argument("before"),
+        limit=log.PAGE + 1,
+    )
+    some = found[: log.PAGE]
+    grouped = [
+        _runs(number, read.get(number), list(its), what)
+        for number, its in itertools.groupby(some, key=lambda one: one.version)
+    ]
+    earlier = [
+        (one, "" if (body := read[one.number]) is None else wording.sentence(body, what))
+        for one in stored
+        if one.number != shown.version
+    ]
+    return {
+        "which": which,
+        "runs": grouped,
+        "older": some[-1].id if len(found) > len(some) else None,
+        "versions": earlier,
+        "version_shown": id_argument("version"),
+    }
+
+
+def _runs(number: int, body: Body | None, its: Sequence[Ran], what: There) -> Runs:
+    conditions = () if body is None else body.conditions
+    actions = () if body is None else body.actions
+    wide = max((len(one.trace) for one in its), default=0)
+    heads = [wording.head(conditions[at]) if at < len(conditions) else _("Condition") for at in range(wide)]
+    lines = []
+    for run in its:
+        cells = [
+            Cell(heads[at], holds, wording.saw(conditions[at] if at < len(conditions) else None, saw, what))
+            for at, (holds, saw) in enumerate(run.trace)
+        ]
+        did = [
+            Did(wording.action(actions[at], what) if at < len(actions) else kind, reasons.said(why))
+            for at, (kind, why) in enumerate(run.done)
+        ]
+        lines.append(
+            RunLine(
+                run,
+                durations.moment(run.at, clock.now()),
+                cells,
+                did,
+                "" if did else reasons.said(run.reason),
+            )
+        )
+    return Runs(number, heads, lines)

@@ -1,0 +1,362 @@
+"""What rules say, see and do, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from flask_babel import format_date, ngettext
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from host.automation.rules.body import (
+    EVENTS,
+    UNANSWERED,
+    Action,
+    AddonDoes,
+    Body,
+    Call,
+    GiveOut,
+    Say,
+    Tell,
+    There,
+)
+from host.automation.rules.conditions import (
+    AnyOf,
+    By,
+    Concerns,
+    Condition,
+    Contact,
+    Is,
+    OfAddon,
+    One,
+    Open,
+    Pattern,
+    Sent,
+    Window,
+    Words,
+    WroteBefore,
+)
+from host.models.automation import RuleState
+from host.web import message_kinds
+from host.web.languages import gettext as _
+
+STATES: Mapping[RuleState, LazyString] = {
+    RuleState.DRAFT: _l("Draft"),
+    RuleState.SHADOW: _l("Shadow"),
+    RuleState.LIVE: _l("Live"),
+    RuleState.OFF: _l("Off"),
+}
+STATES_SAY: Mapping[RuleState, LazyString] = {
+    RuleState.DRAFT: _l("A draft: it does nothing yet."),
+    RuleState.SHADOW: _l("In shadow: it notes what it would have done, and does nothing."),
+    RuleState.LIVE: _l("Live: it acts."),
+    RuleState.OFF: _l("Off: it does nothing any more."),
+}
+FILTERS: Mapping[tuple[str, Any], LazyString] = {
+    ("status", "open"): _l("the conversation is open"),
+    ("status", "closed"): _l("the conversation is closed"),
+    ("snoozed", True): _l("the conversation is snoozed"),
+    ("snoozed", False): _l("the conversation is not snoozed"),
+    ("spam", True): _l("the conversation is spam"),
+    ("handled_by", "nobody"): _l("nobody has answered yet"),
+    ("handled_by", "person"): _l("a person answers"),
+    ("handled_by", "automation"): _l("a program answers"),
+    ("needs_reply", True): _l("they wait for a reply"),
+    ("needs_reply", False): _l("they do not wait for a reply"),
+    ("late", True): _l("they have waited for too long"),
+    ("late", False): _l("they have not waited for too long"),
+    ("failed", True): _l("a message to them was not sent"),
+    ("failed", False): _l("every message to them was sent"),
+    ("scheduled", True): _l("a reply waits for its time"),
+    ("scheduled", False): _l("no reply waits for its time"),
+}
+"""Fields of filters with their value."""
+WINDOWS: Mapping[str, LazyString] = {
+    "programs": _l("programs may still reply"),
+    "people": _l("only people may still reply"),
+    "closed": _l("nobody may reply any more"),
+}
+ACTORS: Mapping[str, LazyString] = {
+    "customer": _l("a customer did it"),
+    "user": _l("somebody of the team did it"),
+    "key": _l("a program with a key did it"),
+    "system": _l("the desk did it by itself"),
+}
+HEADS: Mapping[type[Any], LazyString] = {
+    Words: _l("Text"),
+    Pattern: _l("Text"),
+    Sent: _l("Sent"),
+    Open: _l("Hours"),
+    Window: _l("Reply window"),
+    WroteBefore: _l("Before"),
+    Contact: _l("Contact"),
+    Concerns: _l("About"),
+    By: _l("Done by"),
+    OfAddon: _l("Addon"),
+    AnyOf: _l("One of several"),
+}
+"""What stands over the column of a condition."""
+FILTER_HEADS: Mapping[str, LazyString] = {
+    "labels": _l("Label"),
+    "all_labels": _l("Label"),
+    "no_labels": _l("Label"),
+    "assignee": _l("Person"),
+    "team": _l("Team"),
+    "account_id": _l("Account"),
+    "channel": _l("Channel"),
+    "status": _l("Status"),
+    "handled_by": _l("Handled by"),
+    "needs_reply": _l("Reply"),
+    "late": _l("Reply"),
+}
+_SEEN: Mapping[type[Any], Mapping[str, LazyString]] = {
+    Words: {"": _l("none of them")},
+    Pattern: {"": _l("looked at"), "timeout": _l("took too long"), "unreadable": _l("cannot be read")},
+    Open: {"open": _l("open"), "closed": _l("closed")},
+    Window: {
+        "programs": _l("open to programs"),
+        "people": _l("people only"),
+        "closed": _l("closed"),
+        "": _l("not known"),
+    },
+    WroteBefore: {"": _l("first time")},
+    Contact: {"same": _l("the same"), "other": _l("something else"), "none": _l("nothing")},
+    By: {
+        "customer": _l("a customer"),
+        "user": _l("the team"),
+        "key": _l("a program"),
+        "system": _l("the desk"),
+        "": _l("not known"),
+    },
+    OfAddon: {"missing": _l("not known here")},
+    Is: {
+        "open": _l("open"),
+        "closed": _l("closed"),
+        "nobody": _l("nobody yet"),
+        "person": _l("a person"),
+        "automation": _l("a program"),
+    },
+}
+"""What conditions saw, by their own short words."""
+_NOBODY: Mapping[str, LazyString] = {
+    "label": _l("another label"),
+    "person": _l("nobody"),
+    "team": _l("no team"),
+}
+MOST_WORDS_SHOWN = 3
+
+
+def _named(names: Mapping[int, str], id_: object) -> str:
+    found = names.get(id_) if isinstance(id_, int) else None
+    return found or _("something that is gone")
+
+
+# ---- conditions ----------------------------------------------------------------------------------------
+
+
+def listed(words: Sequence[str], most: int = MOST_WORDS_SHOWN) -> str:
+    """Return the first of *words*, and how many more there are."""
+    said = ", ".join(words[:most])
+    more = len(words) - most
+    return said if more <= 0 else f"{said} + {more}"
+
+
+def either(words: Iterable[str]) -> str:
+    """Return *words* as things of which one is enough."""
+    return f" {_('or')} ".join(words)
+
+
+def both(words: Iterable[str]) -> str:
+    """Return *words* as things that are all needed."""
+    return f" {_('and')} ".join(words)
+
+
+def condition(one: Condition, there: There) -> str:
+    """Return what a condition asks, as a part of a sentence behind "if"."""
+    match one:
+        case AnyOf():
+            return either(condition(each, there) for each in one.of)
+        case Words():
+            said = {
+                "any": _("the text has %(words)s", words=listed(one.words)),
+                "all": _("the text has all of %(words)s", words=listed(one.words)),
+                "none": _("the text has none of %(words)s", words=listed(one.words)),
+            }
+            return said[one.has]
+        case Pattern():
+            return _("the text matches %(pattern)s", pattern=one.pattern)
+        case Sent():
+            return _("they sent: %(what)s", what=either(kind(each) for each in one.kinds))
+        case Is():
+            return both(_field(name, value, there) for name, value in one.filter.items())
+        case Open():
+            return _("it is within the hours") if one.open else _("it is outside the hours")
+        case Window():
+            return str(WINDOWS[one.to])
+        case WroteBefore():
+            return _("they wrote before") if one.yes else _("they never wrote before")
+        case Contact():
+            return _contact(one, there)
+        case Concerns():
+            return _concerns(one, there)
+        case By():
+            return str(ACTORS[one.actor])
+        case OfAddon():
+            return _of_addon(one, there)
+
+
+def kind(key: str) -> str:
+    """Return the name of a kind of message."""
+    return str(message_kinds.look_of(key).label)
+
+
+def _field(name: str, value: Any, there: There) -> str:
+    plain = FILTERS.get((name, value)) if isinstance(value, str | bool) else None
+    if plain is not None:
+        return str(plain)
+    match name:
+        case "labels" | "all_labels" | "no_labels":
+            names = [_named(there.steps.labels, id_) for id_ in value]
+            if name == "labels":
+                return _("the label is %(name)s", name=either(names))
+            if name == "all_labels":
+                return _("the labels are %(names)s", names=", ".join(names))
+            return _("the label is not %(name)s", name=either(names))
+        case "assignee":
+            if value == "nobody":
+                return _("nobody has it")
+            return _("%(name)s has it", name=_named(there.steps.people, value))
+        case "team":
+            if value == "none":
+                return _("no team has it")
+            return _("the team %(name)s has it", name=_named(there.steps.teams, value))
+        case "account_id":
+            return _("the account is %(name)s", name=_named(there.accounts, value))
+        case "channel":
+            return _("the channel is %(name)s", name=value)
+    return _("%(field)s is %(value)s", field=name, value=value)
+
+
+def _contact(one: Contact, there: There) -> str:
+    name = _named(there.attributes, one.attribute)
+    if not one.value:
+        return _("%(name)s is not known", name=name) if one.negated else _("%(name)s is known", name=name)
+    if one.negated:
+        return _("%(name)s is not %(value)s", name=name, value=one.value)
+    return _("%(name)s is %(value)s", name=name, value=one.value)
+
+
+def _concerns(one: Concerns, there: There) -> str:
+    if one.label:
+        return _("it is about the label %(name)s", name=_named(there.steps.labels, one.label))
+    if one.team:
+        return _("it is about the team %(name)s", name=_named(there.steps.teams, one.team))
+    return _("it is about %(name)s", name=_named(there.steps.people, one.person))
+
+
+def _of_addon(one: OfAddon, there: There) -> str:
+    brought = there.conditions.get(one.name)
+    if brought is None:
+        return _("a condition of an addon that is not active")
+    words = dict(brought.choices).get(one.value, "")
+    return f"{brought.title}: {words}" if words else str(brought.title)
+
+
+def head(one: Condition) -> str:
+    """Return what stands over the column of a condition."""
+    if isinstance(one, Is) and len(one.filter) == 1:
+        return str(FILTER_HEADS.get(next(iter(one.filter)), _("Conversation")))
+    return str(HEADS.get(type(one), _("Conversation")))
+
+
+def saw(one: Condition | None, value: str, there: There) -> str:
+    """Return what a condition saw, in words.
+
+    :param one: None: it is not known any more which condition it was.
+    :param value: as :class:`host.automation.rules.conditions.Asked` has it.
+    """
+    if isinstance(one, AnyOf):
+        # Which of them it was is not kept: the first that has a word for it, and most groups are of one kind.
+        known = [each for each in one.of if value in _SEEN.get(type(each), {})]
+        alike = len({type(each) for each in one.of}) == 1
+        return saw(known[0] if known else one.of[0] if alike else None, value, there)
+    if isinstance(one, Words | Contact) and value not in _SEEN[type(one)]:
+        return value
+    if isinstance(one, Sent):
+        return kind(value) if value else _("no message")
+    if isinstance(one, Is) and not value:
+        return _("none of them") if _LABELS.intersection(one.filter) else ""
+    return ", ".join(_saw_one(one, each, there) for each in value.split(", "))
+
+
+_LABELS = frozenset({"labels", "all_labels", "no_labels"})
+
+
+def _saw_one(one: One | None, value: str, there: There) -> str:
+    words = _SEEN.get(type(one), {}).get(value)
+    if words is not None:
+        return str(words)
+    what, _colon, id_ = value.partition(":")
+    names: Mapping[str, Mapping[int, str]] = {
+        "label": there.steps.labels,
+        "person": there.steps.people,
+        "team": there.steps.teams,
+        "account": there.accounts,
+    }
+    if what in names and id_.isascii() and id_.isdigit():
+        return str(_NOBODY.get(what, "")) if id_ == "0" else _named(names[what], int(id_))
+    try:
+        return str(format_date(date.fromisoformat(value), "MMM y"))
+    except ValueError:
+        return value
+
+
+# ---- actions -------------------------------------------------------------------------------------------
+
+
+def action(one: Action, there: There) -> str:
+    """Return what an action does, in a few words."""
+    match one:
+        case Say():
+            return _("Write to the customer")
+        case GiveOut():
+            name = _named(there.steps.teams, one.team)
+            return _("Give to whoever of %(name)s is on duty", name=name)
+        case Tell():
+            if one.team:
+                return _("Tell the team %(name)s", name=_named(there.steps.teams, one.team))
+            return _("Tell %(name)s", name=_named(there.steps.people, one.person))
+        case Call():
+            return _("Send it to %(address)s", address=_named(there.endpoints, one.endpoint))
+        case AddonDoes():
+            brought = there.actions.get(one.name)
+            return _("Something of an addon that is not active") if brought is None else str(brought.title)
+        case _:
+            return there.steps.words(one)
+
+
+def event(body: Body) -> str:
+    """Return what a rule waits for."""
+    if body.when != UNANSWERED:
+        return str(EVENTS.get(body.when, body.when))
+    if body.working:
+        return str(
+            ngettext(
+                "nobody answered for %(num)s business hour",
+                "nobody answered for %(num)s business hours",
+                body.hours,
+            )
+        )
+    return str(ngettext("nobody answered for %(num)s hour", "nobody answered for %(num)s hours", body.hours))
+
+
+def sentence(body: Body, there: There) -> str:
+    """Return what a rule says on one line: when, if, then."""
+    when = event(body)
+    then = ", ".join(action(one, there) for one in body.actions)
+    if not body.conditions:
+        return _("When %(when)s: %(then)s", when=when, then=then)
+    ifs = both(condition(one, there) for one in body.conditions)
+    return _("When %(when)s, if %(ifs)s: %(then)s", when=when, ifs=ifs, then=then)
