@@ -198,8 +198,10 @@ def last_inbound(session: Session, conversation_id: int) -> int | None:
 def unanswered(session: Session, conversation_id: int) -> int:
     """Return how many messages went out by themselves since the customer wrote last."""
     count = sa.select(sa.func.count()).where(
-        AutomationRun.conversation_id == conversation_id,
-        AutomationRun.sent_id > (last_inbound(session, conversation_id) or 0),
+        Message.conversation_id == conversation_id,
+        Message.direction == Direction.OUTBOUND,
+        Message.origin == Origin.SYSTEM,
+        Message.id > (last_inbound(session, conversation_id) or 0),
     )
     return session.scalar(count) or 0
 

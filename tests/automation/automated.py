@@ -16,13 +16,13 @@ from host.automation import routing, running
 from host.automation import settings as account_settings
 from host.automation.consuming import Automating
 from host.automation.deciding import Settings
-from host.core import clock, db
 from host.automation.rules import keeping, log
 from host.automation.rules.body import given
+from host.core import clock, db
 from host.inbox import labels, teams
 from host.models.automation import AutomationRun, RuleState
-from host.models.labels import LabelTone
 from host.models.inbox import Conversation, Direction, Message, Origin
+from host.models.labels import LabelTone
 from host.record import reading
 from host.record.reading import BEGINNING, Position
 from host.users import hours

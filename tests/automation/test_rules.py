@@ -21,7 +21,8 @@ def test_a_rule_acts_once_for_a_message(any_desk: Automated) -> None:
     desk.run()
     desk.read(again=True)
     desk.run()
-    assert desk.automatic("ana") == ["Sorry, Ana!"] and desk.automatic("bob") == []
+    assert desk.automatic("ana") == ["Sorry, Ana!"]
+    assert desk.automatic("bob") == []
     ran = desk.ran(rule)
     assert [(one.outcome, one.trace, one.done) for one in ran] == [
         ("did", [(True, "broken")], [("label", ""), ("say", ""), ("note", "")])
@@ -36,7 +37,8 @@ def test_in_shadow_it_says_what_it_would_have_done(automated: Automated) -> None
     rule = desk.rule(SORRY, {"do": "close"}, conditions=[BROKEN], state=RuleState.SHADOW)
     desk.said("ana", "broken")
     desk.run()
-    assert desk.automatic("ana") == [] and desk.talk("ana").status == ConversationStatus.OPEN
+    assert desk.automatic("ana") == []
+    assert desk.talk("ana").status == ConversationStatus.OPEN
     assert [(one.outcome, one.done) for one in desk.ran(rule)] == [("shadow", [("say", ""), ("close", "")])]
 
 
@@ -61,4 +63,5 @@ def test_a_rule_does_not_see_what_the_one_before_it_did(automated: Automated) ->
     second = desk.rule({"do": "close"}, conditions=[has], name="Second")
     desk.said("ana", "hello")
     desk.run()
-    assert desk.ran(second) == [] and desk.talk("ana").status == ConversationStatus.OPEN
+    assert desk.ran(second) == []
+    assert desk.talk("ana").status == ConversationStatus.OPEN

@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from host.automation import running, texts
-from host.automation.consuming import Automating
 from host.core import clock, db
 from host.core.errors import InvalidError
 from host.delivery.worker import drain

@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from math import prod
 from typing import Any, Literal
 
 import msgspec
@@ -25,6 +26,8 @@ PATTERN_SECONDS = 0.02
 """How long a pattern may look at a text."""
 MOST_READ = 10_000
 """Most letters of a text that are looked at."""
+_TRIED = 400
+"""Letters of a text that a pattern is tried on before it is saved."""
 
 NOT_ASKED = None
 
@@ -52,10 +55,15 @@ class Sent(_Condition, frozen=True, tag="sent"):
     kinds: tuple[str, ...]
 
 
-class Is(_Condition, frozen=True, tag="conversation"):
+class Is(_Condition, frozen=True, tag="conversation", dict=True):
     """A filter lets the conversation through. *filter* is kept as a saved view keeps it."""
 
     filter: dict[str, Any]
+
+    @cached_property
+    def wanted(self) -> ConversationFilter | None:
+        """The filter, without spam unless it asks for it; None: it cannot be read, as of a later Lobby."""
+        return None if filter_in(self) is None else filter_of(self.filter)
 
 
 class Open(_Condition, frozen=True, tag="hours"):
@@ -225,25 +233,64 @@ def ask(condition: Condition, facts: Facts) -> Asked:
 
 
 def folded(text: str) -> str:
-    """Return *text* as words are looked for in it: without case, and with one way to write each letter."""
-    return unicodedata.normalize("NFKC", text[:MOST_READ]).casefold()
+    """Return *text* as words are looked for in it: without case, and with one way to write each letter.
+
+    The Turkish letters of i are one: in capitals nobody can tell which of them was meant.
+    """
+    plain = unicodedata.normalize("NFKC", text[:MOST_READ]).casefold()
+    return plain if plain.isascii() else plain.replace("i\u0307", "i").replace("ı", "i")
 
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 
 
+_WORD = regex.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text as words are looked for in it; *words* are the whole ones."""
+
+    folded: str
+    words: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> _Text:
+    plain = folded(text)
+    return _Text(plain, frozenset(_WORD.findall(plain)))
+
+
 @lru_cache(maxsize=4096)
-def _finder(word: str) -> regex.Pattern[str]:
-    """Return what finds *word* as a whole one; in writing without blanks, wherever it stands."""
-    wanted = r"\s+".join(regex.escape(one) for one in folded(word).split())
+def _wanted(words: tuple[str, ...]) -> tuple[tuple[str, str | regex.Pattern[str]], ...]:
+    """Return each of *words* with a whole word to look up, or with the pattern that finds it."""
+    return tuple((word, _finder(folded(word))) for word in words)
+
+
+def _finder(word: str) -> str | regex.Pattern[str]:
+    """Return *word*, folded, if it is one that is found as a whole, and else the pattern that finds it.
+
+    In writing without blanks it is found wherever it stands, and so is a sign such as an emoji.
+    """
+    wanted = r"\s+".join(regex.escape(one) for one in word.split())
     if regex.search(f"[{_UNSPACED}]", word):
         return regex.compile(wanted)
-    return regex.compile(rf"(?<![\w]){wanted}(?![\w])")
+    if _WORD.fullmatch(word):
+        return word
+    before = r"(?<!\w)" if _WORD.match(word) else ""
+    behind = r"(?!\w)" if _WORD.match(word[-1:]) else ""
+    return regex.compile(f"{before}{wanted}{behind}")
+
+
+def _has(there: _Text, wanted: str | regex.Pattern[str]) -> bool:
+    if isinstance(wanted, str):
+        return wanted in there.words
+    return wanted.search(there.folded) is not None
 
 
 def _words(condition: Words, text: str) -> Asked:
-    there = _folded_once(text)
-    found = [word for word in condition.words if _finder(word).search(there)]
+    there = _read(text)
+    found = [word for word, wanted in _wanted(condition.words) if _has(there, wanted)]
     holds = {
         "any": bool(found),
         "all": len(found) == len(condition.words),
@@ -252,22 +299,37 @@ def _words(condition: Words, text: str) -> Asked:
     return Asked(holds, ", ".join(found[:3]))
 
 
-_folded_once = lru_cache(maxsize=256)(folded)
+_COUNT = regex.compile(r"\{(\d+)")
+MOST_COPIES = 10_000
+"""Most copies of something that a pattern asks for: each is memory as soon as it is compiled."""
 
 
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> regex.Pattern[str]:
     """Return *pattern*, compiled.
 
-    :raises regex.error: if it is none.
+    :raises regex.error: if it is none, or larger than anybody needs.
     """
-    return regex.compile(pattern, regex.IGNORECASE | regex.V1)
+    if prod(max(1, int(one)) for one in _COUNT.findall(pattern)) > MOST_COPIES:
+        raise regex.error("repeated too often")
+    try:
+        return regex.compile(pattern, regex.IGNORECASE | regex.V1)
+    except ValueError as error:  # two flags that exclude each other
+        raise regex.error(str(error)) from None
 
 
 def explodes(pattern: str) -> bool:
-    """Tell whether a pattern takes too long for a text made to try it."""
-    letters = "".join(dict.fromkeys(one for one in pattern if one.isalnum()))[:8] or "a"
-    tries = [one * 2000 + "!" for one in {letters, letters[0], "a", " "}]
+    """Tell whether a pattern takes too long for a text made to try it: one letter of its own many times.
+
+    Few enough that a pattern is let through whose time grows with the square of the text. That is bounded
+    where it is asked.
+    """
+    letters = "".join(dict.fromkeys(pattern))[:40]
+    tries = [
+        one * (_TRIED // len(one)) + end
+        for one in {*letters, letters, *"a1 "}
+        for end in ("!", f"!{letters}")
+    ]
     try:
         for text in tries:
             compiled(pattern).search(text, timeout=PATTERN_SECONDS)
@@ -290,18 +352,21 @@ def _pattern(condition: Pattern, text: str) -> Asked:
 
 
 def _is(condition: Is, facts: Facts) -> Asked:
+    if condition.wanted is None:
+        return Asked(False, "unreadable")
     saw: list[str] = []
-    holds = lets_through(filter_of(condition.filter), facts, saw)
+    holds = lets_through(condition.wanted, facts, saw)
     return Asked(holds, ", ".join(saw))
 
 
 def filter_in(condition: Is) -> ConversationFilter | None:
     """Return the filter of a condition; None: it cannot be read, or names what no rule may."""
+    if not condition.filter.keys() <= _NAMED:
+        return None
     try:
-        found = strictjson.convert(dict(condition.filter), ConversationFilter)
+        return strictjson.convert(condition.filter, ConversationFilter)
     except msgspec.ValidationError:
         return None
-    return None if found.contact is not None or found.accounts is not None else found
 
 
 def lets_through(filter_: ConversationFilter, facts: Facts, saw: list[str] | None = None) -> bool:
@@ -317,6 +382,8 @@ def lets_through(filter_: ConversationFilter, facts: Facts, saw: list[str] | Non
 
 
 _FIELDS = tuple(ConversationFilter.__dataclass_fields__)
+_NAMED = frozenset(_FIELDS) - {"contact", "accounts"}
+"""The fields that a rule may ask for: no one customer, and not what somebody sees."""
 _YES_OR_NO = ("snoozed", "spam", "needs_reply", "failed", "late", "scheduled")
 
 

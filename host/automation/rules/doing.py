@@ -6,6 +6,7 @@ that no person writes: the reply window, the customer's wish, a person who has t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,7 +31,7 @@ from host.core import clock
 from host.core.errors import ConflictError, LobbyError
 from host.core.ports import RuleDirectory
 from host.inbox import queries
-from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, Runner
+from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, GiveToTeam, Runner
 from host.inbox.canned.replies import Who, values_for
 from host.inbox.conversation_actions import set_fields
 from host.inbox.drafts import Draft
@@ -45,6 +46,11 @@ from host.record.catalogue import OfRule
 from host.record.writing import Happened, record
 from host.sdk.rules import React
 from host.users import hours
+
+log = logging.getLogger(__name__)
+
+_GIVING = (AssignTo, AssignNobody, GiveToTeam, GiveOut)
+"""The actions after which somebody may not have the conversation any more."""
 
 
 class NotDoneError(ConflictError):
@@ -125,7 +131,7 @@ class Acting:
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
         if isinstance(action, SENDING):
             self._check_may_speak()
-        elif isinstance(action, AssignTo | AssignNobody) and self._is_taken():
+        elif isinstance(action, _GIVING) and self._is_taken():
             raise NotDoneError("assigned")
         match action:
             case Say():
@@ -209,7 +215,11 @@ class Acting:
             raise NotDoneError("addon_off")
         if brought.channel != self.conversation.channel:
             raise NotDoneError("other_channel")
-        wanted = brought.plan(self.about.about())
+        try:
+            wanted = brought.plan(self.about.about())
+        except Exception:
+            log.exception("the action %s failed", action.name)
+            raise NotDoneError("addon_failed") from None
         if wanted is None:
             raise NotDoneError("nothing_to_do")
         if isinstance(wanted, React):
