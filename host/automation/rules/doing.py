@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import facts as talks
 from host.automation import texts
-from host.automation.deciding import BUDGET, TALK
+from host.automation.deciding import BUDGET, TALK, TOO_LATE
 from host.automation.rules.body import (
     SENDING,
     Action,
@@ -170,6 +170,8 @@ class Acting:
             raise NotDoneError(hindrance)
         person_at = known.row.person_at
         answers = self.about.event.kind == catalogue.MESSAGE_RECEIVED
+        if answers and self.now - self.about.row.sent_at > TOO_LATE:
+            raise NotDoneError("late")
         if answers and (
             self.conversation.handled_by == Handler.PERSON
             or (person_at is not None and person_at > self.now - TALK)
