@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -133,6 +134,7 @@ def _last_run(column: Any, outcome: str) -> Any:
     )
 
 
+@cache
 def _query() -> Any:
     before = sa.or_(
         Message.sent_at < _this.sent_at, sa.and_(Message.sent_at == _this.sent_at, Message.id < _this.id)

@@ -58,9 +58,9 @@ TALKS = 200
 """Conversations that the messages are spread over."""
 ALONE = 0.1
 """The share of messages that begin a conversation of their own, which a rule closes."""
-WORDS = ("apple", "brick", "cloud", "drum", "eagle", "flute", "grape", "horse", "iron", "jelly")
+WORDS = tuple(f"word{number}" for number in range(30))
 END = "finished"
-SECONDS_EACH = 0.006
+SECONDS_EACH = 0.01
 """About how long an event takes, to spread the kills over the whole."""
 
 
@@ -124,8 +124,8 @@ def draw_rules(seed: int) -> list[Drawn]:
     chance = random.Random(f"rules {seed}")
     found = [
         Drawn(
-            words=tuple(chance.sample(WORDS, chance.randint(1, 3))),
-            has=chance.choice(("any", "any", "all", "none")),
+            words=tuple(chance.sample(WORDS, chance.randint(1, 2))),
+            has=chance.choice(("any", "any", "any", "all")),
             actions=tuple(chance.sample(("say", "note", "label", "webhook"), chance.randint(1, 3))),
             once=chance.random() < 0.15,
             stops=chance.random() < 0.1,
@@ -133,6 +133,7 @@ def draw_rules(seed: int) -> list[Drawn]:
         )
         for _ in range(RULES - 1)
     ]
+    found[-1] = Drawn(WORDS[:10], "none", ("note",))
     return [*found, Drawn((END,), "any", ("close",))]
 
 

@@ -57,12 +57,12 @@ ACTIONS: Sequence[dict[str, Any]] = (
 
 @st.composite
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
-    when = draw(st.sampled_from([*EVENTS, *["message.received"] * 8]))
+    when = draw(st.sampled_from([*EVENTS, *["message.received"] * 40]))
     return {
         "when": when,
-        "conditions": draw(st.lists(st.sampled_from(CONDITIONS), max_size=2)),
-        "actions": draw(st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=3)),
-        "stops": draw(st.booleans()),
+        "conditions": draw(st.lists(st.sampled_from(CONDITIONS), max_size=draw(st.integers(0, 2)))),
+        "actions": draw(st.lists(st.sampled_from(ACTIONS), min_size=2, max_size=4)),
+        "stops": draw(st.sampled_from([False, False, False, True])),
         "once": draw(st.sampled_from(["", "", "conversation", "contact"])),
         "state": draw(st.sampled_from([RuleState.LIVE] * 4 + [RuleState.SHADOW, RuleState.OFF])),
         **({"hours": 1} if when == "conversation.unanswered" else {}),
@@ -134,8 +134,8 @@ def state() -> tuple[Any, ...]:
         return tuple(sorted(map(tuple, one)) for one in (runs, messages, events, talks))
 
 
-def _check(first_message: int, first_run: int) -> None:
-    """What runs say they did is there, once, and nothing else is."""
+def _check(first_message: int, first_run: int) -> Counter[str]:
+    """What runs say they did is there, once, and nothing else is. Return how often each was done."""
     with db.read() as session:
         ran = session.scalars(
             sa.select(AutomationRun).where(AutomationRun.id > first_run, AutomationRun.kind == RunKind.RULE)
@@ -180,6 +180,7 @@ def _check(first_message: int, first_run: int) -> None:
     for row in found:
         said[row.conversation_id] = said[row.conversation_id] + 1 if row.direction == "outbound" else 0
         assert said[row.conversation_id] <= BUDGET or row.direction != "outbound"
+    return wanted
 
 
 def test_it_ends_and_nothing_is_there_twice(automated: Automated) -> None:
@@ -191,10 +192,12 @@ def test_it_ends_and_nothing_is_there_twice(automated: Automated) -> None:
         ids = {"label": lambda at: named[at], "team": lambda _at: team}
         return {name: ids[name](value) if name in ids else value for name, value in action.items()}
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    done: Counter[str] = Counter()
+
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
-        st.lists(bodies(), min_size=1, max_size=6),
-        st.lists(st.tuples(st.sampled_from(sorted(HAPPENS)), st.sampled_from("ab")), max_size=14),
+        st.lists(bodies(), min_size=2, max_size=6),
+        st.lists(st.tuples(st.sampled_from(sorted(HAPPENS)), st.sampled_from("ab")), min_size=3, max_size=14),
     )
     def check(drawn: list[dict[str, Any]], events: list[tuple[str, str]]) -> None:
         with db.read() as session:
@@ -217,7 +220,7 @@ def test_it_ends_and_nothing_is_there_twice(automated: Automated) -> None:
             with suppress(LobbyError):  # such as a snooze of what is closed
                 HAPPENS[what](desk, f"{contact}{case}")
         finished(desk)
-        _check(message, run)
+        done.update(_check(message, run))
         before = state()
         for _again in range(2):
             desk.position = start
@@ -225,3 +228,4 @@ def test_it_ends_and_nothing_is_there_twice(automated: Automated) -> None:
         assert state() == before
 
     check()
+    assert min(done[what] for what in ("say", "note", "label", "close", "tell", "giveOut")) > 3, done

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import regex
@@ -29,18 +29,21 @@ MOST_READ = 10_000
 _TRIED = 400
 """Letters of a text that a pattern is tried on before it is saved."""
 
-NOT_ASKED = None
-
 
 class _Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="if"):
     """Something that holds, or does not."""
 
 
-class Words(_Condition, frozen=True, tag="words"):
+class Words(_Condition, frozen=True, tag="words", dict=True):
     """The text has these words: whole ones, in any case. One may be several, such as ``in pieces``."""
 
     words: tuple[str, ...]
     has: Literal["any", "all", "none"] = "any"
+
+    @cached_property
+    def finders(self) -> tuple[tuple[str, str | regex.Pattern[str]], ...]:
+        """Each word with what is looked up, or with the pattern that finds it."""
+        return tuple((word, _finder(folded(word))) for word in self.words)
 
 
 class Pattern(_Condition, frozen=True, tag="pattern"):
@@ -61,9 +64,9 @@ class Is(_Condition, frozen=True, tag="conversation", dict=True):
     filter: dict[str, Any]
 
     @cached_property
-    def wanted(self) -> ConversationFilter | None:
-        """The filter, without spam unless it asks for it; None: it cannot be read, as of a later Lobby."""
-        return None if filter_in(self) is None else filter_of(self.filter)
+    def fields(self) -> Sequence[tuple[str, Any]] | None:
+        """What the filter asks for, no spam unless it does; None: it cannot be read, as of a later Lobby."""
+        return None if filter_in(self) is None else _given(filter_of(self.filter))
 
 
 class Open(_Condition, frozen=True, tag="hours"):
@@ -163,8 +166,7 @@ class Facts:
     addons: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What became of one condition.
 
     :param holds: whether it does; None: it was not asked any more.
@@ -175,6 +177,7 @@ class Asked:
     saw: str = ""
 
 
+_NOT_ASKED = Asked(None)
 Trace = tuple[Asked, ...]
 
 
@@ -184,15 +187,12 @@ def decide(conditions: Sequence[Condition], facts: Facts) -> tuple[bool, Trace]:
     The first that does not hold ends it: those after it are not asked.
     """
     trace: list[Asked] = []
-    holds = True
     for condition in conditions:
-        if not holds:
-            trace.append(Asked(NOT_ASKED))
-            continue
         asked = ask(condition, facts)
-        holds = bool(asked.holds)
         trace.append(asked)
-    return holds, tuple(trace)
+        if not asked.holds:
+            return False, (*trace, *(_NOT_ASKED,) * (len(conditions) - len(trace)))
+    return True, tuple(trace)
 
 
 def ask(condition: Condition, facts: Facts) -> Asked:
@@ -261,12 +261,6 @@ def _read(text: str) -> _Text:
     return _Text(plain, frozenset(_WORD.findall(plain)))
 
 
-@lru_cache(maxsize=4096)
-def _wanted(words: tuple[str, ...]) -> tuple[tuple[str, str | regex.Pattern[str]], ...]:
-    """Return each of *words* with a whole word to look up, or with the pattern that finds it."""
-    return tuple((word, _finder(folded(word))) for word in words)
-
-
 def _finder(word: str) -> str | regex.Pattern[str]:
     """Return *word*, folded, if it is one that is found as a whole, and else the pattern that finds it.
 
@@ -282,21 +276,16 @@ def _finder(word: str) -> str | regex.Pattern[str]:
     return regex.compile(f"{before}{wanted}{behind}")
 
 
-def _has(there: _Text, wanted: str | regex.Pattern[str]) -> bool:
-    if isinstance(wanted, str):
-        return wanted in there.words
-    return wanted.search(there.folded) is not None
-
-
 def _words(condition: Words, text: str) -> Asked:
     there = _read(text)
-    found = [word for word, wanted in _wanted(condition.words) if _has(there, wanted)]
-    holds = {
-        "any": bool(found),
-        "all": len(found) == len(condition.words),
-        "none": not found,
-    }[condition.has]
-    return Asked(holds, ", ".join(found[:3]))
+    found = [
+        word
+        for word, wanted in condition.finders
+        if (wanted in there.words if isinstance(wanted, str) else wanted.search(there.folded))
+    ]
+    if condition.has == "all":
+        return Asked(len(found) == len(condition.words), ", ".join(found[:3]))
+    return Asked(bool(found) is (condition.has == "any"), ", ".join(found[:3]))
 
 
 _COUNT = regex.compile(r"\{(\d+)")
@@ -352,10 +341,10 @@ def _pattern(condition: Pattern, text: str) -> Asked:
 
 
 def _is(condition: Is, facts: Facts) -> Asked:
-    if condition.wanted is None:
+    if condition.fields is None:
         return Asked(False, "unreadable")
     saw: list[str] = []
-    holds = lets_through(condition.wanted, facts, saw)
+    holds = _let_through(condition.fields, facts, saw)
     return Asked(holds, ", ".join(saw))
 
 
@@ -369,16 +358,23 @@ def filter_in(condition: Is) -> ConversationFilter | None:
         return None
 
 
-def lets_through(filter_: ConversationFilter, facts: Facts, saw: list[str] | None = None) -> bool:
+def lets_through(filter_: ConversationFilter, facts: Facts) -> bool:
     """Tell whether *filter_* lets the conversation of *facts* through, as a query with it would.
 
     Nobody looks: what asks for whoever does finds nothing.
-
-    :param saw: gets the values that were looked at.
     """
-    seen: list[str] = [] if saw is None else saw
-    given = [(name, value) for name in _FIELDS if (value := getattr(filter_, name)) is not None]
-    return sum(_field(name, value, facts, seen) for name, value in given) == len(given)
+    return _let_through(_given(filter_), facts, [])
+
+
+def _given(filter_: ConversationFilter) -> Sequence[tuple[str, Any]]:
+    return [(name, value) for name in _FIELDS if (value := getattr(filter_, name)) is not None]
+
+
+def _let_through(given: Sequence[tuple[str, Any]], facts: Facts, saw: list[str]) -> bool:
+    holds = True
+    for name, value in given:  # all of them, so that what they saw is whole
+        holds &= _field(name, value, facts, saw)
+    return holds
 
 
 _FIELDS = tuple(ConversationFilter.__dataclass_fields__)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -170,8 +170,7 @@ def _is_nothing(about: Seen) -> bool:
     return about.event.kind in _OURS and is_ours(about.row)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one rule says to an event.
 
     :param trace: what each condition saw.
@@ -193,8 +192,9 @@ def judge(rules: Iterable[Active], about: Seen, when: str | None = None) -> list
     :param when: what they wait for; None: the kind of the event.
     """
     verdicts = []
+    kind = when or about.event.kind
     for rule in rules:
-        if rule.body.when != (when or about.event.kind):
+        if rule.body.when != kind:
             continue
         matches, trace = decide(rule.body.conditions, about.facts)
         verdicts.append(Verdict(rule, matches, trace))
