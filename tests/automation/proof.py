@@ -58,7 +58,7 @@ TALKS = 200
 """Conversations that the messages are spread over."""
 ALONE = 0.1
 """The share of messages that begin a conversation of their own, which a rule closes."""
-WORDS = tuple(f"word{number}" for number in range(30))
+WORDS = tuple(f"word{number}" for number in range(45))
 END = "finished"
 SECONDS_EACH = 0.01
 """About how long an event takes, to spread the kills over the whole."""
@@ -133,7 +133,7 @@ def draw_rules(seed: int) -> list[Drawn]:
         )
         for _ in range(RULES - 1)
     ]
-    found[-1] = Drawn(WORDS[:10], "none", ("note",))
+    found[-1] = Drawn(WORDS[:20], "none", ("note",))
     return [*found, Drawn((END,), "any", ("close",))]
 
 

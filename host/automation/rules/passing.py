@@ -439,8 +439,7 @@ def _note(
     row = _new(run, RunKind.RULE, verdict.rule, now)
     row.facts = facts
     finish(row, state, now, outcome=outcome, reason=reason or None)
-    session.add(row)
-    session.flush()
+    session.add(row)  # written with the others
     return row
 
 
