@@ -1056,6 +1056,38 @@ def test_two_workers_do_a_pass_once(any_desk: Automated) -> None:
         assert [what for what, *_rest in desk.lines(contact)].count("note") == 1
 
 
+def test_two_workers_act_once_for_a_contact(any_desk: Automated) -> None:
+    desk = any_desk
+    rule = desk.rule({"do": "note", "text": "Look"}, once="contact")
+    for contact in ("ana", "ana2"):
+        desk.said(contact)
+    toys.change_row(Conversation, desk.talk("ana2").id, contact_id=desk.talk("ana").contact_id)
+    desk.read()
+    directory = desk.desk.generation.directory
+    with db.read() as session:
+        one, other = running.due(session, clock.now())
+    finished, errors = threading.Event(), []
+
+    def work() -> None:
+        try:
+            db.write(running.do, other, directory, clock.now())
+        except BaseException as error:  # noqa: BLE001 - a thread's error is the test's
+            errors.append(error)
+        finished.set()
+
+    thread = threading.Thread(target=work)
+
+    def first(session: Session) -> None:
+        running.do(session, one, directory, clock.now())
+        thread.start()
+        finished.wait(1)  # in vain: it waits for the end of this
+
+    db.write(first)
+    thread.join()
+    assert errors == []
+    assert sorted((run.outcome, run.reason) for run in desk.ran(rule)) == [("", "once"), ("did", "")]
+
+
 @pytest.mark.parametrize("dies", ["in the consumer", "before the pass", "in the pass"])
 def test_a_worker_that_dies(any_desk: Automated, dies: str) -> None:
     desk = any_desk

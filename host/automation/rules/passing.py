@@ -31,7 +31,7 @@ from host.automation.rules.conditions import Trace, decide
 from host.automation.rules.facts import Event, Seen, is_ours, seen
 from host.core.ports import RuleDirectory
 from host.models.automation import AutomationRun, Rule, RuleState, RuleVersion, RunState
-from host.models.inbox import Conversation, Message
+from host.models.inbox import Contact, Conversation, Message
 from host.models.record import ActorKind
 from host.record import catalogue
 from host.record.catalogue import OfAssignment, OfLabel, OfTeam
@@ -410,6 +410,8 @@ def _had(session: Session, rule: Active, conversation: Conversation) -> bool:
     if rule.body.once == "conversation":
         acted = acted.where(AutomationRun.conversation_id == conversation.id)
     else:
+        # Nobody else may act for them meanwhile, in another of their conversations.
+        session.execute(sa.select(Contact.id).where(Contact.id == conversation.contact_id).with_for_update())
         theirs = sa.select(Conversation.id).where(Conversation.contact_id == conversation.contact_id)
         acted = acted.where(AutomationRun.conversation_id.in_(theirs))
     return session.scalar(acted.limit(1)) is not None
