@@ -119,7 +119,7 @@ def wait_until_applied(count: int) -> None:
                 break
         time.sleep(0.01)
     with db.read() as session:
-        found = session.scalar(sa.text("SELECT count(*) FROM messages"))
+        found = session.scalar(sa.text("SELECT count(*) FROM messages WHERE direction = 'inbound'"))
     assert found == count, f"{found} messages of {count} events"
 
 

@@ -75,7 +75,7 @@ def rules(plan: Plan) -> list[Figure]:
 
 
 def drawn(chance: random.Random) -> body.Body:
-    """Return a rule as somebody would write it."""
+    """Return a rule as somebody would write it: words mostly, a pattern now and then."""
     asked: list[dict[str, Any]] = [
         {"if": "words", "words": chance.sample(WORDS, 5), "has": chance.choice(("any", "all"))},
         {"if": "conversation", "filter": {"status": "open", "assignee": "nobody", "no_labels": [1, 2]}},
@@ -85,7 +85,7 @@ def drawn(chance: random.Random) -> body.Body:
     ]
     given = {
         "when": catalogue.MESSAGE_RECEIVED,
-        "conditions": chance.sample(asked, chance.randint(1, 3)),
+        "conditions": chance.sample(asked, chance.randint(1, 3), counts=(4, 3, 2, 1, 1)),
         "actions": [{"do": "note", "text": "Look"}],
     }
     return body.given(given)

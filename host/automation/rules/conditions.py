@@ -8,7 +8,7 @@ other conditions ask for what a list does not know: what was written, when, and 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -197,36 +197,28 @@ def decide(conditions: Sequence[Condition], facts: Facts) -> tuple[bool, Trace]:
 
 def ask(condition: Condition, facts: Facts) -> Asked:
     """Return whether one condition holds, and what it saw."""
-    match condition:
-        case AnyOf():
-            found = [ask(one, facts) for one in condition.of]
-            yes = next((one for one in found if one.holds), None)
-            return yes or Asked(False, found[-1].saw if found else "")
-        case Words():
-            return _words(condition, facts.text)
-        case Pattern():
-            return _pattern(condition, facts.text)
-        case Sent():
-            return Asked(facts.kind in condition.kinds, facts.kind)
-        case Is():
-            return _is(condition, facts)
-        case Open():
-            return Asked(facts.is_open is condition.open, "open" if facts.is_open else "closed")
-        case Window():
-            return Asked(facts.window == condition.to, facts.window)
-        case WroteBefore():
-            before = facts.wrote_before
-            saw = "" if before is None else before.date().isoformat()
-            return Asked((before is not None) is condition.yes, saw)
-        case Contact():
-            return _contact(condition, facts)
-        case Concerns():
-            return _concerns(condition, facts)
-        case By():
-            return Asked(facts.actor == condition.actor, facts.actor)
-        case OfAddon():
-            found_there = facts.addon.get((condition.name, condition.value))
-            return Asked(bool(found_there), "" if found_there is not None else "missing")
+    return _ASKS[type(condition)](condition, facts)
+
+
+def _any_of(condition: AnyOf, facts: Facts) -> Asked:
+    saw = ""
+    for one in condition.of:
+        asked = ask(one, facts)
+        if asked.holds:
+            return asked
+        saw = asked.saw
+    return Asked(False, saw)
+
+
+def _wrote_before(condition: WroteBefore, facts: Facts) -> Asked:
+    before = facts.wrote_before
+    saw = "" if before is None else before.date().isoformat()
+    return Asked((before is not None) is condition.yes, saw)
+
+
+def _of_addon(condition: OfAddon, facts: Facts) -> Asked:
+    found = facts.addon.get((condition.name, condition.value))
+    return Asked(bool(found), "" if found is not None else "missing")
 
 
 # ---- what was written ----------------------------------------------------------------------------------
@@ -276,8 +268,8 @@ def _finder(word: str) -> str | regex.Pattern[str]:
     return regex.compile(f"{before}{wanted}{behind}")
 
 
-def _words(condition: Words, text: str) -> Asked:
-    there = _read(text)
+def _words(condition: Words, facts: Facts) -> Asked:
+    there = _read(facts.text)
     found = [
         word
         for word, wanted in condition.finders
@@ -327,9 +319,9 @@ def explodes(pattern: str) -> bool:
     return False
 
 
-def _pattern(condition: Pattern, text: str) -> Asked:
+def _pattern(condition: Pattern, facts: Facts) -> Asked:
     try:
-        found = compiled(condition.pattern).search(text[:MOST_READ], timeout=PATTERN_SECONDS)
+        found = compiled(condition.pattern).search(facts.text[:MOST_READ], timeout=PATTERN_SECONDS)
     except TimeoutError:
         return Asked(False, "timeout")
     except regex.error:  # of a release that reads them otherwise
@@ -371,16 +363,13 @@ def _given(filter_: ConversationFilter) -> Sequence[tuple[str, Any]]:
 
 
 def _let_through(given: Sequence[tuple[str, Any]], facts: Facts, saw: list[str]) -> bool:
-    holds = True
-    for name, value in given:  # all of them, so that what they saw is whole
-        holds &= _field(name, value, facts, saw)
-    return holds
+    return all(_field(name, value, facts, saw) for name, value in given)
 
 
 _FIELDS = tuple(ConversationFilter.__dataclass_fields__)
 _NAMED = frozenset(_FIELDS) - {"contact", "accounts"}
 """The fields that a rule may ask for: no one customer, and not what somebody sees."""
-_YES_OR_NO = ("snoozed", "spam", "needs_reply", "failed", "late", "scheduled")
+_YES_OR_NO = frozenset({"snoozed", "spam", "needs_reply", "failed", "late", "scheduled"})
 
 
 def _field(name: str, value: Any, facts: Facts, saw: list[str]) -> bool:
@@ -421,6 +410,24 @@ def _concerns(condition: Concerns, facts: Facts) -> Asked:
     given = {name: id_ for name, id_ in wanted.items() if id_}
     saw = ", ".join(f"{name}:{facts.concerns.get(name, 0)}" for name in given)
     return Asked(all(facts.concerns.get(name) == id_ for name, id_ in given.items()), saw)
+
+
+_ASKS: Mapping[type[Any], Callable[[Any, Facts], Asked]] = {
+    AnyOf: _any_of,
+    Words: _words,
+    Pattern: _pattern,
+    Sent: lambda condition, facts: Asked(facts.kind in condition.kinds, facts.kind),
+    Is: _is,
+    Open: lambda condition, facts: Asked(
+        facts.is_open is condition.open, "open" if facts.is_open else "closed"
+    ),
+    Window: lambda condition, facts: Asked(facts.window == condition.to, facts.window),
+    WroteBefore: _wrote_before,
+    Contact: _contact,
+    Concerns: _concerns,
+    By: lambda condition, facts: Asked(facts.actor == condition.actor, facts.actor),
+    OfAddon: _of_addon,
+}
 
 
 def leaves(conditions: Iterable[Condition]) -> Iterable[One]:
