@@ -1118,6 +1118,20 @@ def test_a_worker_that_dies(any_desk: Automated, dies: str) -> None:
     assert _outcomes(desk, rule) == [["did"]]
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_customers_write_goes_before_what_rules_do(automated: Automated, wanted: bool) -> None:
+    desk = automated
+    rule = desk.rule({"do": "note", "text": "Look"})
+    for contact in ("ana", "bob"):
+        desk.said(contact)
+    desk.read()
+    waits = mock.patch.object(db.Database, "is_wanted", mock.PropertyMock(return_value=wanted))
+    with waits, mock.patch.object(running.time, "sleep") as slept:
+        running.run_due(desk.desk.generation.directory)
+    assert slept.call_count == (2 if wanted else 0)
+    assert _outcomes(desk, rule) == [["did", "did"]]
+
+
 # ---- what it costs -------------------------------------------------------------------------------------
 
 
