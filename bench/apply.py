@@ -1,4 +1,6 @@
-"""``python -m bench.apply COUNT``: take in so many deliveries, then time applying them to the inbox.
+"""``python -m bench.apply COUNT [RULES]``: take in so many deliveries, then time applying them to the inbox.
+
+With a number of rules the workspace asks so many for each message.
 
 The desk's settings come from the environment. Prints a line of JSON: events, seconds, seconds of processor,
 bytes of the database for each.
@@ -18,16 +20,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bench import rules
 from bench.payload import bodies, signature
 from host.core import config, db, logs, secrets
 from host.process.serving import HostApplication
 
+WORKSPACE = 1
+"""The first that :mod:`bench.prepare` makes."""
 PATH = "/addons/instagram/webhook"
 SENDERS = 64
 PATIENCE_SECONDS = 300.0
 
 
-def main(count: int) -> None:
+def main(count: int, ruled: int = 0) -> None:
     settings = config.load()
     logs.set_up(settings.log_level)
     secrets.use(secrets.load_keyring(settings))
@@ -39,6 +44,8 @@ def main(count: int) -> None:
         take_in(desk, count)
     finally:
         desk.close()
+    if ruled:
+        db.write(rules.add, WORKSPACE, ruled)
     desk = HostApplication(settings)
     cpu, began = time.process_time(), time.perf_counter()
     desk.start(web=False)
@@ -112,7 +119,7 @@ def wait_until_applied(count: int) -> None:
                 break
         time.sleep(0.01)
     with db.read() as session:
-        found = session.scalar(sa.text("SELECT count(*) FROM messages"))
+        found = session.scalar(sa.text("SELECT count(*) FROM messages WHERE direction = 'inbound'"))
     assert found == count, f"{found} messages of {count} events"
 
 
@@ -120,6 +127,6 @@ if __name__ == "__main__":
     import sys
 
     # The last line is ours even where the desk says something while it ends.
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))
     sys.stdout.flush()
     os._exit(0)

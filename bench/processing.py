@@ -122,12 +122,16 @@ def floor(folder: Path, events: int) -> dict[str, float]:
             one.unlink()
 
 
-def applied(desk: Desk, folder: Path, events: int) -> dict[str, float]:
-    """Have a copy of *desk* apply that many events; return the seconds, and those of the processor."""
+def applied(desk: Desk, folder: Path, events: int, *, rules: int = 0) -> dict[str, float]:
+    """Have a copy of *desk* apply that many events; return the seconds, and those of the processor.
+
+    :param rules: how many its workspace asks for each.
+    """
     data = folder / "applied"
     shutil.copytree(desk.data, data)
     try:
-        return run(["bench.apply", str(events)], settings_for(desk, data, workers=4), tree=desk.tree)
+        asked = [str(events), *([str(rules)] if rules else [])]
+        return run(["bench.apply", *asked], settings_for(desk, data, workers=4), tree=desk.tree)
     finally:
         shutil.rmtree(data, ignore_errors=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -133,6 +134,7 @@ def _last_run(column: Any, outcome: str) -> Any:
     )
 
 
+@cache
 def _query() -> Any:
     before = sa.or_(
         Message.sent_at < _this.sent_at, sa.and_(Message.sent_at == _this.sent_at, Message.id < _this.id)
@@ -198,8 +200,10 @@ def last_inbound(session: Session, conversation_id: int) -> int | None:
 def unanswered(session: Session, conversation_id: int) -> int:
     """Return how many messages went out by themselves since the customer wrote last."""
     count = sa.select(sa.func.count()).where(
-        AutomationRun.conversation_id == conversation_id,
-        AutomationRun.sent_id > (last_inbound(session, conversation_id) or 0),
+        Message.conversation_id == conversation_id,
+        Message.direction == Direction.OUTBOUND,
+        Message.origin == Origin.SYSTEM,
+        Message.id > (last_inbound(session, conversation_id) or 0),
     )
     return session.scalar(count) or 0
 

@@ -405,7 +405,9 @@ def _seen_already(session: Session, message: Message | sa.Row[*tuple[Any, ...]],
         .join(Conversation, Conversation.identity_id == ContactIdentity.id)
         .where(Conversation.id == message.conversation_id)
     )
-    identity = session.scalars(query.with_for_update(key_share=True).execution_options(populate_existing=True)).one()
+    identity = session.scalars(
+        query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    ).one()
     identity.seen_early = [early for early in identity.seen_early or () if early != stored]
     if identity.seen_at is None or identity.seen_at < position:
         identity.seen_at = position

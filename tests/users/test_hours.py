@@ -311,3 +311,54 @@ def test_what_was_typed_wrong_is_shown_again_with_its_place(desk: Desk) -> None:
     )
     with db.read() as session:
         assert hours.load(session, [desk.workspace]).own(desk.workspace).exceptions == ()
+
+
+# ---- so long after, as somebody works ------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+
+
+@settings(deadline=None, max_examples=200)
+@given(cases(), st.integers(1, 4 * DAY))
+def test_after_so_much_work_it_is_the_first_moment_with_that_much(
+    case: tuple[Hours, dict[date, tuple[Span, ...]], datetime], minutes: int
+) -> None:
+    """Also across a change of clocks, which *cases* begin around."""
+    work, _exceptions, since = case
+    length = MINUTE * minutes
+    found = work.after(since, length)
+    if found is None:
+        assert work.worked(since, since + hours.AHEAD) < length
+        return
+    assert work.worked(since, found) == length
+    assert work.worked(since, found - timedelta(seconds=1)) < length
+
+
+NIGHT = Hours((*((),) * 6, (Span(60, 240),)), {}, BERLIN)
+"""Sundays from 01:00 to 04:00, when clocks are changed."""
+
+
+@pytest.mark.parametrize(
+    ("work", "since", "length", "found"),
+    [
+        (Hours(WEEK, {}, BERLIN), "2026-11-20T10:30", 2 * HOUR, "2026-11-20T13:30"),  # over the break
+        (Hours(WEEK, {}, BERLIN), "2026-11-20T11:30", 4 * HOUR, "2026-11-20T16:30"),
+        (Hours(WEEK, {}, BERLIN), "2026-11-20T06:00", HOUR, "2026-11-20T09:00"),  # before they open
+        (ALWAYS, "2026-11-20T12:00", 30 * HOUR, "2026-11-21T18:00"),
+        # The hour between two and three is there twice: four hours are worked that night.
+        (NIGHT, "2026-10-24T12:00", 4 * HOUR, "2026-10-25T03:00"),
+        (NIGHT, "2026-10-25T00:30", HOUR, "2026-10-25T01:30"),
+        # It is skipped: two are, and the third a week later.
+        (NIGHT, "2026-03-28T12:00", 2 * HOUR, "2026-03-29T02:00"),
+        (NIGHT, "2026-03-28T12:00", 3 * HOUR, "2026-04-05T00:00"),
+    ],
+)
+def test_so_many_hours_of_work_later(work: Hours, since: str, length: timedelta, found: str) -> None:
+    assert work.after(at(since), length) == at(found)
+
+
+def test_never_is_never_after() -> None:
+    assert Hours((CLOSED,) * 7, {}, BERLIN).after(at("2026-11-20T12:00"), MINUTE) is None
+    one_day = Hours((CLOSED,) * 7, {date(2026, 12, 24): (Span(0, 60),)}, "UTC")
+    assert one_day.after(at("2026-11-20T12:00"), HOUR) == at("2026-12-24T01:00")
+    assert one_day.after(at("2026-11-20T12:00"), HOUR + MINUTE) is None

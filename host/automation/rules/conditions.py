@@ -8,11 +8,12 @@ other conditions ask for what a list does not know: what was written, when, and 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Literal
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import regex
@@ -25,19 +26,24 @@ PATTERN_SECONDS = 0.02
 """How long a pattern may look at a text."""
 MOST_READ = 10_000
 """Most letters of a text that are looked at."""
-
-NOT_ASKED = None
+_TRIED = 400
+"""Letters of a text that a pattern is tried on before it is saved."""
 
 
 class _Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="if"):
     """Something that holds, or does not."""
 
 
-class Words(_Condition, frozen=True, tag="words"):
+class Words(_Condition, frozen=True, tag="words", dict=True):
     """The text has these words: whole ones, in any case. One may be several, such as ``in pieces``."""
 
     words: tuple[str, ...]
     has: Literal["any", "all", "none"] = "any"
+
+    @cached_property
+    def finders(self) -> tuple[tuple[str, str | regex.Pattern[str]], ...]:
+        """Each word with what is looked up, or with the pattern that finds it."""
+        return tuple((word, _finder(folded(word))) for word in self.words)
 
 
 class Pattern(_Condition, frozen=True, tag="pattern"):
@@ -52,10 +58,15 @@ class Sent(_Condition, frozen=True, tag="sent"):
     kinds: tuple[str, ...]
 
 
-class Is(_Condition, frozen=True, tag="conversation"):
+class Is(_Condition, frozen=True, tag="conversation", dict=True):
     """A filter lets the conversation through. *filter* is kept as a saved view keeps it."""
 
     filter: dict[str, Any]
+
+    @cached_property
+    def fields(self) -> Sequence[tuple[str, Any]] | None:
+        """What the filter asks for, no spam unless it does; None: it cannot be read, as of a later Lobby."""
+        return None if filter_in(self) is None else _given(filter_of(self.filter))
 
 
 class Open(_Condition, frozen=True, tag="hours"):
@@ -155,8 +166,7 @@ class Facts:
     addons: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What became of one condition.
 
     :param holds: whether it does; None: it was not asked any more.
@@ -167,6 +177,7 @@ class Asked:
     saw: str = ""
 
 
+_NOT_ASKED = Asked(None)
 Trace = tuple[Asked, ...]
 
 
@@ -176,98 +187,130 @@ def decide(conditions: Sequence[Condition], facts: Facts) -> tuple[bool, Trace]:
     The first that does not hold ends it: those after it are not asked.
     """
     trace: list[Asked] = []
-    holds = True
     for condition in conditions:
-        if not holds:
-            trace.append(Asked(NOT_ASKED))
-            continue
         asked = ask(condition, facts)
-        holds = bool(asked.holds)
         trace.append(asked)
-    return holds, tuple(trace)
+        if not asked.holds:
+            return False, (*trace, *(_NOT_ASKED,) * (len(conditions) - len(trace)))
+    return True, tuple(trace)
 
 
 def ask(condition: Condition, facts: Facts) -> Asked:
     """Return whether one condition holds, and what it saw."""
-    match condition:
-        case AnyOf():
-            found = [ask(one, facts) for one in condition.of]
-            yes = next((one for one in found if one.holds), None)
-            return yes or Asked(False, found[-1].saw if found else "")
-        case Words():
-            return _words(condition, facts.text)
-        case Pattern():
-            return _pattern(condition, facts.text)
-        case Sent():
-            return Asked(facts.kind in condition.kinds, facts.kind)
-        case Is():
-            return _is(condition, facts)
-        case Open():
-            return Asked(facts.is_open is condition.open, "open" if facts.is_open else "closed")
-        case Window():
-            return Asked(facts.window == condition.to, facts.window)
-        case WroteBefore():
-            before = facts.wrote_before
-            saw = "" if before is None else before.date().isoformat()
-            return Asked((before is not None) is condition.yes, saw)
-        case Contact():
-            return _contact(condition, facts)
-        case Concerns():
-            return _concerns(condition, facts)
-        case By():
-            return Asked(facts.actor == condition.actor, facts.actor)
-        case OfAddon():
-            found_there = facts.addon.get((condition.name, condition.value))
-            return Asked(bool(found_there), "" if found_there is not None else "missing")
+    return _ASKS[type(condition)](condition, facts)
+
+
+def _any_of(condition: AnyOf, facts: Facts) -> Asked:
+    saw = ""
+    for one in condition.of:
+        asked = ask(one, facts)
+        if asked.holds:
+            return asked
+        saw = asked.saw
+    return Asked(False, saw)
+
+
+def _wrote_before(condition: WroteBefore, facts: Facts) -> Asked:
+    before = facts.wrote_before
+    saw = "" if before is None else before.date().isoformat()
+    return Asked((before is not None) is condition.yes, saw)
+
+
+def _of_addon(condition: OfAddon, facts: Facts) -> Asked:
+    found = facts.addon.get((condition.name, condition.value))
+    return Asked(bool(found), "" if found is not None else "missing")
 
 
 # ---- what was written ----------------------------------------------------------------------------------
 
 
 def folded(text: str) -> str:
-    """Return *text* as words are looked for in it: without case, and with one way to write each letter."""
-    return unicodedata.normalize("NFKC", text[:MOST_READ]).casefold()
+    """Return *text* as words are looked for in it: without case, and with one way to write each letter.
+
+    The Turkish letters of i are one: in capitals nobody can tell which of them was meant.
+    """
+    plain = unicodedata.normalize("NFKC", text[:MOST_READ]).casefold()
+    return plain if plain.isascii() else plain.replace("i\u0307", "i").replace("ı", "i")
 
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 
 
-@lru_cache(maxsize=4096)
-def _finder(word: str) -> regex.Pattern[str]:
-    """Return what finds *word* as a whole one; in writing without blanks, wherever it stands."""
-    wanted = r"\s+".join(regex.escape(one) for one in folded(word).split())
+_WORD = regex.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text as words are looked for in it; *words* are the whole ones."""
+
+    folded: str
+    words: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> _Text:
+    plain = folded(text)
+    return _Text(plain, frozenset(_WORD.findall(plain)))
+
+
+def _finder(word: str) -> str | regex.Pattern[str]:
+    """Return *word*, folded, if it is one that is found as a whole, and else the pattern that finds it.
+
+    In writing without blanks it is found wherever it stands, and so is a sign such as an emoji.
+    """
+    wanted = r"\s+".join(regex.escape(one) for one in word.split())
     if regex.search(f"[{_UNSPACED}]", word):
         return regex.compile(wanted)
-    return regex.compile(rf"(?<![\w]){wanted}(?![\w])")
+    if _WORD.fullmatch(word):
+        return word
+    before = r"(?<!\w)" if _WORD.match(word) else ""
+    behind = r"(?!\w)" if _WORD.match(word[-1:]) else ""
+    return regex.compile(f"{before}{wanted}{behind}")
 
 
-def _words(condition: Words, text: str) -> Asked:
-    there = _folded_once(text)
-    found = [word for word in condition.words if _finder(word).search(there)]
-    holds = {
-        "any": bool(found),
-        "all": len(found) == len(condition.words),
-        "none": not found,
-    }[condition.has]
-    return Asked(holds, ", ".join(found[:3]))
+def _words(condition: Words, facts: Facts) -> Asked:
+    there = _read(facts.text)
+    found = [
+        word
+        for word, wanted in condition.finders
+        if (wanted in there.words if isinstance(wanted, str) else wanted.search(there.folded))
+    ]
+    if condition.has == "all":
+        return Asked(len(found) == len(condition.words), ", ".join(found[:3]))
+    return Asked(bool(found) is (condition.has == "any"), ", ".join(found[:3]))
 
 
-_folded_once = lru_cache(maxsize=256)(folded)
+_COUNT = regex.compile(r"\{(\d+)")
+MOST_COPIES = 10_000
+"""Most copies of something that a pattern asks for: each is memory as soon as it is compiled."""
 
 
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> regex.Pattern[str]:
     """Return *pattern*, compiled.
 
-    :raises regex.error: if it is none.
+    :raises regex.error: if it is none, or larger than anybody needs.
     """
-    return regex.compile(pattern, regex.IGNORECASE | regex.V1)
+    if prod(max(1, int(one)) for one in _COUNT.findall(pattern)) > MOST_COPIES:
+        raise regex.error("repeated too often")
+    try:
+        return regex.compile(pattern, regex.IGNORECASE | regex.V1)
+    except ValueError as error:  # two flags that exclude each other
+        raise regex.error(str(error)) from None
 
 
 def explodes(pattern: str) -> bool:
-    """Tell whether a pattern takes too long for a text made to try it."""
-    letters = "".join(dict.fromkeys(one for one in pattern if one.isalnum()))[:8] or "a"
-    tries = [one * 2000 + "!" for one in {letters, letters[0], "a", " "}]
+    """Tell whether a pattern takes too long for a text made to try it: one letter of its own many times.
+
+    Few enough that a pattern is let through whose time grows with the square of the text. That is bounded
+    where it is asked.
+    """
+    letters = "".join(dict.fromkeys(pattern))[:40]
+    tries = [
+        one * (_TRIED // len(one)) + end
+        for one in {*letters, letters, *"a1 "}
+        for end in ("!", f"!{letters}")
+    ]
     try:
         for text in tries:
             compiled(pattern).search(text, timeout=PATTERN_SECONDS)
@@ -276,9 +319,9 @@ def explodes(pattern: str) -> bool:
     return False
 
 
-def _pattern(condition: Pattern, text: str) -> Asked:
+def _pattern(condition: Pattern, facts: Facts) -> Asked:
     try:
-        found = compiled(condition.pattern).search(text[:MOST_READ], timeout=PATTERN_SECONDS)
+        found = compiled(condition.pattern).search(facts.text[:MOST_READ], timeout=PATTERN_SECONDS)
     except TimeoutError:
         return Asked(False, "timeout")
     except regex.error:  # of a release that reads them otherwise
@@ -290,43 +333,43 @@ def _pattern(condition: Pattern, text: str) -> Asked:
 
 
 def _is(condition: Is, facts: Facts) -> Asked:
-    if not _is_known(condition):
+    if condition.fields is None:
         return Asked(False, "unreadable")
     saw: list[str] = []
-    holds = lets_through(filter_of(condition.filter), facts, saw)
+    holds = _let_through(condition.fields, facts, saw)
     return Asked(holds, ", ".join(saw))
 
 
 def filter_in(condition: Is) -> ConversationFilter | None:
     """Return the filter of a condition; None: it cannot be read, or names what no rule may."""
-    if not _is_known(condition):
+    if not condition.filter.keys() <= _NAMED:
         return None
     try:
-        found = strictjson.convert(dict(condition.filter), ConversationFilter)
+        return strictjson.convert(condition.filter, ConversationFilter)
     except msgspec.ValidationError:
         return None
-    return None if found.contact is not None or found.accounts is not None else found
 
 
-def lets_through(filter_: ConversationFilter, facts: Facts, saw: list[str] | None = None) -> bool:
+def lets_through(filter_: ConversationFilter, facts: Facts) -> bool:
     """Tell whether *filter_* lets the conversation of *facts* through, as a query with it would.
 
     Nobody looks: what asks for whoever does finds nothing.
-
-    :param saw: gets the values that were looked at.
     """
-    seen: list[str] = [] if saw is None else saw
-    given = [(name, value) for name in _FIELDS if (value := getattr(filter_, name)) is not None]
-    return sum(_field(name, value, facts, seen) for name, value in given) == len(given)
+    return _let_through(_given(filter_), facts, [])
 
 
-def _is_known(condition: Is) -> bool:
-    """Tell whether a filter has fields that there are: one passed over would let everything through."""
-    return condition.filter.keys() <= set(_FIELDS)
+def _given(filter_: ConversationFilter) -> Sequence[tuple[str, Any]]:
+    return [(name, value) for name in _FIELDS if (value := getattr(filter_, name)) is not None]
+
+
+def _let_through(given: Sequence[tuple[str, Any]], facts: Facts, saw: list[str]) -> bool:
+    return all(_field(name, value, facts, saw) for name, value in given)
 
 
 _FIELDS = tuple(ConversationFilter.__dataclass_fields__)
-_YES_OR_NO = ("snoozed", "spam", "needs_reply", "failed", "late", "scheduled")
+_NAMED = frozenset(_FIELDS) - {"contact", "accounts"}
+"""The fields that a rule may ask for: no one customer, and not what somebody sees."""
+_YES_OR_NO = frozenset({"snoozed", "spam", "needs_reply", "failed", "late", "scheduled"})
 
 
 def _field(name: str, value: Any, facts: Facts, saw: list[str]) -> bool:
@@ -367,6 +410,24 @@ def _concerns(condition: Concerns, facts: Facts) -> Asked:
     given = {name: id_ for name, id_ in wanted.items() if id_}
     saw = ", ".join(f"{name}:{facts.concerns.get(name, 0)}" for name in given)
     return Asked(all(facts.concerns.get(name) == id_ for name, id_ in given.items()), saw)
+
+
+_ASKS: Mapping[type[Any], Callable[[Any, Facts], Asked]] = {
+    AnyOf: _any_of,
+    Words: _words,
+    Pattern: _pattern,
+    Sent: lambda condition, facts: Asked(facts.kind in condition.kinds, facts.kind),
+    Is: _is,
+    Open: lambda condition, facts: Asked(
+        facts.is_open is condition.open, "open" if facts.is_open else "closed"
+    ),
+    Window: lambda condition, facts: Asked(facts.window == condition.to, facts.window),
+    WroteBefore: _wrote_before,
+    Contact: _contact,
+    Concerns: _concerns,
+    By: lambda condition, facts: Asked(facts.actor == condition.actor, facts.actor),
+    OfAddon: _of_addon,
+}
 
 
 def leaves(conditions: Iterable[Condition]) -> Iterable[One]:

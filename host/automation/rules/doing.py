@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import facts as talks
 from host.automation import texts
-from host.automation.deciding import BUDGET, TALK
+from host.automation.deciding import BUDGET, TALK, TOO_LATE
 from host.automation.rules.body import (
     SENDING,
     Action,
@@ -31,7 +31,7 @@ from host.core import clock
 from host.core.errors import ConflictError, LobbyError
 from host.core.ports import RuleDirectory
 from host.inbox import queries
-from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, Runner
+from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, GiveToTeam, Runner
 from host.inbox.canned.replies import Who, values_for
 from host.inbox.conversation_actions import set_fields
 from host.inbox.drafts import Draft
@@ -48,6 +48,9 @@ from host.sdk.rules import React, SendText
 from host.users import hours
 
 log = logging.getLogger(__name__)
+
+_GIVING = (AssignTo, AssignNobody, GiveToTeam, GiveOut)
+"""The actions after which somebody may not have the conversation any more."""
 
 
 class NotDoneError(ConflictError):
@@ -128,7 +131,7 @@ class Acting:
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
         if isinstance(action, SENDING):
             self._check_may_speak()
-        elif isinstance(action, AssignTo | AssignNobody) and self._is_taken():
+        elif isinstance(action, _GIVING) and self._is_taken():
             raise NotDoneError("assigned")
         match action:
             case Say():
@@ -167,6 +170,8 @@ class Acting:
             raise NotDoneError(hindrance)
         person_at = known.row.person_at
         answers = self.about.event.kind == catalogue.MESSAGE_RECEIVED
+        if answers and self.now - self.about.row.sent_at > TOO_LATE:
+            raise NotDoneError("late")
         if answers and (
             self.conversation.handled_by == Handler.PERSON
             or (person_at is not None and person_at > self.now - TALK)

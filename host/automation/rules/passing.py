@@ -11,11 +11,13 @@ Of each rule that was asked and came past its first condition a run is kept, wit
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -29,7 +31,7 @@ from host.automation.rules.conditions import Trace, decide
 from host.automation.rules.facts import Event, Seen, is_ours, seen
 from host.core.ports import RuleDirectory
 from host.models.automation import AutomationRun, Rule, RuleState, RuleVersion, RunState
-from host.models.inbox import Conversation, Message
+from host.models.inbox import Contact, Conversation, Message
 from host.models.record import ActorKind
 from host.record import catalogue
 from host.record.catalogue import OfAssignment, OfLabel, OfTeam
@@ -68,21 +70,28 @@ class Active:
 def active(session: Session, workspaces: Iterable[int]) -> dict[int, list[Active]]:
     """Return the rules of *workspaces* that are live or in shadow, in their order. One that cannot be read,
     as of a later Lobby, is none."""
+    text = sa.cast(RuleVersion.body, sa.Text).label("body")
     query = (
-        sa.select(Rule.id, Rule.workspace_id, Rule.name, Rule.version, Rule.state, RuleVersion.body)
+        sa.select(Rule.id, Rule.workspace_id, Rule.name, Rule.version, Rule.state, text)
         .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
         .where(Rule.workspace_id.in_(set(workspaces)), Rule.state.in_([RuleState.LIVE, RuleState.SHADOW]))
         .order_by(Rule.workspace_id, Rule.position, Rule.id)
     )
     found: dict[int, list[Active]] = defaultdict(list)
     for row in session.execute(query):
-        body = read(row.body)
+        body = _body(row.body)
         if body is not None:
             live = row.state == RuleState.LIVE
             found[row.workspace_id].append(
                 Active(row.id, row.workspace_id, row.name, row.version, live, body)
             )
     return found
+
+
+@lru_cache(maxsize=2048)
+def _body(text: str) -> Body | None:
+    """Return what a rule says, read once for all events: a version never changes."""
+    return read(json.loads(text))
 
 
 # ---- what the record says ------------------------------------------------------------------------------
@@ -109,12 +118,14 @@ def runs(
     bodies = {id_: [rule.body for rule in its] for id_, its in rules.items()}
     wanted = needs([rule.body for its in rules.values() for rule in its])
     there = seen(session, list(asked.values()), wanted, directory, now, bodies)
+    works = any(rule.body.working for its in rules.values() for rule in its)
+    theirs = hours.load(session, set(rules)) if works else None
     found: list[Mapping[str, Any]] = []
     for event in mine:
         about = there.get(event.id)
         if about is None or _is_nothing(about):
             continue
-        found += _waits(session, rules[event.workspace_id], event, about, now)
+        found += _waits(rules[event.workspace_id], event, about, theirs, now)
         verdicts = judge(rules[event.workspace_id], about)
         if any(one.matches for one in verdicts):
             details = {"when": event.kind, "actor": about.event.actor, "concerns": dict(about.event.concerns)}
@@ -159,8 +170,7 @@ def _is_nothing(about: Seen) -> bool:
     return about.event.kind in _OURS and is_ours(about.row)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one rule says to an event.
 
     :param trace: what each condition saw.
@@ -182,8 +192,9 @@ def judge(rules: Iterable[Active], about: Seen, when: str | None = None) -> list
     :param when: what they wait for; None: the kind of the event.
     """
     verdicts = []
+    kind = when or about.event.kind
     for rule in rules:
-        if rule.body.when != (when or about.event.kind):
+        if rule.body.when != kind:
             continue
         matches, trace = decide(rule.body.conditions, about.facts)
         verdicts.append(Verdict(rule, matches, trace))
@@ -193,7 +204,7 @@ def judge(rules: Iterable[Active], about: Seen, when: str | None = None) -> list
 
 
 def _waits(
-    session: Session, rules: Iterable[Active], event: Recorded, about: Seen, now: datetime
+    rules: Iterable[Active], event: Recorded, about: Seen, theirs: hours.Loaded | None, now: datetime
 ) -> list[Mapping[str, Any]]:
     """Return a run for each rule that acts if nobody answers, for the first message that waits."""
     row = about.row
@@ -204,19 +215,18 @@ def _waits(
     ):
         return []
     return [
-        _row(event, RunKind.WAIT, rule.id, rule.version, now, facts={}, due_at=_until(session, rule, row))
+        _row(event, RunKind.WAIT, rule.id, rule.version, now, facts={}, due_at=_until(rule, row, theirs))
         for rule in rules
         if rule.body.when == UNANSWERED
     ]
 
 
-def _until(session: Session, rule: Active, row: Any) -> datetime:
+def _until(rule: Active, row: Any, theirs: hours.Loaded | None) -> datetime:
     since: datetime = row.waiting_since
     length = timedelta(hours=rule.body.hours)
-    if not rule.body.working:
+    if theirs is None or not rule.body.working:
         return since + length
-    theirs = hours.load(session, {row.workspace_id}).of(row.workspace_id, row.team_id)
-    return theirs.after(since, length) or since + length
+    return theirs.of(row.workspace_id, row.team_id).after(since, length) or since + length
 
 
 def _row(
@@ -293,7 +303,8 @@ def do_wait(
     asked = sa.select(Message.sent_at).where(Message.id == run.message_id)
     wrote = session.scalar(asked)
     since = conversation.waiting_since
-    if wrote is None or since is None or since > wrote or conversation.snooze_kind is not None:
+    put_away = conversation.snooze_kind is not None or conversation.spam_at is not None
+    if wrote is None or since is None or since > wrote or put_away:
         finish(run, RunState.SKIPPED, now, reason="answered")
         return
     rules = [
@@ -313,6 +324,10 @@ def _do(
     directory: RuleDirectory,
     now: datetime,
 ) -> None:
+    if run.due_at is not None and now - run.due_at > TOO_OLD:
+        finish(run, RunState.SKIPPED, now, reason="late")
+        return
+    rules = _not_asked(session, run, rules)
     event = Event(
         run.id,
         run.workspace_id,
@@ -342,6 +357,15 @@ def _do(
     # Its own row is what says that something was done because of the event, and how often.
     done = any(one.rule.live for one in matched)
     finish(run, RunState.DONE if done else RunState.SKIPPED, now, outcome="rules" if done else None)
+
+
+def _not_asked(session: Session, run: AutomationRun, rules: Sequence[Active]) -> list[Active]:
+    """Return those of *rules* that were not asked about the event of *run*, or what began it, before."""
+    query = sa.select(AutomationRun.automation_id).where(
+        AutomationRun.root_id == run.root_id, AutomationRun.kind == RunKind.RULE
+    )
+    asked = set(session.scalars(query))
+    return [one for one in rules if one.id not in asked]
 
 
 def _act(
@@ -386,6 +410,8 @@ def _had(session: Session, rule: Active, conversation: Conversation) -> bool:
     if rule.body.once == "conversation":
         acted = acted.where(AutomationRun.conversation_id == conversation.id)
     else:
+        # Nobody else may act for them meanwhile, in another of their conversations.
+        session.execute(sa.select(Contact.id).where(Contact.id == conversation.contact_id).with_for_update())
         theirs = sa.select(Conversation.id).where(Conversation.contact_id == conversation.contact_id)
         acted = acted.where(AutomationRun.conversation_id.in_(theirs))
     return session.scalar(acted.limit(1)) is not None
@@ -415,8 +441,7 @@ def _note(
     row = _new(run, RunKind.RULE, verdict.rule, now)
     row.facts = facts
     finish(row, state, now, outcome=outcome, reason=reason or None)
-    session.add(row)
-    session.flush()
+    session.add(row)  # written with the others
     return row
 
 
