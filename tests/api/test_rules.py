@@ -83,7 +83,8 @@ def test_a_program_keeps_rules(desk: ApiDesk) -> None:
     assert lines("rule") == [
         ("rule.added", "Wholesale"),
         ("rule.changed", "Bulk"),
-        ("rule.changed", "Bulk"),
+        ("rule.state", "Bulk"),
+        ("rule.state", "Bulk"),
         ("rule.deleted", "Bulk"),
     ]
     assert add(desk)["id"] > made["id"], "what a rule did is not another's"
@@ -111,7 +112,7 @@ def test_rules_are_moved(desk: ApiDesk) -> None:
         ({"body": {**BODY, "when": "account.connected"}}, "rule", "body.when"),
         ({"body": {**BODY, "when": "conversation.unanswered"}}, "rule", "body.hours"),
         ({"body": {**BODY, "actions": []}}, "rule", "body.actions"),
-        ({"body": {**BODY, "conditions": MANY}}, "rule", "body.actions"),
+        ({"body": {**BODY, "conditions": MANY}}, "rule", "body.conditions"),
         ({"body": {**BODY, "conditions": [WORDS, {**WORDS, "words": []}]}}, "rule", "body.conditions[1]"),
         (
             {"body": {**BODY, "conditions": [{"if": "pattern", "pattern": "(a+)+$"}]}},

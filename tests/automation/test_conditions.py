@@ -206,7 +206,7 @@ def _save(*asked: Condition) -> body.Body:
 def test_a_pattern_that_explodes_is_refused_with_its_place(pattern: str) -> None:
     with pytest.raises(RuleError) as refused:
         _save(YES, AnyOf((YES, Pattern(pattern))))
-    assert refused.value.field == "conditions.1"
+    assert refused.value.field == "conditions.1.1"
 
 
 @pytest.mark.parametrize("text", ["a" * 10_000 + "!a", "x" * 10_000 + "!y", "," * 10_000 + "!x", "1" * 9999])

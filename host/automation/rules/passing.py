@@ -208,11 +208,8 @@ def _waits(
 ) -> list[Mapping[str, Any]]:
     """Return a run for each rule that acts if nobody answers, for the first message that waits."""
     row = about.row
-    if (
-        event.kind != catalogue.MESSAGE_RECEIVED
-        or row.waiting_since is None
-        or row.waiting_since < row.sent_at
-    ):
+    # Of the messages since the last answer the first says since when they wait.
+    if event.kind != catalogue.MESSAGE_RECEIVED or row.waiting_since != row.sent_at:
         return []
     return [
         _row(event, RunKind.WAIT, rule.id, rule.version, now, facts={}, due_at=_until(rule, row, theirs))
