@@ -130,7 +130,7 @@ def add(session: Session, workspace: int, count: int) -> None:
     label = labels.create(session, workspace_id=workspace, name="Seven", tone=LabelTone.BLUE, now=now)
     what = keeping.there(session, workspace, Directory())
     for number in range(count):
-        asked: dict[str, Any] = {"if": "words", "words": [f"{WORDS[number % len(WORDS)]} {number}"]}
+        asked: dict[str, Any] = {"if": "words", "words": [WORDS[number % len(WORDS)], f"code {number}"]}
         if not number:
             asked = {"if": "pattern", "pattern": r"number \d*7\b"}
         given = {
