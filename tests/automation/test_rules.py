@@ -467,6 +467,16 @@ def test_nobody_is_taken_a_conversation_from(shop: Shop, does: str) -> None:
     assert (desk.talk().assignee_id, desk.talk().team_id) == (desk.desk.mia.id, None)
 
 
+def test_whoever_has_it_may_start_a_rule_that_gives_it_away(shop: Shop) -> None:
+    desk = shop.desk
+    desk.scene.assign("ana", desk.desk.mia.id, desk.desk.mia.id, clock.now())
+    desk.scene.reply("ana", "I have it.", clock.now())
+    desk.rule({"do": "team", "team": shop.team}, when="conversation.labelled")
+    _label(desk, add=[shop.label])
+    desk.run()
+    assert (desk.talk().assignee_id, desk.talk().team_id) == (None, shop.team)
+
+
 # ---- in which order, and how often ---------------------------------------------------------------------
 
 

@@ -152,7 +152,12 @@ class Acting:
                 steps.do(number, action)
 
     def _is_taken(self) -> bool:
-        """Tell whether somebody has the conversation by a person's hand: no rule takes it from them."""
+        """Tell whether somebody has the conversation by a person's hand: no rule takes it from them.
+
+        But for one that a person starts, as by a label: that is their own word.
+        """
+        if self.about.event.actor == ActorKind.USER:
+            return False
         return self.conversation.assignee_id is not None and self.conversation.handled_by == Handler.PERSON
 
     def _check_may_speak(self) -> None:
