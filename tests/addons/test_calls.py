@@ -92,6 +92,7 @@ def test_a_process_is_not_counted_twice_and_writes_only_what_is_new(any_database
         assert writes(), "it would soon look like the row of a process that ended"
 
 
+@pytest.mark.slow
 def test_rows_of_processes_that_ended_go_after_a_day_and_words_of_errors_too(
     any_database: db.Database, become: Callable[[], CallMetrics]
 ) -> None:

@@ -202,6 +202,7 @@ def test_two_agents_share_notes_assignment_and_status(agent: Page, admin: Page) 
     expect(admin.get_by_text("She is a regular, wrap it nicely.").last).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_long_text_offers_to_split_or_to_cut(desk: Desk, agent: Page) -> None:
     agent.locator("[data-tab=reply]").click()
     composer = agent.get_by_role("textbox", name=re.compile("^Reply to"))

@@ -135,6 +135,7 @@ def test_a_revision_that_was_cut_off_on_mariadb_is_run_to_its_end(url: str) -> N
         assert {"holder_id", "ended_because"} <= columns
 
 
+@pytest.mark.slow
 @pytest.mark.services
 @pytest.mark.parametrize(
     "url",

@@ -408,7 +408,8 @@ def _had(session: Session, rule: Active, conversation: Conversation) -> bool:
         acted = acted.where(AutomationRun.conversation_id == conversation.id)
     else:
         # Nobody else may act for them meanwhile, in another of their conversations.
-        session.execute(sa.select(Contact.id).where(Contact.id == conversation.contact_id).with_for_update())
+        theirs_alone = sa.select(Contact.id).where(Contact.id == conversation.contact_id)
+        session.execute(theirs_alone.with_for_update(key_share=True))
         theirs = sa.select(Conversation.id).where(Conversation.contact_id == conversation.contact_id)
         acted = acted.where(AutomationRun.conversation_id.in_(theirs))
     return session.scalar(acted.limit(1)) is not None
