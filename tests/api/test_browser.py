@@ -53,6 +53,7 @@ def check(page: Any) -> None:
     assert page.evaluate(wider) == 0
 
 
+@pytest.mark.slow
 def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk) -> None:
     page.get_by_role("link", name="Settings").first.click()
     page.get_by_role("link", name="API keys").click()
@@ -119,15 +120,8 @@ def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any)
     page.get_by_role("button", name="SendText").first.wait_for()
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"),
-    [
-        (1440, "light"),
-        (360, "dark"),
-        pytest.param(1440, "dark", marks=pytest.mark.slow),
-        pytest.param(360, "light", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(w, t) for w in (1440, 360) for t in ("light", "dark")])
 def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
     page: Any, desk: ApiDesk, theme: str, width: int
 ) -> None:

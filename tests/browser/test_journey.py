@@ -202,7 +202,6 @@ def test_two_agents_share_notes_assignment_and_status(agent: Page, admin: Page) 
     expect(admin.get_by_text("She is a regular, wrap it nicely.").last).to_be_visible()
 
 
-@pytest.mark.slow
 def test_a_long_text_offers_to_split_or_to_cut(desk: Desk, agent: Page) -> None:
     agent.locator("[data-tab=reply]").click()
     composer = agent.get_by_role("textbox", name=re.compile("^Reply to"))
@@ -297,7 +296,6 @@ def test_the_whole_inbox_with_a_reply_the_customer_has_seen(desk: Desk, agent: P
     look(agent, "inbox")
 
 
-@pytest.mark.slow
 def test_every_other_page_can_be_looked_at(desk: Desk, admin: Page, person: Arrive) -> None:
     for path, name in (
         ("/admin/addons/instagram/settings", "addon-overview"),

@@ -91,7 +91,8 @@ def hears_everything(said: list[Any]) -> None:
     assert any("Traceback" in one.get("exception", "") for one in said)
 
 
-@pytest.mark.parametrize("server", ["uvicorn", pytest.param("granian", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("server", ["uvicorn", "granian"])
 def test_a_server_says_objects_from_its_first_line_to_its_last(tmp_path: Path, server: str) -> None:
     port = free_port()
     settings = environment(tmp_path / "data", LOBBY_BIND=f"127.0.0.1:{port}", LOBBY_SERVER=server)

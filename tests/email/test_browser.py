@@ -61,7 +61,8 @@ def mail_port() -> int:
     return port
 
 
-@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.slow), 360])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 360])
 def test_an_address_is_connected_and_receives(
     served: str, outside: Outside, chromium: Any, width: int
 ) -> None:
@@ -120,7 +121,8 @@ def test_an_address_is_connected_and_receives(
     context.close()
 
 
-@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.slow), 360])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 360])
 def test_an_address_is_asked_for_and_confirmed(
     served: str, outside: Outside, chromium: Any, width: int
 ) -> None:
