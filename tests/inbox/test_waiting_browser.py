@@ -48,7 +48,7 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
     assert page.locator(TEXT).input_value() == ""
     page.click(".msg-waits form[data-act=undo] button")
     page.wait_for_selector(".msg-waits", state="detached")
-    assert page.locator(TEXT).input_value() == "Yes, both"
+    until(lambda: page.locator(TEXT).input_value() == "Yes, both")
     assert page.locator("[data-quoted-text]").inner_text() == "Is it in stock?"
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(".msg-waits")
@@ -56,14 +56,14 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
     page.keyboard.press("Escape")  # out of the field
     page.keyboard.press("z")
     page.wait_for_selector(".msg-waits", state="detached")
-    assert page.locator(TEXT).input_value() == "Yes, both"
+    until(lambda: page.locator(TEXT).input_value() == "Yes, both")
     page.keyboard.press("Control+Shift+Enter")
     page.wait_for_selector(".undo-bar [data-toast-undo]")  # the next conversation is open
     assert "Jon" in page.locator("[data-part=head] h2").inner_text()
     assert "Reply to Ana Q. leaves in" in page.locator("[data-toast-text]").inner_text()
     page.click("[data-toast-undo]")
     until(lambda: "Ana" in page.locator("[data-part=head] h2").inner_text())
-    assert page.locator(TEXT).input_value() == "Yes, both"
+    until(lambda: page.locator(TEXT).input_value() == "Yes, both")
     assert page.locator("[data-toast-undo]").count() == 0
     with db.read() as session:
         assert session.get_one(Conversation, scene.conversation("ana")).status == "open"

@@ -123,7 +123,7 @@ def test_while_the_store_is_away_pages_do_without_files_and_what_comes_is_fetche
     make_bucket(far.moto.address, "desk")
     # This stand-in forgets everything: the desk notices that it is not the place it knew.
     until(lambda: "its marker is another's or missing" in far.second.output, "a word about the place")
-    assert far.files("waiting")
+    assert len(far.files("stored")) == 1
     with far.engine.connect() as connection:
         number = connection.scalar(sa.text("SELECT value FROM counters WHERE name = 'files'"))
     marker = f"{far.moto.address}/desk/files/lobby.desk"
