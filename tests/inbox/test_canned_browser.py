@@ -107,7 +107,7 @@ def test_files_go_along_escape_leaves_and_ctrl_enter_sends(
     page.wait_for_selector(".canned >> text=/pickup")
     page.keyboard.press("Control+Enter")
     wait(page, "document.querySelectorAll('[data-tray] li').length === 0")
-    page.wait_for_selector("text=From 9 to 5.")
+    page.wait_for_selector(".msg >> text=From 9 to 5.")
     wait(page, "document.querySelector('[data-form=reply] textarea').value === ''")
     assert [one.kind for one in toys.everything(Message)][-2:] == ["file", "text"]
 
