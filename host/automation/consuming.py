@@ -20,7 +20,7 @@ from host.automation.facts import known
 from host.automation.rules import passing
 from host.core import clock, db
 from host.core.ports import RuleDirectory
-from host.models.automation import AutomationRun, RunState
+from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
 from host.models.record import ActorKind
 from host.record import catalogue
@@ -123,22 +123,4 @@ def _words(
 
 
 def _run(event: Recorded, kind: RunKind, its: Settings, now: datetime) -> Mapping[str, Any]:
-    return {
-        "workspace_id": event.workspace_id,
-        "kind": kind,
-        "automation_id": its.account_id,
-        "automation_version": its.version,
-        "conversation_id": event.conversation_id,
-        "message_id": event.message_id,
-        "cause_id": event.id,
-        "root_id": event.root_id or event.id,
-        "depth": event.depth + 1,
-        "state": RunState.DUE,
-        "due_at": now,
-        "attempts": 0,
-        "facts": {},
-        "created_at": now,
-        "outcome": None,
-        "reason": None,
-        "done_at": None,
-    }
+    return passing.row_of(event, kind, its.account_id, its.version, now)

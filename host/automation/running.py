@@ -90,11 +90,11 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
     ).one_or_none()
     if row is None:
         return
+    rules: Sequence[passing.Active] = ()
+    if row.kind in {RunKind.RULES, RunKind.WAIT}:
+        rules = passing.active(session, [row.workspace_id]).get(row.workspace_id, ())
     try:
-        speaks = row.kind == RunKind.WORDS or (
-            row.kind in {RunKind.RULES, RunKind.WAIT} and passing.may_send(session, row.workspace_id)
-        )
-        if speaks:
+        if row.kind == RunKind.WORDS or passing.may_send(rules):
             take_lane(session, row.workspace_id, row.conversation_id)
         conversation = locked_conversation(session, row.workspace_id, row.conversation_id)
     except ConversationNotFoundError:
@@ -109,9 +109,9 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
             case RunKind.ROUTING:
                 routing.route_run(session, run, conversation, _its(session, run), now)
             case RunKind.RULES:
-                passing.do_pass(session, run, conversation, directory, now)
+                passing.do_pass(session, run, conversation, rules, directory, now)
             case RunKind.WAIT:
-                passing.do_wait(session, run, conversation, directory, now)
+                passing.do_wait(session, run, conversation, rules, directory, now)
             case _:
                 finish(run, RunState.SKIPPED, now, reason="off")  # of another release
     session.flush()

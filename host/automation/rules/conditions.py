@@ -8,7 +8,7 @@ other conditions ask for what a list does not know: what was written, when, and 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -136,13 +136,12 @@ class Facts:
     :param wrote_before: when the customer wrote before that; None: never.
     :param attributes: the contact's, by the id of the attribute.
     :param concerns: the ids that the event is about: ``label``, ``team``, ``person``.
-    :param addon: what addons' conditions found, by their names: None where the addon is not there.
+    :param addon: what addons' conditions found, by name and value; of an addon that is not there, nothing.
     """
 
     text: str = ""
     kind: str = ""
     actor: str = ""
-    conversation_id: int = 0
     status: str = "open"
     channel: str = ""
     account_id: int = 0
@@ -163,7 +162,6 @@ class Facts:
     attributes: Mapping[int, str] = field(default_factory=dict)
     concerns: Mapping[str, int] = field(default_factory=dict)
     addon: Mapping[tuple[str, str], bool] = field(default_factory=dict)
-    addons: Collection[str] = ()
 
 
 class Asked(NamedTuple):

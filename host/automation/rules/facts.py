@@ -59,7 +59,7 @@ class Event:
 class Seen:
     """An event with the facts of its conversation at this moment.
 
-    :param row: the columns of :func:`_rows`.
+    :param row: the columns of :func:`_conversations` and, where it has a message, of :func:`_messages`.
     """
 
     event: Event
@@ -115,7 +115,6 @@ def seen(
                 text=(message.text or "") if message is not None else "",
                 kind=message.message_kind if message is not None else "",
                 actor=event.actor,
-                conversation_id=row.id,
                 status=row.status,
                 channel=row.channel,
                 account_id=row.account_id,

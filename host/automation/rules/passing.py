@@ -129,7 +129,7 @@ def runs(
         verdicts = judge(rules[event.workspace_id], about)
         if any(one.matches for one in verdicts):
             details = {"when": event.kind, "actor": about.event.actor, "concerns": dict(about.event.concerns)}
-            found.append(_row(event, RunKind.RULES, event.workspace_id, 0, now, facts=details))
+            found.append(row_of(event, RunKind.RULES, event.workspace_id, 0, now, facts=details))
         else:
             found += [_near(event, one, now) for one in verdicts if one.is_near]
     return found
@@ -212,7 +212,7 @@ def _waits(
     if event.kind != catalogue.MESSAGE_RECEIVED or row.waiting_since != row.sent_at:
         return []
     return [
-        _row(event, RunKind.WAIT, rule.id, rule.version, now, facts={}, due_at=_until(rule, row, theirs))
+        row_of(event, RunKind.WAIT, rule.id, rule.version, now, due_at=_until(rule, row, theirs))
         for rule in rules
         if rule.body.when == UNANSWERED
     ]
@@ -226,16 +226,17 @@ def _until(rule: Active, row: Any, theirs: hours.Loaded | None) -> datetime:
     return theirs.of(row.workspace_id, row.team_id).after(since, length) or since + length
 
 
-def _row(
+def row_of(
     event: Recorded,
     kind: RunKind,
     automation_id: int,
     version: int,
     now: datetime,
     *,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
     due_at: datetime | None = None,
 ) -> Mapping[str, Any]:
+    """Return the row of a run to be because of *event*, due now unless *due_at*."""
     return {
         "workspace_id": event.workspace_id,
         "kind": kind,
@@ -249,7 +250,7 @@ def _row(
         "state": RunState.DUE,
         "due_at": due_at or now,
         "attempts": 0,
-        "facts": dict(facts),
+        "facts": dict(facts or {}),
         "created_at": now,
         "outcome": None,
         "reason": None,
@@ -258,7 +259,7 @@ def _row(
 
 
 def _near(event: Recorded, verdict: Verdict, now: datetime) -> Mapping[str, Any]:
-    row = _row(event, RunKind.RULE, verdict.rule.id, verdict.rule.version, now, facts=_kept(verdict))
+    row = row_of(event, RunKind.RULE, verdict.rule.id, verdict.rule.version, now, facts=_kept(verdict))
     return {**row, "state": RunState.SKIPPED, "reason": "condition", "due_at": None, "done_at": now}
 
 
@@ -271,21 +272,21 @@ def _kept(verdict: Verdict, done: doing.Done | None = None) -> dict[str, Any]:
 # ---- the pass ------------------------------------------------------------------------------------------
 
 
-def may_send(session: Session, workspace_id: int) -> bool:
-    """Tell whether a rule of a workspace may send something, so that the lane is to be locked first."""
-    return any(sends(one.body) for one in active(session, [workspace_id]).get(workspace_id, ()))
+def may_send(rules: Iterable[Active]) -> bool:
+    """Tell whether one of *rules* may send something, so that the lane is to be locked first."""
+    return any(sends(one.body) for one in rules)
 
 
 def do_pass(
     session: Session,
     run: AutomationRun,
     conversation: Conversation,
+    rules: Sequence[Active],
     directory: RuleDirectory,
     now: datetime,
 ) -> None:
-    """Ask every rule that waits for the event of *run* once more, and do what those that match say."""
+    """Ask those of *rules* that wait for the event of *run* once more, and do what those that match say."""
     when = str(run.facts.get("when", ""))
-    rules = active(session, [run.workspace_id]).get(run.workspace_id, [])
     _do(session, run, conversation, rules, when, directory, now)
 
 
@@ -293,10 +294,11 @@ def do_wait(
     session: Session,
     run: AutomationRun,
     conversation: Conversation,
+    rules: Sequence[Active],
     directory: RuleDirectory,
     now: datetime,
 ) -> None:
-    """Do a rule whose time without an answer is over, if nobody answered meanwhile."""
+    """Do the one of *rules* whose time without an answer is over, if nobody answered meanwhile."""
     asked = sa.select(Message.sent_at).where(Message.id == run.message_id)
     wrote = session.scalar(asked)
     since = conversation.waiting_since
@@ -304,12 +306,8 @@ def do_wait(
     if wrote is None or since is None or since > wrote or put_away:
         finish(run, RunState.SKIPPED, now, reason="answered")
         return
-    rules = [
-        one
-        for one in active(session, [run.workspace_id]).get(run.workspace_id, [])
-        if one.id == run.automation_id
-    ]
-    _do(session, run, conversation, rules, UNANSWERED, directory, now)
+    mine = [one for one in rules if one.id == run.automation_id]
+    _do(session, run, conversation, mine, UNANSWERED, directory, now)
 
 
 def _do(

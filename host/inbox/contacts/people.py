@@ -72,7 +72,7 @@ def conversations_locked(session: Session, identity_ids: Collection[int]) -> Seq
         sa.select(Conversation)
         .where(Conversation.identity_id.in_(identity_ids))
         .order_by(Conversation.id)
-        .with_for_update(key_share=True)
+        .with_for_update()
         .execution_options(populate_existing=True)
     )
     return session.scalars(query).all()
