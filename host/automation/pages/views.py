@@ -83,9 +83,10 @@ class Line:
 
 
 def _listed(session: Session, workspace_id: int, what: There) -> list[Line]:
+    said = _seen(what)
     counts = log.counted(session, workspace_id, clock.now() - LATELY, seen_accounts())
     return [
-        Line(one, "" if one.body is None else wording.sentence(one.body, _seen(what)), counts.get(one.id, {}))
+        Line(one, "" if one.body is None else wording.sentence(one.body, said), counts.get(one.id, {}))
         for one in keeping.listing(session, workspace_id, what)
     ]
 
@@ -323,8 +324,8 @@ def _form(
         if tried is not None and log.may_be_tried(tried):
             directory = current_directory()
             preview = log.preview(session, workspace_id, tried, directory, now, accounts)
-        past = _past(session, shown, _seen(what)) if shown is not None else {}
-    said = _seen(what)
+        said = _seen(what)
+        past = _past(session, shown, said) if shown is not None else {}
     page = render_template(
         "automation/rule.html",
         shown=shown,

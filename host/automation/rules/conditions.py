@@ -303,18 +303,23 @@ def explodes(pattern: str) -> bool:
     Few enough that a pattern is let through whose time grows with the square of the text. That is bounded
     where it is asked.
     """
-    letters = "".join(dict.fromkeys(pattern))[:40]
-    tries = [
-        one * (_TRIED // len(one)) + end
-        for one in {*letters, letters, *"a1 "}
-        for end in ("!", f"!{letters}")
-    ]
     try:
-        for text in tries:
-            compiled(pattern).search(text, timeout=PATTERN_SECONDS)
+        _try(pattern)
     except TimeoutError:
         return True
     return False
+
+
+@lru_cache(maxsize=1024)
+def _try(pattern: str) -> None:
+    """Look through texts made to try a pattern. One that passed is not tried again: each list of rules asks.
+
+    :raises TimeoutError: if one takes too long.
+    """
+    letters = "".join(dict.fromkeys(pattern))[:40]
+    for one in {*letters, letters, *"a1 "}:
+        for end in ("!", f"!{letters}"):
+            compiled(pattern).search(one * (_TRIED // len(one)) + end, timeout=PATTERN_SECONDS)
 
 
 def _pattern(condition: Pattern, facts: Facts) -> Asked:
