@@ -11,7 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.automation import texts
 from host.automation.deciding import Arrival, Person, RunKind, Sent, Settings, Talk, sent_as
+from host.inbox import queries
+from host.inbox.canned.replies import values_for
 from host.inbox.contacts.consent import may_be_written_automatically
 from host.inbox.queries import answers
 from host.inbox.reply import policy_for
@@ -206,6 +209,20 @@ def unanswered(session: Session, conversation_id: int) -> int:
         Message.id > (last_inbound(session, conversation_id) or 0),
     )
     return session.scalar(count) or 0
+
+
+def values(
+    session: Session, conversation: Conversation, opens_at: datetime | None, now: datetime
+) -> dict[str, str]:
+    """Return what the customer, the account and the hours say of each variable.
+
+    :param opens_at: when somebody is there again; None: that is not known, or somebody is.
+    """
+    workspace = session.get_one(Workspace, conversation.workspace_id)
+    row = queries.get_row(session, conversation.workspace_id, conversation.id)
+    assert row is not None
+    opens = texts.said_time(opens_at, now, workspace.timezone, workspace.language)
+    return {**values_for(session, row, None), texts.OPENS_AT: opens}
 
 
 # ---- routing -----------------------------------------------------------------------------------------

@@ -23,15 +23,12 @@ from host.automation.rules import passing
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
-from host.inbox import queries
-from host.inbox.canned.replies import values_for
 from host.inbox.conversations import locked_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import Voice, queue_parts, take_lane
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
-from host.models.users import Workspace
 from host.record.consuming import COURTESY
 from host.record.writing import because
 from host.users import hours
@@ -177,7 +174,7 @@ def _speak(
         finish(run, RunState.SKIPPED, now, reason=words.reason)
         return
     text = its.greeting if words.says == "greeting" else its.away
-    said = texts.filled(text, _values(session, conversation, talk))
+    said = texts.filled(text, facts.values(session, conversation, talk.opens_at, now))
     if said is None:
         finish(run, RunState.SKIPPED, now, reason="unfilled")
         return
@@ -216,12 +213,3 @@ def seen(talk: Talk) -> dict[str, object]:
         "absence": talk.absence,
         **{name: None if at is None else at.isoformat() for name, at in times.items()},
     }
-
-
-def _values(session: Session, conversation: Conversation, talk: Talk) -> dict[str, str]:
-    """Return what the customer, the account and the hours say of each variable."""
-    workspace = session.get_one(Workspace, conversation.workspace_id)
-    row = queries.get_row(session, conversation.workspace_id, conversation.id)
-    assert row is not None
-    opens = texts.said_time(talk.opens_at, talk.now, workspace.timezone, workspace.language)
-    return {**values_for(session, row, None), texts.OPENS_AT: opens}

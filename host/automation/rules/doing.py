@@ -30,9 +30,8 @@ from host.automation.rules.facts import Seen
 from host.core import clock
 from host.core.errors import ConflictError, LobbyError
 from host.core.ports import RuleDirectory
-from host.inbox import queries
 from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, GiveToTeam, Runner
-from host.inbox.canned.replies import Who, values_for
+from host.inbox.canned.replies import Who
 from host.inbox.conversation_actions import set_fields
 from host.inbox.drafts import Draft
 from host.inbox.reacting import react
@@ -189,14 +188,9 @@ class Acting:
         return self.about.event.kind == catalogue.CONVERSATION_CLOSED
 
     def _filled(self, text: str) -> str:
-        row = queries.get_row(self.session, self.conversation.workspace_id, self.conversation.id)
-        assert row is not None
-        workspace = self.session.get_one(Workspace, self.conversation.workspace_id)
-        theirs = hours.of_team(self.session, workspace.id, self.conversation.team_id)
+        theirs = hours.of_team(self.session, self.conversation.workspace_id, self.conversation.team_id)
         opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
-        values = values_for(self.session, row, None)
-        values[texts.OPENS_AT] = texts.said_time(opens, self.now, workspace.timezone, workspace.language)
-        filled = texts.filled(text, values)
+        filled = texts.filled(text, talks.values(self.session, self.conversation, opens, self.now))
         if filled is None:
             raise NotDoneError("unfilled")
         return filled
