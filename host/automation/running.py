@@ -19,7 +19,7 @@ from host.automation import facts, routing, texts
 from host.automation import settings as account_settings
 from host.automation.deciding import RunKind, Settings, Talk, decide
 from host.automation.routing import finish
-from host.automation.rules import passing
+from host.automation.rules import answering, passing
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
@@ -109,6 +109,8 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
                 passing.do_pass(session, run, conversation, rules, directory, now)
             case RunKind.WAIT:
                 passing.do_wait(session, run, conversation, rules, directory, now)
+            case RunKind.ANSWER:
+                answering.do(session, run, conversation, directory, now)
             case _:
                 finish(run, RunState.SKIPPED, now, reason="off")  # of another release
     session.flush()
