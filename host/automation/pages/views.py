@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import regex
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -144,25 +144,29 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Put a rule into another state, as it was saved: what names something gone can still be turned off."""
     wanted = request.form.get("state", "")
-
-    def use_case(session: Session) -> Rule:
-        before = keeping.get(session, workspace_id, rule_id).state
-        if wanted not in set(RuleState):
-            raise RuleError(_l("A rule has no such state."))
-        what = keeping.there(session, workspace_id, current_directory())
-        rule = keeping.put_in_state(
-            session,
-            workspace_id=workspace_id,
-            rule_id=rule_id,
-            state=RuleState(wanted),
-            what=what,
-            now=clock.now(),
-        )
-        _audit_state(session, rule, before)
-        return rule
-
-    flash_good(f"{db.write(use_case).name}: {wording.STATES_SAY[RuleState(wanted)]}")
+    rule = db.write(change_state, workspace_id, rule_id, wanted)
+    flash_good(f"{rule.name}: {wording.STATES_SAY[RuleState(wanted)]}")
     return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
+
+
+def change_state(session: Session, workspace_id: int, rule_id: int, wanted: str) -> Rule:
+    """Put a rule into a state, and keep who did that.
+
+    :raises RuleError: as :func:`host.automation.rules.keeping.put_in_state`, and for a state that is none.
+    """
+    before = keeping.get(session, workspace_id, rule_id).state
+    if wanted not in set(RuleState):
+        raise RuleError(_l("A rule has no such state."))
+    rule = keeping.put_in_state(
+        session,
+        workspace_id=workspace_id,
+        rule_id=rule_id,
+        state=RuleState(wanted),
+        what=keeping.there(session, workspace_id, current_directory()),
+        now=clock.now(),
+    )
+    _audit_state(session, rule, before)
+    return rule
 
 
 def _audit_state(session: Session, rule: Rule, before: str | None) -> None:
@@ -274,14 +278,25 @@ def _try(
     return _form(workspace_id, shown, filling, tried=body, places=places, is_tried=True)
 
 
+class Named(Protocol):
+    """What a form says of a rule beside its body."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+
 def save_rule(
     session: Session,
     workspace_id: int,
     shown: Shown | None,
-    filling: Filling,
+    filling: Named,
     body: Body,
     version: int | None,
 ) -> Rule:
+    """Add a rule, or change the one that is shown, and keep who did that."""
     values: dict[str, Any] = {
         "workspace_id": workspace_id,
         "name": filling.name,
