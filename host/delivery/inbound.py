@@ -150,6 +150,7 @@ class _AccountRow(NamedTuple):
     name: str
     handle: str
     settings: dict[str, Any]
+    beside_id: int | None
     state: str
     disconnected_at: datetime | None
 

@@ -69,8 +69,11 @@ class _Acts(ABC, Generic[Row, Request]):
     """One kind of act: its table, and how a provider is told of it."""
 
     model: type[Row]
-    key: Any
-    """The column of the row's id."""
+
+    @property
+    def key(self) -> Any:
+        """Return the column of the row's id."""
+        return sa.inspect(self.model).primary_key[0]
 
     def claims(self) -> sa.Select[Any]:
         """Select rows, with account, conversation, recipient and the message's external id."""
@@ -109,7 +112,6 @@ class _Acts(ABC, Generic[Row, Request]):
 
 class _Reactions(_Acts[Reaction, ReactRequest]):
     model = Reaction
-    key = Reaction.id
 
     def named(self) -> Any:
         return Reaction.external_id
@@ -136,7 +138,6 @@ class _Reactions(_Acts[Reaction, ReactRequest]):
 
 class _Moderations(_Acts[MessageModeration, ModerateRequest]):
     model = MessageModeration
-    key = MessageModeration.message_id
 
     def claims(self) -> sa.Select[Any]:
         return super().claims().join(Message, Message.id == MessageModeration.message_id)
@@ -153,6 +154,7 @@ class _Moderations(_Acts[MessageModeration, ModerateRequest]):
         return adapter.moderate(request)
 
     def done(self, session: Session, row: MessageModeration) -> None:
+        row.stood = row.wanted
         stands_now(session, row)
 
     def failed(self, session: Session, row: MessageModeration) -> None:
