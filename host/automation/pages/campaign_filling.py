@@ -57,7 +57,7 @@ class Filling:
     @property
     def title(self) -> str:
         """Return the name; of one without, the first word."""
-        return self.name.strip() or next(iter(split(self.words)), "")[:LONGEST_NAME]
+        return self.name.strip() or next(iter(split(self.words)), _("Campaign"))[:LONGEST_NAME]
 
     def on_posts(self) -> Condition | None:
         """Return the condition on the post; None: none is chosen."""

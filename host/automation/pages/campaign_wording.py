@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
 
 from host.automation import words
-from host.automation.rules.campaigns import HAD
+from host.automation.rules.campaigns import USED
 from host.automation.rules.people import Got, Person
+from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.comments.private import LedTo
+from host.inbox.errors import (
+    AccountDisconnectedError,
+    ContactUnreachableError,
+    OptedOutError,
+    PeopleOnlyError,
+    TooLongError,
+    UnknownChannelError,
+    WindowClosedError,
+)
 from host.inbox.outcome import ARRIVED
 from host.inbox.pages import durations
 from host.models.inbox import DeliveryState
@@ -54,8 +65,7 @@ def _got(one: Person, now: datetime) -> str:
     if one.number and one.public_state:
         return _("The private reply; public answer %(number)s was not sent.", number=one.number)
     if one.reason:
-        why_not = words.said(one.reason)
-        return _("The private reply, and no public answer: %(why)s.", why=why_not)
+        return _("The private reply, and no public answer. %(why)s", why=_reason(one.reason))
     return _("The private reply.")
 
 
@@ -70,7 +80,7 @@ def _then(one: Person, led: LedTo | None, with_whom: str) -> str:
 
 
 def _had(one: Person, now: datetime) -> str:
-    if one.reason in HAD:
+    if one.reason == USED:
         return _("Somebody had answered this comment privately already.")
     if one.sent_at is None:
         return _("Got it for an earlier comment.")
@@ -80,13 +90,19 @@ def _had(one: Person, now: datetime) -> str:
 def _waits(one: Person, now: datetime) -> str:
     if one.state == DeliveryState.UNKNOWN:
         return _("It is not known yet whether it was sent.")
-    sentence = str(one.waiting.get("sentence") or "")
+    sentence = _said(one.waiting)
     if not sentence:
         return _("It is about to be sent.")
     until = _moment(one.waiting.get("until"))
     if until is None or until <= now:
         return sentence
     return _("%(why)s It goes out %(when)s.", why=sentence, when=durations.moment(until, now))
+
+
+def _said(told: Mapping[str, Any]) -> str:
+    """Return the sentence of an error or a wait in the reader's language; empty: there is none."""
+    sentence = told.get("sentence")
+    return str(_(sentence)) if sentence else ""
 
 
 def _moment(text: object) -> datetime | None:
@@ -98,8 +114,32 @@ def _moment(text: object) -> datetime | None:
 
 def _refused(one: Person, now: datetime) -> str:
     if one.private_id is not None:
-        sentence = str(one.error.get("sentence") or "") or _("It was not sent.")
+        sentence = _said(one.error) or _("It was not sent.")
         if one.public_state in ARRIVED:
             return _("%(why)s The public answer is there.", why=sentence)
         return sentence
-    return f"{words.said(one.reason)}."
+    return _reason(one.reason)
+
+
+_REFUSALS: Mapping[str, LazyString] = {
+    one.code: one.default_sentence
+    for one in (
+        AccountDisconnectedError,
+        ContactUnreachableError,
+        OptedOutError,
+        PeopleOnlyError,
+        PrivateReplyEndedError,
+        PrivateReplyUsedError,
+        TooLongError,
+        UnknownChannelError,
+        WindowClosedError,
+    )
+}
+"""What the inbox says where it refuses to send, by the code that a run keeps."""
+
+
+def _reason(reason: str) -> str:
+    """Return a reason as a sentence; of one that only another release knows, that it was not sent."""
+    if reason in words.REASONS:
+        return f"{words.said(reason)}."
+    return str(_REFUSALS.get(reason) or _("It was not sent."))

@@ -483,7 +483,7 @@ def _check_there(action: Action, there: There, place: str) -> None:
         case AddonDoes():
             if action.name not in there.actions:
                 raise RuleError(_l("The addon that brings this action is not active."), field=place)
-        case Say():
+        case Say() | ReplyPublicly() | ReplyPrivately():
             pass
         case _:
             if there.steps.gone(action):

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.automation.facts import NEVER_WENT
 from host.automation.rules.body import Campaign
+from host.inbox.comments import once
 from host.inbox.outcome import ARRIVED
 from host.models.automation import CampaignPerson, PersonOutcome, Rule
 from host.models.channels import ChannelAccount
@@ -25,8 +26,8 @@ from host.models.inbox import Contact, ContactIdentity, Conversation, DeliverySt
 from host.record import catalogue
 from host.record.reading import Recorded
 
-HAD = frozenset({"private_reply_used"})
-"""The refusals that say that somebody answered them privately already."""
+USED = once.PrivateReplyUsedError.code
+"""The reason that says that somebody answered them privately already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Took:
     def outcome(self) -> PersonOutcome:
         if self.private_id is not None:
             return PersonOutcome.ANSWERED
-        return PersonOutcome.HAD if self.reason in HAD else PersonOutcome.REFUSED
+        return PersonOutcome.HAD if self.reason == USED else PersonOutcome.REFUSED
 
 
 def lock_person(session: Session, contact_id: int) -> None:
@@ -56,7 +57,12 @@ def lock_person(session: Session, contact_id: int) -> None:
 
 
 def hindrance(
-    session: Session, rule_id: int, campaign: Campaign, conversation: Conversation, now: datetime
+    session: Session,
+    rule_id: int,
+    campaign: Campaign,
+    conversation: Conversation,
+    message_id: int | None,
+    now: datetime,
 ) -> str:
     """Return why a campaign does nothing for a comment of a locked conversation; empty: it does.
 
@@ -66,6 +72,11 @@ def hindrance(
     row = _of_person(session, rule_id, conversation.contact_id)
     if row is not None and _is_done(session, row):
         return "once"
+    comment = session.get(Message, message_id) if message_id is not None else None
+    if comment is not None and comment.external_id is not None:
+        ours = once.answered(session, comment.account_id, comment.external_id)
+        if ours is not None and ours.state not in NEVER_WENT:
+            return USED
     if campaign.until is not None and now >= campaign.until:
         return "ended"
     if campaign.people:

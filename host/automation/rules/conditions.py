@@ -432,7 +432,7 @@ def _field(name: str, value: Any, facts: Facts, saw: list[str]) -> bool:
             return value in facts.mentioned
         case "post":
             saw.append(f"post:{facts.post or 0}")
-            return facts.post == value
+            return bool(facts.post == value)
         case "status" | "handled_by" | "channel" | "account_id":
             there = getattr(facts, name)
             saw.append(f"account:{there}" if name == "account_id" else str(there))

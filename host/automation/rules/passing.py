@@ -355,7 +355,7 @@ def _do(
     waited_for = set(campaigns.names(run.facts))
     for verdict in verdicts:
         rule = verdict.rule
-        why = _hindrance(session, rule, conversation, now) if verdict.matches else "condition"
+        why = _hindrance(session, rule, run, conversation, now) if verdict.matches else "condition"
         took = Took(why)
         if not why:
             took = _act(session, run, conversation, verdict, about, directory, now)
@@ -457,10 +457,13 @@ def give_out(
     routing.give_out(session, given, conversation, now)
 
 
-def _hindrance(session: Session, rule: Active, conversation: Conversation, now: datetime) -> str:
+def _hindrance(
+    session: Session, rule: Active, run: AutomationRun, conversation: Conversation, now: datetime
+) -> str:
     """Return why a rule that matches does nothing, a key of the reasons; empty: it acts."""
     if rule.takes_people and rule.body.campaign is not None:
-        return campaigns.hindrance(session, rule.id, rule.body.campaign, conversation, now)
+        wanted = rule.body.campaign
+        return campaigns.hindrance(session, rule.id, wanted, conversation, run.message_id, now)
     return "once" if rule.body.once and _had(session, rule, conversation) else ""
 
 
