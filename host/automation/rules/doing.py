@@ -210,6 +210,8 @@ class Acting:
         return self.about.event.kind == catalogue.CONVERSATION_CLOSED
 
     def _filled(self, text: str) -> str:
+        if "{{" not in text:
+            return text  # nothing has to be looked up for it
         theirs = hours.of_team(self.session, self.conversation.workspace_id, self.conversation.team_id)
         opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
         filled = texts.filled(text, talks.values(self.session, self.conversation, opens, self.now))
