@@ -47,7 +47,7 @@ def form(**values: Any) -> dict[str, Any]:
         "words": "tide, the tide one",
         "answer": ["You have a letter", "", 'Look, {{contact.first_name || "you"}}'],
         "text": LINK,
-        "offered": "Yes, No thanks",
+        "offered": "Yes\nNo, thanks",
         "ends": "people",
         "people": "300",
         "state": "live",
@@ -85,7 +85,7 @@ def test_a_campaign_is_a_rule_with_six_fields(below: Below, owner: helpers.Brows
     assert (body.campaign.team, body.campaign.label, body.campaign.people) == (team, label, 300)
     page = text(owner.get(path(desk, id_)))
     assert 'value="tide, the tide one"' in page
-    assert 'value="Yes, No thanks"' in page
+    assert "Yes\nNo, thanks</textarea>" in page
     again = owner.post_form(path(desk, id_), **{**sent, "version": "1", "name": "tide"})
     assert again.status_code == 303
     assert bodies(desk)[0][2] == 1, "nothing was changed"

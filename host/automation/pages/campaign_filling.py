@@ -59,6 +59,10 @@ class Filling:
         """Return the name; of one without, the first word."""
         return self.name.strip() or next(iter(split(self.words)), _("Campaign"))[:LONGEST_NAME]
 
+    @property
+    def quick_replies(self) -> tuple[str, ...]:
+        return tuple(one for line in self.offered.splitlines() if (one := line.strip()))
+
     def on_posts(self) -> Condition | None:
         """Return the condition on the post; None: none is chosen."""
         if self.where == "any":
@@ -80,7 +84,7 @@ class Filling:
             raise RuleError(
                 _l("Say below which post."), next_step=_l("Choose one, or words of a caption."), field="post"
             )
-        private = ReplyPrivately(self.text, split(self.offered))
+        private = ReplyPrivately(self.text, self.quick_replies)
         public = [one for one in self.answers if one.strip()]
         actions: list[Action] = [private]
         if public:
@@ -179,7 +183,7 @@ def of_body(name: str, body: Body, state: str, zone: tzinfo) -> Filling | None:
         return None
     if not isinstance(private, ReplyPrivately) or not isinstance(public, ReplyPublicly):
         return None
-    if any("," in one for one in (*words.words, *private.quick_replies)):
+    if any("," in one for one in words.words):
         return None
     last = None if campaign.until is None else campaign.until.astimezone(zone) - timedelta(microseconds=1)
     return replace(
@@ -188,7 +192,7 @@ def of_body(name: str, body: Body, state: str, zone: tzinfo) -> Filling | None:
         words=", ".join(words.words),
         answers=public.texts or [""],
         text=private.text,
-        offered=", ".join(private.quick_replies),
+        offered="\n".join(private.quick_replies),
         team=str(campaign.team or ""),
         label=str(campaign.label or ""),
         ends="people" if campaign.people else "until" if campaign.until else "",

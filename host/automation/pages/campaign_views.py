@@ -310,7 +310,7 @@ def _sample(filling: Filling, offered: Sequence[posts.Shown], workspace: str) ->
         caption="" if chosen is None else chosen.title,
         public=_filled(public, values),
         private=_filled(filling.text, values),
-        offered=split(filling.offered),
+        offered=filling.quick_replies,
     )
 
 

@@ -134,7 +134,11 @@ def runs(
         found += _waits(rules[event.workspace_id], event, about, theirs, now)
         verdicts = judge(rules[event.workspace_id], about)
         if any(one.matches for one in verdicts):
-            details = {"when": event.kind, "actor": about.event.actor, "concerns": dict(about.event.concerns)}
+            details: dict[str, Any] = {
+                "when": event.kind,
+                "actor": about.event.actor,
+                "concerns": dict(about.event.concerns),
+            }
             mine_too = [one.rule.id for one in verdicts if one.matches and one.rule.takes_people]
             if mine_too:
                 details["campaigns"] = mine_too
