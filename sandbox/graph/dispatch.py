@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from sandbox import posts as own_posts
 from sandbox.errors import GraphError, missing_object
 from sandbox.graph import (
     attach,
@@ -14,6 +15,7 @@ from sandbox.graph import (
     moderate,
     nodes,
     oauth,
+    posts,
     profile,
     send,
     subscriptions,
@@ -27,8 +29,11 @@ Handler = Callable[[Call], Json]
 EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
     "messages": ("send", ("POST",), send.send),
     "subscribed_apps": ("subscribe", ("GET", "POST", "DELETE"), nodes.subscribed_apps),
-    "media": ("other", ("GET",), nodes.read_media),
-    "replies": ("other", ("GET", "POST"), comments.replies),
+    "media": ("media", ("GET",), posts.list_media),
+    "live_media": ("media", ("GET",), posts.list_live),
+    "comments": ("comment", ("GET",), comments.listed),
+    "replies": ("comment", ("GET", "POST"), comments.replies),
+    "mentions": ("comment", ("POST",), comments.mentions),
     "thread_owner": ("other", ("GET",), moderate.thread_owner),
     "secondary_receivers": ("other", ("GET",), moderate.secondary_receivers),
     "conversations": ("conversations", ("GET",), conversations.list_conversations),
@@ -95,14 +100,16 @@ def several(call: Call) -> Json:
 
 def _node(call: Call) -> tuple[str, Handler, bool]:
     world, node = call.box.world, call.node
-    if call.method != "GET":
+    if (comment := comments.find(call)) is not None:
+        return comment
+    if call.method != "GET" or node in world.gone:
         return "other", _unknown, True
     if node in world.pages and call.flavour is Flavour.F:
         return "page", nodes.read_page, True
     if node in world.accounts:
         return "page", nodes.read_account, True
-    if (post := nodes.post_of(call, node)) is not None:
-        return "other", lambda asked: nodes.read_post(asked, post), True
+    if (post := own_posts.find(call.box, node)) is not None:
+        return "media", lambda asked: posts.read(asked, post), True
     if node in world.conversations:
         return "conversations", conversations.read_conversation, True
     if node in world.messages:
