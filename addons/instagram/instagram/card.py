@@ -106,7 +106,8 @@ def _steps(account: AccountRef, row: InstagramAccount) -> list[Step]:
     known = _("Enter address and verify token there")
     if verified_at is not None:
         known = _("Verified on %(date)s", date=format_date(verified_at))
-    wanted = config.fields_of(config.Flavour(row.flavour), comments=comments.wanted(account))
+    messages, with_comments = comments.uses(account.id)
+    wanted = config.fields_of(config.Flavour(row.flavour), messages=messages, comments=with_comments)
     held = [name for name in wanted if name in row.subscribed_fields]
     return [
         Step(_("Meta knows the address"), known, verified_at is not None),
