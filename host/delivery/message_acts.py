@@ -154,6 +154,7 @@ class _Moderations(_Acts[MessageModeration, ModerateRequest]):
         return adapter.moderate(request)
 
     def done(self, session: Session, row: MessageModeration) -> None:
+        row.stood = row.wanted
         stands_now(session, row)
 
     def failed(self, session: Session, row: MessageModeration) -> None:

@@ -94,7 +94,7 @@ class MessageModeration(Base):
     wanted: Mapped[str] = mapped_column(sa.String(16))
     """A name of :class:`host.sdk.channel.Moderated`."""
     stood: Mapped[str] = mapped_column(sa.String(16))
-    """How it stood before that was asked for: so it stands still where the provider refused."""
+    """How it stands as far as the provider confirmed it."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     author: Mapped[str] = mapped_column(sa.String(255))
     """The rule or key that did it; empty: the author, or a person who is gone."""

@@ -68,7 +68,7 @@ def moderate(
             status=409,
         )
     row = session.get(MessageModeration, message.id, with_for_update=True)
-    stood = _stands(row)
+    stood = Moderated.SHOWN if row is None else Moderated(row.stood)
     if not is_providers(message.external_id) or message.unsent_at is not None or stood is Moderated.DELETED:
         if row is not None and wanted is Moderated.DELETED:
             return row
@@ -90,19 +90,13 @@ def moderate(
             account_id=conversation.account_id,
         )
         session.add(row)
-    row.stood, row.wanted = stood, wanted
+    row.stood = stood
+    row.wanted = wanted
     row.author_id, row.author, row.at = author_id, author[:255], now
     row.state, row.error, row.attempts, row.next_at = DeliveryState.QUEUED, None, 0, now
     session.flush()
     publish_changed_message(session, message)
     return row
-
-
-def _stands(row: MessageModeration | None) -> Moderated:
-    """Return how the message stands as far as the provider confirmed it."""
-    if row is None:
-        return Moderated.SHOWN
-    return Moderated(row.wanted if row.state == DeliveryState.SENT else row.stood)
 
 
 _HAPPENED = {
