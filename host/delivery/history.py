@@ -201,7 +201,11 @@ def _known(account: AccountRef, post: str) -> tuple[KnownMessage, ...]:
         .limit(KNOWN)
     )
     with db.read() as session:
-        return tuple(KnownMessage(*row) for row in session.execute(query) if is_providers(row[0]))
+        return tuple(
+            KnownMessage(name, contact, at)
+            for name, contact, at in session.execute(query)
+            if name is not None and is_providers(name)
+        )
 
 
 # ---- what a step leaves ----------------------------------------------------------------------------

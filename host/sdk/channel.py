@@ -190,7 +190,7 @@ class SendRequest:
     :param attempt: 1 for the first.
     :param message_key: ours, stable over attempts (a UUID in hex); for channels that let us choose the id.
     :param references: for channels that thread by reference: external ids of the conversation, newest first.
-    :param answers: of a private reply: the message it answers, as :meth:`ChannelAdapter.private_policy` got it.
+    :param answers: of a private reply: what its policy looked at, the message it answers among it.
     """
 
     account: AccountRef

@@ -39,8 +39,8 @@ class HistoryThread:
     :param contact: the customer's id on this account; empty for what several customers write below, such as
         a post: then each message says whose it is, and *external_id* is the post's.
     :param updated_at: when something last happened in it; None: the provider does not say.
-    :param known: of a thread without a contact, when its newest page is read: the newest messages of customers
-        that are here, so that the adapter can tell which of them the provider no longer has.
+    :param known: of a thread without a contact, when its newest page is read: the newest messages of
+        customers that are here, so that the adapter can tell which of them the provider no longer has.
     """
 
     external_id: str
@@ -92,7 +92,7 @@ class TellsHistory:
     """The part of a channel's adapter that reads earlier conversations.
 
     Called only where the channel's capabilities have :attr:`~host.sdk.capabilities.Capabilities.history`, at
-    most twice a second for an account, outside any transaction. As a rule each makes one call to the provider.
+    most twice a second for an account, outside any transaction. As a rule each makes one call to it.
     """
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:

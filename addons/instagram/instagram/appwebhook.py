@@ -84,17 +84,19 @@ class AppWebhook:
     def _alone(self) -> tuple[str, str]:
         return self.own_url, self.own_url.replace("/addons/", "/webhooks/", 1)
 
-    def set(self, before: AppSubscription | None) -> None:
+    def set(self, before: AppSubscription | None, tidy: bool = False) -> None:
         """Lead it here with every field it needs, and those of :data:`IF_KNOWN` where Meta takes them.
 
-        What it has besides stays; of comments nothing does that no account wants.
+        What it has besides stays.
+
+        :param tidy: take away the fields of comments, where no account wants them.
 
         :raises GraphError: if Meta does not take it.
         """
         url, token = config.webhook_url(), self.verify_token
         if before is not None and before.callback_url in self._alone:
             url, token = before.callback_url, self.own_verify_token
-        unwanted = () if self.comments else config.object_comment_fields()
+        unwanted = config.object_comment_fields() if tidy and not self.comments else ()
         held = [] if before is None else [one.name for one in before.fields if one.name not in unwanted]
         needed = tuple(dict.fromkeys((*self.fields, *held)))
         every = tuple(dict.fromkeys((*needed, *(IF_KNOWN if self.messages else ()))))
@@ -151,9 +153,10 @@ def _wanted(app_id: str) -> tuple[bool, bool]:
     return messages, any(set(found) - {one} for one, found in live.items())
 
 
-def lead_here(account: AccountRef, *, take_over: bool = False) -> Led:
+def lead_here(account: AccountRef, *, take_over: bool = False, tidy: bool = False) -> Led:
     """Lead the webhook of the app of *account* here, unless it leads somewhere else and may not be taken.
 
+    :param tidy: take away the fields of comments, where no account of the app wants them any more.
     :raises GraphError: if Meta does not take it.
     :raises SecretUnreadableError: if a stored secret cannot be decrypted.
     """
@@ -167,9 +170,9 @@ def lead_here(account: AccountRef, *, take_over: bool = False) -> Led:
         return Led.ELSEWHERE
     active = before is not None and before.active
     held = set() if before is None else {one.name for one in before.fields}
-    too_much = not found.comments and held.intersection(config.object_comment_fields())
+    too_much = tidy and not found.comments and held.intersection(config.object_comment_fields())
     if not (ours and active) or found.lacking(before) or too_much:
-        found.set(before)
+        found.set(before, tidy)
     return Led.HERE
 
 

@@ -89,8 +89,8 @@ def abilities(account: AccountRef, flavour: Flavour, scopes: Collection[str]) ->
         help=_("What people write below your posts, and where they mention you.")
         if granted
         else _(
-            "What people write below your posts, and where they mention you. Switching it on asks Meta for this "
-            "permission as well."
+            "What people write below your posts, and where they mention you. Switching it on asks Meta for "
+            "this permission as well."
         ),
     )
     return [switch]
@@ -115,10 +115,10 @@ def switch(account: AccountRef, values: Mapping[str, str]) -> str:
         raise ValueError(_("Meta did not take it: %(words)s", words=error.quote)) from None
     if not on:
         host_accounts.close_beside(account, COMMENTS_CHANNEL)
-        _tell_app(account)
+        tell_app(account, tidy=True)
         return str(_("Comments are off for %(handle)s.", handle=account.handle))
     open_for(account)
-    if _tell_app(account):
+    if tell_app(account):
         return str(_("Comments are on for %(handle)s.", handle=account.handle))
     return str(
         _(
@@ -154,10 +154,10 @@ def after_connecting(account: AccountRef, *, on: bool) -> None:
     appwebhook.after_connecting(account)
 
 
-def _tell_app(account: AccountRef) -> bool:
+def tell_app(account: AccountRef, *, tidy: bool = False) -> bool:
     """Tick the fields of comments in the Meta app, or take the ticks away; return whether it is done."""
     try:
-        return appwebhook.lead_here(account) is appwebhook.Led.HERE
+        return appwebhook.lead_here(account, tidy=tidy) is appwebhook.Led.HERE
     except GraphError as error:
         log.info("the webhook of the app of account %s could not be set: %s", account.id, error.quote)
     except SecretUnreadableError as error:

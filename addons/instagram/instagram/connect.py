@@ -205,8 +205,9 @@ def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
 
 
 def disconnect(account: AccountRef) -> None:
-    """End the subscription at Meta and drop the token; or, where the account's comments or its messages go on,
-    what belongs to the other alone. Where Meta cannot be told now, it is told later.
+    """End the subscription at Meta and drop the token. Where Meta cannot be told now, it is told later.
+
+    Where comments go on when messages end, or messages when comments do, their part of it stays.
 
     :raises GraphError: if Meta could not be told yet; the account is switched off here all the same.
     :raises SecretUnreadableError: if the credentials for telling Meta cannot be decrypted.

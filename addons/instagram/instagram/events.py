@@ -30,7 +30,16 @@ from host.sdk.webhooks import Envelope
 
 from . import products, programs
 from .contents import Said, said
-from .envelopes import COMMENTS, COMMENTS_OFF, change_kind, edit_number, event_of, keys_carrying, kind_of, sides_of
+from .envelopes import (
+    COMMENTS,
+    COMMENTS_OFF,
+    change_kind,
+    edit_number,
+    event_of,
+    keys_carrying,
+    kind_of,
+    sides_of,
+)
 from .values import flag, identifier, loads, mapping, moment, plain, text
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)

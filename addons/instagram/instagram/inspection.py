@@ -186,7 +186,9 @@ def _app(row: AccountOverview) -> None:
         APP,
         noop("The Meta app %(app)s delivers no messages: its webhook is off, or messages is not ticked.")
         if wanted == "messages"
-        else noop("The Meta app %(app)s delivers no comments: its webhook is off, or comments is not ticked."),
+        else noop(
+            "The Meta app %(app)s delivers no comments: its webhook is off, or comments is not ticked."
+        ),
         next_step=noop("In the Meta app, under Webhooks, Instagram: subscribe again and tick the fields."),
         details={"app": kept.app_id},
         bad=True,

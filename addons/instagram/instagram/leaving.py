@@ -115,9 +115,7 @@ def _forget(session: Session) -> None:
         _of_credentials(host, table),
         sa.or_(host.c.state != AccountState.DISCONNECTED, host.c.disconnected_at > before),
     )
-    query = (
-        sa.select(table.c.account_id).where(table.c.leave_due_at.is_(None), ~used, ~late).limit(100)
-    )
+    query = sa.select(table.c.account_id).where(table.c.leave_due_at.is_(None), ~used, ~late).limit(100)
     gone = list(session.scalars(query))
     if gone:
         session.execute(sa.delete(InstagramAccount).where(InstagramAccount.account_id.in_(gone)))
@@ -208,9 +206,7 @@ def status() -> ResponseReturnValue:
 
 def _connected_by(person: str, through: frozenset[int]) -> list[int]:
     table = InstagramAccount.__table__
-    query = sa.select(table.c.account_id).where(
-        table.c.person_id == person, table.c.account_id.in_(through)
-    )
+    query = sa.select(table.c.account_id).where(table.c.person_id == person, table.c.account_id.in_(through))
     with db.read() as session:
         return [one for one in session.scalars(query) if live_ids(session, one)]
 

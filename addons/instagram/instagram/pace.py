@@ -1,8 +1,9 @@
 """How fast Meta lets an account call: limits that are known before, and what it says while answering.
 
 Meta's pages: docs/instagram-platform (100 messages a second, 10 with audio or video, 2 readings of
-conversations, 750 private replies an hour, 100 a second on a broadcast), documentation/business-messaging/messenger-platform/overview/rate-limiting (300; the usage
-headers). The limit for one customer is ours.
+conversations, 750 private replies an hour, 100 a second on a broadcast),
+documentation/business-messaging/messenger-platform/overview/rate-limiting (300; the usage headers). The limit
+for one customer is ours.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from host.sdk.channel import (
     ChannelAdapter,
     ChannelMark,
     InboundMedia,
+    ModerateRequest,
     NoProfile,
     Profile,
     ReactRequest,

@@ -1,8 +1,8 @@
 """Comments of before, or of while nothing was delivered: the newest posts, and what stands below each.
 
-Meta's pages: docs/instagram-platform/instagram-graph-api/reference/ig-media/comments and ig-user/media. Fifty
-comments of an answer, the newest first, each with its answers. No event tells that a comment is gone: one that
-should be listed and is not is asked for by its id.
+Meta's pages: docs/instagram-platform/instagram-graph-api/reference/ig-media/comments and ig-user/media.
+Fifty comments of an answer, the newest first, each with its answers. No event tells that a comment is gone:
+one that should be listed and is not is asked for by its id.
 """
 
 from __future__ import annotations

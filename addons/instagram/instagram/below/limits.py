@@ -1,8 +1,9 @@
 """What can be done below posts: the one declaration composer, API and server check read.
 
-Meta's pages: docs/instagram-platform/comment-moderation, docs/messenger-platform/instagram/features/private-replies,
-docs/instagram-platform (750 private replies an hour to comments on posts and reels, 100 a second to those on a
-broadcast). Instagram's own app takes 2,200 characters in a comment; Meta's pages name no length.
+Meta's pages: docs/instagram-platform/comment-moderation,
+docs/messenger-platform/instagram/features/private-replies, docs/instagram-platform (750 private replies an
+hour to comments on posts and reels, 100 a second to those on a broadcast). Instagram's own app takes 2,200
+characters in a comment; Meta's pages name no length.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ HISTORY = HistoryRules(
     details=50,
     limits=(
         noop(
-            "Comments are read of the 25 newest posts that have any, and of broadcasts that run; of each post "
-            "the newest 1,000. Those on ads and of others' mentions come only while they are delivered."
+            "Comments are read below the 25 newest posts and below broadcasts that run, the newest 1,000 "
+            "of each. Those on ads, and mentions elsewhere, come only while they are delivered."
         ),
         noop("Of a comment Instagram tells its latest text alone, and nothing of one that was deleted."),
     ),

@@ -88,7 +88,9 @@ def look_up(found: Credentials, account: AccountRef, what: Mapping[str, str]) ->
             media = mapping(comment.get("media")) or {"id": media_id}
             told = {"comment": {**comment, "id": comment_id}, "media": {**media, "id": media_id}}
         else:
-            told = {"media": {**_asked(found, f"mentioned_media.media_id({media_id}){{{MEDIA}}}"), "id": media_id}}
+            told = {
+                "media": {**_asked(found, f"mentioned_media.media_id({media_id}){{{MEDIA}}}"), "id": media_id}
+            }
     except GraphError as error:
         if (error.code, error.subcode) != GONE:
             raise

@@ -165,7 +165,7 @@ def _looked_up(event: Event) -> InboundChange:
 
 
 def author_of(said: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the id of a comment's or a post's author, and the name; an id made of that where none is told."""
+    """Return id and name of the author of a comment or a post; an id made of the name where none is told."""
     author = mapping(said.get("from"))
     username = text(said.get("username")) or text(author.get("username"))
     return identifier(author.get("id")) or (f"@{username}" if username else ""), username

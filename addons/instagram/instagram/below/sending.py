@@ -1,6 +1,7 @@
 """Answering a comment: in public below the post, or once in private; hiding, showing and deleting it.
 
-Meta's pages: docs/instagram-platform/comment-moderation, docs/messenger-platform/instagram/features/private-replies,
+Meta's pages: docs/instagram-platform/comment-moderation,
+docs/messenger-platform/instagram/features/private-replies,
 docs/instagram-platform/instagram-graph-api/reference/ig-comment and ig-user/mentions.
 """
 
