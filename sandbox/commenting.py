@@ -57,7 +57,6 @@ def remove(box: Sandbox, comment: Comment) -> None:
     """Take a comment away with its answers. Nobody is told of it."""
     for one in [comment, *answers(box, comment.id)]:
         box.world.comments.pop(one.id, None)
-        box.world.gone.add(one.id)
 
 
 def tell(box: Sandbox, account: Account, comment: Comment, post: Post) -> Emission:

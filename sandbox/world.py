@@ -269,8 +269,6 @@ class World:
     posts: dict[str, Post] = field(default_factory=dict)
     """Posts made by hand; each account has others besides, which :mod:`sandbox.posts` makes up."""
     comments: dict[str, Comment] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
-    """Ids of comments that were taken away."""
     attachments: dict[str, Json] = field(default_factory=dict)
 
     def subscribers(self, account: Account) -> list[tuple[App, Flavour]]:

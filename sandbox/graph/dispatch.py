@@ -49,6 +49,8 @@ EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
     "request_thread_control": ("other", ("POST",), moderate.request_thread_control),
 }
 MOST_IDS = 50
+BELOW = ("178", "179", "180", "181")
+"""How ids of posts and comments begin: one that is none any more is nobody's profile."""
 # These lock for themselves, because they talk to the outside in between.
 UNLOCKED = (send.send, attach.upload, subscriptions.app_subscriptions)
 PERMISSIONS = {(2, "GET"), (2, "DELETE"), (3, "DELETE")}
@@ -102,7 +104,7 @@ def _node(call: Call) -> tuple[str, Handler, bool]:
     world, node = call.box.world, call.node
     if (comment := comments.find(call)) is not None:
         return comment
-    if call.method != "GET" or node in world.gone:
+    if call.method != "GET":
         return "other", _unknown, True
     if node in world.pages and call.flavour is Flavour.F:
         return "page", nodes.read_page, True
@@ -116,7 +118,7 @@ def _node(call: Call) -> tuple[str, Handler, bool]:
         return "message", conversations.read_message, True
     if node in nodes.PRODUCTS and call.flavour is Flavour.F:
         return "other", nodes.read_product, True
-    if node in world.customers or (node.isdigit() and 15 <= len(node) <= 17):
+    if node in world.customers or (node.isdigit() and 15 <= len(node) <= 17 and not node.startswith(BELOW)):
         return "profile", profile.read_profile, True
     return "other", _unknown, True
 

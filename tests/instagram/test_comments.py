@@ -19,7 +19,6 @@ from tests import helpers
 from tests.instagram import signing_in, world
 from tests.instagram.world import POTTERY, Addon, Meta
 
-
 PAGE_SCOPE = "instagram_manage_comments"
 LOGIN_SCOPE = "instagram_business_manage_comments"
 

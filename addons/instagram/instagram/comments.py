@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import accounts as host_accounts
@@ -44,6 +45,24 @@ def of(account: AccountRef | None) -> AccountRef | None:
 def wanted(account: AccountRef | None) -> bool:
     """Tell whether comments of *account*, or of the one it stands beside, are switched on."""
     return account is not None and (is_one(account) or of(account) is not None)
+
+
+def stand_alone(workspace_id: int) -> bool:
+    """Tell whether comments are on in a workspace whose account's messages were disconnected."""
+    host = db.host_table("channel_accounts")
+    home = host.alias("home")
+    query = (
+        sa.select(host.c.id)
+        .join(home, home.c.id == host.c.beside_id)
+        .where(
+            host.c.workspace_id == workspace_id,
+            host.c.channel == COMMENTS_CHANNEL,
+            host.c.state != host_accounts.AccountState.DISCONNECTED,
+            home.c.state == host_accounts.AccountState.DISCONNECTED,
+        )
+    )
+    with db.read() as session:
+        return session.scalar(query.limit(1)) is not None
 
 
 def uses(account_id: int) -> tuple[bool, bool]:

@@ -44,6 +44,9 @@ def begin(start: SignInStart) -> str | SignInProblem:
     # The token carries what this very dialog asked for, so the usual permissions are named again; people are
     # shown what they have not granted yet.
     with_comments = signin.asks_for_comments(start.abilities) or comments.wanted(start.account)
+    if start.account is None:
+        # It may be the one whose comments go on, and they need it in the new token too.
+        with_comments = with_comments or comments.stand_alone(start.workspace_id)
     query = {
         "client_id": app.id,
         "redirect_uri": start.return_url,
