@@ -262,6 +262,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
         attempt=head.attempts + 1,
         subject=head.subject,
         references=references,
+        answers=head.answers,
     )
 
 
