@@ -1,4 +1,4 @@
-"""Do what is due, each run in one write: what it does, and that it is done.
+"""Do what is due, each run within one write: what it does, and that it is done.
 
 The lane of the customer and the conversation are locked first, as by whoever answers; then everything is
 asked and decided once more. So of a person and the desk at the same moment the second finds what the first
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 PORTION = 20
 """Most runs of one round."""
+TOGETHER = 5
+"""Most runs of one write on SQLite, which has one writer anyway. On a server a write that locks several
+conversations would wait for those who lock them in another order."""
 PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 """How long to wait before each further try of a run that the desk failed at."""
 
@@ -45,25 +48,36 @@ def run_due(directory: RuleDirectory) -> bool:
     """Do a portion of what is due; return whether there may be more."""
     with db.read() as session:
         ids = due(session, clock.now())
-    for id_ in ids:
-        try:
-            away = db.write(_do_and_look, id_, directory)
-        except Exception:
-            away = 0.0
-            log.exception("the automation run %s failed", id_)
-            db.write(note_failure, id_, clock.now())
-        if away:
-            time.sleep(away)
+    together = TOGETHER if db.current().is_sqlite else 1
+    for at in range(0, len(ids), together):
+        _do_together(ids[at : at + together], directory)
     return len(ids) == PORTION
 
 
-def _do_and_look(session: Session, run_id: int, directory: RuleDirectory) -> float:
-    """Do one run; return the seconds to stay away, as readers of the record do, from SQLite's one writer.
+def _do_together(ids: Sequence[int], directory: RuleDirectory) -> None:
+    """Do some runs in one write; where one fails, each by itself, so that the others are done."""
+    try:
+        away = db.write(_do_and_look, ids, directory)
+    except Exception:
+        if len(ids) > 1:
+            for id_ in ids:
+                _do_together([id_], directory)
+            return
+        away = 0.0
+        log.exception("the automation run %s failed", ids[0])
+        db.write(note_failure, ids[0], clock.now())
+    if away:
+        time.sleep(away)
+
+
+def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> float:
+    """Do some runs; return the seconds to stay away, as readers of the record do, from SQLite's one writer.
 
     None unless others wait for it: what customers write is taken in first.
     """
     began = clock.monotonic()
-    do(session, run_id, directory, clock.now())
+    for run_id in run_ids:
+        do(session, run_id, directory, clock.now())
     return (clock.monotonic() - began) * COURTESY if db.current().is_wanted else 0.0
 
 
