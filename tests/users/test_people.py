@@ -204,7 +204,11 @@ def test_replies_that_wait_and_rules_that_name_them_are_said(desk: Flask) -> Non
     owner = make_user(name="Ann", workspace=workspace, role=Role.OWNER)
     kim = make_user("kim@example.com", "Kim", workspace=workspace)
     taken = conversation(workspace, kim)
-    rules = (("To Kim", kim, RuleState.LIVE), ("To Ann", owner, RuleState.LIVE), ("Off", kim, RuleState.OFF))
+    rules = (
+        ("To Kim", kim, RuleState.LIVE),
+        ("To Ann", owner, RuleState.LIVE),
+        ("Not at work", kim, RuleState.OFF),
+    )
     now = clock.now()
 
     def write(session: Session) -> None:
@@ -233,7 +237,7 @@ def test_replies_that_wait_and_rules_that_name_them_are_said(desk: Flask) -> Non
     assert "1 rule stays" in asked
     assert "To Kim" in asked
     assert "To Ann" not in asked
-    assert "Off" not in asked
+    assert "Not at work" not in asked
     assert "typed and not sent stays in their browser" in asked
 
 

@@ -92,7 +92,7 @@ def test_the_list_says_who_has_no_second_factor_and_greys_the_only_owner(
     make_user("kim@example.com", "Kim", workspace=workspace)
     client = client_for(desk, owner)
     page = client.get(f"/w/{workspace}/settings/people").text
-    assert page.count("None yet") == 2
+    assert page.count(">Off</span>") == 2
     assert "The only owner stays" in page
     assert page.count("Remove…") == 1
     make_user("second@example.com", workspace=workspace, role=Role.OWNER)
