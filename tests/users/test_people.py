@@ -396,6 +396,17 @@ def test_a_forgotten_password_is_replaced_by_mail(mailing: tuple[Flask, list[Any
     assert password_links.send_due() == 0
 
 
+def test_links_are_mailed_in_the_language_of_whom_they_are_for(mailing: tuple[Flask, list[Any]]) -> None:
+    desk, sent = mailing
+    kim = make_user("kim@example.com", "Kim")
+    german = sa.update(User).where(User.id == kim.id).values(locale="de")
+    db.write(lambda session: session.execute(german) and None)
+    browser(desk).post_form("/forgot", email="kim@example.com")
+    assert password_links.send_due() == 1
+    assert sent[0]["Subject"] == "Ein neues Passwort"
+    assert sent[0].get_content().startswith("Hallo Kim")
+
+
 def test_asking_has_limits_that_say_nothing_of_who_exists(mailing: tuple[Flask, list[Any]]) -> None:
     desk, sent = mailing
     make_user("kim@example.com")
