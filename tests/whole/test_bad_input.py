@@ -315,6 +315,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/integrations/<int:endpoint_id>/rotate": {},
     f"{SETTINGS}/integrations/<int:endpoint_id>/test": {},
     f"{SETTINGS}/integrations/<int:endpoint_id>/delete": {},
+    f"{SETTINGS}/channels/ask": {"channel": "telegram"},
     f"{SETTINGS}/channels/<channel>/new": {**CARD, "ig_user_id": "not a number"},
     f"{SETTINGS}/channels/<channel>/settings": {
         "facebook_app_id": "not a number",
