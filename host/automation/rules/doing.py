@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import facts as talks
 from host.automation import texts
-from host.automation.deciding import BUDGET, TALK, TOO_LATE
+from host.automation.deciding import may_speak
 from host.automation.rules.body import (
     SENDING,
     Action,
@@ -170,19 +170,18 @@ class Acting:
             raise NotDoneError("never_wrote")
         adapter = self.directory.adapter(self.conversation.channel)
         hindrance = known.hindrance(adapter, self.now)
-        if hindrance and not (hindrance == "closed_by_team" and self._is_about_closing()):
-            raise NotDoneError(hindrance)
-        person_at = known.row.person_at
-        answers = self.about.event.kind == catalogue.MESSAGE_RECEIVED
-        if answers and self.now - self.about.row.sent_at > TOO_LATE:
-            raise NotDoneError("late")
-        if answers and (
-            self.conversation.handled_by == Handler.PERSON
-            or (person_at is not None and person_at > self.now - TALK)
-        ):
-            raise NotDoneError("person")
-        if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
-            raise NotDoneError("budget")
+        if hindrance == "closed_by_team" and self._is_about_closing():
+            hindrance = ""
+        why = may_speak(
+            self.now,
+            hindrance=hindrance,
+            answers=self.about.row.sent_at if self.about.event.kind == catalogue.MESSAGE_RECEIVED else None,
+            person_at=known.row.person_at,
+            is_persons=self.conversation.handled_by == Handler.PERSON,
+            unanswered=talks.unanswered(self.session, self.conversation.id),
+        )
+        if why:
+            raise NotDoneError(why)
 
     def _is_about_closing(self) -> bool:
         return self.about.event.kind == catalogue.CONVERSATION_CLOSED

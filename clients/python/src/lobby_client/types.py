@@ -1098,6 +1098,8 @@ class RuleCondition(Model):
     """Null: it was not asked, for one before it did not hold."""
     saw: str
     """What it saw, a word or an id: `label:3`. Never what a customer wrote."""
+    which: Optional[int]
+    """Of a group (`any`) the one of it that decided, from 0; null: it is no group."""
 
 
 @dataclass(frozen=True)
