@@ -91,8 +91,22 @@ def save_account(
         outbox.resume_account(session, row.id)
     if connected_now:
         catch_ups.ask(session, row.id, missed_since=clock.now() if was_gone else None, anew=was_gone)
+    if row.beside_id is not None:
+        _resume_beside(session, row.beside_id)
     changed(session, row, catalogue.ACCOUNT_CONNECTED if connected_now else "")
     return row
+
+
+def _resume_beside(session: Session, account_id: int) -> None:
+    """Let an account go on that waited for the credentials it shares."""
+    row = session.get(ChannelAccount, account_id)
+    if row is None or row.state != AccountState.NEEDS_RECONNECT:
+        return
+    row.state, row.state_reason = AccountState.CONNECTED, None
+    warnings.clear(session, row.id)
+    outbox.resume_account(session, row.id)
+    catch_ups.ask(session, row.id)
+    changed(session, row, catalogue.ACCOUNT_CONNECTED)
 
 
 def _find(
@@ -181,6 +195,8 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
     row = session.get_one(ChannelAccount, account_id, populate_existing=True)
     warnings.tell_cannot_send(session, row)
     changed(session, row, catalogue.ACCOUNT_STOPPED)
+    if row.beside_id is not None:
+        set_needs_reconnect(session, row.beside_id, reason)  # the credentials are the same
 
 
 def set_setting(session: Session, account_id: int, name: str, value: object) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from host.automation import routing, running
 from host.core import clock, db, sqlite_wipe
 from host.core.ports import AdapterDirectory, CardDirectory, RuleDirectory, WholeDirectory
-from host.delivery import history, waiting, watching, workspace_removal
+from host.delivery import history, posts, waiting, watching, workspace_removal
 from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
+from host.delivery.message_acts import send_due
 from host.delivery.profiles import fetch_due
-from host.delivery.reactions import send_due
 from host.inbox import bulk, snoozing
 from host.inbox.retention import Keeper
 from host.inbox.unsent import later
@@ -31,9 +31,14 @@ def profiles(directory: AdapterDirectory) -> bool:
     return bool(fetch_due(directory))
 
 
-def reactions(directory: AdapterDirectory) -> bool:
-    """Send the team's reactions to providers."""
+def message_acts(directory: AdapterDirectory) -> bool:
+    """Tell providers what the team does to messages: reactions, hiding, deleting."""
     return bool(send_due(directory))
+
+
+def look_ups(directory: AdapterDirectory) -> bool:
+    """Ask providers about posts, and what events stand for that name ids alone."""
+    return bool(posts.look_up_due(directory) + posts.fetch_due(directory))
 
 
 _keeper = Housekeeping()
@@ -138,7 +143,8 @@ def hand_out(_directory: AdapterDirectory) -> bool:
 
 CHORES: tuple[tuple[Callable[[WholeDirectory], object], float], ...] = (
     (profiles, 1.0),
-    (reactions, 0.5),
+    (message_acts, 0.5),
+    (look_ups, 1.0),
     (media, 1.0),
     (past, 0.5),
     (queues, 2.0),

@@ -16,18 +16,27 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.channels import warnings
 from host.core import clock, db, logs, storage
-from host.core.cleaning import clean
+from host.core.cleaning import clean, clean_value, external_id
 from host.core.ports import AdapterDirectory
 from host.core.statements import Statement
 from host.inbox.apply.changes import Applied, Incoming, apply_changes
 from host.inbox.apply.incoming import media_of
 from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import ContactIdentity, Conversation, Message
+from host.models.posts import LookUp
 from host.models.queue import EventState, InboundEvent
 from host.queue import journal_erasure, lanes, policy
 from host.queue.journal_rows import printable
 from host.queue.lanes import Lease
 from host.sdk.channel import AccountRef
-from host.sdk.messages import AccountNoticed, Ignored, InboundChange, MessageEchoed, MessageReceived
+from host.sdk.messages import (
+    AccountNoticed,
+    Ignored,
+    InboundChange,
+    MessageEchoed,
+    MessageReceived,
+    ToLookUp,
+)
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)
@@ -141,6 +150,7 @@ class _AccountRow(NamedTuple):
     name: str
     handle: str
     settings: dict[str, Any]
+    beside_id: int | None
     state: str
     disconnected_at: datetime | None
 
@@ -162,6 +172,7 @@ def read_accounts(session: Session, ids: Iterable[int | None]) -> dict[int, Acco
 
 
 _events: Any = InboundEvent.__table__
+_look_ups: Any = LookUp.__table__
 _set_state = Statement(
     sa.update(_events)
     .where(_events.c.id.in_(sa.bindparam("ids", expanding=True)))
@@ -182,6 +193,8 @@ class Verdict:
     state: EventState
     reason: str | None = None
     items: tuple[Incoming, ...] = ()
+    asked: tuple[ToLookUp, ...] = ()
+    """What the provider is to be asked."""
     retry_at: datetime | None = None
     made: tuple[int | None, int] | None = None
     """The ids of the conversation and the message it brought."""
@@ -245,7 +258,7 @@ def _plan(
             continue
         account = accounts[event.account_id or 0]
         try:
-            changes = _parse(adapter.parse, event)
+            changes = _of_known(account.ref, _parse(adapter.parse, event))
             items = tuple(
                 Incoming(
                     account=account.ref,
@@ -258,8 +271,12 @@ def _plan(
                     media=media_of(adapter, change),
                 )
                 for change in changes
-                if not isinstance(change, Ignored)
+                if not isinstance(change, Ignored | ToLookUp)
             )
+        except NotHereError:
+            if _wait_for_message(plan, event):
+                break
+            continue
         except storage.StoreAwayError as error:
             # The files came with it, and it is not applied without them: it waits, for as long as it takes.
             log.warning("events with files wait for where files are kept: %s", error.words)
@@ -303,6 +320,51 @@ def _parse(parse: Callable[[Envelope], Iterable[InboundChange]], event: PendingE
     return changes
 
 
+class NotHereError(Exception):
+    """An echo that names no customer answers a message that is not here."""
+
+
+def _of_known(account: AccountRef, changes: Sequence[InboundChange]) -> list[InboundChange]:
+    """Return *changes* with the customers of echoes that do not say who it is: that of what they answer.
+
+    :raises NotHereError: if that message is not here, or not yet.
+    """
+    return [
+        replace(change, contact=_customer(account, change))
+        if isinstance(change, MessageEchoed) and not change.contact
+        else change
+        for change in changes
+    ]
+
+
+def _customer(account: AccountRef, change: MessageEchoed) -> str:
+    named = [external_id(one) for one in (change.external_id, change.reply_to) if one]
+    query = (
+        sa.select(ContactIdentity.external_id)
+        .join(Conversation, Conversation.identity_id == ContactIdentity.id)
+        .join(Message, Message.conversation_id == Conversation.id)
+        .where(Message.account_id == account.id, Message.external_id.in_(named))
+        .limit(1)
+    )
+    with db.read() as session:
+        found = session.scalar(query)
+    if found is None:
+        raise NotHereError
+    return str(found)
+
+
+def _wait_for_message(plan: Plan, event: PendingEvent) -> bool:
+    """Let an event wait for the message it answers, a few times; return whether the lane waits with it."""
+    if event.attempts + 1 >= policy.EVENT_TRIES:
+        plan.verdicts.append(
+            Verdict(event, EventState.IGNORED, "Written by the account, below nothing that is here.")
+        )
+        return False
+    plan.next_at = clock.now() + policy.event_delay(event.attempts + 1)
+    plan.verdicts.append(Verdict(event, EventState.PENDING, "It waits.", retry_at=plan.next_at))
+    return True
+
+
 def _store(change: InboundChange) -> dict[int, str]:
     """Store the bytes that came with a message, before any transaction; return their keys by position."""
     if not isinstance(change, MessageReceived | MessageEchoed):
@@ -315,8 +377,9 @@ def _store(change: InboundChange) -> dict[int, str]:
 
 
 def _verdict(event: PendingEvent, changes: Sequence[InboundChange], items: tuple[Incoming, ...]) -> Verdict:
-    if items:
-        return Verdict(event, EventState.APPLIED, items=items)
+    asked = tuple(one for one in changes if isinstance(one, ToLookUp))
+    if items or asked:
+        return Verdict(event, EventState.APPLIED, items=items, asked=asked)
     reasons = [change.reason for change in changes if isinstance(change, Ignored)]
     return Verdict(event, EventState.IGNORED, "; ".join(reasons) or "Nothing in it is for the inbox.")
 
@@ -341,6 +404,7 @@ def _write_all(session: Session, plans: Sequence[Plan]) -> None:
     if items:
         verdicts = _applied(verdicts, _apply(session, items))
         _keep_again(session, items)
+    _ask_later(session, verdicts)
     _record(session, verdicts)
     _forget(session, verdicts)
     lanes.release(session, [(plan.lease, plan.next_at) for plan in kept])
@@ -381,9 +445,7 @@ def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
     return [
         replace(one, state=EventState.IGNORED, reason=applied.refused[one.event.id])
         if one.event.id in applied.refused
-        else Verdict(
-            one.event, one.state, one.reason, one.items, one.retry_at, applied.made.get(one.event.id)
-        )
+        else replace(one, made=applied.made.get(one.event.id))
         for one in verdicts
     ]
 
@@ -414,9 +476,28 @@ def _write_one(session: Session, lease: Lease, verdict: Verdict) -> bool:
     if verdict.items:
         (verdict,) = _applied([verdict], _apply(session, verdict.items))
         _keep_again(session, verdict.items)
+    _ask_later(session, [verdict])
     _record(session, [verdict])
     _forget(session, [verdict])
     return True
+
+
+def _ask_later(session: Session, verdicts: Sequence[Verdict]) -> None:
+    """Note what :mod:`host.delivery.posts` is to ask providers about events."""
+    rows = [
+        {
+            "account_id": one.event.account_id,
+            "event_id": one.event.id,
+            "number": number,
+            "what": clean_value(dict(asked.what)),
+            "attempts": 0,
+            "due_at": clock.now(),
+        }
+        for one in verdicts
+        for number, asked in enumerate(one.asked)
+    ]
+    if rows:
+        session.execute(db.insert_ignore(_look_ups, session.get_bind().dialect.name), rows)
 
 
 def _forget(session: Session, verdicts: Sequence[Verdict]) -> None:

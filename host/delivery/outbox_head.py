@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, storage
 from host.delivery import agent_messages
+from host.inbox.comments import once
 from host.inbox.contacts.consent import may_be_written_automatically
 from host.media import links
 from host.models.automation import AutomationRun
@@ -31,8 +32,10 @@ from host.models.queue import OutboxEntry
 from host.queue import policy
 from host.queue.outbox import message_key
 from host.sdk.channel import (
+    CLOSED_ALWAYS,
     AccountRef,
     ChannelAdapter,
+    PrivateContext,
     ProviderProblem,
     ReplyContext,
     ReplyPolicy,
@@ -75,6 +78,8 @@ class OutboxHead:
     subject: str | None
     identity_id: int
     unreachable: bool
+    answers: PrivateContext | None = None
+    """Of a private reply: what is asked for it instead of the reply window."""
 
     def files_are_there(self) -> bool:
         """Tell whether every file of the message is there.
@@ -90,6 +95,10 @@ class OutboxHead:
 
     def may_reply(self, adapter: ChannelAdapter) -> ReplyPolicy:
         """Ask the channel whether this message may go out now."""
+        if self.answers is not None:
+            return adapter.private_policy(replace(self.answers, now=clock.now()))
+        if self.part.private:
+            return CLOSED_ALWAYS  # what it answers is gone
         return adapter.reply_policy(
             ReplyContext(self.account, clock.now(), self.last_inbound_at, by_person=self.by_person)
         )
@@ -113,7 +122,10 @@ def _part(message: Message, attachments: Sequence[Attachment]) -> OutgoingPart:
     content: Mapping[str, Any] = message.content
     if kind is MessageKind.TEMPLATE and files:
         content, files = with_pictures(content, files), ()
-    return OutgoingPart(kind, message.text, content, files, message.reply_to)
+    private = content.get("private") is True
+    if private:
+        content = {name: value for name, value in content.items() if name != "private"}
+    return OutgoingPart(kind, message.text, content, files, message.reply_to, private)
 
 
 def _file(attachment: Attachment) -> OutgoingFile:
@@ -185,7 +197,21 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         subject=conversation.subject,
         identity_id=conversation.identity_id,
         unreachable=unreachable_since is not None,
+        answers=_answers(session, message),
     )
+
+
+def _answers(session: Session, message: Message) -> PrivateContext | None:
+    """Return what the policy of a private reply looks at; None: it is none, or what it answers is gone."""
+    if message.content.get("private") is not True or message.reply_to is None:
+        return None
+    query = sa.select(Message).where(
+        Message.account_id == message.account_id,
+        Message.external_id == message.reply_to,
+        Message.unsent_at.is_(None),
+    )
+    answered = session.scalars(query).one_or_none()
+    return None if answered is None else once.context(session, answered, clock.now())
 
 
 def _unwanted(session: Session, message: Message, conversation: Conversation) -> ProviderProblem | None:

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written, is_providers
 from host.inbox.conversations import message_of
-from host.inbox.errors import EmptyTextError, KindNotSupportedError, TooLongError
+from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
 from host.inbox.sendable import HEART, NotSendableError, check_content
 from host.media import limits, links
-from host.models.inbox import Conversation
+from host.models.inbox import Conversation, Direction, Message
 from host.models.media import Upload
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities
 from host.sdk.messages import MessageKind
@@ -37,7 +37,8 @@ class Draft:
     :param uploads: ids of uploaded files, in order.
     :param content: what the kind needs beyond text and files, see :class:`host.sdk.messages.OutgoingPart`;
         a card of a template may name an uploaded picture as ``upload``.
-    :param reply_to: id of the message of this conversation it quotes.
+    :param reply_to: id of the message of this conversation it quotes, or answers on a public channel.
+    :param private: it is the one private reply to *reply_to*, a text.
     """
 
     kind: MessageKind = MessageKind.TEXT
@@ -45,6 +46,7 @@ class Draft:
     uploads: tuple[str, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: int | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class Planned:
     content: Mapping[str, Any] = field(default_factory=dict)
     uploads: tuple[str, ...] = ()
     reply_to: str | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether it is a private reply to *reply_to*."""
+        return self.content.get("private") is True
 
 
 def parts_of(text: str, limit: int | None, overflow: Overflow) -> list[str]:
@@ -103,10 +110,76 @@ def plan(
     found = _files(session, conversation.workspace_id, drafts)
     planned: list[Planned] = []
     for draft in drafts:
-        planned += _plan_one(session, conversation, draft, capabilities, overflow, found)
+        if draft.private:
+            planned.append(_plan_private(session, conversation, draft, capabilities))
+        else:
+            planned += _plan_one(session, conversation, draft, capabilities, overflow, found)
     if not planned:
         raise EmptyTextError()
+    if len(planned) > 1 and any(one.private for one in planned):
+        raise NotSendableError(
+            "private_alone",
+            _l("A private reply is one text, and nothing else goes with it."),
+            next_step=_l("Send the rest by itself."),
+        )
+    if capabilities.public:
+        return _answering(session, conversation, planned)
     return planned
+
+
+def _plan_private(
+    session: Session, conversation: Conversation, draft: Draft, capabilities: Capabilities
+) -> Planned:
+    """Return the private reply to a message of the customer."""
+    limits_ = capabilities.private_replies
+    if limits_ is None or draft.reply_to is None:
+        raise NotSendableError(
+            "private_not_supported",
+            _l("On this channel a message cannot be answered privately."),
+            next_step=_l("Write a reply instead."),
+            status=409,
+        )
+    theirs = replace(
+        capabilities,
+        text_limit_bytes=limits_.text_limit_bytes,
+        quick_replies=limits_.quick_replies,
+        reply_quote=True,
+    )
+    if draft.kind is not MessageKind.TEXT or draft.uploads:
+        raise KindNotSupportedError()
+    answered = message_of(session, conversation, draft.reply_to)
+    if answered.direction != Direction.INBOUND:
+        raise MessageNotFoundError()
+    planned = _plan_one(session, conversation, replace(draft, private=False), theirs, "reject", {})
+    if not planned:
+        raise EmptyTextError()
+    return replace(planned[0], content={**planned[0].content, "private": True})
+
+
+def _answering(session: Session, conversation: Conversation, planned: Sequence[Planned]) -> list[Planned]:
+    """Return *planned* where each answers a message: the customer's newest, where none is named."""
+    if all(one.reply_to is not None for one in planned):
+        return list(planned)
+    query = (
+        sa.select(Message.external_id)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.direction == Direction.INBOUND,
+            Message.external_id.is_not(None),
+            Message.unsent_at.is_(None),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    newest = session.scalar(query)
+    if newest is None or not is_providers(newest):
+        raise NotSendableError(
+            "nothing_to_answer",
+            _l("There is no comment to answer: it was deleted."),
+            next_step=_l("Wait until they write again."),
+            status=409,
+        )
+    return [one if one.reply_to is not None else replace(one, reply_to=newest) for one in planned]
 
 
 def _files(session: Session, workspace_id: int, drafts: Sequence[Draft]) -> dict[str, Upload]:
@@ -199,6 +272,8 @@ def _texts(
             ),
             limit=MAX_LENGTH,
         )
+    if capabilities.public and overflow == "split":
+        overflow = "reject"  # everybody would see the pieces
     parts = parts_of(text, capabilities.text_limit_bytes, overflow)
     planned = [Planned(MessageKind.TEXT, part) for part in parts]
     planned[-1] = replace(planned[-1], content=content)

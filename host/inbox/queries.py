@@ -77,6 +77,7 @@ class ConversationFilter:
     :param needs_reply: whether the customer waits for an answer; *failed*: whether a message of ours failed.
     :param late: whether the customer waits for longer than the account's target.
     :param scheduled: whether a reply waits for a time of its own.
+    :param post: the id of the post it is about.
     """
 
     status: ConversationStatus | None = None
@@ -97,6 +98,7 @@ class ConversationFilter:
     mentioned: int | Assignee | None = None
     late: bool | None = None
     scheduled: bool | None = None
+    post: int | None = None
 
 
 _FIELDS = tuple(field.name for field in fields(ConversationFilter))
@@ -105,6 +107,12 @@ CHOICES: Mapping[str, type[StrEnum]] = {"status": ConversationStatus, "handled_b
 """The fields of a filter that are one of a few words, and the words. Each compares the column of its name;
 addresses of pages have it as a parameter of its name."""
 
+
+_EQUAL: Mapping[str, Any] = {
+    **{name: getattr(Conversation, name) for name in CHOICES},
+    "post": Conversation.post_id,
+}
+"""The fields of a filter that are what a column holds."""
 
 Given = frozenset[str]
 """Which fields of a filter are given: what decides on the statement, whatever their values are. ``nobody``
@@ -189,7 +197,9 @@ def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.Colum
         found.append(Conversation.workspace_id == sa.bindparam("workspace"))
         if "channel" in given:
             found.append(Conversation.channel == sa.bindparam("channel"))
-    found += [getattr(Conversation, name) == sa.bindparam(name) for name in CHOICES if name in given]
+    found += [
+        column == sa.bindparam(name, type_=column.type) for name, column in _EQUAL.items() if name in given
+    ]
     if "accounts" in given:
         found.append(Conversation.account_id.in_(sa.bindparam("accounts", expanding=True)))
     if "nobody" in given:
@@ -323,6 +333,7 @@ class Row:
     woken_at: datetime | None
     spam_at: datetime | None
     scheduled_at: datetime | None
+    post_id: int | None
     reply_target: int | None
     snooze: Snooze | None = None
     labels: Sequence[LabelRef] = ()
@@ -399,6 +410,7 @@ _ACCOUNT = {
     "name": ChannelAccount.name,
     "handle": ChannelAccount.handle,
     "settings": ChannelAccount.settings,
+    "beside_id": ChannelAccount.beside_id,
 }
 """The fields of an account, each with its column."""
 
@@ -460,6 +472,7 @@ _ROW: Mapping[str, Any] = {
     "woken_at": Conversation.woken_at,
     "spam_at": Conversation.spam_at,
     "scheduled_at": Conversation.scheduled_at,
+    "post_id": Conversation.post_id,
     "reply_target": ChannelAccount.reply_target,
 }
 """The fields of a :class:`Row` that are columns."""

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.inbox import conversation_actions, variables
 from host.inbox.apply.conversations import preview
+from host.inbox.comments import once
 from host.inbox.contacts.consent import may_be_written_automatically
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
@@ -202,9 +203,12 @@ def queue_parts(
         return before
     if seen_id is not None:
         _check_not_answered(session, conversation, seen_id, author_id)
-    policy = check_may_send(session, conversation, adapter, now, by_person=by_person, voice=voice)
+    private = planned[0].reply_to if planned[0].private else None
+    policy = check_may_send(
+        session, conversation, adapter, now, by_person=by_person, voice=voice, private=private
+    )
     if hold.at is not None:
-        check_send_time(session, conversation, adapter, hold.at, now)
+        check_send_time(session, conversation, adapter, hold.at, now, private=private is not None)
     elif undone_until is not None and policy.until is not None:
         undone_until = max(now, min(undone_until, policy.until - UNDONE_BEFORE))
         outbox.take_lane(session, conversation.account_id, recipient, undone_until)
@@ -362,10 +366,14 @@ def check_may_send(
     *,
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
+    private: str | None = None,
 ) -> ReplyPolicy:
     """Refuse to send to the customer of *conversation* while that is not possible; return the reply window.
 
     :param voice: as for :func:`queue_parts`.
+    :param private: external id of the message that is to be answered privately; None: none is.
+
+    :raises PrivateReplyUsedError, PrivateReplyEndedError: as :func:`host.inbox.comments.once.check`.
 
     :raises AccountDisconnectedError: if the account is disconnected.
     :raises ContactUnreachableError: if the provider refuses messages to this customer.
@@ -384,8 +392,11 @@ def check_may_send(
     if account.state == AccountState.DISCONNECTED:
         raise AccountDisconnectedError()
     _check_reach(session, conversation, now)
-    ref = account_ref(account)
-    policy = policy_for(adapter, ref, conversation.last_inbound_at, now, by_person=by_person)
+    if private is not None:
+        policy = once.check(session, conversation, private, adapter, now)
+    else:
+        last = conversation.last_inbound_at
+        policy = policy_for(adapter, account_ref(account), last, now, by_person=by_person)
     if policy.state is ReplyState.CLOSED:
         raise WindowClosedError(policy.sentence or None)
     if policy.state is ReplyState.PEOPLE_ONLY and not by_person:
@@ -410,11 +421,15 @@ def check_send_time(
     adapter: ChannelAdapter,
     at: datetime,
     now: datetime,
+    *,
+    private: bool = False,
 ) -> None:
     """Refuse to plan a reply for *at* unless it may go out then, as far as is known *now*.
 
     :raises SendTimeError: which says why.
     """
+    if private:
+        raise SendTimeError(_l("A private reply cannot be planned for later."))
     if at <= now:
         raise SendTimeError()
     if at > now + FURTHEST:
@@ -449,6 +464,8 @@ def _write(
         session.flush()
         for upload in theirs:
             uploads.add_to_message(session, message.id, upload)
+        if message.content.get("private") is True:
+            once.take(session, message)
         entries.append(outbox.enqueue(session, message, recipient, not_before=not_before))
         publish_message(session, message)
     return entries

@@ -8,6 +8,7 @@
 - :mod:`host.models.labels`: labels of conversations
 - :mod:`host.models.mentions`: who is named in which note
 - :mod:`host.models.teams`: teams, their members and accounts
+- :mod:`host.models.posts`: posts that customers write below, and what becomes of messages there
 - :mod:`host.models.hours`: when a workspace and its teams work
 - :mod:`host.models.automation`: what accounts say and do by themselves, and what came of it
 - :mod:`host.models.saved_views`: filters of conversations with a name
@@ -42,6 +43,7 @@ from host.models import (
     mentions,
     notifications,
     outgoing,
+    posts,
     queue,
     record,
     reports,
@@ -69,6 +71,7 @@ __all__ = [
     "mentions",
     "notifications",
     "outgoing",
+    "posts",
     "queue",
     "record",
     "reports",

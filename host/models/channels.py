@@ -59,6 +59,8 @@ class ChannelAccount(Base):
     blocked_reason: Mapped[str | None] = mapped_column(sa.String(500))
     reply_target: Mapped[int | None] = mapped_column(sa.Integer)
     """Within how many minutes a customer is to be answered; NULL: nobody said."""
+    beside_id: Mapped[int | None] = mapped_column(Id)
+    """The account of another channel it shares credentials and customers with; both name each other."""
     limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Until when replies are known to wait for a limit again and again, each for a short time. It holds back
     nothing: it distinguishes replies that wait on purpose from replies that wait for a worker."""
@@ -136,4 +138,5 @@ def ref(row: ChannelAccount) -> AccountRef:
         name=row.name,
         handle=row.handle,
         settings=row.settings,
+        beside_id=row.beside_id,
     )

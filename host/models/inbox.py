@@ -210,6 +210,7 @@ class Conversation(Base):
         _of_person("ix_conversations_assigned", "assignee_id"),
         _of_person("ix_conversations_last_author", "last_author_id"),
         sa.Index("ix_conversations_scheduled", "workspace_id", "scheduled_at"),
+        sa.Index("ix_conversations_post", "post_id", "status", "last_message_at", "id"),
         Base.__table_args__,
     )
 
@@ -250,6 +251,8 @@ class Conversation(Base):
     """When the team marked it as spam; NULL: it did not. Its messages stay, and more may come."""
     team_id: Mapped[int | None] = mapped_column(Id)
     """The team that looks after it, a row of ``teams``; NULL: none does. Beside it somebody may have it."""
+    post_id: Mapped[int | None] = mapped_column(Id)
+    """What it is about, a row of ``posts``; NULL: it is about none."""
     scheduled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the first of its replies goes out that wait for a time of their own; NULL: none does."""
     due_told_for: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -8,18 +8,22 @@ the rows back through them.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from host.core import clock, db
 from host.core.statements import MOST_ROWS, InsertText
 from host.models.queue import EventState
-from host.queue import policy
+from host.queue import policy, wakeups
 from host.queue.lanes import keep_earlier_clause, lane_key
-from host.queue.spool import Delivery
+from host.queue.spool import Delivery, request_id
 from host.queue.wakeups import IN
 from host.sdk.webhooks import Envelope
 
@@ -225,6 +229,34 @@ class Rows:
         """Yield channel, account and first state of each event."""
         for event in self.events:
             yield event.channel, event.account_id, event.state
+
+
+def write(session: Session, *, source: str, channel: str, envelopes: Sequence[Envelope]) -> None:
+    """Journal events that this desk asked for, in the current write; workers are woken after the commit.
+
+    :param source: what asked, as with :meth:`host.queue.journal.Journal.ingest`.
+    """
+    now = clock.now()
+    delivery = Delivery(
+        id=request_id(now, secrets.randbelow(1 << 22)),
+        source=source[:48],
+        channel=channel,
+        remote="",
+        received_at=now,
+        raw=b"",
+        envelopes=tuple(envelopes),
+    )
+    statements = Statements(session.get_bind().dialect.name)
+    rows = Rows(delivery, statements)
+    cursor = session.connection().connection.cursor()
+    try:
+        statements.lane.run(cursor, merged_lanes([rows]))
+        if rows.request is not None:
+            statements.request.run(cursor, [rows.request])
+        statements.event.run(cursor, merged_events([rows]))
+    finally:
+        cursor.close()
+    db.after_commit(session, partial(wakeups.wake, IN))
 
 
 def merged_lanes(items: Iterable[Rows]) -> list[LaneRow]:

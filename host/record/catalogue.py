@@ -165,6 +165,9 @@ MESSAGE_READ = "message.read"
 MESSAGE_EDITED = "message.edited"
 MESSAGE_UNSENT = "message.unsent"
 MESSAGE_REACTED = "message.reacted"
+MESSAGE_HIDDEN = "message.hidden"
+MESSAGE_SHOWN = "message.shown"
+MESSAGE_DELETED = "message.deleted"
 CONVERSATION_CREATED = "conversation.created"
 CONVERSATION_CLOSED = "conversation.closed"
 CONVERSATION_REOPENED = "conversation.reopened"
@@ -207,6 +210,9 @@ KINDS = {
         Kind(MESSAGE_EDITED, "A message got another text.", OfMessage),
         Kind(MESSAGE_UNSENT, "A message was taken back. Its content is gone.", OfMessage),
         Kind(MESSAGE_REACTED, "A customer reacted to a message, or took the reaction back.", OfReaction),
+        Kind(MESSAGE_HIDDEN, "The team hid a customer's message at the provider.", OfMessage, "1.1"),
+        Kind(MESSAGE_SHOWN, "The team showed a hidden message again.", OfMessage, "1.1"),
+        Kind(MESSAGE_DELETED, "The team deleted a customer's message at the provider.", OfMessage, "1.1"),
         Kind(CONVERSATION_CREATED, "A conversation began."),
         Kind(CONVERSATION_CLOSED, "A conversation was closed."),
         Kind(CONVERSATION_REOPENED, "A closed conversation was opened again."),

@@ -19,3 +19,5 @@ class AccountRef:
     name: str
     handle: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    beside_id: int | None = None
+    """The account it shares credentials and customers with, see :attr:`ChannelAdapter.beside`."""

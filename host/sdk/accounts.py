@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from host import counters
 from host.channels import accounts as channel_accounts
+from host.channels import beside as standing_beside
 from host.channels import connecting, warnings
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -24,10 +25,13 @@ __all__ = [
     "AccountOverview",
     "AccountState",
     "Warned",
+    "beside",
     "catch_up",
     "changed",
     "clear_warning",
+    "close_beside",
     "mark_needs_reconnect",
+    "open_beside",
     "overview",
     "ref",
     "save",
@@ -115,6 +119,32 @@ def save(
     return connecting.save(
         workspace_id=workspace_id, channel=channel, connection=connection, account_id=account_id
     )
+
+
+def beside(account_id: int, channel: str) -> AccountRef | None:
+    """Return the account of *channel* that stands beside another and is not disconnected, or None."""
+    with db.read() as session:
+        row = standing_beside.find(session, account_id, channel)
+        return None if row is None else ref(row)
+
+
+def open_beside(
+    account: AccountRef, channel: str, settings: Mapping[str, object] | None = None
+) -> AccountRef:
+    """Connect the account of *channel* that stands beside *account*, or connect it again.
+
+    It has the other's external id, handle and name, and its credentials: what the addon keeps of them stays
+    with *account*. See :attr:`host.sdk.channel.ChannelAdapter.beside`.
+
+    :raises AccountTakenError: if it is live in another workspace.
+    :raises AccountGoneError: if *account* is disconnected.
+    """
+    return ref(db.write(standing_beside.open_beside, account.id, channel, settings or {}))
+
+
+def close_beside(account: AccountRef, channel: str) -> None:
+    """Disconnect the account of *channel* that stands beside *account*; nothing if it is not connected."""
+    db.write(standing_beside.close_beside, account.id, channel)
 
 
 def changed(session: Session) -> None:

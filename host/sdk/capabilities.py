@@ -20,6 +20,16 @@ class Threading(StrEnum):
     """One conversation per contact and account; a new message reopens it."""
     REFERENCES = "references"
     """By the external ids a message answers; a message that answers none starts a conversation."""
+    POST = "post"
+    """One conversation per contact, account and post."""
+
+
+class Moderation(StrEnum):
+    """What can be done with a message of a customer at the provider."""
+
+    HIDE = "hide"
+    """Hide it from everybody but its author, and show it again."""
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,19 @@ class ButtonsLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateReplyLimits:
+    """The one message that may go to the author of a public message alone.
+
+    :param text_limit_bytes: most UTF-8 bytes of its text.
+    :param per_hour: how many the provider takes in an hour; None: it does not say.
+    """
+
+    text_limit_bytes: int
+    quick_replies: QuickReplyLimits | None = None
+    per_hour: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IceBreakerLimits:
     """Questions offered to a customer who has not written yet, per locale. Lengths are in characters."""
 
@@ -141,6 +164,9 @@ class Capabilities:
     :param mobile_only: kinds of content the customer sees in the provider's mobile app only:
         ``quick_replies``, ``template``, ``product_template``.
     :param history: earlier conversations can be read from the provider; None: they cannot.
+    :param public: everybody can read what is sent, and each message answers one of the customer's.
+    :param private_replies: what may go to the author of a message alone; None: nothing.
+    :param moderation: what can be done with a customer's message at the provider.
     """
 
     text_limit_bytes: int | None = None
@@ -167,3 +193,6 @@ class Capabilities:
     mobile_only: frozenset[str] = frozenset()
     history: HistoryRules | None = None
     blocks: bool = False
+    public: bool = False
+    private_replies: PrivateReplyLimits | None = None
+    moderation: frozenset[Moderation] = frozenset()

@@ -33,12 +33,14 @@ from host.sdk.capabilities import (
     InboundMedia,
     MediaLimits,
     MenuLimits,
+    Moderation,
+    PrivateReplyLimits,
     QuickReplyLimits,
     TemplateLimits,
     Threading,
 )
 from host.sdk.history import TellsHistory
-from host.sdk.messages import IceBreakers, InboundAttachment, InboundChange, Menu, OutgoingPart
+from host.sdk.messages import IceBreakers, InboundAttachment, InboundChange, Menu, OutgoingPart, Post
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
 
@@ -60,9 +62,15 @@ __all__ = [
     "MediaLimits",
     "Menu",
     "MenuLimits",
+    "ModerateRequest",
+    "Moderated",
+    "Moderation",
+    "NoPost",
     "NoProfile",
     "NotSent",
     "Pause",
+    "PrivateContext",
+    "PrivateReplyLimits",
     "Profile",
     "ProviderProblem",
     "QuickReplyLimits",
@@ -116,6 +124,22 @@ class ReplyContext:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateContext:
+    """What the policy of a private reply may look at.
+
+    :param sent_at: provider's time of the message it answers; *content*: what :meth:`ChannelAdapter.parse`
+        gave of that message beyond its text.
+    :param post: what that message stands below, as far as it is known.
+    """
+
+    account: AccountRef
+    now: datetime
+    sent_at: datetime
+    post: Post | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyPhase:
     """A stretch of a reply window: until *until*, *state* holds. Phases follow each other without a gap."""
 
@@ -144,8 +168,14 @@ class ReplyPolicy:
 OPEN_ALWAYS = ReplyPolicy(ReplyState.OPEN)
 
 
+CLOSED_ALWAYS = ReplyPolicy(ReplyState.CLOSED)
+
+
 NO_REACTIONS = ProviderProblem("no_reactions", "This channel has no reactions.")
 NO_BLOCKS = ProviderProblem("no_blocks", "This channel cannot block anybody at its provider.")
+NO_MODERATION = ProviderProblem(
+    "no_moderation", "On this channel messages of customers cannot be hidden or deleted."
+)
 NO_THREAD_CONTROL = ProviderProblem(
     "no_thread_control", "On this channel conversations are not passed between apps."
 )
@@ -185,6 +215,29 @@ class ReactRequest:
     recipient: str
     message: str
     emoji: str
+    attempt: int = 1
+
+
+class Moderated(StrEnum):
+    """How a customer's message stands at the provider, by what the team did."""
+
+    SHOWN = "shown"
+    HIDDEN = "hidden"
+    """Its author alone sees it."""
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class ModerateRequest:
+    """What becomes of a customer's message at the provider. Asking twice for the same is harmless there.
+
+    :param message: external id of the message; *recipient*: of its author.
+    """
+
+    account: AccountRef
+    recipient: str
+    message: str
+    wanted: Moderated
     attempt: int = 1
 
 
@@ -238,6 +291,20 @@ class NoProfile:
     retry_after: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NoPost:
+    """Nothing about a post this time. *retry* tells whether asking again later makes sense.
+
+    :param gone: the provider says that it is no longer there.
+    :param retry_after: seconds until the provider answers again, where it limits the account.
+    """
+
+    reason: str
+    retry: bool
+    gone: bool = False
+    retry_after: float | None = None
+
+
 class ChannelAdapter(TellsHistory, ABC):
     """A translator between one provider and the inbox.
 
@@ -252,6 +319,10 @@ class ChannelAdapter(TellsHistory, ABC):
     capabilities: ClassVar[Capabilities]
     contact_id_name: ClassVar[str] = "id"
     """What the channel calls the external id of a contact, as programs and people read it: ``toy_id``."""
+    beside: ClassVar[str] = ""
+    """The channel whose accounts the accounts of this one stand beside: they are connected and disconnected
+    by :func:`host.sdk.accounts.open_beside` and ``close_beside``, share the other's credentials, and an
+    external id of a contact is the same person on both. Empty: accounts of this channel stand alone."""
     outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = ()
     """Every name :meth:`outgoing` uses: owners choose among them what an endpoint hears of."""
 
@@ -277,7 +348,17 @@ class ChannelAdapter(TellsHistory, ABC):
         """Tell whether a reply may be sent. Pure and cheap: called for every row of a list."""
         return OPEN_ALWAYS
 
-    def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
+    def private_policy(self, context: PrivateContext) -> ReplyPolicy:
+        """Tell whether a message may be answered privately, until when, and if not, why.
+
+        Asked where :attr:`Capabilities.private_replies` says that there are such. That each message is
+        answered privately once is the host's to see to. Pure and cheap: called for every message of a thread.
+        """
+        return CLOSED_ALWAYS
+
+    def limits(
+        self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
+    ) -> Sequence[SendLimit]:
         """Return the provider's limits that doing *request* counts against; none where it has none.
 
         Pure and cheap: asked before each call. Where one is used up the call waits, here and, where the
@@ -334,6 +415,26 @@ class ChannelAdapter(TellsHistory, ABC):
         Called outside any transaction, and again after an :class:`Unknown`.
         """
         return Rejected(NO_REACTIONS)
+
+    def moderate(self, request: ModerateRequest) -> SendResult:
+        """Hide, show or delete a customer's message at the provider; ``Sent`` names that message.
+
+        Called outside any transaction, for what :attr:`Capabilities.moderation` has, and again after an
+        :class:`Unknown`.
+        """
+        return Rejected(NO_MODERATION)
+
+    def fetch_post(self, account: AccountRef, external_id: str) -> Post | NoPost:
+        """Ask the provider what is known of a post. Called outside any transaction."""
+        return NoPost("this channel has no posts", retry=False)
+
+    def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope]:
+        """Ask the provider what a :class:`~host.sdk.messages.ToLookUp` stands for.
+
+        What it returns is journalled as if it had been delivered. Called outside any transaction; a raise
+        counts as one try.
+        """
+        return ()
 
     def show_typing(self, account: AccountRef, contact: str, on: bool) -> None:
         """Show the customer that an agent is typing, or has stopped. A failure is not reported."""

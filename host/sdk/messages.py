@@ -44,6 +44,40 @@ class InboundAttachment:
     content_type: str = ""
 
 
+class PostKind(StrEnum):
+    """What a post is."""
+
+    POST = "post"
+    REEL = "reel"
+    STORY = "story"
+    AD = "ad"
+    LIVE = "live"
+    """A broadcast: it can be answered about only while it goes on."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Something published at the provider that customers write below. What is not known stays empty.
+
+    :param text: its caption.
+    :param url: its page, for people.
+    :param picture_url: a picture of it, on one of the hosts of
+        :meth:`~host.sdk.channel.ChannelAdapter.inbound_media`.
+    :param ended_at: of a broadcast: when it was over.
+    :param owner: the handle of whom it belongs to, where that is not the account.
+    """
+
+    external_id: str
+    kind: PostKind = PostKind.POST
+    text: str = field(default="", repr=False)
+    url: str = ""
+    picture_url: str | None = None
+    published_at: datetime | None = None
+    ended_at: datetime | None = None
+    owner: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A customer wrote.
@@ -55,6 +89,7 @@ class MessageReceived:
     :param opens_window: whether the channel lets us reply for some time because of it.
     :param references: for channels that thread by reference: external ids this one answers, nearest first.
     :param reply_to: external id of the message this one quotes, from either side.
+    :param post: what it is written below, on a channel that threads by posts.
     """
 
     contact: str
@@ -71,6 +106,7 @@ class MessageReceived:
     contact_username: str | None = None
     contact_email: str | None = None
     reply_to: str | None = None
+    post: Post | None = None
 
 
 class Who(StrEnum):
@@ -99,6 +135,8 @@ class Program:
 class MessageEchoed:
     """The provider reports a message from our side: sent by the host, or written in the provider's own app.
 
+    :param contact: the customer's id; empty where the provider does not say: then it is the one whose message
+        *reply_to* is, and without that message it is not for the inbox.
     :param reply_to: external id of the message this one quotes.
     :param sent_by: the program that sent it; None: the provider does not say, so nobody guesses.
     """
@@ -219,6 +257,18 @@ class MessagesRead:
 
 
 @dataclass(frozen=True, slots=True)
+class ToLookUp:
+    """The event names what happened, and only the provider can tell what it is.
+
+    A worker asks :meth:`~host.sdk.channel.ChannelAdapter.look_up` for the events it stands for.
+
+    :param what: ids, for the adapter; plain text in both.
+    """
+
+    what: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Nothing for the inbox; the journal keeps *reason* for the admin."""
 
@@ -234,6 +284,7 @@ InboundChange = (
     | MessagesRead
     | ConversationHandedOver
     | AccountNoticed
+    | ToLookUp
     | Ignored
 )
 
@@ -274,7 +325,8 @@ class OutgoingPart:
     ============  ========================================================================================
 
     :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; more than one of ``IMAGE`` only.
-    :param reply_to: external id of the message this one quotes.
+    :param reply_to: external id of the message this one quotes, or answers where all that is sent is public.
+    :param private: it goes to the customer alone, as the one private reply to the message *reply_to*.
     """
 
     kind: MessageKind
@@ -282,6 +334,7 @@ class OutgoingPart:
     content: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[OutgoingFile, ...] = ()
     reply_to: str | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ from host.sdk.messages import (
     MessageUnsent,
     OutgoingFile,
     OutgoingPart,
+    ToLookUp,
 )
 from host.sdk.webhooks import Envelope
 
@@ -92,8 +93,15 @@ def check_changes(changes: Sequence[InboundChange]) -> None:
             assert change.kind, "a notice says what it is about"
             assert change.over or change.sentence % change.details, "a notice says what there is to know"
             continue
+        if isinstance(change, ToLookUp):
+            assert change.what, "what is to be looked up is named"
+            assert all(isinstance(one, str) for pair in change.what.items() for one in pair), (
+                "ids are strings"
+            )
+            continue
         assert isinstance(change.contact, str), "a contact's id is a string"
-        assert change.contact, "every change names a contact"
+        by_reply = isinstance(change, MessageEchoed) and change.reply_to
+        assert change.contact or by_reply, "every change names a contact, or the message it answers"
         if isinstance(change, MessageReceived | MessageEchoed):
             _check_message(change)
         elif isinstance(change, ConversationHandedOver):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.delivery.reactions import send_due
+from host.delivery.message_acts import send_due
 from host.inbox.reacting import react
 from host.models.channels import AccountState
 from host.models.inbox import Message, Reaction

@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.delivery.reactions import send_due
+from host.delivery.message_acts import send_due
 from host.delivery.worker import drain
 from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.drafts import Draft

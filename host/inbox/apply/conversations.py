@@ -21,9 +21,11 @@ def start(
     *,
     subject: str | None = None,
     closed_at: datetime | None = None,
+    post: str | None = None,
 ) -> Thread:
     """Return a new conversation with *person*, to be inserted with the batch; of who is blocked, as spam.
 
+    :param post: external id of the post it is about.
     :param closed_at: set for one made from a provider's history, which starts closed.
     """
     person.newest = Thread(
@@ -36,8 +38,11 @@ def start(
         last_direction="",
         last_kind="",
         is_spam=person.is_blocked,
+        post=post,
         changed=True,
     )
+    if post is not None:
+        person.about[post] = person.newest
     return person.newest
 
 

@@ -85,6 +85,8 @@ def _decided(
         heard=draft.heard,
         refused=_refused(draft, items),
         consents=agreed,
+        new_posts=draft.posts,
+        posts=draft.loaded.posts,
     )
 
 
@@ -121,7 +123,10 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     thread = _find_thread(draft, item, change, person)
     if thread is None:
         closed_at = item.received_at if item.imported else None
-        thread = conversations.start(person, item.adapter.key, sent_at, subject=subject, closed_at=closed_at)
+        post = _post(draft, item, change)
+        thread = conversations.start(
+            person, item.adapter.key, sent_at, subject=subject, closed_at=closed_at, post=post
+        )
     elif thread.subject is None and subject is not None:
         thread.subject = subject
     message = _new_message(draft, key, item, change, thread)
@@ -213,6 +218,9 @@ def _fill_in(person: Person, change: MessageReceived, *, imported: bool) -> None
 def _find_thread(draft: Draft, item: Incoming, change: MessageReceived, person: Person) -> Thread | None:
     if item.adapter.capabilities.threading is Threading.CONTACT:
         return person.newest
+    if item.adapter.capabilities.threading is Threading.POST:
+        post = change.post
+        return person.newest if post is None else person.about.get(external_id(post.external_id))
     for reference in change.references:
         key = item.account.id, external_id(reference)
         stored = draft.stored.get(key)
@@ -225,6 +233,16 @@ def _find_thread(draft: Draft, item: Incoming, change: MessageReceived, person: 
         if thread is not None and thread.person is person:
             return thread
     return None
+
+
+def _post(draft: Draft, item: Incoming, change: MessageReceived) -> str | None:
+    """Return the external id of the post that *change* is below, and note it where it is not stored."""
+    if change.post is None or item.adapter.capabilities.threading is not Threading.POST:
+        return None
+    key = item.account.id, external_id(change.post.external_id)
+    if key not in draft.loaded.posts:
+        draft.posts.setdefault(key, (item.account, change.post))
+    return key[1]
 
 
 # ---- handovers ---------------------------------------------------------------------------------------

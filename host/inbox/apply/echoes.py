@@ -14,9 +14,17 @@ from host.core.cleaning import clean, clean_attachment, clean_value, external_id
 from host.inbox.apply import conversations
 from host.inbox.apply.annotations import keep_erased
 from host.inbox.apply.incoming import Incoming, believable, program
-from host.inbox.apply.values import Confirmed, Draft, NewMessage, Person, StoredMessage, Unconfirmed
+from host.inbox.apply.values import (
+    Confirmed,
+    Draft,
+    NewMessage,
+    Person,
+    StoredMessage,
+    Thread,
+    Unconfirmed,
+)
 from host.models.inbox import DeliveryState, Direction, Origin
-from host.sdk.capabilities import MEDIA_KINDS
+from host.sdk.capabilities import MEDIA_KINDS, Threading
 from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead
 
 CLOCK_SKEW = timedelta(seconds=5)
@@ -70,7 +78,7 @@ def decide_echoes(draft: Draft, items: Sequence[Incoming]) -> None:
 
 def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> None:
     sent_at = believable(change.sent_at, item.received_at)
-    thread = person.newest
+    thread = _thread_of(draft, item, change, person)
     if thread is None:
         closed_at = item.received_at if item.imported else None
         thread = conversations.start(person, item.adapter.key, sent_at, closed_at=closed_at)
@@ -97,6 +105,19 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
         conversations.take_for_person(thread)
     conversations.show_last(thread, message)
     draft.add(message)
+
+
+def _thread_of(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> Thread | None:
+    """Return the conversation of an echo: of several about posts, the one whose message it answers."""
+    if item.adapter.capabilities.threading is Threading.POST and change.reply_to:
+        key = item.account.id, external_id(change.reply_to)
+        if (new := draft.new.get(key)) is not None:
+            return new.thread
+        stored = draft.stored.get(key)
+        thread = None if stored is None else draft.threads.get(stored.conversation_id)
+        if thread is not None and thread.person is person:
+            return thread
+    return person.newest
 
 
 # ---- which of our messages an echo is about ----------------------------------------------------------
@@ -133,8 +154,8 @@ def _first(
 
 
 def _is_same(ours: Unconfirmed, echo: MessageEchoed) -> bool:
-    if ours.kind != echo.kind:
-        return False
+    if ours.kind != echo.kind or ours.body.content.get("private"):
+        return False  # a private reply comes back on the account beside
     if ours.kind == MessageKind.TEXT:
         return comparable(ours.body.text) == comparable(echo.text)
     files = ours.files or len(ours.body.content.get("provider_files", ()))

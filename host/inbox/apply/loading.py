@@ -30,6 +30,7 @@ from host.inbox.apply.tables import (
     MARKS,
     MESSAGES,
     OUTBOX,
+    POSTS,
     REACTIONS,
     has_name,
     names,
@@ -54,6 +55,7 @@ from host.sdk.messages import (
     MessageEchoed,
     MessageReacted,
     MessageReceived,
+    ToLookUp,
 )
 
 REACH_BACK = timedelta(days=8)
@@ -117,6 +119,15 @@ _newest = Statement(
     .where(_among(CONVERSATIONS.c.identity_id, "identities"))
     .group_by(CONVERSATIONS.c.identity_id)
 )
+_newest_about = Statement(
+    sa.select(sa.func.max(CONVERSATIONS.c.id))
+    .where(
+        _among(CONVERSATIONS.c.identity_id, "identities"),
+        _among(CONVERSATIONS.c.post_id, "posts"),
+    )
+    .group_by(CONVERSATIONS.c.identity_id, CONVERSATIONS.c.post_id)
+)
+_posts = Statement(sa.select(POSTS.c.account_id, POSTS.c.external_id, POSTS.c.id).where(has_name(POSTS)))
 _threads = Statement(
     sa.select(*_columns(StoredThread, CONVERSATIONS))
     .where(_among(CONVERSATIONS.c.id, "ids"))
@@ -145,6 +156,7 @@ class _Needs:
     :param echoes: the first echo of each message.
     :param annotations: the message, the customer, and the annotation.
     :param named: messages the batch brings or annotates, each with the customer.
+    :param posts: those that messages of the batch are below.
     :param wishing: customers with a word that stops what is sent by itself, or opens it.
     """
 
@@ -155,6 +167,7 @@ class _Needs:
     echoes: dict[Key, MessageEchoed] = field(default_factory=dict)
     annotations: list[tuple[Key, Key, AnyAnnotation]] = field(default_factory=list)
     named: set[tuple[Key, Key]] = field(default_factory=set)
+    posts: set[Key] = field(default_factory=set)
     wishing: set[Key] = field(default_factory=set)
 
 
@@ -163,7 +176,7 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
     needs = _Needs()
     for item in items:
         change, account = item.change, item.account.id
-        if isinstance(change, Ignored | AccountNoticed):
+        if isinstance(change, Ignored | AccountNoticed | ToLookUp):
             continue
         person = account, external_id(change.contact)
         needs.people[person] = item.account
@@ -173,6 +186,8 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
             needs.named.add((key, person))
             if word_of(item, change) is not None:
                 needs.wishing.add(person)
+            if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
+                needs.posts.add((account, external_id(change.post.external_id)))
             if item.adapter.capabilities.threading is Threading.REFERENCES:
                 needs.messages.update((account, external_id(name)) for name in change.references)
                 needs.claimed.add(key)
@@ -184,6 +199,8 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
             needs.messages.add(key)
             if isinstance(change, MessageEchoed):
                 needs.echoes.setdefault(key, change)
+                if change.reply_to and item.adapter.capabilities.threading is Threading.POST:
+                    needs.messages.add((account, external_id(change.reply_to)))
                 needs.named.add((key, person))
             elif isinstance(change, AnyAnnotation):
                 needs.messages.update(line_keys(key))
@@ -206,7 +223,8 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     marks = _read_marks(connection, needs.messages)
     lines = (line_keys(key) for key in {mark.key for mark in marks})
     messages = _read_messages(connection, needs.messages.union(*lines))
-    threads = _read_threads(connection, people, messages)
+    posts = _read_posts(connection, needs.posts)
+    threads = _read_threads(connection, people, messages, posts)
     unconfirmed = _read_unconfirmed(connection, needs, people, messages)
     edited, reacted = _annotated(needs, people, marks, messages, threads)
     return Loaded(
@@ -214,6 +232,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
         marks=marks,
         messages=messages,
         threads=threads,
+        posts=posts,
         unconfirmed=unconfirmed,
         bodies=_read_bodies(
             connection, [messages[key].id for key in edited | needs.claimed if key in messages]
@@ -276,15 +295,28 @@ def _read_messages(connection: Connection, keys: Collection[Key]) -> dict[Key, S
     return {(row.account_id, row.external_id): row for row in rows}
 
 
+def _read_posts(connection: Connection, wanted: Collection[Key]) -> dict[Key, int]:
+    if not wanted:
+        return {}
+    rows = _posts.rows(connection, names(wanted))
+    return {(account, external): id_ for account, external, id_ in rows if (account, external) in wanted}
+
+
 def _read_threads(
-    connection: Connection, people: Mapping[Key, StoredPerson], messages: Mapping[Key, StoredMessage]
+    connection: Connection,
+    people: Mapping[Key, StoredPerson],
+    messages: Mapping[Key, StoredMessage],
+    posts: Mapping[Key, int],
 ) -> list[StoredThread]:
-    """Return the newest conversation of each of *people*, and those of *messages*."""
+    """Return the newest conversation of each of *people*, also about each of *posts*, and *messages*'."""
     if not people:
         return []
     ids = {message.conversation_id for message in messages.values()}
     identities = padded({person.id for person in people.values()})
     ids.update(id_ for (id_,) in _newest.rows(connection, {"identities": identities}))
+    if posts:
+        about = {"identities": identities, "posts": padded(set(posts.values()))}
+        ids.update(id_ for (id_,) in _newest_about.rows(connection, about))
     return list(map(StoredThread._make, _threads.rows(connection, {"ids": padded(ids)})))
 
 

@@ -11,6 +11,7 @@ from host.core.db import padded
 from host.models.channels import ChannelAccount
 from host.models.contacts import ContactEntry
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Mark, Message, Reaction
+from host.models.posts import Post
 from host.models.queue import OutboxEntry
 
 ACCOUNTS = cast(sa.Table, ChannelAccount.__table__)
@@ -22,6 +23,7 @@ IDENTITIES = cast(sa.Table, ContactIdentity.__table__)
 MARKS = cast(sa.Table, Mark.__table__)
 MESSAGES = cast(sa.Table, Message.__table__)
 OUTBOX = cast(sa.Table, OutboxEntry.__table__)
+POSTS = cast(sa.Table, Post.__table__)
 REACTIONS = cast(sa.Table, Reaction.__table__)
 
 

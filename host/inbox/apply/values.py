@@ -17,7 +17,7 @@ from host.models.inbox import Handler
 from host.record.catalogue import Facts
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundAttachment
+from host.sdk.messages import InboundAttachment, Post
 
 Key = tuple[int, str]
 """Account id and an external id."""
@@ -66,6 +66,7 @@ class StoredThread(NamedTuple):
     spam_at: datetime | None
     waiting_since: datetime | None
     handled_by: str = Handler.NOBODY
+    post_id: int | None = None
 
 
 class StoredMessage(NamedTuple):
@@ -194,6 +195,7 @@ class Loaded:
     :param unconfirmed: oldest attempt first.
     :param bodies: those of messages the batch may edit or unsend, by the message's id, in the order of ids.
     :param reactions: in the order of ids.
+    :param posts: ids of those of the batch's posts that are stored.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = field(default_factory=dict)
@@ -204,6 +206,7 @@ class Loaded:
     bodies: Mapping[int, StoredBody] = field(default_factory=dict)
     reactions: Sequence[StoredReaction] = ()
     standings: Mapping[Key, Standing] = field(default_factory=dict)
+    posts: Mapping[Key, int] = field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------
@@ -231,6 +234,9 @@ class Thread:
     is_spam: bool = False
     waiting_since: datetime | None = None
     handled_by: str = Handler.NOBODY
+    post: str | None = None
+    """External id of the post it is about; set of a new one, and where the batch names the post."""
+    post_id: int | None = None
     unread: int = 0
     """How many to add to ``unread_count`` and ``arrived_count``."""
     changed: bool = False
@@ -258,6 +264,8 @@ class Person:
     is_blocked: bool = False
     wrote: bool = False
     newest: Thread | None = None
+    about: dict[str, Thread] = field(default_factory=dict)
+    """Their newest conversation about each post, by the post's external id."""
     identity_changed: bool = False
     contact_changed: bool = False
     seen_raised: bool = False
@@ -339,6 +347,7 @@ class Draft:
     :param repeats: messages that came again, with the change that brought them.
     :param refused: messages that belong to another customer than the change names, with the change.
     :param arrived: messages known from the history that were delivered after all, by the ids of their rows.
+    :param posts: posts that are named and not stored.
     :param wishes: words that stop what is sent by itself, or open it.
     :param heard: when accounts last received an event, by account id.
     """
@@ -347,13 +356,14 @@ class Draft:
         self.loaded = loaded
         self.now = now
         self.people = {key: _person(account, key[1], row) for key, (account, row) in loaded.people.items()}
-        self.threads = _threads(self.people, loaded.threads)
+        self.threads = _threads(self.people, loaded.threads, loaded.posts)
         self.stored = dict(loaded.messages)
         self.new: dict[Key, NewMessage] = {}
         self.confirmed: dict[Key, Confirmed] = {}
         self.arrived: list[tuple[int, NewMessage]] = []
         self.repeats: list[tuple[Key, Incoming]] = []
         self.refused: list[tuple[Key, Incoming]] = []
+        self.posts: dict[Key, tuple[AccountRef, Post]] = {}
         self.wishes: list[Wish] = []
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
@@ -418,8 +428,11 @@ def _person(account: AccountRef, external_id: str, row: StoredPerson | None) -> 
     )
 
 
-def _threads(people: Mapping[Key, Person], rows: Sequence[StoredThread]) -> dict[int, Thread]:
+def _threads(
+    people: Mapping[Key, Person], rows: Sequence[StoredThread], posts: Mapping[Key, int]
+) -> dict[int, Thread]:
     by_identity = {person.id: person for person in people.values() if person.id is not None}
+    named = {id_: external for (_, external), id_ in posts.items()}
     threads = {}
     for row in rows:
         person = by_identity.get(row.identity_id)
@@ -444,7 +457,11 @@ def _threads(people: Mapping[Key, Person], rows: Sequence[StoredThread]) -> dict
             is_spam=row.spam_at is not None,
             waiting_since=row.waiting_since,
             handled_by=row.handled_by,
+            post=named.get(row.post_id) if row.post_id is not None else None,
+            post_id=row.post_id,
         )
+        if (post := threads[row.id].post) is not None:
+            person.about[post] = threads[row.id]
     return threads
 
 
@@ -539,6 +556,7 @@ class Decided:
     """Everything a batch writes.
 
     :param people: every customer of the batch who is stored already.
+    :param new_posts: posts to insert, by account and external id; *posts*: ids of those that are stored.
     :param refused: ids of journalled events none of whose changes was applied, and why.
     """
 
@@ -555,3 +573,5 @@ class Decided:
     heard: Mapping[int, datetime]
     refused: Mapping[int, str]
     consents: Sequence[Consent] = ()
+    new_posts: Mapping[Key, tuple[AccountRef, Post]] = field(default_factory=dict)
+    posts: Mapping[Key, int] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from host.core import db
+from host.core.cleaning import clean, clean_short
 from host.core.db import UTCDateTime
 from host.core.statements import Insert, Statement
 from host.inbox.apply import consent_rows
@@ -30,6 +31,7 @@ from host.inbox.apply.tables import (
     MARKS,
     MESSAGES,
     OUTBOX,
+    POSTS,
     REACTIONS,
     has_name,
     names,
@@ -58,6 +60,7 @@ from host.search import postings
 
 log = logging.getLogger(__name__)
 
+LONGEST_URL = 8_000
 TOUCH_EVERY = timedelta(seconds=1)
 """An account's ``last_event_at`` is written at most this often: otherwise all workers queue for its row."""
 
@@ -85,10 +88,26 @@ class _Named:
 
 _IDENTITIES = _Named(IDENTITIES, IDENTITIES.c.id, IDENTITIES.c.contact_id)
 _MESSAGES = _Named(MESSAGES, MESSAGES.c.id)
+_POSTS = _Named(POSTS, POSTS.c.id)
+_STALE_POST = timedelta(days=1)
+_refresh_posts = (
+    sa.update(POSTS)
+    .where(
+        POSTS.c.id.in_(sa.bindparam("ids", expanding=True)),
+        POSTS.c.due_at.is_(None),
+        POSTS.c.fetched_at < sa.bindparam("before"),
+    )
+    .values(due_at=sa.bindparam("now"))
+)
+_beside = sa.select(IDENTITIES.c.account_id, IDENTITIES.c.external_id, IDENTITIES.c.contact_id).where(
+    has_name(IDENTITIES)
+)
 _insert_contact = Insert(
     CONTACTS, returning=(CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email)
 )
-_insert_thread = Insert(CONVERSATIONS, returning=(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id))
+_insert_thread = Insert(
+    CONVERSATIONS, returning=(CONVERSATIONS.c.id, CONVERSATIONS.c.identity_id, CONVERSATIONS.c.post_id)
+)
 _insert_attachment = Insert(ATTACHMENTS)
 _thread_changes = Statement(
     sa.update(CONVERSATIONS)
@@ -136,6 +155,7 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     connection, now, annotated = session.connection(), decided.now, decided.annotated
     _confirm_echoed(connection, decided.confirmed)
     _insert_people(connection, decided.new_people, now)
+    _write_posts(connection, decided, now)
     _insert_threads(connection, decided.new_threads, now)
     ids = _insert_messages(connection, list(decided.new_messages.values()), now)
     _update_people(connection, decided.people)
@@ -199,7 +219,10 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
     """
     if not people:
         return
-    made = _insert_contacts(connection, people, now)
+    known = _known_beside(connection, people)
+    fresh = [person for person in people if (person.account.id, person.external_id) not in known]
+    inserted = dict(zip(map(id, fresh), _insert_contacts(connection, fresh, now), strict=True))
+    made = [inserted.get(id(p)) or known[p.account.id, p.external_id] for p in people]
     rows = _IDENTITIES.insert(
         connection,
         [
@@ -222,13 +245,59 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
     )
     for person in people:
         person.id, person.contact_id = rows[person.account.id, person.external_id]
-    orphans = set(made) - {person.contact_id for person in people}
+    orphans = set(inserted.values()) - {person.contact_id for person in people}
     if orphans:
         connection.execute(sa.delete(CONTACTS).where(CONTACTS.c.id.in_(orphans)))
 
 
+def _known_beside(connection: Connection, people: Sequence[Person]) -> dict[Key, int]:
+    """Return the contacts of those of *people* who are known on the account beside theirs, by the same id."""
+    beside = {
+        (p.account.beside_id, p.external_id): (p.account.id, p.external_id)
+        for p in people
+        if p.account.beside_id is not None
+    }
+    if not beside:
+        return {}
+    rows = connection.execute(_beside, names([key for key in beside if key[0] is not None]))
+    return {beside[key]: contact for *key_, contact in rows if (key := tuple(key_)) in beside}
+
+
+def _write_posts(connection: Connection, decided: Decided, now: datetime) -> None:
+    """Insert posts, to be asked for at the provider, and name them in the conversations about them."""
+    ids = dict(decided.posts)
+    if decided.new_posts:
+        rows = [
+            {
+                "workspace_id": account.workspace_id,
+                "account_id": account.id,
+                "external_id": key[1],
+                "kind": str(post.kind)[:16],
+                "text": clean(post.text),
+                "url": clean_short(post.url, LONGEST_URL) or "",
+                "picture_url": clean_short(post.picture_url, LONGEST_URL),
+                "owner": clean_short(post.owner, 255) or "",
+                "published_at": post.published_at,
+                "ended_at": post.ended_at,
+                "due_at": now,
+                "failures": 0,
+                "created_at": now,
+            }
+            for key, (account, post) in decided.new_posts.items()
+        ]
+        ids |= {key: id_ for key, (id_,) in _POSTS.insert(connection, rows).items()}
+    elif ids:
+        values = {"ids": sorted(ids.values()), "before": now - _STALE_POST, "now": now}
+        connection.execute(_refresh_posts, values)
+    for thread in decided.new_threads:
+        if thread.post is not None:
+            thread.post_id = ids[thread.person.account.id, thread.post]
+
+
 def _insert_contacts(connection: Connection, people: Sequence[Person], now: datetime) -> list[int]:
     """Insert a contact for each of *people* and return their ids in that order."""
+    if not people:
+        return []
     rows = _insert_contact.run(
         connection,
         [
@@ -279,17 +348,17 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
                 "created_at": now,
                 "closed_at": thread.closed_at,
                 "spam_at": now if thread.is_spam else None,
+                "post_id": thread.post_id,
             }
             for thread in threads
         ],
     )
     # Unsorted: a sorted insert goes through a SELECT whose casts PostgreSQL refuses for an enum column.
-    newest_first: dict[int, list[int]] = {}
-    for id_, identity_id in sorted(rows, reverse=True):
-        newest_first.setdefault(identity_id, []).append(id_)
+    newest_first: dict[tuple[int | None, int | None], list[int]] = {}
+    for id_, identity_id, post_id in sorted(rows, key=itemgetter(0), reverse=True):
+        newest_first.setdefault((identity_id, post_id), []).append(id_)
     for thread in reversed(threads):
-        assert thread.person.id is not None
-        thread.id = newest_first[thread.person.id].pop(0)
+        thread.id = newest_first[thread.person.id, thread.post_id].pop(0)
 
 
 def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now: datetime) -> dict[Key, int]:

@@ -16,6 +16,7 @@ from host.core import clock
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
 from host.inbox import outcome
+from host.inbox.comments import once
 from host.inbox.conversations import publish_changed_message, publish_conversation
 from host.inbox.drafts import MAX_LENGTH, parts_of
 from host.inbox.errors import EmptyTextError, TooLongError, UnknownChannelError
@@ -51,8 +52,12 @@ def retry(session: Session, message_id: int) -> None:
 
     :raises NotInOutboxError: if the message has no outbox entry.
     :raises StateMovedOnError: if it is not failed any more.
+    :raises PrivateReplyUsedError: if it is a private reply and another took its place.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.FAILED)
+    message = session.get_one(Message, message_id)
+    if message.content.get("private") is True:
+        once.take(session, message)
     entry.attempts = 0
     entry.resent = False
     _queue_again(session, entry)
@@ -134,7 +139,9 @@ def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter |
         raise EmptyTextError(_l("The text is empty, so nothing was changed."))
     if len(words) > MAX_LENGTH:
         raise TooLongError(limit=MAX_LENGTH)
-    parts_of(words, adapter.capabilities.text_limit_bytes, "reject")
+    private = adapter.capabilities.private_replies if message.content.get("private") is True else None
+    most = adapter.capabilities.text_limit_bytes if private is None else private.text_limit_bytes
+    parts_of(words, most, "reject")
     message.text = words
     _reword_draft(session, message)
     session.flush()

@@ -424,6 +424,19 @@ def _unsent(about: _About, account: ChannelAccount, talk: _Talk, message: Entry)
     )
 
 
+@_of_message
+def _moderated(about: _About, account: ChannelAccount, talk: _Talk, message: Entry) -> Shape:
+    return shapes.MessageModerated(
+        id=str(message.id),
+        channel_id=account.uuid,
+        channel_type=account.channel,
+        from_=talk.external_id,
+        conversation_id=str(talk.id),
+        timestamp=timestamp(about.event.occurred_at),
+        metadata=_metadata(message, talk),
+    )
+
+
 @_of_talk
 def _reacted(about: _About, account: ChannelAccount, talk: _Talk) -> Shape | None:
     if about.event.message_id is None:
@@ -605,6 +618,9 @@ _MAKERS: Mapping[str, _Maker] = {
     catalogue.MESSAGE_EDITED: _edited,
     catalogue.MESSAGE_UNSENT: _unsent,
     catalogue.MESSAGE_REACTED: _reacted,
+    catalogue.MESSAGE_HIDDEN: _moderated,
+    catalogue.MESSAGE_SHOWN: _moderated,
+    catalogue.MESSAGE_DELETED: _moderated,
     catalogue.CONVERSATION_CREATED: _conversation,
     catalogue.CONVERSATION_CLOSED: _conversation,
     catalogue.CONVERSATION_REOPENED: _conversation,

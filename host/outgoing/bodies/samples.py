@@ -154,6 +154,18 @@ _OF: Mapping[str, Shape] = {
         action="react",
         timestamp=AT,
     ),
+    **dict.fromkeys(
+        (catalogue.MESSAGE_HIDDEN, catalogue.MESSAGE_SHOWN, catalogue.MESSAGE_DELETED),
+        shapes.MessageModerated(
+            id="4711",
+            channel_id=CHANNEL_ID,
+            channel_type="email",
+            from_=CUSTOMER,
+            conversation_id="42",
+            timestamp=AT,
+            metadata=Metadata(mid="m_1", username="sample.customer"),
+        ),
+    ),
     catalogue.CONVERSATION_CREATED: _conversation(),
     catalogue.CONVERSATION_CLOSED: _conversation(status="closed", by=_MIA),
     catalogue.CONVERSATION_REOPENED: _conversation(by=_MIA),

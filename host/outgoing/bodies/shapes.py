@@ -156,6 +156,18 @@ class MessageUnsent(Shape, frozen=True, kw_only=True):
     timestamp: Timestamp
 
 
+class MessageModerated(Shape, frozen=True, kw_only=True):
+    """A customer's message that the team hid, showed again or deleted at the provider."""
+
+    id: str
+    channel_id: ChannelId
+    channel_type: str
+    from_: Customer = msgspec.field(name="from")
+    conversation_id: str
+    timestamp: Timestamp
+    metadata: Metadata
+
+
 class MessageReacted(Shape, frozen=True, kw_only=True):
     """A customer's reaction."""
 

@@ -1,0 +1,1 @@
+"""What customers write in public below posts: answering it there, once privately, hiding and deleting it."""

@@ -1,0 +1,125 @@
+"""Hide, show or delete a customer's message at the provider. A worker tells the provider."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.cleaning import is_providers
+from host.core.ports import AdapterDirectory
+from host.inbox.conversations import actor_of, locked_message, publish_changed_message
+from host.inbox.errors import AccountDisconnectedError, UnknownChannelError
+from host.inbox.sendable import NotSendableError
+from host.models.channels import AccountState, ChannelAccount, ref
+from host.models.inbox import DeliveryState, Direction
+from host.models.posts import MessageModeration
+from host.models.record import ActorKind
+from host.record import catalogue
+from host.record.catalogue import OfMessage
+from host.record.writing import Happened, record
+from host.sdk.channel import Moderated, Moderation
+
+_NEEDS = {
+    Moderated.SHOWN: Moderation.HIDE,
+    Moderated.HIDDEN: Moderation.HIDE,
+    Moderated.DELETED: Moderation.DELETE,
+}
+
+
+def moderate(
+    session: Session,
+    *,
+    workspace_id: int,
+    message_id: int,
+    conversation_id: int | None = None,
+    wanted: Moderated,
+    author_id: int | None,
+    author: str = "",
+    directory: AdapterDirectory,
+    now: datetime,
+) -> MessageModeration | None:
+    """Have a customer's message stand as *wanted* at the provider; return its row if there is one.
+
+    Asking again for what stands, or is on its way, changes nothing. One that failed is tried again.
+
+    :param conversation_id: the conversation it has to be in; None: any of the workspace.
+    :param author: the rule or key that does it, where no person does.
+    :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
+    :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
+    :raises UnknownChannelError: if no active addon brings the channel.
+    :raises AccountDisconnectedError: if its account is disconnected.
+    :raises NotSendableError: codes ``moderation_not_supported``, ``message_gone``.
+    """
+    conversation, message = locked_message(session, workspace_id, message_id, conversation_id=conversation_id)
+    adapter = directory.adapter(conversation.channel)
+    if adapter is None:
+        raise UnknownChannelError()
+    account = session.get_one(ChannelAccount, conversation.account_id)
+    if account.state == AccountState.DISCONNECTED:
+        raise AccountDisconnectedError()
+    allowed = _NEEDS[wanted] in adapter.capabilities_of(ref(account)).moderation
+    if not allowed or message.direction != Direction.INBOUND:
+        raise NotSendableError(
+            "moderation_not_supported",
+            _l("This message cannot be hidden or deleted from here."),
+            next_step=_l("Do it in the provider's own app."),
+            status=409,
+        )
+    row = session.get(MessageModeration, message.id, with_for_update=True)
+    stood = Moderated.SHOWN if row is None else Moderated(row.stood)
+    if not is_providers(message.external_id) or message.unsent_at is not None or stood is Moderated.DELETED:
+        if row is not None and wanted is Moderated.DELETED:
+            return row
+        raise NotSendableError(
+            "message_gone",
+            _l("The message is no longer there: it was deleted or taken back."),
+            next_step=_l("Reload the conversation."),
+            status=409,
+        )
+    if row is None and wanted is Moderated.SHOWN:
+        return None
+    if row is not None and row.wanted == wanted and row.state != DeliveryState.FAILED:
+        return row
+    if row is None:
+        row = MessageModeration(
+            message_id=message.id,
+            workspace_id=conversation.workspace_id,
+            conversation_id=conversation.id,
+            account_id=conversation.account_id,
+        )
+        session.add(row)
+    row.stood = stood
+    row.wanted = wanted
+    row.author_id, row.author, row.at = author_id, author[:255], now
+    row.state, row.error, row.attempts, row.next_at = DeliveryState.QUEUED, None, 0, now
+    session.flush()
+    publish_changed_message(session, message)
+    return row
+
+
+_HAPPENED = {
+    Moderated.SHOWN: catalogue.MESSAGE_SHOWN,
+    Moderated.HIDDEN: catalogue.MESSAGE_HIDDEN,
+    Moderated.DELETED: catalogue.MESSAGE_DELETED,
+}
+
+
+def stands_now(session: Session, row: MessageModeration) -> None:
+    """Record how a message stands after the provider answered: changed, or, where it refused, as before."""
+    kind = _HAPPENED[Moderated(row.wanted)] if row.state == DeliveryState.SENT else ""
+    record(
+        session,
+        Happened(
+            row.workspace_id,
+            kind,
+            "changed",
+            row.account_id,
+            row.conversation_id,
+            row.message_id,
+            actor_kind=actor_of(row.author_id) if not row.author else ActorKind.SYSTEM,
+            actor_id=row.author_id,
+            facts=OfMessage() if kind else None,
+        ),
+    )

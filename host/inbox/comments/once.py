@@ -1,0 +1,134 @@
+"""The one private reply to a message: whether it may go out, and that it was taken.
+
+That there is one is a row of the database (:class:`host.models.posts.PrivateReply`) written with our message.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.errors import ConflictError
+from host.models.channels import ChannelAccount
+from host.models.channels import ref as account_ref
+from host.models.inbox import Conversation, DeliveryState, Message
+from host.models.posts import Post, PrivateReply
+from host.sdk import messages as told
+from host.sdk.channel import ChannelAdapter, PrivateContext, ReplyPolicy, ReplyState
+
+_FREED = {DeliveryState.FAILED, DeliveryState.CANCELLED}
+
+
+class PrivateReplyUsedError(ConflictError):
+    """The message was answered privately before."""
+
+    code = "private_reply_used"
+    title = _l("It was answered privately before")
+    default_sentence = _l("This comment has had its one private reply, so nothing was sent.")
+    default_next_step = _l("Answer publicly, or go on in the private conversation once they wrote back.")
+
+
+class PrivateReplyEndedError(ConflictError):
+    """The message cannot be answered privately, or not any more."""
+
+    code = "private_reply_ended"
+    title = _l("It cannot be answered privately")
+    default_sentence = _l("This comment cannot be answered privately, so nothing was sent.")
+    default_next_step = _l("Answer publicly.")
+
+
+def post_value(row: Post) -> told.Post:
+    """Return a stored post as adapters and addons get it."""
+    try:
+        kind = told.PostKind(row.kind)
+    except ValueError:
+        kind = told.PostKind.OTHER
+    return told.Post(
+        external_id=row.external_id,
+        kind=kind,
+        text=row.text,
+        url=row.url,
+        picture_url=row.picture_url,
+        published_at=row.published_at,
+        ended_at=row.ended_at,
+        owner=row.owner,
+    )
+
+
+def context(session: Session, message: Message, now: datetime) -> PrivateContext:
+    """Return what a policy looks at to tell whether *message* may be answered privately."""
+    account = session.get_one(ChannelAccount, message.account_id)
+    post_id = session.get_one(Conversation, message.conversation_id).post_id
+    row = None if post_id is None else session.get(Post, post_id)
+    post = None if row is None else post_value(row)
+    return PrivateContext(account_ref(account), now, message.sent_at, post, message.content)
+
+
+def answered(session: Session, account_id: int, external_id: str) -> Message | None:
+    """Return the message that a private reply stands for, or None.
+
+    :param external_id: of the message that is answered.
+    """
+    query = (
+        sa.select(Message)
+        .join(PrivateReply, PrivateReply.message_id == Message.id)
+        .where(PrivateReply.account_id == account_id, PrivateReply.external_id == external_id)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def check(
+    session: Session, conversation: Conversation, external_id: str, adapter: ChannelAdapter, now: datetime
+) -> ReplyPolicy:
+    """Refuse a private reply that cannot go out; return until when it may. The conversation is locked.
+
+    :param external_id: of the message that is to be answered, which is the customer's.
+    :raises PrivateReplyUsedError: if it has had one that was sent, or may have been.
+    :raises PrivateReplyEndedError: if the channel does not allow it, or not any more.
+    """
+    before = answered(session, conversation.account_id, external_id)
+    if before is not None and before.state not in _FREED:
+        raise PrivateReplyUsedError()
+    message = _message(session, conversation.account_id, external_id)
+    policy = adapter.private_policy(context(session, message, now))
+    if policy.state is ReplyState.CLOSED:
+        raise PrivateReplyEndedError(policy.sentence or None)
+    return policy
+
+
+def take(session: Session, ours: Message) -> None:
+    """Note that *ours* is the private reply to the message it answers, in place of one that was freed.
+
+    :raises PrivateReplyUsedError: if another one is, and is not freed.
+    """
+    assert ours.reply_to is not None
+    query = sa.select(PrivateReply).where(
+        PrivateReply.account_id == ours.account_id, PrivateReply.external_id == ours.reply_to
+    )
+    row = session.scalars(query.with_for_update()).one_or_none()
+    if row is None:
+        row = PrivateReply(
+            workspace_id=ours.workspace_id,
+            account_id=ours.account_id,
+            external_id=ours.reply_to,
+            message_id=ours.id,
+            created_at=ours.created_at,
+        )
+        session.add(row)
+    elif row.message_id != ours.id:
+        before = session.get(Message, row.message_id)
+        if before is not None and before.state not in _FREED:
+            raise PrivateReplyUsedError()
+        row.message_id = ours.id
+    session.flush()
+
+
+def _message(session: Session, account_id: int, external_id: str) -> Message:
+    query = sa.select(Message).where(Message.account_id == account_id, Message.external_id == external_id)
+    found = session.scalars(query).one_or_none()
+    if found is None or found.unsent_at is not None:
+        raise PrivateReplyEndedError(_l("The comment was taken back, so nothing was sent."))
+    return found

@@ -1,0 +1,140 @@
+"""Answer a message privately, and find the conversation that it led to on the account beside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from host.inbox.drafts import Draft
+from host.inbox.reply import AT_ONCE, Hold, Voice, queue_parts
+from host.models.channels import ChannelAccount
+from host.models.inbox import Conversation, Direction, Message
+from host.sdk.channel import ChannelAdapter
+
+
+def queue_private(
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    message_id: int,
+    author_id: int | None,
+    text: str,
+    quick_replies: Sequence[Mapping[str, str]] = (),
+    reply_key: str,
+    adapter: ChannelAdapter | None,
+    now: datetime,
+    by_person: bool = True,
+    voice: Voice = Voice.PERSON,
+    hold: Hold = AT_ONCE,
+) -> Message:
+    """Queue the one private reply to a message of the customer; return ours.
+
+    :param message_id: of the message that is answered.
+    :param quick_replies: ``{title, payload}`` each, where the channel takes them.
+    :raises PrivateReplyUsedError: if it was answered privately before.
+    :raises PrivateReplyEndedError: if the channel does not allow it, or not any more.
+
+    Besides, what :func:`host.inbox.reply.queue_parts` raises, whose parameters the others are.
+    """
+    content = {"quick_replies": [dict(one) for one in quick_replies]} if quick_replies else {}
+    (message,) = queue_parts(
+        session,
+        workspace_id=workspace_id,
+        conversation_id=conversation_id,
+        author_id=author_id,
+        drafts=[Draft(text=text, content=content, reply_to=message_id, private=True)],
+        reply_key=reply_key,
+        overflow="reject",
+        adapter=adapter,
+        now=now,
+        by_person=by_person,
+        voice=voice,
+        hold=hold,
+    )
+    return message
+
+
+@dataclass(frozen=True, slots=True)
+class LedTo:
+    """The message on the account beside that a private reply is there, and its conversation.
+
+    :param state: as that account knows it: whether the customer read it.
+    :param answered: whether the customer wrote there since.
+    """
+
+    conversation_id: int
+    message_id: int
+    state: str | None
+    answered: bool
+
+
+def led_to(session: Session, workspace_id: int, message_ids: Collection[int]) -> dict[int, LedTo]:
+    """Return where private replies led to, by the ids of ours in the conversation about the post.
+
+    One that nobody told of on the account beside is not in it, as where that account is disconnected.
+    """
+    if not message_ids:
+        return {}
+    theirs, after = aliased(Message), aliased(Message)
+    answered = (
+        sa.select(sa.literal(1))
+        .where(
+            after.conversation_id == theirs.conversation_id,
+            after.direction == Direction.INBOUND,
+            after.sent_at > theirs.sent_at,
+        )
+        .correlate(theirs)
+        .exists()
+    )
+    query = (
+        sa.select(Message.id, theirs.conversation_id, theirs.id, theirs.state, answered)
+        .join(ChannelAccount, ChannelAccount.id == Message.account_id)
+        .join(
+            theirs,
+            sa.and_(theirs.account_id == ChannelAccount.beside_id, theirs.external_id == Message.external_id),
+        )
+        .where(Message.id.in_(message_ids), Message.workspace_id == workspace_id)
+    )
+    return {
+        id_: LedTo(conversation_id, message_id, state, bool(answers))
+        for id_, conversation_id, message_id, state, answers in session.execute(query)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CameFrom:
+    """The private reply, and its conversation about a post, that a message of a direct conversation is."""
+
+    conversation_id: int
+    message_id: int
+
+
+def came_from(session: Session, workspace_id: int, conversation_id: int) -> CameFrom | None:
+    """Return the newest private reply that a direct conversation goes back to; None: it does not."""
+    ours = aliased(Message)
+    query = (
+        sa.select(ours.conversation_id, ours.id)
+        .select_from(Message)
+        .join(ChannelAccount, ChannelAccount.id == Message.account_id)
+        .join(
+            ours,
+            sa.and_(ours.account_id == ChannelAccount.beside_id, ours.external_id == Message.external_id),
+        )
+        .join(Conversation, Conversation.id == ours.conversation_id)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.workspace_id == workspace_id,
+            Message.direction == Direction.OUTBOUND,
+            ChannelAccount.beside_id.is_not(None),
+            Conversation.post_id.is_not(None),
+        )
+        .order_by(ours.id.desc())
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return None if row is None else CameFrom(*row)
