@@ -20,6 +20,7 @@ from host.api.routes import handling as _handling  # noqa: F401
 from host.api.routes import hours as _hours  # noqa: F401
 from host.api.routes import labels as _labels  # noqa: F401
 from host.api.routes import messages as _messages  # noqa: F401
+from host.api.routes import posts as _posts  # noqa: F401
 from host.api.routes import reactions as _reactions  # noqa: F401
 from host.api.routes import rules as _rules  # noqa: F401
 from host.api.routes import search as _search  # noqa: F401
