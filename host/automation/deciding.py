@@ -38,6 +38,8 @@ class RunKind(StrEnum):
     """A rule that acts if nobody answers meanwhile."""
     RULE = "rule"
     """What became of one rule that was asked; it is done when it is written."""
+    ANSWER = "answer"
+    """Somebody answered the private reply of a campaign; its *automation* is the rule."""
     GIVE_OUT = "give_out"
     """A rule gives the conversation to whoever of a team is on duty."""
 
@@ -188,6 +190,7 @@ def may_speak(
     answers: datetime | None,
     person_at: datetime | None,
     is_persons: bool = False,
+    may_be_late: bool = False,
     unanswered: int,
 ) -> str:
     """Return why nothing may be said by itself at this moment, a key of the reasons; empty: it may.
@@ -199,6 +202,7 @@ def may_speak(
     :param answers: when the customer wrote what would be answered; None: it answers nothing.
     :param person_at: when a person wrote last.
     :param is_persons: whether the conversation is a person's by its column.
+    :param may_be_late: whether it answers one message by name, which is not odd an hour later.
     :param unanswered: how many messages went out by themselves since the customer's last word.
     """
     if hindrance:
@@ -206,7 +210,7 @@ def may_speak(
     if answers is not None:
         if is_persons or (person_at is not None and person_at > min(answers, now - TALK)):
             return "person"
-        if now - answers > TOO_LATE:
+        if now - answers > TOO_LATE and not may_be_late:
             return "late"
     return "budget" if unanswered >= BUDGET else ""
 

@@ -1,4 +1,4 @@
-"""Do what is due, each run in one write: what it does, and that it is done.
+"""Do what is due, each run within one write: what it does, and that it is done.
 
 The lane of the customer and the conversation are locked first, as by whoever answers; then everything is
 asked and decided once more. So of a person and the desk at the same moment the second finds what the first
@@ -19,7 +19,7 @@ from host.automation import facts, routing, texts
 from host.automation import settings as account_settings
 from host.automation.deciding import RunKind, Settings, Talk, decide
 from host.automation.routing import finish
-from host.automation.rules import passing
+from host.automation.rules import answering, passing
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 PORTION = 20
 """Most runs of one round."""
+TOGETHER = 5
+"""Most runs of one write on SQLite, which has one writer anyway. On a server a write that locks several
+conversations would wait for those who lock them in another order."""
 PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 """How long to wait before each further try of a run that the desk failed at."""
 
@@ -45,26 +48,41 @@ def run_due(directory: RuleDirectory) -> bool:
     """Do a portion of what is due; return whether there may be more."""
     with db.read() as session:
         ids = due(session, clock.now())
-    for id_ in ids:
-        try:
-            away = db.write(_do_and_look, id_, directory)
-        except Exception:
-            away = 0.0
-            log.exception("the automation run %s failed", id_)
-            db.write(note_failure, id_, clock.now())
-        if away:
-            time.sleep(away)
+    together = TOGETHER if db.current().is_sqlite else 1
+    at = 0
+    while at < len(ids):
+        at += _do_together(ids[at : at + together], directory)
     return len(ids) == PORTION
 
 
-def _do_and_look(session: Session, run_id: int, directory: RuleDirectory) -> float:
-    """Do one run; return the seconds to stay away, as readers of the record do, from SQLite's one writer.
+def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
+    """Do some runs in one write; return how many. Where one fails, each by itself, so the others are done."""
+    try:
+        done, away = db.write(_do_and_look, ids, directory)
+    except Exception:
+        if len(ids) > 1:
+            return sum(_do_together([id_], directory) for id_ in ids)
+        done, away = 1, 0.0
+        log.exception("the automation run %s failed", ids[0])
+        db.write(note_failure, ids[0], clock.now())
+    if away:
+        time.sleep(away)
+    return done
 
-    None unless others wait for it: what customers write is taken in first.
+
+def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> tuple[int, float]:
+    """Do some runs, and no more once others wait for SQLite's one writer; return how many were done.
+
+    And the seconds to stay away from it, as readers of the record do; none unless others wait: what customers
+    write is taken in first.
     """
-    began = clock.monotonic()
-    do(session, run_id, directory, clock.now())
-    return (clock.monotonic() - began) * COURTESY if db.current().is_wanted else 0.0
+    began, done = clock.monotonic(), 0
+    for run_id in run_ids:
+        do(session, run_id, directory, clock.now())
+        done += 1
+        if db.current().is_wanted:
+            return done, (clock.monotonic() - began) * COURTESY
+    return done, 0.0
 
 
 def due(session: Session, now: datetime) -> Sequence[int]:
@@ -109,6 +127,8 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
                 passing.do_pass(session, run, conversation, rules, directory, now)
             case RunKind.WAIT:
                 passing.do_wait(session, run, conversation, rules, directory, now)
+            case RunKind.ANSWER:
+                answering.do(session, run, conversation, directory, now)
             case _:
                 finish(run, RunState.SKIPPED, now, reason="off")  # of another release
     session.flush()

@@ -90,7 +90,7 @@ class MessageModeration(Base):
     )
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     conversation_id: Mapped[int] = mapped_column(sa.ForeignKey(Conversation.id, ondelete="CASCADE"))
-    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), index=True)
     wanted: Mapped[str] = mapped_column(sa.String(16))
     """A name of :class:`host.sdk.channel.Moderated`."""
     stood: Mapped[str] = mapped_column(sa.String(16))

@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name="pk_message_moderations"),
         **TABLE,
     )
+    op.create_index("ix_message_moderations_account_id", "message_moderations", ["account_id"])
     op.create_index("ix_message_moderations_author_id", "message_moderations", ["author_id"])
     op.create_index("ix_message_moderations_conversation_id", "message_moderations", ["conversation_id"])
     op.create_index("ix_message_moderations_next_at", "message_moderations", ["next_at"])

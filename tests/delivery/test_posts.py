@@ -452,19 +452,22 @@ def test_a_private_reply_leads_to_the_direct_conversation(board: Desk) -> None:
     made = privately(board)
     board.drain("out")
     mid = board.message(made.id).external_id or ""
-    echo = MessageEchoed("anna", mid, clock.now(), text="Here it is")
+    by = told.Program(told.Who.DESK)
+    echo = MessageEchoed("anna", mid, clock.now(), text="Here it is", sent_by=by)
     plain = ToyAdapter()
     db.write(apply_changes, [Incoming(direct, plain, echo, clock.now(), "echo")])
     with db.read() as session:
         found = private.led_to(session, board.workspace_id, [made.id])
     talk = found[made.id].conversation_id
     assert not found[made.id].answered
+    assert conversations()[-1].status == "closed"
     with db.read() as session:
         came = private.came_from(session, board.workspace_id, talk)
     assert came is not None
     assert (came.conversation_id, came.message_id) == (made.conversation_id, made.id)
     wrote = MessageReceived("anna", "m2", clock.now() + timedelta(seconds=1), text="thanks")
     db.write(apply_changes, [Incoming(direct, plain, wrote, clock.now(), "wrote")])
+    assert conversations()[-1].status == "open"
     with db.read() as session:
         assert private.led_to(session, board.workspace_id, [made.id])[made.id].answered
         row = session.get_one(Conversation, talk)

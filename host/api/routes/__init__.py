@@ -9,6 +9,7 @@ from host.api.routes import analytics as _analytics  # noqa: F401
 from host.api.routes import attributes as _attributes  # noqa: F401
 from host.api.routes import automation as _automation  # noqa: F401
 from host.api.routes import bulk_actions as _bulk_actions  # noqa: F401
+from host.api.routes import campaigns as _campaigns  # noqa: F401
 from host.api.routes import canned_replies as _canned_replies  # noqa: F401
 from host.api.routes import contacts as _contacts  # noqa: F401
 from host.api.routes import conversations as _conversations  # noqa: F401
@@ -20,12 +21,12 @@ from host.api.routes import handling as _handling  # noqa: F401
 from host.api.routes import hours as _hours  # noqa: F401
 from host.api.routes import labels as _labels  # noqa: F401
 from host.api.routes import messages as _messages  # noqa: F401
-from host.api.routes import posts as _posts  # noqa: F401
 from host.api.routes import reactions as _reactions  # noqa: F401
 from host.api.routes import rules as _rules  # noqa: F401
 from host.api.routes import search as _search  # noqa: F401
 from host.api.routes import sending as _sending  # noqa: F401
 from host.api.routes import teams as _teams  # noqa: F401
 from host.api.routes import uploading as _uploading  # noqa: F401
+from host.api.routes.comments import posts as _posts  # noqa: F401
 
 __all__ = ["ROUTES"]

@@ -51,6 +51,8 @@ class AccountCard:
     history: bool = False
     catching_up: bool = False
     way_label: str = ""
+    beside_id: int | None = None
+    """The account whose credentials it shares, of a channel whose accounts stand beside others."""
     heard: bool = False
     """Whether anything ever came for it."""
 
@@ -73,11 +75,13 @@ class Section:
     :ivar sign_ins: the card's ways to sign in that are offered now.
     :ivar refusals: why others are not, by their names.
     :ivar notices: what the addon has to say besides.
+    :ivar beside: whether its accounts stand beside those of another channel, where they are switched on.
     """
 
     key: str
     label: str
     card: SettingsCard | None
+    beside: bool = False
     sign_ins: list[SignIn] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
     notices: Sequence[SectionNotice] = ()
@@ -111,8 +115,10 @@ def sections(
     found: dict[str, Section] = {}
     for adapter in directory.adapters:
         card = directory.card(adapter.key)
-        if card is not None or any(row.channel == adapter.key for row in rows):
-            section = Section(adapter.key, adapter.label, card, notices=_notices(card, workspace_id))
+        here = any(row.channel == adapter.key for row in rows)
+        if here or (card is not None and not adapter.beside):
+            notices = _notices(card, workspace_id)
+            section = Section(adapter.key, adapter.label, card, bool(adapter.beside), notices=notices)
             _offer(section, workspace_id)
             found[adapter.key] = section
     for row in rows:
@@ -122,12 +128,14 @@ def sections(
             choices = None if brought is None else Choices.of(brought)
             shown = account_card(row, status_of(section.card, row), choices, warnings.get(row.id, ()))
             shown = replace(shown, catching_up=row.id in catching_up, way_label=_way(section.card, row.way))
+            if section.beside:
+                shown = replace(shown, beside_id=row.beside_id)
             section.live.append(shown)
-        elif section.card is not None:
+        elif section.card is not None and not section.beside:
             section.gone.append(account_card(row, CardStatus()))
     for section in found.values():
         section.live.sort(key=lambda one: WORST_FIRST.index(one.tone))
-    return [section for section in found.values() if section.card or section.live]
+    return [one for one in found.values() if one.live or (one.card and not one.beside)]
 
 
 def _way(card: SettingsCard | None, way: str) -> str:

@@ -84,6 +84,17 @@ def _card(channel: str) -> SettingsCard:
     return card
 
 
+def _check_connectable(channel: str) -> None:
+    """Answer as for no such page where accounts of *channel* are switched on beside others.
+
+    :raises NotFoundError: then, and where the channel has no card.
+    """
+    _card(channel)
+    adapter = _directory().adapter(channel)
+    if adapter is not None and adapter.beside:
+        raise NotFoundError()
+
+
 def _index_url(workspace_id: int, account_id: int | None = None) -> str:
     anchor = None if account_id is None else f"account-{account_id}"
     return url_for("channels.index", workspace_id=workspace_id, _anchor=anchor)
@@ -116,7 +127,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def choose_way(workspace_id: int, channel: str) -> ResponseReturnValue:
     """Say which way to connect is the right one for an account, and offer each."""
-    _card(channel)
+    _check_connectable(channel)
     (section,) = [one for one in cards.sections(_directory(), workspace_id, ()) if one.key == channel]
     return render_template("channels/connect.html", section=section, live_after=0)
 
@@ -125,6 +136,7 @@ def choose_way(workspace_id: int, channel: str) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def new(workspace_id: int, channel: str) -> ResponseReturnValue:
     """Connect an account."""
+    _check_connectable(channel)
     card = _card(channel)
     if request.method == "GET":
         values = {one.name: one.choices[0][0] for one in card.fields if one.choices}

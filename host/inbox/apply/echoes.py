@@ -25,7 +25,7 @@ from host.inbox.apply.values import (
 )
 from host.models.inbox import DeliveryState, Direction, Origin
 from host.sdk.capabilities import MEDIA_KINDS, Threading
-from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead
+from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead, Who
 
 CLOCK_SKEW = timedelta(seconds=5)
 CLOCK_AHEAD = timedelta(hours=2)
@@ -80,7 +80,9 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
     sent_at = believable(change.sent_at, item.received_at)
     thread = _thread_of(draft, item, change, person)
     if thread is None:
-        closed_at = item.received_at if item.imported else None
+        # What this desk says first is a private reply to what they wrote elsewhere: nobody waits here.
+        ours = change.sent_by is not None and change.sent_by.who is Who.DESK
+        closed_at = item.received_at if item.imported or ours else None
         thread = conversations.start(person, item.adapter.key, sent_at, closed_at=closed_at)
     message = NewMessage(
         thread=thread,

@@ -37,6 +37,7 @@ from host.inbox.apply.tables import (
 )
 from host.inbox.apply.values import (
     Key,
+    KnownBeside,
     Loaded,
     StoredBody,
     StoredMark,
@@ -106,6 +107,18 @@ _people = _LockedByName(
         ),
     ),
     IDENTITIES,
+)
+_known_beside = Statement(
+    sa.select(
+        IDENTITIES.c.account_id,
+        IDENTITIES.c.external_id,
+        IDENTITIES.c.contact_id,
+        CONTACTS.c.name,
+        CONTACTS.c.email,
+        CONTACTS.c.blocked_at,
+    )
+    .join(CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
+    .where(has_name(IDENTITIES))
 )
 _marks = Statement(sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS)))
 _messages = Statement(
@@ -233,6 +246,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
         messages=messages,
         threads=threads,
         posts=posts,
+        beside=_read_beside(connection, {k: a for k, a in needs.people.items() if k not in people}),
         unconfirmed=unconfirmed,
         bodies=_read_bodies(
             connection, [messages[key].id for key in edited | needs.claimed if key in messages]
@@ -280,6 +294,19 @@ def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, S
     rows = map(StoredPerson._make, _people.rows(connection, wanted))
     # The same id may exist on another account of the batch.
     return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
+
+
+def _read_beside(connection: Connection, new: Mapping[Key, AccountRef]) -> dict[Key, KnownBeside]:
+    """Return who of the people *new* on an account is known on the one beside it."""
+    beside = {
+        (account.beside_id, external): (id_, external)
+        for (id_, external), account in new.items()
+        if account.beside_id is not None
+    }
+    if not beside:
+        return {}
+    rows = map(KnownBeside._make, _known_beside.rows(connection, names(beside)))
+    return {beside[key]: row for row in rows if (key := (row.account_id, row.external_id)) in beside}
 
 
 def _read_marks(connection: Connection, keys: Collection[Key]) -> list[StoredMark]:

@@ -45,6 +45,17 @@ class StoredPerson(NamedTuple):
     contact_blocked_at: datetime | None = None
 
 
+class KnownBeside(NamedTuple):
+    """The contact of somebody who is new on an account and known on the one beside it, by the same id."""
+
+    account_id: int
+    external_id: str
+    contact_id: int
+    contact_name: str | None
+    contact_email: str | None
+    contact_blocked_at: datetime | None
+
+
 class StoredThread(NamedTuple):
     """A conversation."""
 
@@ -190,6 +201,7 @@ class Loaded:
     """All rows a batch needs.
 
     :param people: for every customer the batch names: the account, and the row if there is one.
+    :param beside: of those without a row, the ones who are known on the account beside theirs.
     :param standings: of those, the ones in whose messages a word stops or opens something.
     :param threads: oldest first.
     :param unconfirmed: oldest attempt first.
@@ -207,6 +219,7 @@ class Loaded:
     reactions: Sequence[StoredReaction] = ()
     standings: Mapping[Key, Standing] = field(default_factory=dict)
     posts: Mapping[Key, int] = field(default_factory=dict)
+    beside: Mapping[Key, KnownBeside] = field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------
@@ -355,7 +368,10 @@ class Draft:
     def __init__(self, loaded: Loaded, now: datetime) -> None:
         self.loaded = loaded
         self.now = now
-        self.people = {key: _person(account, key[1], row) for key, (account, row) in loaded.people.items()}
+        self.people = {
+            key: _person(account, key[1], row or loaded.beside.get(key))
+            for key, (account, row) in loaded.people.items()
+        }
         self.threads = _threads(self.people, loaded.threads, loaded.posts)
         self.stored = dict(loaded.messages)
         self.new: dict[Key, NewMessage] = {}
@@ -407,9 +423,18 @@ class Draft:
         self.new[message.account.id, message.external_id] = message
 
 
-def _person(account: AccountRef, external_id: str, row: StoredPerson | None) -> Person:
+def _person(account: AccountRef, external_id: str, row: StoredPerson | KnownBeside | None) -> Person:
     if row is None:
         return Person(account, external_id)
+    if isinstance(row, KnownBeside):
+        return Person(
+            account,
+            external_id,
+            contact_id=row.contact_id,
+            contact_name=row.contact_name,
+            contact_email=row.contact_email,
+            is_blocked=row.contact_blocked_at is not None,
+        )
     return Person(
         account,
         external_id,

@@ -99,9 +99,6 @@ _refresh_posts = (
     )
     .values(due_at=sa.bindparam("now"))
 )
-_beside = sa.select(IDENTITIES.c.account_id, IDENTITIES.c.external_id, IDENTITIES.c.contact_id).where(
-    has_name(IDENTITIES)
-)
 _insert_contact = Insert(
     CONTACTS, returning=(CONTACTS.c.id, CONTACTS.c.workspace_id, CONTACTS.c.name, CONTACTS.c.email)
 )
@@ -219,16 +216,16 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
     """
     if not people:
         return
-    known = _known_beside(connection, people)
-    fresh = [person for person in people if (person.account.id, person.external_id) not in known]
-    inserted = dict(zip(map(id, fresh), _insert_contacts(connection, fresh, now), strict=True))
-    made = [inserted.get(id(p)) or known[p.account.id, p.external_id] for p in people]
+    fresh = [person for person in people if person.contact_id is None]
+    made = _insert_contacts(connection, fresh, now)
+    for person, contact_id in zip(fresh, made, strict=True):
+        person.contact_id = contact_id
     rows = _IDENTITIES.insert(
         connection,
         [
             {
                 "workspace_id": person.account.workspace_id,
-                "contact_id": contact_id,
+                "contact_id": person.contact_id,
                 "account_id": person.account.id,
                 "external_id": person.external_id,
                 "username": person.username,
@@ -240,27 +237,14 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
                 "seen_early": person.seen_early or None,
                 "created_at": now,
             }
-            for person, contact_id in zip(people, made, strict=True)
+            for person in people
         ],
     )
     for person in people:
         person.id, person.contact_id = rows[person.account.id, person.external_id]
-    orphans = set(inserted.values()) - {person.contact_id for person in people}
+    orphans = set(made) - {person.contact_id for person in people}
     if orphans:
         connection.execute(sa.delete(CONTACTS).where(CONTACTS.c.id.in_(orphans)))
-
-
-def _known_beside(connection: Connection, people: Sequence[Person]) -> dict[Key, int]:
-    """Return the contacts of those of *people* who are known on the account beside theirs, by the same id."""
-    beside = {
-        (p.account.beside_id, p.external_id): (p.account.id, p.external_id)
-        for p in people
-        if p.account.beside_id is not None
-    }
-    if not beside:
-        return {}
-    rows = connection.execute(_beside, names([key for key in beside if key[0] is not None]))
-    return {beside[key]: contact for *key_, contact in rows if (key := tuple(key_)) in beside}
 
 
 def _write_posts(connection: Connection, decided: Decided, now: datetime) -> None:

@@ -24,6 +24,8 @@ from lobby_client.types import (
     Blocked,
     BulkAction,
     BusinessHours,
+    CampaignPeople,
+    CampaignPerson,
     CannedReplies,
     CannedReply,
     Contact,
@@ -993,6 +995,37 @@ class RuleCalls(_Calls):
             page = self.page(rule_id, matched=matched, limit=100, cursor=cursor)
             for run in page.data:
                 yield run
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def people_page(
+        self,
+        rule_id: int,
+        *,
+        got: Optional[str] = None,
+        search: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> CampaignPeople:
+        """Return a page of who wrote the word of a campaign; see :meth:`people`."""
+        path = "/campaigns/{}/people"
+        query = {"got": got, "search": search, "limit": limit, "cursor": cursor}
+        return CampaignPeople.from_wire(self._call("GET", path, rule_id, query=query))
+
+    def people(
+        self, rule_id: int, *, got: Optional[str] = None, search: Optional[str] = None
+    ) -> Iterator[CampaignPerson]:
+        """Yield everybody who wrote the word of a campaign with what they got; who wrote last comes first.
+
+        :param got: only those who got that: ``got``, ``had``, ``waits`` or ``refused``.
+        :param search: a part of their name or username.
+        """
+        cursor = None
+        while True:
+            page = self.people_page(rule_id, got=got, search=search, limit=100, cursor=cursor)
+            for person in page.data:
+                yield person
             cursor = page.next
             if cursor is None:
                 return
