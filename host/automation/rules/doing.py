@@ -146,10 +146,7 @@ class Acting:
 
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
         if isinstance(action, SENDING):
-            if self._was_asked(number, done):
-                self._check_budget()
-            else:
-                self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+            self._check_sending(number, action, done)
         elif isinstance(action, _GIVING) and self._is_taken():
             raise NotDoneError("assigned")
         match action:
@@ -209,13 +206,16 @@ class Acting:
         if why:
             raise NotDoneError(why)
 
-    def _was_asked(self, number: int, done: Done) -> bool:
-        """Tell whether the action before this one, an answer as this one is, was let through a moment ago."""
-        both = self.body.actions[max(0, number - 2) : number]
-        return len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
+    def _check_sending(self, number: int, action: Action, done: Done) -> None:
+        """Refuse an action that sends where nothing automatic may; of two answers only the first asks it all.
 
-    def _check_budget(self) -> None:
-        if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
+        :raises NotDoneError: which says why.
+        """
+        both = self.body.actions[max(0, number - 2) : number]
+        asked = len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
+        if not asked:
+            self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+        elif talks.unanswered(self.session, self.conversation.id) >= BUDGET:
             raise NotDoneError("budget")
 
     def _is_about_closing(self) -> bool:
