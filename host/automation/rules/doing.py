@@ -146,7 +146,9 @@ class Acting:
 
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
         if isinstance(action, SENDING):
-            self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+            if not self._was_asked(number, done):
+                self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+            self._check_budget()
         elif isinstance(action, _GIVING) and self._is_taken():
             raise NotDoneError("assigned")
         match action:
@@ -203,6 +205,13 @@ class Acting:
             or (person_at is not None and person_at > self.now - TALK)
         ):
             raise NotDoneError("person")
+
+    def _was_asked(self, number: int, done: Done) -> bool:
+        """Tell whether the action before this one, an answer as this one is, was let through a moment ago."""
+        both = self.body.actions[max(0, number - 2) : number]
+        return len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
+
+    def _check_budget(self) -> None:
         if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
             raise NotDoneError("budget")
 
