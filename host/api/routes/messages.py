@@ -70,6 +70,14 @@ class NewNote(Wire, frozen=True):
             description="Ids of people who are told of it. Each has to see the conversation's account.",
         ),
     ] = msgspec.field(default_factory=list)
+    teams: Annotated[
+        list[Id],
+        Meta(
+            max_length=mentions.MOST,
+            description="Ids of teams whose members are told of it, once each: those who see the "
+            "conversation's account, of whom there has to be one.",
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 @route(
@@ -102,10 +110,11 @@ def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Mess
             limit=query.limit,
             parts=False,
         )
+        data = shown(session, call.workspace_id, thread.entries)
     # An empty page has the position it was asked for.
     first, last = thread.first or after or before, thread.last or after or before
     return shapes.Messages(
-        data=[shown(entry) for entry in thread.entries],
+        data=data,
         before=None if first is None else cursors.write(LIST, first),
         after=None if last is None else cursors.write(LIST, last),
         has_before=thread.has_earlier,
@@ -240,6 +249,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     examples={
         "A note": {"text": "Paid by card, order 1042."},
         "One that tells somebody": {"text": "Is the blue glaze ready?", "mentions": [7]},
+        "One that tells a team": {"text": "Who is at the kiln?", "teams": [3]},
     },
 )
 def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
@@ -256,6 +266,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
             reply_key=new_reply_key(),
             now=call.now,
             mentioned=body.mentions,
+            teams=body.teams,
         )
         return get(session, call, note.id)
 

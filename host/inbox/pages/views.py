@@ -22,6 +22,7 @@ from host.inbox.pages import macro_views as _macro_views  # noqa: F401
 from host.inbox.pages import snooze_views as _snooze_views  # noqa: F401
 from host.inbox.pages import team_views as _team_views  # noqa: F401
 from host.inbox.pages.arguments import Filter, filter_from_request, ids_from_request, position_from_request
+from host.inbox.pages.comments import views as _comment_views  # noqa: F401
 from host.inbox.pages.composer import composer_values
 from host.inbox.pages.contacts import attribute_views as _attribute_views  # noqa: F401
 from host.inbox.pages.contacts import list_views as _list_views  # noqa: F401
@@ -30,6 +31,7 @@ from host.inbox.pages.contacts import page_views as _page_views  # noqa: F401
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Listed
 from host.inbox.pages.inbox_page import (
+    asked_draft,
     head_of,
     inbox_page,
     opened_part,
@@ -70,7 +72,7 @@ def more(workspace_id: int) -> ResponseReturnValue:
         filter_ = filter_from_request(inbox.directory)
         page = inbox.page(filter_, position_from_request())
     return jsonify(
-        rows=_rows_html(inbox.listed(page.rows, filter_.order), filter_),
+        rows=_rows_html(inbox.listed(page.rows, filter_), filter_),
         more=position_text(page.next) if page.next else None,
     )
 
@@ -127,7 +129,7 @@ def updates(workspace_id: int) -> ResponseReturnValue:
         if row_ids:
             matching = replace(filter_, needs_reply=True) if filter_.order is not Order.NEWEST else filter_
             rows = queries.matching_rows(inbox.session, workspace_id, inbox.user_id, matching, row_ids)
-            items = {item.row.id: item for item in inbox.listed(rows, filter_.order)}
+            items = {item.row.id: item for item in inbox.listed(rows, filter_)}
             answer["rows"] = {
                 str(id_): _rows_html([items[id_]], filter_) if id_ in items else None for id_ in row_ids
             }
@@ -163,7 +165,9 @@ def _opened(
         answer["head"] = render_head(about, filter_, known)
         answer["contact"] = render_contact(inbox, about, filter_)
     if request.args.get("composer") and g.workspace.may(Permission.ANSWER):
-        answer["composer"] = render_template("inbox/_composer.html", **composer_values(inbox, row))
+        answer["composer"] = render_template(
+            "inbox/_composer.html", **composer_values(inbox, row, asked_draft())
+        )
     return answer
 
 

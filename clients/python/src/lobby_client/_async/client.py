@@ -49,6 +49,8 @@ from lobby_client.types import (
     Merged,
     Message,
     Messages,
+    Post,
+    Posts,
     Replayed,
     Rule,
     RuleRun,
@@ -110,6 +112,7 @@ class AsyncLobby:
         self.members = MemberCalls(self._http)
         self.views = ViewCalls(self._http)
         self.messages = MessageCalls(self._http)
+        self.posts = PostCalls(self._http)
         self.rules = RuleCalls(self._http)
         self.search = SearchCalls(self._http)
         self.teams = TeamCalls(self._http)
@@ -228,6 +231,43 @@ class MessageCalls(_Calls):
         """Take the team's reaction on a message away."""
         await self._call("DELETE", "/messages/{}/reactions", message_id)
 
+    async def moderate(self, message_id: int, state: str) -> Message:
+        """Hide a customer's message at the provider, show it again, or delete it there.
+
+        :param state: ``hidden``, ``shown`` or ``deleted``.
+        """
+        path = "/messages/{}/moderation"
+        return Message.from_wire(await self._call("PUT", path, message_id, body={"state": state}))
+
+
+class PostCalls(_Calls):
+    """What customers write below: posts, reels, ads, broadcasts."""
+
+    async def get(self, post_id: int) -> Post:
+        """Return a post."""
+        return Post.from_wire(await self._call("GET", "/posts/{}", post_id))
+
+    async def page(
+        self, *, account: Optional[int] = None, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> Posts:
+        """Return a page of posts, the one first that was heard of last; see :meth:`list`."""
+        query = {"account": account, "limit": limit, "cursor": cursor}
+        return Posts.from_wire(await self._call("GET", "/posts", query=query))
+
+    async def list(self, *, account: Optional[int] = None) -> AsyncIterator[Post]:
+        """Yield the posts, the one first that was heard of last.
+
+        :param account: the id of an account.
+        """
+        cursor = None
+        while True:
+            page = await self.page(account=account, limit=100, cursor=cursor)
+            for post in page.data:
+                yield post
+            if page.next is None:
+                return
+            cursor = page.next
+
 
 class ConversationCalls(_Calls):
     """What one contact and the team say to each other on one account."""
@@ -252,6 +292,7 @@ class ConversationCalls(_Calls):
         late: Optional[bool] = None,
         handled_by: Optional[str] = None,
         scheduled: Optional[bool] = None,
+        post: Optional[int] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> Conversations:
@@ -274,6 +315,7 @@ class ConversationCalls(_Calls):
             "late": _yes_or_no(late),
             "handled_by": handled_by,
             "scheduled": _yes_or_no(scheduled),
+            "post": post,
             "limit": limit,
             "cursor": cursor,
         }
@@ -299,6 +341,7 @@ class ConversationCalls(_Calls):
         late: Optional[bool] = None,
         handled_by: Optional[str] = None,
         scheduled: Optional[bool] = None,
+        post: Optional[int] = None,
     ) -> AsyncIterator[Conversation]:
         """Yield the conversations all conditions hold for, the one with the latest message first.
 
@@ -318,6 +361,7 @@ class ConversationCalls(_Calls):
         :param late: whether the customer waits for longer than the account's time for an answer.
         :param handled_by: ``nobody``, ``person`` or ``automation``.
         :param scheduled: whether a reply waits for its time.
+        :param post: the id of the post it is about.
         """
         cursor = None
         while True:
@@ -339,6 +383,7 @@ class ConversationCalls(_Calls):
                 late=late,
                 handled_by=handled_by,
                 scheduled=scheduled,
+                post=post,
                 limit=100,
                 cursor=cursor,
             )
@@ -441,17 +486,20 @@ class ConversationCalls(_Calls):
         text: str,
         *,
         mentions: Sequence[int] = (),
+        teams: Sequence[int] = (),
         idempotency_key: Optional[str] = None,
     ) -> Message:
         """Add a note, which only the team sees.
 
-        :param mentions: ids of people who are told of it.
+        :param mentions: ids of people who are told of it; *teams*: of teams, whose members are.
         """
         key = idempotency_key or new_key()
         path = "/conversations/{}/notes"
         body: dict[str, Any] = {"text": text}
         if mentions:
             body["mentions"] = list(mentions)
+        if teams:
+            body["teams"] = list(teams)
         return Message.from_wire(
             await self._call("POST", path, conversation_id, body=body, idempotency_key=key)
         )
@@ -963,7 +1011,6 @@ class RuleCalls(_Calls):
             if cursor is None:
                 return
 
-
     async def people_page(
         self,
         rule_id: int,
@@ -1262,6 +1309,7 @@ class AnalyticsCalls(_Calls):
         zone: Optional[str] = None,
         account: Optional[int] = None,
         agent: Optional[int] = None,
+        team: Optional[int] = None,
         by: Optional[str] = None,
         business_hours: bool = False,
     ) -> Analytics:
@@ -1269,11 +1317,13 @@ class AnalyticsCalls(_Calls):
 
         :param from_: the first day, ``2026-11-01``; ``to``: the last.
         :param zone: the time zone the days are of, ``Europe/Berlin``.
+        :param team: the id of a team: only what happened while it had the conversation.
         :param by: ``day`` or ``hour``.
         :param business_hours: whether times count the hours of each conversation's team alone.
         """
         query: dict[str, Any] = {
             **{"from": from_, "to": to, "zone": zone, "account": account, "agent": agent, "by": by},
+            "team": team,
             "businessHours": True if business_hours else None,
         }
         return Analytics.from_wire(await self._call("GET", "/analytics", query=query))
