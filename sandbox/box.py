@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,19 +112,50 @@ class Sandbox:
         )
         with self.lock:
             events, reason = self._addressed(draft, account, field)
+        return self._sent(draft, events, reason)
+
+    def emit_change(
+        self,
+        account: Account,
+        igsid: str,
+        what: str,
+        shaped: Callable[[Flavour], Json | None],
+        *,
+        mid: str | None = None,
+    ) -> Emission:
+        """Send a change to every app that is to have it.
+
+        *shaped* is what each road is told; None: nothing.
+        """
+        draft = Event("", account.igid, igsid, what, {}, container="changes", mid=mid, seconds=True)
+        events: list[Event] = []
+        reason: str | None = "no app is subscribed to the account"
+        with self.lock:
+            for app, flavour in self.world.subscribers(account):
+                data = shaped(flavour)
+                reason = "this road is told nothing of it"
+                if data is not None:
+                    reason = self._why_not(app, data["field"], igsid)
+                    if reason is None and flavour is Flavour.I:
+                        reason = self._not_subscribed(account, app, data["field"])
+                if data is not None and reason is None:
+                    events.append(replace(draft, app_id=app.id, flavour=flavour, data=data))
+        return self._sent(draft, events, None if events else reason)
+
+    def _sent(self, draft: Event, events: list[Event], reason: str | None) -> Emission:
         for event in events:
-            if ahead:
+            if draft.ahead:
                 self.courier.send_now(event)
             else:
                 self.courier.send(event)
         if not events:
             self.ledger.add(
                 "webhook_skipped",
-                event=what,
-                account=account.igid,
-                customer=igsid,
-                mids=[mid] if mid else [],
-                echo=echo,
+                event=draft.what,
+                account=draft.igid,
+                customer=draft.igsid,
+                mids=[draft.mid] if draft.mid else [],
+                echo=draft.echo,
                 reason=reason,
             )
         return Emission([event.app_id for event in events], reason)
@@ -141,6 +173,12 @@ class Sandbox:
             if reason is None:
                 found.append(replace(draft, app_id=app.id, flavour=flavour))
         return found, None if found else reason
+
+    @staticmethod
+    def _not_subscribed(account: Account, app: App, field: str) -> str | None:
+        """Say why road I is not told: there a field is subscribed for each account (M2)."""
+        held = account.subscriptions.get(app.id, [])
+        return None if field in held else f"the account is not subscribed to the field {field}"
 
     @staticmethod
     def _why_not(app: App, field: str, igsid: str) -> str | None:

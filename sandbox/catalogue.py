@@ -27,6 +27,7 @@ class Item:
 
 WORDS, FILES, SHARED = "Words", "Files", "Stories and posts"
 TAPPED, ORIGIN, ABOUT, ODD = "Taps", "Where they come from", "About a message", "From elsewhere"
+BELOW = "Below posts"
 
 ITEMS = (
     Item(WORDS, "Text", "text", {"text": "Hi, is the blue mug still in stock?"}),
@@ -87,7 +88,17 @@ ITEMS = (
     Item(ODD, "Not shown by the API", "unsupported"),
     Item(ODD, "Share without content", "fallback"),
     Item(ODD, "While another app answers", "standby"),
-    Item(ODD, "Comment on a post", "comment", {"text": "What does this one cost?"}),
+    Item(BELOW, "Comment on a post", "comment", {"text": "What does this one cost?"}),
+    Item(BELOW, "Shop answers below", "own_comment", {"text": "24 euro, and 30 with the lid."}),
+    Item(BELOW, "Answer below", "comment_reply", {"text": "With the lid then!"}),
+    Item(BELOW, "Correct a comment", "comment_edit", {"text": "Two with the lid, please!"}),
+    Item(BELOW, "Comment on a reel", "comment", {"text": "So quick!", "post": "reel"}),
+    Item(BELOW, "Comment on an ad", "comment", {"text": "PRICE", "post": "ad"}),
+    Item(BELOW, "Comment on a boosted post", "comment", {"text": "Price?", "post": "boosted"}),
+    Item(BELOW, "Comment on a broadcast", "comment", {"text": "Which clay is that?", "post": "live"}),
+    Item(BELOW, "Mention in a comment", "mention"),
+    Item(BELOW, "Mention in a caption", "caption_mention"),
+    Item(BELOW, "Take a comment away", "comment_delete"),
     Item(ODD, "Never seen before", "unknown"),
 )
 

@@ -5,6 +5,8 @@ Builders only: they know shapes, not the world. ``sandbox.play`` decides when on
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandbox.world import Json
 
 
@@ -88,17 +90,28 @@ def reaction(mid: str, name: str | None, emoji: str | None) -> Json:
     return {"mid": mid, "action": "react", "reaction": name, "emoji": emoji}
 
 
-def comment(comment_id: str, igsid: str, username: str, text: str, instagram_login: bool) -> Json:
-    """Build a ``comments`` change: ``comment_id`` on road F, ``id`` on road I (M1, M26)."""
-    return {
-        "field": "comments",
-        "value": {
-            "from": {"id": igsid, "username": username},
-            "id" if instagram_login else "comment_id": comment_id,
-            "text": text,
-            "media": {"id": "17895000000000001", "media_product_type": "FEED"},
-        },
+def comment(field: str, comment_id: str, author: Json, text: str, media: Json, **rest: Any) -> Json:
+    """Build a ``comments`` or ``live_comments`` change: ``comment_id`` on road F, ``id`` on road I (M1, M26).
+
+    :param rest: ``parent_id`` of a comment that answers one; ``instagram_login``, whether it is road I.
+    """
+    value: Json = {
+        "from": author,
+        "id" if rest.get("instagram_login") else "comment_id": comment_id,
+        "text": text,
+        "media": media,
     }
+    if rest.get("parent_id"):
+        value["parent_id"] = rest["parent_id"]
+    return {"field": field, "value": value}
+
+
+def mention(media_id: str, comment_id: str | None = None) -> Json:
+    """Build a ``mentions`` change of road F: ids alone (M1)."""
+    value: Json = {"media_id": media_id}
+    if comment_id is not None:
+        value["comment_id"] = comment_id
+    return {"field": "mentions", "value": value}
 
 
 def dashboard_test(instagram_login: bool, now_ms: int) -> Json:

@@ -23,6 +23,8 @@ CALLS = (
     "message",
     "upload",
     "messenger_profile",
+    "comment",
+    "media",
     "oauth",
     "dialog",
     "other",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from itertools import islice
 
-from sandbox import presets
+from sandbox import commenting, posts, presets
 from sandbox.box import Sandbox
 from sandbox.graph.send import DAY
 from sandbox.ledger import Entry
-from sandbox.world import Customer, Json, Message
+from sandbox.world import Account, Comment, Customer, Json, Message, Post
 
 ROWS = 60
+POSTS = 8
+COMMENTS = 30
 SHOWN_KINDS = (
     "webhook",
     "call",
@@ -46,6 +48,8 @@ def view(box: Sandbox, igsid: str | None) -> Json:
             },
             "notice": _notice(box, customer),
             "messages": [_message(box, each) for each in thread[-100:]],
+            "requested": box.conversation(customer.igid, customer.igsid).requested,
+            "posts": [_post(box, customer, each) for each in _shown_posts(box, account)],
             "seen": bool(thread and thread[-1].inbound and _seen(customer, thread[-1])),
             "switches": presets.show(box),
             "faults": len(box.faults.rules) + int(box.media.stories_expired),
@@ -113,12 +117,62 @@ def _message(box: Sandbox, message: Message) -> Json:
         "pictures": message.pictures,
         "quick_replies": [] if message.inbound else _offered(box, message),
         "quote": None if earlier is None else earlier.text or earlier.kind,
+        "comment": _commented(box, message),
         "product": (body.get("referral") or {}).get("product", {}).get("id"),
         "reactions": list(message.reactions.values()),
         "deleted": message.deleted,
         "edited": message.edits > 0,
         "read": message.read,
         "via": message.via,
+    }
+
+
+def _commented(box: Sandbox, message: Message) -> Json | None:
+    """Return the comment a private reply is about: Instagram shows it with a link to the post (M13)."""
+    comment = box.world.comments.get(message.comment_id or "")
+    if comment is None:
+        return None if message.comment_id is None else {"text": "", "url": ""}
+    post = posts.find(box, comment.post_id)
+    return {"text": comment.text, "url": "" if post is None else post.permalink}
+
+
+def _shown_posts(box: Sandbox, account: Account) -> list[Post]:
+    """Return the account's newest post, what was published by hand, and where it was mentioned."""
+    mentions = {one.post_id for one in box.world.comments.values() if one.igid == account.igid}
+    by_hand = [one for one in box.world.posts.values() if one.igid == account.igid or one.id in mentions]
+    return [posts.made_up(box, account, posts.MADE_UP), *by_hand[: -POSTS - 1 : -1]]
+
+
+def _post(box: Sandbox, customer: Customer, post: Post) -> Json:
+    below = commenting.below(box, post.original_id or post.id)[:COMMENTS]
+    return {
+        "id": post.id,
+        "kind": post.kind,
+        "caption": post.caption or "",
+        "owner": post.owner,
+        "boosted": post.original_id is not None,
+        "running": post.kind == "LIVE" and post.ended_at is None,
+        "ended": post.ended_at is not None,
+        "own": post.igid == customer.igid,
+        "comments": [
+            _comment(box, customer, each)
+            for top in reversed(below)
+            for each in (top, *commenting.answers(box, top.id))
+        ],
+    }
+
+
+def _comment(box: Sandbox, customer: Customer, comment: Comment) -> Json:
+    """Return a comment as the customer sees it; one that is hidden only its author does."""
+    mine = comment.igsid == customer.igsid
+    return {
+        "id": comment.id,
+        "who": commenting.username(box, comment),
+        "me": mine,
+        "text": "" if comment.hidden and not mine else comment.text,
+        "hidden": comment.hidden,
+        "answer": comment.parent_id is not None,
+        "private": comment.replied,
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox import events, ids, seed
+from sandbox import commenting, events, ids, posts, seed
 from sandbox.box import Emission, Sandbox
 from sandbox.graph.send import echo
-from sandbox.world import Account, Comment, Customer, Flavour, Json, Message
+from sandbox.world import Account, Comment, Customer, Json, Message, Post
 
 EMOJI = {
     "love": "\u2764\ufe0f",
@@ -128,8 +128,10 @@ def _said(
     )
     act.customer.last_message_at = now
     field, container = where
+    thread = act.box.conversation(act.account.igid, act.customer.igsid)
+    thread.requested = False
     if container == "messaging":
-        act.box.conversation(act.account.igid, act.customer.igsid).owner = None
+        thread.owner = None
     return mid, act.deliver({"message": body}, mid, field, container)
 
 
@@ -328,23 +330,109 @@ def _unknown(act: Act) -> tuple[None, Emission]:
     return None, act.deliver({"hologram": {"shape": "teapot", "sparkles": True}})
 
 
-def _comment(act: Act) -> tuple[str, Emission]:
-    comment_id, text = ids.digits("179", 17), act.text("text")
-    box, who = act.box, act.customer
-    box.world.comments[comment_id] = Comment(comment_id, act.account.igid, who.igsid, text, box.clock.now())
-    act.note(comment_id)
-    roads = [flavour for _, flavour in box.world.subscribers(act.account)]
-    change = events.comment(comment_id, who.igsid, who.username, text, roads == [Flavour.I])
-    emission = box.emit(
-        act.account,
-        who.igsid,
-        "comment",
-        change,
-        container="changes",
-        field="comments",
-        seconds=True,
+WORDS = {"reel": "REELS", "ad": "AD", "boosted": "AD", "live": "LIVE"}
+"""What ``post`` may say instead of an id; an ad or a broadcast of that kind is made where there is none."""
+
+
+def _named_post(act: Act) -> Post:
+    """Return the post ``post`` names; without it the account's newest."""
+    box, account, name = act.box, act.account, act.text("post", "newest")
+    if name == "newest":
+        return posts.made_up(box, account, posts.MADE_UP)
+    if name not in WORDS:
+        found = posts.find(box, name)
+        if found is None or found.igid != account.igid:
+            raise ActError(f"no post {name}; an id of one, or one of newest, {', '.join(WORDS)}")
+        return found
+    mine = [one for one in box.world.posts.values() if one.igid == account.igid and one.ended_at is None]
+    boosted = name == "boosted"
+    for post in reversed(mine):
+        if post.kind == WORDS[name] and (post.original_id is not None) == boosted:
+            return post
+    if name == "live":
+        return posts.make(box, account, "LIVE", "Throwing pots, live")
+    if name == "reel":
+        return posts.make(box, account, "REELS", "Throwing a bowl in 30 seconds")
+    original = posts.made_up(box, account, posts.MADE_UP).id if boosted else None
+    return posts.make(
+        box, account, "AD", "Summer sale", ad_id=ids.digits("60", 13), ad_title="Sale", original_id=original
     )
-    return comment_id, emission
+
+
+def _named_comment(act: Act, *, own: bool) -> Comment:
+    """Return the comment ``mid`` names, or the newest: the customer's own, or any on the account's posts."""
+    mid = act.args.get("mid")
+    for one in reversed(act.box.world.comments.values()):
+        mine = one.igsid == act.customer.igsid
+        fits = mine if own else one.igid == act.account.igid and not one.mention
+        if fits and mid in (None, one.id):
+            return one
+    raise ActError("no such comment")
+
+
+def _comment(act: Act) -> tuple[str, Emission]:
+    """Comment on a post, a reel, an ad or a broadcast; with ``mid`` in answer to a comment."""
+    above = _named_comment(act, own=False) if "mid" in act.args else None
+    post = _named_post(act) if above is None else posts.find(act.box, above.post_id)
+    if post is None or post.ended_at is not None:
+        raise ActError("the broadcast has ended")
+    made = commenting.add(act.box, act.account, act.customer.igsid, act.text("text"), post, parent=above)
+    act.note(made.id)
+    return made.id, commenting.tell(act.box, act.account, made, post)
+
+
+def _comment_reply(act: Act) -> tuple[str, Emission]:
+    """Answer the newest comment below one of the account's posts, in public."""
+    act.args = {"mid": _named_comment(act, own=False).id, **act.args}
+    return _comment(act)
+
+
+def _comment_edit(act: Act) -> tuple[str, Emission]:
+    """Change one's own comment; the apps are told as of a new one, with the same id."""
+    comment = _named_comment(act, own=True)
+    post = posts.find(act.box, comment.post_id)
+    comment.text = act.text("text")
+    act.note(comment.id)
+    if post is None or comment.mention:
+        return comment.id, Emission([], "Meta tells nothing of a mention that changed")
+    return comment.id, commenting.tell(act.box, act.account, comment, post)
+
+
+def _comment_delete(act: Act) -> tuple[str, Emission]:
+    """Take one's own comment back."""
+    comment = _named_comment(act, own=True)
+    commenting.remove(act.box, comment)
+    act.note(comment.id)
+    return comment.id, Emission([], commenting.UNTOLD)
+
+
+def _own_comment(act: Act) -> tuple[str, Emission]:
+    """Let the account answer the customer's newest comment from its own phone."""
+    above = _named_comment(act, own=True)
+    post = posts.find(act.box, above.post_id)
+    assert post is not None
+    text = act.text("text", "It is 24 euro.")
+    made = commenting.add(act.box, act.account, act.account.igid, text, post, parent=above)
+    act.note(made.id)
+    return made.id, commenting.tell(act.box, act.account, made, post)
+
+
+def _mention(act: Act) -> tuple[str, Emission]:
+    """Mention the account in a comment below somebody else's post."""
+    box = act.box
+    text = act.text("text", f"Look, @{act.account.username} makes these")
+    post = posts.of_somebody(box, posts.SOMEBODY, "My kitchen shelf")
+    made = commenting.add(box, act.account, act.customer.igsid, text, post, mention=True)
+    act.note(made.id)
+    return made.id, commenting.tell_mention(box, act.account, post, made)
+
+
+def _caption_mention(act: Act) -> tuple[str, Emission]:
+    """Mention the account in the caption of a post of one's own."""
+    text = act.text("text", "Tea from a mug by")
+    post = posts.of_somebody(act.box, act.customer.username, f"{text} @{act.account.username}")
+    act.note(post.id)
+    return post.id, commenting.tell_mention(act.box, act.account, post, None)
 
 
 KINDS: dict[str, Callable[[Act], tuple[str | None, Emission]]] = {
@@ -372,6 +460,12 @@ KINDS: dict[str, Callable[[Act], tuple[str | None, Emission]]] = {
     "edit": _edit,
     "unsend": _unsend,
     "comment": _comment,
+    "comment_reply": _comment_reply,
+    "comment_edit": _comment_edit,
+    "own_comment": _own_comment,
+    "comment_delete": _comment_delete,
+    "mention": _mention,
+    "caption_mention": _caption_mention,
     "echo": _echo,
     "standby": _standby,
     "unknown": _unknown,

@@ -11,10 +11,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox import dialog, pages
 from sandbox.box import Sandbox
-from sandbox.control import acts, base, running, things
+from sandbox.control import acts, base, below, running, things
 from sandbox.graph import web
 
-CONTROL = (acts, running, things)
+CONTROL = (acts, below, running, things)
 
 
 class QuietHandler(WSGIRequestHandler):

@@ -185,6 +185,8 @@ class Message:
     reactions: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
     read: bool = False
+    comment_id: str | None = None
+    """The comment this is the private reply to."""
 
 
 @dataclass(slots=True)
@@ -197,11 +199,38 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     owner: str | None = None
     """The app that has the thread (M19, M29); None: nobody in particular, any app may answer."""
+    requested: bool = False
+    """Whether it waits among the customer's message requests, where a private reply may land (M13)."""
+
+
+@dataclass(slots=True)
+class Post:
+    """What people comment on. ``kind`` is Meta's ``media_product_type``: FEED, REELS, AD, LIVE."""
+
+    id: str
+    igid: str
+    """The account that published it; empty: somebody else did, whom ``owner`` names."""
+    kind: str
+    at: float
+    caption: str | None = None
+    owner: str = ""
+    permalink: str = ""
+    picture: str = ""
+    ended_at: float | None = None
+    """When a broadcast ended; None: it runs, or this is none."""
+    ad_id: str | None = None
+    ad_title: str | None = None
+    original_id: str | None = None
+    """Of an ad: the post it shows. Its comments are told twice, with and without the ad (M13)."""
 
 
 @dataclass(slots=True)
 class Comment:
-    """A comment under a post, which allows one private reply within seven days (M13)."""
+    """A comment under a post, which allows one private reply within seven days (M13).
+
+    ``igid`` is the account it concerns: whose post it stands below, or whom it mentions. ``igsid`` is who
+    wrote it, the account itself for its own.
+    """
 
     id: str
     igid: str
@@ -211,6 +240,15 @@ class Comment:
     replied: bool = False
     parent_id: str | None = None
     """The comment this one answers in public; None: it stands below the post itself."""
+    post_id: str = ""
+    hidden: bool = False
+    mention: bool = False
+    """Whether it stands below somebody else's post and mentions the account."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether the account wrote it itself."""
+        return self.igsid == self.igid
 
 
 @dataclass(slots=True)
@@ -228,6 +266,8 @@ class World:
     """What each person granted each app on road F, by app and person: a token carries all of it (M39)."""
     conversations: dict[str, Conversation] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
+    posts: dict[str, Post] = field(default_factory=dict)
+    """Posts made by hand; each account has others besides, which :mod:`sandbox.posts` makes up."""
     comments: dict[str, Comment] = field(default_factory=dict)
     attachments: dict[str, Json] = field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from host.automation import settings as account_settings
 from host.automation.deciding import DEEPEST, TOO_LATE, RunKind, Settings, decide
 from host.automation.facts import known
-from host.automation.rules import passing
+from host.automation.rules import answering, passing
 from host.core import clock, db
 from host.core.ports import RuleDirectory
 from host.models.automation import AutomationRun
@@ -53,7 +53,11 @@ class Automating:
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
         """Write what accounts and rules are to do because of *events*."""
         now = clock.now()
-        runs = [*self._of_rules(session, events, now), *self._of_accounts(session, events, now)]
+        runs = [
+            *self._of_rules(session, events, now),
+            *self._of_accounts(session, events, now),
+            *answering.runs(session, events, now),
+        ]
         if runs:
             session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
 

@@ -38,6 +38,8 @@ class RunKind(StrEnum):
     """A rule that acts if nobody answers meanwhile."""
     RULE = "rule"
     """What became of one rule that was asked; it is done when it is written."""
+    ANSWER = "answer"
+    """Somebody answered the private reply of a campaign; its *automation* is the rule."""
     GIVE_OUT = "give_out"
     """A rule gives the conversation to whoever of a team is on duty."""
 

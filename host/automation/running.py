@@ -19,7 +19,7 @@ from host.automation import facts, routing, texts
 from host.automation import settings as account_settings
 from host.automation.deciding import RunKind, Settings, Talk, decide
 from host.automation.routing import finish
-from host.automation.rules import passing
+from host.automation.rules import answering, passing
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
@@ -49,36 +49,40 @@ def run_due(directory: RuleDirectory) -> bool:
     with db.read() as session:
         ids = due(session, clock.now())
     together = TOGETHER if db.current().is_sqlite else 1
-    for at in range(0, len(ids), together):
-        _do_together(ids[at : at + together], directory)
+    at = 0
+    while at < len(ids):
+        at += _do_together(ids[at : at + together], directory)
     return len(ids) == PORTION
 
 
-def _do_together(ids: Sequence[int], directory: RuleDirectory) -> None:
-    """Do some runs in one write; where one fails, each by itself, so that the others are done."""
+def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
+    """Do some runs in one write; return how many. Where one fails, each by itself, so others are done."""
     try:
-        away = db.write(_do_and_look, ids, directory)
+        done, away = db.write(_do_and_look, ids, directory)
     except Exception:
         if len(ids) > 1:
-            for id_ in ids:
-                _do_together([id_], directory)
-            return
-        away = 0.0
+            return sum(_do_together([id_], directory) for id_ in ids)
+        done, away = 1, 0.0
         log.exception("the automation run %s failed", ids[0])
         db.write(note_failure, ids[0], clock.now())
     if away:
         time.sleep(away)
+    return done
 
 
-def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> float:
-    """Do some runs; return the seconds to stay away, as readers of the record do, from SQLite's one writer.
+def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> tuple[int, float]:
+    """Do some runs, and no more once others wait for SQLite's one writer; return how many were done.
 
-    None unless others wait for it: what customers write is taken in first.
+    And the seconds to stay away from it, as readers of the record do; none unless others wait: what customers
+    write is taken in first.
     """
-    began = clock.monotonic()
+    began, done = clock.monotonic(), 0
     for run_id in run_ids:
         do(session, run_id, directory, clock.now())
-    return (clock.monotonic() - began) * COURTESY if db.current().is_wanted else 0.0
+        done += 1
+        if db.current().is_wanted:
+            return done, (clock.monotonic() - began) * COURTESY
+    return done, 0.0
 
 
 def due(session: Session, now: datetime) -> Sequence[int]:
@@ -123,6 +127,8 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
                 passing.do_pass(session, run, conversation, rules, directory, now)
             case RunKind.WAIT:
                 passing.do_wait(session, run, conversation, rules, directory, now)
+            case RunKind.ANSWER:
+                answering.do(session, run, conversation, directory, now)
             case _:
                 finish(run, RunState.SKIPPED, now, reason="off")  # of another release
     session.flush()

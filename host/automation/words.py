@@ -18,6 +18,10 @@ OF_RULES: Mapping[str, LazyString] = {
     "endpoint_gone": _l("The address of the other program is gone"),
     "other_channel": _l("The addon does that on another channel"),
     "nothing_to_do": _l("There was nothing to do it to"),
+    "not_public": _l("This channel has no such answers"),
+    "no_private": _l("The private reply was not sent, so it was not announced"),
+    "ended": _l("The campaign had ended"),
+    "changed": _l("They changed it before it was answered"),
 }
 """What rules alone give as a reason."""
 REASONS: Mapping[str, LazyString] = {

@@ -11,25 +11,26 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
-from host.core.cleaning import clean_short, external_id
+from host.core.cleaning import clean_short, external_id, is_providers
 from host.core.ports import AdapterDirectory
 from host.delivery import agent_messages, merging
 from host.inbox.apply.incoming import Incoming
 from host.models.channels import AccountState, ChannelAccount, ref
-from host.models.inbox import ContactIdentity, Conversation
+from host.models.inbox import ContactIdentity, Conversation, Direction, Message
+from host.models.posts import Post
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.models.users import InstallationValue
 from host.queue import catch_ups, paused, policy
 from host.record.writing import show
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
-from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, KnownMessage, ThreadPage
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ WAIT_FOR_CHANNEL = timedelta(minutes=1)
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600))
 MOST_PAGES = 20
 """Most pages read of one thread; after that it is only noted that there is more."""
+KNOWN = 200
+"""Most messages below a post of which the adapter is told that they are here."""
 
 RAISED = HistoryTrouble(ProviderProblem("addon", agent_messages.HISTORY_RAISED))
 
@@ -153,6 +156,8 @@ def _list(step: Step, adapter: ChannelAdapter) -> None:
 
 
 def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
+    if not thread.contact and not step.thread_cursor:
+        thread = replace(thread, known=_known(step.account, thread.external_id))
     try:
         page = adapter.history(step.account, thread, step.thread_cursor)
         incoming = (
@@ -178,6 +183,31 @@ def _read(step: Step, thread: HistoryThread, adapter: ChannelAdapter) -> None:
         db.write(_wait, step, timedelta(seconds=1), None, counts=False)
 
 
+def _known(account: AccountRef, post: str) -> tuple[KnownMessage, ...]:
+    """Return the newest messages of customers below a post."""
+    query = (
+        sa.select(Message.external_id, ContactIdentity.external_id, Message.sent_at)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .join(Post, Post.id == Conversation.post_id)
+        .where(
+            Post.account_id == account.id,
+            Post.external_id == post,
+            Message.direction == Direction.INBOUND,
+            Message.external_id.is_not(None),
+            Message.unsent_at.is_(None),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(KNOWN)
+    )
+    with db.read() as session:
+        return tuple(
+            KnownMessage(name, contact, at)
+            for name, contact, at in session.execute(query)
+            if name is not None and is_providers(name)
+        )
+
+
 # ---- what a step leaves ----------------------------------------------------------------------------
 
 
@@ -200,9 +230,9 @@ def _note_threads(session: Session, step: Step, page: ThreadPage) -> None:
     listed = [
         one
         for one in page.threads
-        if one.contact and (run.since is None or one.updated_at is None or one.updated_at >= run.since)
+        if run.since is None or one.updated_at is None or one.updated_at >= run.since
     ]
-    here = _with_conversation(session, step.account.id, [one.contact for one in listed])
+    here = _with_conversation(session, step.account.id, [one.contact for one in listed if one.contact])
     rows = [
         {
             "account_id": step.account.id,

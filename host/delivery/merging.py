@@ -18,11 +18,21 @@ from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.queue import Lane
 from host.queue import lanes, wakeups
 from host.sdk.channel import AccountRef, ChannelAdapter
-from host.sdk.messages import Ignored, InboundChange, MessageEchoed, MessageReacted, MessageReceived
+from host.sdk.messages import (
+    Ignored,
+    InboundChange,
+    MessageEchoed,
+    MessageEdited,
+    MessageReacted,
+    MessageReceived,
+    MessageUnsent,
+)
 
 SAME_MOMENT = timedelta(seconds=5)
 """How far apart the times of one event may be: a history has whole seconds only."""
 
+_About = MessageReacted | MessageEdited | MessageUnsent
+"""What was done to a message: it counts only where the message is here."""
 _messages = Message.metadata.tables["messages"]
 
 
@@ -58,7 +68,7 @@ def incoming(
     for change in changes:
         if isinstance(change, Ignored):
             continue
-        if not isinstance(change, MessageReceived | MessageEchoed | MessageReacted) or not change.external_id:
+        if not isinstance(change, MessageReceived | MessageEchoed | _About) or not change.external_id:
             raise TypeError(f"a history holds no {type(change).__name__}, and nothing without an id")
         stored = {
             index: storage.store(attachment.content)
@@ -79,15 +89,20 @@ def merge(
 ) -> Merged:
     """Apply *items*, all of one thread with *contact*, and count what is new.
 
-    :raises BusyError: if a worker holds this customer's lane; nothing was done.
+    :param contact: empty for a thread of several customers, each of whose items says whose it is.
+    :raises BusyError: if a worker holds the lane of one of these customers; nothing was done.
     """
-    _take_turn(session, account.id, contact)
-    told = [item for item in items if external_id(_contact(item)) == contact]
-    told = _not_erased(session, account.id, contact, told)
-    told = _not_here_without_id(session, account.id, contact, told)
-    names = {_name(item) for item in told if not isinstance(item.change, MessageReacted)}
+    told: list[Incoming] = []
+    # In one order for every process, so that none deadlocks another.
+    for one in [contact] if contact else sorted({external_id(_contact(item)) for item in items}):
+        _take_turn(session, account.id, one)
+        theirs = [item for item in items if external_id(_contact(item)) == one]
+        theirs = _not_erased(session, account.id, one, theirs)
+        told += _not_here_without_id(session, account.id, one, theirs)
+    names = {_name(item) for item in told if not isinstance(item.change, _About)}
+    done = {_name(item) for item in told} - names
     hidden = {external_id(one) for one in untold}
-    here = _here(session, account.id, names | hidden)
+    here = _here(session, account.id, names | done | hidden)
     # Keep a reaction only if its message is here: otherwise it would become a line of its own.
     told = [item for item in told if _name(item) in names | here]
     if told:
@@ -129,7 +144,7 @@ def _not_erased(session: Session, account_id: int, contact: str, items: Sequence
 def _time(change: InboundChange) -> datetime:
     if isinstance(change, MessageReceived | MessageEchoed):
         return change.sent_at
-    return change.at if isinstance(change, MessageReacted) else clock.now()
+    return change.at if isinstance(change, _About) else clock.now()
 
 
 def _not_here_without_id(

@@ -226,10 +226,14 @@ def _unwanted(session: Session, message: Message, conversation: Conversation) ->
 
 def _is_notice(session: Session, message: Message) -> bool:
     """Tell whether a message is a greeting or an away message, which goes out beside people, too."""
-    run = sa.select(AutomationRun.id).where(
-        AutomationRun.conversation_id == message.conversation_id, AutomationRun.sent_id == message.id
+    runs = sa.select(AutomationRun.sent_id, AutomationRun.facts).where(
+        AutomationRun.conversation_id == message.conversation_id, AutomationRun.sent_id >= message.id
     )
-    return session.scalar(run.limit(1)) is not None
+    # Of several messages of a run the last stands in its row, and all of them in its facts.
+    return any(
+        sent_id == message.id or message.id in facts.get("sent", ())
+        for sent_id, facts in session.execute(runs)
+    )
 
 
 def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:
@@ -258,6 +262,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
         attempt=head.attempts + 1,
         subject=head.subject,
         references=references,
+        answers=head.answers,
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from host.core.db import Ascii64, Base, Id, JsonDict, LongText, UTCDateTime
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation
+from host.models.inbox import ContactIdentity, Conversation
 from host.models.teams import Team
 from host.models.users import Workspace
 
@@ -84,6 +84,8 @@ class Rule(Base):
     """Which of its versions holds."""
     state_at: Mapped[datetime] = mapped_column(UTCDateTime)
     """Since when it is in this state."""
+    turns: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
+    """How often it answered publicly: which of several texts is next."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -102,6 +104,58 @@ class RuleVersion(Base):
     author: Mapped[str] = mapped_column(sa.String(255))
     """The name of who wrote it, as it was then."""
     at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class PersonOutcome(StrEnum):
+    """What a campaign did for a person; how its message fares says the message."""
+
+    ANSWERED = "answered"
+    HAD = "had"
+    """Somebody had answered them privately already."""
+    REFUSED = "refused"
+    """Nothing was sent; ``reason`` says why."""
+
+
+class CampaignPerson(Base):
+    """Somebody who wrote the word of a campaign, and what they got. Holds ids, never what they wrote."""
+
+    __tablename__ = "campaign_people"
+    __writers__ = ("automation",)
+    __table_args__ = (
+        sa.UniqueConstraint("rule_id", "identity_id"),
+        sa.Index("ix_campaign_people_newest", "rule_id", "message_id"),
+        sa.Index("ix_campaign_people_identity_id", "identity_id"),
+        sa.Index("ix_campaign_people_conversation_id", "conversation_id"),
+        sa.Index("ix_campaign_people_workspace_id", "workspace_id"),
+        Base.__table_args__,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    rule_id: Mapped[int] = mapped_column(sa.ForeignKey(Rule.id, ondelete="CASCADE"))
+    identity_id: Mapped[int] = mapped_column(sa.ForeignKey(ContactIdentity.id, ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"), index=True)
+    conversation_id: Mapped[int] = mapped_column(sa.ForeignKey(Conversation.id, ondelete="CASCADE"))
+    """Where they wrote the word last."""
+    message_id: Mapped[int] = mapped_column(Id)
+    """The last message in which they did."""
+    messages: Mapped[int] = mapped_column(sa.Integer)
+    """In how many they did."""
+    outcome: Mapped[str] = mapped_column(sa.String(16))
+    reason: Mapped[str | None] = mapped_column(Ascii64)
+    """Why nothing was sent, or no public answer; a key of :data:`host.automation.words.REASONS`, or the code
+    of a refusal."""
+    private_id: Mapped[int | None] = mapped_column(Id)
+    """Our private reply, a row of ``messages``."""
+    public_id: Mapped[int | None] = mapped_column(Id)
+    public_number: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    """Which of the public answers it was, from 1."""
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """When they wrote it last."""
+    again_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When they wrote it once more after they had got the reply."""
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When they answered the private reply, where they got it."""
 
 
 class RunState(StrEnum):

@@ -24,6 +24,7 @@ from host.addons.running import contributions
 from host.addons.views import bp as addons_views
 from host.api.key_views import bp as api_key_views
 from host.api.views import bp as api_views
+from host.automation.pages.campaign_views import bp as campaign_views
 from host.automation.pages.views import bp as rules_views
 from host.channels.pages.sign_in_views import bp as channels_sign_in_views
 from host.channels.pages.views import bp as channels_views
@@ -57,6 +58,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     inbox_views,
     live_views,
     channels_views,
+    campaign_views,
     rules_views,
     media_views,
     channels_sign_in_views,

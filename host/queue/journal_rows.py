@@ -178,13 +178,14 @@ class Rows:
         for envelope in delivery.envelopes:
             state, reason = _standing(envelope, stale)
             account_id = envelope.account_id
-            contact = envelope.lane if account_id is not None else f"{delivery.channel}:{envelope.lane}"
+            channel = envelope.channel or delivery.channel
+            contact = envelope.lane if account_id is not None else f"{channel}:{envelope.lane}"
             lane = lane_key(IN, account_id, contact)
             occurred = None if envelope.occurred_at is None else time(envelope.occurred_at)
             self.events.append(
                 EventRow(
                     delivery.id,
-                    delivery.channel,
+                    channel,
                     account_id,
                     "" if account_id is None else str(account_id),
                     lane,

@@ -190,6 +190,7 @@ class SendRequest:
     :param attempt: 1 for the first.
     :param message_key: ours, stable over attempts (a UUID in hex); for channels that let us choose the id.
     :param references: for channels that thread by reference: external ids of the conversation, newest first.
+    :param answers: of a private reply: what its policy looked at, the message it answers among it.
     """
 
     account: AccountRef
@@ -200,6 +201,7 @@ class SendRequest:
     attempt: int = 1
     subject: str | None = None
     references: tuple[str, ...] = ()
+    answers: PrivateContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,17 +24,30 @@ class HistoryRules:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A message of a customer that is here."""
+
+    external_id: str
+    contact: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryThread:
     """A thread as the provider lists it.
 
-    :param contact: the customer's id on this account.
+    :param contact: the customer's id on this account; empty for what several customers write below, such as
+        a post: then each message says whose it is, and *external_id* is the post's.
     :param updated_at: when something last happened in it; None: the provider does not say.
+    :param known: of a thread without a contact, when its newest page is read: the newest messages of
+        customers that are here, so that the adapter can tell which of them the provider no longer has.
     """
 
     external_id: str
     contact: str
     updated_at: datetime | None = None
     username: str | None = None
+    known: tuple[KnownMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class ThreadPage:
 class HistoryPage:
     """A page of one thread.
 
-    :param changes: what was said, oldest first.
+    :param changes: what was said, oldest first: messages, and what was done to them since.
     :param untold: external ids of messages of which the provider tells nothing else.
     :param after: where the page with earlier messages begins; empty: there are none.
     """
@@ -79,7 +92,7 @@ class TellsHistory:
     """The part of a channel's adapter that reads earlier conversations.
 
     Called only where the channel's capabilities have :attr:`~host.sdk.capabilities.Capabilities.history`, at
-    most twice a second for an account, outside any transaction. Each call makes one call to the provider.
+    most twice a second for an account, outside any transaction. As a rule each makes one call to it.
     """
 
     def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:

@@ -73,7 +73,8 @@ class DeskEvent:
 class OutgoingEvent:
     """An event under a name of the channel's own.
 
-    :param name: begins with the channel's key and a dot: ``toy.wave``.
+    :param name: begins with the channel's key and a dot, ``toy.wave``, or with that of the channel it stands
+        beside.
     :param data: plain JSON, keys in camelCase. The host adds ``channelId``, ``from`` and ``timestamp``.
     :param replaces: whether it says all that the host's own event says, which is then left out for whoever
         hears of this one.

@@ -23,6 +23,8 @@ class Envelope:
     :param set_aside: if not empty, the event is kept with this reason and never applied: another account's
         message, unreadable JSON.
     :param ignored: if not empty, the event is kept with this reason as understood and not for the inbox.
+    :param channel: key of the channel it belongs to, where that is another than the route's: an account that
+        stands beside another is reached by the same address.
     :param any_age: it is applied however old it is, as one that takes something back; others only as long as
         the host recognises what comes again, which is 90 days.
     """
@@ -36,6 +38,7 @@ class Envelope:
     set_aside: str = ""
     ignored: str = ""
     any_age: bool = False
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class WebhookRoute:
 
     The host also serves the second form as ``/webhooks/<slug>/<account>``.
 
-    :param channel: key of the channel the envelopes belong to.
+    :param channel: key of the channel the envelopes belong to that name none.
     :param authenticate: decide on a POST: verify over the raw bytes, then cut envelopes. No writes.
     :param verify: decide on a GET, where the provider checks the address that way.
     :param quick: *authenticate* promises to compute only, in about a millisecond: what it looks up comes from

@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, type | tuple[type, ...]] = {
     "ref": str,
     "ad_id": str,
     "product_id": str,
+    "post": str,
     "count": int,
 }
 

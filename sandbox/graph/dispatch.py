@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from sandbox import posts as own_posts
 from sandbox.errors import GraphError, missing_object
 from sandbox.graph import (
     attach,
@@ -14,6 +15,7 @@ from sandbox.graph import (
     moderate,
     nodes,
     oauth,
+    posts,
     profile,
     send,
     subscriptions,
@@ -27,8 +29,11 @@ Handler = Callable[[Call], Json]
 EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
     "messages": ("send", ("POST",), send.send),
     "subscribed_apps": ("subscribe", ("GET", "POST", "DELETE"), nodes.subscribed_apps),
-    "media": ("other", ("GET",), nodes.read_media),
-    "replies": ("other", ("GET", "POST"), comments.replies),
+    "media": ("media", ("GET",), posts.list_media),
+    "live_media": ("media", ("GET",), posts.list_live),
+    "comments": ("comment", ("GET",), comments.listed),
+    "replies": ("comment", ("GET", "POST"), comments.replies),
+    "mentions": ("comment", ("POST",), comments.mentions),
     "thread_owner": ("other", ("GET",), moderate.thread_owner),
     "secondary_receivers": ("other", ("GET",), moderate.secondary_receivers),
     "conversations": ("conversations", ("GET",), conversations.list_conversations),
@@ -44,6 +49,8 @@ EDGES: dict[str, tuple[str, tuple[str, ...], Handler]] = {
     "request_thread_control": ("other", ("POST",), moderate.request_thread_control),
 }
 MOST_IDS = 50
+BELOW = ("178", "179", "180", "181")
+"""How ids of posts and comments begin: one that is none any more is nobody's profile."""
 # These lock for themselves, because they talk to the outside in between.
 UNLOCKED = (send.send, attach.upload, subscriptions.app_subscriptions)
 PERMISSIONS = {(2, "GET"), (2, "DELETE"), (3, "DELETE")}
@@ -95,21 +102,23 @@ def several(call: Call) -> Json:
 
 def _node(call: Call) -> tuple[str, Handler, bool]:
     world, node = call.box.world, call.node
+    if (comment := comments.find(call)) is not None:
+        return comment
     if call.method != "GET":
         return "other", _unknown, True
     if node in world.pages and call.flavour is Flavour.F:
         return "page", nodes.read_page, True
     if node in world.accounts:
         return "page", nodes.read_account, True
-    if (post := nodes.post_of(call, node)) is not None:
-        return "other", lambda asked: nodes.read_post(asked, post), True
+    if (post := own_posts.find(call.box, node)) is not None:
+        return "media", lambda asked: posts.read(asked, post), True
     if node in world.conversations:
         return "conversations", conversations.read_conversation, True
     if node in world.messages:
         return "message", conversations.read_message, True
     if node in nodes.PRODUCTS and call.flavour is Flavour.F:
         return "other", nodes.read_product, True
-    if node in world.customers or (node.isdigit() and 15 <= len(node) <= 17):
+    if node in world.customers or (node.isdigit() and 15 <= len(node) <= 17 and not node.startswith(BELOW)):
         return "profile", profile.read_profile, True
     return "other", _unknown, True
 

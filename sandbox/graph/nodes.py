@@ -6,8 +6,9 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.errors import GraphError, missing_object
-from sandbox.graph import fields
+from sandbox.graph import comments, fields
 from sandbox.graph.call import Call, token_problem
+from sandbox.graph.paging import paged
 from sandbox.world import INSTAGRAM_FIELDS, Account, Flavour, Json, Page, Token
 
 PAGE_FIELDS = (
@@ -42,9 +43,6 @@ PAGE_FIELDS = (
 PRODUCTS = {"4381572605000001": ("Blue mug, 0.3 l", "24.00 EUR")}
 """Products of the shop's catalogue: name and price."""
 LONGER_THAN_A_DAY = 24 * 3600.0
-MOST_PAGES = 100
-POSTS = 130
-"""How many posts each account has."""
 
 
 def read_product(call: Call) -> Json:
@@ -150,6 +148,7 @@ def _read_instagram_me(call: Call) -> Json:
         "user_id": account.igid,
         "follows_count": 0,
         "media_count": 0,
+        **comments.mentioned(call, account),
     }
     found = fields.select(node, fields.parse(call.text("fields", "id")), "IGUser")
     return {"data": [found]} if call.box.settings.wrap_logins else found
@@ -181,56 +180,7 @@ def read_account(call: Call) -> Json:
         return _read_instagram_me(call)
     call.need("instagram_basic")
     wanted = fields.parse(call.text("fields", "id"))
-    return fields.select(account_node(account), wanted, "IGUser")
-
-
-def read_media(call: Call) -> Json:
-    """``GET /{igid}/media``: the account's own posts, newest first (M34)."""
-    account = call.box.world.accounts.get(call.node)
-    token = call.token
-    assert token is not None
-    if account is None or token.igid != account.igid:
-        raise missing_object(call.node)
-    call.need("instagram_basic", "instagram_business_basic")
-    wanted = fields.parse(call.text("fields", "id"))
-    posts = [_post(call, account, n) for n in range(POSTS, 0, -1)]
-    return _paged(call, [fields.select(post, wanted, "IGMedia") for post in posts])
-
-
-def _post(call: Call, account: Account, number: int) -> Json:
-    """Return everything one of an account's posts can be asked for; every tenth has no caption."""
-    at = call.box.clock.now() - (POSTS - number) * LONGER_THAN_A_DAY
-    return {
-        "id": f"178950000{account.igid[-3:]}{number:05}",
-        "permalink": f"https://www.instagram.com/p/Post{account.igid[-3:]}{number}/",
-        "caption": f"Post {number} of @{account.username} #pottery" if number % 10 else None,
-        "media_type": "IMAGE",
-        "media_product_type": "FEED",
-        "timestamp": call.box.clock.iso(at),
-        "username": account.username,
-    }
-
-
-def post_of(call: Call, node: str) -> tuple[Account, int] | None:
-    """Return the account and the number of a post, by its id."""
-    for account in call.box.world.accounts.values():
-        begin = f"178950000{account.igid[-3:]}"
-        rest = node.removeprefix(begin)
-        if rest != node and len(rest) == 5 and rest.isdigit() and 1 <= int(rest) <= POSTS:
-            return account, int(rest)
-    return None
-
-
-def read_post(call: Call, post: tuple[Account, int]) -> Json:
-    """``GET /{media-id}``: a post of the account the token is for (M34)."""
-    account, number = post
-    token = call.token
-    assert token is not None
-    if token.igid != account.igid:
-        raise missing_object(call.node)
-    call.need("instagram_basic", "instagram_business_basic")
-    wanted = fields.parse(call.text("fields", "id"))
-    return fields.select(_post(call, account, number), wanted, "IGMedia")
+    return fields.select(account_node(account) | comments.mentioned(call, account), wanted, "IGUser")
 
 
 def read_accounts(call: Call) -> Json:
@@ -246,25 +196,7 @@ def read_accounts(call: Call) -> Json:
         for page in call.box.world.pages.values()
         if page.user_id == token.user_id and (token.page_ids is None or page.id in token.page_ids)
     ]
-    return _paged(call, [fields.select(page_node(call, page), wanted, "Page") for page in mine])
-
-
-def _paged(call: Call, items: list[Json]) -> Json:
-    """Return one page of a list, with the cursors of cursor-based pagination (docs/graph-api/results)."""
-    limit = call.text("limit", "25")
-    if not limit.isdigit() or not 1 <= int(limit) <= MOST_PAGES:
-        raise GraphError(100, None, "Param limit must be a number from 1 to 100")
-    after = call.text("after", "")
-    begin = int(after.removeprefix("QVFIU")) if after.removeprefix("QVFIU").isdigit() else 0
-    end = begin + int(limit)
-    answer: Json = {
-        "data": items[begin:end],
-        "paging": {"cursors": {"before": f"QVFIU{begin}", "after": f"QVFIU{min(end, len(items))}"}},
-    }
-    if end < len(items):
-        base = f"{call.box.media.base_url}/graph.facebook.com/me/accounts"
-        answer["paging"]["next"] = f"{base}?limit={limit}&after=QVFIU{end}"
-    return answer
+    return paged(call, [fields.select(page_node(call, page), wanted, "Page") for page in mine])
 
 
 def subscribed_apps(call: Call) -> Json:

@@ -8,11 +8,11 @@ from typing import Any
 from sandbox import events, ids
 from sandbox.box import Emission, Sandbox
 from sandbox.errors import GraphError
-from sandbox.graph import attach, rates
+from sandbox.graph import attach, comments, rates
 from sandbox.graph.call import Call
 from sandbox.graph.shapes import Content, invalid, read_message
 from sandbox.ledger import Entry
-from sandbox.world import Account, Customer, Flavour, Json, Message
+from sandbox.world import Account, Comment, Customer, Flavour, Json, Message
 
 DAY = 24 * 3600.0
 ACTIONS = ("typing_on", "typing_off", "mark_seen", "react", "unreact")
@@ -45,11 +45,13 @@ def send(call: Call) -> Json:
     with call.box.lock:
         tag = _tag(call)
         if "comment_id" in recipient:
-            customer = _private_reply(call, account, str(recipient["comment_id"]))
-        else:
-            customer = _recipient(call, account, recipient)
-            _check_owner(call, account, customer)
-            _check_window(call, account, customer, tag)
+            customer, comment = _private_reply(call, account, str(recipient["comment_id"]))
+            answer = _accept(call, account, customer, content=content, files=files, pictures=pictures)
+            _file(call, customer, comment, answer["message_id"])
+            return answer
+        customer = _recipient(call, account, recipient)
+        _check_owner(call, account, customer)
+        _check_window(call, account, customer, tag)
         return _accept(call, account, customer, content=content, files=files, pictures=pictures, tag=tag)
 
 
@@ -101,17 +103,21 @@ def _check_window(call: Call, account: Account, customer: Customer, tag: str | N
         raise GraphError(10, 2534022)
 
 
-def _private_reply(call: Call, account: Account, comment_id: str) -> Customer:
-    """Check a private reply: one per comment, within seven days (M13)."""
-    comment = call.box.world.comments.get(comment_id)
-    now = call.box.clock.now()
-    if comment is None or comment.igid != account.igid:
-        raise GraphError(100, 2534025)
-    if comment.replied or now - comment.at > 7 * DAY:
-        raise GraphError(100, 2534025)
-    comment.replied = True
+def _private_reply(call: Call, account: Account, comment_id: str) -> tuple[Customer, Comment]:
+    """Check a private reply: one per comment, within seven days, on a broadcast while it runs (M13)."""
+    comment, post = comments.check_answerable(call, account, comment_id)
+    rates.check(call, account, "live" if post.kind == "LIVE" else "private")
     call.facts |= {"customer": comment.igsid, "comment": comment_id}
-    return call.box.world.customers[comment.igsid]
+    return call.box.world.customers[comment.igsid], comment
+
+
+def _file(call: Call, customer: Customer, comment: Comment, mid: str) -> None:
+    """Use the comment up; the message opens among the requests of somebody who does not follow (M13)."""
+    comment.replied = True
+    call.box.world.messages[mid].comment_id = comment.id
+    thread = call.box.conversation(comment.igid, customer.igsid)
+    if customer.last_message_at is None and not customer.is_user_follow_business:
+        thread.requested = True
 
 
 def _action(call: Call, account: Account, recipient: Json) -> Json:
@@ -161,7 +167,7 @@ def _accept(
     content: Content,
     files: list[attach.File],
     pictures: dict[str, str],
-    tag: str | None,
+    tag: str | None = None,
 ) -> Json:
     box, mid = call.box, ids.message_id(account.igid)
     reply_to = call.structure("reply_to")

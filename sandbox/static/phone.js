@@ -1,6 +1,7 @@
 import { messages } from "./thread.js";
 import { events } from "./events.js";
 import { kinds } from "./kinds.js";
+import { below } from "./below.js";
 import { ask, byId, el, keyed } from "./dom.js";
 
 const say = byId("say");
@@ -39,6 +40,7 @@ function show(fresh) {
   people();
   head();
   messages(byId("log"), view, { tap, act });
+  posts();
   events(view.events);
   switches();
   tick();
@@ -77,6 +79,7 @@ function head() {
   const [tone, words] = WINDOWS[customer.window];
   byId("window").className = `chip push ${tone}`;
   byId("window").textContent = words;
+  byId("requested").hidden = !view.requested;
   byId("notice").hidden = !view.notice;
   byId("notice").textContent = view.notice ?? "";
   const live = view.messages.filter((message) => !message.deleted);
@@ -126,6 +129,8 @@ async function newest(side, customer) {
   const fresh = await ask("GET", `/phone/view?customer=${encodeURIComponent(customer)}`);
   return fresh?.messages.findLast((message) => !message.deleted && message.me === (side === "mine"))?.mid;
 }
+
+const posts = below({ act, view: () => view });
 
 function tap(reply) {
   return act("quick_reply", { text: reply.title, payload: reply.payload });

@@ -30,6 +30,7 @@ function one(message, tap, act) {
     row.append(el("span", { class: "bubble gone" }, "You took this message back"));
     return row;
   }
+  if (message.comment) row.append(commented(message.comment));
   if (message.quote) row.append(el("span", { class: "quote truncate" }, message.quote));
   if (message.product) row.append(el("span", { class: "card" }, `About product ${message.product}`));
   if (message.story) row.append(story(message));
@@ -46,6 +47,11 @@ function one(message, tap, act) {
   if (message.edited) row.append(el("span", { class: "micro muted" }, "Edited"));
   if (message.via === "app") row.append(el("span", { class: "micro muted" }, "From the shop’s own phone"));
   return row;
+}
+
+function commented(comment) {
+  const words = comment.text ? `About your comment: ${comment.text}` : "About a comment that is gone";
+  return el("span", { class: "quote" }, comment.url ? [words, " ", el("a", { href: comment.url, rel: "noreferrer", target: "_blank" }, "View post")] : words);
 }
 
 function story(message) {

@@ -347,7 +347,8 @@ def _with(desk: Automated, *actions: RuleAction, conditions: Sequence[RuleCondit
 
 
 def test_everything_a_rule_may_do_is_done_here() -> None:
-    assert DOES.keys() == {str(one.__struct_config__.tag) for one in get_args(Action)}
+    below_posts = {"publicly", "privately"}  # see test_campaigns
+    assert DOES.keys() | below_posts == {str(one.__struct_config__.tag) for one in get_args(Action)}
 
 
 @pytest.mark.parametrize("does", DOES)
@@ -1194,7 +1195,7 @@ def test_a_batch_costs_a_fixed_number_of_statements_along_indexes(automated: Aut
             db.write(desk.consumer.consume, batch.events)
         counts.append([one for one in statements.seen if one.startswith(("SELECT", "INSERT"))])
         desk.position = batch.end
-    assert len(counts[0]) == len(counts[1]) <= 10, counts[1]
+    assert len(counts[0]) == len(counts[1]) <= 11, counts[1]
     with db.read() as session:
         plans = [
             str(

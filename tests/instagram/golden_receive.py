@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery.worker import drain
+from host.models.channels import ChannelAccount
 from host.models.contacts import ContactEntry
 from host.models.inbox import Attachment, Conversation, Mark, Message, Reaction
 from host.models.queue import InboundEvent
@@ -24,9 +25,8 @@ from host.outgoing.bodies.building import build
 from host.outgoing.bodies.telling import heard
 from host.queue.journal import Journal
 from host.record import reading
-from host.sdk.accounts import set_setting
 from host.sdk.channel import AccountRef
-from host.sdk.messages import Program
+from host.sdk.messages import Post, Program
 from tests import helpers
 from tests.api.golden import told
 from tests.instagram import receiving, world
@@ -53,9 +53,9 @@ SHOWN: dict[Any, tuple[str, ...]] = {
 def envelopes_of(kind: Kind, *, before: bool = True) -> list[bytes]:
     """Return the webhook bodies of *kind*, in order."""
     bodies = []
-    for event in (*(kind.before if before else ()), *kind.events):
+    for number, event in enumerate((*(kind.before if before else ()), *kind.events)):
         inside = kind.container if event in kind.events else "messaging"
-        entry = {"id": kind.entry, "time": receiving.AT, inside: [event]}
+        entry = {"id": kind.entry, "time": receiving.AT + number * kind.apart * 1000, inside: [event]}
         bodies.append(world.payload(entry))
     return bodies
 
@@ -68,7 +68,7 @@ class Stage:
     account: AccountRef
     journal: Journal
     browser: helpers.Browser
-    adapter: Any
+    directory: Directory
 
     def deliver(self, bodies: Iterable[bytes]) -> None:
         for body in bodies:
@@ -80,15 +80,16 @@ class Stage:
                 remote="",
                 envelopes=accepted.envelopes,
             )
-            drain(SimpleNamespace(directory=Directory([self.adapter]), number=1), direction="in")
+            drain(SimpleNamespace(directory=self.directory, number=1), direction="in")
 
     def changes(self, bodies: Sequence[bytes]) -> list[dict[str, Any]]:
         """Return what the adapter makes of *bodies*."""
         found = []
         for body in bodies:
             for envelope in self.ig.webhook.authenticate(world.post(body)).envelopes:
-                if envelope.account_id is not None:
-                    found += [_change(change) for change in self.adapter.parse(envelope)]
+                adapter = self.directory.adapter(envelope.channel or "instagram")
+                if envelope.account_id is not None and adapter is not None:
+                    found += [_change(change) for change in adapter.parse(envelope)]
         return found
 
     def stored(self) -> dict[str, Any]:
@@ -125,10 +126,13 @@ class Stage:
         db.write(reading.number)
         with db.read() as session:
             events = reading.after(session, reading.BEGINNING, 200).events
-            made = list(build(session, events, Directory([self.adapter]), "https://desk.example"))
+            made = list(build(session, events, self.directory, "https://desk.example"))
         names = ["message.*", "instagram.*"]
         chosen = [one for _, bodies in made for one in heard(names, bodies, both_names=False)]
-        text = f"[{','.join(one.body.body for one in chosen)}]".replace(self.account.uuid, "CHANNEL")
+        text = f"[{','.join(one.body.body for one in chosen)}]"
+        with db.read() as session:
+            for uuid in session.scalars(sa.select(ChannelAccount.uuid)):
+                text = text.replace(uuid, "CHANNEL")
         found: list[dict[str, Any]] = json.loads(NOTED_HERE.sub('"timestamp":"NOW"', text))
         return found
 
@@ -156,7 +160,7 @@ def _change(change: Any) -> dict[str, Any]:
             continue
         if field.name == "attachments":
             value = [{"kind": each.kind, "url": each.url, "name": each.name} for each in value]
-        found[field.name] = asdict(value) if isinstance(value, Program) else _plain(value)
+        found[field.name] = asdict(value) if isinstance(value, Program | Post) else _plain(value)
     return found
 
 
@@ -212,14 +216,14 @@ class _Entries(HTMLParser):
 
 def set_stage(ig: Addon, account: AccountRef, folder: Path) -> Stage:
     """Return a stage with nothing played; its journal runs."""
-    adapter = ig.channel.InstagramAdapter()
-    generation = helpers.StandInGeneration(directory=Directory((adapter,)))
+    ig.comments.open_for(account)  # so that one of everything gets through
+    directory = Directory((ig.channel.InstagramAdapter(), ig.below.channel.CommentsAdapter()))
+    generation = helpers.StandInGeneration(directory=directory)
     app = helpers.build_app(folder, generation=generation, settings=None)
     user = helpers.make_user(workspace=account.workspace_id)
-    set_setting(account.id, "comments", True)  # so that one of everything gets through
     journal = Journal(folder / "spool", wake=lambda _: None)
     journal.start()
-    return Stage(ig, account, journal, helpers.client_for(app, user), adapter)
+    return Stage(ig, account, journal, helpers.client_for(app, user), directory)
 
 
 def moment() -> timedelta:

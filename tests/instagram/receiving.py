@@ -31,6 +31,8 @@ class Kind:
     :param container: ``messaging``, ``standby`` or ``changes``.
     :param unknown: what happens when what it is about is not here.
     :param late: what is special about it when it comes late, out of order or at all.
+    :param apart: seconds between the times of the entries.
+    :param ordered: which comes first matters; *late* says how.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Kind:
     entry: str = POTTERY
     unknown: str = ""
     late: str = ""
+    apart: int = 0
+    ordered: bool = False
 
 
 def _at(seconds: int = 0, **parts: Any) -> Event:
@@ -88,8 +92,20 @@ _COMMENT = {
     "from": {"id": ANA, "username": "ana.q"},
     "comment_id": "17900",
     "text": "price?",
-    "media": {"id": "1"},
+    "media": {"id": "1", "media_product_type": "FEED"},
 }
+_BOOSTED = {
+    "id": "2",
+    "ad_id": "61",
+    "ad_title": "Sale",
+    "original_media_id": "1",
+    "media_product_type": "FEED",
+}
+
+
+def _below(field: str = "comments", **changed: Any) -> Event:
+    return {"field": field, "value": {**_COMMENT, **changed}}
+
 
 _STORY = {"story_media_id": "18000000000000001", "story_media_url": LINK}
 _PRODUCT = {"product": {"elements": [{"id": "4381572605000001", "title": "Blue mug"}]}}
@@ -345,7 +361,68 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "comment",
         "A comment on a post",
-        ({"field": "comments", "value": _COMMENT},),
+        (_below(),),
+        container="changes",
+    ),
+    Kind(
+        "comment-login",
+        "A comment on a reel, the way of Instagram Login, in answer to one",
+        (
+            {
+                "field": "comments",
+                "value": {
+                    **{name: value for name, value in _COMMENT.items() if name != "comment_id"},
+                    "id": "17901",
+                    "parent_id": "17900",
+                    "media": {"id": "1", "media_product_type": "REELS"},
+                },
+            },
+        ),
+        container="changes",
+    ),
+    Kind(
+        "comment-boosted",
+        "A comment on a boosted post, which comes twice",
+        (_below(media=_BOOSTED), _below()),
+        container="changes",
+        late="the first of the two is kept; the ad is told with one of them",
+        ordered=True,
+    ),
+    Kind(
+        "comment-edited",
+        "A comment that was changed",
+        (_below(), _below(text="prices?")),
+        container="changes",
+        late="the older of two texts changes nothing; the time is that of the first to come",
+        apart=5,
+        ordered=True,
+    ),
+    Kind(
+        "comment-own",
+        "Our own comment, below a customer's",
+        (
+            _below(),
+            _below(
+                comment_id="17902",
+                parent_id="17900",
+                text="18 euro",
+                **{"from": {"id": POTTERY, "username": "sample.pottery", "self_ig_scoped_id": "27"}},
+            ),
+        ),
+        container="changes",
+        late="it waits for the comment it answers, and is ignored if that does not come",
+        ordered=True,
+    ),
+    Kind(
+        "comment-live",
+        "A comment on a broadcast",
+        (_below("live_comments", media={"id": "3", "media_product_type": "LIVE"}),),
+        container="changes",
+    ),
+    Kind(
+        "mention",
+        "A mention in somebody else's comment, which is looked up",
+        ({"field": "mentions", "value": {"comment_id": "17903", "media_id": "17904"}},),
         container="changes",
     ),
     Kind(

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from host.channels.directory import Directory
-from host.core import db
+from host.core import clock, db
 from host.models.channels import ChannelAccount, ref
 from host.models.users import Role
-from host.sdk.accounts import set_setting
+from host.sdk.accounts import AccountState, beside
 from host.sdk.cards import Ability, SignInProblem
 from host.sdk.channel import AccountRef
 from tests import helpers
 from tests.instagram import signing_in, world
 from tests.instagram.world import POTTERY, Addon, Meta
-
-
-@pytest.fixture(autouse=True)
-def _offered(ig: Addon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ig.config, "COMMENTS_OFFERED", True)
-
 
 PAGE_SCOPE = "instagram_manage_comments"
 LOGIN_SCOPE = "instagram_business_manage_comments"
@@ -51,6 +46,21 @@ def ability(ig: Addon, account: AccountRef) -> Ability:
     (found,) = ig.card.status(again(account)).abilities
     assert isinstance(found, Ability)
     return found
+
+
+def comments_of(account: AccountRef) -> AccountRef | None:
+    return beside(account.id, "instagram-comments")
+
+
+def disconnect(card: Any, account: AccountRef) -> None:
+    """Switch an account off here, then tell Meta, as the card's button does."""
+    world.disconnect(account)
+    card.disconnect(account)
+
+
+def state_of(account: AccountRef) -> AccountState:
+    with db.read() as session:
+        return AccountState(session.get_one(ChannelAccount, account.id).state)
 
 
 def allows(ig: Addon, account: AccountRef) -> str:
@@ -196,17 +206,85 @@ def test_comments_that_come_all_the_same_are_ignored_while_they_are_off(
     assert reasons()[0]
 
 
-def test_until_there_is_a_place_for_comments_nothing_offers_them(
-    way: Any, ig: Addon, meta: Meta, monkeypatch: pytest.MonkeyPatch
+def test_the_accounts_beside_is_told_of_and_has_no_credentials_of_its_own(
+    account: AccountRef, ig: Addon, meta: Meta
 ) -> None:
-    account = signing_in.journey(way, world.workspace())
-    set_setting(account.id, ig.comments.SETTING, True)
-    monkeypatch.setattr(ig.config, "COMMENTS_OFFERED", False)
-    asked = signing_in.asked(signing_in.start(way, 1, again(account), ig.comments.ABILITY))
-    assert "comments" not in asked["scope"]
-    status = ig.card.status(again(account))
-    assert (status.abilities, "omments" in str(status)) == ([], False)
-    with pytest.raises(ValueError, match="yet"):
-        ig.comments.switch(again(account), {"on": "1"})
-    assert not ig.comments.is_on(account.id)
-    assert not ig.accounts.load_book().by_account[POTTERY][0].comments
+    ig.comments.switch(account, {"on": "1"})
+    found = comments_of(account)
+    assert found is not None
+    assert (found.external_id, found.handle, found.beside_id) == (POTTERY, "@sample.pottery", account.id)
+    assert ig.accounts.credentials(found.id).token == ig.accounts.credentials(account.id).token
+    card = ig.below.card.CARD
+    assert (card.fields, card.sign_ins) == ((), ())
+    assert dict(card.status(found).facts)["The token allows"] == "Messages, Comments"
+    assert {one.verdict for one in card.diagnose(found) if one.name == "token"} == {"pass"}
+    assert "instagram_manage_comments" not in str(card.status(found).notices)
+
+
+def test_messages_end_and_comments_go_on_and_the_other_way_round(
+    way: Any, ig: Addon, connected: AccountRef, meta: Meta
+) -> None:
+    signing_in.journey(way, connected.workspace_id, connected, "comments")
+    comments = comments_of(connected)
+    assert comments is not None
+    page = meta.box.world.pages[world.POTTERY_PAGE]
+
+    def held() -> set[str]:
+        if way.name == "facebook":
+            return set(page.subscriptions.get(world.APP_ID, ()))
+        return fields(ig, meta)
+
+    disconnect(ig.card.CARD, again(connected))
+    assert held() == ({"feed"} if way.name == "facebook" else {"comments", "live_comments"})
+    assert ig.accounts.credentials(comments.id) is not None, "the token stays for the comments"
+    assert state_of(comments) is AccountState.CONNECTED
+    value = {"id": "9", "from": {"id": world.ANA, "username": "ana"}, "text": "How much?"}
+    changes = [{"field": "comments", "value": value}]
+    body = world.payload({"id": POTTERY, "time": 1, "changes": changes}, world.entry(world.message()))
+    both = ig.webhook.authenticate(world.post(body)).envelopes
+    assert [(one.account_id, bool(one.ignored)) for one in both] == [
+        (comments.id, False),
+        (connected.id, True),
+    ]
+    ig.watchdog.watch()
+    assert "messages" not in held()
+    signing_in.journey(way, connected.workspace_id)
+    assert comments_of(connected) is not None, "connecting again leaves comments as they are"
+    disconnect(ig.below.card.CARD, comments)
+    assert "messages" in held()
+    assert not {"comments", "feed"} & held()
+    assert ig.accounts.credentials(connected.id) is not None
+    disconnect(ig.card.CARD, again(connected))
+    assert held() == set()
+    assert ig.accounts.credentials(connected.id) is None, "a full leave once both are off"
+
+
+def test_a_dead_token_stops_both_and_signing_in_again_starts_both(
+    way: Any, ig: Addon, connected: AccountRef, meta: Meta
+) -> None:
+    signing_in.journey(way, connected.workspace_id, connected, "comments")
+    comments = comments_of(connected)
+    assert comments is not None
+    ig.accounts.stop(comments.id, "gone")
+    assert (state_of(connected), state_of(comments)) == (
+        AccountState.NEEDS_RECONNECT,
+        AccountState.NEEDS_RECONNECT,
+    )
+    signing_in.journey(way, connected.workspace_id, connected)
+    assert (state_of(connected), state_of(comments)) == (AccountState.CONNECTED, AccountState.CONNECTED)
+
+
+def test_the_token_of_comments_alone_is_looked_after(way: Any, ig: Addon, connected: AccountRef) -> None:
+    signing_in.journey(way, connected.workspace_id, connected, "comments")
+    comments = comments_of(connected)
+    assert comments is not None
+    disconnect(ig.card.CARD, again(connected))
+    assert [one.account.id for one in ig.accounts.in_use()] == [comments.id]
+    ig.inspection.inspect()
+    later = clock.now() + timedelta(days=8)
+    assert ig.renewal.due(later) == ([connected.id] if way.name == "instagram" else [])
+    with db.read() as session:
+        assert ig.accounts.find(session, comments.id) is not None
+    with clock.travel(timedelta(days=40)):
+        ig.leaving.tidy()
+    assert ig.accounts.credentials(comments.id) is not None, "what is used is not forgotten"

@@ -360,7 +360,7 @@ def test_an_account_that_writes_to_itself_is_no_customer(read: Any, event: dict[
     assert isinstance(read(event), Ignored)
 
 
-def test_a_comment_is_a_row_with_its_words_and_author(read: Any) -> None:
+def test_a_comment_is_nothing_for_direct_messages(read: Any) -> None:
     value = {
         "from": {"id": ANA, "username": "ana.q"},
         "comment_id": "9",
@@ -368,8 +368,7 @@ def test_a_comment_is_a_row_with_its_words_and_author(read: Any) -> None:
         "media": {"id": "1"},
     }
     change = read({"field": "comments", "value": value}, "changes")
-    assert (change.kind, change.text, change.contact_username) == (MessageKind.UNSUPPORTED, "price?", "ana.q")
-    assert (change.content["event"], change.opens_window) == ("comments", False)
+    assert change.reason == "comments are switched off for this account"
 
 
 @pytest.mark.parametrize(

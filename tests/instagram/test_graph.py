@@ -123,7 +123,10 @@ def test_the_whole_addon_passes_the_hosts_collection(ig: Addon) -> None:
     manager = collect.new_manager()
     collect.register(manager, "instagram", ig.release.plugin)
     found = collect.collect(manager, ig.release.manifest, ADDON)
-    assert [adapter.key for adapter in found.of(contributions.CHANNELS)] == ["instagram"]
+    assert [adapter.key for adapter in found.of(contributions.CHANNELS)] == [
+        "instagram",
+        "instagram-comments",
+    ]
     assert len(found.of(contributions.ADMIN_PAGES)) == 1
     assert len(found.of(contributions.MIGRATIONS)) == 1
 

@@ -265,7 +265,7 @@ def test_a_link_to_something_else_is_refused(send: Any, meta: Meta, link: str) -
 
 
 def test_looking_for_a_post_that_breaks_off_sent_nothing(send: Any, meta: Meta) -> None:
-    meta.fault("other", "error", status=500)
+    meta.fault("media", "error", status=500)
     link = "https://www.instagram.com/p/Post0011/"
     assert isinstance(send(OutgoingPart(MessageKind.SHARE, content={"own_post": link})), NotSent)
     assert meta.calls("send") == []

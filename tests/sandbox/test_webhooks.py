@@ -119,7 +119,8 @@ def test_everything_a_customer_does_has_its_documented_shape(connected: Meta, de
 def test_every_kind_has_a_shape_test(meta: Meta) -> None:
     known = meta.control("POST", "dm", {"customer": ANA, "kind": "?"}, 400)["error"]
     kinds = set(known.removeprefix("kind must be one of ").split(", "))
-    assert kinds == set(SHAPES) | {"text", "comment", "standby"}
+    below = {"comment", "comment_reply", "comment_edit", "comment_delete", "own_comment"}
+    assert kinds == set(SHAPES) | {"text", "standby"} | below | {"mention", "caption_mention"}
 
 
 def test_what_is_written_while_another_app_has_the_thread_stands_apart(connected: Meta, desk: Desk) -> None:

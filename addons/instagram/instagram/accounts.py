@@ -13,12 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import clock, db
-from host.sdk.accounts import AccountState
+from host.sdk.accounts import AccountOverview, AccountState, mark_needs_reconnect, overview
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Place, Secret, SecretUnreadableError, fingerprint, seal, unseal
 
-from . import config
-from .config import CHANNEL, Flavour, app_of
+from .config import CHANNEL, COMMENTS_CHANNEL, Flavour, app_of
 from .graph import Graph
 from .models import InstagramAccount, WorkspaceApp
 from .permissions import SUBSCRIBES
@@ -37,7 +36,10 @@ def graph_of(flavour: Flavour, token: Secret, app_secret: Secret) -> Graph:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What it takes to call Meta for one account."""
+    """What it takes to call Meta for one account.
+
+    :param account_id: whom they were asked for: the account itself, or the one for comments beside it.
+    """
 
     account_id: int
     flavour: Flavour
@@ -103,8 +105,56 @@ def may_subscribe(flavour: Flavour, scopes: Sequence[str]) -> bool:
 
 
 def find(session: Session, account_id: int) -> InstagramAccount | None:
-    """Return the addon's row of an account, also after it was disconnected."""
-    return session.scalar(sa.select(InstagramAccount).where(InstagramAccount.account_id == account_id))
+    """Return the addon's row of an account, also after it was disconnected; of one for comments that of the
+    account it stands beside."""
+    host = db.host_table("channel_accounts")
+    home = (
+        sa.select(host.c.beside_id)
+        .where(host.c.id == account_id, host.c.channel == COMMENTS_CHANNEL)
+        .scalar_subquery()
+    )
+    named = InstagramAccount.account_id.in_([account_id, home])
+    return session.scalar(sa.select(InstagramAccount).where(named))
+
+
+def live_ids(session: Session, account_id: int) -> list[int]:
+    """Return the accounts that use the credentials of an account and are not disconnected: itself, and the
+    one for comments beside it, messages first."""
+    row = find(session, account_id)
+    if row is None:
+        return []
+    host = db.host_table("channel_accounts")
+    beside = sa.and_(host.c.beside_id == row.account_id, host.c.channel == COMMENTS_CHANNEL)
+    query = (
+        sa.select(host.c.id)
+        .where(
+            sa.or_(host.c.id == row.account_id, beside),
+            host.c.state != AccountState.DISCONNECTED,
+        )
+        .order_by(host.c.channel == COMMENTS_CHANNEL)
+    )
+    return list(session.scalars(query))
+
+
+def shown_id(account_id: int) -> int:
+    """Return the account on whose card stands what concerns the credentials of an account."""
+    with db.read() as session:
+        return next(iter(live_ids(session, account_id)), account_id)
+
+
+def in_use() -> list[AccountOverview]:
+    """Return an account for each credentials in use: of messages, or of comments where these are off."""
+    found = overview(CHANNEL)
+    known = {one.account.id for one in found}
+    return found + [one for one in overview(COMMENTS_CHANNEL) if one.account.beside_id not in known]
+
+
+def stop(account_id: int, reason: str) -> None:
+    """Record that Meta no longer takes the credentials of an account: for its messages and its comments."""
+    with db.read() as session:
+        live = live_ids(session, account_id)
+    for one in live:
+        mark_needs_reconnect(one, reason)
 
 
 def place(row: InstagramAccount, column: str) -> Place:
@@ -156,16 +206,16 @@ def credentials(account_id: int) -> Credentials | None:
 
 
 def sharing_app(account_id: int) -> tuple[int, ...]:
-    """Return the other connected accounts whose tokens belong to the same Meta app."""
-    own = sa.select(InstagramAccount.app_id).where(InstagramAccount.account_id == account_id)
+    """Return the other accounts whose tokens belong to the same Meta app, those for comments among them."""
+    host = db.host_table("channel_accounts")
     with db.read() as session:
-        app_id = session.scalar(own)
-        if not app_id:
+        row = find(session, account_id)
+        if row is None or not row.app_id:
             return ()
-        query = sa.select(InstagramAccount.account_id).where(
-            InstagramAccount.app_id == app_id, InstagramAccount.account_id != account_id
-        )
-        return tuple(sorted(session.scalars(query)))
+        same = sa.select(InstagramAccount.account_id).where(InstagramAccount.app_id == row.app_id)
+        beside = sa.select(host.c.id).where(host.c.channel == COMMENTS_CHANNEL, host.c.beside_id.in_(same))
+        found = {*session.scalars(same), *session.scalars(beside)}
+    return tuple(sorted(found - {account_id}))
 
 
 def store(session: Session, account: AccountRef, details: Details) -> None:
@@ -229,11 +279,16 @@ class Bound:
     flavour: Flavour = Flavour.PAGE
     others: tuple[bytes, ...] = field(default=(), repr=False)
     """What its app may sign with as well: the secret kept for the app itself, which may be newer."""
-    comments: bool = True
-    """Whether comments below its posts are wanted."""
+    comments_id: int | None = None
+    """The account for comments beside it; None: comments are switched off."""
     app_id: str = ""
     catalogue: bool = False
     """Whether its token may read the catalogue of its shop."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything of it is connected: its messages, or its comments."""
+        return self.live or self.comments_id is not None
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
@@ -265,9 +320,18 @@ class Book:
 def load_book() -> Book:
     """Read every account and open its secrets. Done when an account changed, not per delivery."""
     host = db.host_table("channel_accounts")
+    beside = host.alias("beside")
     query = (
-        sa.select(InstagramAccount, host.c.uuid, host.c.state, host.c.settings)
+        sa.select(InstagramAccount, host.c.uuid, host.c.state, beside.c.id, beside.c.uuid)
         .join(host, host.c.id == InstagramAccount.account_id)
+        .outerjoin(
+            beside,
+            sa.and_(
+                beside.c.beside_id == InstagramAccount.account_id,
+                beside.c.channel == COMMENTS_CHANNEL,
+                beside.c.state != AccountState.DISCONNECTED,
+            ),
+        )
         .where(host.c.channel == CHANNEL)
         .order_by(InstagramAccount.id.desc())
     )
@@ -277,13 +341,14 @@ def load_book() -> Book:
     apps = [(one.workspace_id, one.app_id, _opened(one.app_secret, app_place(one))) for one in own]
     installation = [app for flavour in Flavour if (app := app_of(flavour)) is not None]
     installed = [(None, app.id, app.secret.reveal().encode()) for app in installation]
-    rows.sort(key=lambda row: bool(row[2] == AccountState.DISCONNECTED))  # live ones are looked at first
+    # Those in use are looked at first.
+    rows.sort(key=lambda row: bool(row[2] == AccountState.DISCONNECTED and row[3] is None))
     by_id: dict[bytes, list[Bound]] = {}
     by_account: dict[str, list[Bound]] = {}
     by_uuid: dict[str, Bound] = {}
     live: list[bytes] = []
     gone: list[bytes] = []
-    for row, account_uuid, state, settings in rows:
+    for row, account_uuid, state, comments_id, comments_uuid in rows:
         bound = Bound(
             account_id=row.account_id,
             ig_user_id=row.ig_user_id,
@@ -296,7 +361,7 @@ def load_book() -> Book:
                 if app_id == row.app_id and workspace_id in {None, row.workspace_id}
             ),
             flavour=Flavour(row.flavour),
-            comments=config.COMMENTS_OFFERED and settings.get("comments") is True,
+            comments_id=comments_id,
             app_id=row.app_id,
             catalogue=may_read_catalogue(Flavour(row.flavour), row.scopes or ()),
         )
@@ -304,7 +369,9 @@ def load_book() -> Book:
         for name in filter(None, {row.ig_user_id, row.page_id}):
             by_id.setdefault(name.encode(), []).append(bound)
         by_uuid[account_uuid] = bound
-        (live if bound.live else gone).extend(bound.secrets)
+        if comments_uuid is not None:
+            by_uuid[comments_uuid] = bound
+        (live if bound.is_used else gone).extend(bound.secrets)
     signing = [secret for _, _, secret in (*installed, *apps)]
     distinct = dict.fromkeys(filter(None, live + signing + gone))
     return Book(

@@ -15,18 +15,20 @@ from host.sdk.rules import RuleAction, RuleCondition
 from host.sdk.webhooks import WebhookRoute
 
 from . import card, inspection, leaving, renewal, rules, views, watchdog, webhook
+from .below import card as below_card
+from .below.channel import CommentsAdapter
 from .channel import InstagramAdapter
 from .config import CHANNEL, WEBHOOK_PATH
 
 
 @hookimpl
 def register_channels() -> Sequence[ChannelAdapter]:
-    return [InstagramAdapter()]
+    return [InstagramAdapter(), CommentsAdapter()]
 
 
 @hookimpl
 def register_settings_cards() -> Sequence[SettingsCard]:
-    return [card.CARD]
+    return [card.CARD, below_card.CARD]
 
 
 @hookimpl

@@ -63,6 +63,11 @@ class Paging(msgspec.Struct, frozen=True):
     cursors: Cursors = Cursors()
     next: str = ""
 
+    @property
+    def after(self) -> str:
+        """Where the next page begins; empty on the last."""
+        return self.cursors.after if self.next else ""
+
 
 class OwnPages(msgspec.Struct, frozen=True):
     data: tuple[OwnPage, ...] = ()

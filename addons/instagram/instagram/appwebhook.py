@@ -9,16 +9,19 @@ import logging
 from dataclasses import dataclass
 from enum import Enum
 
+import sqlalchemy as sa
+
 from host.sdk import db
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.secrets import Secret, unseal
 
 from . import apps, config
-from .accounts import find, own_app, place
+from .accounts import find, live_ids, own_app, place
 from .answers import AppSubscription
 from .config import Flavour
 from .graph import Graph, GraphError
+from .models import InstagramAccount
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,20 @@ class AppWebhook:
     verify_token: Secret
     own_url: str
     own_verify_token: Secret
+    messages: bool = True
+    comments: bool = False
+    """Whether an account of the app wants messages, and whether one wants comments."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that have to be ticked."""
+        messages = config.object_fields() if self.messages else ()
+        return messages + (config.object_comment_fields() if self.comments else ())
+
+    def lacking(self, webhook: AppSubscription | None) -> list[str]:
+        """Return which of :attr:`fields` are not ticked."""
+        held = () if webhook is None else {one.name for one in webhook.fields}
+        return [name for name in self.fields if name not in held]
 
     def read(self) -> AppSubscription | None:
         """Return it as Meta has it.
@@ -67,19 +84,22 @@ class AppWebhook:
     def _alone(self) -> tuple[str, str]:
         return self.own_url, self.own_url.replace("/addons/", "/webhooks/", 1)
 
-    def set(self, before: AppSubscription | None) -> None:
+    def set(self, before: AppSubscription | None, tidy: bool = False) -> None:
         """Lead it here with every field it needs, and those of :data:`IF_KNOWN` where Meta takes them.
 
         What it has besides stays.
+
+        :param tidy: take away the fields of comments, where no account wants them.
 
         :raises GraphError: if Meta does not take it.
         """
         url, token = config.webhook_url(), self.verify_token
         if before is not None and before.callback_url in self._alone:
             url, token = before.callback_url, self.own_verify_token
-        held = () if before is None else (one.name for one in before.fields)
-        needed = tuple(dict.fromkeys((*config.object_fields(), *held)))
-        every = tuple(dict.fromkeys((*needed, *IF_KNOWN)))
+        unwanted = config.object_comment_fields() if tidy and not self.comments else ()
+        held = [] if before is None else [one.name for one in before.fields if one.name not in unwanted]
+        needed = tuple(dict.fromkeys((*self.fields, *held)))
+        every = tuple(dict.fromkeys((*needed, *(IF_KNOWN if self.messages else ()))))
         try:
             self.graph.set_app_webhook(self.app_id, url, token, every)
         except GraphError as error:
@@ -110,8 +130,11 @@ def of(account: AccountRef) -> AppWebhook | None:
             return None
         app_id, secret = app.id, app.secret
         shared = Secret(config.verify_token(None if own is None else account.workspace_id))
+    messages, comments = _wanted(row.app_id)
     return AppWebhook(
         app_id=app_id,
+        messages=messages,
+        comments=comments,
         graph=Graph(Flavour.PAGE, secret, secret, prove=False),
         verify_token=shared,
         own_url=config.account_webhook_url(account.uuid),
@@ -119,9 +142,21 @@ def of(account: AccountRef) -> AppWebhook | None:
     )
 
 
-def lead_here(account: AccountRef, *, take_over: bool = False) -> Led:
+def _wanted(app_id: str) -> tuple[bool, bool]:
+    """Tell whether any account connected through an app wants messages, and whether one wants comments."""
+    with db.read() as session:
+        rows = list(
+            session.scalars(sa.select(InstagramAccount.account_id).where(InstagramAccount.app_id == app_id))
+        )
+        live = {one: live_ids(session, one) for one in rows}
+    messages = any(one in found for one, found in live.items())
+    return messages, any(set(found) - {one} for one, found in live.items())
+
+
+def lead_here(account: AccountRef, *, take_over: bool = False, tidy: bool = False) -> Led:
     """Lead the webhook of the app of *account* here, unless it leads somewhere else and may not be taken.
 
+    :param tidy: take away the fields of comments, where no account of the app wants them any more.
     :raises GraphError: if Meta does not take it.
     :raises SecretUnreadableError: if a stored secret cannot be decrypted.
     """
@@ -133,10 +168,11 @@ def lead_here(account: AccountRef, *, take_over: bool = False) -> Led:
     ours = found.is_ours(url)
     if url and not ours and not take_over:
         return Led.ELSEWHERE
-    held = set() if before is None else {one.name for one in before.fields}
     active = before is not None and before.active
-    if not (ours and active and held.issuperset(config.object_fields())):
-        found.set(before)
+    held = set() if before is None else {one.name for one in before.fields}
+    too_much = tidy and not found.comments and held.intersection(config.object_comment_fields())
+    if not (ours and active) or found.lacking(before) or too_much:
+        found.set(before, tidy)
     return Led.HERE
 
 

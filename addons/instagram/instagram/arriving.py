@@ -18,7 +18,7 @@ from host.sdk.i18n import format_date, format_datetime
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import unseal
 
-from . import config, dashboard
+from . import comments, config, dashboard
 from .accounts import own_app, place
 from .config import Flavour
 from .errors import Outcome, classify
@@ -37,6 +37,8 @@ def webhook(look: Look) -> None:
     """Whether Meta reaches this desk: what it signed and delivered. Our own tests are none of it."""
     at = look.delivered_at
     try_it = _("Write to %(handle)s from another account.", handle=look.account.handle)
+    if comments.is_one(look.account):
+        try_it = _("Comment on a post of %(handle)s from another account.", handle=look.account.handle)
     if at is not None:
         evidence = _("The last event came on %(when)s.", when=format_datetime(at))
         if not is_old(at):

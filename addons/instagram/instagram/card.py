@@ -80,7 +80,7 @@ def status(account: AccountRef) -> CardStatus:
         )
     return CardStatus(
         facts=_facts(row),
-        steps=_steps(account, row),
+        steps=steps(account, row),
         abilities=comments.abilities(account, config.Flavour(row.flavour), row.scopes),
         # Where people sign in, the webhook is the admin's, set once for the app.
         copyables=_copyables(account, row.app_id, verify_token) if pasted else (),
@@ -100,13 +100,14 @@ def status(account: AccountRef) -> CardStatus:
     )
 
 
-def _steps(account: AccountRef, row: InstagramAccount) -> list[Step]:
+def steps(account: AccountRef, row: InstagramAccount) -> list[Step]:
     """Return what has to happen before the first message comes; each ticks itself."""
     verified_at = deliveries.last_verified(account)
     known = _("Enter address and verify token there")
     if verified_at is not None:
         known = _("Verified on %(date)s", date=format_date(verified_at))
-    wanted = config.fields_of(config.Flavour(row.flavour), comments=comments.wanted(account))
+    messages, with_comments = comments.uses(account.id)
+    wanted = config.fields_of(config.Flavour(row.flavour), messages=messages, comments=with_comments)
     held = [name for name in wanted if name in row.subscribed_fields]
     return [
         Step(_("Meta knows the address"), known, verified_at is not None),
@@ -116,7 +117,11 @@ def _steps(account: AccountRef, row: InstagramAccount) -> list[Step]:
             len(held) == len(wanted),
         ),
         Step(
-            _("Write to %(handle)s now", handle=account.handle), _("From any other Instagram account"), False
+            _("Comment on a post of %(handle)s now", handle=account.handle)
+            if comments.is_one(account)
+            else _("Write to %(handle)s now", handle=account.handle),
+            _("From any other Instagram account"),
+            False,
         ),
     ]
 

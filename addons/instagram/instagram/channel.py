@@ -16,6 +16,7 @@ from host.sdk.channel import (
     InboundMedia,
     Located,
     Menu,
+    ModerateRequest,
     NoProfile,
     Profile,
     ProviderProblem,
@@ -96,7 +97,9 @@ class InstagramAdapter(ChannelAdapter):
     def set_menu(self, account: AccountRef, wanted: Menu) -> Menu | ProviderProblem:
         return greeting.write_menu(self._credentials(account), wanted)
 
-    def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
+    def limits(
+        self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
+    ) -> Sequence[SendLimit]:
         bound = book.get().by_uuid.get(request.account.uuid)
         return pace.limits(request.account, "" if bound is None else bound.app_id, request)
 

@@ -72,7 +72,11 @@ def _lines(app_id: str) -> list[Item]:
         Item(
             "permissions",
             _("The permissions are requested"),
-            _("The first two are a must; a missing one of the others is a warning on the account:"),
+            _(
+                "The first two are a must; a missing one of the others is a warning on the account. For "
+                "comments %(comments)s besides:",
+                comments=", ".join(config.comment_scopes(config.Flavour.PAGE)),
+            ),
             codes=config.page_scopes(),
             link=dashboard.review(app_id),
         ),
@@ -88,7 +92,8 @@ def _lines(app_id: str) -> list[Item]:
             _("The fields are subscribed"),
             _(
                 "Under Webhooks, Instagram. Story mentions come under messages, without a field of their own."
-                " Where message_edit is listed, tick it as well."
+                " Where message_edit is listed, tick it as well. For comments: %(comments)s.",
+                comments=", ".join(config.object_comment_fields()),
             ),
             codes=config.object_fields(),
             link=dashboard.webhooks(app_id),

@@ -1,53 +1,84 @@
-"""The Comments switch of an account, and what its token allows; hidden until ``config.COMMENTS_OFFERED``.
+"""The Comments switch of an account: an account for comments beside it, and what its token allows.
 
 The permissions are asked for only when the switch goes on (docs/instagram-platform). What has not been asked
-for cannot be misused, and an owner who wants messages only is not frightened by a longer list.
+for cannot be misused, and an owner who wants messages only is not frightened by a longer list. Messages and
+comments are independent: each can be disconnected while the other goes on.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from host.sdk import accounts as host_accounts
 from host.sdk import db
-from host.sdk.accounts import set_setting
 from host.sdk.cards import Ability, CardAction, Field
 from host.sdk.channel import AccountRef
-from host.sdk.errors import SecretUnreadableError
+from host.sdk.errors import AccountGoneError, AccountTakenError, SecretUnreadableError
 from host.sdk.i18n import gettext as _
 from host.sdk.i18n import lazy_gettext
 
-from . import config, permissions
-from .accounts import Credentials, credentials, find
-from .config import Flavour
+from . import appwebhook, config, permissions
+from .accounts import Credentials, credentials, find, live_ids
+from .checks import held_of
+from .config import COMMENTS_CHANNEL, Flavour
 from .graph import GraphError
 
+log = logging.getLogger(__name__)
+
 ABILITY = "comments"
-SETTING = "comments"
+
+
+def is_one(account: AccountRef) -> bool:
+    """Tell whether *account* is one for comments."""
+    return account.channel == COMMENTS_CHANNEL
+
+
+def of(account: AccountRef | None) -> AccountRef | None:
+    """Return the account for comments beside *account*, or None while comments are off."""
+    return None if account is None else host_accounts.beside(account.id, COMMENTS_CHANNEL)
 
 
 def wanted(account: AccountRef | None) -> bool:
-    """Tell whether the owner of *account* switched Comments on."""
-    return account is not None and are_on(account.settings)
+    """Tell whether comments of *account*, or of the one it stands beside, are switched on."""
+    return account is not None and (is_one(account) or of(account) is not None)
 
 
-def are_on(settings: object) -> bool:
-    """Tell whether an account's *settings* say so, where comments are offered at all."""
-    return config.COMMENTS_OFFERED and isinstance(settings, dict) and settings.get(SETTING) is True
-
-
-def asked(abilities: Collection[str]) -> bool:
-    """Tell whether a sign-in asks for comments."""
-    return config.COMMENTS_OFFERED and ABILITY in abilities
-
-
-def is_on(account_id: int) -> bool:
-    """Tell the same of an account of which only the id is at hand."""
+def stand_alone(workspace_id: int) -> bool:
+    """Tell whether comments are on in a workspace whose account's messages were disconnected."""
     host = db.host_table("channel_accounts")
+    home = host.alias("home")
+    query = (
+        sa.select(host.c.id)
+        .join(home, home.c.id == host.c.beside_id)
+        .where(
+            host.c.workspace_id == workspace_id,
+            host.c.channel == COMMENTS_CHANNEL,
+            host.c.state != host_accounts.AccountState.DISCONNECTED,
+            home.c.state == host_accounts.AccountState.DISCONNECTED,
+        )
+    )
     with db.read() as session:
-        settings = session.scalar(sa.select(host.c.settings).where(host.c.id == account_id))
-    return are_on(settings)
+        return session.scalar(query.limit(1)) is not None
+
+
+def uses(account_id: int) -> tuple[bool, bool]:
+    """Tell of the credentials of an account whether its messages use them, and whether its comments do."""
+    with db.read() as session:
+        row = find(session, account_id)
+        live = live_ids(session, account_id)
+    if row is None:
+        return False, False
+    return row.account_id in live, any(one != row.account_id for one in live)
+
+
+def fields_of(found: Credentials) -> tuple[str, ...]:
+    """Return the webhook fields an account needs by what is connected of it."""
+    messages, comments = uses(found.account_id)
+    return config.fields_of(found.flavour, messages=messages, comments=comments)
 
 
 def allowed(flavour: Flavour, scopes: Collection[str]) -> bool:
@@ -60,15 +91,13 @@ def abilities_in_words(flavour: Flavour, scopes: Collection[str]) -> str:
     found = []
     if not permissions.lacking(flavour, scopes):
         found.append(_("Messages"))
-    if config.COMMENTS_OFFERED and allowed(flavour, scopes):
+    if allowed(flavour, scopes):
         found.append(_("Comments"))
     return ", ".join(found) or _("Nothing")
 
 
 def abilities(account: AccountRef, flavour: Flavour, scopes: Collection[str]) -> list[Ability]:
-    """Return the switch as the card shows it; nothing while comments are not offered."""
-    if not config.COMMENTS_OFFERED:
-        return []
+    """Return the switch as the card shows it."""
     granted = allowed(flavour, scopes)
     switch = Ability(
         name=ABILITY,
@@ -76,9 +105,12 @@ def abilities(account: AccountRef, flavour: Flavour, scopes: Collection[str]) ->
         on=wanted(account),
         granted=granted,
         action=ACTION.name,
-        help=_("What people write below your posts.")
+        help=_("What people write below your posts, and where they mention you.")
         if granted
-        else _("What people write below your posts. Switching it on asks Meta for this permission as well."),
+        else _(
+            "What people write below your posts, and where they mention you. Switching it on asks Meta for "
+            "this permission as well."
+        ),
     )
     return [switch]
 
@@ -88,8 +120,6 @@ def switch(account: AccountRef, values: Mapping[str, str]) -> str:
 
     :raises ValueError: with a sentence, if the token does not allow it or Meta does not take it.
     """
-    if not config.COMMENTS_OFFERED:
-        raise ValueError(_("Comments cannot be shown here yet."))
     on = values.get("on") == "1"
     try:
         found = credentials(account.id)
@@ -97,16 +127,61 @@ def switch(account: AccountRef, values: Mapping[str, str]) -> str:
             raise ValueError(_("The credentials of this account are not here. Connect it again."))
         if on:
             _require(found)
-        if found.flavour is Flavour.LOGIN:
-            _subscribe(found, on)
+        subscribe(found, comments=on)
     except SecretUnreadableError:
         raise ValueError(_("The stored credentials cannot be read.")) from None
     except GraphError as error:
         raise ValueError(_("Meta did not take it: %(words)s", words=error.quote)) from None
-    set_setting(account.id, SETTING, on)
-    if on:
+    if not on:
+        host_accounts.close_beside(account, COMMENTS_CHANNEL)
+        tell_app(account, tidy=True)
+        return str(_("Comments are off for %(handle)s.", handle=account.handle))
+    open_for(account)
+    if tell_app(account):
         return str(_("Comments are on for %(handle)s.", handle=account.handle))
-    return str(_("Comments are off for %(handle)s.", handle=account.handle))
+    return str(
+        _(
+            "Comments are on for %(handle)s. In the Meta app, under Webhooks, Instagram: tick %(fields)s.",
+            handle=account.handle,
+            fields=", ".join(config.object_comment_fields()),
+        )
+    )
+
+
+def open_for(account: AccountRef) -> None:
+    """Open the account for comments beside *account*.
+
+    :raises ValueError: with a sentence, if it cannot be.
+    """
+    try:
+        host_accounts.open_beside(account, COMMENTS_CHANNEL)
+    except AccountTakenError:
+        raise ValueError(_("The comments of this account are connected in another workspace.")) from None
+    except AccountGoneError:
+        raise ValueError(_("The account is disconnected. Connect it again.")) from None
+
+
+def after_connecting(account: AccountRef, *, on: bool) -> None:
+    """Let comments stand as somebody wanted who connected the account; then see to the Meta app's webhook."""
+    if on and of(account) is None:
+        try:
+            open_for(account)
+        except ValueError as error:
+            log.warning("comments of account %s could not be switched on: %s", account.id, error)
+    elif not on:
+        host_accounts.close_beside(account, COMMENTS_CHANNEL)
+    appwebhook.after_connecting(account)
+
+
+def tell_app(account: AccountRef, *, tidy: bool = False) -> bool:
+    """Tick the fields of comments in the Meta app, or take the ticks away; return whether it is done."""
+    try:
+        return appwebhook.lead_here(account, tidy=tidy) is appwebhook.Led.HERE
+    except GraphError as error:
+        log.info("the webhook of the app of account %s could not be set: %s", account.id, error.quote)
+    except SecretUnreadableError as error:
+        log.error("the secrets of account %s cannot be read: %s", account.id, error)
+    return False
 
 
 def _require(found: Credentials) -> None:
@@ -125,15 +200,36 @@ def _require(found: Credentials) -> None:
                 missing=", ".join(missing),
             )
         )
+    db.write(_note_scopes, found.account_id, list(scopes))
 
 
-def _subscribe(found: Credentials, on: bool) -> None:
-    """Subscribe the account to what it needs now, and to nothing of comments where they are off."""
+def _note_scopes(session: Session, account_id: int, scopes: list[str]) -> None:
+    row = find(session, account_id)
+    if row is not None:
+        row.scopes = scopes
+
+
+def subscribe(found: Credentials, *, messages: bool | None = None, comments: bool | None = None) -> None:
+    """Subscribe the account to what it needs, and to nothing of what is off; fields of others stay.
+
+    :param messages: whether its messages are wanted; None: as it is.
+    :raises GraphError: if Meta does not take it.
+    """
+    if not found.may_subscribe:
+        return
+    now = uses(found.account_id)
+    messages = now[0] if messages is None else messages
+    comments = now[1] if comments is None else comments
+    needed = config.fields_of(found.flavour, messages=messages, comments=comments)
+    ours = {
+        *config.fields_of(found.flavour),
+        *config.fields_of(found.flavour, messages=False, comments=True),
+    }
     graph = found.graph()
-    held = [name for one in graph.subscriptions(found.node) for name in one.subscribed_fields]
-    extra = set(config.fields_of(found.flavour, comments=True)) - set(config.fields_of(found.flavour))
-    kept = [name for name in held if name not in extra]
-    graph.subscribe(found.node, tuple(dict.fromkeys((*config.fields_of(found.flavour, comments=on), *kept))))
+    held = held_of(graph.subscriptions(found.node), found.flavour, found.app_id) or ()
+    kept = [name for name in held if name not in ours]
+    if set(held) != {*needed, *kept}:
+        graph.subscribe(found.node, tuple(dict.fromkeys((*needed, *kept))))
 
 
 ACTION = CardAction(

@@ -11,10 +11,9 @@ from host.sdk.secrets import Secret, fingerprint
 
 SLUG = "instagram"
 CHANNEL = "instagram"
+COMMENTS_CHANNEL = "instagram-comments"
+"""Its accounts stand beside those of :data:`CHANNEL`."""
 WEBHOOK_PATH = "webhook"
-COMMENTS_OFFERED = False
-"""Whether comments below posts can be switched on. Not before there is a place to show and answer them: until
-then no switch is shown, no permission for it is asked for, and none that comes is taken in."""
 _MEDIA_HOSTS = frozenset({"*.fbsbx.com", "*.fbcdn.net", "*.cdninstagram.com", "*.giphy.com"})
 
 
@@ -73,15 +72,23 @@ def login_fields() -> tuple[str, ...]:
     return _names("login_fields")
 
 
-def fields_of(flavour: Flavour, *, comments: bool = False) -> tuple[str, ...]:
+def object_comment_fields() -> tuple[str, ...]:
+    """Return the fields of the Meta app's Instagram object by which comments and mentions come."""
+    return _names("object_comment_fields")
+
+
+def fields_of(flavour: Flavour, *, messages: bool = True, comments: bool = False) -> tuple[str, ...]:
     """Return the webhook fields an account of *flavour* is subscribed to.
 
-    :param comments: whether its Comments switch is on. For a Page's account comments come by a field of the
-        Instagram object, which is chosen in the Meta app itself.
+    :param messages: whether its messages are wanted.
+    :param comments: whether comments are. For a Page's account they come by fields of the Instagram object,
+        which are chosen in the Meta app itself; but the Page has to be subscribed to something.
     """
-    if flavour is Flavour.PAGE:
-        return page_fields()
-    return login_fields() + (_names("login_comment_fields") if comments else ())
+    page = flavour is Flavour.PAGE
+    found = (page_fields() if page else login_fields()) if messages else ()
+    if comments and not (page and messages):
+        found += _names("page_comment_fields" if page else "login_comment_fields")
+    return found
 
 
 def scopes_of(flavour: Flavour, *, comments: bool = False) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,11 +18,11 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal
 
-from . import appwebhook
-from .accounts import Credentials, Details, credentials, find, graph_of, place, store
+from .accounts import Credentials, Details, credentials, find, graph_of, live_ids, place, store
 from .checks import Given, examine, node_of, subscribe
-from .comments import are_on
-from .config import Flavour
+from .comments import after_connecting, allowed, uses
+from .comments import subscribe as subscribe_to_what_is_on
+from .config import COMMENTS_CHANNEL, Flavour
 from .errors import Outcome, classify
 from .fields import (
     APP_SECRET,
@@ -59,6 +60,7 @@ def connect(request: ConnectRequest) -> Connection | Problems:
         return Problems(checked)
     made = connection(
         checked,
+        workspace_id=request.workspace_id,
         name=request.values.get(NAME.name, "") or checked.page_name,
         way=WAY,
         settings=_settings(request),
@@ -88,10 +90,21 @@ def _settings(request: ConnectRequest) -> dict[str, object]:
 
 
 def connection(
-    checked: Details, *, name: str, way: str, settings: Mapping[str, object] | None = None
+    checked: Details,
+    *,
+    workspace_id: int,
+    name: str,
+    way: str,
+    settings: Mapping[str, object] | None = None,
+    comments: bool = False,
 ) -> Connection | dict[str, str]:
-    """Subscribe at Meta to what *checked* names and return what is to be written, or sentences by field."""
-    subscribed = subscribe(checked, comments=are_on(settings))
+    """Subscribe at Meta to what *checked* names and return what is to be written, or sentences by field.
+
+    :param comments: whether comments are to be switched on; where they are on already, they stay so.
+    """
+    comments = comments or _has_comments(workspace_id, checked.ig_user_id)
+    comments = comments and allowed(checked.flavour, checked.scopes)
+    subscribed = subscribe(checked, comments=comments)
     if isinstance(subscribed, dict):
         return subscribed
     details, fresh = subscribed
@@ -109,9 +122,22 @@ def connection(
         way=way,
         store=write,
         undo=undo if fresh else None,
-        after=appwebhook.after_connecting,
+        after=partial(after_connecting, on=comments),
         settings=settings or {},
     )
+
+
+def _has_comments(workspace_id: int, ig_user_id: str) -> bool:
+    """Tell whether the comments of an Instagram account are connected in this workspace."""
+    host = db.host_table("channel_accounts")
+    query = sa.select(host.c.id).where(
+        host.c.workspace_id == workspace_id,
+        host.c.channel == COMMENTS_CHANNEL,
+        host.c.external_id == ig_user_id,
+        host.c.state != AccountState.DISCONNECTED,
+    )
+    with db.read() as session:
+        return session.scalar(query.limit(1)) is not None
 
 
 def _given(request: ConnectRequest) -> Given | Problems:
@@ -181,6 +207,8 @@ def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:
 def disconnect(account: AccountRef) -> None:
     """End the subscription at Meta and drop the token. Where Meta cannot be told now, it is told later.
 
+    Where comments go on when messages end, or messages when comments do, their part of it stays.
+
     :raises GraphError: if Meta could not be told yet; the account is switched off here all the same.
     :raises SecretUnreadableError: if the credentials for telling Meta cannot be decrypted.
     """
@@ -195,10 +223,14 @@ def disconnect(account: AccountRef) -> None:
 
 
 def leave(found: Credentials) -> None:
-    """Unsubscribe at Meta, unless another account needs it, and drop the token.
+    """Unsubscribe at Meta, unless another account needs it, and drop the token; or subscribe to what is left.
 
     :raises GraphError: if Meta could not be told; a token Meta no longer takes has nothing to tell.
     """
+    if any(uses(found.account_id)):
+        subscribe_to_what_is_on(found)
+        db.write(_left, found.account_id)
+        return
     if found.node and found.may_subscribe and not _needed_elsewhere(found):
         try:
             found.graph().unsubscribe(found.node)
@@ -208,10 +240,17 @@ def leave(found: Credentials) -> None:
     db.write(drop_token, found.account_id)
 
 
+def _left(session: Session, account_id: int) -> None:
+    """Note that Meta was told."""
+    row = find(session, account_id)
+    if row is not None:
+        row.leave_due_at = None
+
+
 def drop_token(session: Session, account_id: int) -> None:
     """Forget the token of an account that was disconnected; its app secret still verifies late deliveries."""
     row = find(session, account_id)
-    if row is not None and _is_gone(session, account_id):
+    if row is not None and not live_ids(session, account_id):
         row.token = seal(Secret(""), place(row, "token"))
         row.token_expires_at = row.leave_due_at = None
 
@@ -219,15 +258,8 @@ def drop_token(session: Session, account_id: int) -> None:
 def leave_later(session: Session, account_id: int) -> None:
     """Note that Meta is still to be told."""
     row = find(session, account_id)
-    if row is not None and _is_gone(session, account_id):
+    if row is not None and account_id not in live_ids(session, account_id):
         row.leave_due_at = clock.now() + LEAVE_AGAIN
-
-
-def _is_gone(session: Session, account_id: int) -> bool:
-    """Tell whether the account is still disconnected: it may have been connected again meanwhile."""
-    host = db.host_table("channel_accounts")
-    state = session.scalar(sa.select(host.c.state).where(host.c.id == account_id))
-    return bool(state == AccountState.DISCONNECTED)
 
 
 def _needed_elsewhere(found: Credentials) -> bool:
@@ -238,20 +270,11 @@ def _needed_elsewhere(found: Credentials) -> bool:
         if found.page_id
         else sa.and_(table.flavour == Flavour.LOGIN, table.ig_user_id == found.ig_user_id)
     )
-    host = db.host_table("channel_accounts")
     with db.read() as session:
         mine = find(session, found.account_id)
         if mine is None:
             return False
-        other = session.scalar(
-            sa.select(InstagramAccount.id)
-            .join(host, host.c.id == InstagramAccount.account_id)
-            .where(
-                same,
-                InstagramAccount.app_id == mine.app_id,
-                InstagramAccount.account_id != found.account_id,
-                host.c.state != AccountState.DISCONNECTED,
-            )
-            .limit(1)
+        others = sa.select(InstagramAccount.account_id).where(
+            same, InstagramAccount.app_id == mine.app_id, InstagramAccount.id != mine.id
         )
-    return other is not None
+        return any(live_ids(session, one) for one in session.scalars(others))

@@ -26,7 +26,7 @@ from .values import identifier, mapping, text
 
 LEAD_HERE = "app-webhook"
 """The action that leads the Meta app's webhook here."""
-HANDLED = ("messages", "messaging_postbacks", "message_reactions")
+HANDLED = ("messages", "messaging_postbacks", "message_reactions", "comments")
 THREADS = 20
 _SWITCH = {(200, 2534041), (10, 2534041)}
 
@@ -46,7 +46,10 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
         evidence = _("They are missing or do not open.")
         return [Finding(name, title, Verdict.FAIL, evidence, fix, RECONNECT)]
     look = Look(account, row, found, seen, way_of(account), [Finding(name, title, Verdict.PASS)])
+    of_comments = comments.is_one(account)
     for look.name, label, check in _CHECKS:
+        if of_comments and look.name not in _OF_COMMENTS:
+            continue
         look.title = str(label)
         try:
             check(look)
@@ -179,11 +182,7 @@ def _fields(look: Look) -> None:
     if held is None:
         look.note(Verdict.FAIL, _("There is no subscription."), _("Subscribe."), "subscribe")
         return
-    missing = [
-        name
-        for name in config.fields_of(look.found.flavour, comments=comments.wanted(look.account))
-        if name not in held
-    ]
+    missing = [name for name in comments.fields_of(look.found) if name not in held]
     evidence = (
         _("Missing: %(names)s", names=", ".join(missing))
         if missing
@@ -239,7 +238,7 @@ def _app_fields(look: Look) -> None:
         look.note(Verdict.FAIL, _("Meta has switched the webhook off."), by_hand, LEAD_HERE, link=link)
         return
     ticked = [one.name for one in webhook.fields]
-    missing = [name for name in config.object_fields() if name not in ticked]
+    missing = found.lacking(webhook)
     fix = _(
         "Let Lobby enter them, or in the Meta app, under Webhooks, Instagram: tick them. Story mentions have "
         "no field of their own, they come under messages."
@@ -300,3 +299,10 @@ _CHECKS: tuple[tuple[str, object, Callable[[Look], None]], ...] = (
     ("sending", lazy_gettext("App and account may send"), refusing.permission),
     ("stories", lazy_gettext("Story mentions and replies"), refusing.stories),
 )
+_OF_COMMENTS = frozenset(
+    {
+        *("token", "permissions", "professional", "live", "fields", "app-fields", "webhook"),
+        *("verification", "signature", "self-test", "recipients", "sending"),
+    }
+)
+"""The checks that say something about comments."""

@@ -17,6 +17,7 @@ from host.sdk.webhooks import Envelope
 
 from . import slices
 from .accounts import Book
+from .config import COMMENTS_CHANNEL
 from .values import flag, identifier, loads, mapping, moment, text
 
 CONTAINERS = ("messaging", "standby", "changes")
@@ -47,7 +48,8 @@ _MALFORMED = "malformed: the event is not readable"
 _NO_CUSTOMER = "malformed: the event names no customer"
 _FOREIGN = "signed with the secret of another account's app; kept apart and not applied"
 GONE = "the account was disconnected before this arrived; nothing of it is kept"
-COMMENTS = {"comments", "live_comments"}
+COMMENTS = frozenset({"comments", "live_comments", "mentions"})
+"""Changes that concern the account for comments."""
 COMMENTS_OFF = "comments are switched off for this account"
 _UNKNOWN = "no connected account has the id this event is for"
 _TEST = "Test received: the dashboard's test event proves that address and secret are right"
@@ -78,7 +80,8 @@ class Owner:
     account_id: int | None
     set_aside: str = ""
     ignored: str = ""
-    comments: bool = True
+    comments_id: int | None = None
+    """The account for comments; None: they are switched off."""
     app_id: str = ""
     catalogue: bool = False
     gone: bool = False
@@ -163,12 +166,13 @@ def _owner(book: Book, entry_id: str, secret: bytes) -> Owner:
         return Owner(None, set_aside=_UNKNOWN)
     mine = [bound for bound in named if bound.is_signed_by(secret)]
     for bound in mine:
-        if bound.live:
+        if bound.is_used:
             return Owner(
                 bound.account_id,
-                comments=bound.comments,
+                comments_id=bound.comments_id,
                 app_id=bound.app_id,
                 catalogue=bound.catalogue,
+                gone=not bound.live,
             )
     return Owner(mine[0].account_id, gone=True) if mine else Owner(None, set_aside=_FOREIGN)
 
@@ -181,7 +185,9 @@ def _envelope(
     entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, now: datetime
 ) -> Envelope:
     made = _made(entry_id, head, container, raw, owner, now)
-    return replace(made, body=b"{}", lane="", set_aside="", ignored=GONE) if owner.gone else made
+    if not owner.gone or made.channel == COMMENTS_CHANNEL:
+        return made
+    return replace(made, body=b"{}", lane="", set_aside="", ignored=GONE)
 
 
 def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, now: datetime) -> Envelope:
@@ -193,6 +199,8 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
     event = event_of(container, item)
     if event is None:
         return _broken(owner.account_id, body, owner.set_aside or _MALFORMED, now)
+    if container == "changes" and (kind := change_kind(event)) in COMMENTS:
+        return _below(entry_id, body, kind, event, raw, owner=owner, at=_time_of(head, now))
     sides = sides_of(event, entry_id)
     kind = (
         change_kind(event) if container == "changes" and "field" in event else kind_of(event, ours=sides.ours)
@@ -205,8 +213,6 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
         at = sent if at is None or at > sent + _APART else at
     key = dedupe_key(event, kind, lane) or f"{kind}:{_digest(event, raw)}"
     set_aside, ignored = owner.set_aside, owner.ignored
-    if kind in COMMENTS and not owner.comments:
-        ignored = COMMENTS_OFF
     if owner.account_id is None:
         key = f"{entry_id}:{key}"
         if ignored:
@@ -224,6 +230,85 @@ def _made(entry_id: str, head: bytes, container: str, raw: bytes, owner: Owner, 
         set_aside=set_aside,
         ignored=ignored,
         any_age=kind == "unsend",
+    )
+
+
+def _below(
+    entry_id: str,
+    body: bytes,
+    kind: str,
+    event: Mapping[str, Any],
+    raw: bytes,
+    *,
+    owner: Owner,
+    at: datetime,
+) -> Envelope:
+    """Return the envelope of a comment or a mention, for the account for comments.
+
+    A comment on a boosted post comes twice, with the ad and without; an edited one comes again with its new
+    text. So its id and its text tell it from others.
+    """
+    found = comment_of(event, entry_id)
+    key = f"{kind}:{_digest(event, raw)}"
+    if kind == "mentions":
+        key = f"mention:{found.post}:{found.id}"
+    elif found.id:
+        key = f"comment:{found.id}:{found.text}"
+    made = Envelope(
+        account_id=owner.comments_id,
+        lane=found.author or f"own:{found.parent}",
+        dedupe_key=key,
+        kind=kind,
+        body=body,
+        occurred_at=at,
+        set_aside=owner.set_aside,
+        ignored=owner.ignored,
+        channel=COMMENTS_CHANNEL,
+    )
+    if owner.comments_id is not None:
+        return made
+    if owner.account_id is None:
+        test = f"test:{body.decode('utf-8', 'replace')}"
+        key, kind = (test, "test") if owner.ignored else (f"{entry_id}:{key}", kind)
+        return replace(made, dedupe_key=key, kind=kind, channel="")
+    return replace(made, account_id=owner.account_id, ignored=COMMENTS_OFF, channel="")
+
+
+class Comment(NamedTuple):
+    """What a change tells of a comment, under either of its names. What it does not tell is empty.
+
+    :param author: whose it is; empty for one the account wrote itself.
+    :param parent: id of the comment it answers.
+    :param post: id of the post it stands below; of an ad that shows a post, of that post.
+    """
+
+    id: str
+    author: str
+    username: str
+    text: str
+    parent: str
+    post: str
+    ours: bool
+    media: Mapping[str, Any]
+
+
+def comment_of(event: Mapping[str, Any], entry_id: str) -> Comment:
+    """Read a change of the account *entry_id* as a comment or a mention."""
+    value = mapping(event.get("value"))
+    author, media = mapping(value.get("from")), mapping(value.get("media"))
+    name = identifier(author.get("id"))
+    ours = bool(identifier(author.get("self_ig_scoped_id"))) or (bool(name) and name == entry_id)
+    return Comment(
+        id=identifier(value.get("comment_id")) or identifier(value.get("id")),
+        author="" if ours else name,
+        username=text(author.get("username")),
+        text=text(value.get("text")),
+        parent=identifier(value.get("parent_id")),
+        post=identifier(media.get("original_media_id"))
+        or identifier(media.get("id"))
+        or identifier(value.get("media_id")),
+        ours=ours,
+        media=media,
     )
 
 

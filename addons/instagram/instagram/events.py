@@ -30,7 +30,16 @@ from host.sdk.webhooks import Envelope
 
 from . import products, programs
 from .contents import Said, said
-from .envelopes import change_kind, edit_number, event_of, keys_carrying, kind_of, sides_of
+from .envelopes import (
+    COMMENTS,
+    COMMENTS_OFF,
+    change_kind,
+    edit_number,
+    event_of,
+    keys_carrying,
+    kind_of,
+    sides_of,
+)
 from .values import flag, identifier, loads, mapping, moment, plain, text
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,6 +63,7 @@ WARNED = noop("Meta warns that this account breaks its rules: %(reason)s")
 POLICY_STEP = noop(
     "Look at the Support Home of the account in the Instagram app, and at the Meta app's alerts."
 )
+UNREADABLE = "the event is not readable"
 OTHER, OTHER_EMOJI = "other", "\u2754"
 """A reaction of which Meta does not tell more."""
 
@@ -82,9 +92,9 @@ class Event(NamedTuple):
 
 def parse(envelope: Envelope) -> Sequence[InboundChange]:
     """Return the changes an envelope means for the inbox."""
-    event = _event(envelope)
+    event = read_event(envelope)
     if event is None:
-        return [Ignored("the event is not readable")]
+        return [Ignored(UNREADABLE)]
     data = event.data
     if event.container == "changes" and "field" in data:
         return [_change(event, change_kind(data))]
@@ -98,7 +108,8 @@ def parse(envelope: Envelope) -> Sequence[InboundChange]:
     return [_READERS.get(kind, _unknown)(event, kind)]
 
 
-def _event(envelope: Envelope) -> Event | None:
+def read_event(envelope: Envelope) -> Event | None:
+    """Return the event of an envelope; None where it is not readable."""
     try:
         outer = mapping(loads(envelope.body))
     except ValueError:
@@ -307,7 +318,9 @@ def _row(event: Event, kind: MessageKind, words: str, content: Mapping[str, Any]
 
 
 def _change(event: Event, kind: str) -> InboundChange:
-    """Read a change of the account: a comment names a person; mentions and insights name nobody."""
+    """Read a change of the account that is neither comment nor mention: insights name nobody."""
+    if kind in COMMENTS:
+        return Ignored(COMMENTS_OFF)
     value = mapping(event.data.get("value"))
     author = mapping(value.get("from"))
     ours = "self_ig_scoped_id" in author or event.customer == event.entry_id

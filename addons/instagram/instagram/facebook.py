@@ -47,7 +47,7 @@ def begin(start: SignInStart) -> str | SignInProblem:
         "state": start.state,
         "response_type": "code",
     }
-    asked = comments.asked(start.abilities)
+    asked = signin.asks_for_comments(start.abilities)
     config_id = config.facebook_config_id(comments=asked)
     if config_id:
         query["config_id"] = config_id
@@ -89,7 +89,7 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
             },
         )
         graph = Graph(Flavour.PAGE, Secret(long.access_token), app.secret)
-        asked = config.comment_scopes(Flavour.PAGE) if comments.asked(request.abilities) else ()
+        asked = config.comment_scopes(Flavour.PAGE) if signin.asks_for_comments(request.abilities) else ()
         needed = (*permissions.must(Flavour.PAGE), permissions.LISTS_PAGES, *asked)
         problem = signin.lacking(needed, graph.token_facts().scopes)
         if problem is not None:
@@ -174,9 +174,10 @@ def connect(choice: SignInChoice) -> Connection | SignInProblem:
     checked = replace(checked, person_id=kept["person"])
     made = connection(
         checked,
+        workspace_id=choice.workspace_id,
         name=choice.account.name if choice.account else checked.page_name,
         way=WAY,
-        settings=signin.comments_setting(choice, Flavour.PAGE, checked.scopes),
+        comments=signin.asks_for_comments(choice.abilities),
     )
     return made if isinstance(made, Connection) else SignInProblem(" ".join(made.values()))
 

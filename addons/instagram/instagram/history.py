@@ -27,6 +27,7 @@ from host.sdk.messages import (
 )
 
 from .accounts import Credentials
+from .answers import Paging
 from .contents import said
 from .errors import Known, Outcome, classify, problem
 from .events import EMOJI, OTHER
@@ -75,28 +76,14 @@ class _Thread(msgspec.Struct, frozen=True):
     participants: _People = _People()
 
 
-class _Cursors(msgspec.Struct, frozen=True):
-    after: str = ""
-
-
-class _Paging(msgspec.Struct, frozen=True):
-    cursors: _Cursors = _Cursors()
-    next: str = ""
-
-    @property
-    def after(self) -> str:
-        """Where the next page begins; empty on the last."""
-        return self.cursors.after if self.next else ""
-
-
 class _Threads(msgspec.Struct, frozen=True):
     data: tuple[_Thread, ...] = ()
-    paging: _Paging = _Paging()
+    paging: Paging = Paging()
 
 
 class _Messages(msgspec.Struct, frozen=True):
     data: tuple[dict[str, Any], ...] = ()
-    paging: _Paging = _Paging()
+    paging: Paging = Paging()
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -116,7 +103,7 @@ def threads(found: Credentials | None, account: AccountRef, after: str) -> Threa
     try:
         answer = found.graph().call("GET", f"{found.node}/conversations", _Threads, params=params)
     except GraphError as error:
-        return _trouble(error)
+        return trouble_of(error)
     listed = []
     for thread in answer.data:
         person = next((one for one in thread.participants.data if not _is_ours(one, found, account)), None)
@@ -152,7 +139,7 @@ def read(
     try:
         answer = found.graph().call("GET", path, _Content, params={"fields": fields})
     except GraphError as error:
-        return _trouble(error)
+        return trouble_of(error)
     changes: list[InboundChange] = []
     untold: list[str] = []
     for message in reversed(answer.messages.data):
@@ -165,7 +152,7 @@ def read(
     return HistoryPage(changes, untold, following if _CURSOR.fullmatch(following) else "")
 
 
-def _trouble(error: GraphError) -> HistoryTrouble:
+def trouble_of(error: GraphError) -> HistoryTrouble:
     """Return what an error while reading means. Only what will not change is final."""
     known = classify(error)
     if known.outcome is Outcome.REJECTED:

@@ -19,15 +19,14 @@ from host.sdk.accounts import (
     AccountOverview,
     AccountState,
     clear_warning,
-    overview,
     warn,
 )
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import format_date, noop
 from host.sdk.pages import Job
 
-from . import appwebhook, comments, config, permissions
-from .accounts import credentials, find
+from . import appwebhook, comments, permissions
+from .accounts import credentials, find, in_use
 from .answers import AppSubscription
 from .checks import end_of
 from .config import Flavour
@@ -57,14 +56,14 @@ SENDS_OVER = timedelta(days=7)
 
 def inspect() -> None:
     """Look at every connected account; what fails for one stops none of the others."""
-    for row in overview(config.CHANNEL):
+    for row in in_use():
         if row.state is AccountState.CONNECTED:
             _inspect(row)
 
 
 def look_again() -> None:
     """Look at the accounts that have a warning, and take back what is over."""
-    for row in overview(config.CHANNEL):
+    for row in in_use():
         if row.state is AccountState.CONNECTED and row.warnings:
             _inspect(row)
 
@@ -171,29 +170,34 @@ def _app(row: AccountOverview) -> None:
         kept = find(session, row.account.id)
     if found is None or kept is None or found.flavour is not Flavour.PAGE:
         return
+    wanted = "comments" if comments.is_one(row.account) else "messages"
     webhook = found.graph().app_webhook(kept.app_id)
-    if not _delivers(webhook):
+    if not _delivers(webhook, wanted):
         try:
             appwebhook.lead_here(row.account)
         except GraphError as error:
             log.info("the webhook of app %s could not be set: %s", kept.app_id, error.quote)
         webhook = found.graph().app_webhook(kept.app_id)
-    if webhook is None or _delivers(webhook):
+    if webhook is None or _delivers(webhook, wanted):
         clear_warning(row.account.id, APP)
         return
     warn(
         row.account.id,
         APP,
-        noop("The Meta app %(app)s delivers no messages: its webhook is off, or messages is not ticked."),
+        noop("The Meta app %(app)s delivers no messages: its webhook is off, or messages is not ticked.")
+        if wanted == "messages"
+        else noop(
+            "The Meta app %(app)s delivers no comments: its webhook is off, or comments is not ticked."
+        ),
         next_step=noop("In the Meta app, under Webhooks, Instagram: subscribe again and tick the fields."),
         details={"app": kept.app_id},
         bad=True,
     )
 
 
-def _delivers(webhook: AppSubscription | None) -> bool:
-    """Tell whether an app's webhook brings messages to somebody."""
-    return webhook is not None and webhook.active and any(one.name == "messages" for one in webhook.fields)
+def _delivers(webhook: AppSubscription | None, wanted: str) -> bool:
+    """Tell whether an app's webhook brings the field *wanted* to somebody."""
+    return webhook is not None and webhook.active and any(one.name == wanted for one in webhook.fields)
 
 
 def _note(session: Session, account_id: int, scopes: tuple[str, ...], end: datetime | None) -> None:
@@ -222,6 +226,8 @@ def _quiet(row: AccountOverview) -> None:
 
 def _echoless(row: AccountOverview) -> None:
     """Warn when the last three messages sent did not come back as echoes: nothing else arrives then."""
+    if comments.is_one(row.account):
+        return
     now = clock.now()
     since = max(now - SENDS_OVER, row.connected_at)
     sent = deliveries.last_sent(row.account.id, SENDS, since=since, until=now - ECHO_TAKES)

@@ -21,7 +21,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from host.sdk import clock, db
-from host.sdk.accounts import AccountState, mark_needs_reconnect
+from host.sdk.accounts import AccountState
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import format_date, noop
 from host.sdk.i18n import gettext as _
@@ -30,8 +30,8 @@ from host.sdk.secrets import Secret, seal
 from host.sdk.web import external_url
 from host.sdk.webhooks import MAX_BODY
 
-from .accounts import book, credentials, find, place
-from .config import CHANNEL, SLUG
+from .accounts import book, credentials, find, live_ids, place, stop
+from .config import CHANNEL, COMMENTS_CHANNEL, SLUG
 from .connect import LEAVE_AGAIN, drop_token, leave
 from .graph import GraphError
 from .models import Deletion, InstagramAccount
@@ -66,15 +66,24 @@ def tidy() -> None:
 
 
 def _to_tell(now: datetime) -> list[tuple[int, datetime]]:
+    """Return the accounts of which Meta is to be told, and when messages or comments of them ended."""
     host, table = db.host_table("channel_accounts"), InstagramAccount.__table__
     query = (
-        sa.select(table.c.account_id, host.c.disconnected_at)
-        .join(host, host.c.id == table.c.account_id)
+        sa.select(table.c.account_id, sa.func.max(host.c.disconnected_at).label("gone_at"))
+        .join(host, _of_credentials(host, table))
         .where(table.c.leave_due_at <= now, host.c.state == AccountState.DISCONNECTED)
+        .group_by(table.c.account_id, table.c.leave_due_at)
         .order_by(table.c.leave_due_at)
     )
     with db.read() as session:
-        return [(row.account_id, row.disconnected_at) for row in session.execute(query)]
+        return [(row.account_id, row.gone_at) for row in session.execute(query)]
+
+
+def _of_credentials(host: Any, table: Any) -> sa.ColumnElement[bool]:
+    """Return what is true of the accounts that use the credentials of a row."""
+    beside = sa.and_(host.c.beside_id == table.c.account_id, host.c.channel == COMMENTS_CHANNEL)
+    found: sa.ColumnElement[bool] = sa.or_(host.c.id == table.c.account_id, beside)
+    return found
 
 
 def _put_off(session: Session, account_id: int, gone_at: datetime) -> None:
@@ -83,6 +92,7 @@ def _put_off(session: Session, account_id: int, gone_at: datetime) -> None:
         return
     if clock.now() - gone_at > GIVE_UP_AFTER:
         drop_token(session, account_id)
+        row.leave_due_at = None
     else:
         row.leave_due_at = clock.now() + LEAVE_AGAIN
 
@@ -101,17 +111,11 @@ def _forget(session: Session) -> None:
         events.c.account_key == sa.cast(table.c.account_id, sa.String(20)),
         events.c.received_at > before,
     )
-    query = (
-        sa.select(table.c.account_id)
-        .join(host, host.c.id == table.c.account_id)
-        .where(
-            host.c.state == AccountState.DISCONNECTED,
-            host.c.disconnected_at <= before,
-            table.c.leave_due_at.is_(None),
-            ~late,
-        )
-        .limit(100)
+    used = sa.exists().where(
+        _of_credentials(host, table),
+        sa.or_(host.c.state != AccountState.DISCONNECTED, host.c.disconnected_at > before),
     )
+    query = sa.select(table.c.account_id).where(table.c.leave_due_at.is_(None), ~used, ~late).limit(100)
     gone = list(session.scalars(query))
     if gone:
         session.execute(sa.delete(InstagramAccount).where(InstagramAccount.account_id.in_(gone)))
@@ -169,7 +173,7 @@ def _person() -> tuple[str, frozenset[int]]:
 def deauthorize() -> ResponseReturnValue:
     """Take note that a person removed our access: what they connected needs somebody to sign in again."""
     for account_id in _connected_by(*_person()):
-        mark_needs_reconnect(account_id, REMOVED)
+        stop(account_id, REMOVED)
     return jsonify(ok=True)
 
 
@@ -179,7 +183,7 @@ def delete() -> ResponseReturnValue:
     (person, through), code = _person(), secrets.token_hex(12)
     accounts = _connected_by(person, through)
     for account_id in accounts:
-        mark_needs_reconnect(account_id, REMOVED)
+        stop(account_id, REMOVED)
     db.write(_erase, person, through, code, len(accounts))
     return jsonify(url=external_url(f"{bp.name}.status", code=code), confirmation_code=code)
 
@@ -201,18 +205,10 @@ def status() -> ResponseReturnValue:
 
 
 def _connected_by(person: str, through: frozenset[int]) -> list[int]:
-    host, table = db.host_table("channel_accounts"), InstagramAccount.__table__
-    query = (
-        sa.select(table.c.account_id)
-        .join(host, host.c.id == table.c.account_id)
-        .where(
-            table.c.person_id == person,
-            table.c.account_id.in_(through),
-            host.c.state != AccountState.DISCONNECTED,
-        )
-    )
+    table = InstagramAccount.__table__
+    query = sa.select(table.c.account_id).where(table.c.person_id == person, table.c.account_id.in_(through))
     with db.read() as session:
-        return list(session.scalars(query))
+        return [one for one in session.scalars(query) if live_ids(session, one)]
 
 
 def _erase(session: Session, person: str, through: frozenset[int], code: str, accounts: int) -> None:

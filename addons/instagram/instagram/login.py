@@ -43,7 +43,10 @@ def begin(start: SignInStart) -> str | SignInProblem:
         return app
     # The token carries what this very dialog asked for, so the usual permissions are named again; people are
     # shown what they have not granted yet.
-    with_comments = comments.asked(start.abilities) or comments.wanted(start.account)
+    with_comments = signin.asks_for_comments(start.abilities) or comments.wanted(start.account)
+    if start.account is None:
+        # It may be the one whose comments go on, and they need it in the new token too.
+        with_comments = with_comments or comments.stand_alone(start.workspace_id)
     query = {
         "client_id": app.id,
         "redirect_uri": start.return_url,
@@ -76,7 +79,7 @@ def finish(request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
         )
         short = Secret(text(first.get("access_token")))
         granted = granted_by(first.get("permissions"))
-        with_comments = comments.asked(request.abilities)
+        with_comments = signin.asks_for_comments(request.abilities)
         needed = config.scopes_of(Flavour.LOGIN, comments=with_comments)
         asked = config.comment_scopes(Flavour.LOGIN) if with_comments else ()
         must = (*permissions.must(Flavour.LOGIN), *asked)
@@ -134,7 +137,6 @@ def connect(choice: SignInChoice) -> Connection | SignInProblem:
     if sentence:
         return SignInProblem(sentence)
     scopes = tuple(filter(None, kept["scopes"].split(",")))
-    settings = signin.comments_setting(choice, Flavour.LOGIN, scopes)
     details = Details(
         page_id="",
         page_name="",
@@ -151,9 +153,10 @@ def connect(choice: SignInChoice) -> Connection | SignInProblem:
     )
     made = connection(
         details,
+        workspace_id=choice.workspace_id,
         name=choice.account.name if choice.account else candidate.name,
         way=WAY,
-        settings=settings,
+        comments=signin.asks_for_comments(choice.abilities),
     )
     return made if isinstance(made, Connection) else SignInProblem(" ".join(made.values()))
 

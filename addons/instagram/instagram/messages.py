@@ -58,7 +58,7 @@ def send_body(recipient: str, part: OutgoingPart, files: Sequence[Body], tag: st
     :param files: the ``payload`` of each file: ``{"url": ...}`` or ``{"attachment_id": ...}``.
     :raises UnsendableError: if there is no such message.
     """
-    body: Body = {"recipient": {"id": recipient}, "message": _message(part, files)}
+    body: Body = {"recipient": {"id": recipient}, "message": message_body(part, files)}
     if part.reply_to:
         body["reply_to"] = {"mid": part.reply_to}
     if tag:
@@ -66,7 +66,11 @@ def send_body(recipient: str, part: OutgoingPart, files: Sequence[Body], tag: st
     return body | {"messaging_type": "RESPONSE"}
 
 
-def _message(part: OutgoingPart, files: Sequence[Body]) -> Body:
+def message_body(part: OutgoingPart, files: Sequence[Body]) -> Body:
+    """Return *part* as a message, without whom it is for.
+
+    :raises UnsendableError: if there is no such message.
+    """
     if part.kind in MEDIA and (files or part.content.get("provider_files")):
         files = files or [{"attachment_id": one} for one in part.content["provider_files"]]
         parts = [{"type": MEDIA[part.kind], "payload": payload} for payload in files]

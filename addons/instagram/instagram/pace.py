@@ -1,8 +1,9 @@
 """How fast Meta lets an account call: limits that are known before, and what it says while answering.
 
 Meta's pages: docs/instagram-platform (100 messages a second, 10 with audio or video, 2 readings of
-conversations), documentation/business-messaging/messenger-platform/overview/rate-limiting (300; the usage
-headers). The limit for one customer is ours.
+conversations, 750 private replies an hour, 100 a second on a broadcast),
+documentation/business-messaging/messenger-platform/overview/rate-limiting (300; the usage headers). The limit
+for one customer is ours.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from host.sdk import settings
 from host.sdk.channel import (
     AccountRef,
+    ModerateRequest,
     Pause,
     ProviderProblem,
     ReactRequest,
@@ -44,6 +46,9 @@ OF_APP = noop(
     "All accounts of the Meta app together have sent as many messages within an hour as the limit allows. "
     "This one follows by itself."
 )
+OF_PRIVATE = noop(
+    "Instagram takes 750 private replies of an account within an hour. This one follows in its turn."
+)
 OF_LOOKUPS = noop("Instagram lets conversations be read only a few times a second.")
 ALMOST_USED_UP = noop("Meta says that the limit of calls is almost used up, so sending rests for a moment.")
 
@@ -53,17 +58,22 @@ _DEFAULTS = {
     "sends_per_customer_hour": 200,
     "sends_per_app_hour": 0,
     "lookups_per_second": 2,
+    "private_replies_per_hour": 750,
+    "live_private_replies_per_second": 100,
     "usage_percent": 95,
 }
 
 
 def limits(
-    account: AccountRef, app_id: str, request: SendRequest | ReactRequest | SearchRequest
+    account: AccountRef, app_id: str, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
 ) -> list[SendLimit]:
     """Return what a call counts against, and where it is counted: account, customer or app."""
     if isinstance(request, SearchRequest):
         return _limit("lookups_per_second", f"lookups {account.id}", 1, OF_LOOKUPS)
-    found = _limit("sends_per_second", f"account {account.id}", 1, OF_ACCOUNT, whole=True)
+    if isinstance(request, SendRequest) and request.part.private:
+        found = _private(account, request)
+    else:
+        found = _limit("sends_per_second", f"account {account.id}", 1, OF_ACCOUNT, whole=True)
     if app_id:
         found += _limit("sends_per_app_hour", f"app {app_id}", HOUR, OF_APP, whole=True)
     if isinstance(request, SendRequest):
@@ -72,6 +82,14 @@ def limits(
         customer = f"customer {account.id} {request.recipient}"
         found += _limit("sends_per_customer_hour", customer, HOUR, OF_CUSTOMER)
     return found
+
+
+def _private(account: AccountRef, request: SendRequest) -> list[SendLimit]:
+    """Return the limit of private replies: of those to comments on posts, or of those on a broadcast."""
+    answers = request.answers
+    if answers is not None and answers.content.get("live") is True:
+        return _limit("live_private_replies_per_second", f"live {account.id}", 1, OF_ACCOUNT)
+    return _limit("private_replies_per_hour", f"private {account.id}", HOUR, OF_PRIVATE)
 
 
 def pause(found: Credentials, usage: Usage) -> Pause | None:

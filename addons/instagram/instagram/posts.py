@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from .accounts import Credentials
+from .answers import Paging
 
 PAGES = 5
 """How many lists of 100 posts are looked through, the newest first."""
@@ -22,18 +23,9 @@ class _Post(msgspec.Struct, frozen=True):
     permalink: str = ""
 
 
-class _Cursors(msgspec.Struct, frozen=True):
-    after: str = ""
-
-
-class _Paging(msgspec.Struct, frozen=True):
-    cursors: _Cursors = _Cursors()
-    next: str = ""
-
-
 class _Posts(msgspec.Struct, frozen=True):
     data: tuple[_Post, ...] = ()
-    paging: _Paging = _Paging()
+    paging: Paging = Paging()
 
 
 def is_link(post: str) -> bool:
@@ -55,9 +47,9 @@ def find(found: Credentials, link: str) -> str | None:
         for post in answer.data:
             if _code(post.permalink) == code:
                 return post.id
-        if not answer.paging.next or not answer.paging.cursors.after:
+        if not answer.paging.after:
             return None
-        params = {**params, "after": answer.paging.cursors.after}
+        params = {**params, "after": answer.paging.after}
     return None
 
 

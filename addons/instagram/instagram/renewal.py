@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import clock, db
-from host.sdk.accounts import AccountState, clear_warning, mark_needs_reconnect, warn
+from host.sdk.accounts import AccountState, clear_warning, warn
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import format_date, noop
 from host.sdk.pages import Job
 from host.sdk.secrets import Secret, seal, unseal
 
 from . import config
-from .accounts import Credentials, credentials, find, place
+from .accounts import Credentials, credentials, find, place, shown_id, stop
 from .answers import Bought
 from .config import Flavour
 from .errors import Outcome, classify
@@ -60,10 +60,18 @@ def due(now: datetime) -> list[int]:
     table = InstagramAccount.__table__
     query = (
         sa.select(table.c.account_id)
-        .join(host, host.c.id == table.c.account_id)
         .where(
             table.c.flavour == Flavour.LOGIN,
-            host.c.state == AccountState.CONNECTED,
+            # Its messages are connected, or its comments.
+            sa.exists().where(
+                sa.or_(
+                    host.c.id == table.c.account_id,
+                    sa.and_(
+                        host.c.beside_id == table.c.account_id, host.c.channel == config.COMMENTS_CHANNEL
+                    ),
+                ),
+                host.c.state == AccountState.CONNECTED,
+            ),
             table.c.token_set_at <= now - RENEW_AFTER,
             sa.or_(table.c.renewal_failed_at.is_(None), table.c.renewal_failed_at <= now - TRY_AGAIN_AFTER),
         )
@@ -84,10 +92,10 @@ def renew_one(found: Credentials) -> None:
         _failed(found.account_id, error.quote)
         known = classify(error)
         if known.outcome is Outcome.RECONNECT and is_dead(found):
-            mark_needs_reconnect(found.account_id, known.sentence)
+            stop(found.account_id, known.sentence)
         return
     db.write(_store, found, Secret(bought.access_token), bought.expires_in)
-    clear_warning(found.account_id, ENDS)
+    clear_warning(shown_id(found.account_id), ENDS)
 
 
 def _store(session: Session, found: Credentials, token: Secret, expires_in: float) -> None:
@@ -126,7 +134,7 @@ def tell_failed(row: InstagramAccount) -> None:
             "the account before that."
         )
     warn(
-        row.account_id,
+        shown_id(row.account_id),
         ENDS,
         noop("Renewing the sign-in failed: %(why)s"),
         next_step=step,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from host.sdk import clock
-from host.sdk.cards import SignInChoice, SignInProblem, SignInReturn
+from host.sdk.cards import SignInProblem, SignInReturn
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import gettext as _
 
@@ -95,12 +95,9 @@ def lacking(wanted: tuple[str, ...], granted: tuple[str, ...]) -> SignInProblem 
     )
 
 
-def comments_setting(
-    choice: SignInChoice, flavour: config.Flavour, scopes: tuple[str, ...]
-) -> dict[str, object]:
-    """Return where the Comments switch stands after signing in: on if asked for, or it was and may stay."""
-    on = comments.asked(choice.abilities) or comments.wanted(choice.account)
-    return {comments.SETTING: on and comments.allowed(flavour, scopes)}
+def asks_for_comments(abilities: Collection[str]) -> bool:
+    """Tell whether a sign-in asks for comments."""
+    return comments.ABILITY in abilities
 
 
 def end_of(expires_in: float) -> datetime | None:

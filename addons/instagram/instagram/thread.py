@@ -37,6 +37,7 @@ AGAIN_SECONDS = 60.0
 """When to read again what could not be read, where Meta names no time."""
 AGAIN_SOON_SECONDS = 10.0
 """The same, where Meta says that it failed for a moment."""
+NO_THREAD = CannotTell("Instagram lists no thread with this person")
 LONGEST = timedelta(minutes=10)
 """What we look for was accepted, if at all, within this time after the attempt."""
 CLOCK_OFF = timedelta(hours=2)
@@ -100,14 +101,14 @@ def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
     try:
         answer = found.graph().call("GET", f"{found.node}/conversations", _Threads, params=params)
     except GraphError as error:
-        return _not_read(found, error)
+        return not_read(found, error)
     if not answer.data:
-        return CannotTell("Instagram lists no thread with this person")
+        return NO_THREAD
     listed = [message for thread in answer.data for message in thread.messages.data]
     return _look(listed, found.ig_user_id, request)
 
 
-def _not_read(found: Credentials, error: GraphError) -> SearchResult:
+def not_read(found: Credentials, error: GraphError) -> SearchResult:
     """Return what an error while reading means: by the same table as while sending, and nothing was sent."""
     if error.code is None and error.status is not None and error.status < 300:
         return CannotTell(error.quote)  # an answer of another shape has it the next time too

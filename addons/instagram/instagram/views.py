@@ -25,8 +25,8 @@ from host.sdk.web import (
     sign_in_url,
 )
 
-from . import checklist, config, dashboard
-from .config import CHANNEL, SLUG
+from . import checklist, comments, config, dashboard
+from .config import CHANNEL, COMMENTS_CHANNEL, SLUG
 
 _WAYS = {
     "pasted": lazy_gettext("Pasted"),
@@ -54,7 +54,7 @@ class Row:
 
 def context() -> Mapping[str, Any]:
     """Return what the overview shows."""
-    connected = overview(CHANNEL)
+    connected = [*overview(CHANNEL), *overview(COMMENTS_CHANNEL)]
     rows = [_row(each) for each in connected]
     events = [row.last_event_at for row in rows if row.last_event_at is not None]
     seen = deliveries.summary(SLUG, CHANNEL)
@@ -105,7 +105,7 @@ def _row(each: AccountOverview) -> Row:
         workspace=each.workspace_name,
         handle=each.account.handle,
         name=each.account.name,
-        way=str(_WAYS.get(each.way, each.way)),
+        way=_("Comments") if comments.is_one(each.account) else str(_WAYS.get(each.way, each.way)),
         state=state,
         tone=tone,
         reason=_(each.state_reason) if each.state_reason else "",

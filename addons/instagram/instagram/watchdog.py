@@ -7,19 +7,21 @@ Meta ends a subscription by itself after an hour of failing deliveries, and tell
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from host.sdk import clock, db
-from host.sdk.accounts import AccountState, catch_up, clear_warning, mark_needs_reconnect, overview, warn
+from host.sdk.accounts import AccountState, catch_up, clear_warning, warn
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import noop
 from host.sdk.pages import Job
 
-from . import comments, config
-from .accounts import Credentials, credentials, find
+from . import comments
+from .accounts import Credentials, credentials, find, in_use, live_ids, stop
 from .checks import held_of
+from .config import Flavour
 from .errors import Outcome, classify
 from .graph import GraphError
 from .probe import is_dead
@@ -32,7 +34,7 @@ SUBSCRIPTION = "subscription"
 
 def watch() -> None:
     """Look after every connected account; one that fails stops none of the others."""
-    for row in overview(config.CHANNEL):
+    for row in in_use():
         if row.state is not AccountState.CONNECTED:
             continue
         try:
@@ -61,7 +63,7 @@ def look_after(found: Credentials) -> bool:
         if known.outcome is not Outcome.RECONNECT or not is_dead(found):
             raise
         log.warning("account %s has to be connected again: %s", found.account_id, error.quote)
-        mark_needs_reconnect(found.account_id, known.sentence)
+        stop(found.account_id, known.sentence)
         return False
     with db.read() as session:
         row = find(session, found.account_id)
@@ -72,18 +74,15 @@ def look_after(found: Credentials) -> bool:
         db.write(_note, found.account_id, ())
         clear_warning(found.account_id, SUBSCRIPTION)
         return True
-    wanted = config.fields_of(found.flavour, comments=comments.is_on(found.account_id))
+    wanted = comments.fields_of(found)
     held = _held(found, row.app_id)
     if any(name not in held for name in wanted):
         log.warning(
             "account %s was not subscribed to everything at Meta; subscribing again", found.account_id
         )
         graph.subscribe(found.node, tuple(dict.fromkeys((*wanted, *held))))
-        deaf = "messages" not in held
-        held = _held(found, row.app_id)
-        if deaf and "messages" in held:
-            # What was written while nothing was delivered does not come by itself any more.
-            catch_up(found.account_id)
+        before, held = held, _held(found, row.app_id)
+        _catch_up(found, before, held)
     db.write(_note, found.account_id, held)
     missing = [name for name in wanted if name not in held]
     if not missing:
@@ -99,6 +98,19 @@ def look_after(found: Credentials) -> bool:
         bad=True,
     )
     return True
+
+
+def _catch_up(found: Credentials, before: Collection[str], held: Collection[str]) -> None:
+    """Read what was written while nothing was delivered: it does not come by itself any more."""
+    with db.read() as session:
+        row, live = find(session, found.account_id), live_ids(session, found.account_id)
+    for one in live if row is not None else ():
+        of_messages = row is not None and one == row.account_id
+        name = "messages" if of_messages else "comments"
+        # Comments of a Page's account come as long as the Page is subscribed to anything.
+        deaf = name not in before if of_messages or found.flavour is Flavour.LOGIN else not before
+        if deaf and (name in held or not of_messages):
+            catch_up(one)
 
 
 def _held(found: Credentials, app_id: str) -> tuple[str, ...]:

@@ -38,10 +38,10 @@ def verify(request: WebhookRequest) -> Verified | Refused:
     """
     known = book.get()
     if request.account is None:
-        bounds = [bound for found in known.by_account.values() for bound in found if bound.live]
+        bounds = [bound for found in known.by_account.values() for bound in found if bound.is_used]
     else:
         one = known.by_uuid.get(request.account)
-        bounds = [one] if one is not None and one.live else []
+        bounds = [one] if one is not None and one.is_used else []
     given = request.query.get("hub.verify_token", "").encode("utf-8", "replace")
     right, whose = False, None
     tokens: dict[bytes, int | None] = {b.verify_token: b.account_id for b in bounds if b.verify_token}

@@ -12,6 +12,7 @@ from host.sdk.channel import (
     ChannelAdapter,
     ChannelMark,
     InboundMedia,
+    ModerateRequest,
     NoProfile,
     Profile,
     ReactRequest,
@@ -44,7 +45,9 @@ class TelegramAdapter(ChannelAdapter):
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         return [events.read(envelope)]
 
-    def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
+    def limits(
+        self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
+    ) -> Sequence[SendLimit]:
         return pace.limits(request)
 
     def send(self, request: SendRequest) -> SendResult:

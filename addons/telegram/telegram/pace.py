@@ -7,7 +7,7 @@ much is answered with 429 and how long to wait, which :mod:`.sending` passes on.
 
 from __future__ import annotations
 
-from host.sdk.channel import ReactRequest, SearchRequest, SendLimit, SendRequest
+from host.sdk.channel import ModerateRequest, ReactRequest, SearchRequest, SendLimit, SendRequest
 from host.sdk.i18n import noop
 
 OF_BOT = noop("Many messages of this bot are going out at once. This one follows in its turn.")
@@ -15,7 +15,7 @@ OF_CHAT = noop("Telegram takes one message a second for a person. This one follo
 OF_GROUP = noop("Telegram takes 20 messages a minute for a group. This one follows in its turn.")
 
 
-def limits(request: SendRequest | ReactRequest | SearchRequest) -> list[SendLimit]:
+def limits(request: SendRequest | ReactRequest | ModerateRequest | SearchRequest) -> list[SendLimit]:
     """Return what sending *request* counts against; nothing else is counted."""
     if not isinstance(request, SendRequest):
         return []

@@ -9,6 +9,7 @@ from host.api.routes import analytics as _analytics  # noqa: F401
 from host.api.routes import attributes as _attributes  # noqa: F401
 from host.api.routes import automation as _automation  # noqa: F401
 from host.api.routes import bulk_actions as _bulk_actions  # noqa: F401
+from host.api.routes import campaigns as _campaigns  # noqa: F401
 from host.api.routes import canned_replies as _canned_replies  # noqa: F401
 from host.api.routes import contacts as _contacts  # noqa: F401
 from host.api.routes import conversations as _conversations  # noqa: F401

@@ -205,7 +205,9 @@ EXAMPLE = {
 def _place(field: str) -> str:
     """Return the place of something in a rule as it stands in a body of the API: ``body.actions[0]``."""
     name, dot, number = field.partition(".")
-    return field if name == "name" else f"body.{name}[{number}]" if dot else f"body.{name}"
+    if name in {"name", "campaign"}:
+        return field if name == "name" else f"body.{field}"
+    return f"body.{name}[{number}]" if dot else f"body.{name}"
 
 
 @contextmanager

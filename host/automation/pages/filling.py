@@ -18,6 +18,7 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
 from host.automation.pages import wording
+from host.automation.rules import posts
 from host.automation.rules.body import (
     MOST_ACTIONS,
     MOST_CONDITIONS,
@@ -26,7 +27,10 @@ from host.automation.rules.body import (
     AddonDoes,
     Body,
     Call,
+    Campaign,
     GiveOut,
+    ReplyPrivately,
+    ReplyPublicly,
     RuleError,
     Say,
     Tell,
@@ -41,6 +45,7 @@ from host.automation.rules.conditions import (
     Is,
     OfAddon,
     One,
+    OnPost,
     Open,
     Pattern,
     Sent,
@@ -94,7 +99,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """What stands in the form."""
+    """What stands in the form.
+
+    :param campaign: what is changed on a page of its own, and stays as it is here.
+    """
 
     name: str = ""
     when: str = catalogue.MESSAGE_RECEIVED
@@ -105,6 +113,7 @@ class Filling:
     stops: bool = False
     once: str = ""
     state: str = RuleState.SHADOW
+    campaign: Campaign | None = None
 
     def body(self) -> tuple[Body, Places]:
         """Return the body, and where its parts stand. A select that nothing was chosen in is none.
@@ -138,6 +147,7 @@ class Filling:
             actions=tuple(actions),
             stops=self.stops,
             once=self.once,  # type: ignore[arg-type]
+            campaign=self.campaign,
         ), places
 
 
@@ -219,6 +229,7 @@ def of_body(name: str, body: Body, state: str) -> Filling:
         stops=body.stops,
         once=body.once,
         state=state,
+        campaign=body.campaign,
     )
 
 
@@ -290,6 +301,8 @@ def _condition(row: Row) -> One | None:
         "contact": lambda: _contact(value, row.text),
         "about": lambda: _about(value),
         "by": lambda: strictjson.convert({"if": "by", "actor": value}, By),
+        "post": lambda: OnPost() if value == "any" else _is("post", read_id(value)),
+        "caption": lambda: OnPost(split(row.text)),
         "addon": lambda: OfAddon(*value.split(":", 1)),
     }
     return made[kind]() if kind in made else None
@@ -326,7 +339,7 @@ def _about(value: str) -> Concerns | None:
 
 def row_of(one: One) -> Row:
     """Return the row of a condition."""
-    plain = _plain_row(one)
+    plain = _row_of_post(one) if isinstance(one, OnPost) else _plain_row(one)
     if plain is not None:
         return plain
     return Row(AS_KEPT + json.dumps(msgspec.to_builtins(one), sort_keys=True))
@@ -362,12 +375,18 @@ def _plain_row(one: One) -> Row | None:
     return None
 
 
+def _row_of_post(one: OnPost) -> Row | None:
+    if not one.words:
+        return Row("post:any")
+    return None if any("," in word for word in one.words) else Row("caption", ", ".join(one.words))
+
+
 def _row_of_filter(name: str, value: Any) -> Row | None:
     for word, (field_, values) in _FILTERS.items():
         found = next((key for key, meant in values.items() if meant is value or meant == value), None)
         if field_ == name and found is not None:
             return Row(f"{word}:{found}")
-    words = {"account_id": "account", "team": "team", "assignee": "person"}
+    words = {"account_id": "account", "team": "team", "assignee": "person", "post": "post"}
     if name in words and isinstance(value, int | str):
         return Row(f"{words[name]}:{value}")
     words = {"labels": "label", "no_labels": "nolabel"}
@@ -424,6 +443,14 @@ def condition_choices(there: There, kept: Collection[Row] = ()) -> Choices:
         ),
         (_("What they sent"), each(*(Sent((kind,)) for kind in SENT))),
         (_("Account"), each(*(Is({"account_id": id_}) for id_ in there.accounts))),
+        (
+            _("Post"),
+            [
+                *each(OnPost()),
+                ("caption", _("it is below a post with one of these words in its caption"), "words"),
+                *each(*(Is({"post": id_}) for id_ in _offered_posts(there, kept))),
+            ],
+        ),
         (_("Label is"), each(*(Is({"labels": [id_]}) for id_ in steps.labels))),
         (_("Label is not"), each(*(Is({"no_labels": [id_]}) for id_ in steps.labels))),
         (_("Team"), each(Is({"team": "none"}), *(Is({"team": id_}) for id_ in steps.teams))),
@@ -446,6 +473,12 @@ def condition_choices(there: There, kept: Collection[Row] = ()) -> Choices:
         (_("Who did it"), each(By("customer"), By("user"), By("key"), By("system"))),
         (_("Addons"), each(*addons)),
     ]
+
+
+def _offered_posts(there: There, kept: Collection[Row]) -> list[int]:
+    """Return the newest posts, and those that stand in the form."""
+    named = {read_id(row.chosen.partition(":")[2]) for row in kept if row.chosen.startswith("post:")}
+    return [id_ for at, id_ in enumerate(there.posts) if at < posts.MOST or id_ in named]
 
 
 def _kept(row: Row) -> One | None:
@@ -483,8 +516,12 @@ def _action(row: Row) -> Action:
         made[whom] = read_id(id_)
     elif kind == "snooze":
         made["when"] = value
-    elif kind in {"note", "say"}:
+    elif kind in {"note", "say", "privately"}:
         made["text"] = row.text
+        if kind == "privately" and value:
+            made["quick_replies"] = strictjson.loads(value)
+    elif kind == "publicly":
+        made["texts"] = [one for one in row.text.splitlines() if one.strip()]
     elif kind == "addon":
         made["name"] = value
     action: Action = strictjson.convert(made, Action)  # type: ignore[arg-type]
@@ -494,17 +531,31 @@ def _action(row: Row) -> Action:
 def _row_of_action(one: Action) -> Row:
     if isinstance(one, AddNote | Say):
         return Row(str(one.__struct_config__.tag), one.text)
+    if isinstance(one, ReplyPublicly):
+        return Row("publicly", "\n".join(one.texts))
+    if isinstance(one, ReplyPrivately):
+        # Its text is changed here, what is offered with it on the page of its campaign, or by a program.
+        offered = f":{json.dumps(one.quick_replies, ensure_ascii=False)}" if one.quick_replies else ""
+        return Row(f"privately{offered}", one.text)
     if isinstance(one, Tell):
         return Row(f"tell:team:{one.team}" if one.team else f"tell:person:{one.person}")
     made = msgspec.to_builtins(one)
     return Row(":".join([str(made.pop("do")), *map(str, made.values())]))
 
 
-def action_choices(there: There) -> Choices:
-    """Return what an action can be."""
+def action_choices(there: There, kept: Collection[Row] = ()) -> Choices:
+    """Return what an action can be.
+
+    :param kept: the rows of the form, for private replies with something offered below.
+    """
     steps = there.steps
+    below: list[Action] = [ReplyPublicly(())] if there.public else []
+    below += [ReplyPrivately("")] if there.private is not None else []
+    offers = [row for row in dict.fromkeys(kept) if row.chosen.startswith("privately:")]
+    below += [one for row in offers if (one := _kept_action(row)) is not None]
     groups: list[tuple[str, list[Action]]] = [
         (_("Send"), [Say(""), *(SendReply(id_) for id_ in steps.replies)]),
+        (_("Below a post"), below),
         (_("Add a label"), [AddLabel(id_) for id_ in steps.labels]),
         (_("Take a label off"), [RemoveLabel(id_) for id_ in steps.labels]),
         (_("Assign"), [AssignNobody(), *(AssignTo(id_) for id_ in steps.people)]),
@@ -519,18 +570,25 @@ def action_choices(there: There) -> Choices:
         (_("Another program"), [Call(id_) for id_ in there.endpoints]),
         (_("Addons"), [AddonDoes(name) for name in there.actions]),
     ]
-    texts = {"say": "say", "note": "note"}
+    texts = {"say": "say", "note": "note", "publicly": "publicly", "privately": "say"}
     return [
         (
             name,
             [
-                (chosen, wording.action(one, there), texts.get(chosen, ""))
+                (chosen, wording.action(one, there), texts.get(chosen.partition(":")[0], ""))
                 for one in some
                 for chosen in [_row_of_action(one).chosen]
             ],
         )
         for name, some in groups
     ]
+
+
+def _kept_action(row: Row) -> Action | None:
+    try:
+        return _action(row)
+    except (msgspec.ValidationError, ValueError):
+        return None
 
 
 # ---- to begin with -------------------------------------------------------------------------------------

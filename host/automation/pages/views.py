@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import regex
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -82,8 +82,8 @@ class Line:
         return self.counts.get("refused", 0)
 
 
-def _listed(session: Session, workspace_id: int, what: There) -> list[Line]:
-    said = _seen(what)
+def listed(session: Session, workspace_id: int, what: There) -> list[Line]:
+    said = seen_names(what)
     counts = log.counted(session, workspace_id, clock.now() - LATELY, seen_accounts())
     return [
         Line(one, "" if one.body is None else wording.sentence(one.body, said), counts.get(one.id, {}))
@@ -91,12 +91,17 @@ def _listed(session: Session, workspace_id: int, what: There) -> list[Line]:
     ]
 
 
-def _seen(what: There) -> There:
+def seen_names(what: There) -> There:
     """Return what rules may name, of which whoever looks may see the names."""
     accounts = seen_accounts()
     if accounts is None:
         return what
-    return replace(what, accounts={id_: name for id_, name in what.accounts.items() if id_ in accounts})
+    mine = {one for one, account in what.post_accounts.items() if account in accounts}
+    return replace(
+        what,
+        accounts={id_: name for id_, name in what.accounts.items() if id_ in accounts},
+        posts={id_: title for id_, title in what.posts.items() if id_ in mine},
+    )
 
 
 @bp.get(RULES)
@@ -105,7 +110,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     """List the rules in their order, with what each did in the last 24 hours and what is wrong with it."""
     with db.read() as session:
         what = keeping.there(session, workspace_id, current_directory())
-        lines = _listed(session, workspace_id, what)
+        lines = listed(session, workspace_id, what)
     return render_template(
         "automation/rules.html",
         lines=lines,
@@ -139,25 +144,29 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Put a rule into another state, as it was saved: what names something gone can still be turned off."""
     wanted = request.form.get("state", "")
-
-    def use_case(session: Session) -> Rule:
-        before = keeping.get(session, workspace_id, rule_id).state
-        if wanted not in set(RuleState):
-            raise RuleError(_l("A rule has no such state."))
-        what = keeping.there(session, workspace_id, current_directory())
-        rule = keeping.put_in_state(
-            session,
-            workspace_id=workspace_id,
-            rule_id=rule_id,
-            state=RuleState(wanted),
-            what=what,
-            now=clock.now(),
-        )
-        _audit_state(session, rule, before)
-        return rule
-
-    flash_good(f"{db.write(use_case).name}: {wording.STATES_SAY[RuleState(wanted)]}")
+    rule = db.write(change_state, workspace_id, rule_id, wanted)
+    flash_good(f"{rule.name}: {wording.STATES_SAY[RuleState(wanted)]}")
     return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
+
+
+def change_state(session: Session, workspace_id: int, rule_id: int, wanted: str) -> Rule:
+    """Put a rule into a state, and keep who did that.
+
+    :raises RuleError: as :func:`host.automation.rules.keeping.put_in_state`, and for a state that is none.
+    """
+    before = keeping.get(session, workspace_id, rule_id).state
+    if wanted not in set(RuleState):
+        raise RuleError(_l("A rule has no such state."))
+    rule = keeping.put_in_state(
+        session,
+        workspace_id=workspace_id,
+        rule_id=rule_id,
+        state=RuleState(wanted),
+        what=keeping.there(session, workspace_id, current_directory()),
+        now=clock.now(),
+    )
+    _audit_state(session, rule, before)
+    return rule
 
 
 def _audit_state(session: Session, rule: Rule, before: str | None) -> None:
@@ -242,6 +251,8 @@ def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 def _save(workspace_id: int, shown: Shown | None) -> ResponseReturnValue:
     """Save the form; or show it again: a row moved as a button asked for, tried, or with what was wrong."""
     filling, move = fillings.given(request.form), request.form.get("move", "")
+    if shown is not None and shown.body is not None:
+        filling = replace(filling, campaign=shown.body.campaign)
     if move and move != "try":
         filling, focus = fillings.moved(filling, move)
         return _form(workspace_id, shown, filling, focus=focus)
@@ -250,7 +261,7 @@ def _save(workspace_id: int, shown: Shown | None) -> ResponseReturnValue:
         body, places = filling.body()
         if move:
             return _try(workspace_id, shown, filling, body, places)
-        saved = db.write(_use_case, workspace_id, shown, filling, body, form_version())
+        saved = db.write(save_rule, workspace_id, shown, filling, body, form_version())
     except LobbyError as error:
         return _form(workspace_id, shown, filling, problem=error, place=places.row_of(error.field))
     flash_good(_("The rule %(name)s is saved.", name=saved.name))
@@ -267,14 +278,25 @@ def _try(
     return _form(workspace_id, shown, filling, tried=body, places=places, is_tried=True)
 
 
-def _use_case(
+class Named(Protocol):
+    """What a form says of a rule beside its body."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+
+def save_rule(
     session: Session,
     workspace_id: int,
     shown: Shown | None,
-    filling: Filling,
+    filling: Named,
     body: Body,
     version: int | None,
 ) -> Rule:
+    """Add a rule, or change the one that is shown, and keep who did that."""
     values: dict[str, Any] = {
         "workspace_id": workspace_id,
         "name": filling.name,
@@ -319,12 +341,12 @@ def _form(
     now, accounts = clock.now(), seen_accounts()
     with db.read() as session:
         what = keeping.there(session, workspace_id, current_directory())
-        lines = _listed(session, workspace_id, what)
+        lines = listed(session, workspace_id, what)
         preview = None
         if tried is not None and log.may_be_tried(tried):
             directory = current_directory()
             preview = log.preview(session, workspace_id, tried, directory, now, accounts)
-        said = _seen(what)
+        said = seen_names(what)
         past = _past(session, shown, said) if shown is not None else {}
     page = render_template(
         "automation/rule.html",
@@ -339,7 +361,7 @@ def _form(
         states=wording.STATES,
         states_say=wording.STATES_SAY,
         condition_choices=fillings.condition_choices(said, filling.conditions),
-        action_choices=fillings.action_choices(said),
+        action_choices=fillings.action_choices(said, filling.actions),
         most_conditions=fillings.MOST_ROWS,
         most_actions=bodies.MOST_ACTIONS,
         version=_version(shown, problem),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,8 @@ from host.automation.rules.body import (
     Body,
     Call,
     GiveOut,
+    ReplyPrivately,
+    ReplyPublicly,
     Say,
     Tell,
     There,
@@ -31,6 +33,7 @@ from host.automation.rules.conditions import (
     Is,
     OfAddon,
     One,
+    OnPost,
     Open,
     Pattern,
     Sent,
@@ -94,6 +97,7 @@ HEADS: Mapping[type[Any], LazyString] = {
     Contact: _l("Contact"),
     Concerns: _l("About"),
     By: _l("Done by"),
+    OnPost: _l("Post"),
     OfAddon: _l("Addon"),
     AnyOf: _l("One of several"),
 }
@@ -105,6 +109,7 @@ FILTER_HEADS: Mapping[str, LazyString] = {
     "assignee": _l("Person"),
     "team": _l("Team"),
     "account_id": _l("Account"),
+    "post": _l("Post"),
     "channel": _l("Channel"),
     "status": _l("Status"),
     "handled_by": _l("Handled by"),
@@ -130,6 +135,7 @@ _SEEN: Mapping[type[Any], Mapping[str, LazyString]] = {
         "system": _l("the desk"),
         "": _l("not known"),
     },
+    OnPost: {"": _l("none of them"), "none": _l("no post")},
     OfAddon: {"missing": _l("not known here")},
     Is: {
         "open": _l("open"),
@@ -144,6 +150,7 @@ _NOBODY: Mapping[str, LazyString] = {
     "label": _l("another label"),
     "person": _l("nobody"),
     "team": _l("no team"),
+    "post": _l("no post"),
 }
 MOST_WORDS_SHOWN = 3
 
@@ -197,14 +204,11 @@ def condition(one: Condition, there: There) -> str:
             return str(WINDOWS[one.to])
         case WroteBefore():
             return _("they wrote before") if one.yes else _("they never wrote before")
-        case Contact():
-            return _contact(one, there)
-        case Concerns():
-            return _concerns(one, there)
         case By():
             return str(ACTORS[one.actor])
-        case OfAddon():
-            return _of_addon(one, there)
+        case _:
+            said_by = _SAID_BY[type(one)]
+            return said_by(one, there)
 
 
 def kind(key: str) -> str:
@@ -234,6 +238,8 @@ def _field(name: str, value: Any, there: There) -> str:
             return _("the team %(name)s has it", name=_named(there.steps.teams, value))
         case "account_id":
             return _("the account is %(name)s", name=_named(there.accounts, value))
+        case "post":
+            return _("it is below the post “%(name)s”", name=_named(there.posts, value))
         case "channel":
             return _("the channel is %(name)s", name=value)
     return _("%(field)s is %(value)s", field=name, value=value)
@@ -256,12 +262,26 @@ def _concerns(one: Concerns, there: There) -> str:
     return _("it is about %(name)s", name=_named(there.steps.people, one.person))
 
 
+def _on_post(one: OnPost, there: There) -> str:
+    if not one.words:
+        return _("it is below a post")
+    return _("it is below a post with %(words)s in its caption", words=either(one.words))
+
+
 def _of_addon(one: OfAddon, there: There) -> str:
     brought = there.conditions.get(one.name)
     if brought is None:
         return _("a condition of an addon that is not active")
     words = dict(brought.choices).get(one.value, "")
     return f"{brought.title}: {words}" if words else str(brought.title)
+
+
+_SAID_BY: Mapping[type[Any], Callable[[Any, There], str]] = {
+    Contact: _contact,
+    Concerns: _concerns,
+    OnPost: _on_post,
+    OfAddon: _of_addon,
+}
 
 
 def head(one: Condition) -> str:
@@ -304,6 +324,7 @@ def _saw_one(one: One | None, value: str, there: There) -> str:
         "person": there.steps.people,
         "team": there.steps.teams,
         "account": there.accounts,
+        "post": there.posts,
     }
     if what in names and id_.isascii() and id_.isdigit():
         return str(_NOBODY.get(what, "")) if id_ == "0" else _named(names[what], int(id_))
@@ -321,6 +342,12 @@ def action(one: Action, there: There) -> str:
     match one:
         case Say():
             return _("Write to the customer")
+        case ReplyPublicly():
+            return _("Answer publicly")
+        case ReplyPrivately():
+            if not one.quick_replies:
+                return _("Reply privately")
+            return _("Reply privately, with the answers %(answers)s", answers=listed(one.quick_replies))
         case GiveOut():
             name = _named(there.steps.teams, one.team)
             return _("Give to whoever of %(name)s is on duty", name=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from host.automation.rules.conditions import (
     Is,
     OfAddon,
     One,
+    OnPost,
     Pattern,
     Sent,
     Words,
@@ -44,6 +46,7 @@ from host.inbox.canned.macros import (
 from host.inbox.queries import AnyTeam, Assignee
 from host.record import catalogue
 from host.sdk import strictjson
+from host.sdk.capabilities import PrivateReplyLimits
 from host.sdk.messages import MessageKind
 
 MOST_CONDITIONS = 20
@@ -52,6 +55,11 @@ MOST_WORDS = 100
 LONGEST_WORD = 60
 LONGEST_PATTERN = 300
 MOST_HOURS = 14 * 24
+MOST_ANSWERS = 10
+"""Most texts of which each public answer takes the next."""
+LONGEST_ANSWER = 300
+MOST_PEOPLE = 100_000
+"""Most people after which a campaign may end."""
 UNANSWERED = "conversation.unanswered"
 """No event of the record: a customer has waited for an answer for so long."""
 
@@ -94,6 +102,19 @@ class Say(_Action, tag="say", frozen=True):
     text: str
 
 
+class ReplyPublicly(_Action, tag="publicly", frozen=True):
+    """Answer the message of the event where everybody reads it, with one of these texts in turn."""
+
+    texts: tuple[str, ...]
+
+
+class ReplyPrivately(_Action, tag="privately", frozen=True):
+    """Answer the public message of the event to its author alone, which happens once."""
+
+    text: str
+    quick_replies: tuple[str, ...] = ()
+
+
 class GiveOut(_Action, tag="giveOut", frozen=True):
     """Give it to a team, and there to whoever is on duty and waited longest."""
 
@@ -131,13 +152,30 @@ Action = (
     | SendReply
     | AddNote
     | Say
+    | ReplyPublicly
+    | ReplyPrivately
     | GiveOut
     | Tell
     | Call
     | AddonDoes
 )
-SENDING = (Say, SendReply, AddonDoes)
+ANSWERS = (ReplyPublicly, ReplyPrivately)
+"""The actions that answer the message of the event itself."""
+SENDING = (Say, SendReply, AddonDoes, *ANSWERS)
 """The actions that send something to the customer."""
+
+
+class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What makes a rule a campaign: whoever writes a word below a post gets the one private reply, once.
+
+    :param team: whom the direct conversation goes to when they answer it, *label*: what it gets; 0: nothing.
+    :param people: after how many people it ends, *until*: when; 0 and None: it does not.
+    """
+
+    team: int = 0
+    label: int = 0
+    people: int = 0
+    until: datetime | None = None
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -148,6 +186,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     :param working: whether only the hours count in which the team works.
     :param stops: whether the rules behind it are not asked where it matched.
     :param once: how often it acts: each time, or once per conversation or contact.
+    :param campaign: None: it is none.
     """
 
     when: str
@@ -157,6 +196,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     actions: tuple[Action, ...] = ()
     stops: bool = False
     once: Literal["", "conversation", "contact"] = ""
+    campaign: Campaign | None = None
 
 
 class RuleError(InvalidError):
@@ -174,6 +214,10 @@ class There:
 
     :param empty_teams: teams that nobody is in.
     :param conditions: what addons bring, by name, with the values to choose from; *actions* the same.
+    :param posts: those that somebody wrote below, newest first, with the beginning of their captions, and
+        their accounts.
+    :param public: whether a channel has answers that everybody reads, *private*: what the narrowest channel
+        allows of private ones; None: no channel has them.
     """
 
     steps: Named
@@ -183,6 +227,10 @@ class There:
     empty_teams: Collection[int] = ()
     conditions: Mapping[str, Any] = field(default_factory=dict)
     actions: Mapping[str, Any] = field(default_factory=dict)
+    posts: Mapping[int, str] = field(default_factory=dict)
+    post_accounts: Mapping[int, int] = field(default_factory=dict)
+    public: bool = False
+    private: PrivateReplyLimits | None = None
 
 
 def read(stored: Mapping[str, Any]) -> Body | None:
@@ -228,9 +276,30 @@ def checked(body: Body, there: There) -> Body:
         raise RuleError(_l("A rule has at most 10 actions."), field="actions")
     done = tuple(_action(one, there, f"actions.{at}") for at, one in enumerate(body.actions))
     kept = msgspec.structs.replace(body, conditions=asked, actions=done)
+    if body.campaign is not None:
+        _check_campaign(body, body.campaign, there)
     if body.when != UNANSWERED:
         kept = msgspec.structs.replace(kept, hours=0, working=False)
     return kept
+
+
+def _check_campaign(body: Body, campaign: Campaign, there: There) -> None:
+    if body.when != catalogue.MESSAGE_RECEIVED or body.once != "contact":
+        raise RuleError(_l("A campaign waits for messages, and acts once per contact."), field="campaign")
+    if not any(isinstance(one, ReplyPrivately) for one in body.actions):
+        raise RuleError(_l("A campaign replies privately."), field="campaign")
+    if not 0 <= campaign.people <= MOST_PEOPLE:
+        raise RuleError(_l("A campaign ends after 1 to 100,000 people."), field="campaign.people")
+    if campaign.until is not None and campaign.until.tzinfo is None:
+        raise RuleError(_l("Say in which time zone that is."), field="campaign.until")
+    _check_named(there, "campaign.label", label=campaign.label)
+    _check_named(there, "campaign.team", team=campaign.team)
+    if campaign.team in there.empty_teams:
+        raise RuleError(
+            _l("%(team)s has nobody in it.", team=there.steps.teams[campaign.team]),
+            next_step=_l("Add somebody to the team, or choose another."),
+            field="campaign.team",
+        )
 
 
 def checked_conditions(body: Body, there: There) -> tuple[Condition, ...]:
@@ -255,13 +324,12 @@ def _condition(condition: Condition, there: There, place: str) -> Condition:
 def _one(condition: One, there: There, place: str) -> One:
     match condition:
         case Words():
-            words = tuple(dict.fromkeys(" ".join(clean(one).split()) for one in condition.words))
-            words = tuple(one for one in words if one)
+            words = _checked_words(condition.words, place)
             if not words:
                 raise RuleError(_l("Say which words the text is to have."), field=place)
-            if len(words) > MOST_WORDS or any(len(one) > LONGEST_WORD for one in words):
-                raise RuleError(_l("At most 100 words, each of at most 60 letters."), field=place)
             return Words(words, condition.has)
+        case OnPost():
+            return OnPost(_checked_words(condition.words, place))
         case Pattern():
             return _pattern(condition, place)
         case Sent():
@@ -279,6 +347,13 @@ def _one(condition: One, there: There, place: str) -> One:
             if condition.name not in there.conditions:
                 raise RuleError(_l("The addon that brings this condition is not active."), field=place)
     return condition
+
+
+def _checked_words(words: Sequence[str], place: str) -> tuple[str, ...]:
+    found = tuple(one for one in dict.fromkeys(" ".join(clean(one).split()) for one in words) if one)
+    if len(found) > MOST_WORDS or any(len(one) > LONGEST_WORD for one in found):
+        raise RuleError(_l("At most 100 words, each of at most 60 letters."), field=place)
+    return found
 
 
 def _pattern(condition: Pattern, place: str) -> Pattern:
@@ -316,6 +391,8 @@ def _check_filter(condition: Is, there: There, place: str) -> None:
         _check_named(there, place, team=wanted.team)
     if wanted.account_id is not None and wanted.account_id not in there.accounts:
         raise RuleError(_l("This account is gone."), field=place)
+    if wanted.post is not None and wanted.post not in there.posts:
+        raise RuleError(_l("This post is gone."), next_step=_l("Choose another one."), field=place)
 
 
 def _check_named(there: There, place: str, *, label: int = 0, team: int = 0, person: int = 0) -> None:
@@ -335,14 +412,53 @@ def _action(action: Action, there: There, place: str) -> Action:
                 raise RuleError(_l("A note has 1 to 2,000 letters."), field=place)
             return AddNote(text)
         case Say():
-            try:
-                return Say(texts.checked(action.text, None))
-            except InvalidError as error:
-                error.field = place
-                raise
+            return Say(_text(action.text, None, place))
+        case ReplyPublicly():
+            return _publicly(action, there, place)
+        case ReplyPrivately():
+            return _privately(action, there, place)
         case _:
             _check_there(action, there, place)
     return action
+
+
+def _text(text: str, limit: int | None, place: str) -> str:
+    try:
+        return texts.checked(text, limit)
+    except InvalidError as error:
+        error.field = place
+        raise
+
+
+def _publicly(action: ReplyPublicly, there: There, place: str) -> ReplyPublicly:
+    if not there.public:
+        raise RuleError(_l("No channel here has answers that everybody reads."), field=place)
+    given = [one for one in (" ".join(text.split()) for text in action.texts) if one]
+    if not 0 < len(given) <= MOST_ANSWERS or any(len(one) > LONGEST_ANSWER for one in given):
+        raise RuleError(_l("A public answer has one to 10 texts of at most 300 letters."), field=place)
+    return ReplyPublicly(tuple(_text(one, None, place) for one in given))
+
+
+def _privately(action: ReplyPrivately, there: There, place: str) -> ReplyPrivately:
+    limits = there.private
+    if limits is None:
+        raise RuleError(_l("No channel here has private replies."), field=place)
+    offered = tuple(dict.fromkeys(one for each in action.quick_replies if (one := clean(each).strip())))
+    allowed = limits.quick_replies
+    if offered and allowed is None:
+        raise RuleError(_l("A private reply has no quick replies here."), field=place)
+    if allowed is not None and (
+        len(offered) > allowed.most or any(len(one) > allowed.title_length for one in offered)
+    ):
+        raise RuleError(
+            _l(
+                "At most %(most)s quick replies, each of at most %(length)s letters.",
+                most=allowed.most,
+                length=allowed.title_length,
+            ),
+            field=place,
+        )
+    return ReplyPrivately(_text(action.text, limits.text_limit_bytes, place), offered)
 
 
 def _check_there(action: Action, there: There, place: str) -> None:
@@ -367,7 +483,7 @@ def _check_there(action: Action, there: There, place: str) -> None:
         case AddonDoes():
             if action.name not in there.actions:
                 raise RuleError(_l("The addon that brings this action is not active."), field=place)
-        case Say():
+        case Say() | ReplyPublicly() | ReplyPrivately():
             pass
         case _:
             if there.steps.gone(action):
@@ -398,6 +514,8 @@ def labels_named(body: Body) -> Iterator[int]:
             for name in ("labels", "all_labels", "no_labels"):
                 yield from one.filter.get(name, ())
     yield from (one.label for one in body.actions if isinstance(one, AddLabel | RemoveLabel))
+    if body.campaign is not None and body.campaign.label:
+        yield body.campaign.label
 
 
 def needs(bodies: Sequence[Body]) -> frozenset[str]:

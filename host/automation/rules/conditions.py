@@ -43,7 +43,7 @@ class Words(_Condition, frozen=True, tag="words", dict=True):
     @cached_property
     def finders(self) -> tuple[tuple[str, str | regex.Pattern[str]], ...]:
         """Each word with what is looked up, or with the pattern that finds it."""
-        return tuple((word, _finder(folded(word))) for word in self.words)
+        return finders(self.words)
 
 
 class Pattern(_Condition, frozen=True, tag="pattern"):
@@ -109,6 +109,20 @@ class By(_Condition, frozen=True, tag="by"):
     actor: Literal["customer", "user", "key", "system"]
 
 
+class OnPost(_Condition, frozen=True, tag="post", dict=True):
+    """The conversation is about a post, any; with words, one whose caption has one of them.
+
+    One post by its id is :class:`Is` with the field ``post``.
+    """
+
+    words: tuple[str, ...] = ()
+
+    @cached_property
+    def finders(self) -> tuple[tuple[str, str | regex.Pattern[str]], ...]:
+        """As :attr:`Words.finders`."""
+        return finders(self.words)
+
+
 class OfAddon(_Condition, frozen=True, tag="addon"):
     """A condition that an addon brings, with the value that was chosen for it."""
 
@@ -122,7 +136,7 @@ class AnyOf(_Condition, frozen=True, tag="any"):
     of: tuple[One, ...]
 
 
-One = Words | Pattern | Sent | Is | Open | Window | WroteBefore | Contact | Concerns | By | OfAddon
+One = Words | Pattern | Sent | Is | Open | Window | WroteBefore | Contact | Concerns | By | OnPost | OfAddon
 Condition = One | AnyOf
 
 
@@ -136,6 +150,7 @@ class Facts:
     :param wrote_before: when the customer wrote before that; None: never.
     :param attributes: the contact's, by the id of the attribute.
     :param concerns: the ids that the event is about: ``label``, ``team``, ``person``.
+    :param post: the post it is about, with its *caption*; None: it is about none.
     :param addon: what addons' conditions found, by name and value; of an addon that is not there, nothing.
     """
 
@@ -161,6 +176,8 @@ class Facts:
     wrote_before: datetime | None = None
     attributes: Mapping[int, str] = field(default_factory=dict)
     concerns: Mapping[str, int] = field(default_factory=dict)
+    post: int | None = None
+    caption: str = ""
     addon: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
 
@@ -266,13 +283,32 @@ def _finder(word: str) -> str | regex.Pattern[str]:
     return regex.compile(f"{before}{wanted}{behind}")
 
 
-def _words(condition: Words, facts: Facts) -> Asked:
-    there = _read(facts.text)
-    found = [
+def finders(words: Sequence[str]) -> tuple[tuple[str, str | regex.Pattern[str]], ...]:
+    """Return each of *words* with what is looked up, or with the pattern that finds it."""
+    return tuple((word, _finder(folded(word))) for word in words)
+
+
+def found_in(text: str, wanted: Sequence[tuple[str, str | regex.Pattern[str]]]) -> list[str]:
+    """Return which words of *wanted*, made by :func:`finders`, a text has."""
+    there = _read(text)
+    return [
         word
-        for word, wanted in condition.finders
-        if (wanted in there.words if isinstance(wanted, str) else wanted.search(there.folded))
+        for word, each in wanted
+        if (each in there.words if isinstance(each, str) else each.search(there.folded))
     ]
+
+
+def _on_post(condition: OnPost, facts: Facts) -> Asked:
+    if facts.post is None:
+        return Asked(False, "none")
+    if not condition.words:
+        return Asked(True, f"post:{facts.post}")
+    found = found_in(facts.caption, condition.finders)
+    return Asked(bool(found), ", ".join(found[:3]))
+
+
+def _words(condition: Words, facts: Facts) -> Asked:
+    found = found_in(facts.text, condition.finders)
     if condition.has == "all":
         return Asked(len(found) == len(condition.words), ", ".join(found[:3]))
     return Asked(bool(found) is (condition.has == "any"), ", ".join(found[:3]))
@@ -394,6 +430,9 @@ def _field(name: str, value: Any, facts: Facts, saw: list[str]) -> bool:
             return facts.team_id == (None if value is AnyTeam.NONE else value)
         case "mentioned":
             return value in facts.mentioned
+        case "post":
+            saw.append(f"post:{facts.post or 0}")
+            return bool(facts.post == value)
         case "status" | "handled_by" | "channel" | "account_id":
             there = getattr(facts, name)
             saw.append(f"account:{there}" if name == "account_id" else str(there))
@@ -429,6 +468,7 @@ _ASKS: Mapping[type[Any], Callable[[Any, Facts], Asked]] = {
     Contact: _contact,
     Concerns: _concerns,
     By: lambda condition, facts: Asked(facts.actor == condition.actor, facts.actor),
+    OnPost: _on_post,
     OfAddon: _of_addon,
 }
 

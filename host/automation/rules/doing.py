@@ -16,27 +16,33 @@ from sqlalchemy.orm import Session
 from host.automation import facts as talks
 from host.automation import texts
 from host.automation.deciding import BUDGET, TALK, TOO_LATE
+from host.automation.rules import campaigns
 from host.automation.rules.body import (
+    ANSWERS,
     SENDING,
     Action,
     AddonDoes,
     Body,
     Call,
     GiveOut,
+    ReplyPrivately,
+    ReplyPublicly,
     Say,
     Tell,
 )
+from host.automation.rules.campaigns import Took
 from host.automation.rules.facts import Seen
 from host.core import clock
 from host.core.errors import ConflictError, LobbyError
 from host.core.ports import RuleDirectory
 from host.inbox.canned.macros import AssignNobody, AssignTo, Doing, GiveToTeam, Runner
 from host.inbox.canned.replies import Who
+from host.inbox.comments.private import queue_private
 from host.inbox.conversation_actions import set_fields
 from host.inbox.drafts import Draft
 from host.inbox.reacting import react
 from host.inbox.reply import Voice, queue_parts
-from host.models.inbox import Conversation, Handler
+from host.models.inbox import Conversation, Direction, Handler
 from host.models.outgoing import Endpoint
 from host.models.record import ActorKind
 from host.models.users import Workspace
@@ -68,11 +74,22 @@ class Done:
 
     :param steps: of each, what it does and why it was not done; empty: it was.
     :param given: the team to give the conversation out in, once the rule is done.
+    :param private_id: the private reply, *public_id* the public answer and *number* which text of it.
     """
 
     steps: list[tuple[str, str]] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
     given: int | None = None
+    private_id: int | None = None
+    public_id: int | None = None
+    number: int = 0
+
+    @property
+    def took(self) -> Took:
+        """Return what of it a campaign keeps."""
+        tags = {one.__struct_config__.tag for one in ANSWERS}
+        reason = next((why for what, why in self.steps if why and what in tags), "")
+        return Took(reason, self.private_id, self.public_id, self.number)
 
     @property
     def refused(self) -> str:
@@ -129,12 +146,18 @@ class Acting:
 
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
         if isinstance(action, SENDING):
-            self._check_may_speak()
+            if not self._was_asked(number, done):
+                self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+            self._check_budget()
         elif isinstance(action, _GIVING) and self._is_taken():
             raise NotDoneError("assigned")
         match action:
             case Say():
                 self._say(number, self._filled(action.text), done)
+            case ReplyPublicly():
+                self._publicly(number, action, done)
+            case ReplyPrivately():
+                self._privately(number, action, done)
             case GiveOut():
                 self._set({"team_id": action.team})
                 done.given = action.team
@@ -159,9 +182,10 @@ class Acting:
             return False
         return self.conversation.assignee_id is not None and self.conversation.handled_by == Handler.PERSON
 
-    def _check_may_speak(self) -> None:
+    def _check_may_speak(self, *, is_answer: bool = False) -> None:
         """Refuse to send where nothing automatic may.
 
+        :param is_answer: it answers the message of the event itself, which is not odd an hour later.
         :raises NotDoneError: which says why.
         """
         last = talks.last_inbound(self.session, self.conversation.id)
@@ -174,13 +198,20 @@ class Acting:
             raise NotDoneError(hindrance)
         person_at = known.row.person_at
         answers = self.about.event.kind == catalogue.MESSAGE_RECEIVED
-        if answers and self.now - self.about.row.sent_at > TOO_LATE:
+        if answers and not is_answer and self.now - self.about.row.sent_at > TOO_LATE:
             raise NotDoneError("late")
         if answers and (
             self.conversation.handled_by == Handler.PERSON
             or (person_at is not None and person_at > self.now - TALK)
         ):
             raise NotDoneError("person")
+
+    def _was_asked(self, number: int, done: Done) -> bool:
+        """Tell whether the action before this one, an answer as this one is, was let through a moment ago."""
+        both = self.body.actions[max(0, number - 2) : number]
+        return len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
+
+    def _check_budget(self) -> None:
         if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
             raise NotDoneError("budget")
 
@@ -188,6 +219,8 @@ class Acting:
         return self.about.event.kind == catalogue.CONVERSATION_CLOSED
 
     def _filled(self, text: str) -> str:
+        if "{{" not in text:
+            return text  # nothing has to be looked up for it
         theirs = hours.of_team(self.session, self.conversation.workspace_id, self.conversation.team_id)
         opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
         filled = texts.filled(text, talks.values(self.session, self.conversation, opens, self.now))
@@ -196,12 +229,16 @@ class Acting:
         return filled
 
     def _say(self, number: int, text: str, done: Done) -> None:
+        self._queue(number, Draft(text=text), done)
+
+    def _queue(self, number: int, draft: Draft, done: Done) -> int:
+        """Queue a draft; return the id of the last message it became."""
         messages = queue_parts(
             self.session,
             workspace_id=self.conversation.workspace_id,
             conversation_id=self.conversation.id,
             author_id=None,
-            drafts=[Draft(text=text)],
+            drafts=[draft],
             reply_key=f"{self.key}-{number}",
             adapter=self.directory.adapter(self.conversation.channel),
             now=self.now,
@@ -209,6 +246,51 @@ class Acting:
             voice=Voice.NOTICE,
         )
         done.sent += [message.id for message in messages]
+        return messages[-1].id
+
+    def _answered(self) -> int:
+        """Return the id of the message that is answered: the one the event is about.
+
+        :raises NotDoneError: if that is none of the customer's, or is there no more.
+        """
+        message_id = self.about.event.message_id
+        if message_id is None or self.about.row.direction != Direction.INBOUND:
+            raise NotDoneError("nothing_to_do")
+        if self.about.row.unsent_at is not None:
+            raise NotDoneError("taken_back")
+        return message_id
+
+    def _publicly(self, number: int, action: ReplyPublicly, done: Done) -> None:
+        adapter, message_id = self.directory.adapter(self.conversation.channel), self._answered()
+        if adapter is None or not adapter.capabilities.public:
+            raise NotDoneError("not_public")
+        if done.private_id is None and "privately" in {what for what, _why in done.steps}:
+            raise NotDoneError("no_private")  # it would announce what does not come
+        turn = campaigns.next_turn(self.session, self.rule_id) % len(action.texts)
+        draft = Draft(text=self._filled(action.texts[turn]), reply_to=message_id)
+        done.public_id = self._queue(number, draft, done)
+        done.number = turn + 1
+
+    def _privately(self, number: int, action: ReplyPrivately, done: Done) -> None:
+        adapter, message_id = self.directory.adapter(self.conversation.channel), self._answered()
+        if adapter is None or adapter.capabilities.private_replies is None:
+            raise NotDoneError("not_public")
+        message = queue_private(
+            self.session,
+            workspace_id=self.conversation.workspace_id,
+            conversation_id=self.conversation.id,
+            message_id=message_id,
+            author_id=None,
+            text=self._filled(action.text),
+            quick_replies=[{"title": one, "payload": one} for one in action.quick_replies],
+            reply_key=f"{self.key}-{number}",
+            adapter=adapter,
+            now=self.now,
+            by_person=False,
+            voice=Voice.NOTICE,
+        )
+        done.private_id = message.id
+        done.sent.append(message.id)
 
     def _addon(self, number: int, action: AddonDoes, done: Done) -> None:
         brought = self.directory.action(action.name)

@@ -28,6 +28,7 @@ from host.models.inbox import (
 )
 from host.models.labels import ConversationLabel
 from host.models.mentions import Mention
+from host.models.posts import Post
 from host.sdk.channel import ReplyState
 from host.sdk.rules import AskedAbout
 from host.users import hours
@@ -134,6 +135,8 @@ def seen(
                 wrote_before=_earlier(before.get(row.id, ()), message),
                 attributes=values.get(row.contact_id, {}),
                 concerns=event.concerns,
+                post=row.post_id,
+                caption=row.caption or "",
                 addon=_addon(asked.get(event.workspace_id, ()), joined, directory)
                 if "addon" in needs
                 else {},
@@ -158,7 +161,9 @@ class _Joined:
         return getattr(self._conversation, name)
 
 
-_OF_MESSAGE = frozenset({"message_kind", "text", "content", "origin", "sent_at", "imported_at", "unsent_at"})
+_OF_MESSAGE = frozenset(
+    {"message_kind", "direction", "text", "content", "origin", "sent_at", "imported_at", "unsent_at"}
+)
 
 
 def _conversations(ids: Collection[int]) -> Any:
@@ -178,12 +183,15 @@ def _conversations(ids: Collection[int]) -> Any:
         Conversation.failed_count,
         Conversation.scheduled_at,
         Conversation.last_inbound_at,
+        Conversation.post_id,
+        Post.text.label("caption"),
         ContactIdentity.profile,
         ChannelAccount,
     )
     return (
         columns.join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
+        .outerjoin(Post, Post.id == Conversation.post_id)
         .where(Conversation.id.in_(ids))
     )
 
@@ -194,6 +202,7 @@ def _messages(session: Session, ids: Collection[int]) -> dict[int, Any]:
     query = sa.select(
         Message.id,
         Message.kind.label("message_kind"),
+        Message.direction,
         Message.text,
         Message.content,
         Message.origin,

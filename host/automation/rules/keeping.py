@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.automation.rules import body as bodies
+from host.automation.rules import posts
 from host.automation.rules.body import Body, RuleError, There
 from host.channels.directory import Directory
 from host.core.errors import InvalidError, NotFoundError
@@ -70,6 +71,8 @@ def there(session: Session, workspace_id: int, directory: Directory) -> There:
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
     )
     endpoints = sa.select(Endpoint.id, Endpoint.url).where(Endpoint.workspace_id == workspace_id)
+    below = posts.titles(session, workspace_id)
+    allowed = [one.capabilities.private_replies for one in directory.adapters]
     return There(
         steps=macros.named(session, workspace_id, Who(None, keeps=False)),
         accounts={row.id: row.name or row.handle or "" for row in session.execute(accounts)},
@@ -78,6 +81,12 @@ def there(session: Session, workspace_id: int, directory: Directory) -> There:
         empty_teams=frozenset(session.scalars(empty)),
         conditions=directory.conditions,
         actions=directory.actions,
+        posts={id_: title for id_, (title, _account) in below.items()},
+        post_accounts={id_: account_id for id_, (_title, account_id) in below.items()},
+        public=any(one.capabilities.public for one in directory.adapters),
+        private=min(
+            (one for one in allowed if one is not None), key=lambda one: one.text_limit_bytes, default=None
+        ),
     )
 
 
@@ -93,6 +102,12 @@ def _newest(workspace_id: int) -> Any:
 def listing(session: Session, workspace_id: int, what: There) -> list[Shown]:
     """Return the rules of a workspace, in their order: one statement."""
     return [_shown(rule, version, what) for rule, version in session.execute(_newest(workspace_id))]
+
+
+def campaigns(session: Session, workspace_id: int, what: There) -> list[Shown]:
+    """Return the rules of a workspace that are campaigns, the newest first."""
+    found = [one for one in listing(session, workspace_id, what) if one.body and one.body.campaign]
+    return sorted(found, key=lambda one: -one.id)
 
 
 def shown(session: Session, workspace_id: int, rule_id: int, what: There) -> Shown:

@@ -120,6 +120,21 @@ def counted(
     return found
 
 
+def counted_of(
+    session: Session, rule_id: int, since: datetime, accounts: Collection[int] | None = None
+) -> dict[str, int]:
+    """Return how often one rule was asked since then, by the outcome; as :func:`counted`."""
+    query = (
+        sa.select(AutomationRun.outcome, sa.func.count())
+        .where(_IS_RULE, AutomationRun.automation_id == rule_id, AutomationRun.done_at >= since)
+        .group_by(AutomationRun.outcome)
+    )
+    if accounts is not None:
+        theirs = sa.select(Conversation.id).where(Conversation.account_id.in_(accounts))
+        query = query.where(AutomationRun.conversation_id.in_(theirs))
+    return {outcome or "": count for outcome, count in session.execute(query)}
+
+
 # ---- the last days -------------------------------------------------------------------------------------
 
 

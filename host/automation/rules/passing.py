@@ -25,13 +25,14 @@ from sqlalchemy.orm import Session
 from host.automation import routing
 from host.automation.deciding import RunKind
 from host.automation.routing import finish
-from host.automation.rules import doing
+from host.automation.rules import campaigns, doing
 from host.automation.rules.body import UNANSWERED, Action, Body, needs, read, sends
+from host.automation.rules.campaigns import Took
 from host.automation.rules.conditions import Trace, decide
 from host.automation.rules.facts import Event, Seen, is_ours, seen
 from host.core.ports import RuleDirectory
 from host.models.automation import AutomationRun, Rule, RuleState, RuleVersion, RunState
-from host.models.inbox import Contact, Conversation, Message
+from host.models.inbox import Conversation, Message
 from host.models.record import ActorKind
 from host.record import catalogue
 from host.record.catalogue import OfAssignment, OfLabel, OfTeam
@@ -65,6 +66,11 @@ class Active:
     version: int
     live: bool
     body: Body
+
+    @property
+    def takes_people(self) -> bool:
+        """Tell whether it says of each person what became of their comment."""
+        return self.live and self.body.campaign is not None
 
 
 def active(session: Session, workspaces: Iterable[int]) -> dict[int, list[Active]]:
@@ -128,7 +134,14 @@ def runs(
         found += _waits(rules[event.workspace_id], event, about, theirs, now)
         verdicts = judge(rules[event.workspace_id], about)
         if any(one.matches for one in verdicts):
-            details = {"when": event.kind, "actor": about.event.actor, "concerns": dict(about.event.concerns)}
+            details: dict[str, Any] = {
+                "when": event.kind,
+                "actor": about.event.actor,
+                "concerns": dict(about.event.concerns),
+            }
+            mine_too = [one.rule.id for one in verdicts if one.matches and one.rule.takes_people]
+            if mine_too:
+                details["campaigns"] = mine_too
             found.append(row_of(event, RunKind.RULES, event.workspace_id, 0, now, facts=details))
         else:
             found += [_near(event, one, now) for one in verdicts if one.is_near]
@@ -320,7 +333,7 @@ def _do(
     now: datetime,
 ) -> None:
     if run.due_at is not None and now - run.due_at > TOO_OLD:
-        finish(run, RunState.SKIPPED, now, reason="late")
+        _give_up(session, run, conversation, rules, "late", now)
         return
     rules = _not_asked(session, run, rules)
     event = Event(
@@ -341,17 +354,55 @@ def _do(
     verdicts = judge(rules, about)
     matched = [one for one in verdicts if one.matches]
     if any(one.rule.live for one in matched) and _passes(session, conversation.id, now) >= MOST_PER_HOUR:
-        finish(run, RunState.SKIPPED, now, reason="too_often")
+        _give_up(session, run, conversation, rules, "too_often", now)
         return
+    waited_for = set(campaigns.names(run.facts))
     for verdict in verdicts:
-        if verdict.matches and not _had(session, verdict.rule, conversation):
-            _act(session, run, conversation, verdict, about, directory, now)
+        rule = verdict.rule
+        why = _hindrance(session, rule, run, conversation, now) if verdict.matches else "condition"
+        took = Took(why)
+        if not why:
+            took = _act(session, run, conversation, verdict, about, directory, now)
         elif verdict.matches or verdict.is_near:
-            reason = "once" if verdict.matches else "condition"
-            _note(session, run, verdict, RunState.SKIPPED, now, reason=reason, facts=_kept(verdict))
+            _note(session, run, verdict, RunState.SKIPPED, now, reason=why, facts=_kept(verdict))
+        if not verdict.matches and rule.id in waited_for:
+            took = Took("taken_back" if about.row.unsent_at is not None else "changed")
+        if rule.takes_people and (verdict.matches or rule.id in waited_for):
+            _note_person(session, run, conversation, rule, took, now)
     # Its own row is what says that something was done because of the event, and how often.
     done = any(one.rule.live for one in matched)
     finish(run, RunState.DONE if done else RunState.SKIPPED, now, outcome="rules" if done else None)
+
+
+def _give_up(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    rules: Sequence[Active],
+    reason: str,
+    now: datetime,
+) -> None:
+    """Do nothing because of the event of *run*, and have the campaigns it is about say so."""
+    finish(run, RunState.SKIPPED, now, reason=reason)
+    mine = set(campaigns.names(run.facts))
+    for rule in rules:
+        if rule.id in mine and rule.takes_people:
+            _note_person(session, run, conversation, rule, Took(reason), now)
+
+
+def _note_person(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    rule: Active,
+    took: Took,
+    now: datetime,
+) -> None:
+    """Keep for a campaign what became of the comment of *run*."""
+    comment = sa.select(Message.id, Message.sent_at).where(Message.id == run.message_id)
+    found = session.execute(comment).one_or_none()
+    if found is not None:
+        campaigns.note(session, rule.id, conversation, found, took, now)
 
 
 def _not_asked(session: Session, run: AutomationRun, rules: Sequence[Active]) -> list[Active]:
@@ -371,12 +422,13 @@ def _act(
     about: Seen,
     directory: RuleDirectory,
     now: datetime,
-) -> None:
+) -> Took:
+    """Do what a rule says, and keep its run; return what of it a campaign keeps."""
     rule = verdict.rule
     if not rule.live:
         facts = _kept(verdict) | {"done": [[_tag(one), ""] for one in rule.body.actions]}
         _note(session, run, verdict, RunState.DONE, now, outcome="shadow", facts=facts)
-        return
+        return Took()
     key = f"rule-{rule.id}-{run.id}"
     acting = doing.Acting(session, conversation, rule.id, rule.name, rule.body, about, key, directory, now)
     done = acting.do()
@@ -385,18 +437,42 @@ def _act(
         session, run, verdict, state, now, outcome=outcome, reason=done.refused, facts=_kept(verdict, done)
     )
     noted.sent_id = max(done.sent, default=None)
-    if done.given is not None:
-        given = _new(run, RunKind.GIVE_OUT, rule, now)
-        given.team_id = done.given
-        session.add(given)
-        session.flush()
-        routing.give_out(session, given, conversation, now)
+    if len(done.sent) > 1:
+        noted.facts = {**noted.facts, "sent": done.sent}
+    give_out(session, run, conversation, rule, done, now)
+    return done.took
+
+
+def give_out(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    rule: Active,
+    done: doing.Done,
+    now: datetime,
+) -> None:
+    """Give a conversation to whoever of a team is on duty, where a rule that is done said so."""
+    if done.given is None:
+        return
+    given = new_run(run, RunKind.GIVE_OUT, rule, now)
+    given.team_id = done.given
+    session.add(given)
+    session.flush()
+    routing.give_out(session, given, conversation, now)
+
+
+def _hindrance(
+    session: Session, rule: Active, run: AutomationRun, conversation: Conversation, now: datetime
+) -> str:
+    """Return why a rule that matches does nothing, a key of the reasons; empty: it acts."""
+    if rule.takes_people and rule.body.campaign is not None:
+        wanted = rule.body.campaign
+        return campaigns.hindrance(session, rule.id, wanted, conversation, run.message_id, now)
+    return "once" if rule.body.once and _had(session, rule, conversation) else ""
 
 
 def _had(session: Session, rule: Active, conversation: Conversation) -> bool:
     """Tell whether a rule that acts once acted already."""
-    if not rule.body.once:
-        return False
     acted = sa.select(AutomationRun.id).where(
         AutomationRun.kind == RunKind.RULE,
         AutomationRun.automation_id == rule.id,
@@ -405,9 +481,7 @@ def _had(session: Session, rule: Active, conversation: Conversation) -> bool:
     if rule.body.once == "conversation":
         acted = acted.where(AutomationRun.conversation_id == conversation.id)
     else:
-        # Nobody else may act for them meanwhile, in another of their conversations.
-        theirs_alone = sa.select(Contact.id).where(Contact.id == conversation.contact_id)
-        session.execute(theirs_alone.with_for_update(key_share=True))
+        campaigns.lock_person(session, conversation.contact_id)
         theirs = sa.select(Conversation.id).where(Conversation.contact_id == conversation.contact_id)
         acted = acted.where(AutomationRun.conversation_id.in_(theirs))
     return session.scalar(acted.limit(1)) is not None
@@ -434,14 +508,14 @@ def _note(
     reason: str | None = None,
 ) -> AutomationRun:
     """Keep what became of one rule, beside the run of its pass."""
-    row = _new(run, RunKind.RULE, verdict.rule, now)
+    row = new_run(run, RunKind.RULE, verdict.rule, now)
     row.facts = facts
     finish(row, state, now, outcome=outcome, reason=reason or None)
     session.add(row)  # written with the others
     return row
 
 
-def _new(run: AutomationRun, kind: RunKind, rule: Active, now: datetime) -> AutomationRun:
+def new_run(run: AutomationRun, kind: RunKind, rule: Active, now: datetime) -> AutomationRun:
     return AutomationRun(
         workspace_id=run.workspace_id,
         kind=kind,

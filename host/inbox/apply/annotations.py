@@ -241,7 +241,7 @@ def _stored(draft: Draft, key: Key) -> StoredMessage | None:
 def _annotate_new(draft: Draft, message: NewMessage, said: Annotations) -> None:
     """Change a message of this batch as if it had come before its annotations."""
     edit = said.edit
-    if edit is not None:
+    if edit is not None and not _changes_nothing(edit, None, message.text, message.sent_at):
         message.edited_at, message.edit_count, message.text = edit.at, edit.number, edit.text
     message.sources = sorted({*message.sources, *said.sources})
     if said.unsent_at is not None:
@@ -260,7 +260,10 @@ def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annot
     }
     for id_, (stored, body, said) in sorted(bodies.items(), key=lambda item: item[0]):
         before = None if body.edited_at is None else Edit(body.edit_count, body.edited_at, body.text)
-        edit = max((one for one in (before, said.edit) if one is not None), default=None)
+        after = said.edit
+        if after is not None and _changes_nothing(after, before, body.text, body.sent_at):
+            after = None
+        edit = max((one for one in (before, after) if one is not None), default=None)
         unsent_at = min((at for at in (body.unsent_at, said.unsent_at) if at), default=None)
         sources = sorted({*(body.sources or ()), *said.sources})
         if unsent_at is not None:
@@ -284,6 +287,16 @@ def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annot
         if unsent_at is not None:
             found.unsent.append(id_)
         _show(draft, body, text, unsent=unsent_at is not None)
+
+
+def _changes_nothing(edit: Edit, before: Edit | None, text: str, sent_at: datetime) -> bool:
+    """Tell whether an edit is none: some providers deliver a message again to say that it changed.
+
+    Then it says what the message says; or what it said before that, where the later text came first.
+    """
+    if edit.number > (1 if before is None else before.number):
+        return False
+    return edit.text == text or (before is None and edit.at < sent_at)
 
 
 def _body(draft: Draft, key: Key, stored: StoredMessage) -> StoredBody:

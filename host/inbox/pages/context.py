@@ -70,9 +70,13 @@ class InboxContext:
         accounts = seen_accounts()
         return row if row is not None and (accounts is None or row.account.id in accounts) else None
 
-    def listed(self, rows: Sequence[Row], sort: Order = Order.NEWEST) -> list[Listed]:
+    def listed(self, rows: Sequence[Row], filter_: Filter) -> list[Listed]:
+        """Return *rows* as a list of *filter_* shows them."""
         self.read.update((row.id, row) for row in rows)
-        return [listed(row, self.adapter(row), self.user_id, self.now, sort) for row in rows]
+        sort, ahead = filter_.order, queries.unseen_first(filter_, filter_.order)
+        return [
+            listed(row, self.adapter(row), self.user_id, self.now, sort, unseen_first=ahead) for row in rows
+        ]
 
     def page(self, filter_: Filter, before: Position | None) -> Page:
         """Return a page of the list, sorted as *filter_* says."""

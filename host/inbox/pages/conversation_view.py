@@ -74,6 +74,7 @@ class Listed:
     """A conversation in the list.
 
     :param prefix: who wrote the last message, where it was not the customer: ``You:``, ``Bo:``.
+    :param ahead: whether it is among those a list begins with, see :func:`host.inbox.queries.unseen_first`.
     """
 
     row: Row
@@ -87,13 +88,15 @@ class Listed:
     chip: reply_window.Chip | None
     due: Due | None = None
     sort: Order = Order.NEWEST
+    ahead: bool = False
 
     @property
     def order(self) -> str:
         """Return what the list is sorted by, largest first."""
         row = self.row
         if self.sort is Order.NEWEST:
-            return f"{micros(row.listed_at):020d}-{row.id:020d}"
+            listed_at = row.listed_at + (queries.NO_END if self.ahead else timedelta(0))
+            return f"{micros(listed_at):020d}-{row.id:020d}"
         at = row.waiting_since
         if self.sort is Order.DUE and at is not None:
             at += queries.NO_END if row.reply_target is None else timedelta(minutes=row.reply_target)
@@ -122,9 +125,18 @@ def handle_of(row: Row, name: str) -> str:
 
 
 def listed(
-    row: Row, adapter: ChannelAdapter | None, user_id: int, now: datetime, sort: Order = Order.NEWEST
+    row: Row,
+    adapter: ChannelAdapter | None,
+    user_id: int,
+    now: datetime,
+    sort: Order = Order.NEWEST,
+    *,
+    unseen_first: bool = False,
 ) -> Listed:
-    """Return *row* as a list sorted by *sort* shows it."""
+    """Return *row* as a list sorted by *sort* shows it.
+
+    :param unseen_first: whether the list begins with what mentions whoever looks and they have not seen.
+    """
     name = name_of(row, adapter)
     look = message_kinds.look_of(row.last_kind)
     plain = row.last_kind == MessageKind.TEXT
@@ -140,6 +152,7 @@ def listed(
         chip=reply_window.chip(adapter, row, now),
         due=due(row, now),
         sort=sort,
+        ahead=unseen_first and row.named > 0,
     )
 
 

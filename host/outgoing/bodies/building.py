@@ -753,7 +753,7 @@ def _of_channel(about: _About, directory: AdapterDirectory) -> Iterator[Told]:
         log.exception("the adapter of %s raised while it was asked what to tell of an event", account.channel)
         return
     for one in given:
-        if not _is_usable(one, account.channel, names):
+        if not _is_usable(one, {account.channel, adapter.beside}, names):
             log.error("the adapter of %s names an event twice, or one it did not declare", account.channel)
             continue
         names.discard(one.name)
@@ -769,9 +769,9 @@ def _of_channel(about: _About, directory: AdapterDirectory) -> Iterator[Told]:
         yield Told(body, replaces=one.replaces, is_hosts=False, labels=_label_ids(about))
 
 
-def _is_usable(one: OutgoingEvent, channel: str, names: set[str]) -> bool:
+def _is_usable(one: OutgoingEvent, channels: set[str], names: set[str]) -> bool:
     start, _dot, rest = one.name.partition(".")
-    return start == channel and bool(_OWN_NAME.fullmatch(rest)) and one.name in names
+    return start in channels and bool(_OWN_NAME.fullmatch(rest)) and one.name in names
 
 
 def _told_message(about: _About) -> ToldMessage | None:

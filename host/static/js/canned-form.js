@@ -2,7 +2,7 @@
 
 const AFTER_MS = 400;
 const form = document.querySelector("[data-canned-form]");
-const preview = document.querySelector("[data-canned-preview]");
+const previews = document.querySelectorAll("[data-canned-preview]");
 let text = form?.querySelector("textarea");
 let timer = null;
 let asked = 0;
@@ -15,8 +15,10 @@ async function show() {
   try {
     const response = await fetch(form.action, { method: "POST", body, credentials: "same-origin" });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const fresh = page.querySelector("[data-canned-preview]");
-    if (fresh && number === asked) preview.innerHTML = fresh.innerHTML;
+    const fresh = page.querySelectorAll("[data-canned-preview]");
+    if (fresh.length === previews.length && number === asked) {
+      for (const [at, preview] of previews.entries()) preview.innerHTML = fresh[at].innerHTML;
+    }
   } catch {
     // The button stays, and Save says what is wrong.
   }

@@ -471,6 +471,45 @@ class Button(Model):
 
 
 @dataclass(frozen=True)
+class CampaignPerson(Model):
+    """Somebody who wrote the word of a campaign: once in the list, however often they wrote it."""
+
+    contact_id: int
+    name: Optional[str]
+    """Null: it is not known."""
+    username: Optional[str]
+    conversation_id: int
+    """Where they wrote the word last."""
+    message_id: int
+    """The last message with it."""
+    messages: int
+    """In how many messages they wrote it."""
+    at: datetime
+    """When they wrote it last."""
+    got: Literal["got", "had", "refused", "waits"]
+    """`had`: they had it already when they wrote the word last. `waits`: the private reply is not sent yet. `refused`: it was not sent, for `reason` or `problem`."""
+    reason: Optional[str]
+    """Why nothing was sent, or no public answer: a stable word. Null: all was done."""
+    problem: Optional[str]
+    """Why the private reply failed, or what it waits for, as a sentence."""
+    private_message_id: Optional[int]
+    """The private reply. Null: there is none."""
+    public_answer: Optional[int]
+    """Which of the public answers it was, from 1. Null: none."""
+    answered_at: Optional[datetime]
+    """When they answered the private reply. Null: they did not yet."""
+
+
+@dataclass(frozen=True)
+class CampaignPeople(Model):
+    """People of a campaign: those who wrote the word last come first."""
+
+    data: Sequence[CampaignPerson]
+    next: Optional[str]
+    """For earlier ones; null: there are none."""
+
+
+@dataclass(frozen=True)
 class CannedFile(Model):
     """A file that goes out with a canned reply."""
 

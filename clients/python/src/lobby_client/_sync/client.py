@@ -24,6 +24,8 @@ from lobby_client.types import (
     Blocked,
     BulkAction,
     BusinessHours,
+    CampaignPeople,
+    CampaignPerson,
     CannedReplies,
     CannedReply,
     Contact,
@@ -440,17 +442,20 @@ class ConversationCalls(_Calls):
         text: str,
         *,
         mentions: Sequence[int] = (),
+        teams: Sequence[int] = (),
         idempotency_key: Optional[str] = None,
     ) -> Message:
         """Add a note, which only the team sees.
 
-        :param mentions: ids of people who are told of it.
+        :param mentions: ids of people who are told of it; *teams*: of teams, whose members are.
         """
         key = idempotency_key or new_key()
         path = "/conversations/{}/notes"
         body: dict[str, Any] = {"text": text}
         if mentions:
             body["mentions"] = list(mentions)
+        if teams:
+            body["teams"] = list(teams)
         return Message.from_wire(self._call("POST", path, conversation_id, body=body, idempotency_key=key))
 
     def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
@@ -952,6 +957,37 @@ class RuleCalls(_Calls):
             if cursor is None:
                 return
 
+    def people_page(
+        self,
+        rule_id: int,
+        *,
+        got: Optional[str] = None,
+        search: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> CampaignPeople:
+        """Return a page of who wrote the word of a campaign; see :meth:`people`."""
+        path = "/campaigns/{}/people"
+        query = {"got": got, "search": search, "limit": limit, "cursor": cursor}
+        return CampaignPeople.from_wire(self._call("GET", path, rule_id, query=query))
+
+    def people(
+        self, rule_id: int, *, got: Optional[str] = None, search: Optional[str] = None
+    ) -> Iterator[CampaignPerson]:
+        """Yield everybody who wrote the word of a campaign with what they got; who wrote last comes first.
+
+        :param got: only those who got that: ``got``, ``had``, ``waits`` or ``refused``.
+        :param search: a part of their name or username.
+        """
+        cursor = None
+        while True:
+            page = self.people_page(rule_id, got=got, search=search, limit=100, cursor=cursor)
+            for person in page.data:
+                yield person
+            cursor = page.next
+            if cursor is None:
+                return
+
 
 class CannedReplyCalls(_Calls):
     """Replies to be sent again, of everybody and of teams."""
@@ -1217,6 +1253,7 @@ class AnalyticsCalls(_Calls):
         zone: Optional[str] = None,
         account: Optional[int] = None,
         agent: Optional[int] = None,
+        team: Optional[int] = None,
         by: Optional[str] = None,
         business_hours: bool = False,
     ) -> Analytics:
@@ -1224,11 +1261,13 @@ class AnalyticsCalls(_Calls):
 
         :param from_: the first day, ``2026-11-01``; ``to``: the last.
         :param zone: the time zone the days are of, ``Europe/Berlin``.
+        :param team: the id of a team: only what happened while it had the conversation.
         :param by: ``day`` or ``hour``.
         :param business_hours: whether times count the hours of each conversation's team alone.
         """
         query: dict[str, Any] = {
             **{"from": from_, "to": to, "zone": zone, "account": account, "agent": agent, "by": by},
+            "team": team,
             "businessHours": True if business_hours else None,
         }
         return Analytics.from_wire(self._call("GET", "/analytics", query=query))

@@ -1,0 +1,1 @@
+"""What stands below posts: comments and mentions, on accounts beside those of Direct."""

@@ -1,0 +1,121 @@
+"""The adapter of comments: what the host asks of what stands below posts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+from urllib.parse import quote
+
+from host.sdk.channel import (
+    AccountRef,
+    Capabilities,
+    ChannelAdapter,
+    ChannelMark,
+    InboundMedia,
+    ModerateRequest,
+    NoPost,
+    NoProfile,
+    PrivateContext,
+    Profile,
+    ReactRequest,
+    ReplyContext,
+    ReplyPolicy,
+    SearchRequest,
+    SearchResult,
+    SendLimit,
+    SendRequest,
+    SendResult,
+)
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.messages import InboundChange, Post
+from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
+from host.sdk.webhooks import Envelope
+
+from .. import pace
+from ..accounts import Credentials, book, credentials
+from ..config import CHANNEL, COMMENTS_CHANNEL, media_hosts
+from . import history, limits, outgoing, posts, reading, sending
+
+log = logging.getLogger(__name__)
+
+
+class CommentsAdapter(ChannelAdapter):
+    """Comments and mentions of an account, with the credentials of its Direct messages."""
+
+    key: ClassVar[str] = COMMENTS_CHANNEL
+    label: ClassVar[str] = "Instagram comments"
+    mark: ClassVar[ChannelMark] = ChannelMark(text="IC", tone=5)
+    beside: ClassVar[str] = CHANNEL
+    contact_id_name: ClassVar[str] = "instagram_id"
+    capabilities: ClassVar[Capabilities] = limits.CAPABILITIES
+    outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = outgoing.KINDS
+
+    def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
+        return reading.parse(envelope)
+
+    def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
+        return limits.reply_policy(context)
+
+    def private_policy(self, context: PrivateContext) -> ReplyPolicy:
+        return limits.private_policy(context)
+
+    def send(self, request: SendRequest) -> SendResult:
+        return sending.send(self._credentials(request.account), request)
+
+    def moderate(self, request: ModerateRequest) -> SendResult:
+        return sending.moderate(self._credentials(request.account), request)
+
+    def limits(
+        self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
+    ) -> Sequence[SendLimit]:
+        bound = book.get().by_uuid.get(request.account.uuid)
+        return pace.limits(request.account, "" if bound is None else bound.app_id, request)
+
+    def search(self, request: SearchRequest) -> SearchResult:
+        return sending.search(self._credentials(request.account), request)
+
+    def fetch_post(self, account: AccountRef, external_id: str) -> Post | NoPost:
+        found = self._credentials(account)
+        if found is None:
+            return NoPost("the account's credentials cannot be read", retry=True)
+        return posts.fetch(found, external_id)
+
+    def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope]:
+        found = self._credentials(account)
+        if found is None:
+            raise SecretUnreadableError("the account's credentials cannot be read")
+        return posts.look_up(found, account, what)
+
+    def threads(self, account: AccountRef, after: str) -> ThreadPage | HistoryTrouble:
+        return history.threads(self._credentials(account), after)
+
+    def history(self, account: AccountRef, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
+        return history.read(self._credentials(account), thread, after)
+
+    def fetch_profile(self, account: AccountRef, contact: str) -> Profile | NoProfile:
+        # Meta tells it of people who wrote a message (docs/instagram-messaging/features/user-profile), and
+        # ten thousand comments would ask ten thousand times. The name comes with the comment.
+        return NoProfile("who only commented has no profile", retry=False)
+
+    def profile_url(self, username: str) -> str | None:
+        return f"https://www.instagram.com/{quote(username, safe='')}/"
+
+    def inbound_media(self) -> InboundMedia:
+        return InboundMedia(media_hosts())
+
+    def outgoing(self, event: DeskEvent, message: ToldMessage | None) -> Sequence[OutgoingEvent]:
+        return outgoing.outgoing(event, message)
+
+    def contact_label(self, contact: str) -> str:
+        if contact.startswith("@"):
+            return contact
+        return f"Instagram user …{contact[-4:]}" if contact else "Instagram user"
+
+    def _credentials(self, account: AccountRef) -> Credentials | None:
+        try:
+            return credentials(account.id)
+        except SecretUnreadableError as error:
+            log.error("the credentials of account %s cannot be read: %s", account.id, error)
+            return None

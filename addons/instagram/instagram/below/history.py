@@ -1,0 +1,159 @@
+"""Comments of before, or of while nothing was delivered: the newest posts, and what stands below each.
+
+Meta's pages: docs/instagram-platform/instagram-graph-api/reference/ig-media/comments and ig-user/media.
+Fifty comments of an answer, the newest first, each with its answers. No event tells that a comment is gone:
+one that should be listed and is not is asked for by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from host.sdk import clock
+from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.messages import (
+    InboundChange,
+    MessageEchoed,
+    MessageEdited,
+    MessageReceived,
+    MessageUnsent,
+    Post,
+)
+
+from ..accounts import Credentials
+from ..answers import Paging
+from ..errors import problem
+from ..graph import GraphError
+from ..history import NO_CREDENTIALS, trouble_of
+from ..values import identifier, mapping, moment, text
+from .posts import GONE, MediaList
+from .reading import author_of, kind_of_post
+
+POSTS = 25
+COMMENTS = 50
+ASKED = 10
+"""Most comments that are asked for by their ids while a page is read."""
+FIELDS = f"id,text,timestamp,from,username,replies.limit({COMMENTS}){{id,text,timestamp,from,username}}"
+LIVE = "live"
+"""The second page of threads: the broadcasts that run."""
+
+
+class _Comments(msgspec.Struct, frozen=True):
+    data: tuple[dict[str, Any], ...] = ()
+    paging: Paging = Paging()
+
+
+def threads(found: Credentials | None, after: str) -> ThreadPage | HistoryTrouble:
+    """List the newest posts that have comments, then the broadcasts that run."""
+    if found is None:
+        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    live = after == LIVE
+    params = {"fields": "id" if live else "id,comments_count", "limit": str(POSTS)}
+    try:
+        edge = "live_media" if live else "media"
+        answer = found.graph().call("GET", f"{found.ig_user_id}/{edge}", MediaList, params=params)
+    except GraphError as error:
+        return trouble_of(error)
+    # A post is no customer's: whose a comment is says the comment.
+    listed = [HistoryThread(one.id, "") for one in answer.data if one.id and one.comments_count]
+    return ThreadPage(listed, "" if live else LIVE)
+
+
+def read(found: Credentials | None, thread: HistoryThread, after: str) -> HistoryPage | HistoryTrouble:
+    """Read a page of what stands below a post, and ask for what should stand there and does not."""
+    if found is None:
+        return HistoryTrouble(problem(NO_CREDENTIALS), final=True)
+    media = quote(thread.external_id, safe="")
+    params = {"fields": FIELDS, "limit": str(COMMENTS), **({"after": after} if after else {})}
+    try:
+        answer = found.graph().call("GET", f"{media}/comments", _Comments, params=params)
+        listed = set(_ids(answer.data))
+        gone = list(_gone(found, thread, answer, listed)) if not after else []
+    except GraphError as error:
+        return trouble_of(error)
+    changes: list[InboundChange] = []
+    for comment in reversed(answer.data):
+        changes += _below(comment, thread.external_id, found)
+    return HistoryPage([*changes, *gone], after=answer.paging.after)
+
+
+def _ids(comments: tuple[dict[str, Any], ...]) -> Iterator[str]:
+    for comment in comments:
+        yield identifier(comment.get("id"))
+        yield from (identifier(one.get("id")) for one in _replies(comment))
+
+
+def _replies(comment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    data = mapping(comment.get("replies")).get("data")
+    return [mapping(one) for one in data] if isinstance(data, list) else []
+
+
+def _below(comment: Mapping[str, Any], post: str, found: Credentials) -> list[InboundChange]:
+    """Return a comment and its answers; ours are of the conversation with whom they answer."""
+    contact = author_of(comment)[0]
+    changes = _changes(comment, post, "", "" if contact == found.ig_user_id else contact, found)
+    for reply in sorted(_replies(comment), key=lambda one: text(one.get("timestamp"))):
+        customer = "" if contact == found.ig_user_id else contact
+        changes += _changes(reply, post, identifier(comment.get("id")), customer, found)
+    return changes
+
+
+def _changes(
+    comment: Mapping[str, Any], post: str, parent: str, customer: str, found: Credentials
+) -> list[InboundChange]:
+    """Return what one comment says; nothing of ours where it answers no customer."""
+    name, at = identifier(comment.get("id")), moment(comment.get("timestamp"))
+    contact, username = author_of(comment)
+    words = text(comment.get("text"))
+    if not name or at is None or not contact:
+        return []
+    content = {"post": post, **({"parent": parent} if parent else {})}
+    if contact == found.ig_user_id:
+        if not customer or not parent:
+            return []
+        return [MessageEchoed(customer, name, at, text=words, content=content, reply_to=parent)]
+    received = MessageReceived(
+        contact=contact,
+        external_id=name,
+        sent_at=at,
+        text=words,
+        content=content,
+        opens_window=False,
+        contact_username=username or None,
+        reply_to=parent or None,
+        post=Post(post, kind_of_post("FEED")),
+    )
+    # When it was changed is not told; where it says the same this changes nothing.
+    return [received, MessageEdited(contact, name, clock.now(), words)] if words else [received]
+
+
+def _gone(
+    found: Credentials, thread: HistoryThread, answer: _Comments, listed: set[str]
+) -> Iterator[InboundChange]:
+    """Ask for comments that are here and would stand on this page; yield those Meta no longer has.
+
+    :raises GraphError: if Meta cannot be asked.
+    """
+    times = [moment(comment.get("timestamp")) for comment in answer.data]
+    known = [at for at in times if at is not None]
+    since = min(known) if answer.paging.after and known else None
+    missing = [
+        one for one in thread.known if one.external_id not in listed and _stands_here(one.sent_at, since)
+    ]
+    for one in missing[:ASKED]:
+        path = quote(one.external_id, safe="")
+        try:
+            found.graph().call("GET", path, dict[str, Any], params={"fields": "id"})
+        except GraphError as error:
+            if (error.code, error.subcode) != GONE:
+                raise
+            yield MessageUnsent(one.contact, one.external_id, clock.now())
+
+
+def _stands_here(at: datetime, since: datetime | None) -> bool:
+    return since is None or at >= since

@@ -1,0 +1,132 @@
+"""Asking Meta about posts, and what a mention is.
+
+Meta's pages: docs/instagram-platform/reference/instagram-media,
+docs/instagram-platform/instagram-graph-api/reference/ig-user/mentioned_media and mentioned_comment,
+docs/instagram-platform/instagram-graph-api/reference/ig-user/live_media.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from host.sdk import clock
+from host.sdk.channel import AccountRef, NoPost
+from host.sdk.messages import Post, PostKind
+from host.sdk.webhooks import Envelope
+
+from ..accounts import Credentials
+from ..answers import Paging
+from ..errors import Outcome, classify
+from ..graph import Graph, GraphError
+from ..values import identifier, mapping, moment
+from .reading import MENTION, author_of, elsewhere, named_elsewhere, post_of
+
+MEDIA = "id,caption,permalink,media_type,media_product_type,media_url,thumbnail_url,timestamp,username"
+GONE = (100, 33)
+"""Meta's code and subcode for an object that is not there, or not for this token."""
+UNKNOWN_FIELD = 100
+_AUTHORS = ("from,username,", "username,", "")
+"""What may be asked of a mentioning comment besides: Meta's page lists neither, and shows the second."""
+
+
+class Media(msgspec.Struct, frozen=True):
+    """A post, as far as only its id and its number of comments matter."""
+
+    id: str = ""
+    comments_count: int = 1
+
+
+class MediaList(msgspec.Struct, frozen=True):
+    data: tuple[Media, ...] = ()
+    paging: Paging = Paging()
+
+
+def fetch(found: Credentials, external_id: str) -> Post | NoPost:
+    """Ask what a post is; of a broadcast, whether it still runs."""
+    if elsewhere(external_id) is not None:
+        return NoPost("it is somebody else's, and was told with the mention", retry=False)
+    graph = found.graph()
+    try:
+        media = graph.call("GET", quote(external_id, safe=""), dict[str, Any], params={"fields": MEDIA})
+        post = post_of(media, external_id=external_id)
+        if post.kind is PostKind.LIVE and not _runs(graph, found, external_id):
+            return replace(post, ended_at=clock.now())
+    except GraphError as error:
+        return _none(error)
+    return post
+
+
+def _runs(graph: Graph, found: Credentials, external_id: str) -> bool:
+    answer = graph.call("GET", f"{found.ig_user_id}/live_media", MediaList, params={"fields": "id"})
+    return any(one.id == external_id for one in answer.data)
+
+
+def _none(error: GraphError) -> NoPost:
+    known = classify(error)
+    if (error.code, error.subcode) == GONE:
+        return NoPost(error.quote, retry=False, gone=True)
+    if known.outcome is Outcome.WAIT:
+        wait = error.usage.regain_seconds or known.wait_seconds
+        return NoPost(error.quote, retry=True, retry_after=wait)
+    return NoPost(error.quote, retry=known.outcome is not Outcome.REJECTED)
+
+
+def look_up(found: Credentials, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope]:
+    """Ask what a mention says and whose it is; return it as an event to be journalled.
+
+    :raises GraphError: if Meta cannot be asked now.
+    """
+    media_id, comment_id = identifier(what.get("media_id")), identifier(what.get("comment_id"))
+    try:
+        if comment_id:
+            comment = _comment(found, comment_id)
+            media = mapping(comment.get("media")) or {"id": media_id}
+            told = {"comment": {**comment, "id": comment_id}, "media": {**media, "id": media_id}}
+        else:
+            told = {
+                "media": {**_asked(found, f"mentioned_media.media_id({media_id}){{{MEDIA}}}"), "id": media_id}
+            }
+    except GraphError as error:
+        if (error.code, error.subcode) != GONE:
+            raise
+        return [_envelope(account, media_id, comment_id, {}, ignored="the mention is no longer there")]
+    return [_envelope(account, media_id, comment_id, told)]
+
+
+def _comment(found: Credentials, comment_id: str) -> Mapping[str, Any]:
+    """Ask for a mentioning comment with as much of its author as Meta tells here."""
+    for author in _AUTHORS:
+        fields = f"id,text,timestamp,{author}media{{{MEDIA}}}"
+        try:
+            return _asked(found, f"mentioned_comment.comment_id({comment_id}){{{fields}}}")
+        except GraphError as error:
+            if error.code != UNKNOWN_FIELD or error.subcode is not None or not author:
+                raise
+    return {}
+
+
+def _asked(found: Credentials, fields: str) -> Mapping[str, Any]:
+    answer = found.graph().call("GET", found.ig_user_id, dict[str, Any], params={"fields": fields})
+    return mapping(answer.get(fields.partition(".")[0]))
+
+
+def _envelope(
+    account: AccountRef, media_id: str, comment_id: str, told: Mapping[str, Any], *, ignored: str = ""
+) -> Envelope:
+    said = mapping(told.get("comment")) or mapping(told.get("media"))
+    event = {"field": MENTION, "value": told}
+    return Envelope(
+        account_id=account.id,
+        lane=author_of(said)[0],
+        dedupe_key=f"{MENTION}:{named_elsewhere(media_id, comment_id)}",
+        kind=MENTION,
+        body=msgspec.json.encode({"entry": account.external_id, "in": "changes", "event": event}),
+        occurred_at=moment(said.get("timestamp")) or clock.now(),
+        ignored=ignored,
+        channel=account.channel,
+    )

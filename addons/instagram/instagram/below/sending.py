@@ -1,0 +1,215 @@
+"""Answering a comment: in public below the post, or once in private; hiding, showing and deleting it.
+
+Meta's pages: docs/instagram-platform/comment-moderation,
+docs/messenger-platform/instagram/features/private-replies,
+docs/instagram-platform/instagram-graph-api/reference/ig-comment and ig-user/mentions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from host.sdk.channel import (
+    Absent,
+    CannotTell,
+    Found,
+    Held,
+    Moderated,
+    ModerateRequest,
+    Rejected,
+    SearchRequest,
+    SearchResult,
+    SendRequest,
+    SendResult,
+    Sent,
+)
+from host.sdk.i18n import noop
+from host.sdk.messages import MessageKind
+from host.sdk.text import byte_length
+
+from .. import pace, thread
+from ..accounts import Credentials
+from ..answers import Node, SendAnswer
+from ..errors import Known, Outcome, problem
+from ..graph import GraphError, Usage
+from ..messages import alike, message_body
+from ..sending import NO_CREDENTIALS, NOT_SENDABLE, outcome
+from ..values import clean, identifier, moment
+from .limits import PRIVATE_BYTES, PUBLIC_BYTES
+from .posts import GONE
+from .reading import elsewhere
+
+UNNAMED = 100
+"""Meta's code for a call it does not take, without a subcode that says why."""
+
+TOO_LONG = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("The answer is longer than Instagram takes below a post."),
+    cause=noop("Below a post 2,200 bytes are taken, in a private reply 1,000."),
+    next_step=noop("Shorten it, then send it again."),
+)
+NO_COMMENT = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("Nobody said which comment this answers."),
+    cause=noop("On Instagram each answer stands below one comment."),
+    next_step=noop("Answer one of the comments."),
+)
+COMMENT_GONE = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("This comment is no longer at Instagram, or the account may not see it."),
+    cause=noop("Its author or somebody else deleted it, or the post was deleted."),
+    next_step=noop("Nothing to do: what is gone cannot be answered, hidden or shown."),
+)
+NOT_TAKEN = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("Instagram takes no public answer to this comment."),
+    cause=noop("The comment is hidden, stands below a broadcast, or comments are switched off for the post."),
+    next_step=noop("Show the comment first; to one on a broadcast, answer in private while it runs."),
+)
+NOT_MODERATED = Known(
+    code=0,
+    outcome=Outcome.REJECTED,
+    sentence=noop("Instagram did not do this to the comment."),
+    cause=noop("It stands below somebody else's post, or the permission for comments is missing."),
+    next_step=noop("Do it in the Instagram app."),
+)
+
+
+class _Author(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    """An answer as Meta lists it below a comment."""
+
+    id: str = ""
+    text: str = ""
+    timestamp: str | int = ""
+    author: _Author | None = msgspec.field(default=None, name="from")
+
+
+class _Replies(msgspec.Struct, frozen=True):
+    data: tuple[_Reply, ...] = ()
+
+
+def send(found: Credentials | None, request: SendRequest) -> SendResult:
+    """Answer a comment or a mention: in public, or its author alone."""
+    part = request.part
+    most = PRIVATE_BYTES if part.private else PUBLIC_BYTES
+    if part.kind is not MessageKind.TEXT or not part.text.strip() or part.files:
+        return Rejected(problem(NOT_SENDABLE))
+    if byte_length(part.text) > most:
+        return Rejected(problem(TOO_LONG))
+    if not part.reply_to:
+        return Rejected(problem(NO_COMMENT))
+    if found is None:
+        return Held(problem(NO_CREDENTIALS))
+    try:
+        return _privately(found, request) if part.private else _publicly(found, part.reply_to, part.text)
+    except GraphError as error:
+        if not part.private and error.sent and _is_plain(error):
+            return Rejected(problem(COMMENT_GONE if _is_gone(error) else NOT_TAKEN, error))
+        return outcome(found, error)
+
+
+def _privately(found: Credentials, request: SendRequest) -> SendResult:
+    recipient = {"comment_id": request.part.reply_to}
+    body = {"recipient": recipient, "message": message_body(request.part, ())}
+    said: list[Usage] = []
+    answer = found.graph().call("POST", f"{found.node}/messages", SendAnswer, json=body, heard=said.append)
+    if not identifier(answer.message_id):
+        raise GraphError("the answer names no message", status=200)
+    return Sent(identifier(answer.message_id), pace.pause(found, said[0]))
+
+
+def _publicly(found: Credentials, comment: str, words: str) -> SendResult:
+    mentioned = elsewhere(comment)
+    body = {"message": clean(words)}
+    path = f"{quote(comment, safe='')}/replies"
+    if mentioned is not None:
+        media_id, comment_id = mentioned
+        path = f"{found.ig_user_id}/mentions"
+        body |= {"media_id": media_id} | ({"comment_id": comment_id} if comment_id else {})
+    said: list[Usage] = []
+    answer = found.graph().call("POST", path, Node, json=body, heard=said.append)
+    if not identifier(answer.id):
+        raise GraphError("the answer names no comment", status=200)
+    return Sent(identifier(answer.id), pace.pause(found, said[0]))
+
+
+def moderate(found: Credentials | None, request: ModerateRequest) -> SendResult:
+    """Hide, show or delete a comment; one that is gone counts as deleted."""
+    if found is None:
+        return Held(problem(NO_CREDENTIALS))
+    if elsewhere(request.message) is not None:
+        return Rejected(problem(NOT_MODERATED))
+    path = quote(request.message, safe="")
+    deleted = request.wanted is Moderated.DELETED
+    try:
+        if deleted:
+            found.graph().call("DELETE", path, dict[str, Any])
+        else:
+            hide = request.wanted is Moderated.HIDDEN
+            found.graph().call("POST", path, dict[str, Any], json={"hide": hide})
+    except GraphError as error:
+        if _is_gone(error):
+            return Sent(request.message) if deleted else Rejected(problem(COMMENT_GONE, error))
+        if _is_plain(error):
+            return Rejected(problem(NOT_MODERATED, error))
+        return outcome(found, error)
+    return Sent(request.message)
+
+
+def _is_gone(error: GraphError) -> bool:
+    return (error.code, error.subcode) == GONE
+
+
+def _is_plain(error: GraphError) -> bool:
+    """Tell whether Meta says no more than that it does not take this call for this object."""
+    return error.code == UNNAMED and error.subcode in {None, GONE[1]}
+
+
+def search(found: Credentials | None, request: SearchRequest) -> SearchResult:
+    """Look for an answer nobody confirmed: below its comment, or in the conversation a private one opens."""
+    if found is None:
+        return Held(problem(NO_CREDENTIALS))
+    comment = request.part.reply_to or ""
+    if request.part.private:
+        looked = thread.search(found, request)
+        # Sent again, a private reply that did arrive is refused: there is one for a comment.
+        return Absent() if looked == thread.NO_THREAD else looked
+    if not comment or elsewhere(comment) is not None:
+        return CannotTell("Instagram does not list the answers below somebody else's post")
+    params = {"fields": "id,text,timestamp,from", "limit": "50"}
+    try:
+        path = f"{quote(comment, safe='')}/replies"
+        answer = found.graph().call("GET", path, _Replies, params=params)
+    except GraphError as error:
+        return CannotTell(error.quote) if _is_gone(error) else thread.not_read(found, error)
+    return _look(answer.data, found.ig_user_id, request)
+
+
+def _look(listed: tuple[_Reply, ...], ours: str, request: SearchRequest) -> SearchResult:
+    """Find our words among answers; only what is certainly not there is called absent."""
+    earliest = request.attempted_at.replace(microsecond=0) - thread.SKEW
+    unclear = False
+    for reply in listed:
+        at = moment(reply.timestamp)
+        if identifier(reply.id) in request.known or not alike(reply.text, request.part.text):
+            continue
+        if reply.author is not None and reply.author.id != ours:
+            continue
+        if reply.author is None or at is None or not earliest <= at <= request.attempted_at + thread.LONGEST:
+            unclear = True
+            continue
+        return Found(identifier(reply.id))
+    if unclear:
+        return CannotTell("Instagram shows these words at another time, or does not say whose they are")
+    return Absent() if len(listed) < 50 else CannotTell("Instagram shows the first 50 answers only")

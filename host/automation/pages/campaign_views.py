@@ -1,0 +1,440 @@
+"""Settings -> Campaigns: a word below a post is answered by a message; a rule with a form of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta, tzinfo
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.automation import texts
+from host.automation.pages import campaign_filling as fillings
+from host.automation.pages import campaign_wording, views, wording
+from host.automation.pages.campaign_filling import Filling
+from host.automation.pages.filling import split
+from host.automation.rules import body as bodies
+from host.automation.rules import keeping, log, people, posts
+from host.automation.rules.keeping import Shown
+from host.automation.rules.people import Counts, Got, Person
+from host.automation.rules.posts import Tried
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.inbox import variables
+from host.inbox.comments.private import led_to
+from host.inbox.pages import durations
+from host.inbox.variables import Part
+from host.models.automation import Rule, RuleState
+from host.models.channels import ChannelAccount, ref
+from host.models.inbox import Conversation
+from host.models.teams import Team
+from host.models.users import User, Workspace
+from host.sdk.channel import PrivateContext
+from host.sdk.text import byte_length
+from host.users.workspaces import SavedMeanwhileError
+from host.web import navigation
+from host.web.csv_file import csv_response
+from host.web.request_helpers import (
+    Permission,
+    flash_good,
+    form_version,
+    id_argument,
+    seen_accounts,
+    workspace_view,
+)
+
+bp = Blueprint("campaigns", __name__)
+navigation.add_settings("campaigns.index", _l("Campaigns"), order=24, icon="send")
+
+CAMPAIGNS = "/w/<int:workspace_id>/settings/campaigns"
+ONE = f"{CAMPAIGNS}/<int:rule_id>"
+LATELY = timedelta(days=7)
+LONGEST_SEARCH = 100
+PORTION = 500
+"""Rows of a file that are read at a time."""
+
+
+# ---- the list ------------------------------------------------------------------------------------------
+
+
+@bp.get(CAMPAIGNS)
+@workspace_view(Permission.ACCOUNTS)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """List the campaigns, the newest first, each with what its people got."""
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        found = keeping.campaigns(session, workspace_id, what)
+        counts = people.counted(session, [one.id for one in found], seen_accounts())
+    said = views.seen_names(what)
+    lines = [
+        (one, counts.get(one.id, Counts()), "" if one.body is None else wording.sentence(one.body, said))
+        for one in found
+    ]
+    return render_template(
+        "automation/campaigns.html",
+        lines=lines,
+        states=wording.STATES,
+        ended={one.id for one, number, _words in lines if has_ended(one, number)},
+        possible=what.private is not None,
+    )
+
+
+def has_ended(one: Shown, counts: Counts) -> bool:
+    """Tell whether a campaign answers nobody any more, by its day or its number of people."""
+    campaign = None if one.body is None else one.body.campaign
+    if campaign is None or one.state != RuleState.LIVE:
+        return False
+    if campaign.until is not None and campaign.until <= clock.now():
+        return True
+    return bool(campaign.people) and counts.got + counts.had + counts.waits >= campaign.people
+
+
+# ---- set up --------------------------------------------------------------------------------------------
+
+
+@bp.get(f"{CAMPAIGNS}/new")
+@workspace_view(Permission.ACCOUNTS)
+def new(workspace_id: int) -> ResponseReturnValue:
+    """Ask for a new campaign, from the template or empty."""
+    filling = fillings.template() if request.args.get("from") == "words" else Filling()
+    return _form(workspace_id, None, filling)
+
+
+@bp.post(f"{CAMPAIGNS}/new")
+@workspace_view(Permission.ACCOUNTS)
+def add(workspace_id: int) -> ResponseReturnValue:
+    """Add a campaign: a rule behind the others."""
+    return _save(workspace_id, None)
+
+
+@bp.get(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def campaign(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Show the six fields of a campaign; of one that says more than they hold, its rule alone."""
+    shown = _shown(workspace_id, rule_id)
+    filling = None
+    if shown.body is not None:
+        filling = fillings.of_body(shown.name, shown.body, shown.state, _zone(workspace_id))
+    if filling is None:
+        return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
+    return _form(workspace_id, shown, filling)
+
+
+@bp.post(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Change a campaign; what it said before is kept."""
+    return _save(workspace_id, _shown(workspace_id, rule_id))
+
+
+@bp.post(f"{ONE}/state")
+@workspace_view(Permission.ACCOUNTS)
+def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Stop a campaign, or let it go on, as it was saved."""
+    _shown(workspace_id, rule_id)
+    wanted = RuleState.LIVE if request.form.get("state") == RuleState.LIVE else RuleState.OFF
+    rule = db.write(views.change_state, workspace_id, rule_id, wanted)
+    flash_good(f"{rule.name}: {wording.STATES_SAY[wanted]}")
+    return redirect(url_for("campaigns.campaign", workspace_id=workspace_id, rule_id=rule_id), 303)
+
+
+def _shown(workspace_id: int, rule_id: int) -> Shown:
+    """Return a rule that is a campaign.
+
+    :raises RuleNotFoundError: if there is none.
+    """
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        shown = keeping.shown(session, workspace_id, rule_id, what)
+    if shown.body is None or shown.body.campaign is None:
+        raise keeping.RuleNotFoundError()
+    return shown
+
+
+def _zone(workspace_id: int) -> tzinfo:
+    with db.read() as session:
+        name = session.get_one(Workspace, workspace_id).timezone
+    return clock.zone(name if name in clock.zones() else "UTC")
+
+
+def _save(workspace_id: int, shown: Shown | None) -> ResponseReturnValue:
+    """Save the form; or show it again: with one row more, tried, or with what was wrong."""
+    filling = fillings.given(request.form)
+    if "preview" in request.form:
+        return _form(workspace_id, shown, filling)
+    if request.form.get("move") == "answer":
+        return _form(workspace_id, shown, fillings.another(filling), focus=True)
+    try:
+        body = filling.body(_zone(workspace_id))
+        named = replace(filling, name=filling.title)
+        saved: Rule = db.write(views.save_rule, workspace_id, shown, named, body, form_version())
+    except LobbyError as error:
+        return _form(workspace_id, shown, filling, problem=error)
+    flash_good(_("The campaign %(name)s is saved.", name=saved.name))
+    return redirect(url_for("campaigns.campaign", workspace_id=workspace_id, rule_id=saved.id), 303)
+
+
+def _form(
+    workspace_id: int,
+    shown: Shown | None,
+    filling: Filling,
+    *,
+    problem: LobbyError | None = None,
+    focus: bool = False,
+) -> ResponseReturnValue:
+    accounts = seen_accounts()
+    with db.read() as session:
+        what = keeping.there(session, workspace_id, current_directory())
+        offered = posts.newest(session, workspace_id, filling.posts, accounts)
+        tried = _tried(session, workspace_id, filling, accounts)
+        days = _days(session, workspace_id)
+        head = _head(session, shown)
+        workspace = session.get_one(Workspace, workspace_id)
+    limits = what.private
+    page = render_template(
+        "automation/campaign.html",
+        shown=shown,
+        filling=filling,
+        problem=problem,
+        place="" if problem is None else fillings.place_of(problem.field),
+        focus=focus,
+        posts=offered,
+        tried=tried,
+        days=days,
+        limits=limits,
+        bytes=byte_length(filling.text.strip()),
+        teams=[(str(id_), name) for id_, name in what.steps.teams.items()],
+        labels=[(str(id_), name) for id_, name in what.steps.labels.items()],
+        most_answers=bodies.MOST_ANSWERS,
+        states=wording.STATES,
+        states_say=wording.STATES_SAY,
+        version=_version(shown, problem),
+        sample=_sample(filling, offered, workspace.name),
+        gone="" if shown is None else shown.gone,
+        **head,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+def _version(shown: Shown | None, problem: LobbyError | None) -> int:
+    """Return the version the form was made of. Who was told that somebody saved since may save over it."""
+    if shown is None:
+        return 0
+    posted = form_version()
+    return shown.version if posted is None or isinstance(problem, SavedMeanwhileError) else posted
+
+
+def _head(session: Session, shown: Shown | None) -> dict[str, Any]:
+    """Return what stands above both pages of a campaign."""
+    if shown is None:
+        return {"counts": Counts(), "ended": False, "would": 0}
+    counts = people.counted(session, [shown.id], seen_accounts()).get(shown.id, Counts())
+    would = 0
+    if shown.state == RuleState.SHADOW:
+        runs = log.counted_of(session, shown.id, clock.now() - LATELY, seen_accounts())
+        would = runs.get("shadow", 0)
+    return {"counts": counts, "ended": has_ended(shown, counts), "would": would}
+
+
+def _tried(session: Session, workspace_id: int, filling: Filling, accounts: Any) -> Tried | None:
+    """Return what the words find so far; None: there are none, or no post is chosen."""
+    words = split(filling.words)[: bodies.MOST_WORDS]
+    if not words or filling.on_posts() is None:
+        return None
+    return posts.tried(
+        session,
+        workspace_id,
+        words,
+        ids=filling.posts if filling.where == "posts" else (),
+        caption=split(filling.caption) if filling.where == "caption" else (),
+        accounts=accounts,
+    )
+
+
+def _days(session: Session, workspace_id: int) -> int:
+    """Return for how many days a comment can be answered privately, as the channel says; 0: not known."""
+    directory, now = current_directory(), clock.now()
+    channels = [one.key for one in directory.adapters if one.capabilities.private_replies is not None]
+    query = sa.select(ChannelAccount).where(
+        ChannelAccount.workspace_id == workspace_id, ChannelAccount.channel.in_(channels)
+    )
+    account = session.scalars(query.order_by(ChannelAccount.id).limit(1)).one_or_none()
+    adapter = None if account is None else directory.adapter(account.channel)
+    if account is None or adapter is None:
+        return 0
+    until = adapter.private_policy(PrivateContext(ref(account), now, now)).until
+    return 0 if until is None else round((until - now) / timedelta(days=1))
+
+
+# ---- how a customer sees it ----------------------------------------------------------------------------
+
+_FIRST_NAME, _NAME, _HANDLE = "Rosa", "Rosa S.", "rosa.sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What somebody who writes the word sees.
+
+    :param handle: theirs; *account*: of whoever answers.
+    """
+
+    handle: str
+    word: str
+    account: str
+    caption: str
+    public: Sequence[Part]
+    private: Sequence[Part]
+    offered: Sequence[str]
+
+
+def _sample(filling: Filling, offered: Sequence[posts.Shown], workspace: str) -> Sample:
+    chosen = next((one for one in offered if one.id in filling.posts), None)
+    account = workspace if chosen is None else chosen.account
+    values = {
+        "contact.name": _NAME,
+        "contact.first_name": _FIRST_NAME,
+        "contact.handle": f"@{_HANDLE}",
+        "account.name": account,
+        "workspace.name": workspace,
+    }
+    public = next((one for one in filling.answers if one.strip()), "")
+    return Sample(
+        handle=_HANDLE,
+        word=next(iter(split(filling.words)), ""),
+        account=account,
+        caption="" if chosen is None else chosen.title,
+        public=_filled(public, values),
+        private=_filled(filling.text, values),
+        offered=filling.quick_replies,
+    )
+
+
+def _filled(text: str, values: Mapping[str, str]) -> Sequence[Part]:
+    try:
+        return texts.parts(text.strip(), values)
+    except variables.VariableError:
+        return [Part(text.strip(), "words")]
+
+
+# ---- people --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A person as the page shows them."""
+
+    person: Person
+    icon: str
+    tone: str
+    got: str
+    why: str
+    when: str
+    direct_id: int | None
+
+
+@bp.get(f"{ONE}/people")
+@workspace_view(Permission.ACCOUNTS)
+def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """List who wrote the word of a campaign, what they got, and why or what then."""
+    shown, wanted = _shown(workspace_id, rule_id), _wanted()
+    with db.read() as session:
+        found = people.listing(
+            session,
+            rule_id,
+            **wanted,
+            accounts=seen_accounts(),
+            before=id_argument("before"),
+            limit=people.PAGE + 1,
+        )
+        some = found[: people.PAGE]
+        lines = _lines(session, workspace_id, some)
+        head = _head(session, shown)
+    return render_template(
+        "automation/campaign_people.html",
+        shown=shown,
+        lines=lines,
+        which=wanted["got"] or "",
+        search=wanted["search"],
+        older=some[-1].id if len(found) > len(some) else None,
+        got=campaign_wording.GOT,
+        states=wording.STATES,
+        **head,
+    )
+
+
+def _wanted() -> dict[str, Any]:
+    got = request.args.get("show", "")
+    return {
+        "got": Got(got) if got in set(Got) else None,
+        "search": request.args.get("q", "").strip()[:LONGEST_SEARCH],
+    }
+
+
+def _lines(session: Session, workspace_id: int, found: Sequence[Person]) -> list[Line]:
+    """Return what the page shows of people: a fixed number of statements."""
+    now = clock.now()
+    led = led_to(session, workspace_id, [one.private_id for one in found if one.private_id is not None])
+    names = _with_whom(session, [one.conversation_id for one in led.values() if one.answered])
+    lines = []
+    for one in found:
+        its = led.get(one.private_id or 0)
+        icon, tone = campaign_wording.LOOKS[one.got]
+        lines.append(
+            Line(
+                one,
+                icon,
+                tone,
+                str(campaign_wording.GOT[one.got]),
+                campaign_wording.why(
+                    one, its, "" if its is None else names.get(its.conversation_id, ""), now
+                ),
+                durations.moment(one.at, now),
+                None if its is None else its.conversation_id,
+            )
+        )
+    return lines
+
+
+def _with_whom(session: Session, conversations: Sequence[int]) -> dict[int, str]:
+    """Return who has each of *conversations*: a person, or else a team."""
+    query = (
+        sa.select(Conversation.id, sa.func.coalesce(User.name, Team.name))
+        .outerjoin(User, User.id == Conversation.assignee_id)
+        .outerjoin(Team, Team.id == Conversation.team_id)
+        .where(Conversation.id.in_(conversations))
+    )
+    return {id_: name for id_, name in session.execute(query) if name} if conversations else {}
+
+
+@bp.get(f"{ONE}/people.csv")
+@workspace_view(Permission.ACCOUNTS)
+def people_file(workspace_id: int, rule_id: int) -> ResponseReturnValue:
+    """Send the list as a file, as it is filtered: all of it, some rows at a time."""
+    shown, wanted, accounts = _shown(workspace_id, rule_id), _wanted(), seen_accounts()
+    heads = [_("Person"), _("Handle"), _("Wrote"), _("Comments"), _("What they got"), _("Why"), _("When")]
+
+    def rows() -> Iterator[Sequence[str | int | None]]:
+        yield heads
+        before: int | None = None
+        while True:
+            with db.read() as session:
+                found = people.listing(
+                    session, rule_id, **wanted, accounts=accounts, before=before, limit=PORTION
+                )
+                lines = _lines(session, workspace_id, found)
+            for line in lines:
+                one = line.person
+                at = one.at.isoformat(timespec="seconds")
+                yield one.name, one.handle, one.wrote, one.messages, line.got, line.why, at
+            if len(found) < PORTION:
+                return
+            before = found[-1].id
+
+    return csv_response(f"campaign-{shown.id}", rows())

@@ -1,0 +1,218 @@
+"""Campaigns: who wrote the word below a post, and what they got. One row for each person, whatever comes.
+
+A person is a contact: the row stands with one of their identities, so it goes with them when contacts are
+merged or parted. Whoever writes one has locked the contact, so of two comments at the same moment, in two
+conversations about two posts, the second finds what the first did.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from host.automation.facts import NEVER_WENT
+from host.automation.rules.body import Campaign
+from host.inbox.comments import once
+from host.inbox.outcome import ARRIVED
+from host.models.automation import CampaignPerson, PersonOutcome, Rule
+from host.models.channels import ChannelAccount
+from host.models.inbox import Contact, ContactIdentity, Conversation, DeliveryState, Message
+from host.record import catalogue
+from host.record.reading import Recorded
+
+USED = once.PrivateReplyUsedError.code
+"""The reason that says that somebody answered them privately already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What a campaign did for one comment.
+
+    :param reason: why nothing was sent, or no public answer; empty: all was done.
+    :param number: which of the public answers it was, from 1; 0: none.
+    """
+
+    reason: str = ""
+    private_id: int | None = None
+    public_id: int | None = None
+    number: int = 0
+
+    @property
+    def outcome(self) -> PersonOutcome:
+        if self.private_id is not None:
+            return PersonOutcome.ANSWERED
+        return PersonOutcome.HAD if self.reason == USED else PersonOutcome.REFUSED
+
+
+def lock_person(session: Session, contact_id: int) -> None:
+    """Let nobody else act for a contact meanwhile, in another of their conversations."""
+    theirs_alone = sa.select(Contact.id).where(Contact.id == contact_id)
+    session.execute(theirs_alone.with_for_update(key_share=True))
+
+
+def hindrance(
+    session: Session,
+    rule_id: int,
+    campaign: Campaign,
+    conversation: Conversation,
+    message_id: int | None,
+    now: datetime,
+) -> str:
+    """Return why a campaign does nothing for a comment of a locked conversation; empty: it does.
+
+    What was refused, or failed for certain, counts as not done: a further comment is a further try.
+    """
+    lock_person(session, conversation.contact_id)
+    row = _of_person(session, rule_id, conversation.contact_id)
+    if row is not None and _is_done(session, row):
+        return "once"
+    comment = session.get(Message, message_id) if message_id is not None else None
+    if comment is not None and comment.external_id is not None:
+        ours = once.answered(session, comment.account_id, comment.external_id)
+        if ours is not None and ours.state not in NEVER_WENT:
+            return USED
+    if campaign.until is not None and now >= campaign.until:
+        return "ended"
+    if campaign.people:
+        # Of two people who are the last at the same moment, the second finds the first.
+        session.execute(sa.select(Rule.id).where(Rule.id == rule_id).with_for_update())
+        if got(session, rule_id) >= campaign.people:
+            return "ended"
+    return ""
+
+
+def got(session: Session, rule_id: int) -> int:
+    """Return how many people a campaign has answered."""
+    count = (
+        sa.select(sa.func.count())
+        .select_from(CampaignPerson)
+        .join(Message, Message.id == CampaignPerson.private_id)
+        .where(CampaignPerson.rule_id == rule_id, Message.state.not_in(NEVER_WENT))
+    )
+    return session.scalar(count) or 0
+
+
+def _of_person(session: Session, rule_id: int, contact_id: int) -> CampaignPerson | None:
+    """Return the row of a person; of several, as of contacts that were merged since, the one that got it."""
+    query = (
+        sa.select(CampaignPerson)
+        .join(ContactIdentity, ContactIdentity.id == CampaignPerson.identity_id)
+        .where(CampaignPerson.rule_id == rule_id, ContactIdentity.contact_id == contact_id)
+        .order_by(CampaignPerson.private_id.is_(None), CampaignPerson.id)
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def note(
+    session: Session, rule_id: int, conversation: Conversation, message: Any, took: Took, now: datetime
+) -> None:
+    """Keep what a campaign did for a comment.
+
+    :param message: its id and ``sent_at``.
+    """
+    lock_person(session, conversation.contact_id)
+    row = _of_person(session, rule_id, conversation.contact_id)
+    if row is None:
+        row = CampaignPerson(
+            workspace_id=conversation.workspace_id,
+            rule_id=rule_id,
+            identity_id=conversation.identity_id,
+            account_id=conversation.account_id,
+            messages=0,
+        )
+        session.add(row)
+    row.messages += 1
+    row.conversation_id, row.message_id, row.at = conversation.id, message.id, min(message.sent_at, now)
+    if took.private_id is None and _is_done(session, row):
+        # What they got stands, whatever became of a further comment.
+        row.again_at = row.at if _state(session, row.private_id) in ARRIVED else row.again_at
+    else:
+        row.outcome, row.reason, row.again_at = took.outcome, took.reason or None, None
+        row.private_id, row.public_id = took.private_id, took.public_id
+        row.public_number = took.number or None
+    session.flush()
+
+
+def _is_done(session: Session, row: CampaignPerson) -> bool:
+    """Tell whether somebody got the reply, or will, or had one before."""
+    state = _state(session, row.private_id)
+    return row.outcome == PersonOutcome.HAD or (state is not None and state not in NEVER_WENT)
+
+
+def _state(session: Session, message_id: int | None) -> str | None:
+    if message_id is None:
+        return None
+    return session.scalar(sa.select(Message.state).where(Message.id == message_id))
+
+
+def next_turn(session: Session, rule_id: int) -> int:
+    """Count one more public answer of a rule; return how many there were before it."""
+    mine = Rule.id == rule_id
+    session.execute(sa.update(Rule).where(mine).values(turns=Rule.turns + 1))
+    return (session.scalar(sa.select(Rule.turns).where(mine)) or 1) - 1
+
+
+# ---- when they answer ----------------------------------------------------------------------------------
+
+_theirs = aliased(ContactIdentity)
+
+
+def answered(session: Session, events: Sequence[Recorded]) -> list[tuple[Recorded, int]]:
+    """Return which of *events* are words of somebody to whom a campaign replied privately, not answered yet.
+
+    Each with the id of the campaign. It is a message on the account beside that of the comment.
+    """
+    mine = [one for one in events if one.kind == catalogue.MESSAGE_RECEIVED and one.message_id is not None]
+    if not mine:
+        return []
+    query = (
+        sa.select(Conversation.id, CampaignPerson.rule_id)
+        .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
+        .join(_theirs, _theirs.contact_id == Conversation.contact_id)
+        .join(
+            CampaignPerson,
+            sa.and_(
+                CampaignPerson.identity_id == _theirs.id,
+                CampaignPerson.account_id == ChannelAccount.beside_id,
+            ),
+        )
+        .where(
+            Conversation.id.in_({one.conversation_id for one in mine}),
+            CampaignPerson.private_id.is_not(None),
+            CampaignPerson.answered_at.is_(None),
+        )
+        .order_by(Conversation.id, CampaignPerson.rule_id)
+    )
+    found: dict[int, list[int]] = defaultdict(list)
+    for id_, rule_id in session.execute(query):
+        found[id_].append(rule_id)
+    return [(one, rule_id) for one in mine for rule_id in found.get(one.conversation_id or 0, ())]
+
+
+def take_answer(session: Session, rule_id: int, contact_id: int, at: datetime) -> bool:
+    """Note that somebody answered the private reply of a campaign; return whether that was new."""
+    lock_person(session, contact_id)
+    row = _of_person(session, rule_id, contact_id)
+    if row is None or row.private_id is None or row.answered_at is not None:
+        return False
+    went = sa.select(Message.sent_at).where(
+        Message.id == row.private_id, Message.state.not_in([*NEVER_WENT, DeliveryState.QUEUED])
+    )
+    sent_at = session.scalar(went)
+    if sent_at is None or sent_at > at:
+        return False  # written before it came
+    row.answered_at = at
+    return True
+
+
+def names(facts: Mapping[str, Any]) -> Iterable[int]:
+    """Return the campaigns that matched when a pass began: each of them says what became of the comment."""
+    return [int(one) for one in facts.get("campaigns", ())]

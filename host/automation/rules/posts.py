@@ -1,0 +1,183 @@
+"""Posts that rules may name, and what was written below them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation.rules.conditions import finders, folded, found_in
+from host.models.channels import ChannelAccount
+from host.models.inbox import Conversation, Direction, Message
+from host.models.posts import Post
+
+MOST = 100
+"""Most posts that are offered: the newest."""
+MOST_NAMED = 10_000
+"""Most posts that a rule may name: of a workspace with more, the newest."""
+MOST_LOOKED = 5000
+"""Most comments that words are tried on: the newest."""
+MOST_NEAR = 20
+_TITLE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A post as somebody chooses it.
+
+    :param title: the beginning of its caption; of one without, its kind.
+    :param comments: how many comments there are below it.
+    """
+
+    id: int
+    account_id: int
+    title: str
+    text: str
+    kind: str
+    url: str
+    at: datetime
+    pictured: bool
+    account: str
+    comments: int
+
+
+def titles(session: Session, workspace_id: int) -> dict[int, tuple[str, int]]:
+    """Return the posts of a workspace, the newest first, each with its title and its account."""
+    beginning = sa.func.substr(Post.text, 1, 2 * _TITLE).label("beginning")
+    query = sa.select(Post.id, Post.account_id, Post.external_id, beginning)
+    query = query.where(Post.workspace_id == workspace_id).order_by(Post.id.desc()).limit(MOST_NAMED)
+    return {
+        row.id: (_title(row.beginning, row.external_id), row.account_id) for row in session.execute(query)
+    }
+
+
+def _title(text: str, external_id: str) -> str:
+    words = " ".join(text.split())
+    return (words if len(words) <= _TITLE else words[:_TITLE].rstrip() + "…") or external_id
+
+
+def newest(
+    session: Session,
+    workspace_id: int,
+    also: Collection[int] = (),
+    accounts: Collection[int] | None = None,
+) -> list[Shown]:
+    """Return the newest posts of a workspace and those of *also*, the newest first.
+
+    :param accounts: those that whoever looks may see; None: all.
+    """
+    mine = sa.select(Post.id).where(Post.workspace_id == workspace_id)
+    if accounts is not None:
+        mine = mine.where(Post.account_id.in_(accounts))
+    ids = {*session.scalars(mine.order_by(Post.id.desc()).limit(MOST))}
+    ids |= {*session.scalars(mine.where(Post.id.in_(also)))} if also else set()
+    written = (
+        sa.select(sa.func.count())
+        .select_from(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.post_id == Post.id, Message.direction == Direction.INBOUND)
+        .correlate(Post)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(Post, ChannelAccount.name, ChannelAccount.handle, written)
+        .join(ChannelAccount, ChannelAccount.id == Post.account_id)
+        .where(Post.id.in_(ids))
+        .order_by(Post.id.desc())
+    )
+    return [
+        _shown(post, name or handle or "", number) for post, name, handle, number in session.execute(query)
+    ]
+
+
+def _shown(post: Post, account: str, comments: int) -> Shown:
+    return Shown(
+        post.id,
+        post.account_id,
+        _title(post.text, post.external_id),
+        " ".join(post.text.split()),
+        post.kind,
+        post.url,
+        post.published_at or post.created_at,
+        post.picture_url is not None,
+        account,
+        comments,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What words find in the comments so far.
+
+    :param looked: how many comments; *more*: whether there were more.
+    :param near: comments without any of the words that have something like one, the newest first.
+    """
+
+    looked: int = 0
+    more: bool = False
+    matches: int = 0
+    missed: int = 0
+    near: Sequence[tuple[str, int]] = field(default_factory=tuple)
+
+
+def tried(
+    session: Session,
+    workspace_id: int,
+    words: Sequence[str],
+    *,
+    ids: Collection[int] = (),
+    caption: Sequence[str] = (),
+    accounts: Collection[int] | None = None,
+) -> Tried:
+    """Look for *words* in the comments below posts: those of *ids*, those with a word of *caption*, or any.
+
+    :param accounts: those that whoever looks may see; None: all.
+    """
+    query = (
+        sa.select(Message.text, Message.conversation_id, Post.text.label("caption"))
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(Post, Post.id == Conversation.post_id)
+        .where(
+            Conversation.workspace_id == workspace_id,
+            Message.direction == Direction.INBOUND,
+            Message.unsent_at.is_(None),
+        )
+        .order_by(Message.id.desc())
+        .limit(MOST_LOOKED)
+    )
+    if ids:
+        query = query.where(Conversation.post_id.in_(ids))
+    if accounts is not None:
+        query = query.where(Conversation.account_id.in_(accounts))
+    wanted, captioned = finders(words), finders(caption)
+    rows: Sequence[Any] = session.execute(query).all()
+    mine = [row for row in rows if not caption or found_in(row.caption, captioned)]
+    others = [row for row in mine if not found_in(row.text, wanted)]
+    near = [(row.text, row.conversation_id) for row in others if is_near(row.text, words)]
+    return Tried(len(mine), len(rows) == MOST_LOOKED, len(mine) - len(others), len(near), near[:MOST_NEAR])
+
+
+def is_near(text: str, words: Sequence[str]) -> bool:
+    """Tell whether a text has something like one of *words*: within a longer one, or with a slip."""
+    there = folded(text)
+    return any(_is_like(there, folded(word)) for word in words if len(word) > 2)
+
+
+def _is_like(text: str, word: str) -> bool:
+    return word in text or any(_slipped(one, word) for one in text.split())
+
+
+def _slipped(one: str, word: str) -> bool:
+    """Tell whether two words differ by one letter: another, one more, one less, or two changed places."""
+    if len(word) < 4 or abs(len(one) - len(word)) > 1 or one == word:
+        return False
+    at = next(
+        (at for at, (a, b) in enumerate(zip(one, word, strict=False)) if a != b), min(len(one), len(word))
+    )
+    swapped = one[at : at + 2] == word[at : at + 2][::-1] and one[at + 2 :] == word[at + 2 :]
+    rests = {(one[at + 1 :], word[at + 1 :]), (one[at + 1 :], word[at:]), (one[at:], word[at + 1 :])}
+    return swapped or any(a == b for a, b in rests)

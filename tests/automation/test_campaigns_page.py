@@ -1,0 +1,288 @@
+"""The pages of campaigns: set up, the people with what they got, and the rule behind."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.core import clock, db
+from host.inbox import outcome
+from host.models.automation import RuleState
+from host.models.users import Role
+from host.sdk.channel import ProviderProblem
+from tests import helpers
+from tests.api.desks import Program, make_key
+from tests.automation import test_rules_page
+from tests.automation.below import LINK, Below, open_below
+from tests.automation.test_rules_page import bodies, text
+from tests.inbox import toys
+
+REFUSES = ProviderProblem("10", "They take no messages from people they do not follow.")
+
+
+@pytest.fixture
+def below(database: db.Database, data: Path) -> Below:
+    return open_below(data)
+
+
+@pytest.fixture
+def owner(below: Below) -> helpers.Browser:
+    person = helpers.make_user(name="Olu O.", workspace=below.desk.workspace, role=Role.OWNER)
+    return helpers.client_for(below.desk.app, person)
+
+
+def path(desk: Below, rest: object = "") -> str:
+    return f"/w/{desk.desk.workspace}/settings/campaigns" + (f"/{rest}" if rest else "")
+
+
+def form(**values: Any) -> dict[str, Any]:
+    """Return what a browser sends."""
+    return {
+        "where": "posts",
+        "words": "tide, the tide one",
+        "answer": ["You have a letter", "", 'Look, {{contact.first_name || "you"}}'],
+        "text": LINK,
+        "offered": "Yes\nNo, thanks",
+        "ends": "people",
+        "people": "300",
+        "state": "live",
+        "version": "0",
+        **values,
+    }
+
+
+def plain(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_a_campaign_is_a_rule_with_six_fields(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    assert "No campaign yet" in text(owner.get(path(desk)))
+    desk.comments("zoe", "tide")
+    desk.comments("yan", "tides")
+    desk.comments("xia", "hello")
+    team, label = desk.team(desk.person("Lea K.")), desk.label("Tide")
+    page = text(owner.get(path(desk, "new?from=words")))
+    assert "Tide mugs are back" in page
+    assert "within 7 days of the comment · never after STOP · at most 750 an hour" in plain(page)
+    sent = form(post=str(desk.post()), team=str(team), label=str(label))
+    shown = plain(text(owner.post_form(path(desk, "new"), **sent, preview="1")))
+    assert "1 of 3 comments so far match." in shown
+    assert "Near misses: 1" in shown
+    assert bodies(desk) == []
+    answer = owner.post_form(path(desk, "new"), **sent)
+    assert answer.status_code == 303, plain(text(answer))
+    (id_,) = re.findall(r"/campaigns/(\d+)$", answer.headers["Location"])
+    ((name, state, _version, body),) = bodies(desk)
+    assert (name, state) == ("tide", "live")
+    assert body is not None
+    assert body.campaign is not None
+    assert (body.campaign.team, body.campaign.label, body.campaign.people) == (team, label, 300)
+    page = text(owner.get(path(desk, id_)))
+    assert 'value="tide, the tide one"' in page
+    assert "Yes\nNo, thanks</textarea>" in page
+    again = owner.post_form(path(desk, id_), **{**sent, "version": "1", "name": "tide"})
+    assert again.status_code == 303
+    assert bodies(desk)[0][2] == 1, "nothing was changed"
+    day = owner.post_form(path(desk, id_), **{**sent, "version": "1", "ends": "until", "until": "2026-12-24"})
+    assert day.status_code == 303
+    assert 'value="2026-12-24"' in text(owner.get(path(desk, id_)))
+    owner.post_form(path(desk, f"{id_}/state"), state="off")
+    assert bodies(desk)[0][1] == "off"
+    owner.post_form(path(desk, f"{id_}/state"), state="live")
+    assert bodies(desk)[0][1] == "live"
+
+
+def test_what_is_wrong_stands_at_its_field(below: Below, owner: helpers.Browser) -> None:
+    below.comments("zoe", "tide")
+    post = str(below.post())
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({}, "Say below which post."),
+        ({"post": post, "words": ""}, "Say which words the text is to have."),
+        ({"post": post, "text": "Hello {{contact.first_name}}"}, "may be unknown"),
+        ({"post": post, "answer": ["x" * 301]}, "at most 300 letters"),
+        ({"post": post, "offered": "y" * 21}, "At most 13 quick replies"),
+        ({"post": post, "people": "none"}, "A campaign ends after 1 to 100,000 people."),
+        ({"post": post, "ends": "until", "until": "soon"}, "Say on which day it ends."),
+        ({"where": "caption"}, "Say below which post."),
+    ]
+    for values, sentence in wrong:
+        answer = owner.post_form(path(below, "new"), **form(**values))
+        assert answer.status_code == 400, values
+        (why,) = re.findall(r'<p class="rule-why".*?</p>', text(answer), re.DOTALL)
+        assert sentence in plain(why)
+    page = text(owner.post_form(path(below, "new"), **form(move="answer")))
+    assert page.count('name="answer"') == 4
+    assert bodies(below) == []
+
+
+def test_the_rule_of_a_campaign_keeps_what_its_form_has_not(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    id_ = desk.campaign(quick_replies=["Yes"], people=5)
+    assert f'href="{path(desk, id_)}">Campaign</a>' in text(owner.get(test_rules_page.path(desk)))
+    page = text(owner.get(test_rules_page.path(desk, id_)))
+    assert "This rule is a campaign." in page
+    assert test_rules_page.shown(page, "if") == [
+        "it is below a post",
+        "the text has one of these words",
+    ]
+    assert test_rules_page.shown(page, "then") == [
+        "Reply privately, with the answers Yes",
+        "Answer publicly",
+    ]
+    sent = test_rules_page.form(
+        ("post:any", ""),
+        ("words:any", "tide, wave"),
+        then=[('privately:["Yes"]', LINK), ("publicly", "One\nTwo")],
+        once="contact",
+        version="1",
+    )
+    assert owner.post_form(test_rules_page.path(desk, id_), **sent).status_code == 303
+    body = bodies(desk)[0][3]
+    assert body is not None
+    assert body.campaign is not None
+    assert body.campaign.people == 5
+    more = test_rules_page.form(
+        ("post:any", ""), ("before:yes", ""), then=[("privately", LINK)], once="contact", version="2"
+    )
+    assert owner.post_form(test_rules_page.path(desk, id_), **more).status_code == 303
+    answer = owner.get(path(desk, id_))
+    assert answer.headers["Location"].endswith(f"/rules/{id_}"), "it says more than six fields hold"
+
+
+def furnished(desk: Below, more: int = 0) -> int:
+    """Let people of every kind write the word; return the campaign."""
+    id_ = desk.campaign(quick_replies=["Yes", "No, thanks"])
+    for contact in ("ana", "bob", "cleo", "dan"):
+        desk.comments(contact, f"tide for {contact}")
+    desk.run()
+    failing = next(one for one in desk.people(id_) if one.handle == "bob")
+    assert failing.private_id is not None
+    db.write(outcome.record_failed, failing.private_id, REFUSES)
+    desk.sends()
+    waiting = {"sentence": "The limit of 750 an hour is reached.", "until": clock.now().isoformat()}
+    desk.comments("cleo", "tide again")
+    desk.comments("eve", "TIDE, and another tide")
+    gone = desk.comments("fay", "tide")
+    desk.read()
+    desk.deletes("fay", gone)
+    for number in range(more):
+        desk.comments(f"more-{number}", "tide")
+    desk.run()
+    eve = next(one for one in desk.people(id_) if one.handle == "eve")
+    assert eve.private_id is not None
+    waiting["until"] = (clock.now() + timedelta(minutes=34)).isoformat()
+    db.write(outcome.record_waiting, eve.private_id, waiting)
+    desk.writes("dan", "Yes, one", clock.now() + timedelta(seconds=5))
+    desk.run()
+    return id_
+
+
+def rows(page: str) -> dict[str, tuple[str, str]]:
+    """Return of each person on the page what they got, and why."""
+    found = re.findall(r'<tr>\s*<th scope="row">(.*?)</th>(.*?)</tr>', page, re.DOTALL)
+    read = {}
+    for head, rest in found:
+        cells = [plain(one) for one in re.findall(r"<td.*?</td>", rest, re.DOTALL)]
+        read[plain(head).split("@")[-1]] = (cells[1], cells[2])
+    return read
+
+
+def test_each_person_is_a_row_with_what_they_got_and_why(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    id_ = furnished(desk)
+    page = text(owner.get(path(desk, f"{id_}/people")))
+    found = rows(page)
+    assert found["ana"] == ("Got it", "Public answer 1 and the private reply. Sent.")
+    assert found["bob"][0] == "Refused"
+    assert found["bob"][1].startswith(f"{REFUSES.sentence} The public answer is there.")
+    assert found["cleo"][0] == "Had it already"
+    assert found["cleo"][1].startswith("Got it for an earlier comment")
+    assert found["dan"] == ("Got it", "Public answer 2 and the private reply. Answered.")
+    assert found["eve"][0] == "Waits"
+    assert found["eve"][1].startswith("The limit of 750 an hour is reached. It goes out")
+    assert found["fay"] == ("Refused", "They took their message back.")
+    assert "6 people wrote the word" in plain(page)
+    assert "2 got it 1 had it already 1 wait 2 refused" in plain(page)
+    assert set(rows(text(owner.get(path(desk, f"{id_}/people?show=refused"))))) == {"bob", "fay"}
+    assert set(rows(text(owner.get(path(desk, f"{id_}/people?q=@DA"))))) == {"dan"}
+    assert "Nobody is found." in text(owner.get(path(desk, f"{id_}/people?q=100%25")))
+    sent = owner.get(path(desk, f"{id_}/people.csv?show=got"))
+    lines = list(csv.reader(io.StringIO(sent.get_data(as_text=True).lstrip("\ufeff"))))
+    assert [line[:5] for line in lines[1:]] == [
+        ["Dan Q.", "dan", "tide for dan", "1", "Got it"],
+        ["Ana Q.", "ana", "tide for ana", "1", "Got it"],
+    ]
+    assert "2 got it, 1 had it already, 1 wait, 2 refused" in text(owner.get(path(desk)))
+
+
+def test_people_come_in_pages_at_a_fixed_number_of_statements(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    id_ = furnished(desk)
+    with toys.Statements(db.current()) as few:
+        owner.get(path(desk, f"{id_}/people"))
+    for number in range(60):
+        desk.comments(f"more-{number}", "tide")
+    desk.run()
+    desk.sends()
+    with toys.Statements(db.current()) as many:
+        page = text(owner.get(path(desk, f"{id_}/people")))
+    assert len(rows(page)) == 50
+    assert len(few.seen) == len(many.seen)
+    (older,) = re.findall(r"before=(\d+)", page)
+    rest = rows(text(owner.get(path(desk, f"{id_}/people?before={older}"))))
+    assert len(rest) == 16
+    assert not rest.keys() & rows(page).keys()
+
+
+def test_who_sees_some_accounts_sees_their_people_alone(below: Below) -> None:
+    id_ = furnished(below)
+    page = text(below.limited_owner().get(path(below, f"{id_}/people")))
+    assert rows(page) == {}
+    assert "0 people wrote the word" in plain(page)
+
+
+def test_a_rule_that_is_no_campaign_has_no_such_page(below: Below, owner: helpers.Browser) -> None:
+    id_ = below.rule({"do": "close"}, state=RuleState.OFF)
+    for rest in (id_, f"{id_}/people", f"{id_}/people.csv", 999):
+        assert owner.get(path(below, rest)).status_code == 404
+
+
+def test_a_program_makes_a_campaign_and_lists_its_people(below: Below) -> None:
+    program = Program(below.desk.app, make_key(below.desk.workspace))
+    wanted = {
+        "when": "message.received",
+        "conditions": [{"if": "post", "words": []}, {"if": "words", "words": ["wave"], "has": "any"}],
+        "actions": [{"do": "privately", "text": LINK, "quick_replies": []}],
+        "once": "contact",
+        "campaign": {"people": 9},
+    }
+    made = program.send("POST", "/rules", {"name": "Wave", "body": wanted, "state": "off"}, 201)
+    assert made["body"] == wanted
+    wrong = {"name": "Wave", "body": {**wanted, "campaign": {"people": -1}}}
+    assert program.refused("POST", "/rules", wrong)[1]["field"] == "body.campaign.people"
+    id_ = furnished(below)
+    first = program.get(f"/campaigns/{id_}/people", limit=4)
+    rest = program.get(f"/campaigns/{id_}/people", limit=4, cursor=first["next"])
+    assert rest["next"] is None
+    said = {
+        one["username"]: (one["got"], one["reason"], one["problem"]) for one in first["data"] + rest["data"]
+    }
+    assert said == {
+        "ana": ("got", None, None),
+        "bob": ("refused", None, REFUSES.sentence),
+        "cleo": ("had", None, None),
+        "dan": ("got", None, None),
+        "eve": ("waits", None, "The limit of 750 an hour is reached."),
+        "fay": ("refused", "taken_back", None),
+    }
+    found = program.get(f"/campaigns/{id_}/people", got="got", search="dan")["data"]
+    assert [(one["name"], one["publicAnswer"], one["messages"]) for one in found] == [("Dan Q.", 2, 1)]
+    assert found[0]["answeredAt"] is not None
+    assert program.refused("GET", "/campaigns/999999/people")[1]["code"] == "rule_not_found"
