@@ -26,6 +26,9 @@ NEWCOMER = "Do you have the blue bowl, too?"
 TYPO = "Yes, tree are left."
 ANSWER = "Yes, three are left. Shall I put one aside?"
 VOUCHERS = "Yes! A voucher comes by mail at once."
+COMMENT = "Does the blue one go in the oven?"
+PRIVATELY = "Up to 180 degrees, if it warms up with the oven. Shall I put one aside for you?"
+THANKS = "Yes please, one of them!"
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 
@@ -390,6 +393,26 @@ def rule(j: Journey) -> str:
     return "answers a word, and its page says what it saw"
 
 
+def comment(j: Journey) -> str:
+    """Switch comments on; answer one below a post by the one private reply, which opens a conversation."""
+    j.admin.open(f"/w/{j.workspace}/settings/channels")
+    j.admin.press("Switch on: Comments")
+    j.admin.expect("Comments are on for @sample.pottery", "Instagram comments")
+    j.control("POST", "dm", {"customer": "kit.makes.sample", "kind": "comment", "text": COMMENT})
+    inbox = f"/w/{j.workspace}/inbox"
+    until(lambda: COMMENT in j.agent.open(inbox), "the comment in the agent's inbox")
+    thread = f"{inbox}/{open_conversation(j, COMMENT)}"
+    j.agent.press("Reply privately", {"text": PRIVATELY})
+    j.agent.press("Send now")
+    until(lambda: landed(j, PRIVATELY), "the private reply in Instagram")
+    until(lambda: "Open Direct" in j.agent.open(thread), "the conversation it led to")
+    j.control("POST", "dm", {"customer": "kit.makes.sample", "text": THANKS})
+    until(lambda: THANKS in j.agent.open(inbox), "what the customer wrote in Direct")
+    open_conversation(j, THANKS)
+    j.agent.expect("Opened by a private reply to a comment", PRIVATELY)
+    return "one private reply, which opened a conversation"
+
+
 def mail(j: Journey) -> str:
     server, port = j.outside.address.split(":")
     j.admin.open(f"/w/{j.workspace}/settings/channels/email/new")
@@ -464,6 +487,7 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("the customer has a page", contact),
     ("somebody new is greeted once and routed", greet),
     ("a rule answers a word", rule),
+    ("a comment is answered by a DM", comment),
     ("an e-mail is received and answered in the same inbox", mail),
     ("a program answers the customer", program),
 ]

@@ -78,6 +78,7 @@ def _channel_offers() -> list[Offer]:
                 button = _("Get %(channel)s: activate the addon", channel=label)
             anchor = "comes-with-release" if slug is None else f"addon-{slug}"
             offers[key] = Offer(
+                key=key,
                 label=label,
                 text=manifest.description,
                 note=note,

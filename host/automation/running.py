@@ -56,7 +56,7 @@ def run_due(directory: RuleDirectory) -> bool:
 
 
 def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
-    """Do some runs in one write; return how many. Where one fails, each by itself, so the others are done."""
+    """Do some runs in one write; return how many. Where one fails, each by itself, so others are done."""
     try:
         done, away = db.write(_do_and_look, ids, directory)
     except Exception:

@@ -11,7 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
+from functools import cache
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from babel.support import NullTranslations, Translations
 
 from host.core import clock, guard
 from host.core.config import Config
@@ -52,6 +56,26 @@ class Server:
     user: str = ""
     password: Secret = field(default=Secret(""), repr=False)
     guarded: bool = False
+
+
+CATALOGUES = Path(__file__).parents[1] / "translations"
+
+
+def words(*languages: str | None) -> NullTranslations:
+    """Return the catalogue of the first of *languages* that there is, else English: no page has chosen one.
+
+    :param languages: codes, such as ``de``, of who reads the mail first; None or empty: they said none.
+    """
+    return next((_catalogue(one) for one in languages if one and _has(one)), NullTranslations())
+
+
+def _has(language: str) -> bool:
+    return language == "en" or (CATALOGUES / language / "LC_MESSAGES" / "messages.mo").is_file()
+
+
+@cache
+def _catalogue(language: str) -> NullTranslations:
+    return Translations.load(str(CATALOGUES), [language])
 
 
 def server_of(config: Config) -> Server | None:

@@ -29,7 +29,7 @@ from host.models.notifications import Notification
 from host.models.outgoing import EventBody
 from host.models.queue import InboundEvent, InboundRequest, Lane, OutboxEntry
 from host.models.record import DomainEvent
-from host.models.reports import ReportHour, Span
+from host.models.reports import ReportHour, ReportTeamHour, Span
 from host.models.users import AuditEntry, Workspace
 from host.queue import journal_erasure
 from host.sdk.channel import AccountRef
@@ -265,12 +265,17 @@ def _by_id(model: Any) -> Callable[[Session, int, list[int]], bool]:
     return step
 
 
-def _hours(session: Session, workspace_id: int, _accounts: list[int]) -> bool:
-    rows = table(ReportHour)
-    mine = rows.c.workspace_id == workspace_id
-    hours = list(session.scalars(sa.select(rows.c.hour).where(mine).distinct().limit(100)))
-    session.execute(sa.delete(rows).where(mine, rows.c.hour.in_(hours)))
-    return bool(hours)
+def _hours(model: Any) -> Callable[[Session, int, list[int]], bool]:
+    """Return a step that removes the sums of *model*, some hours at a time."""
+    rows = table(model)
+
+    def step(session: Session, workspace_id: int, _accounts: list[int]) -> bool:
+        mine = rows.c.workspace_id == workspace_id
+        hours = list(session.scalars(sa.select(rows.c.hour).where(mine).distinct().limit(100)))
+        session.execute(sa.delete(rows).where(mine, rows.c.hour.in_(hours)))
+        return bool(hours)
+
+    return step
 
 
 _STEPS: tuple[Callable[[Session, int, list[int]], bool], ...] = (
@@ -284,7 +289,8 @@ _STEPS: tuple[Callable[[Session, int, list[int]], bool], ...] = (
     _by_id(EventBody),
     _by_id(DomainEvent),
     _by_id(Span),
-    _hours,
+    _hours(ReportHour),
+    _hours(ReportTeamHour),
     _by_id(Notification),
     _by_id(AuditEntry),
 )

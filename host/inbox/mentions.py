@@ -1,4 +1,8 @@
-"""Mentions: members named in a note with ``@`` and their name, and whether they have seen it."""
+"""Mentions: members named in a note with ``@`` and their name, and whether they have seen it.
+
+A team that is named stands for those of it who answer and see the conversation. Each is mentioned once,
+however often they are named.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.core.errors import InvalidError
@@ -17,6 +22,7 @@ from host.inbox import queries
 from host.inbox.conversations import show_presence
 from host.models.inbox import Conversation, Message
 from host.models.mentions import Mention
+from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.notifications import notify
 from host.users.roles import Permission, with_permission
@@ -46,6 +52,31 @@ class Person:
     reached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A team a note could mention.
+
+    :param people: the ids of those of it whom the note would reach.
+    """
+
+    id: int
+    name: str
+    people: frozenset[int]
+
+    @property
+    def reached(self) -> bool:
+        """Tell whether there is anybody in it who may see the conversation."""
+        return bool(self.people)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Whom a note mentions."""
+
+    people: Sequence[Person] = ()
+    teams: Sequence[Group] = ()
+
+
 def people(session: Session, workspace_id: int, account_id: int) -> list[Person]:
     """Return the people of a workspace who answer in it, by name, those out of reach of an account too."""
     query = (
@@ -61,42 +92,71 @@ def people(session: Session, workspace_id: int, account_id: int) -> list[Person]
     return [Person(id_, name, bool(reached)) for id_, name, reached in session.execute(query)]
 
 
+def groups(session: Session, workspace_id: int, known: Collection[Person]) -> list[Group]:
+    """Return the teams of a workspace, by name.
+
+    :param known: those who answer in the workspace, as :func:`people` has them for the account.
+    """
+    reached = {one.id for one in known if one.reached}
+    found: dict[int, tuple[str, set[int]]] = {}
+    query = (
+        sa.select(Team.id, Team.name, TeamMember.user_id)
+        .outerjoin(TeamMember, TeamMember.team_id == Team.id)
+        .where(Team.workspace_id == workspace_id)
+        .order_by(Team.name, Team.id)
+    )
+    for id_, name, user_id in session.execute(query):
+        found.setdefault(id_, (name, set()))[1].add(user_id)
+    return [Group(id_, name, frozenset(members & reached)) for id_, (name, members) in found.items()]
+
+
 def named(
     session: Session,
     conversation: Conversation,
     text: str,
     ids: Collection[int],
+    team_ids: Collection[int],
     *,
     typed: bool,
-) -> list[Person]:
+) -> Named:
     """Return whom a note mentions.
 
-    :param ids: of those chosen from a list.
-    :param typed: whether who is named in *text* is meant as well, where the name is one person's alone.
-    :raises MentionError: if one of them may not see the conversation, or they are more than :data:`MOST`.
+    :param ids: of the people, and *team_ids*: of the teams, chosen from a list.
+    :param typed: whether who is named in *text* is meant as well, where the name is that of one alone.
+    :raises MentionError: if one of them may not see the conversation, a team has nobody who may, or they are
+        more than :data:`MOST`.
     """
-    if not ids and not (typed and "@" in text):
-        return []
+    if not ids and not team_ids and not (typed and "@" in text):
+        return Named()
     known = people(session, conversation.workspace_id, conversation.account_id)
-    by_id = {one.id: one for one in known}
-    if not by_id.keys() >= set(ids):
+    there = groups(session, conversation.workspace_id, known)
+    wanted, wanted_teams = set(ids), set(team_ids)
+    chosen: list[Person | Group] = [one for one in known if one.id in wanted]
+    chosen += [one for one in there if one.id in wanted_teams]
+    if len(chosen) < len(wanted) + len(wanted_teams):
         raise MentionError()
-    chosen = {id_: by_id[id_] for id_ in ids}
     if typed:
-        taken = {one.name.casefold() for one in chosen.values()}
-        found = named_in(text, [one.name for one in known])
-        for name in found - taken:
-            fitting = [one for one in known if one.name.casefold() == name]
-            if len(fitting) == 1:
-                chosen[fitting[0].id] = fitting[0]
+        everybody: list[Person | Group] = [*known, *there]
+        taken = {one.name.casefold() for one in chosen}
+        for name in named_in(text, [one.name for one in everybody]) - taken:
+            fitting = [one for one in everybody if one.name.casefold() == name]
+            chosen += fitting if len(fitting) == 1 else []
     if len(chosen) > MOST:
-        raise MentionError(_l("A note mentions 20 people at most, so it was not added."), next_step="")
-    for one in chosen.values():
+        raise MentionError(
+            _l("A note mentions 20 people and teams at most, so it was not added."), next_step=""
+        )
+    for one in chosen:
         if not one.reached:
-            raise MentionError(
-                _l("%(name)s does not see this account, so the note was not added.", name=one.name)
-            )
-    return list(chosen.values())
+            raise MentionError(_unreached(one))
+    return Named(
+        [one for one in chosen if isinstance(one, Person)], [one for one in chosen if isinstance(one, Group)]
+    )
+
+
+def _unreached(one: Person | Group) -> LazyString:
+    if isinstance(one, Person):
+        return _l("%(name)s does not see this account, so the note was not added.", name=one.name)
+    return _l("Nobody of the team %(name)s sees this account, so the note was not added.", name=one.name)
 
 
 def named_in(text: str, names: Collection[str]) -> set[str]:
@@ -111,26 +171,34 @@ def pattern(names: Collection[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w@./+-])@({some})(?!\w)", re.IGNORECASE)
 
 
-def note_down(session: Session, note: Message, people_: Sequence[Person], now: datetime) -> None:
-    """Store whom a new note mentions. Its author has seen it."""
+def note_down(session: Session, note: Message, whom: Named, now: datetime) -> None:
+    """Store whom a new note mentions. Its author has seen it. Who is named themselves is not mentioned as one
+    of a team."""
+    through: dict[int, int | None] = {}
+    for team in whom.teams:
+        for user_id in sorted(team.people):
+            through.setdefault(user_id, team.id)
+    through |= {one.id: None for one in whom.people}
     rows = [
         {
             "message_id": note.id,
-            "user_id": one.id,
+            "user_id": user_id,
             "conversation_id": note.conversation_id,
             "at": now,
             "seen_at": None,
+            "team_id": team_id,
         }
-        for one in people_
-        if one.id != note.author_id
+        for user_id, team_id in through.items()
+        if user_id != note.author_id
     ]
     if rows:
         session.execute(sa.insert(_TABLE), rows)
 
 
-def content_of(people_: Sequence[Person]) -> Mapping[str, object]:
+def content_of(whom: Named) -> Mapping[str, object]:
     """Return what a note's content says of whom it mentions: their ids, and their names as it has them."""
-    return {"mentions": [{"id": one.id, "name": one.name} for one in people_]} if people_ else {}
+    found: dict[str, Sequence[Person | Group]] = {"mentions": whom.people, "teams": whom.teams}
+    return {key: [{"id": one.id, "name": one.name} for one in some] for key, some in found.items() if some}
 
 
 def forget(session: Session, message_ids: Collection[int]) -> None:

@@ -31,14 +31,16 @@ def add_note(
     now: datetime,
     by: str | None = None,
     mentioned: Collection[int] = (),
+    teams: Collection[int] = (),
     typed: bool = False,
 ) -> Message:
     """Add a note to a conversation, and return it. A repeated *reply_key* returns the note it made first.
 
     :param by: the name of the API key that writes it, where no person does.
-    :param mentioned: ids of the members it mentions; *typed*: also those whose names it has behind an ``@``.
+    :param mentioned: ids of the members it mentions; *teams*: those of the teams; *typed*: also those whose
+        names it has behind an ``@``.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises MentionError: if one of them may not see the conversation.
+    :raises MentionError: if one of them may not see the conversation, or nobody of a team may.
     :raises EmptyTextError: if *text* is blank.
     :raises TooLongError: if it has more than :data:`MAX_LENGTH` characters.
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
@@ -59,7 +61,7 @@ def add_note(
             raise AlreadySentError()
         return before
     program = program_of(session)
-    people = mentions.named(session, conversation, written, mentioned, typed=typed)
+    whom = mentions.named(session, conversation, written, mentioned, teams, typed=typed)
     note = Message(
         workspace_id=workspace_id,
         conversation_id=conversation.id,
@@ -68,7 +70,7 @@ def add_note(
         origin=Origin.AGENT if by is None else program[1],
         kind=InternalKind.NOTE,
         text=written,
-        content={**({} if by is None else {"by": by}), **mentions.content_of(people)},
+        content={**({} if by is None else {"by": by}), **mentions.content_of(whom)},
         author_id=author_id,
         reply_key=reply_key,
         position=0,
@@ -77,7 +79,7 @@ def add_note(
     )
     session.add(note)
     session.flush()
-    mentions.note_down(session, note, people, now)
+    mentions.note_down(session, note, whom, now)
     actor = ActorKind.USER if by is None else program[0]
     publish_message(session, note, kind=catalogue.NOTE_ADDED, actor=actor)
     return note

@@ -582,14 +582,24 @@ class Stretch:
 
 
 @cache
-def _list_query(given: Given, before: bool, woken: bool | None, order: Order = Order.NEWEST) -> Any:
+def _list_query(
+    given: Given,
+    before: bool,
+    woken: bool | None,
+    order: Order = Order.NEWEST,
+    unseen: bool | None = None,
+) -> Any:
     """Return the query of a page.
 
     :param woken: for the newest: those that woke and nobody acted on, by when they did; False: the others;
         None: both.
+    :param unseen: those where whoever looks is mentioned and has not looked; False: the others; None: both.
     """
     # Those that woke are few in a workspace, and among all open ones of an account hard to find.
     query = _select_rows().where(*_conditions(given | {"status"}, along_workspace=bool(woken)))
+    if unseen is not None:
+        here = Conversation.id.in_(_unseen_ids())
+        query = query.where(here if unseen else sa.not_(here))
     position: Any = sa.bindparam("at"), sa.bindparam("id")
     limit: Any = sa.bindparam("limit", type_=sa.Integer)
     if order is Order.NEWEST:
@@ -632,24 +642,47 @@ def list_conversations(
 ) -> Page:
     """Return a page of conversations with their labels, by default by their last message or when they woke.
 
-    One query per part of the list, because each index begins with its status, and one for the labels.
+    Of those that mention whoever looks, the ones where they have not looked come first. One query per part of
+    the list, because each index begins with its status, and one for the labels.
 
     :param order: :attr:`Order.NEWEST` or :attr:`Order.WAITING`; see :func:`list_closing` for the third.
     """
     newest = order is Order.NEWEST
     values = _values(filter_, workspace_id, user_id) | {"limit": limit + 1}
-    if before is not None:
-        values["at"], values["id"] = before
     statuses = list(ConversationStatus) if filter_.status is None else [filter_.status]
     parts = [(status, woken) for status in statuses for woken in (_PARTS[status] if newest else (None,))]
     rows: list[Row] = []
-    for status, woken in parts:
-        query = _list_query(_given(filter_), before is not None, woken, order)
-        rows += [_built_row(found) for found in db.read_rows(session, query, **{**values, "status": status})]
-    places = {row.id: (row.listed_at if newest else row.waiting_since or row.last_message_at) for row in rows}
-    if len(parts) > 1:
-        rows.sort(key=lambda row: (places[row.id], row.id), reverse=newest)
+    places: dict[int, datetime] = {}
+    for unseen in (True, False) if unseen_first(filter_, order) else (None,):
+        here = before if unseen is None else _within(before, unseen)
+        if len(rows) > limit or (unseen and before is not None and here is None):
+            continue
+        at = {} if here is None else {"at": here[0], "id": here[1]}
+        found: list[Row] = []
+        for status, woken in parts:
+            query = _list_query(_given(filter_), here is not None, woken, order, unseen)
+            rows_ = db.read_rows(session, query, **{**values, **at, "status": status})
+            found += [_built_row(row) for row in rows_]
+        ahead = NO_END if unseen else timedelta(0)
+        for row in found:
+            places[row.id] = ahead + (row.listed_at if newest else row.waiting_since or row.last_message_at)
+        if len(parts) > 1:
+            found.sort(key=lambda row: (places[row.id], row.id), reverse=newest)
+        rows += found
     return _page(session, rows, limit, places)
+
+
+def unseen_first(filter_: ConversationFilter, order: Order) -> bool:
+    """Tell whether a list begins with where whoever looks is mentioned and has not looked."""
+    return order is Order.NEWEST and filter_.mentioned is Assignee.ME
+
+
+def _within(before: Position | None, unseen: bool) -> Position | None:
+    """Return a place in a list that begins with what is unseen as one among these, or among the others; None:
+    the place is not in there. Those ahead are :data:`NO_END` later than they were listed."""
+    if before is None or unseen is not (before[0] > clock.now() + NO_END / 2):
+        return None
+    return (before[0] - NO_END, before[1]) if unseen else before
 
 
 def list_closing(
@@ -783,13 +816,17 @@ def _count_query(given: Given) -> Any:
     )
 
 
-def _mentions(given: Given) -> Any:
-    """Return a number as a column: in how many conversations somebody is mentioned and has not seen it."""
-    mentioned = sa.select(Mention.conversation_id).where(
+def _unseen_ids() -> sa.Select[Any]:
+    """Select the ids of the conversations where whoever looks is mentioned and has not looked."""
+    return sa.select(Mention.conversation_id).where(
         Mention.user_id == sa.bindparam("reader", type_=db.Id), Mention.seen_at.is_(None)
     )
+
+
+def _mentions(given: Given) -> Any:
+    """Return a number as a column: in how many conversations somebody is mentioned and has not seen it."""
     seen = given & {"accounts"}
-    some = sa.select(Conversation.id).where(*_conditions(seen), Conversation.id.in_(mentioned)).subquery()
+    some = sa.select(Conversation.id).where(*_conditions(seen), Conversation.id.in_(_unseen_ids())).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 

@@ -7,13 +7,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from host.core.db import Base, UTCDateTime
+from host.core.db import Base, Id, UTCDateTime
 from host.models.inbox import Conversation, Message
 from host.models.users import User
 
 
 class Mention(Base):
-    """A member who is named in a note. It goes with what the note says."""
+    """A member who is named in a note, or whose team is. It goes with what the note says."""
 
     __tablename__ = "mentions"
     __writers__ = ("inbox",)
@@ -34,3 +34,5 @@ class Mention(Base):
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When they first looked at the conversation after that; NULL: they have not."""
+    team_id: Mapped[int | None] = mapped_column(Id)
+    """The team of theirs that is named, and may be gone by now; NULL: they are named themselves."""

@@ -1,4 +1,4 @@
-"""What reports are made of: how long customers waited, and sums by the hour."""
+"""What reports are made of: how long customers waited, and sums by the hour, of teams too."""
 
 from __future__ import annotations
 
@@ -89,6 +89,8 @@ class Span(Base):
     """Of a wait: until when the channel let anybody answer; NULL: for as long as one likes."""
     target_seconds: Mapped[int | None] = mapped_column(sa.BigInteger)
     """Of a wait: within what time the account was to answer when it began; NULL: nobody had said."""
+    team_id: Mapped[int | None] = mapped_column(Id)
+    """The team that had the conversation when it ended, or has it while it goes on; NULL: none."""
 
 
 class ReportHour(Base):
@@ -116,3 +118,28 @@ class ReportHour(Base):
     next_seconds: Mapped[int] = mapped_column(sa.BigInteger)
     resolve_count: Mapped[int] = mapped_column(sa.Integer)
     resolve_seconds: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class ReportTeamHour(Base):
+    """What happened in one hour of UTC in the conversations of one team, on one account, by one member.
+
+    It is in the sums of :class:`ReportHour` too; what is there beyond these rows was of no team.
+    """
+
+    __tablename__ = "report_team_hours"
+    __writers__ = ("reports",)
+
+    workspace_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Workspace.id, ondelete="CASCADE"), primary_key=True
+    )
+    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    team_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    """The team that had the conversation then."""
+    account_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    """0: no member of the team."""
+    received: Mapped[int] = mapped_column(sa.Integer)
+    sent: Mapped[int] = mapped_column(sa.Integer)
+    created: Mapped[int] = mapped_column(sa.Integer)
+    reopened: Mapped[int] = mapped_column(sa.Integer)
+    closed: Mapped[int] = mapped_column(sa.Integer)

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from functools import cache
 from typing import Any
 from urllib.parse import urljoin
 
 import sqlalchemy as sa
-from babel.support import NullTranslations, Translations
+from babel.support import NullTranslations
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, mail
@@ -28,10 +27,9 @@ from host.core.config import Config
 from host.models.notifications import Notification
 from host.models.users import Membership, User, Workspace
 from host.notifications import rules
-from host.notifications.notify import CUSTOMER, said, translated, with_customer
+from host.notifications.notify import CUSTOMER, said, with_customer
 from host.sdk.i18n import noop
 from host.users import reach
-from host.web import languages
 
 log = logging.getLogger(__name__)
 
@@ -180,17 +178,17 @@ def _postpone(session: Session, ids: Sequence[int], until: datetime) -> None:
 
 def _composed(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) -> EmailMessage:
     row = rows[0]
+    words = mail.words(row.locale, row.language, config.language)
     if row.kind is None:
-        sentence = translated(row.sentence, row.details)
+        sentence = _filled(words, row.sentence, row.details)
         parts = [
             f"{row.title}: {sentence}",
-            translated(row.next_step, row.details),
+            _filled(words, row.next_step, row.details),
             urljoin(f"{config.public_url}/", row.path),
             f"-- \n{row.workspace or 'Lobby'}",
         ]
         text = "\n\n".join(part for part in parts if part) + "\n"
         return mail.compose(server, row.address, f"{row.title}: {sentence}", text)
-    words = _words(row.locale or row.language or config.language)
     lines = [_line(words, one) for one in rows]
     link = [urljoin(f"{config.public_url}/", one.path) for one in rows]
     foot = words.ugettext(HOW)
@@ -211,13 +209,13 @@ SEVERAL = noop("%(number)s things in %(place)s")
 SOMEBODY = noop("A customer")
 
 
+def _filled(words: NullTranslations, sentence: str, details: Mapping[str, str]) -> str:
+    """Return *sentence* in the language of *words* with *details* in it."""
+    text: str = words.ugettext(sentence) if sentence else ""
+    return text % details if details else text
+
+
 def _line(words: NullTranslations, row: sa.Row[Any]) -> str:
     sentence: str = words.ugettext(said(row)) % row.details
     who = row.customer or (row.title if row.conversation_id is None else words.ugettext(SOMEBODY))
     return f"{who}: {sentence}"
-
-
-@cache
-def _words(language: str) -> NullTranslations:
-    """Return the catalogue of somebody's language; there is no page that would have chosen one."""
-    return Translations.load(str(languages.FOLDER), [language])

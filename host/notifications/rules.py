@@ -73,6 +73,8 @@ _MAILED = _SEEN | {Way.MAIL}
 BY_SOMEBODY = noop("%(who)s gave you this conversation.")
 BY_NOBODY = noop("This conversation is yours now.")
 BY_PROGRAM = noop("You are mentioned in a note.")
+BY_SOMEBODY_TO_TEAM = noop("%(who)s mentioned your team %(team)s in a note.")
+BY_PROGRAM_TO_TEAM = noop("Your team %(team)s is mentioned in a note.")
 BY_RULE_GONE = noop("A rule that is gone by now pointed you to this conversation.")
 MANY = noop("%(who)s gave you %(number)s conversations.")
 MANY_BY_NOBODY = noop("%(number)s conversations are yours now.")
@@ -80,7 +82,7 @@ MANY_BY_NOBODY = noop("%(number)s conversations are yours now.")
 KINDS: Mapping[Kind, About] = {
     Kind.MENTION: About(
         _l("Somebody mentions you"),
-        _l("With @ and your name, in a private note."),
+        _l("With @ and your name, or that of a team you are in, in a private note."),
         "at",
         noop("%(who)s mentioned you in a note."),
         _MAILED,

@@ -23,7 +23,7 @@ from host.models.inbox import Conversation, ConversationRead, DeliveryState, Mes
 from host.models.mentions import Mention
 from host.models.notifications import Notification, NotificationKey, NotificationRule
 from host.models.record import ActorKind
-from host.models.teams import TeamMember
+from host.models.teams import Team, TeamMember
 from host.models.users import Membership, User
 from host.notifications import rules
 from host.notifications.rules import KINDS, Kind, Way, Ways
@@ -89,14 +89,15 @@ class _World:
     """What the rows say now that the events are about.
 
     :param choosers: who wants to be told of what nobody has, by workspace and kind.
-    :param mentioned: who is named in a note and has not seen it, by the note.
+    :param mentioned: who is named in a note and has not seen it, by the note; each with the name of the
+        team of theirs that stands there, empty where they are named themselves.
     :param teams: who is in the teams that rules tell.
     :param given: the id of the last event that gave each conversation to somebody else, of those told of now.
     """
 
     conversations: Mapping[int, Any]
     messages: Mapping[int, Any]
-    mentioned: Mapping[int, Sequence[int]]
+    mentioned: Mapping[int, Mapping[int, str]]
     choosers: Mapping[tuple[int, str], Sequence[int]]
     teams: Mapping[int, Sequence[int]]
     given: Mapping[int | None, int]
@@ -130,14 +131,17 @@ def _world(session: Session, events: Sequence[Recorded]) -> _World:
     found = {row.id: row for row in session.execute(conversations.where(Conversation.id.in_(ids)))}
     named = {one.message_id for one in events if one.message_id is not None}
     messages = sa.select(Message.id, Message.author_id, Message.state, Message.unsent_at)
-    mentioned: dict[int, list[int]] = defaultdict(list)
+    mentioned: dict[int, dict[int, str]] = defaultdict(dict)
     notes = {one.message_id for one in events if one.kind == catalogue.NOTE_ADDED}
     if notes:
-        mentions = sa.select(Mention.message_id, Mention.user_id).order_by(Mention.user_id)
-        for message_id, user_id in session.execute(
-            mentions.where(Mention.message_id.in_(notes), Mention.seen_at.is_(None))
-        ):
-            mentioned[message_id].append(user_id)
+        mentions = (
+            sa.select(Mention.message_id, Mention.user_id, Team.name)
+            .outerjoin(Team, Team.id == Mention.team_id)
+            .where(Mention.message_id.in_(notes), Mention.seen_at.is_(None))
+            .order_by(Mention.user_id)
+        )
+        for message_id, user_id, team in session.execute(mentions):
+            mentioned[message_id][user_id] = team or ""
     choosers: dict[tuple[int, str], list[int]] = defaultdict(list)
     if any(row.assignee_id is None for row in found.values()):
         chose = (
@@ -186,7 +190,7 @@ def _whom(world: _World, event: Recorded) -> Iterator[_Told]:
             given = event.facts(OfAssignment).assignee
             people = [given] if given == conversation.assignee_id else []
         case Kind.MENTION:
-            people, thing = world.mentioned.get(event.message_id or 0, ()), f"{event.message_id}"
+            people, thing = world.mentioned.get(event.message_id or 0, {}), f"{event.message_id}"
         case Kind.RULE:
             facts = event.facts(OfRule)
             people = [facts.person] if facts.person else world.teams.get(facts.team, ())
@@ -394,8 +398,10 @@ def _new(
         sentence, path = rules.MANY, f"/w/{conversation.workspace_id}/inbox?view=mine"
     if not who and notice.kind is Kind.ASSIGNED:
         sentence = rules.BY_NOBODY if notice.conversation_id is not None else rules.MANY_BY_NOBODY
-    elif not who and notice.kind is Kind.MENTION:
-        sentence = rules.BY_PROGRAM
+    team = world.mentioned[event.message_id or 0][notice.user_id] if notice.kind is Kind.MENTION else ""
+    if notice.kind is Kind.MENTION:
+        named = (rules.BY_PROGRAM, sentence), (rules.BY_PROGRAM_TO_TEAM, rules.BY_SOMEBODY_TO_TEAM)
+        sentence = named[bool(team)][bool(who)]
     rule = by_rule.get(event.facts(OfRule).rule, "") if notice.kind is Kind.RULE else ""
     if not rule and notice.kind is Kind.RULE:
         sentence = rules.BY_RULE_GONE
@@ -407,7 +413,7 @@ def _new(
         title=conversation.account[:255],
         sentence=sentence,
         next_step="",
-        details={"who": who, "rule": rule, "number": str(len(notice.told))},
+        details={"who": who, "team": team, "rule": rule, "number": str(len(notice.told))},
         path=path,
         created_at=now,
         mail_due_at=now + MAIL_WAITS if Way.MAIL in ways else None,

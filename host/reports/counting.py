@@ -2,8 +2,9 @@
 
 A span is written from the events of its conversation alone, in their order. A wait begins with a customer's
 message and ends with the first message of the team that was written after it: what crossed with the question
-is no answer. What the desk says by itself is none either. Sums are additions to the row of their hour, in the
-transaction that moves the consumer, and can be built anew from events and spans; see :func:`rebuild`.
+is no answer. What the desk says by itself is none either. A team is the one that had the conversation, as far
+as the record says. Sums are additions to the row of their hour, in the transaction that moves the consumer,
+and can be built anew from events and spans; see :func:`rebuild`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
 from host.models.channels import ChannelAccount
+from host.models.inbox import Conversation
 from host.models.record import ActorKind, Consumer
-from host.models.reports import ReportHour, Span, SpanEnd, SpanKind
+from host.models.reports import ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
 from host.record import catalogue, reading
+from host.record.catalogue import OfTeam
 from host.record.reading import BEGINNING, Position, Recorded
 
 _HOURS = cast(sa.Table, ReportHour.__table__)
+_TEAM_HOURS = cast(sa.Table, ReportTeamHour.__table__)
 SUMS = [column.name for column in _HOURS.columns if not column.primary_key]
+TEAM_SUMS = [column.name for column in _TEAM_HOURS.columns if not column.primary_key]
 _COUNTED = {
     catalogue.MESSAGE_RECEIVED: "received",
     catalogue.MESSAGE_SENT: "sent",
@@ -34,16 +40,17 @@ _COUNTED = {
     catalogue.CONVERSATION_REOPENED: "reopened",
     catalogue.CONVERSATION_CLOSED: "closed",
 }
-_MEASURED = frozenset(_COUNTED) - {catalogue.MESSAGE_FAILED}
+_MEASURED = frozenset(_COUNTED) - {catalogue.MESSAGE_FAILED} | {catalogue.CONVERSATION_TEAM_ASSIGNED}
 
 
 class Key(NamedTuple):
-    """What one row of sums is of."""
+    """What one row of sums is of; without a team it is of all conversations."""
 
     workspace_id: int
     hour: datetime
     account_id: int
     user_id: int
+    team_id: int = 0
 
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,28 +91,41 @@ class Counting:
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
         """Count *events*, and measure what they begin and end."""
         sums = new_sums()
-        for event in events:
-            count(sums, event)
-        for span in self._measure(session, events):
+        teams = teams_of(session, events, {})
+        for event, team in zip(events, teams, strict=True):
+            count(sums, event, team)
+        for span in self._measure(session, events, teams):
             add_span(sums, span)
         write_sums(session, sums)
 
-    def _measure(self, session: Session, events: Sequence[Recorded]) -> list[Span]:
-        """Begin and end spans; return those that ended."""
-        measured = [event for event in events if event.kind in _MEASURED and event.conversation_id]
-        accounts = _accounts(session, {event.account_id for event in measured})
+    def _measure(self, session: Session, events: Sequence[Recorded], teams: Sequence[int]) -> list[Span]:
+        """Begin and end spans; return those that ended.
+
+        :param teams: which team had the conversation of each of *events*; 0: none.
+        """
+        measured = [
+            (event, team)
+            for event, team in zip(events, teams, strict=True)
+            if event.kind in _MEASURED and event.conversation_id
+        ]
+        accounts = _accounts(session, {event.account_id for event, _team in measured})
         open_: dict[int, dict[bool, Span]] = defaultdict(dict)
         query = sa.select(Span).where(
-            Span.conversation_id.in_({event.conversation_id for event in measured}), Span.ended_at.is_(None)
+            Span.conversation_id.in_({event.conversation_id for event, _team in measured}),
+            Span.ended_at.is_(None),
         )
         for span in session.scalars(query):
             open_[span.conversation_id][span.kind == SpanKind.RESOLVE] = span
         ended: list[Span] = []
         with session.no_autoflush:
-            for event in measured:
+            for event, team in measured:
                 assert event.conversation_id is not None
                 account = accounts.get(event.account_id or 0)
-                ended += self._step(session, open_[event.conversation_id], event, account)
+                here = open_[event.conversation_id]
+                before = list(here.values())
+                ended += self._step(session, here, event, account)
+                for span in (*before, *here.values()):
+                    span.team_id = team or None
         session.flush()
         return ended
 
@@ -138,6 +158,8 @@ class Counting:
             return ()
         if event.kind == catalogue.MESSAGE_SENT:
             return self._answered(here, event)
+        if event.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+            return ()
         return [
             _end(here.pop(is_whole), event, SpanEnd.CLOSED) for is_whole in (False, True) if is_whole in here
         ]
@@ -186,12 +208,41 @@ def _user(event: Recorded) -> int:
     return event.actor_id or 0 if event.actor_kind == ActorKind.USER else 0
 
 
-def count(sums: Sums, event: Recorded) -> None:
-    """Add one event to *sums*."""
+def teams_of(session: Session, events: Sequence[Recorded], has: dict[int, int]) -> list[int]:
+    """Return for each of *events* which team had its conversation afterwards; 0: none.
+
+    A conversation that no event gives to a team or takes from it has the one of now.
+
+    :param has: the teams of conversations by what the record said so far; it is brought up to date.
+    """
+    for event in events:
+        if event.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+            has.setdefault(event.conversation_id or 0, event.facts(OfTeam).before)
+    ids = {event.conversation_id for event in events} - has.keys() - {None}
+    now = sa.select(Conversation.id, Conversation.team_id).where(
+        Conversation.id.in_(ids), Conversation.team_id.is_not(None)
+    )
+    here = {id_: int(team or 0) for id_, team in session.execute(now)} if ids else {}
+    found = []
+    for event in events:
+        id_ = event.conversation_id or 0
+        if event.kind == catalogue.CONVERSATION_TEAM_ASSIGNED:
+            has[id_] = event.facts(OfTeam).team
+        found.append(has[id_] if id_ in has else here.get(id_, 0))
+    return found
+
+
+def count(sums: Sums, event: Recorded, team: int) -> None:
+    """Add one event to *sums*.
+
+    :param team: that of its conversation; 0: none.
+    """
     name = _COUNTED.get(event.kind)
     if name is not None:
         key = Key(event.workspace_id, hour_of(event.occurred_at), event.account_id or 0, _user(event))
         sums[key][name] += 1
+        if team and name in TEAM_SUMS:
+            sums[key._replace(team_id=team)][name] += 1
 
 
 def add_span(sums: Sums, span: Span) -> None:
@@ -208,22 +259,25 @@ def _accounts(session: Session, ids: Collection[int | None]) -> dict[int, Channe
     return {row.id: row for row in session.scalars(query)}
 
 
-def _sums_with(names: Iterable[str], new: Any) -> dict[str, Any]:
-    return {name: _HOURS.c[name] + new[name] for name in names}
+def _sums_with(table: sa.Table, names: Iterable[str], new: Any) -> dict[str, Any]:
+    return {name: table.c[name] + new[name] for name in names}
 
 
 @cache
-def _adding(dialect: str, names: tuple[str, ...]) -> sa.Insert:
-    """Return the statement that adds sums *names* of a row to those that are there."""
-    return db.insert_or_change(_HOURS, dialect, partial(_sums_with, names))
+def _adding(table: sa.Table, dialect: str, names: tuple[str, ...]) -> sa.Insert:
+    """Return the statement that adds sums *names* of a row of *table* to those that are there."""
+    return db.insert_or_change(table, dialect, partial(_sums_with, table, names))
 
 
 def write_sums(session: Session, sums: Sums) -> None:
     """Add *sums* to those that are there."""
     dialect = session.get_bind().dialect.name
     for key, row in sorted(sums.items()):
-        values = {**key._asdict(), **dict.fromkeys(SUMS, 0), **row}
-        session.execute(_adding(dialect, tuple(sorted(row))), values)
+        table, names = (_TEAM_HOURS, TEAM_SUMS) if key.team_id else (_HOURS, SUMS)
+        values = {**key._asdict(), **dict.fromkeys(names, 0), **row}
+        if not key.team_id:
+            del values["team_id"]
+        session.execute(_adding(table, dialect, tuple(sorted(row))), values)
 
 
 def rebuild(session: Session, workspace_id: int) -> int:
@@ -236,13 +290,14 @@ def rebuild(session: Session, workspace_id: int) -> int:
         return 0
     done, position, sums = Position(here.place, here.event_id), BEGINNING, new_sums()
     first: datetime | None = None
+    teams = _first_teams(session, workspace_id)
     more = True
     while more:
         batch = reading.after(session, position, 1000, workspace_id=workspace_id)
         events = [event for event in batch.events if event.position <= done]
-        for event in events:
+        for event, team in zip(events, teams_of(session, events, teams), strict=True):
             first = first or event.at
-            count(sums, event)
+            count(sums, event, team)
         position, more = batch.end, batch.more and len(events) == len(batch.events)
     if first is None:
         return 0
@@ -252,11 +307,21 @@ def rebuild(session: Session, workspace_id: int) -> int:
     for span in session.scalars(ended.execution_options(yield_per=1000)):
         add_span(sums, span)
     rows = {key: row for key, row in sums.items() if key.hour >= since}
-    session.execute(
-        sa.delete(ReportHour).where(ReportHour.workspace_id == workspace_id, ReportHour.hour >= since)
-    )
+    for model in (ReportHour, ReportTeamHour):
+        session.execute(sa.delete(model).where(model.workspace_id == workspace_id, model.hour >= since))
     write_sums(session, cast(Sums, rows))
     return len(rows)
+
+
+def _first_teams(session: Session, workspace_id: int) -> dict[int, int]:
+    """Return which team had each conversation before the first time that the record says one got it."""
+    events, found = reading.TABLE.c, dict[int, int]()
+    query = sa.select(events.conversation_id, events.data).where(
+        events.workspace_id == workspace_id, events.kind == catalogue.CONVERSATION_TEAM_ASSIGNED
+    )
+    for id_, data in session.execute(query.order_by(events.id).execution_options(yield_per=1000)):
+        found.setdefault(id_, msgspec.json.decode(data or "{}", type=OfTeam).before)
+    return found
 
 
 def _is_whole(session: Session) -> bool:

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
 from host.models.inbox import Conversation
-from host.models.reports import ReportHour, Span, SpanEnd, SpanKind
+from host.models.reports import ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
 from host.record import reading
 from host.users import hours
 
@@ -110,6 +110,8 @@ class Selection:
     user_id: int | None = None
     in_hours: bool = False
     """Whether times are those of the business hours of each conversation's team, and not of the clock."""
+    team_id: int | None = None
+    """Only what happened in the conversations that this team had then; None: in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,13 +346,23 @@ def promises(by: Any, chosen: Selection, start: datetime, end: datetime) -> sa.S
     return sa.select(by, sa.func.count(), in_time).where(*_promised(chosen, start, end)).group_by(by)
 
 
-def of(chosen: Selection, model: type[Span | ReportHour]) -> list[sa.ColumnElement[bool]]:
-    """Return what restricts rows of *model* to the accounts and the person of *chosen*."""
+def sums_of(chosen: Selection) -> type[ReportHour | ReportTeamHour]:
+    """Return where the sums of *chosen* are."""
+    return ReportHour if chosen.team_id is None else ReportTeamHour
+
+
+def of(chosen: Selection, model: type[Span | ReportHour | ReportTeamHour]) -> list[sa.ColumnElement[bool]]:
+    """Return what restricts rows of *model* to the accounts, the person and the team of *chosen*.
+
+    :class:`ReportHour` knows no team.
+    """
     found: list[sa.ColumnElement[bool]] = [model.workspace_id == chosen.workspace_id]
     if chosen.accounts is not None:
         found.append(model.account_id.in_(db.padded(chosen.accounts)) if chosen.accounts else sa.false())
     if chosen.user_id is not None:
         found.append(model.user_id == chosen.user_id)
+    if chosen.team_id is not None and model is not ReportHour:
+        found.append(cast(Any, model).team_id == chosen.team_id)
     return found
 
 
@@ -365,10 +377,11 @@ def _windows(chosen: Selection, start: datetime, end: datetime) -> list[sa.Colum
 
 
 def _sums(chosen: Selection, start: datetime, end: datetime) -> sa.Select[Any]:
+    model = sums_of(chosen)
     return (
-        sa.select(ReportHour.hour, *(sa.func.sum(getattr(ReportHour, name)) for name in COUNTS))
-        .where(*of(chosen, ReportHour), ReportHour.hour >= start, ReportHour.hour < end)
-        .group_by(ReportHour.hour)
+        sa.select(model.hour, *(sa.func.sum(getattr(model, name)) for name in COUNTS))
+        .where(*of(chosen, model), model.hour >= start, model.hour < end)
+        .group_by(model.hour)
     )
 
 

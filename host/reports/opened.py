@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -176,7 +176,7 @@ def count_opened(
 def count_left_out(session: Session, figure: Figure, chosen: Selection) -> LeftOut:
     """Return what *figure* left out. Whom that would have counted for is not known, so of all people."""
     start, *_, end = chosen.days.bounds()
-    everybody = Selection(chosen.workspace_id, chosen.days, chosen.accounts)
+    everybody = replace(chosen, user_id=None)
     kinds = _WAITS.get(figure, [SpanKind.RESOLVE])
     mine = [*of(everybody, Span), Span.kind.in_(kinds)]
     closed = sa.select(sa.func.count()).where(

@@ -1,17 +1,17 @@
-"""The figures of some days apart by who answered, by account, by channel, or by hour of the day."""
+"""The figures of some days apart by who answered, by team, account, channel, or hour of the day."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.models.reports import ReportHour, Span
+from host.models.reports import ReportHour, ReportTeamHour, Span
 from host.reports.figures import (
     COUNTS,
     SPANS,
@@ -23,6 +23,7 @@ from host.reports.figures import (
     measured,
     of,
     promises,
+    sums_of,
 )
 
 
@@ -30,6 +31,7 @@ class By(StrEnum):
     """What a row of a table is."""
 
     PERSON = "person"
+    TEAM = "team"
     ACCOUNT = "account"
     CHANNEL = "channel"
     HOUR = "hour"
@@ -41,9 +43,10 @@ Key = int | str
 def read_table(
     session: Session, chosen: Selection, now: datetime, by: By, channels: Mapping[int, str]
 ) -> dict[Key, Totals]:
-    """Return the figures of *chosen* by person (0: nobody of the team), account, channel, or hour (0 to 23).
+    """Return the figures of *chosen* by person (0: nobody of the team), team (0: none), account, channel, or
+    hour (0 to 23).
 
-    Six statements, whatever there is. What adds up to nothing is left out.
+    Six statements, or seven, whatever there is. What adds up to nothing is left out.
 
     :param channels: the channel of each account.
     """
@@ -51,6 +54,7 @@ def read_table(
     zone = chosen.days.zone
     groups: dict[By, Callable[[Any], Key]] = {
         By.PERSON: int,
+        By.TEAM: lambda team: team or 0,
         By.ACCOUNT: int,
         By.CHANNEL: lambda account: channels.get(account, ""),
         By.HOUR: lambda at: at.astimezone(zone).hour,
@@ -61,15 +65,23 @@ def read_table(
     def at(value: Any) -> Bucket:
         return found.setdefault(group(value), Bucket())
 
-    sums = (
-        sa.select(_column(ReportHour, by), *(sa.func.sum(getattr(ReportHour, name)) for name in COUNTS))
-        .where(*of(chosen, ReportHour), ReportHour.hour >= start, ReportHour.hour < end)
-        .group_by(_column(ReportHour, by))
-    )
-    for value, *counts in db.read_rows(session, sums):
+    model = ReportTeamHour if by is By.TEAM else sums_of(chosen)
+    sums = sa.select(*(sa.func.sum(getattr(model, name)) for name in COUNTS))
+    where = *of(chosen, model), model.hour >= start, model.hour < end
+    column = _column(model, by)
+    for *counts, value in db.read_rows(session, sums.add_columns(column).where(*where).group_by(column)):
         here = at(value)
         for name, count in zip(COUNTS, counts, strict=True):
             here.counts[name] += int(count)
+    if (
+        by is By.TEAM and chosen.team_id is None
+    ):  # of no team is what is in all sums and not in those of teams
+        whole = sa.select(*(sa.func.sum(getattr(ReportHour, name)) for name in COUNTS))
+        where = *of(chosen, ReportHour), ReportHour.hour >= start, ReportHour.hour < end
+        (counts,) = db.read_rows(session, whole.where(*where))
+        for name, count in zip(COUNTS, counts, strict=True):
+            of_teams = sum(one.counts[name] for one in found.values())
+            at(0).counts[name] = int(count or 0) - of_teams
     for figure, (kind, _ended_by) in SPANS.items():
         for value, seconds in measured(session, figure, _column(Span, by), chosen, start, end, now):
             at(value).seconds[kind] += seconds
@@ -89,7 +101,9 @@ def read_table(
     return {key: one.totals(of_person=of_person) for key, one in found.items() if not one.is_empty(of_person)}
 
 
-def _column(model: type[Span | ReportHour], by: By) -> Any:
+def _column(model: type[Span | ReportHour | ReportTeamHour], by: By) -> Any:
     if by is By.HOUR:
         return model.hour
+    if by is By.TEAM:
+        return cast(Any, model).team_id
     return model.user_id if by is By.PERSON else model.account_id

@@ -10,9 +10,8 @@ from email.message import EmailMessage
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from host.core import clock, db, mail
 from host.core.config import Config
@@ -297,7 +296,9 @@ def send_due() -> int:
         if not db.write(_take, row, token):
             continue
         try:
-            mail.send(server, _composed(server, row, f"{_config.public_url}/invite/{token}"))
+            mail.send(
+                server, _composed(server, row, f"{_config.public_url}/invite/{token}", _config.language)
+            )
             db.write(_note_sent, row.id, token)
             sent += 1
         except mail.NotSentError as error:
@@ -312,12 +313,18 @@ def send_due() -> int:
 
 def _due() -> list[sa.Row[Any]]:
     now = clock.now()
+    reader = aliased(User)  # who has an account here already
     query = (
         sa.select(
-            *Invitation.__table__.columns, Workspace.name.label("workspace"), User.name.label("inviter")
+            *Invitation.__table__.columns,
+            Workspace.name.label("workspace"),
+            Workspace.language,
+            User.name.label("inviter"),
+            reader.locale,
         )
         .join(Workspace, Workspace.id == Invitation.workspace_id)
         .join(User, User.id == Invitation.invited_by)
+        .outerjoin(reader, reader.email == Invitation.email)
         .where(
             Invitation.mail_due_at <= now,
             Invitation.expires_at > now,
@@ -359,13 +366,16 @@ def _after(session: Session, invitation_id: int, token: str, **values: datetime)
     )
 
 
-def _composed(server: mail.Server, row: sa.Row[Any], link: str) -> EmailMessage:
+def _composed(server: mail.Server, row: sa.Row[Any], link: str, usual: str) -> EmailMessage:
+    """Write it in the language of who has an account here, else in that of the workspace, else in *usual*."""
+    _ = mail.words(row.locale, row.language, usual).ugettext
+    who = {"name": row.inviter, "workspace": row.workspace}
     parts = [
-        _("%(name)s invites you to %(workspace)s.", name=row.inviter, workspace=row.workspace),
+        _("%(name)s invites you to %(workspace)s.") % who,
         _("Join with this link:"),
         link,
-        _("It works once, for %(days)d days.", days=LIFETIME.days),
+        _("It works once, for %(days)d days.") % {"days": LIFETIME.days},
         _("If you do not know who that is, do nothing."),
     ]
-    subject = _("%(name)s invites you to %(workspace)s", name=row.inviter, workspace=row.workspace)
+    subject = _("%(name)s invites you to %(workspace)s") % who
     return mail.compose(server, row.email, subject, "\n\n".join(parts) + "\n")

@@ -1,7 +1,8 @@
 """What somebody has who goes, and who gets it: keys of the API, open invitations, conversations.
 
 A page shows it before anything is done. What is not handed on ends, or goes back to nobody
-(:mod:`host.users.endings`).
+(:mod:`host.users.endings`). Replies that wait go out all the same, and rules that name the person stay: what
+they would do with them is left out. What somebody has typed and not sent is in their browser alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError
+from host.models.automation import Rule, RuleState, RuleVersion
+from host.models.inbox import DeliveryState, Message
 from host.models.users import Membership, Role, User, Workspace
 from host.users import api_keys, endings, invitations
 from host.users.api_keys import KeyRow
@@ -33,7 +36,8 @@ class Heir:
 class Belongings:
     """What a person has in one workspace.
 
-    :param conversations: how many open ones are assigned to them.
+    :param conversations: how many open ones are assigned to them. *replies*: how many of theirs wait.
+    :param rules: the names of those at work that name them.
     :param owners: who may answer for their keys; *members*: who may take their conversations.
     """
 
@@ -42,6 +46,8 @@ class Belongings:
     keys: Sequence[KeyRow]
     invitations: Sequence[Pending]
     conversations: int
+    replies: int
+    rules: Sequence[str]
     owners: Sequence[Heir]
     members: Sequence[Heir]
 
@@ -49,7 +55,8 @@ class Belongings:
     def names(self) -> frozenset[str]:
         """Return a name for each thing, to tell whether the page that lists them is still right."""
         found = {f"key-{one.id}" for one in self.keys} | {f"invitation-{one.id}" for one in self.invitations}
-        return frozenset(found | ({f"conversations-{self.workspace_id}"} if self.conversations else set()))
+        counted = {"conversations": self.conversations, "replies": self.replies, "rules": len(self.rules)}
+        return frozenset(found | {f"{name}-{self.workspace_id}" for name, count in counted.items() if count})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +96,40 @@ def _belongings_in(session: Session, user_id: int, workspace_id: int, name: str)
         keys=api_keys.listing(session, workspace_id, holder_id=user_id),
         invitations=invitations.pending(session, workspace_id, invited_by=user_id),
         conversations=endings.open_conversations(session, user_id, workspace_id),
+        replies=_waiting(session, user_id, workspace_id),
+        rules=_rules_naming(session, user_id, workspace_id),
         owners=[Heir(row.id, row.name) for row in others if row.role == Role.OWNER],
         members=[Heir(row.id, row.name) for row in others if row.role in writers and not row.limited],
     )
+
+
+def _waiting(session: Session, user_id: int, workspace_id: int) -> int:
+    """Return how many replies of a person have not gone out yet."""
+    query = sa.select(sa.func.count()).where(
+        Message.author_id == user_id,
+        Message.workspace_id == workspace_id,
+        Message.state == DeliveryState.QUEUED,
+    )
+    return session.scalar(query) or 0
+
+
+def _rules_naming(session: Session, user_id: int, workspace_id: int) -> list[str]:
+    """Return the names of the rules at work that ask for a person, or give or tell them something."""
+    query = (
+        sa.select(Rule.name, RuleVersion.body)
+        .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
+        .where(Rule.workspace_id == workspace_id, Rule.state.in_((RuleState.LIVE, RuleState.SHADOW)))
+        .order_by(Rule.position, Rule.id)
+    )
+    return [name for name, body in session.execute(query) if _names(body, user_id)]
+
+
+def _names(part: object, user_id: int) -> bool:
+    """Tell whether a part of a rule as it is kept names a person."""
+    if isinstance(part, Mapping):
+        own = user_id in {part.get("person"), part.get("assignee")}
+        return own or any(_names(one, user_id) for one in part.values())
+    return isinstance(part, list) and any(_names(one, user_id) for one in part)
 
 
 def hand_over(session: Session, user_id: int, heirs: Heirs) -> Sequence[str]:

@@ -31,6 +31,7 @@ class Member:
     :param accounts: the accounts they see; None: all.
     :param by_teams: whether these are those of their teams, and grow and shrink with them.
     :param seen_at: when they last opened a page; None: never.
+    :param second_factor: whether they have one.
     :param picture: as of :class:`host.users.sessions.CurrentUser`.
     """
 
@@ -43,6 +44,7 @@ class Member:
     accounts: Accounts = None
     by_teams: bool = False
     seen_at: datetime | None = None
+    second_factor: bool = False
     picture: str = ""
 
 
@@ -66,6 +68,7 @@ def listing(session: Session, workspace_id: int) -> Sequence[Member]:
             accounts=limits.get((user.id, workspace_id), frozenset()) if limited else None,
             by_teams=limited and by_teams,
             seen_at=user.seen_at,
+            second_factor=user.second_factor_at is not None,
             picture=picture_name(user.picture_key),
         )
         for user, role, limited, by_teams in session.execute(query)

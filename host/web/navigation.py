@@ -205,10 +205,11 @@ def attention() -> list[str]:
 class Offer:
     """A channel this desk could have, shown where its channels are.
 
-    :param text: what its addon says of itself, *note* why it is not here.
+    :param key: the key of the channel. *text*: what its addon says of itself, *note* why it is not here.
     :param url: where an admin gets it, and *button* what that is called; nothing for who may not.
     """
 
+    key: str
     label: str
     text: str
     note: str

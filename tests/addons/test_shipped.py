@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from werkzeug.test import Client
 
 from host.addons import lifecycle
 from host.addons.package import shipped
@@ -13,6 +14,7 @@ from host.models.addons import AddonState
 from host.process.serving import HostApplication
 from tests.addons.conftest import Admin, MakeZip
 from tests.addons.test_signing import OURS, signed
+from tests.helpers import PASSWORD, make_user, make_workspace
 
 
 @pytest.fixture
@@ -106,3 +108,31 @@ def test_a_channel_that_could_be_had_stands_where_channels_are(ships: Path, admi
     page = admin.get(f"/w/{shop.id}/settings/channels").text
     assert "Get Toy" not in page
     assert "Addon settings" in page
+
+
+def test_an_owner_asks_the_admins_for_a_channel_once(ships: Path, admin: Admin) -> None:
+    from host.core import db
+    from host.models.notifications import Notification
+    from host.models.users import Role
+
+    shop = make_workspace("Pottery")
+    make_user("ola@example.com", "Ola", workspace=shop, role=Role.OWNER)
+    owner = Admin.__new__(Admin)  # a browser as hers, without another person
+    owner.application, owner.client = admin.application, Client(admin.application)
+    assert owner.post("/login", email="ola@example.com", password=PASSWORD).status_code == 302
+    address = f"/w/{shop}/settings/channels"
+    assert "Ask an admin for it" in owner.get(address).text
+    token = owner.get(address).text.split('name="csrf-token" content="')[1].split('"')[0]
+    answers = [
+        owner.client.post(f"{address}/ask", data={"csrf_token": token, "channel": wanted}).status_code
+        for wanted in ("nothing", "toy", "toy")
+    ]
+    assert answers == [404, 302, 302]
+    page = owner.get(address).text
+    assert "The admins were asked" in page
+    assert "Ask an admin for it" not in page
+    with db.read() as session:
+        (told,) = session.query(Notification).all()
+    assert (told.title, told.path) == ("Toy", "/admin/addons")
+    assert told.details["who"] == "Ola"
+    assert "Ola asks for this channel in Pottery." in admin.get("/notifications").text

@@ -10,6 +10,7 @@ import pytest
 from host.core import clock
 from tests import helpers
 from tests.api.desks import ApiDesk, Program, make_key
+from tests.notifications.test_telling import team
 from tests.reports.test_figures import span, store
 
 
@@ -44,6 +45,14 @@ def test_one_person(desk: ApiDesk) -> None:
     assert (found["total"]["received"], found["total"]["created"], found["total"]["sent"]) == (None, None, 0)
 
 
+def test_one_team(desk: ApiDesk) -> None:
+    kiln = team(desk.scene.desk, name="Kiln")
+    assert kiln == 1, "the one that *of_team* means"
+    store(desk.workspace, [], received=[clock.now()] * 2, of_team=[clock.now()])
+    assert desk.reader.get("/analytics")["total"]["received"] == 2
+    assert desk.reader.get("/analytics", team=kiln)["total"]["received"] == 1
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -56,6 +65,7 @@ def test_one_person(desk: ApiDesk) -> None:
         ({"zone": "Nowhere/Atall"}, "zone"),
         ({"zone": ""}, "zone"),
         ({"agent": "99999"}, "agent"),
+        ({"team": "99999"}, "team"),
         ({"by": "week"}, "by"),
         ({"from": "yesterday"}, "from"),
     ],

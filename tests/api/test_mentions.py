@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests import helpers
 from tests.api.desks import ApiDesk
+from tests.notifications.test_telling import team
 
 
 def test_a_program_mentions_people_and_finds_where(desk: ApiDesk) -> None:
@@ -17,6 +18,11 @@ def test_a_program_mentions_people_and_finds_where(desk: ApiDesk) -> None:
     assert "mentions" not in plain["content"]
     found = desk.program.get("/conversations", mentioned=str(bo.id))["data"]
     assert [one["contact"]["externalId"] for one in found] == ["ana"]
+    kiln = team(desk.scene.desk, bo.id, name="Kiln")
+    note = desk.program.send("POST", notes, {"text": "Who is there?", "teams": [kiln]}, 201)
+    assert note["content"]["teams"] == [{"id": kiln, "name": "Kiln"}]
+    status, error = desk.program.refused("POST", notes, {"text": "x", "teams": [10**9]})
+    assert (status, error["code"]) == (400, "cannot_be_mentioned")
     for wrong in ([helpers.make_user(name="Not Here").id], [bo.id, 10**9]):
         status, error = desk.program.refused("POST", notes, {"text": "x", "mentions": wrong})
         assert (status, error["code"]) == (400, "cannot_be_mentioned")

@@ -17,6 +17,7 @@ from host.models.automation import RuleState
 from host.models.users import Role
 from host.sdk.channel import ProviderProblem
 from tests import helpers
+from tests.api.desks import Program, make_key
 from tests.automation import test_rules_page
 from tests.automation.below import LINK, Below, open_below
 from tests.automation.test_rules_page import bodies, text
@@ -251,3 +252,37 @@ def test_a_rule_that_is_no_campaign_has_no_such_page(below: Below, owner: helper
     id_ = below.rule({"do": "close"}, state=RuleState.OFF)
     for rest in (id_, f"{id_}/people", f"{id_}/people.csv", 999):
         assert owner.get(path(below, rest)).status_code == 404
+
+
+def test_a_program_makes_a_campaign_and_lists_its_people(below: Below) -> None:
+    program = Program(below.desk.app, make_key(below.desk.workspace))
+    wanted = {
+        "when": "message.received",
+        "conditions": [{"if": "post", "words": []}, {"if": "words", "words": ["wave"], "has": "any"}],
+        "actions": [{"do": "privately", "text": LINK, "quick_replies": []}],
+        "once": "contact",
+        "campaign": {"people": 9},
+    }
+    made = program.send("POST", "/rules", {"name": "Wave", "body": wanted, "state": "off"}, 201)
+    assert made["body"] == wanted
+    wrong = {"name": "Wave", "body": {**wanted, "campaign": {"people": -1}}}
+    assert program.refused("POST", "/rules", wrong)[1]["field"] == "body.campaign.people"
+    id_ = furnished(below)
+    first = program.get(f"/campaigns/{id_}/people", limit=4)
+    rest = program.get(f"/campaigns/{id_}/people", limit=4, cursor=first["next"])
+    assert rest["next"] is None
+    said = {
+        one["username"]: (one["got"], one["reason"], one["problem"]) for one in first["data"] + rest["data"]
+    }
+    assert said == {
+        "ana": ("got", None, None),
+        "bob": ("refused", None, REFUSES.sentence),
+        "cleo": ("had", None, None),
+        "dan": ("got", None, None),
+        "eve": ("waits", None, "The limit of 750 an hour is reached."),
+        "fay": ("refused", "taken_back", None),
+    }
+    found = program.get(f"/campaigns/{id_}/people", got="got", search="dan")["data"]
+    assert [(one["name"], one["publicAnswer"], one["messages"]) for one in found] == [("Dan Q.", 2, 1)]
+    assert found[0]["answeredAt"] is not None
+    assert program.refused("GET", "/campaigns/999999/people")[1]["code"] == "rule_not_found"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from host.channels import warnings
 from host.channels.accounts import disconnect_account
 from host.core import clock, db, mail
 from host.core.config import ConfigError
@@ -225,6 +226,17 @@ def test_a_mail_says_what_to_do_and_leads_there(desk: Desk, account: AccountRef,
     assert "Reconnect it before that." in text
     assert f"https://desk.example.com/w/{desk.workspace}/settings/channels#account-{account.id}" in text
     assert "top secret" not in sent.as_string()
+
+
+def test_a_mail_speaks_the_language_of_who_reads_it(
+    desk: Desk, account: AccountRef, mailbox: Mailbox
+) -> None:
+    german = sa.update(User).where(User.id == desk.owner.id).values(locale="de")
+    db.write(lambda session: session.execute(german) and None)
+    mark_needs_reconnect(account.id, warnings.CANNOT_SEND)
+    assert mailing.send_due() == 1
+    (sent,) = mailbox.taken
+    assert "Die Zugangsdaten werden nicht mehr angenommen" in sent["Subject"]
 
 
 def test_several_processes_mail_it_once(any_account: tuple[AccountRef, User], mailbox: Mailbox) -> None:

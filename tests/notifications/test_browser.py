@@ -14,7 +14,7 @@ from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
 from tests.notifications.telling import mention, tell
-from tests.notifications.test_telling import limit
+from tests.notifications.test_telling import limit, team
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +39,7 @@ def test_a_mention_is_chosen_and_told_to_one_tab(
 ) -> None:
     bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
     away = helpers.make_user(name="Bob Far", workspace=desk.workspace)
+    team(desk, bo.id, away.id)  # told once, although named twice
     limit(away.id, desk.workspace, toys.make_account(desk.workspace).id)
     scene.said("jon", "Jon B.", "Invoice", scene.ago(minutes=5))
     theirs = open_page("", browser=helpers.client_for(desk.app, bo))
@@ -60,8 +61,13 @@ def test_a_mention_is_chosen_and_told_to_one_tab(
     assert violations(mine) == []
     mine.keyboard.press("Enter")
     assert mine.input_value(NOTE) == "Is it ready, @Bo T. "
+    mine.locator(NOTE).press_sequentially("or @ord")
+    mine.wait_for_selector("[data-mention-menu] >> text=team")
+    mine.keyboard.press("Enter")
+    assert mine.input_value(NOTE) == "Is it ready, @Bo T. or @Orders "
     mine.keyboard.press("Control+Enter")
     mine.wait_for_selector(".log mark.mention >> text=@Bo T.")
+    mine.wait_for_selector(".log mark.mention >> text=@Orders")
     tell()
 
     wait(theirs, "document.title.startsWith('(1) Jon B.')")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.inbox import mentions, presence
+from host.inbox import mentions, presence, queries
 from host.inbox.mentions import MentionError, named_in
 from host.models.inbox import InternalKind, Message, PresenceState
 from host.models.mentions import Mention
+from host.models.notifications import Notification
 from host.models.users import User
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
-from tests.notifications.telling import mention
-from tests.notifications.test_telling import limit
+from tests.notifications.telling import again, mention, tell, told
+from tests.notifications.test_telling import limit, team
 
 
 @pytest.fixture
@@ -106,6 +111,90 @@ def test_a_mention_is_seen_by_looking(desk: Desk, scene: Scene, bo: int) -> None
     page = browser.get(mine).text
     assert ("Ana Q." in page, "Mentions you:" in page, "<title>(1) " in page) == (True, False, False)
     assert rows() == [(bo, True)]
+
+
+def bell(user_id: int) -> list[str]:
+    with db.read() as session:
+        rows = session.scalars(sa.select(Notification).where(Notification.user_id == user_id))
+        return [one.sentence % one.details for one in rows]
+
+
+def test_a_team_is_mentioned_and_each_of_it_is_told_once(desk: Desk, scene: Scene, bo: int) -> None:
+    cy, far = (helpers.make_user(name=name, workspace=desk.workspace).id for name in ("Cy", "Far"))
+    limit(far, desk.workspace, toys.make_account(desk.workspace).id)
+    kiln = team(desk, bo, cy, far, desk.mia.id, name="Kiln")
+    team(desk, cy, name="Glaze & Co")
+    path = desk.path(f"/{scene.conversation('ana')}")
+    listed = desk.browser.get(f"{path}/people").get_json()["teams"]
+    assert [(one["name"], one["reached"]) for one in listed] == [("Glaze & Co", True), ("Kiln", True)]
+    text = "@Bo T., @Kiln and @glaze & co: is it ready?"
+    answer = desk.browser.post_form(f"{path}/note", text=text, mention_team=[str(kiln)], reply_key="k" * 8)
+    assert answer.status_code == 303
+    assert sorted(one.user_id for one in toys.everything_of(Mention)) == sorted([bo, cy]), (
+        "whom it reaches, once each"
+    )
+    (note,) = notes()
+    assert [one["name"] for one in note.content["teams"]] == ["Kiln", "Glaze & Co"]
+    page = helpers.client_for(desk.app, user(bo)).get(path).text
+    assert '<mark class="mention" translate="no">@Kiln</mark>' in page
+    assert '<mark class="mention" translate="no">@glaze &amp; co</mark>' in page
+    tell()
+    again()
+    assert told(bo) == told(cy) == [("mention", 1)]
+    assert (told(far), told(desk.mia.id)) == ([], [])
+    assert bell(bo) == ["Mia R. mentioned you in a note."], "who is named is told so"
+    assert bell(cy) == ["Mia R. mentioned your team Kiln in a note."]
+
+
+def test_a_team_of_which_nobody_sees_the_account_is_not_mentioned(desk: Desk, scene: Scene, bo: int) -> None:
+    limit(bo, desk.workspace, toys.make_account(desk.workspace).id)
+    kiln = team(desk, bo, name="Kiln")
+    path = desk.path(f"/{scene.conversation('ana')}")
+    for fields in ({"mention_team": str(kiln)}, {}):
+        answer = desk.browser.post_form(f"{path}/note", text="@Kiln, look", reply_key="k" * 8, **fields)
+        assert answer.status_code == 400
+        assert "Nobody of the team Kiln sees this account, so the note was not added." in answer.text
+    unknown = desk.browser.post_form(f"{path}/note", text="look", reply_key="k" * 8, mention_team="999")
+    assert (unknown.status_code, notes()) == (400, [])
+    helpers.make_user(name="KILN", workspace=desk.workspace)
+    answer = desk.browser.post_form(f"{path}/note", text="@Kiln, look", reply_key="k" * 8)
+    assert (answer.status_code, rows()) == (303, []), "a name of two is nobody's"
+
+
+def test_what_mentions_one_and_was_not_looked_at_comes_first(
+    desk: Desk, scene: Scene, bo: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["Ada", "Ben", "Cal", "Dee", "Eve", "Fox"]
+    for name in names:  # the last one wrote last
+        scene.said(name, name, "Hello", clock.now())
+        mention(scene, name, "@Bo T.", desk.mia.id)
+    seen = ["Ada", "Dee", "Fox"]
+
+    def see(session: Session) -> None:
+        ids = [scene.conversation(name) for name in seen]
+        session.execute(
+            sa.update(Mention).where(Mention.conversation_id.in_(ids)).values(seen_at=clock.now())
+        )
+
+    db.write(see)
+    monkeypatch.setattr(
+        queries.list_conversations,
+        "__kwdefaults__",
+        {**queries.list_conversations.__kwdefaults__, "limit": 2},
+    )
+    browser = helpers.client_for(desk.app, user(bo))
+    found: list[str] = []
+    orders: list[str] = []
+    query = ""
+    for _ in range(3):
+        page = browser.get(desk.path(f"?mentioned=me&status=any&shelf=any{query}")).text
+        found += re.findall(r'data-name="(\w+)"', page)
+        orders += re.findall(r'data-order="([\d-]+)"', page)
+        more = re.search(r'data-more="([\d-]+)"', page)
+        query = f"&before={more[1]}" if more else ""
+    assert found == ["Eve", "Cal", "Ben", "Fox", "Dee", "Ada"]
+    assert orders == sorted(orders, reverse=True), "a page that changes puts them there, too"
+    assert not query
 
 
 def test_at_most_twenty_people_are_mentioned(desk: Desk, scene: Scene) -> None:

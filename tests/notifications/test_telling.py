@@ -134,9 +134,9 @@ def by_rule(desk: Desk, conversation: int, rule: int, **whom: int) -> None:
     db.write(record, happened)
 
 
-def team(desk: Desk, *people: int) -> int:
+def team(desk: Desk, *people: int, name: str = "Orders") -> int:
     def make(session: Session) -> int:
-        made = teams.create(session, workspace_id=desk.workspace, name="Orders", now=clock.now())
+        made = teams.create(session, workspace_id=desk.workspace, name=name, now=clock.now())
         here = {"workspace_id": desk.workspace, "team_id": made.id}
         teams.set_members(session, people=dict.fromkeys(people, False), now=clock.now(), **here)
         return made.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections import Counter
@@ -17,11 +18,11 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.models.channels import ChannelAccount
 from host.models.record import ActorKind, Consumer, DomainEvent
-from host.models.reports import ReportHour, Span
+from host.models.reports import ReportHour, ReportTeamHour, Span
 from host.record import catalogue, reading
 from host.record.reading import BEGINNING
 from host.reports import counting
-from host.reports.counting import SUMS, Counting, hour_of
+from host.reports.counting import SUMS, TEAM_SUMS, Counting, hour_of
 from tests.inbox import toys
 
 START = datetime(2026, 3, 28, 20, 0, tzinfo=UTC)
@@ -41,6 +42,8 @@ class Told:
     user: int = 0
     written: datetime | None = None
     """When a message was written, where that is not when it was known here."""
+    team: tuple[int, int] = (0, 0)
+    """Which team has the conversation from then on, and which had it before."""
 
     @property
     def occurred(self) -> datetime:
@@ -105,19 +108,20 @@ def write(session: Session, workspace: int, talks: Sequence[Talk], rng: random.R
                 "occurred_at": one.written,
                 "at": one.at,
                 "depth": 0,
+                "data": json.dumps({"team": one.team[0], "before": one.team[1]}) if any(one.team) else None,
             }
         )
     for start in range(0, len(rows), 400):
         session.execute(sa.insert(DomainEvent), rows[start : start + 400])
 
 
-def consume_all(counting_: Counting, rng: random.Random) -> None:
+def consume_all(counting_: Counting, rng: random.Random, sizes: Sequence[int] = (1, 3, 50, 500)) -> None:
     """Read the record as a worker does, in batches of any size."""
 
     def step(session: Session) -> bool:
         row = session.get_one(Consumer, "reports")
         position = reading.Position(row.place, row.event_id)
-        batch = reading.after(session, position, rng.choice([1, 3, 50, 500]))
+        batch = reading.after(session, position, rng.choice(sizes))
         counting_.consume(session, batch.events)
         row.place, row.event_id = batch.end
         return batch.more or bool(batch.events)
@@ -250,6 +254,70 @@ def test_sums_that_are_built_anew_are_equal(workspace: int) -> None:
     db.write(counting.rebuild, workspace)
     assert stored(workspace) == before
     check(workspace, talks)
+
+
+def with_teams(rng: random.Random, talk: Talk) -> Talk:
+    """Have the conversation go from team to team."""
+    told, has = [], rng.choice([0, 0, 1])
+    for one in talk.told:
+        told.append(one)
+        if rng.random() < 0.3:
+            goes_to = rng.choice([team for team in (0, 1, 2) if team != has])
+            told.append(Told("conversation.team_assigned", one.at, team=(goes_to, has)))
+            has = goes_to
+    return Talk(talk.id, talk.account, told)
+
+
+def of_teams(talks: Sequence[Talk]) -> tuple[dict[Any, Counter[str]], list[tuple[Any, ...]]]:
+    """Return the sums of teams, and the teams of the spans that ended, by looking at each conversation."""
+    sums: dict[Any, Counter[str]] = {}
+    spans = []
+    for talk in talks:
+        moves = [one for one in talk.told if one.kind == "conversation.team_assigned"]
+        plain = [one for one in talk.told if one not in moves]
+        has, ends = moves[0].team[1] if moves else 0, {}
+        for one in talk.told:
+            has = one.team[0] if one in moves else has
+            ends[id(one)] = has
+            if one not in moves and has and one.kind != "message.failed":
+                key = hour_of(one.occurred), has, talk.account, one.user if one.actor == "user" else 0
+                (name,) = by_hand([Talk(talk.id, talk.account, [one])])[0].values()
+                sums.setdefault(key, Counter()).update(n for n in name if n in TEAM_SUMS)
+        for span in by_hand([Talk(talk.id, talk.account, plain)])[1]:
+            kinds = {"resolve": "conversation.closed"}
+            kind, end = kinds.get(span[1], "message.sent"), span[3]
+            ended = [ends[id(one)] for one in plain if one.kind == kind and one.occurred == end]
+            spans.append((*span[:4], ended))
+    return sums, spans
+
+
+def test_what_is_of_a_team_is_of_that_which_had_the_conversation_then(workspace: int) -> None:
+    rng = random.Random(3)
+    talks = [with_teams(rng, random_talk(rng, number + 1)) for number in range(60)]
+    db.write(write, workspace, talks, rng)
+    consume_all(Counting(window), rng, sizes=[10_000])
+    sums, spans = of_teams(talks)
+
+    def found() -> dict[Any, Counter[str]]:
+        return {
+            (one.hour, one.team_id, one.account_id, one.user_id): Counter(
+                {name: value for name in TEAM_SUMS if (value := getattr(one, name))}
+            )
+            for one in toys.everything_of(ReportTeamHour)
+        }
+
+    assert found() == sums
+    assert len({key[1] for key in sums}) == 2
+    ended = {
+        (one.conversation_id, one.kind, one.started_at, one.ended_at): one.team_id or 0
+        for one in toys.everything(Span)
+        if one.ended_at is not None
+    }
+    assert spans
+    assert all(ended[span[:4]] in span[4] for span in spans)
+    db.write(lambda session: session.execute(sa.update(ReportTeamHour).values(sent=999)) and None)
+    db.write(counting.rebuild, workspace)
+    assert found() == sums, "and so it is when it is built anew"
 
 
 def test_the_window_is_that_of_the_last_question(workspace: int) -> None:

@@ -49,6 +49,7 @@ def span(kind: str, start: datetime, end: datetime | None, **more: Any) -> dict[
         "seconds": None if end is None else int((end - start).total_seconds()),
         "answered": False,
         "window_until": None,
+        "team_id": None,
         **more,
     }
 
@@ -62,6 +63,7 @@ def random_spans(seed: int) -> list[dict[str, Any]]:
         length = timedelta(seconds=rng.choice([0, 59, 60, 3600, 86_400, 400_000]) * rng.random())
         kind = rng.choice(["first", "next", "resolve"])
         more: dict[str, Any] = {"account_id": rng.choice([1, 2]), "user_id": rng.choice([0, 1, 2])}
+        more["team_id"] = rng.choice([None, 1, 2])
         if kind != "resolve":
             more["window_until"] = rng.choice([None, start, start + timedelta(hours=24)])
             if rng.random() < 0.2:
@@ -78,8 +80,14 @@ def workspace(any_database: db.Database) -> int:
     return toys.make_workspace()
 
 
-def store(workspace: int, spans: Sequence[dict[str, Any]], *, received: Sequence[datetime] = ()) -> None:
-    """Store spans, and customers' messages as sums."""
+def store(
+    workspace: int,
+    spans: Sequence[dict[str, Any]],
+    *,
+    received: Sequence[datetime] = (),
+    of_team: Sequence[datetime] = (),
+) -> None:
+    """Store spans, and customers' messages as sums; *of_team*: those of the first team."""
 
     def write(session: Session) -> None:
         for start in range(0, len(spans), 50):
@@ -88,6 +96,8 @@ def store(workspace: int, spans: Sequence[dict[str, Any]], *, received: Sequence
         sums = counting.new_sums()
         for at in received:
             sums[counting.Key(workspace, hour_of(at), 1, 0)]["received"] += 1
+        for at in of_team:
+            sums[counting.Key(workspace, hour_of(at), 1, 0, 1)]["received"] += 1
         counting.write_sums(session, sums)
 
     db.write(write)
@@ -159,7 +169,9 @@ def in_day(day: date) -> Callable[[datetime], bool]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("chosen", [{}, {"accounts": [2]}, {"user_id": 1}, {"accounts": [1], "user_id": 2}])
+@pytest.mark.parametrize(
+    "chosen", [{}, {"accounts": [2]}, {"user_id": 1}, {"accounts": [1], "user_id": 2}, {"team_id": 1}]
+)
 def test_figures_equal_a_naive_computation(workspace: int, seed: int, chosen: dict[str, Any]) -> None:
     spans = random_spans(seed)
     store(workspace, spans)
@@ -169,6 +181,7 @@ def test_figures_equal_a_naive_computation(workspace: int, seed: int, chosen: di
         for one in spans
         if one["account_id"] in chosen.get("accounts", [1, 2])
         and one["user_id"] == chosen.get("user_id", one["user_id"])
+        and one["team_id"] == chosen.get("team_id", one["team_id"])
     ]
 
     def check(totals: figures.Totals, within: Callable[[datetime], bool]) -> None:
@@ -208,13 +221,22 @@ def test_figures_equal_a_naive_computation(workspace: int, seed: int, chosen: di
 def test_the_rows_of_a_table_are_the_figures_of_each_alone(workspace: int, seed: int) -> None:
     spans = random_spans(seed)
     start, *_, end = SPRING.bounds()
-    store(workspace, spans, received=[start, end - timedelta(hours=1), end])
+    store(workspace, spans, received=[start, end - timedelta(hours=1), end], of_team=[start])
     assert apart(workspace, By.ACCOUNT) == {
         one: read(workspace, SPRING, accounts=[one]).total for one in (1, 2)
     }
     assert apart(workspace, By.PERSON) == {
         one: read(workspace, SPRING, user_id=one).total for one in range(3)
     }
+    of_teams = apart(workspace, By.TEAM)
+    teams = {one: read(workspace, SPRING, team_id=one).total for one in (1, 2)}
+    assert {one: of_teams[one] for one in teams} == teams
+    assert apart(workspace, By.TEAM, team_id=1) == {1: teams[1]}
+    whole = read(workspace, SPRING).total
+    for name in ("received", "missed", "promised"):
+        assert sum(getattr(one, name) for one in of_teams.values()) == getattr(whole, name)
+    assert (of_teams[1].received, of_teams[0].received) == (1, 1)
+    assert sum(one.first.count for one in of_teams.values()) == whole.first.count
     assert apart(workspace, By.CHANNEL) == {"toy": read(workspace, SPRING).total}
     of_one: dict[str, Any] = {"accounts": [2], "user_id": 1}
     assert apart(workspace, By.ACCOUNT, **of_one) == {2: read(workspace, SPRING, **of_one).total}
@@ -255,7 +277,7 @@ def test_a_table_takes_as_many_queries_whatever_there_is(workspace: int, by: By)
 
     empty = counted()
     store(workspace, random_spans(2))
-    assert counted() == empty == 6
+    assert counted() == empty == (7 if by is By.TEAM else 6)
 
 
 def apart(workspace: int, by: By, **more: Any) -> dict[Key, Totals]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.inbox import teams
 from host.models.inbox import Contact, Conversation
 from host.models.users import Role, User
 from host.reports import counting
@@ -280,6 +281,7 @@ def test_figures_stand_apart_by_person_account_channel_and_hour(agent: Browser, 
     assert 'name="by" value="account"' in by_account, "the form keeps the table"
     assert "By channel" in page(agent, at(desk, "?by=channel"))
     assert re.search(r"\d\d:00–\d\d:00", page(agent, at(desk, "?by=hour")))
+    assert "By team" not in text, "there is none"
     rows = table(agent, at(desk, below="/table.csv"))
     assert rows[0][:3] == ["person", "received", "sent"]
     assert [(row[0], row[6], row[7]) for row in rows[1:]] == [
@@ -290,6 +292,31 @@ def test_figures_stand_apart_by_person_account_channel_and_hour(agent: Browser, 
     assert sum(int(row[6]) for row in hours[1:]) == 3
     for below in ("", "/table.csv"):
         assert agent.get(at(desk, "?by=moon", below=below)).status_code == 400
+
+
+def test_figures_of_a_team(agent: Browser, desk: Desk) -> None:
+    conversation = desk.customer_wrote()
+    begin(desk, 20)
+    kiln = db.write(teams.create, workspace_id=desk.workspace_id, name="Kiln", now=clock.now()).id
+    store(
+        desk.workspace_id,
+        [answered(desk, conversation, 14) | {"team_id": kiln}, answered(desk, conversation, 40)],
+    )
+    found = re.findall(r'<th scope="row" class="any">(.*?)</tr>', page(agent, at(desk, "?by=team")))
+    assert [("Kiln" in one, "No team" in one, f"team={kiln}" in one) for one in found] == [
+        (True, False, True),
+        (False, True, False),
+    ]
+    alone = page(agent, at(desk, f"?team={kiln}"))
+    assert '<span class="big">14 min</span>' in alone
+    assert f'<option value="{kiln}" selected>Kiln' in alone
+    assert "First response: 1" in page(agent, at(desk, f"?team={kiln}", below="/first-response"))
+    assert [row[0] for row in table(agent, at(desk, "?by=team", below="/table.csv"))[1:]] == [
+        "Kiln",
+        "No team",
+    ]
+    elsewhere = db.write(teams.create, workspace_id=make_workspace("Else"), name="Kiln", now=clock.now())
+    assert agent.get(at(desk, f"?team={elsewhere.id}")).status_code == 400
 
 
 def agent_id() -> int:

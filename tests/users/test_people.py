@@ -13,11 +13,14 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from host.cli.commands import main
 from host.core import clock, db, mail
 from host.core.errors import ConflictError, LobbyError, NotFoundError
 from host.models.api import ApiKey
+from host.models.automation import Rule, RuleState, RuleVersion
+from host.models.inbox import Conversation, Message
 from host.models.users import AuditEntry, LoginSession, Membership, PasswordLink, Role, User
 from host.users import api_keys, members, password_links, passwords, sessions, users
 from host.users.api_keys import Scope
@@ -196,6 +199,48 @@ def test_who_is_locked_out_leaves_nothing_open(desk: Flask) -> None:
     assert browser(desk).post_form("/login", email=kim.email, password=PASSWORD).status_code == 302
 
 
+def test_replies_that_wait_and_rules_that_name_them_are_said(desk: Flask) -> None:
+    workspace = make_workspace("Pottery")
+    owner = make_user(name="Ann", workspace=workspace, role=Role.OWNER)
+    kim = make_user("kim@example.com", "Kim", workspace=workspace)
+    taken = conversation(workspace, kim)
+    rules = (
+        ("To Kim", kim, RuleState.LIVE),
+        ("To Ann", owner, RuleState.LIVE),
+        ("Not at work", kim, RuleState.OFF),
+    )
+    now = clock.now()
+
+    def write(session: Session) -> None:
+        for name, person, state in rules:
+            rule = Rule(
+                workspace_id=workspace,
+                name=name,
+                state=state,
+                position=0,
+                version=1,
+                state_at=now,
+                created_at=now,
+            )
+            session.add(rule)
+            session.flush()
+            body = {"actions": [{"type": "assign", "person": person.id}]}
+            session.add(RuleVersion(rule_id=rule.id, number=1, body=body, author="Ann", at=now))
+        account = session.get_one(Conversation, taken).account_id
+        of = {"workspace_id": workspace, "conversation_id": taken, "account_id": account, "author_id": kim.id}
+        what = {"direction": "outbound", "origin": "agent", "kind": "text", "text": "Soon", "content": {}}
+        session.add(Message(**of, **what, state="queued", sent_at=now, created_at=now))
+
+    db.write(write)
+    asked = client_for(desk, owner).post_form(f"/w/{workspace}/settings/people/{kim.id}/remove").text
+    assert "1 reply that waits still goes out." in asked
+    assert "1 rule stays" in asked
+    assert "To Kim" in asked
+    assert "To Ann" not in asked
+    assert "Not at work" not in asked
+    assert "typed and not sent stays in their browser" in asked
+
+
 def test_conversations_go_to_nobody_who_is_not_asked(desk: Flask) -> None:
     from host.models.inbox import Conversation
 
@@ -349,6 +394,17 @@ def test_a_forgotten_password_is_replaced_by_mail(mailing: tuple[Flask, list[Any
     assert client.post_form(link, password=NEW, again=NEW).location == "/"
     assert browser(desk).post_form("/login", email="kim@example.com", password=NEW).status_code == 302
     assert password_links.send_due() == 0
+
+
+def test_links_are_mailed_in_the_language_of_whom_they_are_for(mailing: tuple[Flask, list[Any]]) -> None:
+    desk, sent = mailing
+    kim = make_user("kim@example.com", "Kim")
+    german = sa.update(User).where(User.id == kim.id).values(locale="de")
+    db.write(lambda session: session.execute(german) and None)
+    browser(desk).post_form("/forgot", email="kim@example.com")
+    assert password_links.send_due() == 1
+    assert sent[0]["Subject"] == "Ein neues Passwort"
+    assert sent[0].get_content().startswith("Hallo Kim")
 
 
 def test_asking_has_limits_that_say_nothing_of_who_exists(mailing: tuple[Flask, list[Any]]) -> None:

@@ -366,6 +366,10 @@ def test_an_invitation_is_mailed_resent_and_revoked(
     assert client.post_form(f"{people}/invitations/{id_}/again").status_code == 302
     assert client_for_nobody(app).get(f"/invite/{first}").status_code == 404
     assert invitations.send_due() == 1
+    client.post_form(f"/w/{workspace}/settings/general", name="Pottery", language="de", timezone="")
+    client.post_form(f"{people}/invitations/{id_}/again")
+    assert invitations.send_due() == 1
+    assert "lädt Sie in Pottery ein" in taken.mails[-1]["Subject"], "in the language of the workspace"
     shown = client.post_form(f"{people}/invitations/{id_}/again", how="link").text
     assert "/invite/" in shown
     assert client.post_form(f"{people}/invitations/{id_}/withdraw").status_code == 302

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from datetime import timedelta
 
@@ -54,6 +55,48 @@ def test_an_owner_gets_a_link_that_is_shown_once(desk: Flask, workspace: int, ow
     assert link not in later
     with db.read() as session:
         assert link.rsplit("/", 1)[1] not in session.scalars(sa.select(Invitation.token_hash)).one()
+
+
+def test_several_are_invited_at_once_each_with_a_link_of_their_own(
+    desk: Flask, workspace: int, owner: User
+) -> None:
+    client = client_for(desk, owner)
+    address = f"/w/{workspace}/settings/people/invite"
+    page = client.post_form(address, email="a@example.com, B@example.com\na@example.com;", role="lead")
+    links = re.findall(r'value="http://127.0.0.1:8080(/invite/[^"]+)"', page.text)
+    assert len(set(links)) == 2
+    for link, email in zip(links, ("a@example.com", "b@example.com"), strict=True):
+        assert email in browser(desk).get(link).text
+    for wrong, sentence in (
+        ("c@example.com, d", "d: "),
+        (f"c@example.com {owner.email}", f"{owner.email}: "),
+    ):
+        refused = client.post_form(address, email=wrong, role="agent")
+        assert 400 <= refused.status_code < 500
+        assert sentence in refused.text
+        assert "c@example.com" in refused.text, "what was typed stays"
+    assert (
+        client.post_form(address, email=" ".join(f"p{n}@example.com" for n in range(51))).status_code == 400
+    )
+    with db.read() as session:
+        assert sorted(session.scalars(sa.select(Invitation.email))) == ["a@example.com", "b@example.com"]
+        written = session.scalars(
+            sa.select(AuditEntry.subject).where(AuditEntry.action == "member.invited")
+        ).all()
+    assert written == ["a@example.com", "b@example.com"]
+
+
+def test_the_list_says_who_has_no_second_factor_and_greys_the_only_owner(
+    desk: Flask, workspace: int, owner: User
+) -> None:
+    make_user("kim@example.com", "Kim", workspace=workspace)
+    client = client_for(desk, owner)
+    page = client.get(f"/w/{workspace}/settings/people").text
+    assert page.count(">Off</span>") == 2
+    assert "The only owner stays" in page
+    assert page.count("Remove…") == 1
+    make_user("second@example.com", workspace=workspace, role=Role.OWNER)
+    assert "The only owner stays" not in client.get(f"/w/{workspace}/settings/people").text
 
 
 def test_a_new_person_joins_with_a_name_and_a_password(desk: Flask, workspace: int, owner: User) -> None:

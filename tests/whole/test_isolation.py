@@ -110,11 +110,16 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[Scene]:
+    yield from staged(tmp_path_factory.mktemp("isolation"), addon_zip)
+
+
+def staged(folder: Path, addon_zip: Path) -> Iterator[Scene]:
+    """Yield a running desk in *folder*, with two full workspaces; end it afterwards."""
     outside = Outside()
     outside.start()
     port = free_port()
     try:
-        for rig in running(tmp_path_factory.mktemp("isolation")):
+        for rig in running(folder):
             allowed = sandbox_settings(rig.sandbox)["LOBBY_ALLOW_HOSTS"]
             rig.settings["LOBBY_ALLOW_HOSTS"] = f"{allowed},{outside.addresses}"
             rig.settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{port}"

@@ -16,6 +16,8 @@ from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import QueryError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.core import db
+from host.inbox import teams
+from host.inbox.errors import TeamNotFoundError
 from host.models.users import Membership
 from host.reports import figures
 from host.reports.figures import MOST_DAYS, MOST_DAYS_BY_HOUR, Days, Selection, Times, Totals
@@ -87,6 +89,9 @@ class Query(Wire, frozen=True):
     ] = "UTC"
     account: Annotated[Id | None, Meta(description="The id of an account.")] = None
     agent: Annotated[Id | None, Meta(description="The id of a person: only what they did.")] = None
+    team: Annotated[
+        Id | None, Meta(description="The id of a team: only what happened while it had the conversation.")
+    ] = None
     business_hours: Annotated[
         bool,
         Meta(
@@ -125,12 +130,18 @@ def get_analytics(call: Call, query: Query) -> Analytics:
             )
             if session.scalar(member) is None:
                 raise QueryError(_("There is no such person in this workspace."), field="agent")
+        if query.team is not None:
+            try:
+                teams.get(session, call.workspace_id, query.team)
+            except TeamNotFoundError as error:
+                raise QueryError(_("There is no such team in this workspace."), field="team") from error
         chosen = Selection(
             call.workspace_id,
             days,
             None if query.account is None else [query.account],
             query.agent,
             query.business_hours,
+            query.team,
         )
         found = figures.read_figures(session, chosen, call.now, by_hour=query.by == "hour")
     return Analytics(

@@ -70,6 +70,14 @@ class NewNote(Wire, frozen=True):
             description="Ids of people who are told of it. Each has to see the conversation's account.",
         ),
     ] = msgspec.field(default_factory=list)
+    teams: Annotated[
+        list[Id],
+        Meta(
+            max_length=mentions.MOST,
+            description="Ids of teams whose members are told of it, once each: those who see the "
+            "conversation's account, of whom there has to be one.",
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 @route(
@@ -241,6 +249,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     examples={
         "A note": {"text": "Paid by card, order 1042."},
         "One that tells somebody": {"text": "Is the blue glaze ready?", "mentions": [7]},
+        "One that tells a team": {"text": "Who is at the kiln?", "teams": [3]},
     },
 )
 def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
@@ -257,6 +266,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
             reply_key=new_reply_key(),
             now=call.now,
             mentioned=body.mentions,
+            teams=body.teams,
         )
         return get(session, call, note.id)
 

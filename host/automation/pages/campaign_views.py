@@ -282,9 +282,10 @@ _FIRST_NAME, _NAME, _HANDLE = "Rosa", "Rosa S.", "rosa.sample"
 class Sample:
     """What somebody who writes the word sees.
 
-    :param account: the handle of whoever answers.
+    :param handle: theirs; *account*: of whoever answers.
     """
 
+    handle: str
     word: str
     account: str
     caption: str
@@ -305,6 +306,7 @@ def _sample(filling: Filling, offered: Sequence[posts.Shown], workspace: str) ->
     }
     public = next((one for one in filling.answers if one.strip()), "")
     return Sample(
+        handle=_HANDLE,
         word=next(iter(split(filling.words)), ""),
         account=account,
         caption="" if chosen is None else chosen.title,

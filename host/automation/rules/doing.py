@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import facts as talks
 from host.automation import texts
-from host.automation.deciding import may_speak
+from host.automation.deciding import BUDGET, may_speak
 from host.automation.rules import campaigns
 from host.automation.rules.body import (
     ANSWERS,
@@ -146,7 +146,7 @@ class Acting:
 
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
         if isinstance(action, SENDING):
-            self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+            self._check_sending(number, action, done)
         elif isinstance(action, _GIVING) and self._is_taken():
             raise NotDoneError("assigned")
         match action:
@@ -205,6 +205,18 @@ class Acting:
         )
         if why:
             raise NotDoneError(why)
+
+    def _check_sending(self, number: int, action: Action, done: Done) -> None:
+        """Refuse an action that sends where nothing automatic may; of two answers only the first asks it all.
+
+        :raises NotDoneError: which says why.
+        """
+        both = self.body.actions[max(0, number - 2) : number]
+        asked = len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
+        if not asked:
+            self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+        elif talks.unanswered(self.session, self.conversation.id) >= BUDGET:
+            raise NotDoneError("budget")
 
     def _is_about_closing(self) -> bool:
         return self.about.event.kind == catalogue.CONVERSATION_CLOSED

@@ -14,10 +14,11 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from host.channels import connecting, deliveries, other_workspaces
+from host.channels import asking, connecting, deliveries, other_workspaces
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
+from host.channels.pages import asking_views as _asking_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import automation_views as _automation_views  # noqa: F401 - hangs its views on the same blueprint
 from host.channels.pages import cards, forms
 from host.channels.pages import diagnose_views as _diagnose_views  # noqa: F401 - hangs its views on the same blueprint
@@ -110,11 +111,13 @@ def index(workspace_id: int) -> ResponseReturnValue:
         after = newest_id(session)
         busy = catching_up(session, workspace_id)
         hours = deliveries.by_hour(session, rows)
+        asked = asking.asked(session, workspace_id)
     sections = cards.sections(_directory(), workspace_id, rows, warnings, busy)
     return render_template(
         "channels/index.html",
         sections=sections,
         offers=navigation.channel_offers(),
+        asked=asked,
         addon_page=navigation.addon_page,
         live_after=after,
         hours=hours,

@@ -180,7 +180,8 @@ def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             text=request.form.get("text", ""),
             reply_key=request.form.get("reply_key", ""),
             now=clock.now(),
-            mentioned={id_in(one) for one in request.form.getlist("mention")[: mentions.MOST + 1]},
+            mentioned=_mentioned("mention"),
+            teams=_mentioned("mention_team"),
             typed=True,
         )
         return [note_]
@@ -188,29 +189,33 @@ def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     return _written(workspace_id, conversation_id, "note", use_case)
 
 
+def _mentioned(field: str) -> set[int]:
+    return {id_in(one) for one in request.form.getlist(field)[: mentions.MOST + 1]}
+
+
 @bp.get(f"{CONVERSATION}/people")
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def people(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Return whom a note there can mention: those who answer in the workspace, and whether they see it."""
+    """Return whom a note there can mention: those who answer in the workspace, and its teams, each with
+    whether it would reach them."""
     with opened_inbox(workspace_id) as inbox:
         found = mentions.people(inbox.session, workspace_id, row.account.id)
+        teams = mentions.groups(inbox.session, workspace_id, found)
         here = {one["user"] for one in inbox.here() if one["conversation"] == row.id}
     own = current_user().id
     return jsonify(
         people=[
-            {
-                "id": one.id,
-                "name": one.name,
-                "initials": initials(one.name),
-                "tone": tone(one.id),
-                "reached": one.reached,
-                "here": one.id in here,
-            }
+            {**_listed(one), "initials": initials(one.name), "tone": tone(one.id), "here": one.id in here}
             for one in found
             if one.id != own
-        ]
+        ],
+        teams=[_listed(one) for one in teams],
     )
+
+
+def _listed(one: mentions.Person | mentions.Group) -> dict[str, Any]:
+    return {"id": one.id, "name": one.name, "reached": one.reached}
 
 
 def _written(

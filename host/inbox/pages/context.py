@@ -74,8 +74,10 @@ class InboxContext:
         accounts = seen_accounts()
         return row if row is not None and (accounts is None or row.account.id in accounts) else None
 
-    def listed(self, rows: Sequence[Row], sort: Order = Order.NEWEST) -> list[Listed]:
+    def listed(self, rows: Sequence[Row], filter_: Filter) -> list[Listed]:
+        """Return *rows* as a list of *filter_* shows them."""
         self.read.update((row.id, row) for row in rows)
+        sort, ahead = filter_.order, queries.unseen_first(filter_, filter_.order)
         about = {row.post_id for row in rows if row.post_id is not None}
         known = posts.by_id(self.session, self.workspace_id, about)
         newest = standing.newest(self.session, [row.id for row in rows if row.post_id is not None])
@@ -88,6 +90,7 @@ class InboxContext:
                 sort,
                 known.get(row.post_id or 0),
                 newest.get(row.id),
+                unseen_first=ahead,
             )
             for row in rows
         ]

@@ -80,6 +80,7 @@ class Listed:
 
     :param prefix: who wrote the last message, where it was not the customer: ``You:``, ``Bo:``.
     :param post: what it is about; *mark*: how it stands there, in place of the reply window.
+    :param ahead: whether it is among those a list begins with, see :func:`host.inbox.queries.unseen_first`.
     """
 
     row: Row
@@ -95,13 +96,15 @@ class Listed:
     sort: Order = Order.NEWEST
     post: PostShown | None = None
     mark: Mark | None = None
+    ahead: bool = False
 
     @property
     def order(self) -> str:
         """Return what the list is sorted by, largest first."""
         row = self.row
         if self.sort is Order.NEWEST:
-            return f"{micros(row.listed_at):020d}-{row.id:020d}"
+            listed_at = row.listed_at + (queries.NO_END if self.ahead else timedelta(0))
+            return f"{micros(listed_at):020d}-{row.id:020d}"
         at = row.waiting_since
         if self.sort is Order.DUE and at is not None:
             at += queries.NO_END if row.reply_target is None else timedelta(minutes=row.reply_target)
@@ -137,10 +140,13 @@ def listed(
     sort: Order = Order.NEWEST,
     post: PostRow | None = None,
     newest: Newest | None = None,
+    *,
+    unseen_first: bool = False,
 ) -> Listed:
     """Return *row* as a list sorted by *sort* shows it.
 
     :param post: what it is about, and *newest*: what the customer said last about it.
+    :param unseen_first: whether the list begins with what mentions whoever looks and they have not seen.
     """
     name = name_of(row, adapter)
     look = message_kinds.look_of(row.last_kind)
@@ -157,6 +163,7 @@ def listed(
         chip=reply_window.chip(adapter, row, now),
         due=due(row, now),
         sort=sort,
+        ahead=unseen_first and row.named > 0,
         post=None if post is None else shown_post(post, row.account.workspace_id),
         mark=None if adapter is None or row.post_id is None else chip(adapter, row, post, newest, now),
     )

@@ -152,7 +152,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         # Read first: a change that happens meanwhile is then sent twice rather than never.
         values: dict[str, Any] = {"live_after": newest_id(session)}
         page = inbox.page(filter_, None if conversation_id else position_from_request())
-        items = inbox.listed(page.rows, filter_.order)
+        items = inbox.listed(page.rows, filter_)
         counts = inbox.counts(filter_)
         values["kept"] = kept(inbox, filter_)
         if conversation_id is not None:

@@ -31,7 +31,7 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-navigation.add_settings("inbox.label_list", _l("Labels"), order=20)
+navigation.add_settings("inbox.label_list", _l("Labels"), order=20, icon="tag")
 
 SETTINGS = "/w/<int:workspace_id>/settings/labels"
 TONES: dict[LabelTone, LazyString] = {

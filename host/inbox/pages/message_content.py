@@ -111,13 +111,16 @@ def program(content: Content, name: str) -> Program:
 
 
 def mentioned(content: Content) -> Mapping[str, int]:
-    """Return whom a note mentions: the ids of members by their names as it has them."""
-    given = content.get("mentions")
+    """Return whom a note mentions: the ids of members, 0 for a team, by their names as it has them."""
+    return {**_named(content.get("teams"), team=True), **_named(content.get("mentions"), team=False)}
+
+
+def _named(given: object, *, team: bool) -> dict[str, int]:
     found = {}
     for one in given if isinstance(given, list) else ():
         id_, name = _mapping(one).get("id"), _short(_mapping(one).get("name"))
         if name and isinstance(id_, int):
-            found[name] = id_
+            found[name] = 0 if team else id_
     return found
 
 

@@ -257,12 +257,13 @@ def _words(entry: Entry) -> tuple[Span, ...]:
         start = 0
         for match in () if span.href else marks.finditer(span.text):
             parts += [Span(span.text[start : match.start()])] if match.start() > start else []
-            parts.append(Span(match.group(), user=ids[match.group(1).casefold()]))
+            parts.append(Span(match.group(), names=True, user=ids[match.group(1).casefold()]))
             start = match.end()
         parts += [replace(span, text=span.text[start:])] if start < len(span.text) else []
-    there = {span.user for span in parts}
+    there = {span.text.casefold() for span in parts if span.names}
     for name, id_ in named.items():
-        parts += [Span(" "), Span(f"@{name}", user=id_)] if id_ not in there else []
+        if f"@{name}".casefold() not in there:
+            parts += [Span(" "), Span(f"@{name}", names=True, user=id_)]
     return tuple(parts)
 
 

@@ -24,11 +24,12 @@ class Span:
     """A stretch of text.
 
     :param href: the http or https address it leads to; empty: none.
-    :param user: the id of the member it mentions; 0: nobody.
+    :param names: whether it mentions somebody; *user*: the id of the member; 0: it is a team.
     """
 
     text: str
     href: str = ""
+    names: bool = False
     user: int = 0
 
 

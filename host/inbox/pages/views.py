@@ -72,7 +72,7 @@ def more(workspace_id: int) -> ResponseReturnValue:
         filter_ = filter_from_request(inbox.directory)
         page = inbox.page(filter_, position_from_request())
     return jsonify(
-        rows=_rows_html(inbox.listed(page.rows, filter_.order), filter_),
+        rows=_rows_html(inbox.listed(page.rows, filter_), filter_),
         more=position_text(page.next) if page.next else None,
     )
 
@@ -129,7 +129,7 @@ def updates(workspace_id: int) -> ResponseReturnValue:
         if row_ids:
             matching = replace(filter_, needs_reply=True) if filter_.order is not Order.NEWEST else filter_
             rows = queries.matching_rows(inbox.session, workspace_id, inbox.user_id, matching, row_ids)
-            items = {item.row.id: item for item in inbox.listed(rows, filter_.order)}
+            items = {item.row.id: item for item in inbox.listed(rows, filter_)}
             answer["rows"] = {
                 str(id_): _rows_html([items[id_]], filter_) if id_ in items else None for id_ in row_ids
             }

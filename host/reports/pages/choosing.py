@@ -1,4 +1,4 @@
-"""What a reader of the reports chose: days, accounts, a person. From the address of the page, and into it."""
+"""What a reader of the reports chose: days, accounts, team, person. From the page's address, and into it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import InvalidError
+from host.inbox import teams
 from host.models.channels import ChannelAccount
+from host.models.teams import Team
 from host.reports.figures import MOST_DAYS, Days, Selection
 from host.reports.tables import By, Key
 from host.users import members
@@ -47,9 +49,11 @@ class Choice:
     today: date
     accounts: Sequence[Account]
     people: Sequence[Member]
+    teams: Sequence[Team]
     account: Account | None
     channel: str
     person: Member | None
+    team: Team | None
     by: By
     arguments: dict[str, Any]
 
@@ -81,6 +85,7 @@ class Choice:
         """Return the arguments for a row of a table alone; None: they cannot be chosen."""
         choices: dict[By, tuple[str, Collection[Key]]] = {
             By.PERSON: ("agent", [one.user_id for one in self.people]),
+            By.TEAM: ("team", [one.id for one in self.teams]),
             By.ACCOUNT: ("account", [one.id for one in self.accounts]),
             By.CHANNEL: ("channel", self.channels),
             By.HOUR: ("", ()),
@@ -104,7 +109,7 @@ def zone() -> ZoneInfo:
 def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
     """Return what the address of the page chooses.
 
-    :raises InvalidError: for days out of order, or an account, channel or person not of the workspace.
+    :raises InvalidError: for days out of order, or an account, channel, person or team not of the workspace.
     """
     rows = session.execute(
         sa.select(ChannelAccount.id, ChannelAccount.channel, ChannelAccount.handle)
@@ -113,15 +118,19 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
     )
     accounts = [Account(*row) for row in rows]
     people = members.listing(session, workspace_id)
-    account_id, channel, user_id = (
+    there = teams.all_of(session, workspace_id)
+    account_id, channel, user_id, team_id = (
         id_argument("account"),
         request.args.get("channel", ""),
         id_argument("agent"),
+        id_argument("team"),
     )
     account = next((one for one in accounts if one.id == account_id), None)
     person = next((one for one in people if one.user_id == user_id), None)
+    team = next((one for one in there if one.id == team_id), None)
     unknown = channel and channel not in {one.channel for one in accounts}
-    if unknown or (account_id is not None and account is None) or (user_id is not None and person is None):
+    asked = (account_id, account), (user_id, person), (team_id, team)
+    if unknown or any(id_ is not None and one is None for id_, one in asked):
         raise InvalidError()
     try:
         by = By(request.args.get("by") or By.PERSON)
@@ -139,17 +148,20 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
         "account": account_id,
         "channel": channel,
         "agent": user_id,
+        "team": team_id,
         "hours": IN_HOURS if in_hours else "",
         "by": "" if by is By.PERSON else by.value,
     }
     return Choice(
-        Selection(workspace_id, days, chosen, user_id, in_hours),
+        Selection(workspace_id, days, chosen, user_id, in_hours, team_id),
         today,
         accounts,
         people,
+        there,
         account,
         channel,
         person,
+        team,
         by,
         {name: value for name, value in arguments.items() if value},
     )

@@ -59,7 +59,7 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table of people, accounts, channels or hours.
+    """One row of the table of people, teams, accounts, channels or hours.
 
     :param url: its page alone; *opened*: of each figure, its conversations. None: cannot be chosen.
     :param sent: and *waited*: lengths of the bars beside answers and first responses, of 92.
@@ -349,7 +349,7 @@ def _ticks(choice: Choice, found: Figures) -> list[str]:
 def table(choice: Choice, found: Mapping[Key, Totals], names: Mapping[Key, str]) -> list[Row]:
     """Return the rows of the table, those with most first; hours in their order.
 
-    :param names: of people or accounts.
+    :param names: of people, teams or accounts.
     """
     most_sent = max((one.sent for one in found.values()), default=0) or 1
     longest = max((one.first.half or 0 for one in found.values()), default=0) or 1
@@ -381,7 +381,8 @@ def _name(by: By, key: Key, names: Mapping[Key, str]) -> str:
         return f"{int(key):02d}:00–{int(key) + 1:02d}:00"
     if by is By.CHANNEL:
         return mark_of(str(key))[1] if key else _("No longer here")
-    return _("Nobody of the team") if by is By.PERSON and not key else names.get(key) or _("No longer here")
+    nameless = {By.PERSON: _("Nobody of the team"), By.TEAM: _("No team")}
+    return nameless.get(by, "") if not key else names.get(key) or _("No longer here")
 
 
 def classes(choice: Choice, found: Figures) -> list[Class]:

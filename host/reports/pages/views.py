@@ -35,6 +35,7 @@ bp = Blueprint("reports", __name__)
 
 BY = {
     By.PERSON: (_l("Person"), _l("By person")),
+    By.TEAM: (_l("Team"), _l("By team")),
     By.ACCOUNT: (_l("Account"), _l("By account")),
     By.CHANNEL: (_l("Channel"), _l("By channel")),
     By.HOUR: (_l("Hour"), _l("By hour of the day")),
@@ -100,7 +101,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         else (drawing.answers_plot(choice, found), drawing.messages_plot(choice, found)),
         classes=drawing.classes(choice, found),
         week=drawing.week(found),
-        by_names=BY,
+        by_names={by: name for by, name in BY.items() if by is not By.TEAM or choice.teams},
         rows=_rows(session, choice, now),
         step_name=drawing.step_name(choice),
         length=drawing.length,
@@ -126,7 +127,7 @@ def _series(choice: Choice, found: Figures) -> Iterator[Sequence[Cell]]:
 @bp.get("/w/<int:workspace_id>/reports/table.csv")
 @workspace_view(Permission.REPORTS)
 def table_csv(workspace_id: int) -> ResponseReturnValue:
-    """Return the figures apart by person, account, channel or hour of the day, as CSV."""
+    """Return the figures apart by person, team, account, channel or hour of the day, as CSV."""
     session, now, choice = _asked(workspace_id)
     rows = _rows(session, choice, now)
     cells = [[row.name, *_cells(row.totals)] for row in rows]
@@ -178,6 +179,8 @@ def _rows(session: Session, choice: Choice, now: datetime) -> list[drawing.Row]:
     if choice.by is By.PERSON:  # those who have left the workspace, too
         people = sa.select(User.id, User.name).where(User.id.in_(padded(list(found) or [0])))
         names = {row.id: row.name for row in session.execute(people)}
+    if choice.by is By.TEAM:
+        names = {one.id: one.name for one in choice.teams}
     return drawing.table(choice, found, names)
 
 

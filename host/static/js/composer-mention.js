@@ -1,4 +1,4 @@
-// Mentioning somebody in a note: `@` and the beginning of a name opens a list of those who see the conversation.
+// Mentioning somebody in a note: `@` and the beginning of a name opens a list of those who see the conversation, and of teams.
 
 const MOST = 8;
 const BEGUN = /(^|[\s([{"'“„«])@([\p{L}\p{M}\p{N}.'’-]*(?: [\p{L}\p{M}\p{N}.'’-]*)?)$/u;
@@ -49,7 +49,8 @@ export class Mentions {
   async load() {
     const response = await fetch(this.form.dataset.peopleUrl, { headers: { Accept: "application/json" }, credentials: "same-origin" });
     if (!response.ok) throw new Error(String(response.status));
-    return (await response.json()).people;
+    const { people, teams } = await response.json();
+    return [...people, ...teams.map((one) => ({ ...one, team: true }))];
   }
 
   draw(at) {
@@ -64,13 +65,15 @@ export class Mentions {
       entry.setAttribute("aria-selected", String(number === this.at));
       if (!one.reached) entry.setAttribute("aria-disabled", "true");
       const [face, name, note] = ["span", "span", "small"].map((tag) => document.createElement(tag));
-      face.className = `avatar avatar-sm tone-${one.tone}`;
+      face.className = one.team ? "avatar avatar-sm avatar-none" : `avatar avatar-sm tone-${one.tone}`;
       face.setAttribute("aria-hidden", "true");
-      face.textContent = one.initials;
+      if (one.team) face.innerHTML = '<svg class="ic ic-sm"><use href="#i-users"/></svg>';
+      else face.textContent = one.initials;
       name.className = "truncate";
       name.textContent = one.name;
       face.translate = name.translate = false;
-      note.textContent = one.reached ? (one.here ? words.textHere : "") : words.textUnreached;
+      const reached = one.team ? words.textTeam : one.here ? words.textHere : "";
+      note.textContent = one.reached ? reached : one.team ? words.textNoOne : words.textUnreached;
       entry.append(face, name, note);
       return entry;
     }));
@@ -102,9 +105,10 @@ export class Mentions {
     const after = value.slice(selectionStart);
     this.text.setRangeText(`@${one.name}${after.startsWith(" ") ? "" : " "}`, this.from, selectionStart, "end");
     if (after.startsWith(" ")) this.text.selectionStart = this.text.selectionEnd += 1;
-    if (![...this.form.querySelectorAll("input[name=mention]")].some((input) => Number(input.value) === one.id)) {
+    const field = one.team ? "mention_team" : "mention";
+    if (![...this.form.querySelectorAll(`input[name=${field}]`)].some((input) => Number(input.value) === one.id)) {
       const input = document.createElement("input");
-      Object.assign(input, { type: "hidden", name: "mention", value: one.id });
+      Object.assign(input, { type: "hidden", name: field, value: one.id });
       input.dataset.name = one.name;
       this.form.append(input);
     }
@@ -121,7 +125,7 @@ export class Mentions {
 
   prune() {
     const text = this.text.value.toLocaleLowerCase();
-    for (const input of this.form.querySelectorAll("input[name=mention]")) {
+    for (const input of this.form.querySelectorAll("input[name=mention], input[name=mention_team]")) {
       if (!text.includes(`@${input.dataset.name.toLocaleLowerCase()}`)) input.remove();
     }
   }

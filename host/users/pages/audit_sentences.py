@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from host.users.audit import AuditRow
 from host.users.failed_tries import NOBODY
+from host.users.roles import ROLE_NAMES
 
 KINDS: Mapping[str, tuple[LazyString, tuple[str, ...]]] = {
     "sign-ins": (
@@ -177,6 +178,9 @@ class _Values(dict[str, Markup]):
 
     def __init__(self, row: AuditRow) -> None:
         super().__init__({name: _bold(value) for name, value in row.details.items()})
+        for role, name in ROLE_NAMES.items():
+            if row.details.get("role") == role.value:
+                self["role"] = _bold(name)
         self["who"] = _bold(row.person or _("Lobby"))
         self["what"] = _bold(_("an unknown address") if row.subject == NOBODY else row.subject or "–")
 

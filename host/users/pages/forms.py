@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import request
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
-from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField
+from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired, EqualTo, Length, ValidationError
 
@@ -303,9 +304,36 @@ class WorkspaceForm(AccountForm):
         ]
 
 
+MOST_INVITED = 50
+"""How many people are invited by one form."""
+
+
 class InviteForm(AccountForm):
-    email = _email_field(_l("E-mail address"), "off")
+    """Whom to invite: one address or several, as they are pasted."""
+
+    email = TextAreaField(
+        _l("E-mail addresses"),
+        [_required()],
+        render_kw={"autocomplete": "off", "rows": "2", "spellcheck": "false", "inputmode": "email"},
+    )
     role = _role_field()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Return each address once, in order, before and after they are checked."""
+        return list(dict.fromkeys(re.split(r"[\s,;]+", text(self.email).strip(" \t\r\n,;"))))
+
+    def validate_email(self, field: Field) -> None:
+        if len(self.addresses) > MOST_INVITED:
+            raise ValidationError(_l("At most 50 people can be invited at once."))
+        cleaned = []
+        for address in self.addresses:
+            try:
+                cleaned.append(users.clean_email(address))
+            except InvalidError as error:
+                several = len(self.addresses) > 1
+                raise ValidationError(f"{address[:80]}: {error}" if several else str(error)) from error
+        field.data = "\n".join(cleaned)
 
 
 class NewWorkspaceForm(AccountForm):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.core.db import db
@@ -19,10 +22,12 @@ from host.users.pages.blueprint import bp
 from host.users.pages.desk_people_views import mails_links
 from host.users.pages.forms import InviteForm, text
 from host.users.reach import Accounts
+from host.users.signin import settings
 from host.web import navigation
 from host.web.request_helpers import (
     Permission,
     audit,
+    config,
     current_user,
     external_url,
     flash_bad,
@@ -52,17 +57,25 @@ def people(workspace_id: int) -> ResponseReturnValue:
     return _page(workspace_id, InviteForm(formdata=None))
 
 
-def _page(workspace_id: int, form: InviteForm, *, link: str = "", status: int = 200) -> ResponseReturnValue:
+def _page(
+    workspace_id: int, form: InviteForm, *, links: Sequence[tuple[str, str]] = (), status: int = 200
+) -> ResponseReturnValue:
+    """Return the page.
+
+    :param links: of people who were invited just now and get no mail: address and link of each.
+    """
     session = db.session()
+    found = members.listing(session, workspace_id)
     page = render_template(
         "accounts/people.html",
         form=form,
-        people=members.listing(session, workspace_id),
+        people=found,
+        owners=[one.user_id for one in found if one.role is Role.OWNER and not one.disabled],
+        asked=settings.read(session, config()).second_factor,
         pending=invitations.pending(session, workspace_id),
         choices=reach.choices(session, workspace_id),
         roles=roles,
-        link=link,
-        email=text(form.email),
+        links=links,
         days=invitations.LIFETIME.days,
         mails=mails_links(),
     )
@@ -82,7 +95,7 @@ def role_table(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{PEOPLE}/invite")
 @workspace_view(Permission.PEOPLE)
 def invite_person(workspace_id: int) -> ResponseReturnValue:
-    """Make an invitation: mailed where the desk can, else its link is shown once."""
+    """Invite one person or several: by mail where the desk can, else each one's link is shown once."""
     form = InviteForm()
     mailed = mails_links() and request.form.get("how") != "link"
     if not form.validate():
@@ -92,30 +105,46 @@ def invite_person(workspace_id: int) -> ResponseReturnValue:
     if role is Role.OWNER:
         sudo.require()
 
-    def use_case(writing: Session) -> str:
+    addresses = form.addresses
+    at = ""
+
+    def use_case(writing: Session) -> list[str]:
+        nonlocal at
         _check_accounts(writing, workspace_id, accounts)
-        token = invitations.invite(
-            writing,
-            workspace_id=workspace_id,
-            email=text(form.email),
-            role=role,
-            invited_by=current_user().id,
-            accounts=accounts,
-            mailed=mailed,
-        )
         details = {"role": role.value, **_seen(writing, workspace_id, accounts)}
-        audit(writing, "member.invited", text(form.email), workspace_id=workspace_id, details=details)
-        return token
+        tokens = []
+        for at in addresses:
+            token = invitations.invite(
+                writing,
+                workspace_id=workspace_id,
+                email=at,
+                role=role,
+                invited_by=current_user().id,
+                accounts=accounts,
+                mailed=mailed,
+            )
+            audit(writing, "member.invited", at, workspace_id=workspace_id, details=details)
+            tokens.append(token)
+        return tokens
 
     try:
-        token = db.write(use_case)
+        tokens = db.write(use_case)
     except LobbyError as error:
-        form.email.errors = [str(error)]
+        form.email.errors = [f"{at}: {error}" if len(addresses) > 1 and at else str(error)]
         return _page(workspace_id, form, status=error.status)
     if mailed:
-        flash_good(_("The invitation for %(email)s is on its way.", email=text(form.email)))
+        count = len(addresses)
+        flash_good(
+            ngettext(
+                "The invitation for %(email)s is on its way.",
+                "%(num)s invitations are on their way.",
+                count,
+                email=at,
+            )
+        )
         return redirect(url_for("accounts.people", workspace_id=workspace_id))
-    return _page(workspace_id, form, link=external_url("accounts.invite", token=token))
+    links = [external_url("accounts.invite", token=token) for token in tokens]
+    return _page(workspace_id, InviteForm(formdata=None), links=list(zip(addresses, links, strict=True)))
 
 
 @bp.post(f"{PEOPLE}/invitations/<int:invitation_id>/again")
@@ -137,7 +166,8 @@ def invite_again(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
     if by_mail:
         flash_good(_("The invitation for %(email)s is on its way.", email=email))
         return redirect(url_for("accounts.people", workspace_id=workspace_id))
-    return _page(workspace_id, InviteForm(formdata=None), link=external_url("accounts.invite", token=token))
+    link = external_url("accounts.invite", token=token)
+    return _page(workspace_id, InviteForm(formdata=None), links=[(email, link)])
 
 
 def _check_right_to_invite(workspace_id: int, invitation_id: int) -> None:

@@ -15,6 +15,7 @@ from host.inbox.pages.action_views import CONVERSATION, _done, _written
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
+from host.inbox.reply import AT_ONCE, Hold
 from host.inbox.sendable import NotSendableError
 from host.models.inbox import Message
 from host.sdk.channel import Moderated
@@ -41,10 +42,21 @@ def reply_privately(workspace_id: int, row: Row) -> ResponseReturnValue:
             reply_key=request.form.get("reply_key", ""),
             adapter=current_directory().adapter(row.channel),
             now=clock.now(),
+            hold=_undone(about) if request.form.get("undo") == "1" else AT_ONCE,
         )
         return [message]
 
     return _written(workspace_id, row.id, "private", use_case)
+
+
+def _undone(about: int) -> Hold:
+    """Let a private reply be undone for a while: there is one for each comment."""
+    return Hold(
+        undo={
+            "draft": {"text": request.form.get("text", ""), "reply_to": about, "mode": "private"},
+            "then": "",
+        }
+    )
 
 
 @bp.post(f"{CONVERSATION}/messages/<int:message_id>/moderate")

@@ -21,7 +21,7 @@ from host.web import navigation
 from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, audit, flash_good, workspace_view
 
-navigation.add_settings("inbox.attribute_list", _l("Attributes"), order=22)
+navigation.add_settings("inbox.attribute_list", _l("Attributes"), order=22, icon="view")
 
 SETTINGS = "/w/<int:workspace_id>/settings/attributes"
 

@@ -487,17 +487,20 @@ class ConversationCalls(_Calls):
         text: str,
         *,
         mentions: Sequence[int] = (),
+        teams: Sequence[int] = (),
         idempotency_key: Optional[str] = None,
     ) -> Message:
         """Add a note, which only the team sees.
 
-        :param mentions: ids of people who are told of it.
+        :param mentions: ids of people who are told of it; *teams*: of teams, whose members are.
         """
         key = idempotency_key or new_key()
         path = "/conversations/{}/notes"
         body: dict[str, Any] = {"text": text}
         if mentions:
             body["mentions"] = list(mentions)
+        if teams:
+            body["teams"] = list(teams)
         return Message.from_wire(self._call("POST", path, conversation_id, body=body, idempotency_key=key))
 
     def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
@@ -1295,6 +1298,7 @@ class AnalyticsCalls(_Calls):
         zone: Optional[str] = None,
         account: Optional[int] = None,
         agent: Optional[int] = None,
+        team: Optional[int] = None,
         by: Optional[str] = None,
         business_hours: bool = False,
     ) -> Analytics:
@@ -1302,11 +1306,13 @@ class AnalyticsCalls(_Calls):
 
         :param from_: the first day, ``2026-11-01``; ``to``: the last.
         :param zone: the time zone the days are of, ``Europe/Berlin``.
+        :param team: the id of a team: only what happened while it had the conversation.
         :param by: ``day`` or ``hour``.
         :param business_hours: whether times count the hours of each conversation's team alone.
         """
         query: dict[str, Any] = {
             **{"from": from_, "to": to, "zone": zone, "account": account, "agent": agent, "by": by},
+            "team": team,
             "businessHours": True if business_hours else None,
         }
         return Analytics.from_wire(self._call("GET", "/analytics", query=query))

@@ -1,0 +1,29 @@
+"""A button on Settings, Channels: ask the admins for a channel the desk could have."""
+
+from __future__ import annotations
+
+from flask import redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from host.channels import asking
+from host.channels.pages.blueprint import bp
+from host.core import db
+from host.core.errors import NotFoundError
+from host.web import navigation
+from host.web.request_helpers import Permission, current_user, flash_good, workspace_view
+
+
+@bp.post("/w/<int:workspace_id>/settings/channels/ask")
+@workspace_view(Permission.ACCOUNTS)
+def ask(workspace_id: int) -> ResponseReturnValue:
+    """Tell every admin who wants the channel, once in a week."""
+    wanted = request.form.get("channel", "")
+    offer = next((one for one in navigation.channel_offers() if one.key == wanted), None)
+    if offer is None:
+        raise NotFoundError()
+    if db.write(asking.ask, workspace_id, current_user().id, offer.key, offer.label):
+        flash_good(_("The admins are told under the bell, and by mail where the desk has a mail server."))
+    else:
+        flash_good(_("The admins were asked already."))
+    return redirect(url_for("channels.index", workspace_id=workspace_id, _anchor="more-channels"))
