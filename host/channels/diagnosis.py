@@ -10,9 +10,12 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from host.core import db
-from host.models.channels import ChannelAccount, SignInAttempt, SignInState, ref
+from host.models.channels import AccountState, ChannelAccount, SignInAttempt, SignInState, ref
 from host.sdk.cards import Finding, SettingsCard, Verdict
 from host.sdk.i18n import format_datetime
+
+RECONNECT = "reconnect"
+"""The button to sign in again, which the desk has for every account."""
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +62,18 @@ def _of_desk(card: SettingsCard, row: ChannelAccount) -> Iterator[Finding]:
 
 
 def _sign_in(row: ChannelAccount) -> Finding:
-    """Return how the last sign-in for this channel ended; its answer is kept for an hour."""
+    """Return how the last sign-in for this account ended, or for one that was to be new; kept for an hour.
+
+    Somebody who gave up in the dialog has harmed no account that works: that is no failure of it.
+    """
     name, title = "sign-in", _("Signing in comes to its end")
     query = (
         sa.select(SignInAttempt)
-        .where(SignInAttempt.workspace_id == row.workspace_id, SignInAttempt.channel == row.channel)
+        .where(
+            SignInAttempt.workspace_id == row.workspace_id,
+            SignInAttempt.channel == row.channel,
+            sa.or_(SignInAttempt.account_id.is_(None), SignInAttempt.account_id == row.id),
+        )
         .order_by(SignInAttempt.id.desc())
         .limit(1)
     )
@@ -75,9 +85,12 @@ def _sign_in(row: ChannelAccount) -> Finding:
     problems = last.outcome.get("problems") or []
     if last.state == SignInState.FAILED and problems:
         told = problems[0]
-        return Finding(
-            name, title, Verdict.FAIL, f"{when}: {told.get('sentence', '')}", told.get("next_step", "")
-        )
+        evidence, fix = f"{when}: {told.get('sentence', '')}", told.get("next_step", "")
+        if row.state == AccountState.NEEDS_RECONNECT:
+            return Finding(name, title, Verdict.FAIL, evidence, fix, RECONNECT)
+        if last.account_id == row.id:
+            return Finding(name, title, Verdict.WARN, evidence, fix, RECONNECT)
+        return Finding(name, title, Verdict.UNKNOWN, evidence, fix)
     if last.state == SignInState.AWAY:
         return Finding(
             name,

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host import recording
-from host.channels import accounts, deliveries
+from host.channels import accounts, deliveries, diagnosis
 from host.channels.directory import Directory
 from host.core import clock, db
-from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import AccountState, ChannelAccount, SignInAttempt, SignInState
 from host.models.users import AuditEntry
 from host.sdk import accounts as sdk_accounts
 from host.sdk.cards import (
@@ -27,6 +28,7 @@ from host.sdk.cards import (
     Finding,
     Link,
     Problems,
+    SignIn,
     Verdict,
 )
 from host.sdk.channel import AccountRef
@@ -476,6 +478,37 @@ def test_diagnose_shows_what_to_mend_first_with_its_button_and_folds_what_passes
     assert page_there.url in failed
     assert 'data-finding="app"' in folded
     assert 'data-finding="mode"' not in folded
+
+
+def test_a_sign_in_somebody_gave_up_is_no_failure_of_an_account_that_works(desk: Desk) -> None:
+    account = desk.connect()
+    dialog = SignIn(
+        "dialog", "Connect Toy", lambda _: "", lambda _: [], lambda _: desk.provider.connection("17")
+    )
+    card = replace(toy_card(desk.provider), sign_ins=(dialog,), diagnose=lambda _account: [])
+
+    def gave_up(session: Session, account_id: int | None) -> None:
+        session.add(
+            SignInAttempt(
+                uuid=f"u{account_id}", workspace_id=desk.workspace, user_id=desk.owner.id, login_id=1,
+                channel="toy", way="dialog", account_id=account_id, abilities=[], state=SignInState.FAILED,
+                candidates=None, outcome={"problems": [{"sentence": "Cancelled.", "next_step": "Again."}]},
+                created_at=clock.now(),
+            )
+        )  # fmt: skip
+
+    def found() -> tuple[Verdict, str]:
+        with db.read() as session:
+            row = session.get_one(ChannelAccount, account.id)
+        (one,) = [one for one in diagnosis.diagnose(card, row) if one.name == "sign-in"]
+        return one.verdict, one.action
+
+    db.write(gave_up, None)
+    assert found() == (Verdict.UNKNOWN, "")
+    db.write(gave_up, account.id)
+    assert found() == (Verdict.WARN, "reconnect")
+    sdk_accounts.mark_needs_reconnect(account.id, "The password was changed.")
+    assert found() == (Verdict.FAIL, "reconnect")
 
 
 # ---- disconnecting
