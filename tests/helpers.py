@@ -60,6 +60,7 @@ class StandInGeneration:
         self.blueprints: tuple[tuple[str, Any], ...] = ()
         self.template_folders: Mapping[str, Path] = {}
         self.static_folders: Mapping[str, Path] = {}
+        self.catalogues: Mapping[str, Path] = {}
         self.public_paths: frozenset[str] = frozenset()
         self.failures: Mapping[str, str] = {}
         self.attention: Mapping[str, tuple[str, ...]] = {}

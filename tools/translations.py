@@ -1,4 +1,4 @@
-"""Bring the catalogues of the host's pages up to date: ``python -m tools.translations``.
+"""Bring the catalogues of the host and of the addons here up to date: ``python -m tools.translations``.
 
 What people read is looked for in code and templates, as ``babel.cfg`` says. New texts come into each
 catalogue empty, and those that are gone are left out. Each is then compiled. A test fails while one is empty.
@@ -7,7 +7,6 @@ catalogue empty, and those that are gone are left out. Each is then compiled. A 
 from __future__ import annotations
 
 import io
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,31 +18,36 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "host" / "translations"
 KEYWORDS = {**DEFAULT_KEYWORDS, "_l": None, "_n": None, "noop": None, "lazy_gettext": None}
 NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 """Stands in each catalogue for when it was made, so that the same texts are the same file."""
 
 
-def texts() -> Catalog:
-    """Return what people read on the host's pages, in English."""
+def texts(part: Path = Path("host")) -> Catalog:
+    """Return what people read on the pages of the host, or of the addon in the folder *part*, in English."""
     with (ROOT / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     found = Catalog(project="Lobby")
     for name, line, text, _comments, context in extract_from_dir(
-        ROOT, methods, options, KEYWORDS, directory_filter=_is_of_the_host
+        ROOT, methods, options, KEYWORDS, directory_filter=lambda folder: _leads_to(Path(folder), part)
     ):
         found.add(text, locations=[(name, line)], context=context)
     return found
 
 
-def _is_of_the_host(folder: str | os.PathLike[str]) -> bool:
-    return "host" in Path(folder).relative_to(ROOT).parts[:1]
+def _leads_to(folder: Path, part: Path) -> bool:
+    here = folder.relative_to(ROOT).parts
+    return all(one == wanted for one, wanted in zip(here, part.parts, strict=False))
 
 
-def catalogues() -> list[Path]:
-    """Return the catalogue of each language."""
-    return sorted(FOLDER.glob("*/LC_MESSAGES/messages.po"))
+def parts() -> list[Path]:
+    """Return the folders that have catalogues: the host's, and those of addons."""
+    return [Path("host"), *sorted(one.parent.relative_to(ROOT) for one in ROOT.glob("addons/*/translations"))]
+
+
+def catalogues(part: Path = Path("host")) -> list[Path]:
+    """Return the catalogue of each language that *part* has."""
+    return sorted((ROOT / part / "translations").glob("*/LC_MESSAGES/messages.po"))
 
 
 def read(path: Path) -> Catalog:
@@ -83,13 +87,15 @@ def empty(catalogue: Catalog) -> list[str]:
 
 def main() -> int:
     """Update and compile every catalogue; say what is not translated yet."""
-    wanted = texts()
-    for path in catalogues():
-        catalogue = read(path)
-        catalogue.update(wanted, no_fuzzy_matching=True)
-        path.write_bytes(written(catalogue))
-        path.with_suffix(".mo").write_bytes(compiled(read(path)))
-        print(f"{path.parents[1].name}: {len(catalogue)} texts, {len(empty(catalogue))} to translate")
+    for part in parts():
+        wanted = texts(part)
+        for path in catalogues(part):
+            catalogue = read(path)
+            catalogue.update(wanted, no_fuzzy_matching=True)
+            path.write_bytes(written(catalogue))
+            path.with_suffix(".mo").write_bytes(compiled(read(path)))
+            left = len(empty(catalogue))
+            print(f"{part} {path.parents[1].name}: {len(catalogue)} texts, {left} to translate")
     return 0
 
 

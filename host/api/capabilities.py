@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from host.api import shapes
 from host.api.http.declare import Wire
-from host.sdk.capabilities import MEDIA_KINDS, Capabilities
+from host.sdk.capabilities import MEDIA_KINDS, Capabilities, QuickReplyLimits
 from host.sdk.messages import MessageKind
 
 S = TypeVar("S", bound=Wire)
@@ -20,6 +20,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
     sends += ["buttons"] if found.buttons is not None else []
     sends += ["product"] if found.product_template is not None else []
     sends += ["post"] if found.own_post else []
+    private = found.private_replies
     return shapes.Capabilities(
         kinds=sorted(sends),
         text_limit_bytes=found.text_limit_bytes,
@@ -30,14 +31,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
             for kind, limits in sorted(found.media.items())
         },
         images_per_message=found.images_per_message,
-        quick_replies=None
-        if found.quick_replies is None
-        else shapes.QuickReplyLimits(
-            most=found.quick_replies.most,
-            title_length=found.quick_replies.title_length,
-            payload_length=found.quick_replies.payload_length,
-            asks=sorted(found.quick_replies.asks),
-        ),
+        quick_replies=_quick_replies(found.quick_replies),
         template=_same(found.template, shapes.TemplateLimits),
         buttons=_same(found.buttons, shapes.ButtonsLimits),
         most_products=found.product_template,
@@ -50,7 +44,27 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         menu=_same(found.menu, shapes.MenuLimits),
         thread_control=found.thread_control,
         blocks=found.blocks,
+        public=found.public,
+        private_replies=None
+        if private is None
+        else shapes.PrivateReplyLimits(
+            text_limit_bytes=private.text_limit_bytes,
+            quick_replies=_quick_replies(private.quick_replies),
+            per_hour=private.per_hour,
+        ),
+        moderation=sorted(found.moderation),
         mobile_only=sorted(found.mobile_only),
+    )
+
+
+def _quick_replies(found: QuickReplyLimits | None) -> shapes.QuickReplyLimits | None:
+    if found is None:
+        return None
+    return shapes.QuickReplyLimits(
+        most=found.most,
+        title_length=found.title_length,
+        payload_length=found.payload_length,
+        asks=sorted(found.asks),
     )
 
 

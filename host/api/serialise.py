@@ -1,8 +1,8 @@
-"""Show messages in the API: one shape for every kind."""
+"""Show messages in the API: one shape for every kind. And the posts they stand below."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, cast
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http.declare import BASE
 from host.api.reading import camel_case
-from host.inbox.messages import Entry, File, Reacted, load_messages
+from host.inbox.comments.posts import PostRow
+from host.inbox.comments.private import LedTo, led_to
+from host.inbox.messages import Entry, File, Moderation, Reacted, load_messages
 from host.models.inbox import Actor, DeliveryState, Direction
 
 WAITS = frozenset({DeliveryState.QUEUED, DeliveryState.UNKNOWN})
@@ -21,11 +23,16 @@ WAITS = frozenset({DeliveryState.QUEUED, DeliveryState.UNKNOWN})
 def some_messages(session: Session, workspace_id: int, ids: Collection[int]) -> list[shapes.Message]:
     """Return those of the messages *ids* that belong to the workspace, in the order of their ids."""
     entries = load_messages(session, workspace_id, None, ids, parts=False)
-    return [shown(entry) for entry in sorted(entries, key=attrgetter("id"))]
+    return shown(session, workspace_id, sorted(entries, key=attrgetter("id")))
 
 
-def shown(entry: Entry) -> shapes.Message:
-    """Return a message as the API shows it."""
+def shown(session: Session, workspace_id: int, entries: Sequence[Entry]) -> list[shapes.Message]:
+    """Return messages of a workspace as the API shows them: one statement where there are private replies."""
+    led = led_to(session, workspace_id, [one.id for one in entries if one.private and one.external_id])
+    return [_shown(entry, led.get(entry.id)) for entry in entries]
+
+
+def _shown(entry: Entry, led: LedTo | None) -> shapes.Message:
     return shapes.Message(
         id=entry.id,
         conversation_id=entry.conversation_id,
@@ -39,6 +46,16 @@ def shown(entry: Entry) -> shapes.Message:
         attachments=[_attachment(file) for file in entry.files],
         reactions=[_reaction(one) for one in entry.reactions],
         reply_to=_quote(entry),
+        private=entry.private,
+        moderation=_moderation(entry.moderation),
+        led_to=None
+        if led is None
+        else shapes.LedTo(
+            conversation_id=led.conversation_id,
+            message_id=led.message_id,
+            read=led.state == DeliveryState.READ or led.answered,
+            answered=led.answered,
+        ),
         author=None
         if entry.author_id is None
         else shapes.Person(id=entry.author_id, name=entry.author_name or ""),
@@ -73,6 +90,7 @@ def _content(entry: Entry) -> dict[str, Any]:
     named = {
         camel_case(name): _renamed(value) if name in ours else value
         for name, value in (entry.content or {}).items()
+        if name != "private" or not entry.private
     }
     return {**named, "imported": True} if entry.imported else named
 
@@ -101,6 +119,19 @@ def _quote(entry: Entry) -> shapes.Quote | None:
     )
 
 
+def _moderation(found: Moderation | None) -> shapes.Moderation | None:
+    if found is None:
+        return None
+    return shapes.Moderation(
+        state=cast(Any, found.stood),
+        wanted=cast(Any, found.wanted),
+        delivery=cast(Any, found.state),
+        author=found.author_name or found.author or None,
+        at=found.at,
+        error=_problem(found.error),
+    )
+
+
 def _problem(error: dict[str, Any] | None) -> shapes.Problem | None:
     if not error:
         return None
@@ -120,3 +151,19 @@ def _moment(value: object) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def shown_post(post: PostRow) -> shapes.Post:
+    """Return a post as the API shows it."""
+    return shapes.Post(
+        id=post.id,
+        account_id=post.account_id,
+        external_id=post.external_id,
+        kind=post.kind.value,
+        text=post.text,
+        url=post.url,
+        owner=post.owner,
+        published_at=post.published_at,
+        ended_at=post.ended_at,
+        gone_at=post.gone_at,
+    )

@@ -207,6 +207,56 @@ class Waiting(Wire, frozen=True):
     until: Moment | None
 
 
+class Post(Wire, frozen=True):
+    """Something published at the provider that customers write below."""
+
+    id: Id
+    account_id: Id
+    external_id: ExternalId
+    kind: Annotated[
+        Literal["post", "reel", "story", "ad", "live", "other"],
+        Meta(description="`live`: a broadcast, which can be answered about privately while it goes on."),
+    ]
+    text: Annotated[str, Meta(description="Its caption; empty where it has none, or none is known yet.")]
+    url: Annotated[str, Meta(description="Its page, for people; may be empty.")]
+    owner: Annotated[str, Meta(description="The handle of whom it belongs to; empty: the account.")]
+    published_at: Moment | None
+    ended_at: Annotated[Moment | None, Meta(description="When a broadcast was over.")]
+    gone_at: Annotated[Moment | None, Meta(description="When the provider first said it is not there.")]
+
+
+class Posts(Wire, frozen=True):
+    """A page of posts, the one first that was heard of last."""
+
+    data: list[Post]
+    next: Annotated[Cursor | None, Meta(description="For the next page; null: there is none.")]
+
+
+Standing = Literal["shown", "hidden", "deleted"]
+
+
+class Moderation(Wire, frozen=True):
+    """How the team has a customer's message stand at the provider."""
+
+    state: Annotated[Standing, Meta(description="How it stands, as far as the provider confirmed it.")]
+    wanted: Annotated[Standing, Meta(description="How the team wants it to stand.")]
+    delivery: Annotated[
+        Literal["queued", "sent", "failed"], Meta(description="What became of the last wish.")
+    ]
+    author: Annotated[str | None, Meta(description="Who did it: of the team, or a rule or a key.")]
+    at: Moment
+    error: Problem | None
+
+
+class LedTo(Wire, frozen=True):
+    """The private conversation that a private reply began, on the account beside."""
+
+    conversation_id: Id
+    message_id: Annotated[Id, Meta(description="The same message there.")]
+    read: Annotated[bool, Meta(description="Whether the customer has seen it.")]
+    answered: Annotated[bool, Meta(description="Whether the customer wrote there since.")]
+
+
 class Message(Wire, frozen=True):
     """One message as the provider knows it, a note, or a line that says what was done."""
 
@@ -238,7 +288,16 @@ class Message(Wire, frozen=True):
     ]
     attachments: list[Attachment]
     reactions: list[Reaction]
-    reply_to: Annotated[Quote | None, Meta(description="The message it quotes.")]
+    reply_to: Annotated[Quote | None, Meta(description="The message it quotes, or answers below a post.")]
+    private: Annotated[
+        bool, Meta(description="Whether it is the one private reply to `replyTo`, which stands below a post.")
+    ]
+    moderation: Annotated[
+        Moderation | None, Meta(description="Null: nobody of the team hid or deleted it at the provider.")
+    ]
+    led_to: Annotated[
+        LedTo | None, Meta(description="Of a private reply: where it is read. Null: not known yet.")
+    ]
     author: Annotated[Person | None, Meta(description="Who of the team wrote it.")]
     state: Annotated[
         Literal["queued", "sending", "sent", "read", "failed", "unknown", "cancelled"] | None,
@@ -344,6 +403,14 @@ class IceBreakerLimits(Wire, frozen=True):
     payload_length: int
 
 
+class PrivateReplyLimits(Wire, frozen=True):
+    """The one message that may go to the author of a public message alone."""
+
+    text_limit_bytes: int
+    quick_replies: QuickReplyLimits | None
+    per_hour: Annotated[int | None, Meta(description="How many the provider takes; null: it does not say.")]
+
+
 class Capabilities(Wire, frozen=True):
     """What can be sent, and how much of it."""
 
@@ -370,6 +437,15 @@ class Capabilities(Wire, frozen=True):
         bool, Meta(description="Whether a conversation can be taken from another app, and passed to one.")
     ]
     blocks: Annotated[bool, Meta(description="Whether the provider can be asked to block a customer.")]
+    public: Annotated[
+        bool, Meta(description="Whether everybody reads what is sent, each an answer to one message.")
+    ]
+    private_replies: Annotated[
+        PrivateReplyLimits | None, Meta(description="Of the one private reply to a message; null: none.")
+    ]
+    moderation: Annotated[
+        list[str], Meta(description="What can be done with a customer's message: `hide`, `delete`.")
+    ]
     mobile_only: Annotated[
         list[str], Meta(description="What the customer sees in the provider's mobile app only.")
     ]

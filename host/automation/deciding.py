@@ -138,6 +138,17 @@ class Talk:
         """Return what tells one absence from another: when it ends."""
         return "" if self.opens_at is None else self.opens_at.isoformat()
 
+    @property
+    def silent(self) -> str:
+        """Return why nothing may be said in it by itself; empty: it may."""
+        return may_speak(
+            self.now,
+            hindrance=self.hindrance,
+            answers=self.wrote_at,
+            person_at=self.person_at,
+            unanswered=self.unanswered,
+        )
+
 
 Says = Literal["", "greeting", "away"]
 
@@ -172,23 +183,41 @@ class Words:
         return (chosen or wanted or about)[-1].reason
 
 
-def may_speak(talk: Talk) -> str:
+def may_speak(
+    now: datetime,
+    *,
+    hindrance: str,
+    answers: datetime | None,
+    person_at: datetime | None,
+    is_persons: bool = False,
+    may_be_late: bool = False,
+    unanswered: int,
+) -> str:
     """Return why nothing may be said by itself at this moment, a key of the reasons; empty: it may.
 
-    The one place that says whose word it is: a person who answers, or answered a moment ago, has it.
+    The one place that says whose word it is: a person who answers, or answered a moment ago, has it. Only
+    what answers something can come between them.
+
+    :param hindrance: why nothing may go out by itself at all.
+    :param answers: when the customer wrote what would be answered; None: it answers nothing.
+    :param person_at: when a person wrote last.
+    :param is_persons: whether the conversation is a person's by its column.
+    :param may_be_late: whether it answers one message by name, which is not odd an hour later.
+    :param unanswered: how many messages went out by themselves since the customer's last word.
     """
-    if talk.hindrance:
-        return talk.hindrance
-    if talk.person_at is not None and talk.person_at > min(talk.wrote_at, talk.now - TALK):
-        return "person"
-    if talk.now - talk.wrote_at > TOO_LATE:
-        return "late"
-    return "budget" if talk.unanswered >= BUDGET else ""
+    if hindrance:
+        return hindrance
+    if answers is not None:
+        if is_persons or (person_at is not None and person_at > min(answers, now - TALK)):
+            return "person"
+        if now - answers > TOO_LATE and not may_be_late:
+            return "late"
+    return "budget" if unanswered >= BUDGET else ""
 
 
 def decide(settings: Settings, talk: Talk) -> Words:
     """Return what is said in *talk* by itself: the away message, the greeting or nothing; never both."""
-    silent = may_speak(talk)
+    silent = talk.silent
     away = _away(settings, talk, silent)
     greeting = _greeting(settings, talk, silent)
     if greeting == "greets" and away == "tells":

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from host.core import clock, db
 from host.core.cleaning import is_providers
@@ -21,6 +21,7 @@ from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import Position, earlier_than, later_than
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, AttachmentState, DeliveryState, Message, Reaction
+from host.models.posts import MessageModeration
 from host.models.queue import OutboxEntry
 from host.models.users import User
 from host.sdk.i18n import noop
@@ -90,6 +91,24 @@ class Quoted:
 
 
 @dataclass(frozen=True, slots=True)
+class Moderation:
+    """How the team has a customer's message stand at the provider.
+
+    :param wanted: and *stood*: names of :class:`host.sdk.channel.Moderated`, as asked for and as confirmed.
+    :param author: the rule or key that did it; empty: *author_name*, or a person who is gone.
+    :param state: of the last wish: queued, sent or failed.
+    """
+
+    wanted: str
+    stood: str
+    author_name: str | None
+    author: str
+    at: datetime
+    state: str
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a thread: a message, a note or an activity line.
 
@@ -101,6 +120,7 @@ class Entry:
     :param position: its place among the *parts* of the reply that *reply_key* names, from 0.
     :param parts: how many messages that reply became; 1 where they were not counted.
     :param reply_to: the external id of the message it quotes, see *quoted*.
+    :param moderation: None: nobody of the team hid or deleted it.
     """
 
     id: int
@@ -135,6 +155,12 @@ class Entry:
     erased: bool = False
     imported: bool = False
     hidden: bool = False
+    moderation: Moderation | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether it is the private reply to the message it answers."""
+        return self.content.get("private") is True
 
     @property
     def addressable(self) -> bool:
@@ -267,6 +293,9 @@ def _messages_query(of_conversation: bool) -> Any:
     return query.order_by(Message.sent_at, Message.id)
 
 
+_moderator = aliased(User)
+
+
 @cache
 def _select() -> Any:
     return (
@@ -302,8 +331,18 @@ def _select() -> Any:
             Message.hidden_at.is_not(None).label("hidden"),
             Message.sent_at,
             Message.created_at,
+            MessageModeration.wanted,
+            MessageModeration.stood,
+            _moderator.name.label("moderator_name"),
+            MessageModeration.author.label("moderator"),
+            MessageModeration.at.label("moderated_at"),
+            MessageModeration.state.label("moderation_state"),
+            MessageModeration.error.label("moderation_error"),
         )
+        .select_from(Message)
         .outerjoin(User, User.id == Message.author_id)
+        .outerjoin(MessageModeration, MessageModeration.message_id == Message.id)
+        .outerjoin(_moderator, _moderator.id == MessageModeration.author_id)
         .outerjoin(OutboxEntry, OutboxEntry.message_id == Message.id)
         .join(ChannelAccount, ChannelAccount.id == Message.account_id)
     )
@@ -349,11 +388,26 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
             erased=bool(row.erased),
             imported=bool(row.imported),
             hidden=bool(row.hidden),
+            moderation=_moderation(row),
             sent_at=row.sent_at,
             created_at=row.created_at,
         )
         for row in rows
     ]
+
+
+def _moderation(row: Any) -> Moderation | None:
+    if row.wanted is None:
+        return None
+    return Moderation(
+        row.wanted,
+        row.stood,
+        row.moderator_name,
+        row.moderator,
+        row.moderated_at,
+        row.moderation_state,
+        row.moderation_error,
+    )
 
 
 def _is_planned(row: Any) -> bool:

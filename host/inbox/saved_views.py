@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from host.core.cleaning import clean
 from host.core.errors import ForbiddenError
 from host.inbox import names, queries
+from host.inbox.comments import posts
 from host.inbox.errors import (
     TooManyViewsError,
     ViewNameError,
@@ -271,4 +272,6 @@ def missing(session: Session, workspace_id: int, filter_: ConversationFilter) ->
         )
         if not session.scalar(query):
             found.append(_l("The person whose conversations this view shows is no member any more."))
+    if filter_.post is not None and filter_.post not in posts.by_id(session, workspace_id, [filter_.post]):
+        found.append(_l("The post that this view asks for is gone."))
     return found

@@ -1,14 +1,16 @@
-"""Fetch pictures of people from their provider, a few at a time, and remember them for ten minutes."""
+"""Fetch pictures of people and posts from their provider, a few at a time; remember them for ten minutes."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from host.core import clock
 from host.media import passthrough, picture_size, sniff
+from host.media.pictures import PictureError
 from host.sdk.errors import FetchError
 from host.sdk.messages import MessageKind
 
@@ -49,15 +51,23 @@ def recall(url: str) -> Picture | None:
         return found
 
 
-def fetch(url: str, hosts: frozenset[str]) -> Picture:
+def fetch(
+    url: str,
+    hosts: frozenset[str],
+    *,
+    most: int = MOST_BYTES,
+    made: Callable[[bytes, str], tuple[bytes, str]] | None = None,
+) -> Picture:
     """Fetch a picture from the provider and remember it for a while; an empty one if the file is no picture.
 
+    :param most: bytes of it at the provider.
+    :param made: makes what is remembered of it, and its content type; None: it is as it came.
     :raises LobbyError: if the provider has none, or does not send it.
     """
     if not _places.acquire(timeout=WAIT_SECONDS):
         raise passthrough.SilentError()
     try:
-        content = _read(url, hosts)
+        content = _read(url, hosts, most)
     except passthrough.SilentError:
         # Remember the failure: a list of fifty people must not wait for a provider fifty times.
         _remember(url, Picture(b"", "", clock.now() + SILENT))
@@ -67,15 +77,18 @@ def fetch(url: str, hosts: frozenset[str]) -> Picture:
     content_type = sniff.content_type(content[: sniff.HEAD])
     if sniff.kind_of(content_type) is not MessageKind.IMAGE or picture_size.too_large(content):
         content, content_type = b"", ""
+    elif made is not None:
+        try:
+            content, content_type = made(content, content_type)
+        except PictureError:
+            content, content_type = b"", ""
     return _remember(url, Picture(content, content_type, clock.now() + KEPT))
 
 
-def _read(url: str, hosts: frozenset[str]) -> bytes:
+def _read(url: str, hosts: frozenset[str], most: int) -> bytes:
     content = b""
     try:
-        with passthrough.open_at_provider(
-            url, hosts, max_bytes=MOST_BYTES, total_timeout=TOTAL_SECONDS
-        ) as answer:
+        with passthrough.open_at_provider(url, hosts, max_bytes=most, total_timeout=TOTAL_SECONDS) as answer:
             while chunk := answer.read():
                 content += chunk
     except FetchError:

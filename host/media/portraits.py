@@ -1,4 +1,4 @@
-"""Pictures that people of the team choose for themselves: small squares, made anew from what was uploaded."""
+"""Small squares, made anew from a picture: what people of the team choose for themselves, and of posts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from host.media.limits import FileRefusedError
 
 SIDE = 256
 """Pixels of each side."""
+THUMBNAIL = 160
+"""Pixels of each side of what stands for a post: twice what is shown of it."""
 MOST_BYTES = 5 * 1024 * 1024
 CONTENT_TYPE = "image/webp"
 _TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -50,16 +52,26 @@ def keep(stream: storage.Readable) -> str:
         ) from None
 
 
-def _square(content: bytes) -> bytes:
+def thumbnail(content: bytes, content_type: str) -> tuple[bytes, str]:
+    """Return the middle of a picture as a small square, and its content type.
+
+    :raises PictureError: if it is of another type, damaged, or too large to be looked at.
+    """
+    if content_type not in _TYPES:
+        raise pictures.PictureError(f"no square is made of {content_type}")
+    return _square(pictures.clean(content, content_type).content, THUMBNAIL), CONTENT_TYPE
+
+
+def _square(content: bytes, side: int = SIDE) -> bytes:
     from PIL import Image, ImageOps  # not above: see host.media.pictures
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with pictures.decoding(content) as image:
-                image.draft("RGB", (2 * SIDE, 2 * SIDE))
+                image.draft("RGB", (2 * side, 2 * side))
                 turned = ImageOps.exif_transpose(image)
-                fitted = ImageOps.fit(turned.convert("RGBA"), (SIDE, SIDE), Image.Resampling.LANCZOS)
+                fitted = ImageOps.fit(turned.convert("RGBA"), (side, side), Image.Resampling.LANCZOS)
                 made = io.BytesIO()
                 fitted.save(made, "WEBP", quality=85)
     except pictures.PictureError:

@@ -18,7 +18,7 @@ class Post(Base):
     """Something published at the provider that customers write below."""
 
     __tablename__ = "posts"
-    __writers__ = ("delivery", "inbox")
+    __writers__ = ("delivery", "inbox", "media")
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.Index("ix_posts_workspace_id", "workspace_id", "id"),

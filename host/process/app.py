@@ -185,7 +185,7 @@ def create_app(
     db.init_app(app)
     headers.install(app, config)
     error_pages.install(app)
-    languages.install(app, config)
+    languages.install(app, config, list(generation.catalogues.values()))
     Bootstrap5(app)
     csrf = CSRFProtect(app)
     assets.install(app)

@@ -30,7 +30,8 @@ class RuleCondition:
     """A condition of an addon, on conversations of one of its channels.
 
     :param name: ``<slug>.<word>``; never changes, rules are kept with it.
-    :param title: what holds, as a part of a sentence behind "if": ``they follow the account``.
+    :param title: what holds, as a part of a sentence behind "if": ``they follow the account``. Mark it and
+        the words of *choices* with :func:`host.sdk.i18n.noop`: they are translated where they are shown.
     :param holds: returns whether it holds, with the value that was chosen. It reads what it is given and
         nothing else: it is asked in a transaction, and again for the preview. A raise counts as no.
     :param choices: values to choose from, each with its words; empty: there is nothing to choose.
@@ -62,7 +63,7 @@ class RuleAction:
     """An action of an addon, on conversations of one of its channels.
 
     :param name: ``<slug>.<word>``; never changes.
-    :param title: what it does, behind "then": ``react with a heart``.
+    :param title: what it does, behind "then": ``react with a heart``, marked as that of a condition.
     :param plan: returns what to do, or None for nothing. It sends nothing itself: the desk does, after it
         checked the window, the customer's wish and that no person has the word. A raise is logged, and the
         other actions of the rule are done all the same.

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from host.models.channels import ChannelAccount
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
 from host.models.media import Upload
+from host.models.posts import Post
 from host.models.teams import TeamAccount, TeamMember
 from host.models.users import MemberAccount, Membership
 
@@ -35,6 +36,9 @@ _BY_ACCOUNT: Mapping[str, Any] = {
     .where(Attachment.id == sa.bindparam("id"), Attachment.workspace_id == sa.bindparam("workspace")),
     "identity_id": sa.select(ContactIdentity.account_id).where(
         ContactIdentity.id == sa.bindparam("id"), ContactIdentity.workspace_id == sa.bindparam("workspace")
+    ),
+    "post_id": sa.select(Post.account_id).where(
+        Post.id == sa.bindparam("id"), Post.workspace_id == sa.bindparam("workspace")
     ),
     "contact_id": sa.select(ContactIdentity.account_id).where(
         # Of one that was merged, those of the contact it is a part of.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
@@ -37,10 +38,12 @@ def choices() -> list[tuple[str, str]]:
     return [(code, (Locale.parse(code).get_display_name(code) or code).capitalize()) for code in available()]
 
 
-def install(app: Flask, config: Config) -> None:
+def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None:
     """Render the pages of *app* in the reader's language.
 
     It is the one they chose, else that of the workspace they are in, else their browser's, else the desk's.
+
+    :param catalogues: folders as this one's own, of addons. A text that both have is said as here.
     """
     default = config.language if config.language in available() else "en"
 
@@ -59,7 +62,7 @@ def install(app: Flask, config: Config) -> None:
     Babel(
         app,
         default_locale=default,
-        default_translation_directories=str(FOLDER),
+        default_translation_directories=";".join(map(str, [*catalogues, FOLDER])),
         locale_selector=locale,
         timezone_selector=zone,
     )

@@ -91,8 +91,8 @@ def toy_source(tmp_path: Path) -> Callable[..., Path]:
                 path.unlink()
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            text = change(path.read_text()) if callable(change) else change
-            path.write_text(text)
+            content = change(path.read_text()) if callable(change) else change
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return folder
 
     return make

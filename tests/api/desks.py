@@ -16,6 +16,7 @@ from host.core import clock, db
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Who
 from host.models.outgoing import Endpoint, HookDelivery
+from host.models.posts import Post
 from host.models.users import Role
 from host.outgoing import endpoints
 from host.outgoing.bodies import telling
@@ -131,6 +132,7 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         now=clock.now(),
     )
     return {
+        "post_id": a_post(desk),
         "label_id": label,
         "team_id": team,
         "attribute_id": attribute["id"],
@@ -140,6 +142,32 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         "macro_id": macro.id,
         "rule_id": rule,
     }
+
+
+def a_post(desk: ApiDesk) -> int:
+    """Return the id of a post of the desk's account; made once."""
+
+    def make(session: Session) -> int:
+        query = sa.select(Post.id).where(Post.account_id == desk.inbox.account.id)
+        found = session.scalars(query).first()
+        if found is not None:
+            return found
+        row = Post(
+            workspace_id=desk.workspace,
+            account_id=desk.inbox.account.id,
+            external_id="p1",
+            kind="post",
+            text="Tide mugs are back.",
+            url="",
+            owner="",
+            failures=0,
+            created_at=clock.now(),
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+    return db.write(make)
 
 
 def endpoint_ids(desk: ApiDesk) -> dict[str, int]:

@@ -209,7 +209,7 @@ def test_what_became_of_a_rule_is_counted_and_listed_in_pages(desk: ApiDesk) -> 
         "version": 1,
         "outcome": "did",
         "reason": None,
-        "conditions": [{"holds": True, "saw": "in bulk"}],
+        "conditions": [{"holds": True, "saw": "in bulk", "which": None}],
         "actions": [{"action": "close", "reason": None}],
     }
     assert oldest["conversationId"] == desk.scene.conversation("customer 0")

@@ -75,8 +75,8 @@ def test_of_a_group_one_is_enough(asked: list[Any], is_open: bool) -> None:
     one_by_one = [conditions.ask(one, known) for one in asked]
     found = conditions.ask(AnyOf(tuple(asked)), known)
     assert found.holds is any(one.holds for one in one_by_one)
-    if found.holds:
-        assert found == next(one for one in one_by_one if one.holds)
+    which = next((at for at, one in enumerate(one_by_one) if one.holds), len(asked) - 1)
+    assert found == one_by_one[which]._replace(which=which)
 
 
 @pytest.mark.parametrize(

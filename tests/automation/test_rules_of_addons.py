@@ -58,7 +58,7 @@ def switch_off(desk: Automated) -> None:
 
 
 def outcomes(desk: Automated, rule: int) -> Sequence[tuple[str, Any, Any]]:
-    return [(one.outcome, one.trace, one.done) for one in desk.ran(rule)]
+    return [(one.outcome, [each[:2] for each in one.trace], one.done) for one in desk.ran(rule)]
 
 
 def test_what_an_addon_brings_is_asked_and_done(any_desk: Automated) -> None:
@@ -88,7 +88,7 @@ def test_while_the_addon_is_off_its_condition_holds_nowhere(automated: Automated
     switch_off(automated)
     automated.said("ana", "Hello there")
     automated.run()
-    assert [(one.outcome, one.trace) for one in automated.ran(rule)] == [
+    assert [(one.outcome, [each[:2] for each in one.trace]) for one in automated.ran(rule)] == [
         ("", [(True, "hello"), (False, "missing")])
     ]
     with pytest.raises(RuleError, match="not active"):

@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 from host.automation.pages import filling, wording
 from host.automation.rules import keeping
 from host.automation.rules.body import EVENTS, Body, given, plain
+from host.automation.rules.conditions import Asked
 from host.core import db
 from host.inbox import labels
 from host.models.automation import Rule, RuleState, RuleVersion
@@ -432,6 +433,38 @@ def test_runs_say_what_each_condition_saw_and_what_was_done(
     assert owner.get(path(desk, f"{id_}?before=x")).status_code == 400
 
 
+def test_a_group_says_which_of_it_held(automated: Automated, owner: helpers.Browser) -> None:
+    desk = automated
+    group = {"if": "any", "of": [{"if": "hours", "open": False}, {"if": "window", "to": "programs"}]}
+    id_ = desk.rule({"do": "note", "text": "Look"}, conditions=[BROKEN, group])
+    desk.said("ana", "broken")
+    desk.run()
+    assert [tuple(one) for one in desk.ran(id_)[0].trace] == [(True, "broken", None), (True, "programs", 1)]
+    assert "Reply window: open to programs" in text(owner.get(path(desk, id_)))
+
+
+def test_templates_and_new_rules_say_what_they_would_have_touched(
+    automated: Automated, owner: helpers.Browser
+) -> None:
+    desk = automated
+    desk.said("ana", "wholesale, please")
+    desk.said("ana", "Wholesale?")
+    desk.said("bob", "Hello")
+    page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk)))).split())
+    assert "gets a label 1 this week" in page, "two messages of one conversation"
+    assert "business hours alone count A returning" in page, "whether somebody answered is not known"
+    page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk, "new?from=words")))).split())
+    assert "3 this week" in page
+    assert "2 pass" in page
+    page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk, "new?from=returning")))).split())
+    assert "2 this week" in page, "the first of each conversation"
+    assert "0 pass" in page
+    assert "this week" not in text(owner.get(path(desk, "new")))
+    row = form(("words:any", "wholesale"), move="if:add:0")
+    page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.post_form(path(desk, "new"), **row))).split())
+    assert "2 pass" in page, "a row that was added throws no count away"
+
+
 def test_a_refused_action_says_why_in_the_list_and_the_run(
     automated: Automated, owner: helpers.Browser
 ) -> None:
@@ -441,7 +474,7 @@ def test_a_refused_action_says_why_in_the_list_and_the_run(
     desk.run_after_a_person_answered("ana")
     assert "Live, 1 refused" in text(owner.get(path(desk)))
     page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk, f"{id_}?runs=refused")))).split())
-    assert "Write to the customer: refused, A person is answering, and has the word" in page
+    assert "Write to the customer Refused: A person is answering, and has the word" in page
 
 
 def test_who_sees_some_accounts_sees_no_runs_or_messages_of_others(automated: Automated) -> None:
@@ -561,9 +594,9 @@ def test_what_a_condition_saw_is_in_words(automated: Automated) -> None:
     with db.read() as session:
         there = keeping.there(session, automated.desk.workspace, automated.desk.generation.directory)
 
-    def saw(condition: dict[str, Any], value: str) -> str:
+    def saw(condition: dict[str, Any], value: str, which: int | None = None) -> str:
         (one,) = given({"when": "message.received", "conditions": [condition], "actions": []}).conditions
-        return wording.saw(one, value, there)
+        return wording.saw(one, Asked(True, value, which), there)
 
     before, window = {"if": "before"}, {"if": "window", "to": "people"}
     with automated.desk.app.test_request_context():
@@ -576,8 +609,9 @@ def test_what_a_condition_saw_is_in_words(automated: Automated) -> None:
         assert saw({"if": "conversation", "filter": {"team": 1}}, "team:0") == "no team"
         assert saw({"if": "conversation", "filter": {"team": 1}}, "team:99") == "something that is gone"
         assert saw({"if": "conversation", "filter": {"handled_by": "person"}}, "automation") == "a program"
-        assert saw({"if": "any", "of": [before, before]}, "2025-03-09") == "Mar 2025"
-        assert saw({"if": "any", "of": [before, window]}, "people") == "people only"
+        assert saw({"if": "any", "of": [before, window]}, "2025-03-09", 0) == "Before: Mar 2025"
+        assert saw({"if": "any", "of": [before, window]}, "people", 1) == "Reply window: people only"
+        assert saw({"if": "any", "of": [before, window]}, "people") == "people", "of a release before"
 
 
 def test_the_last_rule_keeps_its_place(automated: Automated, owner: helpers.Browser) -> None:

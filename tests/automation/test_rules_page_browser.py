@@ -112,6 +112,26 @@ def test_a_new_row_has_the_focus(automated: Automated, page: Any) -> None:
     assert page.evaluate("document.activeElement.id") == "if-1"
 
 
+@pytest.mark.slow
+def test_the_list_is_walked_opened_and_ordered_by_keys(automated: Automated, page: Any) -> None:
+    for name in ("One", "Two", "Three"):
+        automated.rule({"do": "close"}, name=name)
+    page.goto(path(automated))
+    focused = "document.activeElement.textContent"
+    for key, name in (("j", "One"), ("j", "Two"), ("j", "Three"), ("j", "Three"), ("k", "Two")):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == name
+    with page.expect_navigation():
+        page.keyboard.press("Alt+ArrowUp")
+    assert page.locator(".rule-top a").all_text_contents() == ["Two", "One", "Three"]
+    page.wait_for_function(f"{focused} === 'Two'")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.locator("h1").text_content() == "Two"
+    page.keyboard.press("j")
+    assert page.evaluate(focused) == "One"
+
+
 def look(desk: Automated, page: Any, widths: tuple[int, ...], schemes: tuple[str, ...]) -> list[str]:
     """Return what is wrong with the pages at these widths."""
     main, gone = furnished(desk)

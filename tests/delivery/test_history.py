@@ -20,6 +20,7 @@ from host.models.queue import CatchUp, CatchUpState, CatchUpThread, Lane
 from host.queue import catch_ups, lanes, wakeups
 from host.sdk.channel import AccountRef, Capabilities, ProviderProblem
 from host.sdk.history import HistoryPage, HistoryRules, HistoryThread, HistoryTrouble, ThreadPage
+from host.sdk.messages import MessagesRead
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.toys import Toy, echoed, everything, only, reacted, received
@@ -124,9 +125,30 @@ def test_a_reaction_comes_with_its_message(old: Old) -> None:
     assert only(Reaction).external_id == "m1"
 
 
+def test_a_thread_of_several_people_says_whose_each_message_is(old: Old) -> None:
+    account()
+    old.answers["list:"] = ThreadPage([HistoryThread("post", "")])
+    two = [received("Hi", external_id="m1"), received("Hey", contact="eve", external_id="m2")]
+    old.answers["post:"] = HistoryPage([*two, toys.edited("m1", "Hi")])
+    run(old)
+    assert sorted(toys.texts()) == ["Hey", "Hi"]
+    assert len(everything(Conversation)) == 2
+    first = next(one for one in everything(Message) if one.external_id == "m1")
+    assert first.edited_at is None, "it says what the message says"
+
+
+def test_what_was_taken_back_meanwhile_is_taken_back(old: Old) -> None:
+    account()
+    old.answers["t1:"] = HistoryPage([received("Hi", external_id="m1"), toys.unsent("m1"), toys.unsent("m9")])
+    run(old)
+    kept = {one.external_id: one.unsent_at for one in everything(Message)}
+    assert kept["m1"] is not None
+    assert "m9" not in kept, "of what is not here nothing is said"
+
+
 def test_what_an_adapter_may_not_tell_is_its_failure(old: Old) -> None:
     account()
-    old.answers["t1:"] = HistoryPage([toys.unsent("m1")])
+    old.answers["t1:"] = HistoryPage([MessagesRead("ana", "m1", clock.now())])
     old.answers["list:two"] = ThreadPage()
     for hours in range(len(history.DELAYS) + 3):
         with clock.travel(timedelta(hours=hours)):

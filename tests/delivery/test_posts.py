@@ -230,6 +230,7 @@ def test_on_accounts_beside_each_other_one_id_is_one_person(board: Desk) -> None
     board.set_account(beside_id=other.id)
     board.account = ref(board.account_row())
     talk = board.customer_wrote("anna", account=ref(board.account_row(other.id)))
+    db.write(lambda s: s.execute(sa.update(ContactIdentity).values(username="anna.sample")) and None)
     come(
         board,
         envelope(board, "comment", "c1", post="p1"),
@@ -247,6 +248,11 @@ def test_on_accounts_beside_each_other_one_id_is_one_person(board: Desk) -> None
     assert contacts[other.id, "anna"] == contacts[board.account.id, "anna"]
     assert contacts[other.id, "bo"] == contacts[board.account.id, "bo"]
     assert len(set(contacts.values())) == 2
+    with db.read() as session:
+        mine = sa.select(ContactIdentity.username).where(
+            ContactIdentity.account_id == board.account.id, ContactIdentity.external_id == "anna"
+        )
+        assert session.scalar(mine) == "anna.sample"
 
 
 def test_an_answer_from_the_providers_app_finds_its_conversation(

@@ -26,6 +26,9 @@ from host.sdk.channel import (
     ChannelAdapter,
     ChannelMark,
     MediaLimits,
+    Moderation,
+    PrivateContext,
+    PrivateReplyLimits,
     QuickReplyLimits,
     ReplyContext,
     ReplyPhase,
@@ -148,7 +151,31 @@ class Rich(Windowed):
     )
 
 
+class Public(Toy):
+    """A toy whose messages stand below posts; each may have one private reply."""
+
+    label: ClassVar[str] = "Comments"
+    mark: ClassVar[ChannelMark] = ChannelMark(text="CM", tone=4)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        text_limit_bytes=300,
+        threading=Threading.POST,
+        public=True,
+        reply_quote=True,
+        private_replies=PrivateReplyLimits(text_limit_bytes=100),
+        moderation=frozenset(Moderation),
+    )
+
+    def private_policy(self, context: PrivateContext) -> ReplyPolicy:
+        if context.post is not None and context.post.ended_at is not None:
+            return ReplyPolicy(ReplyState.CLOSED, sentence="The broadcast is over.")
+        until = context.sent_at + timedelta(days=7)
+        if context.now >= until:
+            return ReplyPolicy(ReplyState.CLOSED, sentence="Seven days have passed.")
+        return ReplyPolicy(ReplyState.OPEN, until=until)
+
+
 TOY = Toy()
+PUBLIC = Public()
 RICH = Rich()
 WINDOWED = Windowed()
 BY_REFERENCE = ByReference()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.delivery import profiles
 from host.media import person_pictures
 from host.models.inbox import ContactIdentity
+from host.models.posts import Post
 from host.queue import policy
 from host.sdk.channel import AccountRef, Profile
 from tests import helpers
@@ -195,3 +199,54 @@ def test_memory_has_an_end(desk: Desk, provider: Provider, monkeypatch: pytest.M
         toys.change_row(ContactIdentity, identity().id, picture_url=url)
         assert desk.browser.get(path).status_code == 200
     assert [path for path, _headers in provider.asked] == ["/0", "/1", "/2", "/3", "/1"]
+
+
+def a_post(desk: Desk, url: str) -> str:
+    """Return the address of the picture of a post the provider told of a day ago."""
+
+    def make(session: Session) -> int:
+        row = Post(
+            workspace_id=desk.workspace,
+            account_id=desk.account.id,
+            external_id="p1",
+            kind="post",
+            text="",
+            url="",
+            owner="",
+            picture_url=url,
+            fetched_at=clock.now() - timedelta(days=1),
+            failures=0,
+            created_at=clock.now(),
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+    return f"/w/{desk.workspace}/media/posts/{db.write(make)}"
+
+
+def test_of_a_post_a_small_square_is_passed_on(desk: Desk, provider: Provider, store: Path) -> None:
+    path = a_post(desk, provider.put("/post", samples.picture("JPEG", size=(1200, 900))))
+    for _ in range(2):
+        response = desk.browser.get(path)
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "image/webp")
+        assert "sandbox" in response.headers["Content-Security-Policy"]
+    assert Image.open(io.BytesIO(response.data)).size == (160, 160)
+    assert len(provider.asked) == 1
+    assert files(store) == []
+
+
+def test_a_posts_picture_that_ended_is_asked_for_anew(desk: Desk, provider: Provider) -> None:
+    path = a_post(desk, provider.put("/post", status=403))
+    assert desk.browser.get(path).status_code == 410
+    row = toys.only(Post)
+    assert row.picture_url is None
+    assert row.due_at is not None
+    assert desk.browser.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body", [samples.HTML, samples.SVG, b"", bomb("PNG"), b"\xff\xd8\xff\xe0 no picture"]
+)
+def test_of_anything_else_there_is_no_square(desk: Desk, provider: Provider, body: bytes) -> None:
+    assert desk.browser.get(a_post(desk, provider.put("/post", body))).status_code == 404

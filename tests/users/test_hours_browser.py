@@ -29,8 +29,11 @@ def test_an_owner_sets_hours_of_the_workspace_and_of_a_team(page: Page, place: t
     look(page, "hours-none")
     page.get_by_label("Whose hours").select_option("These hours")
     page.get_by_label("Time zone").select_option("Europe/Vienna")
-    for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"):
-        page.get_by_label(day).fill("9 - 12:30, 13.30–18")
+    page.get_by_label("Monday").fill("9 - 12:30, 13.30–18")
+    page.locator('[data-copy-day="monday"] > summary').click()
+    page.get_by_role("button", name="To Monday through Friday").click()
+    expect(page.get_by_label("Friday")).to_have_value("9 - 12:30, 13.30–18")
+    expect(page.get_by_label("Saturday")).to_have_value("")
     page.get_by_label("Thursday").fill("09:00 – 12:30, 13:30 – 20:00")
     expect(page.locator('[data-bar="thursday"] .wk-on')).to_have_count(2)
     page.get_by_label("Saturday").fill("10-14")

@@ -508,6 +508,7 @@ def test_the_api_tells_no_secret_and_its_key_is_kept_nowhere(story: Story) -> No
     ids["team_id"] = team["id"]
     rule = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
     ids["rule_id"] = requests.post(f"{base}/rules", headers=headers, json=rule, timeout=30).json()["id"]
+    ids["post_id"] = 1  # no channel of the story has posts
     asked = 0
     note = f"{base}/contacts/{ids['contact_id']}/notes"
     requests.post(note, headers=headers, json={"text": "rings twice"}, timeout=30)

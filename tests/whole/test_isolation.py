@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import smtplib
+import sqlite3
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -192,6 +194,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "attachment_id": rig.value("SELECT id FROM attachments WHERE storage_key IS NOT NULL"),
         "upload_id": uploaded(scene, home),
         "identity_id": until(lambda: rig.rows(pictured, conversation), "a customer's picture")[0][0],
+        "post_id": post(rig, conversation),
         "account_id": made["accounts"][0],
         "user_id": made["people"][POTTERY_AGENT],
         "invitation_id": rig.value("SELECT MAX(id) FROM invitations"),
@@ -286,6 +289,19 @@ def endpoint(scene: Scene, workspace: int) -> int:
     answer = scene.people[POTTERY_OWNER].post(address, data=form, allow_redirects=False, timeout=20)
     assert answer.status_code == 200, answer.text
     return int(scene.rig.value("SELECT MAX(id) FROM endpoints"))
+
+
+def post(rig: Rig, conversation: int) -> int:
+    """Return the id of a post, as if the customer of *conversation* had written below it."""
+    made = """
+        INSERT INTO posts
+            (workspace_id, account_id, external_id, kind, text, url, owner, picture_url, failures, created_at)
+        SELECT
+            c.workspace_id, c.account_id, 'p1', 'post', 'Mugs', '', '', i.picture_url, 0, c.created_at
+        FROM conversations c JOIN contact_identities i ON i.id = c.identity_id WHERE c.id = ?"""
+    with closing(sqlite3.connect(rig.data / "lobby.sqlite3", timeout=10)) as desk, desk:
+        desk.execute(made, (conversation,))
+    return int(rig.value("SELECT MAX(id) FROM posts"))
 
 
 def uploaded(scene: Scene, workspace: int) -> str:
@@ -384,6 +400,7 @@ def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> No
             "attachment_id",
             "upload_id",
             "identity_id",
+            "post_id",
             "account_id",
             "user_id",
             "invitation_id",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition
 
@@ -47,21 +48,25 @@ def _came_from(about: AskedAbout, value: str) -> bool:
 
 
 CONDITIONS = (
-    RuleCondition("instagram.follows", CHANNEL, "they follow the account", _follows),
-    RuleCondition("instagram.verified", CHANNEL, "Instagram verified them", _verified),
+    RuleCondition("instagram.follows", CHANNEL, noop("they follow the account"), _follows),
+    RuleCondition("instagram.verified", CHANNEL, noop("Instagram verified them"), _verified),
     RuleCondition(
         "instagram.followers",
         CHANNEL,
-        "they have many followers",
+        noop("they have many followers"),
         _has_followers,
-        (("1000", "1,000 or more"), ("10000", "10,000 or more"), ("100000", "100,000 or more")),
+        (
+            ("1000", noop("1,000 or more")),
+            ("10000", noop("10,000 or more")),
+            ("100000", noop("100,000 or more")),
+        ),
     ),
     RuleCondition(
         "instagram.came_from",
         CHANNEL,
-        "they came by",
+        noop("they came by"),
         _came_from,
-        (("ad", "an ad"), ("link", "a link")),
+        (("ad", noop("an ad")), ("link", noop("a link"))),
     ),
 )
 
@@ -70,4 +75,4 @@ def _heart(about: AskedAbout) -> React | None:
     return React(HEART) if about.kind and about.kind not in _NO_MESSAGES else None
 
 
-ACTIONS = (RuleAction("instagram.heart", CHANNEL, "react with a heart", _heart),)
+ACTIONS = (RuleAction("instagram.heart", CHANNEL, noop("react with a heart"), _heart),)

@@ -17,8 +17,8 @@ from host.addons.package import store, trust
 from host.addons.package.failures import AddonError, last_lines
 from host.addons.package.manifest import Manifest, ManifestError, fit_problems, read_manifest
 from host.addons.package.store import Release
+from host.addons.running import catalogues, contributions, loader
 from host.addons.running import collect as collecting
-from host.addons.running import contributions, loader
 from host.addons.running.contributions import Contribution, Kind
 from host.addons.running.held_webhooks import Waiting
 from host.addons.running.loader import LoadedRelease
@@ -49,6 +49,7 @@ class Generation:
     :param contributions: those of every addon in it, built-in ones first.
     :param directory: the channels of all of them, and their cards.
     :param webhooks: by full path, ``/addons/<slug>/<path>``.
+    :param catalogues: slug -> the folder of an addon's own translations, of those that can be read.
     :param manifests: those of every addon in it, built-in ones too.
     :param failures: slug -> one sentence, for each active addon that was left out.
     :param failure_states: slug -> the state that addon's card shows.
@@ -66,6 +67,7 @@ class Generation:
     admin_pages: Mapping[str, AdminPage]
     template_folders: Mapping[str, Path]
     static_folders: Mapping[str, Path]
+    catalogues: Mapping[str, Path]
     manifests: Mapping[str, Manifest]
     failures: Mapping[str, str]
     failure_states: Mapping[str, AddonState]
@@ -348,6 +350,10 @@ class _Builder:
     def finish(self, number: int, addresses: Mapping[str, Waiting]) -> Generation:
         contributed = tuple(found for _, found in self.added)
         releases = {loaded.slug: loaded for loaded, _ in self.added}
+        words = _folders(releases, catalogues.FOLDER)
+        unread = {slug: why for slug, folder in words.items() if (why := catalogues.problem(folder))}
+        for slug, why in unread.items():
+            self.attention[slug] = (*self.attention.get(slug, ()), why)
         return Generation(
             number=number,
             plugins=self.manager,
@@ -368,6 +374,7 @@ class _Builder:
             },
             template_folders=_folders(releases, "templates"),
             static_folders=_folders(releases, "static"),
+            catalogues={slug: folder for slug, folder in words.items() if slug not in unread},
             manifests={slug: release.manifest for slug, release in releases.items()},
             failures={slug: error.sentence for slug, error in self.failures.items()},
             failure_states={slug: error.state for slug, error in self.failures.items()},

@@ -25,7 +25,11 @@ class Send(Wire, frozen=True):
         Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")] | None
     ) = None
     reply_to: Annotated[
-        Id | None, Meta(description="The id of the message of the same conversation that this one quotes.")
+        Id | None,
+        Meta(
+            description="The id of the message of the same conversation that this one quotes. Below a post "
+            "the one it answers; left out, the customer's newest."
+        ),
     ] = None
     if_last_message_id: Annotated[
         Id | None,
@@ -94,6 +98,13 @@ class SendText(Send, frozen=True, kw_only=True, tag_field="kind", tag="text"):
         Meta(description="What to do with a text longer than one message of the channel."),
     ] = "split"
     quick_replies: Annotated[tuple[QuickReply, ...], Meta(max_length=50)] = ()
+    private: Annotated[
+        bool,
+        Meta(
+            description="To the author of `replyTo` alone, as the one private reply to it: below posts, where"
+            " everything else is public."
+        ),
+    ] = False
 
 
 Files = Annotated[list[FileRef], Meta(min_length=1, max_length=10)]

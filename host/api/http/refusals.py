@@ -13,7 +13,10 @@ PARTS = (
     Refused(422, "card_address", "An address of a card is not a whole one."),
     Refused(422, "card_bare", "A card has nothing but its title."),
     Refused(422, "card_text", "A text of a card is empty or too long."),
+    Refused(409, "nothing_to_answer", "There is no message left that a public reply could answer."),
     Refused(422, "own_post", "That is no id and no address of a post."),
+    Refused(422, "private_alone", "A private reply is one text, and something came with it."),
+    Refused(409, "private_not_supported", "On the channel no message can be answered privately."),
     Refused(422, "product_id", "That is no id of a product."),
     Refused(422, "provider_file", "That is no id of a file at the provider."),
     Refused(409, "provider_files_not_supported", "The channel sends no file by an id of the provider."),
@@ -35,6 +38,10 @@ REACTIONS = (
     Refused(422, "emoji_not_allowed", "The channel takes no such reaction."),
     Refused(409, "reaction_unknown", "Nobody can react to that message: not sent, or taken back."),
     Refused(409, "reactions_not_supported", "The channel has no reactions."),
+)
+MODERATION = (
+    Refused(409, "message_gone", "The message is not there any more: deleted, or taken back."),
+    Refused(409, "moderation_not_supported", "That message cannot be hidden or deleted from here."),
 )
 FILES = (
     Refused(422, "broken_picture", "A picture is damaged or not complete."),

@@ -27,5 +27,6 @@ from host.api.routes import search as _search  # noqa: F401
 from host.api.routes import sending as _sending  # noqa: F401
 from host.api.routes import teams as _teams  # noqa: F401
 from host.api.routes import uploading as _uploading  # noqa: F401
+from host.api.routes.comments import posts as _posts  # noqa: F401
 
 __all__ = ["ROUTES"]

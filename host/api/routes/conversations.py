@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -15,8 +16,11 @@ from host.api.http.call import Call
 from host.api.http.declare import ChannelId, Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.routes.contacts import id_name
+from host.api.serialise import shown_post
 from host.core import db
 from host.inbox import conversation_actions, labels, queries
+from host.inbox.comments import posts
+from host.inbox.comments.posts import PostRow
 from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
     ConversationNotFoundError,
@@ -86,6 +90,9 @@ class Conversation(Wire, frozen=True):
     channel_id: ChannelId
     contact: ContactRef
     subject: str | None
+    post: Annotated[
+        shapes.Post | None, Meta(description="What it is about, on a channel of comments; null: no post.")
+    ]
     assignee: shapes.Person | None
     team: Annotated[shapes.TeamRef | None, Meta(description="Which looks after it, beside who has it.")]
     handled_by: Annotated[
@@ -176,6 +183,7 @@ class Query(Wire, frozen=True):
         bool | None, Meta(description="Whether the customer waits for longer than the account's time.")
     ] = None
     scheduled: Annotated[bool | None, Meta(description="Whether a reply waits for its time.")] = None
+    post: Annotated[Id | None, Meta(description="The id of the post it is about.")] = None
     limit: Limit = 50
     cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
 
@@ -208,8 +216,17 @@ class ConversationChange(Wire, frozen=True):
     ] = UNSET
 
 
-def shown(call: Call, row: Row) -> Conversation:
+def shown(session: Session, call: Call, row: Row) -> Conversation:
     """Return a conversation as the API shows it."""
+    return _listed(session, call, [row])[0]
+
+
+def _listed(session: Session, call: Call, rows: Sequence[Row]) -> list[Conversation]:
+    known = posts.by_id(session, call.workspace_id, {row.post_id for row in rows if row.post_id is not None})
+    return [_shown(call, row, known.get(row.post_id or 0)) for row in rows]
+
+
+def _shown(call: Call, row: Row, post: PostRow | None) -> Conversation:
     person = None
     if row.assignee_id is not None:
         person = shapes.Person(id=row.assignee_id, name=row.assignee_name or "")
@@ -227,6 +244,7 @@ def shown(call: Call, row: Row) -> Conversation:
             external_id_name=id_name(call, row.channel),
         ),
         subject=row.subject,
+        post=None if post is None else shown_post(post),
         assignee=person,
         team=None if row.team_id is None else shapes.TeamRef(id=row.team_id, name=row.team_name or ""),
         handled_by=cast(HandledBy, str(row.handled_by)),
@@ -281,8 +299,9 @@ def list_conversations(call: Call, query: Query) -> Conversations:
         page = queries.list_conversations(
             session, call.workspace_id, None, filter_of(query), before=before, limit=query.limit
         )
+        data = _listed(session, call, page.rows)
     return Conversations(
-        data=[shown(call, row) for row in page.rows],
+        data=data,
         next=None if page.next is None else cursors.write(LIST, page.next),
     )
 
@@ -310,6 +329,7 @@ def filter_of(query: Query) -> ConversationFilter:
         mentioned=query.mentioned,
         late=query.late,
         scheduled=query.scheduled,
+        post=query.post,
     )
 
 
@@ -345,7 +365,7 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
 def get_conversation(call: Call, conversation_id: int) -> Conversation:
     """Whom it is with, who takes care of it, and whether a reply may be sent now."""
     with db.read() as session:
-        return shown(call, get(session, call, conversation_id))
+        return shown(session, call, get(session, call, conversation_id))
 
 
 @route(
@@ -403,6 +423,6 @@ def change_conversation(call: Call, conversation_id: int, body: ConversationChan
                 labels.set_labels(session, add=body.add_labels, remove=body.remove_labels, **named)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
-        return shown(call, get(session, call, conversation_id))
+        return shown(session, call, get(session, call, conversation_id))
 
     return call.commit(use_case)

@@ -178,7 +178,7 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
             raise ConversationNotFoundError(next_step="") from None
         if body.note:
             notes.add_note(session, author_id=None, text=body.note, reply_key=new_reply_key(), **named)
-        return shown(call, get(session, call, conversation_id))
+        return shown(session, call, get(session, call, conversation_id))
 
     return call.commit(use_case)
 
@@ -238,4 +238,4 @@ def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conver
 
 def _answer(call: Call, conversation_id: int) -> Conversation:
     with db.read() as session:
-        return shown(call, get(session, call, conversation_id))
+        return shown(session, call, get(session, call, conversation_id))

@@ -110,10 +110,11 @@ def list_messages(call: Call, conversation_id: int, query: Query) -> shapes.Mess
             limit=query.limit,
             parts=False,
         )
+        data = shown(session, call.workspace_id, thread.entries)
     # An empty page has the position it was asked for.
     first, last = thread.first or after or before, thread.last or after or before
     return shapes.Messages(
-        data=[shown(entry) for entry in thread.entries],
+        data=data,
         before=None if first is None else cursors.write(LIST, first),
         after=None if last is None else cursors.write(LIST, last),
         has_before=thread.has_earlier,

@@ -140,6 +140,10 @@ class RuleCondition(Wire, frozen=True):
     saw: Annotated[
         str, Meta(description="What it saw, a word or an id: `label:3`. Never what a customer wrote.")
     ]
+    which: Annotated[
+        int | None,
+        Meta(description="Of a group (`any`) the one of it that decided, from 0; null: it is no group."),
+    ]
 
 
 class RuleAction(Wire, frozen=True):
@@ -452,7 +456,9 @@ def list_rule_runs(call: Call, rule_id: int, query: Query) -> RuleRuns:
                 version=one.version,
                 outcome=cast(Any, one.outcome or None),
                 reason=one.reason or None,
-                conditions=[RuleCondition(holds=holds, saw=saw) for holds, saw in one.trace],
+                conditions=[
+                    RuleCondition(holds=holds, saw=saw, which=which) for holds, saw, which in one.trace
+                ],
                 actions=[RuleAction(action=what, reason=why or None) for what, why in one.done],
             )
             for one in shown

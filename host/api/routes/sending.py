@@ -38,6 +38,7 @@ from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.api.serialise import some_messages
 from host.core import db
 from host.core.errors import LobbyError
+from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AccountDisconnectedError,
@@ -74,6 +75,8 @@ class NotWrittenFirstError(LobbyError):
 REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     BodyError,
     AnsweredMeanwhileError,
+    PrivateReplyUsedError,
+    PrivateReplyEndedError,
     AccountDisconnectedError,
     AccountNotFoundError,
     HandledByPersonError,
@@ -151,7 +154,8 @@ def _send(call: Call, body: Any) -> bytes:
         conversation, adapter = _target(session, call, body)
         conversation_id = conversation.id
         voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
-        check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
+        if not _is_private(body):  # that is another question, asked where it is written
+            check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     draft = _draft(call, body, adapter)
 
     def use_case(session: Session) -> shapes.Sent:
@@ -182,6 +186,10 @@ def _send(call: Call, body: Any) -> bytes:
     except LobbyError as error:
         error.field = FIELDS.get(error.field or "", error.field)
         raise
+
+
+def _is_private(body: Any) -> bool:
+    return isinstance(body, SendText) and body.private
 
 
 def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, ChannelAdapter]:
@@ -229,7 +237,7 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     if isinstance(body, SendText):
         offered = [_quick_reply(one, f"quickReplies[{at}]") for at, one in enumerate(body.quick_replies)]
         content = {"quick_replies": offered} if offered else {}
-        return Draft(text=body.text, content=content, reply_to=quoted)
+        return Draft(text=body.text, content=content, reply_to=quoted, private=body.private)
     if isinstance(body, SendImage | SendVideo | SendAudio | SendFile):
         kind = MessageKind(str(body.__struct_config__.tag))
         known = _provider_files(body.files)

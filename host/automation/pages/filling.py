@@ -55,6 +55,7 @@ from host.automation.rules.conditions import (
 )
 from host.core.ids import read_id
 from host.inbox.canned.macros import (
+    NAMING,
     SNOOZES,
     AddLabel,
     AddNote,
@@ -494,23 +495,15 @@ SENT = tuple(one for one in MessageKind if one not in {MessageKind.EDIT, Message
 
 # ---- actions -------------------------------------------------------------------------------------------
 
-_NAMES = {
-    "label": "label",
-    "unlabel": "label",
-    "assign": "person",
-    "team": "team",
-    "giveOut": "team",
-    "reply": "canned",
-    "webhook": "endpoint",
-}
+_NAMING = {**NAMING, "giveOut": "team", "webhook": "endpoint"}
 """The actions that name something, and the field of its id."""
 
 
 def _action(row: Row) -> Action:
     kind, _colon, value = row.chosen.partition(":")
     made: dict[str, Any] = {"do": kind}
-    if kind in _NAMES:
-        made[_NAMES[kind]] = read_id(value)
+    if kind in _NAMING:
+        made[_NAMING[kind]] = read_id(value)
     elif kind == "tell":
         whom, _colon, id_ = value.partition(":")
         made[whom] = read_id(id_)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from host.automation import words as reasons
 from host.automation.pages import filling as fillings
 from host.automation.pages import wording
-from host.automation.pages.filling import Filling, Places
+from host.automation.pages.filling import Filling, Places, Template
 from host.automation.rules import body as bodies
 from host.automation.rules import keeping, log
 from host.automation.rules.body import EVENTS, Body, RuleError, There
@@ -111,14 +111,29 @@ def index(workspace_id: int) -> ResponseReturnValue:
     with db.read() as session:
         what = keeping.there(session, workspace_id, current_directory())
         lines = listed(session, workspace_id, what)
+        templates = () if lines else fillings.templates(what)
+        touched = _touched(session, workspace_id, templates, what)
     return render_template(
         "automation/rules.html",
         lines=lines,
         states=wording.STATES,
         languages=len(opt_out_words.LANGUAGES),
-        templates=fillings.templates(what) if not lines else (),
+        templates=templates,
+        touched=touched,
         most=keeping.MOST,
     )
+
+
+def _touched(
+    session: Session, workspace_id: int, templates: Sequence[Template], what: There
+) -> dict[str, int]:
+    """Return how many conversations of the last days each template would touch, by its key."""
+    tried = {one.key: body for one in templates if (body := _tried(one.filling, what)[0]) is not None}
+    bodies_ = {key: body for key, body in tried.items() if body.when != bodies.UNANSWERED}
+    found = log.touched(
+        session, workspace_id, list(bodies_.values()), current_directory(), clock.now(), seen_accounts()
+    )
+    return dict(zip(bodies_, found, strict=True))
 
 
 @bp.post(f"{ONE}/move")
@@ -197,10 +212,9 @@ def delete(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 def new(workspace_id: int) -> ResponseReturnValue:
     """Ask for a new rule, from a template or empty."""
     wanted = request.args.get("from", "")
-    with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
-    found = [one.filling for one in fillings.templates(what) if one.key == wanted]
-    return _form(workspace_id, None, found[0] if found else Filling())
+    opened = _opened(workspace_id)
+    found = [one.filling for one in fillings.templates(opened.what) if one.key == wanted]
+    return _form(workspace_id, opened, found[0] if found else Filling(), is_tried=bool(found))
 
 
 @bp.get(ONE)
@@ -210,72 +224,88 @@ def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 
     With ``version`` the form holds what it said then, to be saved again.
     """
-    shown = _shown(workspace_id, rule_id)
-    body, number = shown.body, id_argument("version")
-    with db.read() as session:
-        if number is not None:
+    opened = _opened(workspace_id, rule_id)
+    shown, number = opened.rule, id_argument("version")
+    body = shown.body
+    if number is not None:
+        with db.read() as session:
             versions = keeping.versions(session, rule_id)
-            stored = next((one.body for one in versions if one.number == number), None)
-            body = body if stored is None else bodies.read(stored) or body
+        stored = next((one.body for one in versions if one.number == number), None)
+        body = body if stored is None else bodies.read(stored) or body
     filling = Filling(name=shown.name) if body is None else fillings.of_body(shown.name, body, shown.state)
-    return _form(workspace_id, shown, filling, tried=body, places=_places(filling))
+    return _form(workspace_id, opened, filling)
 
 
-def _places(filling: Filling) -> Places:
+def _tried(filling: Filling, what: There) -> tuple[Body | None, Places]:
+    """Return what of a form is tried on the past, and where its conditions stand; None: nothing can be."""
     try:
-        return filling.body()[1]
+        body, places = filling.body()
+        conditions = bodies.checked_conditions(body, what)
     except RuleError:
-        return Places()
+        return None, Places()
+    body = Body(when=body.when, hours=body.hours, conditions=conditions)
+    return (body if log.may_be_tried(body) else None), places
 
 
-def _shown(workspace_id: int, rule_id: int) -> Shown:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the form of a rule is made of.
+
+    :param what: all that rules may name.
+    :param shown: the rule; None: it is a new one.
+    """
+
+    what: There
+    shown: Shown | None
+
+    @property
+    def rule(self) -> Shown:
+        assert self.shown is not None
+        return self.shown
+
+
+def _opened(workspace_id: int, rule_id: int | None = None) -> Opened:
     with db.read() as session:
         what = keeping.there(session, workspace_id, current_directory())
-        return keeping.shown(session, workspace_id, rule_id, what)
+        shown = None if rule_id is None else keeping.shown(session, workspace_id, rule_id, what)
+    return Opened(what, shown)
 
 
 @bp.post(f"{RULES}/new")
 @workspace_view(Permission.ACCOUNTS)
 def add(workspace_id: int) -> ResponseReturnValue:
     """Add a rule behind the others."""
-    return _save(workspace_id, None)
+    return _save(workspace_id, _opened(workspace_id))
 
 
 @bp.post(ONE)
 @workspace_view(Permission.ACCOUNTS)
 def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Change a rule; what it said before is kept."""
-    return _save(workspace_id, _shown(workspace_id, rule_id))
+    return _save(workspace_id, _opened(workspace_id, rule_id))
 
 
-def _save(workspace_id: int, shown: Shown | None) -> ResponseReturnValue:
+def _save(workspace_id: int, opened: Opened) -> ResponseReturnValue:
     """Save the form; or show it again: a row moved as a button asked for, tried, or with what was wrong."""
     filling, move = fillings.given(request.form), request.form.get("move", "")
+    shown = opened.shown
     if shown is not None and shown.body is not None:
         filling = replace(filling, campaign=shown.body.campaign)
     if move and move != "try":
         filling, focus = fillings.moved(filling, move)
-        return _form(workspace_id, shown, filling, focus=focus)
+        return _form(workspace_id, opened, filling, focus=focus, is_tried=True)
     places = Places()
     try:
         body, places = filling.body()
         if move:
-            return _try(workspace_id, shown, filling, body, places)
+            bodies.checked_conditions(body, opened.what)
+            return _form(workspace_id, opened, filling, is_tried=True)
         saved = db.write(save_rule, workspace_id, shown, filling, body, form_version())
     except LobbyError as error:
-        return _form(workspace_id, shown, filling, problem=error, place=places.row_of(error.field))
+        place = places.row_of(error.field)
+        return _form(workspace_id, opened, filling, problem=error, place=place, is_tried=True)
     flash_good(_("The rule %(name)s is saved.", name=saved.name))
     return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=saved.id), 303)
-
-
-def _try(
-    workspace_id: int, shown: Shown | None, filling: Filling, body: Body, places: Places
-) -> ResponseReturnValue:
-    with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
-    conditions = bodies.checked_conditions(body, what)
-    body = bodies.Body(when=body.when, hours=body.hours, conditions=conditions)
-    return _form(workspace_id, shown, filling, tried=body, places=places, is_tried=True)
 
 
 class Named(Protocol):
@@ -322,31 +352,30 @@ def save_rule(
 
 def _form(
     workspace_id: int,
-    shown: Shown | None,
+    opened: Opened,
     filling: Filling,
     *,
     problem: LobbyError | None = None,
     place: str = "",
     focus: str = "",
-    tried: Body | None = None,
-    places: Places | None = None,
     is_tried: bool = False,
 ) -> ResponseReturnValue:
-    """Show the form of a rule.
+    """Show the form of a rule, with what it would have done beside it, if its conditions can be asked.
 
     :param problem: why it was not saved, and *place* the row or the field it is about.
     :param focus: the row to go on in.
-    :param tried: what the preview beside it is about; None: there is none.
+    :param is_tried: whether what stands in the form is not what was saved.
     """
     now, accounts = clock.now(), seen_accounts()
+    what, shown, said = opened.what, opened.shown, seen_names(opened.what)
+    tried, places = _tried(filling, what)
+    if shown is None and not is_tried:
+        tried = None  # empty: it would match everything
     with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
         lines = listed(session, workspace_id, what)
         preview = None
-        if tried is not None and log.may_be_tried(tried):
-            directory = current_directory()
-            preview = log.preview(session, workspace_id, tried, directory, now, accounts)
-        said = seen_names(what)
+        if tried is not None:
+            preview = log.preview(session, workspace_id, tried, current_directory(), now, accounts)
         past = _past(session, shown, said) if shown is not None else {}
     page = render_template(
         "automation/rule.html",
@@ -405,7 +434,7 @@ def _gone(shown: Shown | None, what: There) -> str:
 # ---- what it would have done ---------------------------------------------------------------------------
 
 
-def _preview(found: Preview, body: Body, places: Places | None, what: There, now: datetime) -> dict[str, Any]:
+def _preview(found: Preview, body: Body, places: Places, what: There, now: datetime) -> dict[str, Any]:
     """Return what the page shows of a preview.
 
     ``passed`` has by the number of a row how many came past the condition that ends there.
@@ -413,12 +442,11 @@ def _preview(found: Preview, body: Body, places: Places | None, what: There, now
     most = max(found.days, default=0) or 1
     there = languages.reader()
     days = [now - timedelta(days=back) for back in reversed(range(log.DAYS))]
-    rows = [] if places is None else places.conditions
     return {
         "looked": found.looked,
         "more": found.more,
         "matches": found.matches,
-        "passed": {group[-1]: number for group, number in zip(rows, found.passed, strict=False)},
+        "passed": {group[-1]: number for group, number in zip(places.conditions, found.passed, strict=True)},
         "days": [
             (
                 there.date_text(there.local(day), "EEE"),
@@ -540,8 +568,10 @@ def _runs(number: int, body: Body | None, its: Sequence[Ran], what: There) -> Ru
     lines = []
     for run in its:
         cells = [
-            Cell(heads[at], holds, wording.saw(conditions[at] if at < len(conditions) else None, saw, what))
-            for at, (holds, saw) in enumerate(run.trace)
+            Cell(
+                heads[at], one.holds, wording.saw(conditions[at] if at < len(conditions) else None, one, what)
+            )
+            for at, one in enumerate(run.trace)
         ]
         did = [
             Did(wording.action(actions[at], what) if at < len(actions) else kind, reasons.said(why))

@@ -26,6 +26,7 @@ from host.automation.rules.body import (
 )
 from host.automation.rules.conditions import (
     AnyOf,
+    Asked,
     By,
     Concerns,
     Condition,
@@ -273,7 +274,7 @@ def _of_addon(one: OfAddon, there: There) -> str:
     if brought is None:
         return _("a condition of an addon that is not active")
     words = dict(brought.choices).get(one.value, "")
-    return f"{brought.title}: {words}" if words else str(brought.title)
+    return f"{_(brought.title)}: {_(words)}" if words else _(brought.title)
 
 
 _SAID_BY: Mapping[type[Any], Callable[[Any, There], str]] = {
@@ -291,17 +292,17 @@ def head(one: Condition) -> str:
     return str(HEADS.get(type(one), _("Conversation")))
 
 
-def saw(one: Condition | None, value: str, there: There) -> str:
-    """Return what a condition saw, in words.
+def saw(one: Condition | None, asked: Asked, there: There) -> str:
+    """Return what a condition saw, in words; of a group, what the one of it saw that decided.
 
     :param one: None: it is not known any more which condition it was.
-    :param value: as :class:`host.automation.rules.conditions.Asked` has it.
     """
+    value = asked.saw
     if isinstance(one, AnyOf):
-        # Which of them it was is not kept: the first that has a word for it, and most groups are of one kind.
-        known = [each for each in one.of if value in _SEEN.get(type(each), {})]
-        alike = len({type(each) for each in one.of}) == 1
-        return saw(known[0] if known else one.of[0] if alike else None, value, there)
+        which = asked.which
+        mine = None if which is None or which >= len(one.of) else one.of[which]
+        said = saw(mine, asked._replace(which=None), there)
+        return said if mine is None or not said else f"{head(mine)}: {said}"
     if isinstance(one, Words | Contact) and value not in _SEEN[type(one)]:
         return value
     if isinstance(one, Sent):
@@ -359,7 +360,7 @@ def action(one: Action, there: There) -> str:
             return _("Send it to %(address)s", address=_named(there.endpoints, one.endpoint))
         case AddonDoes():
             brought = there.actions.get(one.name)
-            return _("Something of an addon that is not active") if brought is None else str(brought.title)
+            return _("Something of an addon that is not active") if brought is None else _(brought.title)
         case _:
             return there.steps.words(one)
 

@@ -186,10 +186,12 @@ class Asked(NamedTuple):
 
     :param holds: whether it does; None: it was not asked any more.
     :param saw: the value it saw, a short word or id of the desk's own, never what a customer wrote.
+    :param which: of a group the place of the one that held, or was asked last: the one that saw it.
     """
 
     holds: bool | None
     saw: str = ""
+    which: int | None = None
 
 
 _NOT_ASKED = Asked(None)
@@ -216,13 +218,12 @@ def ask(condition: Condition, facts: Facts) -> Asked:
 
 
 def _any_of(condition: AnyOf, facts: Facts) -> Asked:
-    saw = ""
-    for one in condition.of:
+    asked, which = Asked(False), None
+    for which, one in enumerate(condition.of):  # noqa: B007 - where it ended
         asked = ask(one, facts)
         if asked.holds:
-            return asked
-        saw = asked.saw
-    return Asked(False, saw)
+            break
+    return asked._replace(which=which)
 
 
 def _wrote_before(condition: WroteBefore, facts: Facts) -> Asked:

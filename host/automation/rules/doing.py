@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import facts as talks
 from host.automation import texts
-from host.automation.deciding import BUDGET, TALK, TOO_LATE
+from host.automation.deciding import BUDGET, may_speak
 from host.automation.rules import campaigns
 from host.automation.rules.body import (
     ANSWERS,
@@ -146,9 +146,7 @@ class Acting:
 
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
         if isinstance(action, SENDING):
-            if not self._was_asked(number, done):
-                self._check_may_speak(is_answer=isinstance(action, ANSWERS))
-            self._check_budget()
+            self._check_sending(number, action, done)
         elif isinstance(action, _GIVING) and self._is_taken():
             raise NotDoneError("assigned")
         match action:
@@ -194,25 +192,30 @@ class Acting:
             raise NotDoneError("never_wrote")
         adapter = self.directory.adapter(self.conversation.channel)
         hindrance = known.hindrance(adapter, self.now)
-        if hindrance and not (hindrance == "closed_by_team" and self._is_about_closing()):
-            raise NotDoneError(hindrance)
-        person_at = known.row.person_at
-        answers = self.about.event.kind == catalogue.MESSAGE_RECEIVED
-        if answers and not is_answer and self.now - self.about.row.sent_at > TOO_LATE:
-            raise NotDoneError("late")
-        if answers and (
-            self.conversation.handled_by == Handler.PERSON
-            or (person_at is not None and person_at > self.now - TALK)
-        ):
-            raise NotDoneError("person")
+        if hindrance == "closed_by_team" and self._is_about_closing():
+            hindrance = ""
+        why = may_speak(
+            self.now,
+            hindrance=hindrance,
+            may_be_late=is_answer,
+            answers=self.about.row.sent_at if self.about.event.kind == catalogue.MESSAGE_RECEIVED else None,
+            person_at=known.row.person_at,
+            is_persons=self.conversation.handled_by == Handler.PERSON,
+            unanswered=talks.unanswered(self.session, self.conversation.id),
+        )
+        if why:
+            raise NotDoneError(why)
 
-    def _was_asked(self, number: int, done: Done) -> bool:
-        """Tell whether the action before this one, an answer as this one is, was let through a moment ago."""
+    def _check_sending(self, number: int, action: Action, done: Done) -> None:
+        """Refuse an action that sends where nothing automatic may; of two answers only the first asks it all.
+
+        :raises NotDoneError: which says why.
+        """
         both = self.body.actions[max(0, number - 2) : number]
-        return len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
-
-    def _check_budget(self) -> None:
-        if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
+        asked = len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
+        if not asked:
+            self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+        elif talks.unanswered(self.session, self.conversation.id) >= BUDGET:
             raise NotDoneError("budget")
 
     def _is_about_closing(self) -> bool:

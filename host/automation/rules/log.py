@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from host.automation.deciding import RunKind
 from host.automation.rules.body import UNANSWERED, Body, needs
-from host.automation.rules.conditions import decide
+from host.automation.rules.conditions import Asked, decide
 from host.automation.rules.facts import Event, Seen, seen
 from host.core.ports import RuleDirectory
 from host.models.automation import AutomationRun, Rule
@@ -32,7 +32,8 @@ _IS_RULE = AutomationRun.kind == RunKind.RULE
 class Ran:
     """What became of a rule that was asked.
 
-    :param trace: of each condition whether it held, None where it was not asked, and what it saw.
+    :param trace: of each condition whether it held, None where it was not asked, what it saw, and of a group
+        which of it that was; None: it is none, or that was not kept.
     :param done: of each action what it does, and why it was not done.
     :param outcome: ``did``, ``refused``, ``shadow``, or empty: it did not match.
     """
@@ -44,7 +45,7 @@ class Ran:
     version: int
     outcome: str
     reason: str
-    trace: Sequence[tuple[bool | None, str]]
+    trace: Sequence[Asked]
     done: Sequence[tuple[str, str]]
 
 
@@ -90,10 +91,17 @@ def runs(
             run.automation_version,
             run.outcome or "",
             run.reason or "",
-            [(holds, str(saw)) for holds, saw in run.facts.get("trace", [])],
+            _trace(run.facts),
             [(str(what), str(why)) for what, why in run.facts.get("done", [])],
         )
         for run, name in session.execute(query)
+    ]
+
+
+def _trace(facts: Mapping[str, Any]) -> list[Asked]:
+    which = facts.get("which", {})
+    return [
+        Asked(holds, str(saw), which.get(str(at))) for at, (holds, saw) in enumerate(facts.get("trace", []))
     ]
 
 
@@ -168,8 +176,9 @@ class Preview:
 
 
 def may_be_tried(body: Body) -> bool:
-    """Tell whether a rule waits for messages, which the past can be looked through for."""
-    return body.when in {catalogue.MESSAGE_RECEIVED, UNANSWERED}
+    """Tell whether a rule waits for messages, which the past can be looked through for: any, or the first of
+    a conversation."""
+    return body.when in {catalogue.MESSAGE_RECEIVED, catalogue.CONVERSATION_CREATED, UNANSWERED}
 
 
 def preview(
@@ -181,19 +190,8 @@ def preview(
     accounts: Collection[int] | None = None,
 ) -> Preview:
     """Try a rule on the messages of the last days. Nothing is done, and no run is kept."""
-    rows = _messages(session, workspace_id, now, accounts)
-    events = [
-        Event(
-            row.id,
-            workspace_id,
-            catalogue.MESSAGE_RECEIVED,
-            row.conversation_id,
-            row.id,
-            "customer",
-        )
-        for row in rows
-    ]
-    there = seen(session, events, needs([body]), directory, now, {workspace_id: [body]})
+    rows = _messages(session, workspace_id, now, accounts, body.when == catalogue.CONVERSATION_CREATED)
+    there = _seen(session, workspace_id, rows, [body], directory, now)
     passed = [0] * len(body.conditions)
     days = [0] * DAYS
     hits: list[Hit] = []
@@ -219,17 +217,76 @@ def preview(
     return Preview(len(rows), len(rows) == MOST_LOOKED, passed, matches, days, hits, dict(missed))
 
 
+def touched(
+    session: Session,
+    workspace_id: int,
+    bodies: Sequence[Body],
+    directory: RuleDirectory,
+    now: datetime,
+    accounts: Collection[int] | None = None,
+) -> list[int]:
+    """Return how many conversations of the last days each of *bodies* would have touched, all in one look."""
+    rows = _messages(session, workspace_id, now, accounts) if bodies else ()
+    began = {row.id for row in rows if row.is_first}
+    there = _seen(session, workspace_id, rows, bodies, directory, now)
+    return [
+        len(
+            {
+                about.event.conversation_id
+                for id_, about in there.items()
+                if body.when == catalogue.MESSAGE_RECEIVED or id_ in began
+                if decide(body.conditions, about.facts)[0]
+            }
+        )
+        for body in bodies
+    ]
+
+
+def _seen(
+    session: Session,
+    workspace_id: int,
+    rows: Sequence[Any],
+    bodies: Sequence[Body],
+    directory: RuleDirectory,
+    now: datetime,
+) -> Mapping[int, Seen]:
+    events = [
+        Event(row.id, workspace_id, catalogue.MESSAGE_RECEIVED, row.conversation_id, row.id, "customer")
+        for row in rows
+    ]
+    return seen(session, events, needs(bodies), directory, now, {workspace_id: bodies})
+
+
 def _fails_there_alone(body: Body, about: Seen, place: int) -> bool:
     rest = body.conditions[place + 1 :]
     return decide(rest, about.facts)[0]
 
 
 def _messages(
-    session: Session, workspace_id: int, now: datetime, accounts: Collection[int] | None
+    session: Session,
+    workspace_id: int,
+    now: datetime,
+    accounts: Collection[int] | None,
+    firsts: bool = False,
 ) -> Sequence[Any]:
-    """Return the customers' newest messages of the last days."""
+    """Return the customers' newest messages of the last days.
+
+    :param firsts: only those that began their conversation, see ``is_first`` of each.
+    """
+    before = aliased(Message)
+    is_first = ~sa.exists().where(
+        before.conversation_id == Message.conversation_id,
+        before.direction == Direction.INBOUND,
+        sa.or_(
+            before.sent_at < Message.sent_at,
+            sa.and_(before.sent_at == Message.sent_at, before.id < Message.id),
+        ),
+    )
     query = (
-        sa.select(Message.id, Message.conversation_id, Message.text, Message.sent_at, Contact.name)
+        sa.select(
+            *(Message.id, Message.conversation_id, Message.text, Message.sent_at, Contact.name),
+            is_first.label("is_first"),
+        )
         .join(Conversation, Conversation.id == Message.conversation_id)
         .join(Contact, Contact.id == Conversation.contact_id)
         .where(
@@ -244,6 +301,8 @@ def _messages(
         .order_by(Message.id.desc())
         .limit(MOST_LOOKED)
     )
+    if firsts:
+        query = query.where(is_first)
     if accounts is not None:
         query = query.where(Conversation.account_id.in_(accounts))
     return session.execute(query).all()

@@ -277,8 +277,14 @@ def _near(event: Recorded, verdict: Verdict, now: datetime) -> Mapping[str, Any]
 
 
 def _kept(verdict: Verdict, done: doing.Done | None = None) -> dict[str, Any]:
-    """Return what is kept of a verdict: of each condition whether it held and what it saw."""
+    """Return what is kept of a verdict: of each condition whether it held and what it saw.
+
+    Of groups it is kept by their place, in ``which``, which of them that was.
+    """
     kept: dict[str, Any] = {"trace": [[one.holds, one.saw] for one in verdict.trace]}
+    which = {str(at): one.which for at, one in enumerate(verdict.trace) if one.which is not None}
+    if which:
+        kept["which"] = which
     return kept if done is None else {**kept, "done": [list(one) for one in done.steps]}
 
 

@@ -113,9 +113,11 @@ _known_beside = Statement(
         IDENTITIES.c.account_id,
         IDENTITIES.c.external_id,
         IDENTITIES.c.contact_id,
-        CONTACTS.c.name,
-        CONTACTS.c.email,
-        CONTACTS.c.blocked_at,
+        IDENTITIES.c.username,
+        IDENTITIES.c.name,
+        CONTACTS.c.name.label("contact_name"),
+        CONTACTS.c.email.label("contact_email"),
+        CONTACTS.c.blocked_at.label("contact_blocked_at"),
     )
     .join(CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
     .where(has_name(IDENTITIES))

@@ -51,6 +51,8 @@ class KnownBeside(NamedTuple):
     account_id: int
     external_id: str
     contact_id: int
+    username: str | None
+    name: str | None
     contact_name: str | None
     contact_email: str | None
     contact_blocked_at: datetime | None
@@ -431,6 +433,8 @@ def _person(account: AccountRef, external_id: str, row: StoredPerson | KnownBesi
             account,
             external_id,
             contact_id=row.contact_id,
+            username=row.username,
+            name=row.name,
             contact_name=row.contact_name,
             contact_email=row.contact_email,
             is_blocked=row.contact_blocked_at is not None,

@@ -145,6 +145,9 @@ Step = (
     | AddNote
 )
 
+NAMING = {"label": "label", "unlabel": "label", "assign": "person", "team": "team", "reply": "canned"}
+"""The kinds of steps that name something, and the field of its id."""
+
 PLAIN: Mapping[str, LazyString] = {
     "assignMe": _l("Assign to whoever runs it"),
     "assignNobody": _l("Assign to nobody"),

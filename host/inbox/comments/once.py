@@ -19,7 +19,8 @@ from host.models.posts import Post, PrivateReply
 from host.sdk import messages as told
 from host.sdk.channel import ChannelAdapter, PrivateContext, ReplyPolicy, ReplyState
 
-_FREED = {DeliveryState.FAILED, DeliveryState.CANCELLED}
+FREED = frozenset({DeliveryState.FAILED, DeliveryState.CANCELLED})
+"""A private reply in one of these states gave its place free again."""
 
 
 class PrivateReplyUsedError(ConflictError):
@@ -90,7 +91,7 @@ def check(
     :raises PrivateReplyEndedError: if the channel does not allow it, or not any more.
     """
     before = answered(session, conversation.account_id, external_id)
-    if before is not None and before.state not in _FREED:
+    if before is not None and before.state not in FREED:
         raise PrivateReplyUsedError()
     message = _message(session, conversation.account_id, external_id)
     policy = adapter.private_policy(context(session, message, now))
@@ -120,7 +121,7 @@ def take(session: Session, ours: Message) -> None:
         session.add(row)
     elif row.message_id != ours.id:
         before = session.get(Message, row.message_id)
-        if before is not None and before.state not in _FREED:
+        if before is not None and before.state not in FREED:
             raise PrivateReplyUsedError()
         row.message_id = ours.id
     session.flush()

@@ -49,7 +49,7 @@ class Filter(ConversationFilter):
     """The filter of the inbox list: open conversations, unless the address names another status.
 
     The parameters of an address are ``view`` or ``assignee``, ``team``, ``mentioned`` (``me``), ``only``,
-    ``sort``, ``channel``, ``account``, ``shelf``, those of :data:`_LABELS`, and those of
+    ``sort``, ``channel``, ``account``, ``post``, ``shelf``, those of :data:`_LABELS`, and those of
     :data:`~host.inbox.queries.CHOICES`, for which ``any`` stands for all its words.
 
     :param order: what the list is sorted by; counts and single rows do not depend on it.
@@ -84,6 +84,7 @@ class Filter(ConversationFilter):
             team=_team(arguments.get("team")),
             channel=arguments.get("channel") or None,
             account_id=_one_id(arguments.get("account")),
+            post=_one_id(arguments.get("post")),
             snoozed=snoozed,
             spam=spam,
             saved=_one_id(arguments.get("saved")),
@@ -134,6 +135,7 @@ class Filter(ConversationFilter):
         given = {
             "channel": self.channel,
             "account": self.account_id,
+            "post": self.post,
             "shelf": self.shelf,
             "mentioned": self.mentioned,
             "saved": self.saved,

@@ -16,6 +16,7 @@ from host.inbox.drafts import Draft
 from host.inbox.messages import load_messages
 from host.inbox.pages import reply_window, send_times
 from host.inbox.pages.arguments import form_id
+from host.inbox.pages.comments.answering import answering
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.message_view import Shown
@@ -288,11 +289,16 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
     name = name_of(row, adapter)
     draft = draft or ComposerState()
     tools = tools_for(inbox, row)
+    about = answering(inbox, row, draft.reply_to)
+    composing = reply_window.composing(adapter, row, name, inbox.now)
+    if about is not None and about.target is None and composing.can_reply:
+        composing = reply_window.nothing_to_answer()
     return {
         "row": row,
         "name": name,
         "label": row.channel if adapter is None else adapter.label,
-        "composing": reply_window.composing(adapter, row, name, inbox.now),
+        "composing": composing,
+        "answering": about,
         "elsewhere": adapter is not None
         and adapter.capabilities.thread_control
         and is_elsewhere(inbox.session, row.id),
@@ -305,6 +311,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         "send_times": send_times.offered(adapter, row, inbox.now),
         "reply_key": uuid.uuid4().hex,
         "note_key": uuid.uuid4().hex,
+        "private_key": uuid.uuid4().hex,
     }
 
 
@@ -316,7 +323,10 @@ def tools_for(inbox: InboxContext, row: Row) -> Tools:
     composing = reply_window.composing(adapter, row, "", inbox.now)
     if not composing.can_reply:
         return NO_TOOLS
-    tools = tools_of(adapter.capabilities_of(row.account), row.account.settings)
+    capabilities = adapter.capabilities_of(row.account)
+    tools = tools_of(capabilities, row.account.settings)
+    if capabilities.public:
+        tools = replace(tools, quote=False)  # which message is answered is chosen otherwise
     # These go out without a tag that would tell a person from a program, so they need the whole window.
     return replace(tools, reactions=(), typing=False) if composing.people_only else tools
 

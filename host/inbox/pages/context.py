@@ -16,11 +16,14 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.inbox import presence, queries, teams
+from host.inbox.comments import posts, standing
+from host.inbox.comments.posts import PostRow
 from host.inbox.conversations import conversation_row
 from host.inbox.list_positions import Position
 from host.inbox.messages import Entry
 from host.inbox.pages import reply_window
 from host.inbox.pages.arguments import Filter
+from host.inbox.pages.comments.shown import dressed
 from host.inbox.pages.conversation_view import Listed, listed, name_of
 from host.inbox.pages.message_view import Shown, shown
 from host.inbox.queries import Counts, Order, Page, Row
@@ -41,7 +44,7 @@ class InboxContext:
 
     :param session: to read through, while :func:`opened_inbox` lasts.
     :param read: the conversations that were read for it already, by their ids.
-    :param read_teams: what :meth:`teams` has read, once.
+    :param read_teams: what :meth:`teams` has read, once; *read_posts*: what :meth:`post` has.
     """
 
     session: Session
@@ -51,6 +54,7 @@ class InboxContext:
     now: datetime
     read: dict[int, Row] = field(default_factory=dict)
     read_teams: list[Sequence[Seen]] = field(default_factory=list)
+    read_posts: dict[int, PostRow] = field(default_factory=dict)
 
     def adapter(self, row: Row) -> ChannelAdapter | None:
         return self.directory.adapter(row.channel)
@@ -74,8 +78,21 @@ class InboxContext:
         """Return *rows* as a list of *filter_* shows them."""
         self.read.update((row.id, row) for row in rows)
         sort, ahead = filter_.order, queries.unseen_first(filter_, filter_.order)
+        about = {row.post_id for row in rows if row.post_id is not None}
+        known = posts.by_id(self.session, self.workspace_id, about)
+        newest = standing.newest(self.session, [row.id for row in rows if row.post_id is not None])
         return [
-            listed(row, self.adapter(row), self.user_id, self.now, sort, unseen_first=ahead) for row in rows
+            listed(
+                row,
+                self.adapter(row),
+                self.user_id,
+                self.now,
+                sort,
+                known.get(row.post_id or 0),
+                newest.get(row.id),
+                unseen_first=ahead,
+            )
+            for row in rows
         ]
 
     def page(self, filter_: Filter, before: Position | None) -> Page:
@@ -108,7 +125,18 @@ class InboxContext:
 
     def shown(self, row: Row, entries: Sequence[Entry]) -> list[Shown]:
         adapter = self.adapter(row)
-        return shown(entries, row, name_of(row, adapter), adapter, self.now)
+        found = shown(entries, row, name_of(row, adapter), adapter, self.now)
+        if row.post_id is None:
+            return found
+        return dressed(self.session, row, self.post(row), adapter, found, self.now)
+
+    def post(self, row: Row) -> PostRow | None:
+        """Return the post a conversation is about; None: it is about none."""
+        if row.post_id is None:
+            return None
+        if row.post_id not in self.read_posts:
+            self.read_posts.update(posts.by_id(self.session, self.workspace_id, [row.post_id]))
+        return self.read_posts.get(row.post_id)
 
     def teams(self) -> Sequence[Seen]:
         """Return the teams of the workspace, those of the signed-in person first, uncounted."""

@@ -13,9 +13,14 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.inbox import queries
+from host.inbox.comments import private, standing
+from host.inbox.comments.posts import PostRow
+from host.inbox.comments.standing import Direct, Newest, Said
 from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
+from host.inbox.pages.comments.parts import Mark, PostShown, said_of, shown_post
+from host.inbox.pages.comments.shown import chip
 from host.inbox.pages.contacts.shown import Detail, detail_of
 from host.inbox.pages.message_view import Line, came_from
 from host.inbox.queries import Order, Row
@@ -74,6 +79,7 @@ class Listed:
     """A conversation in the list.
 
     :param prefix: who wrote the last message, where it was not the customer: ``You:``, ``Bo:``.
+    :param post: what it is about; *mark*: how it stands there, in place of the reply window.
     :param ahead: whether it is among those a list begins with, see :func:`host.inbox.queries.unseen_first`.
     """
 
@@ -88,6 +94,8 @@ class Listed:
     chip: reply_window.Chip | None
     due: Due | None = None
     sort: Order = Order.NEWEST
+    post: PostShown | None = None
+    mark: Mark | None = None
     ahead: bool = False
 
     @property
@@ -130,11 +138,14 @@ def listed(
     user_id: int,
     now: datetime,
     sort: Order = Order.NEWEST,
+    post: PostRow | None = None,
+    newest: Newest | None = None,
     *,
     unseen_first: bool = False,
 ) -> Listed:
     """Return *row* as a list sorted by *sort* shows it.
 
+    :param post: what it is about, and *newest*: what the customer said last about it.
     :param unseen_first: whether the list begins with what mentions whoever looks and they have not seen.
     """
     name = name_of(row, adapter)
@@ -153,6 +164,8 @@ def listed(
         due=due(row, now),
         sort=sort,
         ahead=unseen_first and row.named > 0,
+        post=None if post is None else shown_post(post, row.account.workspace_id),
+        mark=None if adapter is None or row.post_id is None else chip(adapter, row, post, newest, now),
     )
 
 
@@ -184,7 +197,10 @@ def _prefix(row: Row, user_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of a thread: the contact, and the members and teams the conversation can be given to."""
+    """The head of a thread: the contact, and the members and teams the conversation can be given to.
+
+    :param post: what it is about; *about*: where it takes place, in words.
+    """
 
     row: Row
     name: str
@@ -195,6 +211,8 @@ class Head:
     user_id: int
     due: Due | None = None
     target: str = ""
+    post: PostShown | None = None
+    about: str = ""
 
 
 def head(
@@ -204,8 +222,11 @@ def head(
     teams: Sequence[Seen],
     user_id: int,
     now: datetime,
+    post: PostRow | None = None,
 ) -> Head:
     """Return the head of *row*'s thread.
+
+    :param post: what it is about.
 
     :param members: whom the conversation can be assigned to, whoever looks first; *teams*: as they see them.
     """
@@ -220,7 +241,17 @@ def head(
         user_id=user_id,
         due=due(row, now),
         target="" if row.reply_target is None else round_length(row.reply_target),
+        post=None if post is None else shown_post(post, row.account.workspace_id),
+        about=_about(row, adapter, post),
     )
+
+
+def _about(row: Row, adapter: ChannelAdapter | None, post: PostRow | None) -> str:
+    """Return in words where a conversation takes place."""
+    channel, account = _channel_label(row, adapter), row.account.handle or row.account.name
+    if post is not None:
+        return said_of(post, channel, account)
+    return str(_("%(channel)s to %(account)s", channel=channel, account=account))
 
 
 OTHERS = 10
@@ -253,6 +284,9 @@ class ContactDetails:
     :param origin: the ad or link their first message came through; None if it came through neither.
     :param attributes: what the workspace keeps about its customers, each with theirs.
     :param pictures: the last that were sent either way.
+    :param said: what they said last about the post, where it is about one.
+    :param direct: the private conversation with them on the account beside; *opened*: whether a private
+        reply of this one began it.
     """
 
     identity_external_id: str
@@ -270,6 +304,9 @@ class ContactDetails:
     blocked_at: datetime | None = None
     attributes: Sequence[Detail] = ()
     pictures: Sequence[SharedFile] = ()
+    said: Sequence[Said] = ()
+    direct: Direct | None = None
+    opened: bool = False
 
 
 @cache
@@ -309,6 +346,7 @@ def contact_details(
     facts = profile if isinstance(profile, Mapping) else {}
     came = message_content.referral(content) if isinstance(content, Mapping) else None
     link = adapter.profile_url(row.username) if adapter is not None and row.username else None
+    said, direct, opened = _of_post(session, row, accounts)
     return ContactDetails(
         identity_external_id=row.identity_external_id,
         id_name="" if adapter is None or adapter.contact_id_name == "id" else adapter.contact_id_name,
@@ -325,7 +363,30 @@ def contact_details(
         blocked_at=blocked_at,
         attributes=_attributes(session, row),
         pictures=shared_files(session, row.contact_id, accounts=accounts, pictures=True, limit=PICTURES),
+        said=said,
+        direct=direct,
+        opened=opened,
     )
+
+
+SAID = 5
+"""Most of what somebody said about a post that the contact pane lists."""
+
+
+def _of_post(session: Session, row: Row, accounts: Accounts) -> tuple[Sequence[Said], Direct | None, bool]:
+    """Return what is shown of a conversation about a post, and whether it began the one beside: at most three
+    statements, and none for any other."""
+    if row.post_id is None:
+        return (), None, False
+    said = standing.said(session, row.id, SAID)
+    beside = row.account.beside_id
+    if beside is None or (accounts is not None and beside not in accounts):
+        return said, None, False
+    found = standing.direct(session, row.contact_id, beside)
+    if found is None:
+        return said, None, False
+    from_ = private.came_from(session, row.account.workspace_id, found.conversation_id)
+    return said, found, from_ is not None and from_.conversation_id == row.id
 
 
 @cache

@@ -9,10 +9,13 @@ from flask import current_app, g, render_template, request
 
 from host.core import clock
 from host.inbox import labels, queries, variables
+from host.inbox.comments import private
+from host.inbox.comments.private import CameFrom
 from host.inbox.list_positions import position_text
 from host.inbox.messages import load_thread
 from host.inbox.pages import composer, durations, keys, message_view, snooze_times, text_view
 from host.inbox.pages.arguments import Filter, filter_from_request, position_from_request
+from host.inbox.pages.comments.parts import PostShown, picture_of, shown_post, titled
 from host.inbox.pages.composer import ComposerState, composer_values, tools_for
 from host.inbox.pages.contacts.shown import choice_text
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
@@ -95,6 +98,8 @@ def _template_values() -> dict[str, Any]:
         "unfilled_pattern": variables.UNFILLED,
         "variable_labels": lambda: [(name, str(words)) for name, words in variables.VARIABLES.items()],
         "emoji_groups": composer.emoji_groups,
+        "title_of_post": titled,
+        "picture_of_post": picture_of,
     }
 
 
@@ -110,7 +115,7 @@ def search_address() -> str:
 def head_of(inbox: InboxContext, row: Row) -> Head:
     """Return the head of a thread, for its own fragment and the contact pane."""
     members = queries.members(inbox.session, inbox.workspace_id, row.account.id)
-    return head(row, inbox.adapter(row), members, inbox.teams(), inbox.user_id, inbox.now)
+    return head(row, inbox.adapter(row), members, inbox.teams(), inbox.user_id, inbox.now, inbox.post(row))
 
 
 def render_head(shown: Head, filter_: Filter, all_labels: Sequence[Label]) -> str:
@@ -174,15 +179,36 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
     )
 
 
+def opened_by(inbox: InboxContext, row: Row) -> tuple[CameFrom, PostShown | None] | None:
+    """Return the private reply that began a conversation, and the post below which it stands; None: none did.
+
+    Asked only of accounts beside another that is about posts.
+    """
+    beside = row.account.beside_id
+    accounts = seen_accounts()
+    if row.post_id is not None or beside is None or (accounts is not None and beside not in accounts):
+        return None
+    found = private.came_from(inbox.session, inbox.workspace_id, row.id)
+    if found is None:
+        return None
+    there = inbox.seen_row(found.conversation_id)
+    post = None if there is None else inbox.post(there)
+    return found, None if post is None else shown_post(post, inbox.workspace_id)
+
+
+def asked_draft() -> ComposerState:
+    """Return the composer that the address asks for: what to write, and what it answers."""
+    mode = request.args.get("write", "")
+    return ComposerState(
+        mode=mode if mode in {"note", "private"} else "reply",
+        reply_to=id_argument("quote"),
+        react_to=id_argument("react"),
+    )
+
+
 def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | None) -> dict[str, Any]:
     thread = load_thread(inbox.session, inbox.workspace_id, row.id, before=position_from_request())
-    mode = request.args.get("write", "")
-    if draft is None:
-        draft = ComposerState(
-            mode="note" if mode == "note" else "reply",
-            reply_to=id_argument("quote"),
-            react_to=id_argument("react"),
-        )
+    draft = draft or asked_draft()
     entries = inbox.shown(row, thread.entries)
     return {
         "head": head_of(inbox, row),
@@ -190,6 +216,7 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
         "earlier": position_text(thread.earlier) if thread.earlier else None,
         "older_page": request.args.get("before") is not None,
         "about": contact_details(inbox.session, row, inbox.adapter(row), seen_accounts()),
+        "opened_by": opened_by(inbox, row),
         "seen": max((one.entry.id for one in entries), default=0),
         **composer_values(inbox, row, draft),
     }

@@ -15,14 +15,18 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.inbox import labels, queries, saved_views, teams
+from host.inbox.comments import posts
+from host.inbox.comments.posts import PostRow
 from host.inbox.errors import ViewNameError
 from host.inbox.pages.arguments import Filter, filter_from_request
+from host.inbox.pages.comments.parts import titled
 from host.inbox.pages.context import InboxContext, bp
 from host.inbox.queries import AnyTeam, ConversationFilter
 from host.inbox.saved_views import SharedViewError, View
 from host.inbox.teams import Seen
 from host.models.labels import Label
 from host.models.saved_views import SavedView
+from host.sdk.channel import Threading
 from host.users.reach import Accounts
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
@@ -60,6 +64,7 @@ class Kept:
     :param teams: those of whoever looks, and behind them, for who keeps teams, the others.
     :param title: what the list shows, where that is one of these; else empty.
     :param missing: what the filter names that is gone.
+    :param posts: those with open conversations, each with how many.
     """
 
     views: Sequence[tuple[View, dict[str, str]]]
@@ -68,6 +73,7 @@ class Kept:
     teams: Sequence[Seen]
     title: str
     missing: Sequence[LazyString]
+    posts: Sequence[tuple[PostRow, int]] = ()
 
 
 _ALWAYS = frozenset({"snoozed", "scheduled", "spam"})
@@ -75,7 +81,7 @@ _ALWAYS = frozenset({"snoozed", "scheduled", "spam"})
 
 
 def kept(inbox: InboxContext, filter_: Filter) -> Kept:
-    """Return what the sidebar shows of *inbox*: five queries, and at most three more for what is gone."""
+    """Return what the sidebar shows of *inbox*: six queries, and at most five more for what is gone."""
     session, workspace_id = inbox.session, inbox.workspace_id
     accounts = filter_.accounts
     rows = saved_views.listing(session, workspace_id, inbox.user_id, accounts, count=False)
@@ -87,9 +93,11 @@ def kept(inbox: InboxContext, filter_: Filter) -> Kept:
     ]
     filters: list[ConversationFilter] = [replace(one, accounts=accounts) for *_rest, one in shelves]
     filters += [row.filter for row in rows if not row.search]
+    offered = _posts(inbox, filter_)
+    about = [Filter(post=one.id, accounts=accounts) for one in offered]
     most = saved_views.MOST_COUNTED
-    counts = queries.count_each(session, workspace_id, inbox.user_id, filters, most)
-    shown = saved_views.counted(rows, counts[len(shelves) :])
+    counts = queries.count_each(session, workspace_id, inbox.user_id, [*filters, *about], most)
+    shown = saved_views.counted(rows, counts[len(shelves) : len(filters)])
     all_labels = labels.all_of(session, workspace_id)
     return Kept(
         [(view, Filter.of(view.filter, view.id).arguments()) for view in shown],
@@ -100,9 +108,28 @@ def kept(inbox: InboxContext, filter_: Filter) -> Kept:
             if counts[at] or key in _ALWAYS or (key == "late" and filter_.late)
         ],
         _teams(inbox, accounts),
-        _title(filter_, shown, all_labels, inbox.teams()),
+        _title(filter_, shown, all_labels, inbox.teams()) or _post_title(filter_, offered),
         saved_views.missing(session, workspace_id, filter_),
+        list(zip(offered, counts[len(filters) :], strict=True)),
     )
+
+
+def _posts(inbox: InboxContext, filter_: Filter) -> list[PostRow]:
+    """Return the posts the list can be narrowed to, the one it is narrowed to among them: two statements at
+    most, and none where no channel has posts."""
+    if not any(one.capabilities.threading is Threading.POST for one in inbox.directory.adapters):
+        return []
+    found = posts.with_open(inbox.session, inbox.workspace_id, filter_.accounts)
+    if filter_.post is not None and all(one.id != filter_.post for one in found):
+        found += posts.by_id(inbox.session, inbox.workspace_id, [filter_.post]).values()
+    return found
+
+
+def _post_title(filter_: Filter, offered: Sequence[PostRow]) -> str:
+    """Return what the post is called that the list is narrowed to and to nothing else; else nothing."""
+    alone = filter_.arguments() == Filter(post=filter_.post).arguments()
+    found = next((one for one in offered if one.id == filter_.post), None)
+    return titled(found) if found is not None and alone else ""
 
 
 def _teams(inbox: InboxContext, accounts: Accounts) -> list[Seen]:

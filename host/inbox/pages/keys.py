@@ -39,6 +39,8 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
         (
             Key("r", "reply", _l("Reply"), "reply", writes=True),
             Key("n", "note", _l("Write a private note"), "note", writes=True),
+            Key("p", "private", _l("Answer a comment privately"), "mail", writes=True),
+            Key("h", "hide", _l("Hide a comment, or show it again"), "eye-off", writes=True),
             Key("e", "close", _l("Close, or open again"), "check", writes=True),
             Key("E", "close-next", _l("Close and open the next"), "check", ("Shift", "E"), writes=True),
             Key("m", "mine", _l("Assign to me"), "user", writes=True),

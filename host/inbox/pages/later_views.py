@@ -56,7 +56,11 @@ def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseRe
         return jsonify(ok=True, draft=back.draft, conversation=conversation_id)
     flash_good(_("The reply was not sent. Its words are below; choose its files again."))
     text, quoted = str(back.draft.get("text", "")), back.draft.get("reply_to")
-    draft = ComposerState(text, reply_to=quoted if isinstance(quoted, int) else None)
+    draft = ComposerState(
+        text,
+        mode="private" if back.draft.get("mode") == "private" else "reply",
+        reply_to=quoted if isinstance(quoted, int) else None,
+    )
     return inbox_page(workspace_id, conversation_id, draft)
 
 

@@ -159,14 +159,10 @@ class Filling:
         return macros.read_steps([_given(chosen, text) for chosen, text in self.steps if chosen])
 
 
-_WITH_ID = {"label": "label", "unlabel": "label", "assign": "person", "team": "team", "reply": "canned"}
-"""The kinds of steps that name something, and the field of its id."""
-
-
 def _given(chosen: str, text: str) -> dict[str, Any]:
     kind, _colon, value = chosen.partition(":")
-    if kind in _WITH_ID:
-        return {"do": kind, _WITH_ID[kind]: read_id(value)}
+    if kind in macros.NAMING:
+        return {"do": kind, macros.NAMING[kind]: read_id(value)}
     if kind == "snooze":
         return {"do": kind, "when": value}
     return {"do": kind, "text": text} if kind == "note" else {"do": kind}

@@ -22,6 +22,7 @@ from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
 from host.inbox.outcome import PART_BEFORE_FAILED, WROTE_FIRST
 from host.inbox.pages import durations, message_content, send_times, text_view
+from host.inbox.pages.comments.parts import Comment
 from host.inbox.pages.message_content import Button
 from host.inbox.pages.text_view import Span
 from host.inbox.queries import Row
@@ -628,6 +629,7 @@ class Shown:
         the customer wrote before its time.
     :param until: until when its reply can be undone; None: it cannot.
     :param planned_for: the time it is for, in words; empty: it has none.
+    :param comment: how it stands below a post; None: it does not.
     """
 
     entry: Entry
@@ -650,6 +652,7 @@ class Shown:
     until: datetime | None = None
     seconds_left: float = 0
     planned_for: str = ""
+    comment: Comment | None = None
 
     @property
     def out(self) -> bool:
@@ -662,6 +665,8 @@ class Shown:
     @property
     def order(self) -> str:
         """Return what a thread is sorted by, smallest first."""
+        if self.comment is not None:
+            return self.comment.order
         return f"{micros(self.entry.sent_at):020d}-{self.entry.id:020d}"
 
 

@@ -197,6 +197,13 @@ def _closed(reason: str, sentence: str) -> Composing:
     return Composing(False, "unavailable", None, (), "", "", reason, sentence, None, False)
 
 
+def nothing_to_answer() -> Composing:
+    """Return the state of a composer where each reply answers a comment and none is left."""
+    return _closed(
+        _("There is no comment to answer."), _("All of them were deleted. Wait until they write again.")
+    )
+
+
 def _open_reason(row: Row, people: bool, sentence: str, now: datetime) -> tuple[str, str]:
     """Return reason and sentence of a composer in which a reply may be written."""
     if row.account_state == AccountState.NEEDS_RECONNECT:

@@ -22,6 +22,7 @@ from host.inbox.pages import macro_views as _macro_views  # noqa: F401
 from host.inbox.pages import snooze_views as _snooze_views  # noqa: F401
 from host.inbox.pages import team_views as _team_views  # noqa: F401
 from host.inbox.pages.arguments import Filter, filter_from_request, ids_from_request, position_from_request
+from host.inbox.pages.comments import views as _comment_views  # noqa: F401
 from host.inbox.pages.composer import composer_values
 from host.inbox.pages.contacts import attribute_views as _attribute_views  # noqa: F401
 from host.inbox.pages.contacts import list_views as _list_views  # noqa: F401
@@ -30,6 +31,7 @@ from host.inbox.pages.contacts import page_views as _page_views  # noqa: F401
 from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Listed
 from host.inbox.pages.inbox_page import (
+    asked_draft,
     head_of,
     inbox_page,
     opened_part,
@@ -163,7 +165,9 @@ def _opened(
         answer["head"] = render_head(about, filter_, known)
         answer["contact"] = render_contact(inbox, about, filter_)
     if request.args.get("composer") and g.workspace.may(Permission.ANSWER):
-        answer["composer"] = render_template("inbox/_composer.html", **composer_values(inbox, row))
+        answer["composer"] = render_template(
+            "inbox/_composer.html", **composer_values(inbox, row, asked_draft())
+        )
     return answer
 
 

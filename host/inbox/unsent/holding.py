@@ -45,8 +45,8 @@ class NotYoursError(ForbiddenError):
 class TakenBack:
     """A reply that was undone.
 
-    :param draft: what it was made of: ``text``, ``reply_to``, and as ``composer`` what the page's own scripts
-        had noted of it.
+    :param draft: what it was made of: ``text``, ``reply_to``, as ``composer`` what the page's own scripts had
+        noted of it, and ``mode``, ``private`` for a private reply.
     """
 
     conversation_id: int

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from host.media.pages import message_views, person_views, portrait_views, public_views, upload_views
+from host.media.pages import (
+    message_views,
+    person_views,
+    portrait_views,
+    post_views,
+    public_views,
+    upload_views,
+)
 from host.media.pages.blueprint import bp
 
-__all__ = ["bp", "message_views", "person_views", "portrait_views", "public_views", "upload_views"]
+__all__ = [
+    "bp",
+    "message_views",
+    "person_views",
+    "portrait_views",
+    "post_views",
+    "public_views",
+    "upload_views",
+]

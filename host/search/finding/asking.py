@@ -25,7 +25,7 @@ _PIECE = re.compile(
 )
 _UNSTORABLE = regex.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\p{Cs}")
 
-FILTERS = ("is", "from", "account", "channel", "assignee", "team", "label", "has", "before", "after")
+FILTERS = ("is", "from", "account", "channel", "assignee", "team", "label", "post", "has", "before", "after")
 """Names of filters as they are typed. What each takes is with :mod:`host.search.finding.narrowing`."""
 
 

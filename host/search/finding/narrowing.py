@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.inbox.comments import posts
 from host.inbox.queries import AnyTeam, Assignee, ConversationFilter
 from host.models.channels import ChannelAccount
 from host.models.inbox import ConversationStatus
@@ -143,6 +144,14 @@ def _label(asker: _Asker, value: str) -> frozenset[int]:
     return found
 
 
+def _post(asker: _Asker, value: str) -> int:
+    """Return the id of the post with this id, or whose caption begins with it."""
+    found = posts.named(asker.session, asker.workspace_id, value, asker.accounts)
+    if found is None:
+        raise _UnknownError
+    return found
+
+
 CONVERSATION: Mapping[str, tuple[str, Callable[[_Asker, str], Any]]] = {
     "is": ("status", _status),
     "account": ("account_id", _account),
@@ -150,6 +159,7 @@ CONVERSATION: Mapping[str, tuple[str, Callable[[_Asker, str], Any]]] = {
     "assignee": ("assignee", _assignee),
     "team": ("team", _team),
     "label": ("all_labels", _label),
+    "post": ("post", _post),
 }
 """Filters that are a field of :class:`ConversationFilter`: the field, and what makes its value."""
 

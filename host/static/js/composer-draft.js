@@ -91,8 +91,8 @@ function asElement({ title, subtitle, image, upload, url, buttons }) {
 }
 
 /** Put a reply back that was undone: its text before what was begun since, and what went along with it. */
-export function putBack(conversation, { text, composer }) {
-  const key = `lobby-draft-reply-${conversation}`;
+export function putBack(conversation, { text, composer, mode }) {
+  const key = `lobby-draft-${mode ?? "reply"}-${conversation}`;
   const begun = read(key);
   write(key, text && begun.trim() ? `${text}\n\n${begun}` : text || begun);
   draftOf(String(conversation)).restore(composer);

@@ -41,6 +41,13 @@ export class Composer {
     this.life.abort();
   }
 
+  /** The comment that is answered, where one is, and how. */
+  answering() {
+    const { answers, mode } = this.section.dataset;
+    const begun = this.chosen || [...this.root.querySelectorAll("[data-form]:not([data-form=note]) textarea")].some((one) => one.value.trim());
+    return { answers: begun ? answers : "", mode };
+  }
+
   /** The form on top. */
   form() {
     return this.root.querySelector("[data-form]:not([hidden])");
@@ -119,6 +126,7 @@ export class Composer {
     counter.textContent = counter.dataset.text
       .replace("{used}", number.format(used)).replace("{limit}", number.format(limit));
     counter.classList.toggle("over", used > limit);
+    if (!form.dataset.overflowUrl) return; // what is too long there is refused
     clearTimeout(this.overflowTimer);
     if (used > limit) {
       this.overflowTimer = setTimeout(() => this.overflow(form), OVERFLOW_DELAY_MS);
@@ -289,6 +297,6 @@ function newKey() {
 function fields(form) {
   const body = new FormData(form);
   body.delete("file");
-  body.delete("reply_to");
+  if (form.querySelector("[data-quoted]")) body.delete("reply_to"); // the draft has it
   return body;
 }

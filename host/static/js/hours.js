@@ -1,4 +1,5 @@
-// Settings -> Hours: the bar of a day follows what is typed. The server reads it anew when it is saved.
+// Settings -> Hours: the bar of a day follows what is typed, and a day is copied to others. The server reads it anew when
+// it is saved.
 
 const SPAN = /^(\d{1,2})(?:[:.](\d{2}))?\s*[-‐-―−]\s*(\d{1,2})(?:[:.](\d{2}))?$/;
 const SVG = "http://www.w3.org/2000/svg";
@@ -41,4 +42,21 @@ for (const bar of document.querySelectorAll("[data-bar]")) {
     bar.parentElement.classList.toggle("is-closed", !field.value.trim());
   });
   field?.form.addEventListener("reset", () => setTimeout(() => field.dispatchEvent(new Event("input"))));
+}
+
+const days = [...document.querySelectorAll(".week .hour")];
+
+for (const menu of document.querySelectorAll("[data-copy-day]")) {
+  menu.hidden = false;
+  menu.addEventListener("click", (event) => {
+    const entry = event.target.closest("[data-copy-to]");
+    if (!entry) return;
+    const from = document.getElementById(menu.dataset.copyDay);
+    for (const day of days.slice(0, Number(entry.dataset.copyTo))) {
+      day.value = from.value;
+      day.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    menu.open = false;
+    from.focus();
+  });
 }

@@ -90,6 +90,9 @@ async function fetchUpdates() {
   const url = new URL(data.updates, location.href);
   if (rows.length) url.searchParams.set("rows", rows.join(","));
   if (opened) url.searchParams.set("conversation", opened);
+  const answered = wanted.composer && composer?.answering();
+  if (answered?.answers) url.searchParams.set("quote", answered.answers);
+  if (answered && composer.section.dataset.answers) url.searchParams.set("write", answered.mode);
   if (messages.length) url.searchParams.set("messages", messages.join(","));
   for (const kind of ["head", "composer", "here"]) if (wanted[kind]) url.searchParams.set(kind, "1");
   asking = true;
@@ -163,6 +166,7 @@ function start() {
 function showMessages(html) {
   const atEnd = log.atEnd();
   const added = log.put(html);
+  markAnswered();
   if (!added.length) return;
   if (atEnd) log.toEnd();
   else if (added.some((item) => "inbound" in item.dataset)) part("opened").querySelector("[data-newer]").hidden = false;
@@ -194,12 +198,43 @@ function showComposer(html) {
   const [fresh] = elements(html);
   if (composer && fresh.dataset.signature === composer.signature) {
     part("window").replaceWith(fresh.querySelector("[data-part=window]"));
+    markAnswered();
     return;
   }
   const focused = box.contains(document.activeElement);
   box.replaceChildren(fresh);
   startComposer();
   if (focused) composer.text()?.focus();
+}
+
+/** Answer the comment *id*, publicly or privately as *mode* says. */
+async function answer(id, mode) {
+  const here = opened;
+  const url = new URL(data.updates, location.href);
+  for (const [name, value] of Object.entries({ conversation: here, composer: 1, quote: id, write: mode })) url.searchParams.set(name, value);
+  const told = await load(url).catch(() => null);
+  if (here !== opened) return;
+  if (!told?.composer) {
+    report(data.textSilent);
+    return;
+  }
+  if (composer) composer.signature = ""; // another comment: it is drawn anew
+  showComposer(told.composer);
+  if (!composer) return;
+  composer.chosen = true;
+  composer.text()?.focus();
+}
+
+/** Mark the comment that is answered. */
+function markAnswered() {
+  const id = part("composer")?.querySelector("[data-composer]")?.dataset.answers;
+  for (const one of log.list.querySelectorAll(".cm.is-at")) one.classList.toggle("is-at", one.dataset.message === id);
+  if (id) log.find(id)?.classList.add("is-at");
+}
+
+/** Return the comment keys are about: the one with the focus, else the one that is answered. */
+function comment() {
+  return document.activeElement.closest?.(".cm[data-inbound]") ?? log?.list.querySelector(".cm.is-at");
 }
 
 function startComposer() {
@@ -217,12 +252,17 @@ function startComposer() {
       undoing.sent(here, part("opened").dataset.name, html);
       if (here !== opened) return;
       showMessages(html);
-      log.toEnd();
+      const [mine] = elements(html);
+      if (mine?.classList.contains("cm")) log.find(mine.dataset.message)?.scrollIntoView({ block: "nearest" });
+      else log.toEnd();
+      composer.chosen = false;
+      ask({ composer: Boolean(composer.section.dataset.answers) });
       if (then !== "close") return;
       const next = list.after(here);
       go(next ? new URL(next.href) : addressOf(null));
     },
   });
+  markAnswered();
 }
 
 let leaving = new AbortController();
@@ -447,6 +487,13 @@ async function resync() {
 
 document.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button || event.defaultPrevented) return;
+  const answered = event.target.closest("a[data-answer]");
+  if (answered) {
+    event.preventDefault();
+    answered.closest("details")?.removeAttribute("open");
+    answer(answered.dataset.answer, answered.dataset.mode);
+    return;
+  }
   const more = event.target.closest("[data-earlier-than]");
   const link = event.target.closest("a[href]");
   if (more) {
@@ -462,7 +509,8 @@ document.addEventListener("submit", (event) => {
   if (!("act" in event.target.dataset)) return;
   event.preventDefault();
   event.stopPropagation();
-  act(event.target, event.submitter);
+  const question = event.target.dataset.confirm;
+  if (!question || window.confirm(question)) act(event.target, event.submitter);
 }, true);
 
 for (const done of ["focusout", "toggle"]) {
@@ -498,7 +546,13 @@ keys({
   leave: () => go(addressOf(null)),
   changes: () => list.release(),
   filters: () => part("filters").querySelector("a[aria-current], a.filter")?.focus(),
-  reply: () => write("reply"),
+  reply() {
+    const link = comment()?.querySelector("a[data-mode=reply]");
+    if (link && link.dataset.answer !== composer?.section.dataset.answers) link.click();
+    else write("reply");
+  },
+  private: () => comment()?.querySelector("a[data-mode=private]")?.click(),
+  hide: () => comment()?.querySelector("[data-moderate=hidden], [data-moderate=shown]")?.form.requestSubmit(),
   note: () => write("note"),
   close: () => change()?.requestSubmit(),
   "close-next": async () => {

@@ -59,6 +59,16 @@ class QuickReplyLimits(Model):
 
 
 @dataclass(frozen=True)
+class PrivateReplyLimits(Model):
+    """The one message that may go to the author of a public message alone."""
+
+    text_limit_bytes: int
+    quick_replies: Optional[QuickReplyLimits]
+    per_hour: Optional[int]
+    """How many the provider takes; null: it does not say."""
+
+
+@dataclass(frozen=True)
 class TemplateLimits(Model):
     """Cards side by side. Lengths are in characters."""
 
@@ -102,6 +112,12 @@ class Capabilities(Model):
     """Whether a conversation can be taken from another app, and passed to one."""
     blocks: bool
     """Whether the provider can be asked to block a customer."""
+    public: bool
+    """Whether everybody reads what is sent, each an answer to one message."""
+    private_replies: Optional[PrivateReplyLimits]
+    """Of the one private reply to a message; null: none."""
+    moderation: Sequence[str]
+    """What can be done with a customer's message: `hide`, `delete`."""
     mobile_only: Sequence[str]
     """What the customer sees in the provider's mobile app only."""
 
@@ -616,6 +632,29 @@ class Person(Model):
 
 
 @dataclass(frozen=True)
+class Post(Model):
+    """Something published at the provider that customers write below."""
+
+    id: int
+    account_id: int
+    external_id: str
+    """The provider's id; a string, whatever it looks like."""
+    kind: Literal["ad", "live", "other", "post", "reel", "story"]
+    """`live`: a broadcast, which can be answered about privately while it goes on."""
+    text: str
+    """Its caption; empty where it has none, or none is known yet."""
+    url: str
+    """Its page, for people; may be empty."""
+    owner: str
+    """The handle of whom it belongs to; empty: the account."""
+    published_at: Optional[datetime]
+    ended_at: Optional[datetime]
+    """When a broadcast was over."""
+    gone_at: Optional[datetime]
+    """When the provider first said it is not there."""
+
+
+@dataclass(frozen=True)
 class Snooze(Model):
     """Until when a conversation is put away."""
 
@@ -657,6 +696,8 @@ class Conversation(Model):
     """The public id of an account, a string; the last part of its webhook address."""
     contact: ContactRef
     subject: Optional[str]
+    post: Optional[Post]
+    """What it is about, on a channel of comments; null: no post."""
     assignee: Optional[Person]
     team: Optional[TeamRef]
     """Which looks after it, beside who has it."""
@@ -888,6 +929,19 @@ class Labels(Model):
 
 
 @dataclass(frozen=True)
+class LedTo(Model):
+    """The private conversation that a private reply began, on the account beside."""
+
+    conversation_id: int
+    message_id: int
+    """The same message there."""
+    read: bool
+    """Whether the customer has seen it."""
+    answered: bool
+    """Whether the customer wrote there since."""
+
+
+@dataclass(frozen=True)
 class Macro(Model):
     """Several actions at one press, that everybody shares."""
 
@@ -966,6 +1020,22 @@ class Problem(Model):
 
 
 @dataclass(frozen=True)
+class Moderation(Model):
+    """How the team has a customer's message stand at the provider."""
+
+    state: Literal["deleted", "hidden", "shown"]
+    """How it stands, as far as the provider confirmed it."""
+    wanted: Literal["deleted", "hidden", "shown"]
+    """How the team wants it to stand."""
+    delivery: Literal["failed", "queued", "sent"]
+    """What became of the last wish."""
+    author: Optional[str]
+    """Who did it: of the team, or a rule or a key."""
+    at: datetime
+    error: Optional[Problem]
+
+
+@dataclass(frozen=True)
 class Quote(Model):
     """The message another one quotes."""
 
@@ -1017,7 +1087,13 @@ class Message(Model):
     attachments: Sequence[Attachment]
     reactions: Sequence[Reaction]
     reply_to: Optional[Quote]
-    """The message it quotes."""
+    """The message it quotes, or answers below a post."""
+    private: bool
+    """Whether it is the one private reply to `replyTo`, which stands below a post."""
+    moderation: Optional[Moderation]
+    """Null: nobody of the team hid or deleted it at the provider."""
+    led_to: Optional[LedTo]
+    """Of a private reply: where it is read. Null: not known yet."""
     author: Optional[Person]
     """Who of the team wrote it."""
     state: Optional[Literal["cancelled", "failed", "queued", "read", "sending", "sent", "unknown"]]
@@ -1060,6 +1136,15 @@ class OfferedReply(Model):
     title: Optional[str] = None
     payload: str = ""
     """What comes back; else the title."""
+
+
+@dataclass(frozen=True)
+class Posts(Model):
+    """A page of posts, the one first that was heard of last."""
+
+    data: Sequence[Post]
+    next: Optional[str]
+    """For the next page; null: there is none."""
 
 
 @dataclass(frozen=True)
@@ -1137,6 +1222,8 @@ class RuleCondition(Model):
     """Null: it was not asked, for one before it did not hold."""
     saw: str
     """What it saw, a word or an id: `label:3`. Never what a customer wrote."""
+    which: Optional[int]
+    """Of a group (`any`) the one of it that decided, from 0; null: it is no group."""
 
 
 @dataclass(frozen=True)
@@ -1213,7 +1300,7 @@ class SendAudio(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1234,7 +1321,7 @@ class SendButtons(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1308,7 +1395,7 @@ class SendFile(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1328,7 +1415,7 @@ class SendImage(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1349,7 +1436,7 @@ class SendPost(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1369,7 +1456,7 @@ class SendProduct(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1388,7 +1475,7 @@ class SendSticker(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1409,7 +1496,7 @@ class SendTemplate(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1429,7 +1516,7 @@ class SendText(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None
@@ -1439,6 +1526,8 @@ class SendText(Model):
     overflow: Literal["reject", "split", "truncate"] = "split"
     """What to do with a text longer than one message of the channel."""
     quick_replies: Sequence[QuickReply] = ()
+    private: bool = False
+    """To the author of `replyTo` alone, as the one private reply to it: below posts, where everything else is public."""
     kind: Literal["text"] = field(default="text", init=False)
 
 
@@ -1452,7 +1541,7 @@ class SendVideo(Model):
     """With `to`, instead of `conversationId`."""
     to: Optional[str] = None
     reply_to: Optional[int] = None
-    """The id of the message of the same conversation that this one quotes."""
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
     if_last_message_id: Optional[int] = None
     """The newest message you know of. If the team has answered since, nothing is sent (`answered_meanwhile`)."""
     send_at: Optional[datetime] = None

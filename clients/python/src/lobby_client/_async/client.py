@@ -49,6 +49,8 @@ from lobby_client.types import (
     Merged,
     Message,
     Messages,
+    Post,
+    Posts,
     Replayed,
     Rule,
     RuleRun,
@@ -110,6 +112,7 @@ class AsyncLobby:
         self.members = MemberCalls(self._http)
         self.views = ViewCalls(self._http)
         self.messages = MessageCalls(self._http)
+        self.posts = PostCalls(self._http)
         self.rules = RuleCalls(self._http)
         self.search = SearchCalls(self._http)
         self.teams = TeamCalls(self._http)
@@ -228,6 +231,43 @@ class MessageCalls(_Calls):
         """Take the team's reaction on a message away."""
         await self._call("DELETE", "/messages/{}/reactions", message_id)
 
+    async def moderate(self, message_id: int, state: str) -> Message:
+        """Hide a customer's message at the provider, show it again, or delete it there.
+
+        :param state: ``hidden``, ``shown`` or ``deleted``.
+        """
+        path = "/messages/{}/moderation"
+        return Message.from_wire(await self._call("PUT", path, message_id, body={"state": state}))
+
+
+class PostCalls(_Calls):
+    """What customers write below: posts, reels, ads, broadcasts."""
+
+    async def get(self, post_id: int) -> Post:
+        """Return a post."""
+        return Post.from_wire(await self._call("GET", "/posts/{}", post_id))
+
+    async def page(
+        self, *, account: Optional[int] = None, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> Posts:
+        """Return a page of posts, the one first that was heard of last; see :meth:`list`."""
+        query = {"account": account, "limit": limit, "cursor": cursor}
+        return Posts.from_wire(await self._call("GET", "/posts", query=query))
+
+    async def list(self, *, account: Optional[int] = None) -> AsyncIterator[Post]:
+        """Yield the posts, the one first that was heard of last.
+
+        :param account: the id of an account.
+        """
+        cursor = None
+        while True:
+            page = await self.page(account=account, limit=100, cursor=cursor)
+            for post in page.data:
+                yield post
+            if page.next is None:
+                return
+            cursor = page.next
+
 
 class ConversationCalls(_Calls):
     """What one contact and the team say to each other on one account."""
@@ -252,6 +292,7 @@ class ConversationCalls(_Calls):
         late: Optional[bool] = None,
         handled_by: Optional[str] = None,
         scheduled: Optional[bool] = None,
+        post: Optional[int] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> Conversations:
@@ -274,6 +315,7 @@ class ConversationCalls(_Calls):
             "late": _yes_or_no(late),
             "handled_by": handled_by,
             "scheduled": _yes_or_no(scheduled),
+            "post": post,
             "limit": limit,
             "cursor": cursor,
         }
@@ -299,6 +341,7 @@ class ConversationCalls(_Calls):
         late: Optional[bool] = None,
         handled_by: Optional[str] = None,
         scheduled: Optional[bool] = None,
+        post: Optional[int] = None,
     ) -> AsyncIterator[Conversation]:
         """Yield the conversations all conditions hold for, the one with the latest message first.
 
@@ -318,6 +361,7 @@ class ConversationCalls(_Calls):
         :param late: whether the customer waits for longer than the account's time for an answer.
         :param handled_by: ``nobody``, ``person`` or ``automation``.
         :param scheduled: whether a reply waits for its time.
+        :param post: the id of the post it is about.
         """
         cursor = None
         while True:
@@ -339,6 +383,7 @@ class ConversationCalls(_Calls):
                 late=late,
                 handled_by=handled_by,
                 scheduled=scheduled,
+                post=post,
                 limit=100,
                 cursor=cursor,
             )
@@ -965,7 +1010,6 @@ class RuleCalls(_Calls):
             cursor = page.next
             if cursor is None:
                 return
-
 
     async def people_page(
         self,

@@ -52,6 +52,8 @@ from lobby_client.types import (
     Merged,
     Message,
     Messages,
+    Post,
+    Posts,
     Replayed,
     Rule,
     RuleRun,
@@ -113,6 +115,7 @@ class Lobby:
         self.members = MemberCalls(self._http)
         self.views = ViewCalls(self._http)
         self.messages = MessageCalls(self._http)
+        self.posts = PostCalls(self._http)
         self.rules = RuleCalls(self._http)
         self.search = SearchCalls(self._http)
         self.teams = TeamCalls(self._http)
@@ -231,6 +234,43 @@ class MessageCalls(_Calls):
         """Take the team's reaction on a message away."""
         self._call("DELETE", "/messages/{}/reactions", message_id)
 
+    def moderate(self, message_id: int, state: str) -> Message:
+        """Hide a customer's message at the provider, show it again, or delete it there.
+
+        :param state: ``hidden``, ``shown`` or ``deleted``.
+        """
+        path = "/messages/{}/moderation"
+        return Message.from_wire(self._call("PUT", path, message_id, body={"state": state}))
+
+
+class PostCalls(_Calls):
+    """What customers write below: posts, reels, ads, broadcasts."""
+
+    def get(self, post_id: int) -> Post:
+        """Return a post."""
+        return Post.from_wire(self._call("GET", "/posts/{}", post_id))
+
+    def page(
+        self, *, account: Optional[int] = None, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> Posts:
+        """Return a page of posts, the one first that was heard of last; see :meth:`list`."""
+        query = {"account": account, "limit": limit, "cursor": cursor}
+        return Posts.from_wire(self._call("GET", "/posts", query=query))
+
+    def list(self, *, account: Optional[int] = None) -> Iterator[Post]:
+        """Yield the posts, the one first that was heard of last.
+
+        :param account: the id of an account.
+        """
+        cursor = None
+        while True:
+            page = self.page(account=account, limit=100, cursor=cursor)
+            for post in page.data:
+                yield post
+            if page.next is None:
+                return
+            cursor = page.next
+
 
 class ConversationCalls(_Calls):
     """What one contact and the team say to each other on one account."""
@@ -255,6 +295,7 @@ class ConversationCalls(_Calls):
         late: Optional[bool] = None,
         handled_by: Optional[str] = None,
         scheduled: Optional[bool] = None,
+        post: Optional[int] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> Conversations:
@@ -277,6 +318,7 @@ class ConversationCalls(_Calls):
             "late": _yes_or_no(late),
             "handled_by": handled_by,
             "scheduled": _yes_or_no(scheduled),
+            "post": post,
             "limit": limit,
             "cursor": cursor,
         }
@@ -302,6 +344,7 @@ class ConversationCalls(_Calls):
         late: Optional[bool] = None,
         handled_by: Optional[str] = None,
         scheduled: Optional[bool] = None,
+        post: Optional[int] = None,
     ) -> Iterator[Conversation]:
         """Yield the conversations all conditions hold for, the one with the latest message first.
 
@@ -321,6 +364,7 @@ class ConversationCalls(_Calls):
         :param late: whether the customer waits for longer than the account's time for an answer.
         :param handled_by: ``nobody``, ``person`` or ``automation``.
         :param scheduled: whether a reply waits for its time.
+        :param post: the id of the post it is about.
         """
         cursor = None
         while True:
@@ -342,6 +386,7 @@ class ConversationCalls(_Calls):
                 late=late,
                 handled_by=handled_by,
                 scheduled=scheduled,
+                post=post,
                 limit=100,
                 cursor=cursor,
             )

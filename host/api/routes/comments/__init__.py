@@ -1,0 +1,1 @@
+"""Routes about posts and what customers write below them."""

@@ -1,0 +1,124 @@
+"""Posts that customers write below, and how their messages there stand at the provider."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.refusals import MODERATION
+from host.api.routes.conversations import Limit
+from host.api.routes.messages import get
+from host.api.serialise import shown_post
+from host.core import db
+from host.inbox.comments import posts
+from host.inbox.comments.moderating import moderate
+from host.inbox.comments.posts import PostNotFoundError
+from host.inbox.errors import AccountDisconnectedError, MessageNotFoundError, UnknownChannelError
+from host.sdk.channel import Moderated
+from host.users.api_keys import Scope
+
+LIST = "posts"
+
+
+class Query(Wire, frozen=True):
+    """What a list of posts is narrowed to."""
+
+    account: Annotated[Id | None, Meta(description="The id of an account.")] = None
+    limit: Limit = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+
+
+class NewStanding(Wire, frozen=True):
+    """How a customer's message is to stand at the provider."""
+
+    state: Annotated[
+        shapes.Standing,
+        Meta(description="`hidden`: its author alone sees it. `deleted` cannot be undone."),
+    ]
+
+
+@route(
+    "GET",
+    "/posts",
+    tag="Conversations",
+    summary="List posts",
+    scope=Scope.READ,
+    query=Query,
+    answer=shapes.Posts,
+    errors=(QueryError, CursorError),
+)
+def list_posts(call: Call, query: Query) -> shapes.Posts:
+    """Those customers wrote below. The one first that was heard of last."""
+    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+    with db.read() as session:
+        found = posts.listing(
+            session, call.workspace_id, account_id=query.account, before=before, limit=query.limit + 1
+        )
+    shown = found[: query.limit]
+    last = shown[-1] if len(found) > query.limit else None
+    return shapes.Posts(
+        data=[shown_post(one) for one in shown],
+        next=None if last is None else cursors.write(LIST, (last.created_at, last.id)),
+    )
+
+
+@route(
+    "GET",
+    "/posts/{post_id}",
+    tag="Conversations",
+    summary="Get a post",
+    scope=Scope.READ,
+    answer=shapes.Post,
+    errors=(PostNotFoundError,),
+)
+def get_post(call: Call, post_id: int) -> shapes.Post:
+    """What is known of it. Its conversations are listed with `post`."""
+    with db.read() as session:
+        return shown_post(posts.get(session, call.workspace_id, post_id))
+
+
+@route(
+    "PUT",
+    "/messages/{message_id}/moderation",
+    tag="Messages",
+    summary="Hide, show or delete a customer's message at the provider",
+    scope=Scope.WRITE,
+    body=NewStanding,
+    answer=shapes.Message,
+    errors=(
+        BodyError,
+        AccountDisconnectedError,
+        MessageNotFoundError,
+        UnknownChannelError,
+        *MODERATION,
+    ),
+    examples={"Hide it": {"state": "hidden"}, "Show it again": {"state": "shown"}},
+)
+def moderate_message(call: Call, message_id: int, body: NewStanding) -> bytes:
+    """On channels of comments; what an account can do is in its `capabilities`. Asking twice changes nothing.
+
+    Answered is the message; `moderation` says when the provider did it.
+    """
+
+    def use_case(session: Session) -> shapes.Message:
+        get(session, call, message_id)
+        moderate(
+            session,
+            workspace_id=call.workspace_id,
+            message_id=message_id,
+            wanted=Moderated(body.state),
+            author_id=None,
+            author=call.caller.name,
+            directory=call.directory,
+            now=call.now,
+        )
+        return get(session, call, message_id)
+
+    return call.commit(use_case)

@@ -1,0 +1,160 @@
+"""Posts as pages and programs show them: one, those of some conversations, those with open ones, all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.core.errors import NotFoundError
+from host.inbox.queries import picture_hash
+from host.models.inbox import Conversation, ConversationStatus
+from host.models.posts import Post
+from host.sdk import messages as told
+from host.sdk.messages import PostKind
+from host.users.reach import Accounts
+
+MOST_OFFERED = 6
+"""Most posts that a list is offered to be narrowed to."""
+
+
+class PostNotFoundError(NotFoundError):
+    """There is no such post in this workspace."""
+
+    code = "post_not_found"
+    title = _l("No such post")
+    default_sentence = _l("This post does not exist in this workspace.")
+
+
+@dataclass(frozen=True, slots=True)
+class PostRow:
+    """A post that customers write below.
+
+    :param text: its caption; empty: it has none, or is not known yet.
+    :param picture: differs for each picture of it; empty: there is none to be had.
+    :param ended_at: when a broadcast was over; *gone_at*: when the provider first said it is no longer there.
+    :param owner: the handle of whom it belongs to; empty: the account.
+    """
+
+    id: int
+    account_id: int
+    external_id: str
+    kind: PostKind
+    text: str
+    url: str
+    picture: str
+    owner: str
+    published_at: datetime | None
+    ended_at: datetime | None
+    gone_at: datetime | None
+    created_at: datetime
+
+    @property
+    def value(self) -> told.Post:
+        """Return it as adapters get it."""
+        return told.Post(
+            external_id=self.external_id,
+            kind=self.kind,
+            text=self.text,
+            url=self.url,
+            published_at=self.published_at,
+            ended_at=self.ended_at,
+            owner=self.owner,
+        )
+
+
+def _shown(row: Post) -> PostRow:
+    return PostRow(
+        id=row.id,
+        account_id=row.account_id,
+        external_id=row.external_id,
+        kind=PostKind(row.kind) if row.kind in set(PostKind) else PostKind.OTHER,
+        text=row.text,
+        url=row.url,
+        picture=picture_hash(row.picture_url),
+        owner=row.owner,
+        published_at=row.published_at,
+        ended_at=row.ended_at,
+        gone_at=row.gone_at,
+        created_at=row.created_at,
+    )
+
+
+def by_id(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int, PostRow]:
+    """Return those of *ids* that are in the workspace: one statement, none for no ids."""
+    if not ids:
+        return {}
+    query = sa.select(Post).where(Post.id.in_(set(ids)), Post.workspace_id == workspace_id)
+    return {row.id: _shown(row) for row in session.scalars(query)}
+
+
+def get(session: Session, workspace_id: int, post_id: int) -> PostRow:
+    """Return a post of the workspace.
+
+    :raises PostNotFoundError: if it has no such one.
+    """
+    found = by_id(session, workspace_id, [post_id]).get(post_id)
+    if found is None:
+        raise PostNotFoundError()
+    return found
+
+
+def with_open(
+    session: Session, workspace_id: int, accounts: Accounts, most: int = MOST_OFFERED
+) -> list[PostRow]:
+    """Return the posts with open conversations, the newest first: one statement.
+
+    :param accounts: those of a person who sees no others; None: all.
+    """
+    is_open = sa.exists().where(
+        Conversation.post_id == Post.id,
+        Conversation.status == ConversationStatus.OPEN,
+        Conversation.snooze_kind.is_(None),
+        Conversation.spam_at.is_(None),
+    )
+    query = _of(workspace_id, accounts).where(is_open).order_by(Post.id.desc()).limit(most)
+    return [_shown(row) for row in session.scalars(query)]
+
+
+def _of(workspace_id: int, accounts: Accounts) -> Any:
+    query = sa.select(Post).where(Post.workspace_id == workspace_id)
+    return query if accounts is None else query.where(Post.account_id.in_(sorted(accounts)))
+
+
+def listing(
+    session: Session,
+    workspace_id: int,
+    *,
+    account_id: int | None = None,
+    before: int | None = None,
+    limit: int,
+) -> Sequence[PostRow]:
+    """Return up to *limit* posts of a workspace, the one first that was heard of last.
+
+    :param before: the id of a post, to go on behind it.
+    """
+    query = _of(workspace_id, None).order_by(Post.id.desc()).limit(limit)
+    if account_id is not None:
+        query = query.where(Post.account_id == account_id)
+    if before is not None:
+        query = query.where(Post.id < before)
+    return [_shown(row) for row in session.scalars(query)]
+
+
+MOST_LOOKED = 500
+"""Most posts whose captions a typed name is looked for in: the newest."""
+
+
+def named(session: Session, workspace_id: int, words: str, accounts: Accounts) -> int | None:
+    """Return the id of the newest post that is called *words*: its id, or how its caption begins."""
+    sought = " ".join(words.casefold().split())
+    query = _of(workspace_id, accounts).with_only_columns(Post.id, sa.func.substr(Post.text, 1, 200))
+    for id_, text in session.execute(query.order_by(Post.id.desc()).limit(MOST_LOOKED)):
+        if sought and (sought == str(id_) or " ".join(text.casefold().split()).startswith(sought)):
+            return int(id_)
+    return None

@@ -1,0 +1,1 @@
+"""Pages of what customers write below posts."""

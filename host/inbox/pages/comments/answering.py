@@ -1,0 +1,87 @@
+"""The composer of a conversation about a post: which comment is answered, and what of its private reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from host.inbox.comments import standing
+from host.inbox.pages import durations, reply_window, text_view
+from host.inbox.pages.comments.shown import policy_of
+from host.inbox.pages.context import InboxContext
+from host.inbox.pages.reply_window import Bar
+from host.inbox.queries import Row
+from host.sdk.channel import ReplyPhase, ReplyState
+from host.web.languages import gettext as _
+
+EXCERPT = 90
+"""Most letters shown of the comment that is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What is answered, and how.
+
+    :param target: the id of the comment; None: there is none to answer.
+    :param words: what it says, briefly.
+    :param private: whether the channel has private replies at all; *can_privately*: whether this may be one.
+    :param limit: most bytes of a private reply.
+    :param left: how long there is for it; *until*: when that ends. Empty and None: it does not.
+    :param why: why there can be none any more.
+    """
+
+    target: int | None = None
+    words: str = ""
+    private: bool = False
+    can_privately: bool = False
+    limit: int | None = None
+    until: datetime | None = None
+    left: str = ""
+    bars: tuple[Bar, ...] = ()
+    why: str = ""
+
+    @property
+    def signature(self) -> str:
+        """Return a value that differs when the page has to draw the composer anew."""
+        return f"{self.target}:{self.can_privately}:{self.why}"
+
+
+def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | None:
+    """Return what the composer answers; None: it is about no post, or nothing here is public.
+
+    :param wanted: the comment somebody chose; None, or one that is gone: the newest.
+    """
+    adapter = inbox.adapter(row)
+    if row.post_id is None or adapter is None:
+        return None
+    can = adapter.capabilities_of(row.account)
+    if not can.public:
+        return None
+    target = standing.to_answer(inbox.session, row.id, wanted)
+    limits = can.private_replies
+    if target is None:
+        return Answering(private=limits is not None)
+    words = text_view.start(" ".join(text_view.plain(target.text).split()), EXCERPT)
+    if limits is None:
+        return Answering(target.id, words)
+    used = standing.privates(inbox.session, row.account.id, [target.external_id]).get(target.external_id)
+    if used is not None and used.stands:
+        why = _("Used on %(time)s", time=durations.moment(used.at, inbox.now))
+        return Answering(target.id, words, private=True, limit=limits.text_limit_bytes, why=why)
+    policy = policy_of(adapter, row, inbox.post(row), target.sent_at, target.content, inbox.now)
+    if policy is None or policy.state is ReplyState.CLOSED:
+        why = _(policy.sentence) if policy is not None and policy.sentence else ""
+        why = why or _("This comment cannot be answered privately any more.")
+        return Answering(target.id, words, private=True, limit=limits.text_limit_bytes, why=why)
+    until = policy.until
+    phases = () if until is None else (ReplyPhase(ReplyState.OPEN, target.sent_at, until),)
+    return Answering(
+        target.id,
+        words,
+        private=True,
+        can_privately=True,
+        limit=limits.text_limit_bytes,
+        until=until,
+        left="" if until is None else durations.exact(until - inbox.now),
+        bars=reply_window.clocks(phases, inbox.now),
+    )

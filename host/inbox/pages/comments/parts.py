@@ -1,0 +1,153 @@
+"""What pages show of posts and of messages below them: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import url_for
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from host.inbox.comments.posts import PostRow
+from host.inbox.pages import text_view
+from host.sdk.messages import PostKind
+from host.web.languages import gettext as _
+from host.web.languages import local, reader
+
+KINDS: Mapping[PostKind, LazyString] = {
+    PostKind.POST: _l("Post"),
+    PostKind.REEL: _l("Reel"),
+    PostKind.STORY: _l("Story"),
+    PostKind.AD: _l("Ad"),
+    PostKind.LIVE: _l("Live video"),
+    PostKind.OTHER: _l("Post"),
+}
+_OF: Mapping[PostKind, LazyString] = {
+    PostKind.POST: _l("%(channel)s on a post of %(account)s"),
+    PostKind.REEL: _l("%(channel)s on a reel of %(account)s"),
+    PostKind.STORY: _l("%(channel)s on a story of %(account)s"),
+    PostKind.AD: _l("%(channel)s on an ad of %(account)s"),
+    PostKind.LIVE: _l("%(channel)s on a live video of %(account)s"),
+    PostKind.OTHER: _l("%(channel)s on a post of %(account)s"),
+}
+TITLE = 40
+"""Most letters of a caption that stand for a post."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostShown:
+    """A post as pages show it.
+
+    :param src: where a browser gets its picture; empty: there is none.
+    :param href: its page at the provider; *place*: the host of that. Both may be empty.
+    :param note: that it is gone, or that the broadcast is over; empty: neither.
+    """
+
+    id: int
+    title: str
+    caption: str
+    kind: str
+    src: str
+    href: str
+    place: str
+    when: str
+    note: str
+    owner: str
+
+
+def titled(post: PostRow) -> str:
+    """Return what a post is called: how its caption begins, else what it is and of when."""
+    words = " ".join(text_view.plain(post.text).split())
+    if words:
+        return text_view.start(words, TITLE)
+    return f"{KINDS[post.kind]}, {_day(post.published_at or post.created_at)}"
+
+
+def picture_of(post: PostRow, workspace_id: int) -> str:
+    """Return where a browser gets a picture of a post, by way of us; empty where there is none."""
+    if not post.picture:
+        return ""
+    return url_for("media.post", workspace_id=workspace_id, post_id=post.id, v=post.picture)
+
+
+def shown_post(post: PostRow, workspace_id: int) -> PostShown:
+    """Return a post as pages show it."""
+    note = ""
+    if post.gone_at is not None:
+        note = _("It is no longer there.")
+    elif post.ended_at is not None:
+        note = _("The broadcast is over.")
+    href = text_view.safe(post.url) or ""
+    return PostShown(
+        id=post.id,
+        title=titled(post),
+        caption=" ".join(text_view.plain(post.text).split()),
+        kind=str(KINDS[post.kind]),
+        src=picture_of(post, workspace_id),
+        href="" if post.gone_at is not None else href,
+        place=text_view.host_of(href) if href else "",
+        when="" if post.published_at is None else _day(post.published_at),
+        note=note,
+        owner=post.owner,
+    )
+
+
+def said_of(post: PostRow, channel: str, account: str) -> str:
+    """Return in words what a conversation is about: ``Comments on a reel of sample.pottery``."""
+    return str(_OF[post.kind]) % {"channel": channel, "account": post.owner or account}
+
+
+def _day(at: datetime) -> str:
+    return reader().date_text(local(at), "d MMM y")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word with its icon; tones: empty, good, warn, bad.
+
+    :param until: when what it says ends; its words are then how long that is.
+    """
+
+    text: str
+    tone: str = ""
+    icon: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What a thread of comments shows of an entry beyond its words.
+
+    :param order: what the thread is sorted by: a reply comes behind what it answers.
+    :param below: whether it is a reply to a message of this thread.
+    :param private: whether it is our private reply to one.
+    :param state: of a private reply, in a word.
+    :param note: what there is to know of that, a sentence.
+    :param direct: the conversation it led to.
+    :param standing: how the team has it stand at the provider: ``hidden``, ``deleted``, or shown: empty.
+    :param line: that in a sentence, with who did it.
+    :param problem: why the provider did not do what was asked.
+    :param reply: whether it can be answered publicly; *privately*, *hide*, *show*, *delete* likewise.
+    """
+
+    order: str
+    below: bool = False
+    private: bool = False
+    state: Mark | None = None
+    note: str = ""
+    direct: int | None = None
+    standing: str = ""
+    line: str = ""
+    problem: str = ""
+    reply: bool = False
+    privately: bool = False
+    hide: bool = False
+    show: bool = False
+    delete: bool = False
+
+    @property
+    def acts(self) -> bool:
+        """Whether anything can be done about it."""
+        return self.reply or self.privately or self.hide or self.show or self.delete

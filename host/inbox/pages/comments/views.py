@@ -1,0 +1,84 @@
+"""The views that act on a comment: answer it privately, hide it, show it again, delete it."""
+
+from __future__ import annotations
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import ConflictError, InvalidError
+from host.inbox.comments.moderating import moderate
+from host.inbox.comments.private import queue_private
+from host.inbox.errors import MessageNotFoundError
+from host.inbox.pages.action_views import CONVERSATION, _done, _written
+from host.inbox.pages.arguments import form_id
+from host.inbox.pages.context import bp, with_conversation
+from host.inbox.queries import Row
+from host.inbox.reply import AT_ONCE, Hold
+from host.inbox.sendable import NotSendableError
+from host.models.inbox import Message
+from host.sdk.channel import Moderated
+from host.web.request_helpers import Permission, current_user, flash_bad, wants_json, workspace_view
+
+
+@bp.post(f"{CONVERSATION}/reply-privately")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def reply_privately(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Send the one private reply to the comment ``reply_to``."""
+
+    def use_case() -> list[Message]:
+        about = form_id("reply_to")
+        if about is None:
+            raise MessageNotFoundError()
+        message = db.write(
+            queue_private,
+            workspace_id=workspace_id,
+            conversation_id=row.id,
+            message_id=about,
+            author_id=current_user().id,
+            text=request.form.get("text", ""),
+            reply_key=request.form.get("reply_key", ""),
+            adapter=current_directory().adapter(row.channel),
+            now=clock.now(),
+            hold=_undone(about) if request.form.get("undo") == "1" else AT_ONCE,
+        )
+        return [message]
+
+    return _written(workspace_id, row.id, "private", use_case)
+
+
+def _undone(about: int) -> Hold:
+    """Let a private reply be undone for a while: there is one for each comment."""
+    return Hold(
+        undo={
+            "draft": {"text": request.form.get("text", ""), "reply_to": about, "mode": "private"},
+            "then": "",
+        }
+    )
+
+
+@bp.post(f"{CONVERSATION}/messages/<int:message_id>/moderate")
+@workspace_view(Permission.ANSWER)
+def moderate_message(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+    """Have a customer's comment stand at the provider as ``wanted`` says: shown, hidden or deleted."""
+    wanted = request.form.get("wanted", "")
+    if wanted not in set(Moderated):
+        raise InvalidError()
+    try:
+        db.write(
+            moderate,
+            workspace_id=workspace_id,
+            message_id=message_id,
+            conversation_id=conversation_id,
+            wanted=Moderated(wanted),
+            author_id=current_user().id,
+            directory=current_directory(),
+            now=clock.now(),
+        )
+    except (ConflictError, NotSendableError) as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)
+    return _done(workspace_id, conversation_id)
