@@ -58,6 +58,9 @@ CHROMIUM_FLAGS = [
 ]
 
 
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""An app is some 20,000: with the 700 of Python they are looked at again and again while it is made."""
+
 SERVERS = {"postgresql", "mariadb"}
 ABOVE_STORAGE = ("tests/api/", "tests/channels/", "tests/email/", "tests/instagram/", "tests/media/")
 LONG = (
@@ -175,7 +178,19 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After each file, free its circles and pass over what stays: statements and templates kept for all."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or nextitem.path != item.path:
+            gc.collect()
+            gc.freeze()
 
 
 @pytest.fixture(scope="session")

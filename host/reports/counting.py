@@ -264,20 +264,22 @@ def _sums_with(table: sa.Table, names: Iterable[str], new: Any) -> dict[str, Any
 
 
 @cache
-def _adding(table: sa.Table, dialect: str, names: tuple[str, ...]) -> sa.Insert:
-    """Return the statement that adds sums *names* of a row of *table* to those that are there."""
-    return db.insert_or_change(table, dialect, partial(_sums_with, table, names))
+def _adding(dialect: str, names: tuple[str, ...], of_team: bool) -> sa.Insert:
+    """Return the statement that adds sums *names* of a row to those that are there."""
+    if of_team:
+        return db.insert_or_change(_TEAM_HOURS, dialect, partial(_sums_with, _TEAM_HOURS, names))
+    return db.insert_or_change(_HOURS, dialect, partial(_sums_with, _HOURS, names))
 
 
 def write_sums(session: Session, sums: Sums) -> None:
     """Add *sums* to those that are there."""
     dialect = session.get_bind().dialect.name
     for key, row in sorted(sums.items()):
-        table, names = (_TEAM_HOURS, TEAM_SUMS) if key.team_id else (_HOURS, SUMS)
-        values = {**key._asdict(), **dict.fromkeys(names, 0), **row}
-        if not key.team_id:
+        of_team = bool(key.team_id)
+        values = {**key._asdict(), **dict.fromkeys(TEAM_SUMS if of_team else SUMS, 0), **row}
+        if not of_team:
             del values["team_id"]
-        session.execute(_adding(table, dialect, tuple(sorted(row))), values)
+        session.execute(_adding(dialect, tuple(sorted(row)), of_team), values)
 
 
 def rebuild(session: Session, workspace_id: int) -> int:
@@ -307,8 +309,11 @@ def rebuild(session: Session, workspace_id: int) -> int:
     for span in session.scalars(ended.execution_options(yield_per=1000)):
         add_span(sums, span)
     rows = {key: row for key, row in sums.items() if key.hour >= since}
-    for model in (ReportHour, ReportTeamHour):
-        session.execute(sa.delete(model).where(model.workspace_id == workspace_id, model.hour >= since))
+    hours, of_teams = _HOURS.c, _TEAM_HOURS.c
+    session.execute(sa.delete(_HOURS).where(hours.workspace_id == workspace_id, hours.hour >= since))
+    session.execute(
+        sa.delete(_TEAM_HOURS).where(of_teams.workspace_id == workspace_id, of_teams.hour >= since)
+    )
     write_sums(session, cast(Sums, rows))
     return len(rows)
 

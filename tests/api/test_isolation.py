@@ -108,13 +108,14 @@ def test_a_conversation_cannot_be_given_to_somebody_of_another_workspace(
     assert desk.program.get(f"/conversations/{conversation}")["assignee"] == before
 
 
-@pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.operation)
-def test_without_a_key_no_route_answers_and_a_reading_key_writes_nowhere(desk: ApiDesk, route: Route) -> None:
+def test_without_a_key_no_route_answers_and_a_reading_key_writes_nowhere(desk: ApiDesk) -> None:
     whole(desk.inbox)
-    path = route.path.format_map(ids_of(desk))
+    ids = ids_of(desk)
     before = fingerprint()
     nobody = Program(desk.app, "")
-    assert call(nobody, route, path).status_code == 401
-    if route.scope == "write":
-        assert call(desk.reader, route, path).status_code == 403
-    assert fingerprint() == before
+    for route in GUARDED:
+        path = route.path.format_map(ids)
+        assert call(nobody, route, path).status_code == 401, f"{route.method} {route.path}"
+        if route.scope == "write":
+            assert call(desk.reader, route, path).status_code == 403, f"{route.method} {route.path}"
+        assert fingerprint() == before, f"{route.method} {route.path}"

@@ -39,15 +39,21 @@ def modules(folder: str) -> Iterator[tuple[str, Path]]:
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
+def named(node: ast.expr) -> str:
+    """Return a name as it is written; empty for any other expression: writing all of them out takes long."""
+    return ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+
+
 def imported(module: str, path: Path) -> Iterator[tuple[int, str]]:
     """Yield each module imported at run time; what only the type checker reads does not count."""
     tree = ast.parse(path.read_text())
     skipped: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.If) and named(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             skipped.update(inner for statement in node.body for inner in ast.walk(statement))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(tree):
+    for node in nodes:
         if node in skipped:
             continue
         if isinstance(node, ast.Import):

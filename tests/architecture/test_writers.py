@@ -39,21 +39,21 @@ def last(node: ast.AST) -> str:
 class Module:
     """The source of a module: which names stand for which model, and which models it writes."""
 
-    def __init__(self, tree: ast.Module, tables: dict[str, str], answers: dict[str, str]) -> None:
-        """Read *tree*.
+    def __init__(self, nodes: list[ast.AST], tables: dict[str, str], answers: dict[str, str]) -> None:
+        """Read the *nodes* of its tree.
 
         :param tables: names of tables that other modules define -> model.
         :param answers: functions that return a row or rows -> model.
         """
-        self.tree = tree
+        self.nodes = nodes
         self.answers = answers
         self.names = dict(tables)
-        imports = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
+        imports = [one for one in nodes if isinstance(one, ast.ImportFrom)]
         for imported in (alias for one in imports if "host.models" in str(one.module) for alias in one.names):
             if imported.name in MODELS:
                 self.names[imported.asname or imported.name] = imported.name
         self.own = {}
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
                 whole = node.value
@@ -84,14 +84,14 @@ class Module:
                 return self.model(call.args[0])
         return ""
 
-    def _rows(self, function: ast.FunctionDef) -> dict[str, str]:
-        """Return which local names are rows, and of which model."""
+    def _rows(self, function: ast.FunctionDef, nodes: list[ast.AST]) -> dict[str, str]:
+        """Return which local names of a *function* of these *nodes* are rows, and of which model."""
         rows = {}
         for argument in (*function.args.args, *function.args.kwonlyargs):
             named = {self.model(one) for one in ast.walk(argument.annotation or ast.Pass())} - {""}
             if len(named) == 1:
                 rows[argument.arg] = named.pop()
-        for node in ast.walk(function):
+        for node in nodes:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 rows[node.targets[0].id] = self._looked_up(node.value)
             elif isinstance(node, ast.For) and isinstance(node.target, ast.Name):
@@ -100,7 +100,7 @@ class Module:
 
     def writes(self) -> Iterator[tuple[str, int]]:
         """Yield each model this module writes, and the line."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 if last(node.func) in STATEMENTS and node.args and self.model(node.args[0]):
                     yield self.model(node.args[0]), node.lineno
@@ -114,8 +114,9 @@ class Module:
                 yield from self._sets(node)
 
     def _sets(self, function: ast.FunctionDef) -> Iterator[tuple[str, int]]:
-        rows = self._rows(function)
-        for node in ast.walk(function):
+        nodes = list(ast.walk(function))
+        rows = self._rows(function, nodes)
+        for node in nodes:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if isinstance(node, ast.Call) and last(node.func) == "delete" and node.args:
                 model = rows.get(last(node.args[0]))
@@ -135,13 +136,13 @@ def written(root: Path) -> dict[str, dict[str, list[str]]]:
         for path in sorted((root / "host").rglob("*.py"))
         if "starter" not in path.parts and path.parts[-2] != "models"
     }
-    trees = {name: ast.parse(text) for name, text in sources.items()}
+    trees = {name: list(ast.walk(ast.parse(text))) for name, text in sources.items()}
     shared: dict[str, str] = {}
     returned: dict[str, set[str]] = defaultdict(set)
-    for tree in trees.values():
-        module = Module(tree, {}, {})
+    for nodes in trees.values():
+        module = Module(nodes, {}, {})
         shared |= {name: model for name, model in module.own.items() if name.isupper()}
-        for function in (one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)):
+        for function in (one for one in nodes if isinstance(one, ast.FunctionDef)):
             named = {module.model(one) for one in ast.walk(function.returns or ast.Pass())} - {""}
             returned[function.name] |= named if len(named) == 1 else {"", *named}
     answers = {
@@ -150,8 +151,8 @@ def written(root: Path) -> dict[str, dict[str, list[str]]]:
         if len(models) == 1 and "" not in models
     }
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for name, tree in trees.items():
-        for model, line in Module(tree, shared, answers).writes():
+    for name, nodes in trees.items():
+        for model, line in Module(nodes, shared, answers).writes():
             found[model][name].append(f"{name}:{line}")
     return found
 

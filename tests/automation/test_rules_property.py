@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -183,7 +184,8 @@ def _check(first_message: int, first_run: int) -> Counter[str]:
     return wanted
 
 
-def test_it_ends_and_nothing_is_there_twice(automated: Automated) -> None:
+@pytest.mark.parametrize("examples", [20, pytest.param(50, marks=pytest.mark.slow)])
+def test_it_ends_and_nothing_is_there_twice(automated: Automated, examples: int) -> None:
     desk = automated
     named = [desk.label(name) for name in LABELS]
     team = desk.team(desk.person("Ana"), desk.person("Bo", on=False))
@@ -194,7 +196,12 @@ def test_it_ends_and_nothing_is_there_twice(automated: Automated) -> None:
 
     done: Counter[str] = Counter()
 
-    @settings(max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(
         st.lists(bodies(), min_size=2, max_size=6),
         st.lists(st.tuples(st.sampled_from(sorted(HAPPENS)), st.sampled_from("ab")), min_size=3, max_size=14),

@@ -16,7 +16,6 @@ from demo.outside import Outside
 from demo.processes import CHECKOUT, Host, Sandbox, free_port, sandbox_settings
 from tests.accessibility import violations
 
-SCREENS = CHECKOUT / "build" / "screens"
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
 EVERYTHING: dict[str, Any] = {}
@@ -85,9 +84,14 @@ def person(desk: Desk, chromium: Any) -> Iterator[Callable[..., Any]]:
     assert not troubles, "\n".join(troubles)
 
 
+def screenshot(page: Any, name: str, **options: Any) -> None:
+    """Take a picture of *page*, where ``SCREENSHOTS`` names a folder: each costs as much as a page."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", **options)
+
+
 def look(page: Any, name: str, *, phone: bool = True, wide: bool = True) -> None:
-    """Keep pictures of the page in both themes and widths; hold it to WCAG and to a phone's width."""
-    SCREENS.mkdir(parents=True, exist_ok=True)
+    """Hold the page to WCAG and to a phone's width in both themes and widths; see :func:`screenshot`."""
     before = page.viewport_size
     # A colour on its way from one theme to the other is neither.
     page.emulate_media(reduced_motion="reduce")
@@ -104,7 +108,7 @@ def look(page: Any, name: str, *, phone: bool = True, wide: bool = True) -> None
                 for node in found["nodes"]
             ]
             assert not serious, f"{name} at {label}, {theme}:\n" + "\n".join(serious)
-            page.screenshot(path=SCREENS / f"{name}-{label}-{theme}.png", full_page=label == "360")
+            screenshot(page, f"{name}-{label}-{theme}", full_page=label == "360")
         if label == "360":
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= PHONE["width"], f"{name} scrolls sideways at 360 px: {width}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from demo.journey import ADDON_ZIP, ADMIN, AGENT, PASSWORD
 from demo.outside import write_mail
-from tests.browser.conftest import PHONE, SCREENS, Desk, look
+from tests.browser.conftest import PHONE, Desk, look, screenshot
 
 pytestmark = pytest.mark.browser
 
@@ -315,7 +314,7 @@ def test_every_other_page_can_be_looked_at(desk: Desk, admin: Page, person: Arri
     phone = person()
     phone.goto(desk.sandbox.url)
     expect(phone.get_by_text("Shall I put one aside?").first).to_be_visible()
-    phone.screenshot(path=SCREENS / "phone-1440-light.png")
+    screenshot(phone, "phone-1440-light")
 
 
 def test_on_a_phone_one_pane_at_a_time_is_enough_to_answer(desk: Desk, person: Arrive) -> None:
@@ -329,7 +328,7 @@ def test_on_a_phone_one_pane_at_a_time_is_enough_to_answer(desk: Desk, person: A
     page.get_by_role("button", name=re.compile("^Send(?! a heart| now)")).click()
     line = page.get_by_role("listitem").filter(has_text="We do, within a week.").last
     expect(line.get_by_text("Sent", exact=True)).to_be_visible()
-    page.screenshot(path=SCREENS / "phone-thread-360-dark.png")
+    screenshot(page, "phone-thread-360-dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
@@ -359,8 +358,3 @@ def test_deactivating_takes_the_filter_away_and_keeps_conversations_readable(
     expect(admin.get_by_text("Active", exact=True).first).to_be_visible()
     agent.reload()
     expect(agent.get_by_role("textbox", name=re.compile("^Reply to"))).to_be_visible()
-
-
-def test_the_pictures_are_there() -> None:
-    names = {path.name for path in Path(SCREENS).glob("*.png")}
-    assert {"inbox-1440-light.png", "inbox-1440-dark.png", "inbox-360-light.png"} <= names

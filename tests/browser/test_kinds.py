@@ -13,7 +13,7 @@ from demo import journey
 from demo.journey import ADMIN, PASSWORD, Journey
 from sandbox import catalogue
 from tests.accessibility import violations
-from tests.browser.conftest import PHONE, SCREENS, WIDE, Desk
+from tests.browser.conftest import PHONE, WIDE, Desk, screenshot
 from tests.live.served import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -139,7 +139,6 @@ DRAWN = "[...document.querySelectorAll('.log img')].every((one) => one.complete 
 
 def portrait(page: Page, name: str) -> None:
     """Keep pictures of a whole thread, however long, in both widths and themes; hold each to WCAG."""
-    SCREENS.mkdir(parents=True, exist_ok=True)
     for size, label in ((WIDE, "1440"), (PHONE, "360")):
         page.set_viewport_size(size)
         for _ in range(2):  # what is near the eye is fetched first, and takes its place
@@ -152,7 +151,7 @@ def portrait(page: Page, name: str) -> None:
                 f"{one['id']}: {node['html'][:200]}" for one in violations(page) for node in one["nodes"]
             ]
             assert found == [], f"{name} at {label}, {theme}:\n" + "\n".join(found)
-            page.screenshot(path=SCREENS / f"{name}-{label}-{theme}.png")
+            screenshot(page, f"{name}-{label}-{theme}")
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= size["width"], f"{name} scrolls sideways at {label}: {wide}"
     page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'light')")
@@ -177,7 +176,7 @@ def test_the_gallery_is_worked_by_keyboard(agent: Page) -> None:
     agent.keyboard.press("ArrowLeft")
     expect(dialog.get_by_text("3 of 4")).to_be_visible()
     expect(dialog.get_by_role("link", name="Download")).to_have_attribute("href", re.compile("/w/1/"))
-    agent.screenshot(path=SCREENS / "gallery-1440-light.png")
+    screenshot(agent, "gallery-1440-light")
     agent.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(message(agent, f"{ANA}: 4 photos").get_by_role("link").nth(2)).to_be_focused()

@@ -235,6 +235,7 @@ OF_OTHERS = {
         "Settings → Channels →",
         "→ Greeting & routing",
         "Settings → Rules",
+        "Settings → Campaigns",
         "Notifications → What you are told",
     ),
 }

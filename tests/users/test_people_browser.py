@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from host.core import db, storage
 from host.models.users import Role, User
 from host.users import audit, failed_tries, members, sessions
-from tests.browser.conftest import look
+from tests.browser.conftest import look, screenshot
 from tests.helpers import PASSWORD, LiveServer, make_user, make_workspace
 from tests.inbox import toys
 from tests.web.test_browser import page, sign_in
@@ -120,7 +120,7 @@ def test_an_owner_says_who_may_see_what(page: Page, place: tuple[int, User]) -> 
     expect(page.get_by_role("row", name=re.compile("Kim L."))).to_contain_text("1 of 2 accounts")
     look(page, "people")
     page.get_by_role("row", name=re.compile("Kim L.")).locator("summary").click()
-    page.screenshot(path="build/screens/people-menu.png")
+    screenshot(page, "people-menu")
     page.get_by_role("link", name=re.compile("Role and access.*Kim L.")).click()
     look(page, "member")
     page.get_by_label("@sample.shop").check()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from host.models.users import User
-from tests.browser.conftest import SCREENS, look
+from tests.browser.conftest import look, screenshot
 from tests.helpers import PASSWORD
 from tests.users.test_people_browser import page, place
 
@@ -86,8 +86,7 @@ def test_on_a_phone_the_navigation_of_settings_unfolds(page: Page, place: tuple[
     last = nav.get_by_role("link", name="Desk settings")
     last.scroll_into_view_if_needed()
     expect(last).to_be_in_viewport()
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENS / "settings-nav-open-360.png")
+    screenshot(page, "settings-nav-open-360")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.keyboard.press("Escape")
     expect(nav.get_by_role("link", name="Desk settings")).not_to_be_visible()

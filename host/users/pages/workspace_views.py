@@ -8,7 +8,6 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.core.db import db
@@ -133,15 +132,10 @@ def invite_person(workspace_id: int) -> ResponseReturnValue:
         form.email.errors = [f"{at}: {error}" if len(addresses) > 1 and at else str(error)]
         return _page(workspace_id, form, status=error.status)
     if mailed:
-        count = len(addresses)
-        flash_good(
-            ngettext(
-                "The invitation for %(email)s is on its way.",
-                "%(num)s invitations are on their way.",
-                count,
-                email=at,
-            )
-        )
+        if len(addresses) == 1:
+            flash_good(_("The invitation for %(email)s is on its way.", email=addresses[0]))
+        else:
+            flash_good(_("%(number)s invitations are on their way.", number=len(addresses)))
         return redirect(url_for("accounts.people", workspace_id=workspace_id))
     links = [external_url("accounts.invite", token=token) for token in tokens]
     return _page(workspace_id, InviteForm(formdata=None), links=list(zip(addresses, links, strict=True)))
