@@ -38,10 +38,12 @@ from tests.whole.shops import (
 HERE = Path(__file__).parent
 TABLE: dict[str, dict[str, Any]] = tomllib.loads((HERE / "matrix.toml").read_text())
 REFUSED = "this one is refused"
+MESSAGE = "POST /w/<int:workspace_id>/inbox/<int:conversation_id>/messages/<int:message_id>"
 FORMS = {
     "POST /addons/instagram/checklist": {"item": "live-mode", "done": "1"},
     "POST /account/theme": {"theme": "dark"},
     "POST /w/<int:workspace_id>/inbox/<int:conversation_id>/read": {"until": "1000000"},
+    f"{MESSAGE}/moderate": {"wanted": "hidden"},
     "POST /w/<int:workspace_id>/settings/people/<int:user_id>/role": {"role": "agent"},
 }
 """What a form says where an empty one would be refused before anybody's right to it shows."""

@@ -154,6 +154,7 @@ def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> Non
                 "conversationId": 42,
                 "text": "Which?",
                 "overflow": "split",
+                "private": False,
                 "unlessWritten": True,
                 "quickReplies": [{"title": "Small", "payload": "s"}],
             },
