@@ -1184,7 +1184,8 @@ def test_a_batch_costs_a_fixed_number_of_statements_along_indexes(automated: Aut
     for number, one in enumerate(asked):
         desk.rule({"do": "note", "text": "Look"}, conditions=[one, BROKEN], name=f"{number}")
     desk.rule({"do": "close"}, when="conversation.unanswered", hours=1, working=True, name="Waits")
-    counts = []
+    counts: list[list[str]] = []
+    db.write(desk.consumer.consume, [])
     for more in (3, 60):
         for number in range(more):
             desk.said(f"{more}-{number}")

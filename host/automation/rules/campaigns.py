@@ -16,8 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host import counters
 from host.automation.facts import NEVER_WENT
 from host.automation.rules.body import Campaign
+from host.core import db
 from host.inbox.comments import once
 from host.inbox.outcome import ARRIVED
 from host.models.automation import CampaignPerson, PersonOutcome, Rule
@@ -165,12 +167,30 @@ def next_turn(session: Session, rule_id: int) -> int:
 _theirs = aliased(ContactIdentity)
 
 
+_shared: tuple[tuple[object, int], frozenset[int | None]] | None = None
+
+
+def _beside(session: Session) -> frozenset[int | None]:
+    """Return the accounts that stand beside another, read again when an account changed."""
+    global _shared  # noqa: PLW0603 - one value of the process
+    seen, kept = (db.current(), counters.accounts()), _shared
+    if kept is None or kept[0] != seen:
+        query = sa.select(ChannelAccount.id).where(ChannelAccount.beside_id.is_not(None))
+        kept = _shared = (seen, frozenset(session.scalars(query)))
+    return kept[1]
+
+
 def answered(session: Session, events: Sequence[Recorded]) -> list[tuple[Recorded, int]]:
     """Return which of *events* are words of somebody to whom a campaign replied privately, not answered yet.
 
     Each with the id of the campaign. It is a message on the account beside that of the comment.
     """
-    mine = [one for one in events if one.kind == catalogue.MESSAGE_RECEIVED and one.message_id is not None]
+    shared = _beside(session)
+    mine = [
+        one
+        for one in events
+        if one.kind == catalogue.MESSAGE_RECEIVED and one.message_id is not None and one.account_id in shared
+    ]
     if not mine:
         return []
     query = (

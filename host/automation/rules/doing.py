@@ -42,7 +42,7 @@ from host.inbox.conversation_actions import set_fields
 from host.inbox.drafts import Draft
 from host.inbox.reacting import react
 from host.inbox.reply import Voice, queue_parts
-from host.models.inbox import Conversation, Direction, Handler
+from host.models.inbox import Conversation, ConversationStatus, Direction, Handler
 from host.models.outgoing import Endpoint
 from host.models.record import ActorKind
 from host.models.users import Workspace
@@ -142,6 +142,9 @@ class Acting:
                 why = error.code
             done.steps.append((str(action.__struct_config__.tag), why))
         done.sent += [message.id for message in steps.sent]
+        if self.body.campaign is not None and done.private_id is not None:
+            # Nobody has to look at a word that was answered; what they write next opens it again.
+            self._set({"status": ConversationStatus.CLOSED})
         return done
 
     def _one(self, number: int, action: Action, steps: Doing, done: Done) -> None:
@@ -194,6 +197,8 @@ class Acting:
         hindrance = known.hindrance(adapter, self.now)
         if hindrance == "closed_by_team" and self._is_about_closing():
             hindrance = ""
+        if hindrance == "automation" and is_answer:
+            hindrance = ""  # an answer to one message goes beside another to the one before
         why = may_speak(
             self.now,
             hindrance=hindrance,
@@ -234,8 +239,11 @@ class Acting:
     def _say(self, number: int, text: str, done: Done) -> None:
         self._queue(number, Draft(text=text), done)
 
-    def _queue(self, number: int, draft: Draft, done: Done) -> int:
-        """Queue a draft; return the id of the last message it became."""
+    def _queue(self, number: int, draft: Draft, done: Done, voice: Voice = Voice.NOTICE) -> int:
+        """Queue a draft; return the id of the last message it became.
+
+        :param voice: a notice leaves the customer waiting; an answer does not.
+        """
         messages = queue_parts(
             self.session,
             workspace_id=self.conversation.workspace_id,
@@ -246,7 +254,7 @@ class Acting:
             adapter=self.directory.adapter(self.conversation.channel),
             now=self.now,
             by_person=False,
-            voice=Voice.NOTICE,
+            voice=voice,
         )
         done.sent += [message.id for message in messages]
         return messages[-1].id
@@ -271,7 +279,7 @@ class Acting:
             raise NotDoneError("no_private")  # it would announce what does not come
         turn = campaigns.next_turn(self.session, self.rule_id) % len(action.texts)
         draft = Draft(text=self._filled(action.texts[turn]), reply_to=message_id)
-        done.public_id = self._queue(number, draft, done)
+        done.public_id = self._queue(number, draft, done, Voice.AUTOMATION)
         done.number = turn + 1
 
     def _privately(self, number: int, action: ReplyPrivately, done: Done) -> None:
@@ -290,7 +298,7 @@ class Acting:
             adapter=adapter,
             now=self.now,
             by_person=False,
-            voice=Voice.NOTICE,
+            voice=Voice.AUTOMATION,
         )
         done.private_id = message.id
         done.sent.append(message.id)
