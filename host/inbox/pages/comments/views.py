@@ -10,6 +10,7 @@ from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError
 from host.inbox.comments.moderating import moderate
 from host.inbox.comments.private import queue_private
+from host.inbox.conversations import check_message
 from host.inbox.errors import MessageNotFoundError
 from host.inbox.pages.action_views import CONVERSATION, _done, _written
 from host.inbox.pages.arguments import form_id
@@ -61,9 +62,12 @@ def _undone(about: int) -> Hold:
 
 @bp.post(f"{CONVERSATION}/messages/<int:message_id>/moderate")
 @workspace_view(Permission.ANSWER)
-def moderate_message(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
+@with_conversation
+def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Have a customer's comment stand at the provider as ``wanted`` says: shown, hidden or deleted."""
     wanted = request.form.get("wanted", "")
+    with db.read() as session:
+        check_message(session, workspace_id, row.id, message_id)
     if wanted not in set(Moderated):
         raise InvalidError()
     try:
@@ -71,7 +75,7 @@ def moderate_message(workspace_id: int, conversation_id: int, message_id: int) -
             moderate,
             workspace_id=workspace_id,
             message_id=message_id,
-            conversation_id=conversation_id,
+            conversation_id=row.id,
             wanted=Moderated(wanted),
             author_id=current_user().id,
             directory=current_directory(),
@@ -81,4 +85,4 @@ def moderate_message(workspace_id: int, conversation_id: int, message_id: int) -
         if wants_json():
             raise
         flash_bad(error.sentence)
-    return _done(workspace_id, conversation_id)
+    return _done(workspace_id, row.id)
