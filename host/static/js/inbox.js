@@ -93,12 +93,18 @@ async function fetchUpdates() {
   const answered = wanted.composer && composer?.answering();
   if (answered?.answers) url.searchParams.set("quote", answered.answers);
   if (answered && composer.section.dataset.answers) url.searchParams.set("write", answered.mode);
+  const choice = choices;
   if (messages.length) url.searchParams.set("messages", messages.join(","));
   for (const kind of ["head", "composer", "here"]) if (wanted[kind]) url.searchParams.set(kind, "1");
   asking = true;
   let delay = GATHER_MS;
   try {
-    show(await load(url), wanted.names, about);
+    const answer = await load(url);
+    if (answer.composer && choice !== choices) {
+      delete answer.composer; // of before somebody chose another comment
+      ask({ composer: true });
+    }
+    show(answer, wanted.names, about);
   } catch {
     ask(wanted);
     delay = AGAIN_MS;
@@ -202,14 +208,21 @@ function showComposer(html) {
     return;
   }
   const focused = box.contains(document.activeElement);
+  const mode = composer?.signature && composer.section.dataset.mode;
+  const chosen = composer?.chosen && composer.section.dataset.answers === fresh.dataset.answers;
   box.replaceChildren(fresh);
   startComposer();
+  composer.chosen = chosen;
+  if (mode && mode !== fresh.dataset.mode && fresh.querySelector(`[data-form="${mode}"]`)) composer.show(mode);
   if (focused) composer.text()?.focus();
 }
+
+let choices = 0; // how often somebody chose what to answer
 
 /** Answer the comment *id*, publicly or privately as *mode* says. */
 async function answer(id, mode) {
   const here = opened;
+  choices += 1;
   const url = new URL(data.updates, location.href);
   for (const [name, value] of Object.entries({ conversation: here, composer: 1, quote: id, write: mode })) url.searchParams.set(name, value);
   const told = await load(url).catch(() => null);
