@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.models.channels import AccountState, AccountWarning, ChannelAccount
-from host.notifications.notify import Message, notify_responsible, settle
+from host.notifications.notify import Message, kept, notify_responsible, settle
 from host.record.writing import show
 from host.sdk.i18n import noop
 
@@ -34,7 +35,7 @@ def raise_warning(
     kind: str,
     sentence: str,
     next_step: str = "",
-    details: Mapping[str, str] | None = None,
+    details: Mapping[str, str | datetime] | None = None,
     stage: str = "",
     tone: str = "warn",
 ) -> bool:
@@ -52,7 +53,7 @@ def raise_warning(
         "tone": tone,
         "sentence": sentence,
         "next_step": next_step,
-        "details": {name: str(value)[:1000] for name, value in (details or {}).items()},
+        "details": kept(details or {}),
         "since": clock.now(),
     }
     key = _table.c.account_id == account_id, _table.c.kind == kind
@@ -74,7 +75,7 @@ def notify_owners(
     account: ChannelAccount,
     sentence: str,
     next_step: str,
-    details: Mapping[str, str],
+    details: Mapping[str, str | datetime],
     tone: str,
 ) -> None:
     """Notify the owners of an account's workspace, and the admins."""

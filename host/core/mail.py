@@ -7,6 +7,7 @@ import ipaddress
 import smtplib
 import socket
 import ssl
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -59,6 +60,17 @@ class Server:
 
 
 CATALOGUES = Path(__file__).parents[1] / "translations"
+_beside: tuple[Path, ...] = ()
+
+
+def use_catalogues(folders: Iterable[Path]) -> None:
+    """Have :func:`words` know those in *folders*, of addons, from now on in this process.
+
+    :param folders: as :data:`CATALOGUES`, each file readable. A text that both have is said as here.
+    """
+    global _beside  # noqa: PLW0603 - the addons of the process
+    _beside = tuple(folders)
+    _catalogue.cache_clear()
 
 
 def words(*languages: str | None) -> NullTranslations:
@@ -75,7 +87,10 @@ def _has(language: str) -> bool:
 
 @cache
 def _catalogue(language: str) -> NullTranslations:
-    return Translations.load(str(CATALOGUES), [language])
+    found = Translations.load(str(CATALOGUES), [language])
+    for folder in _beside:
+        found.add_fallback(Translations.load(str(folder), [language]))
+    return found
 
 
 def server_of(config: Config) -> Server | None:

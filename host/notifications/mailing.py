@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import sqlalchemy as sa
+from babel import dates
 from babel.support import NullTranslations
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,7 @@ from host.core.config import Config
 from host.models.notifications import Notification
 from host.models.users import Membership, User, Workspace
 from host.notifications import rules
-from host.notifications.notify import CUSTOMER, said, with_customer
+from host.notifications.notify import CUSTOMER, said, with_customer, worded
 from host.sdk.i18n import noop
 from host.users import reach
 
@@ -212,7 +213,8 @@ SOMEBODY = noop("A customer")
 def _filled(words: NullTranslations, sentence: str, details: Mapping[str, str]) -> str:
     """Return *sentence* in the language of *words* with *details* in it."""
     text: str = words.ugettext(sentence) if sentence else ""
-    return text % details if details else text
+    language = words.info().get("language", "en")
+    return text % worded(details, lambda at: dates.format_date(at, locale=language)) if details else text
 
 
 def _line(words: NullTranslations, row: sa.Row[Any]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from host.models.mentions import Mention
 from host.models.notifications import Notification
 from host.models.users import Membership, Role, User, Workspace
 from host.notifications.rules import KINDS, About, quiet_hours
+from host.sdk.i18n import format_date
 from host.users.sessions import CurrentUser
 
 KEPT = timedelta(days=90)
@@ -34,6 +36,7 @@ class Message:
 
     :param tone: ``warn`` or ``bad``.
     :param title: a name people know; not translated.
+    :param details: what the sentences name; of an aware time the day is said, in the reader's language.
     :param sentence: marked for translation, with ``%(name)s`` for what *details* hold; never a credential.
     :param next_step: what to do about it.
     """
@@ -41,13 +44,32 @@ class Message:
     title: str
     sentence: str
     next_step: str = ""
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str | datetime] = field(default_factory=dict)
     tone: str = "warn"
+
+
+def kept(details: Mapping[str, str | datetime]) -> dict[str, str]:
+    """Return *details* as they are stored: a time so that its day can be written in any language."""
+    return {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)[:1000]
+        for name, value in details.items()
+    }
+
+
+def worded(details: Mapping[str, str], day: Callable[[datetime], str] = format_date) -> dict[str, str]:
+    """Return what :func:`kept` made of details as people read it: of a time what *day* says."""
+    return {
+        name: day(datetime.fromisoformat(value)) if _TIME.fullmatch(value) else value
+        for name, value in details.items()
+    }
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00")
 
 
 def translated(sentence: str, details: Mapping[str, str]) -> str:
     """Return *sentence* in the reader's language with *details* in it."""
-    return str(_(sentence, **details)) if sentence else ""
+    return str(_(sentence, **worded(details))) if sentence else ""
 
 
 def notify_responsible(
@@ -111,7 +133,7 @@ def notify_users(
                 title=message.title[:255],
                 sentence=message.sentence,
                 next_step=message.next_step,
-                details={name: str(value)[:1000] for name, value in message.details.items()},
+                details=kept(message.details),
                 path=path[:255],
                 created_at=now,
                 mail_due_at=now,

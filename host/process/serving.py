@@ -25,7 +25,7 @@ from host.addons.running import generation as generations
 from host.addons.running.generation import Generation
 from host.addons.running.jobs import JobRunner
 from host.api.http import idempotency
-from host.core import child_limits, db, guard, logs, marks, secrets, storage
+from host.core import child_limits, db, guard, logs, mail, marks, secrets, storage
 from host.core.config import CannotGoOnError, Config, Exit
 from host.core.filelock import serving_lock
 from host.delivery.clock_moved_back import ClockWatch
@@ -148,6 +148,7 @@ class HostApplication:
         config: Config = generation.app.extensions["lobby.config"]
         self._effective = config
         links.use(config)
+        mail.use_catalogues(generation.catalogues.values())
         mailing.use(config)
         password_links.use_settings(config)
         invitations.use_settings(config)

@@ -171,7 +171,7 @@ def warn(
     sentence: str,
     *,
     next_step: str = "",
-    details: Mapping[str, str] | None = None,
+    details: Mapping[str, str | datetime] | None = None,
     stage: str = "",
     bad: bool = False,
 ) -> bool:
@@ -183,6 +183,7 @@ def warn(
     :param kind: what it is about; one warning of each kind at a time; lower-case letters and hyphens, 32 at
         most.
     :param sentence: marked with :func:`host.sdk.i18n.noop`, ``%(name)s`` in it for *details*; no credential.
+    :param details: of an aware time the day is said, in the language of who reads it.
     :param stage: how serious it is by now, 64 characters at most; people are told again when it changes.
     :param bad: whether it has happened, instead of being about to.
     :return: whether people were told.
@@ -207,7 +208,7 @@ def tell(
     *,
     path: str,
     next_step: str = "",
-    details: Mapping[str, str] | None = None,
+    details: Mapping[str, str | datetime] | None = None,
     owners_of: Collection[int] = (),
     admins: bool = False,
 ) -> None:

@@ -8,6 +8,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
 from host.addons import lifecycle
+from host.core import mail
 from host.process.serving import HostApplication
 from host.sdk.i18n import gettext
 from tests.addons.conftest import MakeZip
@@ -35,6 +36,13 @@ def test_an_addon_speaks_for_itself_alone(desk: HostApplication, toy_zip: MakeZi
     assert said(desk, "they wrote", "Save") == ["they wrote", "Speichern"]
     assert lifecycle.activate(desk.config, "toy", host=desk).ok
     assert said(desk, "they wrote", "Save") == ["sie schrieben", "Speichern"]
+    assert [mail.words("de").ugettext(text) for text in ("they wrote", "Save")] == [
+        "sie schrieben",
+        "Speichern",
+    ]
+    assert mail.words("en", "de").ugettext("they wrote") == "they wrote"
+    lifecycle.deactivate(desk.config, "toy", host=desk)
+    assert mail.words("de").ugettext("they wrote") == "they wrote", "nor in a mail, once it is gone"
 
 
 def test_a_broken_catalogue_costs_its_addon_its_words_alone(desk: HostApplication, toy_zip: MakeZip) -> None:

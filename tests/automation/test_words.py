@@ -365,6 +365,7 @@ def test_nobody_who_set_nothing_pays_more_than_one_look(automated: Automated) ->
     with db.read() as session:
         batch = reading.after(session, BEGINNING, 200)
     assert len(batch.events) == 40
+    db.write(automated.consumer.consume, [])
     statements.clear()
     db.write(automated.consumer.consume, batch.events)
     assert len([one for one in statements if "account_automations" in one]) == 1

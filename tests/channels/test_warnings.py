@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from host.core.config import ConfigError
 from host.models.channels import AccountWarning
 from host.models.notifications import Notification
 from host.models.users import Role, User
-from host.notifications import mailing
+from host.notifications import mailing, notify
 from host.sdk.accounts import clear_warning, mark_needs_reconnect, overview, warn
 from host.sdk.channel import AccountRef
 from tests.channels.conftest import Desk
@@ -237,6 +237,21 @@ def test_a_mail_speaks_the_language_of_who_reads_it(
     assert mailing.send_due() == 1
     (sent,) = mailbox.taken
     assert "Die Zugangsdaten werden nicht mehr angenommen" in sent["Subject"]
+
+
+def test_a_day_is_written_in_the_language_of_who_reads_it(
+    desk: Desk, account: AccountRef, mailbox: Mailbox
+) -> None:
+    german = sa.update(User).where(User.id == desk.owner.id).values(locale="de")
+    db.write(lambda session: session.execute(german) and None)
+    warn(account.id, "token-ends", ENDS, details={"date": datetime(2027, 5, 1, 22, tzinfo=UTC)})
+    assert mailing.send_due() == 1
+    (sent,) = mailbox.taken
+    assert sent["Subject"] == "@17: The token ends on 01.05.2027.", "the addon is not here, nor its German"
+    with db.read() as session:
+        (stored,) = session.scalars(sa.select(Notification.details))
+    assert notify.translated(ENDS, stored) == "The token ends on May 1, 2027."
+    assert notify.translated("%(date)s", {"date": "1 May"}) == "1 May"
 
 
 def test_several_processes_mail_it_once(any_account: tuple[AccountRef, User], mailbox: Mailbox) -> None:

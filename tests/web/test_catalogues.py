@@ -13,15 +13,20 @@ from babel.messages.catalog import Catalog
 from tools import translations
 
 HOST = translations.ROOT / "host"
+ADDONS = sorted(path.parent for path in (translations.ROOT / "addons").glob("*/addon.toml"))
+FILES = [path for folder in (HOST, *ADDONS) for path in folder.rglob("*.*")]
 TEMPLATES = sorted(
-    path for path in HOST.rglob("*.html") if "authoring" not in path.parts and "static" not in path.parts
+    path for path in FILES if path.suffix == ".html" and not {"authoring", "static"} & set(path.parts)
 )
-CODE = sorted(path for path in HOST.rglob("*.py") if not {"authoring", "cli"} & set(path.parts))
+CODE = sorted(
+    path for path in FILES if path.suffix == ".py" and not {"authoring", "cli", "tests"} & set(path.parts)
+)
 SCRIPTS = sorted((HOST / "static" / "js").glob("*.js"))
 NAMES = re.compile(r"%\([a-z_]+\)[sd]|\{[a-z]+\}|%%")
 UNTRANSLATED = {
     # What stands for itself in every language.
     "CSV",
+    "Instagram Direct",
     "sha256",
     "· Lobby",
     "https://",
@@ -43,6 +48,15 @@ CATALOGUES = [(part, path) for part in translations.parts() for path in translat
 each_catalogue = pytest.mark.parametrize(
     ("part", "path"), CATALOGUES, ids=[f"{part.name}-{path.parents[1].name}" for part, path in CATALOGUES]
 )
+
+
+def test_an_addon_speaks_every_language_of_the_host() -> None:
+    for addon in ADDONS:
+        assert _languages(addon / "translations") == _languages(HOST / "translations"), addon.name
+
+
+def _languages(folder: Path) -> set[str]:
+    return {path.parents[1].name for path in folder.glob("*/LC_MESSAGES/messages.po")}
 
 
 @each_catalogue
@@ -103,7 +117,7 @@ def unmarked_in_code(source: str) -> list[str]:
         shown = list(node.args[:1]) if name.startswith("flash_") else []
         shown += [one.value for one in node.keywords if one.arg in {"next_step", "title", "sentence", "help"}]
         texts = (one.value for one in shown if isinstance(one, ast.Constant) and isinstance(one.value, str))
-        found += [text for text in texts if " " in text]
+        found += [text for text in texts if " " in text and text not in UNTRANSLATED]
     return found
 
 
@@ -119,7 +133,7 @@ def unmarked_in_script(source: str) -> list[str]:
 def _all(paths: list[Path], look: object) -> Iterator[str]:
     for path in paths:
         for text in look(path.read_text()):  # type: ignore[operator]
-            yield f"{path.relative_to(HOST)}: {text}"
+            yield f"{path.relative_to(translations.ROOT)}: {text}"
 
 
 def test_every_text_is_marked() -> None:

@@ -22,7 +22,7 @@ from host.sdk.accounts import (
     warn,
 )
 from host.sdk.errors import SecretUnreadableError
-from host.sdk.i18n import format_date, noop
+from host.sdk.i18n import noop
 from host.sdk.pages import Job
 
 from . import appwebhook, comments, permissions
@@ -109,7 +109,7 @@ def _ends(row: AccountOverview) -> None:
             step = noop("Renewing it failed: %(why)s Reconnect the account. All conversations stay.")
     elif stage == 0:
         step = noop("Paste a new one. All conversations stay.")
-    details = {"date": format_date(end), "why": (found.renewal_error or "").rstrip(".") + "."}
+    details: dict[str, str | datetime] = {"date": end, "why": (found.renewal_error or "").rstrip(".") + "."}
     warn(
         row.account.id,
         ENDS,

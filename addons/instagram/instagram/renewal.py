@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from host.sdk import clock, db
 from host.sdk.accounts import AccountState, clear_warning, warn
 from host.sdk.errors import SecretUnreadableError
-from host.sdk.i18n import format_date, noop
+from host.sdk.i18n import noop
 from host.sdk.pages import Job
 from host.sdk.secrets import Secret, seal, unseal
 
@@ -140,7 +140,7 @@ def tell_failed(row: InstagramAccount) -> None:
         next_step=step,
         details={
             "why": row.renewal_error.rstrip(".") + ".",
-            "date": "" if end is None else format_date(end),
+            "date": "" if end is None else end,
         },
         stage=FAILED,
     )
