@@ -57,6 +57,7 @@ class KeptDatabase:
         self._url = ""
         self._engine: sa.Engine | None = None
         self._shape = ""
+        self._which_are_filled = ""
         self._rows: dict[str, Sequence[Any]] = {}
 
     def __enter__(self) -> Self:
@@ -77,6 +78,7 @@ class KeptDatabase:
             self._engine = sa.create_engine(self._url, poolclass=sa.pool.NullPool)
             with self._connected() as connection:
                 self._shape = self._look(connection, "shape")
+                self._which_are_filled = self._asked(sa.inspect(connection).get_table_names())
                 self._rows = {name: self._all(connection, name) for name in self._filled(connection)}
         return self._url
 
@@ -126,13 +128,16 @@ class KeptDatabase:
     def _named(self, name: str) -> str:
         return f"{self._words['quote']}{name}{self._words['quote']}"
 
+    def _asked(self, names: Sequence[str]) -> str:
+        """Return the statement that tells which tables of these *names* have a row."""
+        dual = "" if self._url.startswith("postgresql") else " FROM dual"
+        return " UNION ALL ".join(
+            f"SELECT '{name}'{dual} WHERE EXISTS (SELECT 1 FROM {self._named(name)})" for name in names
+        )
+
     def _filled(self, connection: sa.Connection) -> list[str]:
-        """Return the tables that have a row."""
-        names = sa.inspect(connection).get_table_names()
-        asked = [f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {self._named(name)})" for name in names]
-        if connection.dialect.name != "postgresql":
-            asked = [one.replace(" WHERE", " FROM dual WHERE", 1) for one in asked]
-        return list(connection.exec_driver_sql(" UNION ALL ".join(asked)).scalars())
+        """Return the tables that have a row; those there are, are the same as long as the shape is."""
+        return list(connection.exec_driver_sql(self._which_are_filled).scalars())
 
     def _all(self, connection: sa.Connection, name: str) -> Sequence[Any]:
         return connection.exec_driver_sql(f"SELECT * FROM {self._named(name)}").all()

@@ -14,7 +14,8 @@ from host.authoring.desk import RefusedByCardError, TrialDesk
 from host.core.errors import LobbyError
 from host.sdk import clock
 from host.sdk.cards import Verdict
-from host.sdk.channel import AccountRef, Profile
+from host.sdk.channel import AccountRef, Profile, ReactRequest, SendRequest
+from host.sdk.messages import MessageKind, OutgoingPart
 
 BOT = 8123456789
 TOKEN = f"{BOT}:AAE-sample_token_of_the_stand_in_0001"
@@ -378,3 +379,43 @@ def test_disconnecting_takes_the_webhook_back(
     assert telegram.webhook == {}
     ann = customer()
     assert ann.deliver(ann.update_of(text="Late"), secret=secret) == 401
+
+
+# How fast a bot sends: what Telegram allows, and what is more in its turn
+
+
+@pytest.mark.slow
+def test_a_bot_sends_thirty_messages_a_second_and_one_to_each_chat(
+    desk: TrialDesk, customer: NewCustomer, telegram: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.later(SOME_SECONDS)  # what others sent counts no more
+    everybody = [customer() for _ in range(32)]
+    for one in everybody:
+        assert one.deliver(one.update_of(text="Hello?")) == 200
+    desk.work()
+    before = len(telegram.sent)
+    for one in everybody:
+        desk.reply(str(one.chat), "First")
+    desk.reply(str(everybody[0].chat), "Second")
+    stopped = clock.now()
+    with monkeypatch.context() as patch:
+        patch.setattr("host.core.clock.now", lambda: stopped)
+        desk.work()
+    assert [fields["text"] for _method, fields, _data in telegram.sent[before:]] == ["First"] * 30
+    desk.later(SOME_SECONDS)
+    texts = [fields["text"] for _method, fields, _data in telegram.sent[before:]]
+    assert sorted(texts) == ["First"] * 32 + ["Second"]
+    assert all(message.state == "sent" for one in everybody for message in one.thread if message.state)
+
+
+def test_what_a_message_counts_against(desk: TrialDesk, account: AccountRef) -> None:
+    adapter = desk.adapter("telegram")
+
+    def limits(chat: str) -> dict[str, tuple[int, int]]:
+        part = OutgoingPart(MessageKind.TEXT, "Hello")
+        found = adapter.limits(SendRequest(account, chat, part, "f" * 32))
+        return {one.key.split()[0]: (one.amount, one.seconds) for one in found}
+
+    assert limits("501") == {"bot": (30, 1), "chat": (1, 1)}
+    assert limits("-100501") == {"bot": (30, 1), "chat": (1, 1), "group": (20, 60)}
+    assert adapter.limits(ReactRequest(account, "501", "501:7", "👍")) == []
