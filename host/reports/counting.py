@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -27,6 +26,7 @@ from host.models.reports import ReportHour, ReportTeamHour, Span, SpanEnd, SpanK
 from host.record import catalogue, reading
 from host.record.catalogue import OfTeam
 from host.record.reading import BEGINNING, Position, Recorded
+from host.sdk import strictjson
 
 _HOURS = cast(sa.Table, ReportHour.__table__)
 _TEAM_HOURS = cast(sa.Table, ReportTeamHour.__table__)
@@ -325,7 +325,7 @@ def _first_teams(session: Session, workspace_id: int) -> dict[int, int]:
         events.workspace_id == workspace_id, events.kind == catalogue.CONVERSATION_TEAM_ASSIGNED
     )
     for id_, data in session.execute(query.order_by(events.id).execution_options(yield_per=1000)):
-        found.setdefault(id_, msgspec.json.decode(data or "{}", type=OfTeam).before)
+        found.setdefault(id_, strictjson.decode(data or "{}", OfTeam).before)
     return found
 
 

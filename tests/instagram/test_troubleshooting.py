@@ -225,7 +225,9 @@ NO_TASK = {"sentence": "You may not answer messages of this Page.", "next_step":
             )
         ),
         # Account not in the list, could not connect, missing permissions
-        pytest.param(sign_in(**NO_TASK), "sign-in", "fail", "may not answer", "Ask an admin", id="no-task"),
+        pytest.param(
+            sign_in(**NO_TASK), "sign-in", "unknown", "may not answer", "Ask an admin", id="no-task"
+        ),
         pytest.param(narrowed, "permissions", "fail", "instagram_manage_messages", "Make a token", id="less"),
         # Token expired
         pytest.param(dead, "token", "fail", "(190/460)", "Reconnect", id="dead-token"),
