@@ -24,8 +24,9 @@ from host.inbox.errors import (
     EmptyTextError,
     NotAllTheirsError,
 )
-from host.models.contacts import AttributeKind, ContactEntry
+from host.models.contacts import AttributeKind, ContactAttribute, ContactEntry, ContactValue
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
+from host.models.labels import ConversationLabel, Label, LabelTone
 from host.models.record import DomainEvent
 from host.models.users import AuditEntry, Role
 from host.sdk.channel import AccountRef, Capabilities, ProviderProblem
@@ -383,6 +384,98 @@ def test_pages_hold_everybody_once(desk: Desk, sort: Sort) -> None:
                 break
     assert len(seen) == 7
     assert len(set(seen)) == 7
+
+
+FILTERS: list[dict[str, Any]] = [
+    {"opted_out": True},
+    {"blocked": True},
+    {"blocked": False, "opted_out": False},
+    {"label": 1},
+    {"label": 1, "opted_out": True},
+    {"attribute": 1},
+    {"attribute": 1, "value": "Sage"},
+    {"attribute": 1, "label": 1, "channel": "email"},
+    {"channel": "email"},
+    {"channel": "email", "ids": range(1, 9), "label": 1},
+]
+
+
+def some_contacts(workspace: int) -> None:
+    """Store twelve contacts, each with two conversations, of which a label has one, both or none."""
+    account = toys.make_account(workspace).id
+    here, at = {"workspace_id": workspace, "created_at": toys.START}, toys.START
+    named = {**here, "name": "It", "name_key": "it"}
+
+    def write(session: Session) -> None:
+        session.add_all(
+            [Label(id=1, tone=LabelTone.GREEN, **named), ContactAttribute(id=1, kind="text", **named)]
+        )
+        for number in range(1, 13):
+            gone = {
+                "opted_out_at": at if number % 4 == 1 else None,
+                "blocked_at": at if number == 5 else None,
+            }
+            session.add(Contact(id=number, name=f"C{number}", **here, **gone))
+            session.flush()
+            session.add(
+                ContactIdentity(
+                    id=number,
+                    contact_id=number,
+                    account_id=account,
+                    external_id=str(number),
+                    profile={},
+                    **here,
+                )
+            )
+            session.flush()
+            for part in (0, 1):
+                talk = 2 * number + part
+                session.add(
+                    Conversation(
+                        id=talk, contact_id=number, identity_id=number, account_id=account, channel="email",
+                        status=("open", "closed")[number % 2 ^ part],
+                        last_message_at=at - timedelta(minutes=talk * 7 % 13), last_preview="",
+                        last_direction="inbound", last_kind="text", **here,
+                    )
+                )  # fmt: skip
+                session.flush()
+                if number % 3 > part:
+                    session.add(ConversationLabel(conversation_id=talk, label_id=1, at=at))
+            if number % 4 == 0:
+                session.add(
+                    ContactValue(contact_id=number, attribute_id=1, value=("Ash", "Sage")[number == 8])
+                )
+
+    db.write(write)
+
+
+def test_a_few_are_looked_up_and_many_met_on_the_way_with_the_same_result(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = toys.make_workspace()
+    some_contacts(workspace)
+
+    def listed(given: dict[str, Any], sort: Sort, few: int) -> list[int]:
+        monkeypatch.setattr(finding, "FEW", few)
+        found: list[int] = []
+        after = None
+        with db.read() as session:
+            for _ in range(4):
+                ids, after = finding.find_ids(
+                    session, workspace, ContactFilter(**given), sort=sort, after=after, limit=4
+                )
+                found += ids
+                if after is None:
+                    break
+        return found
+
+    for given in FILTERS:
+        for sort in Sort:
+            walked = listed(given, sort, 0)
+            assert walked, given
+            assert len(set(walked)) == len(walked), given
+            for few in (3, 5, 1000):
+                assert listed(given, sort, few) == walked, (given, sort, few)
 
 
 def test_the_list_and_the_page_cost_the_same_however_much_there_is(

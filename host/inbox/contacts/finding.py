@@ -1,13 +1,15 @@
 """The list of contacts: the filter that chooses them, and the rows that pages and the API show.
 
 A fixed number of statements, however many contacts there are. Those of whom something was written last come
-first: conversations are read along the index of the inbox's list, and of a contact's the newest counts.
+first, and of a contact's conversations the newest counts. They are read along the index of the inbox's list
+until the page is full. Where a part of the filter lets few contacts through, that would read all of them, and
+so they are looked up by the contacts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -24,6 +26,8 @@ from host.models.labels import ConversationLabel, Label, LabelTone
 from host.users.reach import Accounts
 
 PAGE = 50
+FEW = 1000
+"""Up to so many contacts are looked up one by one, and not found on the way through all conversations."""
 
 
 class Sort(StrEnum):
@@ -151,6 +155,7 @@ def _places(
     after: Position | None,
     limit: int,
 ) -> list[_Place]:
+    filter_ = _narrowed(session, workspace_id, filter_)
     if filter_.ids is not None and not filter_.ids:
         return []
     if sort is Sort.NEWEST:
@@ -161,7 +166,8 @@ def _places(
         ids = session.scalars(query.order_by(Contact.id.desc()).limit(limit))
         return [(EPOCH, id_, id_) for id_ in ids]
     found: list[_Place] = []
-    for status in ConversationStatus:
+    few = filter_.ids is not None and len(filter_.ids) <= FEW
+    for status in (None,) if few else ConversationStatus:
         query = _talks(workspace_id, filter_, status)
         at, id_column = Conversation.last_message_at, Conversation.id
         if sort is Sort.RECENT:
@@ -177,8 +183,42 @@ def _places(
     return found[:limit]
 
 
-def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus) -> Any:
-    """Select the newest conversation of each contact that the filter lets through, of one status."""
+def _narrowed(session: Session, workspace_id: int, filter_: ContactFilter) -> ContactFilter:
+    """Return a filter with the ids of those whom a part of it lets through, where they are few."""
+    ids = None if filter_.ids is None else set(filter_.ids)
+    for query in _parts(workspace_id, filter_):
+        rows = session.scalars(query.limit(FEW + 1)).all()  # a contact may be there twice
+        if len(rows) <= FEW:
+            ids = set(rows) if ids is None else ids & set(rows)
+    return replace(filter_, ids=ids)
+
+
+def _parts(workspace_id: int, filter_: ContactFilter) -> Iterator[Any]:
+    """Yield for each part of a filter that few contacts may meet the query of their ids, along an index."""
+    for given, column in ((filter_.opted_out, Contact.opted_out_at), (filter_.blocked, Contact.blocked_at)):
+        if given:
+            yield sa.select(Contact.id).where(Contact.workspace_id == workspace_id, column.is_not(None))
+    if filter_.attribute is not None:
+        values = sa.select(ContactValue.contact_id).where(ContactValue.attribute_id == filter_.attribute)
+        yield values if filter_.value is None else values.where(ContactValue.value == filter_.value)
+    if filter_.label is not None:
+        talks = sa.select(ConversationLabel.conversation_id).where(
+            ConversationLabel.label_id == filter_.label
+        )
+        some = talks.limit(FEW + 1).subquery()
+        yield sa.select(Conversation.contact_id).join(some, some.c.conversation_id == Conversation.id)
+    if filter_.channel is not None:
+        accounts = sa.select(ChannelAccount.id).where(
+            ChannelAccount.workspace_id == workspace_id, ChannelAccount.channel == filter_.channel
+        )
+        yield sa.select(ContactIdentity.contact_id).where(ContactIdentity.account_id.in_(accounts))
+
+
+def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus | None) -> Any:
+    """Select the newest conversation of each contact that the filter lets through, of one status.
+
+    :param status: None: of any, looked up by the ids of the filter.
+    """
     newer = aliased(Conversation)
     later = sa.or_(
         newer.last_message_at > Conversation.last_message_at,
@@ -188,12 +228,12 @@ def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus
     query = (
         sa.select(Conversation.last_message_at, Conversation.contact_id, Conversation.id)
         .join(Contact, Contact.id == Conversation.contact_id)
-        .where(
-            Conversation.workspace_id == workspace_id,
-            Conversation.status == status,
-            *_conditions(workspace_id, filter_),
-        )
+        .where(*_conditions(workspace_id, filter_))
     )
+    if status is None:
+        query = query.where(Conversation.contact_id.in_(sorted(filter_.ids or ())))
+    else:
+        query = query.where(Conversation.workspace_id == workspace_id, Conversation.status == status)
     if filter_.accounts is not None:
         seen = sorted(filter_.accounts)
         query = query.where(Conversation.account_id.in_(seen))
@@ -230,31 +270,39 @@ def _conditions(workspace_id: int, filter_: ContactFilter) -> list[sa.ColumnElem
             found.append(column.is_not(None) if given else column.is_(None))
     if filter_.channel is not None:
         on = (
-            sa.select(ContactIdentity.id)
+            sa.select(sa.func.min(ContactIdentity.id))
             .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
             .where(ContactIdentity.contact_id == Contact.id, ChannelAccount.channel == filter_.channel)
         )
         if filter_.accounts is not None:
             on = on.where(ContactIdentity.account_id.in_(sorted(filter_.accounts)))
-        found.append(on.exists())
+        found.append(_is_there(on))
     if filter_.label is not None:
+        # One in the other: a contact's conversations are asked for the label, not all that have it.
         talk = aliased(Conversation)
-        has = (
-            sa.select(talk.id)
-            .join(ConversationLabel, ConversationLabel.conversation_id == talk.id)
-            .where(talk.contact_id == Contact.id, ConversationLabel.label_id == filter_.label)
+        labelled = sa.select(ConversationLabel.label_id).where(
+            ConversationLabel.conversation_id == talk.id, ConversationLabel.label_id == filter_.label
         )
+        has = sa.select(sa.func.min(talk.id)).where(talk.contact_id == Contact.id, labelled.exists())
         if filter_.accounts is not None:
             has = has.where(talk.account_id.in_(sorted(filter_.accounts)))
-        found.append(has.exists())
+        found.append(_is_there(has))
     if filter_.attribute is not None:
-        value = sa.select(ContactValue.contact_id).where(
+        value = sa.select(sa.func.min(ContactValue.contact_id)).where(
             ContactValue.contact_id == Contact.id, ContactValue.attribute_id == filter_.attribute
         )
         if filter_.value is not None:
             value = value.where(ContactValue.value == filter_.value)
-        found.append(value.exists())
+        found.append(_is_there(value))
     return found
+
+
+def _is_there(least: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a query about one contact, of the least of something, finds any.
+
+    Not ``EXISTS``: MariaDB would first find it for all contacts, and a page has fifty.
+    """
+    return least.correlate(Contact).scalar_subquery().is_not(None)
 
 
 # ---- what is shown of them ----------------------------------------------------------------------------
