@@ -28,7 +28,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation import running
+from host.automation import deciding, running
 from host.automation.consuming import Automating
 from host.automation.rules import body, doing, keeping, passing
 from host.channels.directory import Directory
@@ -283,7 +283,7 @@ def serve(url: str) -> None:
     db.connect(url)
     secrets.use(Keyring(KEYS))
     consuming.LEASE = timedelta(seconds=2)  # type: ignore[misc]
-    passing.MOST_PER_HOUR = doing.BUDGET = 10**9  # type: ignore[misc, attr-defined]
+    passing.MOST_PER_HOUR = doing.BUDGET = deciding.BUDGET = 10**9  # type: ignore[misc, attr-defined]
     Consumers([Automating(directory)]).start()
     print("serving", flush=True)
     while True:
