@@ -26,6 +26,8 @@ NEWCOMER = "Do you have the blue bowl, too?"
 TYPO = "Yes, tree are left."
 ANSWER = "Yes, three are left. Shall I put one aside?"
 VOUCHERS = "Yes! A voucher comes by mail at once."
+ABROAD = "Do you ship to Norway, and what does it cost?"
+KNOWN = "To Norway a parcel takes 4 to 6 days and costs 14 €."
 COMMENT = "Does the blue one go in the oven?"
 PRIVATELY = "Up to 180 degrees, if it warms up with the oven. Shall I put one aside for you?"
 THANKS = "Yes please, one of them!"
@@ -393,6 +395,34 @@ def rule(j: Journey) -> str:
     return "answers a word, and its page says what it saw"
 
 
+def suggest(j: Journey) -> str:
+    """Have an assistant suggest what it knows; an agent takes it as it stands."""
+    j.admin.open(f"/w/{j.workspace}/settings/models/new")
+    j.admin.press("Save", {"name": "Stand-in", "address": f"{j.outside.model.url}/v1", "model": "stand-in"})
+    j.admin.open(f"/w/{j.workspace}/assistants")
+    j.admin.press("Add an assistant", {"name": "Shop desk"})
+    assistant = j.admin.url.split("?")[0].split("#")[0]
+    j.admin.open(f"{assistant}/limits")
+    model = re.search(r'<option value="(\d+)"[^>]*>Stand-in', j.admin.html)
+    if model is None:
+        raise PageError("the model cannot be chosen")
+    j.admin.press("Choose", {"model": model[1]})
+    j.admin.open(f"{assistant}/knowledge/new")
+    j.admin.press("Save", {"title": "Shipping to other countries", "text": KNOWN, "questions": ABROAD})
+    j.admin.open(assistant)
+    j.admin.press("Suggest")
+    j.control("POST", "dm", {"customer": "rosa.sample", "text": ABROAD})
+    inbox = f"/w/{j.workspace}/inbox"
+    until(lambda: ABROAD in j.agent.open(inbox), "the question in the agent's inbox")
+    thread = f"{inbox}/{open_conversation(j, ABROAD)}"
+    until(lambda: "Accept and send" in j.agent.open(thread), "the suggestion above the field", 30)
+    j.agent.expect(KNOWN, "Shipping to other countries")
+    j.agent.press("Accept and send")
+    j.agent.press("Send now")
+    until(lambda: landed(j, KNOWN), "the suggestion in Instagram")
+    return "approved by Bo T. as it stood, with its source"
+
+
 def comment(j: Journey) -> str:
     """Switch comments on; answer one below a post by the one private reply, which opens a conversation."""
     j.admin.open(f"/w/{j.workspace}/settings/channels")
@@ -487,6 +517,7 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("the customer has a page", contact),
     ("somebody new is greeted once and routed", greet),
     ("a rule answers a word", rule),
+    ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("an e-mail is received and answered in the same inbox", mail),
     ("a program answers the customer", program),

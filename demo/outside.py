@@ -1,4 +1,4 @@
-"""The outside world: a mail server that takes what the desk sends, a program that is told what happens."""
+"""The outside world: a mail server, a program that is told what happens, a stand-in for a language model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from demo.processes import free_port
 from demo.program import Program
+from sandbox.model.server import ModelServer
 
 
 class Outside:
@@ -23,6 +24,7 @@ class Outside:
         self._arrived = threading.Condition()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self.program = Program(free_port())
+        self.model = ModelServer()
 
     @property
     def address(self) -> str:
@@ -31,7 +33,7 @@ class Outside:
     @property
     def addresses(self) -> str:
         """Everything here that the desk reaches, as LOBBY_ALLOW_HOSTS takes it."""
-        return f"{self.address},{self.program.address}"
+        return f"{self.address},{self.program.address},{self.model.host}:{self.model.port}"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
@@ -51,11 +53,13 @@ class Outside:
     def start(self) -> None:
         self._controller.start()
         self.program.start()
+        self.model.start()
 
     def stop(self) -> None:
         if self._controller.loop.is_running():
             self._controller.stop()
             self.program.stop()
+            self.model.close()
 
 
 def write_mail(

@@ -19,10 +19,18 @@ class Form:
     method: str = "get"
     values: dict[str, str] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
+    more: list[tuple[str, str]] = field(default_factory=list)
+    """What a name that is there several times holds besides its last value."""
     choices: set[str] = field(default_factory=set)
     """Names of boxes to tick."""
     buttons: list[tuple[str, str, str]] = field(default_factory=list)
     """Visible text, name and value of each submit button."""
+
+    def hold(self, name: str, value: str) -> None:
+        """Note what a field holds; of several with one name, each."""
+        if name in self.values:
+            self.more.append((name, self.values[name]))
+        self.values[name] = value
 
 
 class _Parser(HTMLParser):
@@ -56,11 +64,11 @@ class _Parser(HTMLParser):
         elif tag == "input" and kind in {"checkbox", "radio"}:
             form.choices.add(name)
             if "checked" in given:
-                form.values[name] = given.get("value", "on")
+                form.hold(name, given.get("value", "on"))
         elif tag == "input" and kind == "submit":
             form.buttons.append((given.get("value", ""), name, given.get("value", "")))
         elif tag == "input" and name:
-            form.values[name] = given.get("value", "")
+            form.hold(name, given.get("value", ""))
         elif tag == "textarea":
             self._textarea = name
             form.values[name] = ""
@@ -133,11 +141,13 @@ class Person:
             )
         if name:
             data[name] = value
+        fields = [(name, value) for name, value in form.more if name not in (values or {})]
+        fields += data.items()
         response = self.session.request(
             form.method,
             urljoin(self.url, form.action) if form.action else self.url,
-            data=data if form.method == "post" else None,
-            params=data if form.method == "get" else None,
+            data=fields if form.method == "post" else None,
+            params=fields if form.method == "get" else None,
             files=files,
             headers={"Referer": self.url, "Origin": self.desk},
             timeout=60,

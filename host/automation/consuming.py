@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation import settings as account_settings
+from host.automation.assistants import turns
 from host.automation.deciding import DEEPEST, TOO_LATE, RunKind, Settings, decide
 from host.automation.facts import known
 from host.automation.rules import answering, passing
@@ -51,13 +52,14 @@ class Automating:
         self._directory = directory
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
-        """Write what accounts and rules are to do because of *events*."""
+        """Write what accounts, rules and assistants are to do because of *events*."""
         now = clock.now()
         runs = [
             *self._of_rules(session, events, now),
             *self._of_accounts(session, events, now),
             *answering.runs(session, events, now),
         ]
+        turns.note(session, events, now)
         if runs:
             session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
 

@@ -117,11 +117,11 @@ def said_time(at: datetime | None, now: datetime, zone: str | None, language: st
     pattern = TODAY if days == 0 else TOMORROW if days == 1 else LATER
     day = format_datetime(there, "EEEE" if days < 7 else "EEEE, d MMMM", locale=locale)
     time = format_time(there, "short", locale=locale)
-    said: str = _catalogue(locale).ugettext(pattern) % {"day": day, "time": time}
+    said: str = catalogue(locale).ugettext(pattern) % {"day": day, "time": time}
     return said
 
 
 @cache
-def _catalogue(language: str) -> NullTranslations:
+def catalogue(language: str) -> NullTranslations:
     """Return the catalogue of a language; no page has chosen one where nobody is there."""
     return Translations.load(str(languages.FOLDER), [language])

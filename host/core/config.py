@@ -368,6 +368,12 @@ SETTINGS: tuple[Setting, ...] = (
         "host:port pairs of a sign-in provider on the local network; nothing but signing in reaches them.",
         _pairs,
     ),
+    Setting(
+        "model_hosts",
+        "",
+        "host:port pairs of language models on the local network; nothing but asking them reaches them.",
+        _pairs,
+    ),
     Setting("smtp_listen", "", "Address and port to receive e-mail on; empty receives none.", _address),
     Setting(
         "smtp_authserv_id",
@@ -466,6 +472,7 @@ class Config:
     oidc_client_id: str
     oidc_client_secret: str = field(repr=False)
     oidc_hosts: tuple[str, ...]
+    model_hosts: tuple[str, ...]
     smtp_listen: tuple[str, int] | None
     smtp_authserv_id: str
     mail_server: str = field(repr=False)

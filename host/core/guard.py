@@ -67,21 +67,29 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]
 _exempt: frozenset[tuple[str, int]] = frozenset()
 _relays: frozenset[tuple[str, int]] = frozenset()
 _providers: frozenset[tuple[str, int]] = frozenset()
+_models: frozenset[tuple[str, int]] = frozenset()
 
 getaddrinfo = socket.getaddrinfo
 
 
-def allow(pairs: Iterable[str], relays: Iterable[str] = (), providers: Iterable[str] = ()) -> None:
+def allow(
+    pairs: Iterable[str],
+    relays: Iterable[str] = (),
+    providers: Iterable[str] = (),
+    models: Iterable[str] = (),
+) -> None:
     """Set the exact ``host:port`` pairs that may be reached although they are private, by plain http too.
 
     :param relays: pairs that may be reached to send mail, and for nothing else.
     :param providers: pairs that may be reached to have people sign in, and for nothing else.
+    :param models: pairs that may be reached to ask language models, and for nothing else.
     :raises ValueError: for a pair that is not ``host:port``.
     """
-    global _exempt, _relays, _providers  # noqa: PLW0603 - one policy per process
+    global _exempt, _relays, _providers, _models  # noqa: PLW0603 - one policy per process
     _exempt = frozenset(map(_pair, pairs))
     _relays = frozenset(map(_pair, relays))
     _providers = frozenset(map(_pair, providers))
+    _models = frozenset(map(_pair, models))
 
 
 def _pair(text: str) -> tuple[str, int]:
@@ -92,13 +100,21 @@ def _pair(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def is_exempt(host: str, port: int, *, mail: bool = False, sign_in: bool = False) -> bool:
+def is_exempt(
+    host: str, port: int, *, mail: bool = False, sign_in: bool = False, model: bool = False
+) -> bool:
     """Tell whether the operator allowed exactly this host and port.
 
-    :param mail: whether it is to send mail; *sign_in*: to have somebody sign in.
+    :param mail: whether it is to send mail; *sign_in*: to have somebody sign in; *model*: to ask a language
+        model.
     """
     pair = (host.lower(), port)
-    return pair in _exempt or (mail and pair in _relays) or (sign_in and pair in _providers)
+    return (
+        pair in _exempt
+        or (mail and pair in _relays)
+        or (sign_in and pair in _providers)
+        or (model and pair in _models)
+    )
 
 
 def is_host_name(host: str) -> bool:
@@ -135,12 +151,18 @@ def _public_v6(ip: IPv6) -> bool:
 
 
 def resolve(
-    host: str, port: int, *, timeout: float, mail: bool = False, sign_in: bool = False
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    mail: bool = False,
+    sign_in: bool = False,
+    model: bool = False,
 ) -> list[tuple[int, Any]]:
     """Return (family, socket address) pairs of *host*, all of them public unless the pair is exempt.
 
     :param timeout: seconds; the system's resolver has none of its own.
-    :param mail: as in :func:`is_exempt`; *sign_in*, too.
+    :param mail: as in :func:`is_exempt`; *sign_in* and *model*, too.
     :raises ForbiddenAddressError: if any address is not public.
     :raises FetchError: if the name does not resolve.
     """
@@ -164,7 +186,7 @@ def resolve(
     if isinstance(found, Exception) or not found:
         raise FetchError(f"{host} was not found by the name server")
     addresses = [(family, address) for family, _, _, _, address in found]
-    if not is_exempt(host, port, mail=mail, sign_in=sign_in):
+    if not is_exempt(host, port, mail=mail, sign_in=sign_in, model=model):
         for _, address in addresses:
             if not is_public(address[0]):
                 raise ForbiddenAddressError(f"{host} leads to an address that is not public")
@@ -188,17 +210,18 @@ def connect(
     socket_class: type[socket.socket] = socket.socket,
     mail: bool = False,
     sign_in: bool = False,
+    model: bool = False,
 ) -> socket.socket:
     """Return a TCP socket connected to one of the vetted addresses of *host*.
 
     :param timeout: seconds for name and connection together; left on the socket as its time-out.
-    :param mail: as in :func:`is_exempt`; *sign_in*, too.
+    :param mail: as in :func:`is_exempt`; *sign_in* and *model*, too.
     :raises ForbiddenAddressError: if the name leads, or the connection led, somewhere private.
     :raises FetchError: if there is no answer; nothing was sent.
     """
     deadline = clock.monotonic() + timeout
     reason = "no answer in time"
-    for family, address in resolve(host, port, timeout=timeout, mail=mail, sign_in=sign_in):
+    for family, address in resolve(host, port, timeout=timeout, mail=mail, sign_in=sign_in, model=model):
         remaining = deadline - clock.monotonic()
         if remaining <= 0:
             break
@@ -206,7 +229,7 @@ def connect(
         try:
             connection.settimeout(remaining)
             connection.connect(address)
-            exempt = is_exempt(host, port, mail=mail, sign_in=sign_in)
+            exempt = is_exempt(host, port, mail=mail, sign_in=sign_in, model=model)
             _check_peer(connection, address[0], exempt=exempt)
             connection.settimeout(timeout)
             return connection

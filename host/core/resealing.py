@@ -34,6 +34,8 @@ OWN = {
     "authenticator_apps": ("secret",),
     "sign_in_settings": ("client_secret",),
     "desk_settings": ("value",),
+    "language_models": ("key",),
+    "assistant_tools": ("secret",),
 }
 """Sealed columns of the host's own tables; no other column of these can look like a sealed value."""
 _PATTERN = "v1:%:%"

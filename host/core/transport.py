@@ -31,6 +31,7 @@ class Attempt(threading.local):
     :ivar reused: whether one was.
     :ivar sent: whether a byte of the request may have left.
     :ivar sign_in: whether somebody signs in with it: a provider on the local network may be reached.
+    :ivar model: whether it asks a language model: one on the local network may be reached.
     :ivar leaving: called right before the first byte leaves.
     """
 
@@ -44,6 +45,7 @@ class Attempt(threading.local):
         self.sent = False
         self.leaving: Callable[[], object] | None = None
         self.sign_in = False
+        self.model = False
 
     def remaining(self, at_most: float) -> float:
         """Return how many seconds the next step may take.
@@ -93,7 +95,14 @@ def _open(host: str, port: int) -> socket.socket:
     if attempt.target != (host, port):
         raise ForbiddenAddressError(f"{host} port {port} is not where this request was meant to go")
     timeout = attempt.remaining(attempt.connect_timeout)
-    connection = guard.connect(host, port, timeout=timeout, socket_class=TimedSocket, sign_in=attempt.sign_in)
+    connection = guard.connect(
+        host,
+        port,
+        timeout=timeout,
+        socket_class=TimedSocket,
+        sign_in=attempt.sign_in,
+        model=attempt.model,
+    )
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 

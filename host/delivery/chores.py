@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 from host.automation import routing, running
+from host.automation.assistants import thinking
+from host.automation.assistants.knowing import rereading
 from host.core import clock, db, sqlite_wipe
 from host.core.ports import AdapterDirectory, CardDirectory, RuleDirectory, WholeDirectory
 from host.delivery import history, posts, waiting, watching, workspace_removal
@@ -136,9 +138,24 @@ def automation(directory: RuleDirectory) -> bool:
     return running.run_due(directory)
 
 
+def assistants(directory: RuleDirectory) -> bool:
+    """Begin to think about what customers wrote; it goes on in threads of its own."""
+    return thinking.think_due(directory)
+
+
+def forgotten(_directory: AdapterDirectory) -> bool:
+    """Give conversations to people that wait for an assistant in vain."""
+    return thinking.give_forgotten()
+
+
 def hand_out(_directory: AdapterDirectory) -> bool:
     """Give conversations that wait with teams to who has come on duty, or has answered."""
     return routing.give_waiting(clock.now())
+
+
+def knowledge(_directory: AdapterDirectory) -> bool:
+    """Read one page of the web that an assistant knows, and that is due."""
+    return rereading.read_due()
 
 
 CHORES: tuple[tuple[Callable[[WholeDirectory], object], float], ...] = (
@@ -161,6 +178,9 @@ CHORES: tuple[tuple[Callable[[WholeDirectory], object], float], ...] = (
     (due_replies, 30.0),
     (automation, 0.5),
     (hand_out, 2.0),
+    (assistants, 0.25),
+    (forgotten, 20.0),
+    (knowledge, 5.0),
 )
 """Each chore with its pause in seconds; it runs again at once if it returned True: there is more to do. Each
 has a thread of its own, so that a slow provider delays no other chore."""

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import clean, clean_short, clean_value
 from host.core.ports import AdapterDirectory
-from host.models.channels import AccountState, ChannelAccount, ref
+from host.delivery.claiming import claim
 from host.models.inbox import Conversation
 from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
 from host.queue import journal_rows, policy
-from host.record.writing import Happened, record_all
+from host.record.writing import show_conversations
 from host.sdk import messages as told
 from host.sdk.channel import AccountRef, NoPost
 from host.sdk.webhooks import Envelope
@@ -60,27 +60,8 @@ def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    """Claim posts for this process: other processes find them due only after a while."""
-    now = clock.now()
-    rows = session.execute(
-        sa.select(Post, ChannelAccount)
-        .join(ChannelAccount, ChannelAccount.id == Post.account_id)
-        .where(Post.due_at <= now)
-        .order_by(Post.due_at)
-        .limit(most)
-        .with_for_update(skip_locked=True, of=Post)
-    ).all()
-    claimed = []
-    for post, account in rows:
-        if account.state == AccountState.DISCONNECTED:
-            post.due_at = None
-        elif account.state == AccountState.NEEDS_RECONNECT:
-            post.due_at = now + policy.WAIT_FOR_CHANNEL
-        else:
-            post.due_at = now + policy.PROFILE_CLAIM
-            claimed.append(_Due(post.id, post.external_id, ref(account)))
-    session.flush()
-    return claimed
+    found = claim(session, Post, Post.account_id, Post.due_at, most)
+    return [_Due(post.id, post.external_id, account) for post, account in found]
 
 
 def _ask(directory: AdapterDirectory, due: _Due) -> told.Post | NoPost:
@@ -115,15 +96,12 @@ def _store(session: Session, due: _Due, answer: told.Post | NoPost) -> None:
         post.due_at = now + BROADCAST_AGAIN if goes_on else None
     session.flush()
     conversations = session.execute(
-        sa.select(Conversation.id, Conversation.workspace_id)
+        sa.select(Conversation.workspace_id, Conversation.id)
         .where(Conversation.post_id == post.id)
         .order_by(Conversation.last_message_at.desc())
         .limit(TOLD)
     )
-    record_all(
-        session,
-        [Happened(workspace, topic="conversation", conversation_id=id_) for id_, workspace in conversations],
-    )
+    show_conversations(session, ((row.workspace_id, row.id) for row in conversations))
 
 
 def _note_failure(post: Post, answer: NoPost) -> None:
@@ -183,25 +161,10 @@ def _of_account(envelope: Envelope, account: AccountRef) -> Envelope:
 
 
 def _claim_events(session: Session, most: int) -> list[_Asked]:
-    now = clock.now()
-    rows = session.execute(
-        sa.select(LookUp, ChannelAccount)
-        .join(ChannelAccount, ChannelAccount.id == LookUp.account_id)
-        .where(LookUp.due_at <= now)
-        .order_by(LookUp.due_at)
-        .limit(most)
-        .with_for_update(skip_locked=True, of=LookUp)
-    ).all()
     claimed = []
-    for row, account in rows:
-        if account.state == AccountState.DISCONNECTED:
-            session.delete(row)
-        elif account.state == AccountState.NEEDS_RECONNECT:
-            row.due_at = now + policy.WAIT_FOR_CHANNEL
-        else:
-            row.attempts += 1
-            row.due_at = now + policy.PROFILE_CLAIM
-            claimed.append(_Asked(row.id, ref(account), row.event_id, clean_value(row.what), row.attempts))
+    for row, account in claim(session, LookUp, LookUp.account_id, LookUp.due_at, most, session.delete):
+        row.attempts += 1
+        claimed.append(_Asked(row.id, account, row.event_id, clean_value(row.what), row.attempts))
     session.flush()
     return claimed
 

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import clean_short, clean_value
 from host.core.ports import AdapterDirectory
-from host.models.channels import AccountState, ChannelAccount, ref
+from host.delivery.claiming import claim
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.queue import policy
-from host.record.writing import Happened, record_all
+from host.record.writing import show_conversations
 from host.sdk.channel import AccountRef, NoProfile, Profile
 
 log = logging.getLogger(__name__)
@@ -56,29 +56,13 @@ def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    """Claim profiles for this process: other processes find them due only after a while."""
-    now = clock.now()
-    rows = session.execute(
-        sa.select(ContactIdentity, ChannelAccount)
-        .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
-        .where(ContactIdentity.profile_due_at <= now)
-        .order_by(ContactIdentity.profile_due_at)
-        .limit(most)
-        .with_for_update(skip_locked=True, of=ContactIdentity)
-    ).all()
-    claimed = []
-    for identity, account in rows:
-        if account.state == AccountState.DISCONNECTED:
-            identity.profile_due_at = None
-        elif account.state == AccountState.NEEDS_RECONNECT:
-            identity.profile_due_at = now + policy.WAIT_FOR_CHANNEL
-        else:
-            # Also while its replies wait for a limit: that of sending need not be that of reading. If it is,
-            # the first answer says so.
-            identity.profile_due_at = now + policy.PROFILE_CLAIM
-            claimed.append(_Due(identity.id, identity.external_id, ref(account), identity.profile_failures))
-    session.flush()
-    return claimed
+    # Also while its replies wait for a limit: that of sending need not be that of reading. If it is, the
+    # first answer says so.
+    found = claim(session, ContactIdentity, ContactIdentity.account_id, ContactIdentity.profile_due_at, most)
+    return [
+        _Due(identity.id, identity.external_id, account, identity.profile_failures)
+        for identity, account in found
+    ]
 
 
 def _rest(session: Session, account_id: int, wait: float) -> None:
@@ -126,9 +110,6 @@ def _store(session: Session, due: _Due, answer: Profile | NoProfile) -> None:
         contact.name = identity.name
     session.flush()
     conversations = session.execute(
-        sa.select(Conversation.id, Conversation.workspace_id).where(Conversation.identity_id == identity.id)
+        sa.select(Conversation.workspace_id, Conversation.id).where(Conversation.identity_id == identity.id)
     )
-    record_all(
-        session,
-        [Happened(workspace, topic="conversation", conversation_id=id_) for id_, workspace in conversations],
-    )
+    show_conversations(session, ((row.workspace_id, row.id) for row in conversations))

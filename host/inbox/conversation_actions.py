@@ -140,11 +140,13 @@ def hand_over(
     conversation_id: int,
     by: str | None,
     now: datetime,
+    why: str = "",
 ) -> None:
     """Hand a conversation over to people: from now on the customer waits for one of them.
 
     :param changes: which team or member gets it, if it is known.
-    :param by: the name of the API key that does it.
+    :param by: the name of the API key, or of the assistant, that does it.
+    :param why: an assistant's reason, a key of :data:`host.automation.assistants.words.REASONS`.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: as :func:`set_fields`, and so :exc:`TeamNotFoundError`.
@@ -163,7 +165,8 @@ def hand_over(
     if conversation.handled_by == Handler.PERSON:
         return
     conversation.waiting_since = conversation.waiting_since or now
-    add_activity(session, conversation, None, {"what": "handed_to_people"}, now, by=by)
+    content = {"what": "handed_to_people", **({"why": why} if why else {})}
+    add_activity(session, conversation, None, content, now, by=by)
     handle(session, conversation, Handler.PERSON, because="handed_over", by=by, told=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -24,6 +24,7 @@ from host.inbox.contacts import people
 from host.inbox.conversations import actor_of, add_activity, publish_conversation
 from host.media import file_removal
 from host.media.person_pictures import forget_pictures
+from host.models.assistants import AssistantCall, AssistantCase, AssistantTurn, TurnState
 from host.models.channels import ChannelAccount
 from host.models.contacts import ContactEntry, ContactMerge, ContactValue, EntryKind
 from host.models.inbox import (
@@ -52,6 +53,9 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """``profile_at`` of an erased customer: their profile is fetched anew if they write again."""
 IN_FLIGHT = frozenset({DeliveryState.SENDING})
 GONE_OUT = frozenset({DeliveryState.SENT, DeliveryState.READ})
+TURNS = cast(sa.Table, AssistantTurn.__table__)
+CALLS = cast(sa.Table, AssistantCall.__table__)
+STILL_OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
 
 
 class BeingSentError(ConflictError):
@@ -242,7 +246,28 @@ def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
     )
     connection.execute(sa.update(MESSAGES).where(passed).values(content={"what": "handed_over"}))
     mentions.forget(session, ids)
+    _forget_turns(session, ids)
     file_removal.forget_files(session, list(ids))
+
+
+def _forget_turns(session: Session, ids: Sequence[int]) -> None:
+    """Remove what assistants said about these messages. That they were asked, and what it cost, stays."""
+    theirs = sa.select(MESSAGES.c.conversation_id).where(MESSAGES.c.id.in_(ids))
+    about = sa.and_(
+        TURNS.c.conversation_id.in_(theirs),
+        sa.or_(TURNS.c.message_id.in_(ids), TURNS.c.sent_id.in_(ids)),
+    )
+    found = list(session.connection().execute(sa.select(TURNS.c.id, TURNS.c.conversation_id).where(about)))
+    if not found:
+        return
+    turns = [row.id for row in found]
+    connection = session.connection()
+    connection.execute(sa.delete(CALLS).where(CALLS.c.turn_id.in_(turns)))
+    connection.execute(sa.update(TURNS).where(TURNS.c.id.in_(turns)).values(text="", sources=[], offers=[]))
+    left = sa.and_(TURNS.c.id.in_(turns), TURNS.c.state.in_(STILL_OPEN))
+    over = {"state": TurnState.DISCARDED, "reason": "taken_back", "due_at": sa.null()}
+    connection.execute(sa.update(TURNS).where(left).values(**over))
+    forget_cases(session, sorted({row.conversation_id for row in found}))
 
 
 def _erase_around(session: Session, conversations: Sequence[int], identities: Sequence[int]) -> None:
@@ -251,6 +276,18 @@ def _erase_around(session: Session, conversations: Sequence[int], identities: Se
     connection.execute(sa.delete(REACTIONS).where(REACTIONS.c.conversation_id.in_(conversations)))
     mine = MARKS.c.identity_id.in_(identities)
     connection.execute(sa.delete(MARKS).where(mine, MARKS.c.kind != MarkKind.UNSEND))
+
+
+def forget_cases(session: Session, conversations: Sequence[int]) -> int:
+    """Forget the cases of assistants that were asked in *conversations*; return how many there were."""
+    forgotten = 0
+    for start in range(0, len(conversations), CHUNK):
+        some = conversations[start : start + CHUNK]
+        deleted: Any = session.execute(
+            sa.delete(AssistantCase).where(AssistantCase.conversation_id.in_(some))
+        )
+        forgotten += deleted.rowcount
+    return forgotten
 
 
 def _forget_answers(session: Session, conversations: Sequence[int]) -> None:

@@ -7,9 +7,8 @@
 - :mod:`host.models.contacts`: what a team keeps about its customers, and who was merged
 - :mod:`host.models.labels`: labels of conversations
 - :mod:`host.models.mentions`: who is named in which note
-- :mod:`host.models.teams`: teams, their members and accounts
+- :mod:`host.models.teams`: teams, their members and accounts, and when they work
 - :mod:`host.models.posts`: posts that customers write below, and what becomes of messages there
-- :mod:`host.models.hours`: when a workspace and its teams work
 - :mod:`host.models.automation`: what accounts say and do by themselves, and what came of it
 - :mod:`host.models.saved_views`: filters of conversations with a name
 - :mod:`host.models.canned`: canned replies with their files, and macros
@@ -22,6 +21,7 @@
 - :mod:`host.models.notifications`: notifications to users
 - :mod:`host.models.outgoing`: endpoints of other programs, what they are told, deliveries
 - :mod:`host.models.api`: keys, claims of idempotency
+- :mod:`host.models.assistants`: assistants, what they know, a row for each thought
 - :mod:`host.models.health`: counts by five minutes, processes
 - :mod:`host.models.addons`: installed addons, their releases, requests kept for them
 """
@@ -30,13 +30,13 @@ from host.core.db import Base
 from host.models import (
     addons,
     api,
+    assistants,
     automation,
     bulk,
     canned,
     channels,
     contacts,
     health,
-    hours,
     inbox,
     labels,
     media,
@@ -58,13 +58,13 @@ __all__ = [
     "Base",
     "addons",
     "api",
+    "assistants",
     "automation",
     "bulk",
     "canned",
     "channels",
     "contacts",
     "health",
-    "hours",
     "inbox",
     "labels",
     "media",

@@ -1,13 +1,14 @@
-"""Teams of a workspace: who is in each, and which accounts it looks after."""
+"""Teams of a workspace: who is in each, which accounts it looks after, and when people work."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from host.core.db import Ascii64, Base, Id, UTCDateTime
+from host.core.db import Ascii64, Base, Id, JsonDict, UTCDateTime
 from host.models.channels import ChannelAccount
 from host.models.users import Workspace
 
@@ -68,3 +69,27 @@ class TeamAccount(Base):
         autoincrement=False,
         index=True,
     )
+
+
+class BusinessHours(Base):
+    """The hours of a workspace, or of a team that has its own. Who has no row never chose any.
+
+    Two rows of one place are kept away by the lock on the workspace: a rule of the database would let two
+    without a team pass.
+    """
+
+    __tablename__ = "business_hours"
+    __writers__ = ("users",)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
+    team_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Team.id, ondelete="CASCADE"), unique=True)
+    """NULL: those of the workspace."""
+    timezone: Mapped[str] = mapped_column(sa.String(64))
+    """A name of the IANA list, such as Europe/Berlin."""
+    week: Mapped[list[Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """Seven days, Monday first, each a list of pairs of minutes after midnight; NULL: none of its own."""
+    exceptions: Mapped[list[Any]] = mapped_column(JsonDict)
+    """Days on which it is different, see :class:`host.users.hours.Exceptional`."""
+    version: Mapped[int] = mapped_column(sa.Integer)
+    """Grows with each change, so that of two people who save at once one is told."""

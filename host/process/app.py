@@ -24,6 +24,12 @@ from host.addons.running import contributions
 from host.addons.views import bp as addons_views
 from host.api.key_views import bp as api_key_views
 from host.api.views import bp as api_views
+from host.automation.assistants.pages.case_views import bp as assistant_case_views
+from host.automation.assistants.pages.knowledge_views import bp as assistant_knowledge_views
+from host.automation.assistants.pages.learning_views import bp as assistant_learning_views
+from host.automation.assistants.pages.model_views import bp as model_views
+from host.automation.assistants.pages.tool_views import bp as assistant_tool_views
+from host.automation.assistants.pages.views import bp as assistants_views
 from host.automation.pages.campaign_views import bp as campaign_views
 from host.automation.pages.views import bp as rules_views
 from host.channels.pages.sign_in_views import bp as channels_sign_in_views
@@ -60,6 +66,12 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     channels_views,
     campaign_views,
     rules_views,
+    assistants_views,
+    model_views,
+    assistant_tool_views,
+    assistant_knowledge_views,
+    assistant_learning_views,
+    assistant_case_views,
     media_views,
     channels_sign_in_views,
     notifications_views,

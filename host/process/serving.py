@@ -96,7 +96,7 @@ class HostApplication:
             db.connect(config.database_url, pool_size=config.threads + config.workers + config.senders + 8)
             counters.reset()
         secrets.use(secrets.load_keyring(config))
-        guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts)
+        guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts, config.model_hosts)
         self.files = storage.WatchedStore(storage.opened(config), claiming.expected)
         storage.use(self.files)
         audit.keep_for(config.audit_days)

@@ -132,6 +132,15 @@ def show(
     record(session, Happened(workspace_id, "", topic, account_id, conversation_id, message_id))
 
 
+def show_conversations(session: Session, conversations: Iterable[tuple[int, int]]) -> None:
+    """Tell open browsers that conversations look different now.
+
+    :param conversations: ids of the workspace and of the conversation.
+    """
+    told = (Happened(place, topic="conversation", conversation_id=id_) for place, id_ in conversations)
+    record_all(session, told)
+
+
 def _row(one: Happened, cause: _Cause, at: datetime) -> Mapping[str, Any]:
     return {
         "workspace_id": one.workspace_id,

@@ -324,7 +324,7 @@ class Client:
         if parts.scheme not in {"http", "https"}:
             raise ForbiddenAddressError("only https addresses can be fetched")
         effective = port or (443 if parts.scheme == "https" else 80)
-        if guard.is_exempt(host, effective, sign_in=attempt.sign_in):
+        if guard.is_exempt(host, effective, sign_in=attempt.sign_in, model=attempt.model):
             return host, effective
         if parts.scheme != "https" or effective != 443:
             raise ForbiddenAddressError(f"{host or 'the address'} may be reached by https on port 443 only")

@@ -21,8 +21,7 @@ from sqlalchemy.orm import Session
 from host.core import clock
 from host.core.cleaning import clean
 from host.core.errors import InvalidError, NotFoundError
-from host.models.hours import BusinessHours
-from host.models.teams import Team
+from host.models.teams import BusinessHours, Team
 from host.users import last_ones
 from host.users.workspaces import SavedMeanwhileError
 

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.models.assistants import AssistantCall, AssistantTurn
 from host.models.channels import ChannelAccount
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Message
 from host.models.media import Upload
@@ -37,6 +38,12 @@ _BY_ACCOUNT: Mapping[str, Any] = {
     "identity_id": sa.select(ContactIdentity.account_id).where(
         ContactIdentity.id == sa.bindparam("id"), ContactIdentity.workspace_id == sa.bindparam("workspace")
     ),
+    "turn_id": sa.select(AssistantTurn.account_id).where(
+        AssistantTurn.id == sa.bindparam("id"), AssistantTurn.workspace_id == sa.bindparam("workspace")
+    ),
+    "call_id": sa.select(AssistantTurn.account_id)
+    .join(AssistantCall, AssistantCall.turn_id == AssistantTurn.id)
+    .where(AssistantCall.id == sa.bindparam("id"), AssistantTurn.workspace_id == sa.bindparam("workspace")),
     "post_id": sa.select(Post.account_id).where(
         Post.id == sa.bindparam("id"), Post.workspace_id == sa.bindparam("workspace")
     ),
@@ -66,9 +73,14 @@ WITHOUT_ACCOUNT = frozenset(
         "canned_file_id",
         "macro_id",
         "rule_id",
+        "assistant_id",
+        "model_id",
+        "tool_id",
         "attribute_id",
         "entry_id",
         "merge_id",
+        "knowledge_id",
+        "case_id",
     }
 )
 """Names of ids in addresses of workspaces that say nothing of an account; some stand behind one that does."""

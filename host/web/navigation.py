@@ -175,10 +175,15 @@ def main_entries() -> list[MainEntry]:
         in_settings = in_settings or request.path.startswith(base + "/settings")
         in_reports = request.path.startswith(base + "/reports")
         in_contacts = request.path.startswith(base + "/contacts")
-        in_inbox = in_workspace and not in_settings and not in_reports and not in_contacts
+        in_assistants = request.path.startswith(base + "/assistants")
+        elsewhere = in_settings or in_reports or in_contacts or in_assistants
+        in_inbox = in_workspace and not elsewhere
         entries.append(MainEntry(_("Inbox"), "inbox", inbox_url(workspace.id), in_inbox))
         contacts = url_for("inbox.contacts", workspace_id=workspace.id)
         entries.append(MainEntry(_("Contacts"), "users", contacts, in_contacts))
+        if workspace.may(Permission.ACCOUNTS):
+            assistants = url_for("assistants.index", workspace_id=workspace.id)
+            entries.append(MainEntry(_("Assistants"), "bot", assistants, in_assistants))
         if workspace.may(Permission.REPORTS):
             reports = url_for("reports.index", workspace_id=workspace.id)
             entries.append(MainEntry(_("Reports"), "chart", reports, in_reports))

@@ -305,6 +305,7 @@ def test_every_key_and_the_palette(desk: Desk, scene: scenes.Scene, open_page: O
     sheet = page.locator("[data-keys] dt").all_inner_texts()
     assert sheet == [str(key.words) for _group, keys in KEYS for key in keys]
     page.keyboard.press("Escape")
+    wait(page, "!document.querySelector('dialog[open]')")
     page.keyboard.press("j")
     page.keyboard.press("o")
     opened(page, "Jon B.")

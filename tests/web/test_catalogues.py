@@ -27,6 +27,7 @@ UNTRANSLATED = {
     # What stands for itself in every language.
     "CSV",
     "Instagram Direct",
+    "order_by_number",
     "sha256",
     "· Lobby",
     "https://",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,3 +116,23 @@ def point_webhooks(rig: Rig) -> None:
     for app, shop in ((APP_ID, POTTERY), (SECOND_APP_ID, CAFE)):
         body = {"callback_url": f"{rig.url}/addons/instagram/webhook", "verify_token": shop.verify_token}
         rig.control("POST", "webhook", {**body, "app": app})
+
+
+def assistant(rig: Rig, workspace: int) -> dict[str, int]:
+    """Return the ids of an assistant of *workspace*, of something it knows and of a case, made by hand."""
+    at = "2026-11-20 12:00:00.000000"
+    with closing(sqlite3.connect(rig.data / "lobby.sqlite3", timeout=10)) as desk, desk:
+
+        def put(table: str, **values: Any) -> int:
+            marks = ", ".join("?" * len(values))
+            statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"
+            return int(str(desk.execute(statement, tuple(values.values())).lastrowid))
+
+        made = put("assistants", workspace_id=workspace, name="Shop", version=1, created_at=at)
+        put("assistant_versions", assistant_id=made, number=1, body="{}", author="Ola Owner", at=at)
+        of = {"workspace_id": workspace, "assistant_id": made, "created_at": at}
+        words = {"title": "Shipping", "text": "4 days", "questions": "[]"}
+        entry = put("knowledge_entries", **of, **words, kind="pasted", state="ready", checked_at=at)
+        like = {"hands_over": 1, "says": "[]", "never_says": "[]", "answer": ""}
+        case = put("assistant_cases", **of, **like, question="To Norway?")
+    return {"assistant_id": made, "knowledge_id": entry, "case_id": case}

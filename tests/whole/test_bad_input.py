@@ -19,7 +19,16 @@ import requests
 
 from demo.person import PageError, Person
 from tests.whole.rig import Rig, running, until
-from tests.whole.shops import ADMIN, POTTERY, POTTERY_OWNER, STUDIO, furnish, point_webhooks, prepare
+from tests.whole.shops import (
+    ADMIN,
+    POTTERY,
+    POTTERY_OWNER,
+    STUDIO,
+    assistant,
+    furnish,
+    point_webhooks,
+    prepare,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +49,9 @@ CARD = {
 INBOX = "/w/<int:workspace_id>/inbox/<int:conversation_id>"
 CONTACT = "/w/<int:workspace_id>/contacts/<int:contact_id>"
 SETTINGS = "/w/<int:workspace_id>/settings"
+ASSISTANTS = "/w/<int:workspace_id>/assistants"
+TOOLS = "/w/<int:workspace_id>/assistants/<int:assistant_id>/tools"
+ASSISTANT = "/w/<int:workspace_id>/assistants/<int:assistant_id>"
 WEEK = {
     **{"monday": "9 - 12:30, 13:30 - 18", "tuesday": "", "wednesday": "", "thursday": "0-24", "friday": ""},
     **{"saturday": "", "sunday": "", "first-0": "2026-12-24", "last-0": "2026-12-27", "open-0": "10 – 14"},
@@ -130,8 +142,13 @@ FIELDS: dict[str, dict[str, str]] = {
         "later": "",
         "later_at": "2030-01-01T09:00",
         "unless_written": "1",
+        "suggestion": "1",
     },
     f"{INBOX}/reply-privately": {"text": "Hello", "reply_key": "bad-input-private", "reply_to": "1"},
+    f"{INBOX}/suggestions/<int:turn_id>/accept": {},
+    f"{INBOX}/suggestions/<int:turn_id>/dismiss": {},
+    f"{INBOX}/suggestions/<int:turn_id>/again": {},
+    f"{INBOX}/tool-calls/<int:call_id>": {"allowed": "1"},
     f"{INBOX}/typing": {"on": "1"},
     f"{INBOX}/presence": {"state": "typing", "left": ""},
     f"{INBOX}/unread": {},
@@ -250,6 +267,90 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/rules/<int:rule_id>/move": {"to": "up"},
     f"{SETTINGS}/rules/<int:rule_id>/state": {"state": "off"},
     f"{SETTINGS}/rules/<int:rule_id>/delete": {},
+    ASSISTANTS: {"name": "Shop desk"},
+    f"{ASSISTANT}/accounts/<int:account_id>": {
+        "mode": "suggest",
+        "answers_on": "message",
+        "needed": "50",
+        "typed_name": "Shop",
+    },
+    f"{ASSISTANT}/name": {"name": "Mail desk"},
+    f"{ASSISTANT}/prompt": {
+        "version": "1",
+        "prompt": "Warm and short.",
+        "announces": "1",
+        "announcement": "I am automatic.",
+        "phrases": "You are welcome!",
+        "pause": "4",
+    },
+    f"{ASSISTANT}/limits": {
+        "version": "1",
+        "conversation.turns": "6",
+        "conversation.tokens": "",
+        "conversation.money": "0.5",
+        "day.turns": "100",
+        "day.tokens": "",
+        "day.money": "",
+        "month.turns": "",
+        "month.tokens": "1000000",
+        "month.money": "60",
+        "seconds": "20",
+        "calls": "5",
+    },
+    f"{ASSISTANT}/model": {"model": ""},
+    f"{ASSISTANT}/said/<int:turn_id>": {"right": "yes", "show": "all"},
+    f"{ASSISTANT}/playground": {
+        "tab": "prompt",
+        "ask": "Do you ship to Norway?",
+        "by": "customer",
+        "line": "Hello",
+        "prompt": "Warm.",
+        "pause": "4",
+    },
+    f"{ASSISTANT}/stop": {},
+    f"{ASSISTANT}/resume": {},
+    f"{ASSISTANT}/delete": {},
+    f"{ASSISTANT}/knowledge/new": {
+        "kind": "file",
+        "title": "Shipping",
+        "text": "4 to 6 days",
+        "questions": "Norway?",
+        "url": "https://pottery.example/shipping",
+        "read": "words",
+        "file_name": "prices.pdf",
+        "turn": "1",
+    },
+    f"{ASSISTANT}/knowledge/<int:knowledge_id>": {
+        "title": "Shipping",
+        "text": "4 to 6 days",
+        "questions": "Norway?",
+        "read": "",
+        "file_name": "",
+    },
+    f"{ASSISTANT}/knowledge/<int:knowledge_id>/check": {},
+    f"{ASSISTANT}/knowledge/<int:knowledge_id>/delete": {},
+    f"{ASSISTANT}/past-answers": {
+        "title": "Shipping",
+        "text": "4 to 6 days",
+        "questions": "Norway?",
+        "by": "Mia",
+        "as": "canned",
+    },
+    f"{ASSISTANT}/cases/add": {
+        "question": "Norway?",
+        "good": "answer",
+        "says": "14",
+        "never_says": "free",
+        "turn": "1",
+    },
+    f"{ASSISTANT}/cases/try": {},
+    f"{ASSISTANT}/cases/<int:case_id>": {
+        "question": "Norway?",
+        "good": "answer",
+        "says": "14",
+        "never_says": "free",
+    },
+    f"{ASSISTANT}/cases/<int:case_id>/delete": {},
     f"{SETTINGS}/labels": {"name": "order", "tone": "red"},
     f"{SETTINGS}/labels/<int:label_id>": {"name": "order", "tone": "red"},
     f"{SETTINGS}/labels/<int:label_id>/delete": {"into": ""},
@@ -306,6 +407,53 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/people/<int:user_id>/remove": {},
     f"{SETTINGS}/people/invitations/<int:invitation_id>/again": {},
     f"{SETTINGS}/people/invitations/<int:invitation_id>/withdraw": {},
+    f"{SETTINGS}/models/new": {
+        "name": "Large",
+        "speaks": "openai",
+        "address": "http://10.0.0.1/v1",
+        "model": "large-1",
+        "key": "sk-sample",
+        "price_in": "2.5",
+        "price_out": "10",
+        "currency": "USD",
+    },
+    f"{SETTINGS}/models/<int:model_id>": {
+        "name": "Large",
+        "speaks": "openai",
+        "address": "http://10.0.0.1/v1",
+        "model": "large-1",
+        "key": "sk-sample",
+        "price_in": "2.5",
+        "price_out": "10",
+        "currency": "USD",
+        "no_key": "1",
+    },
+    f"{SETTINGS}/models/<int:model_id>/try": {},
+    f"{SETTINGS}/models/<int:model_id>/delete": {},
+    f"{TOOLS}/new": {
+        "name": "order",
+        "title": "Order by number",
+        "about": "When somebody asks.",
+        "url": "http://10.0.0.1/",
+        "parameters": '{"type": "object"}',
+        "header": "Authorization",
+        "secret": "x",
+        "effect": "asks",
+    },
+    f"{TOOLS}/<int:tool_id>": {
+        "name": "order",
+        "title": "Order by number",
+        "about": "When somebody asks.",
+        "url": "http://10.0.0.1/",
+        "parameters": '{"type": "object"}',
+        "header": "Authorization",
+        "secret": "x",
+        "effect": "asks",
+        "no_secret": "1",
+    },
+    f"{TOOLS}/built-in": {"builtin": "contact"},
+    f"{TOOLS}/<int:tool_id>/try": {"arguments": "{}"},
+    f"{TOOLS}/<int:tool_id>/delete": {},
     f"{SETTINGS}/integrations/new": {
         "url": "https://crm.example.com/lobby",
         "events": "note.added",
@@ -430,6 +578,13 @@ QUERIES = {
     f"{SETTINGS}/campaigns/<int:rule_id>/people": ("show", "q", "before"),
     f"{SETTINGS}/campaigns/<int:rule_id>/people.csv": ("show", "q"),
     f"{SETTINGS}/rules/new": ("from",),
+    f"{ASSISTANT}/prompt": ("version",),
+    f"{ASSISTANT}/said": ("show", "before"),
+    f"{SETTINGS}/models/new": ("preset",),
+    f"{SETTINGS}/channels/accounts/<int:account_id>/ice-breakers": ("ask",),
+    f"{ASSISTANT}/knowledge": ("q",),
+    f"{ASSISTANT}/knowledge/new": ("kind", "turn"),
+    f"{ASSISTANT}/cases": ("turn",),
     f"{SETTINGS}/rules/<int:rule_id>": ("version", "runs", "before"),
     "/w/<int:workspace_id>/inbox/views": (
         "label",
@@ -555,6 +710,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
         rig.control("POST", "dm", {"account": POTTERY.igid, "customer": POTTERY.customer, "text": "hello"})
         look = partial(rig.rows, "SELECT id, conversation_id FROM messages")
         message = until(look, "a message")[0]
+        known = assistant(rig, made["workspaces"]["Pottery"])
         desk = Desk(
             rig,
             {
@@ -580,6 +736,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
                 "canned_file_id": 1,
                 "macro_id": 1,
                 "rule_id": 1,
+                "model_id": 1,
+                "tool_id": 1,
+                "turn_id": 1,
+                "call_id": 1,
+                "assistant_id": known["assistant_id"],
+                "knowledge_id": known["knowledge_id"],
+                "case_id": known["case_id"],
                 "post_id": 1,
                 "contact_id": 1,
                 "attribute_id": 1,

@@ -31,6 +31,7 @@ from tests.whole.shops import (
     STUDIO,
     STUDIO_AGENT,
     STUDIO_OWNER,
+    assistant,
     furnish,
     point_webhooks,
 )
@@ -64,9 +65,15 @@ WATCHED = (
     "addon_releases",
     "instagram_checklist",
     "api_keys",
+    "assistants",
+    "assistant_versions",
+    "assistant_accounts",
+    "assistant_turns",
     "audit_entries",
     "email_asked",
     "email_holdings",
+    "knowledge_entries",
+    "assistant_cases",
 )
 ACTORS = {
     "anonymous": ("",),
@@ -197,6 +204,8 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "upload_id": uploaded(scene, home),
         "identity_id": until(lambda: rig.rows(pictured, conversation), "a customer's picture")[0][0],
         "post_id": post(rig, conversation),
+        "turn_id": turn(rig, conversation),
+        "call_id": call(rig),
         "account_id": made["accounts"][0],
         "user_id": made["people"][POTTERY_AGENT],
         "invitation_id": rig.value("SELECT MAX(id) FROM invitations"),
@@ -219,6 +228,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
 def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
     """Return the ids of what a workspace keeps, and of what the agent did in bulk; there is no merge."""
     contact = scene.rig.value("SELECT contact_id FROM conversations WHERE id = ?", conversation)
+    by_hand = assistant(scene.rig, workspace)
     wanted = (
         (POTTERY_OWNER, "settings/labels", {"name": "order", "tone": "red"}),
         (POTTERY_OWNER, "settings/teams", {"name": "Orders"}),
@@ -230,6 +240,29 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
             POTTERY_OWNER,
             "settings/rules/new",
             {"name": "Done", "when": "message.received", "state": "draft", "then": "close", "then_text": ""},
+        ),
+        (
+            POTTERY_OWNER,
+            "settings/models/new",
+            {
+                "name": "Large",
+                "speaks": "openai",
+                "address": "https://models.pottery.example/v1",
+                "model": "large-1",
+                "currency": "USD",
+            },
+        ),
+        (
+            POTTERY_OWNER,
+            f"assistants/{by_hand['assistant_id']}/tools/new",
+            {
+                "name": "order",
+                "title": "Order by number",
+                "about": "When somebody asks where an order is.",
+                "url": "https://shop.pottery.example/orders",
+                "parameters": '{"type": "object"}',
+                "effect": "reads",
+            },
         ),
         (
             POTTERY_OWNER,
@@ -258,9 +291,11 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
         "canned_file_id": "canned_files",
         "macro_id": "macros",
         "rule_id": "rules",
+        "model_id": "language_models",
+        "tool_id": "assistant_tools",
     }
     made = {name: scene.rig.value(f"SELECT MAX(id) FROM {table}") for name, table in tables.items()}
-    return {**made, "merge_id": 1}
+    return {**made, **by_hand, "merge_id": 1}
 
 
 def refused(scene: Scene, workspace: int, conversation: int) -> int:
@@ -304,6 +339,32 @@ def post(rig: Rig, conversation: int) -> int:
     with closing(sqlite3.connect(rig.data / "lobby.sqlite3", timeout=10)) as desk, desk:
         desk.execute(made, (conversation,))
     return int(rig.value("SELECT MAX(id) FROM posts"))
+
+
+def turn(rig: Rig, conversation: int) -> int:
+    """Return the id of what an assistant would have answered in *conversation*."""
+    made = """
+        INSERT INTO assistant_turns
+            (workspace_id, assistant_id, version, account_id, conversation_id, message_id, messages, mode,
+            state, first_at, fence, attempts, text, sources, offers, tokens_in, tokens_out, cost, took_ms,
+            outcome, cause_id, root_id, depth, created_at)
+        SELECT
+            c.workspace_id, a.id, 1, c.account_id, c.id, 1, 1, 'suggest', 'dismissed', c.created_at, 1,
+            1, 'Four to six days.', '[]', '[]', 0, 0, 0, 0, 'dismissed', 1, 1, 1, c.created_at
+        FROM conversations c JOIN assistants a ON a.workspace_id = c.workspace_id WHERE c.id = ?"""
+    with closing(sqlite3.connect(rig.data / "lobby.sqlite3", timeout=10)) as desk, desk:
+        desk.execute(made, (conversation,))
+    return int(rig.value("SELECT MAX(id) FROM assistant_turns"))
+
+
+def call(rig: Rig) -> int:
+    """Return the id of the use of a tool that somebody decided about."""
+    made = """
+        INSERT INTO assistant_calls (turn_id, number, tool, arguments, state, result, "key", took_ms, at)
+        SELECT MAX(id), 1, 'close', '{}', 'refused', '', 'k', 0, created_at FROM assistant_turns"""
+    with closing(sqlite3.connect(rig.data / "lobby.sqlite3", timeout=10)) as desk, desk:
+        desk.execute(made)
+    return int(rig.value("SELECT MAX(id) FROM assistant_calls"))
 
 
 def uploaded(scene: Scene, workspace: int) -> str:
@@ -416,6 +477,11 @@ def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> No
             "canned_file_id",
             "macro_id",
             "rule_id",
+            "assistant_id",
+            "turn_id",
+            "call_id",
+            "knowledge_id",
+            "case_id",
             "contact_id",
             "attribute_id",
         }:

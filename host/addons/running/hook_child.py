@@ -73,6 +73,6 @@ def call(config: Config, release: Release, hook: str) -> None:
     """
     db.connect(config.database_url)
     secrets.use(secrets.load_keyring(config))
-    guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts)
+    guard.allow(config.allow_hosts, config.mail_relays, config.oidc_hosts, config.model_hosts)
     storage.use(storage.opened(config))
     generation.build_one(config, release).call(release.slug, hook)

@@ -66,6 +66,13 @@ class Sheet:
     def fine(self) -> bool:
         return not self.error and not self.wrong
 
+    def offer(self, text: str, length: int) -> None:
+        """Write *text* into the first empty line of the default locale, cut to *length*. It is not saved."""
+        said = " ".join(_CONTROL.sub(" ", text).split())[:length]
+        empty = next((line for line in self.blocks[0].lines if line.blank), None)
+        if said and empty is not None and all(line.text != said for line in self.blocks[0].lines):
+            empty.text = said
+
     def add_locale(self, most: int) -> None:
         """Add an empty locale at the end."""
         if len(self.blocks) < MOST_LOCALES:

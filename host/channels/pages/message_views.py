@@ -147,7 +147,9 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
         found = _ask(lambda: greeting.get(adapter, ref(row)), row)
         if isinstance(found, ProviderProblem):
             return page(None, found)
-        return page(greeting.to_sheet(found, limits.most))
+        sheet = greeting.to_sheet(found, limits.most)
+        sheet.offer(request.args.get("ask", ""), greeting.text_length(limits))
+        return page(sheet)
     sheet = greetings.read_sheet(request.form, limits.most)
     if "add" in request.form:
         sheet.add_locale(limits.most)

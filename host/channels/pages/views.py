@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
+from host.automation.assistants import keeping as assistants
 from host.channels import asking, connecting, deliveries, other_workspaces
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory, current_directory
@@ -112,6 +113,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         busy = catching_up(session, workspace_id)
         hours = deliveries.by_hour(session, rows)
         asked = asking.asked(session, workspace_id)
+        looked_after = assistants.on_accounts(session, workspace_id)
     sections = cards.sections(_directory(), workspace_id, rows, warnings, busy)
     return render_template(
         "channels/index.html",
@@ -121,6 +123,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         addon_page=navigation.addon_page,
         live_after=after,
         hours=hours,
+        assistants=looked_after,
         told=translated,
         patience_over=lambda at: clock.now() - at > PATIENCE,
     )

@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
+from host.automation.assistants import suggesting
 from host.channels.directory import current_directory
 from host.channels.pages.messaging import Messaging
 from host.core import clock, db
@@ -103,6 +104,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
         drafts = drafts_from_request(workspace_id, author_id, adapter)
         used = {id_in(one) for one in request.form.getlist("canned")[: replies.MOST_FILES]}
         hold, now, seen_id = _hold(), clock.now(), form_id("seen")
+        suggested = form_id("suggestion")
 
         def queue(session: Session) -> list[Message]:
             here: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": row.id, "now": now}
@@ -119,6 +121,10 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
             )
             if messages[0].created_at == now:  # else they were sent before, and counted
                 replies.note_used(session, workspace_id, used, now)
+                if suggested is not None:
+                    suggesting.note_reply(
+                        session, **here, turn_id=suggested, user_id=author_id, message=messages[-1]
+                    )
             along = _ALONG.get(request.form.get("then", ""))
             if along is not None and hold.at is None:
                 conversation_actions.set_fields(session, along, **here, author_id=author_id)

@@ -16,6 +16,7 @@ from host.inbox.drafts import Draft
 from host.inbox.messages import load_messages
 from host.inbox.pages import reply_window, send_times
 from host.inbox.pages.arguments import form_id
+from host.inbox.pages.assistants.shown import suggestion
 from host.inbox.pages.comments.answering import answering
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
@@ -272,6 +273,7 @@ class ComposerState:
     """What the form of a composer holds when the page is drawn: nothing, or what could not be sent.
 
     :param reply_to: id of the message it quotes.
+    :param suggestion: id of the assistant's turn that the text came from.
     :param react_to: id of the message to choose a reaction for, where no script opens the picker.
     """
 
@@ -281,6 +283,7 @@ class ComposerState:
     mode: str = "reply"
     reply_to: int | None = None
     react_to: int | None = None
+    suggestion: int | None = None
 
 
 def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None = None) -> dict[str, object]:
@@ -299,6 +302,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         "label": row.channel if adapter is None else adapter.label,
         "composing": composing,
         "answering": about,
+        "suggestion": suggestion(inbox, row, composing),
         "elsewhere": adapter is not None
         and adapter.capabilities.thread_control
         and is_elsewhere(inbox.session, row.id),

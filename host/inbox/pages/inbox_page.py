@@ -203,6 +203,7 @@ def asked_draft() -> ComposerState:
         mode=mode if mode in {"note", "private"} else "reply",
         reply_to=id_argument("quote"),
         react_to=id_argument("react"),
+        suggestion=id_argument("suggestion"),
     )
 
 

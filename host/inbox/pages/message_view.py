@@ -15,6 +15,7 @@ import regex
 from flask import url_for
 from flask_babel import ngettext
 
+from host.automation.assistants import words as reasons
 from host.channels import button_payloads
 from host.inbox import list_positions, mentions
 from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY
@@ -848,6 +849,9 @@ def activity(entry: Entry) -> tuple[str, str]:
         return icon, str(sentence) % {"name": entry.content.get("name", ""), "why": why}
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
     who = entry.author_name or _rule(entry) or str(entry.content.get("by") or _("Somebody"))
+    why = reasons.REASONS.get(str(entry.content.get("why")))
+    if what == "handed_to_people" and why is not None:
+        return icon, str(_("%(who)s gave this to people: %(why)s", who=who, why=why))
     named = {"who": who, "name": entry.content.get("name", ""), "until": _until(entry)}
     return icon, str(sentence) % named
 

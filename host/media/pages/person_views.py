@@ -1,6 +1,10 @@
-"""Pictures of people, passed through from the provider: browsers never contact the provider."""
+"""Pictures of people and of posts, passed through from the provider: browsers never contact the provider."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Response
@@ -10,23 +14,66 @@ from sqlalchemy.orm import Session
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import NotFoundError
-from host.media import files, passthrough, person_pictures
+from host.media import files, passthrough, person_pictures, portraits
 from host.media.pages.blueprint import bp
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity
+from host.models.posts import Post
 from host.queue import policy
 from host.web.request_helpers import Permission, workspace_view
+
+MOST_OF_POST = 4 * 1024 * 1024
+"""Most bytes of the picture of a post at the provider."""
 
 
 @bp.get("/w/<int:workspace_id>/media/people/<int:identity_id>")
 @workspace_view(Permission.READ)
 def person(workspace_id: int, identity_id: int) -> ResponseReturnValue:
     """Show the picture of a contact of the workspace."""
+
+    def end(session: Session, url: str) -> None:
+        row = session.get(ContactIdentity, identity_id, with_for_update=True)
+        if row is None or row.picture_url != url:
+            return
+        row.picture_url = None
+        if row.profile_due_at is None:
+            row.profile_due_at = _soon(row.profile_at)
+
+    return _picture(workspace_id, ContactIdentity, identity_id, end)
+
+
+@bp.get("/w/<int:workspace_id>/media/posts/<int:post_id>")
+@workspace_view(Permission.READ)
+def post(workspace_id: int, post_id: int) -> ResponseReturnValue:
+    """Show the picture of a post that customers of the workspace write below, as a small square."""
+
+    def end(session: Session, url: str) -> None:
+        row = session.get(Post, post_id, with_for_update=True)
+        if row is None or row.picture_url != url:
+            return
+        row.picture_url = None
+        if row.due_at is None:
+            row.due_at = _soon(row.fetched_at)
+
+    return _picture(workspace_id, Post, post_id, end, most=MOST_OF_POST, made=portraits.thumbnail)
+
+
+def _picture(
+    workspace_id: int,
+    kind: type[ContactIdentity | Post],
+    id_: int,
+    end: Callable[[Session, str], None],
+    **fetching: Any,
+) -> ResponseReturnValue:
+    """Answer with a picture at the provider.
+
+    :param end: notes that its address has ended, and has the provider asked for another soon.
+    """
     with db.read() as session:
         row = session.execute(
-            sa.select(ContactIdentity.picture_url, ChannelAccount.channel)
-            .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
-            .where(ContactIdentity.id == identity_id, ContactIdentity.workspace_id == workspace_id)
+            sa.select(kind.picture_url, ChannelAccount.channel)
+            .join(ChannelAccount, ChannelAccount.id == kind.account_id)
+            .where(kind.id == id_, kind.workspace_id == workspace_id)
         ).one_or_none()
     adapter = None if row is None else current_directory().adapter(row.channel)
     if row is None or row.picture_url is None or adapter is None:
@@ -34,9 +81,9 @@ def person(workspace_id: int, identity_id: int) -> ResponseReturnValue:
     picture = person_pictures.recall(row.picture_url)
     if picture is None:
         try:
-            picture = person_pictures.fetch(row.picture_url, adapter.inbound_media().hosts)
+            picture = person_pictures.fetch(row.picture_url, adapter.inbound_media().hosts, **fetching)
         except passthrough.FileGoneError:
-            db.write(_end, identity_id, row.picture_url)
+            db.write(end, row.picture_url)
             raise
     if not picture.content:
         raise NotFoundError()
@@ -46,13 +93,6 @@ def person(workspace_id: int, identity_id: int) -> ResponseReturnValue:
     return response
 
 
-def _end(session: Session, identity_id: int, url: str) -> None:
-    """Note that the address of a picture has ended, and make the profile due for fetching soon."""
-    identity = session.get(ContactIdentity, identity_id, with_for_update=True)
-    if identity is None or identity.picture_url != url:
-        return
-    identity.picture_url = None
+def _soon(told: datetime | None) -> datetime:
     now = clock.now()
-    if identity.profile_due_at is None:
-        told = identity.profile_at or now
-        identity.profile_due_at = max(now, told + policy.PICTURE_FRESH)
+    return max(now, (told or now) + policy.PICTURE_FRESH)

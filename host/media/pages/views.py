@@ -6,7 +6,6 @@ from host.media.pages import (
     message_views,
     person_views,
     portrait_views,
-    post_views,
     public_views,
     upload_views,
 )
@@ -17,7 +16,6 @@ __all__ = [
     "message_views",
     "person_views",
     "portrait_views",
-    "post_views",
     "public_views",
     "upload_views",
 ]

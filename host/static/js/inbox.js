@@ -250,6 +250,49 @@ function comment() {
   return document.activeElement.closest?.(".cm[data-inbound]") ?? log?.list.querySelector(".cm.is-at");
 }
 
+/** What an assistant suggests. */
+const suggested = () => part("window")?.querySelector("[data-suggestion]");
+
+/** Send what is suggested, as a reply. */
+async function take(form) {
+  const here = opened, button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    const response = await post(form.action, new FormData(form));
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) sentHere(here, answer.messages);
+    else report(answer.error?.message ?? data.textUnsaved, answer.error?.next);
+  } catch {
+    report(data.textUnsaved);
+  } finally {
+    button.disabled = false;
+    ask({ rows: [here], head: true, composer: true });
+  }
+}
+
+/** Put what is suggested into the field, where it becomes a person's. */
+function edit() {
+  const block = suggested(), reply = composer?.root.querySelector("[data-form=reply]");
+  if (!block || !reply) return;
+  composer.show("reply");
+  reply.elements.suggestion.value = block.dataset.suggestion;
+  const field = composer.text();
+  field.value = block.querySelector("[data-suggested]").textContent;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
+
+/** Show what was sent in *here*; return whether that is still open. */
+function sentHere(here, html) {
+  undoing.sent(here, part("opened").dataset.name, html);
+  if (here !== opened) return false;
+  showMessages(html);
+  const [mine] = elements(html);
+  if (mine?.classList.contains("cm")) log.find(mine.dataset.message)?.scrollIntoView({ block: "nearest" });
+  else log.toEnd();
+  return true;
+}
+
 function startComposer() {
   composer?.end();
   composer = null;
@@ -262,12 +305,7 @@ function startComposer() {
     onDraft: () => list.draft(here),
     onSent(html, then) {
       ask({ rows: [here], head: Boolean(then) });
-      undoing.sent(here, part("opened").dataset.name, html);
-      if (here !== opened) return;
-      showMessages(html);
-      const [mine] = elements(html);
-      if (mine?.classList.contains("cm")) log.find(mine.dataset.message)?.scrollIntoView({ block: "nearest" });
-      else log.toEnd();
+      if (!sentHere(here, html)) return;
       composer.chosen = false;
       ask({ composer: Boolean(composer.section.dataset.answers) });
       if (then !== "close") return;
@@ -507,6 +545,11 @@ document.addEventListener("click", (event) => {
     answer(answered.dataset.answer, answered.dataset.mode);
     return;
   }
+  if (event.target.closest("a[data-edits]")) {
+    event.preventDefault();
+    edit();
+    return;
+  }
   const more = event.target.closest("[data-earlier-than]");
   const link = event.target.closest("a[href]");
   if (more) {
@@ -519,6 +562,12 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("submit", (event) => {
+  if ("sends" in event.target.dataset) {
+    event.preventDefault();
+    event.stopPropagation();
+    take(event.target);
+    return;
+  }
   if (!("act" in event.target.dataset)) return;
   event.preventDefault();
   event.stopPropagation();
@@ -580,6 +629,13 @@ keys({
   assign() {
     const menu = form("assign")?.closest("details");
     if (menu) menu.open = true;
+  },
+  accept: () => suggested()?.querySelector("form[data-sends]").requestSubmit(),
+  edit,
+  dismiss: () => suggested()?.querySelector("form[data-act=dismiss]").requestSubmit(),
+  why() {
+    const why = suggested()?.querySelector("details");
+    if (why) why.open = !why.open;
   },
   undo: () => undoing.latest(),
   unread: () => form("unread")?.requestSubmit(),

@@ -1,0 +1,154 @@
+"""Decide what becomes of what a model said. Everything here is pure.
+
+A model may say whatever a customer or a document told it to. So nothing of it is believed: an answer goes out
+only where it rests on a source that was given to it, and names no address that stands in none.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import regex
+
+from host.automation.assistants.values import Cited, Said, Source
+from host.core.cleaning import clean_written
+from host.search.words import fold
+
+LONGEST = 4000
+"""Most letters of an answer."""
+LONG_NUMBER = 7
+"""Digits of a number that somebody could be called by, or pay to."""
+
+_LISTED = r"\d{1,2}(?:\s*[,;]\s*\d{1,2})*\s*"
+_MARKS = re.compile(
+    rf"\s*(?:[\[【]\s*(?:sources?\s*)?{_LISTED}[\]】]|\(\s*sources?\s*{_LISTED}\))", re.IGNORECASE
+)
+_ADDRESS = regex.compile(
+    r"(?:[a-z][a-z0-9+.-]*:/?/?|www\.)[^\s<>\"”“]+"
+    r"|[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+"
+    r"|(?<![\p{L}\p{N}.@])(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+\p{L}{2,}(?:[/?#:][^\s<>\"”“]*)?"
+    r"|(?<![\p{L}\p{N}])[@＠][\p{L}\p{N}_][\p{L}\p{N}_.]*",
+    regex.IGNORECASE,
+)
+_SCHEMES = ("http://", "https://", "www.")
+_WORDY = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_NUMBER = regex.compile(r"\p{Nd}(?:[\p{Nd}\s().\-/–—·]*\p{Nd})?")
+_DATE = re.compile(r"\b(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./-]\d{1,2}[./-]\d{4})\b")
+_DOTS = str.maketrans("。｡．", "...")
+_ENDS = ".,;:!?)]}'\"’”»…。、！？"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of an answer.
+
+    :param text: what goes to the customer; empty: nothing.
+    :param cited: every source there was, and whether the answer rests on it.
+    :param reason: why it goes to nobody, a key of the reasons; empty: it may.
+    """
+
+    text: str
+    cited: Sequence[Cited]
+    reason: str = ""
+
+
+def judge(
+    said: Said,
+    sources: Sequence[Source],
+    *,
+    words_of_owner: Iterable[str] = (),
+    phrases: Iterable[str] = (),
+    said_before: Iterable[str] = (),
+) -> Verdict:
+    """Return what becomes of what a model said.
+
+    :param sources: all it was given, results of tools among them.
+    :param words_of_owner: other texts whose addresses it may repeat.
+    :param phrases: what it may say without a source.
+    :param said_before: what it said by itself in this conversation lately.
+    """
+    text = cleaned(said.answer)
+    used = {number for number in said.sources if isinstance(number, int)}
+    cited = [_cited(one, one.number in used) for one in sources]
+    if said.hands_over:
+        return Verdict("", cited, "doubt" if any(one.used for one in cited) else "no_source")
+    if not text:
+        return Verdict("", cited, "no_source")
+    if len(text) > LONGEST:
+        return Verdict("", cited, "too_long")
+    is_phrase = _plain(text) in {_plain(one) for one in phrases}
+    resting = [one for one in sources if one.number in used]
+    if not resting and not is_phrase:
+        return Verdict("", cited, "no_source")
+    known = [*(one.text for one in sources if one.kind != "contact"), *words_of_owner, *phrases]
+    if unknown_addresses(text, known):
+        return Verdict("", cited, "address")
+    if not is_phrase and _plain(text) in {_plain(one) for one in said_before}:
+        return Verdict("", cited, "loop")
+    return Verdict(text, cited)
+
+
+def cleaned(text: str) -> str:
+    """Return an answer as it is sent: without what nobody sees, and without the numbers of its sources."""
+    seen = "".join(char for char in text if unicodedata.category(char) != "Cf" or char in "\u200c\u200d")
+    return clean_written(_MARKS.sub("", seen))
+
+
+def unknown_addresses(text: str, known: Iterable[str]) -> list[str]:
+    """Return the addresses, handles and long numbers of *text* that stand in none of the *known* texts."""
+    names, numbers = addresses(text), long_numbers(text)
+    if not names and not numbers:
+        return []
+    there, digits = set[str](), list[str]()
+    for one in known:
+        there |= addresses(one)
+        digits.append(_digits(one))
+    unknown = [one for one in names if not any(have == one or have.startswith(f"{one}/") for have in there)]
+    unknown += [one for one in numbers if not any(one in have for have in digits)]
+    return sorted(unknown)
+
+
+def addresses(text: str) -> set[str]:
+    """Return what can be opened or written to in *text*, each in one form."""
+    plain = unicodedata.normalize("NFKC", text).translate(_DOTS)
+    return {_address(one.group()) for one in _ADDRESS.finditer(plain)} - {""}
+
+
+def long_numbers(text: str) -> set[str]:
+    """Return the numbers of *text* that somebody could be called by, or pay to. A date is none."""
+    plain = _DATE.sub(" , ", unicodedata.normalize("NFKC", text))
+    found = {_digits(one.group()) for one in _NUMBER.finditer(plain)}
+    return {one for one in found if len(one) >= LONG_NUMBER}
+
+
+def _digits(text: str) -> str:
+    return "".join(str(unicodedata.decimal(char)) for char in text if char.isdecimal())
+
+
+def _address(text: str) -> str:
+    kept = text.strip().casefold().rstrip(_ENDS)
+    for scheme in _SCHEMES:
+        kept = kept.removeprefix(scheme)
+    if _WORDY.fullmatch(kept):
+        return ""  # a word before a colon
+    return kept.rstrip("/")
+
+
+def _plain(text: str) -> str:
+    return " ".join(fold(text).split()).strip(_ENDS + " ")
+
+
+def _cited(source: Source, used: bool) -> Cited:
+    at = "" if source.at is None else source.at.isoformat()
+    return Cited(
+        number=source.number,
+        title=source.title,
+        kind=source.kind,
+        place=source.place,
+        at=at,
+        entry=source.entry_id,
+        used=used,
+    )

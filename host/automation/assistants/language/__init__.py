@@ -1,0 +1,1 @@
+"""Language models: which there are, and asking one, through the guard and within a time that holds."""

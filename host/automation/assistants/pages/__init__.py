@@ -1,0 +1,1 @@
+"""The pages of assistants, and of what they suggest."""

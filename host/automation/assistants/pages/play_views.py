@@ -1,0 +1,50 @@
+"""The playground of an assistant: beside its pages where there is room, and a page of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from host.automation.assistants import keeping
+from host.automation.assistants.pages import filling
+from host.automation.assistants.pages.blueprint import NEEDS, ONE, bp, its
+from host.automation.assistants.pages.playing import Play, asked, page_of, register
+from host.core import db
+from host.web.request_helpers import workspace_view
+
+
+def playground_page(workspace_id: int, assistant_id: int, play: Play | None = None) -> ResponseReturnValue:
+    """Return the page of the playground alone."""
+    return render_template(
+        "automation/assistant_playground.html",
+        assistant=its(workspace_id, assistant_id),
+        tab="playground",
+        play=play or Play(),
+    )
+
+
+register("playground", playground_page)
+
+
+@bp.get(f"{ONE}/playground")
+@workspace_view(NEEDS)
+def playground(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Show the playground."""
+    return playground_page(workspace_id, assistant_id)
+
+
+@bp.post(f"{ONE}/playground")
+@workspace_view(NEEDS)
+def ask(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Ask as a customer would, and show the page again with the answer; what is typed there is a draft."""
+    with db.read() as session:
+        row = keeping.get(session, workspace_id, assistant_id)
+        body = keeping.body_of(session, row)
+    tab, page = page_of(request.form.get("tab", ""))
+    draft = filling.prompt(body) if tab == "prompt" else None
+    endpoint = "assistants.assistant" if tab == "accounts" else f"assistants.{tab}"
+    again = url_for(endpoint, workspace_id=workspace_id, assistant_id=assistant_id)
+    play = replace(asked(workspace_id, assistant_id, draft), again=again)
+    return page(workspace_id, assistant_id, play=play)

@@ -1,0 +1,89 @@
+"""What an assistant made of questions lately, and whether that was right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from host.automation.assistants import judging, keeping, words
+from host.automation.assistants.judging import Show
+from host.automation.assistants.pages.blueprint import NEEDS, ONE, bp, has_endpoint
+from host.automation.assistants.pages.playing import Play, register
+from host.core import clock, db
+from host.core.errors import InvalidError
+from host.inbox.pages import durations
+from host.web.request_helpers import flash_good, id_argument, seen_accounts, workspace_view
+
+SHOWS = {
+    Show.ALL: _l("All"),
+    Show.TAKEN: _l("Sent"),
+    Show.HANDED_OVER: _l("Handed over"),
+    Show.WRONG: _l("Wrong"),
+    Show.FAILED: _l("Failed"),
+}
+
+
+def _chosen(name: str) -> Show:
+    return Show(name) if name in set(Show) else Show.ALL
+
+
+@bp.get(f"{ONE}/said")
+@workspace_view(NEEDS)
+def said(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """List what an assistant made of questions, the newest first."""
+    return said_page(workspace_id, assistant_id)
+
+
+def said_page(workspace_id: int, assistant_id: int, play: Play | None = None) -> ResponseReturnValue:
+    """Return the page of what was said lately."""
+    show, now = _chosen(request.args.get("show", "")), clock.now()
+    with db.read() as session:
+        row = keeping.get(session, workspace_id, assistant_id)
+        found = judging.lately(
+            session,
+            assistant_id,
+            show=show,
+            accounts=seen_accounts(),
+            before=id_argument("before"),
+            limit=judging.PAGE + 1,
+        )
+    turns = found[: judging.PAGE]
+    return render_template(
+        "automation/assistant_said.html",
+        assistant=row,
+        tab="said",
+        show=show,
+        shows=SHOWS,
+        turns=[
+            (one, judging.state(one), words.said(one.reason), durations.moment(one.at, now)) for one in turns
+        ],
+        older=turns[-1].id if len(found) > len(turns) else None,
+        play=play or Play(),
+    )
+
+
+register("said", said_page)
+
+
+@bp.post(f"{ONE}/said/<int:turn_id>")
+@workspace_view(NEEDS)
+def judge(workspace_id: int, assistant_id: int, turn_id: int) -> ResponseReturnValue:
+    """Note whether an answer was right; a wrong one leads to a case."""
+    thinks = request.form.get("right", "")
+    with db.read() as session:
+        judging.get(session, workspace_id=workspace_id, assistant_id=assistant_id, turn_id=turn_id)
+    if thinks not in {"yes", "no"}:
+        raise InvalidError(_l("An answer is right or wrong, and the form said neither."), field="right")
+    named: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id}
+    db.write(judging.judge, **named, turn_id=turn_id, right=thinks == "yes")
+    if thinks == "no" and has_endpoint("assistant_cases.index", "assistant_id"):
+        flash_good(_("Noted as wrong. Say what a good answer has, so that it is tried again."))
+        return redirect(url_for("assistant_cases.index", **named, turn=turn_id), 303)
+    flash_good(_("Noted as right.") if thinks == "yes" else _("Noted as wrong."))
+    show = _chosen(request.form.get("show", ""))
+    address = url_for("assistants.said", **named, show=None if show is Show.ALL else show.value)
+    return redirect(f"{address}#turn-{turn_id}", 303)

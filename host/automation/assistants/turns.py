@@ -1,0 +1,308 @@
+"""Make a turn of what a customer wrote, and end it when something else comes first.
+
+The consumer of the record calls :func:`note` with each batch; where no account has an assistant that costs
+one look at an index. A turn is unique to the newest message, so whatever is read once more is there once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation.assistants import asked_for, keeping
+from host.automation.assistants.values import Body
+from host.automation.deciding import DEEPEST, TOO_LATE, Sent, sent_as
+from host.automation.facts import PEOPLE, UNSAID
+from host.core import db
+from host.inbox.erasure import forget_cases
+from host.models.assistants import (
+    Assistant,
+    AssistantAccount,
+    AssistantTurn,
+    AssistantVersion,
+    Mode,
+    TurnOutcome,
+    TurnState,
+)
+from host.models.inbox import Conversation, Direction, Message, Origin
+from host.record import catalogue
+from host.record.catalogue import OfMessage
+from host.record.reading import Recorded
+from host.record.writing import show_conversations
+
+LONGEST_WAIT = timedelta(seconds=30)
+"""Somebody who writes on and on is read after so long all the same."""
+GROWS = 0.5
+"""By how much of itself the pause grows with each further message."""
+OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
+"""A turn that something may still come of."""
+SAID_BY_OTHERS = (*PEOPLE, Origin.API)
+"""Who wrote what answers a customer in place of the assistant."""
+_TURNS = cast(sa.Table, AssistantTurn.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An account with the assistant that looks after it."""
+
+    account_id: int
+    workspace_id: int
+    assistant_id: int
+    name: str
+    version: int
+    mode: Mode
+    answers_on: frozenset[str]
+    body: Body
+    model_id: int | None
+    stopped: bool
+
+
+def attached(session: Session, accounts: Collection[int]) -> dict[int, Attached]:
+    """Return those of *accounts* whose assistant does anything. One statement."""
+    if not accounts:
+        return {}
+    query = (
+        sa.select(AssistantAccount, Assistant, AssistantVersion.body)
+        .join(Assistant, Assistant.id == AssistantAccount.assistant_id)
+        .join(
+            AssistantVersion,
+            sa.and_(
+                AssistantVersion.assistant_id == Assistant.id, AssistantVersion.number == Assistant.version
+            ),
+        )
+        .where(AssistantAccount.account_id.in_(accounts), AssistantAccount.mode != Mode.OFF)
+        .execution_options(populate_existing=True)
+    )
+    found = {}
+    for account, assistant, body in session.execute(query):
+        kept = keeping.read(body)
+        if kept is not None:
+            found[account.account_id] = Attached(
+                account.account_id,
+                account.workspace_id,
+                assistant.id,
+                assistant.name,
+                assistant.version,
+                Mode(account.mode),
+                frozenset(account.answers_on),
+                kept,
+                assistant.model_id,
+                assistant.stopped_at is not None,
+            )
+    return found
+
+
+# ---- what the record says ------------------------------------------------------------------------------
+
+
+def note(session: Session, events: Sequence[Recorded], now: datetime) -> None:
+    """Make turns, and end turns, because of *events*."""
+    about = [one for one in events if one.conversation_id is not None and one.kind in _KINDS]
+    wanted = attached(session, {one.account_id for one in about if one.account_id is not None})
+    if not wanted:
+        return
+    mine = [one for one in about if one.account_id in wanted]
+    _end(session, mine, now)
+    _begin(session, [one for one in mine if _begins(one, now)], wanted, now)
+
+
+_KINDS = {
+    catalogue.MESSAGE_RECEIVED,
+    catalogue.MESSAGE_SENT,
+    catalogue.MESSAGE_UNSENT,
+    catalogue.CONVERSATION_CLOSED,
+    catalogue.CONVERSATION_MARKED_SPAM,
+}
+
+
+def _begins(event: Recorded, now: datetime) -> bool:
+    return (
+        event.kind == catalogue.MESSAGE_RECEIVED
+        and event.message_id is not None
+        and event.depth < DEEPEST
+        and not event.facts(OfMessage).late
+        and now - event.at < TOO_LATE
+    )
+
+
+def _begin(session: Session, events: Sequence[Recorded], wanted: dict[int, Attached], now: datetime) -> None:
+    """Make a turn of the newest message of each conversation, in place of those there were."""
+    by_message = {one.message_id: one for one in events}
+    rows = session.execute(
+        sa.select(
+            *(Message.id, Message.conversation_id, Message.kind, Message.text, Message.content),
+            *(Message.unsent_at, Message.imported_at),
+        )
+        .where(Message.id.in_(by_message), Message.direction == Direction.INBOUND)
+        .order_by(Message.conversation_id, Message.sent_at, Message.id)
+    ).all()
+    newest = {row.conversation_id: row for row in rows if sent_as(row.kind) is not Sent.NOTHING}
+    before = _open_of(session, list(newest))
+    made = []
+    for conversation_id, row in newest.items():
+        event = by_message[row.id]
+        its = wanted[event.account_id or 0]
+        if its.stopped or row.imported_at is not None or row.unsent_at is not None:
+            continue
+        older = [one for one in before[conversation_id] if one.message_id < row.id]
+        _discard(session, [one.id for one in older], "newer", now)
+        if sent_as(row.kind) not in its.answers_on:
+            continue
+        unread = [one for one in older if one.state in {TurnState.WAITING, TurnState.THINKING}]
+        first = min((one.first_at for one in unread), default=now)
+        tap = asked_for.is_asked(row.text) or _is_button(row.content)
+        made.append(
+            {
+                **_EMPTY,
+                "workspace_id": its.workspace_id,
+                "assistant_id": its.assistant_id,
+                "version": its.version,
+                "account_id": its.account_id,
+                "conversation_id": conversation_id,
+                "message_id": row.id,
+                "mode": its.mode,
+                "first_at": first,
+                "due_at": now if tap else due(now, first, its.body.pause, len(unread)),
+                "cause_id": event.id,
+                "root_id": event.root_id or event.id,
+                "depth": event.depth + 1,
+                "created_at": now,
+            }
+        )
+    if made:
+        session.execute(db.insert_ignore(_TURNS, session.get_bind().dialect.name), made)
+        show_conversations(session, {(one["workspace_id"], one["conversation_id"]) for one in made})
+
+
+_EMPTY: dict[str, Any] = {
+    "messages": 0,
+    "state": TurnState.WAITING,
+    "fence": 0,
+    "attempts": 0,
+    "text": "",
+    "sources": [],
+    "offers": [],
+    "tokens_in": 0,
+    "tokens_out": 0,
+    "cost": 0,
+    "took_ms": 0,
+}
+
+
+def due(now: datetime, first: datetime, pause: int, already: int) -> datetime:
+    """Return when what a customer wrote is read.
+
+    :param first: when the first of it came.
+    :param already: how many messages came before this one; the pause grows with them.
+    """
+    length = timedelta(seconds=pause * (1 + GROWS * min(already, 4)))
+    return max(now, min(now + length, first + LONGEST_WAIT))
+
+
+def _is_button(content: Any) -> bool:
+    payload = content.get("payload") if isinstance(content, dict) else None
+    return payload == asked_for.PERSON_PAYLOAD or asked_for.topic_of(payload) is not None
+
+
+def _open_of(session: Session, conversations: Collection[int]) -> dict[int, list[Any]]:
+    """Return the turns that something may still come of, by conversation."""
+    found: dict[int, list[Any]] = defaultdict(list)
+    if conversations:
+        query = sa.select(
+            *(AssistantTurn.id, AssistantTurn.conversation_id, AssistantTurn.message_id),
+            *(AssistantTurn.state, AssistantTurn.first_at, AssistantTurn.workspace_id),
+        ).where(AssistantTurn.conversation_id.in_(conversations), AssistantTurn.state.in_(OPEN))
+        for row in session.execute(query):
+            found[row.conversation_id].append(row)
+    return found
+
+
+def _end(session: Session, events: Sequence[Recorded], now: datetime) -> None:
+    """End the turns that something else came before: a person's word, the end of the talk."""
+    ending = [one for one in events if one.kind != catalogue.MESSAGE_RECEIVED]
+    found = _open_of(session, {one.conversation_id for one in ending if one.conversation_id is not None})
+    if not found:
+        return
+    sent = {one.message_id for one in ending if one.kind == catalogue.MESSAGE_SENT}
+    query = sa.select(Message.id).where(Message.id.in_(sent), Message.origin.in_(SAID_BY_OTHERS))
+    by_others = set(session.scalars(query)) if sent else set()
+    for event in ending:
+        theirs = found[event.conversation_id or 0]
+        if event.kind == catalogue.MESSAGE_SENT:
+            if event.message_id not in by_others:
+                continue
+            mine = [one for one in theirs if one.message_id < (event.message_id or 0)]
+            ready = [one.id for one in mine if one.state == TurnState.READY]
+            _discard(session, ready, "answered", now, outcome=TurnOutcome.WRITTEN)
+            _discard(session, [one.id for one in mine if one.id not in ready], "answered", now)
+        elif event.kind == catalogue.MESSAGE_UNSENT:
+            _discard(session, [one.id for one in theirs], "taken_back", now, text="", sources=[], offers=[])
+            forget_cases(session, [event.conversation_id or 0])
+        elif event.kind == catalogue.CONVERSATION_CLOSED:
+            _discard(session, [one.id for one in theirs], "closed_by_team", now)
+        else:
+            _discard(session, [one.id for one in theirs], "spam", now)
+    changed = {(one.workspace_id, one.conversation_id or 0) for one in ending}
+    show_conversations(session, {one for one in changed if found[one[1]]})
+
+
+def _discard(session: Session, ids: Iterable[int], reason: str, now: datetime, **more: Any) -> None:
+    wanted = list(ids)
+    if wanted:
+        session.execute(
+            sa.update(AssistantTurn)
+            .where(AssistantTurn.id.in_(wanted), AssistantTurn.state.in_(OPEN))
+            .values(state=TurnState.DISCARDED, reason=reason, done_at=now, due_at=None, **more)
+            .execution_options(synchronize_session=False)
+        )
+
+
+# ---- what is asked at every step -----------------------------------------------------------------------
+
+
+def newest_inbound(session: Session, conversation_id: int) -> int | None:
+    """Return the id of the customer's newest message that says anything; None: there is none."""
+    query = (
+        sa.select(Message.id)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.direction == Direction.INBOUND,
+            Message.kind.not_in(_SAYS_NOTHING),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+_SAYS_NOTHING = [kind for kind in UNSAID if sent_as(kind) is Sent.NOTHING]
+
+
+def is_answered(session: Session, conversation_id: int, message_id: int) -> bool:
+    """Tell whether somebody else has answered since a message, or is about to."""
+    query = sa.select(Message.id).where(
+        Message.conversation_id == conversation_id,
+        Message.id > message_id,
+        Message.direction == Direction.OUTBOUND,
+        Message.origin.in_(SAID_BY_OTHERS),
+        sa.or_(Message.state.is_(None), Message.state != "cancelled"),
+        Message.imported_at.is_(None),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def locked_turn(session: Session, turn_id: int) -> AssistantTurn | None:
+    """Return a turn, locked until the write ends."""
+    query = sa.select(AssistantTurn).where(AssistantTurn.id == turn_id)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+
+
+def conversation_of(session: Session, conversation_id: int) -> Conversation | None:
+    """Return a conversation as it is now."""
+    return session.get(Conversation, conversation_id, populate_existing=True)

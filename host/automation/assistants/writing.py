@@ -1,0 +1,320 @@
+"""Write what came of a turn: shown to people, sent, given to people, or nothing at all.
+
+One write looks at everything once more under the locks of whoever answers: that this try still holds the
+turn, that nothing newer was written, that nobody answered, that the assistant may speak here. So of two that
+come at the same moment the second finds what the first did, and a worker that dies has done all or nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation import facts
+from host.automation.assistants import asked_for, turns, words
+from host.automation.assistants.turns import Attached
+from host.automation.assistants.values import Cited, Topic, Used
+from host.core.cleaning import clean_written
+from host.core.errors import LobbyError
+from host.core.ports import AdapterDirectory
+from host.inbox import notes
+from host.inbox.conversation_actions import Changes, hand_over
+from host.inbox.conversations import locked_conversation, publish_conversation
+from host.inbox.drafts import Draft
+from host.inbox.errors import ConversationNotFoundError
+from host.inbox.reply import Voice, queue_parts, take_lane
+from host.models.assistants import AssistantTurn, Mode, TurnState
+from host.models.automation import AccountAutomation
+from host.models.inbox import Conversation, Handler, Presence, PresenceState
+from host.models.users import Workspace
+from host.record.writing import because
+from host.sdk.channel import ChannelAdapter
+
+ANNOUNCED_FOR = timedelta(days=1)
+"""After so long without an answer of its own the assistant says again that it is one."""
+MOST_TRIES = 2
+"""How often a turn is tried at which the model, or a worker, failed."""
+AGAIN_AFTER = timedelta(seconds=2)
+LONGEST_BECAUSE = 500
+"""Letters of what a model may tell the team."""
+ENOUGH_TITLE = 20
+"""Letters of the title of a quick reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of thinking.
+
+    :param text: what goes to the customer; empty: nothing.
+    :param reason: why nothing does, a key of the reasons.
+    :param because: what the model says about that, for the team.
+    :param failed: whether something went wrong; False: it found no answer.
+    :param again: whether it is worth another try.
+    :param offers: topics whose buttons go along.
+    """
+
+    text: str = ""
+    cited: Sequence[Cited] = ()
+    reason: str = ""
+    because: str = ""
+    failed: bool = False
+    again: bool = False
+    offers: Sequence[Topic] = ()
+    messages: int = 0
+    used: Used = field(default_factory=Used)
+    cost: int = 0
+    took_ms: int = 0
+
+
+def settle(
+    session: Session, turn_id: int, fence: int, made: Made, directory: AdapterDirectory, now: datetime
+) -> TurnState | None:
+    """Write what came of a turn; return its state, or None if another try holds it by now."""
+    row = session.execute(
+        sa.select(AssistantTurn.workspace_id, AssistantTurn.conversation_id, AssistantTurn.account_id).where(
+            AssistantTurn.id == turn_id
+        )
+    ).one_or_none()
+    if row is None:
+        return None  # it went with its conversation
+    try:
+        take_lane(session, row.workspace_id, row.conversation_id)
+        conversation = locked_conversation(session, row.workspace_id, row.conversation_id)
+    except ConversationNotFoundError:
+        return None
+    turn = turns.locked_turn(session, turn_id)
+    if turn is None or turn.fence != fence:
+        return None
+    _note(turn, made)
+    if turn.state != TurnState.THINKING:
+        return TurnState(turn.state)  # something else came first; what it took is noted
+    its = turns.attached(session, [row.account_id]).get(row.account_id)
+    with because(session, cause_id=turn.cause_id, root_id=turn.root_id, depth=turn.depth):
+        _settle(session, turn, conversation, its, made, directory, now)
+    session.flush()
+    publish_conversation(session, conversation)
+    return TurnState(turn.state)
+
+
+def _note(turn: AssistantTurn, made: Made) -> None:
+    turn.messages = made.messages or turn.messages
+    turn.model = made.used.model or turn.model
+    turn.tokens_in += made.used.tokens_in
+    turn.tokens_out += made.used.tokens_out
+    turn.cost = made.cost
+    turn.took_ms = made.took_ms
+    turn.sources = [msgspec.to_builtins(one) for one in made.cited]
+    turn.lease_until = None
+
+
+def end(turn: AssistantTurn, state: TurnState, now: datetime, reason: str = "") -> None:
+    """Note that a turn is over, or that a person is to decide about it."""
+    turn.state, turn.reason, turn.done_at, turn.due_at = state, reason or None, now, None
+
+
+def _settle(
+    session: Session,
+    turn: AssistantTurn,
+    conversation: Conversation,
+    its: Attached | None,
+    made: Made,
+    directory: AdapterDirectory,
+    now: datetime,
+) -> None:
+    gone = _overtaken(session, turn, conversation, its)
+    if gone:
+        end(turn, TurnState.DISCARDED, now, gone)
+        return
+    assert its is not None
+    adapter = directory.adapter(conversation.channel)
+    if made.again and turn.attempts < MOST_TRIES:
+        turn.state, turn.due_at, turn.reason = TurnState.WAITING, now + AGAIN_AFTER, made.reason
+        return
+    speaks = its.mode is Mode.ANSWER and conversation.handled_by != Handler.PERSON
+    if made.reason:
+        end(turn, TurnState.FAILED if made.failed else TurnState.HANDED_OVER, now, made.reason)
+        if speaks:
+            give_to_people(session, conversation, its.name, made.reason, now, made.because)
+        return
+    turn.text, turn.offers = made.text, [msgspec.to_builtins(one) for one in made.offers]
+    if not speaks or _types(session, conversation, now):
+        end(turn, TurnState.READY, now, "" if its.mode is Mode.SUGGEST else "typing" if speaks else "person")
+        return
+    reason = _silent(session, turn, conversation, adapter, now) or _send(
+        session, turn, conversation, its, adapter, now
+    )
+    if not reason:
+        end(turn, TurnState.SENT, now)
+        return
+    end(turn, TurnState.DISCARDED, now, reason)
+    if reason not in _THEIRS:
+        give_to_people(session, conversation, its.name, reason, now)
+
+
+_THEIRS = frozenset({"answered", "handled_by_person", "person", "answered_meanwhile", "opted_out", "spam"})
+"""The reasons with which a person has it anyhow, or nobody is to be written to."""
+
+
+def _overtaken(
+    session: Session, turn: AssistantTurn, conversation: Conversation, its: Attached | None
+) -> str:
+    """Return what came before this turn, a key of the reasons; empty: nothing did."""
+    if its is None or its.assistant_id != turn.assistant_id:
+        return "mode"
+    if its.stopped:
+        return "stopped"
+    if turns.newest_inbound(session, conversation.id) != turn.message_id:
+        return "newer"
+    if turns.is_answered(session, conversation.id, turn.message_id):
+        return "answered"
+    return ""
+
+
+def _types(session: Session, conversation: Conversation, now: datetime) -> bool:
+    """Tell whether somebody of the team is writing here at this moment."""
+    query = sa.select(Presence.user_id).where(
+        Presence.conversation_id == conversation.id,
+        Presence.state == PresenceState.TYPING,
+        Presence.until > now,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _silent(
+    session: Session,
+    turn: AssistantTurn,
+    conversation: Conversation,
+    adapter: ChannelAdapter | None,
+    now: datetime,
+) -> str:
+    """Return why nothing may go out by itself here; empty: it may.
+
+    What greeted the customer a moment ago is no hindrance, and neither is an answer of this assistant.
+    """
+    known = facts.known(session, [turn.message_id]).get(turn.message_id)
+    if known is None:
+        return "taken_back"
+    hindrance = known.hindrance(adapter, now)
+    if hindrance not in {"", "automation"}:
+        return hindrance
+    return "budget" if _unanswered(session, conversation.id, turn.message_id) else ""
+
+
+def _unanswered(session: Session, conversation_id: int, message_id: int) -> bool:
+    """Tell whether an answer to this message, or to a later one, went out already."""
+    query = sa.select(AssistantTurn.id).where(
+        AssistantTurn.conversation_id == conversation_id,
+        AssistantTurn.message_id >= message_id,
+        AssistantTurn.state == TurnState.SENT,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _send(
+    session: Session,
+    turn: AssistantTurn,
+    conversation: Conversation,
+    its: Attached,
+    adapter: ChannelAdapter | None,
+    now: datetime,
+) -> str:
+    """Queue the answer; return why it cannot be, empty: it was."""
+    text = turn.text
+    if its.body.announces and not _announced(session, turn, now):
+        text = f"{text}\n\n{announcement(session, its)}"
+    try:
+        messages = queue_parts(
+            session,
+            workspace_id=turn.workspace_id,
+            conversation_id=conversation.id,
+            author_id=None,
+            drafts=[draft(session, turn, text, adapter)],
+            reply_key=f"assistant-{turn.id}",
+            adapter=adapter,
+            now=now,
+            by_person=False,
+            voice=Voice.AUTOMATION,
+            seen_id=turn.message_id,
+        )
+    except LobbyError as error:
+        # Raised before anything is written: a person has it, or the channel does not allow it.
+        return error.code
+    turn.sent_id = messages[0].id
+    return ""
+
+
+def draft(
+    session: Session, turn: AssistantTurn, text: str, adapter: ChannelAdapter | None, *, person: bool = True
+) -> Draft:
+    """Return an answer as it is sent, with a way to a person, and with what it offers.
+
+    :param person: whether the way to a person goes along.
+    """
+    offers = [Topic(**one) for one in turn.offers]
+    public = adapter is not None and adapter.capabilities.public
+    limits = None if adapter is None else adapter.capabilities.quick_replies
+    buttons = []
+    if limits is not None and not public:
+        buttons = [
+            {"title": _short(one.title), "payload": f"{asked_for.TOPIC_PAYLOAD}{one.entry}"} for one in offers
+        ]
+        if person or offers:
+            title = words.in_language(words.PERSON, _language(session, turn.workspace_id))
+            buttons.append({"title": _short(title), "payload": asked_for.PERSON_PAYLOAD})
+    content: dict[str, Any] = {"quick_replies": buttons} if buttons else {}
+    return Draft(text=text, content=content, reply_to=turn.message_id if public else None)
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= ENOUGH_TITLE else title[: ENOUGH_TITLE - 1].rstrip() + "…"
+
+
+def announcement(session: Session, its: Attached) -> str:
+    """Return the words by which an assistant says that it is one."""
+    own = its.body.announcement.strip()
+    return own or words.in_language(words.AUTOMATIC, _language(session, its.workspace_id))
+
+
+def _announced(session: Session, turn: AssistantTurn, now: datetime) -> bool:
+    query = sa.select(AssistantTurn.id).where(
+        AssistantTurn.conversation_id == turn.conversation_id,
+        AssistantTurn.state == TurnState.SENT,
+        AssistantTurn.outcome.is_(None),
+        AssistantTurn.done_at > now - ANNOUNCED_FOR,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _language(session: Session, workspace_id: int) -> str | None:
+    return session.get_one(Workspace, workspace_id).language
+
+
+def give_to_people(
+    session: Session, conversation: Conversation, name: str, reason: str, now: datetime, note: str = ""
+) -> None:
+    """Give a conversation to people, with a line that says why, and a note if the model said more.
+
+    :param note: what it said.
+    """
+    changes: Changes = {}
+    if conversation.assignee_id is None and conversation.team_id is None:
+        team_id = session.scalar(
+            sa.select(AccountAutomation.team_id).where(
+                AccountAutomation.account_id == conversation.account_id
+            )
+        )
+        if team_id is not None:
+            changes = {"team_id": team_id}
+    place: dict[str, Any] = {"workspace_id": conversation.workspace_id, "conversation_id": conversation.id}
+    hand_over(session, changes, **place, by=name, now=now, why=reason)
+    text = clean_written(note)[:LONGEST_BECAUSE]
+    if text:
+        key = uuid.uuid4().hex
+        notes.add_note(session, **place, author_id=None, text=text, reply_key=key, now=now, by=name)

@@ -1,0 +1,1 @@
+"""What an assistant does in a conversation, above the composer, and what people do with it."""

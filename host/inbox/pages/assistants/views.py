@@ -1,0 +1,95 @@
+"""The views that act on a suggestion: send it, send it away, have it tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.automation.assistants import suggesting, tools
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import LobbyError, NotFoundError
+from host.inbox.pages.action_views import CONVERSATION, _done, _written
+from host.inbox.pages.context import bp, with_conversation
+from host.inbox.queries import Row
+from host.inbox.reply import Hold
+from host.models.inbox import Message
+from host.web.request_helpers import Permission, current_user, flash_bad, wants_json, workspace_view
+
+SUGGESTION = f"{CONVERSATION}/suggestions/<int:turn_id>"
+
+
+@bp.post(f"{SUGGESTION}/accept")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
+    """Send a suggestion as it stands; it can be undone for as long as a reply."""
+
+    def use_case() -> list[Message]:
+        return db.write(
+            suggesting.accept,
+            workspace_id=workspace_id,
+            conversation_id=row.id,
+            turn_id=turn_id,
+            user_id=current_user().id,
+            adapter=current_directory().adapter(row.channel),
+            now=clock.now(),
+            hold=Hold(undo={"draft": {"text": "", "reply_to": None}, "then": ""}),
+        )
+
+    return _written(workspace_id, row.id, "reply", use_case)
+
+
+@bp.post(f"{SUGGESTION}/dismiss")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def dismiss_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
+    """Send a suggestion away, or stop thinking about one."""
+    more = {"user_id": current_user().id, "now": clock.now()}
+    return _decided(workspace_id, row, turn_id, suggesting.dismiss, more)
+
+
+@bp.post(f"{SUGGESTION}/again")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def try_suggestion_again(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
+    """Have an assistant think once more where it failed."""
+    return _decided(workspace_id, row, turn_id, suggesting.again, {"now": clock.now()})
+
+
+@bp.post(f"{CONVERSATION}/tool-calls/<int:call_id>")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def decide_call(workspace_id: int, row: Row, call_id: int) -> ResponseReturnValue:
+    """Let a tool do what an assistant asked for, or not; ``allowed`` is 1 where it may."""
+    allowed = request.form.get("allowed") == "1"
+    place = {"workspace_id": workspace_id, "conversation_id": row.id}
+    try:
+        db.write(tools.decide, **place, call_id=call_id, is_allowed=allowed)
+    except LobbyError as error:
+        if wants_json() or isinstance(error, NotFoundError):
+            raise
+        flash_bad(f"{error.sentence} {error.next_step}")
+        return _done(workspace_id, row.id)
+    if allowed:
+        tools.carry_out(call_id, author_id=current_user().id)
+    return _done(workspace_id, row.id)
+
+
+def _decided(
+    workspace_id: int, row: Row, turn_id: int, use_case: Callable[..., None], more: dict[str, Any]
+) -> ResponseReturnValue:
+    def decide(session: Session) -> None:
+        use_case(session, workspace_id=workspace_id, conversation_id=row.id, turn_id=turn_id, **more)
+
+    try:
+        db.write(decide)
+    except LobbyError as error:
+        if wants_json() or isinstance(error, NotFoundError):
+            raise
+        flash_bad(f"{error.sentence} {error.next_step}")
+    return _done(workspace_id, row.id)

@@ -1,0 +1,154 @@
+"""What becomes of what a model says, whatever it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.automation.assistants import asked_for, deciding
+from host.automation.assistants.values import Said, Source
+from host.inbox.apply import opt_out_words
+
+SHIPPING = Source(
+    1,
+    "Shipping",
+    "To Norway 14 €, see pottery.example/shipping or call +47 22 12 34 56. Sizes 36, 37, 38, 39.",
+    at=datetime(2026, 1, 1, tzinfo=UTC),
+    entry_id=7,
+)
+STRANGE = (
+    "https://evil.example",
+    "HTTP://EVIL.EXAMPLE/pay",
+    "http:evil.example",
+    "www.evil.example",
+    "evil.example",
+    "evil.example/pottery.example",
+    "pottery.example.evil.example",
+    "pottery.example@evil.example",
+    "evil。example",
+    "evil．example",
+    "ｅｖｉｌ.example",
+    "ev\u200bil.exam\u200bple",
+    "e\u00advil.example",
+    "еvil.example",
+    "evil.рф",
+    "xn--evil-9za.example",
+    "pottery.example.com",
+    "pottery-example.co",
+    "javascript:alert(1)",
+    "tel:+4915112345678",
+    "mailto:pay@evil.example",
+    "wa.me/4915112345678",
+    "t.me/evil",
+    "pay@evil.example",
+    "payments@pottery.example",
+    "@evil.shop",
+    "＠evil.shop",
+    "@sample.pottery",
+    "+49 151 12345678",
+    "0151/1234-5678",
+    "0151 · 12 34 56 78",
+    "٠١٥١١٢٣٤٥٦٧٨",
+    "DE89 3704 0044 0532 0130 00",
+    "4111 1111 1111 1111",
+    "(0151) 123-45-678",
+    "1234567",
+    "[here](https://evil.example)",
+    "<https://evil.example>",
+    "evil.example:8080/x",
+    "192.168.0.1.evil.example",
+)
+AROUND = ("Pay at {}.", "{}", "Yes! {} is the way, 14 €.", "Write to {}, please", "Norway ({}) 14 €")
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+@pytest.mark.parametrize("around", AROUND)
+def test_an_address_that_stands_in_no_source_goes_to_nobody(strange: str, around: str) -> None:
+    verdict = deciding.judge(Said(around.format(strange), (1,)), [SHIPPING])
+    assert (verdict.text, verdict.reason) == ("", "address")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "To Norway it is 14 €, see https://pottery.example/shipping.",
+        "See pottery.example for more",
+        "Call +47 22 123 456",
+        "Sizes 36 to 39, also 36 37 38 39.",
+        "It is open from 10:00 to 18:00, e.g. on 12.11.2026 or 2026-11-12.",
+        "Your order 10482 left us on Wednesday, 3.5 kg for 14,50 €.",
+    ],
+)
+def test_what_stands_in_a_source_may_be_said(answer: str) -> None:
+    assert deciding.judge(Said(answer, (1,)), [SHIPPING]).text == answer
+
+
+def test_what_the_owner_wrote_may_be_said_as_well() -> None:
+    said = Said("Write to shop@pottery.example", (1,))
+    assert deciding.judge(said, [SHIPPING]).reason == "address"
+    assert deciding.judge(said, [SHIPPING], words_of_owner=["Mail: shop@pottery.example"]).text
+
+
+@pytest.mark.parametrize("numbers", [(), (2,), (0,), (-1,), (99, 100)])
+def test_a_source_that_was_not_given_is_none(numbers: tuple[int, ...]) -> None:
+    assert deciding.judge(Said("14 €", numbers), [SHIPPING]).reason == "no_source"
+
+
+def test_the_numbers_of_sources_are_not_sent() -> None:
+    verdict = deciding.judge(Said("It costs 14 € [1]. See (source 1, 2)", (1,)), [SHIPPING])
+    assert verdict.text == "It costs 14 €. See"
+    assert [one.used for one in verdict.cited] == [True]
+
+
+def test_a_phrase_needs_no_source_and_may_be_said_twice() -> None:
+    verdict = deciding.judge(
+        Said("You’re welcome!"), [], phrases=["You’re welcome"], said_before=["You’re welcome!"]
+    )
+    assert verdict.reason == ""
+
+
+def test_the_same_again_is_a_loop() -> None:
+    verdict = deciding.judge(Said("It costs 14 €.", (1,)), [SHIPPING], said_before=["it costs  14 €"])
+    assert verdict.reason == "loop"
+
+
+def test_handing_over_is_doubt_where_a_source_was_named() -> None:
+    assert deciding.judge(Said(hands_over=True, sources=(1,)), [SHIPPING]).reason == "doubt"
+    assert deciding.judge(Said(hands_over=True), [SHIPPING]).reason == "no_source"
+
+
+def test_an_answer_without_end_goes_to_nobody() -> None:
+    assert deciding.judge(Said("a" * 4001, (1,)), [SHIPPING]).reason == "too_long"
+
+
+@given(st.text(max_size=300))
+def test_what_is_sent_names_no_address_but_those_of_sources(text: str) -> None:
+    verdict = deciding.judge(Said(text, (1,)), [SHIPPING])
+    if verdict.text:
+        assert deciding.unknown_addresses(verdict.text, [SHIPPING.text]) == []
+        assert not any(char in verdict.text for char in "\u200b\u202e\ufeff")
+
+
+@pytest.mark.parametrize("word", asked_for.WORDS)
+def test_every_word_for_a_person_reaches_one(word: str) -> None:
+    assert asked_for.is_asked(word)
+    assert asked_for.is_asked(f" {word.upper()}! ")
+    assert not asked_for.is_asked(f"{word} of the year")
+    assert opt_out_words.word_in(word) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "topic"),
+    [
+        ("lobby:topic:7", 7),
+        ("lobby:topic:", None),
+        ("lobby:topic:-1", None),
+        ("lobby:topic:٧", None),
+        (7, None),
+    ],
+)
+def test_only_our_own_buttons_are_topics(payload: object, topic: int | None) -> None:
+    assert asked_for.topic_of(payload) == topic

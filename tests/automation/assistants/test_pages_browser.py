@@ -1,0 +1,172 @@
+"""The pages of assistants in a browser: from nothing to suggesting, at every width, light and dark."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from host.automation.assistants import keeping, playing
+from host.automation.assistants.playing import Played
+from host.automation.assistants.values import Cited
+from host.core import clock, db
+from host.models.assistants import Mode, TurnOutcome, TurnState
+from tests.accessibility import violations
+from tests.automation import test_page_browser
+from tests.automation.assistants.test_pages import body, mode, path
+from tests.automation.assistants.turns import Turns, assistant, made, model, put
+from tests.automation.automated import Automated
+from tests.automation.test_page_browser import Person
+from tests.inbox import toys
+
+page = test_page_browser.page
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+SOURCES = [
+    Cited(1, "Shipping to the Nordics", at="2026-11-03T10:00:00+00:00"),
+    Cited(2, "Order", kind="tool"),
+]
+ANSWER = Played(
+    "Yes: four to six days.", SOURCES, model="local-large", tokens_in=1_100, cost=4_000, took_ms=9
+)
+
+
+@pytest.fixture(autouse=True)
+def answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the playground answer the same whatever is asked."""
+    monkeypatch.setattr(playing, "play", lambda *_given: ANSWER)
+
+
+def test_from_nothing_to_suggesting_in_at_most_twelve_steps(automated: Automated, page: Any) -> None:
+    desk = automated
+    page.goto(desk.desk.path())
+    person = Person(page)
+    person.click("link", name="Assistants", exact=True)
+    person.fill("Name", "Shop desk")
+    person.click("button", name="Add an assistant")
+    page.get_by_text("Shop desk is there.").wait_for()
+    person.click("link", name="Prompt", exact=True)
+    person.fill("How it is to write", "Warm and short.")
+    person.fill("Ask as a customer would", "Do you ship to Norway?")
+    person.click("button", name="Ask", exact=True)
+    page.get_by_text("Yes: four to six days.").wait_for()
+    assert page.get_by_label("How it is to write").input_value() == "Warm and short."
+    person.click("button", name="Save", exact=True)
+    page.get_by_text("Saved.").wait_for()
+    person.click("link", name="Accounts")
+    person.click("button", name="Suggest", exact=True)
+    page.get_by_text("It suggests answers to people on @sample.pottery.").wait_for()
+    assert person.steps <= 12
+    assert mode(desk) == Mode.SUGGEST
+    with db.read() as session:
+        (shown,) = keeping.listing(session, desk.desk.workspace)
+    assert body(shown.id).prompt == "Warm and short."
+
+
+def test_it_is_opened_early_by_typing_and_stopped_at_once(automated: Automated, page: Any) -> None:
+    id_ = made(automated)
+    put(automated, id_)
+    page.goto(path(automated, id_))
+    assert page.get_by_role("button", name="Answer locked").is_disabled()
+    page.get_by_text("Open it now: by typing the name of the account").click()
+    page.get_by_label("Type @sample.pottery").fill("@sample.pottery")
+    page.get_by_role("button", name="Let it answer").click()
+    page.get_by_text("It answers by itself on @sample.pottery.").wait_for()
+    assert mode(automated) == Mode.ANSWER
+    page.get_by_role("button", name="Stop at once").click()
+    page.get_by_text("Shop desk is stopped.").wait_for()
+    assert assistant(id_).stopped_at is not None
+    page.get_by_role("button", name="Let it go on").click()
+    page.get_by_text("Shop desk goes on.").wait_for()
+
+
+def test_what_it_takes_is_chosen_in_a_menu(automated: Automated, page: Any) -> None:
+    id_ = made(automated)
+    put(automated, id_)
+    page.goto(path(automated, id_))
+    page.get_by_label("What it takes on @sample.pottery").click()
+    page.get_by_label("only a story mention").check()
+    page.get_by_label("Suggestions taken before it may answer").fill("20")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("0 of 20 taken as they stood").wait_for()
+    page.get_by_text("a message, only a story mention").wait_for()
+
+
+def test_where_a_page_has_no_room_the_playground_has_its_own(automated: Automated, page: Any) -> None:
+    id_ = made(automated)
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.goto(path(automated, id_))
+    assert not page.get_by_label("Ask as a customer would").is_visible()
+    page.get_by_role("link", name="Playground", exact=True).click()
+    page.get_by_label("Ask as a customer would").fill("Norway?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_text("Yes: four to six days.").wait_for()
+    page.get_by_role("link", name="Start again").click()
+    page.get_by_text("It answers from what it knows now").wait_for()
+
+
+def furnished(desk: Automated) -> int:
+    """Add an assistant with accounts and turns of every kind; return its id."""
+    desk.said("ana", "Do you ship to Norway?")
+    id_, two, asked = made(desk), made(desk, "A very long name, forty letters of them"), model(desk)
+    studio = toys.make_account(desk.desk.workspace, external_id="s", name="Studio", handle="@sample.studio")
+    mail = toys.make_account(
+        desk.desk.workspace, external_id="m", name="Mail", handle="hello-and-all-the-rest@pottery.example"
+    )
+    put(desk, id_)
+    put(desk, id_, Mode.ANSWER, account_id=studio.id, typed_name="Studio")
+    put(desk, two, account_id=mail.id)
+
+    def use_case(session: Session) -> None:
+        keeping.choose_model(session, keeping.get(session, desk.desk.workspace, id_, lock=True), asked)
+
+    db.write(use_case)
+    turns, source = Turns(desk, id_), [{"number": 1, "title": "Shipping to the Nordics"}]
+    for days in range(30):
+        at = clock.now() - timedelta(days=days)
+        turns.add(at=at, outcome=TurnOutcome.TAKEN, cost=90_000, sources=source)
+        if days % 3 == 0:
+            turns.add(TurnState.HANDED_OVER, at=at, reason="no_source", text="", mode=Mode.ANSWER)
+        if days % 4 == 0:
+            turns.add(TurnState.FAILED, at=at, reason="model_timeout", text="")
+            turns.add(at=at, outcome=TurnOutcome.EDITED, right=False, text="word " * 60)
+    return id_
+
+
+def look(desk: Automated, page: Any, widths: tuple[int, ...], schemes: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with the pages at these widths."""
+    id_ = furnished(desk)
+    found = []
+    for rest in ((), (id_,), (id_, "prompt"), (id_, "limits"), (id_, "said"), (id_, "playground")):
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                page.goto(path(desk, *rest))
+                field = page.get_by_label("Ask as a customer would")
+                if rest and field.is_visible():
+                    field.fill("Do you ship to Norway?")
+                    page.get_by_role("button", name="Ask", exact=True).click()
+                    page.get_by_text("Why this answer").wait_for()
+                page.evaluate(
+                    "for (const one of document.querySelectorAll('.asst-main details')) one.open = true"
+                )
+                if page.evaluate("document.documentElement.scrollWidth") > width:
+                    found.append(f"{rest} is wider than {width}")
+                found += [
+                    f"{rest} {width} {scheme}: {one['id']} {node['html'][:200]}"
+                    for one in violations(page, runOnly=RULES)
+                    for node in one["nodes"]
+                ]
+    return found
+
+
+@pytest.mark.slow
+def test_the_pages_fit_a_phone_and_can_be_read(automated: Automated, page: Any) -> None:
+    assert look(automated, page, (360,), ("light",)) == []
+
+
+@pytest.mark.slow
+def test_the_pages_fit_every_width_light_and_dark(automated: Automated, page: Any) -> None:
+    assert look(automated, page, (360, 768, 1100, 1440), ("light", "dark")) == []

@@ -1,0 +1,200 @@
+"""What people do with a suggestion, by the pages they use."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from host.automation.assistants import keeping
+from host.automation.assistants.values import Ask, CallTool, ModelError, Said
+from host.core import clock, db
+from host.models.assistants import Mode
+from tests.automation.assistants.assisting import Assisted
+
+SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
+
+
+@pytest.fixture
+def suggested(assisted: Assisted) -> Assisted:
+    """A suggestion waits for a person."""
+    assisted.attach()
+    assisted.said(text="Do you ship to Norway?")
+    assisted.think()
+    return assisted
+
+
+def page(one: Assisted) -> str:
+    return one.desk.browser.get(one.desk.path(f"/{one.scene.conversation('ana')}")).text
+
+
+def press(one: Assisted, what: str, **form: str) -> int:
+    turn = one.turns()[-1].id
+    path = one.desk.path(f"/{one.scene.conversation('ana')}/suggestions/{turn}/{what}")
+    return one.desk.browser.post_form(path, **form).status_code
+
+
+def test_it_stands_above_the_field_with_its_sources(suggested: Assisted) -> None:
+    shown = page(suggested)
+    assert SHIPPING in shown
+    assert "Shipping to the Nordics" in shown
+    assert "local-large, version 1" in shown
+    assert "Accept and send" in shown
+
+
+def test_taken_it_is_the_persons_reply(suggested: Assisted) -> None:
+    assert press(suggested, "accept") == 303
+    (turn,) = suggested.turns()
+    assert (turn.state, turn.outcome, turn.decided_by) == ("sent", "taken", suggested.desk.mia.id)
+    assert suggested.automatic() == []
+    assert suggested.texts() == [SHIPPING]
+    assert suggested.handled_by() == "person"
+    assert "Accept and send" not in page(suggested)
+
+
+def test_taken_twice_it_is_sent_once(suggested: Assisted) -> None:
+    press(suggested, "accept")
+    press(suggested, "accept")
+    assert suggested.texts() == [SHIPPING]
+
+
+def test_what_is_no_longer_current_is_not_sent(suggested: Assisted) -> None:
+    suggested.said(text="And to Sweden?")
+    assert press(suggested, "accept") == 409
+    assert suggested.texts() == []
+
+
+def test_edited_it_counts_as_edited(suggested: Assisted) -> None:
+    turn, here = suggested.turns()[-1].id, suggested.scene.conversation("ana")
+    shown = suggested.desk.browser.get(suggested.desk.path(f"/{here}?write=reply&suggestion={turn}")).text
+    assert f'name="suggestion" value="{turn}"' in shown
+    form = {"text": "It is 14 €.", "reply_key": "edited-one", "suggestion": str(turn)}
+    assert suggested.desk.browser.post_form(suggested.desk.path(f"/{here}/reply"), **form).status_code == 303
+    assert (suggested.turns()[0].state, suggested.turns()[0].outcome) == ("sent", "edited")
+
+
+def test_sent_from_the_field_as_it_stood_it_counts_as_taken(suggested: Assisted) -> None:
+    turn, here = suggested.turns()[-1].id, suggested.scene.conversation("ana")
+    form = {"text": f"  {SHIPPING} ", "reply_key": "edited-one", "suggestion": str(turn)}
+    suggested.desk.browser.post_form(suggested.desk.path(f"/{here}/reply"), **form)
+    assert suggested.turns()[0].outcome == "taken"
+
+
+def test_dismissed_it_is_gone(suggested: Assisted) -> None:
+    assert press(suggested, "dismiss") == 303
+    assert (suggested.turns()[0].state, suggested.turns()[0].outcome) == ("dismissed", "dismissed")
+    assert SHIPPING not in page(suggested)
+
+
+def test_thinking_can_be_stopped(assisted: Assisted) -> None:
+    assisted.attach()
+    assisted.said()
+    assisted.read()
+    assert "Waits for a pause" in page(assisted)
+    press(assisted, "dismiss")
+    assert assisted.states() == [("discarded", "not_wanted")]
+    assert assisted.think() == []
+
+
+def test_what_failed_can_be_tried_again(assisted: Assisted) -> None:
+    assisted.attach()
+    assisted.said()
+    assisted.model.says = ModelError("model_refused")
+    assisted.think()
+    assert "The model refused" in page(assisted)
+    assert press(assisted, "again") == 303
+    assisted.model.says = Said(SHIPPING, (1,))
+    assisted.think()
+    assert assisted.states() == [("ready", None)]
+
+
+def test_what_it_does_not_know_is_said(assisted: Assisted) -> None:
+    assisted.attach()
+    assisted.said(text="Candles?")
+    assisted.model.says = Said(hands_over=True)
+    assisted.think()
+    assert "Nothing it knows answers this." in page(assisted)
+
+
+def test_who_answers_by_itself_is_said_with_the_way_to_take_over(assisted: Assisted) -> None:
+    assisted.attach(Mode.ANSWER)
+    assisted.said()
+    assisted.think()
+    shown = page(assisted)
+    assert "Shop desk answers this conversation." in shown
+    assert "Take over" in shown
+
+
+def test_why_people_have_it_stands_in_the_thread(assisted: Assisted) -> None:
+    assisted.attach(Mode.ANSWER)
+    assisted.said(text="Candles?")
+    assisted.model.says = Said(hands_over=True)
+    assisted.think()
+    assert "Shop desk gave this to people: Nothing it knows answers this" in page(assisted)
+
+
+def test_outside_the_window_of_programs_it_says_that_it_is_off(assisted: Assisted) -> None:
+    assisted.attach()
+    assisted.said(at=clock.now() - timedelta(hours=30))
+    assert "Shop desk is off" in page(assisted)
+
+
+@pytest.mark.parametrize("what", ["accept", "dismiss", "again"])
+def test_a_foreign_suggestion_is_not_found(suggested: Assisted, what: str) -> None:
+    suggested.said("bo")
+    path = suggested.desk.path(f"/{suggested.scene.conversation('bo')}/suggestions/1/{what}")
+    suggested.desk.browser.post_form(path)
+    assert suggested.states() == [("ready", None)]
+    assert suggested.texts() == []
+
+
+class TestTools:
+    @pytest.fixture
+    def asking(self, assisted: Assisted) -> Assisted:
+        """A tool is to be used that a person has to allow."""
+        assisted.attach(builtin=("close",))
+        assisted.said(text="That is all, thank you")
+
+        def says(_ask: Ask, call: CallTool) -> Said:
+            call("close", {})
+            return Said("You are welcome.", (1,))
+
+        assisted.model.says = says
+        assisted.think()
+        return assisted
+
+    def press(self, one: Assisted, allowed: str) -> None:
+        here = one.scene.conversation("ana")
+        one.desk.browser.post_form(one.desk.path(f"/{here}/tool-calls/1"), allowed=allowed)
+
+    def test_a_person_is_asked_and_nothing_is_done_before(self, asking: Assisted) -> None:
+        assert "It wants to use close" in page(asking)
+        assert asking.status() == "open"
+
+    def test_allowed_it_is_done_once(self, asking: Assisted) -> None:
+        self.press(asking, "1")
+        assert asking.status() == "closed"
+        self.press(asking, "0")
+        assert asking.calls() == [("close", "done")]
+
+    def test_refused_it_is_never_done(self, asking: Assisted) -> None:
+        self.press(asking, "0")
+        self.press(asking, "1")
+        assert asking.status() == "open"
+        assert asking.calls() == [("close", "refused")]
+
+
+def test_who_stopped_it_is_nobody_named_none(assisted: Assisted) -> None:
+    assisted.attach(Mode.ANSWER)
+    assisted.said()
+    assisted.think()
+
+    def stop(session: Session) -> None:
+        assistant = keeping.get(session, assisted.desk.workspace, assisted.assistant, lock=True)
+        keeping.stop(session, assistant, clock.now())
+
+    db.write(stop)
+    shown = page(assisted)
+    assert "Somebody gave this to people: Somebody stopped the assistant" in shown
+    assert "None gave" not in shown
