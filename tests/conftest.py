@@ -20,6 +20,8 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 from jinja2.bccache import Bucket, FileSystemBytecodeCache
 from pymysql.constants import CLIENT
 from sqlalchemy import event
@@ -57,6 +59,10 @@ CHROMIUM_FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 
+
+# A machine that also does other work is slow, and no test holds a time.
+examples.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("any machine")
 
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """An app is some 20,000: with the 700 of Python they are looked at again and again while it is made."""

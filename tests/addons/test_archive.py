@@ -311,7 +311,7 @@ def test_a_zip_swapped_between_check_and_unpacking_is_refused(valid: bytes, tmp_
     assert not (tmp_path / "out").exists()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_zip_never_gives_anything_but_a_sentence(
     valid: bytes, tmp_path: Path, data: st.DataObject

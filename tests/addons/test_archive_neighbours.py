@@ -145,7 +145,7 @@ def count_entries(draw: Any, data: bytearray) -> None:
 CHANGES = (set_field, set_field, set_byte, put_in, take_out, copy_part, rename, count_entries)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(draw=st.data())
 def test_what_is_accepted_is_one_addon_to_every_reader(seeds: list[bytes], draw: st.DataObject) -> None:
     data = bytearray(draw.draw(st.sampled_from(seeds)))

@@ -251,7 +251,7 @@ def test_a_pattern_finds_in_any_case(pattern: str, text: str, found: bool) -> No
     assert conditions.ask(Pattern(pattern), Facts(text=text)).holds is found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(r"ab(|)*+?{2,}[]\wd.^$-", max_size=14), st.text("ab1 -", max_size=40))
 def test_whatever_is_written_as_a_pattern_is_refused_or_asked(pattern: str, text: str) -> None:
     try:
@@ -398,7 +398,7 @@ def test_a_condition_finds_what_the_database_finds(database: db.Database) -> Non
     assert len(known) == ROWS
     sizes: list[int] = []
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(many.filters())
     def check(given: ConversationFilter) -> None:
         kept = condition_of(given)

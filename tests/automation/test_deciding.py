@@ -60,7 +60,7 @@ def settings_of(draw: st.DrawFn) -> Settings:
 
 
 @given(talks(), settings_of())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_what_is_said_by_itself_embarrasses_nobody(talk: Talk, its: Settings) -> None:
     words = decide(its, talk)
     assert all(step.reason in REASONS for step in words.steps)
@@ -87,7 +87,7 @@ def test_what_is_said_by_itself_embarrasses_nobody(talk: Talk, its: Settings) ->
 
 
 @given(talks(), settings_of())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_it_says_the_same_whenever_it_is_asked(talk: Talk, its: Settings) -> None:
     assert decide(its, talk) == decide(its, talk)
     if talk.silent:
@@ -122,7 +122,7 @@ people = st.builds(
     st.booleans(),
     st.sampled_from([None, 7]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_conversation_goes_to_somebody_on_duty_or_waits(
     some: list[Person], last: int | None, is_open: bool, to_last: bool, team: int | None
 ) -> None:
@@ -144,7 +144,7 @@ def test_a_conversation_goes_to_somebody_on_duty_or_waits(
 
 
 @given(st.integers(1, 6), st.integers(0, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nobody_gets_two_more_than_another(count: int, arrivals: int) -> None:
     team = {id_: Person(id_, on_duty_since=NOW) for id_ in range(count)}
     got = dict.fromkeys(team, 0)

@@ -199,7 +199,6 @@ def test_it_ends_and_nothing_is_there_twice(automated: Automated, examples: int)
     @settings(
         max_examples=examples,
         derandomize=True,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(

@@ -383,7 +383,6 @@ def run(migrated_file: Path, *, examples: int, steps: int) -> None:
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=PHASES,
         ),

@@ -314,7 +314,7 @@ def test_thousands_of_parts_lose_nothing() -> None:
 
 
 @given(st.binary(max_size=2000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_give_a_message(body: bytes) -> None:
     got = read(body)
     assert got.contact
@@ -357,7 +357,7 @@ _LINES = st.sampled_from(
 
 
 @given(st.lists(_LINES, max_size=40))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_mixture_of_broken_pieces_gives_a_message(lines: list[bytes]) -> None:
     got = read(b"\r\n".join(lines))
     assert got.contact
@@ -420,7 +420,6 @@ def test_html_becomes_words(source: str, text: str) -> None:
 
 
 @given(st.text(alphabet="<>!-/ab='\"& \n", max_size=300))
-@settings(deadline=None)
 def test_any_html_becomes_words(source: str) -> None:
     to_text(source)
 

@@ -112,7 +112,7 @@ _TEXT = st.text(max_size=200)
 
 
 @given(name=_TEXT, subject=_TEXT, text=_TEXT, references=st.lists(_TEXT, max_size=4))
-@hypothesis_settings(deadline=None, max_examples=300)
+@hypothesis_settings(max_examples=300)
 def test_nothing_anybody_types_can_add_a_header(
     name: str, subject: str, text: str, references: list[str]
 ) -> None:

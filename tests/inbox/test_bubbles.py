@@ -149,7 +149,7 @@ def entry(kind: str, content: Any, text: str = "", files: tuple[File, ...] = ())
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(kind=st.sampled_from([*MessageKind, "new"]), content=CONTENT)
 @example("share", {"shared": [{"payload": {"url": "https://a.example/", "title": "A lamp"}}]})
 @example("share", {"shared": [{"payload": {"url": "javascript:alert(1)", "title": "A lamp"}}]})

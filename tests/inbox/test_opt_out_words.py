@@ -198,7 +198,6 @@ WORDS = sorted({text for language in LANGUAGES for text in (*language.closing, *
 FOLDED = {fold(word) for word in WORDS}
 
 
-@settings(deadline=None)
 @given(st.sampled_from(WORDS), st.text(min_size=1, max_size=20), st.booleans())
 def test_a_longer_message_never_counts(word: str, more: str, before: bool) -> None:
     text = f"{more} {word}" if before else f"{word} {more}"
@@ -207,7 +206,6 @@ def test_a_longer_message_never_counts(word: str, more: str, before: bool) -> No
     assert word_in(word + "!" * LONGEST) is None
 
 
-@settings(deadline=None)
 @given(st.text(max_size=LONGEST) | st.text("STOPstop\u0301\u200d\ud800 \n!-ßİı", max_size=12))
 def test_whatever_is_written_is_a_word_of_the_table_or_none(text: str) -> None:
     word = word_in(text)

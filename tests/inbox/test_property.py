@@ -174,14 +174,14 @@ def _name(session: Session, message_id: int | None) -> str | None:
     return None if message is None else message.external_id
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=stories())
 def test_order_and_repetition_do_not_show(stage: int, story: Story) -> None:
     once = (tuple(range(len(story.happened))),)
     assert visible(stage, story, story.told) == visible(stage, story, once)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=rumours())
 def test_what_is_said_about_a_message_may_come_in_any_order(stage: int, story: Story) -> None:
     one_by_one = tuple((index,) for index in range(len(story.happened)))

@@ -42,7 +42,7 @@ def without_blanks(text: str) -> str:
     return "".join(text.split())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXTS, LIMITS)
 def test_a_cut_text_is_valid_within_the_limit_and_a_prefix(text: str, limit: int) -> None:
     text = clean_written(text)
@@ -54,7 +54,7 @@ def test_a_cut_text_is_valid_within_the_limit_and_a_prefix(text: str, limit: int
         assert fit(text, limit) > 0, "something is always kept"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXTS, LIMITS)
 def test_a_cut_never_splits_what_people_see_as_one_character(text: str, limit: int) -> None:
     text = clean_written(text)
@@ -66,7 +66,7 @@ def test_a_cut_never_splits_what_people_see_as_one_character(text: str, limit: i
     assert end in seams
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXTS, LIMITS)
 def test_splitting_loses_nothing_but_blanks_at_the_seams(text: str, limit: int) -> None:
     text = clean_written(text)
@@ -82,7 +82,7 @@ def test_splitting_loses_nothing_but_blanks_at_the_seams(text: str, limit: int) 
     assert text[at:].strip() == ""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS, LIMITS)
 def test_what_fits_is_sent_as_it_is(text: str, limit: int) -> None:
     text = clean_written(text)
@@ -93,7 +93,7 @@ def test_what_fits_is_sent_as_it_is(text: str, limit: int) -> None:
         assert all(byte_length(part) <= limit for part in parts_of(text, limit, "split"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet=st.characters(), max_size=500), LIMITS)
 def test_text_no_wire_can_carry_is_mended_before_it_is_counted(text: str, limit: int) -> None:
     mended = clean_written(text)

@@ -240,9 +240,7 @@ def _message(session: Session, name: str) -> Message | None:
     return session.scalar(sa.select(Message).where(Message.external_id == name))
 
 
-CASUAL = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+CASUAL = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @CASUAL

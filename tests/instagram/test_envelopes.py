@@ -321,7 +321,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tree=JSON)
 def test_no_json_at_all_raises_or_makes_a_change_that_cannot_be_stored(ig: Addon, tree: Any) -> None:
     bound = ig.accounts.Bound(**BOUND)

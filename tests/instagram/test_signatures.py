@@ -60,7 +60,7 @@ def test_a_rightly_signed_message_belongs_to_its_account(account: AccountRef, ig
     assert found.occurred_at is not None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=200))
 def test_any_text_is_verified_over_the_raw_bytes_and_read_back(
     account: AccountRef, ig: Addon, text: str
@@ -114,7 +114,7 @@ def test_a_request_without_the_header_is_refused(account: AccountRef, ig: Addon)
     assert answer == Refused(401, "unsigned", account.id)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(min_value=0, max_value=400), bit=st.integers(min_value=0, max_value=7))
 def test_one_changed_bit_is_enough_to_refuse(account: AccountRef, ig: Addon, at: int, bit: int) -> None:
     body = bytearray(payload(entry(message(text="x" * 200))))

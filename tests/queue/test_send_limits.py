@@ -80,7 +80,7 @@ def several(
 # Counting
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     amount=st.integers(1, 7),
     seconds=st.integers(1, 5),

@@ -81,7 +81,7 @@ def cases(draw: st.DrawFn) -> tuple[Hours, dict[date, tuple[Span, ...]], datetim
     return Hours(week, exceptions, zone), exceptions, start
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(cases())
 def test_it_is_open_as_the_clock_on_the_wall_says(
     case: tuple[Hours, dict[date, tuple[Span, ...]], datetime],
@@ -201,7 +201,7 @@ def test_what_says_no_hours_is_none(text: str) -> None:
         hours.spans_in(text)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.tuples(*[days()] * 7), st.lists(st.tuples(st.dates(date(2026, 1, 1), date(2029, 1, 1)), days())))
 def test_what_is_kept_is_what_was_said(
     week: tuple[tuple[Span, ...], ...], some: list[tuple[date, tuple[Span, ...]]]
@@ -318,7 +318,7 @@ def test_what_was_typed_wrong_is_shown_again_with_its_place(desk: Desk) -> None:
 HOUR = timedelta(hours=1)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(cases(), st.integers(1, 4 * DAY))
 def test_after_so_much_work_it_is_the_first_moment_with_that_much(
     case: tuple[Hours, dict[date, tuple[Span, ...]], datetime], minutes: int

@@ -23,7 +23,7 @@ WORDS = st.sampled_from(
 GAPS = st.sampled_from([" ", "\n", "\n\n", "\n \n", "\f", ". ", "\n## Heading\n", "\n\n# Other\n\n", "\t"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(WORDS, GAPS), max_size=400))
 @example([("a" * 700, " "), ("a" * 700, "\n## Heading\n"), ("x", "\f")])
 @example([("陶器。", "")] * 900)
@@ -39,7 +39,7 @@ def test_cutting_loses_no_word(parts: list[tuple[str, str]]) -> None:
     assert all(len(one.place) <= cutting.LONGEST_PLACE for one in pieces)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=5000))
 def test_cutting_takes_any_text(text: str) -> None:
     pieces = cutting.cut(text)

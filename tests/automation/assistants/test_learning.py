@@ -96,7 +96,7 @@ def drafts(account: AccountRef, assistant: int | None = None) -> list[Draft]:
 # ---- groups --------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.text(max_size=30), max_size=40), st.booleans())
 def test_each_text_is_in_one_group(texts: list[str], weighted: bool) -> None:
     groups = alike.grouped(texts, least=0.5, weighted=weighted)
@@ -312,7 +312,7 @@ def test_what_is_somebodys_is_marked(text: str, names: list[str], found: list[tu
     assert [(one.text, one.kind) for one in parts if one.kind] == found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=200), st.lists(st.text(max_size=5), max_size=4))
 def test_marking_keeps_the_text(text: str, names: list[str]) -> None:
     assert "".join(one.text for one in learning.marked(text, names)) == text
