@@ -1,4 +1,4 @@
-"""The channels of one generation: adapters and settings cards, and what addons add to rules."""
+"""The channels of one generation: adapters and cards, and what addons add to rules and assistants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import current_app
 
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
-from host.sdk.rules import RuleAction, RuleCondition
+from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 
 NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
 """For conversations of a channel no active addon brings."""
@@ -22,7 +22,7 @@ class Directory:
     :raises ValueError: on construction, for two adapters or two cards of one key, or a card without adapter.
     """
 
-    __slots__ = ("_actions", "_adapters", "_cards", "_conditions")
+    __slots__ = ("_actions", "_adapters", "_cards", "_conditions", "_tools")
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class Directory:
         cards: Iterable[SettingsCard] = (),
         conditions: Iterable[RuleCondition] = (),
         actions: Iterable[RuleAction] = (),
+        tools: Iterable[AssistantTool] = (),
     ) -> None:
         by_key: dict[str, ChannelAdapter] = {}
         for adapter in adapters:
@@ -47,6 +48,7 @@ class Directory:
         self._cards: Mapping[str, SettingsCard] = MappingProxyType(card_by_key)
         self._conditions = MappingProxyType({one.name: one for one in conditions})
         self._actions = MappingProxyType({one.name: one for one in actions})
+        self._tools = MappingProxyType({one.name: one for one in tools})
 
     @property
     def adapters(self) -> tuple[ChannelAdapter, ...]:
@@ -74,6 +76,11 @@ class Directory:
     def actions(self) -> Mapping[str, RuleAction]:
         """What addons add to the actions of rules, by name."""
         return self._actions
+
+    @property
+    def tools(self) -> Mapping[str, AssistantTool]:
+        """What addons add to the tools of assistants, by name."""
+        return self._tools
 
     def condition(self, name: str) -> RuleCondition | None:
         """Return the condition *name* of rules, or None while no active addon brings it."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
-from host.sdk.rules import RuleAction, RuleCondition
+from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 
 
 class AdapterDirectory(Protocol):
@@ -30,7 +30,14 @@ class RuleDirectory(AdapterDirectory, Protocol):
     def action(self, name: str, /) -> RuleAction | None: ...
 
 
-class WholeDirectory(CardDirectory, RuleDirectory, Protocol):
+class AssistantDirectory(RuleDirectory, Protocol):
+    """Finds what addons add to the tools of assistants, too, by name."""
+
+    @property
+    def tools(self) -> Mapping[str, AssistantTool]: ...
+
+
+class WholeDirectory(CardDirectory, AssistantDirectory, Protocol):
     """Everything that workers look up."""
 
 

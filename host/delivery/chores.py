@@ -9,7 +9,7 @@ from host.automation import routing, running
 from host.automation.assistants import thinking
 from host.automation.assistants.knowing import rereading
 from host.core import clock, db, sqlite_wipe
-from host.core.ports import AdapterDirectory, CardDirectory, RuleDirectory, WholeDirectory
+from host.core.ports import AdapterDirectory, AssistantDirectory, CardDirectory, RuleDirectory, WholeDirectory
 from host.delivery import history, posts, waiting, watching, workspace_removal
 from host.delivery.history import OutageWatch
 from host.delivery.housekeeping import Housekeeping
@@ -138,7 +138,7 @@ def automation(directory: RuleDirectory) -> bool:
     return running.run_due(directory)
 
 
-def assistants(directory: RuleDirectory) -> bool:
+def assistants(directory: AssistantDirectory) -> bool:
     """Begin to think about what customers wrote; it goes on in threads of its own."""
     return thinking.think_due(directory)
 

@@ -292,16 +292,6 @@ class AssistantTurn(Base):
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
-class ToolEffect(StrEnum):
-    """What a tool may do."""
-
-    READS = "reads"
-    REVERSIBLE = "reversible"
-    """What a person can undo at once, such as a label."""
-    ASKS = "asks"
-    """It is done only once a person said so."""
-
-
 class AssistantTool(Base):
     """Another program an assistant may ask. Its secret is sealed with its uuid."""
 

@@ -14,7 +14,7 @@ from flask import Blueprint
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.pages import AdminPage, Job, Migrations
-from host.sdk.rules import RuleAction, RuleCondition
+from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
 PROJECT = "lobby"
@@ -71,6 +71,11 @@ def register_conditions() -> Sequence[RuleCondition]:  # type: ignore[empty-body
 @hookspec
 def register_actions() -> Sequence[RuleAction]:  # type: ignore[empty-body]
     """Return actions for the rules of workspaces, each on conversations of a channel of the same addon."""
+
+
+@hookspec
+def register_tools() -> Sequence[AssistantTool]:  # type: ignore[empty-body]
+    """Return tools for the assistants of workspaces, each in conversations of a channel of the same addon."""
 
 
 @hookspec

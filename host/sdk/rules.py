@@ -1,9 +1,10 @@
-"""Conditions and actions that an addon adds to the rules of a workspace."""
+"""What an addon adds to the rules of a workspace, and to its assistants."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from host.sdk.channel import AccountRef
@@ -73,3 +74,54 @@ class RuleAction:
     channel: str
     title: str
     plan: Callable[[AskedAbout], React | SendText | None]
+
+
+class ToolEffect(StrEnum):
+    """What a tool may do."""
+
+    READS = "reads"
+    REVERSIBLE = "reversible"
+    """What a person can undo at once, such as a label."""
+    ASKS = "asks"
+    """It is done only once a person said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedFor:
+    """Whom an assistant uses a tool for. The desk fills it in; a model never does.
+
+    :param contact: the customer's external id.
+    :param username: what they are called at the provider, where that is known.
+    :param profile: the facts of the contact's :class:`host.sdk.channel.Profile`.
+    :param key: the same where the same use is tried again: what changes something is done once for a key.
+    """
+
+    account: AccountRef
+    contact: str
+    username: str | None
+    profile: Mapping[str, Any]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantTool:
+    """A tool of an addon, for assistants in conversations of one of its channels.
+
+    :param name: ``<slug>.<word>``; never changes, assistants are kept with it.
+    :param title: what it does, for owners and as the name of a source: ``Looks up an order``. Mark it and
+        *about* with :func:`host.sdk.i18n.noop`: they are translated where owners read them.
+    :param about: when a model is to use it, in a sentence or two.
+    :param parameters: JSON schema of the object the model fills in.
+    :param use: does it and returns what the model is told, plain text, at most 8,000 letters. Called outside
+        any transaction, with arguments that meet *parameters*; it may use the network, for ten seconds at
+        most. A raise: the model is told that the tool failed, and no more.
+    :param effect: a tool that *asks* is used once a person of the team said so, with the arguments they saw.
+    """
+
+    name: str
+    channel: str
+    title: str
+    about: str
+    parameters: Mapping[str, Any]
+    use: Callable[[UsedFor, Mapping[str, Any]], str]
+    effect: ToolEffect = ToolEffect.READS

@@ -56,6 +56,7 @@ def test_every_call_is_shown_below_the_hook_it_came_by(desk: HostApplication, to
         "verify": "register_webhook_routes",
         "condition toy.long": "register_conditions",
         "rule toy.thank": "register_actions",
+        "tool toy.opens": "register_tools",
         "register_channels": "register_channels",
     }.items():
         assert contributions.hook_of(what) == hook

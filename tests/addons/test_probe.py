@@ -147,6 +147,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"toy/rules.py": lambda t: t.replace('"say thank you"', '""')},
         "register_actions: one has no title",
     ),
+    "tool whose parameters are no object": (
+        {"toy/rules.py": lambda t: t + "\nDAY['type'] = 'string'\n"},
+        "the parameters of 'toy.opens' are no JSON schema of an object",
+    ),
+    "tool that does not say when": (
+        {"toy/rules.py": lambda t: t.replace('"When they say goodbye."', '""')},
+        "'toy.wave' does not say when it is used",
+    ),
     "other things as conditions": (
         in_hook("register_conditions", "return rules.ACTIONS"),
         "RuleAction where RuleCondition",

@@ -28,6 +28,7 @@ from host.sdk.channel import (
     Unknown,
 )
 from host.sdk.messages import IceBreaker, MenuItem, MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.rules import UsedFor
 from host.sdk.secrets import Secret
 from host.sdk.testing import declared_parts
 from tests.instagram import world
@@ -269,6 +270,38 @@ def test_looking_for_a_post_that_breaks_off_sent_nothing(send: Any, meta: Meta) 
     link = "https://www.instagram.com/p/Post0011/"
     assert isinstance(send(OutgoingPart(MessageKind.SHARE, content={"own_post": link})), NotSent)
     assert meta.calls("send") == []
+
+
+# What assistants are told
+
+
+def used(ig: Addon, account: AccountRef, **arguments: str) -> str:
+    (tool,) = ig.rules.TOOLS
+    told: str = tool.use(UsedFor(account, ANA, None, {}, "1-1"), arguments)
+    return told
+
+
+def test_an_assistant_reads_the_posts_those_with_the_words_first(
+    ig: Addon, account: AccountRef, meta: Meta
+) -> None:
+    newest = used(ig, account)
+    assert newest.count("\n\n") == 7
+    assert newest.startswith("20")
+    assert "https://www.instagram.com/" in newest
+    named = used(ig, account, words="post 77")
+    assert "Post 77 of" in named.partition("\n\n")[0]
+    assert "Post 77 of" not in newest
+
+
+def test_where_meta_does_not_answer_the_tool_fails(ig: Addon, account: AccountRef, meta: Meta) -> None:
+    meta.fault("media", "error", status=500)
+    with pytest.raises(ig.graph.GraphError):
+        used(ig, account)
+
+
+def test_without_a_token_the_tool_fails(ig: Addon, account: AccountRef) -> None:
+    with pytest.raises(ig.rules._NotConnectedError):
+        used(ig, replace(account, id=account.id + 1000))
 
 
 # Reactions, typing, seen

@@ -11,7 +11,7 @@ from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import AdminPage, Job, Migrations
-from host.sdk.rules import RuleAction, RuleCondition
+from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import WebhookRoute
 
 from . import card, inspection, leaving, renewal, rules, views, watchdog, webhook
@@ -72,3 +72,8 @@ def register_conditions() -> Sequence[RuleCondition]:
 @hookimpl
 def register_actions() -> Sequence[RuleAction]:
     return rules.ACTIONS
+
+
+@hookimpl
+def register_tools() -> Sequence[AssistantTool]:
+    return rules.TOOLS

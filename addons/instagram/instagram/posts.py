@@ -1,4 +1,4 @@
-"""The account's own posts: a link people copy, turned into the id a message names.
+"""The account's own posts: found by the link people copy, and told of to assistants.
 
 Meta's page: docs/instagram-platform/instagram-graph-api/reference/ig-user/media.
 """
@@ -15,12 +15,16 @@ from .answers import Paging
 
 PAGES = 5
 """How many lists of 100 posts are looked through, the newest first."""
+MOST_TOLD = 8
+LONGEST_CAPTION = 800
 _CODE = re.compile(r"/(?:p|reel|tv)/([\w-]{5,40})(?:/|$)")
 
 
 class _Post(msgspec.Struct, frozen=True):
     id: str
     permalink: str = ""
+    caption: str | None = None
+    timestamp: str = ""
 
 
 class _Posts(msgspec.Struct, frozen=True):
@@ -51,6 +55,23 @@ def find(found: Credentials, link: str) -> str | None:
             return None
         params = {**params, "after": answer.paging.after}
     return None
+
+
+def about(found: Credentials, words: str) -> str:
+    """Return what the newest posts say, a paragraph each: the day, the caption, the link.
+
+    Of the newest hundred these are the :data:`MOST_TOLD` that have most of *words*, the newest first where
+    they have as many.
+
+    :raises GraphError: if Meta cannot be asked.
+    """
+    params = {"fields": "id,permalink,caption,timestamp", "limit": "100"}
+    posts = found.graph().call("GET", f"{found.ig_user_id}/media", _Posts, params=params).data
+    wanted = set(words.casefold().split())
+    told = [(post.caption, post) for post in posts if post.caption]
+    told.sort(key=lambda one: sum(word in one[0].casefold() for word in wanted), reverse=True)
+    lines = [f"{post.timestamp[:10]}: {text[:LONGEST_CAPTION]}\n{post.permalink}" for text, post in told]
+    return "\n\n".join(lines[:MOST_TOLD]) or "The account has no posts with words."
 
 
 def _code(link: str) -> str | None:

@@ -1,11 +1,15 @@
-"""What rules of a workspace may ask and do on Instagram."""
+"""What rules and assistants of a workspace may ask and do on Instagram."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
-from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition
+from host.sdk.rules import AskedAbout, AssistantTool, React, RuleAction, RuleCondition, UsedFor
 
+from . import accounts, posts
 from .config import CHANNEL
 from .limits import HEART
 
@@ -76,3 +80,37 @@ def _heart(about: AskedAbout) -> React | None:
 
 
 ACTIONS = (RuleAction("instagram.heart", CHANNEL, noop("react with a heart"), _heart),)
+
+
+class _NotConnectedError(Exception):
+    """The account has no token that could be used."""
+
+
+def _posts(about: UsedFor, arguments: Mapping[str, Any]) -> str:
+    """Return what the account's newest posts say, those with the words first."""
+    found = accounts.credentials(about.account.id)
+    if found is None:
+        raise _NotConnectedError
+    return posts.about(found, str(arguments.get("words", "")))
+
+
+TOOLS = (
+    AssistantTool(
+        "instagram.posts",
+        CHANNEL,
+        noop("Read the account's posts"),
+        noop("When they ask about something that was posted: what the newest posts say, with links."),
+        {
+            "type": "object",
+            "properties": {
+                "words": {
+                    "type": "string",
+                    "description": "What the post is about, in a few words of the account's language.",
+                    "maxLength": 100,
+                }
+            },
+            "additionalProperties": False,
+        },
+        _posts,
+    ),
+)

@@ -20,10 +20,11 @@ from flask_babel import lazy_gettext as _l
 from host.addons.metrics.in_process import F
 from host.addons.package.manifest import Manifest
 from host.addons.running import scratch_app
+from host.automation.assistants.language import schemas
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
 from host.sdk.pages import AdminPage, Job, Migrations
-from host.sdk.rules import RuleAction, RuleCondition
+from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
 T = TypeVar("T")
@@ -356,6 +357,26 @@ ACTIONS: Kind[RuleAction] = Kind(
     counted_as=("rule",),
 )
 
+
+def _check_tools(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_of_rules(TOOLS, manifest, found)
+    for one in found.of(TOOLS):
+        if not one.about:
+            yield f"the tool {one.name!r} does not say when it is used"
+        if not schemas.is_usable(one.parameters):
+            yield f"the parameters of {one.name!r} are no JSON schema of an object"
+
+
+TOOLS: Kind[AssistantTool] = Kind(
+    "register_tools",
+    AssistantTool,
+    _l("What assistants may use in its conversations."),
+    check=_check_tools,
+    names=lambda _manifest, one: (one.name,),
+    counted=lambda one, count: replace(one, use=count(f"tool {one.name}", one.use)),
+    counted_as=("tool",),
+)
+
 KINDS: tuple[Kind[Any], ...] = (
     CHANNELS,
     CARDS,
@@ -367,6 +388,7 @@ KINDS: tuple[Kind[Any], ...] = (
     JOBS,
     CONDITIONS,
     ACTIONS,
+    TOOLS,
 )
 """In the order of :mod:`host.sdk.hookspecs`; they are collected, checked and shown in this order."""
 

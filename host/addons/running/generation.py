@@ -363,6 +363,7 @@ class _Builder:
                 [card for found in contributed for card in found.of(contributions.CARDS)],
                 [one for found in contributed for one in found.of(contributions.CONDITIONS)],
                 [one for found in contributed for one in found.of(contributions.ACTIONS)],
+                [one for found in contributed for one in found.of(contributions.TOOLS)],
             ),
             webhooks={
                 f"/addons/{found.slug}/{route.path}": route

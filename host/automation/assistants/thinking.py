@@ -34,7 +34,7 @@ from host.automation.assistants.values import (
 )
 from host.automation.assistants.writing import Made
 from host.core import clock, db
-from host.core.ports import RuleDirectory
+from host.core.ports import AssistantDirectory
 from host.inbox.conversations import locked_conversation
 from host.models.assistants import (
     Assistant,
@@ -98,7 +98,7 @@ class _Slots:
 _slots = _Slots()
 
 
-def think_due(directory: RuleDirectory) -> bool:
+def think_due(directory: AssistantDirectory) -> bool:
     """Begin to think about what is due; return whether there may be more."""
     free = _slots.free()
     if free <= 0:
@@ -134,7 +134,7 @@ def _due(session: Session, now: datetime, full: Sequence[int], most: int) -> lis
     return found
 
 
-def _think_in_thread(turn_id: int, workspace_id: int, directory: RuleDirectory) -> None:
+def _think_in_thread(turn_id: int, workspace_id: int, directory: AssistantDirectory) -> None:
     try:
         think(turn_id, directory)
     except Exception:
@@ -166,9 +166,10 @@ class Begun:
     setting: ModelSetting | None
     about: context.Context
     ask: Ask
+    brought: tool_calls.Brought
 
 
-def think(turn_id: int, directory: RuleDirectory, ask_model: Thinker = asking.ask) -> TurnState | None:
+def think(turn_id: int, directory: AssistantDirectory, ask_model: Thinker = asking.ask) -> TurnState | None:
     """Think about one turn, and write what came of it; return its state, None where another holds it."""
     begun = db.write(_begin, turn_id, directory, clock.now())
     if begun is None:
@@ -185,7 +186,7 @@ def think(turn_id: int, directory: RuleDirectory, ask_model: Thinker = asking.as
 
 
 def _begin(
-    session: Session, turn_id: int, directory: RuleDirectory, now: datetime
+    session: Session, turn_id: int, directory: AssistantDirectory, now: datetime
 ) -> Begun | tuple[int, Made] | None:
     """Take a turn, and read what it needs; or return the number it is held by and what came of it at once."""
     turn = turns.locked_turn(session, turn_id)
@@ -215,15 +216,16 @@ def _begin(
         return turn.fence, Made(reason=full, messages=about.messages)
     turn.cost = most.money
     session.flush()
+    account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
+    brought = tool_calls.brought_for(directory, account.channel)
     ask = Ask(
         context.instructions(its.name, its.body, about),
         about.lines,
-        tuple(tool_calls.offers(session, its.assistant_id, its.body)),
+        tuple(tool_calls.offers(session, its.assistant_id, its.body, brought)),
         float(its.body.limits.seconds),
         MOST_TOKENS,
         calls,
     )
-    account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
     customer = session.get_one(ContactIdentity, conversation.identity_id).external_id
     is_persons = conversation.handled_by == Handler.PERSON
     return Begun(
@@ -238,6 +240,7 @@ def _begin(
         setting,
         about,
         ask,
+        brought,
     )
 
 
@@ -268,6 +271,7 @@ def _made(begun: Begun, adapter: ChannelAdapter | None, ask_model: Thinker) -> M
         begun.ask.tools,
         begun.its.name,
         first_number=len(begun.about.sources) + 1,
+        brought=begun.brought,
         turn_id=begun.turn_id,
         conversation_id=begun.conversation_id,
     )

@@ -30,10 +30,11 @@ from host.models.assistants import (
     AssistantTurn,
     AssistantVersion,
     CallState,
-    ToolEffect,
 )
 from host.sdk import strictjson
 from host.sdk.http import Client
+from host.sdk.rules import AssistantTool as BroughtTool
+from host.sdk.rules import ToolEffect
 
 MOST = 20
 """Most tools of an assistant."""
@@ -191,26 +192,35 @@ def body_of(session: Session, assistant: Assistant) -> Body | None:
         return None
 
 
+def asked_as(tool: BroughtTool) -> str:
+    """Return what a model asks for an addon's tool by: no wire form has dots, and no program a hyphen."""
+    return tool.name.replace(".", "-")
+
+
 def use_built_in(
     session: Session,
     *,
     workspace_id: int,
     assistant_id: int,
     wanted: Collection[str],
+    brought: Collection[str],
     author: str,
     now: datetime,
 ) -> Assistant:
-    """Let an assistant use these of the desk's own tools: a new version, unless it is so. Return it.
+    """Let an assistant use these tools of desk and addons: a new version, unless it is so. Return it.
 
+    :param brought: names of those that active addons bring. Of one that is not active a tool stays as it is.
     :raises AssistantNotFoundError: if there is no such assistant.
     :raises ToolError: if one is none, or a newer Lobby wrote what it says.
     """
     row = keeping.get(session, workspace_id, assistant_id, lock=True)
     body = body_of(session, row)
-    if body is None or not set(wanted) <= set(BUILT_IN):
+    there = (*BUILT_IN, *sorted(brought))
+    if body is None or not set(wanted) <= set(there):
         raise ToolError(field="builtin")
-    names_ = tuple(name for name in BUILT_IN if name in wanted)
-    if names_ == tuple(name for name in BUILT_IN if name in body.builtin):
+    away = [name for name in body.builtin if name not in there]
+    names_ = (*(name for name in there if name in wanted), *away)
+    if names_ == body.builtin:
         return row
     kept = msgspec.to_builtins(msgspec.structs.replace(body, builtin=names_))
     row.version += 1

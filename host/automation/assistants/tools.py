@@ -1,4 +1,4 @@
-"""Tools an assistant may use: which it is offered, and doing what a model asks of them.
+"""Tools an assistant may use: the desk's own, those of addons, and other programs.
 
 Whose conversation it is, is filled in by the desk and never by the model. What may be done follows from the
 tool's effect, not from what anybody says: one that *asks* is done only once a person said so.
@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -24,6 +25,7 @@ from host.automation.assistants.values import Body, Source, ToolOffer
 from host.core import clock, db
 from host.core.cleaning import clean
 from host.core.errors import ConflictError, LobbyError, NotFoundError
+from host.core.ports import AssistantDirectory
 from host.core.secrets import Secret
 from host.inbox import labels
 from host.inbox.contacts import attributes
@@ -34,12 +36,15 @@ from host.models.assistants import (
     AssistantTool,
     AssistantTurn,
     CallState,
-    ToolEffect,
 )
+from host.models.channels import ChannelAccount
+from host.models.channels import ref as account_ref
 from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
 from host.models.labels import Label
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.http import Client, FetchError, ForbiddenAddressError, TooMuchError
+from host.sdk.rules import AssistantTool as BroughtTool
+from host.sdk.rules import ToolEffect, UsedFor
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +89,30 @@ class _FailedError(Exception):
 # ---- which it is offered -------------------------------------------------------------------------------
 
 
-def offers(session: Session, assistant_id: int, body: Body) -> list[ToolOffer]:
-    """Return the tools an assistant may use: those of the desk that *body* names, then its own."""
+def offers(
+    session: Session, assistant_id: int, body: Body, brought: Brought | None = None
+) -> list[ToolOffer]:
+    """Return the tools an assistant may use: those of desk and addons that *body* names, then its own.
+
+    :param brought: what addons bring for the channel of the conversation; None: there is no conversation.
+    """
     found = [_built_in(session, assistant_id, name) for name in BUILT_IN if name in body.builtin]
+    of_addons = [
+        ToolOffer(name, f"{one.title}. {one.about}", one.parameters, one.effect)
+        for name, one in (brought or {}).items()
+        if one.name in body.builtin
+    ]
     own = [tool_keeping.offer(row) for row in tool_keeping.all_of(session, assistant_id)]
-    return [one for one in found if one is not None] + own
+    return [one for one in found if one is not None] + of_addons + own
+
+
+Brought = Mapping[str, BroughtTool]
+"""Tools of addons by the names models ask for them with."""
+
+
+def brought_for(directory: AssistantDirectory, channel: str) -> Brought:
+    """Return the tools that addons bring for conversations of a channel."""
+    return {tool_keeping.asked_as(one): one for one in directory.tools.values() if one.channel == channel}
 
 
 def _built_in(session: Session, assistant_id: int, name: str) -> ToolOffer | None:
@@ -136,6 +160,17 @@ class _Begun:
     result: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Tool:
+    """A tool that can be used.
+
+    :param use: takes the arguments and the key of the use; raises :class:`_FailedError`.
+    """
+
+    effect: ToolEffect
+    use: Callable[[Mapping[str, Any], str], str]
+
+
 @dataclass(slots=True)
 class Runner:
     """Does what a model asks of tools in one turn; see :class:`.values.CallTool`. It never raises.
@@ -146,6 +181,7 @@ class Runner:
     :param by: the name of the assistant, for the lines in the conversation.
     :param offered: the tools of this turn; others are not there.
     :param first_number: of what tools say, when an answer rests on it: it goes on behind the sources.
+    :param brought: the tools of addons for the channel of the conversation.
     :param turn_id: None: this is a trial, in which tools that only read are used and nothing is noted.
     :param conversation_id: None: there is none, and no customer.
     :ivar sources: what tools that read said, as sources an answer may rest on.
@@ -158,6 +194,7 @@ class Runner:
     offered: Sequence[ToolOffer]
     by: str
     first_number: int = 1
+    brought: Brought = field(default_factory=dict)
     turn_id: int | None = None
     conversation_id: int | None = None
     sources: list[Source] = field(default_factory=list)
@@ -175,11 +212,11 @@ class Runner:
 
     def _use(self, name: str, arguments: Mapping[str, Any]) -> str:
         offer = next((one for one in self.offered if one.name == name), None)
-        tool = None if name in BUILT_IN else self._reached(name)
-        if offer is None or (name not in BUILT_IN and tool is None):
+        tool = None if offer is None else self._tool(name)
+        if offer is None or tool is None:
             return UNKNOWN
         # What holds is what the tool may do now, not what it could when the turn began.
-        effect = _EFFECTS[name] if tool is None else tool.effect
+        effect = tool.effect
         if self.turn_id is None and effect is not ToolEffect.READS:
             return TRIAL
         asks = effect is ToolEffect.ASKS
@@ -192,7 +229,7 @@ class Runner:
         if begun.result is not None:
             return self._told(offer, begun.result, effect)
         try:
-            result = self._do(name, arguments, tool, begun.key)
+            result = tool.use(arguments, begun.key)
         except (_FailedError, LobbyError) as error:
             state, result = CallState.FAILED, str(error)
         self._end(begun.id, state, result, round(1000 * (clock.monotonic() - began)))
@@ -210,11 +247,14 @@ class Runner:
         self.sources.append(Source(number, title, result, kind=kind))
         return f"[{number}] {title} (now)\n{result}"
 
-    def _do(self, name: str, arguments: Mapping[str, Any], tool: Reached | None, key: str) -> str:
-        if tool is not None:
-            with db.read() as session:
-                about = whom(session, self.workspace_id, self.conversation_id)
-            return post(tool, arguments, about, key)
+    def _tool(self, name: str) -> _Tool | None:
+        if name in BUILT_IN:
+            return _Tool(_EFFECTS[name], partial(self._use_built_in, name))
+        if name in self.brought:
+            return _brought(self.brought[name], self.workspace_id, self.conversation_id)
+        return _program(name, self.workspace_id, self.assistant_id, self.conversation_id)
+
+    def _use_built_in(self, name: str, arguments: Mapping[str, Any], _key: str) -> str:
         if name == "contact":
             with db.read() as session:
                 return known(session, self.workspace_id, self.conversation_id)
@@ -238,16 +278,6 @@ class Runner:
             by=self.by,
         )
         return "The label is on the conversation."
-
-    def _reached(self, name: str) -> Reached | None:
-        with db.read() as session:
-            query = sa.select(AssistantTool).where(
-                AssistantTool.assistant_id == self.assistant_id,
-                AssistantTool.workspace_id == self.workspace_id,
-                AssistantTool.name == name,
-            )
-            row = session.scalars(query).one_or_none()
-            return None if row is None else tool_keeping.reached(row)
 
     def _begin(self, name: str, arguments: Mapping[str, Any], state: CallState) -> _Begun:
         if self.turn_id is None:
@@ -356,7 +386,57 @@ def known(session: Session, workspace_id: int, conversation_id: int | None) -> s
     return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in lines.items() if value)
 
 
-# ---- other programs ------------------------------------------------------------------------------------
+def used_for(session: Session, workspace_id: int, conversation_id: int | None, key: str) -> UsedFor | None:
+    """Return whom a tool of an addon is used for; None: nobody, as in a trial."""
+    query = (
+        sa.select(ChannelAccount, ContactIdentity)
+        .join(Conversation, Conversation.account_id == ChannelAccount.id)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .where(Conversation.id == conversation_id, Conversation.workspace_id == workspace_id)
+    )
+    row = None if conversation_id is None else session.execute(query).one_or_none()
+    if row is None:
+        return None
+    account, customer = row
+    return UsedFor(account_ref(account), customer.external_id, customer.username, customer.profile or {}, key)
+
+
+# ---- addons and other programs -------------------------------------------------------------------------
+
+
+def _brought(tool: BroughtTool, workspace_id: int, conversation_id: int | None) -> _Tool:
+    def use(arguments: Mapping[str, Any], key: str) -> str:
+        with db.read() as session:
+            about = used_for(session, workspace_id, conversation_id, key)
+        if about is None:
+            raise _FailedError("there is no customer in a trial")
+        try:
+            return clean(str(tool.use(about, arguments))).strip()[:MOST_TOLD]
+        except Exception as error:
+            log.exception("the tool %s of an addon failed", tool.name)
+            raise _FailedError("nothing else is known") from error
+
+    return _Tool(tool.effect, use)
+
+
+def _program(name: str, workspace_id: int, assistant_id: int, conversation_id: int | None) -> _Tool | None:
+    with db.read() as session:
+        query = sa.select(AssistantTool).where(
+            AssistantTool.assistant_id == assistant_id,
+            AssistantTool.workspace_id == workspace_id,
+            AssistantTool.name == name,
+        )
+        row = session.scalars(query).one_or_none()
+        reached = None if row is None else tool_keeping.reached(row)
+    if reached is None:
+        return None
+
+    def use(arguments: Mapping[str, Any], key: str) -> str:
+        with db.read() as session:
+            about = whom(session, workspace_id, conversation_id)
+        return post(reached, arguments, about, key)
+
+    return _Tool(reached.effect, use)
 
 
 def post(
@@ -444,7 +524,7 @@ def decide(
     return row
 
 
-def carry_out(call_id: int, *, author_id: int | None) -> AssistantCall | None:
+def carry_out(call_id: int, directory: AssistantDirectory, *, author_id: int | None) -> AssistantCall | None:
     """Do what a person allowed, with the arguments they saw, and return what came of it.
 
     None: nobody allowed it, or it is being done. It is called outside any write.
@@ -456,7 +536,7 @@ def carry_out(call_id: int, *, author_id: int | None) -> AssistantCall | None:
     began = clock.monotonic()
     state = CallState.DONE
     try:
-        result = _carried_out(row, turn, author_id)
+        result = _carried_out(row, turn, directory, author_id)
     except (_FailedError, LobbyError, SecretUnreadableError) as error:
         state = CallState.FAILED
         result = "its secret cannot be read" if isinstance(error, SecretUnreadableError) else str(error)
@@ -476,7 +556,9 @@ def _take_up(session: Session, call_id: int) -> tuple[AssistantCall, AssistantTu
     return row, session.get_one(AssistantTurn, row.turn_id)
 
 
-def _carried_out(row: AssistantCall, turn: AssistantTurn, author_id: int | None) -> str:
+def _carried_out(
+    row: AssistantCall, turn: AssistantTurn, directory: AssistantDirectory, author_id: int | None
+) -> str:
     if row.tool == "close":
 
         def close(session: Session) -> None:
@@ -492,15 +574,15 @@ def _carried_out(row: AssistantCall, turn: AssistantTurn, author_id: int | None)
         db.write(close)
         return "The conversation is closed."
     with db.read() as session:
-        query = sa.select(AssistantTool).where(
-            AssistantTool.assistant_id == turn.assistant_id, AssistantTool.name == row.tool
-        )
-        tool = session.scalars(query).one_or_none()
-        reached = None if tool is None else tool_keeping.reached(tool)
-        about = whom(session, turn.workspace_id, turn.conversation_id)
-    if reached is None:
+        account = session.get_one(ChannelAccount, turn.account_id)
+    brought = brought_for(directory, account.channel).get(row.tool)
+    if brought is not None:
+        tool: _Tool | None = _brought(brought, turn.workspace_id, turn.conversation_id)
+    else:
+        tool = _program(row.tool, turn.workspace_id, turn.assistant_id, turn.conversation_id)
+    if tool is None:
         raise _FailedError("there is no such tool any more")
-    return post(reached, row.arguments, about, row.key)
+    return tool.use(row.arguments, row.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from host.core.secrets import Secret
-from host.models.assistants import ToolEffect
+from host.sdk.rules import ToolEffect
 
 
 class Speaks(StrEnum):
@@ -60,7 +60,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param announcement: in these words; empty: in the desk's own, in the workspace's language.
     :param phrases: what it may say without a source.
     :param pause: seconds without a word of the customer after which it reads what they wrote.
-    :param builtin: names of the built-in tools it may use, see :mod:`.tools`.
+    :param builtin: names of the desk's own tools it may use, see :mod:`.tools`, and of those of addons.
     """
 
     prompt: str = ""

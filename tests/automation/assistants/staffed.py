@@ -14,9 +14,9 @@ from host.models.assistants import (
     AssistantTool,
     AssistantTurn,
     Mode,
-    ToolEffect,
     TurnState,
 )
+from host.sdk.rules import ToolEffect
 from tests.automation.automated import Automated
 from tests.inbox import toys
 

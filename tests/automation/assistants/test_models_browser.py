@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from host.automation.assistants.language import language_models
 from host.automation.assistants.language.language_models import Wanted
 from host.core import db
-from host.models.assistants import LanguageModel, ToolEffect
+from host.models.assistants import LanguageModel
+from host.sdk.rules import ToolEffect
 from sandbox.model.server import ModelServer
 from tests.accessibility import violations
 from tests.automation import test_page_browser

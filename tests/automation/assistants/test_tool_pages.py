@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from host.channels.directory import Directory
 from host.core import db
 from host.models.assistants import Assistant, AssistantTool, AssistantVersion
 from host.models.users import AuditEntry, Role
+from host.sdk.rules import AssistantTool as AddonTool
 from tests import helpers
 from tests.automation.assistants.staffed import Staffed
 from tests.inbox import toys
@@ -122,6 +124,22 @@ def test_the_desks_own_tools_are_chosen_in_a_new_version(staffed: Staffed, owner
     assert version.body["builtin"] == ["contact", "close"]
     assert toys.only(Assistant).version == 2
     assert send(owner, path(staffed, "built-in"), data={"builtin": "delete_everything"}).status_code == 400
+
+
+def test_tools_of_addons_are_chosen_and_stay_chosen_while_the_addon_is_off(
+    staffed: Staffed, owner: helpers.Browser
+) -> None:
+    brought = AddonTool("toy.opens", "email", "Opening times", "When they ask.", {"type": "object"}, print)
+    generation = staffed.automated.desk.generation
+    without = generation.directory
+    generation.directory = Directory(without.adapters, [], [], [], [brought])
+    assert "Opening times" in text(owner.get(path(staffed)))
+    send(owner, path(staffed, "built-in"), data={"builtin": ["toy.opens", "close"]})
+    assert toys.everything_of(AssistantVersion)[-1].body["builtin"] == ["close", "toy.opens"]
+    generation.directory = without
+    assert "Opening times" not in text(owner.get(path(staffed)))
+    assert send(owner, path(staffed, "built-in"), data={"builtin": ["label"]}).status_code == 303
+    assert toys.everything_of(AssistantVersion)[-1].body["builtin"] == ["label", "toy.opens"]
 
 
 def test_agents_and_other_workspaces_see_none(staffed: Staffed, owner: helpers.Browser) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,20 +15,25 @@ from host.automation.assistants.language.asking import ask
 from host.automation.assistants.language.language_models import Wanted
 from host.automation.assistants.tools import CallDecidedError, CallGoneError, Runner
 from host.automation.assistants.values import Body, Speaks
+from host.channels.directory import Directory
 from host.core import db, guard
 from host.core.secrets import Secret
 from host.inbox import labels
-from host.models.assistants import AssistantCall, CallState, ToolEffect
+from host.models.assistants import AssistantCall, CallState
 from host.models.inbox import Conversation, ConversationStatus
+from host.sdk.rules import AssistantTool as AddonTool
+from host.sdk.rules import ToolEffect, UsedFor
 from sandbox.model.server import ModelServer
 from tests import helpers
 from tests.automation.assistants.model_server import ask as question
 from tests.automation.assistants.model_server import setting
-from tests.automation.assistants.staffed import Staffed
+from tests.automation.assistants.staffed import SCHEMA, Staffed
 from tests.automation.automated import Automated
 from tests.inbox import toys
 from tests.outgoing.desk import Receiver
 
+NOBODY = Directory()
+"""No addon brings anything."""
 ALL = Body(builtin=("contact", "label", "hand_over", "close"))
 
 
@@ -75,6 +80,75 @@ def test_it_is_offered_what_its_body_names_and_its_own(staffed: Staffed) -> None
     schemas = json.dumps([dict(one.parameters) for one in offers.values()])
     for word in ("contact_id", "conversation"):
         assert word not in schemas
+
+
+def brought(staffed: Staffed, effect: ToolEffect = ToolEffect.READS, use: Any = None) -> dict[str, AddonTool]:
+    """Return the tool of an addon, by what a model asks for it by; it says whom it was used for."""
+
+    def say(about: UsedFor, arguments: Mapping[str, Any]) -> str:
+        return f"{arguments['number']} for {about.contact} ({about.username}), {about.key}"
+
+    channel = staffed.automated.desk.account.channel
+    one = AddonTool("toy.order", channel, "Orders", "When asked.", SCHEMA, use or say, effect)
+    assert tools.brought_for(bringing(one), "elsewhere") == {}
+    return dict(tools.brought_for(bringing(one), channel))
+
+
+def bringing(*found: AddonTool) -> Directory:
+    return Directory([], [], [], [], found)
+
+
+def test_a_tool_of_an_addon_is_used_for_the_customer_of_the_conversation(staffed: Staffed) -> None:
+    body = Body(builtin=("toy.order",))
+    with db.read() as session:
+        offered = tools.offers(session, staffed.assistant, body, brought(staffed))
+        assert tools.offers(session, staffed.assistant, body) == [], "in no conversation there is none"
+        assert tools.offers(session, staffed.assistant, Body(builtin=()), brought(staffed)) == [], (
+            "not chosen"
+        )
+    assert [one.name for one in offered] == ["toy-order"]
+    said = runner(staffed, offered=offered, brought=brought(staffed))("toy-order", {"number": 7})
+    key = staffed.calls()[0].key
+    assert said == f"[3] Orders (now)\n7 for ana.sample (ana.sample), {key}"
+    trial = runner(staffed, offered=offered, brought=brought(staffed), turn_id=None, conversation_id=None)
+    assert "no customer" in trial("toy-order", {"number": 7})
+
+
+def test_a_tool_of_an_addon_that_fails_tells_no_more(staffed: Staffed) -> None:
+    def fail(_about: UsedFor, _arguments: Mapping[str, Any]) -> str:
+        raise ValueError("token=abc")
+
+    found = brought(staffed, use=fail)
+    with db.read() as session:
+        offered = tools.offers(session, staffed.assistant, Body(builtin=("toy.order",)), found)
+    run = runner(staffed, offered=offered, brought=found)
+    assert run("toy-order", {"number": 7}) == "The tool failed: nothing else is known"
+    assert [state for _number, _tool, state, _result in noted(staffed)] == ["failed"]
+
+
+def test_a_tool_of_an_addon_that_asks_is_used_once_a_person_said_so(staffed: Staffed) -> None:
+    used: list[str] = []
+
+    def note(about: UsedFor, _arguments: Mapping[str, Any]) -> str:
+        used.append(about.key)
+        return "Done with it."
+
+    found = brought(staffed, ToolEffect.ASKS, note)
+    with db.read() as session:
+        offered = tools.offers(session, staffed.assistant, Body(builtin=("toy.order",)), found)
+    place = {"workspace_id": staffed.workspace, "conversation_id": staffed.conversation}
+    for turn, away in ((staffed.turn, True), (staffed.make_turn(2), False)):
+        asked = runner(staffed, offered=offered, brought=found, turn_id=turn)("toy-order", {"number": 7})
+        assert (asked, used) == (tools.ASKED, [])
+        call = staffed.calls()[-1]
+        db.write(tools.decide, **place, call_id=call.id, is_allowed=True)
+        directory = NOBODY if away else bringing(*found.values())
+        done = tools.carry_out(call.id, directory, author_id=None)
+        assert done is not None
+        told = ("failed", "there is no such tool any more") if away else ("done", "Done with it.")
+        assert (done.state, done.result) == told
+        assert tools.carry_out(call.id, directory, author_id=None) is None
+    assert used == [call.key]
 
 
 def test_what_is_known_of_the_customer_is_a_source(staffed: Staffed) -> None:
@@ -276,16 +350,16 @@ def test_what_a_person_allows_is_done_once(staffed: Staffed, receiver: Receiver)
     staffed.tool(receiver.url, effect=ToolEffect.ASKS)
     receiver.words = b"refunded"
     first, second, third = asked(staffed, ("order", {"number": 1}), ("order", {"number": 2}), ("close", {}))
-    assert tools.carry_out(first.id, author_id=staffed.automated.desk.mia.id) is None
+    assert tools.carry_out(first.id, NOBODY, author_id=staffed.automated.desk.mia.id) is None
     decide(staffed, first, True)
-    done = tools.carry_out(first.id, author_id=staffed.automated.desk.mia.id)
+    done = tools.carry_out(first.id, NOBODY, author_id=staffed.automated.desk.mia.id)
     assert done is not None
     assert (done.state, done.result) == (CallState.DONE, "refunded")
-    assert tools.carry_out(first.id, author_id=staffed.automated.desk.mia.id) is None
+    assert tools.carry_out(first.id, NOBODY, author_id=staffed.automated.desk.mia.id) is None
     decide(staffed, second, False)
-    assert tools.carry_out(second.id, author_id=staffed.automated.desk.mia.id) is None
+    assert tools.carry_out(second.id, NOBODY, author_id=staffed.automated.desk.mia.id) is None
     decide(staffed, third, True)
-    tools.carry_out(third.id, author_id=staffed.automated.desk.mia.id)
+    tools.carry_out(third.id, NOBODY, author_id=staffed.automated.desk.mia.id)
     assert [one.told["arguments"] for one in receiver.got] == [{"number": 1}]
     assert toys.only(Conversation).status == ConversationStatus.CLOSED
     for call in (first, second):
@@ -354,7 +428,7 @@ def test_tools_are_used_and_decided_about_on_every_database(any_desk: Automated,
     assert listed["refund"] == 1
     assert has(staffed) == {label}
     decide(staffed, call, True)
-    done = tools.carry_out(call.id, author_id=any_desk.desk.mia.id)
+    done = tools.carry_out(call.id, NOBODY, author_id=any_desk.desk.mia.id)
     assert done is not None
     assert done.state == CallState.DONE
     wanted = Wanted("Large", "openai", "https://api.example.com/v1", "large-1", "a-key", 1, 2)

@@ -16,9 +16,10 @@ from host.automation.assistants.knowing.entries import Wanted
 from host.automation.assistants.language import language_models
 from host.automation.assistants.values import Cap, Limits, Speaks
 from host.core import clock, db
-from host.models.assistants import Assistant, AssistantCall, Mode, ToolEffect
+from host.models.assistants import Assistant, AssistantCall, Mode
 from host.models.inbox import Conversation, Message
 from host.models.labels import Label
+from host.sdk.rules import ToolEffect
 from sandbox.model.server import ModelServer
 from tests.automation.assistants.assisting import Assisted
 from tests.automation.assistants.test_judging import STRANGE

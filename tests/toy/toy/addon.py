@@ -10,7 +10,7 @@ from flask import Blueprint
 from host.sdk.cards import SettingsCard
 from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import AdminPage, Job, Migrations
-from host.sdk.rules import RuleAction, RuleCondition
+from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
 from . import events, pages, rules, webhook
@@ -66,6 +66,11 @@ def register_conditions() -> list[RuleCondition]:
 @hookimpl
 def register_actions() -> list[RuleAction]:
     return rules.ACTIONS
+
+
+@hookimpl
+def register_tools() -> list[AssistantTool]:
+    return rules.TOOLS
 
 
 @hookimpl

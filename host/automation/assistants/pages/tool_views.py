@@ -24,9 +24,11 @@ from host.automation.assistants.tool_keeping import (
     Wanted,
 )
 from host.automation.assistants.tools import Tried
+from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.models.assistants import Assistant, AssistantTool, ToolEffect
+from host.models.assistants import Assistant, AssistantTool
+from host.sdk.rules import ToolEffect
 from host.users.pages import sudo
 from host.web.request_helpers import (
     Permission,
@@ -56,12 +58,16 @@ EFFECTS_SAY = {
 
 @dataclass(frozen=True, slots=True)
 class OfDesk:
-    """A tool of the desk itself."""
+    """A tool of the desk or of an addon.
+
+    :param asked_as: what a model asks for it by, where that is not its name.
+    """
 
     name: str
     title: LazyString
     about: LazyString
     effect: ToolEffect
+    asked_as: str = ""
 
 
 OWN = (
@@ -103,7 +109,7 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         "automation/assistant_tools.html",
         assistant=assistant,
         tab="tools",
-        own=OWN,
+        own=_own(),
         in_use=None if body is None else frozenset(body.builtin),
         uses={name: number for name, (number, _failed) in uses.items()},
         listed=listed,
@@ -111,6 +117,22 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         host=_host,
         most=tool_keeping.MOST,
     )
+
+
+def _own() -> list[OfDesk]:
+    """Return the desk's tools and those that active addons bring, which say where they are used."""
+    directory = current_directory()
+    brought = [
+        OfDesk(
+            one.name,
+            _l(one.title),
+            _l("In conversations of %(channel)s", channel=directory.label(one.channel)),
+            one.effect,
+            tool_keeping.asked_as(one),
+        )
+        for one in directory.tools.values()
+    ]
+    return [*OWN, *brought]
 
 
 def _host(url: str) -> str:
@@ -130,12 +152,13 @@ def built_in(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
             workspace_id=workspace_id,
             assistant_id=assistant_id,
             wanted=wanted,
+            brought=current_directory().tools,
             author=current_user().name,
             now=clock.now(),
         )
         if row.version != before:
             details = {"of": row.name}
-            what = ", ".join(str(one.title) for one in OWN if one.name in wanted) or "–"
+            what = ", ".join(str(one.title) for one in _own() if one.name in wanted) or "–"
             audit(session, "assistant_tool.chosen", what, workspace_id=workspace_id, details=details)
 
     db.write(use_case)

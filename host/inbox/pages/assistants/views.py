@@ -76,7 +76,7 @@ def decide_call(workspace_id: int, row: Row, call_id: int) -> ResponseReturnValu
         flash_bad(f"{error.sentence} {error.next_step}")
         return _done(workspace_id, row.id)
     if allowed:
-        tools.carry_out(call_id, author_id=current_user().id)
+        tools.carry_out(call_id, current_directory(), author_id=current_user().id)
     return _done(workspace_id, row.id)
 
 
