@@ -69,6 +69,19 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 SERVERS = {"postgresql", "mariadb"}
 ABOVE_STORAGE = ("tests/api/", "tests/channels/", "tests/email/", "tests/instagram/", "tests/media/")
+THE_SERVERS_OWN = (
+    "tests/core/",
+    "tests/delivery/",
+    "tests/models/",
+    "tests/queue/",
+    "tests/record/",
+    "tests/storage/",
+)
+"""What differs between the servers: these run on both, each time."""
+THE_JOURNEY = "tests/browser/test_journey.py"
+"""What everybody does, in a browser: the one walk of ``make test``."""
+EACH_TIME = ("tests/whole/test_isolation.py", "tests/whole/test_webhooks.py")
+"""Whole desks that too much depends on to wait for their tenth of the longer loop."""
 LONG = (
     "tests/torture/test_alerts.py",
     "tests/mutations/test_sample.py",
@@ -86,26 +99,38 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to ``make test-long`` what stands above storage, or says so, on PostgreSQL and MariaDB.
+    """Leave to ``make test-long`` what ``make test`` has no time for, the same each time.
 
-    What lies under a desk has tests of its own on each kind of server, so each of these runs on one of the
-    two there, unless ``TEST_SERVERS=all``. Files whose tests take long begin first, so that at the end no
-    worker waits for another's; those with a browser once everything is compiled.
+    - What stands above storage, or says so, on PostgreSQL and MariaDB: what lies under a desk has tests of
+      its own on each kind of server, so each of these runs on one of the two there, unless
+      ``TEST_SERVERS=all``. Others run on one of the two here, and on the other there.
+    - Walks in a browser, but for the journey. They and :data:`EACH_TIME` are in every share.
 
-    ``TEST_SHARE`` leaves out the files of other parts.
+    Files whose tests take long begin first, so that at the end no worker waits for another's; those with a
+    browser once everything is compiled. ``TEST_SHARE`` leaves out the files of other parts.
     """
     items.sort(key=_turn)
     share = os.environ.pop("TEST_SHARE", None)  # a test that runs tests runs all of them
-    elsewhere = {item for item in items if share and not _is_in(share, item)}
+    elsewhere = set()
     for item in items:
+        names = getattr(item, "fixturenames", ())
+        each_time = item.nodeid.startswith(EACH_TIME) or (
+            "chromium" in names and not item.get_closest_marker("slow")
+        )
+        if share and not each_time and not _is_in(share, item):
+            elsewhere.add(item)
+        if each_time and not item.nodeid.startswith(THE_JOURNEY):
+            item.add_marker(pytest.mark.slow)
         call = getattr(item, "callspec", None)
         if call is None or not any(isinstance(one, str) and one in SERVERS for one in call.params.values()):
             continue
-        whole = "any_desk" in getattr(item, "fixturenames", ()) or item.nodeid.startswith(ABOVE_STORAGE)
+        whole = "any_desk" in names or item.nodeid.startswith(ABOVE_STORAGE)
         if whole or item.get_closest_marker("sqlite_first"):
             item.add_marker(pytest.mark.slow)
             if _runs_on_the_other_server(item.nodeid):
                 elsewhere.add(item)
+        elif not item.nodeid.startswith(THE_SERVERS_OWN) and _runs_on_the_other_server(item.nodeid):
+            item.add_marker(pytest.mark.slow)
     if elsewhere:
         items[0].config.hook.pytest_deselected(items=list(elsewhere))
         items[:] = [item for item in items if item not in elsewhere]
