@@ -60,7 +60,8 @@ MODES = {Mode.OFF: _l("Off"), Mode.SUGGEST: _l("Suggest"), Mode.ANSWER: _l("Answ
 
 STOPPED = _l("Stopped")
 
-_OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
+OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
+"""A turn that something may still come of."""
 
 
 class AssistantNotFoundError(NotFoundError):
@@ -530,7 +531,7 @@ def set_mode(
         row.changed_at = now
     session.flush()
     if mode == Mode.OFF or not here:
-        _discard(session, AssistantTurn.account_id == account_id, "mode", now)
+        discard(session, AssistantTurn.account_id == account_id, "mode", now)
     if spoke and not (here and mode == Mode.ANSWER):
         _give_to_people(session, workspace_id, [account_id], now)
     opened = opened_by is not None and before != Mode.ANSWER
@@ -579,7 +580,7 @@ def stop(session: Session, assistant: Assistant, now: datetime) -> int:
     if assistant.stopped_at is None:
         assistant.stopped_at = now
         session.flush()
-    _discard(session, AssistantTurn.assistant_id == assistant.id, "stopped", now)
+    discard(session, AssistantTurn.assistant_id == assistant.id, "stopped", now)
     return _give_to_people(session, assistant.workspace_id, _accounts_of(assistant), now)
 
 
@@ -595,12 +596,12 @@ def _accounts_of(assistant: Assistant) -> sa.Select[Any]:
     return sa.select(AssistantAccount.account_id).where(AssistantAccount.assistant_id == assistant.id)
 
 
-def _discard(session: Session, which: sa.ColumnElement[bool], reason: str, now: datetime) -> None:
-    """Discard the turns that wait, think or are ready. Who thinks about one writes nothing any more."""
+def discard(session: Session, which: sa.ColumnElement[bool], reason: str, now: datetime, **more: Any) -> None:
+    """Discard those turns that something may still come of. Who thinks about one writes nothing any more."""
     thinks = AssistantTurn.state == TurnState.THINKING
     session.execute(
         sa.update(AssistantTurn)
-        .where(which, AssistantTurn.state.in_(_OPEN))
+        .where(which, AssistantTurn.state.in_(OPEN))
         .values(
             state=TurnState.DISCARDED,
             reason=reason,
@@ -608,6 +609,7 @@ def _discard(session: Session, which: sa.ColumnElement[bool], reason: str, now: 
             due_at=None,
             lease_until=None,
             fence=sa.case((thinks, AssistantTurn.fence + 1), else_=AssistantTurn.fence),
+            **more,
         )
         .execution_options(synchronize_session=False)
     )

@@ -7,7 +7,7 @@ one look at an index. A turn is unique to the newest message, so whatever is rea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -40,8 +40,6 @@ LONGEST_WAIT = timedelta(seconds=30)
 """Somebody who writes on and on is read after so long all the same."""
 GROWS = 0.5
 """By how much of itself the pause grows with each further message."""
-OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
-"""A turn that something may still come of."""
 SAID_BY_OTHERS = (*PEOPLE, Origin.API)
 """Who wrote what answers a customer in place of the assistant."""
 _TURNS = cast(sa.Table, AssistantTurn.__table__)
@@ -217,7 +215,7 @@ def _open_of(session: Session, conversations: Collection[int]) -> dict[int, list
         query = sa.select(
             *(AssistantTurn.id, AssistantTurn.conversation_id, AssistantTurn.message_id),
             *(AssistantTurn.state, AssistantTurn.first_at, AssistantTurn.workspace_id),
-        ).where(AssistantTurn.conversation_id.in_(conversations), AssistantTurn.state.in_(OPEN))
+        ).where(AssistantTurn.conversation_id.in_(conversations), AssistantTurn.state.in_(keeping.OPEN))
         for row in session.execute(query):
             found[row.conversation_id].append(row)
     return found
@@ -252,15 +250,9 @@ def _end(session: Session, events: Sequence[Recorded], now: datetime) -> None:
     show_conversations(session, {one for one in changed if found[one[1]]})
 
 
-def _discard(session: Session, ids: Iterable[int], reason: str, now: datetime, **more: Any) -> None:
-    wanted = list(ids)
-    if wanted:
-        session.execute(
-            sa.update(AssistantTurn)
-            .where(AssistantTurn.id.in_(wanted), AssistantTurn.state.in_(OPEN))
-            .values(state=TurnState.DISCARDED, reason=reason, done_at=now, due_at=None, **more)
-            .execution_options(synchronize_session=False)
-        )
+def _discard(session: Session, ids: Collection[int], reason: str, now: datetime, **more: Any) -> None:
+    if ids:
+        keeping.discard(session, AssistantTurn.id.in_(ids), reason, now, **more)
 
 
 # ---- what is asked at every step -----------------------------------------------------------------------
