@@ -142,8 +142,12 @@ def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
 
     Where senders choose the ids, two of them, or one with a careless program, may choose the same. What came
     again by itself was recognised by the journal, so another event is another message: it gets an id of ours.
+    Of history the journal may know nothing any more: there one of the same id and time is the same message.
     """
     key = item.account.id, message_key(change, item.event_key)
+    stored = draft.stored.get(key) if item.imported else None
+    if stored is not None and stored.sent_at == believable(change.sent_at, item.received_at):
+        return key
     if item.adapter.capabilities.threading is not Threading.REFERENCES or item.event_id is None:
         return key
     sources = draft.sources(key)
