@@ -140,7 +140,8 @@ class _Session:
         self.file = connection.makefile("rb")
         self.folder: Folder | None = None
         self.signed_in = False
-        self.seen = 0
+        self.told = 0
+        """How many mails of the folder it was last told of."""
 
     def say(self, line: str | bytes) -> None:
         self.socket.sendall((line.encode() if isinstance(line, str) else line) + b"\r\n")
@@ -191,7 +192,8 @@ class _Session:
 
     def do_noop(self, _tag: bytes, _rest: bytes, _uid: bool) -> None:
         if self.folder is not None:
-            self.say(f"* {len(self.folder.mails)} EXISTS")
+            self.told = len(self.folder.mails)
+            self.say(f"* {self.told} EXISTS")
 
     def do_logout(self, _tag: bytes, _rest: bytes, _uid: bool) -> None:
         self.say("* BYE")
@@ -224,7 +226,8 @@ class _Session:
         folder = self.folder = self.server.folders.get(name)
         if folder is None:
             return "NO no such folder"
-        self.say(f"* {len(folder.mails)} EXISTS")
+        self.told = len(folder.mails)
+        self.say(f"* {self.told} EXISTS")
         self.say("* 0 RECENT")
         self.say(f"* OK [UIDVALIDITY {folder.uidvalidity}] numbers")
         self.say(f"* OK [UIDNEXT {folder.next_uid}] next")
@@ -330,7 +333,6 @@ class _Session:
     def do_idle(self, tag: bytes, _rest: bytes, _uid: bool) -> str:
         assert self.folder is not None
         server, folder = self.server, self.folder
-        seen = len(folder.mails)
         self.say("+ idling")
         server.idling.release()
         self.socket.settimeout(0.02)
@@ -347,9 +349,9 @@ class _Session:
                 except TimeoutError:
                     pass
                 server.changed.wait(0.02)
-                if len(folder.mails) != seen and not server.silent_idle:
-                    seen = len(folder.mails)
-                    self.say(f"* {seen} EXISTS")
+                if len(folder.mails) != self.told and not server.silent_idle:
+                    self.told = len(folder.mails)
+                    self.say(f"* {self.told} EXISTS")
         finally:
             self.socket.settimeout(None)
 

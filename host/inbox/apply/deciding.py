@@ -39,6 +39,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
     The result is the same in whatever order, and however often, the changes of a conversation come.
     """
     draft = Draft(loaded, now)
+    unconfirmed = list(loaded.unconfirmed)
     for item in items:
         if item.delivered and not isinstance(item.change, Ignored):
             _note_heard(draft, item)
@@ -46,8 +47,12 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
             _receive(draft, item, item.change)
         elif isinstance(item.change, ConversationHandedOver):
             _tell_handover(draft, item, item.change)
+        elif isinstance(item.change, MessageEchoed) and _by_references(item):
+            # What a customer answers has to be here first.
+            echoes.decide_echoes(draft, [item], unconfirmed)
     agreed = consents.decide_consents(draft)
-    echoes.decide_echoes(draft, [item for item in items if isinstance(item.change, MessageEchoed)])
+    rest = [item for item in items if isinstance(item.change, MessageEchoed) and not _by_references(item)]
+    echoes.decide_echoes(draft, rest, unconfirmed)
     if any(item.imported for item in items):
         conversations.open_waiting(draft)
     for item in items:
@@ -62,6 +67,10 @@ def decide_marked(loaded: Loaded, now: datetime) -> Decided:
     draft = Draft(loaded, now)
     here = keep_if_here(draft, collect_annotations(draft, ()))
     return _decided(draft, resolve_annotations(draft, here), ())
+
+
+def _by_references(item: Incoming) -> bool:
+    return item.adapter.capabilities.threading is Threading.REFERENCES
 
 
 def _decided(

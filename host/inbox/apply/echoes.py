@@ -42,9 +42,11 @@ _MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
 """Kinds an echo may arrive as: providers do not document how echoes look."""
 
 
-def decide_echoes(draft: Draft, items: Sequence[Incoming]) -> None:
-    """Confirm our messages by their echoes, and add messages written in the provider's app."""
-    unconfirmed = list(draft.loaded.unconfirmed)
+def decide_echoes(draft: Draft, items: Sequence[Incoming], unconfirmed: list[Unconfirmed]) -> None:
+    """Confirm our messages by their echoes, and add messages written in the provider's app.
+
+    :param unconfirmed: ours that may still be confirmed; those that are leave it.
+    """
     for item in items:
         change = item.change
         assert isinstance(change, MessageEchoed)

@@ -90,6 +90,7 @@ class Client(imapclient.IMAPClient):  # type: ignore[misc]  # the package has no
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._told = b""
         self._context = net.tls_context()
         super().__init__(server.host, server.port, ssl=server.security is Security.TLS, timeout=STEP_SECONDS)
         # It formats every line for its log otherwise, passwords among them.
@@ -98,6 +99,39 @@ class Client(imapclient.IMAPClient):  # type: ignore[misc]  # the package has no
 
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - the package's name
         return _Guarded(self._server, self._context)
+
+    def has_news(self) -> bool:
+        """Tell whether the server has said another number of mails since this was asked last."""
+        said = self._imap.untagged_responses.pop("EXISTS", None)
+        before = self._told
+        if said:
+            self._told = bytes(said[-1])
+        return self._told != before
+
+    def begin_idle(self) -> None:
+        """Ask to be told what happens; :meth:`heard` then returns it, and ``idle_done`` ends it.
+
+        The package's own takes it for an error if the server says something before it agrees.
+        """
+        self._idle_tag = self._imap._command("IDLE")
+        while self._imap._get_response() is not None:
+            if self._imap.tagged_commands.get(self._idle_tag) is not None:
+                raise IMAPClientAbortError("the server refused IDLE")
+
+    def heard(self) -> list[bytes]:
+        """Return the lines the server has said since; does not wait."""
+        connection = self.socket()
+        connection.setblocking(False)
+        lines = []
+        try:
+            while True:
+                lines.append(bytes(self._imap._get_line()))
+        except (OSError, IMAPClientAbortError) as error:
+            if lines or "EOF" in str(error) or isinstance(error, OSError):
+                return lines
+            raise
+        finally:
+            connection.settimeout(STEP_SECONDS)
 
 
 @contextmanager

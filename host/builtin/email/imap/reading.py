@@ -152,23 +152,23 @@ class Reader:
                 break
         return earlier
 
-    def look(self) -> bool:
-        """Take what came since; return whether a full comparison is due, because something is odd."""
-        odd = False
-        for at in self.places:
-            if self._stopping():
-                break
-            odd |= self._look_into(at)
-        return odd
+    def look(self) -> None:
+        """Take what came since. The inbox is looked into last, and stays open."""
+        for at in reversed(self.places):
+            if not self._stopping():
+                self._look_into(at)
 
-    def _look_into(self, at: Place) -> bool:
+    def _look_into(self, at: Place) -> None:
+        status = None
         if self._selected == at.id:
             with told(self._settings.server):
                 self._client.noop()
-        elif at.id in self._status and self._status[at.id] == self._status_of(at):
-            return False
-        self._selected = None
+        elif at is not self.places[0]:
+            status = self._status_of(at)
+            if status == self._status.get(at.id):
+                return
         self.select(at)
+        self._client.has_news()
         first = self._highest.get(at.id, at.base_uid - 1) + 1
         with told(self._settings.server):
             # "n:*" names the last mail even if it is older.
@@ -176,7 +176,7 @@ class Reader:
         if found:
             self._take(self._listed(at, found))
             self._highest[at.id] = found[-1]
-        return False
+        self._status[at.id] = status
 
     def _status_of(self, at: Place) -> object:
         with told(self._settings.server):

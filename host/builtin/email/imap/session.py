@@ -94,33 +94,33 @@ class Watcher:
                 return
             self._note_checked()
             while not self._stopping.is_set() and time.monotonic() - reconciled < RECONCILE_SECONDS:
-                self._wait(client, reader)
-                if self._stopping.is_set():
-                    return
-                odd = reader.look()
+                reader.look()
                 self._note_checked()
-                if odd:
-                    break
+                if not self._stopping.is_set():
+                    self._wait(client)
 
-    def _wait(self, client: Client, reader: Reader) -> None:
+    def _wait(self, client: Client) -> None:
         """Wait until the server says something, a poll is due, or the thread is to end."""
         server = self.settings.server
-        reader.select(reader.places[0])
-        with told(server):
-            idles = client.has_capability("IDLE")
-            if idles:
-                client.idle()
+        if client.has_news():
+            return
+        idles = client.has_capability("IDLE")
         until = time.monotonic() + POLL_SECONDS
+        if idles:
+            with told(server):
+                client.begin_idle()
         try:
             while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
-                if not self._said_anything(client, left):
-                    continue
+                # What came with the server's consent to IDLE is in the buffer, where no poll sees it.
                 with told(server):
-                    said = client.idle_check(timeout=0)
-                if not said:
-                    raise BrokenError("the server closed the connection")
-                if any(isinstance(one, tuple) and b"EXISTS" in one[1:2] for one in said):
+                    said = client.heard() if idles else []
+                if any(b" EXISTS" in line for line in said):
                     return
+                if self._said_anything(client, left) and not said and idles:
+                    with told(server):
+                        said = client.heard()
+                    if not said or any(b" EXISTS" in line for line in said):
+                        return  # nothing: the connection may be gone, which the next command tells
         finally:
             if idles and not self._stopping.is_set():
                 with told(server):
