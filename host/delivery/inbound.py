@@ -268,6 +268,8 @@ def _plan(
                     event_key=event.dedupe_key,
                     stored=_store(change),
                     event_id=event.id,
+                    imported=_is_earlier(change),
+                    delivered=not _is_earlier(change),
                     media=media_of(adapter, change),
                 )
                 for change in changes
@@ -289,6 +291,10 @@ def _plan(
             continue
         plan.verdicts.append(_verdict(event, changes, items))
     return plan
+
+
+def _is_earlier(change: InboundChange) -> bool:
+    return isinstance(change, MessageReceived | MessageEchoed) and change.earlier
 
 
 def _cannot_apply(event: PendingEvent, accounts: dict[int, Account]) -> Verdict | None:

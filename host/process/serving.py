@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host import counters
 from host.addons import lifecycle
@@ -433,13 +434,16 @@ class HostApplication:
                 log.exception("a receiver of addon %s could not be stopped", slug)
 
     def _ingest(self, receiver: Receiver) -> Ingest:
-        def ingest(raw: bytes, envelopes: tuple[Envelope, ...]) -> None:
+        def ingest(
+            raw: bytes, envelopes: tuple[Envelope, ...], also: Callable[[Session], None] | None = None
+        ) -> None:
             self.journal.ingest(
                 source=f"receiver:{receiver.name}",
                 channel=receiver.channel,
                 raw=raw,
                 remote="",
                 envelopes=envelopes,
+                also=also,
             )
 
         return ingest

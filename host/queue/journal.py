@@ -19,6 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 from host import recording
@@ -214,15 +216,21 @@ class Journal:
         remote: str,
         envelopes: Sequence[Envelope],
         received_at: datetime | None = None,
+        also: Callable[[Session], None] | None = None,
     ) -> None:
         """Make one request and its envelopes durable; return after that.
 
         :param source: where it came in: the path, or ``receiver:<name>``. Only events that came by HTTP are
             checked for their age.
         :param received_at: when it came; default: now. Other for a request nobody could decide on at once.
+        :param also: SQL of the caller's for the same transaction, such as a place to go on from. Then they
+            are a commit of their own and never go to the spool: where that fails, nothing was written.
         :raises JournalUnavailableError: if it could not be made durable.
         """
         delivery = self._delivery(source, channel, raw, remote, envelopes, received_at)
+        if also is not None:
+            self._commit_alone(delivery, also)
+            return
         if self._must_spool():
             self._keep(delivery)
             return
@@ -253,6 +261,23 @@ class Journal:
         late.cancel()
         if self._still_unsafe(item, committed):
             await asyncio.to_thread(self._keep, delivery)
+
+    def _commit_alone(self, delivery: Delivery, also: Callable[[Session], None]) -> None:
+        """Write a delivery and what its caller writes with it, in the caller's thread."""
+        rows = Rows(delivery, self._statements)
+
+        def use_case(session: Session) -> None:
+            if delivery.envelopes:
+                journal_rows.put(session, rows)
+            also(session)
+
+        try:
+            db.write(use_case)
+        except sa.exc.SQLAlchemyError as error:
+            raise JournalUnavailableError("the database did not take the delivery") from error
+        if delivery.envelopes:
+            _note_stored([rows])
+            logs.follow("received", request_id=delivery.id, events=len(delivery.envelopes))
 
     def _delivery(
         self,
@@ -340,10 +365,8 @@ class Journal:
             finally:
                 _tell([item for item in items if item.part_ended()])
             stored = [part for item, part in zip(items, parts, strict=True) if item.error is None]
-            _count(stored)
             logs.follow_each("received", [item.step() for item in items if item.is_stored])
-            if lanes := [lane for part in stored for lane in part.lanes.values()]:
-                account_rotation.note_work(lane.account_id for lane in lanes)
+            if _note_stored(stored):
                 self._wake(wakeups.IN)
 
     def _commit_batch(self, items: list[QueuedDelivery]) -> None:
@@ -488,6 +511,15 @@ class Journal:
             self._spool.remove(one.path)
         _count(one.rows for one in kept)
         self._wake(wakeups.IN)
+
+
+def _note_stored(stored: Sequence[Rows]) -> bool:
+    """Count what was committed, and note whose it is; return whether there is work in it."""
+    _count(stored)
+    lanes = [lane for part in stored for lane in part.lanes.values()]
+    if lanes:
+        account_rotation.note_work(lane.account_id for lane in lanes)
+    return bool(lanes)
 
 
 def _count(stored: Iterable[Rows]) -> None:

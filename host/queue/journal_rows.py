@@ -247,8 +247,12 @@ def write(session: Session, *, source: str, channel: str, envelopes: Sequence[En
         raw=b"",
         envelopes=tuple(envelopes),
     )
+    put(session, Rows(delivery, Statements(session.get_bind().dialect.name)))
+
+
+def put(session: Session, rows: Rows) -> None:
+    """Write *rows* in the current write; workers are woken after the commit."""
     statements = Statements(session.get_bind().dialect.name)
-    rows = Rows(delivery, statements)
     cursor = session.connection().connection.cursor()
     try:
         statements.lane.run(cursor, merged_lanes([rows]))

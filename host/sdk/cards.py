@@ -40,7 +40,8 @@ class Field:
     kind: str = "text"
     """``text``, ``number``, ``checkbox`` (value ``1`` or empty) or ``select`` (one of *choices*)."""
     choices: tuple[tuple[str, str], ...] = ()
-    """Of a select: (value, label), the first one chosen at the start."""
+    """Of a select: (value, label), the first one chosen at the start, and where nothing is sent for one that
+    is not required."""
     pasted: bool = False
     """Part of the credentials: not asked for when an account that was connected by signing in is changed, and
     then absent from :attr:`ConnectRequest.values`."""

@@ -90,6 +90,8 @@ class MessageReceived:
     :param references: for channels that thread by reference: external ids this one answers, nearest first.
     :param reply_to: external id of the message this one quotes, from either side.
     :param post: what it is written below, on a channel that threads by posts.
+    :param earlier: it was said before the account was here, as history is: nobody is notified, nothing
+        answers it by itself, and no reply window opens.
     """
 
     contact: str
@@ -107,6 +109,7 @@ class MessageReceived:
     contact_email: str | None = None
     reply_to: str | None = None
     post: Post | None = None
+    earlier: bool = False
 
 
 class Who(StrEnum):
@@ -139,6 +142,9 @@ class MessageEchoed:
         *reply_to* is, and without that message it is not for the inbox.
     :param reply_to: external id of the message this one quotes.
     :param sent_by: the program that sent it; None: the provider does not say, so nobody guesses.
+    :param subject: of a conversation that begins with it.
+    :param references: as in :class:`MessageReceived`, for channels that thread by reference.
+    :param earlier: as in :class:`MessageReceived`.
     """
 
     contact: str
@@ -150,6 +156,9 @@ class MessageEchoed:
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str | None = None
     sent_by: Program | None = None
+    subject: str | None = None
+    references: tuple[str, ...] = ()
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.orm import Session
 
 MAX_BODY = 1024 * 1024
 """Most bytes of one request, unless a route says less."""
@@ -133,5 +136,15 @@ class Receiver:
     start: Callable[[Ingest], Callable[[], None]]
 
 
-Ingest = Callable[[bytes, tuple[Envelope, ...]], None]
-"""``ingest(raw, envelopes)``: journal them; returns after the commit."""
+class Ingest(Protocol):
+    """What a receiver journals by."""
+
+    def __call__(
+        self, raw: bytes, envelopes: tuple[Envelope, ...], also: Callable[[Session], None] | None = None
+    ) -> None:
+        """Journal *envelopes* of one delivery; return once they are durable, or raise.
+
+        :param raw: the delivery as it came, for admins to look at.
+        :param also: SQL of the addon's own for the same transaction, such as the place in a mailbox to go on
+            from: either both are committed or neither is. It may be run again after a deadlock.
+        """

@@ -15,6 +15,7 @@ from host.sdk.webhooks import Receiver
 
 from .card import card
 from .channel import EmailAdapter
+from .imap import watching
 from .receiving import receiver
 from .views import bp
 
@@ -41,4 +42,4 @@ def register_migrations() -> Migrations:
 
 @hookimpl
 def register_receivers() -> Sequence[Receiver]:
-    return receiver()
+    return [*receiver(), Receiver("imap", "email", watching.start)]

@@ -27,7 +27,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal, unseal
 from host.sdk.web import maybe_user
 
-from . import ownership, smtp
+from . import mailbox_card, ownership, smtp
 from .addresses import domain_of, normal
 from .models import EmailAccount, password_place
 from .receiving import listen_address
@@ -100,6 +100,7 @@ def card() -> SettingsCard:
                 max_length=254,
             ),
             Field("smtp_password", lazy_gettext("Password"), required=False, secret=True),
+            *mailbox_card.fields(_host, _port),
         ),
         connect=connect,
         status=status,
@@ -107,7 +108,8 @@ def card() -> SettingsCard:
         notices=notices,
         configure_label=lazy_gettext("Configure"),
         configure_help=lazy_gettext(
-            "Saving connects to the mail server and signs in, without sending anything."
+            "Saving connects to the mail server, and to the mailbox if there is one, and signs in. "
+            "Nothing is sent."
         ),
     )
 
@@ -152,18 +154,29 @@ def connect(request: ConnectRequest) -> Connection | Problems | Asked:
     problems = _check(server)
     if problems is not None:
         return problems
+    given = password if values.get("smtp_password") else None
+    mailbox = mailbox_card.entered(request, password, sending_given=given is not None)
+    if isinstance(mailbox, Problems):
+        return mailbox
     if right is ownership.Right.ASKS and not request.by_admin:
-        return _ask(request, address, server)
-    given = password if "smtp_password" in values else None
-    return connection(values["name"], address, server, given, new=right is not ownership.Right.KEEPS)
+        return _ask(request, address, server, mailbox)
+    new = right is not ownership.Right.KEEPS
+    return connection(values["name"], address, server, given, mailbox, new=new)
 
 
 def connection(
-    name: str, address: str, server: smtp.Server, given: Secret | None, *, new: bool
+    name: str,
+    address: str,
+    server: smtp.Server,
+    given: Secret | None,
+    mailbox: mailbox_card.Given | None,
+    *,
+    new: bool,
 ) -> Connection:
     """Return what connects an account.
 
     :param given: the password if it was entered now; None: the one that is kept stays.
+    :param mailbox: what its mail is fetched from; None: nothing.
     :param new: whether the address is to be taken for the workspace; it has that of a live account.
     """
 
@@ -182,6 +195,7 @@ def connection(
         elif given is not None:
             row.smtp_password = seal(given, password_place(account))
             row.password_set_at = clock.now()
+        mailbox_card.store(session, account, mailbox)
 
     return Connection(external_id=address, name=name, handle=address, way="pasted", store=store)
 
@@ -197,7 +211,9 @@ def _right(request: ConnectRequest, address: str) -> ownership.Right:
         return ownership.right_to(session, request.workspace_id, address)
 
 
-def _ask(request: ConnectRequest, address: str, server: smtp.Server) -> Asked | Problems:
+def _ask(
+    request: ConnectRequest, address: str, server: smtp.Server, mailbox: mailbox_card.Given | None
+) -> Asked | Problems:
     user = maybe_user()
     try:
         db.write(
@@ -207,6 +223,7 @@ def _ask(request: ConnectRequest, address: str, server: smtp.Server) -> Asked | 
             request.values["name"],
             address,
             server,
+            mailbox,
         )
     except ownership.TooManyAskedError:
         sentence = _("Many addresses of this workspace wait to be confirmed. Withdraw some, then try again.")
@@ -321,15 +338,22 @@ def status(account: AccountRef) -> CardStatus:
     ]
     listening = listen_address()
     notices: list[tuple[str, str, str]] = []
-    if listening is None:
+    mailbox = mailbox_card.row_of(account.id)
+    if mailbox is not None:
+        facts += mailbox_card.facts(mailbox)
+        notices += mailbox_card.notices(mailbox)
+    elif listening is None:
         notices.append(
             (
                 "warn",
                 _("This desk receives no mail."),
-                _("An admin has to set LOBBY_SMTP_LISTEN and lead mail for this address to it."),
+                _(
+                    "Edit the account and enter its mailbox, or have an admin set LOBBY_SMTP_LISTEN and lead "
+                    "mail for this address to it."
+                ),
             )
         )
-    else:
+    if listening is not None:
         facts.append((_("Receives at"), f"{listening[0]}:{listening[1]} (SMTP)"))
     values: Mapping[str, str] = {
         "name": account.name,
@@ -338,8 +362,11 @@ def status(account: AccountRef) -> CardStatus:
         "smtp_port": str(row.smtp_port),
         "smtp_security": row.smtp_security,
         "smtp_user": row.smtp_user,
+        **({} if mailbox is None else mailbox_card.values(mailbox)),
     }
     secrets = {}
+    if mailbox is not None and mailbox.password and mailbox.password_set_at is not None:
+        secrets["imap_password"] = _("set on %(date)s", date=format_date(mailbox.password_set_at))
     if row.smtp_password and row.password_set_at is not None:
         secrets["smtp_password"] = _("set on %(date)s", date=format_date(row.password_set_at))
     return CardStatus(facts=facts, notices=notices, values=values, stored_secrets=secrets)
@@ -352,6 +379,7 @@ def disconnect(account: AccountRef) -> None:
         row = session.get(EmailAccount, account.id)
         if row is not None:
             row.smtp_password = row.password_set_at = None
+        mailbox_card.forget(session, account.id)
 
     db.write(forget)
 

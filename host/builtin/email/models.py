@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -82,8 +83,113 @@ class AskedAccount(Base):
     smtp_security: Mapped[str] = mapped_column(sa.String(16))
     smtp_user: Mapped[str] = mapped_column(sa.String(254))
     smtp_password: Mapped[str | None] = mapped_column(LongText)
+    imap: Mapped[str | None] = mapped_column(LongText)
+    """The mailbox it is to be fetched from, as JSON without the password; NULL: none."""
+    imap_password: Mapped[str | None] = mapped_column(LongText)
 
 
-def asked_password_place(workspace_id: int, uuid: str) -> Place:
-    """Return where the password of an account that waits is sealed to."""
-    return Place(AskedAccount.__tablename__, "smtp_password", workspace_id, uuid)
+class Import(StrEnum):
+    """How much of what is in a mailbox already is wanted when it is connected."""
+
+    NOTHING = "nothing"
+    MONTH = "month"
+    YEAR = "year"
+    ALL = "all"
+
+
+class Mailbox(Base):
+    """The incoming side of an account whose mail is fetched from a mailbox by IMAP.
+
+    ``user_name`` and ``password`` are empty where those for sending serve. ``holder`` names the process that
+    reads it, until ``held_until``.
+    """
+
+    __tablename__ = "email_mailboxes"
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table(ACCOUNTS).c.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    host: Mapped[str] = mapped_column(sa.String(253))
+    port: Mapped[int] = mapped_column(sa.Integer)
+    security: Mapped[str] = mapped_column(sa.String(16))
+    user_name: Mapped[str] = mapped_column(sa.String(254))
+    password: Mapped[str | None] = mapped_column(LongText)
+    password_set_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    wanted: Mapped[str] = mapped_column(sa.String(16))
+    """One of :class:`Import`."""
+    since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Mails the server has from before are left where they are; NULL: none is."""
+    connected_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """Mails from before are earlier ones: they come quietly."""
+    saved_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the server was last asked, and answered."""
+    came_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When a mail last came by it."""
+    problem: Mapped[str | None] = mapped_column(sa.String(500))
+    """What is wrong now, in the server's or the system's words."""
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    holder: Mapped[str | None] = mapped_column(Ascii64)
+    held_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Role(StrEnum):
+    """What a folder holds."""
+
+    INBOX = "inbox"
+    SENT = "sent"
+
+
+class Folder(Base):
+    """A folder of a mailbox that is read.
+
+    Under one ``uidvalidity`` a number (UID) stands for one mail for ever; when it changes, all numbers do.
+    """
+
+    __tablename__ = "email_folders"
+    __table_args__ = (sa.UniqueConstraint("account_id", "name"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(host_table(ACCOUNTS).c.id, ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(ExternalId)
+    role: Mapped[str] = mapped_column(sa.String(16))
+    uidvalidity: Mapped[int | None] = mapped_column(sa.BigInteger)
+    base_uid: Mapped[int] = mapped_column(sa.BigInteger, default=1)
+    """The next UID when it was first read under this uidvalidity: mails from here on are new."""
+    on_server: Mapped[int | None] = mapped_column(sa.Integer)
+    """How many of the mails that are wanted the server had when it was last counted."""
+    counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class MailState(StrEnum):
+    """What became of a mail of a folder."""
+
+    TAKEN = "taken"
+    CUT = "cut"
+    """It was too large, so only its beginning was taken."""
+    UNREADABLE = "unreadable"
+    """The server would not hand it out."""
+
+
+class FolderMail(Base):
+    """A mail of a folder that is accounted for: it went into the journal in the write that made this row."""
+
+    __tablename__ = "email_mails"
+
+    folder_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("email_folders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    uid: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(sa.String(16))
+
+
+def mailbox_password_place(account: AccountRef) -> Place:
+    """Return the place the password of the mailbox of *account* is sealed for."""
+    return Place(Mailbox.__tablename__, "password", account.workspace_id, account.uuid)
+
+
+def asked_password_place(workspace_id: int, uuid: str, column: str = "smtp_password") -> Place:
+    """Return where a password of an account that waits is sealed to."""
+    return Place(AskedAccount.__tablename__, column, workspace_id, uuid)

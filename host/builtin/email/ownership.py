@@ -22,7 +22,7 @@ from host.sdk.i18n import noop
 from host.sdk.secrets import Secret, seal, unseal
 from host.sdk.web import audit
 
-from . import smtp
+from . import mailbox_card, smtp
 from .addresses import domain_of, without_tag
 from .models import ACCOUNTS, AskedAccount, Holding, asked_password_place
 
@@ -111,7 +111,13 @@ def _holders(session: Session, names: Collection[str]) -> dict[str, int]:
 
 
 def ask(
-    session: Session, workspace_id: int, asked_by: str, name: str, address: str, server: smtp.Server
+    session: Session,
+    workspace_id: int,
+    asked_by: str,
+    name: str,
+    address: str,
+    server: smtp.Server,
+    mailbox: mailbox_card.Given | None = None,
 ) -> None:
     """Keep an account until somebody agrees, and tell those who can. Asked again, only the settings change.
 
@@ -132,6 +138,7 @@ def ask(
     row.smtp_user, row.smtp_password = server.user, None
     if server.user and server.password is not None:
         row.smtp_password = seal(server.password, asked_password_place(workspace_id, row.uuid))
+    mailbox_card.keep_asked(row, mailbox)
     session.flush()
     audit(session, "account.asked_for", address, workspace_id=workspace_id, details={"channel": "email"})
     if first:

@@ -13,7 +13,7 @@ from host.sdk.errors import SdkError
 from host.sdk.messages import Ignored, InboundAttachment, InboundChange, MessageKind, MessageReceived
 from host.sdk.webhooks import Envelope
 
-from . import authentication, headers
+from . import authentication, headers, kept
 from .addresses import domain_of
 from .charsets import decode
 from .composing import OURS
@@ -47,22 +47,24 @@ def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
 
     A mail that cannot be parsed becomes a message with the whole mail as its file.
     """
+    return kept.told(_change(envelope), envelope)
+
+
+def _change(envelope: Envelope) -> InboundChange:
     at = envelope.occurred_at or clock.now()
     try:
-        return (_read(envelope.body, at),)
+        return _read(envelope.body, at)
     except Exception:  # the email package may raise any exception on junk, and junk must arrive too
         log.warning("a mail of %d bytes could not be taken apart", len(envelope.body), exc_info=True)
         whole = InboundAttachment(
             MessageKind.FILE, content=envelope.body, name="message.eml", content_type="message/rfc822"
         )
-        return (
-            MessageReceived(
-                contact=envelope.lane or headers.UNKNOWN_SENDER,
-                external_id=None,
-                sent_at=at,
-                kind=MessageKind.FILE,
-                attachments=(whole,),
-            ),
+        return MessageReceived(
+            contact=envelope.lane or headers.UNKNOWN_SENDER,
+            external_id=None,
+            sent_at=at,
+            kind=MessageKind.FILE,
+            attachments=(whole,),
         )
 
 

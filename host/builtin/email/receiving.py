@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import socket
 import threading
 from collections.abc import Callable
-from email.message import Message
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,7 @@ from host.sdk import clock, db, settings
 from host.sdk.errors import SdkError
 from host.sdk.webhooks import Envelope, Ingest, Receiver
 
-from . import headers, models
+from . import headers, identity, late, models
 from .addresses import normal, without_tag
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_MAIL = 10 * 1024 * 1024
-MAX_HEAD = 256 * 1024
 MAX_RECIPIENTS = 100
 IDLE_SECONDS = 120
 """For one command, and for a whole mail."""
@@ -83,14 +80,11 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
 
     :param to: address -> account id.
     """
-    try:
-        message = headers.parse_mail(raw.partition(b"\r\n\r\n")[0][:MAX_HEAD] + b"\r\n\r\n")
-    except (ValueError, RecursionError, LookupError):
-        message = Message()
+    message = identity.head(raw)
     lane = headers.sender(message)[1]
     if lane == headers.UNKNOWN_SENDER:
         lane = normal(mail_from) or lane
-    key = f"mail:{_digest(message, raw)}"
+    key = identity.key(message, raw)
     trace = f"Return-Path: <{normal(mail_from) or ''}>\r\n".encode()
     now = clock.now()
     return tuple(
@@ -104,17 +98,6 @@ def envelopes(raw: bytes, mail_from: str, to: dict[str, int]) -> tuple[Envelope,
         )
         for address, account_id in to.items()
     )
-
-
-def _digest(message: Message, raw: bytes) -> str:
-    """Return a hash of a mail that is the same when the same mail is delivered again, and no other's.
-
-    The servers it came by write their own lines on top, with their own times. A Message-ID alone is not
-    enough: programs reuse theirs, and anybody may send one they have seen.
-    """
-    written = [headers.raw(message, name) for name in ("Message-ID", "From", "To", "Date", "Subject")]
-    head = "\n".join(written).encode("utf-8", "replace")
-    return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()
 
 
 def size_limit() -> int:
@@ -190,13 +173,11 @@ class _Listener:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        # Not above: aiosmtpd takes 5 MB and 50 ms, also for desks that listen for no mail.
-        from .smtp_connection import SmtpConnection
-
+        connection = late.machinery().SmtpConnection
         handler = _Handler(lambda: self.ingests[-1])
 
         def protocol() -> SMTP:
-            return SmtpConnection(
+            made: SMTP = connection(
                 handler,
                 data_size_limit=self._most,
                 enable_SMTPUTF8=True,
@@ -205,6 +186,7 @@ class _Listener:
                 timeout=IDLE_SECONDS,
                 loop=self._loop,
             )
+            return made
 
         server = self._loop.run_until_complete(self._loop.create_server(protocol, sock=self.socket))
         self._ready.set()

@@ -14,7 +14,7 @@ from host.sdk.errors import AccountTakenError, SecretUnreadableError
 from host.sdk.i18n import gettext as _
 from host.sdk.web import Role, current_user, flash_bad, flash_good, fresh_password
 
-from . import card, ownership, smtp
+from . import card, mailbox_card, ownership, smtp
 from .addresses import domain_of, normal
 from .models import AskedAccount, Holding
 
@@ -81,6 +81,7 @@ def confirm(asked_id: int) -> ResponseReturnValue:
     row, whole = one.row, current_user().is_admin and "domain" in request.form
     try:
         password = ownership.password_of(row)
+        mailbox = mailbox_card.asked(row)
     except SecretUnreadableError:
         flash_bad(
             _(
@@ -92,7 +93,7 @@ def confirm(asked_id: int) -> ResponseReturnValue:
     server = smtp.Server(
         row.smtp_host, row.smtp_port, smtp.Security(row.smtp_security), row.smtp_user, password
     )
-    made = card.connection(row.name, row.address, server, password, new=True)
+    made = card.connection(row.name, row.address, server, password, mailbox, new=True)
 
     def store(session: Session, account: AccountRef) -> None:
         current = session.get(AskedAccount, row.id, with_for_update=True)

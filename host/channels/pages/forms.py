@@ -67,6 +67,8 @@ def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str
         return str(_("This holds characters that cannot be part of it. Type it, or copy it again."))
     if len(text) > one.max_length:
         return str(_("This is too long: at most %(most)d characters.", most=one.max_length))
+    if one.kind == "select" and not text and not one.required and one.choices:
+        text = one.choices[0][0]
     if one.kind == "select" and text not in {value for value, _label in one.choices}:
         return str(_("Choose one of the list."))
     if not text and one.required and one.kind != "checkbox":

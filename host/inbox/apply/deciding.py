@@ -39,6 +39,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
     The result is the same in whatever order, and however often, the changes of a conversation come.
     """
     draft = Draft(loaded, now)
+    unconfirmed = list(loaded.unconfirmed)
     for item in items:
         if item.delivered and not isinstance(item.change, Ignored):
             _note_heard(draft, item)
@@ -46,8 +47,12 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
             _receive(draft, item, item.change)
         elif isinstance(item.change, ConversationHandedOver):
             _tell_handover(draft, item, item.change)
+        elif isinstance(item.change, MessageEchoed) and _by_references(item):
+            # What a customer answers has to be here first.
+            echoes.decide_echoes(draft, [item], unconfirmed)
     agreed = consents.decide_consents(draft)
-    echoes.decide_echoes(draft, [item for item in items if isinstance(item.change, MessageEchoed)])
+    rest = [item for item in items if isinstance(item.change, MessageEchoed) and not _by_references(item)]
+    echoes.decide_echoes(draft, rest, unconfirmed)
     if any(item.imported for item in items):
         conversations.open_waiting(draft)
     for item in items:
@@ -62,6 +67,10 @@ def decide_marked(loaded: Loaded, now: datetime) -> Decided:
     draft = Draft(loaded, now)
     here = keep_if_here(draft, collect_annotations(draft, ()))
     return _decided(draft, resolve_annotations(draft, here), ())
+
+
+def _by_references(item: Incoming) -> bool:
+    return item.adapter.capabilities.threading is Threading.REFERENCES
 
 
 def _decided(
@@ -142,8 +151,12 @@ def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
 
     Where senders choose the ids, two of them, or one with a careless program, may choose the same. What came
     again by itself was recognised by the journal, so another event is another message: it gets an id of ours.
+    Of history the journal may know nothing any more: there one of the same id and time is the same message.
     """
     key = item.account.id, message_key(change, item.event_key)
+    stored = draft.stored.get(key) if item.imported else None
+    if stored is not None and stored.sent_at == believable(change.sent_at, item.received_at):
+        return key
     if item.adapter.capabilities.threading is not Threading.REFERENCES or item.event_id is None:
         return key
     sources = draft.sources(key)

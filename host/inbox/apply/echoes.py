@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from host.core.cleaning import clean, clean_attachment, clean_value, external_id
+from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
 from host.inbox.apply import conversations
 from host.inbox.apply.annotations import keep_erased
 from host.inbox.apply.incoming import Incoming, believable, program
@@ -42,9 +42,11 @@ _MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
 """Kinds an echo may arrive as: providers do not document how echoes look."""
 
 
-def decide_echoes(draft: Draft, items: Sequence[Incoming]) -> None:
-    """Confirm our messages by their echoes, and add messages written in the provider's app."""
-    unconfirmed = list(draft.loaded.unconfirmed)
+def decide_echoes(draft: Draft, items: Sequence[Incoming], unconfirmed: list[Unconfirmed]) -> None:
+    """Confirm our messages by their echoes, and add messages written in the provider's app.
+
+    :param unconfirmed: ours that may still be confirmed; those that are leave it.
+    """
     for item in items:
         change = item.change
         assert isinstance(change, MessageEchoed)
@@ -82,8 +84,11 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
     if thread is None:
         # What this desk says first is a private reply to what they wrote elsewhere: nobody waits here.
         ours = change.sent_by is not None and change.sent_by.who is Who.DESK
+        # Nor where a conversation begins with what was written to them by mail.
+        ours = ours or item.adapter.capabilities.threading is Threading.REFERENCES
         closed_at = item.received_at if item.imported or ours else None
-        thread = conversations.start(person, item.adapter.key, sent_at, closed_at=closed_at)
+        subject = clean_short(change.subject, 500)
+        thread = conversations.start(person, item.adapter.key, sent_at, subject=subject, closed_at=closed_at)
     message = NewMessage(
         thread=thread,
         account=item.account,
@@ -110,7 +115,9 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
 
 
 def _thread_of(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> Thread | None:
-    """Return the conversation of an echo: of several about posts, the one whose message it answers."""
+    """Return the conversation of an echo: of several, the one whose message it answers."""
+    if item.adapter.capabilities.threading is Threading.REFERENCES:
+        return _referred_to(draft, item, change, person)
     if item.adapter.capabilities.threading is Threading.POST and change.reply_to:
         key = item.account.id, external_id(change.reply_to)
         if (new := draft.new.get(key)) is not None:
@@ -120,6 +127,19 @@ def _thread_of(draft: Draft, item: Incoming, change: MessageEchoed, person: Pers
         if thread is not None and thread.person is person:
             return thread
     return person.newest
+
+
+def _referred_to(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> Thread | None:
+    for reference in change.references:
+        key = item.account.id, external_id(reference)
+        if (new := draft.new.get(key)) is not None:
+            thread: Thread | None = new.thread
+        else:
+            stored = draft.stored.get(key)
+            thread = None if stored is None else draft.threads.get(stored.conversation_id)
+        if thread is not None and thread.person is person:
+            return thread
+    return None
 
 
 # ---- which of our messages an echo is about ----------------------------------------------------------

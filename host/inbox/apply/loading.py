@@ -216,6 +216,8 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
                 needs.echoes.setdefault(key, change)
                 if change.reply_to and item.adapter.capabilities.threading is Threading.POST:
                     needs.messages.add((account, external_id(change.reply_to)))
+                if item.adapter.capabilities.threading is Threading.REFERENCES:
+                    needs.messages.update((account, external_id(name)) for name in change.references)
                 needs.named.add((key, person))
             elif isinstance(change, AnyAnnotation):
                 needs.messages.update(line_keys(key))

@@ -1,0 +1,1 @@
+"""Fetch the mail of mailboxes by IMAP."""

@@ -1,0 +1,157 @@
+"""What of a mailbox is accounted for: every mail of every folder, written with the journal's own write."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+
+from ..models import Folder, FolderMail, Mailbox, MailState, Role
+
+AT_ONCE = 5_000
+"""Most rows of one statement that deletes: other writers wait for it."""
+
+_mails: Any = FolderMail.__table__
+
+
+class SupersededError(Exception):
+    """Another process reads this folder by now, or its numbers are others: nothing was written."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A folder as it is read: its row, without a session.
+
+    :param base_uid: mails from this UID on came after it was first read under *uidvalidity*.
+    """
+
+    id: int
+    account_id: int
+    name: str
+    role: Role
+    uidvalidity: int | None
+    base_uid: int
+
+
+def place(session: Session, account_id: int, name: str, role: Role) -> Place:
+    """Return a folder of an account, which is noted if it was not read before."""
+    query = sa.select(Folder).where(Folder.account_id == account_id, Folder.name == name)
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        row = Folder(account_id=account_id, name=name, role=role, base_uid=1)
+        session.add(row)
+        session.flush()
+    row.role = role
+    return Place(row.id, account_id, row.name, role, row.uidvalidity, row.base_uid)
+
+
+def uids(folder_id: int) -> set[int]:
+    """Return the UIDs of the mails of a folder that are accounted for."""
+    with db.read() as session:
+        return set(session.scalars(sa.select(_mails.c.uid).where(_mails.c.folder_id == folder_id)))
+
+
+def begin_anew(at: Place, uidvalidity: int, next_uid: int) -> None:
+    """Forget the numbers of a folder, because the server has given others to the same mails.
+
+    What is there is fetched again; the journal recognises it.
+    """
+    while db.write(_forget_some, at.id):
+        pass
+    db.write(_set_validity, at.id, uidvalidity, next_uid)
+    at.uidvalidity, at.base_uid = uidvalidity, next_uid
+
+
+def _forget_some(session: Session, folder_id: int) -> bool:
+    query = sa.select(_mails.c.uid).where(_mails.c.folder_id == folder_id).limit(AT_ONCE)
+    found = list(session.scalars(query))
+    return bool(found) and _forget(session, folder_id, found)
+
+
+def _set_validity(session: Session, folder_id: int, uidvalidity: int, next_uid: int) -> None:
+    row = session.get_one(Folder, folder_id, with_for_update=True)
+    row.uidvalidity, row.base_uid, row.on_server, row.counted_at = uidvalidity, next_uid, None, None
+
+
+def forget(at: Place, gone: Collection[int]) -> None:
+    """Forget mails the server no longer has."""
+    numbers = sorted(gone)
+    for start in range(0, len(numbers), AT_ONCE):
+        db.write(_forget, at.id, numbers[start : start + AT_ONCE])
+
+
+def _forget(session: Session, folder_id: int, numbers: Collection[int]) -> bool:
+    session.execute(sa.delete(_mails).where(_mails.c.folder_id == folder_id, _mails.c.uid.in_(numbers)))
+    return True
+
+
+def note_count(at: Place, on_server: int) -> None:
+    """Note how many of the wanted mails the server has."""
+
+    def use_case(session: Session) -> None:
+        row = session.get(Folder, at.id)
+        if row is not None:
+            row.on_server, row.counted_at = on_server, clock.now()
+
+    db.write(use_case)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A mail that goes into the journal."""
+
+    at: Place
+    uid: int
+    state: MailState
+
+
+def account_for(session: Session, taken: Iterable[Taken], *, came_at: datetime | None) -> None:
+    """Note mails as accounted for, in the write that journals them.
+
+    :param came_at: when the newest came; None: they are earlier ones.
+    :raises SupersededError: if their numbers are not theirs any more.
+    """
+    of_folder: dict[int, list[Taken]] = {}
+    for one in taken:
+        of_folder.setdefault(one.at.id, []).append(one)
+    for folder_id in sorted(of_folder):
+        mails = of_folder[folder_id]
+        row = session.get(Folder, folder_id, with_for_update=True)
+        if row is None or row.uidvalidity != mails[0].at.uidvalidity:
+            raise SupersededError
+        numbers = {one.uid: one.state for one in mails}
+        query = sa.select(_mails.c.uid).where(
+            _mails.c.folder_id == folder_id, _mails.c.uid.in_(list(numbers))
+        )
+        here = set(session.scalars(query))
+        new = [
+            {"folder_id": folder_id, "uid": uid, "state": state}
+            for uid, state in numbers.items()
+            if uid not in here
+        ]
+        if new:
+            session.execute(sa.insert(_mails), new)
+        if came_at is not None:
+            box = session.get(Mailbox, row.account_id)
+            if box is not None:
+                box.came_at = came_at
+
+
+def counts(session: Session, account_id: int) -> Mapping[int, Mapping[str, int]]:
+    """Return, for each folder of an account, how many mails are in which :class:`MailState`."""
+    query = (
+        sa.select(_mails.c.folder_id, _mails.c.state, sa.func.count())
+        .join(Folder, Folder.id == _mails.c.folder_id)
+        .where(Folder.account_id == account_id)
+        .group_by(_mails.c.folder_id, _mails.c.state)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for folder_id, state, count in session.execute(query):
+        found.setdefault(folder_id, {})[state] = count
+    return found

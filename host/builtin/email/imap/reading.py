@@ -1,0 +1,411 @@
+"""Bring the mails of a mailbox into the journal: first what is new, then what is earlier, newest first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+from host.sdk.webhooks import Envelope, Ingest
+
+from .. import kept
+from ..models import MailState, Role
+from . import conversations, cursor
+from .connection import Client, told
+from .cursor import Place, Taken
+from .server import RefusedError, Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BATCH_MAILS = 50
+BATCH_BYTES = 4 * 1024 * 1024
+"""Most of one write: every other writer waits for it."""
+HEADERS_AT_ONCE = 500
+PLANNED = 20_000
+"""How many earlier mails are put in order at a time."""
+LOOK_BETWEEN = 10.0
+"""Seconds of importing after which it is looked whether something new came."""
+LANES_AHEAD = 200
+"""While so many customers of an account wait to be worked on, no more of its earlier mails are fetched."""
+SURELY_KNOWN = timedelta(days=89)
+"""The journal recognises what comes again for 90 days. What is older is taken as history."""
+TRIES = 3
+"""How often a mail may break the connection before it is passed over."""
+LARGE_SHOWN = 256 * 1024
+"""How much is read of a mail that is too large."""
+
+_SIZES = ["INTERNALDATE", "RFC822.SIZE"]
+_IDS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)]"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A mail on the server that is to be taken."""
+
+    at: Place
+    uid: int
+    size: int
+    came_at: datetime
+    earlier: bool
+    ids: tuple[int, ...] = ()
+    """Hashes of its Message-ID and of those it refers to, its own first."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What outlives a connection: which mails broke it."""
+
+    trying: tuple[tuple[int, int], ...] = ()
+    broke: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def note_break(self) -> None:
+        """Note that the connection broke while these were fetched."""
+        for key in self.trying:
+            self.broke[key] = self.broke.get(key, 0) + 1
+        self.trying = ()
+
+
+class Reader:
+    """Reads the folders of one mailbox over one connection. Used by one thread.
+
+    :param stopping: tells whether to leave off; asked between batches.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        ingest: Callable[[], Ingest],
+        stopping: Callable[[], bool],
+        memory: Memory,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._ingest = ingest
+        self._stopping = stopping
+        self._memory = memory
+        self._selected: int | None = None
+        self.places = self._find_places()
+        self._highest: dict[int, int] = {}
+        self._status: dict[int, object] = {}
+
+    # ---- folders -------------------------------------------------------------------------------------
+
+    def _find_places(self) -> list[Place]:
+        with told(self._settings.server):
+            sent = _sent_folder(self._client.list_folders())
+        names = [("INBOX", Role.INBOX), *([] if sent is None else [(sent, Role.SENT)])]
+
+        def use_case(session: Session) -> list[Place]:
+            account = self._settings.account_id
+            return [cursor.place(session, account, name, role) for name, role in names]
+
+        return db.write(use_case)
+
+    def select(self, at: Place) -> None:
+        """Open a folder for reading only; nothing is marked as seen.
+
+        Where its mails have other numbers than before, those are forgotten.
+        """
+        if self._selected == at.id:
+            return
+        self._selected = None
+        with told(self._settings.server):
+            answer = self._client.select_folder(at.name, readonly=True)
+            validity = int(answer[b"UIDVALIDITY"])
+            next_uid = answer.get(b"UIDNEXT")
+            if next_uid is None:
+                next_uid = max(self._client.search("ALL"), default=0) + 1
+        self._selected = at.id
+        if at.uidvalidity != validity:
+            known = at.uidvalidity is not None
+            cursor.begin_anew(at, validity, int(next_uid))
+            if known:
+                log.warning("the folder %s of account %s has new numbers", at.name, at.account_id)
+
+    # ---- what is new ---------------------------------------------------------------------------------
+
+    def reconcile(self) -> list[Listed]:
+        """Compare each folder with what is accounted for, take what is new, return what is earlier."""
+        earlier: list[Listed] = []
+        for at in self.places:
+            self.select(at)
+            server = self._wanted(at)
+            here = cursor.uids(at.id)
+            cursor.forget(at, here - server)
+            cursor.note_count(at, len(server))
+            self._highest[at.id] = max([*server, at.base_uid - 1])
+            missing = self._listed(at, sorted(server - here))
+            earlier += [one for one in missing if one.earlier]
+            self._take([one for one in missing if not one.earlier])
+            if self._stopping():
+                break
+        return earlier
+
+    def look(self) -> None:
+        """Take what came since. The inbox is looked into last, and stays open."""
+        for at in reversed(self.places):
+            if not self._stopping():
+                self._look_into(at)
+
+    def _look_into(self, at: Place) -> None:
+        status = None
+        if self._selected == at.id:
+            with told(self._settings.server):
+                self._client.noop()
+        elif at is not self.places[0]:
+            status = self._status_of(at)
+            if status == self._status.get(at.id):
+                return
+        self.select(at)
+        self._client.has_news()
+        first = self._highest.get(at.id, at.base_uid - 1) + 1
+        with told(self._settings.server):
+            # "n:*" names the last mail even if it is older.
+            found = sorted(uid for uid in self._client.search(["UID", f"{first}:*"]) if uid >= first)
+        if found:
+            self._take(self._listed(at, found))
+            self._highest[at.id] = found[-1]
+        self._status[at.id] = status
+
+    def _status_of(self, at: Place) -> object:
+        with told(self._settings.server):
+            return self._client.folder_status(at.name, ["MESSAGES", "UIDNEXT", "UIDVALIDITY"])
+
+    def _wanted(self, at: Place) -> set[int]:
+        since = self._settings.since
+        with told(self._settings.server):
+            if since is None:
+                return set(self._client.search("ALL"))
+            # A day more: servers compare days of their own time zone.
+            day = (since - timedelta(days=1)).date()
+            return set(self._client.search(["SINCE", day])) | {
+                uid for uid in self._client.search(["UID", f"{at.base_uid}:*"]) if uid >= at.base_uid
+            }
+
+    def _listed(self, at: Place, numbers: Sequence[int]) -> list[Listed]:
+        found: list[Listed] = []
+        for some in _in_parts(numbers, HEADERS_AT_ONCE):
+            self.select(at)
+            with told(self._settings.server):
+                answer = self._client.fetch(some, [*_SIZES, _IDS])
+                found += [self._read_listed(at, uid, answer.get(uid, {})) for uid in some]
+            if self._stopping():
+                break
+        return found
+
+    def _read_listed(self, at: Place, uid: int, told_of: Mapping[bytes, Any]) -> Listed:
+        came_at = _aware(told_of.get(b"INTERNALDATE"))
+        now = clock.now()
+        before = uid < at.base_uid and came_at < self._settings.connected_at
+        size = told_of.get(b"RFC822.SIZE")
+        head = next((value for name, value in told_of.items() if name.startswith(b"BODY[")), b"")
+        return Listed(
+            at,
+            uid,
+            size if isinstance(size, int) else 0,
+            min(came_at, now),
+            earlier=before or came_at < now - SURELY_KNOWN,
+            ids=conversations.ids(head if isinstance(head, bytes) else b""),
+        )
+
+    # ---- what is earlier -----------------------------------------------------------------------------
+
+    def bring_in(self, earlier: Sequence[Listed]) -> bool:
+        """Take earlier mails, conversation by conversation, the newest first; return whether all were taken.
+
+        What is new meanwhile goes first.
+        """
+        newest = sorted(earlier, key=lambda one: one.came_at, reverse=True)
+        looked = time.monotonic()
+        for some in _in_parts(newest, PLANNED):
+            for batch in _batches(conversations.in_order(some)):
+                if self._stopping():
+                    return False
+                while self._are_workers_behind():
+                    if self._stopping():
+                        return False
+                    time.sleep(0.25)
+                self._take(batch)
+                if time.monotonic() - looked > LOOK_BETWEEN:
+                    self.look()
+                    looked = time.monotonic()
+        return True
+
+    def _are_workers_behind(self) -> bool:
+        lanes = db.host_table("lanes")
+        query = (
+            sa.select(lanes.c.key)
+            .where(
+                lanes.c.direction == "in",
+                lanes.c.account_id == self._settings.account_id,
+                lanes.c.next_at <= clock.now(),
+            )
+            .limit(LANES_AHEAD)
+        )
+        with db.read() as session:
+            return len(session.execute(query).all()) == LANES_AHEAD
+
+    # ---- taking --------------------------------------------------------------------------------------
+
+    def _take(self, listed: Sequence[Listed]) -> None:
+        """Fetch mails and journal them, in their order, in bounded batches."""
+        for batch in _batches([[one] for one in listed]):
+            if self._stopping():
+                return
+            self._take_batch(batch)
+
+    def _take_batch(self, batch: Sequence[Listed]) -> None:
+        doubtful = [one for one in batch if self._memory.broke.get((one.at.id, one.uid))]
+        if doubtful and len(batch) > 1:
+            for one in batch:
+                self._take_batch([one])
+            return
+        try:
+            found = list(self._fetched(batch))
+        except RefusedError as error:
+            if len(batch) > 1:
+                for one in batch:
+                    self._take_batch([one])
+                return
+            found = [self._passed_over(batch[0], str(error))]
+        self._journal(found)
+
+    def _fetched(self, batch: Sequence[Listed]) -> Iterator[tuple[Envelope, Taken, Listed]]:
+        bodies: dict[tuple[int, int], bytes] = {}
+        for at in {one.at.id: one.at for one in batch}.values():
+            bodies |= self._bodies(at, [one for one in batch if one.at.id == at.id])
+        for one in batch:
+            key = one.at.id, one.uid
+            if key in bodies:
+                yield self._envelope(one, bodies[key])
+            elif self._memory.broke.get(key, 0) >= TRIES:
+                yield self._passed_over(one, "the connection broke each time it was fetched")
+
+    def _bodies(self, at: Place, listed: Iterable[Listed]) -> dict[tuple[int, int], bytes]:
+        self.select(at)
+        memory = self._memory
+        wanted = [one for one in listed if memory.broke.get((at.id, one.uid), 0) < TRIES]
+        found: dict[tuple[int, int], bytes] = {}
+        whole = [one.uid for one in wanted if one.size <= self._settings.largest]
+        large = [one.uid for one in wanted if one.size > self._settings.largest]
+        for some, item in ((whole, "BODY.PEEK[]"), (large, f"BODY.PEEK[]<0.{LARGE_SHOWN}>")):
+            if not some:
+                continue
+            memory.trying = tuple((at.id, uid) for uid in some)
+            with told(self._settings.server):
+                answer = self._client.fetch(some, [item])
+                for uid in some:
+                    body = next((v for k, v in answer.get(uid, {}).items() if k.startswith(b"BODY[")), None)
+                    if isinstance(body, bytes):
+                        found[at.id, uid] = body
+            memory.trying = ()
+        return found
+
+    def _envelope(self, one: Listed, body: bytes) -> tuple[Envelope, Taken, Listed]:
+        settings = self._settings
+        kind = kept.kind_of(sent=one.at.role is Role.SENT, earlier=one.earlier)
+        size = max(one.size, len(body))
+        cut = size > settings.largest
+        made = kept.envelope(
+            body[:LARGE_SHOWN] if cut else body,
+            settings.address,
+            settings.account_id,
+            kind,
+            one.came_at,
+            whole_size=size if cut else None,
+        )
+        return made, Taken(one.at, one.uid, MailState.CUT if cut else MailState.TAKEN), one
+
+    def _passed_over(self, one: Listed, why: str) -> tuple[Envelope, Taken, Listed]:
+        log.warning("mail %s of %s of account %s: %s", one.uid, one.at.name, one.at.account_id, why)
+        made = Envelope(
+            account_id=one.at.account_id,
+            lane="",
+            dedupe_key=f"unreadable:{one.at.id}:{one.at.uidvalidity}:{one.uid}",
+            kind="mail",
+            body=b"",
+            occurred_at=one.came_at,
+            set_aside=f"The mail server did not hand out mail {one.uid} of {one.at.name}: {why}",
+        )
+        return made, Taken(one.at, one.uid, MailState.UNREADABLE), one
+
+    def _journal(self, found: Sequence[tuple[Envelope, Taken, Listed]]) -> None:
+        if not found:
+            return
+        live = not all(one.earlier for _, _, one in found)
+        also = partial(
+            cursor.account_for,
+            taken=[taken for _, taken, _ in found],
+            came_at=clock.now() if live else None,
+        )
+        self._ingest()(b"", tuple(made for made, _, _ in found), also)
+
+
+def _batches(conversations_: Iterable[Sequence[Listed]]) -> Iterator[list[Listed]]:
+    """Yield mails in batches that one write may hold; one alone may be larger."""
+    batch: list[Listed] = []
+    size = 0
+    for one in (mail for conversation in conversations_ for mail in conversation):
+        if batch and (len(batch) >= BATCH_MAILS or size + one.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += one.size
+    if batch:
+        yield batch
+
+
+def _in_parts(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
+
+
+def _aware(value: object) -> datetime:
+    """Return a server's time in UTC, now where it says none."""
+    if not isinstance(value, datetime):
+        return clock.now()
+    with suppress(OverflowError, ValueError):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    return clock.now()
+
+
+_SENT_NAMES = (
+    "sent",
+    "sent items",
+    "sent messages",
+    "sent mail",
+    "gesendet",
+    "gesendete objekte",
+    "gesendete elemente",
+    "envoyés",
+    "éléments envoyés",
+    "enviados",
+    "inviata",
+    "posta inviata",
+    "verzonden items",
+)
+
+
+def _sent_folder(folders: Iterable[tuple[Sequence[bytes], bytes | None, str]]) -> str | None:
+    """Return the name of the folder that holds what was sent: the one marked so, else by its name."""
+    usable = [(flags, sep, name) for flags, sep, name in folders if b"\\Noselect" not in flags]
+    for flags, _, name in usable:
+        if any(flag.lower() == b"\\sent" for flag in flags):
+            return name
+    for wanted in _SENT_NAMES:
+        for _, separator, name in usable:
+            last = name.rpartition((separator or b"/").decode("ascii", "replace"))[2]
+            if last.lower() == wanted:
+                return name
+    return None

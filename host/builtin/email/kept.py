@@ -1,0 +1,151 @@
+"""A mail as it is kept in a mailbox: who wrote it, and whether it is of before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email.message import Message
+from enum import StrEnum
+
+from host.sdk.i18n import noop
+from host.sdk.messages import (
+    AccountNoticed,
+    Ignored,
+    InboundChange,
+    MessageEchoed,
+    MessageKind,
+    MessageReceived,
+)
+from host.sdk.webhooks import Envelope
+
+from . import headers, identity
+
+AHEAD = timedelta(days=1)
+"""How far a sender's clock may be ahead of the mailbox's."""
+
+
+CUT = b"X-Lobby-Cut: "
+"""How the body of an envelope begins that holds but the beginning of a mail: none from outside begins so."""
+
+
+class Kind(StrEnum):
+    """What the journal calls a mail of a mailbox; ``mail`` is one that came just now, by whichever way."""
+
+    MAIL = "mail"
+    EARLIER = "mail-earlier"
+    SENT = "mail-sent"
+    SENT_EARLIER = "mail-sent-earlier"
+
+    @property
+    def is_sent(self) -> bool:
+        """Tell whether somebody of ours wrote it."""
+        return self in {Kind.SENT, Kind.SENT_EARLIER}
+
+    @property
+    def is_earlier(self) -> bool:
+        """Tell whether it is from before the mailbox was connected."""
+        return self in {Kind.EARLIER, Kind.SENT_EARLIER}
+
+
+def kind_of(*, sent: bool, earlier: bool) -> Kind:
+    """Return the kind of a mail of a mailbox."""
+    if sent:
+        return Kind.SENT_EARLIER if earlier else Kind.SENT
+    return Kind.EARLIER if earlier else Kind.MAIL
+
+
+def envelope(
+    raw: bytes, address: str, account_id: int, kind: Kind, at: datetime, *, whole_size: int | None = None
+) -> Envelope:
+    """Return the envelope of a mail of a mailbox.
+
+    :param address: the account's.
+    :param at: when the server received it.
+    :param whole_size: bytes of the mail, where *raw* is but its beginning.
+    """
+    message = identity.head(raw)
+    lane = addressee(message, address) if kind.is_sent else headers.sender(message)[1]
+    return Envelope(
+        account_id=account_id,
+        lane=lane or headers.UNKNOWN_SENDER,
+        # One to a customer and to ourselves is in two folders, and is two things.
+        dedupe_key=("sent:" if kind.is_sent else "") + identity.key(message, raw),
+        kind=kind,
+        body=b"".join(
+            [
+                b"" if whole_size is None else CUT + b"%d\r\n" % whole_size,
+                f"Delivered-To: {address}\r\n".encode(),
+                raw,
+            ]
+        ),
+        occurred_at=at,
+    )
+
+
+def addressee(message: Message, address: str) -> str:
+    """Return whom a mail of ours was written to first, or an empty text."""
+    for name in ("To", "Cc"):
+        for _, found in headers.addresses(message, name):
+            if found != address:
+                return found
+    return ""
+
+
+def told(change: InboundChange, envelope_: Envelope) -> tuple[InboundChange, ...]:
+    """Return what a mail of a mailbox tells, given what it would tell had it just come."""
+    try:
+        kind = Kind(envelope_.kind)
+    except ValueError:  # the journal of a test, or of an admin
+        kind = Kind.MAIL
+    if not isinstance(change, MessageReceived):
+        return (change,)
+    size = _whole_size(envelope_.body)
+    if size is not None:
+        change = replace(
+            change, kind=MessageKind.TEXT, attachments=(), content={**change.content, "cut": size}
+        )
+    kept = change if kind is Kind.MAIL else _as_kept(change, envelope_, kind)
+    if size is None or kind.is_earlier or kind.is_sent:
+        return (kept,)
+    return kept, AccountNoticed(
+        kind="large-mail",
+        at=change.sent_at,
+        sentence=noop("A mail from %(sender)s is too large: of its %(size)s MB only the beginning is here."),
+        next_step=noop("Read it in the mailbox itself."),
+        details={"sender": change.contact, "size": str(round(size / 1e6))},
+    )
+
+
+def _whole_size(body: bytes) -> int | None:
+    if not body.startswith(CUT):
+        return None
+    return int(body[len(CUT) :].partition(b"\r\n")[0])
+
+
+def _as_kept(change: MessageReceived, envelope_: Envelope, kind: Kind) -> InboundChange:
+    message = identity.head(envelope_.body)
+    sent_at = change.sent_at
+    written = headers.date(message)
+    if kind.is_earlier and written is not None and written < sent_at + AHEAD:
+        sent_at = written
+    if not kind.is_sent:
+        return replace(change, sent_at=sent_at, earlier=True)
+    own = next((one for _, one in headers.addresses(message, "Delivered-To")), "")
+    contact = addressee(message, own)
+    if not contact:
+        return Ignored("written to nobody else")
+    return MessageEchoed(
+        contact=contact,
+        external_id=change.external_id or f"sent:{envelope_.dedupe_key}",
+        sent_at=sent_at,
+        kind=change.kind,
+        text=change.text,
+        attachments=change.attachments,
+        content={name: value for name, value in change.content.items() if name in _OF_ECHOES},
+        subject=change.subject,
+        references=change.references,
+        earlier=kind.is_earlier,
+    )
+
+
+_OF_ECHOES = frozenset({"to", "cc", "html", "cut"})

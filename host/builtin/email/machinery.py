@@ -1,0 +1,9 @@
+"""The parts of the channel that need packages of their own. Only :mod:`.late` imports this."""
+
+from __future__ import annotations
+
+from .imap.connection import check
+from .imap.session import Watcher
+from .smtp_connection import SmtpConnection
+
+__all__ = ["SmtpConnection", "Watcher", "check"]
