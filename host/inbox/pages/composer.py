@@ -147,7 +147,9 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
     return Tools(
         files=tuple(_rule(kind, media[kind]) for kind in _FAMILIES if kind in media),
         accept=_accept(media),
-        voice_bytes=audio.max_bytes if audio and VOICE_TYPE in audio.content_types else None,
+        voice_bytes=audio.max_bytes
+        if audio and (not audio.content_types or VOICE_TYPE in audio.content_types)
+        else None,
         heart=capabilities.heart,
         quick_replies={"most": quick.most, "title": quick.title_length} if quick else None,
         asks=tuple((ask.value, str(_ASKS[ask])) for ask in Ask if ask in quick.asks) if quick else (),
@@ -187,6 +189,8 @@ def _rule(kind: MessageKind, taken: MediaLimits) -> dict[str, Any]:
 
 
 def _accept(media: Mapping[MessageKind, MediaLimits]) -> str:
+    if any(not taken.content_types for taken in media.values()):
+        return ""
     types = sorted({one for taken in media.values() for one in taken.content_types})
     return ",".join([*types, *(f".{ending}" for one in types for ending in ENDINGS.get(one, ()))])
 
