@@ -216,6 +216,9 @@ def queue_parts(
         one.id: one
         for one in uploads.attach(session, workspace_id, [one for part in planned for one in part.uploads])
     }
+    # Whoever writes first may call it something else; later messages of the conversation follow.
+    subjects = [part.content["subject"] for part in planned if "subject" in part.content]
+    conversation.subject = next(iter(subjects), conversation.subject)
     messages = [
         Message(
             workspace_id=workspace_id,

@@ -182,7 +182,9 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along
 
 def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> list[str]:
     """Return each address once, as the channel writes it."""
-    if given and limits is None:
+    if not given:
+        return []
+    if limits is None:
         raise NotSendableError(
             "copies_not_supported",
             _l("On this channel a message goes to one person alone."),
@@ -191,7 +193,7 @@ def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> li
             status=409,
         )
     found = []
-    for one in given if limits is not None else ():
+    for one in given:
         address = limits.clean(one)
         if address is None:
             raise NotSendableError(
