@@ -43,9 +43,11 @@ from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AccountDisconnectedError,
     AnsweredMeanwhileError,
+    AutomaticLimitError,
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
+    FromMachineError,
     HandledByPersonError,
     KindNotSupportedError,
     MessageNotFoundError,
@@ -75,6 +77,8 @@ class NotWrittenFirstError(LobbyError):
 REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     BodyError,
     AnsweredMeanwhileError,
+    AutomaticLimitError,
+    FromMachineError,
     PrivateReplyUsedError,
     PrivateReplyEndedError,
     AccountDisconnectedError,
@@ -135,7 +139,8 @@ def send_message(call: Call, body: Any) -> bytes:
     window the API may write as long as it is open for everybody; later only a person may, in the inbox.
 
     What a key sends that is marked as automatic is refused while a person handles the conversation
-    (`handled_by_person`), and to customers who want nothing of the kind (`opted_out`). What any other key
+    (`handled_by_person`), to customers who want nothing of the kind (`opted_out`), as the answer to a message
+    of a machine (`from_machine`), and where one address got several within minutes (`automatic_limit`). What any other key
     sends is taken for a person's word.
     """
     if not isinstance(body, SendContent):

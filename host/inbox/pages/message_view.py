@@ -281,7 +281,7 @@ def _words(entry: Entry) -> tuple[Span, ...]:
 
 
 def _formatted(entry: Entry, where: BubbleContext, text: str) -> Markup | None:
-    """Return *text* of the team as the customer sees it; None of what was written elsewhere, which is plain."""
+    """Return *text* of the team as the customer sees it; None of what was written elsewhere, in plain."""
     if not text or not where.formatting:
         return None
     if entry.direction != Direction.OUTBOUND or entry.origin == Origin.PROVIDER:
