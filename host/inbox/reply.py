@@ -385,7 +385,7 @@ def check_may_send(
     :raises PeopleOnlyError: if it is open for people only, and *by_person* is false.
     :raises HandledByPersonError: if automation is to answer where a person handles the conversation.
     :raises OptedOutError: if it is nobody's word, and the customer wants nothing of that kind or is blocked.
-    :raises FromMachineError, AutomaticLimitError: of nobody's word, as :func:`host.inbox.contacts.loops.check`.
+    :raises FromMachineError, AutomaticLimitError: of nobody's word, see :mod:`host.inbox.contacts.loops`.
     """
     if voice is Voice.AUTOMATION and conversation.handled_by == Handler.PERSON:
         raise HandledByPersonError()

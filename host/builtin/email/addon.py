@@ -16,7 +16,7 @@ from host.sdk.webhooks import Receiver
 from .card import card
 from .channel import EmailAdapter
 from .receiving import receiver
-from .views import bp
+from .signature_views import bp
 
 
 @hookimpl

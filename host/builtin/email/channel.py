@@ -6,6 +6,8 @@ import logging
 import smtplib
 from collections.abc import Sequence
 
+from flask import url_for
+
 from host.sdk import clock, db
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import (
@@ -26,6 +28,7 @@ from host.sdk.channel import (
     SendRequest,
     SendResult,
     Sent,
+    Signature,
     Threading,
     Unknown,
 )
@@ -35,7 +38,7 @@ from host.sdk.messages import InboundChange, MessageKind, OutgoingFile
 from host.sdk.secrets import unseal
 from host.sdk.webhooks import Envelope
 
-from . import composing, smtp
+from . import composing, signatures, smtp
 from .addresses import normal, without_tag
 from .headers import UNKNOWN_SENDER
 from .models import EmailAccount, password_place
@@ -63,6 +66,7 @@ class EmailAdapter(ChannelAdapter):
         text_with_files=True,
         files_bytes=MOST_BYTES,
         formatting=True,
+        signatures=True,
         copies=CopyLimits(most=20, clean=normal),
         automatic=AutomaticLimit(most=3, seconds=600),
     )
@@ -88,7 +92,7 @@ class EmailAdapter(ChannelAdapter):
             return Held(_problem("password", noop("The stored password cannot be read."), raw=str(error)))
         if account is None:
             return Held(_problem("settings", noop("The account has no mail server.")))
-        sender, server = account
+        sender, server, reply_to = account
         if without_tag(recipient) == without_tag(sender):
             return Rejected(
                 _problem("address", noop("This mail came from your own address and names nobody to answer."))
@@ -115,6 +119,7 @@ class EmailAdapter(ChannelAdapter):
                 own_subject=str(content.get("subject") or ""),
                 signature=str(content.get("signature") or ""),
                 cc=cc,
+                reply_to=reply_to,
                 files=files,
                 automatic=request.automatic,
             )
@@ -123,19 +128,28 @@ class EmailAdapter(ChannelAdapter):
         found = _deliver(server, sender, recipient, mail, [*cc, *bcc], wait_for_copies=patient)
         return found if not isinstance(found, list) else Sent(identity, missed=_missed(found))
 
+    def signature(self, account: AccountRef, user_id: int) -> Signature | None:
+        with db.read() as session:
+            found = signatures.read(session, account.id, user_id)
+        if found is None:
+            return None
+        page = url_for("email.signature", workspace_id=account.workspace_id, account_id=account.id)
+        return Signature(found.used, page)
+
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")
 
 
-def _settings(account: AccountRef) -> tuple[str, smtp.Server] | None:
-    """Return the sender's address, and the server."""
+def _settings(account: AccountRef) -> tuple[str, smtp.Server, str] | None:
+    """Return the sender's address, the server, and where answers go if not to that address."""
     with db.read() as session:
         row = session.get(EmailAccount, account.id)
     if row is None:
         return None
     password = unseal(row.smtp_password, password_place(account)) if row.smtp_password else None
     security = smtp.Security(row.smtp_security)
-    return row.address, smtp.Server(row.smtp_host, row.smtp_port, security, row.smtp_user, password)
+    server = smtp.Server(row.smtp_host, row.smtp_port, security, row.smtp_user, password)
+    return row.address, server, row.reply_to or ""
 
 
 def _others(given: object, recipient: str) -> list[str]:
