@@ -98,7 +98,7 @@ function goOn(text, event) {
   if (!sign) return;
   event.preventDefault();
   if (row === sign) {
-    replace(text, start, at, "", start, start);
+    replace(text, start, at, "\n", start + 1, start + 1); // what follows at once would still belong to it
     return;
   }
   const number = /^\d+/.exec(sign);
