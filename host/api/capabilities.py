@@ -31,6 +31,10 @@ def declared(found: Capabilities) -> shapes.Capabilities:
             for kind, limits in sorted(found.media.items())
         },
         images_per_message=found.images_per_message,
+        text_with_files=found.text_with_files,
+        files_bytes=found.files_bytes,
+        formatting=found.formatting,
+        copies=None if found.copies is None else found.copies.most,
         quick_replies=_quick_replies(found.quick_replies),
         template=_same(found.template, shapes.TemplateLimits),
         buttons=_same(found.buttons, shapes.ButtonsLimits),

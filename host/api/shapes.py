@@ -354,7 +354,7 @@ class Messages(Wire, frozen=True):
 class FileLimits(Wire, frozen=True):
     """Files of one kind."""
 
-    content_types: list[str]
+    content_types: Annotated[list[str], Meta(description="None: any type.")]
     max_bytes: int
 
 
@@ -418,6 +418,13 @@ class Capabilities(Wire, frozen=True):
     text_limit_bytes: Annotated[int | None, Meta(description="Of one message, in UTF-8.")]
     files: Annotated[dict[str, FileLimits], Meta(description="By kind.")]
     images_per_message: int
+    text_with_files: Annotated[bool, Meta(description="Whether a text and its files are one message.")]
+    files_bytes: Annotated[int | None, Meta(description="Of the files of one message together.")]
+    formatting: Annotated[
+        bool,
+        Meta(description="Whether `**bold**`, `*italic*`, lists, links and quotes are shown so."),
+    ]
+    copies: Annotated[int | None, Meta(description="Most of `cc` and `bcc` together; null: none.")]
     quick_replies: QuickReplyLimits | None
     template: TemplateLimits | None
     buttons: ButtonsLimits | None

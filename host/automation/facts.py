@@ -89,6 +89,8 @@ class Known:
             return "automation"
         if not may_be_written_automatically(row.Contact):
             return "opted_out"
+        if row.content.get("automatic") is True:
+            return "from_machine"
         if row.imported_at is not None:
             return "imported"
         if row.unsent_at is not None:
@@ -156,7 +158,7 @@ def _query() -> Any:
     )
     return (
         sa.select(
-            *(_this.id, _this.kind, _this.sent_at, _this.imported_at, _this.unsent_at),
+            *(_this.id, _this.kind, _this.content, _this.sent_at, _this.imported_at, _this.unsent_at),
             *(
                 Conversation.status,
                 Conversation.handled_by,

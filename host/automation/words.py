@@ -43,6 +43,8 @@ REASONS: Mapping[str, LazyString] = {
     "addon_failed": _l("The addon failed, or planned what cannot be done"),
     "spam": _l("It is spam"),
     "opted_out": _l("They want nothing that is sent by itself, or are blocked"),
+    "from_machine": _l("A program wrote it by itself"),
+    "automatic_limit": _l("Their address got several by itself within minutes; a program may be answering"),
     "imported": _l("It is from the provider’s history"),
     "taken_back": _l("They took their message back"),
     "closed_by_team": _l("Somebody closed the conversation meanwhile"),

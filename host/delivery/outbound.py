@@ -244,10 +244,10 @@ def _record(
 ) -> Step | bool | None:
     """Write the provider's answer. None: the lease was lost, so the answer no longer matters."""
     match result:
-        case Sent(external_id, pause):
+        case Sent(external_id, pause, missed):
             if isinstance(pause, Pause):
                 results.pause_as_asked(session, head.account, pause)
-            return _AFTER[results.sent(session, lease, head, external_id)]
+            return _AFTER[results.sent(session, lease, head, external_id, missed)]
         case NotSent():
             until = results.not_sent(session, lease, head, result)
             return None if until is None else _not_after(allowed, until)

@@ -63,6 +63,7 @@ class OutboxHead:
     shown_with: int
     """How many things it names by an id are shown with it; none of them is sent."""
     by_person: bool
+    automatic: bool
     unwanted: ProviderProblem | None
     """Why an automatic message is to be sent no more; None: it is, or it is none."""
     key: str
@@ -183,6 +184,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         part=_part(message, attachments),
         shown_with=sum(one.kind == MessageKind.TEMPLATE for one in attachments),
         by_person=message.origin == Origin.AGENT,
+        automatic=message.origin == Origin.SYSTEM,
         unwanted=_unwanted(session, message, conversation),
         key=message_key(message),
         attempts=entry.attempts,
@@ -263,6 +265,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
         subject=head.subject,
         references=references,
         answers=head.answers,
+        automatic=head.automatic,
     )
 
 

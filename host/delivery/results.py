@@ -148,16 +148,22 @@ def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
     return True
 
 
-def sent(session: Session, lease: Lease, head: OutboxHead, external_id: str) -> After:
+def sent(
+    session: Session, lease: Lease, head: OutboxHead, external_id: str, missed: ProviderProblem | None = None
+) -> After:
     """Record that the provider took the message. True whoever holds the lane now, so no fence is checked.
 
     A lane with nothing more to send is released in the same write.
+
+    :param missed: what of it did not go out.
     """
     ours = bool(lanes.held(session, [lease]))
     send_limiter.current().accepted(head.account.id)
     connection = session.connection()
     if connection.execute(_entry, {"entry": head.entry_id}).first() is not None:
         outcome.record_sent(session, head.message_id, external_id)
+        if missed is not None:
+            outcome.record_missed(session, head.message_id, missed)
         connection.execute(_close, {"entry": head.entry_id})
         _count(session, head, Outcome.SENT)
     if not ours:

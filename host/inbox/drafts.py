@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from host.core.cleaning import clean_written, is_providers
 from host.inbox.conversations import message_of
 from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
-from host.inbox.sendable import HEART, NotSendableError, check_content
+from host.inbox.sendable import HEART, NotSendableError, check_along, check_content
 from host.media import limits, links
 from host.models.inbox import Conversation, Direction, Message
 from host.models.media import Upload
@@ -31,7 +31,8 @@ Overflow = Literal["split", "truncate", "reject"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A part of a reply. A text with files becomes several messages: the files first, then the text.
+    """A part of a reply. A text with files becomes several messages: the files first, then the text; or one,
+    where the channel takes both together.
 
     :param kind: of the message; with *uploads*, the kind they have to be, or ``TEXT`` for any.
     :param uploads: ids of uploaded files, in order.
@@ -221,7 +222,8 @@ def _plan_one(
     found: Mapping[str, Upload],
 ) -> list[Planned]:
     text = clean_written(draft.text)
-    content, named = check_content(draft.kind, draft.content, capabilities)
+    along = check_along(draft.content, capabilities)
+    content, named = check_content(draft.kind, along.rest, capabilities)
     planned = _media(draft, capabilities, found) or _known_files(draft.kind, content, capabilities)
     if draft.uploads and content.get("provider_files"):
         raise NotSendableError(
@@ -242,7 +244,11 @@ def _plan_one(
         planned.append(Planned(draft.kind, words, content, tuple(named)))
     elif text:
         below = content if draft.kind is MessageKind.TEXT else {}
-        planned += _texts(text, below, capabilities, overflow)
+        written = _texts(text, below, capabilities, overflow)
+        together = capabilities.text_with_files and bool(draft.uploads)
+        planned = (
+            [replace(written[0], uploads=draft.uploads), *written[1:]] if together else [*planned, *written]
+        )
     elif content and draft.kind is MessageKind.TEXT:
         raise NotSendableError(
             "quick_replies_need_text",
@@ -254,7 +260,7 @@ def _plan_one(
         # The text quotes; of files alone, the first.
         at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT), 0)
         planned[at] = replace(planned[at], reply_to=quoted)
-    return planned
+    return [replace(one, content={**one.content, **along.content}) for one in planned]
 
 
 def _texts(
@@ -281,12 +287,18 @@ def _texts(
 
 
 def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]) -> list[Planned]:
-    """Return the messages of a draft's files: pictures that follow each other together, the rest alone."""
+    """Return the messages of a draft's files: pictures that follow each other together, the rest alone.
+
+    Where the channel takes a text with its files they are one.
+    """
     planned: list[Planned] = []
     if len(set(draft.uploads)) != len(draft.uploads):
         raise limits.FileRefusedError(
             "file_twice", _l("A file was given twice."), next_step=_l("Remove one.")
         )
+    size = sum(found[one].size for one in draft.uploads if one in found)
+    if capabilities.files_bytes is not None and size > capabilities.files_bytes:
+        raise limits.too_large_together(capabilities.files_bytes, size)
     for one in draft.uploads:
         kind = _check_file(one, capabilities, found)
         if draft.kind is not MessageKind.TEXT and kind is not draft.kind:
@@ -304,6 +316,9 @@ def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]
             planned[-1] = replace(last, uploads=(*last.uploads, one))
         else:
             planned.append(Planned(kind, uploads=(one,)))
+    if capabilities.text_with_files and len(planned) > 1:
+        kinds = {one.kind for one in planned}
+        return [Planned(kinds.pop() if len(kinds) == 1 else MessageKind.FILE, uploads=draft.uploads)]
     return planned
 
 

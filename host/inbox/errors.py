@@ -126,6 +126,27 @@ class OptedOutError(ConflictError):
     default_next_step = _l("A person may still answer, in the inbox.")
 
 
+class FromMachineError(ConflictError):
+    """What would be answered automatically was written by a machine."""
+
+    code = "from_machine"
+    title = _l("A program wrote that")
+    default_sentence = _l("A program wrote that by itself, so nothing automatic answers it.")
+    default_next_step = _l("A person may still answer, in the inbox.")
+
+
+class AutomaticLimitError(ConflictError):
+    """The address got as much by itself as it may in a while."""
+
+    code = "automatic_limit"
+    title = _l("Enough was sent automatically")
+    default_sentence = _l(
+        "This address got several automatic messages within minutes; a program may be answering them. "
+        "So this one was not sent."
+    )
+    default_next_step = _l("A person may still answer, in the inbox.")
+
+
 class ContactUnreachableError(ConflictError):
     """The provider refuses messages to this customer."""
 

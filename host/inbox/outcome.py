@@ -182,6 +182,14 @@ def record_unknown(session: Session, message_id: int, problem: ProviderProblem) 
     _move(session, message_id, DeliveryState.UNKNOWN, problem)
 
 
+def record_missed(session: Session, message_id: int, problem: ProviderProblem) -> None:
+    """Record what of a message that was sent did not go out; its state stays."""
+    message = _locked(session, message_id)
+    if message is not None:
+        message.error = as_error(problem)
+        session.flush()
+
+
 def record_waiting(session: Session, message_id: int, waiting: Mapping[str, Any] | None) -> None:
     """Record why the message waits (``sentence``) and until when (``until``); None: it waits no longer.
 

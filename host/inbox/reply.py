@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from host.inbox import conversation_actions, variables
 from host.inbox.apply.conversations import preview
 from host.inbox.comments import once
+from host.inbox.contacts import loops
 from host.inbox.contacts.consent import may_be_written_automatically
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
@@ -216,6 +217,9 @@ def queue_parts(
         one.id: one
         for one in uploads.attach(session, workspace_id, [one for part in planned for one in part.uploads])
     }
+    # Whoever writes first may call it something else; later messages of the conversation follow.
+    subjects = [part.content["subject"] for part in planned if "subject" in part.content]
+    conversation.subject = next(iter(subjects), conversation.subject)
     messages = [
         Message(
             workspace_id=workspace_id,
@@ -381,6 +385,7 @@ def check_may_send(
     :raises PeopleOnlyError: if it is open for people only, and *by_person* is false.
     :raises HandledByPersonError: if automation is to answer where a person handles the conversation.
     :raises OptedOutError: if it is nobody's word, and the customer wants nothing of that kind or is blocked.
+    :raises FromMachineError, AutomaticLimitError: of nobody's word, see :mod:`host.inbox.contacts.loops`.
     """
     if voice is Voice.AUTOMATION and conversation.handled_by == Handler.PERSON:
         raise HandledByPersonError()
@@ -388,6 +393,7 @@ def check_may_send(
         contact = session.get_one(Contact, conversation.contact_id)
         if not may_be_written_automatically(contact):
             raise OptedOutError()
+        loops.check(session, conversation, adapter.capabilities.automatic, now)
     account = session.get_one(ChannelAccount, conversation.account_id)
     if account.state == AccountState.DISCONNECTED:
         raise AccountDisconnectedError()

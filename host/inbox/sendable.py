@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,11 +18,19 @@ from host.core.cleaning import clean, clean_written
 from host.core.errors import LobbyError
 from host.inbox.errors import KindNotSupportedError
 from host.sdk import strictjson
-from host.sdk.capabilities import Ask, ButtonsLimits, Capabilities, QuickReplyLimits, TemplateLimits
+from host.sdk.capabilities import (
+    Ask,
+    ButtonsLimits,
+    Capabilities,
+    CopyLimits,
+    QuickReplyLimits,
+    TemplateLimits,
+)
 from host.sdk.messages import MessageKind
 
 T = TypeVar("T")
 
+LONGEST_SUBJECT = 400
 HEART = "\u2764\ufe0f"
 LONGEST_ADDRESS = 2000
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -87,6 +96,16 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     buttons: tuple[Button, ...] = ()
 
 
+class _Along(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    subject: str = ""
+    signature: str = ""
+
+
+_ALONG = frozenset(_Along.__struct_fields__)
+
+
 class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quick_replies: tuple[QuickReply, ...] = ()
 
@@ -106,6 +125,88 @@ class _Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What goes along with a message of any kind.
+
+    :param content: as it is stored: those of ``cc``, ``bcc``, ``subject``, ``signature`` that there are.
+    :param rest: the content without it.
+    """
+
+    content: dict[str, Any]
+    rest: dict[str, Any]
+
+
+def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Along:
+    """Take out of *content* what goes along with a message of any kind.
+
+    :raises NotSendableError: codes ``bad_content``, ``copies_not_supported``, ``copy_address``,
+        ``too_many_copies``, ``subject_not_supported``.
+    """
+    given = _read({name: value for name, value in content.items() if name in _ALONG}, _Along)
+    rest = {name: value for name, value in content.items() if name not in _ALONG}
+    found: dict[str, Any] = {}
+    cc = _copies(given.cc, capabilities.copies, "cc")
+    bcc = [one for one in _copies(given.bcc, capabilities.copies, "bcc") if one not in cc]
+    if capabilities.copies is not None and len(cc) + len(bcc) > capabilities.copies.most:
+        raise NotSendableError(
+            "too_many_copies",
+            _l(
+                "A message can go to %(most)s people besides, and these are %(count)s.",
+                most=capabilities.copies.most,
+                count=len(cc) + len(bcc),
+            ),
+            next_step=_l("Leave some of them out."),
+            field="cc",
+            limit=capabilities.copies.most,
+        )
+    subject = _line(given.subject)[:LONGEST_SUBJECT]
+    if subject and not capabilities.has_subject:
+        raise NotSendableError(
+            "subject_not_supported",
+            _l("Messages of this channel have no subject."),
+            next_step=_l("Send it without one."),
+            field="subject",
+            status=409,
+        )
+    for name, value in (("cc", cc), ("bcc", bcc), ("subject", subject)):
+        if value:
+            found[name] = value
+    signature = clean_written(given.signature)
+    if signature and capabilities.signatures:
+        found["signature"] = signature
+    return Along(found, rest)
+
+
+def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> list[str]:
+    """Return each address once, as the channel writes it."""
+    if not given:
+        return []
+    if limits is None:
+        raise NotSendableError(
+            "copies_not_supported",
+            _l("On this channel a message goes to one person alone."),
+            next_step=_l("Send it without copies."),
+            field=field,
+            status=409,
+        )
+    found = []
+    for one in given:
+        address = limits.clean(one)
+        if address is None:
+            raise NotSendableError(
+                "copy_address",
+                _l(
+                    "“%(address)s” is no address a copy can go to, so nothing was sent.",
+                    address=_line(one)[:120],
+                ),
+                next_step=_l("Correct it, or take it out."),
+                field=field,
+            )
+        found.append(address)
+    return list(dict.fromkeys(found))
 
 
 def check_content(

@@ -61,7 +61,7 @@ def check(
     limits = media.get(kind)
     if limits is None:
         raise FileRefusedError("kind_not_allowed", _not_sent(kind), next_step=_offer(media))
-    if content_type not in limits.content_types:
+    if limits.content_types and content_type not in limits.content_types:
         raise FileRefusedError(
             "type_not_allowed",
             _l("This channel takes no %(type)s file.", type=type_name(content_type)),
@@ -81,6 +81,18 @@ def too_large(most: int, size: int | None = None) -> FileRefusedError:
         )
     )
     return FileRefusedError("too_large", sentence, next_step=_l("Send a smaller one."), status=413)
+
+
+def too_large_together(most: int, size: int) -> FileRefusedError:
+    """Return the error for files of one message that have more than *most* bytes together."""
+    sentence = _l(
+        "The files have %(size)s together; at most %(most)s can be sent at once.",
+        size=megabytes(size),
+        most=megabytes(most),
+    )
+    return FileRefusedError(
+        "too_large_together", sentence, next_step=_l("Send some of them by themselves."), status=413
+    )
 
 
 def megabytes(size: int) -> object:

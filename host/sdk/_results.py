@@ -65,10 +65,12 @@ class Sent:
     """The provider took the message and gave it *external_id*.
 
     :param pause: a pause it asked for in the same answer, such as "you are close to your limit".
+    :param missed: what of it did not go out all the same, such as a copy; the message is shown with it.
     """
 
     external_id: str
     pause: Pause | None = None
+    missed: ProviderProblem | None = None
 
 
 @dataclass(frozen=True, slots=True)

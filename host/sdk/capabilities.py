@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,7 +36,7 @@ class Moderation(StrEnum):
 class MediaLimits:
     """Files of one kind.
 
-    :param content_types: lower-case MIME types, as found in the bytes of a file, not in its name.
+    :param content_types: lower-case MIME types, as found in the bytes of a file, not in its name; empty: any.
     :param max_bytes: size of one file.
     """
 
@@ -107,6 +107,29 @@ class PrivateReplyLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyLimits:
+    """Whom a message may go to besides the customer, in view of all (Cc) or not (Bcc).
+
+    :param most: most of both together.
+    :param clean: returns one address as the channel writes it, or None if it is none. Pure and cheap.
+    """
+
+    most: int
+    clean: Callable[[str], str | None] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticLimit:
+    """How much may be said automatically to one contact, where another machine may answer it.
+
+    :param most: most messages within any *seconds*.
+    """
+
+    most: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class IceBreakerLimits:
     """Questions offered to a customer who has not written yet, per locale. Lengths are in characters."""
 
@@ -148,6 +171,12 @@ class Capabilities:
     :param can_start: the team may write first.
     :param media: limits of each kind of file that may be sent; each of these kinds is in *sends*.
     :param images_per_message: most pictures of one message.
+    :param text_with_files: a text and its files are one message, a ``TEXT`` with *files* of every kind.
+    :param files_bytes: most bytes of the files of one message together; None: no limit of its own.
+    :param formatting: text is written in the light Markdown of :mod:`host.sdk.formatting`, and shown so.
+    :param copies: whom a message may go to besides; None: nobody.
+    :param signatures: what a person writes ends with their signature, see :meth:`ChannelAdapter.signature`.
+    :param automatic: how much may be said automatically to one contact; None: the channel sets no limit.
     :param quick_replies: answers that may be offered with a text; None: none.
     :param template: cards that may be sent as a ``TEMPLATE``; None: none.
     :param buttons: a text with buttons may be sent as a ``TEMPLATE``; None: none.
@@ -176,6 +205,12 @@ class Capabilities:
     can_start: bool = False
     media: Mapping[MessageKind, MediaLimits] = field(default_factory=dict)
     images_per_message: int = 1
+    text_with_files: bool = False
+    files_bytes: int | None = None
+    formatting: bool = False
+    copies: CopyLimits | None = None
+    signatures: bool = False
+    automatic: AutomaticLimit | None = None
     quick_replies: QuickReplyLimits | None = None
     template: TemplateLimits | None = None
     buttons: ButtonsLimits | None = None

@@ -27,8 +27,10 @@ from host.sdk._results import (
 )
 from host.sdk.capabilities import (
     Ask,
+    AutomaticLimit,
     ButtonsLimits,
     Capabilities,
+    CopyLimits,
     IceBreakerLimits,
     InboundMedia,
     MediaLimits,
@@ -49,11 +51,13 @@ __all__ = [
     "Absent",
     "AccountRef",
     "Ask",
+    "AutomaticLimit",
     "ButtonsLimits",
     "CannotTell",
     "Capabilities",
     "ChannelAdapter",
     "ChannelMark",
+    "CopyLimits",
     "Found",
     "Held",
     "IceBreakerLimits",
@@ -86,6 +90,7 @@ __all__ = [
     "SendRequest",
     "SendResult",
     "Sent",
+    "Signature",
     "TemplateLimits",
     "Threading",
     "Unknown",
@@ -191,6 +196,7 @@ class SendRequest:
     :param message_key: ours, stable over attempts (a UUID in hex); for channels that let us choose the id.
     :param references: for channels that thread by reference: external ids of the conversation, newest first.
     :param answers: of a private reply: what its policy looked at, the message it answers among it.
+    :param automatic: nobody's word: a greeting, a rule, an assistant. It says so, where the channel can.
     """
 
     account: AccountRef
@@ -202,6 +208,7 @@ class SendRequest:
     subject: str | None = None
     references: tuple[str, ...] = ()
     answers: PrivateContext | None = None
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +288,18 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What stands beneath what a person writes.
+
+    :param text: may have the variables of canned replies, such as ``{{agent.name}}``; empty: none yet.
+    :param url: the page where that person changes it.
+    """
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoProfile:
     """No profile this time. *retry* tells whether asking again later makes sense.
 
@@ -349,6 +368,14 @@ class ChannelAdapter(TellsHistory, ABC):
     def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
         """Tell whether a reply may be sent. Pure and cheap: called for every row of a list."""
         return OPEN_ALWAYS
+
+    def signature(self, account: AccountRef, user_id: int) -> Signature | None:
+        """Return the signature of a person's messages; None: they have none here.
+
+        Asked where :attr:`Capabilities.signatures` says that there are such, whenever a composer is drawn,
+        and outside any transaction that writes.
+        """
+        return None
 
     def private_policy(self, context: PrivateContext) -> ReplyPolicy:
         """Tell whether a message may be answered privately, until when, and if not, why.

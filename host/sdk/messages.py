@@ -325,6 +325,8 @@ class OutgoingPart:
 
     ============  ========================================================================================
     ``TEXT``      ``quick_replies``: list of ``{title, payload}``, or ``{ask}``: ``phone`` or ``email``
+    any           where the channel has them: ``cc``, ``bcc``: lists of addresses; ``subject``: of this one
+                  message; ``signature``: a text to stand beneath
     files         ``provider_files``: list of ids the provider gave files it has already, in place of *files*
     ``STICKER``   ``sticker``: ``heart``
     ``SHARE``     ``own_post``: id of a post of the account
@@ -333,7 +335,8 @@ class OutgoingPart:
                   ``products``: list of product ids
     ============  ========================================================================================
 
-    :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; more than one of ``IMAGE`` only.
+    :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; more than one of ``IMAGE`` only. Where text
+        and files are one message, of any number and any kinds, with ``TEXT`` too.
     :param reply_to: external id of the message this one quotes, or answers where all that is sent is public.
     :param private: it goes to the customer alone, as the one private reply to the message *reply_to*.
     """

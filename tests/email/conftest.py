@@ -44,7 +44,8 @@ class Outside:
     """A mail server of somebody else.
 
     :ivar mails: (envelope sender, recipients, content) of every mail it took.
-    :ivar answers: what it says instead of yes: by ``MAIL``, ``RCPT``, ``DATA`` (the mail itself).
+    :ivar answers: what it says instead of yes: by ``MAIL``, ``RCPT``, ``DATA`` (the mail itself), or to one
+        recipient, by their address.
     """
 
     user: str = "hello@shop.example"
@@ -76,8 +77,9 @@ class Outside:
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if "RCPT" in self.answers:
-            return self.answers["RCPT"]
+        refused = self.answers.get("RCPT") or self.answers.get(address)
+        if refused is not None:
+            return refused
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import email
+import email.policy
+import smtplib
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from email.header import decode_header, make_header
 from email.message import Message
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -31,7 +35,7 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
-from host.sdk.messages import MessageKind, OutgoingPart
+from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from tests.core.servers import serving
 from tests.email.conftest import Outside, connect
 
@@ -58,10 +62,17 @@ def parsed(outside: Outside) -> Message:
     return email.message_from_bytes(outside.mails[-1][2])
 
 
-def body(outside: Outside) -> str:
-    payload = parsed(outside).get_payload(decode=True)
+def part_of(mail: Message, content_type: str) -> str:
+    """Return the text of the one part of *content_type*."""
+    (payload,) = [
+        one.get_payload(decode=True) for one in mail.walk() if one.get_content_type() == content_type
+    ]
     assert isinstance(payload, bytes)
     return payload.decode("utf-8")
+
+
+def body(outside: Outside) -> str:
+    return part_of(parsed(outside), "text/plain")
 
 
 @pytest.mark.usefixtures("desk")
@@ -111,10 +122,26 @@ def test_the_subject_says_it_is_a_reply_once(conversation: str | None, subject: 
 _TEXT = st.text(max_size=200)
 
 
-@given(name=_TEXT, subject=_TEXT, text=_TEXT, references=st.lists(_TEXT, max_size=4))
-@hypothesis_settings(max_examples=300)
+@given(
+    name=_TEXT,
+    subject=_TEXT,
+    own_subject=_TEXT,
+    text=_TEXT,
+    signature=_TEXT,
+    references=st.lists(_TEXT, max_size=4),
+    files=st.lists(st.tuples(_TEXT, _TEXT, st.binary(max_size=100)), max_size=2),
+    automatic=st.booleans(),
+)
+@hypothesis_settings(max_examples=200)
 def test_nothing_anybody_types_can_add_a_header(
-    name: str, subject: str, text: str, references: list[str]
+    name: str,
+    subject: str,
+    own_subject: str,
+    text: str,
+    signature: str,
+    references: list[str],
+    files: list[tuple[str, str, bytes]],
+    automatic: bool,
 ) -> None:
     raw = composing.compose(
         composing.Reply(
@@ -126,6 +153,12 @@ def test_nothing_anybody_types_can_add_a_header(
             message_id=f"{KEY}@shop.example",
             references=tuple(references),
             date=clock.now(),
+            own_subject=own_subject,
+            signature=signature,
+            cc=["anna@example.org"],
+            reply_to="desk@shop.example",
+            files=[composing.File(*one) for one in files],
+            automatic=automatic,
         )
     )
     head = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
@@ -142,14 +175,22 @@ def test_nothing_anybody_types_can_add_a_header(
         b"In-Reply-To",
         b"References",
         b"X-Lobby-Message",
+        b"Cc",
+        b"Reply-To",
+        *({b"Auto-Submitted", b"X-Auto-Response-Suppress"} if automatic else ()),
     }
     assert raw.replace(b"\r\n", b"").count(b"\n") == raw.replace(b"\r\n", b"").count(b"\r") == 0
     mail = email.message_from_bytes(raw)
-    payload = mail.get_payload(decode=True)
-    assert isinstance(payload, bytes)
-    clean = text.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")
-    assert payload.decode().replace("\r\n", "\n").rstrip("\n") == clean.rstrip("\n")
-    assert str(make_header(decode_header(mail["Subject"]))).startswith(composing.subject(subject)[:20])
+    leaves = [one for one in mail.walk() if not one.is_multipart()]
+    attached = [one for one in leaves if one.get_content_disposition() == "attachment"]
+    assert [one.get_payload(decode=True) for one in attached] == [content for _name, _type, content in files]
+    assert len(leaves) == len(attached) + (2 if text.strip() or signature.strip() or not files else 0)
+    if len(leaves) > len(attached):
+        clean = text.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")
+        assert part_of(mail, "text/plain").replace("\r\n", "\n").startswith(clean.rstrip("\n"))
+    wanted = " ".join(composing._UNSAFE.sub(" ", own_subject).split())[:400] or composing.subject(subject)
+    if own_subject.strip() or subject or references:
+        assert str(make_header(decode_header(mail["Subject"]))).startswith(wanted[:20])
 
 
 @pytest.mark.usefixtures("desk")
@@ -161,6 +202,168 @@ def test_a_name_of_many_scripts_reaches_the_other_side(outside: Outside) -> None
     name = str(make_header(decode_header(mail["From"])))
     assert name.startswith('Müller & Söhne, "Töpferei"') or "Müller" in name
     assert outside.mails[0][0] == "hello@shop.example"
+
+
+# ---- formatting, files, copies
+
+
+def file(name: str, content_type: str, content: bytes = b"bytes\r\n.\r\n\x00\xff") -> OutgoingFile:
+    kind = MessageKind.IMAGE if content_type.startswith("image/") else MessageKind.FILE
+    return OutgoingFile(kind, name, content_type, len(content), None, lambda: BytesIO(content))
+
+
+def html(outside: Outside) -> str:
+    return part_of(parsed(outside), "text/html")
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_was_written_goes_as_text_and_as_html(outside: Outside) -> None:
+    send(connect(outside), "Hi **Mia**,\n\n- one\n- two <script>\n\nhttps://shop.example/a_b")
+    assert parsed(outside).get_content_type() == "multipart/alternative"
+    assert body(outside).startswith("Hi **Mia**,")
+    shown = html(outside)
+    assert "<strong>Mia</strong>" in shown
+    assert "<script" not in shown
+    assert shown.count("<li") == 2
+    assert '<a href="https://shop.example/a_b"' in shown
+    assert "src=" not in shown, "a mail fetches nothing from anywhere"
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_text_and_its_files_are_one_mail(outside: Outside) -> None:
+    files = (
+        file("Rechnung März.pdf", "application/pdf"),
+        file("table.xlsx", "application/zip"),
+        file('a"b\r\nX: y.png', "image/png"),
+        file("letter.eml", "message/rfc822"),
+    )
+    result = send(connect(outside), part=OutgoingPart(MessageKind.TEXT, "Here it is.", files=files))
+    assert isinstance(result, Sent)
+    assert len(outside.mails) == 1
+    mail = email.message_from_bytes(outside.mails[0][2], policy=email.policy.default)
+    assert isinstance(mail, email.message.EmailMessage)
+    found = list(mail.iter_attachments())
+    assert [one.get_filename() for one in found] == [
+        "Rechnung März.pdf",
+        "table.xlsx",
+        'a"b X: y.png',
+        "letter.eml",
+    ]
+    assert [one.get_content_type() for one in found] == [
+        "application/pdf",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "image/png",
+        "application/octet-stream",
+    ]
+    assert {one.get_payload(decode=True) for one in found} == {b"bytes\r\n.\r\n\x00\xff"}
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content() == "Here it is."
+
+
+@pytest.mark.usefixtures("desk")
+def test_files_alone_are_a_mail(outside: Outside) -> None:
+    files = (file("a.pdf", "application/pdf"),)
+    assert isinstance(send(connect(outside), part=OutgoingPart(MessageKind.FILE, files=files)), Sent)
+    assert [one.get_content_type() for one in parsed(outside).walk()] == [
+        "multipart/mixed",
+        "application/pdf",
+    ]
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_file_that_cannot_be_read_sends_nothing(outside: Outside) -> None:
+    def away() -> BytesIO:
+        raise OSError("away")
+
+    gone = replace(file("a.pdf", "application/pdf"), open=away)
+    result = send(connect(outside), part=OutgoingPart(MessageKind.TEXT, "Here", files=(gone,)))
+    assert isinstance(result, NotSent)
+    assert outside.mails == []
+
+
+COPIES = {"cc": ["anna@example.org", "mia@example.org"], "bcc": ["boss@shop.example", "anna@example.org"]}
+
+
+def copied(account: AccountRef, **more: Any) -> SendResult:
+    return send(account, part=OutgoingPart(MessageKind.TEXT, "Hi", COPIES), **more)
+
+
+@pytest.mark.usefixtures("desk")
+def test_copies_go_to_everybody_once_and_hidden_ones_stand_nowhere(outside: Outside) -> None:
+    assert copied(connect(outside)) == Sent(f"{KEY}@shop.example")
+    ((_sender, recipients, raw),) = outside.mails
+    assert recipients == ["mia@example.org", "anna@example.org", "boss@shop.example"]
+    assert parsed(outside)["Cc"] == "anna@example.org"
+    assert b"boss" not in raw
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_copy_the_server_refuses_is_named_and_the_rest_goes_out(outside: Outside) -> None:
+    outside.answers["anna@example.org"] = "550 no such user"
+    result = copied(connect(outside))
+    assert isinstance(result, Sent)
+    assert result.missed is not None
+    assert result.missed.raw == "anna@example.org: 550 no such user"
+    assert outside.mails[0][1] == ["mia@example.org", "boss@shop.example"]
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_copy_refused_for_now_is_waited_for_and_then_left_out(outside: Outside) -> None:
+    account = connect(outside)
+    outside.answers["anna@example.org"] = "450 later"
+    assert isinstance(copied(account), NotSent)
+    assert isinstance(copied(account, attempt=2), NotSent)
+    assert outside.mails == []
+    result = copied(account, attempt=3)
+    assert isinstance(result, Sent)
+    assert result.missed is not None
+    assert len(outside.mails) == 1
+
+
+@pytest.mark.usefixtures("desk")
+def test_without_the_customer_nobody_gets_a_copy(outside: Outside) -> None:
+    outside.answers["mia@example.org"] = "550 no such user"
+    assert isinstance(copied(connect(outside)), Rejected)
+    assert outside.mails == []
+
+
+@pytest.mark.usefixtures("desk")
+def test_an_automatic_mail_says_so(outside: Outside) -> None:
+    account = connect(outside)
+    send(account, automatic=True)
+    assert parsed(outside)["Auto-Submitted"] == "auto-replied"
+    assert parsed(outside)["X-Auto-Response-Suppress"] == "All"
+    send(account)
+    assert parsed(outside)["Auto-Submitted"] is None
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_subject_and_a_signature_of_its_own(outside: Outside) -> None:
+    content = {"subject": "Your order 17", "signature": "**Anna**\nThe shop"}
+    send(connect(outside), part=OutgoingPart(MessageKind.TEXT, "Hi", content))
+    assert parsed(outside)["Subject"] == "Your order 17"
+    assert body(outside).replace("\r\n", "\n") == "Hi\n\n-- \n**Anna**\nThe shop"
+    assert "<strong>Anna</strong>" in html(outside)
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_mail_the_server_has_no_room_for_is_not_begun(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = connect(outside)
+    monkeypatch.setattr(smtp, "_greet", _with_size(smtp._greet, 300))
+    result = send(account, "x" * 1000)
+    assert isinstance(result, Rejected)
+    assert result.problem.code == "552"
+
+
+def _with_size(greet: Callable[[smtplib.SMTP], None], most: int) -> Callable[[smtplib.SMTP], None]:
+    def greeted(client: smtplib.SMTP) -> None:
+        greet(client)
+        client.esmtp_features["size"] = str(most)
+
+    return greeted
 
 
 # ---- what each failure is taken for
@@ -275,9 +478,10 @@ def test_an_address_outside_ascii_is_written_to_where_the_server_can(outside: Ou
 
 
 @pytest.mark.usefixtures("desk")
-def test_only_text_is_sent(outside: Outside) -> None:
+def test_texts_and_files_alone_are_sent(outside: Outside) -> None:
     account = connect(outside)
-    assert isinstance(send(account, part=OutgoingPart(MessageKind.IMAGE)), Rejected)
+    assert isinstance(send(account, part=OutgoingPart(MessageKind.STICKER)), Rejected)
+    assert outside.mails == []
 
 
 @pytest.mark.usefixtures("desk")
@@ -383,7 +587,7 @@ def test_the_adapter_calls_a_broken_connection_after_the_mail_unknown(
 ) -> None:
     account = connect(outside)
 
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise smtp.UnconfirmedError("ConnectionResetError")
 
     monkeypatch.setattr(smtp, "deliver", broken)

@@ -147,7 +147,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("its_capabilities_make_sense", {"capabilities": Capabilities(sends=frozenset(), can_start=True)}),
     ("its_capabilities_make_sense", {"capabilities": Capabilities(sends=frozenset({MessageKind.IMAGE}))}),
     ("its_capabilities_make_sense", {"capabilities": Capabilities(media={MessageKind.IMAGE: JPEG})}),
-    ("its_capabilities_make_sense", {"capabilities": pictures(MediaLimits(frozenset(), 1))}),
+    ("its_capabilities_make_sense", {"capabilities": pictures(MediaLimits(frozenset({"image"}), 1))}),
     ("its_capabilities_make_sense", {"capabilities": pictures(MediaLimits(frozenset({"JPEG"}), 1))}),
     ("its_capabilities_make_sense", {"capabilities": pictures(MediaLimits(JPEG.content_types, 0))}),
     ("its_capabilities_make_sense", {"capabilities": Capabilities(images_per_message=10)}),

@@ -12,6 +12,7 @@ from host.sdk.capabilities import Ask
 
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
 Short = Annotated[str, Meta(min_length=1, max_length=1000)]
+Copied = Annotated[str, Meta(min_length=1, max_length=512)]
 ProductId = Annotated[str, Meta(min_length=1, max_length=64)]
 Address = Annotated[str, Meta(min_length=1, max_length=2000)]
 
@@ -48,6 +49,13 @@ class Send(Wire, frozen=True):
     unless_written: Annotated[
         bool, Meta(description="With `sendAt`: it stays here if the customer writes first.")
     ] = True
+    cc: Annotated[
+        tuple[Copied, ...],
+        Meta(max_length=50, description="Who else gets it, in view of all, where the channel has `copies`."),
+    ] = ()
+    bcc: Annotated[
+        tuple[Copied, ...], Meta(max_length=50, description="Who else gets it, unseen by the others.")
+    ] = ()
 
 
 class QuickReply(Wire, frozen=True):
@@ -97,6 +105,13 @@ class SendText(Send, frozen=True, kw_only=True, tag_field="kind", tag="text"):
         Literal["split", "truncate", "reject"],
         Meta(description="What to do with a text longer than one message of the channel."),
     ] = "split"
+    files: Annotated[
+        tuple[FileRef, ...],
+        Meta(
+            max_length=10,
+            description="They go along: in one message where the channel has `textWithFiles`, else first.",
+        ),
+    ] = ()
     quick_replies: Annotated[tuple[QuickReply, ...], Meta(max_length=50)] = ()
     private: Annotated[
         bool,
@@ -185,6 +200,13 @@ EXAMPLES: dict[str, Any] = {
         "kind": "text",
         "text": "It ships tomorrow.",
         "overflow": "reject",
+    },
+    "A text with a file and a copy, by e-mail": {
+        "conversationId": 42,
+        "kind": "text",
+        "text": "Here is your **invoice**.",
+        "files": [{"upload": "0f2e8c1d9a7b4c6e8f1a2b3c4d5e6f70"}],
+        "cc": ["books@example.com"],
     },
     "A text with answers to tap": {
         "conversationId": 42,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,9 +44,11 @@ from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AccountDisconnectedError,
     AnsweredMeanwhileError,
+    AutomaticLimitError,
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
+    FromMachineError,
     HandledByPersonError,
     KindNotSupportedError,
     MessageNotFoundError,
@@ -75,6 +78,8 @@ class NotWrittenFirstError(LobbyError):
 REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     BodyError,
     AnsweredMeanwhileError,
+    AutomaticLimitError,
+    FromMachineError,
     PrivateReplyUsedError,
     PrivateReplyEndedError,
     AccountDisconnectedError,
@@ -135,8 +140,12 @@ def send_message(call: Call, body: Any) -> bytes:
     window the API may write as long as it is open for everybody; later only a person may, in the inbox.
 
     What a key sends that is marked as automatic is refused while a person handles the conversation
-    (`handled_by_person`), and to customers who want nothing of the kind (`opted_out`). What any other key
-    sends is taken for a person's word.
+    (`handled_by_person`), to customers who want nothing of the kind (`opted_out`), as the answer to a message
+    of a machine (`from_machine`), and where one address got several within minutes (`automatic_limit`). What
+    any other key sends is taken for a person's word.
+
+    Where the channel has `copies`, a message can go to others besides, by `cc` and `bcc`. Where it takes
+    `textWithFiles`, a text and its `files` are one message.
     """
     if not isinstance(body, SendContent):
         return _send(call, body)
@@ -157,6 +166,8 @@ def _send(call: Call, body: Any) -> bytes:
         if not _is_private(body):  # that is another question, asked where it is written
             check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     draft = _draft(call, body, adapter)
+    copies = {name: list(given) for name, given in (("cc", body.cc), ("bcc", body.bcc)) if given}
+    draft = replace(draft, content={**draft.content, **copies})
 
     def use_case(session: Session) -> shapes.Sent:
         messages = queue_parts(
@@ -237,7 +248,10 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     if isinstance(body, SendText):
         offered = [_quick_reply(one, f"quickReplies[{at}]") for at, one in enumerate(body.quick_replies)]
         content = {"quick_replies": offered} if offered else {}
-        return Draft(text=body.text, content=content, reply_to=quoted, private=body.private)
+        ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
+        return Draft(
+            text=body.text, uploads=tuple(ids), content=content, reply_to=quoted, private=body.private
+        )
     if isinstance(body, SendImage | SendVideo | SendAudio | SendFile):
         kind = MessageKind(str(body.__struct_config__.tag))
         known = _provider_files(body.files)

@@ -17,7 +17,7 @@ from .card import card
 from .channel import EmailAdapter
 from .imap import watching
 from .receiving import receiver
-from .views import bp
+from .signature_views import bp
 
 
 @hookimpl

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import smtplib
 from collections.abc import Sequence
 
+from flask import url_for
+
 from host.sdk import clock, db
+from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import (
     AccountRef,
+    AutomaticLimit,
     CannotTell,
     Capabilities,
     ChannelAdapter,
     ChannelMark,
+    CopyLimits,
     Held,
+    MediaLimits,
     NotSent,
     ProviderProblem,
     Rejected,
@@ -21,21 +28,28 @@ from host.sdk.channel import (
     SendRequest,
     SendResult,
     Sent,
+    Signature,
     Threading,
     Unknown,
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
 from host.sdk.i18n import noop
-from host.sdk.messages import InboundChange, MessageKind
+from host.sdk.messages import InboundChange, MessageKind, OutgoingFile
 from host.sdk.secrets import unseal
 from host.sdk.webhooks import Envelope
 
-from . import composing, smtp
+from . import composing, signatures, smtp
 from .addresses import normal, without_tag
 from .headers import UNKNOWN_SENDER
 from .models import EmailAccount, password_place
 from .parsing import parse
 
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 20 * 1024 * 1024
+"""Most bytes of the files of a mail: a third more on the wire, which is what large providers take."""
+GO_WITHOUT_COPIES = 3
+"""The attempt from which a mail goes out without the copies that its server refuses for now."""
 _CHECK_CARD = noop("An owner can check the mail server on Settings, Channels.")
 
 
@@ -45,7 +59,16 @@ class EmailAdapter(ChannelAdapter):
     mark = ChannelMark(icon="mail", tone=4)
     contact_id_name = "address"
     capabilities = Capabilities(
-        sends=frozenset({MessageKind.TEXT}), threading=Threading.REFERENCES, has_subject=True
+        sends=MEDIA_KINDS | {MessageKind.TEXT},
+        threading=Threading.REFERENCES,
+        has_subject=True,
+        media=dict.fromkeys(MEDIA_KINDS, MediaLimits(frozenset(), MOST_BYTES)),
+        text_with_files=True,
+        files_bytes=MOST_BYTES,
+        formatting=True,
+        signatures=True,
+        copies=CopyLimits(most=20, clean=normal),
+        automatic=AutomaticLimit(most=3, seconds=600),
     )
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
@@ -53,8 +76,8 @@ class EmailAdapter(ChannelAdapter):
 
     def send(self, request: SendRequest) -> SendResult:
         """Hand the mail to the account's server. Its Message-ID is the same in every attempt."""
-        if request.part.kind is not MessageKind.TEXT:
-            return Rejected(_problem("kind", noop("This channel sends text only.")))
+        if request.part.kind not in self.capabilities.sends:
+            return Rejected(_problem("kind", noop("This channel sends texts and files only.")))
         recipient = normal(request.recipient)
         if recipient is None or recipient == UNKNOWN_SENDER:
             return Rejected(
@@ -69,12 +92,20 @@ class EmailAdapter(ChannelAdapter):
             return Held(_problem("password", noop("The stored password cannot be read."), raw=str(error)))
         if account is None:
             return Held(_problem("settings", noop("The account has no mail server.")))
-        sender, server = account
+        sender, server, reply_to = account
         if without_tag(recipient) == without_tag(sender):
             return Rejected(
                 _problem("address", noop("This mail came from your own address and names nobody to answer."))
             )
+        try:
+            files = [_file(one) for one in request.part.files]
+        except Exception as error:  # noqa: BLE001  # whatever it is: not a byte has gone out
+            log.warning("a file of a mail cannot be read: %s", type(error).__name__)
+            return NotSent(_problem("files", noop("A file of this mail cannot be read at the moment.")))
         identity = composing.message_id(request.message_key, sender)
+        content = request.part.content
+        cc = _others(content.get("cc"), recipient)
+        bcc = [one for one in _others(content.get("bcc"), recipient) if one not in cc]
         mail = composing.compose(
             composing.Reply(
                 sender_name=request.account.name,
@@ -85,29 +116,75 @@ class EmailAdapter(ChannelAdapter):
                 message_id=identity,
                 references=request.references,
                 date=clock.now(),
+                own_subject=str(content.get("subject") or ""),
+                signature=str(content.get("signature") or ""),
+                cc=cc,
+                reply_to=reply_to,
+                files=files,
+                automatic=request.automatic,
             )
         )
-        return _deliver(server, sender, recipient, mail) or Sent(identity)
+        patient = request.attempt < GO_WITHOUT_COPIES
+        found = _deliver(server, sender, recipient, mail, [*cc, *bcc], wait_for_copies=patient)
+        return found if not isinstance(found, list) else Sent(identity, missed=_missed(found))
+
+    def signature(self, account: AccountRef, user_id: int) -> Signature | None:
+        with db.read() as session:
+            found = signatures.read(session, account.id, user_id)
+        if found is None:
+            return None
+        page = url_for("email.signature", workspace_id=account.workspace_id, account_id=account.id)
+        return Signature(found.used, page)
 
     def search(self, request: SearchRequest) -> SearchResult:
         return CannotTell("a mail server does not tell what it has sent")
 
 
-def _settings(account: AccountRef) -> tuple[str, smtp.Server] | None:
-    """Return the sender's address, and the server."""
+def _settings(account: AccountRef) -> tuple[str, smtp.Server, str] | None:
+    """Return the sender's address, the server, and where answers go if not to that address."""
     with db.read() as session:
         row = session.get(EmailAccount, account.id)
     if row is None:
         return None
     password = unseal(row.smtp_password, password_place(account)) if row.smtp_password else None
     security = smtp.Security(row.smtp_security)
-    return row.address, smtp.Server(row.smtp_host, row.smtp_port, security, row.smtp_user, password)
+    server = smtp.Server(row.smtp_host, row.smtp_port, security, row.smtp_user, password)
+    return row.address, server, row.reply_to or ""
 
 
-def _deliver(server: smtp.Server, sender: str, recipient: str, mail: bytes) -> SendResult | None:
-    """Send; return the outcome if that failed, else None."""
+def _others(given: object, recipient: str) -> list[str]:
+    """Return the usable addresses of *given*, each once, but for *recipient*, who gets the mail anyway."""
+    found = [normal(one) for one in given if isinstance(one, str)] if isinstance(given, list) else []
+    return list(dict.fromkeys(one for one in found if one is not None and one != recipient))
+
+
+def _file(file: OutgoingFile) -> composing.File:
+    with file.open() as stream:
+        return composing.File(file.name, file.content_type, stream.read(MOST_BYTES + 1))
+
+
+def _missed(refused: Sequence[smtp.Refused]) -> ProviderProblem | None:
+    """Return what the agent is told of copies the server did not take."""
+    if not refused:
+        return None
+    said = "\n".join(f"{one.address}: {one.error}" for one in refused)
+    sentence = noop("It was sent, but the mail server did not take a copy of it.")
+    step = noop("Read which, and send it to them again at an address that works.")
+    return _problem("copies", sentence, step, raw=said[:2000])
+
+
+def _deliver(
+    server: smtp.Server,
+    sender: str,
+    recipient: str,
+    mail: bytes,
+    copies: Sequence[str],
+    *,
+    wait_for_copies: bool,
+) -> SendResult | list[smtp.Refused]:
+    """Send; return the outcome if that failed, else the copies that were refused."""
     try:
-        smtp.deliver(server, sender, recipient, mail)
+        return smtp.deliver(server, sender, recipient, mail, copies, wait_for_copies=wait_for_copies)
     except smtp.UnconfirmedError as error:
         return Unknown(
             _problem(
@@ -138,7 +215,6 @@ def _deliver(server: smtp.Server, sender: str, recipient: str, mail: bytes) -> S
             _problem("connection", sentence, _CHECK_CARD, raw=f"{type(error).__name__}: {error}"[:300]),
             whole_account=True,
         )
-    return None
 
 
 def _login_failed(server: smtp.Server, first: smtp.LoginRefusedError) -> SendResult:

@@ -1,15 +1,26 @@
-"""Compose a mail from a reply. Only this module makes headers; no value can start a new one."""
+"""Compose a mail from a reply. Only this module makes headers; no value can start a new one.
+
+A mail is a text and the same as HTML (``multipart/alternative``), its files behind (``multipart/mixed``).
+"""
 
 from __future__ import annotations
 
+import mimetypes
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.charset import QP, Charset
+from email.encoders import encode_base64
 from email.header import Header
+from email.message import Message
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
-from email.utils import format_datetime, formataddr
+from email.utils import encode_rfc2231, format_datetime, formataddr
+
+from host.sdk.formatting import to_html
 
 from .addresses import domain_of
 
@@ -20,6 +31,31 @@ OURS = "X-Lobby-Message"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SAFE_ID = re.compile(r"(?=.{3,250}\Z)[!-;=?A-~]+@[!-;=?A-~]+\Z")
 _REPLY = re.compile(r"(?i)\s*(re|aw|sv|antw)\s*(\[\d+\])?\s*:")
+_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,100}\Z")
+_VAGUE = frozenset({"application/octet-stream", "application/zip", "text/plain"})
+"""What the bytes alone tell of an office document or a table: there the file's name says more."""
+
+_STYLES = {
+    "p": "margin:0 0 1em 0",
+    "ul": "margin:0 0 1em 0;padding:0 0 0 2em",
+    "ol": "margin:0 0 1em 0;padding:0 0 0 2em",
+    "li": "margin:0 0 .25em 0",
+    "blockquote": "margin:0 0 1em 0;padding:0 0 0 1em;border-left:3px solid #c8ccd0;color:#57606a",
+    "a": "color:#0b57d0",
+}
+_FONT = (
+    "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5"
+)
+# No colour of its own: a client with a dark page then shows it light on dark.
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a mail. *content_type* is the type found in its bytes, whatever its *name* says."""
+
+    name: str
+    content_type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +64,10 @@ class Reply:
 
     :param message_id: without angle brackets.
     :param references: external ids of the conversation, newest first.
+    :param own_subject: the subject a person gave this mail; empty: that of the conversation, as a reply.
+    :param cc: addresses, in normal form, like all of them here. Whom a hidden copy goes to is not in a mail.
+    :param reply_to: where answers are to go, if that is not *sender*.
+    :param automatic: nobody wrote it: nothing automatic may answer it.
     """
 
     sender_name: str
@@ -38,6 +78,12 @@ class Reply:
     message_id: str
     references: tuple[str, ...]
     date: datetime
+    own_subject: str = ""
+    signature: str = ""
+    cc: Sequence[str] = ()
+    reply_to: str = ""
+    files: Sequence[File] = ()
+    automatic: bool = False
 
 
 def message_id(message_key: str, address: str) -> str:
@@ -47,27 +93,100 @@ def message_id(message_key: str, address: str) -> str:
 
 def subject(of_conversation: str | None) -> str:
     """Return the subject of a reply."""
-    line = " ".join(_UNSAFE.sub(" ", of_conversation or "").split())[:400]
+    line = _line(of_conversation or "", 400)
     return line if _REPLY.match(line) else f"Re: {line}".strip()
 
 
 def compose(reply: Reply) -> bytes:
     """Return the mail as it goes over the wire, lines ending in CRLF."""
-    charset = Charset("utf-8")
-    charset.body_encoding = QP
-    text = reply.text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
-    mail = MIMEText(text, "plain", charset)  # type: ignore[arg-type]  # typeshed knows only its name
-    name = " ".join(_UNSAFE.sub(" ", reply.sender_name).split())[:100]
-    mail["From"] = formataddr((name, reply.sender))
+    mail = _body(reply)
+    mail["From"] = formataddr((_line(reply.sender_name, 100), reply.sender))
     mail["To"] = reply.recipient
-    line = subject(reply.subject)
+    if reply.cc:
+        mail["Cc"] = ", ".join(reply.cc)
+    if reply.reply_to and reply.reply_to != reply.sender:
+        mail["Reply-To"] = reply.reply_to
+    line = _line(reply.own_subject, 400) or (
+        subject(reply.subject) if reply.references or reply.subject else ""
+    )
     charset_of_line = "us-ascii" if line.isascii() else "utf-8"
     mail["Subject"] = Header(line, charset_of_line, header_name="Subject").encode()
     mail["Date"] = format_datetime(reply.date)
     mail["Message-ID"] = f"<{reply.message_id}>"
     mail[OURS] = reply.message_id
+    if reply.automatic:
+        mail["Auto-Submitted"] = "auto-replied"  # RFC 3834
+        mail["X-Auto-Response-Suppress"] = "All"  # Exchange
     known = [reference for reference in reply.references if _SAFE_ID.match(reference)][:MAX_REFERENCES]
     if known:
         mail["In-Reply-To"] = f"<{known[0]}>"
         mail["References"] = " ".join(f"<{reference}>" for reference in reversed(known))
     return mail.as_bytes(policy=compat32.clone(linesep="\r\n"))
+
+
+def _body(reply: Reply) -> Message:
+    text, signature = _written(reply.text), _written(reply.signature).strip()
+    words = MIMEMultipart("alternative")
+    below = f"\n\n-- \n{signature}" if signature else ""
+    words.attach(_text(f"{text}{below}", "plain"))
+    words.attach(_text(_html(text, signature), "html"))
+    if not reply.files:
+        return words
+    mail = MIMEMultipart("mixed")
+    if text.strip() or signature:
+        mail.attach(words)
+    for file in reply.files:
+        mail.attach(_attached(file))
+    return mail
+
+
+def _html(text: str, signature: str) -> str:
+    below = (
+        f'<div style="margin:1.5em 0 0 0;color:#57606a;font-size:13px">{to_html(signature, _STYLES)}</div>'
+        if signature
+        else ""
+    )
+    return (
+        '<!DOCTYPE html><html><head><meta charset="utf-8">'
+        '<meta name="color-scheme" content="light dark"></head>'
+        f'<body><div dir="auto" style="{_FONT}">{to_html(text, _STYLES)}{below}</div></body></html>\n'
+    )
+
+
+def _text(text: str, subtype: str) -> MIMEText:
+    charset = Charset("utf-8")
+    charset.body_encoding = QP
+    return MIMEText(text, subtype, charset)  # type: ignore[arg-type]  # typeshed knows only its name
+
+
+def _attached(file: File) -> MIMEBase:
+    name = _line(file.name, 200) or "file"
+    main, sub = _type_of(file, name).split("/")
+    part = MIMEBase(main, sub)
+    part.set_payload(file.content)
+    encode_base64(part)
+    if name.isascii():
+        part.add_header("Content-Disposition", "attachment", filename=name)
+        return part
+    # The parameter of RFC 2231 for those who know it; an encoded word, which no standard has, for Outlook.
+    word = Header(name, "utf-8", maxlinelen=10_000).encode()
+    part.set_param("name", word)
+    part["Content-Disposition"] = f"attachment; filename*={encode_rfc2231(name, 'utf-8')}"
+    return part
+
+
+def _type_of(file: File, name: str) -> str:
+    found = file.content_type
+    if found in _VAGUE:
+        found = mimetypes.guess_type(name)[0] or found
+    # A mail within a mail is no base64, and what has parts has none here.
+    fits = bool(_TYPE.match(found)) and not found.startswith(("message/", "multipart/"))
+    return found if fits else "application/octet-stream"
+
+
+def _written(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
+
+
+def _line(text: str, most: int) -> str:
+    return " ".join(_UNSAFE.sub(" ", text).split())[:most]

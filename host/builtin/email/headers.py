@@ -144,8 +144,8 @@ def is_automatic(message: Message) -> bool:
     return (
         (submitted not in {"", "no"})
         or precedence in {"bulk", "junk", "list", "auto_reply"}
-        or bool(
-            raw(message, "List-Id") or raw(message, "X-Autoreply") or raw(message, "X-Auto-Response-Suppress")
-        )
+        or any(name.lower().startswith("list-") for name in message)
+        or message.get_content_type() == "multipart/report"
+        or bool(raw(message, "X-Autoreply") or raw(message, "X-Auto-Response-Suppress"))
         or raw(message, "Return-Path").strip() == "<>"
     )

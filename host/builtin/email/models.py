@@ -40,11 +40,30 @@ class EmailAccount(Base):
     smtp_user: Mapped[str] = mapped_column(sa.String(254))
     smtp_password: Mapped[str | None] = mapped_column(LongText)
     password_set_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    signature: Mapped[str | None] = mapped_column(LongText)
+    reply_to: Mapped[str | None] = mapped_column(sa.String(254))
 
 
 def password_place(account: AccountRef) -> Place:
     """Return the place the password of *account* is sealed for."""
     return Place(EmailAccount.__tablename__, "smtp_password", account.workspace_id, account.uuid)
+
+
+class PersonsSignature(Base):
+    """What stands beneath what one person writes from one account."""
+
+    __tablename__ = "email_signatures"
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table(ACCOUNTS).c.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    user_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table("users").c.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    )
+    text: Mapped[str] = mapped_column(LongText)
 
 
 class Holding(Base):

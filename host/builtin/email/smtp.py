@@ -6,7 +6,7 @@ import base64
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -195,21 +195,52 @@ class UnconfirmedError(Exception):
     """The mail was on its way when the connection broke: it is unknown whether it was taken."""
 
 
-def deliver(server: Server, sender: str, recipient: str, mail: bytes) -> None:
-    """Hand one mail to the server; returns once the server confirmed it.
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An address the server did not take, and what it said."""
 
+    address: str
+    error: StepRefusedError
+
+
+def deliver(
+    server: Server,
+    sender: str,
+    recipient: str,
+    mail: bytes,
+    copies: Sequence[str] = (),
+    *,
+    wait_for_copies: bool = False,
+) -> list[Refused]:
+    """Hand one mail to the server; return the *copies* it did not take, once it confirmed the rest.
+
+    Without *recipient* nothing is sent to anybody.
+
+    :param wait_for_copies: send nothing yet where a copy is refused only for now.
     :raises UnconfirmedError: if the connection broke after sending began.
     :raises: what :func:`signed_in` raises, always before sending began, and :class:`StepRefusedError` also
         for the mail itself.
     """
     with signed_in(server) as client:
-        options = [] if recipient.isascii() and sender.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
+        plain = all(one.isascii() for one in (sender, recipient, *copies))
+        options = [] if plain else ["SMTPUTF8", "BODY=8BITMIME"]
         if options and not client.has_extn("smtputf8"):
             raise StepRefusedError(553, "the mail server cannot send to addresses outside ASCII")
         if options:
             client.command_encoding = "utf-8"
+        most = client.esmtp_features.get("size", "")
+        if most.isdecimal() and 0 < int(most) < len(mail):
+            raise StepRefusedError(552, f"the mail has {len(mail)} bytes, and the server takes {most}")
         _step(*client.mail(sender, options))
         _step(*client.rcpt(recipient))
+        refused = []
+        for one in copies:
+            try:
+                _step(*client.rcpt(one))
+            except StepRefusedError as error:
+                if error.for_now and wait_for_copies:
+                    raise
+                refused.append(Refused(one, error))
         code, words = client.docmd("DATA")
         _step(code, words)
         body = b"".join(_stuffed(mail)) + b".\r\n"
@@ -222,6 +253,7 @@ def deliver(server: Server, sender: str, recipient: str, mail: bytes) -> None:
             raise
         except (OSError, smtplib.SMTPException) as error:
             raise UnconfirmedError(type(error).__name__) from error
+    return refused
 
 
 def _stuffed(mail: bytes) -> Iterator[bytes]:

@@ -38,6 +38,7 @@ from host.inbox.conversations import check_message, conversation_row
 from host.inbox.erasure import Holdings
 from host.inbox.errors import AnsweredMeanwhileError, ConversationNotFoundError, ProviderRefusedError
 from host.inbox.messages import load_messages
+from host.inbox.pages.along.shown import signature_of
 from host.inbox.pages.arguments import filter_from_request, form_id
 from host.inbox.pages.composer import ComposerState, drafts_from_request
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
@@ -101,7 +102,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
     author_id = current_user().id
 
     def use_case() -> list[Message]:
-        drafts = drafts_from_request(workspace_id, author_id, adapter)
+        drafts = drafts_from_request(workspace_id, author_id, adapter, _signature(row, author_id))
         used = {id_in(one) for one in request.form.getlist("canned")[: replies.MOST_FILES]}
         hold, now, seen_id = _hold(), clock.now(), form_id("seen")
         suggested = form_id("suggestion")
@@ -133,6 +134,16 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
         return db.write(queue)
 
     return _written(workspace_id, row.id, "reply", use_case)
+
+
+def _signature(row: Row, user_id: int) -> str:
+    """Return the signature that is to stand beneath the reply of the form being sent; empty: none."""
+    adapter = current_directory().adapter(row.channel)
+    if request.form.get("signature") != "1" or adapter is None or not adapter.capabilities.signatures:
+        return ""
+    with db.read() as session:
+        found = signature_of(session, row, adapter, user_id)
+    return "" if found is None else found.text
 
 
 _ALONG: dict[str, Changes] = {
@@ -240,7 +251,16 @@ def _written(
                 shown_ = _messages_html(workspace_id, conversation_id, error.newer)
                 body |= {"newer": shown_, "seen": max(error.newer)}
             return jsonify(error=body, reply_key=uuid.uuid4().hex), error.status
-        draft = ComposerState(request.form.get("text", ""), sentence, next_step, mode, _quoted())
+        draft = ComposerState(
+            request.form.get("text", ""),
+            sentence,
+            next_step,
+            mode,
+            _quoted(),
+            cc=request.form.get("cc"),
+            bcc=request.form.get("bcc", ""),
+            subject=request.form.get("subject", ""),
+        )
         return inbox_page(workspace_id, conversation_id, draft), error.status
     if not wants_json():
         return _back(workspace_id, conversation_id)

@@ -15,6 +15,7 @@ from werkzeug.datastructures import FileStorage
 from host.inbox.drafts import Draft
 from host.inbox.messages import load_messages
 from host.inbox.pages import reply_window, send_times
+from host.inbox.pages.along.shown import NOTHING, along, given
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.assistants.shown import suggestion
 from host.inbox.pages.comments.answering import answering
@@ -116,6 +117,7 @@ class Tools:
     reactions: tuple[str, ...] = ()
     typing: bool = False
     mobile_only: tuple[str, ...] = ()
+    formatting: bool = False
 
     @property
     def signature(self) -> str:
@@ -147,7 +149,9 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
     return Tools(
         files=tuple(_rule(kind, media[kind]) for kind in _FAMILIES if kind in media),
         accept=_accept(media),
-        voice_bytes=audio.max_bytes if audio and VOICE_TYPE in audio.content_types else None,
+        voice_bytes=audio.max_bytes
+        if audio and (not audio.content_types or VOICE_TYPE in audio.content_types)
+        else None,
         heart=capabilities.heart,
         quick_replies={"most": quick.most, "title": quick.title_length} if quick else None,
         asks=tuple((ask.value, str(_ASKS[ask])) for ask in Ask if ask in quick.asks) if quick else (),
@@ -169,6 +173,7 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
         reactions=_emoji(capabilities.reactions),
         typing=capabilities.typing and settings.get("typing") is not False,
         mobile_only=tuple(sorted(capabilities.mobile_only)),
+        formatting=capabilities.formatting,
     )
 
 
@@ -187,6 +192,8 @@ def _rule(kind: MessageKind, taken: MediaLimits) -> dict[str, Any]:
 
 
 def _accept(media: Mapping[MessageKind, MediaLimits]) -> str:
+    if any(not taken.content_types for taken in media.values()):
+        return ""
     types = sorted({one for taken in media.values() for one in taken.content_types})
     return ",".join([*types, *(f".{ending}" for one in types for ending in ENDINGS.get(one, ()))])
 
@@ -274,6 +281,7 @@ class ComposerState:
 
     :param reply_to: id of the message it quotes.
     :param suggestion: id of the assistant's turn that the text came from.
+    :param cc: what was entered there; None: as the field begins.
     :param react_to: id of the message to choose a reaction for, where no script opens the picker.
     """
 
@@ -284,6 +292,9 @@ class ComposerState:
     reply_to: int | None = None
     react_to: int | None = None
     suggestion: int | None = None
+    cc: str | None = None
+    bcc: str = ""
+    subject: str = ""
 
 
 def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None = None) -> dict[str, object]:
@@ -302,6 +313,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         "label": row.channel if adapter is None else adapter.label,
         "composing": composing,
         "answering": about,
+        "along": along(inbox.session, row, adapter, inbox.user_id) if composing.can_reply else NOTHING,
         "suggestion": suggestion(inbox, row, composing),
         "elsewhere": adapter is not None
         and adapter.capabilities.thread_control
@@ -350,7 +362,9 @@ def reacting_to(inbox: InboxContext, row: Row, message_id: int) -> Shown | None:
     return shown_ if entry.addressable and entry.unsent_at is None and not entry.hidden else None
 
 
-def drafts_from_request(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[Draft]:
+def drafts_from_request(
+    workspace_id: int, user_id: int, adapter: ChannelAdapter | None, signature: str = ""
+) -> list[Draft]:
     """Return the drafts of the form being sent: files first, then cards, products, a post, a heart, the text.
 
     A text with buttons is a template; one with quick replies stays a text.
@@ -358,20 +372,29 @@ def drafts_from_request(workspace_id: int, user_id: int, adapter: ChannelAdapter
     Without scripts the files themselves come along and are stored here, so do not call this inside a
     transaction.
 
+    :param signature: what stands beneath each of them; empty: nothing.
     :raises InvalidError: if a field is out of shape.
     :raises NotSendableError: code ``bad_content`` if the template or a button is not one, or a text has both
         buttons and quick replies.
     :raises FileRefusedError: for a file that cannot be taken.
     """
+    beside = {**given(adapter), **({"signature": signature} if signature else {})}
+    return [
+        replace(one, content={**one.content, **beside}) for one in _drafts(workspace_id, user_id, adapter)
+    ]
+
+
+def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[Draft]:
     form = request.form
-    given = (*form.getlist("upload"), *_taken(workspace_id, user_id, adapter))
+    files = (*form.getlist("upload"), *_taken(workspace_id, user_id, adapter))
     offered = [_quick_reply(one) for one in form.getlist("quick_reply") if one]
     offered += [{"ask": one} for one in form.getlist("quick_reply_ask") if one]
     buttons = [parse_button(one) for one in form.getlist("button") if one]
     quoted = form_id("reply_to")
     drafts: list[Draft] = []
-    if given:
-        drafts.append(Draft(uploads=given))
+    together = adapter is not None and adapter.capabilities.text_with_files
+    if files and not together:
+        drafts.append(Draft(uploads=files))
     if form.get("template", "").strip():
         drafts.append(Draft(MessageKind.TEMPLATE, content=parse_template(form["template"])))
     products = [one for one in form.getlist("product") if one.strip()]
@@ -391,9 +414,10 @@ def drafts_from_request(workspace_id: int, user_id: int, adapter: ChannelAdapter
             )
         template = {"text": text, "buttons": buttons}
         drafts.append(Draft(MessageKind.TEMPLATE, content={"template": template}, reply_to=quoted))
-    elif text.strip() or offered or not drafts:
+    elif text.strip() or offered or (files and together) or not drafts:
         content = {"quick_replies": offered} if offered else {}
-        drafts.append(Draft(text=text, content=content, reply_to=quoted))
+        theirs = files if together else ()
+        drafts.append(Draft(text=text, uploads=theirs, content=content, reply_to=quoted))
     elif quoted is not None:
         drafts[0] = replace(drafts[0], reply_to=quoted)
     return drafts

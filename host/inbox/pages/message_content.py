@@ -124,6 +124,18 @@ def _named(given: object, *, team: bool) -> dict[str, int]:
     return found
 
 
+def addresses(content: Content, name: str) -> tuple[str, ...]:
+    """Return the addresses *content* has under *name*: ``cc`` or ``bcc`` of a message of ours."""
+    given = content.get(name)
+    return tuple(one for one in given if isinstance(one, str))[:MOST] if isinstance(given, list) else ()
+
+
+def signature(content: Content) -> str:
+    """Return what stands beneath the text of a message of ours."""
+    given = content.get("signature")
+    return given if isinstance(given, str) else ""
+
+
 def standby(content: Content) -> bool:
     """Tell whether a message came while another program had the conversation."""
     return content.get("standby") is True

@@ -14,6 +14,7 @@ from typing import Any
 import regex
 from flask import url_for
 from flask_babel import ngettext
+from markupsafe import Markup
 
 from host.automation.assistants import words as reasons
 from host.channels import button_payloads
@@ -31,6 +32,7 @@ from host.media.picture_size import MOST_PIXELS
 from host.models.inbox import Actor, AttachmentState, DeliveryState, Direction, InternalKind, Origin
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
+from host.sdk.formatting import to_html
 from host.sdk.messages import Handover, MessageKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
@@ -162,6 +164,7 @@ class BubbleContext:
     :param mobile_only: what the channel shows customers in its mobile app only.
     :param settings: of the account.
     :param buttons: payloads of the buttons of cards on the same page.
+    :param formatting: whether what the team writes is light Markdown.
     """
 
     workspace_id: int
@@ -172,6 +175,7 @@ class BubbleContext:
     mobile_only: frozenset[str] = frozenset()
     settings: Mapping[str, Any] = field(default_factory=dict)
     buttons: frozenset[str] = frozenset()
+    formatting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,8 @@ class Bubble:
     :param line: stands in place of a message that cannot be shown.
     :param tapped: the title of the button the customer tapped.
     :param sender: what was found out about who sent it.
+    :param formatted: *words* as the customer sees them, where the team writes light Markdown.
+    :param signature: what stands beneath them; *copies*: whom else it went to.
     :param doubts: why it may not be from whom it seems to be, and in bold what.
     """
 
@@ -205,6 +211,9 @@ class Bubble:
     mobile_only: bool = False
     sender: Line | None = None
     doubts: tuple[tuple[str, str], ...] = ()
+    formatted: Markup | None = None
+    signature: Markup | None = None
+    copies: str = ""
 
 
 def bubble(entry: Entry, where: BubbleContext) -> Bubble:
@@ -237,6 +246,9 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         edited=_edited(entry),
         sender=_sender(entry),
         doubts=tuple(_doubts(entry)),
+        copies=_copies(entry),
+        formatted=_formatted(entry, where, entry.text),
+        signature=_formatted(entry, where, message_content.signature(entry.content)),
     )
     cards = "buttons" if message_content.has_text(entry.content) else "template"
     made_of = {cards} if found.slides else {"quick_replies"} if found.offered else set()
@@ -266,6 +278,24 @@ def _words(entry: Entry) -> tuple[Span, ...]:
         if f"@{name}".casefold() not in there:
             parts += [Span(" "), Span(f"@{name}", names=True, user=id_)]
     return tuple(parts)
+
+
+def _formatted(entry: Entry, where: BubbleContext, text: str) -> Markup | None:
+    """Return *text* of the team as the customer sees it; None of what was written elsewhere, in plain."""
+    if not text or not where.formatting:
+        return None
+    if entry.direction != Direction.OUTBOUND or entry.origin == Origin.PROVIDER:
+        return None
+    return Markup(to_html(text))  # noqa: S704  # cleaned by nh3
+
+
+def _copies(entry: Entry) -> str:
+    """Return whom else a message of ours went to, in words."""
+    if entry.direction != Direction.OUTBOUND:
+        return ""
+    cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
+    said = [str(_("cc %(addresses)s", addresses=", ".join(cc)))] if cc else []
+    return " · ".join([*said, str(_("bcc %(addresses)s", addresses=", ".join(bcc)))] if bcc else said)
 
 
 def speaker(entry: Entry, where: BubbleContext) -> str:
@@ -685,6 +715,7 @@ def shown(
         channel=row.channel if adapter is None else adapter.label,
         here=frozenset(entry.id for entry in entries),
         mobile_only=frozenset() if adapter is None else frozenset(adapter.capabilities.mobile_only),
+        formatting=adapter is not None and adapter.capabilities.formatting,
         settings=row.account.settings,
         buttons=frozenset(
             payload

@@ -9,13 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 import regex
 
-LABEL = 48
-MOST = 50
-"""Most links of one text; later ones stay text."""
+from host.sdk.formatting import addresses, ascii_host, safe
 
-_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"\u201c\u201d\u00ab\u00bb]{2,2000}", re.IGNORECASE)
-_TRAILING = ".,:;!?'\u2019\u2026"
-_PAIRS = {")": "(", "]": "[", "}": "{"}
+__all__ = ["Span", "edges", "host_of", "label", "plain", "safe", "spans", "start", "tail"]
+
+LABEL = 48
+
 _INVISIBLE = re.compile("[\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
@@ -40,31 +39,13 @@ def spans(text: str) -> tuple[Span, ...]:
 
 def _spans(text: str) -> Iterator[Span]:
     start = 0
-    for number, match in enumerate(_ADDRESS.finditer(text)):
-        if number == MOST:
-            break
-        before = text[match.start() - 1 : match.start()]
-        written = _trimmed(match.group())
-        href = safe(written if "://" in written else f"https://{written}")
-        if href is None or before.isalnum() or before in {"@", "/"}:
-            continue
-        if match.start() > start:
-            yield Span(text[start : match.start()])
+    for begins, ends, href in addresses(text):
+        if begins > start:
+            yield Span(text[start:begins])
         yield Span(label(href), href)
-        start = match.start() + len(written)
+        start = ends
     if start < len(text):
         yield Span(text[start:])
-
-
-def _trimmed(address: str) -> str:
-    """Return *address* without the punctuation of the sentence around it."""
-    while address:
-        last = address[-1]
-        if last in _TRAILING or (last in _PAIRS and address.count(last) > address.count(_PAIRS[last])):
-            address = address[:-1]
-        else:
-            break
-    return address
 
 
 def plain(text: str) -> str:
@@ -72,24 +53,9 @@ def plain(text: str) -> str:
     return "".join(span.text for span in spans(text))
 
 
-def safe(address: object) -> str | None:
-    """Return *address* if it is safe as a link: http or https, with a host and no password. Else None."""
-    if not isinstance(address, str) or len(address) > 8000 or _INVISIBLE.search(address):
-        return None
-    address = address.strip()
-    try:
-        parts = urlsplit(address)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if parts.scheme.lower() not in {"http", "https"} or not host or "@" in parts.netloc:
-        return None
-    return address if _ascii(host) else None
-
-
 def host_of(address: str) -> str:
     """Return the host of a safe address: without ``www.``, in ASCII so that none looks like another."""
-    host = _ascii(urlsplit(address).hostname or "") or ""
+    host = ascii_host(urlsplit(address).hostname or "") or ""
     return host.removeprefix("www.") or host
 
 
@@ -98,15 +64,6 @@ def label(address: str) -> str:
     path = _INVISIBLE.sub("", unquote(urlsplit(address).path, errors="replace")).rstrip("/")
     shown = host_of(address) + re.sub(":/{2,}", ":", path)
     return shown if len(shown) <= LABEL else shown[: LABEL - 1] + "\u2026"
-
-
-def _ascii(host: str) -> str | None:
-    if host.isascii():
-        return host.lower() if re.fullmatch(r"[a-z0-9._\[\]:-]+", host.lower()) else None
-    try:
-        return host.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return None
 
 
 EDGE = 40

@@ -9,7 +9,7 @@ export function draftOf(conversation) {
   return drafts.get(conversation);
 }
 
-const EMPTY = () => ({ files: [], quickReplies: [], buttons: [], cards: [], products: [], post: "", quote: null, canned: [] });
+const EMPTY = () => ({ files: [], quickReplies: [], buttons: [], cards: [], products: [], post: "", quote: null, canned: [], along: null });
 
 class Draft extends EventTarget {
   constructor(key) {
@@ -28,15 +28,15 @@ class Draft extends EventTarget {
   noted() {
     // A file that is not uploaded yet is gone with the page; everything else is kept.
     const files = this.files.filter((file) => file.id).map(({ id, kind, name, size, url }) => ({ id, kind, name, size, url }));
-    const { quickReplies, buttons, cards, products, post, quote, canned } = this;
-    return this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, buttons, cards, products, post, quote, canned });
+    const { quickReplies, buttons, cards, products, post, quote, canned, along } = this;
+    return this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, buttons, cards, products, post, quote, canned, along });
   }
 
   /** Put back what was sent and came back; what somebody added meanwhile stays. */
   restore(noted) {
     const kept = parsed(noted);
     this.files = [...(kept.files ?? []), ...this.files];
-    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned"]) {
+    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned", "along"]) {
       if (kept[name] && !(Array.isArray(this[name]) ? this[name].length : this[name])) this[name] = kept[name];
     }
     this.changed();
@@ -44,7 +44,7 @@ class Draft extends EventTarget {
 
   isEmpty() {
     return !this.files.length && !this.quickReplies.length && !this.buttons.length && !this.cards.length
-      && !this.products.length && !this.post && !this.quote && !this.canned.length;
+      && !this.products.length && !this.post && !this.quote && !this.canned.length && !this.along;
   }
 
   /** Put what is to be sent into a form's *body*, in the words the desk knows. */
@@ -64,14 +64,14 @@ class Draft extends EventTarget {
 
   /** Return what is to be sent now, to be taken out again once it was. */
   snapshot() {
-    const { files, quickReplies, buttons, cards, products, post, quote, canned } = this;
-    return { files: [...files], quickReplies, buttons, cards, products, post, quote, canned };
+    const { files, quickReplies, buttons, cards, products, post, quote, canned, along } = this;
+    return { files: [...files], quickReplies, buttons, cards, products, post, quote, canned, along };
   }
 
   /** Take out what was sent; what somebody added meanwhile stays. */
   sent(before) {
     this.files = this.files.filter((file) => !before.files.includes(file));
-    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned"]) {
+    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned", "along"]) {
       if (this[name] === before[name]) this[name] = EMPTY()[name];
     }
     this.changed();

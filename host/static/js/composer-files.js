@@ -84,8 +84,11 @@ export class Files {
   kindOf(file) {
     const type = file.type.split(";")[0].toLowerCase();
     const extension = /\.([a-z0-9]+)$/i.exec(file.name)?.[1].toLowerCase() ?? "";
+    const open = this.rules.filter((rule) => !rule.types.length); // these take any type
     return this.rules.find((rule) => rule.types.includes(type))
-      ?? this.rules.find((rule) => rule.extensions.includes(extension));
+      ?? this.rules.find((rule) => rule.extensions.includes(extension))
+      ?? open.find((rule) => type.startsWith(`${rule.family}/`))
+      ?? open.find((rule) => rule.kind === "file");
   }
 
   /** Return why *file* cannot be sent, in words; empty if nothing speaks against it. The desk checks again. */

@@ -1,10 +1,12 @@
 // Everything a reply can have beside its text, put together for one form.
 
+import { AlongFields } from "./composer-along.js";
 import { Canned } from "./composer-canned.js";
 import { Cards } from "./composer-cards.js";
 import { draftOf } from "./composer-draft.js";
 import { Files } from "./composer-files.js";
 import { buttons, ownPost, products, quickReplies, Strip } from "./composer-offers.js";
+import { marks } from "./composer-format.js";
 import { Quote } from "./composer-quote.js";
 import { Typing } from "./composer-typing.js";
 import { Unfilled } from "./composer-unfilled.js";
@@ -30,6 +32,8 @@ export class Tools {
     if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
     this.unfilled = new Unfilled(form);
     this.canned = new Canned(form, this.draft, { ...shared, unfilled: this.unfilled });
+    if (has("[data-along]")) new AlongFields(has("[data-along]"), this.draft, signal);
+    if (has("[data-marks]")) marks(has("[data-marks]"), form.querySelector("textarea"));
     if (form.dataset.typingUrl) this.typing = new Typing(form, shared);
     has("[data-tool=heart]")?.addEventListener("click", (event) => {
       event.preventDefault();
@@ -51,6 +55,7 @@ export class Tools {
     if (!has("[data-strip=products]")) draft.products = [];
     if (!has("[data-strip=post]")) draft.post = "";
     if (!has("[data-tool=cards]")) draft.cards = [];
+    if (!has("[data-along]")) draft.along = null;
   }
 
   /** The reply is put aside for a note: a recording does not go on unseen. */

@@ -26,6 +26,7 @@ class FileLimits(Model):
     """Files of one kind."""
 
     content_types: Sequence[str]
+    """None: any type."""
     max_bytes: int
 
 
@@ -92,6 +93,14 @@ class Capabilities(Model):
     files: Mapping[str, FileLimits]
     """By kind."""
     images_per_message: int
+    text_with_files: bool
+    """Whether a text and its files are one message."""
+    files_bytes: Optional[int]
+    """Of the files of one message together."""
+    formatting: bool
+    """Whether `**bold**`, `*italic*`, lists, links and quotes are shown so."""
+    copies: Optional[int]
+    """Most of `cc` and `bcc` together; null: none."""
     quick_replies: Optional[QuickReplyLimits]
     template: Optional[TemplateLimits]
     buttons: Optional[ButtonsLimits]
@@ -1307,6 +1316,10 @@ class SendAudio(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["audio"] = field(default="audio", init=False)
 
 
@@ -1328,6 +1341,10 @@ class SendButtons(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["buttons"] = field(default="buttons", init=False)
 
 
@@ -1402,6 +1419,10 @@ class SendFile(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["file"] = field(default="file", init=False)
 
 
@@ -1422,6 +1443,10 @@ class SendImage(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["image"] = field(default="image", init=False)
 
 
@@ -1443,6 +1468,10 @@ class SendPost(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["post"] = field(default="post", init=False)
 
 
@@ -1463,6 +1492,10 @@ class SendProduct(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["product"] = field(default="product", init=False)
 
 
@@ -1482,6 +1515,10 @@ class SendSticker(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     sticker: Literal["heart"] = "heart"
     kind: Literal["sticker"] = field(default="sticker", init=False)
 
@@ -1503,6 +1540,10 @@ class SendTemplate(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["template"] = field(default="template", init=False)
 
 
@@ -1523,8 +1564,14 @@ class SendText(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     overflow: Literal["reject", "split", "truncate"] = "split"
     """What to do with a text longer than one message of the channel."""
+    files: Sequence[FileRef] = ()
+    """They go along: in one message where the channel has `textWithFiles`, else first."""
     quick_replies: Sequence[QuickReply] = ()
     private: bool = False
     """To the author of `replyTo` alone, as the one private reply to it: below posts, where everything else is public."""
@@ -1548,6 +1595,10 @@ class SendVideo(Model):
     """Not before this time. It has to lie ahead, by 60 days at most, in a reply window that is open for everybody then."""
     unless_written: bool = True
     """With `sendAt`: it stays here if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Who else gets it, in view of all, where the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Who else gets it, unseen by the others."""
     kind: Literal["video"] = field(default="video", init=False)
 
 

@@ -1,0 +1,60 @@
+"""Whether something automatic may answer: never another machine, and not without end.
+
+Two desks that answer each other by themselves would do so all night. What says that a machine wrote it gets
+no automatic answer. Where a machine can be at the other end without saying so, the channel says how much one
+address gets in a while, :attr:`~host.sdk.capabilities.Capabilities.automatic`: however a loop comes about, it
+ends.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.inbox.errors import AutomaticLimitError, FromMachineError
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
+from host.sdk.capabilities import AutomaticLimit
+
+
+def check(session: Session, conversation: Conversation, limit: AutomaticLimit | None, now: datetime) -> None:
+    """Refuse an automatic message to *conversation* that another machine might answer.
+
+    :raises FromMachineError: if a machine wrote the customer's newest message.
+    :raises AutomaticLimitError: if the address got as much as *limit* allows; None: there is no limit.
+    """
+    newest = (
+        sa.select(Message.content)
+        .where(Message.conversation_id == conversation.id, Message.direction == Direction.INBOUND)
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    if (session.scalar(newest) or {}).get("automatic") is True:
+        raise FromMachineError()
+    if (
+        limit is not None
+        and _sent(session, conversation, now - timedelta(seconds=limit.seconds)) >= limit.most
+    ):
+        raise AutomaticLimitError()
+
+
+def _sent(session: Session, conversation: Conversation, since: datetime) -> int:
+    """Return how many automatic messages went to the address of *conversation* since then, on any account."""
+    theirs = sa.select(ContactIdentity.external_id).where(ContactIdentity.id == conversation.identity_id)
+    query = (
+        sa.select(sa.func.count())
+        .select_from(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .where(
+            Conversation.workspace_id == conversation.workspace_id,
+            Conversation.channel == conversation.channel,
+            ContactIdentity.external_id == theirs.scalar_subquery(),
+            Message.direction == Direction.OUTBOUND,
+            Message.origin == Origin.SYSTEM,
+            Message.created_at > since,
+            Message.state.not_in((DeliveryState.CANCELLED, DeliveryState.FAILED)),
+        )
+    )
+    return session.scalar(query) or 0

@@ -1,0 +1,155 @@
+"""What the composer shows of it, and what its form brings back."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import sqlalchemy as sa
+from flask import request
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from host.inbox import variables
+from host.inbox.canned.replies import values_for
+from host.inbox.queries import Row
+from host.models.inbox import Direction, Message
+from host.sdk.capabilities import CopyLimits
+from host.sdk.channel import ChannelAdapter
+from host.sdk.formatting import to_html
+
+log = logging.getLogger(__name__)
+
+_ONE = re.compile(r'(?:"[^"\n]*"|[^,;\n"])+')
+"""One of several addresses in a field: a comma within quotes belongs to a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The signature beneath a reply as it goes out.
+
+    :param html: as the customer sees it; empty: there is none yet.
+    :param url: the page to change it.
+    """
+
+    text: str
+    html: Markup
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What the composer offers besides the text.
+
+    :param to: the customer's own address; empty: the channel has no copies.
+    :param cc: who else got the customer's newest message, as the field begins.
+    :param subject: that of the conversation, where this reply may have another; None: it may not.
+    """
+
+    to: str = ""
+    cc: str = ""
+    most: int = 0
+    subject: str | None = None
+    signature: Signature | None = None
+
+    @property
+    def signed(self) -> str:
+        """Return a value that differs when the page has to draw the composer anew."""
+        return f"{crc32(repr(self).encode()):08x}"
+
+
+NOTHING = Along()
+
+
+def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int) -> Along:
+    """Return what goes along with a reply to the conversation of *row*."""
+    if adapter is None:
+        return NOTHING
+    copies = adapter.capabilities.copies
+    signature = signature_of(session, row, adapter, user_id)
+    if copies is None:
+        return Along(signature=signature)
+    subject = None
+    if adapter.capabilities.has_subject and not _answered(session, row.id):
+        subject = row.subject or ""
+    return Along(
+        to=row.identity_external_id,
+        cc=", ".join(_others(session, row, copies)),
+        most=copies.most,
+        subject=subject,
+        signature=signature,
+    )
+
+
+def _answered(session: Session, conversation_id: int) -> bool:
+    query = sa.select(Message.id).where(
+        Message.conversation_id == conversation_id, Message.direction == Direction.OUTBOUND
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _others(session: Session, row: Row, copies: CopyLimits) -> list[str]:
+    """Return who besides the customer and us the customer's newest message went to; nobody, if too many."""
+    query = (
+        sa.select(Message.content)
+        .where(Message.conversation_id == row.id, Message.direction == Direction.INBOUND)
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    content: Mapping[str, Any] = session.scalar(query) or {}
+    known = {row.identity_external_id, row.account.external_id, row.account.handle}
+    ours = {copies.clean(one) for one in known if one} | {None}
+    found: dict[str, None] = {}
+    for name in ("to", "cc"):
+        given = content.get(name)
+        for one in given if isinstance(given, list) else ():
+            address = copies.clean(str(one.get("address", ""))) if isinstance(one, Mapping) else None
+            if address is not None and address not in ours:
+                found[address] = None
+    return list(found) if len(found) <= copies.most else []
+
+
+def signature_of(
+    session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int
+) -> Signature | None:
+    """Return the signature of somebody's replies, filled in; None: the channel has none."""
+    if adapter is None or not adapter.capabilities.signatures:
+        return None
+    try:
+        found = adapter.signature(row.account, user_id)
+    except Exception:
+        log.exception("the adapter of %s cannot tell a signature", row.channel)
+        return None
+    if found is None:
+        return None
+    text = filled(found.text, values_for(session, row, user_id))
+    return Signature(text, Markup(to_html(text)), found.url)  # noqa: S704  # cleaned by nh3
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """Return a signature with its variables filled; one that nothing is known of is left out."""
+    try:
+        parts = variables.fill(variables.parse(text), values)
+    except variables.VariableError:
+        return text
+    return "".join("" if part.state == "open" else part.text for part in parts).strip()
+
+
+def given(adapter: ChannelAdapter | None) -> dict[str, Any]:
+    """Return the content that the fields of the form being sent make, without the signature."""
+    if adapter is None or adapter.capabilities.copies is None:
+        return {}
+    found: dict[str, Any] = {
+        name: addresses for name in ("cc", "bcc") if (addresses := several(request.form.get(name, "")))
+    }
+    subject = " ".join(request.form.get("subject", "").split())
+    return {**found, "subject": subject} if subject else found
+
+
+def several(field: str) -> list[str]:
+    """Return the addresses of a field, which commas, semicolons or lines part."""
+    return [one.strip() for one in _ONE.findall(field) if one.strip()]

@@ -1,0 +1,173 @@
+"""Render light Markdown: bold, italic, lists, links, quotes, as people write it in the composer.
+
+``**bold**``, ``*italic*``, ``- item``, ``1. item``, ``[words](https://…)``, ``> quote``, and bare addresses.
+A line break stays one. Everything else stays as it was written: underscores, headings and code are no marks
+here, because what people write in a mail is full of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from urllib.parse import urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Delimiter
+from markdown_it.token import Token
+
+MOST_LINKS = 50
+"""Most bare addresses of one text that become links; later ones stay text."""
+
+TAGS = frozenset({"p", "br", "strong", "em", "ul", "ol", "li", "a", "blockquote"})
+
+_RULES = ("emphasis", "list", "link", "blockquote", "newline", "balance_pairs", "fragments_join", "address")
+_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"\u201c\u201d\u00ab\u00bb]{2,2000}", re.IGNORECASE)
+_TRAILING = ".,:;!?'\u2019\u2026"
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+_INVISIBLE = re.compile("[\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def safe(address: object) -> str | None:
+    """Return *address* if it is safe as a link: http or https, with a host and no password. Else None."""
+    if not isinstance(address, str) or len(address) > 8000 or _INVISIBLE.search(address):
+        return None
+    address = address.strip()
+    try:
+        parts = urlsplit(address)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in {"http", "https"} or not host or "@" in parts.netloc:
+        return None
+    return address if ascii_host(host) else None
+
+
+def ascii_host(host: str) -> str | None:
+    """Return *host* in ASCII, so that none looks like another; None if it is none."""
+    if host.isascii():
+        return host.lower() if re.fullmatch(r"[a-z0-9._\[\]:-]+", host.lower()) else None
+    try:
+        return host.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return None
+
+
+def addresses(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where each bare web address of *text* begins and ends, and the safe address it leads to."""
+    for number, match in enumerate(_ADDRESS.finditer(text)):
+        if number == MOST_LINKS:
+            break
+        before = text[match.start() - 1 : match.start()]
+        written = _trimmed(match.group())
+        href = safe(written if "://" in written else f"https://{written}")
+        if href is None or before.isalnum() or before in {"@", "/"}:
+            continue
+        yield match.start(), match.start() + len(written), href
+
+
+def _trimmed(address: str) -> str:
+    """Return *address* without the punctuation of the sentence around it."""
+    while address:
+        last = address[-1]
+        if last in _TRAILING or (last in _PAIRS and address.count(last) > address.count(_PAIRS[last])):
+            address = address[:-1]
+        else:
+            break
+    return address
+
+
+def to_html(text: str, styles: Mapping[str, str] | None = None) -> str:
+    """Return *text* as HTML that holds nothing but :data:`TAGS`, and links to http and https addresses.
+
+    :param styles: the ``style`` of each tag, for where there is no style sheet, as in a mail.
+    """
+    given = styles or {}
+
+    def attribute(tag: str, name: str, value: str) -> str | None:
+        return value if name != "style" or value == given.get(tag) else None
+
+    return nh3.clean(
+        _markdown().render(text, {"styles": given}),
+        tags=set(TAGS),
+        attributes={**{tag: {"style"} for tag in given}, "a": {"href", "style"}, "ol": {"start", "style"}},
+        attribute_filter=attribute,
+        url_schemes={"http", "https"},
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    found = MarkdownIt("zero", {"html": False, "breaks": True})
+    found.inline.ruler.at("emphasis", _stars)
+    found.core.ruler.push("address", _linked)
+    found.core.ruler.push("style", _styled)
+    found.enable([*_RULES, "style"])
+    found.validateLink = lambda url: safe(url) is not None  # type: ignore[method-assign]
+    return found
+
+
+def _stars(state: StateInline, silent: bool) -> bool:
+    """Take asterisks around words for marks: underscores stand in names and faces, ``10*20*30`` is a size."""
+    if silent or state.src[state.pos] != "*":
+        return False
+    scanned = state.scanDelims(state.pos, canSplitWord=False)
+    for _ in range(scanned.length):
+        state.push("text", "", 0).content = "*"
+        state.delimiters.append(
+            Delimiter(
+                marker=ord("*"),
+                length=scanned.length,
+                token=len(state.tokens) - 1,
+                end=-1,
+                open=scanned.can_open,
+                close=scanned.can_close,
+            )
+        )
+    state.pos += scanned.length
+    return True
+
+
+def _each(state: StateCore, change: Callable[[list[Token]], list[Token]]) -> None:
+    for token in state.tokens:
+        if token.type == "inline" and token.children:
+            token.children = change(token.children)
+
+
+def _linked(state: StateCore) -> None:
+    """Make links of bare addresses."""
+    _each(state, _with_links)
+
+
+def _with_links(tokens: list[Token]) -> list[Token]:
+    found: list[Token] = []
+    depth = 0
+    for token in tokens:
+        depth += token.nesting if token.type in {"link_open", "link_close"} else 0
+        if token.type != "text" or depth:
+            found.append(token)
+            continue
+        start = 0
+        for begins, ends, href in addresses(token.content):
+            found += [
+                Token("text", "", 0, content=token.content[start:begins]),
+                Token("link_open", "a", 1, attrs={"href": href}),
+                Token("text", "", 0, content=token.content[begins:ends]),
+                Token("link_close", "a", -1),
+            ]
+            start = ends
+        found.append(Token("text", "", 0, content=token.content[start:]))
+    return found
+
+
+def _styled(state: StateCore) -> None:
+    """Give each tag its style; a paragraph within a list or a quote that is tight has no tag."""
+    styles: Mapping[str, str] = state.env.get("styles", {})
+    for token in state.tokens:
+        for one in (token, *(token.children or ())):
+            if one.nesting >= 0 and one.tag in styles:
+                one.attrSet("style", styles[one.tag])
