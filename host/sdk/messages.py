@@ -33,15 +33,32 @@ class MessageKind(StrEnum):
     """Anything the adapter does not know yet; ``content["event"]`` names it."""
 
 
+class AttachmentRole(StrEnum):
+    """What a file is to the message it came with."""
+
+    FILE = "file"
+    """Sent along, to be shown below it."""
+    FORMATTED = "formatted"
+    """The message itself as its sender laid it out: HTML in UTF-8, as it came. It is cleaned when it is shown.
+    A message has one at most, and its bytes come with it; ``text`` says the same in words."""
+    INLINE = "inline"
+    """A picture that the formatted form shows in its place, where it names ``cid:`` and the *content_id*."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboundAttachment:
-    """A file of a received message: its bytes if they came with it, else the provider's *url*."""
+    """A file of a received message: its bytes if they came with it, else the provider's *url*.
+
+    :param content_id: of an inline picture: its name in the formatted form.
+    """
 
     kind: MessageKind
     url: str | None = None
     content: bytes | None = field(default=None, repr=False)
     name: str = ""
     content_type: str = ""
+    role: AttachmentRole = AttachmentRole.FILE
+    content_id: str = ""
 
 
 class PostKind(StrEnum):

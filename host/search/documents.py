@@ -18,6 +18,7 @@ from host.core import db
 from host.core.db import padded
 from host.models.inbox import (
     Attachment,
+    is_sent_along,
     Contact,
     ContactIdentity,
     Conversation,
@@ -111,7 +112,7 @@ def refresh_messages(session: Session, ids: Collection[int]) -> None:
     if rows:
         named = sa.select(_ATTACHMENTS.c.message_id, _ATTACHMENTS.c.name)
         for message_id, name in connection.execute(
-            named.where(_ATTACHMENTS.c.message_id.in_([row.id for row in rows]))
+            named.where(_ATTACHMENTS.c.message_id.in_([row.id for row in rows]), is_sent_along())
         ):
             files[message_id].append(name)
     begun = subjects(session, {row.conversation_id for row in rows})

@@ -45,7 +45,10 @@ class EmailAdapter(ChannelAdapter):
     mark = ChannelMark(icon="mail", tone=4)
     contact_id_name = "address"
     capabilities = Capabilities(
-        sends=frozenset({MessageKind.TEXT}), threading=Threading.REFERENCES, has_subject=True
+        sends=frozenset({MessageKind.TEXT}),
+        threading=Threading.REFERENCES,
+        has_subject=True,
+        originals=True,
     )
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:

@@ -210,6 +210,9 @@ class Loaded:
     :param bodies: those of messages the batch may edit or unsend, by the message's id, in the order of ids.
     :param reactions: in the order of ids.
     :param posts: ids of those of the batch's posts that are stored.
+    :param strangers: customers of conversations that the batch's messages answer, who are not of the batch.
+        Not locked, and not to be changed.
+    :param answered: contents of stored messages that somebody other than their customer answers, by id.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = field(default_factory=dict)
@@ -222,6 +225,8 @@ class Loaded:
     standings: Mapping[Key, Standing] = field(default_factory=dict)
     posts: Mapping[Key, int] = field(default_factory=dict)
     beside: Mapping[Key, KnownBeside] = field(default_factory=dict)
+    strangers: Sequence[StoredPerson] = ()
+    answered: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------
@@ -374,7 +379,12 @@ class Draft:
             key: _person(account, key[1], row or loaded.beside.get(key))
             for key, (account, row) in loaded.people.items()
         }
-        self.threads = _threads(self.people, loaded.threads, loaded.posts)
+        accounts = {account.id: account for account, _ in loaded.people.values()}
+        strangers = {
+            (row.account_id, row.external_id): _person(accounts[row.account_id], row.external_id, row)
+            for row in loaded.strangers
+        }
+        self.threads = _threads({**strangers, **self.people}, loaded.threads, loaded.posts)
         self.stored = dict(loaded.messages)
         self.new: dict[Key, NewMessage] = {}
         self.confirmed: dict[Key, Confirmed] = {}

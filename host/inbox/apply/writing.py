@@ -56,6 +56,7 @@ from host.outgoing import erasing
 from host.queue import journal_erasure, policy
 from host.record import catalogue
 from host.record.writing import Happened, record_all
+from host.sdk.messages import AttachmentRole
 from host.search import postings
 
 log = logging.getLogger(__name__)
@@ -438,6 +439,8 @@ def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> 
                 "state": begins.state,
                 "due_at": begins.due_at,
                 "failures": 0,
+                "role": None if attachment.role == AttachmentRole.FILE else str(attachment.role),
+                "content_id": attachment.content_id or None,
             }
         )
     return rows
