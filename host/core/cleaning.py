@@ -79,7 +79,17 @@ def external_id(value: str) -> str:
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-MADE_UP = ("event:", "handover:", "line:", "may_belong:", "opted_in:", "opted_out:", "reopened:", "sha256:", "woken:")
+MADE_UP = (
+    "event:",
+    "handover:",
+    "line:",
+    "may_belong:",
+    "opted_in:",
+    "opted_out:",
+    "reopened:",
+    "sha256:",
+    "woken:",
+)
 """Prefixes of ids made for the database, where the provider gave none or one that is too long."""
 
 

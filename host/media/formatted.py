@@ -19,10 +19,10 @@ MOST = 2 * 1024 * 1024
 """Bytes of the longest form that is shown; the text of a longer one is there all the same."""
 
 _TAGS = frozenset(
-    """a abbr address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del dfn
-    div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p
-    pre q rp rt ruby s samp section small span strike strong sub sup table tbody td tfoot th thead time tr tt u
-    ul var wbr""".split()  # noqa: SIM905 - reads better than 80 quotes
+    """a abbr address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd
+    del dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li
+    main mark nav ol p pre q rp rt ruby s samp section small span strike strong sub sup table tbody
+    td tfoot th thead time tr tt u ul var wbr""".split()  # noqa: SIM905 - reads better than 80 quotes
 )
 _DROPPED = {"script", "style", "title", "template", "noscript", "noembed", "iframe", "object", "svg", "math"}
 _ATTRIBUTES: Mapping[str, set[str]] = {
@@ -43,14 +43,15 @@ _ATTRIBUTES: Mapping[str, set[str]] = {
 # its place: position, float is harmless, z-index is not needed without position.
 _STYLES = frozenset(
     """background-color border border-bottom border-bottom-color border-bottom-left-radius
-    border-bottom-right-radius border-bottom-style border-bottom-width border-collapse border-color border-left
-    border-left-color border-left-style border-left-width border-radius border-right border-right-color
-    border-right-style border-right-width border-spacing border-style border-top border-top-color
-    border-top-left-radius border-top-right-radius border-top-style border-top-width border-width box-sizing
-    caption-side clear color direction display float font font-family font-size font-style font-variant
-    font-weight height letter-spacing line-height list-style-type margin margin-bottom margin-left margin-right
-    margin-top max-height max-width min-height min-width opacity overflow overflow-wrap padding padding-bottom
-    padding-left padding-right padding-top table-layout text-align text-decoration text-indent text-transform
+    border-bottom-right-radius border-bottom-style border-bottom-width border-collapse border-color
+    border-left border-left-color border-left-style border-left-width border-radius border-right
+    border-right-color border-right-style border-right-width border-spacing border-style border-top
+    border-top-color border-top-left-radius border-top-right-radius border-top-style
+    border-top-width border-width box-sizing caption-side clear color direction display float font
+    font-family font-size font-style font-variant font-weight height letter-spacing line-height
+    list-style-type margin margin-bottom margin-left margin-right margin-top max-height max-width
+    min-height min-width opacity overflow overflow-wrap padding padding-bottom padding-left
+    padding-right padding-top table-layout text-align text-decoration text-indent text-transform
     vertical-align white-space width word-break word-spacing word-wrap""".split()  # noqa: SIM905
 )
 _CALL = re.compile(r"([a-z-]*)\s*\(")

@@ -43,7 +43,9 @@ def senders(session: Session, messages: Sequence[Sent]) -> dict[int, str]:
         if is_forged(message.content):
             continue
         author = message.content.get("author")
-        named = message.content.get("from") or (author.get("address") if isinstance(author, Mapping) else None)
+        named = message.content.get("from") or (
+            author.get("address") if isinstance(author, Mapping) else None
+        )
         if isinstance(named, str) and named:
             found[message.id] = named
         else:

@@ -415,7 +415,7 @@ class Attachment(Base):
 
 
 def is_sent_along() -> sa.ColumnElement[bool]:
-    """Return the condition that an attachment is a file of its message and not the message's formatted form."""
+    """Return the condition that an attachment is a file of its message, not its formatted form."""
     return Attachment.__table__.c.role.is_distinct_from("formatted")
 
 

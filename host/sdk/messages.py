@@ -39,7 +39,7 @@ class AttachmentRole(StrEnum):
     FILE = "file"
     """Sent along, to be shown below it."""
     FORMATTED = "formatted"
-    """The message itself as its sender laid it out: HTML in UTF-8, as it came. It is cleaned when it is shown.
+    """The message itself as its sender laid it out: HTML in UTF-8, as it came; cleaned when it is shown.
     A message has one at most, and its bytes come with it; ``text`` says the same in words."""
     INLINE = "inline"
     """A picture that the formatted form shows in its place, where it names ``cid:`` and the *content_id*."""
@@ -274,6 +274,33 @@ class MessagesRead:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageBounced:
+    """Our message *external_id* was taken and did not reach the customer after all.
+
+    It is shown as not sent, with *sentence*. Where that message is not here, or went to somebody besides its
+    customer, the report is shown as the message *report*: nothing that came is lost.
+
+    :param contact: whom it did not reach.
+    :param at: when that was found.
+    :param sentence: why, and *next_step*, what to do; marked with :func:`host.sdk.i18n.noop`.
+    :param raw: what the other side said, for who wants to know.
+    """
+
+    contact: str
+    external_id: str
+    at: datetime
+    report: MessageReceived
+    sentence: str = ""
+    next_step: str = ""
+    raw: str = field(default="", repr=False)
+
+    @property
+    def attachments(self) -> tuple[InboundAttachment, ...]:
+        """The files of the report."""
+        return self.report.attachments
+
+
+@dataclass(frozen=True, slots=True)
 class ToLookUp:
     """The event names what happened, and only the provider can tell what it is.
 
@@ -299,6 +326,7 @@ InboundChange = (
     | MessageEdited
     | MessageUnsent
     | MessagesRead
+    | MessageBounced
     | ConversationHandedOver
     | AccountNoticed
     | ToLookUp

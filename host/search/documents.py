@@ -18,13 +18,13 @@ from host.core import db
 from host.core.db import padded
 from host.models.inbox import (
     Attachment,
-    is_sent_along,
     Contact,
     ContactIdentity,
     Conversation,
     Direction,
     InternalKind,
     Message,
+    is_sent_along,
 )
 from host.models.search import DocumentKind
 from host.record import catalogue

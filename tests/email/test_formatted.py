@@ -64,7 +64,7 @@ ACTING = [
 
 @pytest.mark.browser
 def test_nothing_is_asked_for_before_somebody_asks(
-    served: str,  # noqa: F811 - the fixture
+    served: str,
     outside: Outside,
     chromium: Any,
 ) -> None:
@@ -73,14 +73,16 @@ def test_nothing_is_asked_for_before_somebody_asks(
     connect(outside, workspace)
     tracker = "http://tracker.example"
     html = (
-        f"<html><head><style>@import '{tracker}/import.css'; body {{ background: url({tracker}/body.png) }}</style>"
+        f"<html><head><style>@import '{tracker}/import.css';"
+        f"body {{ background: url({tracker}/body.png) }}</style>"
         f"<link rel=stylesheet href='{tracker}/sheet.css'><base href='{tracker}/'></head>"
         f"<body background='{tracker}/background.png' onload='top.hit()'><h1>Blue mugs</h1>"
         f"<p style='background: url({tracker}/p.png); position: fixed'>Do you have <b>blue</b> mugs?</p>"
         f"<img src='{tracker}/open.gif?who=1' width=600 height=80><img src='cid:mug@example.org' alt='A mug'>"
         f"<a href='{tracker}/shop'>Shop</a><a href='javascript:top.hit()'>Bad</a>"
         f"<form action='{tracker}/form'><input name=a autofocus></form>"
-        f"<iframe src='{tracker}/frame'></iframe><video poster='{tracker}/poster.png' src='{tracker}/film'></video>"
+        f"<iframe src='{tracker}/frame'></iframe>"
+        f"<video poster='{tracker}/poster.png' src='{tracker}/film'></video>"
         "<script>top.hit()</script><div class='gmail_quote'><div>On Monday, the shop wrote:</div>"
         "<blockquote>Earlier words</blockquote></div></body></html>"
     )
@@ -93,9 +95,9 @@ def test_nothing_is_asked_for_before_somebody_asks(
         )
         page = context.new_page()
         asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
         troubles: list[str] = []
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("pageerror", lambda error, troubles=troubles: troubles.append(str(error)))
         page.goto("/login")
         page.fill("#email", "agent@example.com")
         page.fill("#password", PASSWORD)

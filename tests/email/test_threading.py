@@ -1,4 +1,4 @@
-"""Who gets into a conversation: its customer and those it was shown to, and nobody by naming a message of it."""
+"""Who gets into a conversation: its customer and those it was shown to, and nobody by naming its messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.email.test_conversation import Desk, conversations, messages, whole
 __all__ = ["whole"]
 
 
-def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:  # noqa: F811 - the fixture
+def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:
     whole.receive(Message_ID="<one@example.org>", Cc="Anna <anna@example.org>, hello@shop.example")
     (first,) = conversations()
 
@@ -35,7 +35,7 @@ def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:  # n
 
     # Anna's friend was shown it by her; a stranger read the id in a mail that was passed on.
     whole.receive(
-        "STOP",
+        "Let me in",
         From="eve@evil.example",
         Message_ID="<three@evil.example>",
         In_Reply_To="<two@example.org>",
@@ -51,7 +51,7 @@ def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:  # n
 
 @pytest.mark.parametrize("sender", ["hello@shop.example", "eve@evil.example"])
 def test_neither_our_own_address_nor_a_forged_sender_takes_part(
-    whole: Desk,  # noqa: F811
+    whole: Desk,
     sender: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -68,7 +68,7 @@ def test_neither_our_own_address_nor_a_forged_sender_takes_part(
 
 
 def test_who_is_copied_by_a_forged_mail_takes_no_part(
-    whole: Desk,  # noqa: F811
+    whole: Desk,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("host.builtin.email.parsing.authserv_id", lambda: "mx.shop.example")

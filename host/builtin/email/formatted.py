@@ -1,4 +1,4 @@
-"""What can be told of the HTML of a mail without cleaning it: how much it shows, and which pictures it names."""
+"""What the HTML of a mail tells without being cleaned: how much it shows, and which pictures it names."""
 
 from __future__ import annotations
 

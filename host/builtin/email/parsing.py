@@ -16,12 +16,13 @@ from host.sdk.messages import (
     Ignored,
     InboundAttachment,
     InboundChange,
+    MessageBounced,
     MessageKind,
     MessageReceived,
 )
 from host.sdk.webhooks import Envelope
 
-from . import authentication, formatted, headers, quotes
+from . import authentication, bounces, formatted, headers, quotes
 from .addresses import domain_of
 from .charsets import decode
 from .composing import OURS
@@ -105,7 +106,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         content["answer_elsewhere"] = address
     if headers.is_automatic(message):
         content["automatic"] = True
-    return MessageReceived(
+    received = MessageReceived(
         contact=address,
         external_id=headers.message_id(message),
         sent_at=sent,
@@ -117,6 +118,18 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         references=headers.references(message),
         contact_name=name or None,
         contact_email=None if address == headers.UNKNOWN_SENDER else address,
+    )
+    bounce = bounces.read(message)
+    if bounce is None or not bounce.recipient or domain_of(bounce.message_id) not in map(domain_of, own):
+        return received
+    return MessageBounced(
+        contact=bounce.recipient,
+        external_id=bounce.message_id,
+        at=sent,
+        report=received,
+        sentence=bounce.why.sentence,
+        next_step=bounce.why.next_step,
+        raw=bounce.raw,
     )
 
 

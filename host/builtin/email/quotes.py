@@ -9,7 +9,8 @@ MOST_LINES = 20_000
 
 _WROTE = re.compile(
     r"(?:on|am|le|el|il|op|den|em|w dniu|dne)\b.{3,300}\b"
-    r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|skrev|escreveu|napisał\(?a?\)?|napsal\(?a?\)?)\b.{0,200}:\s*\Z",
+    r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|skrev|escreveu|napisał\(?a?\)?|napsal\(?a?\)?)"
+    r"\b.{0,200}:\s*\Z",
     re.IGNORECASE | re.DOTALL,
 )
 """The line above a quote, which many programs break: *On Mon, 3 Mar 2025 at 10:00, Mia wrote:*"""
@@ -30,7 +31,7 @@ _FIELD = re.compile(
 
 
 def start(text: str) -> int | None:
-    """Return the position in *text* from which on it only quotes; None: it does not, or nothing else is there.
+    """Return the position in *text* from which on it only quotes; None: it does not, or does nothing else.
 
     Where somebody answers between the lines of a quote, those answers have to be read with it, so nothing is
     folded.

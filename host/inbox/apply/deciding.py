@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
-from host.inbox.apply import consents, conversations, echoes, participants
+from host.inbox.apply import bounces, consents, conversations, echoes, participants
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key, program
 from host.inbox.apply.values import (
@@ -26,6 +26,7 @@ from host.sdk.channel import Threading
 from host.sdk.messages import (
     ConversationHandedOver,
     Ignored,
+    MessageBounced,
     MessageEchoed,
     MessageReceived,
     MessagesRead,
@@ -45,6 +46,9 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
             _note_heard(draft, item)
         if isinstance(item.change, MessageReceived):
             _receive(draft, item, item.change)
+        elif isinstance(item.change, MessageBounced):
+            if not bounces.note(draft, item, item.change):
+                _receive(draft, item._replace(change=item.change.report), item.change.report)
         elif isinstance(item.change, ConversationHandedOver):
             _tell_handover(draft, item, item.change)
     agreed = consents.decide_consents(draft)
@@ -86,6 +90,7 @@ def _decided(
         heard=draft.heard,
         refused=_refused(draft, items),
         consents=agreed,
+        bounced=list(draft.bounced.values()),
         new_posts=draft.posts,
         posts=draft.loaded.posts,
     )
@@ -240,7 +245,7 @@ def _note_author(message: NewMessage, person: Person, change: MessageReceived) -
 def _find_thread(
     draft: Draft, item: Incoming, change: MessageReceived, person: Person
 ) -> tuple[Thread | None, Thread | None]:
-    """Return the conversation *change* belongs to, and one it names whose participants do not know its sender."""
+    """Return the conversation *change* belongs to; without one, that which it names and may not join."""
     if item.adapter.capabilities.threading is Threading.CONTACT:
         return person.newest, None
     if item.adapter.capabilities.threading is Threading.POST:

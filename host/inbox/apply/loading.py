@@ -7,7 +7,7 @@ customer take turns instead of deadlocking.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,6 +53,7 @@ from host.sdk.messages import (
     AccountNoticed,
     ConversationHandedOver,
     Ignored,
+    MessageBounced,
     MessageEchoed,
     MessageReacted,
     MessageReceived,
@@ -202,7 +203,7 @@ class _Needs:
 def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
     """Load the rows *items* need."""
     needs = _Needs()
-    for item in items:
+    for item in _with_reports(items):
         change, account = item.change, item.account.id
         if isinstance(change, Ignored | AccountNoticed | ToLookUp):
             continue
@@ -238,6 +239,14 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
                 needs.named.add((key, person))
     needs.messages |= needs.received
     return _load(connection, needs)
+
+
+def _with_reports(items: Iterable[Incoming]) -> Iterator[Incoming]:
+    """Yield *items*, and the messages that stand in for bounces of what is not here."""
+    for item in items:
+        yield item
+        if isinstance(item.change, MessageBounced):
+            yield item._replace(change=item.change.report)
 
 
 def load_marked(connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key]) -> Loaded:

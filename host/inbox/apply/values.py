@@ -334,6 +334,16 @@ class Confirmed(NamedTuple):
     sources: list[int]
 
 
+class Bounced(NamedTuple):
+    """A message of ours that came back after the provider had taken it.
+
+    :param error: what its row says of it.
+    """
+
+    message: StoredMessage
+    error: dict[str, str]
+
+
 class Wish(NamedTuple):
     """A message that is a word that stops what is sent by itself, or opens it again.
 
@@ -368,6 +378,7 @@ class Draft:
     :param refused: messages that belong to another customer than the change names, with the change.
     :param arrived: messages known from the history that were delivered after all, by the ids of their rows.
     :param posts: posts that are named and not stored.
+    :param bounced: messages of ours that came back, by id.
     :param wishes: words that stop what is sent by itself, or open it.
     :param heard: when accounts last received an event, by account id.
     """
@@ -393,6 +404,7 @@ class Draft:
         self.refused: list[tuple[Key, Incoming]] = []
         self.posts: dict[Key, tuple[AccountRef, Post]] = {}
         self.wishes: list[Wish] = []
+        self.bounced: dict[int, Bounced] = {}
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
 
@@ -612,5 +624,6 @@ class Decided:
     heard: Mapping[int, datetime]
     refused: Mapping[int, str]
     consents: Sequence[Consent] = ()
+    bounced: Sequence[Bounced] = ()
     new_posts: Mapping[Key, tuple[AccountRef, Post]] = field(default_factory=dict)
     posts: Mapping[Key, int] = field(default_factory=dict)

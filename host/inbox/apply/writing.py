@@ -20,7 +20,7 @@ from host.core import db
 from host.core.cleaning import clean, clean_short
 from host.core.db import UTCDateTime
 from host.core.statements import Insert, Statement
-from host.inbox.apply import consent_rows
+from host.inbox.apply import bounces, consent_rows
 from host.inbox.apply.happenings import Sent, of_annotation, of_new, of_state
 from host.inbox.apply.tables import (
     ACCOUNTS,
@@ -178,7 +178,10 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     _touch_accounts(session, decided.heard)
     arrived = {(message.account.id, message.external_id): id_ for id_, message in decided.arrived}
     agreed = list(consent_rows.write(connection, decided.consents, {**ids, **arrived}))
-    record_all(session, [*_told(decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed])
+    came_back = list(bounces.write(connection, decided.bounced))
+    record_all(
+        session, [*came_back, *_told(decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed]
+    )
     return _made(decided, ids)
 
 

@@ -215,7 +215,9 @@ def went_to(content: Content, name: str) -> tuple[str, ...]:
     given = content.get(name)
     found = []
     for one in given[:MOST] if isinstance(given, list | tuple) else ():
-        found.append(_short(one.get("name") or one.get("address")) if isinstance(one, Mapping) else _short(one))
+        found.append(
+            _short(one.get("name") or one.get("address")) if isinstance(one, Mapping) else _short(one)
+        )
     return tuple(filter(None, found))
 
 

@@ -286,7 +286,7 @@ def _form(entry: Entry, where: BubbleContext) -> Form | None:
     found = message_content.form(entry.content)
     if found is None:
         return None
-    here = {"workspace_id": where.workspace_id, "message_id": entry.id}
+    here: dict[str, Any] = {"workspace_id": where.workspace_id, "message_id": entry.id}
     forged = message_content.sender_check(entry.content).verdict == "fail"
     return Form(
         name=f"form-{entry.id}",
@@ -679,7 +679,9 @@ def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
     if look is message_kinds.UNKNOWN:
         return None if made.cards else _unknown(entry, channel)
     said = made.words or made.large or made.tapped
-    parts = made.story or made.pictures or made.players or made.files or made.cards or made.slides or made.form
+    parts = (
+        made.story or made.pictures or made.players or made.files or made.cards or made.slides or made.form
+    )
     if said or parts or (made.origin and entry.kind == MessageKind.REFERRAL):
         return None
     return Line(look.icon, str(_("An empty message")) if entry.kind == MessageKind.TEXT else made.label)

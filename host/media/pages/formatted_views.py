@@ -87,8 +87,13 @@ def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue
 
     def remote(url: str) -> str:
         signature = secrets.keyring().sign(_PURPOSE, message_id, url)
-        where = {"workspace_id": workspace_id, "message_id": message_id}
-        return url_for("media.picture_elsewhere", url=url, signature=signature, **where)
+        return url_for(
+            "media.picture_elsewhere",
+            workspace_id=workspace_id,
+            message_id=message_id,
+            url=url,
+            signature=signature,
+        )
 
     asked = form.remembered or request.args.get("pictures") == "1"
     cleaned = formatted.clean(
@@ -111,7 +116,9 @@ def _load(session: Session, workspace_id: int, message_id: int) -> _Form | None:
     if message is None:
         return None
     files = session.execute(
-        sa.select(Attachment.id, Attachment.role, Attachment.content_id, Attachment.storage_key, Attachment.size)
+        sa.select(
+            Attachment.id, Attachment.role, Attachment.content_id, Attachment.storage_key, Attachment.size
+        )
         .where(Attachment.message_id == message_id, Attachment.state == AttachmentState.STORED)
         .order_by(Attachment.id)
     ).all()
@@ -126,7 +133,7 @@ def _load(session: Session, workspace_id: int, message_id: int) -> _Form | None:
 @bp.get("/w/<int:workspace_id>/messages/<int:message_id>/picture")
 @workspace_view(Permission.READ)
 def picture_elsewhere(workspace_id: int, message_id: int) -> ResponseReturnValue:
-    """Pass on a picture from elsewhere that a message shows: its sender learns the desk's address and no more.
+    """Pass on a picture from elsewhere that a message shows: its sender learns the desk's address alone.
 
     Only addresses that the desk itself wrote into a frame are asked for: ``signature`` says so of ``url``.
     """
@@ -170,9 +177,7 @@ def always_show_pictures(workspace_id: int, message_id: int) -> ResponseReturnVa
                 _("Your mail server found that this was not sent by whom it names."),
                 next_step=_("Show its pictures once if you need to see them."),
             )
-        show(
-            session, workspace_id, "state", conversation_id=message.conversation_id, message_id=message.id
-        )
+        show(session, workspace_id, "state", conversation_id=message.conversation_id, message_id=message.id)
         return message.conversation_id
 
     conversation_id = db.write(decide)

@@ -27,7 +27,9 @@ class OriginalGoneError(LobbyError):
     code = "original_gone"
     status = 410
     title = _l("The original is no longer kept")
-    default_sentence = _l("What came from outside is kept for some time only. The message itself is all here.")
+    default_sentence = _l(
+        "What came from outside is kept for some time only. The message itself is all here."
+    )
     default_next_step = _l("An admin can have it kept longer, for messages to come.")
 
 

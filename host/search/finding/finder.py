@@ -21,7 +21,15 @@ from host.core.db import padded
 from host.inbox import queries
 from host.inbox.queries import ConversationFilter
 from host.models.channels import ChannelAccount
-from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Direction, Message, is_sent_along
+from host.models.inbox import (
+    Attachment,
+    Contact,
+    ContactIdentity,
+    Conversation,
+    Direction,
+    Message,
+    is_sent_along,
+)
 from host.models.labels import ConversationLabel, Label
 from host.models.search import DocumentKind
 from host.models.users import User
