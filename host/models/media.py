@@ -47,7 +47,7 @@ class PictureSender(Base):
     """Whose messages show pictures from elsewhere unasked: a member decided so, for the whole workspace."""
 
     __tablename__ = "picture_senders"
-    __writers__ = ("inbox", "media")
+    __writers__ = ("media",)
     __table_args__ = (sa.UniqueConstraint("workspace_id", "sender"), Base.__table_args__)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
