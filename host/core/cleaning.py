@@ -62,6 +62,8 @@ def clean_attachment(attachment: InboundAttachment) -> InboundAttachment:
         content=attachment.content,
         name=clean_short(attachment.name, 255) or "",
         content_type=clean_short(attachment.content_type, 127) or "",
+        role=attachment.role,
+        content_id=clean_short(attachment.content_id, 255) or "",
     )
 
 
@@ -77,7 +79,17 @@ def external_id(value: str) -> str:
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-MADE_UP = ("event:", "handover:", "line:", "opted_in:", "opted_out:", "reopened:", "sha256:", "woken:")
+MADE_UP = (
+    "event:",
+    "handover:",
+    "line:",
+    "may_belong:",
+    "opted_in:",
+    "opted_out:",
+    "reopened:",
+    "sha256:",
+    "woken:",
+)
 """Prefixes of ids made for the database, where the provider gave none or one that is too long."""
 
 

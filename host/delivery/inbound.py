@@ -33,6 +33,7 @@ from host.sdk.messages import (
     AccountNoticed,
     Ignored,
     InboundChange,
+    MessageBounced,
     MessageEchoed,
     MessageReceived,
     ToLookUp,
@@ -373,7 +374,7 @@ def _wait_for_message(plan: Plan, event: PendingEvent) -> bool:
 
 def _store(change: InboundChange) -> dict[int, str]:
     """Store the bytes that came with a message, before any transaction; return their keys by position."""
-    if not isinstance(change, MessageReceived | MessageEchoed):
+    if not isinstance(change, MessageReceived | MessageEchoed | MessageBounced):
         return {}
     return {
         index: storage.store(attachment.content)

@@ -380,6 +380,10 @@ ACTIVITIES = {
     "woken_by_time": ("bell", _l("Back: the snooze is over")),
     "woken_by_message": ("bell", _l("Back: they wrote")),
     "held_for_message": ("clock", _l("They wrote first, so the reply planned for later was not sent")),
+    "may_belong_by_message": (
+        "info",
+        _l("This answers a message of another conversation whose participants do not include its sender"),
+    ),
     "marked_spam": ("ban", _l("%(who)s marked this as spam")),
     "unmarked_spam": ("check", _l("%(who)s took this out of spam")),
     "blocked": ("ban", _l("%(who)s blocked this customer")),

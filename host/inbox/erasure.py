@@ -22,7 +22,7 @@ from host.inbox import mentions
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
 from host.inbox.contacts import people
 from host.inbox.conversations import actor_of, add_activity, publish_conversation
-from host.media import file_removal
+from host.media import file_removal, senders
 from host.media.person_pictures import forget_pictures
 from host.models.assistants import AssistantCall, AssistantCase, AssistantTurn, TurnState
 from host.models.channels import ChannelAccount
@@ -160,6 +160,7 @@ def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: in
         erasing.forget_messages(session, [row.id for row in chunk])
         postings.forget_messages(session, [row.id for row in chunk])
     _erase_around(session, [one.id for one in conversations], [one.id for one in identities])
+    senders.forget_senders(session, workspace_id, {identity.external_id for identity in identities})
     parts = people.members_of(session, contact_id)
     for id_ in parts:
         erasing.forget_contact(session, id_)

@@ -19,12 +19,14 @@ from host.core import clock, db
 from host.core.cleaning import is_providers
 from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import Position, earlier_than, later_than
+from host.media import senders
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, AttachmentState, DeliveryState, Message, Reaction
 from host.models.posts import MessageModeration
 from host.models.queue import OutboxEntry
 from host.models.users import User
 from host.sdk.i18n import noop
+from host.sdk.messages import AttachmentRole
 
 PAGE = 50
 RECONNECT_FIRST = noop(
@@ -43,6 +45,7 @@ class File:
     :param size: in bytes; None: not known.
     :param width: and *height*: of a picture, in pixels, where they are known.
     :param outside: the address of one the desk does not fetch.
+    :param inline: whether the formatted form of its message shows it.
     """
 
     id: int
@@ -54,6 +57,7 @@ class File:
     width: int | None = None
     height: int | None = None
     outside: str | None = None
+    inline: bool = False
 
     @property
     def viewable(self) -> bool:
@@ -121,6 +125,7 @@ class Entry:
     :param parts: how many messages that reply became; 1 where they were not counted.
     :param reply_to: the external id of the message it quotes, see *quoted*.
     :param moderation: None: nobody of the team hid or deleted it.
+    :param pictures_shown: whether pictures from elsewhere in its formatted form are shown unasked.
     """
 
     id: int
@@ -156,6 +161,7 @@ class Entry:
     imported: bool = False
     hidden: bool = False
     moderation: Moderation | None = None
+    pictures_shown: bool = False
 
     @property
     def private(self) -> bool:
@@ -301,6 +307,7 @@ def _select() -> Any:
     return (
         sa.select(
             Message.id,
+            Message.workspace_id,
             Message.conversation_id,
             Message.account_id,
             Message.external_id,
@@ -356,6 +363,8 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
     quoted = _quoted(session, {(row.account_id, row.reply_to) for row in rows if row.reply_to is not None})
     replies = {(row.conversation_id, row.reply_key) for row in rows if row.reply_key is not None}
     counted = _parts(session, replies) if parts else {}
+    sent = [senders.Sent(row.id, row.workspace_id, row.conversation_id, row.content) for row in rows]
+    unasked = senders.shown_unasked(session, sent)
     return [
         Entry(
             id=row.id,
@@ -389,6 +398,7 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
             imported=bool(row.imported),
             hidden=bool(row.hidden),
             moderation=_moderation(row),
+            pictures_shown=row.id in unasked,
             sent_at=row.sent_at,
             created_at=row.created_at,
         )
@@ -440,6 +450,7 @@ def _files_query() -> Any:
             Attachment.width,
             Attachment.height,
             sa.case((Attachment.state == AttachmentState.OUTSIDE, Attachment.url)).label("outside"),
+            Attachment.role,
         )
         .where(Attachment.message_id.in_(sa.bindparam("ids", expanding=True)))
         .order_by(Attachment.id)
@@ -460,8 +471,11 @@ def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
             row.width,
             row.height,
             row.outside,
+            row.role == AttachmentRole.INLINE,
         )
-        found.setdefault(row.message_id, []).append(file)
+        # The formatted form is the message itself and no file of it.
+        if row.role != AttachmentRole.FORMATTED:
+            found.setdefault(row.message_id, []).append(file)
     return found
 
 

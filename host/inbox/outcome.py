@@ -118,6 +118,10 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
         return
     stored = external_id(external_id_)
     if message.external_id == stored:
+        if message.state == DeliveryState.SENDING:
+            # It came back once and was sent again, under the id it has.
+            session.connection().execute(_takes_state, {"message": message_id, "to": DeliveryState.SENT})
+            _tell_state(session, message, DeliveryState.SENT)
         return
     if message.external_id is not None or not _is_first(session, message, stored):
         _record_after_echo(session, message_id, stored)

@@ -75,8 +75,20 @@ def open_at_provider(
     raise FileGoneError() if answer.status in GONE else SilentError()
 
 
+def may_ask(url: str, host: str) -> bool:
+    """Tell whether *url* may be asked for as it is written: by https, or where the operator allows http."""
+    return client_for(frozenset({host})).allows(url)
+
+
 def pass_on(
-    url: str, hosts: frozenset[str], *, kind: str, name: str, part: str | None, download: bool = False
+    url: str,
+    hosts: frozenset[str],
+    *,
+    kind: str,
+    name: str,
+    part: str | None,
+    download: bool = False,
+    max_bytes: int = MAX_BYTES,
 ) -> Response:
     """Return a response that passes on the file at *url* while it is read.
 
@@ -87,7 +99,7 @@ def pass_on(
     if not _places.acquire(blocking=False):
         raise UnavailableError(_l("Too many files are being looked at just now."))
     try:
-        answer = open_at_provider(url, hosts, part=part)
+        answer = open_at_provider(url, hosts, part=part, max_bytes=max_bytes)
     except BaseException:
         _places.release()
         raise

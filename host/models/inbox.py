@@ -408,6 +408,15 @@ class Attachment(Base):
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When to fetch a waiting file, or to remove a stored one; NULL: never."""
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+    role: Mapped[str | None] = mapped_column(sa.String(16))
+    """What it is to its message, a name of :class:`host.sdk.messages.AttachmentRole`; NULL: a file."""
+    content_id: Mapped[str | None] = mapped_column(sa.String(255))
+    """The name of an inline picture in the formatted form of its message."""
+
+
+def is_sent_along() -> sa.ColumnElement[bool]:
+    """Return the condition that an attachment is a file of its message, not its formatted form."""
+    return Attachment.__table__.c.role.is_distinct_from("formatted")
 
 
 class Actor(StrEnum):

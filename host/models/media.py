@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from host.core.db import Ascii64, Base, Id, UTCDateTime
+from host.core.db import Ascii64, Base, ExternalId, Id, UTCDateTime
 from host.models.users import User, Workspace
 
 
@@ -41,6 +41,21 @@ class Upload(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     attached_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When it became a file of a message; it goes into one message only."""
+
+
+class PictureSender(Base):
+    """Whose messages show pictures from elsewhere unasked: a member decided so, for the whole workspace."""
+
+    __tablename__ = "picture_senders"
+    __writers__ = ("media",)
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "sender"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    sender: Mapped[str] = mapped_column(ExternalId)
+    """Their address as the channel knows it."""
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class FileRemoval(Base):

@@ -196,6 +196,8 @@ class Capabilities:
     :param public: everybody can read what is sent, and each message answers one of the customer's.
     :param private_replies: what may go to the author of a message alone; None: nothing.
     :param moderation: what can be done with a customer's message at the provider.
+    :param originals: one envelope is one message as its sender made it, so that the team may look at it;
+        False: it may hold more than the message.
     """
 
     text_limit_bytes: int | None = None
@@ -231,3 +233,4 @@ class Capabilities:
     public: bool = False
     private_replies: PrivateReplyLimits | None = None
     moderation: frozenset[Moderation] = frozenset()
+    originals: bool = False

@@ -33,15 +33,32 @@ class MessageKind(StrEnum):
     """Anything the adapter does not know yet; ``content["event"]`` names it."""
 
 
+class AttachmentRole(StrEnum):
+    """What a file is to the message it came with."""
+
+    FILE = "file"
+    """Sent along, to be shown below it."""
+    FORMATTED = "formatted"
+    """The message itself as its sender laid it out: HTML in UTF-8, as it came; cleaned when it is shown.
+    A message has one at most, and its bytes come with it; ``text`` says the same in words."""
+    INLINE = "inline"
+    """A picture that the formatted form shows in its place, where it names ``cid:`` and the *content_id*."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboundAttachment:
-    """A file of a received message: its bytes if they came with it, else the provider's *url*."""
+    """A file of a received message: its bytes if they came with it, else the provider's *url*.
+
+    :param content_id: of an inline picture: its name in the formatted form.
+    """
 
     kind: MessageKind
     url: str | None = None
     content: bytes | None = field(default=None, repr=False)
     name: str = ""
     content_type: str = ""
+    role: AttachmentRole = AttachmentRole.FILE
+    content_id: str = ""
 
 
 class PostKind(StrEnum):
@@ -266,6 +283,33 @@ class MessagesRead:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageBounced:
+    """Our message *external_id* was taken and did not reach the customer after all.
+
+    It is shown as not sent, with *sentence*. Where that message is not here, or went to somebody besides its
+    customer, the report is shown as the message *report*: nothing that came is lost.
+
+    :param contact: whom it did not reach.
+    :param at: when that was found.
+    :param sentence: why, and *next_step*, what to do; marked with :func:`host.sdk.i18n.noop`.
+    :param raw: what the other side said, for who wants to know.
+    """
+
+    contact: str
+    external_id: str
+    at: datetime
+    report: MessageReceived
+    sentence: str = ""
+    next_step: str = ""
+    raw: str = field(default="", repr=False)
+
+    @property
+    def attachments(self) -> tuple[InboundAttachment, ...]:
+        """The files of the report."""
+        return self.report.attachments
+
+
+@dataclass(frozen=True, slots=True)
 class ToLookUp:
     """The event names what happened, and only the provider can tell what it is.
 
@@ -291,6 +335,7 @@ InboundChange = (
     | MessageEdited
     | MessageUnsent
     | MessagesRead
+    | MessageBounced
     | ConversationHandedOver
     | AccountNoticed
     | ToLookUp

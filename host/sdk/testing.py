@@ -51,6 +51,7 @@ from host.sdk.messages import (
     Handover,
     Ignored,
     InboundChange,
+    MessageBounced,
     MessageEchoed,
     MessageEdited,
     MessageKind,
@@ -104,6 +105,10 @@ def check_changes(changes: Sequence[InboundChange]) -> None:
         assert change.contact or by_reply, "every change names a contact, or the message it answers"
         if isinstance(change, MessageReceived | MessageEchoed):
             _check_message(change)
+        elif isinstance(change, MessageBounced):
+            assert change.at.tzinfo is not None, "times are aware"
+            assert change.external_id, "what is about a message names it"
+            _check_message(change.report)
         elif isinstance(change, ConversationHandedOver):
             assert change.at.tzinfo is not None, "times are aware"
             assert isinstance(change.how, Handover)

@@ -24,6 +24,7 @@ from host.models.inbox import (
     Direction,
     InternalKind,
     Message,
+    is_sent_along,
 )
 from host.models.search import DocumentKind
 from host.record import catalogue
@@ -111,7 +112,7 @@ def refresh_messages(session: Session, ids: Collection[int]) -> None:
     if rows:
         named = sa.select(_ATTACHMENTS.c.message_id, _ATTACHMENTS.c.name)
         for message_id, name in connection.execute(
-            named.where(_ATTACHMENTS.c.message_id.in_([row.id for row in rows]))
+            named.where(_ATTACHMENTS.c.message_id.in_([row.id for row in rows]), is_sent_along())
         ):
             files[message_id].append(name)
     begun = subjects(session, {row.conversation_id for row in rows})

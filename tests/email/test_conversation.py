@@ -19,6 +19,7 @@ from host.channels.directory import Directory
 from host.core import clock, db, storage
 from host.delivery.worker import drain
 from host.inbox.reply import queue_reply
+from host.inbox.unsent import resending
 from host.models.inbox import Attachment, Contact, Conversation, DeliveryState, Direction, Message
 from host.models.queue import EventState, InboundEvent
 from host.models.users import Role
@@ -73,6 +74,10 @@ class Desk:
             adapter=Generation.directory.adapter("email"),
             now=clock.now(),
         )
+        self.work()
+
+    def retry(self, message: int) -> None:
+        db.write(resending.retry, message)
         self.work()
 
 

@@ -16,7 +16,7 @@ from host.builtin.email import receiving
 from host.builtin.email.charsets import decode
 from host.builtin.email.htmltext import to_text
 from host.builtin.email.parsing import parse
-from host.sdk.messages import Ignored, MessageKind, MessageReceived
+from host.sdk.messages import AttachmentRole, Ignored, MessageKind, MessageReceived
 from host.sdk.webhooks import Envelope
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_a_plain_mail_says_who_what_when_and_which() -> None:
     assert got.sent_at == datetime(2026, 11, 20, 8, 59, tzinfo=UTC)
     assert got.kind is MessageKind.TEXT
     assert got.references == ()
-    assert got.content == {}
+    assert got.content == {"to": [{"name": "", "address": "hello@shop.example"}]}
 
 
 def test_what_it_answers_comes_nearest_first_and_once() -> None:
@@ -104,7 +104,11 @@ def test_plain_text_is_preferred_to_html_and_pictures_beside_it_are_kept() -> No
     assert [(a.kind, a.name, a.content_type, a.content) for a in got.attachments] == [
         (MessageKind.IMAGE, "logo.png", "image/png", b"\x89PNG"),
         (MessageKind.FILE, "Rechnung März.pdf", "application/pdf", b"%PDF-1.7"),
+        (MessageKind.FILE, "message.html", "text/html", b"<p>the <b>HTML</b></p><img src='cid:x'>\r\n"),
     ]
+    roles = [(a.role, a.content_id) for a in got.attachments]
+    assert roles == [(AttachmentRole.INLINE, "x"), (AttachmentRole.FILE, ""), (AttachmentRole.FORMATTED, "")]
+    assert got.content["html"] == {"rich": True, "remote": 0}
 
 
 def test_html_alone_is_shown_as_its_words() -> None:

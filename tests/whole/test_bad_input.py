@@ -374,6 +374,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/take": {},
     f"{INBOX}/erase": {"understood": "no"},
     f"{INBOX}/messages/<int:message_id>/hide": {},
+    "/w/<int:workspace_id>/messages/<int:message_id>/pictures": {},
     f"{INBOX}/messages/<int:message_id>/moderate": {"wanted": "hidden"},
     f"{INBOX}/messages/<int:message_id>/show_again": {},
     f"{INBOX}/messages/<int:message_id>/check": {},
@@ -604,6 +605,8 @@ QUERIES = {
     ),
     "/w/<int:workspace_id>/live/poll": ("after",),
     "/w/<int:workspace_id>/media/<int:attachment_id>": ("download",),
+    "/w/<int:workspace_id>/messages/<int:message_id>/formatted": ("pictures",),
+    "/w/<int:workspace_id>/messages/<int:message_id>/picture": ("url", "signature"),
     "/w/<int:workspace_id>/contacts": (
         *("q", "channel", "label", "only", "since", "attribute", "value", "sort", "before"),
     ),

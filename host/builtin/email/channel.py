@@ -69,6 +69,7 @@ class EmailAdapter(ChannelAdapter):
         signatures=True,
         copies=CopyLimits(most=20, clean=normal),
         automatic=AutomaticLimit(most=3, seconds=600),
+        originals=True,
     )
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:

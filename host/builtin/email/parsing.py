@@ -5,15 +5,24 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
 
 from host.sdk import clock, settings
 from host.sdk.errors import SdkError
-from host.sdk.messages import Ignored, InboundAttachment, InboundChange, MessageKind, MessageReceived
+from host.sdk.messages import (
+    AttachmentRole,
+    Ignored,
+    InboundAttachment,
+    InboundChange,
+    MessageBounced,
+    MessageKind,
+    MessageReceived,
+)
 from host.sdk.webhooks import Envelope
 
-from . import authentication, headers, kept
+from . import authentication, bounces, formatted, headers, kept, quotes
 from .addresses import domain_of
 from .charsets import decode
 from .composing import OURS
@@ -28,6 +37,8 @@ MAX_WORK = 5_000_000
 MAX_SEPARATORS = 20_000
 MAX_HEADER_LINES = 5_000
 MAX_HTML = 2 * 1024 * 1024
+MAX_RECIPIENTS = 100
+"""Of each kind; a mail to more of them names the first."""
 LATE = timedelta(days=14)
 """If a mail's date is this much older than its arrival, the sender's clock was wrong."""
 
@@ -75,12 +86,17 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     if own & headers.authors(message) and _is_ours(message, own):
         return Ignored("sent from here itself")
     name, address = headers.sender(message, own)
-    words, files = _Content(message).taken_apart()
+    parts = _Content(message)
+    words, files = parts.taken_apart()
     sent = headers.date(message)
     if sent is None or sent < at - LATE:
         sent = at
-    kind = MessageKind.TEXT if words or not files else files[0].kind
-    content: dict[str, object] = {}
+    sent_along = [file for file in files if file.role is not AttachmentRole.FORMATTED]
+    kind = MessageKind.TEXT if words or not sent_along else sent_along[0].kind
+    content: dict[str, object] = {**_went_to(message), **parts.about}
+    quoted_from = quotes.start(words)
+    if quoted_from is not None:
+        content["quoted_from"] = quoted_from
     written_by = headers.addresses(message, "From")
     if written_by and written_by[0][1] != address:
         content["from"] = written_by[0][1]
@@ -92,7 +108,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         content["answer_elsewhere"] = address
     if headers.is_automatic(message):
         content["automatic"] = True
-    return MessageReceived(
+    received = MessageReceived(
         contact=address,
         external_id=headers.message_id(message),
         sent_at=sent,
@@ -105,6 +121,28 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         contact_name=name or None,
         contact_email=None if address == headers.UNKNOWN_SENDER else address,
     )
+    bounce = bounces.read(message)
+    if bounce is None or not bounce.recipient or domain_of(bounce.message_id) not in map(domain_of, own):
+        return received
+    return MessageBounced(
+        contact=bounce.recipient,
+        external_id=bounce.message_id,
+        at=sent,
+        report=received,
+        sentence=bounce.why.sentence,
+        next_step=bounce.why.next_step,
+        raw=bounce.raw,
+    )
+
+
+def _went_to(message: Message) -> dict[str, object]:
+    """Return to whom a mail went: ``to`` and ``cc``, lists of name and address."""
+    found = {name: headers.addresses(message, name)[:MAX_RECIPIENTS] for name in ("To", "Cc")}
+    return {
+        name.lower(): [{"name": label, "address": address} for label, address in people]
+        for name, people in found.items()
+        if people
+    }
 
 
 def authserv_id() -> str:
@@ -141,17 +179,46 @@ def _check_cost(body: bytes) -> None:
 
 
 class _Content:
-    """The parts of a mail, sorted into text and files."""
+    """The parts of a mail, sorted into text and files; and its formatted form, where it has one.
+
+    :ivar about: what the message's content says of the formatted form.
+    """
 
     def __init__(self, message: Message) -> None:
+        self.about: dict[str, object] = {}
         self._message = message
         self._words: list[str] = []
         self._files: list[InboundAttachment] = []
+        self._form: list[str] = []
+        self._is_html = False
         self._seen = 0
 
     def taken_apart(self) -> tuple[str, list[InboundAttachment]]:
         self._take(self._message, 0)
-        return "\n\n".join(filter(None, self._words)), self._files
+        words = "\n\n".join(filter(None, self._words))
+        html = "\n".join(self._form)
+        if self._is_html and html.strip():
+            self._keep_form(html)
+        return words, self._files
+
+    def _keep_form(self, html: str) -> None:
+        content = html.encode("utf-8", "replace")
+        role = AttachmentRole.FORMATTED if len(content) <= MAX_HTML else AttachmentRole.FILE
+        if role is AttachmentRole.FORMATTED:
+            self.about["html"] = formatted.described(html)
+            named = formatted.inline_names(html)
+            self._files = [
+                replace(file, role=AttachmentRole.INLINE)
+                if file.content_id in named and file.kind is MessageKind.IMAGE
+                else file
+                for file in self._files
+            ]
+        # The last, so that the first file decides what kind a mail without words is.
+        self._files.append(
+            InboundAttachment(
+                MessageKind.FILE, content=content, name="message.html", content_type="text/html", role=role
+            )
+        )
 
     def _take(self, part: Message, depth: int) -> None:
         self._seen += 1
@@ -167,22 +234,35 @@ class _Content:
             for child in _children(part):
                 self._take(child, depth + 1)
         elif _is_words(part, kind):
-            self._words.append(_words(part, kind))
+            self._say(part, kind)
         else:
             self._keep(part)
+
+    def _say(self, part: Message, kind: str) -> None:
+        text = _text(part)
+        if kind == "text/html":
+            self._is_html = True
+            self._form.append(text)
+            self._words.append(to_text(text[:MAX_HTML]))
+        else:
+            words = _plain(text)
+            self._words.append(words)
+            self._form.append(formatted.of_plain(words))
 
     def _choose(self, variants: list[Message], depth: int) -> None:
         """Take the plain text unless it is empty, else the HTML; keep or look into parts that are neither."""
         plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
-        said = [words for words in (_words(p, "text/plain") for p in plain) if words]
+        said = [words for words in (_plain(_text(p)) for p in plain) if words]
         rest = [p for p in variants if p not in plain]
         if said:
             self._words.extend(said)
-            rest = [p for p in rest if not _is_words(p, p.get_content_type())]
-            before = len(self._words)
-            for part in rest:
-                self._take(part, depth + 1)
-            del self._words[before:]  # the same text again, as HTML with its pictures
+            words, form = len(self._words), len(self._form)
+            for part in variants:
+                if part not in plain:
+                    self._take(part, depth + 1)
+            del self._words[words:]  # the same text again, as HTML with its pictures
+            if len(self._form) == form:
+                self._form.extend(map(formatted.of_plain, said))
             return
         for part in rest:
             self._take(part, depth + 1)
@@ -195,7 +275,13 @@ class _Content:
         name = _file_name(part) or _FALLBACK_NAMES.get(kind, "")
         content_type = kind if _TYPE.match(kind) else "application/octet-stream"
         self._files.append(
-            InboundAttachment(_kind_of(content_type), content=content, name=name, content_type=content_type)
+            InboundAttachment(
+                _kind_of(content_type),
+                content=content,
+                name=name,
+                content_type=content_type,
+                content_id=headers.raw(part, "Content-ID").strip().strip("<>")[:255],
+            )
         )
 
 
@@ -212,11 +298,12 @@ def _is_words(part: Message, kind: str) -> bool:
     return not (disposition.startswith("inline") and part.get_filename())
 
 
-def _words(part: Message, kind: str) -> str:
+def _text(part: Message) -> str:
     declared = part.get_param("charset", "")
-    text = decode(_bytes(part), declared if isinstance(declared, str) and declared else "utf-8")
-    if kind == "text/html":
-        return to_text(text[:MAX_HTML])
+    return decode(_bytes(part), declared if isinstance(declared, str) and declared else "utf-8")
+
+
+def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
-from host.inbox.apply import consents, conversations, echoes
+from host.inbox.apply import bounces, consents, conversations, echoes, participants
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key, program
 from host.inbox.apply.values import (
@@ -25,6 +26,7 @@ from host.sdk.channel import Threading
 from host.sdk.messages import (
     ConversationHandedOver,
     Ignored,
+    MessageBounced,
     MessageEchoed,
     MessageReceived,
     MessagesRead,
@@ -45,6 +47,9 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
             _note_heard(draft, item)
         if isinstance(item.change, MessageReceived):
             _receive(draft, item, item.change)
+        elif isinstance(item.change, MessageBounced):
+            if not bounces.note(draft, item, item.change):
+                _receive(draft, item._replace(change=item.change.report), item.change.report)
         elif isinstance(item.change, ConversationHandedOver):
             _tell_handover(draft, item, item.change)
         elif isinstance(item.change, MessageEchoed) and _by_references(item):
@@ -94,6 +99,7 @@ def _decided(
         heard=draft.heard,
         refused=_refused(draft, items),
         consents=agreed,
+        bounced=list(draft.bounced.values()),
         new_posts=draft.posts,
         posts=draft.loaded.posts,
     )
@@ -122,14 +128,18 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     person = draft.people[item.account.id, external_id(change.contact)]
     key = _key(draft, item, change)
     if draft.is_here(key):
-        draft.note_repeat(key, item, person)
+        by_reference = item.adapter.capabilities.threading is Threading.REFERENCES
+        if by_reference and item.event_id is not None and item.event_id in (draft.sources(key) or ()):
+            draft.repeats.append((key, item))  # the same event again, in whosever conversation it is
+        else:
+            draft.note_repeat(key, item, person)
         _receive_imported(draft, key, item, change, person)
         return
     sent_at = believable(change.sent_at, item.received_at)
     if person.erased_at is None or sent_at > person.erased_at:
         _fill_in(person, change, imported=item.imported)
     subject = clean_short(change.subject, 500)
-    thread = _find_thread(draft, item, change, person)
+    thread, instead = _find_thread(draft, item, change, person)
     if thread is None:
         closed_at = item.received_at if item.imported else None
         post = _post(draft, item, change)
@@ -139,11 +149,19 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     elif thread.subject is None and subject is not None:
         thread.subject = subject
     message = _new_message(draft, key, item, change, thread)
+    joined = thread.person is not person
+    if joined:
+        _note_author(message, person, change)
     if not keep_erased(draft, message) and not item.imported:
         _count(draft, thread, message, item, change)
-        consents.hear(draft, item, change, message)
+        if not joined:
+            consents.hear(draft, item, change, message)
     conversations.show_last(thread, message)
     draft.add(message)
+    if instead is not None and instead.id is not None:
+        conversations.add_line(
+            draft, thread, message, "may_belong", message.sent_at, conversation=str(instead.id)
+        )
 
 
 def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
@@ -228,24 +246,47 @@ def _fill_in(person: Person, change: MessageReceived, *, imported: bool) -> None
         person.contact_email, person.contact_changed = email, True
 
 
-def _find_thread(draft: Draft, item: Incoming, change: MessageReceived, person: Person) -> Thread | None:
+def _note_author(message: NewMessage, person: Person, change: MessageReceived) -> None:
+    """Note who wrote a message in another customer's conversation; they are known as a person, too."""
+    message.content["author"] = {
+        "name": clean_short(change.contact_name, 255) or person.name or "",
+        "address": person.external_id,
+    }
+    person.identity_changed = True
+
+
+def _find_thread(
+    draft: Draft, item: Incoming, change: MessageReceived, person: Person
+) -> tuple[Thread | None, Thread | None]:
+    """Return the conversation *change* belongs to; without one, that which it names and may not join."""
     if item.adapter.capabilities.threading is Threading.CONTACT:
-        return person.newest
+        return person.newest, None
     if item.adapter.capabilities.threading is Threading.POST:
         post = change.post
-        return person.newest if post is None else person.about.get(external_id(post.external_id))
+        return person.newest if post is None else person.about.get(external_id(post.external_id)), None
+    foreign: list[tuple[Thread, Mapping[str, Any]]] = []
     for reference in change.references:
         key = item.account.id, external_id(reference)
         stored = draft.stored.get(key)
+        new = draft.new.get(key)
         if stored is not None:
             thread = draft.threads.get(stored.conversation_id)
+            content = draft.loaded.answered.get(stored.id, {})
+        elif new is not None:
+            thread, content = new.thread, new.content
         else:
-            new = draft.new.get(key)
-            thread = new.thread if new is not None else None
-        # A mail may quote the message of any other customer: only the sender's own conversations count.
-        if thread is not None and thread.person is person:
-            return thread
-    return None
+            continue
+        if thread is None:
+            continue
+        if thread.person is person:
+            return thread, None
+        foreign.append((thread, content))
+    # A message may name one of any other customer: only who was shown that conversation comes into it.
+    if not participants.is_forged(change.content):
+        for thread, content in foreign:
+            if person.external_id in participants.of_message(content, item.account):
+                return thread, None
+    return None, foreign[0][0] if foreign else None
 
 
 def _post(draft: Draft, item: Incoming, change: MessageReceived) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from host.core.cleaning import clean_short, external_id
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef, ChannelAdapter
-from host.sdk.messages import InboundChange, MessageEchoed, MessageReceived, Program
+from host.sdk.messages import InboundChange, MessageBounced, MessageEchoed, MessageReceived, Program
 
 NO_MEDIA = InboundMedia()
 
@@ -48,7 +48,7 @@ class Incoming(NamedTuple):
 
 def media_of(adapter: ChannelAdapter, change: InboundChange) -> InboundMedia:
     """Return where the files of *change* may be. Not in a transaction: an addon takes its time."""
-    files = isinstance(change, MessageReceived | MessageEchoed) and change.attachments
+    files = isinstance(change, MessageReceived | MessageEchoed | MessageBounced) and change.attachments
     return adapter.inbound_media() if files else NO_MEDIA
 
 

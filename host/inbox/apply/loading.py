@@ -7,7 +7,7 @@ customer take turns instead of deadlocking.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,6 +53,7 @@ from host.sdk.messages import (
     AccountNoticed,
     ConversationHandedOver,
     Ignored,
+    MessageBounced,
     MessageEchoed,
     MessageReacted,
     MessageReceived,
@@ -108,6 +109,17 @@ _people = _LockedByName(
     ),
     IDENTITIES,
 )
+_strangers = Statement(
+    sa.select(
+        *(IDENTITIES.c[name] for name in StoredPerson._fields[:-3]),
+        CONTACTS.c.name.label("contact_name"),
+        CONTACTS.c.email.label("contact_email"),
+        CONTACTS.c.blocked_at.label("contact_blocked_at"),
+    )
+    .join(CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
+    .where(_among(IDENTITIES.c.id, "ids"))
+)
+_contents = Statement(sa.select(MESSAGES.c.id, MESSAGES.c.content).where(_among(MESSAGES.c.id, "ids")))
 _known_beside = Statement(
     sa.select(
         IDENTITIES.c.account_id,
@@ -172,6 +184,7 @@ class _Needs:
     :param annotations: the message, the customer, and the annotation.
     :param named: messages the batch brings or annotates, each with the customer.
     :param posts: those that messages of the batch are below.
+    :param answers: messages that those of the batch answer by reference, each with the customer who does.
     :param wishing: customers with a word that stops what is sent by itself, or opens it.
     """
 
@@ -184,12 +197,13 @@ class _Needs:
     named: set[tuple[Key, Key]] = field(default_factory=set)
     posts: set[Key] = field(default_factory=set)
     wishing: set[Key] = field(default_factory=set)
+    answers: set[tuple[Key, Key]] = field(default_factory=set)
 
 
 def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
     """Load the rows *items* need."""
     needs = _Needs()
-    for item in items:
+    for item in _with_reports(items):
         change, account = item.change, item.account.id
         if isinstance(change, Ignored | AccountNoticed | ToLookUp):
             continue
@@ -204,7 +218,9 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
             if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
                 needs.posts.add((account, external_id(change.post.external_id)))
             if item.adapter.capabilities.threading is Threading.REFERENCES:
-                needs.messages.update((account, external_id(name)) for name in change.references)
+                answered = {(account, external_id(name)) for name in change.references}
+                needs.messages |= answered
+                needs.answers.update((name, person) for name in answered)
                 needs.claimed.add(key)
                 needs.messages.add((account, own_key(change, item.event_key)))
         elif isinstance(change, ConversationHandedOver):
@@ -227,6 +243,14 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
     return _load(connection, needs)
 
 
+def _with_reports(items: Iterable[Incoming]) -> Iterator[Incoming]:
+    """Yield *items*, and the messages that stand in for bounces of what is not here."""
+    for item in items:
+        yield item
+        if isinstance(item.change, MessageBounced):
+            yield item._replace(change=item.change.report)
+
+
 def load_marked(connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key]) -> Loaded:
     """Load the rows that the marks about the messages *keys* need.
 
@@ -242,6 +266,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     messages = _read_messages(connection, needs.messages.union(*lines))
     posts = _read_posts(connection, needs.posts)
     threads = _read_threads(connection, people, messages, posts)
+    strangers, answered = _read_answered(connection, needs, people, messages, threads)
     unconfirmed = _read_unconfirmed(connection, needs, people, messages)
     edited, reacted = _annotated(needs, people, marks, messages, threads)
     return Loaded(
@@ -249,6 +274,8 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
         marks=marks,
         messages=messages,
         threads=threads,
+        strangers=strangers,
+        answered=answered,
         posts=posts,
         beside=_read_beside(connection, {k: a for k, a in needs.people.items() if k not in people}),
         unconfirmed=unconfirmed,
@@ -340,15 +367,45 @@ def _read_threads(
     posts: Mapping[Key, int],
 ) -> list[StoredThread]:
     """Return the newest conversation of each of *people*, also about each of *posts*, and *messages*'."""
-    if not people:
-        return []
     ids = {message.conversation_id for message in messages.values()}
     identities = padded({person.id for person in people.values()})
-    ids.update(id_ for (id_,) in _newest.rows(connection, {"identities": identities}))
-    if posts:
+    if people:
+        ids.update(id_ for (id_,) in _newest.rows(connection, {"identities": identities}))
+    if people and posts:
         about = {"identities": identities, "posts": padded(set(posts.values()))}
         ids.update(id_ for (id_,) in _newest_about.rows(connection, about))
+    if not ids:
+        return []
     return list(map(StoredThread._make, _threads.rows(connection, {"ids": padded(ids)})))
+
+
+def _read_answered(
+    connection: Connection,
+    needs: _Needs,
+    people: Mapping[Key, StoredPerson],
+    messages: Mapping[Key, StoredMessage],
+    threads: Iterable[StoredThread],
+) -> tuple[Sequence[StoredPerson], dict[int, Mapping[str, Any]]]:
+    """Return what decides whether somebody takes part in another customer's conversation they answer.
+
+    Those customers, unless they are of the batch, and the contents of the messages that are answered. Nothing
+    is asked for where everybody answers in conversations of their own.
+    """
+    owners = {thread.id: thread.identity_id for thread in threads}
+    known = {person.id for person in people.values()}
+    foreign = {
+        messages[name].id: owners[messages[name].conversation_id]
+        for name, person in needs.answers
+        if name in messages
+        and messages[name].conversation_id in owners
+        and (person not in people or people[person].id != owners[messages[name].conversation_id])
+    }
+    if not foreign:
+        return (), {}
+    ids = padded(set(foreign.values()) - known)
+    rows = map(StoredPerson._make, _strangers.rows(connection, {"ids": ids})) if ids else ()
+    contents = dict(_contents.rows(connection, {"ids": padded(set(foreign))}))
+    return list(rows), contents
 
 
 def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, StoredBody]:

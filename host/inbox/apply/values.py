@@ -210,6 +210,9 @@ class Loaded:
     :param bodies: those of messages the batch may edit or unsend, by the message's id, in the order of ids.
     :param reactions: in the order of ids.
     :param posts: ids of those of the batch's posts that are stored.
+    :param strangers: customers of conversations that the batch's messages answer, who are not of the batch.
+        Not locked, and not to be changed.
+    :param answered: contents of stored messages that somebody other than their customer answers, by id.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = field(default_factory=dict)
@@ -222,6 +225,8 @@ class Loaded:
     standings: Mapping[Key, Standing] = field(default_factory=dict)
     posts: Mapping[Key, int] = field(default_factory=dict)
     beside: Mapping[Key, KnownBeside] = field(default_factory=dict)
+    strangers: Sequence[StoredPerson] = ()
+    answered: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 # ---- drafts, which deciding changes ------------------------------------------------------------------
@@ -329,6 +334,16 @@ class Confirmed(NamedTuple):
     sources: list[int]
 
 
+class Bounced(NamedTuple):
+    """A message of ours that came back after the provider had taken it.
+
+    :param error: what its row says of it.
+    """
+
+    message: StoredMessage
+    error: dict[str, str]
+
+
 class Wish(NamedTuple):
     """A message that is a word that stops what is sent by itself, or opens it again.
 
@@ -363,6 +378,7 @@ class Draft:
     :param refused: messages that belong to another customer than the change names, with the change.
     :param arrived: messages known from the history that were delivered after all, by the ids of their rows.
     :param posts: posts that are named and not stored.
+    :param bounced: messages of ours that came back, by id.
     :param wishes: words that stop what is sent by itself, or open it.
     :param heard: when accounts last received an event, by account id.
     """
@@ -374,7 +390,12 @@ class Draft:
             key: _person(account, key[1], row or loaded.beside.get(key))
             for key, (account, row) in loaded.people.items()
         }
-        self.threads = _threads(self.people, loaded.threads, loaded.posts)
+        accounts = {account.id: account for account, _ in loaded.people.values()}
+        strangers = {
+            (row.account_id, row.external_id): _person(accounts[row.account_id], row.external_id, row)
+            for row in loaded.strangers
+        }
+        self.threads = _threads({**strangers, **self.people}, loaded.threads, loaded.posts)
         self.stored = dict(loaded.messages)
         self.new: dict[Key, NewMessage] = {}
         self.confirmed: dict[Key, Confirmed] = {}
@@ -383,6 +404,7 @@ class Draft:
         self.refused: list[tuple[Key, Incoming]] = []
         self.posts: dict[Key, tuple[AccountRef, Post]] = {}
         self.wishes: list[Wish] = []
+        self.bounced: dict[int, Bounced] = {}
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
 
@@ -602,5 +624,6 @@ class Decided:
     heard: Mapping[int, datetime]
     refused: Mapping[int, str]
     consents: Sequence[Consent] = ()
+    bounced: Sequence[Bounced] = ()
     new_posts: Mapping[Key, tuple[AccountRef, Post]] = field(default_factory=dict)
     posts: Mapping[Key, int] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from host.core import db
 from host.core.cleaning import clean, clean_short
 from host.core.db import UTCDateTime
 from host.core.statements import Insert, Statement
-from host.inbox.apply import consent_rows
+from host.inbox.apply import bounces, consent_rows
 from host.inbox.apply.happenings import Sent, of_annotation, of_new, of_state
 from host.inbox.apply.tables import (
     ACCOUNTS,
@@ -56,6 +56,7 @@ from host.outgoing import erasing
 from host.queue import journal_erasure, policy
 from host.record import catalogue
 from host.record.writing import Happened, record_all
+from host.sdk.messages import AttachmentRole
 from host.search import postings
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,10 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     _touch_accounts(session, decided.heard)
     arrived = {(message.account.id, message.external_id): id_ for id_, message in decided.arrived}
     agreed = list(consent_rows.write(connection, decided.consents, {**ids, **arrived}))
-    record_all(session, [*_told(decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed])
+    came_back = list(bounces.write(connection, decided.bounced))
+    record_all(
+        session, [*came_back, *_told(decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed]
+    )
     return _made(decided, ids)
 
 
@@ -438,6 +442,8 @@ def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> 
                 "state": begins.state,
                 "due_at": begins.due_at,
                 "failures": 0,
+                "role": None if attachment.role == AttachmentRole.FILE else str(attachment.role),
+                "content_id": attachment.content_id or None,
             }
         )
     return rows

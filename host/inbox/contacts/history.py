@@ -25,6 +25,7 @@ from host.models.inbox import (
     ConversationStatus,
     Direction,
     Message,
+    is_sent_along,
 )
 from host.models.reports import Span, SpanEnd, SpanKind
 from host.models.users import User
@@ -254,7 +255,10 @@ def _counted(session: Session, ids: Sequence[int]) -> dict[int, _Count]:
     count = count.group_by(Message.conversation_id)
     messages = {row[0]: row[1] for row in session.execute(count)}
     files = {
-        row[0]: row[1] for row in session.execute(count.join(Attachment, Attachment.message_id == Message.id))
+        row[0]: row[1]
+        for row in session.execute(
+            count.join(Attachment, Attachment.message_id == Message.id).where(is_sent_along())
+        )
     }
     first = sa.select(Span.conversation_id, sa.func.min(Span.seconds)).where(
         Span.conversation_id.in_(ids), *_answered()
@@ -399,6 +403,8 @@ def _shared(contact_id: int, accounts: Accounts) -> Any:
             *_mine(contact_id, accounts),
             Message.unsent_at.is_(None),
             Message.hidden_at.is_(None),
+            # Neither a mail's own form nor the pictures in it: logos, mostly.
+            Attachment.role.is_(None),
         )
         .order_by(Attachment.id.desc())
     )

@@ -185,6 +185,54 @@ def sender_check(content: Content) -> SenderCheck:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The formatted form of a message.
+
+    :param rich: whether it shows more than the text does.
+    :param remote: how many pictures from elsewhere it would show.
+    """
+
+    rich: bool
+    remote: int
+
+
+def form(content: Content) -> Form | None:
+    """Return ``content["html"]``; None: the message has no form but its text."""
+    given = content.get("html")
+    if not isinstance(given, Mapping):
+        return None
+    remote = given.get("remote")
+    return Form(given.get("rich") is True, remote if isinstance(remote, int) and remote > 0 else 0)
+
+
+def author(content: Content) -> tuple[str, str]:
+    """Return name and address of who wrote a message in another customer's conversation; else empty."""
+    given = _mapping(content.get("author"))
+    address = _short(given.get("address"))
+    return (_short(given.get("name")) or address, address) if address else ("", "")
+
+
+def quoted_from(content: Content) -> int | None:
+    """Return from which character on the text only quotes earlier messages."""
+    given = content.get("quoted_from")
+    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
+
+
+def went_to(content: Content, name: str) -> tuple[str, ...]:
+    """Return names of those a message went to, their addresses where they have none: ``to``, ``cc``, ``bcc``.
+
+    Each is a list of ``name`` and ``address``, or of addresses.
+    """
+    given = content.get(name)
+    found = []
+    for one in given[:MOST] if isinstance(given, list | tuple) else ():
+        found.append(
+            _short(one.get("name") or one.get("address")) if isinstance(one, Mapping) else _short(one)
+        )
+    return tuple(filter(None, found))
+
+
 def slides(content: Content) -> tuple[Slide, ...]:
     """Return the cards of a template: one of ours, or an echoed one, which is among the shared items."""
     sources = [_mapping(content.get("template")), content]

@@ -155,6 +155,25 @@ class Slide:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """The formatted form of a message.
+
+    :param src: its address, for a frame.
+    :param first: whether it is shown in place of the text, because it shows more.
+    :param blocked: how many pictures from elsewhere are not shown; 0: none, or they are.
+    :param all: its address with them.
+    :param always: where to ask that they be shown from this sender; empty: it is not to be known who that is.
+    """
+
+    name: str
+    src: str
+    first: bool
+    blocked: int
+    all: str
+    always: str
+
+
+@dataclass(frozen=True, slots=True)
 class BubbleContext:
     """What a bubble depends on beyond its message.
 
@@ -165,6 +184,7 @@ class BubbleContext:
     :param settings: of the account.
     :param buttons: payloads of the buttons of cards on the same page.
     :param formatting: whether what the team writes is light Markdown.
+    :param originals: whether the team may look at a message as it came.
     """
 
     workspace_id: int
@@ -176,6 +196,7 @@ class BubbleContext:
     settings: Mapping[str, Any] = field(default_factory=dict)
     buttons: frozenset[str] = frozenset()
     formatting: bool = False
+    originals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +210,10 @@ class Bubble:
     :param formatted: *words* as the customer sees them, where the team writes light Markdown.
     :param signature: what stands beneath them; *copies*: whom else it went to.
     :param doubts: why it may not be from whom it seems to be, and in bold what.
+    :param went_to: whom it was sent to, where the channel says so.
+    :param earlier: what it quotes below what it says, to be folded.
+    :param form: how its sender laid it out.
+    :param original: the address of what came from outside, whole.
     """
 
     icon: str
@@ -214,6 +239,10 @@ class Bubble:
     formatted: Markup | None = None
     signature: Markup | None = None
     copies: str = ""
+    went_to: str = ""
+    earlier: tuple[Span, ...] = ()
+    form: Form | None = None
+    original: str = ""
 
 
 def bubble(entry: Entry, where: BubbleContext) -> Bubble:
@@ -223,6 +252,10 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     if entry.hidden:
         return _hidden(where)
     who = speaker(entry, where)
+    form = _form(entry, where)
+    laid_out = form is not None and form.first
+    # A picture that the form shows in its place is not shown again below it.
+    entry = replace(entry, files=tuple(file for file in entry.files if not (file.inline and laid_out)))
     media = [_media(file, where, who) for file in entry.files]
     about = _story(entry, media)
     shown = [] if entry.kind == MessageKind.TEMPLATE else [one for one in media if one.kind not in STORIES]
@@ -249,6 +282,10 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         copies=_copies(entry),
         formatted=_formatted(entry, where, entry.text),
         signature=_formatted(entry, where, message_content.signature(entry.content)),
+        went_to=_went_to(entry),
+        earlier=() if large else _earlier(entry),
+        form=form,
+        original=_original(entry, where),
     )
     cards = "buttons" if message_content.has_text(entry.content) else "template"
     made_of = {cards} if found.slides else {"quick_replies"} if found.offered else set()
@@ -257,9 +294,54 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     return replace(found, line=line, mobile_only=mobile_only) if line or mobile_only else found
 
 
+def _form(entry: Entry, where: BubbleContext) -> Form | None:
+    found = message_content.form(entry.content)
+    if found is None:
+        return None
+    here: dict[str, Any] = {"workspace_id": where.workspace_id, "message_id": entry.id}
+    forged = message_content.sender_check(entry.content).verdict == "fail"
+    return Form(
+        name=f"form-{entry.id}",
+        src=url_for("media.formatted_message", **here),
+        first=found.rich,
+        blocked=0 if entry.pictures_shown else found.remote,
+        all=url_for("media.formatted_message", pictures=1, **here),
+        always="" if forged else url_for("media.always_show_pictures", **here),
+    )
+
+
+def _original(entry: Entry, where: BubbleContext) -> str:
+    if not where.originals or entry.origin != Origin.CUSTOMER:
+        return ""
+    return url_for("media.original_message", workspace_id=where.workspace_id, message_id=entry.id)
+
+
+def _went_to(entry: Entry) -> str:
+    to, cc, bcc = (", ".join(message_content.went_to(entry.content, name)) for name in ("to", "cc", "bcc"))
+    parts = [
+        str(_("to %(names)s", names=to)) if to else "",
+        str(_("cc %(names)s", names=cc)) if cc else "",
+        str(_("bcc %(names)s", names=bcc)) if bcc else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _split(entry: Entry) -> tuple[str, str]:
+    """Return what *entry* says, and what it quotes below that; the second is empty after an edit."""
+    place = None if entry.edited_at is not None else message_content.quoted_from(entry.content)
+    if place is None or place >= len(entry.text):
+        return entry.text, ""
+    return entry.text[:place].rstrip(), entry.text[place:]
+
+
+def _earlier(entry: Entry) -> tuple[Span, ...]:
+    quoted = _split(entry)[1]
+    return text_view.spans(quoted) if quoted else ()
+
+
 def _words(entry: Entry) -> tuple[Span, ...]:
     """Return what *entry* says as stretches; who is mentioned in a note and not in its text comes last."""
-    found = text_view.spans(entry.text)
+    found = text_view.spans(_split(entry)[0])
     named = message_content.mentioned(entry.content) if entry.kind == InternalKind.NOTE else {}
     if not named:
         return found
@@ -301,7 +383,7 @@ def _copies(entry: Entry) -> str:
 def speaker(entry: Entry, where: BubbleContext) -> str:
     """Return the author of *entry*, in words."""
     if entry.direction == Direction.INBOUND:
-        return where.contact
+        return message_content.author(entry.content)[0] or where.contact
     if entry.origin == Origin.PROVIDER:
         sent_by = message_content.program(entry.content, "sent_by")
         if sent_by.who == "provider":
@@ -627,7 +709,9 @@ def _line(entry: Entry, made: Bubble, channel: str) -> Line | None:
     if look is message_kinds.UNKNOWN:
         return None if made.cards else _unknown(entry, channel)
     said = made.words or made.large or made.tapped
-    parts = made.story or made.pictures or made.players or made.files or made.cards or made.slides
+    parts = (
+        made.story or made.pictures or made.players or made.files or made.cards or made.slides or made.form
+    )
     if said or parts or (made.origin and entry.kind == MessageKind.REFERRAL):
         return None
     return Line(look.icon, str(_("An empty message")) if entry.kind == MessageKind.TEXT else made.label)
@@ -660,6 +744,7 @@ class Shown:
         the customer wrote before its time.
     :param until: until when its reply can be undone; None: it cannot.
     :param planned_for: the time it is for, in words; empty: it has none.
+    :param leads_to: of an activity line: the address of the conversation it names.
     :param comment: how it stands below a post; None: it does not.
     """
 
@@ -678,6 +763,7 @@ class Shown:
     waiting_about: str
     held: bool = False
     late: str = ""
+    leads_to: str = ""
     sent_by: Line | None = None
     standby: str = ""
     until: datetime | None = None
@@ -717,6 +803,7 @@ def shown(
         mobile_only=frozenset() if adapter is None else frozenset(adapter.capabilities.mobile_only),
         formatting=adapter is not None and adapter.capabilities.formatting,
         settings=row.account.settings,
+        originals=adapter is not None and adapter.capabilities.originals,
         buttons=frozenset(
             payload
             for entry in entries
@@ -740,7 +827,7 @@ def shown(
             and who != ""
             and entry.sent_at - before.entry.sent_at < TOGETHER
         )
-        author = name if entry.direction == Direction.INBOUND else _ours(entry)
+        author = speaker(entry, where) if entry.direction == Direction.INBOUND else _ours(entry)
         time = durations.clock_time(entry.sent_at)
         made = bubble(entry, where)
         waiting = entry.waiting if entry.state in {DeliveryState.QUEUED, DeliveryState.UNKNOWN} else None
@@ -773,11 +860,19 @@ def shown(
                 if entry.planned and entry.not_before is not None
                 else "",
                 late=_late(entry),
+                leads_to=_leads_to(entry, where),
                 sent_by=_sent_by(entry, where.channel) if entry.origin == Origin.PROVIDER else None,
                 standby=_standby(owner) if message_content.standby(entry.content) else "",
             )
         )
     return result
+
+
+def _leads_to(entry: Entry, where: BubbleContext) -> str:
+    id_ = str(entry.content.get("conversation") or "")
+    if entry.content.get("what") != "may_belong_by_message" or not (id_.isascii() and id_.isdigit()):
+        return ""
+    return url_for("inbox.conversation", workspace_id=where.workspace_id, conversation_id=int(id_))
 
 
 def _undone_until(entry: Entry, now: datetime) -> datetime | None:
@@ -845,7 +940,7 @@ def _who(entry: Entry) -> str:
     if entry.direction == Direction.INTERNAL:
         return ""
     if entry.direction == Direction.INBOUND:
-        return "in"
+        return f"in{message_content.author(entry.content)[1]}"
     if entry.origin == Origin.PROVIDER:
         sent_by = message_content.program(entry.content, "sent_by")
         return f"{entry.origin}-{sent_by.who}-{sent_by.id}"

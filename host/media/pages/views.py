@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from host.media.pages import (
+    formatted_views,
     message_views,
+    original_views,
     person_views,
     portrait_views,
     public_views,
@@ -13,7 +15,9 @@ from host.media.pages.blueprint import bp
 
 __all__ = [
     "bp",
+    "formatted_views",
     "message_views",
+    "original_views",
     "person_views",
     "portrait_views",
     "public_views",

@@ -21,7 +21,15 @@ from host.core.db import padded
 from host.inbox import queries
 from host.inbox.queries import ConversationFilter
 from host.models.channels import ChannelAccount
-from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, Direction, Message
+from host.models.inbox import (
+    Attachment,
+    Contact,
+    ContactIdentity,
+    Conversation,
+    Direction,
+    Message,
+    is_sent_along,
+)
 from host.models.labels import ConversationLabel, Label
 from host.models.search import DocumentKind
 from host.models.users import User
@@ -429,7 +437,7 @@ def _message_query() -> Any:
 def _file_query() -> Any:
     return (
         sa.select(Attachment.message_id, Attachment.name)
-        .where(Attachment.message_id.in_(sa.bindparam("ids", expanding=True)))
+        .where(Attachment.message_id.in_(sa.bindparam("ids", expanding=True)), is_sent_along())
         .order_by(Attachment.id)
     )
 
@@ -466,7 +474,7 @@ Fact = tuple[str, Any]
 
 @lru_cache(maxsize=1)
 def _fact_query() -> Any:
-    file = sa.exists().where(Attachment.message_id == Message.id)
+    file = sa.exists().where(Attachment.message_id == Message.id, is_sent_along())
     return (
         sa.select(
             Message.direction,

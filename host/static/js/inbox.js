@@ -9,6 +9,7 @@ import { macros } from "./inbox-macros.js";
 import { elements, Log } from "./inbox-thread.js";
 import "./bulk.js";
 import "./gallery.js";
+import { fitForms } from "./inbox-form.js";
 import { watchMedia } from "./inbox-media.js";
 import { players } from "./inbox-player.js";
 import { Presence } from "./inbox-presence.js";
@@ -153,6 +154,7 @@ function start() {
   undoing.enter(opened);
   if (!log) return;
   watchMedia(scroller, data);
+  fitForms(scroller);
   players(scroller);
   startComposer();
   log.toEnd();

@@ -1,0 +1,49 @@
+"""What the HTML of a mail tells without being cleaned: how much it shows, and which pictures it names."""
+
+from __future__ import annotations
+
+import html
+import re
+from urllib.parse import unquote
+
+_RICH = re.compile(
+    r"<(?:img|table|h[1-6]|ul|ol|b|strong|i|em|u|pre|center|hr)[\s>/]|background(?:-color)?\s{0,3}[:=]|<font[^>]{1,200}color",
+    re.IGNORECASE,
+)
+"""Something that the text alone does not show."""
+_QUOTE = re.compile(
+    r"<blockquote[^>]{0,200}type\s*=\s*[\"']?cite|<div[^>]{0,200}(?:gmail_quote|divRplyFwdMsg|moz-cite-prefix)",
+    re.IGNORECASE,
+)
+_REMOTE = re.compile(r"<img\b[^>]{0,4000}?\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}https?://", re.IGNORECASE)
+_CID = re.compile(r"\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}cid:([^\"'\s>]{1,300})", re.IGNORECASE)
+
+
+def described(source: str) -> dict[str, object]:
+    """Return what a message's content says of its formatted form.
+
+    ``rich``: it shows more than the text does, in what its sender wrote; ``remote``: how many pictures
+    from elsewhere it would show.
+    """
+    body = source[_body_start(source) : _body_end(source)]
+    return {"rich": bool(_RICH.search(body)), "remote": len(_REMOTE.findall(source))}
+
+
+def _body_start(source: str) -> int:
+    """Leave out the head: what its styles name need not be there."""
+    return max(0, source.lower().find("<body"))
+
+
+def _body_end(source: str) -> int:
+    quote = _QUOTE.search(source)
+    return len(source) if quote is None else quote.start()
+
+
+def inline_names(source: str) -> set[str]:
+    """Return the content ids of the pictures that *source* shows in their place."""
+    return {html.unescape(unquote(name)).strip("<>") for name in _CID.findall(source)}
+
+
+def of_plain(text: str) -> str:
+    """Return a part that is plain text as one of a formatted form."""
+    return f'<div style="white-space:pre-wrap">{html.escape(text)}</div>' if text else ""

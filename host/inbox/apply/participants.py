@@ -1,0 +1,43 @@
+"""Who takes part in a conversation besides its customer: those its messages went to, and who wrote them.
+
+On a channel where anybody can name the message they answer, that name proves nothing: it can be guessed, and
+it stands in every mail that was passed on. Who was written to has been shown the conversation already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from host.core.cleaning import external_id
+from host.sdk.channel import AccountRef
+
+RECIPIENTS = ("to", "cc", "bcc")
+
+
+def is_forged(content: Mapping[str, Any]) -> bool:
+    """Tell whether our own server found that a message is not from whom it names."""
+    check = content.get("sender_check")
+    return isinstance(check, Mapping) and check.get("verdict") == "fail"
+
+
+def of_message(content: Mapping[str, Any], account: AccountRef) -> frozenset[str]:
+    """Return the ids of people that a message shows as taking part.
+
+    They are those it went to and who wrote it, without the account itself; nobody where it is forged.
+    """
+    if is_forged(content):
+        return frozenset()
+    found: set[str] = set()
+    for name in RECIPIENTS:
+        given = content.get(name)
+        for one in given if isinstance(given, list | tuple) else ():
+            found.add(_address(one))
+    found.add(_address(content.get("author")))
+    ours = {"", account.external_id.lower(), account.handle.lower()}
+    return frozenset(external_id(address) for address in found if address.lower() not in ours)
+
+
+def _address(given: object) -> str:
+    address = given.get("address") if isinstance(given, Mapping) else given
+    return address if isinstance(address, str) else ""

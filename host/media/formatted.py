@@ -1,0 +1,244 @@
+"""Clean the formatted form of a message: HTML from anybody, made safe and quiet on its way to a browser.
+
+What is stored stays as it came. Here it loses scripts, forms, frames, styles that reach beyond themselves,
+and every address a browser would ask by itself. The policy of the answer that carries it
+(:mod:`host.media.pages.formatted_views`) holds a second time what is cleaned here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import nh3
+
+MOST = 2 * 1024 * 1024
+"""Bytes of the longest form that is shown; the text of a longer one is there all the same."""
+
+_TAGS = frozenset(
+    """a abbr address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd
+    del dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li
+    main mark nav ol p pre q rp rt ruby s samp section small span strike strong sub sup table tbody
+    td tfoot th thead time tr tt u ul var wbr""".split()  # noqa: SIM905 - reads better than 80 quotes
+)
+_DROPPED = {"script", "style", "title", "template", "noscript", "noembed", "iframe", "object", "svg", "math"}
+_ATTRIBUTES: Mapping[str, set[str]] = {
+    "*": {"style", "dir", "lang", "title", "align", "valign", "bgcolor", "width", "height", "class", "id"},
+    "a": {"href"},
+    "blockquote": {"type"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "font": {"color", "face", "size"},
+    "img": {"src", "alt", "border", "hspace", "vspace"},
+    "li": {"value"},
+    "ol": {"start", "type", "reversed"},
+    "table": {"border", "cellpadding", "cellspacing"},
+    "td": {"colspan", "rowspan", "nowrap"},
+    "th": {"colspan", "rowspan", "nowrap", "scope"},
+}
+# Shorthands that may name a picture (background, list-style) are left out, and so is what takes a part out of
+# its place: position, float is harmless, z-index is not needed without position.
+_STYLES = frozenset(
+    """background-color border border-bottom border-bottom-color border-bottom-left-radius
+    border-bottom-right-radius border-bottom-style border-bottom-width border-collapse border-color
+    border-left border-left-color border-left-style border-left-width border-radius border-right
+    border-right-color border-right-style border-right-width border-spacing border-style border-top
+    border-top-color border-top-left-radius border-top-right-radius border-top-style
+    border-top-width border-width box-sizing caption-side clear color direction display float font
+    font-family font-size font-style font-variant font-weight height letter-spacing line-height
+    list-style-type margin margin-bottom margin-left margin-right margin-top max-height max-width
+    min-height min-width opacity overflow overflow-wrap padding padding-bottom padding-left
+    padding-right padding-top table-layout text-align text-decoration text-indent text-transform
+    vertical-align white-space width word-break word-spacing word-wrap""".split()  # noqa: SIM905
+)
+_CALL = re.compile(r"([a-z-]*)\s*\(")
+_CALLS = {"rgb", "rgba", "hsl", "hsla", "calc", "min", "max", "clamp"}
+_SCHEMES = {"http", "https", "mailto", "tel", "cid", "data"}
+_LINKS = ("http://", "https://", "mailto:", "tel:")
+_DATA = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,[A-Za-z0-9+/=\s]*\Z", re.IGNORECASE)
+_QUOTED_CLASSES = {"gmail_quote", "gmail_quote_container", "yahoo_quoted", "protonmail_quote", "zmail_extra"}
+_QUOTED_IDS = {"mail-editor-reference-message-container", "isforwardcontent", "orc_em_signature"}
+_REST_IDS = {"divrplyfwdmsg", "appendonsend", "x_divrplyfwdmsg", "stopspelling", "ms-outlook-mobile-quote"}
+"""Marks of Outlook: everything behind one of them is quoted."""
+_VOID = {"br", "col", "hr", "img", "wbr"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A form that can be shown.
+
+    :param blocked: how many pictures from elsewhere it would show.
+    """
+
+    html: str = field(repr=False)
+    blocked: int = 0
+
+
+def clean(
+    html: str,
+    *,
+    inline: Callable[[str], str | None],
+    remote: Callable[[str], str] | None,
+    earlier: str,
+) -> Cleaned:
+    """Return *html* with nothing in it that acts, asks or reaches out of its frame.
+
+    :param inline: returns the desk's address of the picture named by a content id; None: there is none.
+    :param remote: returns the desk's address for a picture from elsewhere; None: they are not shown.
+    :param earlier: what the button says behind which quoted mails are folded.
+    """
+    blocked = 0
+
+    def kept(tag: str, name: str, value: str) -> str | None:
+        nonlocal blocked
+        if name == "style":
+            return _style(value)
+        if name in {"width", "height"}:
+            return value if re.fullmatch(r"\s*[0-9]{1,5}(?:\.[0-9]{1,4})?\s*(?:%|px)?\s*", value) else None
+        if name == "href":
+            return value if value.strip().lower().startswith(_LINKS) else None
+        if name != "src":
+            return value
+        address = value.strip()
+        lower = address.lower()
+        if lower.startswith("cid:"):
+            return inline(unquote(address[4:]).strip("<> "))
+        if lower.startswith(("http://", "https://")):
+            if remote is None:
+                blocked += 1
+                return None
+            return remote(address)
+        return address if _DATA.match(address) else None
+
+    made = nh3.clean(
+        html,
+        tags=set(_TAGS),
+        clean_content_tags=_DROPPED,
+        attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
+        attribute_filter=kept,
+        link_rel="noopener noreferrer",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        url_schemes=_SCHEMES,
+        url_relative="pass_through",  # it is asked after `kept`, which lets none through but ours
+        filter_style_properties=set(_STYLES),
+    )
+    return Cleaned(_fold(made, earlier), blocked)
+
+
+def _style(value: str) -> str | None:
+    """Return the declarations of a style that call nothing but colours and sums."""
+    kept = []
+    for one in re.sub(r"/\*.*?(?:\*/|\Z)", "", value, flags=re.DOTALL).split(";"):
+        lower = one.lower()
+        if (
+            "\\" not in one
+            and "@" not in one
+            and all(name in _CALLS for name in _CALL.findall(lower))
+            and one.count('"') % 2 == one.count("'") % 2 == 0
+            and not ("display" in lower and ("none" not in lower and "block" not in lower))
+        ):
+            kept.append(one.strip())
+    return "; ".join(filter(None, kept)) or None
+
+
+# ---- quoted mails ------------------------------------------------------------------------------------
+
+
+def _fold(html: str, label: str) -> str:
+    """Return cleaned *html* with the mail it quotes at its end behind a button; nothing is left out."""
+    finder = _QuoteFinder()
+    finder.feed(html)
+    finder.close()
+    return finder.folded(label)
+
+
+class _QuoteFinder(HTMLParser):
+    """Finds where the quoted mail begins in HTML that was cleaned, so that every element ends."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self._out: list[str] = []
+        self._open: list[str] = []
+        self._said = False
+        """Whether anything was said before."""
+        self._start: int | None = None
+        self._depth = 0
+        self._rest = False
+        self._end: int | None = None
+        self._after = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._start is None and self._said:
+            values = {name: value or "" for name, value in attrs}
+            marks = set(values.get("class", "").lower().split())
+            id_ = values.get("id", "").lower()
+            rest = id_ in _REST_IDS
+            quotes = (
+                rest
+                or bool(marks & _QUOTED_CLASSES)
+                or "moz-cite-prefix" in marks
+                or id_ in _QUOTED_IDS
+                or (tag == "blockquote" and values.get("type", "").lower() == "cite")
+            )
+            if quotes:
+                # Thunderbird's line above the quote is its neighbour; so is all behind Outlook's mark.
+                self._rest = rest or "moz-cite-prefix" in marks
+                self._start, self._depth = len(self._out), len(self._open)
+        self._out.append(_without_marks(tag, self.get_starttag_text() or ""))
+        if tag not in _VOID:
+            self._open.append(tag)
+        elif tag == "img":
+            self._note_said()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _VOID:
+            return
+        if self._open:
+            self._open.pop()
+        # The rest of an element's children ends with their parent, a quote with itself.
+        if self._start is not None and self._end is None:
+            if self._rest and len(self._open) < self._depth:
+                self._end = len(self._out)
+            elif not self._rest and len(self._open) == self._depth:
+                self._out.append(f"</{tag}>")
+                self._end = len(self._out)
+                return
+        self._out.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self._note_said()
+        self._out.append(data)
+
+    def handle_entityref(self, name: str) -> None:
+        if name != "nbsp":
+            self._note_said()
+        self._out.append(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        self._note_said()
+        self._out.append(f"&#{name};")
+
+    def _note_said(self) -> None:
+        self._said = True
+        self._after = self._after or self._end is not None
+
+    def folded(self, label: str) -> str:
+        """Return the HTML; folded only where the quote is the end of it: answers between lines stay seen."""
+        if self._start is None or self._after:
+            return "".join(self._out)
+        end = len(self._out) if self._end is None else self._end
+        quoted = "".join(self._out[self._start : end])
+        button = f'<details class="lobby-earlier"><summary title="{label}">\u2026</summary>'
+        return "".join(self._out[: self._start]) + button + quoted + "</details>" + "".join(self._out[end:])
+
+
+def _without_marks(tag: str, source: str) -> str:
+    """Return a start tag without the names that its sender gave it."""
+    if ' class="' in source or ' id="' in source or (tag == "blockquote" and ' type="' in source):
+        names = r"class|id|type" if tag == "blockquote" else r"class|id"
+        source = re.sub(rf' (?:{names})="[^"]*"', "", source)
+    return source

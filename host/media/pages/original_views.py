@@ -1,0 +1,70 @@
+"""A received message as it came from outside, for people who have to see its headers or its source."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.core import db
+from host.core.errors import LobbyError, NotFoundError
+from host.media import files
+from host.media.pages.blueprint import bp
+from host.models.channels import ChannelAccount
+from host.models.inbox import Message
+from host.models.queue import InboundEvent
+from host.web.request_helpers import Permission, workspace_view
+
+MOST = 1024 * 1024
+"""Bytes a browser shows as text; what is longer is saved as a file."""
+
+
+class OriginalGoneError(LobbyError):
+    """The journal keeps what came for some time only."""
+
+    code = "original_gone"
+    status = 410
+    title = _l("The original is no longer kept")
+    default_sentence = _l(
+        "What came from outside is kept for some time only. The message itself is all here."
+    )
+    default_next_step = _l("An admin can have it kept longer, for messages to come.")
+
+
+@bp.get("/w/<int:workspace_id>/messages/<int:message_id>/original")
+@workspace_view(Permission.READ)
+def original_message(workspace_id: int, message_id: int) -> ResponseReturnValue:
+    """Show a received message with all its headers, as text."""
+    with db.read() as session:
+        body = _load(session, workspace_id, message_id)
+    if not body:
+        raise OriginalGoneError()
+    response = Response(body)
+    name = f"message-{message_id}.{'eml' if len(body) > MOST else 'txt'}"
+    files.harmless(response, content_type="application/octet-stream", name=name, download=len(body) > MOST)
+    if len(body) <= MOST:
+        # Text and nothing else: no browser looks into it, and the policy lets nothing run.
+        response.headers["Content-Type"] = "text/plain; charset=utf-8"
+        response.headers["Content-Disposition"] = files.disposition(name, inline=True)
+    return response
+
+
+def _load(session: Session, workspace_id: int, message_id: int) -> bytes | None:
+    """Return what the journal still has of a message.
+
+    :raises NotFoundError: if there is no such message, or its channel's envelopes may hold others as well.
+    """
+    message = session.get(Message, message_id)
+    if message is None or message.workspace_id != workspace_id or message.unsent_at or message.hidden_at:
+        raise NotFoundError()
+    account = session.get(ChannelAccount, message.account_id)
+    adapter = None if account is None else current_directory().adapter(account.channel)
+    if adapter is None or not adapter.capabilities.originals:
+        raise NotFoundError()
+    for event_id in message.sources or ():
+        event = session.get(InboundEvent, event_id)
+        if event is not None and event.account_id == message.account_id and event.body:
+            return event.body
+    return None

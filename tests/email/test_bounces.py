@@ -1,0 +1,173 @@
+"""Reports that a mail of ours did not arrive: which mail, whom, and why in plain words."""
+
+from __future__ import annotations
+
+import email
+
+import pytest
+
+from host.builtin.email import bounces
+from host.builtin.email.headers import parse_mail
+from host.models.inbox import DeliveryState
+from tests.email.test_conversation import Desk, conversations, messages, whole
+
+__all__ = ["whole"]
+
+OURS = "0123456789abcdef0123456789abcdef@shop.example"
+
+POSTFIX = """\
+Return-Path: <>
+From: MAILER-DAEMON@mx.shop.example (Mail Delivery System)
+Subject: Undelivered Mail Returned to Sender
+To: hello@shop.example
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+Message-Id: <bounce-1@mx.shop.example>
+
+--b
+Content-Description: Notification
+Content-Type: text/plain; charset=us-ascii
+
+I'm sorry to have to inform you that your message could not be delivered.
+
+<mia@example.org>: host mx.example.org said: 550 5.1.1 User unknown
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.shop.example
+Arrival-Date: Fri, 20 Nov 2026 09:00:00 +0000
+
+Final-Recipient: rfc822; mia@example.org
+Original-Recipient: rfc822;mia@example.org
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; 550 {status} User unknown
+
+--b
+Content-Type: {returned}
+
+From: Shop <hello@shop.example>
+To: mia@example.org
+Subject: Re: Blue mugs
+Message-ID: <{id}>
+
+--b--
+"""
+
+QMAIL = """\
+Return-Path: <>
+From: MAILER-DAEMON@mx.example.org
+To: hello@shop.example
+Subject: failure notice
+
+Hi. This is the qmail-send program at mx.example.org.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+
+<mia@example.org>:
+550 5.2.2 Mailbox full
+
+--- Below this line is a copy of the message.
+
+Return-Path: <hello@shop.example>
+From: Shop <hello@shop.example>
+Message-ID: <{id}>
+"""
+
+EXIM = """\
+Return-Path: <>
+X-Failed-Recipients: mia@example.org
+Auto-Submitted: auto-replied
+From: Mail Delivery System <Mailer-Daemon@mx.example.org>
+To: hello@shop.example
+References: <{id}>
+Subject: Mail delivery failed: returning message to sender
+
+A message that you sent could not be delivered to one or more of its recipients.
+
+  mia@example.org
+    host mx.example.org [192.0.2.1]
+    SMTP error from remote mail server: 552 5.3.4 Message too big
+"""
+
+
+def dsn(
+    id_: str = OURS, *, action: str = "failed", status: str = "5.1.1", returned: str = "message/rfc822"
+) -> str:
+    return POSTFIX.format(id=id_, action=action, status=status, returned=returned)
+
+
+def read(text: str) -> bounces.Bounce | None:
+    return bounces.read(parse_mail(text.replace("\n", "\r\n").encode()))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (dsn(), "no such address"),
+        (dsn(returned="text/rfc822-headers"), "no such address"),
+        (dsn(status="5.2.2"), "full"),
+        (dsn(status="5.7.26"), "refused"),
+        (dsn(status="4.4.7"), "could not be reached"),
+        (dsn(status="5.0.0"), "came back"),
+        (QMAIL.format(id=OURS), "full"),
+        (EXIM.format(id=OURS), "too large"),
+    ],
+)
+def test_it_says_which_mail_whom_and_why(text: str, words: str) -> None:
+    found = read(text)
+    assert found is not None
+    assert (found.message_id, found.recipient) == (OURS, "mia@example.org")
+    assert words in found.why.sentence
+    assert found.raw
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        dsn(action="delayed", status="4.4.1"),
+        dsn(action="relayed", status="2.0.0"),
+        dsn("somebody-elses-id@example.org"),
+        "From: mia@example.org\n\nYour mail <x@y.example> 550 5.1.1\nMessage-ID: <" + OURS + ">\n",
+        "From: postmaster@example.org\n\nWe move house on Monday.\nMessage-ID: <" + OURS + ">\n",
+        "From: MAILER-DAEMON@mx.example.org\nContent-Type: multipart/report; boundary=b\n\n--b\n"
+        "Content-Type: message/delivery-status\n\n\n--b--\n",
+    ],
+)
+def test_what_reports_no_failure_of_ours_is_a_mail(text: str) -> None:
+    assert read(text) is None
+
+
+def test_a_mail_that_came_back_is_marked_once_and_can_be_sent_again(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    (conversation,) = conversations()
+    whole.reply(conversation.id, "Yes, eight of them.", "reply-key-1")
+    sent = messages()[1]
+    assert sent.state == DeliveryState.SENT
+    assert sent.external_id is not None
+    report = dsn(sent.external_id).replace("\n", "\r\n").encode()
+    for number in (1, 2):
+        whole.deliver(report.replace(b"bounce-1", b"bounce-%d" % number))
+        ours = messages()[1]
+        assert ours.state == DeliveryState.FAILED
+        assert ours.error is not None
+        assert ours.error["code"] == "bounced"
+        assert "no such address" in ours.error["sentence"]
+        assert "User unknown" in ours.error["raw"]
+        assert [one.failed_count for one in conversations()] == [1]
+        assert len(messages()) == 2
+
+    whole.retry(ours.id)
+    assert messages()[1].state == DeliveryState.SENT
+    assert conversations()[0].failed_count == 0
+    assert len(whole.outside.mails) == 2
+    first, second = (email.message_from_bytes(mail[2])["Message-ID"] for mail in whole.outside.mails)
+    assert first == second
+
+
+def test_a_report_about_what_is_not_here_is_shown_as_it_came(whole: Desk) -> None:
+    whole.deliver(dsn().replace("\n", "\r\n").encode())
+    (report,) = messages()
+    assert "could not be delivered" in report.text
+    assert report.content["automatic"] is True

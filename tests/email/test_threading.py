@@ -1,0 +1,87 @@
+"""Who gets into a conversation: its customer and those it was shown to, and nobody by naming its messages."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import pytest
+import sqlalchemy as sa
+
+from host.core import db
+from host.models.inbox import ContactIdentity
+from tests.email.test_conversation import Desk, conversations, messages, whole
+
+__all__ = ["whole"]
+
+
+def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>", Cc="Anna <anna@example.org>, hello@shop.example")
+    (first,) = conversations()
+
+    whole.receive(
+        "I would like two",
+        From="Anna <Anna@example.org>",
+        Message_ID="<two@example.org>",
+        In_Reply_To="<one@example.org>",
+    )
+    assert len(conversations()) == 1
+    answer = messages()[-1]
+    assert answer.conversation_id == first.id
+    assert answer.content["author"] == {"name": "Anna", "address": "anna@example.org"}
+    with db.read() as session:
+        known = set(session.scalars(sa.select(ContactIdentity.external_id)))
+    assert known == {"mia@example.org", "anna@example.org"}
+
+    # Anna's friend was shown it by her; a stranger read the id in a mail that was passed on.
+    whole.receive(
+        "Let me in",
+        From="eve@evil.example",
+        Message_ID="<three@evil.example>",
+        In_Reply_To="<two@example.org>",
+        References="<one@example.org> <two@example.org>",
+    )
+    mine, other = conversations()
+    assert mine.id == first.id
+    theirs = [message for message in messages() if message.conversation_id == other.id]
+    assert [(one.kind, one.text) for one in theirs] == [("text", "Let me in"), ("activity", "")]
+    assert theirs[1].content == {"what": "may_belong_by_message", "conversation": str(first.id)}
+    assert conversations()[0].unread_count == 2
+
+
+@pytest.mark.parametrize("sender", ["hello@shop.example", "eve@evil.example"])
+def test_neither_our_own_address_nor_a_forged_sender_takes_part(
+    whole: Desk,
+    sender: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("host.builtin.email.parsing.authserv_id", lambda: "mx.shop.example")
+    whole.receive(Message_ID="<one@example.org>", Cc="eve@evil.example, hello@shop.example")
+    mail = EmailMessage(policy=SMTP)
+    mail["Authentication-Results"] = "mx.shop.example; dmarc=fail"
+    mail["From"] = sender
+    mail["Message-ID"] = "<two@evil.example>"
+    mail["In-Reply-To"] = "<one@example.org>"
+    mail.set_content("Let me in")
+    whole.deliver(mail.as_bytes())
+    assert len(conversations()) == 2
+
+
+def test_who_is_copied_by_a_forged_mail_takes_no_part(
+    whole: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("host.builtin.email.parsing.authserv_id", lambda: "mx.shop.example")
+    whole.receive(Message_ID="<one@example.org>")
+    mail = EmailMessage(policy=SMTP)
+    mail["Authentication-Results"] = "mx.shop.example; dmarc=fail"
+    mail["From"] = "mia@example.org"
+    mail["Cc"] = "eve@evil.example"
+    mail["Message-ID"] = "<forged@evil.example>"
+    mail["In-Reply-To"] = "<one@example.org>"
+    mail.set_content("I forgot to copy Eve")
+    whole.deliver(mail.as_bytes())
+    whole.receive(
+        "Thanks", From="eve@evil.example", Message_ID="<3@evil.example>", In_Reply_To="<forged@evil.example>"
+    )
+    assert len(conversations()) == 2

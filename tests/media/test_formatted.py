@@ -1,0 +1,256 @@
+"""The formatted form of a message: cleaned on its way out, its quotes folded, its pictures asked for."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from host.core import db, storage
+from host.inbox import erasure
+from host.inbox.apply.changes import apply_changes
+from host.media import formatted
+from host.models.inbox import Attachment
+from host.models.media import PictureSender
+from host.sdk.messages import AttachmentRole, InboundAttachment, MessageKind
+from tests import helpers
+from tests.inbox import toys
+from tests.inbox.desks import Desk, open_desk
+from tests.media import samples
+from tests.media.provider import Provider, serving
+
+HOSTILE = (Path(__file__).parent / "hostile.txt").read_text().splitlines()
+
+
+def clean(html: str, *, pictures: bool = False) -> formatted.Cleaned:
+    return formatted.clean(
+        html,
+        inline=lambda name: "/w/1/media/7" if name == "mug@x" else None,
+        remote=(lambda url: f"/w/1/picture?url={len(url)}") if pictures else None,
+        earlier="Earlier",
+    )
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_nothing_hostile_acts_or_asks(pictures: bool) -> None:
+    assert len(HOSTILE) > 70
+    for line in [*HOSTILE, "\n".join(HOSTILE)]:
+        reader = _Reader()
+        reader.feed(clean(line, pictures=pictures).html)
+        for tag, attributes in reader.tags:
+            assert tag in formatted._TAGS | {"details", "summary"}, line
+            for name, value in attributes.items():
+                assert not name.startswith("on"), line
+                assert name not in {"srcset", "background", "action", "id"}, line
+                assert name != "class" or value == "lobby-earlier", line
+                if name == "src":
+                    assert (value or "").startswith(("/w/1/picture?", "data:image/png")), line
+                if name == "href":
+                    assert re.match(r"https?://|mailto:|tel:", value or ""), line
+                if name == "style":
+                    assert "(" not in (value or ""), line
+                    assert "position" not in (value or ""), line
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ("<p style='color: #c00; margin: 0 auto'>a</p>", '<p style="color:#c00;margin:0 auto">a</p>'),
+        ("<td style='background-color: rgb(1, 2, 3)'>a</td>", "a"),
+        ("<img src='cid:mug@x' width='600'>", '<img src="/w/1/media/7" width="600">'),
+        ("<img src='cid:%6dug@x'>", '<img src="/w/1/media/7">'),
+        ("<img src='cid:other@x' alt='A mug'>", '<img alt="A mug">'),
+        ("<a href='https://x.example/?a=1&amp;b=2'>a</a>", "https://x.example/?a=1&amp;b=2"),
+        ("<font color=red size=4>a</font>", '<font color="red" size="4">a</font>'),
+        ("5 &lt; 6 &amp; 7", "5 &lt; 6 &amp; 7"),
+        ("<style>p { color: red }</style>a", "a"),
+    ],
+)
+def test_what_mails_are_made_of_stays(html: str, shown: str) -> None:
+    assert shown in clean(html).html
+
+
+def test_pictures_from_elsewhere_are_counted_and_left_out() -> None:
+    html = "<img src='http://a.example/1'><img src=' HTTPS://a.example/2'><img src='cid:mug@x'>"
+    assert clean(html).blocked == 2
+    assert "a.example" not in clean(html).html
+    shown = clean(html, pictures=True)
+    assert (shown.blocked, shown.html.count("/picture?")) == (0, 2)
+
+
+QUOTED = {
+    "Gmail": '<div dir="ltr">Yes</div><br><div class="gmail_quote"><div>On Monday:</div><blockquote>Old</blockquote></div>',
+    "Gmail, newer": '<div>Yes</div><div class="gmail_quote gmail_quote_container"><blockquote>Old</blockquote></div>',
+    "Apple Mail": '<div>Yes</div><div><br><blockquote type="cite"><div>Old</div></blockquote></div><br>',
+    "Thunderbird": '<p>Yes</p><div class="moz-cite-prefix">Am Montag:</div><blockquote type="cite"><p>Old</p></blockquote>',
+    "Outlook": '<p>Yes</p><hr><div id="divRplyFwdMsg"><b>From:</b> Shop</div><div><p>Old</p></div>',
+    "Outlook for phones": '<div>Yes</div><div id="ms-outlook-mobile-signature"></div><div id="appendonsend"></div><p>Old</p>',
+    "Yahoo": '<div>Yes</div><div id="yahoo_quoted_1" class="yahoo_quoted"><p>Old</p></div>',
+    "Proton": '<div>Yes</div><div class="protonmail_quote">On Monday:<blockquote type="cite">Old</blockquote></div>',
+}
+
+
+@pytest.mark.parametrize("client", QUOTED)
+def test_what_a_client_quotes_is_behind_a_button_and_whole(client: str) -> None:
+    made = clean(QUOTED[client]).html
+    before, button, folded = made.partition('<details class="lobby-earlier">')
+    assert button
+    assert "Yes" in before
+    assert "Old" not in before
+    assert "Old" in folded.partition("</details>")[0]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<blockquote type=cite>Only this</blockquote>",
+        "<div class=gmail_quote>Passed on</div>",
+        "<p>a</p><blockquote type=cite>Two?</blockquote><p>Yes, two.</p>",
+        "<p>a</p><blockquote>somebody's words</blockquote>",
+    ],
+)
+def test_what_is_no_quote_at_the_end_stays_seen(html: str) -> None:
+    assert "<details" not in clean(html).html
+
+
+def test_20_000_nested_parts_are_cleaned_in_time() -> None:
+    began = time.process_time()
+    clean("<p>a</p>" + "<blockquote type=cite><div>" * 10_000 + "x")
+    clean("<img src='http://a.example/1' style='color: red'>" * 5_000)
+    assert time.process_time() - began < 5
+
+
+# ---- pages -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path, store: Path) -> Desk:
+    return open_desk(data)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with serving() as found:
+        yield found
+
+
+def laid_out(desk: Desk, html: str, **given: Any) -> int:
+    """Let a message with a formatted form and a picture in it come; return its id."""
+    files = (
+        InboundAttachment(
+            MessageKind.IMAGE,
+            content=samples.picture("PNG"),
+            name="mug.png",
+            content_type="image/png",
+            role=AttachmentRole.INLINE,
+            content_id="mug@x",
+        ),
+        InboundAttachment(
+            MessageKind.FILE,
+            content=html.encode(),
+            name="message.html",
+            content_type="text/html",
+            role=AttachmentRole.FORMATTED,
+        ),
+    )
+    content = {"html": {"rich": True, "remote": html.count("src='http")}, **given.pop("content", {})}
+    change = toys.received("Blue mugs", attachments=files, content=content, **given)
+    stored = {number: storage.store(file.content or b"") for number, file in enumerate(files)}
+    db.write(apply_changes, [toys.incoming(desk.account, change, stored=stored)])
+    return int(toys.thread()[-1].id)
+
+
+def test_it_is_shown_in_a_frame_and_is_no_file_of_the_message(desk: Desk) -> None:
+    id_ = laid_out(desk, "<h1>Mugs</h1><img src='cid:mug@x'><script>x</script>")
+    page = desk.browser.get(desk.path(f"/{toys.thread()[0].conversation_id}")).text
+    address = f"/w/{desk.workspace}/messages/{id_}/formatted"
+    assert f'src="{address}"' in page
+    assert 'sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox"' in page
+    assert "message.html" not in page
+    assert "data-form-pictures" not in page
+    shown = desk.browser.get(address)
+    assert shown.headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = shown.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox" in policy
+    assert shown.headers["Referrer-Policy"] == "no-referrer"
+    assert shown.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert shown.headers["Cache-Control"] == "private, no-store"
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    assert "<script" not in shown.text
+    (picture,) = re.findall(r'<img src="([^"]+)"', shown.text)
+    assert desk.browser.get(picture).headers["Content-Type"] == "image/png"
+    other = helpers.client_for(desk.app, helpers.make_user(email="other@example.com", name="Otto"))
+    assert other.get(address).status_code == 404
+
+
+def test_pictures_are_shown_once_or_always_and_only_through_the_desk(desk: Desk, provider: Provider) -> None:
+    url = provider.put("/open.png", samples.picture("PNG"), "image/png")
+    id_ = laid_out(desk, f"<img src='{url}'>")
+    address = f"/w/{desk.workspace}/messages/{id_}"
+    assert "/picture?" not in desk.browser.get(f"{address}/formatted").text
+    once = desk.browser.get(f"{address}/formatted?pictures=1").text
+    (picture,) = re.findall(r'<img src="([^"]+)"', once)
+    picture = picture.replace("&amp;", "&")
+    assert provider.asked == []
+    shown = desk.browser.get(picture)
+    assert (shown.status_code, shown.headers["Content-Type"]) == (200, "image/png")
+    assert [path for path, _ in provider.asked] == ["/open.png"]
+    headers = {name.lower() for name in provider.asked[0][1]}
+    assert headers.isdisjoint({"cookie", "referer", "x-forwarded-for"})
+    forged = re.sub("signature=.", "signature=_", picture)
+    assert desk.browser.get(forged).status_code == 404
+    elsewhere = picture.replace("open.png", "other.png")
+    assert desk.browser.get(elsewhere).status_code == 404
+    assert len(provider.asked) == 1
+
+    assert desk.browser.post_form(f"{address}/pictures").status_code == 303
+    assert desk.browser.post_form(f"{address}/pictures").status_code == 303
+    assert [row.sender for row in toys.everything(PictureSender)] == ["ana"]
+    assert "/picture?" in desk.browser.get(f"{address}/formatted").text
+    page = desk.browser.get(desk.path(f"/{toys.thread()[0].conversation_id}")).text
+    assert "data-form-pictures" not in page
+    other = laid_out(desk, f"<img src='{url}'>", contact="ben")
+    assert "/picture?" not in desk.browser.get(f"/w/{desk.workspace}/messages/{other}/formatted").text
+    # Whoever says that he is Ana is not shown as she is.
+    forged_id = laid_out(desk, f"<img src='{url}'>", content={"sender_check": {"verdict": "fail"}}, at=5)
+    forged_address = f"/w/{desk.workspace}/messages/{forged_id}"
+    assert "/picture?" not in desk.browser.get(f"{forged_address}/formatted").text
+    assert desk.browser.post_form(f"{forged_address}/pictures").status_code == 400
+
+
+def test_a_picture_that_leads_inside_is_not_fetched(desk: Desk) -> None:
+    id_ = laid_out(desk, "<img src='http://169.254.169.254/latest'>")
+    once = desk.browser.get(f"/w/{desk.workspace}/messages/{id_}/formatted?pictures=1").text
+    (picture,) = re.findall(r'<img src="([^"]+)"', once)
+    assert desk.browser.get(picture.replace("&amp;", "&")).status_code in {404, 502}
+
+
+def test_erasing_the_customer_removes_form_pictures_and_what_is_remembered(desk: Desk, store: Path) -> None:
+    id_ = laid_out(desk, "<img src='http://a.example/1'>")
+    desk.browser.post_form(f"/w/{desk.workspace}/messages/{id_}/pictures")
+    assert len(toys.everything(Attachment)) == 2
+    assert len(toys.everything(PictureSender)) == 1
+    with db.read() as session:
+        contact = session.scalar(sa.text("SELECT contact_id FROM conversations"))
+    db.write(erasure.erase, workspace_id=desk.workspace, contact_id=contact, author_id=desk.mia.id)
+    assert toys.everything(Attachment) == []
+    assert toys.everything(PictureSender) == []
+    assert [path for path in store.rglob("*") if path.is_file() and len(path.name) > 40] == []
+    assert desk.browser.get(f"/w/{desk.workspace}/messages/{id_}/formatted").status_code == 404
