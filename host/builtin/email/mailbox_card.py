@@ -153,14 +153,14 @@ def entered(
     else:
         password = sending
     server = Server(values["imap_host"], port, security, user or values["smtp_user"], password)
-    return _tried(server) or Given(server, wanted, own, Secret(given) if given else None)
+    return tried(server) or Given(server, wanted, own, Secret(given) if given else None)
 
 
 def _is_same(row: Mailbox, host: str, port: int, security: Security, user: str) -> bool:
     return (row.host, row.port, row.security, row.user_name) == (host, port, str(security), user)
 
 
-def _tried(server: Server) -> Problems | None:
+def tried(server: Server) -> Problems | None:
     """Return why the mailbox cannot be opened, by the field that is likely wrong; None: it can."""
     where = {"host": server.host, "port": server.port}
     try:
