@@ -353,7 +353,13 @@ def facts(row: Mailbox) -> list[tuple[str, str]]:
 
 
 def notices(row: Mailbox) -> list[tuple[str, str, str]]:
-    """Return what is amiss."""
-    if row.problem is None:
+    """Return what is amiss, and how far earlier mails have come."""
+    if row.problem is not None:
+        return [("warn", _("The mailbox cannot be read at the moment."), row.problem)]
+    folders = counted(row.account_id)
+    left = sum(one.left for one in folders)
+    if not left:
         return []
-    return [("warn", _("The mailbox cannot be read at the moment."), row.problem)]
+    there = sum(one.on_server or 0 for one in folders)
+    sentence = _("%(here)s of %(there)s are here.", here=there - left, there=there)
+    return [("good", _("Earlier mails are being brought in."), sentence)]

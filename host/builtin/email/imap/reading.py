@@ -302,6 +302,7 @@ class Reader:
         try:
             found = list(self._fetched(batch))
         except RefusedError as error:
+            self._memory.trying = ()
             if len(batch) > 1:
                 for one in batch:
                     self._take_batch([one])
