@@ -192,7 +192,7 @@ def test_a_mailbox_is_connected_and_its_mail_comes(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with imap_server.running(ImapServer(context=context)) as server:
-        server.add(MAIL % (b"old", b"Old pots"), at=clock.now() - timedelta(days=3))
+        server.add(MAIL % (b"old", b"Old pots"), at=clock.now() - timedelta(days=20))
         guard.allow([f"mail.shop.example:{outside.port}", f"mail.shop.example:{server.port}"])
         page = chromium.new_context(base_url=served, viewport={"width": width, "height": 900}).new_page()
         page.goto("/login")
@@ -208,7 +208,7 @@ def test_a_mailbox_is_connected_and_its_mail_comes(
             else:
                 page.fill(f"#f-{name}", value)
         page.select_option("#f-imap_import", "month")
-        assert_fits(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.click("text=Save and check")
         page.wait_for_selector("#f-imap_user[aria-invalid=true]")
         page.fill("#f-imap_user", "")

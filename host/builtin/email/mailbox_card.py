@@ -99,7 +99,8 @@ def fields(host: Callable[[str], str], port: Callable[[str], str]) -> tuple[Fiel
             lazy_gettext("Mails that are there already"),
             required=False,
             help=lazy_gettext(
-                "They come quietly, the newest first: nobody is notified, and their conversations are closed."
+                "They come quietly, the newest first: nobody is notified. Their conversations are closed, "
+                "but for those of the last days in which a customer waits for an answer."
             ),
             kind="select",
             choices=(
