@@ -349,8 +349,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "mail_relays",
         "",
-        "host:port pairs of mail servers on the local network that e-mail accounts may send through; nothing "
-        "but mail reaches them.",
+        "host:port pairs of mail servers on the local network that e-mail accounts may use; nothing but mail "
+        "reaches them.",
         _pairs,
     ),
     Setting(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ import pytest
 from werkzeug.serving import make_server
 
 from host.builtin.email import receiving
-from host.core import db
+from host.core import clock, db, guard
 from host.process.serving import HostApplication
 from host.users import throttle
 from host.web.request_helpers import Role
 from tests.accessibility import violations
+from tests.email import imap_server
 from tests.email.conftest import Outside, values
+from tests.email.imap_server import ImapServer
 from tests.helpers import PASSWORD, make_config, make_user, make_workspace
 
 pytestmark = pytest.mark.browser
@@ -176,6 +180,54 @@ def test_an_address_is_asked_for_and_confirmed(
     assert_fits(owner)
     owner.context.close()
     admin.context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 360])
+def test_a_mailbox_is_connected_and_its_mail_comes(
+    served: str, outside: Outside, certificate: str, chromium: Any, width: int
+) -> None:
+    workspace = make_workspace("Pottery")
+    make_user("owner@example.com", workspace=workspace, role=Role.OWNER, is_admin=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with imap_server.running(ImapServer(context=context)) as server:
+        server.add(MAIL % (b"old", b"Old pots"), at=clock.now() - timedelta(days=20))
+        guard.allow([f"mail.shop.example:{outside.port}", f"mail.shop.example:{server.port}"])
+        page = chromium.new_context(base_url=served, viewport={"width": width, "height": 900}).new_page()
+        page.goto("/login")
+        page.fill("#email", "owner@example.com")
+        page.fill("#password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "/login" not in url)
+        page.goto(f"/w/{workspace}/settings/channels/email/new")
+        given = {"imap_host": "mail.shop.example", "imap_port": str(server.port), "imap_user": "other"}
+        for name, value in {**values(outside), **given, "imap_password": "wrong"}.items():
+            if name == "smtp_security":
+                page.select_option(f"#f-{name}", value)
+            else:
+                page.fill(f"#f-{name}", value)
+        page.select_option("#f-imap_import", "month")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.click("text=Save and check")
+        page.wait_for_selector("#f-imap_user[aria-invalid=true]")
+        page.fill("#f-imap_user", "")
+        page.fill("#f-smtp_password", outside.password)
+        page.click("text=Save and check")
+        page.wait_for_selector("article >> text=Connected")
+        assert server.idling.acquire(timeout=20)
+        server.add(MAIL % (b"new", b"Fresh pots"))
+        page.wait_for_selector("article >> text=Receiving", timeout=10_000)
+        page.goto(f"/w/{workspace}/settings/channels/accounts/1")
+        page.wait_for_selector("text=Last mail by it")
+        assert_fits(page)
+        page.goto(f"/w/{workspace}/inbox")
+        page.wait_for_selector("a:has-text('Fresh pots')")
+        assert not page.query_selector("a:has-text('Old pots')")  # closed, as history is
+        page.context.close()
+
+
+MAIL = b"From: mia@example.org\r\nSubject: Pots\r\nMessage-ID: <%s@example.org>\r\n\r\n%s\r\n"
 
 
 def assert_fits(page: Any) -> None:

@@ -464,3 +464,20 @@ def test_two_processes_do_not_read_one_mailbox(desk_of_mail: Desk) -> None:
     desk.watch()
     time.sleep(0.2)
     assert desk.server.commands == []
+
+
+@pytest.mark.slow
+def test_a_mailbox_is_brought_in_on_every_database(
+    any_desk: db.Database, data: Path, outside: Outside, imap: ImapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for desk in desk_at(data, outside, imap, monkeypatch):
+        for number in range(60):
+            imap.add(mail(number), at=clock.now() - timedelta(days=30, minutes=number))
+        desk.fetch_from(since=None)
+        desk.watch()
+        until(lambda: accounted() == 60)
+        imap.renumber()
+        imap.add(mail(60))
+        until(lambda: accounted() == 61)
+        desk.work()
+        assert len(journalled()) == len(messages()) == 61

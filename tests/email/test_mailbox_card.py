@@ -158,6 +158,7 @@ def test_the_card_counts_both_sides_and_forgets_the_password(
     text = shown(data, account)
     assert "1 here, 3 on the server" in text
     assert "2 still to come" in text
+    assert "1 of 3 are here." in text
     card.disconnect(account)
     assert row().password_set_at is None
     again = ask(outside, account, **box(imap, imap_import="all"))

@@ -6,6 +6,7 @@ import re
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal, unseal
 from host.sdk.web import maybe_user
 
-from . import mailbox_card, ownership, smtp
+from . import diagnosing, mailbox_card, ownership, smtp
 from .addresses import domain_of, normal
 from .models import EmailAccount, password_place
 from .receiving import listen_address
@@ -105,6 +106,7 @@ def card() -> SettingsCard:
         connect=connect,
         status=status,
         disconnect=disconnect,
+        diagnose=partial(diagnosing.diagnose, tried=_check),
         notices=notices,
         configure_label=lazy_gettext("Configure"),
         configure_help=lazy_gettext(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .domain import mail_servers, texts
 from .imap.connection import check
 from .imap.session import Watcher
 from .smtp_connection import SmtpConnection
 
-__all__ = ["SmtpConnection", "Watcher", "check"]
+__all__ = ["SmtpConnection", "Watcher", "check", "mail_servers", "texts"]

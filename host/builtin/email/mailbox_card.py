@@ -99,7 +99,8 @@ def fields(host: Callable[[str], str], port: Callable[[str], str]) -> tuple[Fiel
             lazy_gettext("Mails that are there already"),
             required=False,
             help=lazy_gettext(
-                "They come quietly, the newest first: nobody is notified, and their conversations are closed."
+                "They come quietly, the newest first: nobody is notified. Their conversations are closed, "
+                "but for those of the last days in which a customer waits for an answer."
             ),
             kind="select",
             choices=(
@@ -153,14 +154,14 @@ def entered(
     else:
         password = sending
     server = Server(values["imap_host"], port, security, user or values["smtp_user"], password)
-    return _tried(server) or Given(server, wanted, own, Secret(given) if given else None)
+    return tried(server) or Given(server, wanted, own, Secret(given) if given else None)
 
 
 def _is_same(row: Mailbox, host: str, port: int, security: Security, user: str) -> bool:
     return (row.host, row.port, row.security, row.user_name) == (host, port, str(security), user)
 
 
-def _tried(server: Server) -> Problems | None:
+def tried(server: Server) -> Problems | None:
     """Return why the mailbox cannot be opened, by the field that is likely wrong; None: it can."""
     where = {"host": server.host, "port": server.port}
     try:
@@ -353,7 +354,13 @@ def facts(row: Mailbox) -> list[tuple[str, str]]:
 
 
 def notices(row: Mailbox) -> list[tuple[str, str, str]]:
-    """Return what is amiss."""
-    if row.problem is None:
+    """Return what is amiss, and how far earlier mails have come."""
+    if row.problem is not None:
+        return [("warn", _("The mailbox cannot be read at the moment."), row.problem)]
+    folders = counted(row.account_id)
+    left = sum(one.left for one in folders)
+    if not left:
         return []
-    return [("warn", _("The mailbox cannot be read at the moment."), row.problem)]
+    there = sum(one.on_server or 0 for one in folders)
+    sentence = _("%(here)s of %(there)s are here.", here=there - left, there=there)
+    return [("good", _("Earlier mails are being brought in."), sentence)]

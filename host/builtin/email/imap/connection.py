@@ -163,10 +163,16 @@ def told(server: Server) -> Iterator[None]:
     except ssl.SSLCertVerificationError:
         raise
     except (OSError, EOFError) as error:
-        raise BrokenError(type(error).__name__) from None
+        raise BrokenError(_broken(error)) from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         # What the package's parser does with an answer that is none.
         raise BrokenError(f"the server's answer cannot be read ({type(error).__name__})") from error
+
+
+def _broken(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "the server does not answer"
+    return "the connection broke"
 
 
 def _open(server: Server) -> Client:
@@ -175,7 +181,7 @@ def _open(server: Server) -> Client:
     except ssl.SSLError:
         raise
     except OSError as error:
-        raise BrokenError(type(error).__name__) from None
+        raise BrokenError(_broken(error)) from None
     except IMAPClientError as error:
         raise BrokenError(_discreet(error, server)) from None
     try:

@@ -75,6 +75,14 @@ class Memory:
         self.trying = ()
 
 
+Unlisted = dict[int, list[int]]
+"""By the number of a folder among :attr:`Reader.places`: UIDs of mails that are to be taken, newest first."""
+
+
+def _came_at(one: Listed) -> datetime:
+    return one.came_at
+
+
 class Reader:
     """Reads the folders of one mailbox over one connection. Used by one thread.
 
@@ -135,22 +143,22 @@ class Reader:
 
     # ---- what is new ---------------------------------------------------------------------------------
 
-    def reconcile(self) -> list[Listed]:
-        """Compare each folder with what is accounted for, take what is new, return what is earlier."""
-        earlier: list[Listed] = []
-        for at in self.places:
+    def reconcile(self) -> Unlisted:
+        """Compare each folder with what is accounted for; take what is new, return the rest, newest first."""
+        rest: Unlisted = {}
+        for number, at in enumerate(self.places):
             self.select(at)
             server = self._wanted(at)
             here = cursor.uids(at.id)
             cursor.forget(at, here - server)
             cursor.note_count(at, len(server))
             self._highest[at.id] = max([*server, at.base_uid - 1])
-            missing = self._listed(at, sorted(server - here))
-            earlier += [one for one in missing if one.earlier]
-            self._take([one for one in missing if not one.earlier])
+            missing = sorted(server - here)
+            self._take(self._listed(at, [uid for uid in missing if uid >= at.base_uid]))
+            rest[number] = [uid for uid in reversed(missing) if uid < at.base_uid]
             if self._stopping():
                 break
-        return earlier
+        return rest
 
     def look(self) -> None:
         """Take what came since. The inbox is looked into last, and stays open."""
@@ -221,26 +229,46 @@ class Reader:
 
     # ---- what is earlier -----------------------------------------------------------------------------
 
-    def bring_in(self, earlier: Sequence[Listed]) -> bool:
-        """Take earlier mails, conversation by conversation, the newest first; return whether all were taken.
+    def bring_in(self, rest: Unlisted) -> bool:
+        """Take the rest, conversation by conversation, the newest first; return whether all were taken.
 
         What is new meanwhile goes first.
         """
-        newest = sorted(earlier, key=lambda one: one.came_at, reverse=True)
         looked = time.monotonic()
-        for some in _in_parts(newest, PLANNED):
-            for batch in _batches(conversations.in_order(some)):
+        for window in self._windows(rest):
+            # What came since the mailbox was connected is news, whatever its number.
+            self._take(sorted((one for one in window if not one.earlier), key=_came_at))
+            for batch in _batches(conversations.in_order([one for one in window if one.earlier])):
+                while self._are_workers_behind() and not self._stopping():
+                    time.sleep(0.25)
                 if self._stopping():
                     return False
-                while self._are_workers_behind():
-                    if self._stopping():
-                        return False
-                    time.sleep(0.25)
                 self._take(batch)
                 if time.monotonic() - looked > LOOK_BETWEEN:
                     self.look()
                     looked = time.monotonic()
-        return True
+        return not self._stopping()
+
+    def _windows(self, rest: Unlisted) -> Iterator[list[Listed]]:
+        """Yield mails of all folders together, so many at a time that they can be put in order.
+
+        A window reaches as far back as is known of each folder, so that no answer comes long before its
+        question.
+        """
+        listed: list[Listed] = []
+        left = {number: list(numbers) for number, numbers in rest.items()}
+        while listed or any(left.values()):
+            known_since = datetime.min.replace(tzinfo=UTC)
+            for number, numbers in left.items():
+                found = self._listed(self.places[number], numbers[:PLANNED])
+                del numbers[:PLANNED]
+                listed += found
+                if numbers and found:
+                    known_since = max(known_since, min(map(_came_at, found)))
+            yield [one for one in listed if one.came_at >= known_since]
+            listed = [one for one in listed if one.came_at < known_since]
+            if self._stopping():
+                return
 
     def _are_workers_behind(self) -> bool:
         lanes = db.host_table("lanes")
@@ -274,6 +302,7 @@ class Reader:
         try:
             found = list(self._fetched(batch))
         except RefusedError as error:
+            self._memory.trying = ()
             if len(batch) > 1:
                 for one in batch:
                     self._take_batch([one])

@@ -87,10 +87,10 @@ class Watcher:
     def _watch(self, client: Client) -> None:
         reader = Reader(client, self.settings, self._ingest, self._stopping.is_set, self._memory)
         while not self._stopping.is_set():
-            earlier = reader.reconcile()
+            rest = reader.reconcile()
             self._note_checked()
             reconciled = time.monotonic()
-            if not reader.bring_in(earlier):
+            if not reader.bring_in(rest):
                 return
             self._note_checked()
             while not self._stopping.is_set() and time.monotonic() - reconciled < RECONCILE_SECONDS:
