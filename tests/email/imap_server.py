@@ -275,6 +275,9 @@ class _Session:
             low = last if first == "*" else int(first)
             high = low if not end else last if end == "*" else int(end)
             low, high = min(low, high), max(low, high)
+            if low == high:
+                found |= {low} & have
+                continue
             found |= {uid for uid in have if low <= uid <= high}
         return found
 
