@@ -26,6 +26,8 @@ TAGS = frozenset({"p", "br", "strong", "em", "ul", "ol", "li", "a", "blockquote"
 
 _RULES = ("emphasis", "list", "link", "blockquote", "newline", "balance_pairs", "fragments_join", "address")
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"\u201c\u201d\u00ab\u00bb]{2,2000}", re.IGNORECASE)
+_LINK = re.compile(r"\[([^\[\]\n]{1,500})\]\(https?://[^\s()]{0,2000}\)")
+_AROUND = re.compile(r"(?<![\w*])(\*{1,3})(?![\s*])([^*\n]{1,500})(?<!\s)\1(?![\w*])")
 _TRAILING = ".,:;!?'\u2019\u2026"
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _INVISIBLE = re.compile("[\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -98,6 +100,11 @@ def to_html(text: str, styles: Mapping[str, str] | None = None) -> str:
         url_schemes={"http", "https"},
         link_rel="noopener noreferrer nofollow",
     )
+
+
+def plain(text: str) -> str:
+    """Return *text* without its marks around words and its addresses of links, for where it is cut short."""
+    return _AROUND.sub(r"\2", _AROUND.sub(r"\2", _LINK.sub(r"\1", text)))
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import current_app, url_for
 
+from host.inbox import variables as _variables
 from host.users.pages import sudo as _sudo
 from host.users.roles import Permission
 from host.web import request_helpers as _web
@@ -33,6 +34,7 @@ __all__ = [
     "safe_next",
     "sign_in_url",
     "workspace_view",
+    "wrong_variable",
 ]
 
 View = Callable[..., Any]
@@ -63,6 +65,15 @@ def workspace_view(role: Role = Role.AGENT) -> Callable[[View], View]:
     view still gets ``workspace_id`` as its first argument.
     """
     return _web.workspace_view(Permission.SETTINGS if role is Role.OWNER else None)
+
+
+def wrong_variable(text: str) -> str:
+    """Return why something in double braces in *text* is no variable of canned replies; empty: all is."""
+    try:
+        _variables.parse(text)
+    except _variables.VariableError as error:
+        return str(error.sentence)
+    return ""
 
 
 def sign_in_url(channel: str, way: str) -> str:

@@ -321,7 +321,7 @@ def test_what_breaks_a_limit_is_refused_with_the_limit(
         ({"kind": "poem", "text": "a"}, "kind"),
         ({"text": "a"}, "kind"),
         ({"kind": "text", "text": "a", "overflow": "wrap"}, "overflow"),
-        ({"kind": "text", "text": "a", "files": []}, "files"),
+        ({"kind": "text", "text": "a", "elements": []}, "elements"),
         ({"kind": "image", "files": []}, "files"),
         ({"kind": "image", "files": [{}]}, "files[0]"),
         ({"kind": "image", "files": [{"url": "https://a.example/", "upload": "b"}]}, "files[0]"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from host.builtin.email import authentication, headers
+from host.builtin.email.mail import authentication, headers
 from host.sdk import settings
 from tests.email.test_parsing import mail, raw, read
 

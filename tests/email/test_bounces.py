@@ -6,8 +6,8 @@ import email
 
 import pytest
 
-from host.builtin.email import bounces
-from host.builtin.email.headers import parse_mail
+from host.builtin.email.mail import bounces
+from host.builtin.email.mail.headers import parse_mail
 from host.models.inbox import DeliveryState
 from tests.email.test_conversation import Desk, conversations, messages, whole
 

@@ -18,7 +18,8 @@ from host.builtin.email.addon import register_channels
 from host.channels.directory import Directory
 from host.core import clock, db, storage
 from host.delivery.worker import drain
-from host.inbox.reply import queue_reply
+from host.inbox.drafts import Draft
+from host.inbox.reply import queue_parts, queue_reply
 from host.inbox.unsent import resending
 from host.models.inbox import Attachment, Contact, Conversation, DeliveryState, Direction, Message
 from host.models.queue import EventState, InboundEvent
@@ -318,3 +319,25 @@ def test_a_mailbox_that_does_not_exist_fails_with_what_the_server_said(whole: De
     assert failed.state == DeliveryState.FAILED
     assert failed.error is not None
     assert "no such user" in failed.error["raw"]
+
+
+def test_a_copy_that_was_refused_stands_with_the_mail_that_was_sent(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    whole.outside.answers["gone@example.org"] = "550 no such user"
+    db.write(
+        queue_parts,
+        workspace_id=whole.account.workspace_id,
+        conversation_id=conversations()[0].id,
+        author_id=whole.agent,
+        drafts=[Draft(text="Here", content={"cc": ["gone@example.org"], "subject": "Mugs, blue"})],
+        reply_key="reply-key-1",
+        adapter=Generation.directory.adapter("email"),
+        now=clock.now(),
+    )
+    whole.work()
+    sent = messages()[1]
+    assert sent.state == DeliveryState.SENT
+    assert sent.error is not None
+    assert (sent.error["code"], sent.error["raw"]) == ("copies", "gone@example.org: 550 no such user")
+    assert [recipients for _sender, recipients, _raw in whole.outside.mails] == [["mia@example.org"]]
+    assert conversations()[0].subject == "Mugs, blue"

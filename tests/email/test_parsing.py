@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.builtin.email import receiving
-from host.builtin.email.charsets import decode
-from host.builtin.email.htmltext import to_text
-from host.builtin.email.parsing import parse
+from host.builtin.email.mail.charsets import decode
+from host.builtin.email.mail.htmltext import to_text
+from host.builtin.email.mail.parsing import parse
 from host.sdk.messages import AttachmentRole, Ignored, MessageKind, MessageReceived
 from host.sdk.webhooks import Envelope
 

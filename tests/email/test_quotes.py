@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - what mail programs write stands as they write it
 """What a mail quotes is found as large clients write it, and nothing is ever cut."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.builtin.email import quotes
+from host.builtin.email.mail import quotes
 
 SAID = "Yes, two of them.\n\nMia"
 

@@ -55,7 +55,7 @@ def test_neither_our_own_address_nor_a_forged_sender_takes_part(
     sender: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("host.builtin.email.parsing.authserv_id", lambda: "mx.shop.example")
+    monkeypatch.setattr("host.builtin.email.mail.parsing.authserv_id", lambda: "mx.shop.example")
     whole.receive(Message_ID="<one@example.org>", Cc="eve@evil.example, hello@shop.example")
     mail = EmailMessage(policy=SMTP)
     mail["Authentication-Results"] = "mx.shop.example; dmarc=fail"
@@ -71,7 +71,7 @@ def test_who_is_copied_by_a_forged_mail_takes_no_part(
     whole: Desk,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("host.builtin.email.parsing.authserv_id", lambda: "mx.shop.example")
+    monkeypatch.setattr("host.builtin.email.mail.parsing.authserv_id", lambda: "mx.shop.example")
     whole.receive(Message_ID="<one@example.org>")
     mail = EmailMessage(policy=SMTP)
     mail["Authentication-Results"] = "mx.shop.example; dmarc=fail"

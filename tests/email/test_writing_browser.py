@@ -62,6 +62,12 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
 
     page.goto(f"/w/{workspace}/inbox/{conversation}")
     page.click("text=Add a signature")
+    page.fill("#own", "{{agent.shoe}}")
+    page.click("button:has-text('Save') >> nth=0")
+    page.wait_for_selector("text=“agent.shoe” in line 1 is no variable")
+    page.fill("#reply_to", "nobody")
+    page.click("button:has-text('Save') >> nth=1")
+    page.wait_for_selector("text=That is not an e-mail address")
     page.fill("#own", "**{{agent.name}}**\nPottery, [our page](https://shop.example/)")
     assert_fits(page)
     page.screenshot(path=str(tmp_path / f"signature-{width}.png"))

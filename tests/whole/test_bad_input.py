@@ -138,6 +138,10 @@ FIELDS: dict[str, dict[str, str]] = {
         "own_post": "1",
         "undo": "",
         "draft": "{}",
+        "cc": "anna@example.org",
+        "bcc": "",
+        "subject": "Mugs",
+        "signature": "1",
         "then": "",
         "later": "",
         "later_at": "2030-01-01T09:00",
@@ -548,6 +552,11 @@ FIELDS: dict[str, dict[str, str]] = {
     "/addons/email/addresses/<int:asked_id>/decline": {},
     "/addons/email/addresses/<int:asked_id>/withdraw": {},
     "/addons/email/domains/release": {"domain": "shop.example"},
+    "/addons/email/w/<int:workspace_id>/accounts/<int:account_id>/signature": {"own": "Anna"},
+    "/addons/email/w/<int:workspace_id>/accounts/<int:account_id>/signature/shared": {
+        "shared": "The shop",
+        "reply_to": "desk@shop.example",
+    },
     "/addons/instagram/checklist": {"item": "live-mode", "done": "1"},
 }
 """Every form of the desk with what somebody might type; secrets and ids right, one field wrong where it asks

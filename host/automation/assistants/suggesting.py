@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -140,8 +140,11 @@ def accept(
     adapter: ChannelAdapter | None,
     now: datetime,
     hold: Hold,
+    along: Mapping[str, Any] | None = None,
 ) -> list[Message]:
     """Send a suggestion as it stands, as a person's reply; a repeated press returns what the first sent.
+
+    :param along: what goes along with it, see :class:`host.inbox.sendable.Along`.
 
     :raises TurnNotFoundError: if the conversation has no such suggestion.
     :raises SuggestionGoneError: if the customer wrote since, or somebody decided about it.
@@ -155,12 +158,13 @@ def accept(
         return [session.get_one(Message, turn.sent_id)]
     if turn.state != TurnState.READY or turns.newest_inbound(session, conversation_id) != turn.message_id:
         raise SuggestionGoneError()
+    draft = writing.draft(session, turn, turn.text, adapter, person=False)
     messages = queue_parts(
         session,
         workspace_id=workspace_id,
         conversation_id=conversation_id,
         author_id=user_id,
-        drafts=[writing.draft(session, turn, turn.text, adapter, person=False)],
+        drafts=[replace(draft, content={**draft.content, **(along or {})})],
         reply_key=f"accepted-{turn.id}",
         adapter=adapter,
         now=now,

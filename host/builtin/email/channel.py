@@ -40,9 +40,9 @@ from host.sdk.webhooks import Envelope
 
 from . import composing, signatures, smtp
 from .addresses import normal, without_tag
-from .headers import UNKNOWN_SENDER
+from .mail.headers import UNKNOWN_SENDER
+from .mail.parsing import parse
 from .models import EmailAccount, password_place
-from .parsing import parse
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,9 @@ from host.sdk import clock, db, settings
 from host.sdk.errors import SdkError
 from host.sdk.webhooks import Envelope, Ingest, Receiver
 
-from . import headers, identity, late, models
+from . import late, models
 from .addresses import normal, without_tag
+from .mail import headers, identity
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Session

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from host.sdk import db
 from host.sdk.i18n import gettext as _
-from host.sdk.web import Role, current_user, flash_bad, flash_good, workspace_view
+from host.sdk.web import Role, current_user, flash_bad, flash_good, workspace_view, wrong_variable
 
 from . import signatures
 from .addresses import normal
@@ -90,6 +90,10 @@ def _kept(
         flash_bad(
             _("A signature has at most %(most)s characters, so nothing was saved.", most=signatures.MOST)
         )
+        return _back(workspace_id, account_id)
+    wrong = wrong_variable(text)
+    if wrong:
+        flash_bad(wrong)
         return _back(workspace_id, account_id)
     user_id = current_user().id
 

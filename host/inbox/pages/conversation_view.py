@@ -28,6 +28,7 @@ from host.inbox.teams import Seen
 from host.models.contacts import ContactAttribute, ContactValue
 from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
+from host.sdk.formatting import plain as without_marks
 from host.sdk.messages import MessageKind
 from host.users.reach import Accounts
 from host.web import message_kinds
@@ -159,7 +160,7 @@ def listed(
         time=durations.since(row.last_message_at, now),
         prefix=_prefix(row, user_id),
         icon="" if plain else look.icon,
-        line=_list_line(row),
+        line=_list_line(row, adapter),
         chip=reply_window.chip(adapter, row, now),
         due=due(row, now),
         sort=sort,
@@ -173,7 +174,7 @@ def _channel_label(row: Row, adapter: ChannelAdapter | None) -> str:
     return row.channel if adapter is None else adapter.label
 
 
-def _list_line(row: Row) -> str:
+def _list_line(row: Row, adapter: ChannelAdapter | None) -> str:
     """Return the last message: its text, or its kind in words."""
     if not row.last_preview:
         return (
@@ -181,7 +182,10 @@ def _list_line(row: Row) -> str:
             if row.last_kind == MessageKind.TEXT
             else str(message_kinds.look_of(row.last_kind).label)
         )
-    text = text_view.plain(row.last_preview)
+    shown = row.last_preview
+    if adapter is not None and adapter.capabilities.formatting and row.last_direction == Direction.OUTBOUND:
+        shown = without_marks(shown)
+    text = text_view.plain(shown)
     return str(_("Tapped “%(what)s”", what=text)) if row.last_kind in message_kinds.TAPS else text
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from host.sdk import clock, db
 from host.sdk.webhooks import Envelope, Ingest
 
-from .. import kept
+from ..mail import kept
 from ..models import MailState, Role
 from . import conversations, cursor
 from .connection import Client, told

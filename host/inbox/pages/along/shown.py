@@ -139,6 +139,14 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return "".join("" if part.state == "open" else part.text for part in parts).strip()
 
 
+def as_begun(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int) -> Mapping[str, Any]:
+    """Return the content of what goes along with a reply that somebody sends without changing any of it."""
+    found = along(session, row, adapter, user_id)
+    signature = "" if found.signature is None else found.signature.text
+    begun = {"cc": several(found.cc), "signature": signature}
+    return {name: value for name, value in begun.items() if value}
+
+
 def given(adapter: ChannelAdapter | None) -> dict[str, Any]:
     """Return the content that the fields of the form being sent make, without the signature."""
     if adapter is None or adapter.capabilities.copies is None:

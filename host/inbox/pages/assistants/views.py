@@ -14,6 +14,7 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError, NotFoundError
 from host.inbox.pages.action_views import CONVERSATION, _done, _written
+from host.inbox.pages.along.shown import as_begun
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
 from host.inbox.reply import Hold
@@ -29,15 +30,20 @@ SUGGESTION = f"{CONVERSATION}/suggestions/<int:turn_id>"
 def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
     """Send a suggestion as it stands; it can be undone for as long as a reply."""
 
+    adapter, user_id = current_directory().adapter(row.channel), current_user().id
+
     def use_case() -> list[Message]:
+        with db.read() as session:
+            along = as_begun(session, row, adapter, user_id)
         return db.write(
             suggesting.accept,
             workspace_id=workspace_id,
             conversation_id=row.id,
             turn_id=turn_id,
-            user_id=current_user().id,
-            adapter=current_directory().adapter(row.channel),
+            user_id=user_id,
+            adapter=adapter,
             now=clock.now(),
+            along=along,
             hold=Hold(undo={"draft": {"text": "", "reply_to": None}, "then": ""}),
         )
 

@@ -12,7 +12,7 @@ from email.message import Message
 from email.policy import Compat32
 from email.utils import getaddresses, parsedate_to_datetime
 
-from .addresses import normal
+from ..addresses import normal
 from .charsets import decode
 
 MAX_HEADER = 16 * 1024

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from host.sdk.i18n import noop
 
+from ..addresses import normal
+from ..composing import OURS
 from . import headers
-from .addresses import normal
-from .composing import OURS
 
 MOST_PARTS = 50
 _SENDERS = ("mailer-daemon@", "postmaster@", "mail-daemon@", "mailerdaemon@", "microsoftexchange")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from email.message import Message
 
+from ..addresses import domain_of
 from . import headers
-from .addresses import domain_of
 
 _RESULT = re.compile(r"\s*(spf|dkim|dmarc)\s*(?:/\s*\d+\s*)?=\s*([a-z]{1,20})(.*)", re.DOTALL)
 _ABOUT = re.compile(r"(?:header\.d|header\.i|smtp\.mailfrom)\s*=\s*\"?([^\s\";]{1,320})")

@@ -22,10 +22,10 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
+from ..addresses import domain_of
+from ..composing import OURS
 from . import authentication, bounces, formatted, headers, kept, quotes
-from .addresses import domain_of
 from .charsets import decode
-from .composing import OURS
 from .htmltext import to_text
 
 log = logging.getLogger(__name__)

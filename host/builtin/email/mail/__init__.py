@@ -1,0 +1,1 @@
+"""A mail taken apart: who wrote it, what it says, what it answers."""

@@ -1,0 +1,92 @@
+"""What people format: what it becomes, what stays as it was written, and that nothing else gets through."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from host.sdk.formatting import TAGS, plain, to_html
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Hi **Mia**, *soon*.", "<p>Hi <strong>Mia</strong>, <em>soon</em>.</p>\n"),
+        ("one\ntwo\n\nthree", "<p>one<br>\ntwo</p>\n<p>three</p>\n"),
+        ("a:\n- b\n- c", "<p>a:</p>\n<ul>\n<li>b</li>\n<li>c</li>\n</ul>\n"),
+        ("3. b\n4. c", '<ol start="3">\n<li>b</li>\n<li>c</li>\n</ol>\n'),
+        ("> b\n> c", "<blockquote>\n<p>b<br>\nc</p>\n</blockquote>\n"),
+        ("10*20*30 cm, __init__, a_b_c, 2 * 3 * 4", "<p>10*20*30 cm, __init__, a_b_c, 2 * 3 * 4</p>\n"),
+        ("# one\n---\n`two`\n    three", "<p># one<br>\n---<br>\n`two`<br>\nthree</p>\n"),
+        ("\u00af\\_(\u30c4)_/\u00af &amp; <b>", "<p>\u00af\\_(\u30c4)_/\u00af &amp;amp; &lt;b&gt;</p>\n"),
+        (
+            "[no](javascript:alert(1)) [no](//x.example)",
+            "<p>[no](javascript:alert(1)) [no](//x.example)</p>\n",
+        ),
+        ("[no](https://u:p@x.example/)", "<p>[no](https://u:p@x.example/)</p>\n"),
+        ("![x](https://x.example/a.png)", None),
+    ],
+)
+def test_what_a_text_becomes(text: str, html: str | None) -> None:
+    found = to_html(text)
+    assert "<img" not in found
+    assert html is None or found == html
+
+
+def test_links_lead_where_they_say() -> None:
+    found = to_html("See www.shop.example/a_b*c*d, or [here](https://shop.example/).")
+    assert re.findall(r'<a href="([^"]+)" rel="noopener noreferrer nofollow">([^<]+)</a>', found) == [
+        ("https://www.shop.example/a_b*c*d", "www.shop.example/a_b*c*d"),
+        ("https://shop.example/", "here"),
+    ]
+
+
+_PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["*", "**", "- ", "1. ", "> ", "\n", "\n\n", "[", "](", ")", "<", ">", '"', "&", "://"]
+        ),
+        st.sampled_from(
+            ["https://x.example/", "javascript:", "<script>", "style=", "onclick=", "\x00", "\u2028"]
+        ),
+        st.text(max_size=8),
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(text=_PIECES)
+@hypothesis_settings(deadline=None, max_examples=200)
+def test_nothing_but_its_tags_gets_through(text: str) -> None:
+    styles = {"a": "color:#123456"}
+    for found in (to_html(text), to_html(text, styles)):
+        for tag in re.findall(r"<[^>]*>", found):
+            name, rest = re.fullmatch(r"</?([a-z]+)((?: [a-z]+=\"[^\"<>]*\")*)>", tag).groups()  # type: ignore[union-attr]
+            assert name in TAGS
+            for attribute, value in re.findall(r' ([a-z]+)="([^"]*)"', rest):
+                assert attribute in {"href", "rel", "start", "style"}
+                assert attribute != "href" or value.startswith(("http://", "https://", "HTTP", "Http"))
+                assert attribute != "style" or value == styles["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Yes, **eight**: - large *and* [this](https://shop.example/a)", "Yes, eight: - large and this"),
+        ("***both***", "both"),
+        ("10*20*30 and 2 * 3", "10*20*30 and 2 * 3"),
+        ("**cut of", "**cut of"),
+    ],
+)
+def test_the_list_shows_words_without_marks(text: str, words: str) -> None:
+    assert plain(text) == words
+
+
+def test_long_and_nested_texts_take_no_time() -> None:
+    for piece in ("*", "**a", "[", "> ", "- ", "(https://x.example/", "1. "):
+        assert to_html(piece * 3000)
+        plain(piece * 3000)
