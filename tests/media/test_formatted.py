@@ -226,6 +226,11 @@ def test_pictures_are_shown_once_or_always_and_only_through_the_desk(desk: Desk,
     assert "/picture?" in desk.browser.get(f"{address}/formatted").text
     page = desk.browser.get(desk.path(f"/{toys.thread()[0].conversation_id}")).text
     assert "data-form-pictures" not in page
+    assert "No longer from this sender" in page
+    desk.browser.post_form(f"{address}/pictures", stop="1")
+    assert toys.everything(PictureSender) == []
+    assert "/picture?" not in desk.browser.get(f"{address}/formatted").text
+    desk.browser.post_form(f"{address}/pictures")
     other = laid_out(desk, f"<img src='{url}'>", contact="ben")
     assert "/picture?" not in desk.browser.get(f"/w/{desk.workspace}/messages/{other}/formatted").text
     # Whoever says that he is Ana is not shown as she is.
