@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -149,9 +150,12 @@ def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: in
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
+    ids = [one.id for one in identities]
+    joined = _joined(session, ids)
     names: set[str] = {identity.external_id for identity in identities}
     events: set[int] = set()
-    for chunk in _messages(session, [one.id for one in conversations]):
+    theirs = MESSAGES.c.conversation_id.in_([one.id for one in conversations])
+    for chunk in chain(_messages(session, theirs), _messages(session, MESSAGES.c.writer_id.in_(ids))):
         if any(row.state in IN_FLIGHT for row in chunk):
             raise BeingSentError()
         names.update(row.external_id for row in chunk if row.external_id)
@@ -167,6 +171,8 @@ def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: in
         postings.forget_contact(session, id_)
     _forget_answers(session, [one.id for one in conversations])
     _erase_people(session, parts, identities, now)
+    for conversation in joined:
+        publish_conversation(session, conversation)
     for conversation in conversations:
         conversation.subject, conversation.last_preview = None, ""
         conversation.last_kind, conversation.last_direction = ERASED, Direction.INTERNAL
@@ -195,15 +201,35 @@ def erase(session: Session, *, workspace_id: int, contact_id: int, author_id: in
     return found
 
 
-def _messages(session: Session, conversations: Sequence[int]) -> Iterator[Sequence[Any]]:
-    """Yield the messages of *conversations*, locked, :data:`CHUNK` at a time."""
+def _joined(session: Session, identities: Sequence[int]) -> Sequence[Conversation]:
+    """Return the conversations of others in which they wrote, locked; their words are no preview."""
+    wrote = sa.select(Message.conversation_id).where(Message.writer_id.in_(identities))
+    found = session.scalars(
+        sa.select(Conversation)
+        .where(Conversation.id.in_(wrote))
+        .order_by(Conversation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    for conversation in found:
+        last = wrote.where(
+            Message.conversation_id == conversation.id, Message.sent_at == conversation.last_message_at
+        )
+        if session.scalar(last.limit(1)) is not None:
+            conversation.last_preview = ""
+    session.flush()
+    return found
+
+
+def _messages(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Sequence[Any]]:
+    """Yield the messages for which *which* holds, locked, :data:`CHUNK` at a time."""
     after = 0
     while True:
         query = (
             sa.select(
                 MESSAGES.c.id, MESSAGES.c.external_id, MESSAGES.c.state, MESSAGES.c.sources, MESSAGES.c.kind
             )
-            .where(MESSAGES.c.conversation_id.in_(conversations), MESSAGES.c.id > after)
+            .where(which, MESSAGES.c.id > after)
             .order_by(MESSAGES.c.id)
             .limit(CHUNK)
             .with_for_update()

@@ -97,6 +97,12 @@ def remember(session: Session, message: Sent, user_id: int) -> bool:
     return True
 
 
+def forget_sender_of(session: Session, message: Sent) -> None:
+    """Show pictures of the sender of *message* no longer unasked."""
+    sender = senders(session, [message]).get(message.id)
+    forget_senders(session, message.workspace_id, () if sender is None else (sender,))
+
+
 def forget_senders(session: Session, workspace_id: int, addresses: Collection[str]) -> None:
     """Remove what a workspace remembers of *addresses*."""
     theirs = PictureSender.workspace_id == workspace_id, PictureSender.sender.in_(addresses)

@@ -327,6 +327,7 @@ class Message(Base):
         sa.UniqueConstraint("conversation_id", "reply_key", "position"),
         sa.Index("ix_messages_thread", "conversation_id", "sent_at", "id"),
         _of_person("ix_messages_author", "author_id"),
+        _of_person("ix_messages_writer", "writer_id"),
         Base.__table_args__,
     )
 
@@ -342,6 +343,9 @@ class Message(Base):
     content: Mapped[dict[str, Any]] = mapped_column(JsonDict)
     """What a kind needs beyond its text; see docs/messages.md."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
+    writer_id: Mapped[int | None] = mapped_column(Id)
+    """The identity that wrote it, where that takes part in another customer's conversation; NULL: its
+    customer, or the team."""
     reply_key: Mapped[str | None] = mapped_column(Ascii64)
     position: Mapped[int] = mapped_column(sa.Integer, default=0)
     state: Mapped[str | None] = mapped_column(sa.String(16))

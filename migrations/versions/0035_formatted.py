@@ -1,4 +1,4 @@
-"""The formatted form of a message, its pictures, and senders whose pictures from elsewhere are shown."""
+"""The formatted form of a message, senders whose pictures from elsewhere are shown, and participants."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ TABLE = {
 def upgrade() -> None:
     op.add_column("attachments", sa.Column("role", sa.String(16), nullable=True))
     op.add_column("attachments", sa.Column("content_id", sa.String(255), nullable=True))
+    op.add_column("messages", sa.Column("writer_id", db.Id, nullable=True))
+    theirs = sa.text("writer_id IS NOT NULL")
+    op.create_index(
+        "ix_messages_writer", "messages", ["writer_id"], postgresql_where=theirs, sqlite_where=theirs
+    )
     op.create_table(
         "picture_senders",
         sa.Column("id", db.Id, nullable=False),

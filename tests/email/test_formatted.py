@@ -6,6 +6,7 @@ import smtplib
 import time
 from email.message import EmailMessage
 from email.policy import SMTP
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +14,25 @@ import sqlalchemy as sa
 
 from host.core import db
 from host.models.inbox import Message
+from host.models.queue import InboundEvent
+from host.models.users import User
 from host.users.roles import Role
+from tests import helpers
 from tests.email.conftest import Outside, connect
 from tests.email.test_browser import assert_fits, mail_port, served
+from tests.email.test_conversation import Desk, Generation, messages, whole
 from tests.helpers import PASSWORD, make_user, make_workspace
 
-__all__ = ["served"]
+__all__ = ["served", "whole"]
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf"
     "c0000003010100c9fe92ef0000000049454e44ae426082"
 )
+
+
+HIT = "window.hit = (...what) => { window.hits = [...(window.hits || []), what]; }"
+"""What a hostile mail calls if it can."""
 
 
 def newsletter(html: str, **headers: str) -> bytes:
@@ -54,12 +63,6 @@ def wait_for_messages(number: int) -> list[Message]:
             return found
         time.sleep(0.05)
     raise AssertionError("the mail did not come")
-
-
-ACTING = [
-    "<script>top.hit('script')</script>",
-    "<img src=x onerror=\"top.hit('onerror')\">",
-]
 
 
 @pytest.mark.browser
@@ -93,6 +96,7 @@ def test_nothing_is_asked_for_before_somebody_asks(
         context = chromium.new_context(
             base_url=served, viewport={"width": width, "height": 900}, color_scheme=scheme
         )
+        context.add_init_script(HIT)
         page = context.new_page()
         asked: list[str] = []
         page.on("request", lambda request, asked=asked: asked.append(request.url))
@@ -103,7 +107,6 @@ def test_nothing_is_asked_for_before_somebody_asks(
         page.fill("#password", PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_url(lambda url: "/login" not in url)
-        page.evaluate("window.hit = (...what) => { window.hits = [...(window.hits || []), what] }")
         page.goto(f"/w/{workspace}/inbox/{message.conversation_id}")
         frame = page.frame_locator("[data-form-frame]")
         frame.locator("h1").wait_for()
@@ -137,3 +140,69 @@ def test_nothing_is_asked_for_before_somebody_asks(
         assert any("/picture?" in url for url in asked)
         assert troubles == []
         context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_none_of_the_hostile_lines_acts_in_the_frame(served: str, outside: Outside, chromium: Any) -> None:
+    workspace = make_workspace("Pottery")
+    make_user("agent@example.com", workspace=workspace, role=Role.AGENT)
+    connect(outside, workspace)
+    lines = (Path(__file__).parents[1] / "media" / "hostile.txt").read_text().splitlines()
+    for number, html in enumerate([*lines, "\n".join(lines)]):
+        deliver(newsletter(f"<h1>Mail</h1>{html}", Message_ID=f"<{number}@example.org>"))
+    found = wait_for_messages(len(lines) + 1)
+    context = chromium.new_context(base_url=served)
+    context.add_init_script(HIT)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: asked.append(f"dialog: {dialog.message}"))
+    page.goto("/login")
+    page.fill("#email", "agent@example.com")
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    for message in found:
+        words = page.evaluate(
+            """address => new Promise((done) => {
+                const frame = document.createElement("iframe");
+                frame.sandbox = "allow-same-origin allow-popups allow-popups-to-escape-sandbox";
+                frame.onload = () => done(frame.contentDocument.querySelector("h1").textContent);
+                frame.src = address;
+                document.body.append(frame);
+            })""",
+            f"/w/{workspace}/messages/{message.id}/formatted",
+        )
+        assert words == "Mail"
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.hits") is None
+    page.evaluate("top.hit(1)")
+    assert page.evaluate("window.hits") == [[1]], "what they call is there to be called"
+    assert [url for url in asked if not url.startswith(served)] == []
+    assert not any("/hide" in url or "/settings" in url for url in asked)
+    context.close()
+
+
+def test_the_original_is_shown_as_text_until_the_journal_ends(whole: Desk, data: Path) -> None:
+    raw = newsletter("<h1>Blue mugs</h1><script>x</script>")
+    whole.deliver(raw)
+    (message,) = messages()
+    app = helpers.build_app(data, generation=helpers.StandInGeneration(directory=Generation.directory))
+    with db.read() as session:
+        agent = session.get_one(User, whole.agent)
+    browser = helpers.client_for(app, agent)
+    address = f"/w/{whole.account.workspace_id}/messages/{message.id}/original"
+    page = browser.get(f"/w/{whole.account.workspace_id}/inbox/{message.conversation_id}").text
+    assert f'href="{address}"' in page
+    assert "to Shop; cc Anna" in page
+    shown = browser.get(address)
+    assert shown.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    assert shown.headers["Content-Security-Policy"].startswith("sandbox")
+    assert raw.replace(b"\r\n", b"\n") in shown.data.replace(b"\r\n", b"\n")
+
+    db.write(lambda session: session.execute(sa.update(InboundEvent).values(body=None)))
+    gone = browser.get(address)
+    assert gone.status_code == 410
+    assert "kept for some time only" in gone.text

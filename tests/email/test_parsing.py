@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.builtin.email import receiving
+from host.builtin.email.mail import formatted
 from host.builtin.email.mail.charsets import decode
 from host.builtin.email.mail.htmltext import to_text
 from host.builtin.email.mail.parsing import parse
@@ -465,3 +466,64 @@ def test_an_ordinary_mail_with_many_lines_and_parts_is_taken_apart() -> None:
         )
     got = read(raw(message))
     assert (got.text, len(got.attachments)) == ("the words", 20)
+
+
+def test_what_no_other_program_reads_is_kept_as_a_file() -> None:
+    message = mail("See the file")
+    message.add_attachment(b'x\x9f>"', maintype="application", subtype="ms-tnef", filename="winmail.dat")
+    got = read(raw(message))
+    assert [(a.name, a.content_type, a.role) for a in got.attachments] == [
+        ("winmail.dat", "application/ms-tnef", AttachmentRole.FILE)
+    ]
+    assert "html" not in got.content
+
+
+@pytest.mark.parametrize(
+    ("header", "to"),
+    [
+        (b"To: undisclosed-recipients:;", None),
+        (b"To: Potters: mia@example.org, Bo <bo@example.org>;", ["mia@example.org", "bo@example.org"]),
+        (b"To: , <>, @, hello@shop.example", ["hello@shop.example"]),
+        (b"X: y", None),
+    ],
+)
+def test_whom_it_went_to_is_read_as_far_as_it_can_be(header: bytes, to: list[str] | None) -> None:
+    got = read(b"From: a@b.example\r\n" + header + b"\r\n\r\nx")
+    assert [one["address"] for one in got.content.get("to", [])] == (to or [])
+
+
+def test_the_parts_of_a_mail_are_one_formatted_form() -> None:
+    """Apple Mail puts files between words, each stretch of which is a part."""
+    parts = ["<p>Before</p>", "<p>After <img src='http://a.example/1'></p>"]
+    body = b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    body += b"--b\r\nContent-Type: text/html\r\n\r\n" + parts[0].encode() + b"\r\n"
+    body += b"--b\r\nContent-Type: text/plain\r\n\r\n5 < 6\r\n"
+    body += b"--b\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n"
+    body += b"--b\r\nContent-Type: text/html\r\n\r\n" + parts[1].encode() + b"\r\n--b--\r\n"
+    got = read(body)
+    (form,) = (a for a in got.attachments if a.role is AttachmentRole.FORMATTED)
+    assert form.content is not None
+    places = [form.content.index(words) for words in (b"Before", b"5 &lt; 6", b"After")]
+    assert places == sorted(places)
+    assert got.content["html"] == {"rich": True, "remote": 1}
+    assert "Before" in got.text
+    assert "After" in got.text
+
+
+@pytest.mark.parametrize(
+    "piece", ["<img ", "<img a='", "<div class='", "<blockquote ", "<font ", "src=cid:", "</"]
+)
+def test_html_made_to_be_slow_is_described_in_time(piece: str) -> None:
+    began = time.process_time()
+    source = piece * (1_000_000 // len(piece))
+    formatted.described(source)
+    formatted.inline_names(source)
+    assert time.process_time() - began < 2
+
+
+def test_a_form_too_long_to_show_is_a_file() -> None:
+    message = mail("words")
+    message.add_alternative("<p>" + "word " * 500_000, subtype="html")
+    got = read(raw(message))
+    assert [a.role for a in got.attachments] == [AttachmentRole.FILE]
+    assert "html" not in got.content

@@ -14,16 +14,16 @@ from host.builtin.email.mail import quotes
 SAID = "Yes, two of them.\n\nMia"
 
 QUOTES = {
-    "Gmail": "\n\nOn Mon, 3 Mar 2025 at 10:00, Shop <hello@shop.example> wrote:\n\n> Do you want\n> blue mugs?\n",
-    "Gmail, German": "\n\nAm Mo., 3. März 2025 um 10:00 Uhr schrieb Shop <hello@shop.example>:\n\n> Blaue?\n>\n> Ja.\n",
+    "Gmail": "\n\nOn Mon, 3 Mar 2025 at 10:00, Shop <a@b.example> wrote:\n\n> Do you want\n> blue mugs?\n",
+    "Gmail, German": "\n\nAm Mo., 3. März 2025 um 10:00 schrieb Shop <a@b.example>:\n\n> Blaue?\n> Ja.\n",
     "Gmail, broken in two": (
-        "\n\nOn Mon, 3 Mar 2025 at 10:00, The Shop with a long name <\nhello@shop.example> wrote:\n\n> Blue?\n"
+        "\n\nOn Mon, 3 Mar 2025 at 10:00, The Shop with a long name <\na@b.example> wrote:\n\n> Blue?\n"
     ),
-    "Apple Mail": "\n\n> On 3. Mar 2025, at 10:00, Shop <hello@shop.example> wrote:\n> \n> Blue mugs?\n",
+    "Apple Mail": "\n\n> On 3. Mar 2025, at 10:00, Shop <a@b.example> wrote:\n> \n> Blue mugs?\n",
     "Thunderbird": "\n\nAm 03.03.25 um 10:00 schrieb Shop:\n> Blaue Becher?\n>> Ja?\n",
-    "iPhone": "\n\nVon meinem iPhone gesendet\n\n> Am 03.03.2025 um 10:00 schrieb Shop <hello@shop.example>:\n> \n> Blau?\n",
+    "iPhone": "\n\nVon meinem iPhone gesendet\n\n> Am 03.03.2025 schrieb Shop <a@b.example>:\n> \n> Blau?\n",
     "Outlook": (
-        "\n\n________________________________\nFrom: Shop <hello@shop.example>\nSent: Monday, March 3, 2025 10:00\n"
+        "\n\n________________________________\nFrom: Shop <a@b.example>\nSent: Monday, March 3, 2025 10:00\n"
         "To: Mia <mia@example.org>\nSubject: Blue mugs\n\nDo you want blue mugs?\n"
     ),
     "Outlook, German": (
@@ -32,12 +32,12 @@ QUOTES = {
     ),
     "Outlook, French": "\n\nDe : Shop\nEnvoyé : lundi 3 mars 2025\nÀ : Mia\nObjet : Tasses\n\nBleues ?\n",
     "Outlook for phones": (
-        "\n\nGet Outlook for iOS\n________________________________\nFrom: Shop\nSent: Monday\nTo: Mia\nSubject: A\n\nB\n"
+        "\n\nGet Outlook for iOS\n________________________________\nFrom: Shop\nSent: Monday\nTo: Mia\n\nB\n"
     ),
-    "Yahoo": "\n\n    On Monday, March 3, 2025 at 10:00:00 AM GMT+1, Shop <hello@shop.example> wrote:\n \n Blue mugs?\n",
+    "Yahoo": "\n\n    On Monday, March 3, 2025 at 10:00:00, Shop <a@b.example> wrote:\n \n Blue mugs?\n",
     "K-9": "\n\n-------- Original Message --------\nFrom: Shop\nSent: 3 March 2025\nTo: Mia\n\nBlue?\n",
-    "Proton": "\n\nOn Monday, March 3rd, 2025 at 10:00 AM, Shop <hello@shop.example> wrote:\n\n> Blue mugs?\n",
-    "French": "\n\nLe lun. 3 mars 2025 à 10:00, Shop <hello@shop.example> a écrit :\n\n> Bleues ?\n",
+    "Proton": "\n\nOn Monday, March 3rd, 2025 at 10:00 AM, Shop <a@b.example> wrote:\n\n> Blue mugs?\n",
+    "French": "\n\nLe lun. 3 mars 2025 à 10:00, Shop <a@b.example> a écrit :\n\n> Bleues ?\n",
     "nothing but marks": "\n\n> Do you want blue mugs?\n",
 }
 

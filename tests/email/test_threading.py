@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import db
+from host.inbox import erasure
 from host.models.inbox import ContactIdentity
+from host.models.queue import InboundEvent
 from tests.email.test_conversation import Desk, conversations, messages, whole
 
 __all__ = ["whole"]
@@ -85,3 +87,28 @@ def test_who_is_copied_by_a_forged_mail_takes_no_part(
         "Thanks", From="eve@evil.example", Message_ID="<3@evil.example>", In_Reply_To="<forged@evil.example>"
     )
     assert len(conversations()) == 2
+
+
+def test_erasing_a_participant_erases_what_they_wrote_and_nothing_else(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>", Cc="anna@example.org")
+    whole.receive(
+        "I would like two",
+        From="anna@example.org",
+        Message_ID="<2@example.org>",
+        In_Reply_To="<one@example.org>",
+    )
+    with db.read() as session:
+        anna = session.scalar(
+            sa.select(ContactIdentity.contact_id).where(ContactIdentity.external_id == "anna@example.org")
+        )
+    db.write(erasure.erase, workspace_id=whole.account.workspace_id, contact_id=anna, author_id=whole.agent)
+    mine, theirs = messages()
+    assert (mine.text, mine.erased_at) == ("Do you have blue mugs?", None)
+    assert (theirs.text, theirs.content) == ("", {})
+    assert theirs.erased_at is not None
+    (conversation,) = conversations()
+    assert (conversation.last_preview, conversation.subject) == ("", "Blue mugs")
+    with db.read() as session:
+        bodies = list(session.scalars(sa.select(InboundEvent.body).order_by(InboundEvent.id)))
+    assert bodies[0] is not None
+    assert bodies[1] is None

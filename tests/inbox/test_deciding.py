@@ -261,3 +261,38 @@ def test_deciding_imports_no_session_no_sql_and_no_clock(name: str) -> None:
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     assert imported
     assert not [one for one in imported if f"{one}.".startswith(tuple(f"{bad}." for bad in IMPURE))]
+
+
+@pytest.mark.parametrize(
+    ("content", "contact", "joins"),
+    [
+        ({"cc": [{"name": "Eve", "address": "eve"}]}, "eve", True),
+        ({"to": ["eve"]}, "eve", True),
+        ({"bcc": ["eve"]}, "eve", True),
+        ({"author": {"name": "Eve", "address": "eve"}}, "eve", True),
+        ({}, "eve", False),
+        ({"cc": ["bo"]}, "eve", False),
+        ({"cc": ["eve"], "sender_check": {"verdict": "fail"}}, "eve", False),
+        ({"to": ["acct", "@shop"]}, "acct", False),
+        ({"to": "eve", "cc": {"address": "eve"}, "bcc": [None, 7, ["eve"]]}, "eve", False),
+    ],
+)
+def test_only_participants_come_into_a_conversation(
+    content: dict[str, object], contact: str, joins: bool
+) -> None:
+    loaded = Loaded(
+        people={(7, contact): (ACCOUNT, None)},
+        messages={(7, "m1"): HELLO},
+        threads=[THREAD],
+        strangers=[ANA],
+        answered={21: content},
+    )
+    change = toys.received("Let me in", contact=contact, references=("m1",))
+    item = toys.incoming(ACCOUNT, change, adapter=toys.ByReference(), event_id=5)
+    decided = deciding.decide(loaded, [item], NOW)
+    said = [one for one in decided.new_messages.values() if one.kind == "text"]
+    lines = [one.content for one in decided.new_messages.values() if one.kind == "activity"]
+    assert [one.thread.id for one in said] == [11 if joins else None]
+    assert ("author" in said[0].content) is joins
+    assert lines == ([] if joins else [{"what": "may_belong_by_message", "conversation": "11"}])
+    assert [one.external_id for one in decided.new_people] == [contact]

@@ -95,14 +95,14 @@ def test_pictures_from_elsewhere_are_counted_and_left_out() -> None:
 
 
 QUOTED = {
-    "Gmail": '<div dir="ltr">Yes</div><br><div class="gmail_quote"><div>On Monday:</div><blockquote>Old</blockquote></div>',
-    "Gmail, newer": '<div>Yes</div><div class="gmail_quote gmail_quote_container"><blockquote>Old</blockquote></div>',
+    "Gmail": '<div>Yes</div><br><div class="gmail_quote"><p>On Monday:</p><blockquote>Old</blockquote></div>',
+    "Gmail, newer": '<div>Yes</div><div class="gmail_quote gmail_quote_container"><p>Old</p></div>',
     "Apple Mail": '<div>Yes</div><div><br><blockquote type="cite"><div>Old</div></blockquote></div><br>',
-    "Thunderbird": '<p>Yes</p><div class="moz-cite-prefix">Am Montag:</div><blockquote type="cite"><p>Old</p></blockquote>',
+    "Thunderbird": '<p>Yes</p><div class="moz-cite-prefix">Am:</div><blockquote type="cite">Old</blockquote>',
     "Outlook": '<p>Yes</p><hr><div id="divRplyFwdMsg"><b>From:</b> Shop</div><div><p>Old</p></div>',
-    "Outlook for phones": '<div>Yes</div><div id="ms-outlook-mobile-signature"></div><div id="appendonsend"></div><p>Old</p>',
+    "Outlook for phones": '<div>Yes</div><div id="ms-outlook"></div><div id="appendonsend"></div><p>Old</p>',
     "Yahoo": '<div>Yes</div><div id="yahoo_quoted_1" class="yahoo_quoted"><p>Old</p></div>',
-    "Proton": '<div>Yes</div><div class="protonmail_quote">On Monday:<blockquote type="cite">Old</blockquote></div>',
+    "Proton": '<div>Yes</div><div class="protonmail_quote">On:<blockquote type="cite">Old</blockquote></div>',
 }
 
 
@@ -227,6 +227,11 @@ def test_pictures_are_shown_once_or_always_and_only_through_the_desk(desk: Desk,
     assert "/picture?" in desk.browser.get(f"{address}/formatted").text
     page = desk.browser.get(desk.path(f"/{toys.thread()[0].conversation_id}")).text
     assert "data-form-pictures" not in page
+    assert "No longer from this sender" in page
+    desk.browser.post_form(f"{address}/pictures", stop="1")
+    assert toys.everything(PictureSender) == []
+    assert "/picture?" not in desk.browser.get(f"{address}/formatted").text
+    desk.browser.post_form(f"{address}/pictures")
     other = laid_out(desk, f"<img src='{url}'>", contact="ben")
     assert "/picture?" not in desk.browser.get(f"/w/{desk.workspace}/messages/{other}/formatted").text
     # Whoever says that he is Ana is not shown as she is.
@@ -255,3 +260,9 @@ def test_erasing_the_customer_removes_form_pictures_and_what_is_remembered(desk:
     assert toys.everything(PictureSender) == []
     assert [path for path in store.rglob("*") if path.is_file() and len(path.name) > 40] == []
     assert desk.browser.get(f"/w/{desk.workspace}/messages/{id_}/formatted").status_code == 404
+
+
+def test_what_may_hold_more_than_the_message_is_not_shown_whole(desk: Desk) -> None:
+    id_ = laid_out(desk, "<p>a</p>")
+    assert desk.browser.get(f"/w/{desk.workspace}/messages/{id_}/original").status_code == 404
+    assert "Show original" not in desk.browser.get(desk.path(f"/{toys.thread()[0].conversation_id}")).text

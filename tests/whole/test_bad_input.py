@@ -378,7 +378,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/take": {},
     f"{INBOX}/erase": {"understood": "no"},
     f"{INBOX}/messages/<int:message_id>/hide": {},
-    "/w/<int:workspace_id>/messages/<int:message_id>/pictures": {},
+    "/w/<int:workspace_id>/messages/<int:message_id>/pictures": {"stop": "1"},
     f"{INBOX}/messages/<int:message_id>/moderate": {"wanted": "hidden"},
     f"{INBOX}/messages/<int:message_id>/show_again": {},
     f"{INBOX}/messages/<int:message_id>/check": {},

@@ -252,6 +252,7 @@ def _note_author(message: NewMessage, person: Person, change: MessageReceived) -
         "name": clean_short(change.contact_name, 255) or person.name or "",
         "address": person.external_id,
     }
+    message.writer = person
     person.identity_changed = True
 
 

@@ -319,6 +319,8 @@ class NewMessage:
     """Ids of the journalled events that hold its content."""
     late: bool = False
     """Whether the conversation already had a later message."""
+    writer: Person | None = None
+    """Who wrote it, where that is not the conversation's customer."""
 
 
 class Confirmed(NamedTuple):

@@ -367,6 +367,7 @@ def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now
                 "text": message.text,
                 "content": message.content,
                 "author_id": None,
+                "writer_id": None if message.writer is None else message.writer.id,
                 "reply_key": None,
                 "position": 0,
                 "state": message.state,

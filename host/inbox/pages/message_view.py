@@ -163,6 +163,7 @@ class Form:
     :param blocked: how many pictures from elsewhere are not shown; 0: none, or they are.
     :param all: its address with them.
     :param always: where to ask that they be shown from this sender; empty: it is not to be known who that is.
+    :param unasked: whether they are shown because somebody asked so before.
     """
 
     name: str
@@ -171,6 +172,7 @@ class Form:
     blocked: int
     all: str
     always: str
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +308,7 @@ def _form(entry: Entry, where: BubbleContext) -> Form | None:
         first=found.rich,
         blocked=0 if entry.pictures_shown else found.remote,
         all=url_for("media.formatted_message", pictures=1, **here),
+        unasked=entry.pictures_shown,
         always="" if forged else url_for("media.always_show_pictures", **here),
     )
 

@@ -165,14 +165,16 @@ PICTURE = 10 * 1024 * 1024
 @bp.post("/w/<int:workspace_id>/messages/<int:message_id>/pictures")
 @workspace_view(Permission.ANSWER)
 def always_show_pictures(workspace_id: int, message_id: int) -> ResponseReturnValue:
-    """Show pictures of this message's sender from now on, to everybody of the workspace."""
-    user_id = current_user().id
+    """Show pictures of this sender from now on, to everybody of the workspace; with ``stop`` no longer."""
+    user_id, stop = current_user().id, request.form.get("stop") == "1"
 
     def decide(session: Session) -> int:
         message = senders.load(session, workspace_id, message_id)
         if message is None:
             raise NotFoundError()
-        if not senders.remember(session, message, user_id):
+        if stop:
+            senders.forget_sender_of(session, message)
+        elif not senders.remember(session, message, user_id):
             raise InvalidError(
                 _("Your mail server found that this was not sent by whom it names."),
                 next_step=_("Show its pictures once if you need to see them."),

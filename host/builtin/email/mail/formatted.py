@@ -7,15 +7,15 @@ import re
 from urllib.parse import unquote
 
 _RICH = re.compile(
-    r"<(?:img|table|h[1-6]|ul|ol|b|strong|i|em|u|pre|center|hr)[\s>/]|background(?:-color)?\s{0,3}[:=]|<font[^>]{1,200}color",
+    r"<(?:img|table|h[1-6]|ul|ol|b|strong|i|em|u|pre|center|hr)[\s>/]|background(?:-color)?\s{0,3}[:=]|<font[^<>]{1,200}color",
     re.IGNORECASE,
 )
 """Something that the text alone does not show."""
 _QUOTE = re.compile(
-    r"<blockquote[^>]{0,200}type\s*=\s*[\"']?cite|<div[^>]{0,200}(?:gmail_quote|divRplyFwdMsg|moz-cite-prefix)",
+    r"<blockquote[^<>]{0,200}type\s*=\s*[\"']?cite|<div[^<>]{0,200}(?:gmail_quote|divRplyFwdMsg|moz-cite-prefix)",
     re.IGNORECASE,
 )
-_REMOTE = re.compile(r"<img\b[^>]{0,4000}?\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}https?://", re.IGNORECASE)
+_REMOTE = re.compile(r"<img\b[^<>]{0,4000}?\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}https?://", re.IGNORECASE)
 _CID = re.compile(r"\bsrc\s{0,5}=\s{0,5}[\"']?\s{0,5}cid:([^\"'\s>]{1,300})", re.IGNORECASE)
 
 

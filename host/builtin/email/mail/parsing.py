@@ -100,6 +100,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     written_by = headers.addresses(message, "From")
     if written_by and written_by[0][1] != address:
         content["from"] = written_by[0][1]
+        content["reply_to"] = address
     checked = authentication.results(message, authserv_id())
     if checked is not None:
         content["sender_check"] = checked
