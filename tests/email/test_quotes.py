@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - what mail programs write stands as they write it
+
 """What a mail quotes is found as large clients write it, and nothing is ever cut."""
 
 from __future__ import annotations

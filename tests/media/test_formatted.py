@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - what mail programs write stands as they write it
+
 """The formatted form of a message: cleaned on its way out, its quotes folded, its pictures asked for."""
 
 from __future__ import annotations

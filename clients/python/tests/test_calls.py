@@ -157,6 +157,9 @@ def test_each_route_that_takes_an_idempotency_key_gets_one_and_no_other() -> Non
                 "private": False,
                 "unlessWritten": True,
                 "quickReplies": [{"title": "Small", "payload": "s"}],
+                "cc": [],
+                "bcc": [],
+                "files": [],
             },
         ),
         (

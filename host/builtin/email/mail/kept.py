@@ -12,6 +12,7 @@ from host.sdk.messages import (
     AccountNoticed,
     Ignored,
     InboundChange,
+    MessageBounced,
     MessageEchoed,
     MessageKind,
     MessageReceived,
@@ -97,6 +98,8 @@ def told(change: InboundChange, envelope_: Envelope) -> tuple[InboundChange, ...
         kind = Kind(envelope_.kind)
     except ValueError:  # the journal of a test, or of an admin
         kind = Kind.MAIL
+    if isinstance(change, MessageBounced) and kind.is_earlier:
+        return (replace(change, report=replace(change.report, earlier=True)),)
     if not isinstance(change, MessageReceived):
         return (change,)
     size = _whole_size(envelope_.body)
