@@ -67,6 +67,7 @@ def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[st
     settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
     settings["LOBBY_DEVELOPMENT"] = "1"
+    settings["SSL_CERT_FILE"] = str(outside.certificate)
     return settings
 
 

@@ -7,12 +7,15 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.policy import SMTP
+from email.utils import format_datetime
 from typing import Any
 
 import requests
 from lobby_client import Lobby
 
-from demo.outside import Outside, write_mail
+from demo.outside import Outside, write_mail, written_mail
 from demo.person import PageError, Person
 from demo.processes import CHECKOUT, Host, Sandbox
 
@@ -21,6 +24,8 @@ PASSWORD = "correct horse battery"  # noqa: S105 - of a desk that lives for the 
 ADMIN = "mia@example.com"
 AGENT = "bo@example.com"
 SHOP_ADDRESS = "hello@pottery.example"
+ORDERS_ADDRESS = "orders@pottery.example"
+WANTED = "We want forty mugs in sand"
 QUESTION = "Hi, is the blue mug still in stock? 💙"
 NEWCOMER = "Do you have the blue bowl, too?"
 TYPO = "Yes, tree are left."
@@ -479,6 +484,76 @@ def mail(j: Journey) -> str:
     return "the same composer, threaded by Message-ID"
 
 
+def mailbox(j: Journey) -> str:
+    """A mailbox somewhere else: what lies there comes quietly, what arrives comes as it was laid out."""
+    box = j.outside.mailbox
+    box.user = ORDERS_ADDRESS
+    early = written_mail(
+        sender="ines@example.org",
+        name="Ines L.",
+        to=ORDERS_ADDRESS,
+        subject="Last year's order",
+        text="Thank you, the cups are lovely.",
+        message_id="<early@example.org>",
+    )
+    early["Date"] = format_datetime(datetime.now(UTC) - timedelta(days=40))
+    box.add(early.as_bytes(policy=SMTP), at=datetime.now(UTC) - timedelta(days=40))
+    server, port = j.outside.address.split(":")
+    j.admin.open(f"/w/{j.workspace}/settings/channels/email/new")
+    j.admin.press(
+        "Save and check",
+        {
+            "name": "Orders",
+            "address": ORDERS_ADDRESS,
+            "smtp_host": server,
+            "smtp_port": port,
+            "smtp_security": "none",
+            "imap_host": "localhost",
+            "imap_port": str(box.port),
+            "imap_user": ORDERS_ADDRESS,
+            "imap_password": box.password,
+            "imap_import": "all",
+        },
+    )
+    j.admin.expect("Connected", ORDERS_ADDRESS)
+    inbox = f"/w/{j.workspace}/inbox"
+    until(lambda: "the cups are lovely" in j.agent.open(f"{inbox}?status=closed"), "the earlier mail, closed")
+    if not box.idling.acquire(timeout=10):
+        raise PageError("the desk does not wait for what arrives in the mailbox")
+    mail = written_mail(
+        sender="kim@example.org",
+        name="Kim W.",
+        to=ORDERS_ADDRESS,
+        subject="Forty mugs",
+        text=f"{WANTED}, by May.",
+        message_id="<mugs@example.org>",
+    )
+    mail["Cc"] = "ada@example.org"
+    table = "<table><tr><th>Mug<th>Pieces<tr><td>Sand<td>40</table>"
+    mail.add_alternative(f"<p><b>{WANTED}</b>, by May.</p>{table}", subtype="html")
+    began = time.monotonic()
+    box.add(mail.as_bytes(policy=SMTP))
+    until(lambda: WANTED in j.agent.open(inbox), "the mail of the mailbox in the agent's inbox")
+    took = round(1000 * (time.monotonic() - began))
+    open_conversation(j, WANTED)
+    frame = re.search(r'src="([^"]+/formatted[^"]*)"', j.agent.html)
+    if frame is None or "Sand" not in j.agent.open(html.unescape(frame[1])) or "<table" not in j.agent.html:
+        raise PageError("the mail is not shown as it was laid out")
+    open_conversation(j, WANTED)
+    before = len(j.outside.received)
+    j.agent.press("Send", {"text": "They are **ready in April**."})
+    j.agent.press("Send now")
+    if not j.outside.wait_for(before + 1):
+        raise PageError("the answer did not reach the outside mail server")
+    sent = j.outside.received[before]
+    laid_out = sent.get_body(("html",))
+    if sent["Cc"] != "ada@example.org" or laid_out is None:
+        raise PageError(f"the answer went to {sent['To']} and {sent['Cc']}")
+    if "<strong>ready in April</strong>" not in laid_out.get_content():
+        raise PageError("the answer has no bold words")
+    return f"what lay there came quietly, what arrived in {took} ms; answered to all, in bold"
+
+
 def program(j: Journey) -> str:
     j.admin.open(f"/w/{j.workspace}/settings/api")
     j.admin.press("Make a key", {"name": "Order tracker", "scopes": "write"})
@@ -520,5 +595,6 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("an e-mail is received and answered in the same inbox", mail),
+    ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),
     ("a program answers the customer", program),
 ]

@@ -1,22 +1,32 @@
-"""The outside world: a mail server, a program that is told what happens, a stand-in for a language model."""
+"""The outside world: mail servers, a program that is told what happens, a stand-in for a language model."""
 
 from __future__ import annotations
 
 import smtplib
+import ssl
+import tempfile
 import threading
+from contextlib import ExitStack
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from demo.processes import free_port
 from demo.program import Program
+from sandbox.certificates import make_certificate
+from sandbox.mailbox import ImapServer, running
 from sandbox.model.server import ModelServer
 
 
 class Outside:
-    """A mail server on this machine that keeps everything it is given."""
+    """A mail server on this machine that keeps everything it is given, a mailbox, and other programs.
+
+    :ivar mailbox: read by IMAP, with a certificate of its own.
+    :ivar certificate: the file that names it, for whoever is to believe it.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -25,6 +35,12 @@ class Outside:
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self.program = Program(free_port())
         self.model = ModelServer()
+        self._ending = ExitStack()
+        folder = self._ending.enter_context(tempfile.TemporaryDirectory(prefix="lobby-demo-tls-"))
+        self.certificate = make_certificate(Path(folder), "localhost")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate)
+        self.mailbox = ImapServer(port=free_port(), context=context)
 
     @property
     def address(self) -> str:
@@ -33,7 +49,8 @@ class Outside:
     @property
     def addresses(self) -> str:
         """Everything here that the desk reaches, as LOBBY_ALLOW_HOSTS takes it."""
-        return f"{self.address},{self.program.address},{self.model.host}:{self.model.port}"
+        model = f"{self.model.host}:{self.model.port}"
+        return f"{self.address},{self.program.address},{model},localhost:{self.mailbox.port}"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
@@ -54,18 +71,31 @@ class Outside:
         self._controller.start()
         self.program.start()
         self.model.start()
+        self._ending.enter_context(running(self.mailbox))
 
     def stop(self) -> None:
         if self._controller.loop.is_running():
             self._controller.stop()
             self.program.stop()
             self.model.close()
+        self._ending.close()
 
 
 def write_mail(
     port: int, *, sender: str, name: str, to: str, subject: str, text: str, message_id: str, answers: str = ""
 ) -> None:
     """Send a mail to the desk's own SMTP listener on *port*."""
+    mail = written_mail(
+        sender=sender, name=name, to=to, subject=subject, text=text, message_id=message_id, answers=answers
+    )
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as server:
+        server.send_message(mail, from_addr=sender, to_addrs=[to])
+
+
+def written_mail(
+    *, sender: str, name: str, to: str, subject: str, text: str, message_id: str, answers: str = ""
+) -> EmailMessage:
+    """Return a mail as somebody outside writes it."""
     mail = EmailMessage()
     mail["From"] = f"{name} <{sender}>"
     mail["To"] = to
@@ -74,5 +104,4 @@ def write_mail(
     if answers:
         mail["In-Reply-To"] = mail["References"] = answers
     mail.set_content(text)
-    with smtplib.SMTP("127.0.0.1", port, timeout=10) as server:
-        server.send_message(mail, from_addr=sender, to_addrs=[to])
+    return mail

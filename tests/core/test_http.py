@@ -27,7 +27,7 @@ from host.sdk.http import (
     TooMuchError,
     UnreadableAnswerError,
 )
-from tests.core.certificates import make_certificate
+from sandbox.certificates import make_certificate
 from tests.core.servers import Server, always, answer, read_request, serving
 from tests.core.servers import answer as respond
 

@@ -19,10 +19,10 @@ from host.core import clock, db, guard
 from host.process.serving import HostApplication
 from host.users import throttle
 from host.web.request_helpers import Role
+from sandbox import mailbox
+from sandbox.mailbox import ImapServer
 from tests.accessibility import violations
-from tests.email import imap_server
 from tests.email.conftest import Outside, values
-from tests.email.imap_server import ImapServer
 from tests.helpers import PASSWORD, make_config, make_user, make_workspace
 
 pytestmark = pytest.mark.browser
@@ -191,7 +191,7 @@ def test_a_mailbox_is_connected_and_its_mail_comes(
     make_user("owner@example.com", workspace=workspace, role=Role.OWNER, is_admin=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with imap_server.running(ImapServer(context=context)) as server:
+    with mailbox.running(ImapServer(context=context)) as server:
         server.add(MAIL % (b"old", b"Old pots"), at=clock.now() - timedelta(days=20))
         guard.allow([f"mail.shop.example:{outside.port}", f"mail.shop.example:{server.port}"])
         page = chromium.new_context(base_url=served, viewport={"width": width, "height": 900}).new_page()

@@ -14,9 +14,9 @@ from host.builtin.email.models import MailState, Role
 from host.core import clock, db, guard
 from host.sdk.cards import Finding, Verdict
 from host.sdk.channel import AccountRef
-from tests.email import imap_server
+from sandbox import mailbox
+from sandbox.mailbox import ImapServer
 from tests.email.conftest import Outside, connect
-from tests.email.imap_server import ImapServer
 from tests.helpers import build_app
 
 
@@ -24,7 +24,7 @@ from tests.helpers import build_app
 def imap(certificate: str, outside: Outside) -> Iterator[ImapServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with imap_server.running(ImapServer(context=context)) as server:
+    with mailbox.running(ImapServer(context=context)) as server:
         guard.allow([f"mail.shop.example:{outside.port}", f"mail.shop.example:{server.port}"])
         yield server
 

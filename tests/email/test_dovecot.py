@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
+from sandbox.mailbox import ImapServer
 from tests.email.conftest import Outside
-from tests.email.imap_server import ImapServer
 from tests.email.test_imap import Desk, accounted, desk_at, journalled, mail, messages, until
 
 pytestmark = [

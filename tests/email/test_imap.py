@@ -32,9 +32,9 @@ from host.queue.journal import Journal, JournalUnavailableError
 from host.sdk import accounts as sdk_accounts
 from host.sdk.channel import AccountRef
 from host.sdk.webhooks import Envelope
-from tests.email import imap_server
+from sandbox import mailbox
+from sandbox.mailbox import ImapServer
 from tests.email.conftest import Outside, connect
-from tests.email.imap_server import ImapServer
 
 
 class Generation:
@@ -58,7 +58,7 @@ def mail(number: int, text: str = "Do you have blue mugs?", **headers: str) -> b
 def imap(certificate: str) -> Iterator[ImapServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with imap_server.running(ImapServer(context=context)) as server:
+    with mailbox.running(ImapServer(context=context)) as server:
         yield server
 
 
@@ -208,7 +208,7 @@ def test_what_was_there_is_left_unless_it_is_wanted(desk_of_mail: Desk) -> None:
 def test_what_was_there_comes_quietly_newest_first_and_conversations_stay_whole(desk_of_mail: Desk) -> None:
     desk = desk_of_mail
     start = clock.now() - timedelta(days=200)
-    desk.server.folders["Sent"] = imap_server.Folder(flags="\\Sent", uidvalidity=3)
+    desk.server.folders["Sent"] = mailbox.Folder(flags="\\Sent", uidvalidity=3)
     day = timedelta(days=1)
     mia = {"From": "Mia <mia@example.org>"}
     desk.server.add(mail(1, "One", **mia), at=start)
@@ -292,7 +292,7 @@ def test_history_the_journal_has_forgotten_is_not_doubled(desk_of_mail: Desk) ->
 
 def test_a_mail_written_elsewhere_stands_in_its_conversation(desk_of_mail: Desk) -> None:
     desk = desk_of_mail
-    desk.server.folders["Gesendete Objekte"] = imap_server.Folder(uidvalidity=3)
+    desk.server.folders["Gesendete Objekte"] = mailbox.Folder(uidvalidity=3)
     desk.fetch_from(since=clock.now())
     desk.watch()
     assert desk.server.idling.acquire(timeout=10)

@@ -25,9 +25,9 @@ from host.core import clock, db
 from host.delivery.worker import drain
 from host.models.inbox import Message
 from host.models.queue import InboundEvent
-from tests.email import imap_server
+from sandbox import mailbox
+from sandbox.mailbox import ImapServer
 from tests.email.conftest import Outside
-from tests.email.imap_server import ImapServer
 from tests.email.test_imap import Desk, Generation, accounted, desk_at, imap, mail, until, written
 
 __all__ = ["imap"]
@@ -97,7 +97,7 @@ def desk_of_mail(
 
 def fill(server: ImapServer, count: int) -> set[str]:
     """Put mails of a year into the inbox, and every tenth into what was sent; return their Message-IDs."""
-    server.folders["Sent"] = imap_server.Folder(flags="\\Sent", uidvalidity=3)
+    server.folders["Sent"] = mailbox.Folder(flags="\\Sent", uidvalidity=3)
     start = clock.now() - timedelta(days=365)
     names = set()
     for number in range(count):

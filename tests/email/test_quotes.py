@@ -1,4 +1,3 @@
-
 """What a mail quotes is found as large clients write it, and nothing is ever cut."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """The formatted form of a message: cleaned on its way out, its quotes folded, its pictures asked for."""
 
 from __future__ import annotations

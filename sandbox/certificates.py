@@ -1,4 +1,4 @@
-"""Certificates for servers that exist in tests only."""
+"""Certificates for servers that nobody outside this machine sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An IMAP server in a thread, good enough for a client, that lies, hangs and breaks off as a test wants."""
+"""A mailbox: an IMAP server in a thread, which lies, hangs and breaks off as it is told."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ImapServer:
     """
 
     user: str = "hello@shop.example"
-    password: str = "correct horse"
+    password: str = "correct horse"  # noqa: S105 - nobody's
     folders: dict[str, Folder] = field(default_factory=lambda: {"INBOX": Folder()})
     capabilities: str = "IMAP4rev1 IDLE UIDPLUS AUTH=PLAIN SPECIAL-USE"
     context: ssl.SSLContext | None = None
