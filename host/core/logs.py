@@ -361,7 +361,16 @@ def tell_repeats() -> None:
 
 # A process begins
 
-_QUIET = ("urllib3", "requests", "sqlalchemy", "alembic", "mail.log", "asyncio", "opentelemetry", "imapclient")
+_QUIET = (
+    "urllib3",
+    "requests",
+    "sqlalchemy",
+    "alembic",
+    "mail.log",
+    "asyncio",
+    "opentelemetry",
+    "imapclient",
+)
 _form = "text"
 
 

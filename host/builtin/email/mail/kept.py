@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
@@ -27,6 +28,7 @@ AHEAD = timedelta(days=1)
 
 CUT = b"X-Lobby-Cut: "
 """How the body of an envelope begins that holds but the beginning of a mail: none from outside begins so."""
+_CUT = re.compile(re.escape(CUT) + rb"(\d{1,12})\r\n")
 
 
 class Kind(StrEnum):
@@ -120,9 +122,8 @@ def told(change: InboundChange, envelope_: Envelope) -> tuple[InboundChange, ...
 
 
 def _whole_size(body: bytes) -> int | None:
-    if not body.startswith(CUT):
-        return None
-    return int(body[len(CUT) :].partition(b"\r\n")[0])
+    found = _CUT.match(body)
+    return None if found is None else int(found[1])
 
 
 def _as_kept(change: MessageReceived, envelope_: Envelope, kind: Kind) -> InboundChange:
