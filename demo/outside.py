@@ -14,9 +14,9 @@ from pathlib import Path
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from demo.certificates import make_certificate
 from demo.processes import free_port
 from demo.program import Program
-from sandbox.certificates import make_certificate
 from sandbox.mailbox import ImapServer, running
 from sandbox.model.server import ModelServer
 

@@ -198,6 +198,7 @@ def test_it_ends_and_nothing_is_there_twice(automated: Automated, examples: int)
 
     @settings(
         max_examples=examples,
+        deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from demo.certificates import make_certificate
 from host.core import guard, transport
 from host.sdk.http import (
     Client,
@@ -27,7 +28,6 @@ from host.sdk.http import (
     TooMuchError,
     UnreadableAnswerError,
 )
-from sandbox.certificates import make_certificate
 from tests.core.servers import Server, always, answer, read_request, serving
 from tests.core.servers import answer as respond
 

@@ -382,6 +382,7 @@ def run(migrated_file: Path, *, examples: int, steps: int) -> None:
         DeliveryMachine,
         settings=settings(
             max_examples=examples,
+            deadline=None,  # the profile of tests/conftest.py is not asked here
             stateful_step_count=steps,
             suppress_health_check=list(HealthCheck),
             phases=PHASES,

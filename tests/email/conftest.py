@@ -124,7 +124,7 @@ def run_server(protocol: Callable[[asyncio.AbstractEventLoop], SMTP]) -> Iterato
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The path of a certificate for mail.shop.example with its key."""
-    from sandbox.certificates import make_certificate
+    from demo.certificates import make_certificate
 
     return str(make_certificate(tmp_path_factory.mktemp("tls"), "mail.shop.example"))
 

@@ -77,6 +77,7 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     page.goto(f"/w/{workspace}/inbox/{conversation}")
     text = page.locator("[data-form=reply] textarea")
     assert page.input_value("input[name=cc]") == "anna@example.org"
+    page.locator("[data-along-opens]").click()
     page.fill("input[name=bcc]", "boss@shop.example")
     page.fill("input[name=subject]", "Our blue mugs")
     text.fill("Yes, ")

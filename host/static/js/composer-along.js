@@ -33,5 +33,9 @@ export class AlongFields {
       if (document.activeElement !== field) field.value = this.draft.along?.[field.name] ?? field.defaultValue;
     }
     if (this.draft.along) this.box.open = true;
+    // What stands in the line while the fields are folded.
+    const copies = this.box.querySelector("[data-along-copies]");
+    copies.textContent = this.fields[0].value;
+    copies.parentElement.hidden = !copies.textContent;
   }
 }

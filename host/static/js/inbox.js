@@ -210,7 +210,8 @@ function showComposer(html) {
     return;
   }
   const focused = box.contains(document.activeElement);
-  const mode = composer?.signature && composer.section.dataset.mode;
+  // Where nothing but a note could be written, nobody chose to write one.
+  const mode = box.querySelector("[data-form=reply]") && composer?.signature && composer.section.dataset.mode;
   const chosen = composer?.chosen && composer.section.dataset.answers === fresh.dataset.answers;
   box.replaceChildren(fresh);
   startComposer();
