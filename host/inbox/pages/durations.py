@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from flask_babel import ngettext
+
 from host.web.languages import gettext as _
 from host.web.languages import local, reader
 
@@ -29,6 +31,18 @@ def exact(length: timedelta) -> str:
     if hours:
         return f"{_('%(n)s h', n=hours)} {_('%(n)s min', n=minutes)}"
     return _("%(n)s min", n=minutes)
+
+
+def age(at: datetime, now: datetime) -> str:
+    """Return how long ago *at* was, in one unit of days and more: ``today``, ``17 days``, ``11 months``."""
+    days = max(0, (now - at).days)
+    if days < 1:
+        return _("today")
+    if days < 21:
+        return str(ngettext("%(num)s day", "%(num)s days", days))
+    if days < 60:
+        return str(ngettext("%(num)s week", "%(num)s weeks", days // 7))
+    return str(ngettext("%(num)s month", "%(num)s months", days // 30))
 
 
 def since(at: datetime, now: datetime) -> str:

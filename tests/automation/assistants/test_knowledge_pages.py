@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from host.automation.assistants import playing
 from host.automation.assistants.knowing import entries, reading
-from host.automation.assistants.pages import age, learning_views
+from host.automation.assistants.pages import learning_views
 from host.automation.assistants.playing import Played
 from host.automation.assistants.values import ModelError
 from host.channels.pages import greetings
 from host.core import db
+from host.inbox.pages import durations
 from host.models.assistants import AssistantCase, EntryKind, EntryState, KnowledgeEntry, TurnState
 from host.models.canned import CannedReply
 from host.models.inbox import Message
@@ -378,7 +379,7 @@ def test_cases_that_are_due_are_tried(
 
 def test_ages_are_in_one_unit(desk: Desk) -> None:
     with desk.app.test_request_context("/"):
-        ages = [age.words(making.NOW, making.later(days=days)) for days in (0, 1, 17, 25, 70, 340)]
+        ages = [durations.age(making.NOW, making.later(days=days)) for days in (0, 1, 17, 25, 70, 340)]
     assert ages == ["today", "1 day", "17 days", "3 weeks", "2 months", "11 months"]
 
 

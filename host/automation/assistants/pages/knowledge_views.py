@@ -18,10 +18,11 @@ from host.automation.assistants import keeping
 from host.automation.assistants.knowing import entries, knowledge, learning, reading
 from host.automation.assistants.knowing.entries import EntryError, Shown, Wanted
 from host.automation.assistants.knowing.reading import ReadingError
-from host.automation.assistants.pages import age, learning_views
+from host.automation.assistants.pages import learning_views
 from host.automation.assistants.words import said
 from host.core import clock, db
 from host.core.errors import LobbyError
+from host.inbox.pages import durations
 from host.models.assistants import Assistant, EntryKind, EntryState, KnowledgeEntry
 from host.web.request_helpers import (
     Permission,
@@ -114,7 +115,7 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 
 
 def _line(one: Shown, used: int, now: datetime) -> Line:
-    words, tone = age.words(one.checked_at, now), ""
+    words, tone = durations.age(one.checked_at, now), ""
     if one.state in {EntryState.GONE, EntryState.FAILED}:
         words, tone = said(one.problem), "got-gone"
     elif one.state == EntryState.WAITING:
@@ -328,7 +329,7 @@ def _form(
         tab="knowledge",
         shown=shown,
         origin="" if shown is None else _origin(shown.kind, shown.origin or ""),
-        age="" if shown is None else age.words(shown.checked_at, now),
+        age="" if shown is None else durations.age(shown.checked_at, now),
         trouble="" if shown is None else said(shown.problem),
         passages=passages,
         filling=filling,
