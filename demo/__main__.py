@@ -10,12 +10,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import requests
 from lobby_client import LobbyError
 
-from demo.journey import ADMIN, AGENT, PASSWORD, STEPS, Journey
+from demo.journey import ADMIN, AGENT, PASSWORD, STEPS, Journey, Step
 from demo.outside import Outside
 from demo.person import PageError
 from demo.processes import CHECKOUT, DidNotStartError, Host, Program, Sandbox, free_port, sandbox_settings
@@ -71,21 +72,21 @@ def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[st
     return settings
 
 
-def play(journey: Journey) -> bool:
+def play(journey: Journey, steps: Sequence[Step] = STEPS) -> bool:
     """Play every step, a line each with its time; return whether one failed."""
     done = 0
-    for name, step in STEPS:
+    for name, step in steps:
         started = time.monotonic()
         try:
             note = step(journey)
         except (PageError, LobbyError, requests.RequestException) as error:
             print(f"FAILED  {name}: {error}")
-            print(f"journey: {done}/{len(STEPS)} steps")
+            print(f"journey: {done}/{len(steps)} steps")
             print("\nThe desk said:\n" + journey.host.program.output)
             return True
         done += 1
         print(f"{time.monotonic() - started:6.2f} s  {name}{f' ({note})' if note else ''}", flush=True)
-    print(f"journey: {done}/{len(STEPS)} steps", flush=True)
+    print(f"journey: {done}/{len(steps)} steps", flush=True)
     return False
 
 

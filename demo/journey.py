@@ -25,6 +25,11 @@ ADMIN = "mia@example.com"
 AGENT = "bo@example.com"
 SHOP_ADDRESS = "hello@pottery.example"
 ORDERS_ADDRESS = "orders@pottery.example"
+LATE_CUSTOMER = "lou.sample"
+LATE_ADDRESS = "lou@example.org"
+LATE = "Can the sage glaze be had again?"
+WRITTEN = "It can: the sage glaze is back, and we kept a bowl for you."
+CAME_BACK = "Wonderful, I will come by on Friday."
 WANTED = "We want forty mugs in sand"
 QUESTION = "Hi, is the blue mug still in stock? 💙"
 NEWCOMER = "Do you have the blue bowl, too?"
@@ -420,7 +425,7 @@ def suggest(j: Journey) -> str:
     inbox = f"/w/{j.workspace}/inbox"
     until(lambda: ABROAD in j.agent.open(inbox), "the question in the agent's inbox")
     thread = f"{inbox}/{open_conversation(j, ABROAD)}"
-    until(lambda: "Accept and send" in j.agent.open(thread), "the suggestion above the field", 30)
+    until(lambda: "Accept and send" in j.agent.open(thread), "the suggestion above the field", 90)
     j.agent.expect(KNOWN, "Shipping to other countries")
     j.agent.press("Accept and send")
     j.agent.press("Send now")
@@ -482,6 +487,49 @@ def mail(j: Journey) -> str:
     if sent["In-Reply-To"] != "<first@example.org>":
         raise PageError(f"the answer does not refer to the mail it answers: {sent['In-Reply-To']!r}")
     return "the same composer, threaded by Message-ID"
+
+
+def onward(j: Journey) -> str:
+    """A reply window that is closed: the answer goes out by e-mail, and what comes back is in one thread."""
+    j.control("POST", "customers", {"name": "Lou V.", "username": LATE_CUSTOMER})
+    j.control("POST", "clock", {"advance": -9 * 86400})
+    try:
+        j.control("POST", "dm", {"customer": LATE_CUSTOMER, "text": LATE})
+    finally:
+        j.control("POST", "clock", {"reset": True})
+    inbox = f"/w/{j.workspace}/inbox"
+    until(lambda: LATE in j.agent.open(inbox), "the DM of nine days ago in the agent's inbox")
+    conversation = open_conversation(j, LATE)
+    j.agent.expect("You cannot reply here now.")
+    page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)
+    if page is None:
+        raise PageError("the conversation does not lead to its contact")
+    j.agent.open(page[1])
+    email = next(form for form in j.agent.forms if form.values.get("field") == "email")
+    j.agent.submit(email, {"value": LATE_ADDRESS})
+    j.agent.open(f"{inbox}/{conversation}?write=onward")
+    j.agent.expect("Write by e-mail instead")
+    before = len(j.outside.received)
+    place = next(form.values["place"] for form in j.agent.forms if "place" in form.values)
+    j.agent.press("Send the e-mail", {"text": WRITTEN, "place": place})
+    j.agent.expect("Before, on Instagram", LATE, "It goes on by Email", WRITTEN)
+    if not j.outside.wait_for(before + 1):
+        raise PageError("the e-mail did not reach the outside mail server")
+    sent = j.outside.received[before]
+    write_mail(
+        j.smtp_port,
+        sender=LATE_ADDRESS,
+        name="Lou V.",
+        to=str(sent["From"]).rpartition("<")[2].rstrip(">"),
+        subject=f"Re: {sent['Subject']}",
+        text=CAME_BACK,
+        message_id="<came-back@example.org>",
+        answers=str(sent["Message-ID"]),
+    )
+    until(lambda: CAME_BACK in j.agent.open(inbox), "the customer's mail in the agent's inbox")
+    open_conversation(j, CAME_BACK)
+    j.agent.expect("Before, on Instagram", LATE, WRITTEN, CAME_BACK)
+    return f"to {sent['To']}, and back into one thread"
 
 
 def mailbox(j: Journey) -> str:
@@ -570,7 +618,9 @@ def program(j: Journey) -> str:
     return "with the client for Python, over the API"
 
 
-STEPS: list[tuple[str, Callable[[Journey], str]]] = [
+Step = tuple[str, Callable[["Journey"], str]]
+"""What it is called, and what does it and returns a note."""
+STEPS: list[Step] = [
     ("the sandbox answers as Meta", sandbox_answers),
     ("the desk serves its first page", first_page),
     ("the desk is set up with its one-time link", set_up),
@@ -595,6 +645,7 @@ STEPS: list[tuple[str, Callable[[Journey], str]]] = [
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("an e-mail is received and answered in the same inbox", mail),
+    ("a closed window: the reply goes out by e-mail instead", onward),
     ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),
     ("a program answers the customer", program),
 ]

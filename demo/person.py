@@ -133,12 +133,24 @@ class Person:
         :raises PageError: if no form on the page has such a button or field.
         """
         form, name, value = self._find(button)
-        data = {**form.values, **(values or {})}
         unknown = set(values or {}) - set(form.values) - form.choices
         if unknown:
             raise PageError(
                 f"the form with {button!r} has no field {', '.join(sorted(unknown))}: {sorted(form.values)}"
             )
+        return self.submit(form, values, files, name=name, value=value)
+
+    def submit(
+        self,
+        form: Form,
+        values: dict[str, str] | None = None,
+        files: dict[str, tuple[str, bytes]] | None = None,
+        *,
+        name: str = "",
+        value: str = "",
+    ) -> str:
+        """Fill *form* with *values* and send it by the button *name*; return the visible text."""
+        data = {**form.values, **(values or {})}
         if name:
             data[name] = value
         fields = [(name, value) for name, value in form.more if name not in (values or {})]

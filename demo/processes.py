@@ -158,7 +158,11 @@ class Host:
         }
         program = Program.start("lobby", [*lobby, "run"], environment, folder=folder)
         if wait:
-            program.wait_for(r"lobby listening on ")
+            try:
+                program.wait_for(r"lobby listening on ")
+            except DidNotStartError:
+                program.kill()
+                raise
         link = next(
             (m[1] for line in program.lines if (m := re.search(r'Set up this desk: ([^\s"]+)', line))), None
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 import ssl
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 _TAGGED = re.compile(rb"(\S+) (?:(UID) )?(\S+) ?(.*)\Z", re.DOTALL | re.IGNORECASE)
+_XOAUTH2 = re.compile(r"user=([^\x01]*)\x01auth=Bearer ([^\x01]*)\x01\x01\Z")
 _LITERAL = re.compile(rb"\{(\d+)(\+?)\}\Z")
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|\(([^()]*)\)|(\S+)')
 
@@ -55,6 +57,8 @@ class ImapServer:
     :ivar silent_idle: it takes IDLE and never says anything.
     :ivar hangs: names of commands it never answers.
     :ivar flags_set: whether anything was marked.
+    :ivar accepts: tells whether it takes a provider's token for a user (XOAUTH2), and still does; None: it
+        takes passwords only.
     """
 
     user: str = "hello@shop.example"
@@ -73,6 +77,7 @@ class ImapServer:
     hangs: set[str] = field(default_factory=set)
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     flags_set: bool = False
+    accepts: Callable[[str, str], bool] | None = None
     idling: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     port: int = 0
     connections: list[socket.socket] = field(default_factory=list)
@@ -140,6 +145,7 @@ class _Session:
         self.file = connection.makefile("rb")
         self.folder: Folder | None = None
         self.signed_in = False
+        self.token = ("", "")
         self.told = 0
         """How many mails of the folder it was last told of."""
 
@@ -162,7 +168,9 @@ class _Session:
     def run(self) -> None:
         self.say(f"* OK [CAPABILITY {self.server.capabilities}] ready")
         while True:
-            found = _TAGGED.match(self.line())
+            line = self.line()
+            self._check_token()
+            found = _TAGGED.match(line)
             if found is None:
                 self.say("* BAD what?")
                 continue
@@ -210,12 +218,26 @@ class _Session:
         user, password = self.words(rest)
         return self._sign_in(user, password)
 
-    def do_authenticate(self, _tag: bytes, _rest: bytes, _uid: bool) -> str:
-        import base64
+    def _check_token(self) -> None:
+        """End the session once its token has ended, as Gmail does."""
+        if self.token[1] and self.server.accepts is not None and not self.server.accepts(*self.token):
+            self.say("* BYE Session expired, please login again.")
+            raise _EndedError
 
+    def do_authenticate(self, _tag: bytes, rest: bytes, _uid: bool) -> str:
         self.say("+ ")
-        _, user, password = base64.b64decode(self.line()).split(b"\0")
-        return self._sign_in(user, password)
+        if rest.upper() == b"XOAUTH2":
+            given = _XOAUTH2.match(base64.b64decode(self.line()).decode())
+            user, token = given.groups() if given is not None else ("", "")
+            if self.server.accepts is None or not self.server.accepts(user, token):
+                self.say("+ " + base64.b64encode(b'{"status":"400","schemes":"Bearer"}').decode())
+                if self.line():
+                    return "BAD that was to be empty"
+                return f"NO [AUTHENTICATIONFAILED] Invalid credentials {token}"
+            self.signed_in, self.token = True, (user, token)
+            return f"OK [CAPABILITY {self.server.capabilities}] in"
+        _, name, password = base64.b64decode(self.line()).split(b"\0")
+        return self._sign_in(name, password)
 
     def do_list(self, _tag: bytes, _rest: bytes, _uid: bool) -> None:
         for name, folder in self.server.folders.items():
@@ -351,6 +373,7 @@ class _Session:
                         return "OK idle is over"
                 except TimeoutError:
                     pass
+                self._check_token()
                 server.changed.wait(0.02)
                 if len(folder.mails) != self.told and not server.silent_idle:
                     self.told = len(folder.mails)

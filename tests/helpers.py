@@ -210,9 +210,9 @@ class LiveServer:
 
 
 @contextmanager
-def serving(app: WSGIApplication) -> Iterator[LiveServer]:
-    """Serve *app* over a real socket, with a thread for each request."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+def serving(app: WSGIApplication, port: int = 0) -> Iterator[LiveServer]:
+    """Serve *app* over a real socket, with a thread for each request; 0: at any free port."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -47,6 +47,16 @@ class Hook:
     addons: tuple[tuple[str, str], ...]
     calls: tuple[Calls, ...]
 
+    @property
+    def count(self) -> int:
+        """How many calls all of them make."""
+        return sum(one.series.calls for one in self.calls)
+
+    @property
+    def faults(self) -> int:
+        """How many of these failed."""
+        return sum(one.series.faults for one in self.calls)
+
 
 def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
     """Return every hook, in the order of declaration, with its calls in *seen*.
@@ -75,6 +85,7 @@ def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
 @bp.get("/admin/hooks")
 @admin_required
 def index() -> ResponseReturnValue:
-    """Show every hook with its implementations, their times and their last error."""
+    """Show every hook with its implementations, times and last error: what failed first, unfolded."""
     since, seen = counted.all_calls()
-    return render_template("addons/hooks.html", hooks=hooks(current_generation(), seen), since=since)
+    found = sorted(hooks(current_generation(), seen), key=lambda hook: not hook.faults)
+    return render_template("addons/hooks.html", hooks=found, since=since)

@@ -304,8 +304,8 @@ def _shown(
     if running and use.reconnect:
         notes.append(
             ngettext(
-                "%(num)s account must be connected again. Messages still arrive; replies wait.",
-                "%(num)s accounts must be connected again. Messages still arrive; replies wait.",
+                "%(num)s account must be connected again. Replies wait until then.",
+                "%(num)s accounts must be connected again. Replies wait until then.",
                 use.reconnect,
             )
         )

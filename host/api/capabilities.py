@@ -34,6 +34,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         text_with_files=found.text_with_files,
         files_bytes=found.files_bytes,
         formatting=found.formatting,
+        can_start=found.can_start,
         copies=None if found.copies is None else found.copies.most,
         quick_replies=_quick_replies(found.quick_replies),
         template=_same(found.template, shapes.TemplateLimits),

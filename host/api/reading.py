@@ -38,7 +38,15 @@ def query(request: Request, kind: type[T]) -> T:
             )
         given[name] = values[0]
     _storable(given, QueryError)
-    return _converted(given, kind, QueryError, strict=False)
+    found = _converted(given, kind, QueryError, strict=False)
+    for one in msgspec.structs.fields(kind):
+        # Read as text, "null" is None wherever there need not be a value: a filter would be none at all.
+        if one.encode_name in given and getattr(found, one.name) is None:
+            raise QueryError(
+                _("The field %(name)s cannot be used: %(why)s.", name=one.encode_name, why="it is null"),
+                field=one.encode_name,
+            )
+    return found
 
 
 def body(request: Request) -> Any:

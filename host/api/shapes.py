@@ -424,6 +424,7 @@ class Capabilities(Wire, frozen=True):
         bool,
         Meta(description="Whether `**bold**`, `*italic*`, lists, links and quotes are shown so."),
     ]
+    can_start: Annotated[bool, Meta(description="Whether the team may write to a contact first.")]
     copies: Annotated[int | None, Meta(description="Most of `cc` and `bcc` together; null: none.")]
     quick_replies: QuickReplyLimits | None
     template: TemplateLimits | None

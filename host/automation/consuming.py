@@ -14,6 +14,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.automation import restored
 from host.automation import settings as account_settings
 from host.automation.assistants import turns
 from host.automation.deciding import DEEPEST, TOO_LATE, RunKind, Settings, decide
@@ -50,27 +51,30 @@ class Automating:
 
     def __init__(self, directory: Callable[[], RuleDirectory]) -> None:
         self._directory = directory
+        self._since: datetime | None = None
+        """From when on anything is said; None: not looked yet. It is set where no process runs."""
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
         """Write what accounts, rules and assistants are to do because of *events*."""
         now = clock.now()
+        since = self._since = self._since or restored.since(session)
         runs = [
-            *self._of_rules(session, events, now),
-            *self._of_accounts(session, events, now),
+            *self._of_rules(session, events, now, since),
+            *self._of_accounts(session, events, now, since),
             *answering.runs(session, events, now),
         ]
-        turns.note(session, events, now)
+        turns.note(session, events, now, since)
         if runs:
             session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
 
     def _of_rules(
-        self, session: Session, events: Sequence[Recorded], now: datetime
+        self, session: Session, events: Sequence[Recorded], now: datetime, since: datetime
     ) -> Sequence[Mapping[str, Any]]:
-        about = [one for one in events if passing.counts(one, now)]
-        return passing.runs(session, about, self._directory(), now) if about else []
+        about = [one for one in events if one.occurred_at >= since and passing.counts(one, now)]
+        return passing.runs(session, about, self._directory(), now, since) if about else []
 
     def _of_accounts(
-        self, session: Session, events: Sequence[Recorded], now: datetime
+        self, session: Session, events: Sequence[Recorded], now: datetime, since: datetime
     ) -> Sequence[Mapping[str, Any]]:
         about = [one for one in events if _counts(one, now)]
         accounts = {one.account_id for one in about if one.account_id is not None}
@@ -78,7 +82,8 @@ class Automating:
         if not wanted:
             return []
         mine = [(one, wanted[one.account_id]) for one in about if one.account_id in wanted]
-        return [*_routing(session, mine, now), *_words(session, mine, now)]
+        fresh = [(one, its) for one, its in mine if one.occurred_at >= since]
+        return [*_routing(session, mine, now), *_words(session, fresh, now)]
 
 
 def _counts(event: Recorded, now: datetime) -> bool:

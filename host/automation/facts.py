@@ -202,13 +202,18 @@ def last_inbound(session: Session, conversation_id: int) -> int | None:
     return session.scalar(query)
 
 
-def unanswered(session: Session, conversation_id: int) -> int:
-    """Return how many messages went out by themselves since the customer wrote last."""
+def unanswered(session: Session, conversation_id: int, last: int | None = None) -> int:
+    """Return how many messages went out by themselves since the customer wrote last.
+
+    :param last: the customer's last message, where it is known.
+    """
+    if last is None:
+        last = last_inbound(session, conversation_id)
     count = sa.select(sa.func.count()).where(
         Message.conversation_id == conversation_id,
         Message.direction == Direction.OUTBOUND,
         Message.origin == Origin.SYSTEM,
-        Message.id > (last_inbound(session, conversation_id) or 0),
+        Message.id > (last or 0),
     )
     return session.scalar(count) or 0
 

@@ -26,11 +26,11 @@ from host.core.ports import AdapterDirectory, RuleDirectory
 from host.inbox.conversations import locked_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
-from host.inbox.reply import Voice, queue_parts, take_lane
+from host.inbox.reply import Held, Voice, queue_parts, take_lane
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
 from host.record.consuming import COURTESY
-from host.record.writing import because
+from host.record.writing import because, together
 from host.users import hours
 
 log = logging.getLogger(__name__)
@@ -50,8 +50,9 @@ def run_due(directory: RuleDirectory) -> bool:
         ids = due(session, clock.now())
     together = TOGETHER if db.current().is_sqlite else 1
     at = 0
-    while at < len(ids):
-        at += _do_together(ids[at : at + together], directory)
+    with db.behind():
+        while at < len(ids):
+            at += _do_together(ids[at : at + together], directory)
     return len(ids) == PORTION
 
 
@@ -71,16 +72,16 @@ def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
 
 
 def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> tuple[int, float]:
-    """Do some runs, and no more once others wait for SQLite's one writer; return how many were done.
+    """Do some runs, and no more once others want to write; return how many were done.
 
-    And the seconds to stay away from it, as readers of the record do; none unless others wait: what customers
-    write is taken in first.
+    And the seconds to stay away, as readers of the record do; none unless others write: what customers write
+    is taken in first, and a flood below one post leaves the direct messages their time.
     """
     began, done = clock.monotonic(), 0
     for run_id in run_ids:
         do(session, run_id, directory, clock.now())
         done += 1
-        if db.current().is_wanted:
+        if db.current().is_shared:
             return done, (clock.monotonic() - began) * COURTESY
     return done, 0.0
 
@@ -108,25 +109,28 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
     rules: Sequence[passing.Active] = ()
     if row.kind in {RunKind.RULES, RunKind.WAIT}:
         rules = passing.active(session, [row.workspace_id]).get(row.workspace_id, ())
+    recipient = None
     try:
         if row.kind == RunKind.WORDS or passing.may_send(rules):
-            take_lane(session, row.workspace_id, row.conversation_id)
+            recipient = take_lane(session, row.workspace_id, row.conversation_id)
         conversation = locked_conversation(session, row.workspace_id, row.conversation_id)
     except ConversationNotFoundError:
         return  # the run goes with it
     run = locked_run(session, run_id, RunState.DUE)
     if run is None:
         return
-    with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
+    held = None if recipient is None else Held(conversation, recipient)
+    causes = because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth)
+    with causes, together(session):
         match run.kind:
             case RunKind.WORDS:
                 _speak(session, run, conversation, _its(session, run), directory, now)
             case RunKind.ROUTING:
                 routing.route_run(session, run, conversation, _its(session, run), now)
             case RunKind.RULES:
-                passing.do_pass(session, run, conversation, rules, directory, now)
+                passing.do_pass(session, run, conversation, rules, directory, now, held)
             case RunKind.WAIT:
-                passing.do_wait(session, run, conversation, rules, directory, now)
+                passing.do_wait(session, run, conversation, rules, directory, now, held)
             case RunKind.ANSWER:
                 answering.do(session, run, conversation, directory, now)
             case _:

@@ -36,6 +36,7 @@ REASONS: Mapping[str, LazyString] = {
     "person": _l("A person is answering, and has the word"),
     "automation": _l("A program answers here"),
     "late": _l("It came too late for an answer by itself"),
+    "restored": _l("The desk was restored from a backup, so this is left to people"),
     "budget": _l("Enough went out by itself since they wrote last"),
     "archived": _l("The workspace is archived"),
     "account_stopped": _l("The account has to be connected again first"),

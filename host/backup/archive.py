@@ -30,6 +30,8 @@ from host.sdk import strictjson
 FORMAT = 1
 LIST = "backup.json"
 KEYS = "keys.sealed"
+TRUSTED = "settings/trusted.keys"
+"""Whose addons run, and whose never again: where the data folder says that."""
 PROOF = Place("backup", "proof", 0, "lobby")
 """Where the word is sealed by which a restored desk knows that its keys are the right ones."""
 _PIECE = 1024 * 1024

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host import __version__
+from host.addons.package import trust
 from host.backup import archive
 from host.backup.archive import Contents, Writing, plain
 from host.core import clock, migrations, secrets, storage
@@ -62,6 +63,9 @@ def make(
         if files:
             tell(f"{len(keys)} files")
             missing = _files(out, keys)
+        trusted = config.data / trust.FILE_NAME
+        if trusted.exists():
+            out.add(archive.TRUSTED, iter([trusted.read_bytes()]))
         if passphrase is not None:
             out.add(archive.KEYS, iter([archive.sealed(_own_keys(config), passphrase)]))
         contents = Contents(

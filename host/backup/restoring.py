@@ -19,18 +19,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import counters
-from host.addons.package import store
+from host.addons.package import store, trust
+from host.automation import restored
 from host.backup import archive
 from host.backup.archive import BackupError, Contents, Reading, value_for
 from host.core import clock, db, migrations, secrets, storage
 from host.core.config import Config, ConfigError
 from host.core.migrations import addon_version_table
 from host.core.storage import StoreAwayError
+from host.delivery import history
 from host.inbox import outcome
+from host.inbox.unsent import later
 from host.media import claiming
 from host.models.addons import Addon, AddonArchivePart, AddonRelease
 from host.models.queue import OutboxEntry
 from host.models.users import User
+from host.notifications import mailing
 from host.outgoing import endpoints
 from host.queue import lanes, outbox, spool
 from host.record import reading
@@ -73,8 +77,8 @@ def read_through(source: Reading) -> Contents:
 
 
 def open_replies(source: Reading) -> int:
-    """Return how many replies had not left when the backup was made."""
-    return sum(1 for row in source.rows("outbox") if row["open"])
+    """Return how many replies had not left when the backup was made, those for a later time too."""
+    return sum(1 for row in source.rows("outbox") if row["open"] or row.get("not_before"))
 
 
 def restore(
@@ -264,6 +268,10 @@ def _files(config: Config, source: Reading) -> None:
         _put_files(source)
     except StoreAwayError as error:
         raise BackupError(f"The files cannot be put where they belong: {error.words}.") from error
+    trusted = config.data / trust.FILE_NAME
+    if archive.TRUSTED in source.contents.digests and not trusted.exists():
+        trusted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        trusted.write_bytes(b"".join(source.pieces(archive.TRUSTED)))
     folder = spool.folder_of(config.data)
     for name in source.names("spool"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -424,14 +432,23 @@ def _settle(waiting: Waiting) -> None:
     db.write(reading.put_behind)
     if waiting is Waiting.SEND:
         return
-    # A copy of the desk must not tell other programs what its original told them, or tells them still.
+    # A copy of the desk must not tell others what its original told them, or tells them still.
     db.write(endpoints.pause_all)
+    db.write(mailing.let_be)
+    db.write(history.ask_since_backup)
+    db.write(restored.begin_at, clock.now())
+    while db.write(restored.set_aside, clock.now()):
+        pass
     with db.read() as session:
-        # What was for later, and is not any more, may have left in the desk that was backed up.
+        # What was for later, and is not any more, may have left as well.
         unsent = sa.or_(OutboxEntry.open.is_(True), OutboxEntry.not_before <= clock.now())
         ids = session.scalars(sa.select(OutboxEntry.message_id).where(unsent).order_by(OutboxEntry.id)).all()
     for id_ in ids:
         db.write(_set_aside, id_, waiting)
+    with db.read() as session:
+        conversations = later.waiting_in(session)
+    for id_ in conversations:
+        db.write(later.keep_here, id_, clock.now())
 
 
 def _set_aside(session: Session, message_id: int, waiting: Waiting) -> None:

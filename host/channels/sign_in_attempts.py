@@ -6,6 +6,8 @@ gives in exchange stay here, encrypted, until the person has chosen.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import logging
 import secrets as random
@@ -68,6 +70,12 @@ def read_state(key: str, state: str) -> str:
             next_step=_again(),
         ) from None
     return str(found)
+
+
+def verifier(key: str, attempt: SignInAttempt) -> str:
+    """Return what proves that a code is used by who asked for it (PKCE). It is kept nowhere."""
+    made = hmac.digest(key.encode(), f"{_SALT} verifier {attempt.uuid}".encode(), "sha256")
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 def start(

@@ -24,7 +24,7 @@ _table = AccountWarning.metadata.tables["account_warnings"]
 
 CANNOT_SEND = noop("Its credentials are not accepted any more, so it cannot send.")
 RECONNECT = noop(
-    "Messages still arrive and are kept; replies wait. Reconnect the account: all conversations stay."
+    "What the provider delivers is kept; replies wait. Reconnect the account: all conversations stay."
 )
 
 

@@ -74,10 +74,11 @@ def restore(file: Path, waiting: str | None, passphrase_file: Path | None) -> No
                     f"{contents.files_left_out} files of messages are not in it: the desk looks for them "
                     "where LOBBY_FILES says."
                 )
+            chosen = _waiting(waiting, restoring.open_replies(source))
             left_out = restoring.restore(
                 configuration,
                 source,
-                waiting=_waiting(waiting, restoring.open_replies(source)),
+                waiting=chosen,
                 passphrase=_first_line(passphrase_file) or _asked(configuration, contents.keys),
                 tell=_step,
             )
@@ -85,6 +86,11 @@ def restore(file: Path, waiting: str | None, passphrase_file: Path | None) -> No
         raise click.ClickException(str(error)) from error
     for name in left_out:
         click.echo(f"{name} stays in the file: it belongs to an addon that was not installed.")
+    if chosen is not Waiting.SEND:
+        click.echo(
+            "Endpoints of other programs are paused, replies for a later time stay until somebody sends "
+            "them, and what customers wrote until now is left to people."
+        )
     click.echo("Restored. Everybody signs in again. `lobby run` starts the desk.")
 
 

@@ -16,7 +16,9 @@ from host.core import db
 from host.core.config import Config
 from host.core.errors import LobbyError
 from host.models.users import Role, User
-from host.users import audit, desk_settings, members, password_links, sessions, users
+from host.users import audit, desk_settings, leaving, members, password_links, sessions, users
+from host.users.endings import Ended
+from host.users.leaving import Belongings
 from host.users.signin import factors
 
 T = TypeVar("T")
@@ -61,6 +63,10 @@ def user_add(
         person = users.create(session, email, name, password, is_admin=admin)
         if workspace is not None:
             members.add(session, workspace, person.id, Role(role))
+        details = {"admin": "yes"} if admin else {}
+        audit.record(
+            session, "user.added", person.email, user_id=None, remote="command line", details=details
+        )
         return person
 
     try:
@@ -162,8 +168,24 @@ def user_admin(_configuration: Config, email: str, revoke: bool) -> None:
 def user_disable(_configuration: Config, email: str) -> None:
     """Lock somebody out at once. Their messages and notes stay; their conversations go back to nobody."""
 
-    ended = _do(email, "user.disabled", users.disable)
+    def use_case(session: Session, user_id: int) -> tuple[list[Belongings], Ended]:
+        had, ended = leaving.belongings(session, user_id), users.disable(session, user_id)
+        for action, names in (("api_key.ended", ended.keys), ("invitation.ended", ended.invitations)):
+            for name in names:
+                audit.record(
+                    session, action, name, user_id=None, remote="command line", details={"of": email}
+                )
+        return had, ended
+
+    had, ended = _do(email, "user.disabled", use_case)
     click.echo(f"{email} can no longer sign in.")
+    for place in had:
+        if place.conversations:
+            click.echo(
+                f"In {place.workspace_name}, open conversations that go to nobody: {place.conversations}."
+            )
+        for rule in place.rules:
+            click.echo(f"The rule “{rule}” stays and leaves out what it would do with them.")
     for name in ended.keys:
         click.echo(f"The API key “{name}” has ended with that; an owner of its workspace can make a new one.")
     for address in ended.invitations:

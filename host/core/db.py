@@ -320,6 +320,23 @@ def never_wait_here(never: bool = True) -> None:
     _thread.never = never
 
 
+@contextmanager
+def behind() -> Iterator[None]:
+    """Write behind everybody else of this process: nobody makes way for what this thread writes.
+
+    Those who do so make way for others (:attr:`Database.is_wanted`), and would for each other without end.
+    """
+    before, _thread.behind = _is_behind(), True
+    try:
+        yield
+    finally:
+        _thread.behind = before
+
+
+def _is_behind() -> bool:
+    return getattr(_thread, "behind", False)
+
+
 def may_wait() -> None:
     """Return where the database may be waited for.
 
@@ -348,6 +365,7 @@ class Database:
             self.read_engine = self.write_engine
         self.lock = threading.RLock()
         self._waiting: deque[None] = deque()
+        self._writing: deque[None] = deque()
         self._inside = threading.local()
         self.has_traces = True
         """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
@@ -384,13 +402,23 @@ class Database:
                     yield
                 finally:
                     self.lock.release()
-            else:
+            elif _is_behind():
                 yield
+            else:
+                self._writing.append(None)
+                try:
+                    yield
+                finally:
+                    self._writing.pop()
         finally:
             self._inside.active = False
 
     def _take_turn(self) -> None:
-        if not self.lock.acquire(blocking=False):
+        if self.lock.acquire(blocking=False):
+            return
+        if _is_behind():
+            self.lock.acquire()
+        else:
             self._waiting.append(None)
             try:
                 self.lock.acquire()
@@ -399,8 +427,19 @@ class Database:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody waits at this moment for the lock of writers, which SQLite alone has."""
+        """Whether somebody waits at this moment for the lock of writers, which SQLite alone has.
+
+        Who writes :func:`behind` everybody is not counted.
+        """
         return bool(self._waiting)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether whoever writes at this moment is in the way of others of this process.
+
+        On SQLite somebody waits for its one writer; on a server another thread writes, on the same processor.
+        """
+        return self.is_wanted if self.is_sqlite else len(self._writing) > (0 if _is_behind() else 1)
 
     def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``fn(session, ...)`` in one transaction and commit it.

@@ -378,8 +378,18 @@ def _note(session: Session, now: datetime) -> None:
     away = now - alive_at
     noted.value = now.isoformat()
     session.flush()
-    if away < LONG:
-        return
+    if away >= LONG:
+        _ask_all(session, alive_at)
+
+
+def ask_since_backup(session: Session) -> None:
+    """Ask for what came after the state a desk was restored to: its providers deliver none of it again."""
+    noted = session.get(InstallationValue, NAME)
+    if noted is not None:
+        _ask_all(session, datetime.fromisoformat(noted.value))
+
+
+def _ask_all(session: Session, missed_since: datetime) -> None:
     live = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED)
     for account_id in list(session.scalars(live)):
-        catch_ups.ask(session, account_id, missed_since=alive_at)
+        catch_ups.ask(session, account_id, missed_since=missed_since)

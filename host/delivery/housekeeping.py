@@ -15,6 +15,7 @@ from host.channels import sign_in_attempts
 from host.core import clock, db
 from host.inbox import bulk
 from host.inbox.apply.changes import apply_all_marks
+from host.inbox.canned import departed
 from host.models.queue import EventState, InboundEvent, InboundRequest, Lane
 from host.notifications import notify
 from host.outgoing import endpoints, waiting
@@ -40,7 +41,7 @@ class Housekeeping:
         self._blanked_events = 0
 
     def clean_up(self) -> None:
-        """Blank old bodies, remove old journal rows, idle lanes, counts and what was recorded."""
+        """Blank old bodies, remove old journal rows, idle lanes, counts, records, what was of who left."""
         now = clock.now()
         self._blanked_requests = _walk(
             old_requests, blank_requests, self._blanked_requests, now - policy.RAW_KEPT
@@ -70,6 +71,8 @@ class Housekeeping:
         while db.write(waiting.remove_old, now - outgoing_policy.KEPT, CHUNK) == CHUNK:
             pass
         while db.write(bulk.remove_old, now - bulk.KEPT, 1):
+            pass
+        while db.write(departed.remove, CHUNK):
             pass
         while db.write(audit.forget_old) == audit.CHUNK:
             pass

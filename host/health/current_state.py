@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from host.core import clock
 from host.delivery import waiting
 from host.delivery.waiting import Reason, Unfinished
-from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.models.health import Process
 from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
 from host.outgoing import log as outgoing
@@ -35,6 +35,7 @@ class CurrentState:
     :param unfinished: the replies that were tried and did not come to an end.
     :param dead: events given up or set aside, counted up to :data:`MOST_DEAD`.
     :param accounts: the number of accounts by channel and state.
+    :param warned: the number of connected accounts by channel that have a warning of the worse kind.
     :param processes: those that reported within a day, the latest start first.
     :param behind: the consumers of the record that have something to do.
     :param told_late: since when the oldest due delivery to an endpoint that works waits for a sender.
@@ -51,6 +52,7 @@ class CurrentState:
     behind: Sequence[Behind]
     told_late: datetime | None = None
     endpoints: Mapping[str, int] = field(default_factory=dict)
+    warned: Mapping[str, int] = field(default_factory=dict)
 
     def waited(self, direction: str) -> timedelta:
         """Return how long the oldest due work of *direction* has waited."""
@@ -84,6 +86,8 @@ def read_current_state(session: Session) -> CurrentState:
     by_state = sa.select(ChannelAccount.channel, ChannelAccount.state, sa.func.count()).group_by(
         ChannelAccount.channel, ChannelAccount.state
     )
+    warned = sa.select(ChannelAccount.channel, sa.func.count()).where(is_warned())
+    warned = warned.group_by(ChannelAccount.channel)
     return CurrentState(
         at=clock.now(),
         waiting={direction: waiting.oldest_due(session, direction) for direction in (IN, OUT)},
@@ -95,7 +99,14 @@ def read_current_state(session: Session) -> CurrentState:
         behind=keeping.behind(session),
         told_late=outgoing.oldest_due(session),
         endpoints=outgoing.by_state(session),
+        warned={row[0]: row[1] for row in session.execute(warned)},
     )
+
+
+def is_warned() -> sa.ColumnElement[bool]:
+    """Return the condition that an account is connected and something is wrong with it all the same."""
+    bad = sa.select(AccountWarning.account_id).where(AccountWarning.tone == "bad")
+    return sa.and_(ChannelAccount.state == AccountState.CONNECTED, ChannelAccount.id.in_(bad))
 
 
 def _dead(session: Session) -> int:

@@ -48,6 +48,7 @@ COUNTERS = {
     Metric.REFUSED: ("lobby_requests_refused", "Webhook requests nobody believed.", ("channel", "reason")),
     Metric.ERRORS: ("lobby_http_errors", "Answers of pages and of the API from 500 on.", ("kind", "status")),
     Metric.ADDON_FAULTS: ("lobby_addon_faults", "Errors in the code of addons.", ("addon",)),
+    Metric.TOOLS_HUNG: ("lobby_tools_hung", "Uses of addons' tools that did not return.", ("addon",)),
 }
 HISTOGRAMS = {
     Metric.VISIBLE: ("lobby_visible_seconds", "From an event's receipt until it can be seen.", "channel"),
@@ -168,6 +169,11 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     for (channel, account_state), count in sorted(state.accounts.items()):
         accounts.add_metric([channel, account_state.value], count)
     yield accounts
+    text = "Connected accounts with a warning of the worse kind, by channel."
+    warned = GaugeMetricFamily("lobby_accounts_warned", text, labels=["channel"])
+    for channel in sorted({channel for channel, _state in state.accounts}):
+        warned.add_metric([channel], state.warned.get(channel, 0))
+    yield warned
     processes = GaugeMetricFamily("lobby_processes", "Processes seen within a minute.", labels=["kind"])
     for kind in ("web", "worker"):
         processes.add_metric([kind], sum(one.kind == kind for one in state.alive))

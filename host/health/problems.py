@@ -15,11 +15,13 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
-from host import recording
+from host import installing, recording
+from host.automation.assistants.language import asking
 from host.core import storage
 from host.core.config import Config
 from host.health import dependencies, versions
-from host.health.current_state import MOST_DEAD, CurrentState
+from host.health.current_state import MOST_DEAD, CurrentState, is_warned
+from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import HealthMinute, Kind, Metric, Outcome
 from host.queue.wakeups import IN, OUT
@@ -57,6 +59,12 @@ ADVICE: Mapping[str, LazyString] = {
         "Nothing is lost: work is found a second or two later. Start the broker, or mend LOBBY_BROKER_URL."
     ),
     "LobbyAccountStopped": _l("Their replies wait. Owners find Reconnect under Settings, Channels."),
+    "LobbyAccountWarned": _l(
+        "The row of each under Settings, Channels says what is wrong and what to do. Its owners were told."
+    ),
+    "LobbyEndpointsLate": _l(
+        "Nothing is lost. See that a worker runs, and look into the log for lobby.outgoing."
+    ),
     "LobbyRepliesUnconfirmed": _l("The desk looks whether they arrived before it sends any of them again."),
     "LobbyFilesAway": _l(
         "Nothing is lost: pages do without them, and what customers send is fetched once they can be "
@@ -115,6 +123,8 @@ def find_problems(
         *_unfinished(now),
         *_dead(now),
         *_sends(session),
+        *_tools(session),
+        *_models(session),
     ]
     return sorted(found, key=lambda one: one.tone != "bad")
 
@@ -180,8 +190,7 @@ def _endpoints(now: CurrentState) -> Iterator[Problem]:
             "Other programs are told late: the oldest event waits since %(since)s.",
             since=format_datetime(now.told_late, "short"),
         )
-        advice = _("Nothing is lost. See that a worker runs, and look into the log for lobby.outgoing.")
-        yield Problem("bad", fact, advice)
+        yield _alerting("bad", fact, "LobbyEndpointsLate")
     off = now.endpoints.get("off", 0)
     if off:
         fact = ngettext(
@@ -306,6 +315,15 @@ def _accounts(session: Session, now: CurrentState) -> Iterator[Problem]:
             names=_listed(handles),
         )
         yield _alerting("warn", fact, "LobbyAccountStopped")
+    handles = _handles(session, is_warned())
+    if handles:
+        fact = ngettext(
+            "Something is wrong with %(num)s account: %(names)s.",
+            "Something is wrong with %(num)s accounts: %(names)s.",
+            sum(now.warned.values()),
+            names=_listed(handles),
+        )
+        yield _alerting("warn", fact, "LobbyAccountWarned")
     held = sa.and_(ChannelAccount.blocked_until > now.at, ChannelAccount.state == AccountState.CONNECTED)
     handles = _handles(session, held)
     if handles:
@@ -385,6 +403,38 @@ def _sends(session: Session) -> Iterator[Problem]:
             "%(num)s reply failed in the last hour.", "%(num)s replies failed in the last hour.", failed
         )
         yield Problem("warn", fact, _("Each says why in its conversation; agents can try it again there."))
+
+
+def _models(session: Session) -> Iterator[Problem]:
+    """Tell of language models nobody here can ask: the extra was forgotten, as with a new release."""
+    if asking.available() or session.scalar(sa.select(LanguageModel.id).limit(1)) is None:
+        return
+    fact = _("Assistants cannot ask their models: what it takes is not installed here.")
+    advice = _("An admin can add it: %(command)s", command=installing("assistants"))
+    yield Problem("bad", fact, advice)
+
+
+def _tools(session: Session) -> Iterator[Problem]:
+    """Tell of tools of addons that hung within the last hour."""
+    rows = HealthMinute.__table__.c
+    query = (
+        sa.select(rows.channel, sa.func.sum(rows["count"]))
+        .where(rows.minute > recording.this_minute() - 60, rows.metric == Metric.TOOLS_HUNG)
+        .group_by(rows.channel)
+        .order_by(rows.channel)
+    )
+    for slug, times in session.execute(query):
+        fact = ngettext(
+            "A tool of the addon %(addon)s did not return in the last hour, %(num)s time.",
+            "Tools of the addon %(addon)s did not return in the last hour, %(num)s times.",
+            int(times),
+            addon=slug,
+        )
+        advice = _(
+            "Assistants go on without it. While a use of it hangs, a process asks it nothing more. "
+            "Turn the addon off, or mend what it waits for."
+        )
+        yield Problem("warn", fact, advice, ("addons.index", {}), _("Addons"))
 
 
 def weakening(config: Config) -> list[tuple[str, str]]:

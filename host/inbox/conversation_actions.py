@@ -384,6 +384,8 @@ ACTIVITIES = {
         "info",
         _l("This answers a message of another conversation whose participants do not include its sender"),
     ),
+    "goes_on": ("mail", _l("%(who)s went on by %(name)s")),
+    "came_from": ("mail", _l("It goes on by %(name)s")),
     "marked_spam": ("ban", _l("%(who)s marked this as spam")),
     "unmarked_spam": ("check", _l("%(who)s took this out of spam")),
     "blocked": ("ban", _l("%(who)s blocked this customer")),
@@ -393,6 +395,14 @@ ACTIVITIES = {
         _l("They wrote “%(name)s”: nothing is sent to them by itself any more. You may still answer."),
     ),
     "opted_in_by_message": ("check", _l("They wrote “%(name)s”: what is sent by itself reaches them again.")),
+    "writer_opted_out_by_message": (
+        "ban",
+        _l("%(person)s wrote “%(name)s”: nothing is sent to them by itself any more. You may still answer."),
+    ),
+    "writer_opted_in_by_message": (
+        "check",
+        _l("%(person)s wrote “%(name)s”: what is sent by itself reaches them again."),
+    ),
     "labelled": ("tag", _l("%(who)s added %(name)s")),
     "unlabelled": ("tag", _l("%(who)s took %(name)s off")),
     "reopened_by_message": ("unsend", _l("Opened again by a new message")),

@@ -415,3 +415,37 @@ class NotAllTheirsError(ForbiddenError):
     title = _l("Not for this contact")
     default_sentence = _l("This contact also writes to accounts that you do not see, so nothing was changed.")
     default_next_step = _l("Ask somebody who sees all of them.")
+
+
+class NoWayOutError(ConflictError):
+    """The contact cannot be written to first there."""
+
+    code = "cannot_write_first"
+    title = _l("They cannot be written to there")
+    default_sentence = _l("This contact cannot be written to first there, so nothing was sent.")
+    default_next_step = _l("Look whether they have an address, and whether the account is connected.")
+
+
+class AddressOfAnotherError(ConflictError):
+    """The address belongs to another contact."""
+
+    code = "address_of_another"
+    title = _l("That address is another contact's")
+    default_sentence = _l("Another contact writes from that address, so nothing was sent.")
+    default_next_step = _l("If they are the same person, merge the two contacts, then write.")
+
+
+class GoesOnError(ConflictError):
+    """The conversation goes on somewhere else already.
+
+    :ivar after: the id of the conversation it goes on as.
+    """
+
+    code = "goes_on_already"
+    title = _l("It goes on already")
+    default_sentence = _l("This conversation goes on by e-mail already, so nothing was sent.")
+    default_next_step = _l("Write in that conversation: the thread leads to it.")
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after

@@ -46,6 +46,9 @@ PART_BEFORE_FAILED = noop(
 )
 
 WROTE_FIRST = noop("They wrote before its time, so it stays here.")
+RESTORED = noop("The desk was restored from a backup, so it stays here until somebody sends it.")
+STAYS = frozenset({WROTE_FIRST, RESTORED})
+"""Why a reply for later stays until a person decides what becomes of it."""
 
 
 # Every message sent runs these statements: as Core rows they take half the time of ORM objects.

@@ -109,6 +109,19 @@ class Hold:
 AT_ONCE = Hold()
 
 
+@dataclass(slots=True)
+class Held:
+    """What a write that sends several messages to one customer has locked already, lane first.
+
+    :param recipient: the customer's id, as :func:`take_lane` returned it.
+    :param is_answered: whether the write noted already that the customer was answered.
+    """
+
+    conversation: Conversation
+    recipient: str
+    is_answered: bool = False
+
+
 def policy_for(
     adapter: ChannelAdapter,
     account: AccountRef,
@@ -164,6 +177,7 @@ def queue_parts(
     voice: Voice = Voice.PERSON,
     seen_id: int | None = None,
     hold: Hold = AT_ONCE,
+    held: Held | None = None,
 ) -> list[Message]:
     """Queue *drafts* as messages to the customer, in order; all of them, or none.
 
@@ -174,6 +188,7 @@ def queue_parts(
     :param voice: whose word it is, who handles the conversation from then on.
     :param seen_id: the newest message whoever sends has seen; None: it does not matter what came since.
     :param hold: whether it can be undone for a while, or is for later.
+    :param held: what this write has locked already; None: nothing.
     :raises SendTimeError: if it is for a time that has passed, is too far ahead, or has no open reply window.
     :raises AnsweredMeanwhileError: if somebody else answered the customer since *seen_id*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
@@ -189,8 +204,8 @@ def queue_parts(
     if overflow not in {"split", "truncate", "reject"}:
         raise ReplyKeyError()
     undone_until = _undone_until(session, workspace_id, now) if hold.undo is not None else None
-    recipient = take_lane(session, workspace_id, conversation_id, undone_until)
-    conversation = locked_conversation(session, workspace_id, conversation_id)
+    held = held or _lock(session, workspace_id, conversation_id, undone_until)
+    recipient, conversation = held.recipient, held.conversation
     if adapter is None:
         raise UnknownChannelError()
     before = _made_before(session, conversation, reply_key)
@@ -250,14 +265,29 @@ def queue_parts(
         return messages
     undo = None if undone_until is None else {**(hold.undo or {}), "state": state_of(session, conversation)}
     entries = _write(session, conversation, recipient, messages, files, undone_until)
-    entries[0].undo = undo
+    _keep_undo(entries[0], undo)
     if voice is Voice.NOTICE:
         publish_conversation(session, conversation)
         return messages
-    answer(session, conversation, messages[-1], author_id)
+    answer(session, conversation, messages[-1], author_id, again=held.is_answered)
+    held.is_answered = True
     if by_person and author_id is not None:
         _assign(session, conversation, author_id, now)
     return messages
+
+
+def _lock(session: Session, workspace_id: int, conversation_id: int, at: datetime | None) -> Held:
+    """Lock the lane of the customer, then the conversation.
+
+    :param at: as of :func:`take_lane`.
+    """
+    recipient = take_lane(session, workspace_id, conversation_id, at)
+    return Held(locked_conversation(session, workspace_id, conversation_id), recipient)
+
+
+def _keep_undo(entry: OutboxEntry, undo: Mapping[str, Any] | None) -> None:
+    if undo is not None:  # nothing in place of nothing would be one more statement
+        entry.undo = dict(undo)
 
 
 def _check_filled(drafts: Sequence[Draft]) -> None:
@@ -496,9 +526,20 @@ def _keep(
     publish_conversation(session, conversation)
 
 
-def answer(session: Session, conversation: Conversation, message: Message, author_id: int | None) -> None:
-    """Note that *message* answers the customer of the locked *conversation*."""
-    conversation_actions.read_by_all(session, conversation, author_id)
+def answer(
+    session: Session,
+    conversation: Conversation,
+    message: Message,
+    author_id: int | None,
+    *,
+    again: bool = False,
+) -> None:
+    """Note that *message* answers the customer of the locked *conversation*.
+
+    :param again: whether this write noted that of a message before it.
+    """
+    if not again:
+        conversation_actions.read_by_all(session, conversation, author_id)
     conversation.woken_at = None  # it is dealt with
     _show(session, conversation, message)
 

@@ -88,6 +88,8 @@ class Mode(StrEnum):
     """What an assistant does on an account."""
 
     OFF = "off"
+    SHADOW = "shadow"
+    """It thinks, shows nobody, and what it would have said is set beside what a person answers."""
     SUGGEST = "suggest"
     """It shows people what it would answer."""
     ANSWER = "answer"
@@ -218,6 +220,8 @@ class TurnOutcome(StrEnum):
 
     TAKEN = "taken"
     """Sent as it stood."""
+    USED = "used"
+    """A program sent it as it stood: nobody says that it was good."""
     EDITED = "edited"
     WRITTEN = "written"
     """They wrote something else."""
@@ -283,6 +287,8 @@ class AssistantTurn(Base):
     decided_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
     sent_id: Mapped[int | None] = mapped_column(Id)
     """The first message that was sent of it."""
+    answered_id: Mapped[int | None] = mapped_column(Id)
+    """The first message a person wrote instead, by themselves; it may be gone."""
     cause_id: Mapped[int] = mapped_column(Id, default=0)
     """The event it is because of; it may be gone."""
     root_id: Mapped[int] = mapped_column(Id, default=0)

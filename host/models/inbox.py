@@ -127,7 +127,7 @@ class ContactIdentity(Base):
     """A contact's id on one channel account. The id is a string, whatever it looks like."""
 
     __tablename__ = "contact_identities"
-    __writers__ = ("delivery", "inbox.apply", "inbox.contacts", "media.pages")
+    __writers__ = ("delivery", "inbox.apply", "inbox.contacts", "inbox.onward", "media.pages")
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.Index("ix_contact_identities_profile_due_at", "profile_due_at"),
@@ -269,6 +269,20 @@ class Conversation(Base):
     def spam(self) -> bool:
         """Whether the team marked it as spam."""
         return self.spam_at is not None
+
+
+class ConversationLink(Base):
+    """That a conversation goes on as another, on another account: each has one before it and one after."""
+
+    __tablename__ = "conversation_links"
+    __writers__ = ("inbox",)
+    __table_args__ = (sa.UniqueConstraint("after_id"), Base.__table_args__)
+
+    before_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Conversation.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    after_id: Mapped[int] = mapped_column(sa.ForeignKey(Conversation.id, ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class ConversationRead(Base):

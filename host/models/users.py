@@ -24,6 +24,14 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
+class SignedInBy(StrEnum):
+    """What somebody showed first when they signed in; whether a second factor followed, stands beside it."""
+
+    PASSWORD = "password"  # noqa: S105
+    PASSKEY = "passkey"
+    PROVIDER = "provider"
+
+
 class User(Base):
     """A person of the team."""
 
@@ -68,6 +76,8 @@ class LoginSession(Base):
     """When the password was typed last in this browser."""
     second_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the second factor was shown in this browser; NULL: it was not."""
+    signed_in_by: Mapped[str | None] = mapped_column(sa.String(16))
+    """A value of :class:`SignedInBy`; NULL: begun before this was written down."""
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     remote: Mapped[str] = mapped_column(sa.String(64))
     user_agent: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
@@ -214,7 +224,7 @@ class InstallationValue(Base):
     """A fact about the installation as a whole, such as the hash of the set-up token."""
 
     __tablename__ = "installation_values"
-    __writers__ = ("addons", "delivery", "queue", "users")
+    __writers__ = ("addons", "automation", "delivery", "queue", "users")
 
     name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     value: Mapped[str] = mapped_column(sa.String(255))

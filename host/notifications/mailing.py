@@ -168,6 +168,13 @@ def _put_back(session: Session, notification_id: int, failures: int) -> None:
     )
 
 
+def let_be(session: Session) -> None:
+    """Mail none of what waits to be mailed: the desk was restored, and it may have been mailed since."""
+    session.execute(
+        sa.update(Notification).where(Notification.mail_due_at.is_not(None)).values(mail_due_at=None)
+    )
+
+
 def _postpone(session: Session, ids: Sequence[int], until: datetime) -> None:
     session.execute(
         sa.update(Notification)

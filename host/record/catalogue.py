@@ -33,6 +33,13 @@ class OfReaction(Facts, frozen=True, kw_only=True):
     removed: bool = False
 
 
+class OfBeginning(Facts, frozen=True, kw_only=True):
+    """What a conversation that began goes on from."""
+
+    before: int = 0
+    """The id of the conversation; 0: none."""
+
+
 class OfAssignment(Facts, frozen=True, kw_only=True):
     """Who looks after a conversation from now on, and who did before: ids of users; 0: nobody."""
 
@@ -130,6 +137,21 @@ class OfRule(Facts, frozen=True, kw_only=True):
     team: int = 0
 
 
+class OfAssistant(Facts, frozen=True, kw_only=True):
+    """Which assistant it was, and what it did in which turn: never what was said."""
+
+    assistant: int = 0
+    turn: int = 0
+    """0: it is of no turn."""
+    reason: str = ""
+    """A key of :data:`host.automation.assistants.words.REASONS`; empty: there is none."""
+    edited: bool = False
+    """Of what was taken: whether a person changed it first."""
+    mode: str = ""
+    """Of an account: a name of :class:`host.models.assistants.Mode`, and so is *before*."""
+    before: str = ""
+
+
 class OfPresence(Facts, frozen=True, kw_only=True):
     """What a member does in a conversation at this moment; for browsers alone."""
 
@@ -195,6 +217,15 @@ CONTACT_OPTED_IN = "contact.opted_in"
 CONTACT_ERASED = "contact.erased"
 RULE_CALLED = "rule.called"
 RULE_TOLD = "rule.told"
+ASSISTANT_SUGGESTED = "assistant.suggested"
+ASSISTANT_TAKEN = "assistant.taken"
+ASSISTANT_ANSWERED = "assistant.answered"
+ASSISTANT_HANDED_OVER = "assistant.handed_over"
+ASSISTANT_DISMISSED = "assistant.dismissed"
+ASSISTANT_FAILED = "assistant.failed"
+ASSISTANT_MODE_CHANGED = "assistant.mode_changed"
+ASSISTANT_STOPPED = "assistant.stopped"
+ASSISTANT_RESUMED = "assistant.resumed"
 ACCOUNT_CONNECTED = "account.connected"
 ACCOUNT_STOPPED = "account.stopped"
 ACCOUNT_DISCONNECTED = "account.disconnected"
@@ -213,7 +244,7 @@ KINDS = {
         Kind(MESSAGE_HIDDEN, "The team hid a customer's message at the provider.", OfMessage, "1.1"),
         Kind(MESSAGE_SHOWN, "The team showed a hidden message again.", OfMessage, "1.1"),
         Kind(MESSAGE_DELETED, "The team deleted a customer's message at the provider.", OfMessage, "1.1"),
-        Kind(CONVERSATION_CREATED, "A conversation began."),
+        Kind(CONVERSATION_CREATED, "A conversation began.", OfBeginning),
         Kind(CONVERSATION_CLOSED, "A conversation was closed."),
         Kind(CONVERSATION_REOPENED, "A closed conversation was opened again."),
         Kind(CONVERSATION_ASSIGNED, "A conversation went to somebody, or to nobody.", OfAssignment),
@@ -262,6 +293,17 @@ KINDS = {
         Kind(CONTACT_ERASED, "A customer was erased.", OfContact),
         Kind(RULE_CALLED, "A rule asked that an endpoint be told: it alone hears this.", OfRule, "1.1"),
         Kind(RULE_TOLD, "A rule asked that a member or a team be told.", OfRule, "1.1"),
+        Kind(ASSISTANT_SUGGESTED, "An assistant suggests an answer to people.", OfAssistant, "1.1"),
+        Kind(ASSISTANT_TAKEN, "What an assistant suggested was sent.", OfAssistant, "1.1"),
+        Kind(ASSISTANT_ANSWERED, "An assistant answered by itself.", OfAssistant, "1.1"),
+        Kind(
+            ASSISTANT_HANDED_OVER, "An assistant has no answer, and leaves it to people.", OfAssistant, "1.1"
+        ),
+        Kind(ASSISTANT_DISMISSED, "Somebody wanted no suggestion of an assistant.", OfAssistant, "1.1"),
+        Kind(ASSISTANT_FAILED, "An assistant, or the model it asks, failed.", OfAssistant, "1.1"),
+        Kind(ASSISTANT_MODE_CHANGED, "An assistant does something else on an account.", OfAssistant, "1.1"),
+        Kind(ASSISTANT_STOPPED, "An assistant was stopped at once, on every account.", OfAssistant, "1.1"),
+        Kind(ASSISTANT_RESUMED, "A stopped assistant goes on.", OfAssistant, "1.1"),
         Kind(ACCOUNT_CONNECTED, "A channel account was connected, or connected again."),
         Kind(ACCOUNT_STOPPED, "A channel account needs to be connected again."),
         Kind(ACCOUNT_DISCONNECTED, "A channel account was disconnected."),

@@ -175,6 +175,10 @@ class _Reader:
         self.awake.set()
 
     def serve(self) -> None:
+        with db.behind():
+            self._serve()
+
+    def _serve(self) -> None:
         while not self.stopping.is_set():
             try:
                 while not self.stopping.is_set() and self._step():

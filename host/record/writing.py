@@ -28,6 +28,7 @@ _insert = Insert(cast(sa.Table, DomainEvent.__table__))
 EVERYBODY = 0
 """The workspace id of what concerns all of them."""
 _CAUSE = "cause of what is recorded"
+_TOGETHER = "recorded together"
 
 
 class Happened(NamedTuple):
@@ -97,6 +98,27 @@ def because(session: Session, *, cause_id: int, root_id: int, depth: int) -> Ite
         session.info[_CAUSE] = before
 
 
+@contextmanager
+def together(session: Session) -> Iterator[None]:
+    """Write what is recorded inside the block with one statement, when it ends, in the same order.
+
+    What an inner block recorded is dropped with it if it raises, as a savepoint that is rolled back drops it.
+    """
+    kept: list[Mapping[str, Any]] | None = session.info.get(_TOGETHER)
+    rows = session.info.setdefault(_TOGETHER, [])
+    before = len(rows)
+    try:
+        yield
+    except BaseException:
+        del rows[before:]
+        raise
+    finally:
+        if kept is None:
+            del session.info[_TOGETHER]
+    if kept is None and rows:
+        _insert.run(session.connection(), rows)
+
+
 def is_caused(session: Session) -> bool:
     """Tell whether what is recorded in *session* now has a cause: the desk does it because of something."""
     return _CAUSE in session.info and session.info[_CAUSE] is not _NO_CAUSE
@@ -114,7 +136,11 @@ def record_all(session: Session, happened: Iterable[Happened]) -> None:
     rows = [_row(one, cause, at) for one in happened]
     if not rows:
         return
-    _insert.run(session.connection(), rows)
+    kept = session.info.get(_TOGETHER)
+    if kept is None:
+        _insert.run(session.connection(), rows)
+    else:
+        kept.extend(rows)
     if nudge not in session.info.get("after_commit", ()):
         db.after_commit(session, nudge)
 

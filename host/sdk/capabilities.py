@@ -168,7 +168,7 @@ class Capabilities:
     :param text_limit_bytes: most UTF-8 bytes of one text message; None: no limit of its own.
     :param sends: kinds of message that may be sent.
     :param has_subject: conversations carry a subject line.
-    :param can_start: the team may write first.
+    :param can_start: the team may write first, to whom :meth:`ChannelAdapter.id_for_address` names.
     :param media: limits of each kind of file that may be sent; each of these kinds is in *sends*.
     :param images_per_message: most pictures of one message.
     :param text_with_files: a text and its files are one message, a ``TEXT`` with *files* of every kind.

@@ -206,6 +206,8 @@ class CardStatus:
     stored_secrets: Mapping[str, str] = field(default_factory=dict)
     """For each secret field, a hint that names no part of it: ``set on 1 May 2026``."""
     steps: Sequence[Step] = ()
+    links: Sequence[Link] = ()
+    """Pages about the account, such as one of the addon's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +294,8 @@ class SignInStart:
     :param return_url: where the provider sends the person back to; the same to the letter in every step.
     :param account: the account being connected again; None for a new one.
     :param abilities: what else is asked for, from :attr:`SignIn.abilities`.
+    :param verifier: 43 letters that no browser sees, as PKCE wants them (RFC 7636): the provider gets their
+        hash now, and they themselves go with the code. The same in :class:`SignInReturn`.
     """
 
     workspace_id: int
@@ -299,6 +303,7 @@ class SignInStart:
     return_url: str
     account: AccountRef | None = None
     abilities: frozenset[str] = frozenset()
+    verifier: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +318,8 @@ class SignInReturn:
     values: Mapping[str, str] = field(repr=False)
     account: AccountRef | None = None
     abilities: frozenset[str] = frozenset()
+    """As in :class:`SignInStart`."""
+    verifier: str = field(default="", repr=False)
     """As in :class:`SignInStart`."""
 
 

@@ -369,6 +369,15 @@ class ChannelAdapter(TellsHistory, ABC):
         """Tell whether a reply may be sent. Pure and cheap: called for every row of a list."""
         return OPEN_ALWAYS
 
+    def id_for_address(self, account: AccountRef, address: str) -> str | None:
+        """Return the external id that whoever has the e-mail *address* has on *account*; None: it has none.
+
+        Asked where :attr:`Capabilities.can_start` says that the team may write first, with what is known of
+        a contact, whatever that is. Of an id it returned it returns that id. Pure and cheap: called whenever
+        a composer is drawn whose reply window is closed.
+        """
+        return None
+
     def signature(self, account: AccountRef, user_id: int) -> Signature | None:
         """Return the signature of a person's messages; None: they have none here.
 

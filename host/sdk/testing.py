@@ -77,6 +77,18 @@ __all__ = [
 
 _ORDER = {ReplyState.OPEN: 0, ReplyState.PEOPLE_ONLY: 1, ReplyState.CLOSED: 2}
 _NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+_ADDRESSES = (
+    "Somebody@Example.org",
+    "somebody@example.com",
+    "",
+    " ",
+    "no address",
+    "a@b@c",
+    "\x00\r\n",
+    "@" * 3000,
+    "1" * 3000,
+)
+"""Addresses a contact may have, and what else may stand there."""
 
 
 def check_changes(changes: Sequence[InboundChange]) -> None:
@@ -314,6 +326,18 @@ class AdapterContract:
         found = self._policy(adapter, ReplyContext(account, _NOW, None))
         if found.state is ReplyState.CLOSED:
             assert not adapter.capabilities.can_start
+
+    def test_who_can_start_says_whom_an_address_is(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        found = [adapter.id_for_address(account, one) for one in _ADDRESSES]
+        assert found == [adapter.id_for_address(account, one) for one in _ADDRESSES], "it is not pure"
+        ids = [one for one in found if one is not None]
+        assert bool(ids) is adapter.capabilities.can_start, "who can start can write to an address"
+        for one in ids:
+            assert 0 < len(one) <= 255
+            assert one == one.strip()
+            assert adapter.id_for_address(account, one) == one, "an id of its own is an address it knows"
 
     def _policy(self, adapter: ChannelAdapter, context: ReplyContext) -> ReplyPolicy:
         found = adapter.reply_policy(context)

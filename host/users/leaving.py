@@ -2,7 +2,8 @@
 
 A page shows it before anything is done. What is not handed on ends, or goes back to nobody
 (:mod:`host.users.endings`). Replies that wait go out all the same, and rules that name the person stay: what
-they would do with them is left out. What somebody has typed and not sent is in their browser alone.
+they would do with them is left out. Canned replies, macros and views of their own end where they lose their
+place (:mod:`host.inbox.canned.departed`). What somebody has typed and not sent is in their browser alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError
 from host.models.automation import Rule, RuleState, RuleVersion
+from host.models.canned import CannedReply, Macro
 from host.models.inbox import DeliveryState, Message
+from host.models.saved_views import SavedView
 from host.models.users import Membership, Role, User, Workspace
 from host.users import api_keys, endings, invitations
 from host.users.api_keys import KeyRow
@@ -38,6 +41,7 @@ class Belongings:
 
     :param conversations: how many open ones are assigned to them. *replies*: how many of theirs wait.
     :param rules: the names of those at work that name them.
+    :param own: how many canned replies, macros and saved views nobody else sees, where these end.
     :param owners: who may answer for their keys; *members*: who may take their conversations.
     """
 
@@ -48,6 +52,7 @@ class Belongings:
     conversations: int
     replies: int
     rules: Sequence[str]
+    own: int
     owners: Sequence[Heir]
     members: Sequence[Heir]
 
@@ -56,6 +61,7 @@ class Belongings:
         """Return a name for each thing, to tell whether the page that lists them is still right."""
         found = {f"key-{one.id}" for one in self.keys} | {f"invitation-{one.id}" for one in self.invitations}
         counted = {"conversations": self.conversations, "replies": self.replies, "rules": len(self.rules)}
+        counted["own"] = self.own
         return frozenset(found | {f"{name}-{self.workspace_id}" for name, count in counted.items() if count})
 
 
@@ -67,8 +73,13 @@ class Heirs:
     conversations: Mapping[int, int] = field(default_factory=dict)
 
 
-def belongings(session: Session, user_id: int, workspace_id: int | None = None) -> list[Belongings]:
-    """Return what a person has in each workspace they are in, or in one, where that is anything."""
+def belongings(
+    session: Session, user_id: int, workspace_id: int | None = None, *, for_good: bool = False
+) -> list[Belongings]:
+    """Return what a person has in each workspace they are in, or in one, where that is anything.
+
+    :param for_good: whether they lose their place, and with it what was their own.
+    """
     query = (
         sa.select(Workspace.id, Workspace.name)
         .join(Membership, Membership.workspace_id == Workspace.id)
@@ -77,11 +88,13 @@ def belongings(session: Session, user_id: int, workspace_id: int | None = None) 
     )
     if workspace_id is not None:
         query = query.where(Workspace.id == workspace_id)
-    found = [_belongings_in(session, user_id, *row) for row in session.execute(query).all()]
+    found = [_belongings_in(session, user_id, *row, for_good) for row in session.execute(query).all()]
     return [one for one in found if one.names]
 
 
-def _belongings_in(session: Session, user_id: int, workspace_id: int, name: str) -> Belongings:
+def _belongings_in(
+    session: Session, user_id: int, workspace_id: int, name: str, for_good: bool = False
+) -> Belongings:
     people = (
         sa.select(User.id, User.name, Membership.role, Membership.limited)
         .join(Membership, Membership.user_id == User.id)
@@ -98,6 +111,7 @@ def _belongings_in(session: Session, user_id: int, workspace_id: int, name: str)
         conversations=endings.open_conversations(session, user_id, workspace_id),
         replies=_waiting(session, user_id, workspace_id),
         rules=_rules_naming(session, user_id, workspace_id),
+        own=_own(session, user_id, workspace_id) if for_good else 0,
         owners=[Heir(row.id, row.name) for row in others if row.role == Role.OWNER],
         members=[Heir(row.id, row.name) for row in others if row.role in writers and not row.limited],
     )
@@ -111,6 +125,17 @@ def _waiting(session: Session, user_id: int, workspace_id: int) -> int:
         Message.state == DeliveryState.QUEUED,
     )
     return session.scalar(query) or 0
+
+
+def _own(session: Session, user_id: int, workspace_id: int) -> int:
+    """Return how many canned replies, macros and saved views a person has that nobody else sees."""
+    return sum(
+        session.scalar(
+            sa.select(sa.func.count()).where(kind.owner_id == user_id, kind.workspace_id == workspace_id)
+        )
+        or 0
+        for kind in (CannedReply, Macro, SavedView)
+    )
 
 
 def _rules_naming(session: Session, user_id: int, workspace_id: int) -> list[str]:

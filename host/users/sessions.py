@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.models.signing_in import SignInSettings, Wanted
-from host.models.users import LoginSession, Membership, Role, User, Workspace
+from host.models.users import LoginSession, Membership, Role, SignedInBy, User, Workspace
 from host.users import passwords, reach, retention, roles
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -105,10 +105,12 @@ def start(
     *,
     replaces: str | None = None,
     user_agent: str = "",
+    by: SignedInBy | None = SignedInBy.PASSWORD,
     second: bool = False,
 ) -> str:
-    """Start a session for *user_id*, who typed their password; return its token. The session *replaces* ends.
+    """Start a session for *user_id*, who proved to be them; return its token. The session *replaces* ends.
 
+    :param by: what they showed first; None: not known.
     :param second: whether they showed their second factor, too. Who has one has no session without.
 
     Expired sessions of the same user are deleted.
@@ -129,6 +131,7 @@ def start(
             seen_at=now,
             confirmed_at=now,
             second_at=now if second else None,
+            signed_in_by=by,
             expires_at=now + ABSOLUTE,
             remote=remote[:64],
             user_agent=user_agent[:255],

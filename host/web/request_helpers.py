@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -23,6 +23,7 @@ from host.core.errors import (
     ArchivedError,
     ForbiddenError,
     InvalidError,
+    LobbyError,
     NewPasswordNeededError,
     NotFoundError,
     NotSignedInError,
@@ -498,3 +499,14 @@ def wants_json() -> bool:
     if not accepted:
         return False
     return accepted["text/html"] == 0 or accepted["application/json"] > accepted["text/html"]
+
+
+@contextmanager
+def flashing(*errors: type[LobbyError]) -> Iterator[None]:
+    """Say on the next page why the block did nothing, where it raises one of *errors*; to JSON, raise it."""
+    try:
+        yield
+    except errors as error:
+        if wants_json():
+            raise
+        flash_bad(error.sentence)

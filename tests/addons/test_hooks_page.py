@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,22 @@ def test_the_page_shows_every_hook_with_its_times_and_last_error(
     assert "2.5 s" in page
     assert "ValueError: &lt;b&gt;the provider" in page
     assert "<b>the" not in page
+
+
+def test_what_failed_stands_first_and_unfolded(desk: HostApplication, toy_zip: MakeZip) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+    assert lifecycle.activate(desk.config, "toy", host=desk).ok
+    note = in_process.metrics().note
+    note("toy", "1.0.0", "job sweep", 2.5, ValueError("no answer"))
+    note("toy", "1.0.0", "parse", 0.1)
+    note("toy", "1.0.0", "parse", 0.1)
+    page = Admin(desk).get("/admin/hooks").text
+    folds = re.findall(r'<details class="sheet fold[^>]*>.*?</summary>', page, re.DOTALL)
+    assert 'id="hook-register_jobs"' in folds[0]
+    assert re.search(r"<details [^>]* open>", folds[0])
+    assert "1 fault<" in folds[0]
+    assert not [one for one in folds[1:] if re.search(r"<details [^>]* open>", one)]
+    assert "Not called yet" in folds[-1]
 
 
 def test_every_call_is_shown_below_the_hook_it_came_by(desk: HostApplication, toy_zip: MakeZip) -> None:

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from host.core import clock, db
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Who
+from host.models.assistants import TurnState
 from host.models.outgoing import Endpoint, HookDelivery
 from host.models.posts import Post
 from host.models.users import Role
@@ -25,6 +26,7 @@ from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
 from host.users.api_keys import Scope
 from tests import helpers
+from tests.automation.assistants.making import store_turn
 from tests.inbox import desks as inbox_desks
 from tests.inbox.scenes import Scene
 
@@ -141,7 +143,26 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         "canned_id": canned,
         "macro_id": macro.id,
         "rule_id": rule,
+        **assistant_ids(desk, conversation, len(names)),
     }
+
+
+def assistant_ids(desk: ApiDesk, conversation: int, number: int) -> dict[str, int]:
+    """Return an assistant that knows something, with a turn of a conversation."""
+    assistant = desk.program.send("POST", "/assistants", {"name": f"Desk {number}"}, 201)["id"]
+    entry = {"title": "Shipping", "text": "Four to six days."}
+    knowledge = desk.program.send("POST", f"/assistants/{assistant}/knowledge", entry, 201)["id"]
+    turn = store_turn(
+        clock.now(),
+        workspace_id=desk.workspace,
+        assistant_id=assistant,
+        account_id=desk.inbox.account.id,
+        conversation_id=conversation,
+        message_id=2_000_000 + assistant,
+        state=TurnState.DISMISSED,
+        text="Four to six days.",
+    )
+    return {"assistant_id": assistant, "knowledge_id": knowledge, "turn_id": turn}
 
 
 def a_post(desk: ApiDesk) -> int:

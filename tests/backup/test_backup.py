@@ -17,8 +17,9 @@ from host.backup.archive import BackupError
 from host.backup.restoring import Waiting
 from host.core import clock, db, secrets, storage
 from host.core.config import Config
+from host.delivery.history import OutageWatch
 from host.models.inbox import Attachment, AttachmentState, Message
-from host.models.queue import InboundEvent
+from host.models.queue import CatchUp, InboundEvent
 from host.queue.journal import Journal
 from host.queue.spool import Spool, folder_of
 from host.sdk.channel import Found
@@ -109,6 +110,22 @@ def test_a_desk_comes_back_with_its_files_and_its_keys(
     assert (elsewhere / "secret.keys").read_text().strip() == before.strip()
     assert (elsewhere / "secret.keys").stat().st_mode & 0o077 == 0
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_publisher_whose_key_was_stolen_stays_shut_out(
+    desk: Desk, settings: Config, file: Path, tmp_path: Path
+) -> None:
+    """Else what the key signed would run again."""
+    said = "revoked ed25519 6n0ZaV4j3nQ0mYw7yqf0Vb0iM0p9cQ1sXo3m1o5c2dE= Sample Publisher\n"
+    (settings.data / "trusted.keys").write_text(said)
+    make(settings, file)
+    elsewhere, third = tmp_path / "elsewhere", tmp_path / "third"
+    restore(file, elsewhere)
+    assert (elsewhere / "trusted.keys").read_text() == said
+    third.mkdir()
+    (third / "trusted.keys").write_text("# mine\n")
+    restore(file, third)
+    assert (third / "trusted.keys").read_text() == "# mine\n", "what is there stays"
 
 
 def test_the_restored_desk_goes_on_counting_where_it_was(
@@ -204,6 +221,24 @@ def test_what_lay_in_the_spool_is_taken_in_after_restoring(
     again.stop()
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(InboundEvent)) == 1
+
+
+@pytest.mark.parametrize("waiting", [Waiting.CHECK, Waiting.SEND])
+def test_what_came_since_is_asked_for_however_short_that_is_ago(
+    desk: Desk, settings: Config, file: Path, tmp_path: Path, waiting: Waiting
+) -> None:
+    """The desk that is gone had answered for it, so nobody delivers it again."""
+    OutageWatch().check()
+    noted = clock.now()
+    make(settings, file)
+    with clock.travel(timedelta(minutes=5)):
+        restore(file, tmp_path / "elsewhere", waiting)
+    with db.read() as session:
+        found = session.scalars(sa.select(CatchUp)).all()
+    assert [(one.account_id, one.next_at is not None) for one in found] == (
+        [(desk.account.id, True)] if waiting is Waiting.CHECK else []
+    )
+    assert all(one.missed_since is not None and one.missed_since <= noted for one in found)
 
 
 # What is refused

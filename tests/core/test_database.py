@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,27 @@ def test_nobody_waits_for_a_lock_or_a_statement_for_ever(
     assert time.monotonic() - began < 8
     one.dispose()
     other.dispose()
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_nobody_makes_way_for_what_is_written_behind_everybody(
+    any_database: db.Database, behind: bool
+) -> None:
+    inside, over = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with db.behind() if behind else nullcontext():
+            inside.set()
+            db.write(lambda _session: over.wait(10))
+
+    with db.behind(), any_database.writing():
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            inside.wait(10)
+            seen = [any_database.is_shared or time.sleep(0.01) for _ in range(20 if behind else 500)]
+        finally:
+            over.set()
+    thread.join(10)
+    assert any(seen) is not behind
+    assert not any_database.is_shared

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy.orm import Session as DatabaseSession
 
+from demo.processes import free_port
 from host.builtin.email import card
 from host.channels import connecting
 from host.core import clock, db, guard
 from host.models.users import Workspace
+from host.process.serving import HostApplication
 from host.sdk.cards import Connection, ConnectRequest
 from host.sdk.channel import AccountRef
+from host.users import throttle
+from tests.helpers import make_config, serving
 
 
 @pytest.fixture
@@ -39,6 +46,21 @@ def _nothing_exempt() -> Iterator[None]:
     guard.allow(())
 
 
+@contextmanager
+def whole_host(data: Path, **settings: Any) -> Iterator[str]:
+    """Run the whole host in this process (pages, journal, workers, listeners); yield its address."""
+    throttle.reset()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    application = HostApplication(make_config(data, public_url=url, workers="2", **settings))
+    application.start()
+    try:
+        with serving(application, port):
+            yield url
+    finally:
+        application.close()
+
+
 @dataclass
 class Outside:
     """A mail server of somebody else.
@@ -53,7 +75,20 @@ class Outside:
     mails: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     logins: list[bool] = field(default_factory=list)
+    accepts: Callable[[str, str], bool] | None = None
+    """Tells whether it takes a token of a provider for a user; None: it takes passwords only."""
     port: int = 0
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
+        user, _, rest = base64.b64decode(args[1]).decode().removeprefix("user=").partition("\1")
+        token = rest.removeprefix("auth=Bearer ").removesuffix("\1\1")
+        fine = self.accepts is not None and self.accepts(user, token)
+        self.logins.append(fine)
+        if not fine:
+            await server.push("334 " + base64.b64encode(b'{"status":"400"}').decode())
+            await server._reader.readline()
+            return AuthResult(success=False, handled=False, message=f"535 5.7.8 not {token}")
+        return AuthResult(success=True)
 
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any

@@ -8,8 +8,11 @@ import pytest
 
 from host.builtin.email.mail import bounces
 from host.builtin.email.mail.headers import parse_mail
+from host.core import clock, db
+from host.inbox.drafts import Draft
+from host.inbox.reply import queue_parts
 from host.models.inbox import DeliveryState
-from tests.email.test_conversation import Desk, conversations, messages, whole
+from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
 
 __all__ = ["whole"]
 
@@ -171,3 +174,40 @@ def test_a_report_about_what_is_not_here_is_shown_as_it_came(whole: Desk) -> Non
     (report,) = messages()
     assert "could not be delivered" in report.text
     assert report.content["automatic"] is True
+
+
+def test_a_copy_that_came_back_marks_the_message_and_leaves_it_sent(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    conversation = conversations()[0]
+    db.write(
+        queue_parts,
+        workspace_id=whole.account.workspace_id,
+        conversation_id=conversation.id,
+        author_id=whole.agent,
+        drafts=[Draft(text="Yes.", content={"cc": ["ada@example.org", "bo@example.org"]})],
+        reply_key="reply-key-1",
+        adapter=Generation.directory.adapter("email"),
+        now=clock.now(),
+    )
+    whole.work()
+    sent = messages()[1]
+    report = {"action": "failed", "status": "5.1.1", "id": sent.external_id, "returned": "message/rfc822"}
+    for number, address in enumerate(("ada@example.org", "bo@example.org", "ada@example.org")):
+        text = POSTFIX.format(**report).replace("mia@example.org", address)
+        whole.deliver(text.replace("bounce-1", f"bounce-{number}").encode())
+    (_, marked) = [one for one in messages() if one.direction != "internal"]
+    assert marked.state == DeliveryState.SENT
+    assert marked.error is not None
+    assert (marked.error["code"], marked.error["to"]) == ("copy_bounced", "ada@example.org, bo@example.org")
+    assert marked.error["sentence"] == "There is no such address at that mail server."
+    assert len(conversations()) == 1
+
+
+def test_a_report_about_a_copy_nobody_was_sent_is_shown_as_it_came(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    whole.reply(conversations()[0].id, "Yes.", "reply-key-1")
+    report = {"action": "failed", "status": "5.1.1", "returned": "message/rfc822"}
+    text = POSTFIX.format(**report, id=messages()[1].external_id)
+    whole.deliver(text.replace("mia@example.org", "stranger@example.org").encode())
+    assert messages()[1].error is None
+    assert len(messages()) == 3

@@ -172,9 +172,13 @@ def standing(desk: Desk) -> list[Any]:
         return list(warnings.standing_warnings(session, [desk.account.id]).get(desk.account.id, ()))
 
 
-def accounted() -> int:
+def rows_of(model: Any) -> int:
     with db.read() as session:
-        return session.scalar(sa.select(sa.func.count()).select_from(FolderMail)) or 0
+        return session.scalar(sa.select(sa.func.count()).select_from(model)) or 0
+
+
+def accounted() -> int:
+    return rows_of(FolderMail)
 
 
 def test_a_mail_that_comes_is_in_the_inbox_and_stays_unseen_on_the_server(desk_of_mail: Desk) -> None:

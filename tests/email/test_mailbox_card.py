@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from host.builtin.email import card, mailbox_card
-from host.builtin.email.imap import cursor, watching
+from host.builtin.email import card, mailbox_card, servers
+from host.builtin.email.imap import cursor
 from host.builtin.email.models import AskedAccount, Folder, Mailbox, MailState, Role
 from host.channels import connecting
 from host.core import clock, db, guard
@@ -63,7 +63,7 @@ def test_it_is_signed_in_to_with_the_password_for_sending(outside: Outside, imap
     assert imap.count("LOGIN") == 1
     assert (row().user_name, row().password, row().wanted) == ("", None, "month")
     assert row().since is not None
-    settings = watching.settings_of(account, 1)
+    settings = servers.to_read(account, 1)
     assert settings is not None
     assert settings.server.password is not None
     assert (settings.server.user, settings.server.password.reveal()) == (outside.user, outside.password)
@@ -76,7 +76,7 @@ def test_its_own_password_is_sealed_on_every_database(
     account = connect(outside, **box(imap, imap_user="box", imap_password="battery staple"))
     with any_desk.read() as session:
         assert "battery" not in repr(session.execute(sa.text("SELECT * FROM email_mailboxes")).one())
-    settings = watching.settings_of(account, 1)
+    settings = servers.to_read(account, 1)
     assert settings is not None
     assert settings.server.password is not None
     assert (settings.server.user, settings.server.password.reveal()) == ("box", "battery staple")

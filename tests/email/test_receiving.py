@@ -333,3 +333,33 @@ def test_the_listener_is_there_if_the_operator_named_an_address() -> None:
     assert receiving.listen_address() == ("127.0.0.1", 2525)
     settings.provide("", {"public_url": "http://127.0.0.1:8080"})
     assert receiving.listen_address() is None
+
+
+def test_lmtp_answers_for_each_recipient(listening: Desk, outside: Outside) -> None:
+    second = connect(outside, listening.account.workspace_id, address="orders@shop.example")
+    with smtplib.LMTP("127.0.0.1", listening.port) as client:
+        assert client.ehlo()[0] == 250
+        assert client.mail("bounce@example.org")[0] == 250
+        answers = [client.rcpt(f"{one}@shop.example")[0] for one in ("hello", "nobody", "orders")]
+        assert answers == [250, 550, 250]
+        db.write(accounts.disconnect_account, second.id)
+        client.putcmd("data")
+        assert client.getreply()[0] == 354
+        client.send(MAIL + b".\r\n")
+        assert [client.getreply()[0] for _ in range(2)] == [250, 550]
+        assert client.noop()[0] == 250, "nothing is left unread"
+
+
+def test_a_mail_that_lmtp_brings_may_be_too_large_for_each(listening: Desk) -> None:
+    with smtplib.LMTP("127.0.0.1", listening.port) as client:
+        client.ehlo()
+        client.mail("bounce@example.org")
+        for tag in ("a", "b"):
+            assert client.rcpt(f"hello+{tag}@shop.example")[0] == 250
+        client.putcmd("data")
+        client.getreply()
+        client.send(b"x" * 70 + b"\r\n" + (b"y" * 998 + b"\r\n") * 11_000 + b".\r\n")
+        assert [client.getreply()[0] for _ in range(2)] == [552, 552]
+        assert client.docmd("EHLO", "here")[0] == 500
+        assert client.noop()[0] == 250
+    assert listening.journal.taken == []

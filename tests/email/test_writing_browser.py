@@ -74,6 +74,10 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     page.click("button:has-text('Save') >> nth=0")
     page.wait_for_selector("text=Saved.")
 
+    page.goto(f"/w/{workspace}/settings/channels/accounts/{account.id}")
+    page.click("text=Signatures, and where answers go")
+    page.wait_for_selector("#own")
+
     page.goto(f"/w/{workspace}/inbox/{conversation}")
     text = page.locator("[data-form=reply] textarea")
     assert page.input_value("input[name=cc]") == "anna@example.org"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from host.core import clock, db
 from host.models.health import Kind
@@ -18,7 +16,7 @@ from tests.browser.conftest import look, picture
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 from tests.health import pretend
-from tests.helpers import StandInGeneration, build_app, make_user
+from tests.helpers import StandInGeneration, build_app, make_user, serving
 from tests.web.test_browser import sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -32,23 +30,18 @@ def admin(desk: Desk, data: Path, chromium: Any) -> Iterator[Page]:
         data, generation=StandInGeneration(directory=desk.generation.directory, failures=failures)
     )
     make_user("mia@example.com", "Mia", is_admin=True)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    context = chromium.new_context(base_url=f"http://127.0.0.1:{server.server_port}", reduced_motion="reduce")
-    page = context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on(
-        "console",
-        lambda message: troubles.append(message.text) if "Content Security" in message.text else None,
-    )
-    sign_in(page, "mia@example.com")
-    yield page
-    context.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as server:
+        context = chromium.new_context(base_url=server.url(), reduced_motion="reduce")
+        page = context.new_page()
+        troubles: list[str] = []
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "console",
+            lambda message: troubles.append(message.text) if "Content Security" in message.text else None,
+        )
+        sign_in(page, "mia@example.com")
+        yield page
+        context.close()
     assert troubles == []
 
 

@@ -13,9 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import recording
+from host.automation.assistants.language import asking
+from host.channels.warnings import raise_warning
 from host.core import clock, db
-from host.health import history
+from host.health import current_state, history, metrics
 from host.health.history import Period
+from host.models.assistants import LanguageModel
 from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
 from host.models.record import Consumer
@@ -314,6 +317,50 @@ def test_late_work_dead_letters_and_accounts_are_told(
     assert "1 received event could not be read." in text
     assert 'href="/admin/journal?state=dead"' in text
     assert "1 account must be connected again: toy100." in text
+
+
+def test_an_account_with_which_something_is_wrong_is_told_and_counted(admin: Browser, any_desk: Desk) -> None:
+    """Such as a mailbox that cannot be read: its account is connected, and nothing comes."""
+    web()
+
+    def counted() -> dict[str, float]:
+        with db.read() as session:
+            families = metrics._gauges(current_state.read_current_state(session))
+            (warned,) = [one for one in families if one.name == "lobby_accounts_warned"]
+        return {one.labels["channel"]: one.value for one in warned.samples}
+
+    def warn(tone: str) -> None:
+        told = {"kind": "mailbox", "sentence": "The mailbox cannot be read.", "stage": tone, "tone": tone}
+        db.write(raise_warning, any_desk.account.id, **told)
+
+    warn("warn")
+    assert counted() == {"email": 0}
+    assert "Something is wrong" not in page(admin)
+    warn("bad")
+    assert counted() == {"email": 1}
+    assert "Something is wrong with 1 account: toy100." in page(admin)
+    any_desk.set_account(state=AccountState.NEEDS_RECONNECT)
+    assert counted() == {"email": 0}, "that is told by itself"
+
+
+def test_an_extra_that_was_forgotten_is_told_where_a_model_needs_it(
+    admin: Browser, any_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade: the release before it had the extra."""
+    web()
+    monkeypatch.setattr(asking, "available", lambda: False)
+    assert "cannot ask their models" not in page(admin), "nobody has a model"
+
+    def add(session: Session) -> None:
+        named = {"name": "Large", "speaks": "openai", "address": "https://m.example", "model": "large"}
+        costs = {"price_in": 0, "price_out": 0, "currency": "USD", "created_at": clock.now()}
+        session.add(LanguageModel(uuid="m-1", workspace_id=any_desk.workspace_id, **named, **costs))
+
+    db.write(add)
+    assert "cannot ask their models" in page(admin)
+    assert "[assistants]" in page(admin)
+    monkeypatch.setattr(asking, "available", lambda: True)
+    assert "cannot ask their models" not in page(admin)
 
 
 def test_an_addon_that_does_not_run_and_failed_replies_are_told(

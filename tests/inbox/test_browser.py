@@ -11,7 +11,8 @@ import pytest
 from host.core import clock, db
 from host.core.cleaning import clean_written
 from host.inbox import outcome
-from host.models.inbox import Conversation
+from host.inbox.contacts import merging
+from host.models.inbox import Contact, Conversation
 from host.models.queue import OutboxEntry
 from host.record.writing import show
 from host.sdk.channel import ReplyContext, ReplyPhase, ReplyPolicy, ReplyState
@@ -417,3 +418,18 @@ def test_every_state_fits_and_is_accessible(desk: Desk, open_page: Open, width: 
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
         problems = [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in violations(page)]
         assert problems == [], where
+
+
+def test_what_is_too_long_for_the_contact_pane_is_cut(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    scene.said("jon", "Jon B.", "Handle with care " * 20, scene.now)
+    one, other = sorted(contact.id for contact in toys.everything(Contact))
+    here = {"workspace_id": desk.workspace, "contact_id": one, "other_id": other}
+    db.write(merging.merge, **here, author_id=desk.mia.id, now=scene.now)
+    page = open_page(f"/{scene.conversation('ana')}?pane=contact")
+    for width in (1440, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        pane = page.locator("#contact")
+        assert pane.locator(".prev .conv-time").is_visible()
+        assert pane.evaluate("pane => pane.scrollWidth <= pane.clientWidth"), width

@@ -72,13 +72,16 @@ def test_a_slash_offers_fills_and_holds_back_what_is_open(
     assert "Fill in “number” before you send, and 1 more" in page.locator("[data-unfilled]").inner_text()
     send = page.locator("[data-form=reply] [data-send]")
     assert send.is_disabled()
-    page.keyboard.press("Control+Enter")
-    assert text.input_value() == filled
+    assert page.locator(".send-more").is_disabled(), "nor later, nor with closing"
+    for keys in ("Control+Enter", "Control+Shift+Enter"):
+        page.keyboard.press(keys)
+        assert text.input_value() == filled
     page.keyboard.type("10482")
     page.keyboard.press("Tab")
     assert "Fill in “day” before you send" in page.locator("[data-unfilled]").inner_text()
     page.keyboard.type("Sunday")
     assert send.is_enabled()
+    assert page.locator(".send-more").is_enabled()
     page.keyboard.press("Control+Enter")
     wait(page, "document.querySelector('[data-form=reply] textarea').value === ''")
     assert said(page)[-1] == "and Hello Ana, parcel 10482 left, due Sunday. Mia R."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -160,3 +161,44 @@ def test_comments_are_found_answered_hidden_and_deleted(
     look(page, "comments-direct", phone=phone, wide=not phone)
     page.click(".thread-origin")
     page.wait_for_selector(".post-cap")
+
+
+def test_what_one_chose_to_answer_stays_chosen_whatever_was_fetched_meanwhile(
+    desk: Desk, board: Board, open_page: Open
+) -> None:
+    page = open_page()
+    page.click(".filter:has-text('Tide mugs')")
+    page.wait_for_url("**post=**")
+    page.click("[data-row] >> text=Kit L.")
+    page.wait_for_selector(f"#m-{board.message('c9')}.is-at")
+    page.fill("[data-form=reply] textarea", "Begun")
+    held = []
+
+    def hold(route: Any) -> None:
+        if "composer=1" in route.request.url:
+            held.append(route)
+        else:
+            route.continue_()
+
+    def wait_for(count: int) -> None:
+        for _ in range(200):
+            if len(held) >= count:
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError(f"{len(held)} requests for the composer")
+
+    page.route("**/updates?*", hold)
+    third = board.message("c2")
+    page.focus(f"#m-{third} .cm-acts a")
+    page.keyboard.press("p")
+    wait_for(1)
+    board.said("kit", "Kit L.", "And a lid?", board.now)
+    wait_for(2)
+    held[0].continue_()
+    chosen = f"[data-composer][data-mode=private][data-answers='{third}']"
+    page.wait_for_selector(chosen)
+    held[1].continue_()
+    wait_for(3)
+    held[2].continue_()
+    page.wait_for_timeout(500)
+    assert page.locator(chosen).count() == 1

@@ -16,7 +16,7 @@ from host.core import clock, db, storage
 from host.inbox import outcome
 from host.inbox.list_positions import micros
 from host.models.channels import ChannelAccount
-from host.models.inbox import Attachment, ContactIdentity, Conversation, Message
+from host.models.inbox import Attachment, ContactIdentity, Conversation, ConversationStatus, Message
 from host.models.queue import OutboxEntry
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import InboundAttachment, MessageKind
@@ -646,14 +646,53 @@ def test_the_contact_pane_shows_what_the_provider_tells(desk: Desk, scene: scene
         "@ana.sample",
         "Verified",
         "Follows you",
-        "Followers 1,842",
-        "Messages 2",
+        "1,842 followers",
+        "2 messages",
         "Came from Came from your ad “Autumn glazes”",
         "toy_id ana.sample",
     ):
         assert expected in text, expected
-    assert "You follow" not in text
+    assert "you follow back" not in text
     assert html.count('href="https://toys.example/ana.sample"') == 2
+
+
+@pytest.mark.parametrize(
+    ("them", "us", "said"),
+    [
+        (True, True, "Follows you, you follow back"),
+        (True, False, "Follows you"),
+        (True, None, "Follows you"),
+        (False, True, "You follow them"),
+        (False, None, "Does not follow"),
+    ],
+)
+def test_who_follows_whom_stands_in_the_pane_and_on_the_page(
+    desk: Desk, scene: scenes.Scene, them: bool, us: bool | None, said: str
+) -> None:
+    scene.said("ana", "Ana Q.", "one", scene.ago(days=1))
+    toys.change_row(ContactIdentity, 1, profile={"follows_us": them, "we_follow": us})
+    html = page(desk, f"/{only_conversation()}")
+    assert f">{said}</li>" in html[html.index('id="contact"') :]
+    assert said in words(desk.browser.get(f"/w/{desk.workspace}/contacts/1").text)
+
+
+def test_the_pane_lists_five_other_conversations_and_leads_to_all(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "The first of all", scene.ago(days=30))
+    first = toys.only(Conversation)
+    assert isinstance(first, Conversation)
+    for number in range(6):
+        values = {column.name: getattr(first, column.key) for column in Conversation.__table__.columns}
+        at = scene.ago(days=6 - number)
+        values |= {"id": first.id + 1 + number, "last_preview": f"Talk {number}", "last_message_at": at}
+        values |= {"status": ConversationStatus.CLOSED if number else ConversationStatus.OPEN}
+        with db.current().write_engine.begin() as connection:
+            connection.execute(Conversation.__table__.insert(), values)  # type: ignore[attr-defined]
+    html = page(desk, f"/{first.id}")
+    pane = html[html.index('id="contact"') :]
+    others = pane[pane.index("Other conversations") : pane.index("Details")]
+    assert words(others).startswith("Other conversations 5+ All")
+    assert [f"Talk {number}" in others for number in range(6)] == [False, *[True] * 5]
+    assert f"/w/{desk.workspace}/contacts/1?show=conversations" in others
 
 
 @pytest.mark.parametrize(
@@ -665,8 +704,9 @@ def test_odd_facts_about_a_contact_are_left_out(
     scene.said("ana", "Ana Q.", "one", scene.ago(days=1))
     toys.change_row(ContactIdentity, 1, profile=facts)
     text = words(page(desk, f"/{only_conversation()}"))
-    assert "Followers" not in text
+    assert "followers" not in text
     assert "Verified" not in text
+    assert "ollow" not in text
 
 
 # Files

@@ -336,6 +336,21 @@ def test_a_lead_keeps_teams_and_agents_work_in_them(desk: Desk) -> None:
     )
 
 
+def test_accounts_of_one_name_are_told_apart_by_their_channel(desk: Desk) -> None:
+    other = toys.make_account(desk.workspace, "by_letter")
+    team = made(desk.workspace, "Orders", desk.mia.id, accounts=(other.id,))
+    lead = helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace, role=Role.LEAD))
+    owner = helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace, role=Role.OWNER))
+    settings = f"/w/{desk.workspace}/settings"
+    for browser, page in ((lead, f"/teams/{team}"), (owner, f"/people/{desk.mia.id}")):
+        text = " ".join(re.sub(r"<[^>]+>", " ", browser.get(f"{settings}{page}").text).split())
+        assert re.findall(r"@sample.pottery (?:\w\w )?(\w+)", text) == ["Toy", "by_letter"]
+    listed = lead.get(f"{settings}/teams").text
+    assert re.search(
+        r'class="channel"><span class="channel-mark[^>]*>\s*BY\s*</span><span [^>]*>@sample', listed
+    )
+
+
 def test_who_leads_a_team_changes_its_members_alone(desk: Desk) -> None:
     bo = helpers.make_user("bo@example.com", "Bo T.", workspace=desk.workspace)
     theirs = made(desk.workspace, "Orders", desk.mia.id, lead=desk.mia.id, accounts=(desk.account.id,))

@@ -8,7 +8,9 @@ import pytest
 
 from host.core import clock, db
 from host.inbox import teams
+from host.models.users import Role
 from tests import helpers
+from tests.browser.conftest import look
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -79,3 +81,17 @@ def test_on_a_phone_the_menu_stands_in_the_contact_pane(desk: Desk, scene: Scene
     assert box["x"] + box["width"] <= 360
     page.click(f"{menu} button:has-text('Orders')")
     page.wait_for_selector(f"{menu} summary >> text=Orders")
+
+
+def test_the_page_of_teams_on_a_phone(desk: Desk, scene: Scene, open_page: Open) -> None:
+    make_team(desk, "Réparations et retours à domicile", desk.mia.id)
+    lea = helpers.make_user("lea@example.com", "Lea", workspace=desk.workspace, role=Role.LEAD)
+    page = open_page(browser=helpers.client_for(desk.app, lea), viewport={"width": 360, "height": 800})
+    page.goto(f"/w/{desk.workspace}/settings/teams")
+    name, opened = page.locator("tbody th a").bounding_box(), page.locator("[data-label=Open]").bounding_box()
+    assert name is not None
+    assert opened is not None
+    assert opened["y"] >= name["y"] + name["height"], "a long name and the figure stand below each other"
+    look(page, "teams")
+    page.click("tbody th a")
+    look(page, "team")

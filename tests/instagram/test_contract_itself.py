@@ -171,6 +171,8 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
             "capabilities": Capabilities(can_start=True),
         },
     ),
+    ("who_can_start_says_whom_an_address_is", {"id_for_address": lambda *_: "1"}),
+    ("who_can_start_says_whom_an_address_is", {"capabilities": Capabilities(can_start=True)}),
     ("sending_without_credentials_is_an_outcome", {"send": raising}),
     ("sending_without_credentials_is_an_outcome", {"send": lambda *_: Found("1")}),
     ("sending_what_it_cannot_is_an_outcome", {"send": lambda _, r: Sent("1") if r.part.text else None}),

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -81,3 +82,17 @@ def test_what_is_deleted_with_something_else_is_found_by_an_index() -> None:
     tables = [one for one in Base.metadata.tables.values() if one.name not in FEW]
     assert [name for table in tables for name in unindexed(table)] == []
     assert unindexed(Base.metadata.tables["sign_ins"]), "the check sees what has none"
+
+
+OF_ADDONS = [
+    "host.builtin.email.models",
+    "addons.instagram.instagram.models",
+    "addons.telegram.telegram.models",
+]
+
+
+@pytest.mark.parametrize("module", OF_ADDONS)
+def test_so_is_what_our_own_addons_keep_of_it(module: str) -> None:
+    tables = importlib.import_module(module).Base.metadata.sorted_tables
+    assert tables
+    assert [name for table in tables for name in unindexed(table)] == []

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from host.core import clock
+from host.notifications.rules import Kind, Way
 from tests import helpers
 from tests.accessibility import violations
 from tests.inbox import toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
-from tests.notifications.telling import mention, tell
+from tests.notifications.telling import choose, mention, tell
 from tests.notifications.test_telling import limit, team
 
 pytestmark = pytest.mark.browser
@@ -119,6 +120,33 @@ def test_each_way_is_tried_on_its_page(desk: Desk, scene: Scene, open_page: Open
     page.keyboard.press("Control+s")
     page.wait_for_selector("text=Saved.")
     assert page.is_checked("[value='new.sound']")
+
+
+LISTEN = """
+  const start = OscillatorNode.prototype.start;
+  OscillatorNode.prototype.start = function (...given) {
+    localStorage.setItem("notes", `${localStorage.getItem("notes") || ""} ${this.frequency.value}`);
+    return start.apply(this, given);
+  };
+"""
+
+
+def test_a_sound_is_heard_in_one_tab_of_all(desk: Desk, scene: Scene, open_page: Open) -> None:
+    bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
+    choose(bo.id, {Kind.MENTION: (Way.DESK, Way.SOUND), Kind.NEW: (Way.DESK, Way.SOUND)})
+    one = open_page("", browser=helpers.client_for(desk.app, bo))
+    one.context.add_init_script(LISTEN)
+    other = one.context.new_page()
+    for tab in (one, other):
+        tab.goto("/account")
+        tab.click("h1")  # a page that nobody pressed anything on may not sound
+    mention(scene, "ana", "@Bo T.", desk.mia.id)
+    tell()
+    wait(one, "localStorage.getItem('notes') === ' 660 880'")
+    scene.said("jon", "", "For whoever has time", clock.now())
+    tell()
+    wait(other, "document.querySelector('.bell-count').textContent === '2'")
+    wait(other, "localStorage.getItem('notes') === ' 660 880 440'")
 
 
 def test_the_list_of_notices(desk: Desk, scene: Scene, open_page: Open) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -112,6 +112,52 @@ def test_every_kind_goes_every_way(desk: Desk, scene: Scene, bo: User, smtp: Ser
     assert f"https://desk.example.com{desk.path()}/{scene.conversation('ana')}" in text
     assert "https://desk.example.com/notifications/settings" in text
     assert "sesame" not in sent.as_string(), "nothing of what anybody wrote"
+
+
+Happens = Callable[[Scene, int, int], object]
+"""Has one thing happen in Ana's conversation, to the person of an id, by a rule of an id."""
+
+ALONE: dict[Kind, Happens] = {
+    Kind.MENTION: lambda scene, bo, _rule: mention(scene, "ana", "@Bo T. sesame?", scene.desk.mia.id),
+    Kind.ASSIGNED: lambda scene, bo, _rule: scene.assign("ana", bo, scene.desk.mia.id, clock.now()),
+    Kind.RULE: lambda scene, bo, rule: by_rule(scene.desk, scene.conversation("ana"), rule, person=bo),
+    Kind.REPLY: lambda scene, bo, _rule: scene.said("ana", "", "sesame", clock.now()),
+    Kind.FAILED: lambda scene, bo, _rule: failed(scene, bo),
+    Kind.WINDOW: lambda scene, bo, _rule: due(
+        scene.desk, scene.conversation("ana"), catalogue.CONVERSATION_WINDOW_CLOSING
+    ),
+    Kind.DUE: lambda scene, bo, _rule: due(
+        scene.desk, scene.conversation("ana"), catalogue.CONVERSATION_REPLY_DUE
+    ),
+    Kind.NEW: lambda scene, bo, _rule: scene.said("ana", "", "sesame", clock.now()),
+    Kind.NEW_LATE: lambda scene, bo, _rule: due(
+        scene.desk, scene.conversation("ana"), catalogue.CONVERSATION_WINDOW_CLOSING
+    ),
+}
+IN_MINE = {Kind.REPLY, Kind.WINDOW, Kind.DUE}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_each_thing_is_one_notice_by_every_way_and_one_mail(
+    desk: Desk, scene: Scene, bo: User, smtp: Server, wholesale: int, kind: Kind
+) -> None:
+    tell()
+    choose(bo.id, {one: tuple(Way) if one is kind else () for one in Kind})
+    if kind in IN_MINE:
+        scene.assign("ana", bo.id, desk.mia.id, clock.now())
+    tell()
+    ALONE[kind](scene, bo.id, wholesale)
+    tell()
+    assert told(bo.id) == [(kind, 1)]
+    browser = helpers.client_for(desk.app, bo)
+    news = browser.get("/notifications/news").get_json()
+    sentence = KINDS[kind].sentence % NAMES
+    assert [(one["text"], one["show"], one["sound"]) for one in news["show"]] == [(sentence, True, True)]
+    with clock.travel(MAIL_WAITS):
+        assert [mailing.send_due(), mailing.send_due()] == [1, 0]
+    (sent,) = smtp.taken
+    assert (sent["To"], sent["Subject"]) == (bo.email, f"Ana Q.: {sentence}")
+    assert "sesame" not in sent.as_string()
 
 
 def test_one_thing_is_the_subject_in_their_language(desk: Desk, scene: Scene, bo: User, smtp: Server) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
 from host.core import clock, db
 from host.models.users import Role
@@ -20,7 +18,7 @@ from host.reports import counting
 from host.reports.counting import Key, hour_of
 from tests.browser.conftest import look
 from tests.delivery.desk import Desk
-from tests.helpers import StandInGeneration, build_app, make_user
+from tests.helpers import StandInGeneration, build_app, make_user, serving
 from tests.reports.test_figures import span, store
 from tests.web.test_browser import sign_in
 
@@ -32,23 +30,18 @@ def agent(desk: Desk, data: Path, chromium: Any) -> Iterator[Page]:
     """An agent's page on a desk with a toy channel."""
     app = build_app(data, generation=StandInGeneration(directory=desk.generation.directory))
     make_user("mia@example.com", "Mia", workspace=desk.workspace_id, role=Role.LEAD)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    context = chromium.new_context(base_url=address, reduced_motion="reduce", locale="en-GB")
-    page = context.new_page()
-    sign_in(page, "mia@example.com")
-    plain = chromium.new_context(
-        base_url=address, java_script_enabled=False, storage_state=context.storage_state(), locale="en-GB"
-    )
-    page.plain = plain
-    yield page
-    plain.close()
-    context.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as server:
+        address = server.url()
+        context = chromium.new_context(base_url=address, reduced_motion="reduce", locale="en-GB")
+        page = context.new_page()
+        sign_in(page, "mia@example.com")
+        plain = chromium.new_context(
+            base_url=address, java_script_enabled=False, storage_state=context.storage_state(), locale="en-GB"
+        )
+        page.plain = plain
+        yield page
+        plain.close()
+        context.close()
 
 
 def two_months(desk: Desk) -> None:

@@ -32,6 +32,7 @@ LONG_SECONDS = 600.0
 CALM_SECONDS = 3600.0
 CALM_RATE = 3.0
 """Deliveries a second of the calm hour, each of several events."""
+CALM_ANSWERABLE = 40
 
 
 def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
@@ -47,7 +48,16 @@ def plans(arguments: argparse.Namespace) -> dict[str, Plan]:
         }
     if arguments.calm:
         seconds = arguments.seconds or CALM_SECONDS
-        plan = Plan(int(CALM_RATE * seconds), 0, seconds, {}, CALM_RATE, pace=1.5, calm=True)
+        plan = Plan(
+            int(CALM_RATE * seconds),
+            0,
+            seconds,
+            {},
+            CALM_RATE,
+            pace=1.5,
+            calm=True,
+            answerable=CALM_ANSWERABLE,
+        )
         return dict.fromkeys(SERVERS, plan)
     names = ["sqlite", *SERVERS]
     share = arguments.deliveries or LONG_DELIVERIES

@@ -349,9 +349,12 @@ def family(server: Server) -> list[int]:
 
 
 def version(program: str) -> str:
-    """Return the first line a program says about its version."""
+    """Return the first line a program says about its version; a report does not fail for want of it."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except OSError:
         return "not here"
-    return (done.stdout or done.stderr).splitlines()[0].strip()
+    except subprocess.TimeoutExpired:
+        return "did not say"
+    lines = (done.stdout or done.stderr).splitlines()
+    return lines[0].strip() if lines else "did not say"

@@ -17,7 +17,7 @@ from tests.torture import brokers
 from tests.torture.checks import Found, Scene, examine, resources, spooled
 from tests.torture.desk import Desk, addon, server_folder
 from tests.torture.nemesis import Nemesis
-from tests.torture.people import People
+from tests.torture.people import ANSWERABLE, People
 from tests.torture.provider import Ledger, Provider
 from tests.torture.proxy import Proxy
 from tests.whole.history import read_ledger, written
@@ -50,6 +50,8 @@ class Plan:
     """Whether clocks, COMMITs and chores are told to fail, and PostgreSQL has a second web process."""
     calm: bool = False
     """Whether nothing is broken: then PostgreSQL has a second web process too, and no write may deadlock."""
+    answerable: int = ANSWERABLE
+    """Customers of each shop that agents answer."""
     rest: float = REST_SECONDS
     """Seconds the desk has to come to rest; one that is broken on purpose may never do so."""
 
@@ -174,7 +176,7 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
     for app in (APP_ID, SECOND_APP_ID):
         desk.control("PATCH", f"apps/{app}", {"retry_seconds": [0.8] * 400, "disable_after": HOUR})
     point_webhooks(desk)
-    people = People(desk, seed, desk.homes, plan.pace)
+    people = People(desk, seed, desk.homes, plan.pace, plan.answerable)
     pens = people.prepare()
     strangers = [
         (shop, f"10277{number}{position:011}")

@@ -25,7 +25,8 @@ from tests.whole.shops import (
 )
 
 ANSWERABLE = 8
-"""Customers of each shop the sandbox knows, so that replies can reach them."""
+"""Customers of each shop the sandbox knows, so that replies can reach them. In an hour one gets 200 at most:
+a run that is as long needs more of them."""
 QUIET = 120.0
 """Seconds within which a reply has to get an answer, faults and all."""
 
@@ -38,6 +39,7 @@ class People:
     seed: int
     workspaces: dict[str, int]
     pace: float
+    answerable: int = ANSWERABLE
     accepted: list[Accepted] = field(default_factory=list)
     seen: dict[str, list[str]] = field(default_factory=dict)
     """Messages of ours each customer has looked at, by the provider's ids."""
@@ -53,10 +55,10 @@ class People:
         """Make the customers; return those the torture's own provider speaks for."""
         now = time.time()
         for shop in (POTTERY, STUDIO, CAFE):
-            for number in range(ANSWERABLE):
+            for number in range(self.answerable):
                 body = {"account": shop.igid, "name": f"Customer {number}", "last_message_at": now}
                 made = self.desk.control("POST", "customers", body)["igsid"]
-                if number < ANSWERABLE // 2:
+                if number < self.answerable // 2:
                     self._pens[made] = shop
                 else:
                     self._phones[made] = shop.igid

@@ -7,8 +7,15 @@ from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from host.core import db
+from host.core import clock, db
+from host.delivery.housekeeping import Housekeeping
+from host.inbox import saved_views
+from host.inbox.canned import macros, replies
+from host.inbox.canned.replies import Who
+from host.models.canned import CannedReply, Macro
+from host.models.saved_views import SavedView
 from host.models.users import AuditEntry, Membership, Role, User
 from host.users import invitations, members, users
 from tests import helpers
@@ -183,3 +190,50 @@ def test_before_somebody_goes_the_page_says_which_invitations_end(desk: ApiDesk)
     asked = ann.post_form(f"/w/{desk.workspace}/settings/people/{jo.id}/remove")
     assert "kim@example.com" in asked.text
     assert any(one.user_id == jo.id for one in people(desk))
+
+
+def own_things(desk: ApiDesk, person: User | None) -> None:
+    """Make a canned reply, a macro and a view: of *person*, or shared."""
+    who = Who(person.id if person else None, keeps=True)
+    name, now = f"of-{person.id if person else 'all'}", clock.now()
+
+    def write(session: Session) -> None:
+        wanted = replies.Wanted(
+            shortcut=name, title="Hours", texts={replies.ANY: "9 to 5"}, own=person is not None
+        )
+        replies.create(session, wanted, workspace_id=desk.workspace, who=who, now=now)
+        macros.create(
+            session, workspace_id=desk.workspace, who=who, name=name, steps=(macros.Close(),),
+            shared=person is None, now=now,
+        )  # fmt: skip
+        saved_views.create(
+            session, workspace_id=desk.workspace, owner_id=who.user_id, name=name, shows="late", now=now
+        )
+
+    db.write(write)
+
+
+def owners_of(*kinds: type[CannedReply | Macro | SavedView]) -> set[tuple[int | None, ...]]:
+    with db.read() as session:
+        return {tuple(session.scalars(sa.select(kind.owner_id).order_by(kind.id))) for kind in kinds}
+
+
+def test_what_was_their_own_ends_with_their_place_and_the_page_says_so(desk: ApiDesk) -> None:
+    ann, jo = owner(desk, "ann@example.com", "Ann"), owner(desk, "jo@example.com", "Jo")
+    for person in (ann, jo, None):
+        own_things(desk, person)
+    kinds = (CannedReply, Macro, SavedView)
+    says = "3 canned replies, macros and views of their own end."
+    assert says in client_for(desk.app, jo).get("/account").text
+    db.write(users.disable, jo.id)
+    Housekeeping().clean_up()
+    assert owners_of(*kinds) == {(ann.id, jo.id, None)}, "who is locked out finds it again"
+    db.write(users.enable, jo.id)
+    client = client_for(desk.app, ann)
+    address = f"/w/{desk.workspace}/settings/people/{jo.id}/remove"
+    asked = client.post_form(address)
+    assert says in asked.text
+    seen = re.findall(r'name="seen" value="([^"]+)"', asked.text)
+    assert client.post_form(address, seen=seen).status_code == 302
+    Housekeeping().clean_up()
+    assert owners_of(*kinds) == {(ann.id, None)}

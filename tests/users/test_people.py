@@ -460,13 +460,21 @@ def test_the_command_does_the_same(database: db.Database, data: Any, monkeypatch
     monkeypatch.setenv("LOBBY_DATA", str(data))
     monkeypatch.setenv("LOBBY_DATABASE_URL", database.url.render_as_string(hide_password=False))
     make_user(is_admin=True)
-    kim = make_user("kim@example.com")
+    workspace = make_workspace("Pottery")
+    make_user(workspace=workspace, role=Role.OWNER)
+    kim = make_user("kim@example.com", workspace=workspace, role=Role.OWNER)
+    conversation(workspace, kim)
+    db.write(api_keys.create, workspace_id=workspace, name="Wiki", scopes=[Scope.READ], created_by=kim.id)
 
     def lobby(*arguments: str) -> str:
         result = CliRunner().invoke(main, ["user", *arguments])
         return f"{result.exit_code} {result.output}"
 
-    assert lobby("disable", kim.email).startswith("0 ")
+    assert lobby("add", "noor@example.com", "--name", "Noor", "--admin").startswith("0 ")
+    locked_out = lobby("disable", kim.email)
+    assert locked_out.startswith("0 ")
+    assert "In Pottery, open conversations that go to nobody: 1." in locked_out
+    assert "The API key “Wiki” has ended with that" in locked_out
     assert row(kim).disabled_at is not None
     assert lobby("admin", kim.email).startswith("1 ")
     assert lobby("enable", kim.email).startswith("0 ")
@@ -483,4 +491,51 @@ def test_the_command_does_the_same(database: db.Database, data: Any, monkeypatch
     assert lobby("enable", "nobody@example.com").startswith("1 ")
     with db.read() as session:
         done = set(session.scalars(sa.select(AuditEntry.action)))
-    assert {"user.disabled", "user.enabled", "user.made_admin", "session.all_ended"} <= done
+    assert {
+        "api_key.ended",
+        "user.added",
+        "user.disabled",
+        "user.enabled",
+        "user.made_admin",
+        "session.all_ended",
+    } <= done
+
+
+@pytest.mark.parametrize("where", ["/admin/people", "/w/{}/settings/people"])
+def test_many_people_stand_on_pages_of_their_own(desk: Flask, where: str) -> None:
+    workspace = make_workspace()
+    boss = make_user("boss@example.com", is_admin=True, workspace=workspace, role=Role.OWNER)
+    for number in range(60):
+        make_user(f"p{number:02}@example.com", f"Person {number:02}", workspace=workspace)
+    client, address = client_for(desk, boss), where.format(workspace)
+
+    def shown(page: str) -> list[str]:
+        return re.findall(r"<span class=\"any\" translate=\"no\">(p\d\d)@", page)
+
+    seen: list[str] = []
+    page = admin_page(client.get(address))
+    while True:
+        assert len(re.findall(r'<th scope="row">', page)) <= 25
+        seen += shown(page)
+        further = re.search(r'rel="next" href="([^"]+)"', page)
+        if further is None:
+            break
+        page = admin_page(client.get(further.group(1)))
+    assert seen == [f"p{number:02}" for number in range(60)]
+    assert "51 to 61 of 61" in page
+
+    narrowed = admin_page(client.get(f"{address}?q=person+"))
+    assert "1 to 25 of 60" in narrowed
+    assert "q=person" in re.findall(r'rel="next" href="([^"]+)"', narrowed)[0]
+    assert shown(admin_page(client.get(f"{address}?q=person+&page=99"))) == seen[50:], "past the end"
+    assert client.get(f"{address}?page=last").status_code == 400
+
+
+def test_many_workspaces_stand_on_pages_of_their_own(desk: Flask) -> None:
+    for number in range(30):
+        make_workspace(f"Shop {number:02}")
+    client = client_for(desk, make_user(is_admin=True))
+    page = admin_page(client.get("/admin/workspaces"))
+    assert re.findall(r"Shop \d\d", page) == [f"Shop {number:02}" for number in range(25)]
+    page = admin_page(client.get("/admin/workspaces?page=2"))
+    assert re.findall(r"Shop \d\d", page) == [f"Shop {number:02}" for number in range(25, 30)]

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from host.core import db, storage
+from host.core import clock, db, storage
+from host.inbox import teams
 from host.models.users import Role, User
 from host.users import audit, failed_tries, members, sessions
 from tests.browser.conftest import look, screenshot
@@ -113,6 +114,33 @@ def test_an_admin_looks_after_the_people_of_the_desk(
     context.close()
 
 
+def test_a_hundred_people_make_no_endless_page_of_a_phone(page: Page, place: tuple[int, User]) -> None:
+    workspace, _owner = place
+    for number in range(100):
+        make_user(f"person.of.the.shop.{number:03}@pottery.example", workspace=workspace)
+        make_workspace(f"Shop {number:03}")
+    team = db.write(teams.create, workspace_id=workspace, name="Orders", now=clock.now()).id
+    page.set_viewport_size({"width": 360, "height": 780})
+    for address, most in (
+        ("/admin/people", 6_000),
+        ("/admin/workspaces", 6_000),
+        (f"/w/{workspace}/settings/people", 6_000),
+        (f"/w/{workspace}/settings/teams/{team}", 2_000),
+    ):
+        page.goto(address)
+        screenshot(page, f"a-hundred{address.replace('/', '-')}")
+        assert page.evaluate("document.documentElement.scrollHeight") < most, address
+    page.goto(f"/w/{workspace}/settings/people")
+    row = page.get_by_role("row", name=re.compile("shop.000@"))
+    words, button = row.locator("th .any").last.bounding_box(), row.locator("summary").bounding_box()
+    assert words
+    assert button
+    assert words["x"] + words["width"] <= button["x"], "the address runs under the button"
+    page.get_by_role("link", name="More", exact=True).click()
+    expect(page.get_by_text("26 to 50 of 104")).to_be_visible()
+    look(page, "people-second-page")
+
+
 def test_an_owner_says_who_may_see_what(page: Page, place: tuple[int, User]) -> None:
     workspace, _owner = place
     people = f"/w/{workspace}/settings/people"
@@ -137,6 +165,16 @@ def test_an_owner_says_who_may_see_what(page: Page, place: tuple[int, User]) -> 
     expect(page.get_by_label("Link for ivo@pottery.example")).to_have_value(re.compile("/invite/"))
     expect(page.get_by_role("row", name=re.compile("ivo@pottery.example"))).to_contain_text("1 of 2 accounts")
     look(page, "people-invited")
+    page.get_by_label("Find a person").fill("o")
+    page.get_by_label("Role", exact=True).select_option("agent")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("row")).to_have_count(3)
+    page.get_by_label("State").select_option("disabled")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("Nobody here is like that.")).to_be_visible()
+    look(page, "people-nobody")
+    page.get_by_role("link", name="Show everybody").click()
+    expect(page.get_by_role("row")).to_have_count(6)
     page.get_by_role("link", name="What roles may do").click()
     look(page, "roles")
 

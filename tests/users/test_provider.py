@@ -137,6 +137,7 @@ def test_somebody_new_gets_an_account_and_comes_back_to_it(desk: Flask, honest: 
     answer = arrive(client, "sub-new", "/login/provider?next=/account/confirm")
     assert (answer.status_code, answer.location) == (302, "/account/confirm")
     assert who(client) == "noor@example.com"
+    assert "through Acme ·" in client.get("/account").text
     person_there(honest, "sub-new", email="other@example.com", email_verified=False)
     again = browser(desk)
     assert arrive(again, "sub-new").status_code == 302
@@ -340,6 +341,7 @@ def test_a_provider_the_desk_trusts_is_a_second_factor(desk: Flask, honest: str)
     client = browser(desk)
     arrive(client, "sub-trusted")
     assert who(client) == "trusted@example.com"
+    assert "through Acme ·" in client.get("/account").text
     use(honest, trusted=False)
     client = browser(desk)
     arrive(client, "sub-trusted")

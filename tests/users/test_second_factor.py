@@ -146,7 +146,9 @@ def test_a_recovery_code_stands_in_once(desk: Flask) -> None:
     _secret, codes = with_app(mia)
     one, two = browser(desk), browser(desk)
     assert one.post_form(pending(one, mia), code=f" {codes[3].upper()} ").status_code == 302
-    assert "9 are left" in one.get("/account").text
+    page = one.get("/account").text
+    assert "9 are left" in page
+    assert "by password and a second factor ·" in page
     where = pending(two, mia)
     assert two.post_form(where, code=codes[3]).status_code == 401
     assert two.post_form(where, code=codes[4].replace("-", "")).status_code == 302

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,17 +11,19 @@ from typing import Any
 import pyotp
 import pytest
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from demo.processes import free_port
 from host.core import clock, db
 from host.models.signing_in import Wanted
+from host.models.users import Role
 from host.users.signin import settings
+from host.users.signin.settings import GroupRule
 from tests.browser.conftest import look
-from tests.helpers import PASSWORD, build_app, make_user, make_workspace
+from tests.helpers import PASSWORD, build_app, make_user, make_workspace, serving
+from tests.users.test_provider import _nothing_known, honest, person_there, use
 from tests.web.conftest import _no_tries_counted
 
-__all__ = ["_no_tries_counted"]
+__all__ = ["_no_tries_counted", "_nothing_known", "honest"]
 
 pytestmark = [pytest.mark.browser]
 
@@ -32,23 +33,20 @@ def page(chromium: Any, database: db.Database, data: Path) -> Iterator[Page]:
     """A page of a desk at localhost, where browsers have passkeys."""
     port = free_port()
     app = build_app(data, public_url=f"http://localhost:{port}")
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    context = chromium.new_context(base_url=f"http://localhost:{port}", reduced_motion="reduce")
-    found = context.new_page()
-    found.troubles = []
-    found.on("pageerror", lambda error: found.troubles.append(str(error)))
-    found.on("dialog", lambda dialog: dialog.accept())
-    found.on(
-        "console",
-        lambda message: found.troubles.append(message.text) if "Content Security" in message.text else None,
-    )
-    yield found
-    context.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app, port):
+        context = chromium.new_context(base_url=f"http://localhost:{port}", reduced_motion="reduce")
+        found = context.new_page()
+        found.troubles = []
+        found.on("pageerror", lambda error: found.troubles.append(str(error)))
+        found.on("dialog", lambda dialog: dialog.accept())
+        found.on(
+            "console",
+            lambda message: (
+                found.troubles.append(message.text) if "Content Security" in message.text else None
+            ),
+        )
+        yield found
+        context.close()
     assert found.troubles == []
 
 
@@ -103,11 +101,15 @@ def test_a_passkey_is_added_and_signs_in_with_and_without_a_password(page: Page)
     look(page, "second-passkey")
     page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url(lambda url: "/login" not in url)
+    page.goto("/account")
+    expect(page.get_by_text("by password and a second factor").first).to_be_visible()
     page.context.clear_cookies()
     page.goto("/login?next=/account/security")
     look(page, "login-passkey")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("heading", name="Sign-in and security")).to_be_visible()
+    page.goto("/account")
+    expect(page.get_by_text("by passkey")).to_be_visible()
     cdp.send("WebAuthn.setUserVerified", {"authenticatorId": held, "isUserVerified": False})
     page.context.clear_cookies()
     page.goto("/login")
@@ -177,3 +179,22 @@ def test_the_page_to_sign_in_names_the_provider(page: Page) -> None:
     page.goto("/login")
     expect(page.get_by_role("link", name="Sign in with Acme")).to_be_visible()
     look(page, "login-provider")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_somebody_comes_through_the_provider_with_the_role_of_their_group(page: Page, honest: str) -> None:
+    make_user(is_admin=True)
+    workspace = make_workspace("Pottery")
+    use(honest, groups=[GroupRule("leads", workspace_id=workspace, role=Role.LEAD)])
+    person_there(
+        honest, "sub-kim", email="kim@acme.example", email_verified=True, name="Kim L.", groups=["leads"]
+    )
+    page.goto("/login?next=/account")
+    page.get_by_role("link", name="Sign in with Acme").click()
+    page.get_by_placeholder("sub").fill("sub-kim")
+    page.get_by_role("button", name="Authorize").click()
+    expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+    expect(page.get_by_text("Lead of Pottery")).to_be_visible()
+    expect(page.get_by_text("through Acme")).to_be_visible()
+    look(page, "account-provider")

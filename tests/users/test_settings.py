@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from datetime import timedelta
@@ -11,17 +12,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aiosmtpd.controller import Controller
 from flask import Flask
+from PIL import Image
 
+from demo.processes import free_port
 from host import counters
-from host.core import clock, db, mail, storage
+from host.core import clock, db, guard, mail, storage
 from host.core import config as settings
 from host.core.errors import InvalidError
+from host.media import portraits
 from host.models.users import AuditEntry, DeskSetting, Invitation, Role, User, Workspace
 from host.process.serving import HostApplication
 from host.users import desk_settings, invitations, passwords, workspaces
 from host.web import colours
-from tests.helpers import PASSWORD, Browser, client_for, make_config, make_user, make_workspace
+from tests.helpers import PASSWORD, Browser, build_app, client_for, make_config, make_user, make_workspace
+from tests.web.test_mail import Server
 
 
 def owner_of(desk: Flask, *, is_admin: bool = False) -> tuple[int, Browser]:
@@ -204,6 +210,52 @@ def test_a_logo_that_is_no_picture_is_refused(desk: Flask, tmp_path: Path, conte
         assert session.get(DeskSetting, desk_settings.LOGO) is None
 
 
+def a_photo() -> Any:
+    """Return a file as a form takes it."""
+    made = io.BytesIO()
+    Image.new("RGB", (300, 200), (200, 30, 30)).save(made, "JPEG")
+    made.seek(0)
+    return made, "mark.jpg", "image/jpeg"
+
+
+def test_a_picture_of_a_workspace_is_shown_until_it_is_removed(desk: Flask, tmp_path: Path) -> None:
+    storage.use(storage.FolderStore(tmp_path / "files"))
+    workspace, client = owner_of(desk)
+    put, shown = f"/w/{workspace}/settings/general/picture", f"/w/{workspace}/picture"
+    assert client.get(shown).status_code == 404
+    assert client.post_form(put, picture=a_photo()).status_code == 302
+    answer = client.get(shown)
+    assert answer.headers["Content-Type"] == portraits.CONTENT_TYPE
+    assert Image.open(io.BytesIO(answer.data)).size == (portraits.SIDE, portraits.SIDE)
+    assert f'src="{shown}' in client.get(f"/w/{workspace}/settings/general").text
+    assert client.post_form(put, remove="1").status_code == 302
+    assert client.get(shown).status_code == 404
+
+
+def test_a_logo_is_on_the_page_to_sign_in_until_it_is_removed(
+    database: db.Database, data: Path, tmp_path: Path
+) -> None:
+    url = database.url.render_as_string(hide_password=False)
+    environment = {"LOBBY_DATABASE_URL": url, "LOBBY_WORKERS": "0", "LOBBY_DATA": str(data)}
+    process = HostApplication(settings.load(environment))
+    storage.use(storage.FolderStore(tmp_path / "files"))
+    admin = make_user(is_admin=True)
+
+    def page() -> Browser:
+        counters.forget()
+        return client_for_nobody(process.generation().app)
+
+    assert "/desk/logo" not in page().get("/login").text
+    client = client_for(process.generation().app, admin)
+    assert client.post_form("/admin/desk/logo", picture=a_photo()).status_code == 302
+    assert 'src="/desk/logo' in page().get("/login").text
+    assert page().get("/desk/logo").headers["Content-Type"] == portraits.CONTENT_TYPE
+    client = client_for(process.generation().app, admin)
+    assert client.post_form("/admin/desk/logo", remove="1").status_code == 302
+    assert "/desk/logo" not in page().get("/login").text
+    assert page().get("/desk/logo").status_code == 404
+
+
 # The desk
 
 
@@ -279,8 +331,6 @@ def test_what_a_page_sets_counts_where_the_environment_says_nothing(
 
 
 def test_a_page_does_not_change_what_the_environment_sets(database: db.Database, data: Path) -> None:
-    from tests.helpers import build_app
-
     app = build_app(data, public_url="https://desk.example.com")
     client = client_for(app, make_user(is_admin=True))
     page = client.get("/admin/desk")
@@ -308,6 +358,52 @@ def test_a_relay_at_a_private_address_says_what_allows_it(desk: Flask) -> None:
     assert client.post_form("/admin/desk/mail", **form).status_code == 302
     assert client.post_form("/admin/desk/mail/test").status_code == 302
     assert "LOBBY_MAIL_RELAYS" in client.get("/admin/desk").text
+
+
+def test_a_test_goes_through_the_server_the_page_set_and_the_page_says_how_it_went(
+    database: db.Database, data: Path
+) -> None:
+    server = Server()
+    port = free_port()
+    controller = Controller(server, hostname="127.0.0.1", port=port)
+    controller.start()
+    relay = f"127.0.0.1:{port}"
+    guard.allow((), [relay])
+    try:
+        client = client_for(build_app(data, mail_relays=relay), make_user("mia@example.com", is_admin=True))
+        client.post_form("/admin/desk/mail/test")
+        assert "No mail server is set." in client.get("/admin/desk").text
+        form = {"host": "127.0.0.1", "port": str(port), "encryption": "starttls", "user": ""}
+        assert client.post_form("/admin/desk/mail", **form, sender="desk@example.com").status_code == 302
+        client.post_form("/admin/desk/mail/test")
+        assert "Look into the mail of mia@example.com." in client.get("/admin/desk").text
+        (envelope,) = server.taken
+        assert (envelope.mail_from, envelope.rcpt_tos) == ("desk@example.com", ["mia@example.com"])
+        server.answer = "550 not here"
+        client.post_form("/admin/desk/mail/test")
+        page = client.get("/admin/desk").text
+        assert "The test was not sent." in page
+        assert "550" in page
+    finally:
+        controller.stop()
+        guard.allow(())
+
+
+def test_what_only_the_environment_sets_is_shown_with_where_it_comes_from(
+    database: db.Database, data: Path
+) -> None:
+    app = build_app(data, audit_days="77", session_key="a key of ours")
+    page = client_for(app, make_user(is_admin=True)).get("/admin/desk").text
+    rows = re.findall(
+        r'<div><code>(\w+)</code><span[^>]*>([^<]*)</span><span class="fine">([^<]*)</span></div>', page
+    )
+    shown = {name: (value, origin) for name, value, origin in rows}
+    others = {one.variable for one in settings.SETTINGS if one.name not in desk_settings.OVERLAID}
+    assert set(shown) == others
+    assert shown["LOBBY_AUDIT_DAYS"] == ("77", "from the environment")
+    assert shown["LOBBY_SESSION_KEY"] == ("set, not shown", "from the environment")
+    assert shown["LOBBY_WORKERS"][1] == "as it comes"
+    assert "a key of ours" not in page
 
 
 def test_everybody_may_make_a_workspace_where_the_desk_says_so(database: db.Database, data: Path) -> None:
@@ -339,8 +435,6 @@ class Taken:
 def test_an_invitation_is_mailed_resent_and_revoked(
     database: db.Database, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.helpers import build_app
-
     config = make_config(data, mail_server="smtp://mail.example.com:25")
     app = build_app(data, settings=config)
     invitations.use_settings(config)

@@ -13,9 +13,12 @@ from flask import Flask
 
 from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError
+from host.models.signing_in import Wanted
 from host.models.users import AuditEntry, Invitation, Membership, Role, User
 from host.users import invitations, members, passwords, users
+from host.users.signin import settings
 from tests.helpers import PASSWORD, browser, client_for, hashed_password, join, make_user, make_workspace
+from tests.users.test_second_factor import pending, with_app
 
 NEW = {"name": "Jo Brandt", "password": PASSWORD, "again": PASSWORD}
 
@@ -92,11 +95,60 @@ def test_the_list_says_who_has_no_second_factor_and_greys_the_only_owner(
     make_user("kim@example.com", "Kim", workspace=workspace)
     client = client_for(desk, owner)
     page = client.get(f"/w/{workspace}/settings/people").text
-    assert page.count(">Off</span>") == 2
+    assert page.count(">None</span>") == 2
     assert "The only owner stays" in page
     assert page.count("Remove…") == 1
     make_user("second@example.com", workspace=workspace, role=Role.OWNER)
     assert "The only owner stays" not in client.get(f"/w/{workspace}/settings/people").text
+
+
+def test_the_list_says_which_second_factor_and_warns_where_one_is_asked_for(
+    desk: Flask, workspace: int, owner: User
+) -> None:
+    make_user("kim@example.com", "Kim", workspace=workspace)
+    _secret, codes = with_app(owner)
+    client = browser(desk)
+    assert client.post_form(pending(client, owner), code=codes[0]).status_code == 302
+    address = f"/w/{workspace}/settings/people"
+    assert "Authenticator app" in client.get(address).text
+    assert "no second factor yet" not in client.get(address).text, "nobody is asked for one"
+    db.write(settings.save_second_factor, Wanted.ADMINS)
+    assert "no second factor yet" not in client.get(address).text, "no admin is without one"
+    db.write(settings.save_second_factor, Wanted.EVERYBODY)
+    page = client.get(address).text
+    assert "1 person has no second factor yet." in page
+    assert page.count(">None yet</span>") == 1
+    assert "Whole desk" not in page, "they are no admin"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("", {"owner@example.com", "kim@example.com", "gone@example.com", "new@example.com"}),
+        ("?q=KIM", {"kim@example.com"}),
+        ("?q=%20example.com&role=owner", {"owner@example.com"}),
+        ("?role=agent", {"kim@example.com", "gone@example.com", "new@example.com"}),
+        ("?state=active", {"owner@example.com", "kim@example.com"}),
+        ("?state=disabled", {"gone@example.com"}),
+        ("?state=invited", {"new@example.com"}),
+        ("?state=no_second&q=k", {"kim@example.com"}),
+        ("?state=disabled&role=owner", set()),
+        (
+            "?role=king&state=odd",
+            {"owner@example.com", "kim@example.com", "gone@example.com", "new@example.com"},
+        ),
+    ],
+)
+def test_the_list_is_narrowed(desk: Flask, workspace: int, owner: User, asked: str, shown: set[str]) -> None:
+    make_user("kim@example.com", "Kim", workspace=workspace)
+    gone = make_user("gone@example.com", "Gone", workspace=workspace)
+    db.write(users.disable, gone.id)
+    invite(workspace, owner, "new@example.com")
+    page = client_for(desk, owner).get(f"/w/{workspace}/settings/people{asked}").text
+    rows = page[page.index('class="bar"') : page.index('id="invite"')]
+    assert set(re.findall(r"[a-z]+@example\.com(?=<)", rows)) == shown
+    assert ("Nobody here is like that." in page) == (not shown)
+    assert "2 people may sign in, 1 is invited, 1 is locked out." in page, "all are counted"
 
 
 def test_a_new_person_joins_with_a_name_and_a_password(desk: Flask, workspace: int, owner: User) -> None:

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, g, render_template_string
 from jinja2 import Environment, pass_context, pass_environment, pass_eval_context
 from jinja2.runtime import Context
+from werkzeug.routing import IntegerConverter, Map, Rule
 
 from host.core import db
 from host.web.request_helpers import url_for_each
@@ -114,3 +115,21 @@ def test_the_language_and_the_zone_are_the_requests(app: Flask) -> None:
         with app.test_request_context("/", headers={"Cookie": f"lobby-zone={zone}"}):
             assert str(languages.reader().zone) == zone
             assert languages.reader() is languages.reader() is g.reader
+
+
+def test_addresses_are_those_that_werkzeug_makes(app: Flask) -> None:
+    rules = list(app.url_map.iter_rules())
+    plain = Map(
+        [Rule(one.rule, endpoint=one.endpoint, defaults=one.defaults) for one in rules],
+        converters=app.url_map.converters,
+    )
+    bound, ours = plain.bind("desk.example"), app.url_map.bind("desk.example")
+    for rule in rules:
+        values: dict[str, object] = {
+            name: 7 if isinstance(converter, IntegerConverter) else "a b/ü"
+            for name, converter in rule._converters.items()
+        }
+        values |= {"more": "x&y", **(rule.defaults or {})}
+        for name in ("filename", "path"):
+            values |= {name: "a/b.js"} if name in values else {}
+        assert ours.build(rule.endpoint, values) == bound.build(rule.endpoint, values)

@@ -509,6 +509,11 @@ def test_the_api_tells_no_secret_and_its_key_is_kept_nowhere(story: Story) -> No
     rule = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
     ids["rule_id"] = requests.post(f"{base}/rules", headers=headers, json=rule, timeout=30).json()["id"]
     ids["post_id"] = 1  # no channel of the story has posts
+    made = requests.post(f"{base}/assistants", headers=headers, json={"name": "Helper"}, timeout=30).json()
+    ids["assistant_id"], ids["turn_id"] = made["id"], 1  # it has thought about nothing
+    entry = {"title": "Shipping", "text": "Four to six days."}
+    at = f"{base}/assistants/{made['id']}/knowledge"
+    ids["knowledge_id"] = requests.post(at, headers=headers, json=entry, timeout=30).json()["id"]
     asked = 0
     note = f"{base}/contacts/{ids['contact_id']}/notes"
     requests.post(note, headers=headers, json={"text": "rings twice"}, timeout=30)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.__main__ import desk_settings
 from demo.journey import AGENT, PASSWORD, STEPS, Journey, until
 from demo.outside import Outside
 from demo.person import Person
@@ -29,12 +30,7 @@ def journey(server_url: str, tmp_path: Path) -> Iterator[Journey]:
     outside = Outside()
     outside.start()
     smtp_port = free_port()
-    settings = {
-        **sandbox_settings(sandbox),
-        "LOBBY_SMTP_LISTEN": f"127.0.0.1:{smtp_port}",
-        "LOBBY_DATABASE_URL": server_url,
-    }
-    settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
+    settings = {**desk_settings(sandbox, outside, smtp_port), "LOBBY_DATABASE_URL": server_url}
     host = Host.start(tmp_path / "data", port=free_port(), settings=settings)
     yield Journey(sandbox, host, outside, smtp_port)
     host.program.stop()

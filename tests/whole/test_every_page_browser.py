@@ -26,7 +26,7 @@ THEMES = (("light", WCAG), ("dark", COLOURS))
 """A theme changes colours and nothing else, so the second is held to the rules for colours."""
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
-LONGEST = 13_000
+LONGEST = 6_000
 """How many pixels of a phone a page may go down."""
 OPEN = "anonymous"
 WHO = {OPEN: "", "owner": POTTERY_OWNER, "admin": ADMIN}

@@ -21,7 +21,7 @@ import yaml
 
 import host
 from demo.__main__ import desk_settings, play
-from demo.journey import Journey
+from demo.journey import STEPS, Journey, suggest
 from demo.outside import Outside
 from demo.processes import Host, Program, Sandbox, clean_environment, free_port
 from host.cli.commands import main
@@ -34,6 +34,7 @@ from tests.live.test_nginx import nginx
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 PAGE = (ROOT / "docs" / "install.md").read_text()
+OPERATE = (ROOT / "docs" / "operate.md").read_text()
 LOBBY = "/opt/lobby/bin/lobby"
 COMMANDS = set(main.list_commands(click.Context(main)))
 
@@ -56,6 +57,9 @@ def unit(name: str) -> configparser.SectionProxy:
     parser.read(DEPLOY / name)
     return parser["Service"]
 
+
+WITHOUT_EXTRAS = [one for one in STEPS if one[1] is not suggest]
+"""Asking a model takes the extra ``assistants``."""
 
 # What holds without installing anything
 
@@ -94,6 +98,37 @@ def test_a_unit_starts_a_command_there_is_and_gives_it_time_to_end(
     assert command in COMMANDS
     assert service["Restart"] == "always"
     assert int(service["TimeoutStopSec"]) > patience
+
+
+@pytest.mark.parametrize("name", ["lobby.service", "lobby-worker.service"])
+def test_systemd_understands_a_unit(name: str, tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    made = tmp_path / name
+    made.write_text((DEPLOY / name).read_text().replace(LOBBY, "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(made)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_units_may_write_where_the_settings_put_files() -> None:
+    """The rest of the machine is read-only to them; what is bound has to be there before."""
+    (shared,) = re.findall(r"^# LOBBY_FILES=(/\S+)$", (DEPLOY / "lobby.env").read_text(), re.M)
+    for name in ("lobby.service", "lobby-worker.service"):
+        service = unit(name)
+        assert service["ProtectSystem"] == "strict"
+        assert service["ReadWritePaths"].removeprefix("-") == shared
+    (script,) = [one for one in blocks("### As a service") if "useradd" in one]
+    bound = unit("lobby-worker.service")["BindPaths"].partition(":")[0]
+    assert f"install -d -o lobby -g lobby -m 700 {bound}\n" in script
+
+
+def test_the_image_has_the_extras_the_page_says() -> None:
+    (default,) = re.findall(r"^ARG EXTRAS=(.*)$", (DEPLOY / "Dockerfile").read_text(), re.M)
+    assert compose()["migrate"]["build"]["args"]["EXTRAS"] == f"${{EXTRAS:-{default}}}"
+    first, second = default.split(",")
+    assert f"The image has the extras `{first}` and `{second}`." in PAGE
 
 
 def test_every_setting_of_deploy_is_one() -> None:
@@ -232,7 +267,7 @@ def test_from_the_file_to_a_first_message(
         folder=tmp_path,
     )
     try:
-        assert not play(Journey(sandbox, host, outside, smtp_port(settings)))
+        assert not play(Journey(sandbox, host, outside, smtp_port(settings)), WITHOUT_EXTRAS)
     finally:
         host.program.stop()
     assert "Traceback" not in host.program.output
@@ -273,6 +308,7 @@ def image(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("image")
     commands = re.findall(r"^RUN (.*)$", build + "\n" + final, re.M)
     assert len(commands) == 4
+    given = "".join(f"{name}={value}\n" for name, value in re.findall(r"^ARG (\w+)=(.*)$", final, re.M))
     source = base / "src"
     source.mkdir()
     for line in re.findall(r"^COPY (?!--from)(.*)$", build, re.M):
@@ -285,7 +321,12 @@ def image(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         if command.startswith("useradd"):
             continue
         here = re.sub(r"^pip ", f"{shlex.quote(sys.executable)} -m pip ", command)
-        run(here.replace("/wheels", str(base)).replace("--no-cache-dir ", ""), base / "lobby", source, base)
+        run(
+            given + here.replace("/wheels", str(base)).replace("--no-cache-dir ", ""),
+            base / "lobby",
+            source,
+            base,
+        )
     return base / "lobby"
 
 
@@ -307,10 +348,12 @@ def test_the_containers_commands_make_a_desk(
     files.mkdir()
     running: dict[str, Program] = {}
 
-    def start(name: str, url: str) -> None:
+    def start(name: str, url: str, *instead: str) -> None:
         service, folder = compose()[name], tmp_path / name
-        folder.mkdir()
-        (folder / "attachments").symlink_to(files)
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "attachments").symlink_to(files)
+            (folder / "backups").mkdir()
         environment = {
             **clean_environment(),
             **settings,
@@ -324,7 +367,7 @@ def test_the_containers_commands_make_a_desk(
         }
         if name != "web1":
             del environment["LOBBY_SMTP_LISTEN"]  # one address, and here one machine
-        command = [str(image / "bin" / "lobby"), *service["command"]]
+        command = [str(image / "bin" / "lobby"), *(instead or service["command"])]
         running[name] = Program.start(name, command, environment, folder=folder)
 
     for url in fresh_server_database(POSTGRESQL):
@@ -345,7 +388,11 @@ def test_the_containers_commands_make_a_desk(
             assert link is not None, running["web2"].output
             host = Host(running["web1"], given["LOBBY_PUBLIC_URL"], tmp_path, link.group(1))
             with nginx(tmp_path, *ports.values(), own=front):
-                assert not play(Journey(sandbox, host, outside, smtp_port(settings)))
+                assert not play(Journey(sandbox, host, outside, smtp_port(settings)), WITHOUT_EXTRAS)
+            (backup,) = re.findall(r"run --rm migrate (backup .*)", OPERATE)
+            start("migrate", url, *backup.replace("/var/lib/lobby", str(tmp_path / "migrate")).split())
+            running["migrate"].wait_for("rows, ")
+            assert running.pop("migrate").process.wait(60) == 0
         finally:
             for program in reversed(running.values()):
                 program.stop()

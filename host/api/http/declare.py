@@ -37,6 +37,7 @@ TAGS: dict[str, str] = {
     "Teams": "Members whom conversations can be given to together.",
     "Hours": "When the workspace and its teams work.",
     "Rules": "What the desk says and does by itself.",
+    "Assistants": "What suggests answers to people, and answers where an owner lets it.",
     "Canned replies": "What people send and do again and again: canned replies, and macros.",
     "Contacts": "The people who write.",
     "Search": "Finding messages and contacts by what they say.",

@@ -30,6 +30,7 @@ from host.inbox.errors import (
     SnoozeTimeError,
     TeamNotFoundError,
 )
+from host.inbox.onward import places
 from host.inbox.queries import AnyTeam, Assignee, ConversationFilter, Row
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState
@@ -128,6 +129,12 @@ class Conversation(Wire, frozen=True):
     scheduled_at: Annotated[
         Moment | None, Meta(description="When the first reply goes out that waits for its time; null: none.")
     ]
+    previous_id: Annotated[
+        Id | None, Meta(description="The conversation it goes on from, on another account; null: none.")
+    ]
+    next_id: Annotated[
+        Id | None, Meta(description="The conversation it goes on as, on another account; null: none.")
+    ]
     created_at: Moment
     closed_at: Moment | None
 
@@ -223,10 +230,16 @@ def shown(session: Session, call: Call, row: Row) -> Conversation:
 
 def _listed(session: Session, call: Call, rows: Sequence[Row]) -> list[Conversation]:
     known = posts.by_id(session, call.workspace_id, {row.post_id for row in rows if row.post_id is not None})
-    return [_shown(call, row, known.get(row.post_id or 0)) for row in rows]
+    previous, following = places.around(session, [row.id for row in rows])
+    return [
+        _shown(call, row, known.get(row.post_id or 0), previous.get(row.id), following.get(row.id))
+        for row in rows
+    ]
 
 
-def _shown(call: Call, row: Row, post: PostRow | None) -> Conversation:
+def _shown(
+    call: Call, row: Row, post: PostRow | None, previous_id: int | None, next_id: int | None
+) -> Conversation:
     person = None
     if row.assignee_id is not None:
         person = shapes.Person(id=row.assignee_id, name=row.assignee_name or "")
@@ -263,6 +276,8 @@ def _shown(call: Call, row: Row, post: PostRow | None) -> Conversation:
         waiting_since=row.waiting_since,
         due_at=row.due_at,
         scheduled_at=row.scheduled_at,
+        previous_id=previous_id,
+        next_id=next_id,
         created_at=row.created_at,
         closed_at=row.closed_at,
     )

@@ -1,12 +1,13 @@
-"""Sending: every kind of message a channel takes, to a conversation or to a contact of an account."""
+"""Sending: every kind of message a channel takes, to a conversation or a contact; starting a conversation."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api import shapes
@@ -15,6 +16,7 @@ from host.api.http.bodies import (
     EXAMPLES,
     Button,
     Card,
+    Copied,
     FileRef,
     QuickReply,
     Send,
@@ -28,13 +30,15 @@ from host.api.http.bodies import (
     SendTemplate,
     SendText,
     SendVideo,
+    Text,
 )
 from host.api.http.call import Call, new_reply_key
 from host.api.http.contents import EXAMPLES as EXAMPLES_OF_CONTENTS
 from host.api.http.contents import SendContent
-from host.api.http.declare import OtherForm, Refused, route
+from host.api.http.declare import Id, OtherForm, Refused, Wire, route
 from host.api.http.errors import BodyError
 from host.api.http.refusals import FILES, PARTS
+from host.api.routes import conversations
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.api.serialise import some_messages
 from host.core import db
@@ -43,15 +47,19 @@ from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedErr
 from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AccountDisconnectedError,
+    AddressOfAnotherError,
     AnsweredMeanwhileError,
     AutomaticLimitError,
+    ContactNotFoundError,
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
     FromMachineError,
+    GoesOnError,
     HandledByPersonError,
     KindNotSupportedError,
     MessageNotFoundError,
+    NoWayOutError,
     OptedOutError,
     PeopleOnlyError,
     SendTimeError,
@@ -59,7 +67,9 @@ from host.inbox.errors import (
     UnknownChannelError,
     WindowClosedError,
 )
+from host.inbox.onward.starting import start
 from host.inbox.reply import AT_ONCE, Hold, Voice, check_may_send, queue_parts
+from host.inbox.sendable import LONGEST_SUBJECT
 from host.models.inbox import ContactIdentity, Conversation, Origin
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
@@ -329,3 +339,114 @@ def _file(call: Call, ref: FileRef, adapter: ChannelAdapter, field: str) -> str:
 def _check_ref(ref: FileRef, field: str) -> None:
     if (ref.url is None) == (ref.upload is None) or ref.provider_id is not None:
         raise BodyError(_l("A file has an address or is an upload: give one of both."), field=field)
+
+
+# ---- starting a conversation ---------------------------------------------------------------------------
+
+
+class NewConversation(Wire, frozen=True):
+    """From which account, and what is said first."""
+
+    account_id: Annotated[Id, Meta(description="An account whose channel has `canStart`.")]
+    text: Text
+    to: (
+        Annotated[
+            str,
+            Meta(
+                max_length=512, description="Their external id there; left out: an address they are known by."
+            ),
+        ]
+        | None
+    ) = None
+    previous_id: Annotated[
+        Id | None,
+        Meta(
+            description="The conversation it goes on from, with the same contact. It is closed; who has it, "
+            "its team and its labels are carried over. Each goes on once."
+        ),
+    ] = None
+    subject: (
+        Annotated[str, Meta(max_length=LONGEST_SUBJECT, description="Left out: one that names the account.")]
+        | None
+    ) = None
+    files: Annotated[tuple[FileRef, ...], Meta(max_length=10)] = ()
+    cc: Annotated[tuple[Copied, ...], Meta(max_length=50)] = ()
+    bcc: Annotated[tuple[Copied, ...], Meta(max_length=50)] = ()
+
+
+class Started(Wire, frozen=True):
+    """The conversation that was started, and its first messages."""
+
+    conversation: conversations.Conversation
+    messages: list[shapes.Message]
+
+
+@route(
+    "POST",
+    "/contacts/{contact_id}/conversations",
+    tag="Contacts",
+    summary="Start a conversation with a contact",
+    scope=Scope.WRITE,
+    body=NewConversation,
+    answer=Started,
+    status=201,
+    errors=(*REFUSALS, ContactNotFoundError, AddressOfAnotherError, GoesOnError, NoWayOutError),
+    idempotent=True,
+    examples={
+        "By e-mail, where the reply window is closed": {
+            "accountId": 2,
+            "previousId": 42,
+            "text": "The blue mugs are back.",
+        },
+        "With a subject": {"accountId": 2, "subject": "Your order", "text": "It ships on Friday."},
+    },
+)
+def start_conversation(call: Call, contact_id: int, body: NewConversation) -> bytes:
+    """The conversation and its first message are written together, or neither is.
+
+    Only where the channel of the account has `canStart`, and to an address the contact is known by: what they
+    are on an account of that channel, or their e-mail address. One that another contact writes from is
+    refused (`address_of_another`) until the two are merged.
+    """
+    with db.read() as session:
+        account = find_account(session, call, body.account_id, field="accountId")
+    adapter = call.adapter(account.channel)
+    if adapter is None:
+        raise UnknownChannelError()
+    along: dict[str, Any] = {"cc": list(body.cc), "bcc": list(body.bcc), "subject": body.subject}
+    content = {name: value for name, value in along.items() if value}
+    ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
+    draft = Draft(text=body.text, uploads=tuple(ids), content=content)
+    voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
+
+    def use_case(session: Session) -> Started:
+        started = start(
+            session,
+            workspace_id=call.workspace_id,
+            contact_id=contact_id,
+            before_id=body.previous_id,
+            account_id=body.account_id,
+            to=body.to,
+            author_id=None,
+            drafts=[draft],
+            reply_key=new_reply_key(),
+            directory=call.directory,
+            now=call.now,
+            by=call.caller.name,
+            by_person=False,
+            voice=voice,
+        )
+        for message in () if voice is Voice.AUTOMATION else started.messages:
+            message.origin = Origin.API
+        session.flush()
+        row = conversations.get(session, call, started.conversation_id)
+        return Started(
+            conversation=conversations.shown(session, call, row),
+            messages=some_messages(session, call.workspace_id, [one.id for one in started.messages]),
+        )
+
+    try:
+        return call.commit(use_case)
+    except LobbyError as error:
+        error.field = FIELDS.get(error.field or "", error.field)
+        raise

@@ -24,6 +24,8 @@ Accounts = frozenset[int] | None
 
 _SHOWN = frozenset({TurnState.READY, TurnState.SENT, TurnState.DISMISSED})
 """States of a suggestion that a person saw."""
+_IN_SHADOW = frozenset({TurnState.READY, TurnState.HANDED_OVER, TurnState.DISCARDED})
+"""States of what was thought in shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Counts:
     """What became of turns.
 
     :param suggested: shown to a person. Of these *taken* as they stood, *edited*, *written*: somebody wrote
-        something else, and *dismissed*.
+        something else, *dismissed*, and *used*: a program sent it.
+    :param shadow: thought in shadow, with an answer.
     :param answered: sent by itself.
     :param right: turns somebody called right; *wrong* likewise.
     :param tokens: sent and answered with.
@@ -43,7 +46,9 @@ class Counts:
     edited: int = 0
     written: int = 0
     dismissed: int = 0
+    used: int = 0
     answered: int = 0
+    shadow: int = 0
     handed_over: int = 0
     failed: int = 0
     right: int = 0
@@ -116,9 +121,8 @@ def by_day(
     them = days(now, zone, count)
     turns = AssistantTurn
     # Which day it is, is found by when days begin: databases know other time zones than we do.
-    day = sa.case(
-        *[(turns.created_at < begins, at) for at, (_day, begins) in enumerate(them[1:])], else_=len(them) - 1
-    )
+    before = [(turns.created_at < begins, at) for at, (_day, begins) in enumerate(them[1:])]
+    day = sa.case(*before, else_=len(them) - 1) if before else sa.literal(0)
     each = (
         sa.select(
             day.label("day"),
@@ -146,11 +150,13 @@ def by_day(
 def _counts(
     state: str, mode: str, outcome: str | None, right: bool | None, number: int, tokens: int, cost: int
 ) -> Counts:
+    is_shadow = mode == Mode.SHADOW
     shown = mode == Mode.SUGGEST and (state in _SHOWN or outcome is not None)
     values: dict[str, int] = {
         "suggested": number if shown else 0,
         "answered": number if state == TurnState.SENT and outcome is None else 0,
-        "handed_over": number if state == TurnState.HANDED_OVER else 0,
+        "shadow": number if is_shadow and state in _IN_SHADOW else 0,
+        "handed_over": number if state == TurnState.HANDED_OVER and not is_shadow else 0,
         "failed": number if state == TurnState.FAILED else 0,
         "right": number if right else 0,
         "wrong": number if right is False else 0,

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.automation.assistants import events
 from host.automation.assistants.values import Body, Cap, Limits
 from host.automation.deciding import GREETED, Sent
 from host.core.cleaning import clean
@@ -29,6 +30,7 @@ from host.models.assistants import (
 )
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus, Handler
+from host.record import catalogue
 from host.sdk import strictjson
 from host.users.workspaces import SavedMeanwhileError
 
@@ -55,7 +57,12 @@ AT_ONCE = 200
 TAKES = (Sent.MESSAGE, Sent.STORY_REPLY, Sent.TAP, Sent.MENTION)
 """What an assistant may answer."""
 
-MODES = {Mode.OFF: _l("Off"), Mode.SUGGEST: _l("Suggest"), Mode.ANSWER: _l("Answer")}
+MODES = {
+    Mode.OFF: _l("Off"),
+    Mode.SHADOW: _l("Shadow"),
+    Mode.SUGGEST: _l("Suggest"),
+    Mode.ANSWER: _l("Answer"),
+}
 """What an assistant does on an account, in words."""
 
 STOPPED = _l("Stopped")
@@ -276,14 +283,16 @@ def rename(session: Session, *, workspace_id: int, assistant_id: int, name: str)
     return row
 
 
-def delete(session: Session, *, workspace_id: int, assistant_id: int, now: datetime) -> str:
+def delete(
+    session: Session, *, workspace_id: int, assistant_id: int, now: datetime, author_id: int | None = None
+) -> str:
     """Delete an assistant with all it knows, and return its name. What it sent stays.
 
     :raises AssistantNotFoundError: if there is none.
     :raises AssistantError: if it has more conversations than one write hands to people.
     """
     row = get(session, workspace_id, assistant_id, lock=True)
-    if stop(session, row, now) >= AT_ONCE and _theirs(session, _accounts_of(row), 1):
+    if stop(session, row, now, author_id) >= AT_ONCE and _theirs(session, _accounts_of(row), 1):
         raise AssistantError(
             _l("It still has conversations, so it was not deleted."),
             next_step=_l("Stop it, wait until people have them all, then delete it."),
@@ -439,7 +448,8 @@ def _text(text: str) -> str:
 def earned(session: Session, assistant_id: int, accounts: Collection[int]) -> dict[int, int]:
     """Return how many suggestions of an assistant were taken as they stood, by account. One statement.
 
-    One that nobody took counts, too, where somebody said that it is right. Accounts with none are left out.
+    One that nobody took counts, too, where somebody said that it is right, and so does what it would have
+    said in shadow. What a program took does not. Accounts with none are left out.
     """
     if not accounts:
         return {}
@@ -484,13 +494,14 @@ def set_mode(
     needed: int,
     by: str,
     now: datetime,
+    author_id: int | None = None,
     typed_name: str | None = None,
 ) -> Placed:
     """Choose what an assistant does on an account. It takes the account from another one.
 
     :param answers_on: what a customer has to send for it; nothing: a message, a reply to a story, a tap.
     :param needed: how many suggestions have to be taken before it may answer by itself.
-    :param by: the name of who chose.
+    :param by: the name of who chose; *author_id* is theirs, None: a program's.
     :param typed_name: the name of the account, typed to let it answer before that.
     :raises AssistantNotFoundError: if there is none.
     :raises AccountNotThereError: if the account is not there or disconnected.
@@ -512,7 +523,8 @@ def set_mode(
         opened_by = None
     elif before != Mode.ANSWER:
         opened_by = _opened(session, assistant, account, needed, typed_name, by)
-    taken_from = "" if row is None or here else _taken_from(session, row)
+    other = None if row is None or here else _other(session, row)
+    other_before = _mode(row.mode) if row is not None else Mode.OFF
     wanted = {
         "assistant_id": assistant.id,
         "mode": mode,
@@ -530,11 +542,20 @@ def set_mode(
     if changed:
         row.changed_at = now
     session.flush()
-    if mode == Mode.OFF or not here:
+    if mode == Mode.OFF or not here or (mode == Mode.SHADOW) != (before == Mode.SHADOW):
+        # What was thought in shadow is never shown, and what was shown is no shadow.
         discard(session, AssistantTurn.account_id == account_id, "mode", now)
     if spoke and not (here and mode == Mode.ANSWER):
         _give_to_people(session, workspace_id, [account_id], now)
     opened = opened_by is not None and before != Mode.ANSWER
+    told: dict[str, Any] = {"account_id": account_id, "author_id": author_id}
+    if other is not None:
+        told |= {"mode": Mode.OFF, "before": other_before}
+        events.of_assistant(session, other, catalogue.ASSISTANT_MODE_CHANGED, **told)
+    if mode != before:
+        told |= {"mode": mode, "before": before}
+        events.of_assistant(session, assistant, catalogue.ASSISTANT_MODE_CHANGED, **told)
+    taken_from = "" if other is None else other.name
     return Placed(name, before, mode, changed=changed, taken_from=taken_from, opened=opened)
 
 
@@ -562,32 +583,36 @@ def _folded(name: str | None) -> str:
     return " ".join(clean(name or "").casefold().split()).removeprefix("@")
 
 
-def _taken_from(session: Session, row: AssistantAccount) -> str:
-    """Return the name of the assistant that has an account; empty: it is off there."""
-    other = session.get(Assistant, row.assistant_id)
-    return "" if other is None or row.mode == Mode.OFF else other.name
+def _other(session: Session, row: AssistantAccount) -> Assistant | None:
+    """Return the assistant that has an account; None: it is off there."""
+    return None if row.mode == Mode.OFF else session.get(Assistant, row.assistant_id)
 
 
 # ---- stopping ------------------------------------------------------------------------------------------
 
 
-def stop(session: Session, assistant: Assistant, now: datetime) -> int:
+def stop(session: Session, assistant: Assistant, now: datetime, author_id: int | None = None) -> int:
     """Stop the locked *assistant* at once: it thinks, suggests and sends nothing more.
+
+    :param author_id: the member who does it; None: a program.
 
     Return how many of its conversations were handed to people. They are :data:`AT_ONCE` at most, so that the
     write stays short; the others are handed over by a chore.
     """
     if assistant.stopped_at is None:
         assistant.stopped_at = now
+        events.of_assistant(session, assistant, catalogue.ASSISTANT_STOPPED, author_id=author_id)
         session.flush()
     discard(session, AssistantTurn.assistant_id == assistant.id, "stopped", now)
     return _give_to_people(session, assistant.workspace_id, _accounts_of(assistant), now)
 
 
-def resume(session: Session, assistant: Assistant) -> bool:
+def resume(session: Session, assistant: Assistant, author_id: int | None = None) -> bool:
     """Let the locked *assistant* go on. Return whether it was stopped."""
     was = assistant.stopped_at is not None
     assistant.stopped_at = None
+    if was:
+        events.of_assistant(session, assistant, catalogue.ASSISTANT_RESUMED, author_id=author_id)
     session.flush()
     return was
 

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session, aliased
 
-from host.automation.assistants import turns, writing
+from host.automation.assistants import events, turns, writing
 from host.automation.assistants.values import Cited, Topic
 from host.automation.assistants.writing import end
 from host.core.errors import ConflictError, NotFoundError
 from host.inbox.conversations import locked_conversation, publish_conversation
-from host.inbox.reply import Hold, queue_parts, take_lane
+from host.inbox.reply import Hold, Voice, queue_parts, take_lane
 from host.models.assistants import (
     Assistant,
     AssistantAccount,
@@ -26,12 +26,13 @@ from host.models.assistants import (
     TurnOutcome,
     TurnState,
 )
-from host.models.inbox import Conversation, Message
+from host.models.inbox import Conversation, Message, Origin
+from host.record import catalogue
 from host.sdk import strictjson
 from host.sdk.channel import ChannelAdapter
 
 
-class TurnNotFoundError(NotFoundError):
+class SuggestionNotFoundError(NotFoundError):
     """There is no such suggestion in this conversation."""
 
     code = "suggestion_not_found"
@@ -82,15 +83,19 @@ class Suggested:
 
 
 def of(session: Session, conversation_id: int, account_id: int) -> Suggested | None:
-    """Return what an assistant does in a conversation; None: its account has none that does anything."""
+    """Return what an assistant does in a conversation; None: its account has none that people see."""
     others = aliased(AssistantTurn)
-    newest = sa.select(sa.func.max(others.id)).where(others.conversation_id == conversation_id)
+    newest = sa.select(sa.func.max(others.id)).where(
+        others.conversation_id == conversation_id, others.mode != Mode.SHADOW
+    )
     its = AssistantTurn.account_id == AssistantAccount.account_id
     query = (
         sa.select(Assistant.id, Assistant.name, Assistant.stopped_at, AssistantAccount.mode, AssistantTurn)
         .join(AssistantAccount, AssistantAccount.assistant_id == Assistant.id)
         .outerjoin(AssistantTurn, sa.and_(its, AssistantTurn.id == newest.scalar_subquery()))
-        .where(AssistantAccount.account_id == account_id, AssistantAccount.mode != Mode.OFF)
+        .where(
+            AssistantAccount.account_id == account_id, AssistantAccount.mode.not_in([Mode.OFF, Mode.SHADOW])
+        )
     )
     row = session.execute(query).one_or_none()
     if row is None:
@@ -136,17 +141,20 @@ def accept(
     workspace_id: int,
     conversation_id: int,
     turn_id: int,
-    user_id: int,
+    user_id: int | None,
     adapter: ChannelAdapter | None,
     now: datetime,
     hold: Hold,
+    voice: Voice = Voice.PERSON,
     along: Mapping[str, Any] | None = None,
 ) -> list[Message]:
     """Send a suggestion as it stands, as a person's reply; a repeated press returns what the first sent.
 
+    :param user_id: who does; None: a program, of whom nobody knows that a person read it.
+    :param voice: of a program: whether it speaks for people.
     :param along: what goes along with it, see :class:`host.inbox.sendable.Along`.
 
-    :raises TurnNotFoundError: if the conversation has no such suggestion.
+    :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     :raises SuggestionGoneError: if the customer wrote since, or somebody decided about it.
 
     Besides, what :func:`host.inbox.reply.queue_parts` raises.
@@ -154,7 +162,8 @@ def accept(
     take_lane(session, workspace_id, conversation_id)
     conversation = locked_conversation(session, workspace_id, conversation_id)
     turn = _turn(session, conversation, turn_id)
-    if turn.outcome == TurnOutcome.TAKEN and turn.decided_by == user_id and turn.sent_id is not None:
+    outcome = TurnOutcome.USED if user_id is None else TurnOutcome.TAKEN
+    if turn.outcome == outcome and turn.decided_by == user_id and turn.sent_id is not None:
         return [session.get_one(Message, turn.sent_id)]
     if turn.state != TurnState.READY or turns.newest_inbound(session, conversation_id) != turn.message_id:
         raise SuggestionGoneError()
@@ -168,11 +177,17 @@ def accept(
         reply_key=f"accepted-{turn.id}",
         adapter=adapter,
         now=now,
+        by_person=user_id is not None,
+        voice=voice,
         seen_id=turn.message_id,
         hold=hold,
     )
-    _decide(turn, TurnState.SENT, TurnOutcome.TAKEN, user_id, now)
+    if user_id is None and voice is Voice.PERSON:
+        for message in messages:
+            message.origin = Origin.API
+    _decide(turn, TurnState.SENT, outcome, user_id, now)
     turn.sent_id = messages[0].id
+    events.of_turn(session, turn, catalogue.ASSISTANT_TAKEN, **_by(user_id))
     session.flush()
     publish_conversation(session, conversation)
     return messages
@@ -193,21 +208,33 @@ def note_reply(
     turn = session.get(AssistantTurn, turn_id, with_for_update=True, populate_existing=True)
     if turn is None or turn.conversation_id != conversation.id or turn.state != TurnState.READY:
         return
+    if turn.mode == Mode.SHADOW:
+        return
     same = " ".join(message.text.split()) == " ".join(turn.text.split())
     _decide(turn, TurnState.SENT, TurnOutcome.TAKEN if same else TurnOutcome.EDITED, user_id, now)
     turn.sent_id = message.id
+    events.of_turn(session, turn, catalogue.ASSISTANT_TAKEN, edited=not same, **_by(user_id))
     session.flush()
 
 
 def dismiss(
-    session: Session, *, workspace_id: int, conversation_id: int, turn_id: int, user_id: int, now: datetime
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    turn_id: int,
+    user_id: int | None,
+    now: datetime,
 ) -> None:
     """Send a suggestion away, or stop thinking about one. Twice is once.
 
-    :raises TurnNotFoundError: if the conversation has no such suggestion.
+    :param user_id: who does; None: a program.
+    :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id)
     turn = _turn(session, conversation, turn_id)
+    if turn.state in {TurnState.READY, TurnState.WAITING, TurnState.THINKING}:
+        events.of_turn(session, turn, catalogue.ASSISTANT_DISMISSED, **_by(user_id))
     if turn.state == TurnState.READY:
         _decide(turn, TurnState.DISMISSED, TurnOutcome.DISMISSED, user_id, now)
     elif turn.state in {TurnState.WAITING, TurnState.THINKING}:
@@ -222,7 +249,7 @@ def dismiss(
 def again(session: Session, *, workspace_id: int, conversation_id: int, turn_id: int, now: datetime) -> None:
     """Have a turn thought about once more that failed, or that nobody wanted.
 
-    :raises TurnNotFoundError: if the conversation has no such suggestion.
+    :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     :raises SuggestionGoneError: if the customer wrote since, or somebody answered.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id)
@@ -239,11 +266,18 @@ def again(session: Session, *, workspace_id: int, conversation_id: int, turn_id:
 
 def _turn(session: Session, conversation: Conversation, turn_id: int) -> AssistantTurn:
     turn: Any = session.get(AssistantTurn, turn_id, with_for_update=True, populate_existing=True)
-    if turn is None or turn.conversation_id != conversation.id:
-        raise TurnNotFoundError()
+    if turn is None or turn.conversation_id != conversation.id or turn.mode == Mode.SHADOW:
+        raise SuggestionNotFoundError()
     return turn  # type: ignore[no-any-return]
 
 
-def _decide(turn: AssistantTurn, state: TurnState, outcome: TurnOutcome, user_id: int, now: datetime) -> None:
+def _by(user_id: int | None) -> dict[str, Any]:
+    """Return who does something, as the record says it."""
+    return {"actor": events.actor_of(user_id), "actor_id": user_id}
+
+
+def _decide(
+    turn: AssistantTurn, state: TurnState, outcome: TurnOutcome, user_id: int | None, now: datetime
+) -> None:
     end(turn, state, now)
     turn.outcome, turn.decided_by = outcome, user_id

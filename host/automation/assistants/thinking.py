@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation.assistants import context, deciding, limits, turns, words, writing
+from host.automation.assistants import context, deciding, events, limits, turns, words, writing
 from host.automation.assistants import tools as tool_calls
 from host.automation.assistants.knowing import knowledge
 from host.automation.assistants.language import asking
@@ -51,6 +51,7 @@ from host.models.inbox import ContactIdentity, Conversation, ConversationStatus,
 from host.models.users import Workspace
 from host.queue import signals
 from host.queue.signals import Signal
+from host.record import catalogue
 from host.record.writing import because
 from host.sdk.channel import AccountRef, ChannelAdapter
 
@@ -274,6 +275,7 @@ def _made(begun: Begun, adapter: ChannelAdapter | None, ask_model: Thinker) -> M
         brought=begun.brought,
         turn_id=begun.turn_id,
         conversation_id=begun.conversation_id,
+        in_shadow=begun.its.mode is Mode.SHADOW,
     )
     return answered(begun.setting, begun.ask, begun.about, begun.its.body, runner, ask_model)
 
@@ -374,7 +376,8 @@ def _forgotten(session: Session, now: datetime) -> Sequence[tuple[int, str]]:
         AssistantTurn.outcome.is_(None),
     )
     late = Conversation.waiting_since < now - UNOWNED
-    on = sa.and_(AssistantAccount.mode != Mode.OFF, Assistant.stopped_at.is_(None))
+    # In shadow it answers nobody: who has a conversation then is no business of it.
+    on = sa.and_(AssistantAccount.mode.not_in([Mode.OFF, Mode.SHADOW]), Assistant.stopped_at.is_(None))
     query = (
         sa.select(Conversation.id, Assistant.name)
         .join(AssistantAccount, AssistantAccount.account_id == Conversation.account_id)
@@ -408,4 +411,6 @@ def _give(session: Session, conversation_id: int, name: str, now: datetime) -> N
     cause = (turn.cause_id, turn.root_id, turn.depth) if turn is not None else (0, 0, 1)
     with because(session, cause_id=cause[0], root_id=cause[1], depth=cause[2]):
         reason = turn.reason if turn is not None and turn.reason else "mode"
+        if turn is not None:
+            events.of_turn(session, turn, catalogue.ASSISTANT_HANDED_OVER, reason=reason)
         writing.give_to_people(session, conversation, name, reason, now)

@@ -19,7 +19,8 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host import __version__
-from host.automation.assistants import tool_keeping
+from host.automation.assistants import hanging, tool_keeping
+from host.automation.assistants.hanging import HangsError
 from host.automation.assistants.tool_keeping import BUILT_IN, Reached
 from host.automation.assistants.values import Body, Source, ToolOffer
 from host.core import clock, db
@@ -184,6 +185,7 @@ class Runner:
     :param brought: the tools of addons for the channel of the conversation.
     :param turn_id: None: this is a trial, in which tools that only read are used and nothing is noted.
     :param conversation_id: None: there is none, and no customer.
+    :param in_shadow: whether nothing may come of the turn: tools that read are used, and nobody is asked.
     :ivar sources: what tools that read said, as sources an answer may rest on.
     :ivar wants_person: why the model wants a person to answer; None: it does not.
     :ivar asked: whether a person has to decide about something.
@@ -197,6 +199,7 @@ class Runner:
     brought: Brought = field(default_factory=dict)
     turn_id: int | None = None
     conversation_id: int | None = None
+    in_shadow: bool = False
     sources: list[Source] = field(default_factory=list)
     wants_person: str | None = None
     asked: bool = False
@@ -219,6 +222,8 @@ class Runner:
         effect = tool.effect
         if self.turn_id is None and effect is not ToolEffect.READS:
             return TRIAL
+        if self.in_shadow and effect is not ToolEffect.READS and name != "hand_over":
+            return TRIAL  # to hand over does nothing by itself, and is what it would have done
         asks = effect is ToolEffect.ASKS
         begun = self._begin(name, arguments, CallState.ASKED if asks else CallState.BEGUN)
         if asks:
@@ -411,7 +416,10 @@ def _brought(tool: BroughtTool, workspace_id: int, conversation_id: int | None) 
         if about is None:
             raise _FailedError("there is no customer in a trial")
         try:
-            return clean(str(tool.use(about, arguments))).strip()[:MOST_TOLD]
+            said = hanging.within(SECONDS, tool.name, lambda: str(tool.use(about, arguments)))
+            return clean(said).strip()[:MOST_TOLD]
+        except HangsError:
+            raise _FailedError("it does not answer in time, and nobody knows whether it was done") from None
         except Exception as error:
             log.exception("the tool %s of an addon failed", tool.name)
             raise _FailedError("nothing else is known") from error

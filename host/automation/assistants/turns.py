@@ -99,15 +99,19 @@ def attached(session: Session, accounts: Collection[int]) -> dict[int, Attached]
 # ---- what the record says ------------------------------------------------------------------------------
 
 
-def note(session: Session, events: Sequence[Recorded], now: datetime) -> None:
-    """Make turns, and end turns, because of *events*."""
+def note(session: Session, events: Sequence[Recorded], now: datetime, since: datetime) -> None:
+    """Make turns, and end turns, because of *events*.
+
+    :param since: what happened before is answered by people.
+    """
     about = [one for one in events if one.conversation_id is not None and one.kind in _KINDS]
     wanted = attached(session, {one.account_id for one in about if one.account_id is not None})
     if not wanted:
         return
     mine = [one for one in about if one.account_id in wanted]
     _end(session, mine, now)
-    _begin(session, [one for one in mine if _begins(one, now)], wanted, now)
+    fresh = [one for one in mine if one.occurred_at >= since and _begins(one, now)]
+    _begin(session, fresh, wanted, now)
 
 
 _KINDS = {
@@ -214,7 +218,7 @@ def _open_of(session: Session, conversations: Collection[int]) -> dict[int, list
     if conversations:
         query = sa.select(
             *(AssistantTurn.id, AssistantTurn.conversation_id, AssistantTurn.message_id),
-            *(AssistantTurn.state, AssistantTurn.first_at, AssistantTurn.workspace_id),
+            *(AssistantTurn.state, AssistantTurn.mode, AssistantTurn.first_at, AssistantTurn.workspace_id),
         ).where(AssistantTurn.conversation_id.in_(conversations), AssistantTurn.state.in_(keeping.OPEN))
         for row in session.execute(query):
             found[row.conversation_id].append(row)
@@ -228,17 +232,27 @@ def _end(session: Session, events: Sequence[Recorded], now: datetime) -> None:
     if not found:
         return
     sent = {one.message_id for one in ending if one.kind == catalogue.MESSAGE_SENT}
-    query = sa.select(Message.id).where(Message.id.in_(sent), Message.origin.in_(SAID_BY_OTHERS))
-    by_others = set(session.scalars(query)) if sent else set()
+    query = sa.select(Message.id, Message.origin).where(
+        Message.id.in_(sent), Message.origin.in_(SAID_BY_OTHERS)
+    )
+    by_others = {row.id: row.origin for row in session.execute(query)} if sent else {}
+    by_people = {id_ for id_, origin in by_others.items() if origin in PEOPLE}
     for event in ending:
         theirs = found[event.conversation_id or 0]
         if event.kind == catalogue.MESSAGE_SENT:
             if event.message_id not in by_others:
                 continue
             mine = [one for one in theirs if one.message_id < (event.message_id or 0)]
-            ready = [one.id for one in mine if one.state == TurnState.READY]
-            _discard(session, ready, "answered", now, outcome=TurnOutcome.WRITTEN)
-            _discard(session, [one.id for one in mine if one.id not in ready], "answered", now)
+            beside = {"answered_id": event.message_id} if event.message_id in by_people else {}
+            ready = {one.id: one.mode for one in mine if one.state == TurnState.READY}
+            shown = [id_ for id_, mode in ready.items() if mode != Mode.SHADOW]
+            _discard(session, shown, "answered", now, outcome=TurnOutcome.WRITTEN, **beside)
+            # Of what nobody saw nobody decided anything.
+            _discard(session, ready.keys() - set(shown), "answered", now, **beside)
+            # What is thought about in shadow goes on: it is set beside the answer when it is there.
+            going_on = {one.id for one in mine if (one.mode, one.state) == (Mode.SHADOW, TurnState.THINKING)}
+            rest = {one.id for one in mine} - ready.keys() - going_on
+            _discard(session, rest, "answered", now)
         elif event.kind == catalogue.MESSAGE_UNSENT:
             _discard(session, [one.id for one in theirs], "taken_back", now, text="", sources=[], offers=[])
             forget_cases(session, [event.conversation_id or 0])
@@ -278,15 +292,29 @@ _SAYS_NOTHING = [kind for kind in UNSAID if sent_as(kind) is Sent.NOTHING]
 
 def is_answered(session: Session, conversation_id: int, message_id: int) -> bool:
     """Tell whether somebody else has answered since a message, or is about to."""
-    query = sa.select(Message.id).where(
+    query = sa.select(Message.id).where(*_by_somebody(conversation_id, message_id, SAID_BY_OTHERS))
+    return session.scalar(query.limit(1)) is not None
+
+
+def _by_somebody(
+    conversation_id: int, message_id: int, origins: Collection[str]
+) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
         Message.conversation_id == conversation_id,
         Message.id > message_id,
         Message.direction == Direction.OUTBOUND,
-        Message.origin.in_(SAID_BY_OTHERS),
+        Message.origin.in_(origins),
         sa.or_(Message.state.is_(None), Message.state != "cancelled"),
         Message.imported_at.is_(None),
     )
-    return session.scalar(query.limit(1)) is not None
+
+
+def set_beside(session: Session, turn: AssistantTurn, now: datetime) -> None:
+    """Set what was thought in shadow beside what a person has answered meanwhile."""
+    query = sa.select(Message.id).where(*_by_somebody(turn.conversation_id, turn.message_id, PEOPLE))
+    turn.answered_id = session.scalar(query.order_by(Message.id).limit(1))
+    turn.state, turn.reason, turn.done_at, turn.due_at = TurnState.DISCARDED, "answered", now, None
+    session.flush()
 
 
 def locked_turn(session: Session, turn_id: int) -> AssistantTurn | None:

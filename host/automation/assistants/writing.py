@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation import facts
-from host.automation.assistants import asked_for, turns, words
+from host.automation.assistants import asked_for, events, turns, words
 from host.automation.assistants.turns import Attached
 from host.automation.assistants.values import Cited, Topic, Used
 from host.core.cleaning import clean_written
@@ -34,6 +34,7 @@ from host.models.assistants import AssistantTurn, Mode, TurnState
 from host.models.automation import AccountAutomation
 from host.models.inbox import Conversation, Handler, Presence, PresenceState
 from host.models.users import Workspace
+from host.record import catalogue
 from host.record.writing import because
 from host.sdk.channel import ChannelAdapter
 
@@ -98,8 +99,10 @@ def settle(
     its = turns.attached(session, [row.account_id]).get(row.account_id)
     with because(session, cause_id=turn.cause_id, root_id=turn.root_id, depth=turn.depth):
         _settle(session, turn, conversation, its, made, directory, now)
-    session.flush()
-    publish_conversation(session, conversation)
+        session.flush()
+        events.thought(session, turn)
+    if turn.mode != Mode.SHADOW:
+        publish_conversation(session, conversation)
     return TurnState(turn.state)
 
 
@@ -129,6 +132,11 @@ def _settle(
     now: datetime,
 ) -> None:
     gone = _overtaken(session, turn, conversation, its)
+    if gone == "answered" and turn.mode == Mode.SHADOW and made.text:
+        # Whoever answered was faster, and did not wait for it: both are set side by side all the same.
+        turn.text = made.text
+        turns.set_beside(session, turn, now)
+        return
     if gone:
         end(turn, TurnState.DISCARDED, now, gone)
         return
@@ -145,7 +153,8 @@ def _settle(
         return
     turn.text, turn.offers = made.text, [msgspec.to_builtins(one) for one in made.offers]
     if not speaks or _types(session, conversation, now):
-        end(turn, TurnState.READY, now, "" if its.mode is Mode.SUGGEST else "typing" if speaks else "person")
+        why = "typing" if speaks else "person"
+        end(turn, TurnState.READY, now, why if its.mode is Mode.ANSWER else "")
         return
     reason = _silent(session, turn, conversation, adapter, now) or _send(
         session, turn, conversation, its, adapter, now
@@ -155,6 +164,7 @@ def _settle(
         return
     end(turn, TurnState.DISCARDED, now, reason)
     if reason not in _THEIRS:
+        events.of_turn(session, turn, catalogue.ASSISTANT_HANDED_OVER, reason=reason)
         give_to_people(session, conversation, its.name, reason, now)
 
 

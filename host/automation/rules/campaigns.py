@@ -58,24 +58,34 @@ def lock_person(session: Session, contact_id: int) -> None:
     session.execute(theirs_alone.with_for_update(key_share=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whoever wrote the word of a campaign, locked until the write ends.
+
+    :param row: of them in the campaign; None: there is none yet.
+    """
+
+    row: CampaignPerson | None
+
+
+def asker(session: Session, rule_id: int, contact_id: int) -> Asker:
+    """Lock a person, and return what a campaign knows of them."""
+    lock_person(session, contact_id)
+    return Asker(_of_person(session, rule_id, contact_id))
+
+
 def hindrance(
-    session: Session,
-    rule_id: int,
-    campaign: Campaign,
-    conversation: Conversation,
-    message_id: int | None,
-    now: datetime,
+    session: Session, rule_id: int, campaign: Campaign, comment: Any, asks: Asker, now: datetime
 ) -> str:
     """Return why a campaign does nothing for a comment of a locked conversation; empty: it does.
 
     What was refused, or failed for certain, counts as not done: a further comment is a further try.
+
+    :param comment: its ``account_id`` and ``external_id``.
     """
-    lock_person(session, conversation.contact_id)
-    row = _of_person(session, rule_id, conversation.contact_id)
-    if row is not None and _is_done(session, row):
+    if asks.row is not None and _is_done(session, asks.row):
         return "once"
-    comment = session.get(Message, message_id) if message_id is not None else None
-    if comment is not None and comment.external_id is not None:
+    if comment.external_id is not None:
         ours = once.answered(session, comment.account_id, comment.external_id)
         if ours is not None and ours.state not in NEVER_WENT:
             return USED
@@ -114,14 +124,20 @@ def _of_person(session: Session, rule_id: int, contact_id: int) -> CampaignPerso
 
 
 def note(
-    session: Session, rule_id: int, conversation: Conversation, message: Any, took: Took, now: datetime
+    session: Session,
+    rule_id: int,
+    conversation: Conversation,
+    message: Any,
+    took: Took,
+    now: datetime,
+    asks: Asker | None = None,
 ) -> None:
     """Keep what a campaign did for a comment.
 
     :param message: its id and ``sent_at``.
+    :param asks: whoever wrote it, where they are locked already.
     """
-    lock_person(session, conversation.contact_id)
-    row = _of_person(session, rule_id, conversation.contact_id)
+    row = (asks or asker(session, rule_id, conversation.contact_id)).row
     if row is None:
         row = CampaignPerson(
             workspace_id=conversation.workspace_id,

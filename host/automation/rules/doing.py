@@ -41,14 +41,14 @@ from host.inbox.comments.private import queue_private
 from host.inbox.conversation_actions import set_fields
 from host.inbox.drafts import Draft
 from host.inbox.reacting import react
-from host.inbox.reply import Voice, queue_parts
-from host.models.inbox import Conversation, ConversationStatus, Direction, Handler
+from host.inbox.reply import Held, Voice, queue_parts
+from host.models.inbox import Contact, Conversation, ConversationStatus, Direction, Handler
 from host.models.outgoing import Endpoint
 from host.models.record import ActorKind
 from host.models.users import Workspace
 from host.record import catalogue
 from host.record.catalogue import OfRule
-from host.record.writing import Happened, record
+from host.record.writing import Happened, record, together
 from host.sdk.rules import React, SendText
 from host.users import hours
 
@@ -102,6 +102,7 @@ class Acting:
     """A rule that is being done, in a conversation that is locked.
 
     :param key: of this run: what is sent and noted with it is there once.
+    :param held: what this write has locked for what is sent; None: the conversation alone.
     """
 
     session: Session
@@ -113,6 +114,9 @@ class Acting:
     key: str
     directory: RuleDirectory
     now: datetime
+    held: Held | None = None
+    _unanswered: int = 0
+    """How many messages went out by themselves, when it was asked, since the customer wrote."""
 
     def do(self) -> Done:
         """Do every action, in order."""
@@ -128,13 +132,15 @@ class Acting:
             voice=Voice.NOTICE,
         )
         adapter = self.directory.adapter(self.conversation.channel)
+        # A session forgets what nobody holds: each of several answers would read the customer anew.
+        _customer = self.session.get(Contact, self.conversation.contact_id)
         steps = Doing(
             self.session, self.conversation.workspace_id, self.conversation.id, runner, adapter, self.now
         )
         for number, action in enumerate(self.body.actions, 1):
             why = ""
             try:
-                with self.session.begin_nested():
+                with together(self.session), self.session.begin_nested():
                     self._one(number, action, steps, done)
             except NotDoneError as error:
                 why = error.reason
@@ -193,6 +199,7 @@ class Acting:
         known = None if last is None else talks.known(self.session, [last]).get(last)
         if known is None:
             raise NotDoneError("never_wrote")
+        self._unanswered = talks.unanswered(self.session, self.conversation.id, last)
         adapter = self.directory.adapter(self.conversation.channel)
         hindrance = known.hindrance(adapter, self.now)
         if hindrance == "closed_by_team" and self._is_about_closing():
@@ -206,7 +213,7 @@ class Acting:
             answers=self.about.row.sent_at if self.about.event.kind == catalogue.MESSAGE_RECEIVED else None,
             person_at=known.row.person_at,
             is_persons=self.conversation.handled_by == Handler.PERSON,
-            unanswered=talks.unanswered(self.session, self.conversation.id),
+            unanswered=self._unanswered,
         )
         if why:
             raise NotDoneError(why)
@@ -220,7 +227,7 @@ class Acting:
         asked = len(both) == 2 and all(isinstance(one, ANSWERS) for one in both) and not done.steps[-1][1]
         if not asked:
             self._check_may_speak(is_answer=isinstance(action, ANSWERS))
-        elif talks.unanswered(self.session, self.conversation.id) >= BUDGET:
+        elif self._unanswered + len(done.sent) >= BUDGET:  # nobody else sends while it is locked
             raise NotDoneError("budget")
 
     def _is_about_closing(self) -> bool:
@@ -255,6 +262,7 @@ class Acting:
             now=self.now,
             by_person=False,
             voice=voice,
+            held=self.held,
         )
         done.sent += [message.id for message in messages]
         return messages[-1].id
@@ -299,6 +307,7 @@ class Acting:
             now=self.now,
             by_person=False,
             voice=Voice.AUTOMATION,
+            held=self.held,
         )
         done.private_id = message.id
         done.sent.append(message.id)

@@ -163,6 +163,7 @@ class _Joined:
 
 _OF_MESSAGE = frozenset(
     {"message_kind", "direction", "text", "content", "origin", "sent_at", "imported_at", "unsent_at"}
+    | {"external_id"}
 )
 
 
@@ -209,6 +210,7 @@ def _messages(session: Session, ids: Collection[int]) -> dict[int, Any]:
         Message.sent_at,
         Message.imported_at,
         Message.unsent_at,
+        Message.external_id,
     )
     return {row.id: row for row in session.execute(query.where(Message.id.in_(ids)))}
 

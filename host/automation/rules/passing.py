@@ -31,6 +31,7 @@ from host.automation.rules.campaigns import Took
 from host.automation.rules.conditions import Trace, decide
 from host.automation.rules.facts import Event, Seen, is_ours, seen
 from host.core.ports import RuleDirectory
+from host.inbox.reply import Held
 from host.models.automation import AutomationRun, Rule, RuleState, RuleVersion, RunState
 from host.models.inbox import Conversation, Message
 from host.models.record import ActorKind
@@ -111,9 +112,16 @@ def counts(event: Recorded, now: datetime) -> bool:
 
 
 def runs(
-    session: Session, events: Sequence[Recorded], directory: RuleDirectory, now: datetime
+    session: Session,
+    events: Sequence[Recorded],
+    directory: RuleDirectory,
+    now: datetime,
+    since: datetime | None = None,
 ) -> list[Mapping[str, Any]]:
-    """Return the runs to write because of *events*: passes, waits, and rules that nearly matched."""
+    """Return the runs to write because of *events*: passes, waits, and rules that nearly matched.
+
+    :param since: customers who wait for longer than from then on are left to people; None: there are none.
+    """
     rules = active(session, {one.workspace_id for one in events})
     if not rules:
         return []
@@ -129,7 +137,7 @@ def runs(
     found: list[Mapping[str, Any]] = []
     for event in mine:
         about = there.get(event.id)
-        if about is None or _is_nothing(about):
+        if about is None or _is_nothing(about) or _is_peoples(event, about, since):
             continue
         found += _waits(rules[event.workspace_id], event, about, theirs, now)
         verdicts = judge(rules[event.workspace_id], about)
@@ -181,6 +189,12 @@ def _is_nothing(about: Seen) -> bool:
     if about.row.imported_at is not None:
         return True
     return about.event.kind in _OURS and is_ours(about.row)
+
+
+def _is_peoples(event: Recorded, about: Seen, since: datetime | None) -> bool:
+    """Tell whether an event is that time went by for somebody who waits since before *since*."""
+    waits = about.row.waiting_since
+    return since is not None and event.actor_kind == ActorKind.SYSTEM and waits is not None and waits < since
 
 
 class Verdict(NamedTuple):
@@ -303,10 +317,11 @@ def do_pass(
     rules: Sequence[Active],
     directory: RuleDirectory,
     now: datetime,
+    held: Held | None = None,
 ) -> None:
     """Ask those of *rules* that wait for the event of *run* once more, and do what those that match say."""
     when = str(run.facts.get("when", ""))
-    _do(session, run, conversation, rules, when, directory, now)
+    _do(session, run, conversation, rules, when, directory, now, held)
 
 
 def do_wait(
@@ -316,6 +331,7 @@ def do_wait(
     rules: Sequence[Active],
     directory: RuleDirectory,
     now: datetime,
+    held: Held | None = None,
 ) -> None:
     """Do the one of *rules* whose time without an answer is over, if nobody answered meanwhile."""
     asked = sa.select(Message.sent_at).where(Message.id == run.message_id)
@@ -326,7 +342,7 @@ def do_wait(
         finish(run, RunState.SKIPPED, now, reason="answered")
         return
     mine = [one for one in rules if one.id == run.automation_id]
-    _do(session, run, conversation, mine, UNANSWERED, directory, now)
+    _do(session, run, conversation, mine, UNANSWERED, directory, now, held)
 
 
 def _do(
@@ -337,9 +353,10 @@ def _do(
     when: str,
     directory: RuleDirectory,
     now: datetime,
+    held: Held | None,
 ) -> None:
     if run.due_at is not None and now - run.due_at > TOO_OLD:
-        _give_up(session, run, conversation, rules, "late", now)
+        give_up(session, run, conversation, rules, "late", now)
         return
     rules = _not_asked(session, run, rules)
     event = Event(
@@ -360,27 +377,37 @@ def _do(
     verdicts = judge(rules, about)
     matched = [one for one in verdicts if one.matches]
     if any(one.rule.live for one in matched) and _passes(session, conversation.id, now) >= MOST_PER_HOUR:
-        _give_up(session, run, conversation, rules, "too_often", now)
+        give_up(session, run, conversation, rules, "too_often", now)
         return
     waited_for = set(campaigns.names(run.facts))
     for verdict in verdicts:
-        rule = verdict.rule
-        why = _hindrance(session, rule, run, conversation, now) if verdict.matches else "condition"
+        rule, asks = verdict.rule, None
+        if rule.takes_people and (verdict.matches or rule.id in waited_for):
+            asks = campaigns.asker(session, rule.id, conversation.contact_id)
+        why = _hindrance(session, rule, about, conversation, asks, now) if verdict.matches else "condition"
         took = Took(why)
         if not why:
-            took = _act(session, run, conversation, verdict, about, directory, now)
+            took = _act(session, run, conversation, verdict, about, directory, now, held)
         elif verdict.matches or verdict.is_near:
             _note(session, run, verdict, RunState.SKIPPED, now, reason=why, facts=_kept(verdict))
         if not verdict.matches and rule.id in waited_for:
             took = Took("taken_back" if about.row.unsent_at is not None else "changed")
-        if rule.takes_people and (verdict.matches or rule.id in waited_for):
-            _note_person(session, run, conversation, rule, took, now)
+        if asks is not None and run.message_id is not None:
+            comment = _Comment(run.message_id, about.row.sent_at)
+            campaigns.note(session, rule.id, conversation, comment, took, now, asks)
     # Its own row is what says that something was done because of the event, and how often.
     done = any(one.rule.live for one in matched)
     finish(run, RunState.DONE if done else RunState.SKIPPED, now, outcome="rules" if done else None)
 
 
-def _give_up(
+class _Comment(NamedTuple):
+    """The message that a campaign keeps of a person."""
+
+    id: int
+    sent_at: datetime
+
+
+def give_up(
     session: Session,
     run: AutomationRun,
     conversation: Conversation,
@@ -428,6 +455,7 @@ def _act(
     about: Seen,
     directory: RuleDirectory,
     now: datetime,
+    held: Held | None,
 ) -> Took:
     """Do what a rule says, and keep its run; return what of it a campaign keeps."""
     rule = verdict.rule
@@ -436,7 +464,8 @@ def _act(
         _note(session, run, verdict, RunState.DONE, now, outcome="shadow", facts=facts)
         return Took()
     key = f"rule-{rule.id}-{run.id}"
-    acting = doing.Acting(session, conversation, rule.id, rule.name, rule.body, about, key, directory, now)
+    named = rule.id, rule.name, rule.body
+    acting = doing.Acting(session, conversation, *named, about, key, directory, now, held)
     done = acting.do()
     state, outcome = (RunState.FAILED, "refused") if done.refused else (RunState.DONE, "did")
     noted = _note(
@@ -468,12 +497,16 @@ def give_out(
 
 
 def _hindrance(
-    session: Session, rule: Active, run: AutomationRun, conversation: Conversation, now: datetime
+    session: Session,
+    rule: Active,
+    about: Seen,
+    conversation: Conversation,
+    asks: campaigns.Asker | None,
+    now: datetime,
 ) -> str:
     """Return why a rule that matches does nothing, a key of the reasons; empty: it acts."""
-    if rule.takes_people and rule.body.campaign is not None:
-        wanted = rule.body.campaign
-        return campaigns.hindrance(session, rule.id, wanted, conversation, run.message_id, now)
+    if asks is not None and rule.body.campaign is not None:
+        return campaigns.hindrance(session, rule.id, rule.body.campaign, about.row, asks, now)
     return "once" if rule.body.once and _had(session, rule, conversation) else ""
 
 

@@ -10,12 +10,14 @@ from flask import Blueprint
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.hookspecs import hookimpl
-from host.sdk.pages import Migrations
+from host.sdk.pages import Job, Migrations
 from host.sdk.webhooks import Receiver
 
+from . import round_trip
 from .card import card
 from .channel import EmailAdapter
 from .imap import watching
+from .oauth import tokens
 from .receiving import receiver
 from .signature_views import bp
 
@@ -43,3 +45,8 @@ def register_migrations() -> Migrations:
 @hookimpl
 def register_receivers() -> Sequence[Receiver]:
     return [*receiver(), Receiver("imap", "email", watching.start)]
+
+
+@hookimpl
+def register_jobs() -> Sequence[Job]:
+    return [tokens.JOB, round_trip.JOB]

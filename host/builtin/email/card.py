@@ -6,31 +6,42 @@ import re
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.sdk import clock, db
 from host.sdk.cards import (
+    Advice,
     Asked,
+    CardAction,
     CardStatus,
     Connection,
     ConnectRequest,
     Field,
+    Link,
     Problems,
     SectionNotice,
     SettingsCard,
+    SignInChoice,
+    SignInProblem,
 )
 from host.sdk.channel import AccountRef
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
-from host.sdk.i18n import format_date, lazy_gettext, ngettext
+from host.sdk.i18n import format_date, format_datetime, lazy_gettext, ngettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal, unseal
 from host.sdk.web import maybe_user
 
-from . import diagnosing, mailbox_card, ownership, smtp
+from . import diagnosing, mailbox_card, ownership, round_trip, servers, signatures, signing, smtp
 from .addresses import domain_of, normal
-from .models import EmailAccount, password_place
+from .imap.server import Server
+from .models import DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
+from .oauth import apps, flow, tokens
+from .oauth.providers import Provider
 from .receiving import listen_address
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
@@ -62,7 +73,39 @@ def card() -> SettingsCard:
     return SettingsCard(
         channel="email",
         summary=lazy_gettext("Mail to your address, answered from it"),
-        fields=(
+        fields=_fields(),
+        connect=connect,
+        status=status,
+        disconnect=disconnect,
+        diagnose=partial(diagnosing.diagnose, tried=_check),
+        notices=notices,
+        actions=(
+            CardAction(round_trip.ACTION, lazy_gettext("Send a mail to itself"), _send_to_itself),
+            CardAction("dkim", lazy_gettext("Sign mails here (DKIM)"), _sign),
+        ),
+        sign_ins=flow.sign_ins(_connect_signed_in),
+        workspace=apps.settings(_host, _port),
+        configure_label=lazy_gettext("Configure"),
+        configure_help=lazy_gettext(
+            "Saving connects to the mail server, and to the mailbox if there is one, and signs in. "
+            "Nothing is sent."
+        ),
+        advice=Advice(
+            when=lazy_gettext("It has a password for mail, or comes by SMTP"),
+            how=lazy_gettext("Enter the servers and the password; saving tries both and sends nothing."),
+            needs=lazy_gettext("The servers’ names, a password or an app password"),
+            takes=lazy_gettext("Three minutes"),
+            lasts=lazy_gettext("Until the password is changed"),
+        ),
+    )
+
+
+def _fields() -> tuple[Field, ...]:
+    """Return the form. Of an account that was connected by signing in only a few of them are asked for."""
+    always = {"name", "address", "imap_import"}
+    return tuple(
+        replace(one, pasted=one.name not in always)
+        for one in (
             Field(
                 "name",
                 lazy_gettext("Name"),
@@ -102,18 +145,18 @@ def card() -> SettingsCard:
             ),
             Field("smtp_password", lazy_gettext("Password"), required=False, secret=True),
             *mailbox_card.fields(_host, _port),
-        ),
-        connect=connect,
-        status=status,
-        disconnect=disconnect,
-        diagnose=partial(diagnosing.diagnose, tried=_check),
-        notices=notices,
-        configure_label=lazy_gettext("Configure"),
-        configure_help=lazy_gettext(
-            "Saving connects to the mail server, and to the mailbox if there is one, and signs in. "
-            "Nothing is sent."
-        ),
+        )
     )
+
+
+def _send_to_itself(account: AccountRef, _values: Mapping[str, str]) -> str:
+    if mailbox_card.row_of(account.id) is None and listen_address() is None:
+        raise ValueError(_("This account receives no mail, so none would come back."))
+    return round_trip.ask(account)
+
+
+def _sign(account: AccountRef, _values: Mapping[str, str]) -> str:
+    return signing.run(account)
 
 
 def connect(request: ConnectRequest) -> Connection | Problems | Asked:
@@ -130,13 +173,11 @@ def connect(request: ConnectRequest) -> Connection | Problems | Asked:
     taken = request.taken(address)
     if taken:
         return Problems({"address": taken})
-    right = _right(request, address)
+    if request.account is not None and "smtp_host" not in values:
+        return _changed(request.account, values)
+    right = _right(request.workspace_id, address)
     if right is ownership.Right.TAKEN:
-        sentence = _(
-            "This address and its forms with a +tag are one mailbox, and that is connected in another "
-            "workspace. A mailbox can belong to one workspace."
-        )
-        return Problems({"address": sentence})
+        return Problems({"address": _taken_sentence()})
     stored = None if request.account is None else _row(request.account.id)
     password = _password(request, stored)
     if isinstance(password, Problems):
@@ -161,9 +202,61 @@ def connect(request: ConnectRequest) -> Connection | Problems | Asked:
     if isinstance(mailbox, Problems):
         return mailbox
     if right is ownership.Right.ASKS and not request.by_admin:
-        return _ask(request, address, server, mailbox)
+        return _ask(request.workspace_id, values["name"], address, server, mailbox)
     new = right is not ownership.Right.KEEPS
     return connection(values["name"], address, server, given, mailbox, new=new)
+
+
+def _changed(account: AccountRef, values: Mapping[str, str]) -> Connection | Problems:
+    """Change an account that was connected by signing in, whose servers nobody enters."""
+    row, signed, box = _row(account.id), tokens.row_of(account.id), mailbox_card.row_of(account.id)
+    if row is None or signed is None:
+        return Problems({"": _("Sign in at the provider again, by Reconnect.")})
+    server = servers.to_send(account, row)
+    problems = _check(server)
+    if problems is not None:
+        return Problems({"": " ".join(problems.by_field.values())})
+
+    def store(session: Session, saved: AccountRef) -> None:
+        if box is not None:
+            mailbox_card.want(session, saved, values.get("imap_import", ""))
+
+    return Connection(
+        external_id=row.address, name=values["name"], handle=row.address, way=signed.way, store=store
+    )
+
+
+def _connect_signed_in(
+    choice: SignInChoice, provider: Provider, signed: tokens.Signed
+) -> Connection | SignInProblem:
+    """Connect the mailbox somebody signed in to; both its servers are signed in to with what that gave."""
+    address = choice.candidate.external_id
+    taken = choice.taken(address)
+    if taken:
+        return SignInProblem(taken)
+    right = _right(choice.workspace_id, address)
+    if right is ownership.Right.TAKEN:
+        return SignInProblem(_taken_sentence())
+    bearer = tokens.OneToken(signed.access)
+    out, box = provider.smtp, provider.imap
+    server = smtp.Server(out.host, out.port, out.security, address, bearer=bearer)
+    mailbox = mailbox_card.of_sign_in(
+        choice.workspace_id, Server(box.host, box.port, box.security, address, bearer=bearer)
+    )
+    problems = mailbox_card.tried(mailbox.server) or _check(server)
+    if problems is not None:
+        return SignInProblem(
+            " ".join(problems.by_field.values()),
+            _("Nothing was connected. See that the mailbox may be used by IMAP, and may send by SMTP."),
+        )
+    user = maybe_user()
+    name = choice.account.name if choice.account is not None else address
+    if right is ownership.Right.ASKS and not (user is not None and user.is_admin):
+        asked = _ask(choice.workspace_id, name, address, server, mailbox, signed)
+        sentence = asked.sentence if isinstance(asked, Asked) else " ".join(asked.by_field.values())
+        return SignInProblem(sentence)
+    new = right is not ownership.Right.KEEPS
+    return connection(name, address, server, None, mailbox, signed, new=new)
 
 
 def connection(
@@ -172,6 +265,7 @@ def connection(
     server: smtp.Server,
     given: Secret | None,
     mailbox: mailbox_card.Given | None,
+    signed: tokens.Signed | None = None,
     *,
     new: bool,
 ) -> Connection:
@@ -179,6 +273,7 @@ def connection(
 
     :param given: the password if it was entered now; None: the one that is kept stays.
     :param mailbox: what its mail is fetched from; None: nothing.
+    :param signed: what signing in at the provider gave, in place of passwords.
     :param new: whether the address is to be taken for the workspace; it has that of a live account.
     """
 
@@ -192,40 +287,57 @@ def connection(
         row.address = address
         row.smtp_host, row.smtp_port, row.smtp_security = server.host, server.port, str(server.security)
         row.smtp_user = server.user
-        if not server.user:
+        if not server.user or signed is not None:
             row.smtp_password = row.password_set_at = None
         elif given is not None:
             row.smtp_password = seal(given, password_place(account))
             row.password_set_at = clock.now()
         mailbox_card.store(session, account, mailbox)
+        tokens.store(session, account, signed)
 
-    return Connection(external_id=address, name=name, handle=address, way="pasted", store=store)
+    way = "pasted" if signed is None else signed.way
+    return Connection(external_id=address, name=name, handle=address, way=way, store=store)
 
 
-def _right(request: ConnectRequest, address: str) -> ownership.Right:
+def _taken_sentence() -> str:
+    return str(
+        _(
+            "This address and its forms with a +tag are one mailbox, and that is connected in another "
+            "workspace. A mailbox can belong to one workspace."
+        )
+    )
+
+
+def _right(workspace_id: int, address: str) -> ownership.Right:
     with db.read() as session:
         live_in = ownership.live_workspace(session, address)
-        if live_in == request.workspace_id:
+        if live_in == workspace_id:
             return ownership.Right.KEEPS
         # The host has agreed to move this very account here: its person owns both workspaces.
         if live_in is not None:
             return ownership.Right.HAS
-        return ownership.right_to(session, request.workspace_id, address)
+        return ownership.right_to(session, workspace_id, address)
 
 
 def _ask(
-    request: ConnectRequest, address: str, server: smtp.Server, mailbox: mailbox_card.Given | None
+    workspace_id: int,
+    name: str,
+    address: str,
+    server: smtp.Server,
+    mailbox: mailbox_card.Given | None,
+    signed: tokens.Signed | None = None,
 ) -> Asked | Problems:
     user = maybe_user()
     try:
         db.write(
             ownership.ask,
-            request.workspace_id,
+            workspace_id,
             "" if user is None else user.name,
-            request.values["name"],
+            name,
             address,
             server,
             mailbox,
+            signed,
         )
     except ownership.TooManyAskedError:
         sentence = _("Many addresses of this workspace wait to be confirmed. Withdraw some, then try again.")
@@ -293,6 +405,9 @@ def _check(server: smtp.Server) -> Problems | None:
     try:
         smtp.check(server)
     except smtp.LoginRefusedError as error:
+        if server.bearer is not None:
+            words = _("%(host)s does not accept the sign-in. It said: %(words)s", words=error, **where)
+            return Problems({"smtp_host": words})
         return Problems(
             {
                 "smtp_user": _(
@@ -327,20 +442,30 @@ def _check(server: smtp.Server) -> Problems | None:
 
 def status(account: AccountRef) -> CardStatus:
     """Return what the card of *account* shows."""
-    row = _row(account.id)
-    if row is None:
+    kept = _kept(account)
+    if kept is None:
         return CardStatus(
             notices=[("bad", _("No mail server."), _("Edit the account and enter one to send replies."))]
         )
+    row, mailbox, signed, trip, key = kept
     labels = {"starttls": "STARTTLS", "tls": "TLS", "none": _("not encrypted")}
     facts = [
         (_("Address"), row.address),
         (_("Mail server"), f"{row.smtp_host}:{row.smtp_port}, {labels.get(row.smtp_security, '')}"),
         (_("Signs in as"), row.smtp_user or _("nobody")),
     ]
+    facts += round_trip.facts(trip)
     listening = listen_address()
     notices: list[tuple[str, str, str]] = []
-    mailbox = mailbox_card.row_of(account.id)
+    if key is not None:
+        facts += signing.facts(key)
+        notices += signing.notices(key)
+    if signed is not None:
+        facts.append((_("Signed in at the provider"), format_date(signed.signed_in_at)))
+        facts.append((_("Sign-in last renewed"), format_datetime(signed.renewed_at)))
+        if signed.problem:
+            told = _("The sign-in has ended.") if signed.ended_at else _("The sign-in could not be renewed.")
+            notices.append(("bad" if signed.ended_at else "warn", told, signed.problem))
     if mailbox is not None:
         facts += mailbox_card.facts(mailbox)
         notices += mailbox_card.notices(mailbox)
@@ -371,7 +496,40 @@ def status(account: AccountRef) -> CardStatus:
         secrets["imap_password"] = _("set on %(date)s", date=format_date(mailbox.password_set_at))
     if row.smtp_password and row.password_set_at is not None:
         secrets["smtp_password"] = _("set on %(date)s", date=format_date(row.password_set_at))
-    return CardStatus(facts=facts, notices=notices, values=values, stored_secrets=secrets)
+    return CardStatus(
+        facts=facts,
+        notices=notices,
+        values=values,
+        stored_secrets=secrets,
+        copyables=[] if key is None else signing.copyables(key),
+        links=[Link(_("Signatures, and where answers go"), signatures.page(account))],
+    )
+
+
+class _Kept(NamedTuple):
+    """All that is kept of one account."""
+
+    row: EmailAccount
+    mailbox: Mailbox | None
+    signed: MailToken | None
+    trip: RoundTrip | None
+    key: DkimKey | None
+
+
+def _kept(account: AccountRef) -> _Kept | None:
+    """Return what is kept of *account*, in one query: a page shows many accounts."""
+    own = EmailAccount.account_id
+    query = (
+        sa.select(EmailAccount, Mailbox, MailToken, RoundTrip, DkimKey)
+        .outerjoin(Mailbox, Mailbox.account_id == own)
+        .outerjoin(MailToken, MailToken.account_id == own)
+        .outerjoin(RoundTrip, RoundTrip.account_id == own)
+        .outerjoin(DkimKey, signing.is_of(account))
+        .where(own == account.id)
+    )
+    with db.read() as session:
+        found = session.execute(query).one_or_none()
+    return None if found is None else _Kept(*found)
 
 
 def disconnect(account: AccountRef) -> None:
@@ -382,6 +540,7 @@ def disconnect(account: AccountRef) -> None:
         if row is not None:
             row.smtp_password = row.password_set_at = None
         mailbox_card.forget(session, account.id)
+        tokens.forget(session, account.id)
 
     db.write(forget)
 

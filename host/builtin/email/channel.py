@@ -35,14 +35,13 @@ from host.sdk.channel import (
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
 from host.sdk.i18n import noop
 from host.sdk.messages import InboundChange, MessageKind, OutgoingFile
-from host.sdk.secrets import unseal
 from host.sdk.webhooks import Envelope
 
-from . import composing, signatures, smtp
+from . import composing, servers, signatures, signing, smtp
 from .addresses import normal, without_tag
 from .mail.headers import UNKNOWN_SENDER
 from .mail.parsing import parse
-from .models import EmailAccount, password_place
+from .models import EmailAccount
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +61,7 @@ class EmailAdapter(ChannelAdapter):
         sends=MEDIA_KINDS | {MessageKind.TEXT},
         threading=Threading.REFERENCES,
         has_subject=True,
+        can_start=True,
         media=dict.fromkeys(MEDIA_KINDS, MediaLimits(frozenset(), MOST_BYTES)),
         text_with_files=True,
         files_bytes=MOST_BYTES,
@@ -125,9 +125,16 @@ class EmailAdapter(ChannelAdapter):
                 automatic=request.automatic,
             )
         )
+        mail = signing.signed(request.account, mail)
         patient = request.attempt < GO_WITHOUT_COPIES
         found = _deliver(server, sender, recipient, mail, [*cc, *bcc], wait_for_copies=patient)
         return found if not isinstance(found, list) else Sent(identity, missed=_missed(found))
+
+    def id_for_address(self, account: AccountRef, address: str) -> str | None:
+        found = normal(address)
+        if found is None or found == UNKNOWN_SENDER:
+            return None
+        return None if without_tag(found) == without_tag(account.external_id) else found
 
     def signature(self, account: AccountRef, user_id: int) -> Signature | None:
         with db.read() as session:
@@ -147,10 +154,7 @@ def _settings(account: AccountRef) -> tuple[str, smtp.Server, str] | None:
         row = session.get(EmailAccount, account.id)
     if row is None:
         return None
-    password = unseal(row.smtp_password, password_place(account)) if row.smtp_password else None
-    security = smtp.Security(row.smtp_security)
-    server = smtp.Server(row.smtp_host, row.smtp_port, security, row.smtp_user, password)
-    return row.address, server, row.reply_to or ""
+    return row.address, servers.to_send(account, row), row.reply_to or ""
 
 
 def _others(given: object, recipient: str) -> list[str]:
@@ -221,6 +225,8 @@ def _deliver(
 def _login_failed(server: smtp.Server, first: smtp.LoginRefusedError) -> SendResult:
     """Return the outcome of a refused login, after a second try: some busy servers refuse a good password."""
     sentence = noop("The mail server does not accept the user and password.")
+    if server.bearer is not None:
+        sentence = noop("The mail server does not accept the sign-in any more.")
     if not first.for_now:
         try:
             smtp.check(server)

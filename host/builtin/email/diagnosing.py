@@ -10,12 +10,11 @@ from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import format_datetime
 from host.sdk.i18n import gettext as _
-from host.sdk.secrets import unseal
 
-from . import late, mailbox_card, smtp
+from . import late, mailbox_card, round_trip, servers, signing, smtp
 from .addresses import domain_of
-from .imap import watching
-from .models import EmailAccount, Mailbox, password_place
+from .mail import authentication
+from .models import EmailAccount, Mailbox
 from .receiving import listen_address, size_limit
 
 MOST_SHOWN = 300
@@ -34,8 +33,10 @@ def diagnose(account: AccountRef, tried: Tried) -> Sequence[Finding]:
     return [
         _sending(account, row, tried),
         *_receiving(account),
+        round_trip.finding(account),
         _mx(domain),
         _spf(domain),
+        _dkim(account, domain),
         _dmarc(domain),
     ]
 
@@ -46,15 +47,13 @@ def _sending(account: AccountRef, row: EmailAccount | None, tried: Tried) -> Fin
     if row is None:
         return Finding("sending", title, Verdict.FAIL, _("None is entered."), fix)
     try:
-        password = unseal(row.smtp_password, password_place(account)) if row.smtp_password else None
+        server = servers.to_send(account, row)
     except SecretUnreadableError:
         return Finding("sending", title, Verdict.FAIL, _("The stored password cannot be read."), fix)
-    security = smtp.Security(row.smtp_security)
-    server = smtp.Server(row.smtp_host, row.smtp_port, security, row.smtp_user, password)
     problems = tried(server)
     if problems is not None:
         return Finding("sending", title, Verdict.FAIL, " ".join(problems.by_field.values()), fix)
-    if security is smtp.Security.NONE:
+    if server.security is smtp.Security.NONE:
         evidence = _("%(host)s takes mail, over a line that is not encrypted.", host=row.smtp_host)
         return Finding("sending", title, Verdict.WARN, evidence, _("Choose STARTTLS or TLS if it offers it."))
     evidence = _("%(host)s: encrypted, and its certificate is trusted.", host=row.smtp_host)
@@ -82,10 +81,10 @@ def _mailbox(account: AccountRef, box: Mailbox) -> Finding:
     title = _("The mailbox can be opened")
     fix = _("Press Edit on the card; saving tries it and says what is wrong.")
     try:
-        settings = watching.settings_of(account, size_limit())
+        settings = servers.to_read(account, size_limit())
     except SecretUnreadableError:
         return Finding("mailbox", title, Verdict.FAIL, _("The stored password cannot be read."), fix)
-    if settings is None or settings.server.password is None:
+    if settings is None or not settings.server.can_sign_in:
         return Finding("mailbox", title, Verdict.FAIL, _("There is no password for it."), fix)
     problems = mailbox_card.tried(settings.server)
     if problems is not None:
@@ -157,6 +156,40 @@ def _spf(domain: str) -> Finding:
     evidence = _("It has no such record.") if not records else _("It has more than one, so none counts.")
     fix = _("Enter one TXT record “v=spf1 …” that names your mail server, as its provider tells you.")
     return Finding("spf", title, Verdict.WARN, evidence, fix)
+
+
+def _dkim(account: AccountRef, domain: str) -> Finding:
+    """Tell whether mails are signed, by the key of this desk, or by the one that signed a mail to itself."""
+    title = _("Mail of %(domain)s is signed (DKIM)", domain=domain)
+    key = signing.key_of(account)
+    if key is not None:
+        name = signing.name_of(key)
+        found = signing.looked_up(key)
+        if found is None:
+            return _cannot_tell("dkim", title)
+        if found:
+            evidence = _("This desk signs; its record at %(name)s is there and right.", name=name)
+            return Finding("dkim", title, Verdict.PASS, evidence)
+        evidence = _("The record at %(name)s is missing, or another, so this desk does not sign.", name=name)
+        fix = _("Enter the record that Settings of this account shows.")
+        return Finding("dkim", title, Verdict.WARN, evidence, fix)
+    trip = round_trip.found_in(round_trip.row_of(account.id))
+    if not trip.get("selector"):
+        evidence = _("The name of the key is not known until a mail came back.")
+        if trip:
+            evidence = _("The mail to itself came back without a signature of this domain.")
+        fix = _("Send a mail to itself. If nobody signs it, choose “Sign mails here (DKIM)” in the menu.")
+        return Finding("dkim", title, Verdict.WARN if trip else Verdict.UNKNOWN, evidence, fix)
+    name = f"{trip['selector']}._domainkey.{trip['domain']}"
+    records = late.machinery().texts(name)
+    if records is None:
+        return _cannot_tell("dkim", title)
+    if any(authentication.tags(one).get("p") for one in records):
+        evidence = _("The mail server signs; its record at %(name)s is there.", name=name)
+        return Finding("dkim", title, Verdict.PASS, evidence)
+    evidence = _("The mail server signs, but there is no record at %(name)s.", name=name)
+    fix = _("Enter the record its provider names, else no other server can check the signature.")
+    return Finding("dkim", title, Verdict.WARN, evidence, fix)
 
 
 def _dmarc(domain: str) -> Finding:

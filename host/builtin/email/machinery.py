@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from .domain import mail_servers, texts
 from .imap.connection import check
 from .imap.session import Watcher
 from .smtp_connection import SmtpConnection
 
-__all__ = ["SmtpConnection", "Watcher", "check", "mail_servers", "texts"]
+# An extra, so it may be missing.
+sign = import_module("dkim").sign if find_spec("dkim") is not None else None
+
+__all__ = ["SmtpConnection", "Watcher", "check", "mail_servers", "sign", "texts"]

@@ -23,6 +23,7 @@ from . import late
 from .imap import cursor
 from .imap.server import BrokenError, LoginRefusedError, RefusedError, Server, plain
 from .models import (
+    ACCOUNTS,
     AskedAccount,
     Folder,
     Import,
@@ -157,6 +158,29 @@ def entered(
     return tried(server) or Given(server, wanted, own, Secret(given) if given else None)
 
 
+def of_sign_in(workspace_id: int, server: Server) -> Given:
+    """Return the mailbox somebody signed in to. Connected again, as much is wanted as before."""
+    table = db.host_table(ACCOUNTS)
+    query = (
+        sa.select(Mailbox.wanted)
+        .join(table, table.c.id == Mailbox.account_id)
+        .where(table.c.workspace_id == workspace_id, table.c.external_id == server.user)
+        .order_by(Mailbox.saved_at.desc())
+    )
+    with db.read() as session:
+        before = session.scalars(query).first()
+    return Given(server, Import(before or Import.NOTHING), own=False, password=None)
+
+
+def want(session: Session, account: AccountRef, wanted: str) -> None:
+    """Have as much of what is in the mailbox already brought in as *wanted* says, one of :class:`Import`."""
+    row = session.get(Mailbox, account.id)
+    if row is None or wanted not in set(Import):
+        return
+    server = Server(row.host, row.port, Security(row.security), row.user_name)
+    store(session, account, Given(server, Import(wanted), own=False, password=None))
+
+
 def _is_same(row: Mailbox, host: str, port: int, security: Security, user: str) -> bool:
     return (row.host, row.port, row.security, row.user_name) == (host, port, str(security), user)
 
@@ -167,6 +191,10 @@ def tried(server: Server) -> Problems | None:
     try:
         late.machinery().check(server)
     except LoginRefusedError as error:
+        if server.bearer is not None:
+            words = plain(str(error))
+            sentence = _("%(host)s does not accept the sign-in. It said: %(words)s", words=words, **where)
+            return Problems({"imap_host": sentence})
         sentence = _(
             "The mailbox does not accept this user and password. It said: %(words)s", words=plain(str(error))
         )

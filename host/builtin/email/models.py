@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -105,6 +105,114 @@ class AskedAccount(Base):
     imap: Mapped[str | None] = mapped_column(LongText)
     """The mailbox it is to be fetched from, as JSON without the password; NULL: none."""
     imap_password: Mapped[str | None] = mapped_column(LongText)
+    oauth: Mapped[str | None] = mapped_column(LongText)
+    """What signing in gave, sealed, where it was not entered by hand; NULL: it was."""
+
+
+class OAuthApp(Base):
+    """The app a workspace registered at a provider, which the people of its mailboxes sign in to."""
+
+    __tablename__ = "email_oauth_apps"
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "way"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
+    workspace_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table("workspaces").c.id, ondelete="CASCADE")
+    )
+    way: Mapped[str] = mapped_column(Ascii64)
+    """One of :data:`.oauth.providers.WAYS`."""
+    client_id: Mapped[str] = mapped_column(sa.String(255))
+    client_secret: Mapped[str | None] = mapped_column(LongText)
+    secret_set_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    details: Mapped[str] = mapped_column(LongText)
+    """As JSON, by the names of the form's fields: the tenant, or all addresses of another server."""
+
+
+class MailToken(Base):
+    """What an account signs in with that was connected at a provider. Both tokens are sealed.
+
+    ``ended_at`` is when the provider said that it takes the refresh token no more; then nobody asks again.
+    """
+
+    __tablename__ = "email_tokens"
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table(ACCOUNTS).c.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    way: Mapped[str] = mapped_column(Ascii64)
+    client_id: Mapped[str] = mapped_column(sa.String(255))
+    """Of the app it was made for; no other can renew it."""
+    refresh_token: Mapped[str] = mapped_column(LongText)
+    access_token: Mapped[str] = mapped_column(LongText)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """When the access token ends, or was refused."""
+    renew_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    renewed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    signed_in_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    renewing_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Until then one process renews it, and no other may: the provider takes a refresh token once."""
+    failures: Mapped[int] = mapped_column(sa.Integer, default=0)
+    try_after: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    problem: Mapped[str | None] = mapped_column(sa.String(500))
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class DkimKey(Base):
+    """The key with which mails of a domain of a workspace are signed, where its mail server does not."""
+
+    __tablename__ = "email_dkim_keys"
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "domain"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
+    workspace_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table("workspaces").c.id, ondelete="CASCADE")
+    )
+    domain: Mapped[str] = mapped_column(ExternalId)
+    selector: Mapped[str] = mapped_column(Ascii64)
+    private_key: Mapped[str] = mapped_column(LongText)
+    public_key: Mapped[str] = mapped_column(LongText)
+    made_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    found_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Since when its record is in the DNS; NULL: it is not, and nothing is signed."""
+
+
+class Trip(StrEnum):
+    """Where a mail is that an account sent to itself."""
+
+    ASKED = "asked"
+    SENDING = "sending"
+    SENT = "sent"
+    """Its server has taken it."""
+    ARRIVED = "arrived"
+    FAILED = "failed"
+    """Its server did not take it."""
+    LOST = "lost"
+    """It was not there within the time; it may come later."""
+
+
+class RoundTrip(Base):
+    """The last mail an account sent to itself, to see whether mail goes out and comes in."""
+
+    __tablename__ = "email_round_trips"
+
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(host_table(ACCOUNTS).c.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    marker: Mapped[str] = mapped_column(Ascii64)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    asked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    arrived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    found: Mapped[str | None] = mapped_column(LongText)
+    """As JSON: by which way it came, what its server said of SPF, DKIM and DMARC, and who signed it."""
+    problem: Mapped[str | None] = mapped_column(sa.String(500))
 
 
 class Import(StrEnum):
@@ -212,3 +320,26 @@ def mailbox_password_place(account: AccountRef) -> Place:
 def asked_password_place(workspace_id: int, uuid: str, column: str = "smtp_password") -> Place:
     """Return where a password of an account that waits is sealed to."""
     return Place(AskedAccount.__tablename__, column, workspace_id, uuid)
+
+
+def account_ref(row: Any) -> AccountRef:
+    """Return the account of a row of the host's table of accounts."""
+    return AccountRef(
+        id=row.id,
+        uuid=row.uuid,
+        workspace_id=row.workspace_id,
+        channel=row.channel,
+        external_id=row.external_id,
+        name=row.name,
+        handle=row.handle,
+    )
+
+
+def app_place(row: OAuthApp) -> Place:
+    """Return the place the secret of an app is sealed for."""
+    return Place(OAuthApp.__tablename__, "client_secret", row.workspace_id, row.uuid)
+
+
+def token_place(account: AccountRef, column: str) -> Place:
+    """Return the place a token of *account* is sealed for."""
+    return Place(MailToken.__tablename__, column, account.workspace_id, account.uuid)

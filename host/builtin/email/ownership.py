@@ -19,12 +19,13 @@ from host.sdk import accounts, clock
 from host.sdk.db import host_table
 from host.sdk.errors import AccountTakenError
 from host.sdk.i18n import noop
-from host.sdk.secrets import Secret, seal, unseal
+from host.sdk.secrets import Place, Secret, seal, unseal
 from host.sdk.web import audit
 
 from . import mailbox_card, smtp
 from .addresses import domain_of, without_tag
 from .models import ACCOUNTS, AskedAccount, Holding, asked_password_place
+from .oauth.tokens import Signed
 
 PAGE = "/addons/email/addresses"
 MOST_ASKED = 50
@@ -103,6 +104,8 @@ def live_workspace(session: Session, address: str) -> int | None:
 
 
 def _holders(session: Session, names: Collection[str]) -> dict[str, int]:
+    if not names:
+        return {}
     query = sa.select(Holding.name, Holding.workspace_id).where(Holding.name.in_(names))
     return {row.name: row.workspace_id for row in session.execute(query)}
 
@@ -118,8 +121,11 @@ def ask(
     address: str,
     server: smtp.Server,
     mailbox: mailbox_card.Given | None = None,
+    signed: Signed | None = None,
 ) -> None:
     """Keep an account until somebody agrees, and tell those who can. Asked again, only the settings change.
+
+    :param signed: what signing in at the provider gave, in place of passwords.
 
     :raises TooManyAskedError: if so many of this workspace wait already.
     """
@@ -139,6 +145,7 @@ def ask(
     if server.user and server.password is not None:
         row.smtp_password = seal(server.password, asked_password_place(workspace_id, row.uuid))
     mailbox_card.keep_asked(row, mailbox)
+    row.oauth = None if signed is None else seal(signed.packed(), _oauth_place(row))
     session.flush()
     audit(session, "account.asked_for", address, workspace_id=workspace_id, details={"channel": "email"})
     if first:
@@ -250,3 +257,15 @@ def password_of(row: AskedAccount) -> Secret | None:
     """
     place = asked_password_place(row.workspace_id, row.uuid)
     return unseal(row.smtp_password, place) if row.smtp_password else None
+
+
+def signed_of(row: AskedAccount) -> Signed | None:
+    """Return what signing in gave for an account that waits, or None if it was entered by hand.
+
+    :raises SecretUnreadableError: if it cannot be opened any more.
+    """
+    return Signed.unpacked(unseal(row.oauth, _oauth_place(row))) if row.oauth else None
+
+
+def _oauth_place(row: AskedAccount) -> Place:
+    return asked_password_place(row.workspace_id, row.uuid, "oauth")

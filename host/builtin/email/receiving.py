@@ -18,11 +18,13 @@ from host.sdk.webhooks import Envelope, Ingest, Receiver
 
 from . import late, models
 from .addresses import normal, without_tag
-from .mail import headers, identity
+from .mail import headers, identity, trips
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Session
     from aiosmtpd.smtp import Envelope as Transaction
+
+    from .smtp_connection import SmtpConnection
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ MAX_RECIPIENTS = 100
 IDLE_SECONDS = 120
 """For one command, and for a whole mail."""
 
+STORED = "250 2.0.0 Stored"
+GONE = "550 5.1.1 No such address here any more"
 LATER = "451 4.3.0 The desk cannot store mail at the moment, try again later"
 
 
@@ -113,6 +117,14 @@ def size_limit() -> int:
     return min(MAX_MAIL, max(0, int(packet or 0) // 2 - 64 * 1024))
 
 
+def _is_back(account_id: int, raw: bytes) -> bool:
+    """Tell whether a mail is one the account sent to itself; then it is noted, and nothing else."""
+    marker = trips.marker_in(account_id, raw)
+    if marker is not None:
+        db.write(trips.note_arrived, account_id, marker, raw, "smtp")
+    return marker is not None
+
+
 class _Handler:
     """The handler that aiosmtpd calls. Everything that uses the database runs in a thread."""
 
@@ -135,23 +147,25 @@ class _Handler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, _session: Session, envelope: Transaction
+        self, server: SmtpConnection, _session: Session, envelope: Transaction
     ) -> str:
         raw = envelope.original_content or b""
         mail_from = envelope.mail_from or ""
-        return await asyncio.to_thread(self._take, raw, mail_from, list(envelope.rcpt_tos))
+        answers = await asyncio.to_thread(self._take, raw, mail_from, list(envelope.rcpt_tos))
+        return "\r\n".join(answers) if server.lmtp else min(answers)
 
-    def _take(self, raw: bytes, mail_from: str, rcpt_tos: list[str]) -> str:
+    def _take(self, raw: bytes, mail_from: str, rcpt_tos: list[str]) -> list[str]:
+        """Store a mail; return the answer for each recipient. The least of them is that for the mail."""
         try:
             found = [account_of(address) for address in rcpt_tos]
             to = dict(one for one in found if one is not None)
-            if not to:
-                return "550 5.1.1 No such address here any more"
-            self._ingest()(raw, envelopes(raw, mail_from, to))
+            to = {address: id_ for address, id_ in to.items() if not _is_back(id_, raw)}
+            if to:
+                self._ingest()(raw, envelopes(raw, mail_from, to))
         except Exception:  # after any error the sender keeps the mail and tries again
             log.warning("a mail of %d bytes could not be stored", len(raw), exc_info=True)
-            return LATER
-        return "250 2.0.0 Stored"
+            return [LATER] * len(rcpt_tos)
+        return [GONE if one is None else STORED for one in found]
 
     async def handle_exception(self, error: Exception) -> str:
         log.error("an SMTP session failed", exc_info=error)

@@ -18,8 +18,6 @@ from .views import bp
 
 __all__ = ["bp"]
 
-PAGE = "/w/<int:workspace_id>/accounts/<int:account_id>/signature"
-
 
 def _texts(session: Session, workspace_id: int, account_id: int) -> tuple[str, signatures.Texts]:
     """Return the address of an account of the workspace, and its texts for whoever is signed in."""
@@ -46,7 +44,7 @@ def _text(name: str) -> str:
     return request.form.get(name, "").replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip()
 
 
-@bp.get(PAGE)
+@bp.get(signatures.PAGE)
 @workspace_view()
 def signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Show what stands beneath what the signed-in person writes from an account."""
@@ -63,7 +61,7 @@ def signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
     )
 
 
-@bp.post(PAGE)
+@bp.post(signatures.PAGE)
 @workspace_view()
 def keep_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Keep one's own signature."""
@@ -71,7 +69,7 @@ def keep_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
     return _kept(workspace_id, account_id, text, "", shared=False)
 
 
-@bp.post(f"{PAGE}/shared")
+@bp.post(f"{signatures.PAGE}/shared")
 @workspace_view(Role.OWNER)
 def keep_shared_signature(workspace_id: int, account_id: int) -> ResponseReturnValue:
     """Keep the account's signature, and where answers go."""

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from host.sdk.channel import AccountRef
+
 from .models import EmailAccount, PersonsSignature
 
 MOST = 2000
 """Most characters of a signature."""
+PAGE = "/w/<int:workspace_id>/accounts/<int:account_id>/signature"
+
+
+def page(account: AccountRef) -> str:
+    """Return the address of the page where the signatures of *account* are changed."""
+    return f"/addons/email/w/{account.workspace_id}/accounts/{account.id}/signature"
 
 
 @dataclass(frozen=True, slots=True)

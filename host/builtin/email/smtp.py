@@ -8,9 +8,9 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from host.sdk import net
 from host.sdk.secrets import Secret
@@ -27,15 +27,43 @@ class Security(StrEnum):
     NONE = "none"
 
 
+class SignInError(Exception):
+    """There is nothing to sign in with. Its words are for people.
+
+    :ivar ended: whether the provider takes the sign-in no more, so that only a person can help.
+    """
+
+    def __init__(self, words: str, *, ended: bool) -> None:
+        super().__init__(words[:300])
+        self.ended = ended
+
+
+class Bearer(Protocol):
+    """What stands in the place of a password where people signed in at a provider."""
+
+    def token(self) -> Secret:
+        """Return an access token that lasts a while, renewed if need be.
+
+        :raises SignInError: if there is none.
+        """
+
+    def refused(self, token: Secret) -> None:
+        """Note that a server did not take *token*, so that the next one is another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server an account sends by. Without *user* there is no login."""
+    """The server an account sends by. Without *user* there is no login.
+
+    :param bearer: instead of a password.
+    """
 
     host: str
     port: int
     security: Security
     user: str = ""
     password: Secret | None = field(default=None, repr=False)
+    bearer: Bearer | None = field(default=None, repr=False, compare=False)
 
 
 class RefusedError(Exception):
@@ -91,9 +119,12 @@ def signed_in(server: Server) -> Iterator[smtplib.SMTP]:
     :raises LoginRefusedError: if it does not take the credentials.
     :raises OSError, smtplib.SMTPServerDisconnected: if the connection breaks, or its certificate is wrong.
     """
+    server = with_token(server)
     try:
         client = _open(server)
     except RefusedError as error:
+        if server.bearer is not None and server.password and isinstance(error, LoginRefusedError):
+            server.bearer.refused(server.password)
         raise _discreet(error, server) from None
     try:
         yield client
@@ -104,6 +135,24 @@ def signed_in(server: Server) -> Iterator[smtplib.SMTP]:
         with suppress(OSError, smtplib.SMTPException):
             client.putcmd("quit")
         client.close()
+
+
+def with_token(server: Server) -> Server:
+    """Return *server* with an access token for a password, before a connection waits for it.
+
+    :raises LoginRefusedError: if there is none.
+    """
+    if server.bearer is None:
+        return server
+    try:
+        return replace(server, password=server.bearer.token())
+    except SignInError as error:
+        raise LoginRefusedError(535 if error.ended else 454, str(error)) from None
+
+
+def xoauth2(user: str, token: Secret) -> str:
+    """Return what SASL XOAUTH2 presents: https://developers.google.com/gmail/imap/xoauth2-protocol."""
+    return f"user={user}\1auth=Bearer {token.reveal()}\1\1"
 
 
 def _open(server: Server) -> smtplib.SMTP:
@@ -133,8 +182,18 @@ def _open(server: Server) -> smtplib.SMTP:
 
 def _discreet(error: RefusedError, server: Server) -> RefusedError:
     """Return *error* without the password: some servers quote what they were sent."""
-    password = server.password.reveal() if server.password else ""
-    return type(error)(error.code, error.words.replace(password, "…") if password else error.words)
+    words = error.words
+    for secret in secrets_of(server.user, server.password):
+        words = words.replace(secret, "…")
+    return type(error)(error.code, words)
+
+
+def secrets_of(user: str, password: Secret | None) -> list[str]:
+    """Return a password, or a token as it is presented, in the forms that a server may quote."""
+    if not password:
+        return []
+    presented = xoauth2(user, password)
+    return [base64.b64encode(presented.encode()).decode(), presented, password.reveal()]
 
 
 def _timeout(client: smtplib.SMTP, seconds: float) -> None:
@@ -159,6 +218,9 @@ def _greet(client: smtplib.SMTP) -> None:
 def _login(client: smtplib.SMTP, server: Server) -> None:
     if server.security is Security.NONE:
         raise LoginRefusedError(530, "a password is not sent over a connection that is not encrypted")
+    if server.bearer is not None and server.password is not None:
+        _present(client, server.user, server.password)
+        return
     password = server.password.reveal() if server.password else ""
     if not (server.user + password).isascii():
         _login_in_unicode(client, server.user, password)
@@ -173,6 +235,17 @@ def _login(client: smtplib.SMTP, server: Server) -> None:
         raise
     except smtplib.SMTPException:
         raise LoginRefusedError(504, "the server offers no way to sign in that is known here") from None
+
+
+def _present(client: smtplib.SMTP, user: str, token: Secret) -> None:
+    """Sign in with an access token. A server that refuses says why first, and waits for an empty line."""
+    if "XOAUTH2" not in client.esmtp_features.get("auth", "").upper().split():
+        raise LoginRefusedError(504, "the server does not take sign-ins of a provider (XOAUTH2)")
+    code, words = client.docmd("AUTH", "XOAUTH2 " + base64.b64encode(xoauth2(user, token).encode()).decode())
+    if code == 334:
+        code, words = client.docmd("")
+    if code != 235:
+        raise LoginRefusedError(code, words)
 
 
 def _login_in_unicode(client: smtplib.SMTP, user: str, password: str) -> None:

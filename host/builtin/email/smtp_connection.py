@@ -1,4 +1,4 @@
-"""One connection of the SMTP listener: how many there may be, and for how long."""
+"""One connection of the SMTP listener: how many there may be, for how long, and that it may be LMTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from typing import Any, ClassVar
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, syntax
 
 MAX_LINE = 256 * 1024
 MAX_CONNECTIONS = 64
@@ -32,6 +32,8 @@ def counted_as(peer: Any) -> str:
 class SmtpConnection(SMTP):
     """aiosmtpd's, with longer lines than the standard's 998, limits on connections, and an end to each.
 
+    Who greets with LHLO speaks LMTP (RFC 2033): each recipient of a mail is answered for by itself.
+
     Where all are held, the oldest of the address that holds most makes way. Its client sends again what
     it was not told is stored.
     """
@@ -40,6 +42,37 @@ class SmtpConnection(SMTP):
     open_connections: ClassVar[dict[str, list[SmtpConnection]]] = {}
     _address = ""
     _deadline: asyncio.TimerHandle | None = None
+    lmtp = False
+    _has_mail = False
+
+    @syntax("LHLO hostname")
+    async def smtp_LHLO(self, hostname: str) -> None:  # noqa: N802 - as aiosmtpd finds it
+        """Greet somebody who speaks LMTP."""
+        self.lmtp = True
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        """Greet somebody who speaks SMTP; they say so before anything else."""
+        await (self.push("500 5.5.1 LHLO was said before") if self.lmtp else super().smtp_EHLO(hostname))
+
+    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        """Greet somebody who speaks old SMTP."""
+        await (self.push("500 5.5.1 LHLO was said before") if self.lmtp else super().smtp_HELO(hostname))
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        """Take a mail."""
+        try:
+            await super().smtp_DATA(arg)
+        finally:
+            self._has_mail = False
+
+    async def push(self, status: Any) -> None:
+        """Answer. What is said of a whole mail is said for each recipient where LMTP is spoken."""
+        asked = self.envelope.rcpt_tos if self.envelope is not None else []
+        if self.lmtp and self._has_mail and isinstance(status, str) and "\r\n" not in status:
+            status = "\r\n".join([status] * len(asked))
+        await super().push(status)
+        self._has_mail = self._has_mail or str(status).startswith("354")
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)

@@ -81,7 +81,7 @@ def confirm(asked_id: int) -> ResponseReturnValue:
     row, whole = one.row, current_user().is_admin and "domain" in request.form
     try:
         password = ownership.password_of(row)
-        mailbox = mailbox_card.asked(row)
+        mailbox, signed = mailbox_card.asked(row), ownership.signed_of(row)
     except SecretUnreadableError:
         flash_bad(
             _(
@@ -93,7 +93,7 @@ def confirm(asked_id: int) -> ResponseReturnValue:
     server = smtp.Server(
         row.smtp_host, row.smtp_port, smtp.Security(row.smtp_security), row.smtp_user, password
     )
-    made = card.connection(row.name, row.address, server, password, mailbox, new=True)
+    made = card.connection(row.name, row.address, server, password, mailbox, signed, new=True)
 
     def store(session: Session, account: AccountRef) -> None:
         current = session.get(AskedAccount, row.id, with_for_update=True)

@@ -122,6 +122,7 @@ def _begin(
         return_url=_return_url(attempt),
         account=account,
         abilities=abilities,
+        verifier=sign_in_attempts.verifier(str(current_app.secret_key), attempt),
     )
     try:
         return found.begin(start)
@@ -178,7 +179,12 @@ def _finish(
     account = None if row is None else ref(row)
     try:
         given = SignInReturn(
-            attempt.workspace_id, _return_url(attempt), values, account, frozenset(attempt.abilities)
+            attempt.workspace_id,
+            _return_url(attempt),
+            values,
+            account,
+            frozenset(attempt.abilities),
+            sign_in_attempts.verifier(str(current_app.secret_key), attempt),
         )
         return found.finish(given)
     except Exception:

@@ -28,7 +28,7 @@ def word_of(item: Incoming, change: MessageReceived) -> Word | None:
 
 
 def hear(draft: Draft, item: Incoming, change: MessageReceived, message: NewMessage) -> None:
-    """Note the word that *message* is, if it is one. Its customer has a standing then."""
+    """Note the word that *message* is, if it is one. Whoever wrote it has a standing then."""
     if not draft.loaded.standings:
         return
     word = word_of(item, change)
@@ -42,7 +42,7 @@ def decide_consents(draft: Draft) -> Sequence[Consent]:
     """Return what the wishes of a batch come to, by contact; add the lines that tell of them."""
     found: dict[Any, Consent] = {}
     for wish in sorted(draft.wishes, key=lambda one: (one.at, one.word.closes)):
-        person = wish.message.thread.person
+        person = wish.message.writer or wish.message.thread.person
         contact = person.contact_id or (person.account.id, person.external_id)
         if (one := found.get(contact)) is None:
             before = draft.loaded.standings[person.account.id, person.external_id]
@@ -54,7 +54,10 @@ def decide_consents(draft: Draft) -> Sequence[Consent]:
         one.noted.append(Noted(wish, turned))
         if is_latest(before, said) and (wish.word.closes or (turned and not person.is_blocked)):
             cause, what = wish.message, "opted_out" if wish.word.closes else "opted_in"
-            conversations.add_line(draft, cause.thread, cause, what, cause.sent_at, name=wish.word.text)
+            named = {"name": wish.word.text}
+            if cause.writer is not None:  # they take part in somebody else's conversation
+                what, named = f"writer_{what}", {**named, "person": person.name or person.external_id}
+            conversations.add_line(draft, cause.thread, cause, what, cause.sent_at, **named)
     return list(found.values())
 
 

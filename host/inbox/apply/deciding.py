@@ -154,8 +154,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
         _note_author(message, person, change)
     if not keep_erased(draft, message) and not item.imported:
         _count(draft, thread, message, item, change)
-        if not joined:
-            consents.hear(draft, item, change, message)
+        consents.hear(draft, item, change, message)
     conversations.show_last(thread, message)
     draft.add(message)
     if instead is not None and instead.id is not None:

@@ -228,6 +228,8 @@ def load(connection: Connection, items: Iterable[Incoming]) -> Loaded:
         else:
             key = account, external_id(change.external_id)
             needs.messages.add(key)
+            # Of what bounced, whom it went to besides its customer.
+            needs.answers |= {(key, person)} if isinstance(change, MessageBounced) else set()
             if isinstance(change, MessageEchoed):
                 needs.echoes.setdefault(key, change)
                 if change.reply_to and item.adapter.capabilities.threading is Threading.POST:

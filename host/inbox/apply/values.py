@@ -340,10 +340,12 @@ class Bounced(NamedTuple):
     """A message of ours that came back after the provider had taken it.
 
     :param error: what its row says of it.
+    :param copy: whose copy it was; empty: the customer's own.
     """
 
     message: StoredMessage
     error: dict[str, str]
+    copy: str = ""
 
 
 class Wish(NamedTuple):
@@ -406,7 +408,7 @@ class Draft:
         self.refused: list[tuple[Key, Incoming]] = []
         self.posts: dict[Key, tuple[AccountRef, Post]] = {}
         self.wishes: list[Wish] = []
-        self.bounced: dict[int, Bounced] = {}
+        self.bounced: dict[tuple[int, str], Bounced] = {}
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
 

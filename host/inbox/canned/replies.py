@@ -291,7 +291,7 @@ def delete(session: Session, *, workspace_id: int, canned_id: int, who: Who) -> 
     :raises SharedReplyError: if they may not change it.
     """
     row = _locked(session, workspace_id, canned_id, who)
-    _remove_files(session, files_of(session, [row.id]).get(row.id, ()))
+    remove_files(session, files_of(session, [row.id]).get(row.id, ()))
     session.execute(sa.delete(CannedReply).where(CannedReply.id == row.id))
     session.expunge(row)
     return row
@@ -389,7 +389,7 @@ def _set_files(session: Session, row: CannedReply, wanted: Wanted) -> None:
             next_step=_l("Remove some of them."),
             field="uploads",
         )
-    _remove_files(session, gone)
+    remove_files(session, gone)
     for upload in uploads.attach(session, row.workspace_id, wanted.uploads):
         session.add(
             CannedFile(
@@ -408,7 +408,8 @@ def _set_files(session: Session, row: CannedReply, wanted: Wanted) -> None:
     session.flush()
 
 
-def _remove_files(session: Session, files: Sequence[CannedFile]) -> None:
+def remove_files(session: Session, files: Sequence[CannedFile]) -> None:
+    """Delete files of canned replies; their bytes go soon after."""
     if files:
         session.execute(sa.delete(CannedFile).where(CannedFile.id.in_([file.id for file in files])))
         file_removal.remove_later(session, [file.storage_key for file in files])

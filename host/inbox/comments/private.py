@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from host.inbox.drafts import Draft
-from host.inbox.reply import AT_ONCE, Hold, Voice, queue_parts
+from host.inbox.reply import AT_ONCE, Held, Hold, Voice, queue_parts
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
@@ -31,6 +31,7 @@ def queue_private(
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
     hold: Hold = AT_ONCE,
+    held: Held | None = None,
 ) -> Message:
     """Queue the one private reply to a message of the customer; return ours.
 
@@ -55,6 +56,7 @@ def queue_private(
         by_person=by_person,
         voice=voice,
         hold=hold,
+        held=held,
     )
     return message
 

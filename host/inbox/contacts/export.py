@@ -302,7 +302,8 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #1c2724 } h1 { font-size: 1.5rem }
 h2 { font-size: 1.1rem; margin-top: 2rem; border-top: 1px solid #ccc; padding-top: 1rem }
-dl { display: grid; grid-template-columns: 12rem 1fr; gap: .2rem 1rem } dt { color: #5b6662 } dd { margin: 0 }
+dl { display: grid; grid-template-columns: minmax(6rem, 12rem) minmax(50%, 1fr); gap: .2rem 1rem }
+dt { color: #5b6662; overflow-wrap: anywhere } dd { margin: 0; overflow-wrap: anywhere }
 article { margin: .6rem 0; padding: .4rem .8rem; border-radius: 8px; background: #f1f4f3 }
 article { width: fit-content; max-width: 80% }
 article.us { margin-inline-start: auto; background: #e0f2ef } article.note { background: #fff5da }

@@ -63,8 +63,8 @@ from host.web.request_helpers import (
     audit,
     body_limit,
     current_user,
-    flash_bad,
     flash_good,
+    flashing,
     id_in,
     passive,
     wants_json,
@@ -244,28 +244,33 @@ def _written(
     except ConversationNotFoundError:
         raise
     except LobbyError as error:
-        sentence, next_step = str(_(error.sentence)), error.next_step
-        if wants_json():
-            body: dict[str, Any] = {"code": error.code, "message": sentence, "next": next_step}
-            if isinstance(error, AnsweredMeanwhileError):
-                shown_ = _messages_html(workspace_id, conversation_id, error.newer)
-                body |= {"newer": shown_, "seen": max(error.newer)}
-            return jsonify(error=body, reply_key=uuid.uuid4().hex), error.status
-        draft = ComposerState(
-            request.form.get("text", ""),
-            sentence,
-            next_step,
-            mode,
-            _quoted(),
-            cc=request.form.get("cc"),
-            bcc=request.form.get("bcc", ""),
-            subject=request.form.get("subject", ""),
-        )
-        return inbox_page(workspace_id, conversation_id, draft), error.status
+        return refused(error, workspace_id, conversation_id, mode)
     if not wants_json():
         return _back(workspace_id, conversation_id)
     shown_ = _messages_html(workspace_id, conversation_id, [message.id for message in messages])
     return jsonify(messages=shown_, reply_key=uuid.uuid4().hex, ids=[message.id for message in messages])
+
+
+def refused(error: LobbyError, workspace_id: int, conversation_id: int, mode: str) -> ResponseReturnValue:
+    """Show why the form *mode* of the composer was not taken, and keep what stands in it."""
+    sentence, next_step = str(_(error.sentence)), error.next_step
+    if wants_json():
+        body: dict[str, Any] = {"code": error.code, "message": sentence, "next": next_step}
+        if isinstance(error, AnsweredMeanwhileError):
+            shown_ = _messages_html(workspace_id, conversation_id, error.newer)
+            body |= {"newer": shown_, "seen": max(error.newer)}
+        return jsonify(error=body, reply_key=uuid.uuid4().hex), error.status
+    draft = ComposerState(
+        request.form.get("text", ""),
+        sentence,
+        next_step,
+        mode,
+        _quoted(),
+        cc=request.form.get("cc"),
+        bcc=request.form.get("bcc", ""),
+        subject=request.form.get("subject", ""),
+    )
+    return inbox_page(workspace_id, conversation_id, draft), error.status
 
 
 def _messages_html(workspace_id: int, conversation_id: int, ids: Sequence[int]) -> str:
@@ -311,7 +316,7 @@ def overflow(workspace_id: int, row: Row) -> ResponseReturnValue:
 @workspace_view(Permission.ANSWER)
 def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Take the conversation from another app of the provider."""
-    try:
+    with flashing(ConflictError, ProviderRefusedError):
         thread_control.take(
             current_directory(),
             workspace_id=workspace_id,
@@ -319,10 +324,6 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             author_id=current_user().id,
             now=clock.now(),
         )
-    except (ConflictError, ProviderRefusedError) as error:
-        if wants_json():
-            raise
-        flash_bad(error.sentence)
     return _done(workspace_id, conversation_id)
 
 
@@ -484,7 +485,7 @@ def _offer(row: Row, signal: Signal) -> None:
 @workspace_view(Permission.ANSWER)
 def react(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
     """Set the team's reaction on a message; an empty ``emoji`` removes it."""
-    try:
+    with flashing(ConflictError, NotSendableError):
         db.write(
             reacting.react,
             workspace_id=workspace_id,
@@ -495,10 +496,6 @@ def react(workspace_id: int, conversation_id: int, message_id: int) -> ResponseR
             directory=current_directory(),
             now=clock.now(),
         )
-    except (ConflictError, NotSendableError) as error:
-        if wants_json():
-            raise
-        flash_bad(error.sentence)
     return _done(workspace_id, conversation_id)
 
 
@@ -506,14 +503,10 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
     """Add a view that calls *use_case* for one message."""
 
     def view(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
-        try:
+        with flashing(outbox.StateMovedOnError):
             db.write(
                 use_case, workspace_id=workspace_id, conversation_id=conversation_id, message_id=message_id
             )
-        except outbox.StateMovedOnError as error:
-            if wants_json():
-                raise
-            flash_bad(error.sentence)
         return _done(workspace_id, conversation_id)
 
     view.__name__ = name
@@ -552,13 +545,9 @@ def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
         adapter = current_directory().adapter(row.channel)
         resending.edit(session, message_id, request.form.get("text", ""), adapter)
 
-    try:
+    with flashing(ConflictError, InvalidError):
         variables.check_filled(request.form.get("text", ""))
         db.write(use_case)
-    except (ConflictError, InvalidError) as error:
-        if wants_json():
-            raise
-        flash_bad(error.sentence)
     return _done(workspace_id, row.id)
 
 

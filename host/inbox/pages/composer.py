@@ -22,6 +22,7 @@ from host.inbox.pages.comments.answering import answering
 from host.inbox.pages.context import InboxContext
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.message_view import Shown
+from host.inbox.pages.onward.shown import NO_WAY, onward
 from host.inbox.queries import Row
 from host.inbox.sendable import NotSendableError, parse_button, parse_template
 from host.inbox.thread_control import is_elsewhere
@@ -313,6 +314,8 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         "label": row.channel if adapter is None else adapter.label,
         "composing": composing,
         "answering": about,
+        "onward": onward(inbox, row) if not composing.can_reply and about is None else NO_WAY,
+        "onward_key": uuid.uuid4().hex,
         "along": along(inbox.session, row, adapter, inbox.user_id) if composing.can_reply else NOTHING,
         "suggestion": suggestion(inbox, row, composing),
         "elsewhere": adapter is not None

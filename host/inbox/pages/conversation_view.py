@@ -21,7 +21,7 @@ from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
 from host.inbox.pages.comments.parts import Mark, PostShown, said_of, shown_post
 from host.inbox.pages.comments.shown import chip
-from host.inbox.pages.contacts.shown import Detail, detail_of
+from host.inbox.pages.contacts.shown import Detail, detail_of, follow_state
 from host.inbox.pages.message_view import Line, came_from
 from host.inbox.queries import Order, Row
 from host.inbox.teams import Seen
@@ -258,7 +258,7 @@ def _about(row: Row, adapter: ChannelAdapter | None, post: PostRow | None) -> st
     return str(_("%(channel)s to %(account)s", channel=channel, account=account))
 
 
-OTHERS = 10
+OTHERS = 5
 """Most other conversations that the contact pane lists."""
 PICTURES = 6
 """Most pictures it shows."""
@@ -283,6 +283,7 @@ class ContactDetails:
 
     :param id_name: what the channel calls the contact's id; empty if it has no word for it.
     :param link: the contact's own page at the provider; empty if there is none.
+    :param follows: who follows whom, in words; empty if unknown.
     :param followers: how many people follow them; None if unknown.
     :param first_at: when the desk first heard of them.
     :param origin: the ad or link their first message came through; None if it came through neither.
@@ -297,13 +298,15 @@ class ContactDetails:
     id_name: str
     link: str
     verified: bool
+    follows: str
     follows_us: bool
-    we_follow: bool
     followers: int | None
     messages: int
     first_at: datetime
     origin: Line | None
     others: Sequence[OtherConversation]
+    more_others: bool = False
+    """Whether there are more conversations than these."""
     opted_out_at: datetime | None = None
     blocked_at: datetime | None = None
     attributes: Sequence[Detail] = ()
@@ -351,18 +354,20 @@ def contact_details(
     came = message_content.referral(content) if isinstance(content, Mapping) else None
     link = adapter.profile_url(row.username) if adapter is not None and row.username else None
     said, direct, opened = _of_post(session, row, accounts)
+    others = _others(session, row, accounts)
     return ContactDetails(
         identity_external_id=row.identity_external_id,
         id_name="" if adapter is None or adapter.contact_id_name == "id" else adapter.contact_id_name,
         link=text_view.safe(link) or "",
         verified=facts.get("verified") is True,
+        follows=follow_state(facts),
         follows_us=facts.get("follows_us") is True,
-        we_follow=facts.get("we_follow") is True,
         followers=_number(facts.get("followers")),
         messages=messages,
         first_at=created_at,
         origin=came_from(came) if came is not None else None,
-        others=_others(session, row, accounts),
+        others=others[:OTHERS],
+        more_others=len(others) > OTHERS,
         opted_out_at=opted_out_at,
         blocked_at=blocked_at,
         attributes=_attributes(session, row),
@@ -438,11 +443,12 @@ def _others_query(limited: bool) -> Any:
             seen if limited else sa.true(),
         )
         .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
-        .limit(OTHERS)
+        .limit(OTHERS + 1)
     )
 
 
 def _others(session: Session, row: Row, accounts: Accounts) -> list[OtherConversation]:
+    """Return the other conversations of a contact, the latest first, and one more than are shown."""
     values = {
         "contact": row.contact_id,
         "workspace": row.account.workspace_id,

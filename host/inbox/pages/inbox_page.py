@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import current_app, g, render_template, request
+from markupsafe import Markup
 
 from host.core import clock
 from host.inbox import labels, queries, variables
@@ -22,6 +23,7 @@ from host.inbox.pages.context import InboxContext, bp, opened_inbox
 from host.inbox.pages.conversation_view import Head, contact_details, head
 from host.inbox.pages.kept_views import kept
 from host.inbox.pages.message_view import Shown
+from host.inbox.pages.onward.shown import before
 from host.inbox.queries import Row
 from host.live.events import newest_id
 from host.models.labels import Label
@@ -133,12 +135,20 @@ def render_contact(inbox: InboxContext, shown: Head, filter_: Filter) -> str:
     return render_template("inbox/_contact.html", head=shown, filter=filter_, about=about)
 
 
-def render_messages(inbox: InboxContext, row: Row, entries: Sequence[Shown]) -> str:
-    """Return entries of a thread as HTML."""
+def render_messages(inbox: InboxContext, row: Row, entries: Sequence[Shown], *, quiet: bool = False) -> str:
+    """Return entries of a thread as HTML.
+
+    :param quiet: they stand above another thread: nothing can be done with them there.
+    """
     adapter = inbox.adapter(row)
     label = row.channel if adapter is None else adapter.label
     return render_template(
-        "inbox/_messages.html", thread_entries=entries, row=row, label=label, tools=tools_for(inbox, row)
+        "inbox/_messages.html",
+        thread_entries=entries,
+        row=row,
+        label=label,
+        quiet=quiet,
+        tools=tools_for(inbox, row),
     )
 
 
@@ -203,7 +213,7 @@ def asked_draft() -> ComposerState:
     """Return the composer that the address asks for: what to write, and what it answers."""
     mode = request.args.get("write", "")
     return ComposerState(
-        mode=mode if mode in {"note", "private"} else "reply",
+        mode=mode if mode in {"note", "private", "onward"} else "reply",
         reply_to=id_argument("quote"),
         react_to=id_argument("react"),
         suggestion=id_argument("suggestion"),
@@ -214,7 +224,14 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
     thread = load_thread(inbox.session, inbox.workspace_id, row.id, before=position_from_request())
     draft = draft or asked_draft()
     entries = inbox.shown(row, thread.entries)
+    # Only a thread that begins with the line which says so is asked for what it goes on from.
+    goes_on = any(one.content.get("what") == "came_from" for one in thread.entries)
+    above = before(inbox, row) if goes_on and thread.earlier is None else None
     return {
+        "before": above,
+        "before_html": ""
+        if above is None
+        else Markup(render_messages(inbox, above.row, above.entries, quiet=True)),  # noqa: S704
         "head": head_of(inbox, row),
         "thread_entries": entries,
         "earlier": position_text(thread.earlier) if thread.earlier else None,

@@ -25,9 +25,8 @@ from host.web.request_helpers import (
     Permission,
     audit,
     current_user,
-    flash_bad,
     flash_good,
-    wants_json,
+    flashing,
     workspace_view,
 )
 
@@ -53,7 +52,7 @@ TONES: dict[LabelTone, LazyString] = {
 def set_labels(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Put the label ``add`` on the conversation, or take ``remove`` off."""
     add, remove = form_id("add"), form_id("remove")
-    try:
+    with flashing(LabelNotFoundError):
         db.write(
             labels.set_labels,
             workspace_id=workspace_id,
@@ -63,10 +62,6 @@ def set_labels(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             author_id=current_user().id,
             now=clock.now(),
         )
-    except LabelNotFoundError as error:
-        if wants_json():
-            raise
-        flash_bad(error.sentence)
     return _done(workspace_id, conversation_id)
 
 

@@ -27,6 +27,7 @@ from host.web.request_helpers import (
     current_user,
     flash_bad,
     flash_good,
+    flashing,
     wants_json,
     workspace_view,
 )
@@ -68,7 +69,7 @@ def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseRe
 @workspace_view(Permission.ANSWER)
 def send_now(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
     """Let a reply go out that waits, so that it can be undone or for its time."""
-    try:
+    with flashing(ConflictError):
         db.write(
             holding.send_now,
             workspace_id=workspace_id,
@@ -76,10 +77,6 @@ def send_now(workspace_id: int, conversation_id: int, message_id: int) -> Respon
             message_id=message_id,
             now=clock.now(),
         )
-    except ConflictError as error:
-        if wants_json():
-            raise
-        flash_bad(error.sentence)
     return _done(workspace_id, conversation_id)
 
 
@@ -107,10 +104,6 @@ def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnVa
             **values,
         )
 
-    try:
+    with flashing(ConflictError, InvalidError):
         db.write(use_case)
-    except (ConflictError, InvalidError) as error:
-        if wants_json():
-            raise
-        flash_bad(error.sentence)
     return _done(workspace_id, row.id)

@@ -22,7 +22,7 @@ from host.inbox import list_positions, mentions
 from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OTHER_ACTIVITY
 from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
-from host.inbox.outcome import PART_BEFORE_FAILED, WROTE_FIRST
+from host.inbox.outcome import PART_BEFORE_FAILED, STAYS
 from host.inbox.pages import durations, message_content, send_times, text_view
 from host.inbox.pages.comments.parts import Comment
 from host.inbox.pages.message_content import Button
@@ -60,6 +60,8 @@ _GRAPHEME = regex.compile(r"\X")
 _PICTORIAL = regex.compile(r"[\p{Extended_Pictographic}\p{RI}]")
 LATE = timedelta(hours=1)
 """A message that came so long after it was written says so."""
+LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
+"""The activity lines that name another conversation."""
 TOGETHER = timedelta(minutes=5)
 """Messages of one person within this time stand together under one avatar."""
 
@@ -856,7 +858,7 @@ def shown(
                 state=_state(entry, row),
                 waiting_for=str(_(waiting["sentence"])) if waiting and waiting.get("sentence") else "",
                 waiting_about=_about(waiting.get("until") if waiting else None, now),
-                held=(waiting or {}).get("sentence") in {PART_BEFORE_FAILED, WROTE_FIRST},
+                held=(waiting or {}).get("sentence") in {PART_BEFORE_FAILED, *STAYS},
                 until=(until := _undone_until(entry, now)),
                 seconds_left=0 if until is None else (until - now).total_seconds(),
                 planned_for=send_times.when(entry.not_before, now)
@@ -873,7 +875,7 @@ def shown(
 
 def _leads_to(entry: Entry, where: BubbleContext) -> str:
     id_ = str(entry.content.get("conversation") or "")
-    if entry.content.get("what") != "may_belong_by_message" or not (id_.isascii() and id_.isdigit()):
+    if entry.content.get("what") not in LEADING or not (id_.isascii() and id_.isdigit()):
         return ""
     return url_for("inbox.conversation", workspace_id=where.workspace_id, conversation_id=int(id_))
 
@@ -981,7 +983,12 @@ def activity(entry: Entry) -> tuple[str, str]:
     why = reasons.REASONS.get(str(entry.content.get("why")))
     if what == "handed_to_people" and why is not None:
         return icon, str(_("%(who)s gave this to people: %(why)s", who=who, why=why))
-    named = {"who": who, "name": entry.content.get("name", ""), "until": _until(entry)}
+    named = {
+        "who": who,
+        "name": entry.content.get("name", ""),
+        "person": entry.content.get("person", ""),
+        "until": _until(entry),
+    }
     return icon, str(sentence) % named
 
 

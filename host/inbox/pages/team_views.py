@@ -62,7 +62,7 @@ def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
     page = render_template(
         "inbox/teams.html",
         teams=listed,
-        accounts={one.id: one.name for one in choices},
+        accounts=choices,
         problem=problem,
     )
     return page, 200 if problem is None else problem.status

@@ -41,6 +41,7 @@ from host.inbox.pages.inbox_page import (
     render_messages,
 )
 from host.inbox.pages.kept_views import Kept, kept
+from host.inbox.pages.onward import views as _onward_views  # noqa: F401
 from host.inbox.queries import Order, Row
 from host.models.inbox import Direction
 from host.notifications import notify

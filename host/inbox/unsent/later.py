@@ -116,7 +116,9 @@ def release(
         return False
     conversation = locked_conversation(session, workspace_id, conversation_id)
     if not anyway and parts[0][0].unless_written and _customer_wrote(session, parts):
-        _hold_back(session, conversation, parts, now)
+        _hold_back(session, parts, outcome.WROTE_FIRST, now)
+        add_activity(session, conversation, None, {"what": "held_for_message"}, now)
+        note_next(session, conversation)
         return True
     messages = [message for _entry, message in parts]
     for entry, _message in parts:
@@ -157,17 +159,40 @@ def _customer_wrote(session: Session, parts: Sequence[sa.Row[OutboxEntry, Messag
 
 
 def _hold_back(
-    session: Session,
-    conversation: Conversation,
-    parts: Sequence[sa.Row[OutboxEntry, Message]],
-    now: datetime,
+    session: Session, parts: Sequence[sa.Row[OutboxEntry, Message]], why: str, now: datetime
 ) -> None:
     for entry, message in parts:
         entry.not_before = None
         message.sent_at = now  # below what they wrote, where it is read
         session.flush()
-        outcome.record_waiting(session, message.id, {"sentence": outcome.WROTE_FIRST, "until": None})
-    add_activity(session, conversation, None, {"what": "held_for_message"}, now)
+        outcome.record_waiting(session, message.id, {"sentence": why, "until": None})
+
+
+def waiting_in(session: Session) -> Sequence[int]:
+    """Return the conversations that have, or had, replies for later."""
+    query = sa.select(Conversation.id).where(Conversation.scheduled_at.is_not(None))
+    return session.scalars(query.order_by(Conversation.id)).all()
+
+
+def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
+    """Have a conversation's replies for later stay until somebody sends them.
+
+    The desk was restored: they may have been sent, changed or taken back in what is not in the backup.
+    """
+    workspace_id = session.scalar(
+        sa.select(Conversation.workspace_id).where(Conversation.id == conversation_id)
+    )
+    assert workspace_id is not None
+    take_lane(session, workspace_id, conversation_id)
+    keys = session.scalars(
+        sa.select(Message.reply_key)
+        .join(OutboxEntry, OutboxEntry.message_id == Message.id)
+        .where(*_waiting(), Message.conversation_id == conversation_id)
+        .order_by(OutboxEntry.id)
+    ).all()
+    conversation = locked_conversation(session, workspace_id, conversation_id)
+    for key in dict.fromkeys(keys):
+        _hold_back(session, _parts(session, conversation_id, key or ""), outcome.RESTORED, now)
     note_next(session, conversation)
 
 

@@ -85,7 +85,7 @@ def send_anyway(session: Session, message_id: int) -> None:
     if entry.open or entry.not_before is not None:
         raise outbox.StateMovedOnError()
     message = session.get_one(Message, message_id)
-    first = (entry.waiting or {}).get("sentence") == outcome.WROTE_FIRST
+    first = (entry.waiting or {}).get("sentence") in outcome.STAYS
     outcome.release_rest(session, message_id, itself=True)
     if first:
         # It answers them only now.

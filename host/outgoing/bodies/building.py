@@ -22,6 +22,7 @@ from host.core.cleaning import clean_value
 from host.core.ports import AdapterDirectory
 from host.inbox.messages import Entry, File, load_messages
 from host.inbox.queries import LabelRef, labels_of
+from host.models.assistants import Assistant
 from host.models.automation import Rule
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
@@ -36,6 +37,8 @@ from host.outgoing.waiting import Body
 from host.record import catalogue
 from host.record.catalogue import (
     OfAssignment,
+    OfAssistant,
+    OfBeginning,
     OfConsent,
     OfContact,
     OfContactChange,
@@ -107,6 +110,7 @@ class _Found(NamedTuple):
     labels: Mapping[int, Sequence[LabelRef]]
     gone: Mapping[int, str]
     rules: Mapping[int, str]
+    assistants: Mapping[int, str]
     base: str
 
 
@@ -122,6 +126,7 @@ class _About(NamedTuple):
     labels: Sequence[LabelRef]
     label: str
     rules: Mapping[int, str]
+    assistants: Mapping[int, str]
     base: str
 
 
@@ -170,6 +175,9 @@ def _label_ids(about: _About) -> frozenset[int] | None:
 
 _OF_LABELS = frozenset({catalogue.CONVERSATION_LABELLED, catalogue.CONVERSATION_UNLABELLED})
 _OF_RULES = frozenset({catalogue.RULE_CALLED, catalogue.RULE_TOLD})
+_OF_ASSISTANTS = frozenset(
+    name for name, kind in catalogue.KINDS.items() if issubclass(kind.facts, OfAssistant)
+)
 
 
 def _is_known(event: Recorded) -> bool:
@@ -197,6 +205,7 @@ def _about(event: Recorded, found: _Found) -> _About:
         found.labels.get(event.conversation_id or 0, ()),
         found.gone.get(event.facts(OfLabel).label, "") if event.kind in _OF_LABELS else "",
         found.rules,
+        found.assistants,
         found.base,
     )
 
@@ -229,6 +238,7 @@ def _found(session: Session, events: Sequence[Recorded], base: str, *, lock: boo
         labels_of(session, [*talks]),
         _label_names(session, events),
         _rule_names(session, events),
+        _assistant_names(session, events),
         base,
     )
 
@@ -244,6 +254,15 @@ def _rule_names(session: Session, events: Iterable[Recorded]) -> dict[int, str]:
     """Return the names of the rules that asked for something, of those there still are."""
     ids = {one.facts(OfRule).rule for one in events if one.kind in _OF_RULES}
     rows = session.execute(sa.select(Rule.id, Rule.name).where(Rule.id.in_(ids))) if ids else ()
+    return {row.id: row.name for row in rows}
+
+
+def _assistant_names(session: Session, events: Iterable[Recorded]) -> dict[int, str]:
+    """Return the names of the assistants that did something, of those there still are."""
+    ids = {one.facts(OfAssistant).assistant for one in events if one.kind in _OF_ASSISTANTS}
+    rows = (
+        session.execute(sa.select(Assistant.id, Assistant.name).where(Assistant.id.in_(ids))) if ids else ()
+    )
     return {row.id: row.name for row in rows}
 
 
@@ -491,6 +510,9 @@ def _conversation(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
 def _keeping(about: _About) -> dict[str, Any]:
     """Return what an event about a label, a snooze or somebody who waits says besides."""
     event = about.event
+    if event.kind == catalogue.CONVERSATION_CREATED:
+        previous = event.facts(OfBeginning).before
+        return {"previous_id": str(previous)} if previous else {}
     if event.kind in _OF_LABELS:
         return {"label": shapes.Label(id=str(event.facts(OfLabel).label), name=about.label)}
     if event.kind == catalogue.CONVERSATION_SNOOZED:
@@ -596,6 +618,56 @@ def _rule_told(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
     )
 
 
+def _assistant(about: _About) -> shapes.Assistant:
+    id_ = about.event.facts(OfAssistant).assistant
+    return shapes.Assistant(id=str(id_), name=about.assistants.get(id_, ""))
+
+
+def _by(about: _About) -> shapes.Person | UnsetType:
+    event = about.event
+    return _person(event.actor_id, about.people) if event.actor_kind == ActorKind.USER else UNSET
+
+
+@_of_talk
+def _assistant_turn(about: _About, account: ChannelAccount, talk: _Talk) -> Shape:
+    event, facts = about.event, about.event.facts(OfAssistant)
+    return shapes.AssistantTurn(
+        assistant=_assistant(about),
+        turn_id=str(facts.turn),
+        channel_id=account.uuid,
+        channel_type=account.channel,
+        from_=talk.external_id,
+        contact_id=str(talk.contact_id),
+        conversation_id=str(talk.id),
+        message_id=str(event.message_id) if event.message_id is not None else "",
+        reason=facts.reason,
+        edited=facts.edited if event.kind == catalogue.ASSISTANT_TAKEN else UNSET,
+        by=_by(about),
+        timestamp=timestamp(event.occurred_at),
+    )
+
+
+def _assistant_mode(about: _About) -> Shape | None:
+    account, facts = about.account, about.event.facts(OfAssistant)
+    if account is None:
+        return None
+    return shapes.AssistantMode(
+        assistant=_assistant(about),
+        channel_id=account.uuid,
+        channel_type=account.channel,
+        mode=cast(Any, facts.mode),
+        before=cast(Any, facts.before),
+        by=_by(about),
+        timestamp=timestamp(about.event.occurred_at),
+    )
+
+
+def _assistant_state(about: _About) -> Shape:
+    return shapes.AssistantState(
+        assistant=_assistant(about), by=_by(about), timestamp=timestamp(about.event.occurred_at)
+    )
+
+
 def _account(about: _About) -> Shape | None:
     account = about.account
     if account is None:
@@ -648,6 +720,15 @@ _MAKERS: Mapping[str, _Maker] = {
     catalogue.CONTACT_ERASED: _contact,
     catalogue.RULE_CALLED: _rule_called,
     catalogue.RULE_TOLD: _rule_told,
+    catalogue.ASSISTANT_SUGGESTED: _assistant_turn,
+    catalogue.ASSISTANT_TAKEN: _assistant_turn,
+    catalogue.ASSISTANT_ANSWERED: _assistant_turn,
+    catalogue.ASSISTANT_HANDED_OVER: _assistant_turn,
+    catalogue.ASSISTANT_DISMISSED: _assistant_turn,
+    catalogue.ASSISTANT_FAILED: _assistant_turn,
+    catalogue.ASSISTANT_MODE_CHANGED: _assistant_mode,
+    catalogue.ASSISTANT_STOPPED: _assistant_state,
+    catalogue.ASSISTANT_RESUMED: _assistant_state,
     catalogue.ACCOUNT_CONNECTED: _account,
     catalogue.ACCOUNT_STOPPED: _account,
     catalogue.ACCOUNT_DISCONNECTED: _account,

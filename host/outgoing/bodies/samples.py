@@ -98,6 +98,18 @@ def _account(**more: Any) -> Shape:
     )
 
 
+_ASSISTANT = shapes.Assistant(id="5", name="Shop desk")
+_TURN: Mapping[str, Any] = {
+    "assistant": _ASSISTANT,
+    "turn_id": "311",
+    "channel_id": CHANNEL_ID,
+    "channel_type": "email",
+    "from_": CUSTOMER,
+    "contact_id": "12",
+    "conversation_id": "42",
+    "message_id": "4711",
+    "timestamp": AT,
+}
 _RULE: Mapping[str, Any] = {
     "rule": shapes.Rule(id="9", name="Wholesale"),
     "channel_id": CHANNEL_ID,
@@ -203,6 +215,23 @@ _OF: Mapping[str, Shape] = {
     catalogue.CONTACT_ERASED: shapes.ContactErased(id="17", timestamp=AT),
     catalogue.RULE_CALLED: shapes.RuleCalled(message_id="4711", **_RULE),
     catalogue.RULE_TOLD: shapes.RuleTold(message_id="4711", person=_MIA, **_RULE),
+    catalogue.ASSISTANT_SUGGESTED: shapes.AssistantTurn(**_TURN),
+    catalogue.ASSISTANT_TAKEN: shapes.AssistantTurn(edited=False, by=_MIA, **_TURN),
+    catalogue.ASSISTANT_ANSWERED: shapes.AssistantTurn(**_TURN),
+    catalogue.ASSISTANT_HANDED_OVER: shapes.AssistantTurn(reason="no_source", **_TURN),
+    catalogue.ASSISTANT_DISMISSED: shapes.AssistantTurn(by=_MIA, **_TURN),
+    catalogue.ASSISTANT_FAILED: shapes.AssistantTurn(reason="model_timeout", **_TURN),
+    catalogue.ASSISTANT_MODE_CHANGED: shapes.AssistantMode(
+        assistant=_ASSISTANT,
+        channel_id=CHANNEL_ID,
+        channel_type="email",
+        mode="suggest",
+        before="shadow",
+        by=_MIA,
+        timestamp=AT,
+    ),
+    catalogue.ASSISTANT_STOPPED: shapes.AssistantState(assistant=_ASSISTANT, by=_MIA, timestamp=AT),
+    catalogue.ASSISTANT_RESUMED: shapes.AssistantState(assistant=_ASSISTANT, by=_MIA, timestamp=AT),
     catalogue.ACCOUNT_CONNECTED: _account(),
     catalogue.ACCOUNT_STOPPED: _account(),
     catalogue.ACCOUNT_DISCONNECTED: _account(),

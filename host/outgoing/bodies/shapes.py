@@ -247,6 +247,9 @@ class Conversation(Shape, frozen=True, kw_only=True):
         Annotated[Timestamp, Meta(description="By when the customer is to be answered, or can be.")]
         | UnsetType
     ) = UNSET
+    previous_id: (
+        Annotated[str, Meta(description="The conversation that one that began goes on from.")] | UnsetType
+    ) = UNSET
     timestamp: Timestamp
 
 
@@ -342,6 +345,54 @@ class RuleTold(Shape, frozen=True, kw_only=True):
     ] = ""
     person: Annotated[Person, Meta(description="Left out: it tells a team.")] | UnsetType = UNSET
     team: Annotated[Team, Meta(description="Left out: it tells a member.")] | UnsetType = UNSET
+    timestamp: Timestamp
+
+
+class Assistant(Shape, frozen=True, kw_only=True):
+    """An assistant."""
+
+    id: str
+    name: Annotated[str, Meta(description="Empty: it is gone by now.")] = ""
+
+
+class AssistantTurn(Shape, frozen=True, kw_only=True):
+    """What an assistant made of what a customer said, never the words. Ask the API for the turn."""
+
+    assistant: Assistant
+    turn_id: Annotated[str, Meta(description="The id of the turn in the API.")]
+    channel_id: ChannelId
+    channel_type: str
+    from_: Customer = msgspec.field(name="from")
+    contact_id: str
+    conversation_id: str
+    message_id: Annotated[str, Meta(description="The newest message of the customer that it is about.")] = ""
+    reason: Annotated[
+        str, Meta(description="Why: a stable word, such as `no_source` or `model_timeout`. Left out: none.")
+    ] = ""
+    edited: Annotated[
+        bool | UnsetType, Meta(description="Of `assistant.taken`: whether somebody changed it first.")
+    ] = UNSET
+    by: Annotated[Person, Meta(description="Left out: no person did it.")] | UnsetType = UNSET
+    timestamp: Timestamp
+
+
+class AssistantMode(Shape, frozen=True, kw_only=True):
+    """What an assistant does on an account from now on."""
+
+    assistant: Assistant
+    channel_id: ChannelId
+    channel_type: str
+    mode: Literal["off", "shadow", "suggest", "answer"]
+    before: Literal["off", "shadow", "suggest", "answer"]
+    by: Annotated[Person, Meta(description="Left out: a program did it.")] | UnsetType = UNSET
+    timestamp: Timestamp
+
+
+class AssistantState(Shape, frozen=True, kw_only=True):
+    """An assistant that was stopped, or goes on."""
+
+    assistant: Assistant
+    by: Annotated[Person, Meta(description="Left out: a program did it.")] | UnsetType = UNSET
     timestamp: Timestamp
 
 

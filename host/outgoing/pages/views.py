@@ -71,6 +71,7 @@ GROUPS = {
     "contact": _l("Customers"),
     "rule": _l("Rules"),
     "account": _l("Accounts"),
+    "assistant": _l("Assistants"),
 }
 SINCE = {"1": _l("the last hour"), "24": _l("the last day"), "168": _l("the last week"), "720": _l("30 days")}
 """Spans that can be sent again, by their hours."""

@@ -53,7 +53,8 @@ export class Unfilled {
     const words = this.bar.dataset;
     const sentence = labels.length > 1 ? words.textMany : words.textOne;
     this.bar.hidden = !labels.length;
-    this.form.querySelector("button[type=submit]").disabled = labels.length > 0;
+    const buttons = [this.form.querySelector("button[type=submit]"), this.form.querySelector(".send-more")];
+    for (const button of buttons.filter(Boolean)) button.disabled = labels.length > 0;
     const said = labels.length ? fill(sentence, { what: labels[0], n: labels.length - 1 }) : "";
     const place = this.bar.querySelector("[data-unfilled-text]");
     if (place.textContent !== said) place.textContent = said;

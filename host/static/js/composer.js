@@ -165,13 +165,13 @@ export class Composer {
     else label.textContent = button.dataset.many.replace("{n}", form.dataset.parts);
   }
 
-  /** Take over what an undone reply gave back. */
-  refill() {
-    const form = this.root.querySelector("[data-form=reply]");
+  /** Take over what an undone reply gave back, in the form it was written in. */
+  refill(mode = "reply") {
+    const form = this.root.querySelector(`[data-form="${mode}"]`);
     if (!form) return;
     const text = form.querySelector("textarea");
-    text.value = read(`lobby-draft-reply-${form.dataset.conversation}`);
-    this.show("reply");
+    text.value = read(`lobby-draft-${mode}-${form.dataset.conversation}`);
+    this.show(mode);
     this.count(form);
     this.onDraft();
     text.focus();
@@ -250,7 +250,8 @@ export class Composer {
         return false;
       }
       this.problem(null);
-      this.onSent(answer.messages, body.get("then"));
+      if (answer.goto) location.assign(answer.goto); // it goes on in another conversation
+      else this.onSent(answer.messages, body.get("then"));
       return true;
     } catch {
       this.problem(this.words.textUnsaved);

@@ -13,7 +13,7 @@ function ends(element) {
 
 /**
  * Follows replies that can be undone. *post(url)* asks the desk, *report(sentence, next)* says what went wrong,
- * *show(conversation)* opens one, *back(conversation, message)* shows what came back.
+ * *show(conversation)* opens one, *back(conversation, message, mode)* shows what came back, in the form *mode*.
  */
 export class Undoing {
   constructor({ post, report, show, back }) {
@@ -112,7 +112,7 @@ export class Undoing {
   undone(answer, message) {
     this.waiting = this.waiting.filter((one) => one.message !== String(message));
     putBack(answer.conversation, answer.draft);
-    this.back(answer.conversation, message);
+    this.back(answer.conversation, message, answer.draft.mode);
     const said = document.querySelector("[data-undo-say]");
     if (said) said.textContent = said.dataset.undone;
     this.tick();

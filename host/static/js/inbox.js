@@ -35,11 +35,11 @@ const undoing = new Undoing({
   post: (url, body) => post(url, body),
   report: (sentence, next) => report(sentence ?? data.textUnsaved, next),
   show: (id) => go(addressOf(id)),
-  back(conversation, message) {
+  back(conversation, message, mode) {
     ask({ rows: [conversation], head: conversation === opened });
     if (conversation !== opened) return;
     if (message) log?.remove(message);
-    composer?.refill();
+    composer?.refill(mode);
   },
 });
 
@@ -211,7 +211,7 @@ function showComposer(html) {
   }
   const focused = box.contains(document.activeElement);
   // Where nothing but a note could be written, nobody chose to write one.
-  const mode = box.querySelector("[data-form=reply]") && composer?.signature && composer.section.dataset.mode;
+  const mode = box.querySelector("[data-form=reply], [data-form=onward]") && composer?.signature && composer.section.dataset.mode;
   const chosen = composer?.chosen && composer.section.dataset.answers === fresh.dataset.answers;
   box.replaceChildren(fresh);
   startComposer();
@@ -234,6 +234,7 @@ async function answer(id, mode) {
     report(data.textSilent);
     return;
   }
+  choices += 1; // what was asked for meanwhile is about the comment before
   if (composer) composer.signature = ""; // another comment: it is drawn anew
   showComposer(told.composer);
   if (!composer) return;

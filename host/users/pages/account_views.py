@@ -63,8 +63,9 @@ def _page(
     with db.read() as reading:
         active = sessions.active(reading, person.id)
         stays = last_ones.why_they_stay(reading, person.id)
-        found = leaving.belongings(reading, person.id)
+        found = leaving.belongings(reading, person.id, for_good=True)
         second_factor = factors.of(reading, person.id).any
+        provider = settings.read(reading, config()).provider_label
     page = render_template(
         "accounts/account.html",
         profile=profile,
@@ -74,6 +75,7 @@ def _page(
         belongings=found,
         second_factor=second_factor,
         sessions=active,
+        provider=provider,
         absolute=sessions.ABSOLUTE,
         device_of=device_of,
         role_names=roles.ROLE_NAMES,

@@ -16,6 +16,7 @@ from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import NewWorkspaceForm, text
 from host.web import navigation
+from host.web.portions import portion
 from host.web.request_helpers import (
     admin_required,
     audit,
@@ -41,9 +42,9 @@ def workspaces() -> ResponseReturnValue:
             return redirect(url_for("accounts.workspaces"))
         link = external_url("accounts.invite", token=token)
     status = 400 if form.is_submitted() and not link else 200
-    rows = use_cases.listing(db.session())
+    part = portion(use_cases.listing(db.session()))
     page = render_template(
-        "accounts/workspaces.html", form=form, rows=rows, link=link, days=invitations.LIFETIME.days
+        "accounts/workspaces.html", form=form, part=part, link=link, days=invitations.LIFETIME.days
     )
     return page, status
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.core.errors import NotSignedInError
-from host.models.users import User
+from host.models.users import SignedInBy, User
 from host.users import audit as journal
 from host.users import sessions
 from host.users.pages import known_browsers
@@ -34,37 +34,55 @@ def browser_name() -> str:
     return name
 
 
-def arrive(user: User, target: str | None, *, join: Claims | None = None) -> ResponseReturnValue:
+def arrive(
+    user: User, target: str | None, *, by: SignedInBy = SignedInBy.PASSWORD, join: Claims | None = None
+) -> ResponseReturnValue:
     """Sign a user in who has proved to be *user*; who has a second factor is asked for it first.
 
     :param target: the page they want.
+    :param by: what they proved it with.
     :param join: who they are at the provider: joined with the account once all is proved.
     """
     if user.second_factor_at is None:
-        start(user, "session.started", join=join)
+        start(user, "session.started", by=by, join=join)
         return redirect(safe_next(target))
-    data = {"next": safe_next(target), "join": None if join is None else dump(join)}
+    data = {"next": safe_next(target), "by": by, "join": None if join is None else dump(join)}
     token = db.write(steps.begin, Kind.SECOND, browser_name(), data, user_id=user.id)
     return redirect(url_for("accounts.second", token=token))
 
 
-def start(user: User, action: str, *, second: bool = False, join: Claims | None = None) -> None:
+def start(
+    user: User,
+    action: str,
+    *,
+    by: SignedInBy = SignedInBy.PASSWORD,
+    second: bool = False,
+    join: Claims | None = None,
+) -> None:
     """Start a session for *user* in this browser; an earlier one ends.
 
+    :param by: what they showed first.
     :param second: whether the second factor was shown.
     """
 
     def use_case(writing: Session) -> str:
-        return begin_session(writing, user.id, action, second=second, join=join)
+        return begin_session(writing, user.id, action, by=by, second=second, join=join)
 
     enter(user, db.write(use_case))
 
 
 def begin_session(
-    writing: Session, user_id: int, action: str, *, second: bool = False, join: Claims | None = None
+    writing: Session,
+    user_id: int,
+    action: str,
+    *,
+    by: SignedInBy | None,
+    second: bool = False,
+    join: Claims | None = None,
 ) -> str:
     """Start a session in a write that is under way; return its token.
 
+    :param by: what they showed first; None: not known.
     :raises NotSignedInError: if the person was locked out, or set a second factor up, a moment ago.
     """
     user = writing.get(User, user_id, with_for_update=True, populate_existing=True)
@@ -91,6 +109,7 @@ def begin_session(
         client_address(),
         replaces=before if isinstance(before, str) else None,
         user_agent=request.headers.get("User-Agent", ""),
+        by=by,
         second=second,
     )
 

@@ -26,6 +26,7 @@ class Question:
     :param template: the frame of the page: of a workspace's settings, of the desk's, or of neither.
     :param back: where Cancel leads. *fields*: what the form carries on.
     :param always: whether it is asked although nothing goes with the person.
+    :param for_good: whether they lose their place.
     """
 
     name: str
@@ -36,12 +37,13 @@ class Question:
     back: str
     fields: Mapping[str, str] = field(default_factory=dict)
     always: bool = False
+    for_good: bool = False
 
 
 def ask(question: Question, user_id: int, workspace_id: int | None = None) -> ResponseReturnValue | None:
     """Return the page that asks *question*, unless the form shows that it was seen as it is now."""
     with db.read() as reading:
-        found = leaving.belongings(reading, user_id, workspace_id)
+        found = leaving.belongings(reading, user_id, workspace_id, for_good=question.for_good)
     names = frozenset().union(*(one.names for one in found)) | ({"asked"} if question.always else set())
     if not names - set(request.form.getlist("seen")):
         if any(row.writes for one in found for row in one.keys if _chosen("keys", one.workspace_id)):

@@ -98,6 +98,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "desk.changed": _l("%(who)s changed settings of the desk: %(what)s"),
     "desk.set_up": _l("%(who)s set the desk up"),
     "domain.given": _l("%(who)s let another workspace have mail of %(what)s"),
+    "domain.key_made": _l("%(who)s made a key to sign mails of %(what)s"),
     "domain.released": _l("%(who)s gave the domain %(what)s free"),
     "endpoint.added": _l("%(who)s has what happens told to %(what)s"),
     "endpoint.changed": _l("%(who)s changed what is told to %(what)s"),

@@ -24,6 +24,7 @@ from host.users.pages.forms import NewPersonForm, text
 from host.users.signin import factors
 from host.users.users import Person
 from host.web import navigation
+from host.web.portions import portion
 from host.web.request_helpers import (
     admin_required,
     audit,
@@ -73,7 +74,7 @@ def _page(
     page = render_template(
         "accounts/desk_people.html",
         form=form,
-        people=shown,
+        part=portion(shown),
         active=len(active),
         disabled=len(everybody) - len(active),
         only_admin=[one.id for one in active if one.is_admin][1:] == [],

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from host.core import secrets
 from host.core.db import db
 from host.core.errors import ConflictError, ForbiddenError, LobbyError, NotFoundError
-from host.models.users import User
+from host.models.users import SignedInBy, User
 from host.users import passwords, sessions, throttle, users
 from host.users.pages import arriving, sudo
 from host.users.pages.blueprint import bp
@@ -204,9 +204,9 @@ def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
         token = db.write(steps.begin, Kind.JOIN, arriving.browser_name(), data, user_id=user.id)
         return redirect(url_for("accounts.join_provider", token=token))
     if how.trusted:
-        arriving.start(user, "session.started", second=True)
+        arriving.start(user, "session.started", by=SignedInBy.PROVIDER, second=True)
         return redirect(target)
-    return arriving.arrive(user, target)
+    return arriving.arrive(user, target, by=SignedInBy.PROVIDER)
 
 
 @bp.route("/login/join/<token>", methods=["GET", "POST"])

@@ -21,7 +21,7 @@ from host.core import secrets
 from host.core.db import db
 from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError, TooManyError
 from host.models.signing_in import Passkey
-from host.models.users import User
+from host.models.users import SignedInBy, User
 from host.users import audit as journal
 from host.users import failed_tries, sessions, throttle
 from host.users.pages import arriving, known_browsers, sudo
@@ -157,7 +157,9 @@ def _arrived(writing: Session, step: Step, user: User) -> str:
     if not steps.end(writing, step):
         raise ConflictError()
     join = arriving.load(step.data.get("join"))
-    return arriving.begin_session(writing, user.id, "session.started", second=True, join=join)
+    said = step.data.get("by")  # a step that the release before began does not say it
+    by = None if said is None else SignedInBy(said)
+    return arriving.begin_session(writing, user.id, "session.started", by=by, second=True, join=join)
 
 
 def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
@@ -292,7 +294,7 @@ def passkey_login() -> ResponseReturnValue:
     def use_case(writing: Session) -> str:
         if not factors.use_key(writing, proof.key, proof.used):
             raise ConflictError()
-        return arriving.begin_session(writing, user.id, "session.started", second=True)
+        return arriving.begin_session(writing, user.id, "session.started", by=SignedInBy.PASSKEY, second=True)
 
     arriving.enter(user, db.write(use_case))
     return redirect(safe_next(target))

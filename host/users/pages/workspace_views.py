@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,6 +15,7 @@ from host.core.db import db
 from host.core.errors import InvalidError, LobbyError, NotFoundError
 from host.models.users import Role
 from host.users import invitations, leaving, members, reach, roles
+from host.users.invitations import Pending
 from host.users.members import Member
 from host.users.pages import asking_first, sudo
 from host.users.pages.asking_first import Question
@@ -21,8 +23,9 @@ from host.users.pages.blueprint import bp
 from host.users.pages.desk_people_views import mails_links
 from host.users.pages.forms import InviteForm, text
 from host.users.reach import Accounts
-from host.users.signin import settings
+from host.users.signin import factors, settings
 from host.web import navigation
+from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,
     audit,
@@ -38,6 +41,62 @@ from host.web.request_helpers import (
 PEOPLE = "/w/<int:workspace_id>/settings/people"
 TEAMS = "teams"
 """What a form says for: the accounts of their teams."""
+STATES = {
+    "active": _l("May sign in"),
+    "no_second": _l("No second factor"),
+    "invited": _l("Invited"),
+    "disabled": _l("Locked out"),
+}
+"""What the list can be narrowed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the list is narrowed to: by the address of the page. An empty field narrows nothing.
+
+    :param role: a value of :class:`Role`. *state*: a name of :data:`STATES`.
+    """
+
+    q: str
+    role: str
+    state: str
+
+    @classmethod
+    def asked(cls) -> Wanted:
+        """Return what this request asks for; a role or state that is none counts as empty."""
+        given = request.args
+        role, state = given.get("role", ""), given.get("state", "")
+        return cls(
+            given.get("q", "").strip(),
+            role if role in roles.ROLE_NAMES else "",
+            state if state in STATES else "",
+        )
+
+    @property
+    def any(self) -> bool:
+        """Whether it narrows anything."""
+        return bool(self.q or self.role or self.state)
+
+    def takes(self, member: Member) -> bool:
+        """Tell whether a member is shown."""
+        if not self._fits(f"{member.name} {member.email}", member.role):
+            return False
+        match self.state:
+            case "active":
+                return not member.disabled
+            case "no_second":
+                return not member.disabled and not member.second_factor
+            case "disabled":
+                return member.disabled
+        return not self.state
+
+    def takes_invited(self, invitation: Pending) -> bool:
+        """Tell whether an invitation is shown."""
+        return self.state in {"", "invited"} and self._fits(invitation.email, invitation.role)
+
+    def _fits(self, words: str, role: Role) -> bool:
+        return self.q.casefold() in words.casefold() and self.role in {"", role}
+
 
 navigation.add_settings("accounts.people", _l("People"), order=30, icon="users")
 
@@ -65,13 +124,28 @@ def _page(
     """
     session = db.session()
     found = members.listing(session, workspace_id)
+    pending = invitations.pending(session, workspace_id)
+    wanted = Wanted.asked()
+    part: Portion[Member | Pending] = portion(
+        [
+            *(one for one in found if wanted.takes(one)),
+            *(one for one in pending if wanted.takes_invited(one)),
+        ]
+    )
+    shown = [one for one in part.rows if isinstance(one, Member)]
     page = render_template(
         "accounts/people.html",
         form=form,
         people=found,
+        part=part,
+        shown=shown,
+        kinds=factors.kinds(session, [one.user_id for one in shown if one.second_factor]),
         owners=[one.user_id for one in found if one.role is Role.OWNER and not one.disabled],
         asked=settings.read(session, config()).second_factor,
-        pending=invitations.pending(session, workspace_id),
+        pending=pending,
+        invited=[one for one in part.rows if isinstance(one, Pending)],
+        wanted=wanted,
+        states=STATES,
         choices=reach.choices(session, workspace_id),
         roles=roles,
         links=links,
@@ -278,6 +352,7 @@ def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
         button=_("Remove"),
         template="settings.html",
         back=url_for("accounts.people", workspace_id=workspace_id),
+        for_good=True,
     )
     page = asking_first.ask(question, user_id, workspace_id)
     return _try(workspace_id, user_id, use_case) if page is None else page

@@ -27,6 +27,7 @@ from host.automation.assistants.values import (
     Used,
 )
 from host.core import clock, db
+from host.inbox import outcome
 from host.models.assistants import (
     Assistant,
     AssistantAccount,
@@ -156,6 +157,12 @@ class Assisted(Automated):
             assistant.stopped_at = clock.now() if stopped else None
 
         db.write(use_case)
+
+    def answered(self, contact: str = "ana", text: str = "Yes.") -> int:
+        """Have a person answer, and the provider take it; return the id of the message."""
+        (message,) = self.scene.reply(contact, text, clock.now())
+        db.write(outcome.record_sent, message, f"sent-{message}")
+        return message
 
     def leave_to_automation(self, contact: str = "ana") -> None:
         """Have automation handle a conversation, as another program that answers does."""

@@ -66,41 +66,47 @@ def knowledge_version(assistant_id: int) -> int:
         return session.get_one(Assistant, assistant_id).knowledge_version
 
 
-def turn(assistant_id: int, message_id: int, **values: Any) -> int:
-    """Store a turn about a message of a customer: one that was handed over, unless *values* say more."""
+def store_turn(at: datetime, **values: Any) -> int:
+    """Store a turn that began at *at*; without *values* it said and cost nothing. Return its id."""
+    usual: dict[str, Any] = {
+        "version": 1,
+        "messages": 1,
+        "mode": Mode.SUGGEST,
+        "first_at": at,
+        "fence": 1,
+        "text": "",
+        "sources": [],
+        "offers": [],
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "cost": 0,
+        "took_ms": 0,
+        "created_at": at,
+    }
 
     def use_case(session: Session) -> int:
-        message = session.get_one(Message, message_id)
-        row = AssistantTurn(
-            **{
-                "workspace_id": message.workspace_id,
-                "assistant_id": assistant_id,
-                "version": 1,
-                "account_id": message.account_id,
-                "conversation_id": message.conversation_id,
-                "message_id": message_id,
-                "messages": 1,
-                "mode": Mode.SUGGEST,
-                "state": TurnState.HANDED_OVER,
-                "first_at": message.created_at,
-                "fence": 1,
-                "text": "",
-                "sources": [],
-                "offers": [],
-                "tokens_in": 0,
-                "tokens_out": 0,
-                "cost": 0,
-                "took_ms": 0,
-                "reason": "no_source",
-                "created_at": message.created_at,
-                **values,
-            }
-        )
+        row = AssistantTurn(**{**usual, **values})
         session.add(row)
         session.flush()
         return row.id
 
     return db.write(use_case)
+
+
+def turn(assistant_id: int, message_id: int, **values: Any) -> int:
+    """Store a turn about a message of a customer: one that was handed over, unless *values* say more."""
+    with db.read() as session:
+        message = session.get_one(Message, message_id)
+    about = {
+        "workspace_id": message.workspace_id,
+        "assistant_id": assistant_id,
+        "account_id": message.account_id,
+        "conversation_id": message.conversation_id,
+        "message_id": message_id,
+        "state": TurnState.HANDED_OVER,
+        "reason": "no_source",
+    }
+    return store_turn(message.created_at, **{**about, **values})
 
 
 def later(**length: float) -> datetime:

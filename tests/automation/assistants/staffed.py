@@ -12,11 +12,10 @@ from host.models.assistants import (
     Assistant,
     AssistantCall,
     AssistantTool,
-    AssistantTurn,
-    Mode,
     TurnState,
 )
 from host.sdk.rules import ToolEffect
+from tests.automation.assistants import making
 from tests.automation.automated import Automated
 from tests.inbox import toys
 
@@ -68,34 +67,15 @@ class Staffed:
         self.turn = self.make_turn()
 
     def make_turn(self, message_id: int = 1) -> int:
-        def add(session: Session) -> int:
-            now = clock.now()
-            row = AssistantTurn(
-                workspace_id=self.workspace,
-                assistant_id=self.assistant,
-                version=1,
-                account_id=self.automated.desk.account.id,
-                conversation_id=self.conversation,
-                message_id=message_id,
-                messages=1,
-                mode=Mode.SUGGEST,
-                state=TurnState.THINKING,
-                first_at=now,
-                fence=1,
-                text="",
-                sources=[],
-                offers=[],
-                tokens_in=0,
-                tokens_out=0,
-                cost=0,
-                took_ms=0,
-                created_at=now,
-            )
-            session.add(row)
-            session.flush()
-            return row.id
-
-        return db.write(add)
+        return making.store_turn(
+            clock.now(),
+            workspace_id=self.workspace,
+            assistant_id=self.assistant,
+            account_id=self.automated.desk.account.id,
+            conversation_id=self.conversation,
+            message_id=message_id,
+            state=TurnState.THINKING,
+        )
 
     def tool(self, url: str, **more: Any) -> AssistantTool:
         return db.write(tool_keeping.create, self.workspace, self.assistant, wanted_tool(url, **more))

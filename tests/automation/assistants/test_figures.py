@@ -185,5 +185,9 @@ def test_turns_are_listed_newest_first_by_what_became_of_them(any_desk: Automate
     with db.read() as session:
         (newest,) = judging.lately(session, id_, show=Show.TAKEN)
         assert session.scalar(sa.select(sa.literal(1))) == 1
-    assert (newest.contact, newest.account, newest.sources) == ("Ana Q.", "@sample.pottery", ["Shipping"])
+    assert (newest.contact, newest.account, [one.title for one in newest.sources]) == (
+        "Ana Q.",
+        "@sample.pottery",
+        ["Shipping"],
+    )
     assert judging.state(newest) == "Taken as it stood"

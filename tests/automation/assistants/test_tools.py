@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from host.automation.assistants import tool_keeping, tools
+from host import recording
+from host.automation.assistants import hanging, tool_keeping, tools
 from host.automation.assistants.language import language_models
 from host.automation.assistants.language.asking import ask
 from host.automation.assistants.language.language_models import Wanted
@@ -18,6 +20,7 @@ from host.automation.assistants.values import Body, Speaks
 from host.channels.directory import Directory
 from host.core import db, guard
 from host.core.secrets import Secret
+from host.health import problems
 from host.inbox import labels
 from host.models.assistants import AssistantCall, CallState
 from host.models.inbox import Conversation, ConversationStatus
@@ -30,6 +33,7 @@ from tests.automation.assistants.model_server import setting
 from tests.automation.assistants.staffed import SCHEMA, Staffed
 from tests.automation.automated import Automated
 from tests.inbox import toys
+from tests.live.served import until
 from tests.outgoing.desk import Receiver
 
 NOBODY = Directory()
@@ -437,3 +441,46 @@ def test_tools_are_used_and_decided_about_on_every_database(any_desk: Automated,
     with db.read() as session:
         assert [one.row.name for one in language_models.listing(session, staffed.workspace)] == ["Small"]
     assert db.write(language_models.delete, staffed.workspace, model.id) == "Small"
+
+
+class Hanging:
+    """A tool that hangs until it is let go on; :attr:`begun` counts its uses."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.goes_on = threading.Event()
+
+    def __call__(self, _about: UsedFor, _arguments: Mapping[str, Any]) -> str:
+        self.begun += 1
+        self.goes_on.wait(60)
+        return "It left on Wednesday."
+
+
+@pytest.fixture
+def hanging_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
+    monkeypatch.setattr(tools, "SECONDS", 0.2)
+    one = Hanging()
+    yield one
+    one.goes_on.set()
+    until(lambda: not hanging._hung["toy.order"])
+
+
+def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
+    staffed: Staffed, hanging_tool: Hanging
+) -> None:
+    found = brought(staffed, use=hanging_tool)
+    with db.read() as session:
+        offered = tools.offers(session, staffed.assistant, Body(builtin=("toy.order",)), found)
+    for number in (1, 2, 3):
+        run = runner(staffed, offered=offered, brought=found)
+        assert "does not answer in time" in run("toy-order", {"number": number})
+    assert hanging_tool.begun == 1, "the second and the third were refused at once"
+    assert [state for _n, _tool, state, _result in noted(staffed)] == ["failed"] * 3
+    recording.flush()
+    with db.read() as session:
+        (problem,) = problems._tools(session)
+    assert "toy" in problem.fact
+    hanging_tool.goes_on.set()
+    until(lambda: not hanging._hung["toy.order"])
+    run = runner(staffed, offered=offered, brought=found)
+    assert "It left on Wednesday." in run("toy-order", {"number": 4})

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 import pytest
+import sqlalchemy as sa
 
-from host.automation.assistants import thinking, turns, writing
+from host.automation.assistants import judging, keeping, suggesting, thinking, tools, turns, writing
 from host.automation.assistants.values import Cap, Limits, ModelError, Said
 from host.core import clock, db
 from host.inbox.contacts import consent
+from host.inbox.reply import Hold
 from host.models.assistants import Mode, TurnState
 from host.models.inbox import Conversation
-from tests.automation.assistants.assisting import Assisted
+from host.models.record import DomainEvent
+from tests.automation.assistants.assisting import ANSWER, Assisted
 
 SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
 
@@ -368,3 +372,158 @@ class TestLimits:
             begun = db.write(thinking._begin, second, directory, clock.now())
         assert isinstance(begun, tuple)
         assert begun[1].reason == "limit_month"
+
+
+class TestShadow:
+    """It thinks as where it suggests, and nobody sees it but whoever compares."""
+
+    def test_what_a_person_answers_is_set_beside_it(self, any_assisted: Assisted) -> None:
+        one = any_assisted
+        one.attach(Mode.SHADOW)
+        one.said(text="Do you ship to Norway?")
+        assert one.think() == [TurnState.READY]
+        with db.read() as session:
+            row = session.get_one(Conversation, one.scene.conversation("ana"))
+            assert suggesting.of(session, row.id, row.account_id) is None
+        assert (one.texts(), one.activities(), one.notes()) == ([], [], [])
+        assert one.handled_by() == "nobody"
+        answer = one.answered(text="Yes, in a week.")
+        one.read()
+        (turn,) = one.turns()
+        assert (turn.state, turn.reason, turn.outcome) == ("discarded", "answered", None)
+        assert (turn.text, turn.answered_id) == (SHIPPING, answer)
+        with db.read() as session:
+            (pair,) = judging.lately(session, one.assistant, show=judging.Show.SHADOW)
+        assert (pair.asked, pair.text, pair.beside) == ("Do you ship to Norway?", SHIPPING, "Yes, in a week.")
+
+    def test_an_answer_that_comes_while_it_thinks_is_set_beside_it_too(self, assisted: Assisted) -> None:
+        assisted.attach(Mode.SHADOW)
+        assisted.said()
+        answers: list[int] = []
+
+        def answer() -> None:
+            answers.append(assisted.answered(text="Yes."))
+            assisted.read()
+
+        assisted.model.meanwhile = answer
+        assisted.think()
+        (turn,) = assisted.turns()
+        assert (turn.state, turn.text, turn.answered_id) == ("discarded", SHIPPING, answers[0])
+
+    def test_it_hands_nothing_over_and_nobody_can_take_it(self, assisted: Assisted) -> None:
+        assisted.attach(Mode.SHADOW)
+        assisted.said()
+        assisted.leave_to_automation()
+        assisted.model.says = Said(hands_over=True)
+        assert assisted.think() == [TurnState.HANDED_OVER]
+        assert assisted.handled_by() == "automation"
+        assert (assisted.activities(), assisted.notes()) == ([], [])
+        assisted.time.enter_context(clock.travel(timedelta(minutes=20)))
+        assert not thinking.give_forgotten()
+        assert assisted.handled_by() == "automation"
+        assisted.model.says = ANSWER
+        assisted.said(text="And to Sweden?")
+        assert assisted.think() == [TurnState.READY]
+        place: dict[str, Any] = {
+            "workspace_id": assisted.desk.workspace,
+            "conversation_id": assisted.scene.conversation("ana"),
+            "turn_id": assisted.turns()[-1].id,
+            "user_id": assisted.desk.mia.id,
+            "now": clock.now(),
+        }
+        with pytest.raises(suggesting.SuggestionNotFoundError):
+            db.write(suggesting.dismiss, **place)
+        adapter = assisted.desk.generation.directory.adapter("email")
+        with pytest.raises(suggesting.SuggestionNotFoundError):
+            db.write(suggesting.accept, **place, adapter=adapter, hold=Hold())
+        assert assisted.texts() == []
+
+    def test_no_tool_that_changes_anything_is_used(self, assisted: Assisted) -> None:
+        assisted.attach(Mode.SHADOW, builtin=("label", "close", "contact", "hand_over"))
+        assisted.label("vip")
+        told: list[str] = []
+
+        def says(_ask: Any, call: Any) -> Said:
+            told.extend([call("label", {"label": "vip"}), call("close", {}), call("contact", {})])
+            return ANSWER
+
+        assisted.model.says = says
+        assisted.said()
+        assisted.think()
+        assert told[:2] == [tools.TRIAL, tools.TRIAL]
+        assert told[2] != tools.TRIAL
+        assert assisted.calls() == [("contact", "done")]
+        assert assisted.status() == "open"
+
+    def test_what_is_as_good_counts_and_limits_hold(self, assisted: Assisted) -> None:
+        id_ = assisted.attach(Mode.SHADOW, limits=Limits(conversation=Cap(turns=1)))
+        assisted.said()
+        assisted.think()
+        assisted.answered()
+        assisted.read()
+        account = assisted.desk.account.id
+        named = {"workspace_id": assisted.desk.workspace, "assistant_id": id_}
+        with db.read() as session:
+            assert keeping.earned(session, id_, [account]) == {}
+        db.write(judging.judge, **named, turn_id=assisted.turns()[0].id, right=True)
+        with db.read() as session:
+            assert keeping.earned(session, id_, [account]) == {account: 1}
+        assisted.said(text="And to Sweden?")
+        assert assisted.think() == [TurnState.HANDED_OVER]
+        assert assisted.states()[-1] == ("handed_over", "limit_conversation")
+
+    def test_what_was_thought_in_shadow_is_not_shown_later(self, assisted: Assisted) -> None:
+        id_ = assisted.attach(Mode.SHADOW)
+        assisted.said()
+        assisted.think()
+        db.write(
+            keeping.set_mode,
+            workspace_id=assisted.desk.workspace,
+            assistant_id=id_,
+            account_id=assisted.desk.account.id,
+            mode=Mode.SUGGEST,
+            answers_on=[],
+            needed=50,
+            by="Ann",
+            now=clock.now(),
+        )
+        assert assisted.states() == [("discarded", "mode")]
+
+
+def told(desk: Assisted) -> list[tuple[str, str]]:
+    """Return what programs are told of assistants, with the reasons."""
+    query = sa.select(DomainEvent.kind, DomainEvent.data).where(DomainEvent.kind.like("assistant.%"))
+    with db.read() as session:
+        rows = session.execute(query.order_by(DomainEvent.id)).all()
+    return [(kind, json.loads(data).get("reason", "")) for kind, data in rows]
+
+
+class TestToldPrograms:
+    def test_each_end_of_a_turn_is_recorded_once_and_nothing_that_was_said(self, assisted: Assisted) -> None:
+        assisted.attach()
+        assisted.said()
+        assisted.think()
+        assisted.model.says = Said(hands_over=True)
+        assisted.said(text="More?")
+        assisted.think()
+        assisted.model.says = ModelError("model_refused")
+        assisted.said(text="Still?")
+        assisted.think()
+        assert told(assisted) == [
+            ("assistant.suggested", ""),
+            ("assistant.handed_over", "no_source"),
+            ("assistant.failed", "model_refused"),
+        ]
+        with db.read() as session:
+            kept = session.execute(sa.text("SELECT data FROM domain_events WHERE kind LIKE 'assistant.%'"))
+            assert "Norway" not in str(kept.all())
+
+    def test_an_answer_of_its_own_is_told_and_shadow_is_not(self, assisted: Assisted) -> None:
+        assisted.attach(Mode.ANSWER)
+        assisted.said()
+        assisted.think()
+        assert told(assisted) == [("assistant.answered", "")]
+        assisted.change(mode=Mode.SHADOW)
+        assisted.said("ben")
+        assisted.think()
+        assert told(assisted) == [("assistant.answered", "")]

@@ -11,6 +11,7 @@ from host.automation.assistants import keeping
 from host.automation.deciding import Sent
 from host.core import clock, db
 from host.models.assistants import Assistant, AssistantTurn, LanguageModel, Mode, TurnState
+from tests.automation.assistants import making
 from tests.automation.automated import Automated
 
 
@@ -51,36 +52,16 @@ class Turns:
     ) -> int:
         """Add a turn and return its id; *contact* has written before."""
         self.number += 1
-        at = at or clock.now()
-        values: dict[str, Any] = {
+        about: dict[str, Any] = {
             "workspace_id": self.desk.desk.workspace,
             "assistant_id": self.assistant,
-            "version": 1,
             "account_id": self.desk.desk.account.id,
             "conversation_id": self.desk.scene.conversation(contact),
             "message_id": 1_000_000 + self.number,
-            "messages": 1,
-            "mode": Mode.SUGGEST,
             "state": state,
-            "first_at": at,
-            "fence": 1,
             "text": "Four to six days.",
-            "sources": [],
-            "offers": [],
-            "tokens_in": 0,
-            "tokens_out": 0,
-            "cost": 0,
-            "took_ms": 0,
-            "created_at": at,
         }
-
-        def use_case(session: Session) -> int:
-            row = AssistantTurn(**{**values, **more})
-            session.add(row)
-            session.flush()
-            return row.id
-
-        return db.write(use_case)
+        return making.store_turn(at or clock.now(), **{**about, **more})
 
 
 def model(desk: Automated, **more: Any) -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from host.sdk import strictjson
 from host.sdk.channel import (
+    AccountRef,
     Capabilities,
     ChannelAdapter,
     ChannelMark,
@@ -28,12 +29,12 @@ WINDOW = timedelta(hours=24)
 
 
 class ToyChannel(ChannelAdapter):
-    """Text only, 1,000 bytes, a reply window of a day."""
+    """Text only, 1,000 bytes, a reply window of a day, which writing first opens, too."""
 
     key = "toy"
     label = "Toy"
     mark = ChannelMark(text="TY", tone=6)
-    capabilities = Capabilities(text_limit_bytes=1000)
+    capabilities = Capabilities(text_limit_bytes=1000, can_start=True)
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         try:
@@ -58,13 +59,17 @@ class ToyChannel(ChannelAdapter):
     def send(self, request: SendRequest) -> SendResult:
         return Sent(f"toy-{request.message_key}")
 
+    def id_for_address(self, account: AccountRef, address: str) -> str | None:
+        name, _, domain = address.rpartition("@")
+        return address if name and domain == "example.com" and len(name) < 200 else None
+
     def limits(self, request: SendRequest | ReactRequest | SearchRequest) -> Sequence[SendLimit]:
         account, sentence = f"account {request.account.id}", "The toy takes 50 messages a second."
         return [SendLimit(account, 50, 1, sentence, whole_account=True)]
 
     def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
         if context.last_inbound_at is None:
-            return ReplyPolicy(ReplyState.CLOSED, sentence="Nobody has written yet.")
+            return ReplyPolicy(ReplyState.OPEN)
         until = context.last_inbound_at + WINDOW
         phases = (ReplyPhase(ReplyState.OPEN, context.last_inbound_at, until),)
         if context.now < until:

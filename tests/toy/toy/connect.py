@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from host.sdk.cards import CardStatus, Connection, ConnectRequest, Field, Problems, SettingsCard
+from host.sdk.cards import CardStatus, Connection, ConnectRequest, Field, Link, Problems, SettingsCard
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret, seal
 
@@ -36,6 +36,10 @@ card = SettingsCard(
     summary="Messages of the toy provider.",
     fields=(Field("handle", "Handle"), Field("secret", "Secret", secret=True)),
     connect=connect,
-    status=lambda account: CardStatus(facts=(("Handle", account.handle),), values={"handle": account.handle}),
+    status=lambda account: CardStatus(
+        facts=(("Handle", account.handle),),
+        values={"handle": account.handle},
+        links=(Link("Its page", f"https://toy.example/{account.handle}"),),
+    ),
     disconnect=lambda account: None,
 )

@@ -99,6 +99,8 @@ class Capabilities(Model):
     """Of the files of one message together."""
     formatting: bool
     """Whether `**bold**`, `*italic*`, lists, links and quotes are shown so."""
+    can_start: bool
+    """Whether the team may write to a contact first."""
     copies: Optional[int]
     """Most of `cc` and `bcc` together; null: none."""
     quick_replies: Optional[QuickReplyLimits]
@@ -273,6 +275,239 @@ class Analytics(Model):
     """Each day, or each hour, the earliest first."""
     counting_since: Optional[str]
     """Null: nothing was counted yet."""
+
+
+@dataclass(frozen=True)
+class AssistantCap(Model):
+    """The most of a conversation, a day or a month."""
+
+    turns: int = 0
+    """0: as much as comes."""
+    tokens: int = 0
+    """0: as much as comes."""
+    money: int = 0
+    """In millionths of the model's currency; 0: as much as comes."""
+
+
+@dataclass(frozen=True)
+class AssistantLimits(Model):
+    """How much an assistant may use. Days and months are those of the workspace's time zone."""
+
+    conversation: AssistantCap
+    """Until a conversation is closed."""
+    day: AssistantCap
+    """Of all assistants of the workspace."""
+    month: AssistantCap
+    """Of all assistants of the workspace."""
+    seconds: int
+    """How long one answer may take, 5 to 60."""
+    calls: int
+    """Most uses of tools for one answer, 0 to 10."""
+
+
+@dataclass(frozen=True)
+class AssistantBody(Model):
+    """What one version of an assistant says."""
+
+    prompt: str
+    """How it is to write."""
+    announces: bool
+    """Whether its first answer says that it is automatic."""
+    announcement: str
+    """In these words; empty: in the desk's own."""
+    phrases: Sequence[str]
+    """What it may say without a source."""
+    pause: int
+    """Seconds without a word of the customer before it reads."""
+    limits: AssistantLimits
+    tools: Sequence[str]
+    """The desk's own tools it may use, and those of addons."""
+
+
+@dataclass(frozen=True)
+class AssistantPlace(Model):
+    """What an assistant does on an account."""
+
+    account_id: int
+    channel: str
+    name: str
+    """The name of the account, as it is typed."""
+    mode: Literal["answer", "off", "shadow", "suggest"]
+    """`shadow`: nobody sees what it would say; it is set beside what people answer. `suggest`: people see it. `answer`: it answers by itself."""
+    answers_on: Sequence[Literal["mention", "message", "story_reply", "tap"]]
+    """What a customer has to send for it."""
+    needed: int
+    """Suggestions that have to be taken before it may answer."""
+    earned: int
+    """How many were taken as they stood, or called right. What programs took is none."""
+    opened_by: Optional[str]
+    """Who let it answer before it had earned that; null: nobody."""
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class Assistant(Model):
+    """Something that answers customers from what it was given to know."""
+
+    id: int
+    name: str
+    """At most 40 letters."""
+    version: int
+    """Grows with each change of `body`."""
+    changed_at: datetime
+    stopped_at: Optional[datetime]
+    """Null: nobody stopped it."""
+    model_id: Optional[int]
+    """Null: it asks no model, and offers topics."""
+    body: Optional[AssistantBody]
+    """Null: it was made by a newer Lobby."""
+    accounts: Sequence[AssistantPlace]
+    """Where it is not off."""
+
+
+@dataclass(frozen=True)
+class AssistantCounts(Model):
+    """What became of turns."""
+
+    suggested: int
+    """Shown to people."""
+    taken: int
+    """Sent as they stood, by people."""
+    edited: int
+    written: int
+    """Where a person wrote something else."""
+    dismissed: int
+    used: int
+    """Sent as they stood, by programs."""
+    answered: int
+    """Sent by itself."""
+    shadow: int
+    """Thought in shadow."""
+    handed_over: int
+    failed: int
+    right: int
+    """Called right by somebody."""
+    wrong: int
+    tokens: int
+    cost: int
+    """In millionths of the model's currency."""
+
+
+@dataclass(frozen=True)
+class AssistantDay(Model):
+    """A day, in the workspace's time zone."""
+
+    day: str
+    counts: AssistantCounts
+
+
+@dataclass(frozen=True)
+class AssistantSpent(Model):
+    """What was used of limits."""
+
+    turns: int
+    tokens: int
+    money: int
+    """In millionths of the model's currency."""
+
+
+@dataclass(frozen=True)
+class AssistantFigures(Model):
+    """What an assistant did, and what all of the workspace used."""
+
+    days: Sequence[AssistantDay]
+    """The oldest first; today is the last."""
+    today: AssistantSpent
+    """Of all assistants of the workspace."""
+    month: AssistantSpent
+    """Of all assistants of the workspace."""
+
+
+@dataclass(frozen=True)
+class AssistantSource(Model):
+    """What an answer rests on."""
+
+    title: str
+    kind: str
+    """`entry`, `hours`, `tool` or `contact`."""
+    place: str
+    """Where in its entry it stands; empty: that says nothing."""
+    entry_id: Optional[int]
+    """Null: it is no entry of its knowledge."""
+    at: Optional[str]
+    """How old it is, in ISO 8601; null: it held at that moment."""
+
+
+@dataclass(frozen=True)
+class AssistantTurn(Model):
+    """All a customer wrote since the last answer, and what an assistant made of it."""
+
+    id: int
+    at: datetime
+    assistant_id: int
+    version: int
+    """Which version of the assistant it was."""
+    account_id: int
+    conversation_id: int
+    message_id: int
+    """The newest message of the customer that it is about."""
+    mode: Literal["answer", "shadow", "suggest"]
+    state: Literal["discarded", "dismissed", "failed", "handed_over", "ready", "sent", "thinking", "waiting"]
+    """`ready`: it can be taken or dismissed; in `shadow` it waits for a person's answer."""
+    outcome: Optional[Literal["dismissed", "edited", "taken", "used", "written"]]
+    """What was made of a suggestion. `taken`: a person sent it as it stood; `used`: a program did. Null: nobody decided."""
+    reason: Optional[str]
+    """Why nothing was said, a stable word: `no_source`."""
+    text: str
+    """What it says, or would have said."""
+    sources: Sequence[AssistantSource]
+    """What that rests on."""
+    right: Optional[bool]
+    """What somebody thinks of it; null: nobody said."""
+    sent_message_id: Optional[int]
+    """The first message that was sent of it."""
+    answered_message_id: Optional[int]
+    """The first message a person wrote by themselves; in `shadow` beside it."""
+    model: Optional[str]
+    tokens: int
+    cost: int
+    """In millionths of the model's currency."""
+    took_ms: int
+
+
+@dataclass(frozen=True)
+class AssistantTurns(Model):
+    """Turns, the newest first."""
+
+    data: Sequence[AssistantTurn]
+    next: Optional[str]
+    """For older ones; null: there are none."""
+
+
+@dataclass(frozen=True)
+class AssistantVersion(Model):
+    """What an assistant says, or said."""
+
+    version: int
+    author: str
+    """Who made it: a member, or the name of a key."""
+    at: datetime
+    body: Optional[AssistantBody]
+    """Null: it was made by a newer Lobby."""
+
+
+@dataclass(frozen=True)
+class AssistantVersions(Model):
+    """Versions of an assistant, the newest first; the last 50."""
+
+    data: Sequence[AssistantVersion]
+
+
+@dataclass(frozen=True)
+class Assistants(Model):
+    """The assistants of the workspace, the oldest first."""
+
+    data: Sequence[Assistant]
 
 
 @dataclass(frozen=True)
@@ -732,6 +967,10 @@ class Conversation(Model):
     """By when they are to be answered; null: they do not wait, or there is no time."""
     scheduled_at: Optional[datetime]
     """When the first reply goes out that waits for its time; null: none."""
+    previous_id: Optional[int]
+    """The conversation it goes on from, on another account; null: none."""
+    next_id: Optional[int]
+    """The conversation it goes on as, on another account; null: none."""
     created_at: datetime
     closed_at: Optional[datetime]
 
@@ -931,10 +1170,58 @@ class ImageContent(Model):
 
 
 @dataclass(frozen=True)
+class KnowledgeEntry(Model):
+    """Something an assistant knows."""
+
+    id: int
+    kind: Literal["file", "page", "past", "pasted"]
+    """Where its words come from. `past`: answers the team gave."""
+    title: str
+    questions: Sequence[str]
+    origin: str
+    """The address of its page, the name of its file, or who wrote it."""
+    state: Literal["failed", "gone", "ready", "waiting"]
+    """`waiting`: it is still to be read. What failed or is gone is not used."""
+    problem: Optional[str]
+    """Why it is not used, a stable word."""
+    checked_at: datetime
+    """Its age counts from then."""
+    text: Optional[str] = None
+    """Null in lists."""
+
+
+@dataclass(frozen=True)
+class Knowledge(Model):
+    """What an assistant knows, the oldest first."""
+
+    data: Sequence[KnowledgeEntry]
+    next: Optional[str]
+    """For more; null: there is none."""
+
+
+@dataclass(frozen=True)
 class Labels(Model):
     """The labels of the workspace, by name."""
 
     data: Sequence[LabelRef]
+
+
+@dataclass(frozen=True)
+class LanguageModel(Model):
+    """A language model that assistants may ask. Its address and its key are on the desk's pages alone."""
+
+    id: int
+    name: str
+    model: str
+    """What its provider calls it."""
+    currency: str
+
+
+@dataclass(frozen=True)
+class LanguageModels(Model):
+    """The language models of the workspace, the oldest first."""
+
+    data: Sequence[LanguageModel]
 
 
 @dataclass(frozen=True)
@@ -1607,6 +1894,14 @@ class Sent(Model):
     """What a send became, in the order it goes out."""
 
     data: Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Started(Model):
+    """The conversation that was started, and its first messages."""
+
+    conversation: Conversation
+    messages: Sequence[Message]
 
 
 @dataclass(frozen=True)

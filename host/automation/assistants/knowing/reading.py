@@ -10,13 +10,18 @@ import importlib.util
 import json
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from host.automation.assistants.knowing.entries import LONGEST
+from flask_babel import lazy_gettext as _l
+
+from host import installing
+from host.automation.assistants.knowing.entries import LONGEST, LONGEST_TITLE, EntryError, Wanted
 from host.core import child
+from host.models.assistants import EntryKind
 from host.sdk.http import Client, FetchError, ForbiddenAddressError, TooMuchError
 
 MOST_BYTES = 20 * 1024 * 1024
@@ -70,6 +75,32 @@ def is_available() -> bool:
     return all(
         importlib.util.find_spec(name) is not None for name in ("lxml_html_clean", "pypdf", "trafilatura")
     )
+
+
+def not_installed(field: str) -> EntryError:
+    """Return the refusal of a desk that cannot read PDFs and pages."""
+    return EntryError(
+        _l("This desk was installed without what reads PDFs and web pages, so nothing was saved."),
+        next_step=_l("An admin can add it: %(command)s", command=installing("assistants")),
+        field=field,
+    )
+
+
+def wanted_page(url: str, title: str, questions: Sequence[str]) -> Wanted:
+    """Return the entry for a page of the web, which is read later.
+
+    :param title: empty: its address.
+    :raises EntryError: if its address cannot be one, or this desk reads no pages.
+    """
+    if not is_available():
+        raise not_installed("url")
+    if not allows(url):
+        raise EntryError(
+            _l("That is no address of a page that can be read, so nothing was saved."),
+            next_step=_l("It begins with https:// and is open to everybody."),
+            field="url",
+        )
+    return Wanted(title.strip() or short(url)[:LONGEST_TITLE], "", questions, EntryKind.PAGE, url)
 
 
 def kind_of(name: str, data: bytes) -> str | None:

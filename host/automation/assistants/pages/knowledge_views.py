@@ -13,7 +13,6 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host import installing
 from host.automation.assistants import keeping
 from host.automation.assistants.knowing import entries, knowledge, learning, reading
 from host.automation.assistants.knowing.entries import EntryError, Shown, Wanted
@@ -265,7 +264,7 @@ def _with_file(filling: Filling) -> Filling:
             field="file",
         )
     if kind == "pdf" and not reading.is_available():
-        raise _not_installed("file")
+        raise reading.not_installed("file")
     try:
         words = reading.read(kind, data)
     except ReadingError as error:
@@ -277,14 +276,6 @@ def _with_file(filling: Filling) -> Filling:
     stem = name.rpartition(".")[0] or name
     title = filling.title.strip() or words.title or stem
     return replace(filling, title=title[: entries.LONGEST_TITLE], read=words.text, file_name=name)
-
-
-def _not_installed(field: str) -> EntryError:
-    return EntryError(
-        _l("This desk was installed without what reads PDFs and web pages, so nothing was saved."),
-        next_step=_l("An admin can add it: %(command)s", command=installing("assistants")),
-        field=field,
-    )
 
 
 def _wanted(filling: Filling, shown: KnowledgeEntry | None) -> Wanted:
@@ -302,16 +293,7 @@ def _wanted(filling: Filling, shown: KnowledgeEntry | None) -> Wanted:
     if kind is EntryKind.PAGE:
         if shown is not None:
             return Wanted(title, "", questions, kind)
-        if not reading.is_available():
-            raise _not_installed("url")
-        if not reading.allows(filling.url):
-            raise EntryError(
-                _l("That is no address of a page that can be read, so nothing was saved."),
-                next_step=_l("It begins with https:// and is open to everybody."),
-                field="url",
-            )
-        named = title.strip() or reading.short(filling.url)[: entries.LONGEST_TITLE]
-        return Wanted(named, "", questions, kind, filling.url)
+        return reading.wanted_page(filling.url, title, questions)
     return Wanted(title, filling.text, questions, kind, current_user().name if shown is None else "")
 
 

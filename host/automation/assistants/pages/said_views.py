@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import redirect, render_template, request, url_for
@@ -21,6 +22,7 @@ from host.web.request_helpers import flash_good, id_argument, seen_accounts, wor
 SHOWS = {
     Show.ALL: _l("All"),
     Show.TAKEN: _l("Sent"),
+    Show.SHADOW: _l("Shadow"),
     Show.HANDED_OVER: _l("Handed over"),
     Show.WRONG: _l("Wrong"),
     Show.FAILED: _l("Failed"),
@@ -61,6 +63,7 @@ def said_page(workspace_id: int, assistant_id: int, play: Play | None = None) ->
         turns=[
             (one, judging.state(one), words.said(one.reason), durations.moment(one.at, now)) for one in turns
         ],
+        age=lambda at: durations.since(datetime.fromisoformat(at), now),
         older=turns[-1].id if len(found) > len(turns) else None,
         play=play or Play(),
     )

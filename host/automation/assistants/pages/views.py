@@ -156,7 +156,7 @@ def accounts_page(
         assistant=its,
         tab="accounts",
         lines=lines,
-        locked=[one for one in lines if one.mode == Mode.SUGGEST and not one.open],
+        locked=[one for one in lines if one.mode in {Mode.SHADOW, Mode.SUGGEST} and not one.open],
         needed=max((one.needed for one in lines if one.place), default=keeping.USUALLY_NEEDED),
         fewest=keeping.NEEDED[0],
         most=keeping.NEEDED[-1],
@@ -251,7 +251,9 @@ def _set_mode(session: Session, values: dict[str, Any]) -> Placed:
     keeping.account_of(session, row.workspace_id, values["account_id"])
     if values["mode"] is None:
         raise AssistantError(_l("An assistant has no such mode."), field="mode")
-    placed = keeping.set_mode(session, **values, by=current_user().name, now=clock.now())
+    placed = keeping.set_mode(
+        session, **values, by=current_user().name, author_id=current_user().id, now=clock.now()
+    )
     if placed.changed:
         details = {"account": placed.account, "mode": placed.mode, "needed": values["needed"]}
         if placed.taken_from:
@@ -264,6 +266,7 @@ def _set_mode(session: Session, values: dict[str, Any]) -> Placed:
 def _said(placed: Placed) -> str:
     words: str = {
         Mode.OFF: _("It does nothing on %(account)s.", account=placed.account),
+        Mode.SHADOW: _("It thinks in shadow on %(account)s: nobody sees it.", account=placed.account),
         Mode.SUGGEST: _("It suggests answers to people on %(account)s.", account=placed.account),
         Mode.ANSWER: _("It answers by itself on %(account)s.", account=placed.account),
     }[placed.mode]
@@ -323,7 +326,7 @@ def stop(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     def use_case(session: Session) -> Assistant:
         row = keeping.get(session, workspace_id, assistant_id, lock=True)
         before = row.stopped_at
-        handed = keeping.stop(session, row, clock.now())
+        handed = keeping.stop(session, row, clock.now(), current_user().id)
         if before is None:
             details = {"conversations": handed}
             audit(session, "assistant.stopped", row.name, workspace_id=workspace_id, details=details)
@@ -340,7 +343,7 @@ def resume(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 
     def use_case(session: Session) -> Assistant:
         row = keeping.get(session, workspace_id, assistant_id, lock=True)
-        if keeping.resume(session, row):
+        if keeping.resume(session, row, current_user().id):
             audit(session, "assistant.resumed", row.name, workspace_id=workspace_id)
         return row
 
@@ -355,7 +358,7 @@ def delete(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 
     def use_case(session: Session) -> str:
         named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
-        name = keeping.delete(session, **named, now=clock.now())
+        name = keeping.delete(session, **named, now=clock.now(), author_id=current_user().id)
         audit(session, "assistant.deleted", name, workspace_id=workspace_id)
         return name
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import imapclient
@@ -21,8 +22,8 @@ from imapclient.exceptions import (
 
 from host.sdk import net
 
-from ..smtp import Security
-from .server import BrokenError, LoginRefusedError, RefusedError, Server
+from ..smtp import Security, SignInError, secrets_of, xoauth2
+from .server import BrokenError, EndedError, LoginRefusedError, RefusedError, Server
 
 CONNECT_SECONDS = 10.0
 STEP_SECONDS = 60.0
@@ -144,11 +145,29 @@ def signed_in(server: Server) -> Iterator[Client]:
     :raises BrokenError: if the connection breaks, or the server speaks something else.
     :raises ssl.SSLError: if encryption was not agreed on, or the certificate is not trusted.
     """
-    client = _open(server)
+    server = _with_token(server)
+    try:
+        client = _open(server)
+    except LoginRefusedError:
+        if server.bearer is not None and server.password is not None:
+            server.bearer.refused(server.password)
+        raise
     try:
         yield client
     finally:
         _close(client)
+
+
+def _with_token(server: Server) -> Server:
+    """Return *server* with an access token for a password, before a connection waits for it."""
+    if server.bearer is None:
+        return server
+    try:
+        return replace(server, password=server.bearer.token())
+    except SignInError as error:
+        if error.ended:
+            raise EndedError(str(error)) from None
+        raise RefusedError(str(error), for_now=True) from None
 
 
 @contextmanager
@@ -201,7 +220,9 @@ def _open(server: Server) -> Client:
 def _login(client: Client, server: Server) -> None:
     password = server.password.reveal() if server.password else ""
     try:
-        if client.has_capability("AUTH=PLAIN") and not (server.user + password).isascii():
+        if server.bearer is not None:
+            _present(client, server)
+        elif client.has_capability("AUTH=PLAIN") and not (server.user + password).isascii():
             client.plain_login(server.user, password)
         elif client.has_capability("LOGINDISABLED"):
             raise LoginRefusedError("the server takes no password here")
@@ -218,6 +239,15 @@ def _login(client: Client, server: Server) -> None:
         raise LoginRefusedError(_discreet(error, server)) from None
 
 
+def _present(client: Client, server: Server) -> None:
+    """Sign in with an access token. A server that refuses says why first, and waits for an empty line."""
+    assert server.password is not None
+    if not client.has_capability("AUTH=XOAUTH2"):
+        raise LoginRefusedError("the server does not take sign-ins of a provider (XOAUTH2)")
+    words = xoauth2(server.user, server.password)
+    client.sasl_login("XOAUTH2", lambda challenge: b"" if challenge else words)
+
+
 def _close(client: Client) -> None:
     # Not logout(), which waits for an answer nobody needs.
     with suppress(Exception):
@@ -232,8 +262,9 @@ def _discreet(error: BaseException, server: Server) -> str:
     words = str(error)
     if words.startswith("b'") or words.startswith('b"'):
         words = words[2:-1]
-    password = server.password.reveal() if server.password else ""
-    return " ".join((words.replace(password, "…") if password else words).split())
+    for secret in secrets_of(server.user, server.password):
+        words = words.replace(secret, "…")
+    return " ".join(words.split())
 
 
 def check(server: Server) -> int:

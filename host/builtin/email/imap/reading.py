@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from host.sdk import clock, db
 from host.sdk.webhooks import Envelope, Ingest
 
-from ..mail import kept
+from ..mail import kept, trips
 from ..models import MailState, Role
 from . import conversations, cursor
 from .connection import Client, told
@@ -372,13 +372,30 @@ class Reader:
     def _journal(self, found: Sequence[tuple[Envelope, Taken, Listed]]) -> None:
         if not found:
             return
+        account_id = self._settings.account_id
+        own = {id(made): trips.marker_in(account_id, made.body) for made, _, _ in found}
+        back = [
+            (marker, made)
+            for made, _, one in found
+            if (marker := own[id(made)]) and one.at.role is Role.INBOX
+        ]
         live = not all(one.earlier for _, _, one in found)
         also = partial(
             cursor.account_for,
             taken=[taken for _, taken, _ in found],
             came_at=clock.now() if live else None,
         )
-        self._ingest()(b"", tuple(made for made, _, _ in found), also)
+
+        def account_for(session: Session) -> None:
+            also(session)
+            for marker, made in back:
+                trips.note_arrived(session, account_id, marker, made.body, "imap")
+
+        mails = tuple(made for made, _, _ in found if own[id(made)] is None)
+        if mails:
+            self._ingest()(b"", mails, account_for)
+        else:
+            db.write(account_for)
 
 
 def _batches(conversations_: Iterable[Sequence[Listed]]) -> Iterator[list[Listed]]:

@@ -8,20 +8,28 @@ from datetime import datetime
 
 from host.sdk.secrets import Secret
 
-from ..smtp import Security
+from ..smtp import Bearer, Security
 
 _CODE = re.compile(r"\A\s*\[[A-Z0-9 =._-]{1,80}\]\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server a mailbox is on, and how to sign in."""
+    """The server a mailbox is on, and how to sign in.
+
+    :param bearer: instead of a password.
+    """
 
     host: str
     port: int
     security: Security
     user: str
     password: Secret | None = field(default=None, repr=False)
+    bearer: Bearer | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def can_sign_in(self) -> bool:
+        return self.password is not None or self.bearer is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,10 @@ class RefusedError(Exception):
 
 class LoginRefusedError(RefusedError):
     """The server did not take the user and password."""
+
+
+class EndedError(LoginRefusedError):
+    """The provider takes the sign-in no more. People have been told."""
 
 
 class BrokenError(Exception):

@@ -21,7 +21,7 @@ from host.sdk.webhooks import Ingest
 from ..models import Mailbox
 from .connection import Client, signed_in, told
 from .reading import Memory, Reader
-from .server import BrokenError, LoginRefusedError, RefusedError, Settings, plain
+from .server import BrokenError, EndedError, LoginRefusedError, RefusedError, Settings, plain
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,9 @@ class Watcher:
         if self._failures > 1 or refused:
             with suppress(Exception):  # the database may be what failed
                 db.write(_keep_problem, account_id, words)
-                if refused and self._refusals >= 1:
+                if isinstance(error, EndedError):
+                    pass  # whoever found that out has told people
+                elif refused and self._refusals >= 1:
                     self._warn(_REFUSED, words)
                 elif not refused and self._failures >= TELL_AFTER:
                     self._warn(_sentence(error), words)

@@ -16,14 +16,11 @@ from sqlalchemy.orm import Session
 from host.sdk import clock, db
 from host.sdk.channel import AccountRef
 from host.sdk.errors import SecretUnreadableError
-from host.sdk.secrets import unseal
 from host.sdk.webhooks import Ingest
 
-from .. import late
-from ..models import ACCOUNTS, EmailAccount, Mailbox, mailbox_password_place, password_place
+from .. import late, servers
+from ..models import ACCOUNTS, Mailbox, account_ref
 from ..receiving import size_limit
-from ..smtp import Security
-from .server import Server, Settings
 
 if TYPE_CHECKING:
     from .session import Watcher
@@ -56,15 +53,7 @@ def _mailboxes() -> dict[int, _Connected]:
     with db.read() as session:
         return {
             row.account_id: _Connected(
-                AccountRef(
-                    id=row.id,
-                    uuid=row.uuid,
-                    workspace_id=row.workspace_id,
-                    channel=row.channel,
-                    external_id=row.external_id,
-                    name=row.name,
-                    handle=row.handle,
-                ),
+                account_ref(row),
                 row.saved_at,
             )
             for row in session.execute(query)
@@ -72,24 +61,6 @@ def _mailboxes() -> dict[int, _Connected]:
 
 
 connected = db.Snapshot(_mailboxes)
-
-
-def settings_of(account: AccountRef, largest: int) -> Settings | None:
-    """Return how the mailbox of *account* is read; None: it has none.
-
-    :raises SecretUnreadableError: if its password cannot be opened.
-    """
-    with db.read() as session:
-        box, out = session.get(Mailbox, account.id), session.get(EmailAccount, account.id)
-    if box is None:
-        return None
-    user, password = box.user_name, None
-    if box.password:
-        password = unseal(box.password, mailbox_password_place(account))
-    elif out is not None and out.smtp_password and not box.user_name:
-        user, password = out.smtp_user, unseal(out.smtp_password, password_place(account))
-    server = Server(box.host, box.port, Security(box.security), user, password)
-    return Settings(account.id, account.external_id, server, box.since, box.connected_at, largest)
 
 
 class _Supervisor:
@@ -117,7 +88,8 @@ class _Supervisor:
             now = clock.monotonic()
             try:
                 found = connected.get()
-                if found is not seen or now - renewed >= RENEW_SECONDS:
+                # One that ends makes room for the next of the same mailbox.
+                if found is not seen or self._ending or now - renewed >= RENEW_SECONDS:
                     self._tend(found)
                     seen, renewed = found, now
             except Exception:
@@ -148,11 +120,11 @@ class _Supervisor:
 
     def _begin(self, one: _Connected) -> None:
         try:
-            settings = settings_of(one.account, size_limit())
+            settings = servers.to_read(one.account, size_limit())
         except SecretUnreadableError:
             log.warning("the password of the mailbox of account %s cannot be read", one.account.id)
             return
-        if settings is None or settings.server.password is None:
+        if settings is None or not settings.server.can_sign_in:
             return
         watcher: Watcher = late.machinery().Watcher(settings, lambda: self.ingests[-1])
         self._watchers[one.account.id] = one.saved_at, watcher

@@ -78,3 +78,9 @@ def _without_comments(text: str) -> str:
         if not depth:
             kept.append(" " if quoted and letter in ";=" else letter)
     return "".join(kept)
+
+
+def tags(record: str) -> dict[str, str]:
+    """Return the tags of a DKIM record, their values without white space."""
+    parts = (part.partition("=") for part in record.split(";"))
+    return {name.strip().lower(): "".join(value.split()) for name, mark, value in parts if mark}

@@ -20,7 +20,7 @@ from host.inbox.reply import AT_ONCE, Hold
 from host.inbox.sendable import NotSendableError
 from host.models.inbox import Message
 from host.sdk.channel import Moderated
-from host.web.request_helpers import Permission, current_user, flash_bad, wants_json, workspace_view
+from host.web.request_helpers import Permission, current_user, flashing, workspace_view
 
 
 @bp.post(f"{CONVERSATION}/reply-privately")
@@ -70,7 +70,7 @@ def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseRe
         check_message(session, workspace_id, row.id, message_id)
     if wanted not in set(Moderated):
         raise InvalidError()
-    try:
+    with flashing(ConflictError, NotSendableError):
         db.write(
             moderate,
             workspace_id=workspace_id,
@@ -81,8 +81,4 @@ def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseRe
             directory=current_directory(),
             now=clock.now(),
         )
-    except (ConflictError, NotSendableError) as error:
-        if wants_json():
-            raise
-        flash_bad(error.sentence)
     return _done(workspace_id, row.id)

@@ -24,7 +24,7 @@ from host.inbox.list_positions import EPOCH
 from host.inbox.pages import durations, text_view
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.contacts import doubles, shown
-from host.inbox.pages.contacts.shown import Line, Window
+from host.inbox.pages.contacts.shown import Line, Window, follow_state
 from host.inbox.pages.context import bp
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation
@@ -217,11 +217,8 @@ def _facts(profile: Any, wrote_at: datetime | None, now: datetime) -> str:
     """Return what the provider says of somebody, in words: whether they follow, and when they wrote."""
     facts = profile if isinstance(profile, dict) else {}
     said: list[str] = []
-    them, us = facts.get("follows_us"), facts.get("we_follow")
-    if them is True:
-        said.append(_("Follows you, you follow back") if us is True else _("Follows you"))
-    elif them is False:
-        said.append(_("You follow them") if us is True else _("Does not follow"))
+    if follows := follow_state(facts):
+        said.append(follows)
     if facts.get("verified") is True:
         said.append(_("verified"))
     followers = facts.get("followers")

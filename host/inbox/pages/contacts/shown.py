@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -73,6 +73,16 @@ class Window:
     text: str
     tone: str = ""
     open: bool = False
+
+
+def follow_state(facts: Mapping[str, Any]) -> str:
+    """Return who follows whom, in words; empty where the provider has not told."""
+    them, us = facts.get("follows_us"), facts.get("we_follow")
+    if them is True:
+        return _("Follows you, you follow back") if us is True else _("Follows you")
+    if them is False:
+        return _("You follow them") if us is True else _("Does not follow")
+    return ""
 
 
 SOON, VERY_SOON = timedelta(hours=3), timedelta(minutes=30)

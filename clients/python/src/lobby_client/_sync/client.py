@@ -19,6 +19,13 @@ from lobby_client.types import (
     AccountAutomation,
     Accounts,
     Analytics,
+    Assistant,
+    AssistantFigures,
+    Assistants,
+    AssistantTurn,
+    AssistantTurns,
+    AssistantVersion,
+    AssistantVersions,
     Attribute,
     Attributes,
     Blocked,
@@ -39,10 +46,15 @@ from lobby_client.types import (
     DeliveryWithBody,
     Endpoint,
     Endpoints,
+    FileRef,
     IceBreaker,
     IceBreakersOfAccount,
+    Knowledge,
+    KnowledgeEntry,
     LabelRef,
     Labels,
+    LanguageModel,
+    LanguageModels,
     Macro,
     Macros,
     Member,
@@ -63,6 +75,7 @@ from lobby_client.types import (
     SearchResults,
     Sent,
     Snooze,
+    Started,
     Team,
     Teams,
     Upload,
@@ -103,6 +116,7 @@ class Lobby:
         self.analytics = AnalyticsCalls(self._http)
         self.canned_replies = CannedReplyCalls(self._http)
         self.contacts = ContactCalls(self._http)
+        self.assistants = AssistantCalls(self._http)
         self.attributes = AttributeCalls(self._http)
         self.conversations = ConversationCalls(self._http)
         self.endpoints = EndpointCalls(self._http)
@@ -614,6 +628,33 @@ class ContactCalls(_Calls):
         path, body = "/contacts/{}/notes", {"text": text}
         return ContactNote.from_wire(self._call("POST", path, contact_id, body=body, idempotency_key=key))
 
+    def start(
+        self,
+        contact_id: int,
+        account_id: int,
+        text: str,
+        *,
+        to: Optional[str] = None,
+        previous_id: Optional[int] = None,
+        subject: Optional[str] = None,
+        files: Sequence[FileRef] = (),
+        cc: Sequence[str] = (),
+        bcc: Sequence[str] = (),
+        idempotency_key: Optional[str] = None,
+    ) -> Started:
+        """Start a conversation with a contact, on an account whose channel can.
+
+        :param to: their external id there; None: an address they are known by.
+        :param previous_id: the conversation it goes on from, which is closed.
+        """
+        key = idempotency_key or new_key()
+        asked: dict[str, Any] = {"to": to, "previousId": previous_id, "subject": subject}
+        body = {one: value for one, value in asked.items() if value is not None}
+        body |= {"accountId": account_id, "text": text, "cc": [*cc], "bcc": [*bcc]}
+        body["files"] = [*files]
+        path = "/contacts/{}/conversations"
+        return Started.from_wire(self._call("POST", path, contact_id, body=body, idempotency_key=key))
+
     def opt_out(self, contact_id: int, *, source: str = "") -> Contact:
         """Note that a contact wants nothing that is sent by itself.
 
@@ -1032,6 +1073,236 @@ class RuleCalls(_Calls):
             cursor = page.next
             if cursor is None:
                 return
+
+
+class AssistantCalls(_Calls):
+    """What suggests answers to people, and answers by itself where an owner lets it."""
+
+    def list(self) -> Sequence[Assistant]:
+        """Return the assistants of the workspace, the oldest first."""
+        return Assistants.from_wire(self._call("GET", "/assistants")).data
+
+    def get(self, assistant_id: int) -> Assistant:
+        """Return an assistant, with what it says and what it does on which account."""
+        return Assistant.from_wire(self._call("GET", "/assistants/{}", assistant_id))
+
+    def create(self, name: str, *, idempotency_key: Optional[str] = None) -> Assistant:
+        """Add an assistant that is on no account yet.
+
+        :param idempotency_key: names this call, so that a program that was stopped may call again.
+        """
+        key = idempotency_key or new_key()
+        return Assistant.from_wire(
+            self._call("POST", "/assistants", body={"name": name}, idempotency_key=key)
+        )
+
+    def replace(
+        self, assistant_id: int, name: str, body: Mapping[str, Any], *, version: Optional[int] = None
+    ) -> Assistant:
+        """Replace the name of an assistant and what it says.
+
+        :param body: ``prompt``, ``phrases``, ``limits``, ``tools``; what is left out is as at first.
+        :param version: that of the assistant you read; if it is another by now, nothing is saved.
+        """
+        asked = {"name": name, "body": body, "version": version}
+        return Assistant.from_wire(
+            self._call("PUT", "/assistants/{}", assistant_id, body=asked, repeatable=version is None)
+        )
+
+    def change(
+        self,
+        assistant_id: int,
+        *,
+        stopped: Union[bool, Unset] = UNSET,
+        model_id: Union[int, Unset, None] = UNSET,
+    ) -> Assistant:
+        """Stop an assistant at once, let it go on, or have it ask another model.
+
+        :param model_id: None: it asks none, and offers topics. What is left out stays.
+        """
+        asked: dict[str, Any] = {}
+        if not isinstance(stopped, Unset):
+            asked["stopped"] = stopped
+        if not isinstance(model_id, Unset):
+            asked["modelId"] = model_id
+        return Assistant.from_wire(self._call("PATCH", "/assistants/{}", assistant_id, body=asked))
+
+    def delete(self, assistant_id: int) -> None:
+        """Delete an assistant with all it knows. What it sent stays."""
+        self._call("DELETE", "/assistants/{}", assistant_id)
+
+    def versions(self, assistant_id: int) -> Sequence[AssistantVersion]:
+        """Return what an assistant says and said, the newest first."""
+        return AssistantVersions.from_wire(self._call("GET", "/assistants/{}/versions", assistant_id)).data
+
+    def set_mode(
+        self,
+        assistant_id: int,
+        account: Union[int, str],
+        mode: str,
+        *,
+        answers_on: Union[Sequence[str], Unset] = UNSET,
+        needed: Union[int, Unset] = UNSET,
+        typed_name: Optional[str] = None,
+    ) -> Assistant:
+        """Choose what an assistant does on an account: ``off``, ``shadow``, ``suggest`` or ``answer``.
+
+        :param account: its id, or the public one of its channel.
+        :param answers_on: what a customer has to send for it; left out: as it is.
+        :param needed: how many suggestions have to be taken before it may answer; left out: as it is.
+        :param typed_name: the name of the account, to let it answer before it has earned that.
+        """
+        asked: dict[str, Any] = {"mode": mode, "typedName": typed_name}
+        if not isinstance(answers_on, Unset):
+            asked["answersOn"] = answers_on
+        if not isinstance(needed, Unset):
+            asked["needed"] = needed
+        path = "/assistants/{}/accounts/{}"
+        return Assistant.from_wire(self._call("PUT", path, assistant_id, account, body=asked))
+
+    def figures(self, assistant_id: int, *, days: Optional[int] = None) -> AssistantFigures:
+        """Return what an assistant did by day, and what is used of the limits.
+
+        :param days: how many, today counted; None: 30.
+        """
+        path = "/assistants/{}/figures"
+        return AssistantFigures.from_wire(self._call("GET", path, assistant_id, query={"days": days}))
+
+    def models(self) -> Sequence[LanguageModel]:
+        """Return the language models an assistant may be told to ask."""
+        return LanguageModels.from_wire(self._call("GET", "/language-models")).data
+
+    def knowledge_page(
+        self,
+        assistant_id: int,
+        *,
+        search: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> Knowledge:
+        """Return a page of what an assistant knows; see :meth:`knowledge`."""
+        path = "/assistants/{}/knowledge"
+        query = {"search": search, "limit": limit, "cursor": cursor}
+        return Knowledge.from_wire(self._call("GET", path, assistant_id, query=query))
+
+    def knowledge(self, assistant_id: int, *, search: Optional[str] = None) -> Iterator[KnowledgeEntry]:
+        """Yield what an assistant knows, without the words; the oldest first.
+
+        :param search: words of title, questions or origin.
+        """
+        cursor = None
+        while True:
+            page = self.knowledge_page(assistant_id, search=search, limit=100, cursor=cursor)
+            for entry in page.data:
+                yield entry
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def add_knowledge(
+        self,
+        assistant_id: int,
+        *,
+        title: str = "",
+        text: str = "",
+        questions: Sequence[str] = (),
+        url: str = "",
+        idempotency_key: Optional[str] = None,
+    ) -> KnowledgeEntry:
+        """Let an assistant know a text, or a page by its *url*, which is read in a moment.
+
+        :param idempotency_key: names this call, so that a program that was stopped may call again.
+        """
+        path = "/assistants/{}/knowledge"
+        key = idempotency_key or new_key()
+        body = {"title": title, "text": text, "questions": questions, "url": url}
+        return KnowledgeEntry.from_wire(
+            self._call("POST", path, assistant_id, body=body, idempotency_key=key)
+        )
+
+    def get_knowledge(self, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
+        """Return something an assistant knows, with its words."""
+        path = "/assistants/{}/knowledge/{}"
+        return KnowledgeEntry.from_wire(self._call("GET", path, assistant_id, knowledge_id))
+
+    def replace_knowledge(
+        self,
+        assistant_id: int,
+        knowledge_id: int,
+        *,
+        title: str,
+        text: str = "",
+        questions: Sequence[str] = (),
+    ) -> KnowledgeEntry:
+        """Replace something an assistant knows. The words of a file or a page stay."""
+        path = "/assistants/{}/knowledge/{}"
+        body = {"title": title, "text": text, "questions": questions}
+        return KnowledgeEntry.from_wire(self._call("PUT", path, assistant_id, knowledge_id, body=body))
+
+    def check_knowledge(self, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
+        """Say that something still holds; a page is read again."""
+        path = "/assistants/{}/knowledge/{}/check"
+        return KnowledgeEntry.from_wire(self._call("POST", path, assistant_id, knowledge_id))
+
+    def delete_knowledge(self, assistant_id: int, knowledge_id: int) -> None:
+        """Have an assistant forget something."""
+        self._call("DELETE", "/assistants/{}/knowledge/{}", assistant_id, knowledge_id)
+
+    def turns_page(
+        self,
+        assistant_id: int,
+        *,
+        show: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> AssistantTurns:
+        """Return a page of what an assistant said; see :meth:`turns`."""
+        path = "/assistants/{}/turns"
+        query = {"show": show, "limit": limit, "cursor": cursor}
+        return AssistantTurns.from_wire(self._call("GET", path, assistant_id, query=query))
+
+    def turns(self, assistant_id: int, *, show: Optional[str] = None) -> Iterator[AssistantTurn]:
+        """Yield what an assistant made of what customers wrote, the newest first.
+
+        :param show: ``taken``, ``handed_over``, ``shadow``, ``wrong`` or ``failed`` ones alone.
+        """
+        cursor = None
+        while True:
+            page = self.turns_page(assistant_id, show=show, limit=100, cursor=cursor)
+            for turn in page.data:
+                yield turn
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def judge(self, assistant_id: int, turn_id: int, *, right: bool) -> AssistantTurn:
+        """Say whether a turn is right; what is right counts towards answering by itself."""
+        path = "/assistants/{}/turns/{}"
+        return AssistantTurn.from_wire(
+            self._call("PATCH", path, assistant_id, turn_id, body={"right": right})
+        )
+
+    def suggestions(
+        self, conversation_id: int, *, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> AssistantTurns:
+        """Return a page of the turns of a conversation, the newest first; one at most is ``ready``."""
+        path = "/conversations/{}/turns"
+        query = {"limit": limit, "cursor": cursor}
+        return AssistantTurns.from_wire(self._call("GET", path, conversation_id, query=query))
+
+    def take(self, conversation_id: int, turn_id: int, *, idempotency_key: Optional[str] = None) -> Sent:
+        """Send a suggestion as it stands.
+
+        :param idempotency_key: names this call, so that a program that was stopped may call again.
+        """
+        path = "/conversations/{}/turns/{}/take"
+        key = idempotency_key or new_key()
+        return Sent.from_wire(self._call("POST", path, conversation_id, turn_id, idempotency_key=key))
+
+    def dismiss(self, conversation_id: int, turn_id: int) -> AssistantTurn:
+        """Send a suggestion away, or stop thinking about one."""
+        path = "/conversations/{}/turns/{}/dismiss"
+        return AssistantTurn.from_wire(self._call("POST", path, conversation_id, turn_id))
 
 
 class CannedReplyCalls(_Calls):

@@ -1,0 +1,255 @@
+"""What an assistant knows: texts, and pages of the web."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api import shapes
+from host.api.http import cursors
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.automation.assistants import keeping
+from host.automation.assistants.keeping import AssistantNotFoundError
+from host.automation.assistants.knowing import entries, reading
+from host.automation.assistants.knowing.entries import EntryError, EntryNotFoundError, Wanted
+from host.core import db
+from host.models.assistants import EntryKind
+from host.models.assistants import KnowledgeEntry as Row
+from host.users.api_keys import Scope
+
+LIST = "knowledge"
+
+Title = Annotated[str, Meta(max_length=1_000, description="What it is about: 200 letters.")]
+Text = Annotated[str, Meta(max_length=300_000, description="Its words; Markdown may stand in it.")]
+Questions = Annotated[
+    tuple[Annotated[str, Meta(max_length=2_000)], ...],
+    Meta(max_length=100, description="How customers ask for it: 20 of 300 letters."),
+]
+
+
+class KnowledgeEntry(Wire, frozen=True):
+    """Something an assistant knows."""
+
+    id: Id
+    kind: Annotated[
+        Literal["pasted", "file", "page", "past"],
+        Meta(description="Where its words come from. `past`: answers the team gave."),
+    ]
+    title: str
+    questions: list[str]
+    origin: Annotated[
+        str, Meta(description="The address of its page, the name of its file, or who wrote it.")
+    ]
+    state: Annotated[
+        Literal["ready", "waiting", "failed", "gone"],
+        Meta(description="`waiting`: it is still to be read. What failed or is gone is not used."),
+    ]
+    problem: Annotated[str | None, Meta(description="Why it is not used, a stable word.")]
+    checked_at: Annotated[Moment, Meta(description="Its age counts from then.")]
+    text: Annotated[str | None, Meta(description="Null in lists.")] = None
+
+
+class Knowledge(Wire, frozen=True):
+    """What an assistant knows, the oldest first."""
+
+    data: list[KnowledgeEntry]
+    next: Annotated[shapes.Cursor | None, Meta(description="For more; null: there is none.")]
+
+
+class NewKnowledge(Wire, frozen=True):
+    """Something an assistant is to know."""
+
+    title: Title = ""
+    text: Text = ""
+    questions: Questions = ()
+    url: Annotated[
+        str,
+        Meta(max_length=2_000, description="A page in place of a text: it is read in a moment, and weekly."),
+    ] = ""
+
+
+class WholeKnowledge(Wire, frozen=True):
+    """What an entry is from now on."""
+
+    title: Title
+    text: Annotated[Text, Meta(description="The words of a file or a page stay, whatever is said here.")] = ""
+    questions: Questions = ()
+
+
+class Query(Wire, frozen=True):
+    """Which entries to list."""
+
+    search: Annotated[str, Meta(max_length=100, description="Words of title, questions or origin.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many at most.")] = 50
+    cursor: shapes.Cursor | None = None
+
+
+OF = (AssistantNotFoundError, EntryNotFoundError)
+EXAMPLE = {
+    "title": "Shipping to Norway",
+    "text": "It takes 4 to 6 days and costs 14 €.",
+    "questions": ["Do you ship to Norway?"],
+}
+
+
+def _shown(one: Row | entries.Shown, text: str | None = None) -> KnowledgeEntry:
+    return KnowledgeEntry(
+        id=one.id,
+        kind=cast(Any, str(one.kind)),
+        title=one.title,
+        questions=list(map(str, one.questions)),
+        origin=one.origin or "",
+        state=cast(Any, str(one.state)),
+        problem=one.problem or None,
+        checked_at=one.checked_at,
+        text=text,
+    )
+
+
+def _note(call: Call, session: Session, action: str, assistant_id: int, title: str) -> None:
+    of = keeping.get(session, call.workspace_id, assistant_id).name
+    call.audit(session, action, title, of=of)
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/knowledge",
+    tag="Assistants",
+    summary="List what an assistant knows",
+    scope=Scope.READ,
+    query=Query,
+    answer=Knowledge,
+    errors=(QueryError, CursorError, AssistantNotFoundError),
+)
+def list_knowledge(call: Call, assistant_id: int, query: Query) -> Knowledge:
+    """Without the words, and with the state of each."""
+    after = 0 if query.cursor is None else cursors.read_numbers(LIST, query.cursor, "cursor")[1]
+    with db.read() as session:
+        keeping.get(session, call.workspace_id, assistant_id)
+        all_ = entries.listing(session, call.workspace_id, assistant_id, search=query.search)
+    found = sorted((one for one in all_ if one.id > after), key=lambda one: one.id)
+    shown = found[: query.limit]
+    more = len(found) > len(shown)
+    return Knowledge(
+        data=[_shown(one) for one in shown],
+        next=cursors.write_numbers(LIST, assistant_id, shown[-1].id, 0) if more else None,
+    )
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/knowledge",
+    tag="Assistants",
+    summary="Let an assistant know something",
+    scope=Scope.WRITE,
+    body=NewKnowledge,
+    answer=KnowledgeEntry,
+    status=201,
+    errors=(BodyError, EntryError, AssistantNotFoundError),
+    idempotent=True,
+    examples={"A text": EXAMPLE, "A page": {"url": "https://shop.example.com/shipping"}},
+)
+def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes:
+    """A text with a title, or a page by its address. Files are given on the desk's pages."""
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        keeping.get(session, call.workspace_id, assistant_id)
+        if body.url:
+            wanted = reading.wanted_page(body.url, body.title, body.questions)
+        else:
+            wanted = Wanted(body.title, body.text, body.questions, EntryKind.PASTED, call.caller.name)
+        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        row = entries.add(session, wanted, **of, now=call.now)
+        _note(call, session, "knowledge.added", assistant_id, row.title)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
+    tag="Assistants",
+    summary="Get something an assistant knows",
+    scope=Scope.READ,
+    answer=KnowledgeEntry,
+    errors=OF,
+)
+def get_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
+    """With its words."""
+    with db.read() as session:
+        row = entries.get(session, call.workspace_id, assistant_id, knowledge_id)
+        return _shown(row, row.text)
+
+
+@route(
+    "PUT",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
+    tag="Assistants",
+    summary="Replace something an assistant knows",
+    scope=Scope.WRITE,
+    body=WholeKnowledge,
+    answer=KnowledgeEntry,
+    errors=(BodyError, EntryError, *OF),
+    examples={"Another text": EXAMPLE},
+)
+def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: WholeKnowledge) -> bytes:
+    """To save what people wrote says that it holds today."""
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        row = entries.change(
+            session,
+            Wanted(body.title, body.text, body.questions),
+            workspace_id=call.workspace_id,
+            assistant_id=assistant_id,
+            entry_id=knowledge_id,
+            now=call.now,
+        )
+        _note(call, session, "knowledge.changed", assistant_id, row.title)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}/check",
+    tag="Assistants",
+    summary="Say that something still holds",
+    scope=Scope.WRITE,
+    answer=KnowledgeEntry,
+    errors=OF,
+)
+def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> bytes:
+    """A page is read again in a moment. Of everything else the age begins anew."""
+
+    def use_case(session: Session) -> KnowledgeEntry:
+        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        row = entries.looked_at(session, **of, entry_id=knowledge_id, now=call.now)
+        _note(call, session, "knowledge.checked", assistant_id, row.title)
+        return _shown(row, row.text)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
+    tag="Assistants",
+    summary="Have an assistant forget something",
+    scope=Scope.WRITE,
+    errors=OF,
+)
+def delete_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> None:
+    """It is not used any more at once. What was said with it stays."""
+
+    def use_case(session: Session) -> None:
+        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        title = entries.delete(session, **of, entry_id=knowledge_id)
+        _note(call, session, "knowledge.deleted", assistant_id, title)
+
+    db.write(use_case)

@@ -1,0 +1,236 @@
+"""Connecting an account by signing in at its provider: the dialog, the way back, and what is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from urllib.parse import urlencode, urlsplit
+
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+from host.sdk.cards import (
+    Advice,
+    Candidate,
+    Connection,
+    Permission,
+    SignIn,
+    SignInChoice,
+    SignInProblem,
+    SignInReturn,
+    SignInStart,
+)
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import gettext as _
+from host.sdk.i18n import lazy_gettext
+from host.sdk.secrets import Secret
+
+from . import apps, exchange
+from .providers import GOOGLE, MICROSOFT, OTHER, App, Provider
+from .tokens import Signed
+
+Connect = Callable[[SignInChoice, Provider, Signed], Connection | SignInProblem]
+
+
+def sign_ins(connect: Connect) -> tuple[SignIn, ...]:
+    """Return the ways to sign in. *connect* tries both servers with what was given, and keeps it."""
+    return (
+        _way(
+            GOOGLE,
+            connect,
+            lazy_gettext("Sign in with Google"),
+            lazy_gettext("It is at Gmail or Google Workspace"),
+            lazy_gettext("Sign in at Google as the mailbox itself."),
+            lazy_gettext("Until somebody takes it back, or changes the mailbox’s password"),
+            (
+                Permission(
+                    "https://mail.google.com/",
+                    lazy_gettext("Read the mailbox and send from it"),
+                    lazy_gettext("Without it nothing can be connected."),
+                ),
+            ),
+        ),
+        _way(
+            MICROSOFT,
+            connect,
+            lazy_gettext("Sign in with Microsoft"),
+            lazy_gettext("It is at Microsoft 365 or Outlook"),
+            lazy_gettext("Sign in at Microsoft as the mailbox itself."),
+            lazy_gettext("Until somebody takes it back; renewed by itself"),
+            (
+                Permission("IMAP.AccessAsUser.All", lazy_gettext("Read the mailbox")),
+                Permission("SMTP.Send", lazy_gettext("Send from it")),
+                Permission("offline_access", lazy_gettext("Go on while nobody is signed in")),
+            ),
+        ),
+        _way(
+            OTHER,
+            connect,
+            lazy_gettext("Sign in at another server"),
+            lazy_gettext("Its provider takes OAuth 2 instead of a password"),
+            lazy_gettext("Sign in at the server that is entered under Own apps for signing in."),
+            lazy_gettext("As long as the provider lets it; renewed by itself"),
+            (),
+        ),
+    )
+
+
+def _way(
+    name: str,
+    connect: Connect,
+    label: str,
+    when: str,
+    how: str,
+    lasts: str,
+    permissions: Sequence[Permission],
+) -> SignIn:
+    return SignIn(
+        name=name,
+        label=label,
+        begin=partial(begin, name),
+        finish=partial(finish, name),
+        connect=partial(_connect, name, connect),
+        available=partial(unavailable, name),
+        advice=Advice(
+            when=when,
+            how=how,
+            needs=lazy_gettext("The mailbox’s own sign-in"),
+            takes=lazy_gettext("One minute, nothing to copy"),
+            lasts=lasts,
+        ),
+        permissions=(lambda: permissions) if permissions else None,
+    )
+
+
+def unavailable(way: str, workspace_id: int) -> str | None:
+    """Return why this way cannot be offered in a workspace, or None."""
+    found = _app(way, workspace_id)
+    return f"{found.sentence} {found.next_step}" if isinstance(found, SignInProblem) else None
+
+
+def _app(way: str, workspace_id: int) -> App | SignInProblem:
+    where = _("An owner enters it under Settings, Channels, Own apps for signing in, which says how.")
+    try:
+        found = apps.app_of(workspace_id, way)
+    except SecretUnreadableError:
+        return SignInProblem(_("The secret of the app for signing in cannot be read any more."), where)
+    if found is None:
+        return SignInProblem(_("This needs an app that you register at the provider, once."), where)
+    return found
+
+
+def begin(way: str, start: SignInStart) -> str | SignInProblem:
+    """Return the address of the provider's dialog."""
+    app = _app(way, start.workspace_id)
+    if isinstance(app, SignInProblem):
+        return app
+    query = {
+        "response_type": "code",
+        "client_id": app.client_id,
+        "redirect_uri": start.return_url,
+        "scope": " ".join(app.provider.scopes),
+        "state": start.state,
+        "code_challenge": create_s256_code_challenge(start.verifier),
+        "code_challenge_method": "S256",
+        **app.provider.asked,
+    }
+    if start.account is not None:
+        query["login_hint"] = start.account.external_id
+    where = app.provider.authorize_url
+    return where + ("&" if urlsplit(where).query else "?") + urlencode(query)
+
+
+def finish(way: str, request: SignInReturn) -> Sequence[Candidate] | SignInProblem:
+    """Exchange the code for tokens, and tell whose mailbox it is."""
+    app, code = _app(way, request.workspace_id), _code_of(request)
+    if isinstance(app, SignInProblem):
+        return app
+    if isinstance(code, SignInProblem):
+        return code
+    again = _("Press the button again.")
+    try:
+        got = exchange.by_code(app, code, request.return_url, request.verifier)
+        address = exchange.address_in(app, got)
+    except exchange.AppRefusedError as error:
+        return SignInProblem(
+            _("The provider does not take this app’s id and secret. It said: %(words)s", words=error),
+            _("Enter them again under Settings, Channels, Own apps for signing in."),
+        )
+    except exchange.EndedError as error:
+        return SignInProblem(_("The provider did not complete the sign-in: %(words)s", words=error), again)
+    except exchange.AwayError as error:
+        return SignInProblem(
+            _("The provider could not be asked, so nothing was connected. %(words)s", words=error),
+            _("Try again in a few minutes."),
+        )
+    missing = [one for one in app.provider.must if not _granted(one, got.scopes)]
+    if missing:
+        return SignInProblem(
+            _("These permissions were not given: %(missing)s.", missing=", ".join(missing)),
+            _("Press the button again and leave everything ticked."),
+        )
+    if got.refresh is None:
+        return SignInProblem(
+            _("The provider gave a sign-in that ends within the hour, so nothing was connected."),
+            _("Press the button again. If it stays, the app has to ask for a lasting one (offline_access)."),
+        )
+    if address is None and request.account is not None and way == OTHER:
+        # It does not say who signed in; its mail server will, when it is signed in to as this account.
+        address = request.account.external_id
+    if address is None:
+        return SignInProblem(
+            _("The provider does not tell whose mailbox this is."),
+            _("The app has to ask for the scopes openid and email."),
+        )
+    if request.account is not None and address != request.account.external_id:
+        return SignInProblem(
+            _(
+                "You signed in as %(other)s, and this account is %(own)s, so nothing was taken.",
+                other=address,
+                own=request.account.external_id,
+            ),
+            _("Press Reconnect again, and choose %(own)s there.", own=request.account.external_id),
+        )
+    signed = Signed(way, app.client_id, got.refresh, got.access, got.expires_at)
+    keep = {"signed": signed.packed().reveal()}
+    return [Candidate(external_id=address, name=address, handle=address, keep=keep)]
+
+
+def _code_of(request: SignInReturn) -> str | SignInProblem:
+    """Return the code the dialog gave, or what it said instead."""
+    code, error = request.values.get("code", ""), request.values.get("error", "")
+    if code and not error:
+        return code
+    if error == "access_denied":
+        return SignInProblem(
+            _("The provider was told not to let this desk in, so nothing was connected."),
+            _("Press the button again and agree; or ask the admin of your organisation to allow the app."),
+        )
+    words = " ".join((request.values.get("error_description", "") or error).split())[:300]
+    if words:
+        return SignInProblem(
+            _("The provider ended the sign-in: %(words)s", words=words), _("If it stays, tell your admin.")
+        )
+    return SignInProblem(
+        _("Nothing came back from the provider’s dialog, so nothing was connected."),
+        _("Press the button again."),
+    )
+
+
+def _granted(scope: str, granted: frozenset[str] | None) -> bool:
+    """Tell whether a scope was granted; some name it without the service in front."""
+    if granted is None:
+        return True
+    names = {one.lower() for one in granted}
+    return scope.lower() in names or scope.rpartition("/")[2].lower() in names - {""}
+
+
+def _connect(way: str, connect: Connect, choice: SignInChoice) -> Connection | SignInProblem:
+    app = _app(way, choice.workspace_id)
+    if isinstance(app, SignInProblem):
+        return app
+    signed = Signed.unpacked(Secret(choice.candidate.keep["signed"]))
+    if signed.client_id != app.client_id:
+        return SignInProblem(_("The app was changed meanwhile."), _("Press the button again."))
+    made = connect(choice, app.provider, signed)
+    return replace(made, way=way) if isinstance(made, Connection) else made

@@ -1,0 +1,233 @@
+"""Signing mails with DKIM (RFC 6376), for domains whose mail server does not do it itself.
+
+A key is made for each domain of a workspace. Mails are signed once its record was found in the DNS, no more
+when it is gone: a signature that nobody can check only raises suspicion.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import uuid
+from importlib.util import find_spec
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlalchemy.orm import Session
+
+from host.sdk import clock, db
+from host.sdk.cards import Copyable
+from host.sdk.channel import AccountRef
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.i18n import format_datetime
+from host.sdk.i18n import gettext as _
+from host.sdk.secrets import Place, Secret, seal, unseal
+from host.sdk.web import audit
+
+from . import late
+from .addresses import domain_of
+from .mail import authentication
+from .models import DkimKey
+
+log = logging.getLogger(__name__)
+
+BITS = 2048
+EXTRA = "dkim"
+SIGNED = (
+    "From",
+    "To",
+    "Cc",
+    "Reply-To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+)
+"""Headers that are signed where a mail has them, and From once more, so that no second one can be put in."""
+
+
+def is_installed() -> bool:
+    """Tell whether the package that signs is there."""
+    return find_spec("dkim") is not None
+
+
+def key_of(account: AccountRef) -> DkimKey | None:
+    """Return the key of the domain of an account, or None if none was made."""
+    with db.read() as session:
+        return _find(session, account)
+
+
+def _find(session: Session, account: AccountRef) -> DkimKey | None:
+    return session.scalar(sa.select(DkimKey).where(is_of(account)))
+
+
+def is_of(account: AccountRef) -> sa.ColumnElement[bool]:
+    """Return the condition by which a key is that of the domain of an account."""
+    return sa.and_(
+        DkimKey.workspace_id == account.workspace_id, DkimKey.domain == domain_of(account.external_id)
+    )
+
+
+def _place(row: DkimKey) -> Place:
+    return Place(DkimKey.__tablename__, "private_key", row.workspace_id, row.uuid)
+
+
+def make(session: Session, account: AccountRef) -> DkimKey:
+    """Make a key for the domain of an account, unless there is one."""
+    found = _find(session, account)
+    if found is not None:
+        return found
+    made = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    pem = made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    public = made.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    number = uuid.uuid4().hex
+    row = DkimKey(
+        uuid=number,
+        workspace_id=account.workspace_id,
+        domain=domain_of(account.external_id),
+        selector=f"lobby-{number[:8]}",
+        public_key=base64.b64encode(public).decode(),
+        made_at=clock.now(),
+    )
+    row.private_key = seal(Secret(pem.decode()), _place(row))
+    session.add(row)
+    session.flush()
+    audit(session, "domain.key_made", row.domain, workspace_id=row.workspace_id)
+    return row
+
+
+def name_of(row: DkimKey) -> str:
+    """Return the name in the DNS that the record of a key has."""
+    return f"{row.selector}._domainkey.{row.domain}"
+
+
+def record_of(row: DkimKey) -> str:
+    """Return the record of a key."""
+    return f"v=DKIM1; k=rsa; p={row.public_key}"
+
+
+def looked_up(row: DkimKey) -> bool | None:
+    """Ask the DNS for the record of a key; return whether it is there and equal. None: no answer.
+
+    What is found decides whether mails are signed from now on.
+    """
+    texts = late.machinery().texts(name_of(row))
+    if texts is None:
+        return None
+    found = any(authentication.tags(one).get("p") == row.public_key for one in texts)
+    now = clock.now()
+    db.write(
+        lambda session: session.execute(
+            sa.update(DkimKey)
+            .where(DkimKey.id == row.id)
+            .values(checked_at=now, found_at=(row.found_at or now) if found else None)
+        )
+    )
+    return found
+
+
+def signed(account: AccountRef, mail: bytes) -> bytes:
+    """Return *mail* with a signature on top, or as it is where its domain has no key that was found."""
+    row = key_of(account)
+    if row is None or row.found_at is None or not is_installed():
+        return mail
+    try:
+        pem = unseal(row.private_key, _place(row)).reveal()
+        line: bytes = late.machinery().sign(
+            mail,
+            row.selector.encode(),
+            row.domain.encode(),
+            pem.encode(),
+            canonicalize=(b"relaxed", b"relaxed"),
+            include_headers=_present(mail),
+        )
+    except SecretUnreadableError:
+        log.error("the DKIM key of %s cannot be read, so a mail went out unsigned", row.domain)
+        return mail
+    except Exception:
+        log.exception("a mail of %s could not be signed, so it went out as it is", row.domain)
+        return mail
+    return line + mail
+
+
+def _present(mail: bytes) -> list[bytes]:
+    head = mail.replace(b"\r\n", b"\n").partition(b"\n\n")[0].lower()
+    names = [line.partition(b":")[0] for line in head.split(b"\n") if line[:1] not in {b" ", b"\t"}]
+    return [name for name in (one.lower().encode() for one in SIGNED) if name in names] + [b"from"]
+
+
+# ---- the card ------------------------------------------------------------------------------------------
+
+
+def run(account: AccountRef) -> str:
+    """Make a key at the first press, and look for its record at each further one; return a sentence.
+
+    :raises ValueError: with one, if it cannot be.
+    """
+    if not is_installed():
+        raise ValueError(_("Signing needs the extra %(extra)s, which an admin installs.", extra=EXTRA))
+    row = key_of(account)
+    if row is None:
+        row = db.write(make, account)
+        return str(
+            _(
+                "A key for %(domain)s is made. Settings of this account shows the record for the DNS. "
+                "Then press this again.",
+                domain=row.domain,
+            )
+        )
+    found = looked_up(row)
+    if found is None:
+        raise ValueError(_("Cannot tell: the name server does not answer."))
+    if not found:
+        raise ValueError(
+            _(
+                "There is no such record at %(name)s yet, or another, so mails are not signed. "
+                "It may take an hour until a new one is seen.",
+                name=name_of(row),
+            )
+        )
+    return str(_("The record is found. Mails of %(domain)s are signed from now on.", domain=row.domain))
+
+
+def facts(row: DkimKey) -> list[tuple[str, str]]:
+    """Return what the card says of a key."""
+    label = _("Signed here (DKIM)")
+    if row.found_at is not None:
+        return [(label, _("yes, since %(at)s", at=format_datetime(row.found_at)))]
+    return [(label, _("not yet: its record was not found"))]
+
+
+def notices(row: DkimKey) -> list[tuple[str, str, str]]:
+    """Return what is amiss with a key."""
+    if is_installed():
+        return []
+    sentence = _("An admin installs the extra %(extra)s; until then they go out as they are.", extra=EXTRA)
+    return [("warn", _("Mails are not signed any more."), sentence)]
+
+
+def copyables(row: DkimKey) -> list[Copyable]:
+    """Return what has to be entered in the DNS."""
+    return [
+        Copyable(
+            _("DKIM: name of the TXT record"),
+            name_of(row),
+            _("Some forms want it without the domain at its end."),
+        ),
+        Copyable(
+            _("DKIM: its value"),
+            record_of(row),
+            _("One line. Only needed where your mail server does not sign by itself, as large providers do."),
+        ),
+    ]

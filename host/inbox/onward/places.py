@@ -1,0 +1,169 @@
+"""Where a contact can be written to first, and which conversations go on as which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import ref as account_ref
+from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationLink
+from host.sdk.channel import AccountRef, ChannelAdapter
+from host.users.reach import Accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account on which a contact can be written to first.
+
+    :param to: the external id they have there.
+    :param of_another: the id of the other contact who has that id; None: nobody else has.
+    """
+
+    account: AccountRef
+    adapter: ChannelAdapter
+    to: str
+    of_another: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Return what a form calls it."""
+        return f"{self.account.id}:{self.to}"
+
+
+def places(
+    session: Session,
+    directory: Directory,
+    workspace_id: int,
+    contact: Contact,
+    accounts: Accounts = None,
+) -> list[Place]:
+    """Return where *contact* can be written to first, the addresses they wrote from before the others.
+
+    :param accounts: those that whoever asks sees; None: all.
+    """
+    starting = {one.key for one in directory.adapters if one.capabilities.can_start}
+    if not starting or contact.blocked_at is not None:
+        return []
+    found = [
+        (account_ref(row), adapter)
+        for row in _accounts(session, workspace_id)
+        if row.channel in starting
+        and (accounts is None or row.id in accounts)
+        and (adapter := directory.adapter(row.channel)) is not None
+    ]
+    if not found:
+        return []
+    known = _known_as(session, contact.id)
+    wanted = [
+        (account, adapter, to)
+        for account, adapter in found
+        for to in _ids(adapter, account, [*known.get(account.id, ()), *_all(known), contact.email or ""])
+    ]
+    owners = _owners(session, [(account.id, to) for account, _, to in wanted])
+    made = []
+    for account, adapter, to in wanted:
+        owner = owners.get((account.id, to))
+        made.append(Place(account, adapter, to, None if owner in {None, contact.id} else owner))
+    return made
+
+
+def _accounts(session: Session, workspace_id: int) -> Sequence[ChannelAccount]:
+    query = (
+        sa.select(ChannelAccount)
+        .where(ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED)
+        .order_by(ChannelAccount.id)
+    )
+    return session.scalars(query).all()
+
+
+def _known_as(session: Session, contact_id: int) -> dict[int, list[str]]:
+    """Return the external ids of a contact by account."""
+    query = (
+        sa.select(ContactIdentity.account_id, ContactIdentity.external_id)
+        .where(ContactIdentity.contact_id == contact_id)
+        .order_by(ContactIdentity.id)
+    )
+    found: dict[int, list[str]] = {}
+    for account_id, external_id in session.execute(query):
+        found.setdefault(account_id, []).append(external_id)
+    return found
+
+
+def _all(known: Mapping[int, Sequence[str]]) -> list[str]:
+    return [one for ids in known.values() for one in ids]
+
+
+def _ids(adapter: ChannelAdapter, account: AccountRef, given: Sequence[str]) -> list[str]:
+    found = [adapter.id_for_address(account, one) for one in given if one]
+    return list(dict.fromkeys(one for one in found if one is not None))
+
+
+def _owners(session: Session, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Return which contact has each of *wanted*, an account and an external id, where somebody does."""
+    if not wanted:
+        return {}
+    query = sa.select(
+        ContactIdentity.account_id, ContactIdentity.external_id, ContactIdentity.contact_id
+    ).where(
+        ContactIdentity.account_id.in_({account_id for account_id, _ in wanted}),
+        ContactIdentity.external_id.in_({to for _, to in wanted}),
+    )
+    return {(account_id, to): contact_id for account_id, to, contact_id in session.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The conversation before another or after it, by its id, and its account's."""
+
+    id: int
+    account_id: int
+
+
+def before(session: Session, conversation_id: int) -> Linked | None:
+    """Return the conversation that this one goes on from; None: it began by itself.
+
+    One of two people who were one contact for a while is no part of the other's.
+    """
+    link = ConversationLink
+    return _linked(session, link.before_id, link.after_id == conversation_id, link.after_id)
+
+
+def after(session: Session, conversation_id: int) -> Linked | None:
+    """Return the conversation that this one goes on as; None: it does not."""
+    link = ConversationLink
+    return _linked(session, link.after_id, link.before_id == conversation_id, link.before_id)
+
+
+def _linked(session: Session, of: Any, where: Any, own: Any) -> Linked | None:
+    mine, theirs = sa.orm.aliased(Conversation), sa.orm.aliased(Conversation)
+    query = (
+        sa.select(theirs.id, theirs.account_id)
+        .select_from(ConversationLink)
+        .join(theirs, theirs.id == of)
+        .join(mine, mine.id == own)
+        .where(where, theirs.contact_id == mine.contact_id)
+    )
+    row = session.execute(query).one_or_none()
+    return None if row is None else Linked(*row)
+
+
+def around(session: Session, ids: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return, of conversations by their ids, which each goes on from, and which it goes on as."""
+    if not ids:
+        return {}, {}
+    link = ConversationLink
+    first, second = sa.orm.aliased(Conversation), sa.orm.aliased(Conversation)
+    query = (
+        sa.select(link.before_id, link.after_id)
+        .join(first, first.id == link.before_id)
+        .join(second, second.id == link.after_id)
+        .where(sa.or_(link.before_id.in_(ids), link.after_id.in_(ids)), first.contact_id == second.contact_id)
+    )
+    pairs = [(row.before_id, row.after_id) for row in session.execute(query)]
+    return {later: earlier for earlier, later in pairs}, dict(pairs)

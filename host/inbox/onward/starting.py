@@ -1,0 +1,326 @@
+"""Write to a contact first: the conversation, its first messages and what it goes on from, in one write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.core import db
+from host.inbox import conversation_actions, labels, queries
+from host.inbox.apply.tables import IDENTITIES
+from host.inbox.contacts import people
+from host.inbox.conversations import actor_of, add_activity, check_key, locked_conversation
+from host.inbox.drafts import Draft
+from host.inbox.errors import (
+    AddressOfAnotherError,
+    ContactNotFoundError,
+    ConversationNotFoundError,
+    GoesOnError,
+    NoWayOutError,
+)
+from host.inbox.onward.places import Place, places
+from host.inbox.reply import Voice, queue_parts
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import (
+    Contact,
+    ContactIdentity,
+    Conversation,
+    ConversationLink,
+    ConversationStatus,
+    Direction,
+    InternalKind,
+    Message,
+)
+from host.models.labels import ConversationLabel
+from host.models.record import ActorKind
+from host.models.users import Membership
+from host.queue import outbox
+from host.record import catalogue
+from host.record.catalogue import OfBeginning
+from host.record.writing import Happened, record
+from host.users.reach import Accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The conversation that was started, and its first messages."""
+
+    conversation_id: int
+    messages: Sequence[Message]
+
+
+def start(
+    session: Session,
+    *,
+    workspace_id: int,
+    contact_id: int | None = None,
+    before_id: int | None = None,
+    account_id: int,
+    to: str | None = None,
+    author_id: int | None,
+    drafts: Sequence[Draft],
+    reply_key: str,
+    directory: Directory,
+    now: datetime,
+    by: str | None = None,
+    by_person: bool = True,
+    voice: Voice = Voice.PERSON,
+    accounts: Accounts = None,
+) -> Started:
+    """Start a conversation with a contact on an account that can, with *drafts* as its first messages.
+
+    All of it is written, or nothing. A repeated *reply_key* returns what it made first. What it goes on from
+    is closed, and has who looks after it, its team and its labels carried over.
+
+    :param contact_id: whom it is with; None: the contact of *before_id*.
+    :param before_id: the conversation it goes on from; None: it begins by itself.
+    :param to: the external id of the contact there; None: the first that :func:`places` has.
+    :param by: the name of the API key that does it, where no person does.
+    :param accounts: those that whoever does it sees; None: all.
+    :raises ConversationNotFoundError, ContactNotFoundError: if the workspace has no such thing.
+    :raises NoWayOutError: if the contact has no such address there, is blocked, or it is spam.
+    :raises AddressOfAnotherError: if another contact writes from that address.
+    :raises GoesOnError: if the conversation goes on already.
+
+    Besides, what :func:`host.inbox.reply.queue_parts` raises.
+    """
+    check_key(reply_key)
+    contact = _contact(session, workspace_id, contact_id, before_id)
+    place = _place(session, directory, workspace_id, contact, account_id, to, accounts)
+    # As every write locks them: the lane, identities, conversations, the contact.
+    outbox.take_lane(session, account_id, place.to)
+    people.identities_locked(session, [contact.id])
+    identity = _identity(session, contact, place, now)
+    before = None if before_id is None else locked_conversation(session, workspace_id, before_id)
+    contact = people.locked(session, workspace_id, contact.id)
+    if identity.contact_id != contact.id:
+        raise AddressOfAnotherError()
+    if before is not None and before.contact_id != contact.id:
+        raise ContactNotFoundError()  # merged or split meanwhile
+    place = _place(session, directory, workspace_id, contact, account_id, place.to, accounts)
+    drafts = [_with_subject(one, place, before) for one in drafts]
+    link = None if before is None else session.get(ConversationLink, before.id, with_for_update=True)
+    conversation = _made_before(session, identity, reply_key)
+    if conversation is None:
+        if before is not None and before.spam:
+            raise NoWayOutError(
+                _l("This conversation is marked as spam, so nothing was sent."),
+                next_step=_l("Take it out of spam first."),
+            )
+        if link is not None and _still_goes_on(session, link, contact):
+            raise GoesOnError(link.after_id)
+        conversation = _begin(session, identity, place, before, author_id, now, by)
+        if before is not None:
+            # Above the first message, which has the same time.
+            _lead(session, conversation, "came_from", place, before.id, None, now)
+    messages = queue_parts(
+        session,
+        workspace_id=workspace_id,
+        conversation_id=conversation.id,
+        author_id=author_id,
+        drafts=drafts,
+        reply_key=reply_key,
+        adapter=place.adapter,
+        now=now,
+        by_person=by_person,
+        voice=voice,
+    )
+    if before is not None and (link is None or link.after_id != conversation.id):
+        _link(session, before, conversation, link, now)
+        _lead(session, before, "goes_on", place, conversation.id, author_id, now, by)
+        conversation_actions.set_fields(
+            session,
+            {"status": ConversationStatus.CLOSED},
+            workspace_id=workspace_id,
+            conversation_id=before.id,
+            author_id=author_id,
+            now=now,
+            by=by,
+        )
+        _carry_labels(session, before, conversation, now)
+    return Started(conversation.id, messages)
+
+
+def _contact(session: Session, workspace_id: int, contact_id: int | None, before_id: int | None) -> Contact:
+    """Return whom the conversation is to be with, one of their own."""
+    if before_id is None:
+        assert contact_id is not None
+        return people.get(session, workspace_id, contact_id)
+    found = session.get(Conversation, before_id)
+    if found is None or found.workspace_id != workspace_id:
+        raise ConversationNotFoundError()
+    contact = people.get(session, workspace_id, found.contact_id)
+    if contact_id is not None and people.get(session, workspace_id, contact_id).id != contact.id:
+        raise ConversationNotFoundError()
+    return contact
+
+
+def _place(
+    session: Session,
+    directory: Directory,
+    workspace_id: int,
+    contact: Contact,
+    account_id: int,
+    to: str | None,
+    accounts: Accounts,
+) -> Place:
+    for place in places(session, directory, workspace_id, contact, accounts):
+        if place.account.id == account_id and to in {None, place.to}:
+            if place.of_another is not None:
+                raise AddressOfAnotherError()
+            return place
+    raise NoWayOutError()
+
+
+def _identity(session: Session, contact: Contact, place: Place, now: datetime) -> ContactIdentity:
+    """Return what the contact is on the account, locked; it is made if they were never there."""
+    row = {
+        "workspace_id": contact.workspace_id,
+        "contact_id": contact.id,
+        "account_id": place.account.id,
+        "external_id": place.to,
+        "profile": {},
+        "profile_due_at": now,
+        "profile_failures": 0,
+        "created_at": now,
+    }
+    session.execute(db.insert_ignore(IDENTITIES, session.get_bind().dialect.name), [row])
+    query = (
+        sa.select(ContactIdentity)
+        .where(ContactIdentity.account_id == place.account.id, ContactIdentity.external_id == place.to)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).one()
+
+
+def _made_before(session: Session, identity: ContactIdentity, reply_key: str) -> Conversation | None:
+    """Return the conversation that *reply_key* has started; None: none."""
+    query = (
+        sa.select(Conversation)
+        .join(Message, Message.conversation_id == Conversation.id)
+        .where(Conversation.identity_id == identity.id, Message.reply_key == reply_key)
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def _still_goes_on(session: Session, link: ConversationLink, contact: Contact) -> bool:
+    """Tell whether the conversation of *link* is one to write in: with the same contact, and not cut off."""
+    found = session.get_one(Conversation, link.after_id, populate_existing=True)
+    account = session.get_one(ChannelAccount, found.account_id)
+    return found.contact_id == contact.id and account.state != AccountState.DISCONNECTED and not found.spam
+
+
+def _begin(
+    session: Session,
+    identity: ContactIdentity,
+    place: Place,
+    before: Conversation | None,
+    author_id: int | None,
+    now: datetime,
+    by: str | None,
+) -> Conversation:
+    conversation = Conversation(
+        workspace_id=identity.workspace_id,
+        channel=place.account.channel,
+        account_id=place.account.id,
+        contact_id=identity.contact_id,
+        identity_id=identity.id,
+        status=ConversationStatus.OPEN,
+        unread_count=0,
+        failed_count=0,
+        last_message_at=now,
+        last_preview="",
+        last_direction=Direction.INTERNAL,
+        last_kind=InternalKind.ACTIVITY,
+        created_at=now,
+    )
+    if before is not None:
+        conversation.team_id, conversation.handled_by = before.team_id, before.handled_by
+        if before.assignee_id is not None and _may_answer(session, before.assignee_id, place):
+            conversation.assignee_id = before.assignee_id
+    session.add(conversation)
+    session.flush()
+    record(
+        session,
+        Happened(
+            identity.workspace_id,
+            catalogue.CONVERSATION_CREATED,
+            "conversation",
+            account_id=conversation.account_id,
+            conversation_id=conversation.id,
+            actor_kind=actor_of(author_id) if by is None else ActorKind.KEY,
+            actor_id=author_id,
+            facts=OfBeginning(before=0 if before is None else before.id),
+        ),
+    )
+    return conversation
+
+
+def _may_answer(session: Session, user_id: int, place: Place) -> bool:
+    query = sa.select(Membership.user_id).where(
+        Membership.workspace_id == place.account.workspace_id,
+        Membership.user_id == user_id,
+        queries.answers(place.account.id),
+    )
+    return session.scalar(query) is not None
+
+
+def _with_subject(draft: Draft, place: Place, before: Conversation | None) -> Draft:
+    """Return *draft* with a subject, where the channel has them and it has none."""
+    if not place.adapter.capabilities.has_subject or draft.content.get("subject"):
+        return draft
+    return replace(draft, content={**draft.content, "subject": proposed_subject(place, before)})
+
+
+def proposed_subject(place: Place, before: Conversation | None) -> str:
+    """Return a subject for a conversation that begins, in the language of whoever writes."""
+    if before is not None and before.subject:
+        return before.subject
+    if before is not None:
+        return str(_("Your message to %(account)s", account=place.account.name))
+    return str(_("A message from %(account)s", account=place.account.name))
+
+
+def _lead(
+    session: Session,
+    conversation: Conversation,
+    what: str,
+    place: Place,
+    to: int,
+    author_id: int | None,
+    now: datetime,
+    by: str | None = None,
+) -> None:
+    """Add the line that leads to the conversation *to*."""
+    content = {"what": what, "name": place.adapter.label, "conversation": str(to)}
+    add_activity(session, conversation, author_id, content, now, by=by)
+
+
+def _link(
+    session: Session,
+    before: Conversation,
+    conversation: Conversation,
+    link: ConversationLink | None,
+    now: datetime,
+) -> None:
+    if link is None:
+        session.add(ConversationLink(before_id=before.id, after_id=conversation.id, created_at=now))
+    else:  # what it went on as is of another contact now, or cut off
+        link.after_id, link.created_at = conversation.id, now
+    session.flush()
+
+
+def _carry_labels(session: Session, before: Conversation, conversation: Conversation, now: datetime) -> None:
+    wanted = sorted(labels.having(session, before.id))
+    rows = [{"conversation_id": conversation.id, "label_id": id_, "at": now} for id_ in wanted]
+    if rows:
+        session.execute(sa.insert(ConversationLabel), rows)

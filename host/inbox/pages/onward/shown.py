@@ -1,0 +1,117 @@
+"""What the composer and the thread show of a conversation that goes on elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from zlib import crc32
+
+from host.inbox.messages import load_thread
+from host.inbox.onward import places as found_places
+from host.inbox.onward.places import Linked, Place
+from host.inbox.onward.starting import proposed_subject
+from host.inbox.pages.along.shown import Signature, signature_of
+from host.inbox.pages.context import InboxContext
+from host.inbox.pages.message_view import Shown, is_note
+from host.inbox.queries import Row
+from host.models.inbox import Contact, Conversation, Direction
+from host.web.request_helpers import seen_accounts
+
+MOST_BEFORE = 20
+"""Most messages of the conversation before that stand above a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One address that can be written to, as the composer offers it."""
+
+    key: str
+    to: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """How a contact can be written to although the reply window is closed.
+
+    :param after: the id of the conversation it goes on as already; None: it does not.
+    :param of_another: the id of the other contact who writes from the address there is; None: none does.
+    :param subject: what is proposed; None: the channel has none.
+    """
+
+    offered: Sequence[Offered] = ()
+    after: int | None = None
+    of_another: int | None = None
+    subject: str | None = None
+    signature: Signature | None = None
+
+    @property
+    def drawn(self) -> str:
+        """Return a value that differs when the page has to draw the composer anew."""
+        return f"{crc32(repr(self).encode()):08x}"
+
+
+NO_WAY = Onward()
+
+
+def onward(inbox: InboxContext, row: Row) -> Onward:
+    """Return how the contact of *row*, whose reply window is closed, can be written to."""
+    if row.spam_at is not None or row.post_id is not None:
+        return NO_WAY
+    accounts = seen_accounts()
+    there = found_places.after(inbox.session, row.id)
+    if there is not None and _open(inbox, there):
+        return Onward(after=there.id)
+    contact = inbox.session.get_one(Contact, row.contact_id)
+    every = found_places.places(inbox.session, inbox.directory, inbox.workspace_id, contact, accounts)
+    free = [one for one in every if one.of_another is None and one.account.id != row.account.id]
+    if not free:
+        return Onward(of_another=next((one.of_another for one in every if one.of_another), None))
+    first = free[0]
+    before = inbox.session.get_one(Conversation, row.id)
+    has_subject = first.adapter.capabilities.has_subject
+    return Onward(
+        offered=[Offered(one.key, one.to, one.account.name) for one in free],
+        subject=proposed_subject(first, before) if has_subject else None,
+        signature=signature_at(inbox, row, first),
+    )
+
+
+def signature_at(inbox: InboxContext, row: Row, place: Place) -> Signature | None:
+    """Return the signature of who looks on the account of *place*, filled in for the contact of *row*."""
+    there = replace(row, account=place.account, channel=place.account.channel)
+    return signature_of(inbox.session, there, place.adapter, inbox.user_id)
+
+
+def _open(inbox: InboxContext, there: Linked) -> bool:
+    row = inbox.seen_row(there.id)
+    return row is not None and row.account_state != "disconnected" and row.spam_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The conversation that a thread goes on from.
+
+    :param entries: its last messages, oldest first; *more*: whether it has earlier ones.
+    """
+
+    row: Row
+    label: str
+    entries: Sequence[Shown] = ()
+    more: bool = False
+
+
+def before(inbox: InboxContext, row: Row) -> Before | None:
+    """Return what stands above the thread of *row*; None: nothing, or who looks may not see it."""
+    there = found_places.before(inbox.session, row.id)
+    found = None if there is None else inbox.seen_row(there.id)
+    if found is None:
+        return None
+    adapter = inbox.adapter(found)
+    label = found.channel if adapter is None else adapter.label
+    if found.post_id is not None:  # what stands below a post is told beside the post
+        return Before(found, label)
+    thread = load_thread(inbox.session, inbox.workspace_id, found.id, limit=MOST_BEFORE)
+    # What was said; that it went on, and was closed for that, the thread itself says.
+    said = [one for one in thread.entries if one.direction != Direction.INTERNAL or is_note(one)]
+    return Before(found, label, inbox.shown(found, said), thread.earlier is not None)

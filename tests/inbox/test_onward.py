@@ -1,0 +1,457 @@
+"""Writing to a contact first, and conversations that go on as others."""
+
+from __future__ import annotations
+
+import html
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.core import clock, db
+from host.inbox import conversation_actions, erasure, labels
+from host.inbox.contacts import merging
+from host.inbox.drafts import Draft
+from host.inbox.errors import (
+    AddressOfAnotherError,
+    EmptyTextError,
+    GoesOnError,
+    NoWayOutError,
+    OptedOutError,
+)
+from host.inbox.onward.places import after, before
+from host.inbox.onward.starting import Started, start
+from host.inbox.reply import Voice
+from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import Contact, Conversation, ConversationLink
+from host.models.labels import LabelTone
+from host.models.queue import OutboxEntry
+from host.models.record import DomainEvent
+from host.sdk.channel import OPEN_ALWAYS as OPEN
+from host.sdk.channel import AccountRef, Capabilities, ReplyContext, ReplyPolicy
+from tests.inbox import desks, toys
+from tests.inbox.desks import Desk
+from tests.inbox.scenes import Scene
+
+JSON = {"Accept": "application/json"}
+KEY = "a-key-of-the-page"
+
+
+class TwoSided(toys.Windowed):
+    """A toy of which some accounts have a reply window and others are like mail: those can start."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(can_start=True, has_subject=True)
+
+    def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
+        return OPEN if context.account.settings.get("mail") else super().reply_policy(context)
+
+    def id_for_address(self, account: AccountRef, address: str) -> str | None:
+        return address.lower() if account.settings.get("mail") and "@" in address else None
+
+
+TWO_SIDED = TwoSided()
+DIRECTORY = Directory([TWO_SIDED])
+
+
+class Ways:
+    """A workspace with a customer whose window is closed, and an account that can write mail."""
+
+    def __init__(self) -> None:
+        self.workspace = toys.make_workspace()
+        self.direct = toys.make_account(self.workspace)
+        self.mail = toys.make_account(self.workspace, settings={"mail": True}, name="Shop mail")
+        self.mia = toys.make_user(self.workspace)
+        toys.apply(self.direct, toys.received(contact="ana", contact_name="Ana"), adapter=TWO_SIDED)
+        self.old = toys.only(Conversation).id
+        self.contact = toys.only(Contact).id
+        self.gives("Ana@Example.org")
+
+    def gives(self, email: str | None) -> None:
+        toys.change_row(Contact, self.contact, email=email)
+
+    def start(self, key: str = KEY, text: str = "Hello again", **more: Any) -> Started:
+        values: dict[str, Any] = {"before_id": self.old, "account_id": self.mail.id, "author_id": self.mia}
+        content = more.pop("content", {})
+        return db.write(
+            start,
+            workspace_id=self.workspace,
+            drafts=[Draft(text=text, content=content)],
+            reply_key=key,
+            directory=DIRECTORY,
+            now=clock.now(),
+            **{**values, **more},
+        )
+
+
+@pytest.fixture
+def ways(database: db.Database) -> Ways:
+    return Ways()
+
+
+@pytest.fixture
+def any_ways(any_database: db.Database) -> Ways:
+    return Ways()
+
+
+def conversation(id_: int) -> Conversation:
+    with db.read() as session:
+        return session.get_one(Conversation, id_)
+
+
+def nothing_more(ways: Ways) -> bool:
+    """Tell whether nothing was written besides what was there."""
+    with db.read() as session:
+        counted = [
+            session.scalar(sa.select(sa.func.count()).select_from(model))
+            for model in (Conversation, ConversationLink, OutboxEntry)
+        ]
+    return counted == [1, 0, 0] and conversation(ways.old).status == "open"
+
+
+def test_it_goes_on_as_another_conversation_with_all_it_had(any_ways: Ways) -> None:
+    ways = any_ways
+    label = db.write(
+        labels.create, workspace_id=ways.workspace, name="order", tone=next(iter(LabelTone)), now=clock.now()
+    )
+    here = {"workspace_id": ways.workspace, "conversation_id": ways.old, "now": clock.now()}
+    db.write(labels.set_labels, **here, add=[label.id], author_id=ways.mia)
+    db.write(
+        lambda session: conversation_actions.set_fields(
+            session, {"assignee_id": ways.mia}, **here, author_id=ways.mia
+        )
+    )
+    started = ways.start()
+    new, old = conversation(started.conversation_id), conversation(ways.old)
+    assert (new.account_id, new.contact_id, new.subject) == (
+        ways.mail.id,
+        ways.contact,
+        "Your message to Shop mail",
+    )
+    assert (new.assignee_id, new.handled_by, new.status) == (ways.mia, "person", "open")
+    assert (new.last_preview, new.last_direction) == ("Hello again", "outbound")
+    assert (old.status, old.waiting_since, old.contact_id) == ("closed", None, ways.contact)
+    with db.read() as session:
+        assert labels.having(session, new.id) == {label.id}
+        assert before(session, new.id) is not None
+        there = after(session, old.id)
+        assert there is not None
+        assert (there.id, there.account_id) == (new.id, ways.mail.id)
+        entry = session.scalars(sa.select(OutboxEntry)).one()
+        assert entry.recipient == "ana@example.org"
+    lines = [(one.conversation_id, one.content) for one in toys.thread() if one.content.get("conversation")]
+    assert lines == [
+        (new.id, {"what": "came_from", "name": "Toy", "conversation": str(old.id)}),
+        (old.id, {"what": "goes_on", "name": "Toy", "conversation": str(new.id)}),
+    ]
+    assert [one.text for one in toys.thread(new.id)] == ["", "Hello again"]
+
+
+def test_the_record_says_what_it_goes_on_from(ways: Ways) -> None:
+    started = ways.start()
+    with db.read() as session:
+        kinds = (
+            sa.select(DomainEvent).where(DomainEvent.kind == "conversation.created").order_by(DomainEvent.id)
+        )
+        told = session.scalars(kinds).all()[-1]
+    assert (told.conversation_id, told.actor_id) == (started.conversation_id, ways.mia)
+    assert json.loads(told.data or "") == {"before": ways.old}
+
+
+def test_the_same_form_twice_is_one_message(any_ways: Ways) -> None:
+    first, second = any_ways.start(), any_ways.start()
+    assert first.conversation_id == second.conversation_id
+    assert [one.id for one in first.messages] == [one.id for one in second.messages]
+
+
+def test_a_second_agent_is_told_where_it_goes_on(any_ways: Ways) -> None:
+    first = any_ways.start()
+    with pytest.raises(GoesOnError) as caught:
+        any_ways.start("another-key-of-it", "Me too")
+    assert caught.value.after == first.conversation_id
+    assert len(toys.everything(Conversation)) == 2
+
+
+def test_of_two_at_once_one_starts_it(any_ways: Ways) -> None:
+    """Each from another account, so that no lane keeps them apart."""
+    other = toys.make_account(any_ways.workspace, settings={"mail": True})
+    barrier, outcomes = threading.Barrier(2), []
+
+    def press(key: str, account: int) -> None:
+        barrier.wait()
+        try:
+            outcomes.append(any_ways.start(key, account_id=account).conversation_id)
+        except GoesOnError as error:
+            outcomes.append(-error.after)
+
+    threads = [
+        threading.Thread(target=press, args=(f"a-key-of-press-{at}", account))
+        for at, account in enumerate((any_ways.mail.id, other.id))
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    assert sorted(map(abs, outcomes)) == [max(outcomes)] * 2, outcomes
+    assert len(toys.everything(Conversation)) == 2
+
+
+def _blocked(ways: Ways) -> None:
+    toys.change_row(Contact, ways.contact, blocked_at=clock.now())
+
+
+def _spam(ways: Ways) -> None:
+    toys.change_row(Conversation, ways.old, spam_at=clock.now())
+
+
+def _cut_off(ways: Ways) -> None:
+    toys.change_row(ChannelAccount, ways.mail.id, state=AccountState.DISCONNECTED)
+
+
+@pytest.mark.parametrize(
+    "spoil", [_blocked, _spam, _cut_off, lambda ways: ways.gives(None), lambda ways: ways.gives("no address")]
+)
+def test_where_there_is_no_way_nothing_is_written(ways: Ways, spoil: Callable[[Ways], None]) -> None:
+    spoil(ways)
+    with pytest.raises(NoWayOutError):
+        ways.start()
+    assert nothing_more(ways)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"to": "somebody@else.example"},
+        {"account_id": 4711},
+        {"accounts": frozenset({1})},
+    ],
+)
+def test_only_an_address_of_the_contact_can_be_named(ways: Ways, more: dict[str, Any]) -> None:
+    with pytest.raises(NoWayOutError):
+        ways.start(**more)
+    assert nothing_more(ways)
+
+
+def test_an_account_of_another_workspace_is_none(ways: Ways) -> None:
+    foreign = toys.make_account(toys.make_workspace("Elsewhere"), settings={"mail": True})
+    with pytest.raises(NoWayOutError):
+        ways.start(account_id=foreign.id)
+    assert nothing_more(ways)
+
+
+def test_a_refused_text_leaves_no_conversation(any_ways: Ways) -> None:
+    with pytest.raises(EmptyTextError):
+        any_ways.start(text="  ")
+    assert nothing_more(any_ways)
+
+
+def test_the_address_of_another_contact_is_theirs_until_they_are_merged(ways: Ways) -> None:
+    mailed = toys.received(contact="ana@example.org", contact_email="ana@example.org")
+    toys.apply(ways.mail, mailed, adapter=TWO_SIDED)
+    other = toys.everything(Contact)[1].id
+    with pytest.raises(AddressOfAnotherError):
+        ways.start()
+    db.write(
+        merging.merge,
+        workspace_id=ways.workspace,
+        contact_id=ways.contact,
+        other_id=other,
+        author_id=ways.mia,
+        now=clock.now(),
+    )
+    ways.gives(None)  # what they are on that account says it too
+    started = ways.start()
+    assert conversation(started.conversation_id).contact_id == ways.contact
+
+
+def test_split_again_nobody_sees_the_others_thread(ways: Ways) -> None:
+    mailed = toys.received(contact="ana@example.org")
+    toys.apply(ways.mail, mailed, adapter=TWO_SIDED)
+    merge = db.write(
+        merging.merge,
+        workspace_id=ways.workspace,
+        contact_id=ways.contact,
+        other_id=toys.everything(Contact)[1].id,
+        author_id=ways.mia,
+        now=clock.now(),
+    )
+    started = ways.start()
+    db.write(
+        merging.split,
+        workspace_id=ways.workspace,
+        contact_id=ways.contact,
+        merge_id=merge.id,
+        author_id=ways.mia,
+        now=clock.now(),
+    )
+    with db.read() as session:
+        assert before(session, started.conversation_id) is None
+        assert after(session, ways.old) is None
+
+
+def test_what_was_cut_off_can_go_on_elsewhere(ways: Ways) -> None:
+    first = ways.start()
+    toys.change_row(ChannelAccount, ways.mail.id, state=AccountState.DISCONNECTED)
+    other = toys.make_account(ways.workspace, settings={"mail": True})
+    second = ways.start("another-key-of-it", account_id=other.id)
+    assert second.conversation_id != first.conversation_id
+    with db.read() as session:
+        there = after(session, ways.old)
+    assert there is not None
+    assert there.id == second.conversation_id
+
+
+def test_erased_they_have_no_address(ways: Ways) -> None:
+    db.write(
+        erasure.erase,
+        workspace_id=ways.workspace,
+        contact_id=ways.contact,
+        author_id=ways.mia,
+    )
+    with pytest.raises(NoWayOutError):
+        ways.start()
+
+
+def test_a_program_that_is_automatic_writes_to_nobody_who_opted_out(ways: Ways) -> None:
+    toys.change_row(Contact, ways.contact, opted_out_at=clock.now())
+    with pytest.raises(OptedOutError):
+        ways.start(author_id=None, by="bot", by_person=False, voice=Voice.AUTOMATION)
+    assert nothing_more(ways)
+    ways.start()  # a person may
+
+
+def test_the_customer_who_writes_there_again_opens_it_again(ways: Ways) -> None:
+    started = ways.start()
+    toys.apply(ways.direct, toys.received("Me again", contact="ana", at=60), adapter=TWO_SIDED)
+    assert conversation(ways.old).status == "open"
+    assert len(toys.everything(Conversation)) == 2
+    with db.read() as session:
+        there = after(session, ways.old)
+    assert there is not None
+    assert there.id == started.conversation_id
+
+
+def test_a_contact_can_be_written_to_without_a_conversation_before(ways: Ways) -> None:
+    first = ways.start(before_id=None, contact_id=ways.contact)
+    again = ways.start(before_id=None, contact_id=ways.contact)
+    assert first.conversation_id == again.conversation_id
+    second = ways.start("another-key-of-it", before_id=None, contact_id=ways.contact)
+    assert second.conversation_id != first.conversation_id
+    assert conversation(first.conversation_id).subject == "A message from Shop mail"
+    with db.read() as session:
+        assert before(session, first.conversation_id) is None
+
+
+# ---- pages -------------------------------------------------------------------------------------------
+
+
+class Opened:
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.mail = toys.make_account(desk.workspace, settings={"mail": True}, name="Shop mail")
+        self.scene = Scene(desk)
+        self.scene.said("ana", "Ana Q.", "Is it in stock?", self.scene.ago(days=9))
+        self.old = self.scene.conversation("ana")
+        toys.change_row(Contact, toys.only(Contact).id, email="ana@example.org")
+
+    def page(self, id_: int, rest: str = "") -> str:
+        response = self.desk.browser.get(self.desk.path(f"/{id_}{rest}"))
+        assert response.status_code == 200
+        return html.unescape(response.text)
+
+    def send(self, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+        data = {
+            "csrf_token": self.desk.browser.csrf(),
+            "reply_key": KEY,
+            "place": f"{self.mail.id}:ana@example.org",
+            "subject": "Your mug",
+            "text": "It is back.",
+            **fields,
+        }
+        return self.desk.browser.post(self.desk.path(f"/{self.old}/onward"), data=data, headers=headers or {})
+
+
+@pytest.fixture
+def opened(database: db.Database, data: Path) -> Opened:
+    return Opened(desks.open_desk(data, TWO_SIDED))
+
+
+def test_the_composer_offers_it_and_the_thread_is_one(opened: Opened) -> None:
+    shown = opened.page(opened.old)
+    assert "Write by e-mail instead" in shown
+    assert 'value="Your message to Shop mail"' in shown
+    answer = opened.send(JSON)
+    assert answer.status_code == 200
+    new = opened.scene.conversation("ana@example.org")
+    assert answer.json["goto"].endswith(f"/inbox/{new}")
+    there = opened.page(new)
+    above = there.split("data-before")[1].split("</section>")[0]
+    assert "Is it in stock?" in above
+    assert f'href="{opened.desk.path(f"/{opened.old}")}"' in above
+    assert "data-message=" not in above
+    assert "<form" not in above
+    assert "went on by" not in above
+    assert "It goes on by Toy" in there
+    back = opened.page(opened.old)
+    assert "Write by e-mail instead" not in back
+    assert "It goes on by e-mail" in back
+    assert back.count(f'href="{opened.desk.path(f"/{new}")}"') >= 2  # the line, and above the composer
+    assert "Mia R. went on by Toy" in back
+
+
+def test_without_scripts_a_refusal_keeps_what_was_written(opened: Opened) -> None:
+    refused = opened.send(place="nowhere", text="Do not lose me")
+    assert refused.status_code == 409
+    shown = html.unescape(refused.text)
+    assert "cannot be written to first there" in shown
+    assert "Do not lose me" in shown
+    form = shown.split('data-form="onward"')[1].split(">")[0]
+    assert "hidden" not in form
+    sent = opened.send()
+    assert sent.status_code == 303
+    assert sent.location.endswith(f"/inbox/{opened.scene.conversation('ana@example.org')}")
+
+
+@pytest.mark.parametrize("place", ["", ":", "x:y", "99999999999999999999:a@b", "²:a@b", "1"])
+def test_a_place_out_of_shape_is_refused(opened: Opened, place: str) -> None:
+    assert opened.send(JSON, place=place).json["error"]["code"] == "cannot_write_first"
+
+
+def test_the_second_is_told(opened: Opened) -> None:
+    opened.send(JSON)
+    error = opened.send(JSON, reply_key="another-key-of-it").json["error"]
+    assert error["code"] == "goes_on_already"
+
+
+def test_where_the_window_is_open_it_is_not_offered(opened: Opened) -> None:
+    opened.scene.said("ana", "Ana Q.", "Hello?", opened.scene.ago(minutes=3))
+    assert "Write by e-mail instead" not in opened.page(opened.old)
+
+
+def test_an_address_of_another_contact_leads_to_comparing_them(opened: Opened) -> None:
+    opened.scene.said("ana@example.org", "A. Q.", "Hi", opened.scene.ago(days=2), account=opened.mail)
+    shown = opened.page(opened.old)
+    assert "Write by e-mail instead" not in shown
+    assert "Compare the two" in shown
+
+
+def test_who_does_not_see_the_account_is_offered_nothing(opened: Opened) -> None:
+    from host.models.users import MemberAccount, Membership
+
+    def limit(session: Session) -> None:
+        member = session.scalars(sa.select(Membership).where(Membership.user_id == opened.desk.mia.id)).one()
+        member.limited = True
+        session.add(
+            MemberAccount(
+                user_id=member.user_id, workspace_id=member.workspace_id, account_id=opened.desk.account.id
+            )
+        )
+
+    db.write(limit)
+    assert "Write by e-mail instead" not in opened.page(opened.old)
+    assert opened.send(JSON).json["error"]["code"] == "cannot_write_first"
