@@ -57,7 +57,7 @@ def outbox() -> list[str]:
 
 
 def names(page: Any) -> list[str]:
-    return [str(name) for name in page.locator(".conv-name").all_inner_texts()]
+    return [str(name) for name in page.locator(".conv-name").all_text_contents()]
 
 
 def test_a_message_appears_to_everybody_by_itself(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:

@@ -41,7 +41,7 @@ def many(desk: Desk, count: int) -> None:
 
 
 def names(page: Any) -> list[str]:
-    return [str(name) for name in page.locator(".conv-name").all_inner_texts()]
+    return [str(name) for name in page.locator(".conv-name").all_text_contents()]
 
 
 def opened(page: Any, name: str) -> None:

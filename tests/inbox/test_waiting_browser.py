@@ -69,6 +69,20 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
         assert session.get_one(Conversation, scene.conversation("ana")).status == "open"
 
 
+def test_an_answer_of_before_does_not_bring_back_what_was_undone(page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/updates?*messages=*", lambda route: held.append((route, route.fetch())))
+    write(page, "Not like that")
+    until(lambda: page.evaluate("1") and held)
+    page.click(".msg-waits form[data-act=undo] button")
+    page.wait_for_selector(".msg-waits", state="detached")
+    (route, read_before), *_ = held
+    assert "msg-waits" in read_before.text()
+    route.fulfill(response=read_before)
+    page.wait_for_timeout(500)
+    assert page.locator(".msg-waits").count() == 0
+
+
 def test_what_was_begun_since_stays_below_what_comes_back(page: Any) -> None:
     write(page, "First")
     page.fill(TEXT, "Second")

@@ -15,6 +15,7 @@ export class Log {
   constructor(scroller) {
     this.scroller = scroller;
     this.list = scroller.querySelector("[data-part=log]");
+    this.gone = new Map(); // by message: when it was told that it is gone
     this.remember();
     scroller.addEventListener("click", (event) => this.follow(event));
   }
@@ -51,11 +52,15 @@ export class Log {
     this.scroller.scrollTop = 0;
   }
 
-  /** Put messages in, each in its place; one that is there already is replaced. Return the new ones. */
-  put(html) {
+  /**
+   * Put messages in, each in its place; one that is there already is replaced. Return the new ones.
+   *
+   * They were *asked* for at that time: what is gone since may still be among them.
+   */
+  put(html, asked = performance.now()) {
     const added = [];
     for (const item of elements(html)) {
-      if (!item.dataset.message) continue;
+      if (!item.dataset.message || this.gone.get(item.dataset.message) >= asked) continue;
       const there = this.find(item.dataset.message);
       this.note(item);
       if (there) {
@@ -105,7 +110,16 @@ export class Log {
   }
 
   remove(id) {
+    this.gone.set(String(id), performance.now());
     this.find(id)?.remove();
+    this.group();
+  }
+
+  /** Hold what is in *there*, the same messages *asked* for at that time, and no others. */
+  fill(there, asked) {
+    this.list.innerHTML = there.innerHTML;
+    for (const [id, when] of this.gone) if (when >= asked) this.find(id)?.remove();
+    this.remember();
     this.group();
   }
 

@@ -94,7 +94,7 @@ async function fetchUpdates() {
   const answered = wanted.composer && composer?.answering();
   if (answered?.answers) url.searchParams.set("quote", answered.answers);
   if (answered && composer.section.dataset.answers) url.searchParams.set("write", answered.mode);
-  const choice = choices;
+  const choice = choices, asked = performance.now();
   if (messages.length) url.searchParams.set("messages", messages.join(","));
   for (const kind of ["head", "composer", "here"]) if (wanted[kind]) url.searchParams.set(kind, "1");
   asking = true;
@@ -105,7 +105,7 @@ async function fetchUpdates() {
       delete answer.composer; // of before somebody chose another comment
       ask({ composer: true });
     }
-    show(answer, wanted.names, about);
+    show(answer, wanted.names, about, asked);
   } catch {
     ask(wanted);
     delay = AGAIN_MS;
@@ -115,14 +115,14 @@ async function fetchUpdates() {
   if (waiting.rows.size || waiting.messages.size || waiting.head || waiting.composer || waiting.here) schedule(delay);
 }
 
-/** Show what the desk answered; what it says of *about*, only while that is what is open. */
-function show(answer, names, about) {
+/** Show what the desk answered to what was *asked* then; what it says of *about*, only while that is what is open. */
+function show(answer, names, about, asked) {
   if (answer.rows) list.show(answer.rows);
   if (answer.filters) replaceContent(part("filters"), answer.filters);
   if (answer.heading) replaceContent(part("heading"), answer.heading);
   if (answer.news) toldNews(answer.news);
   if (about === part("opened") && opened) {
-    if (answer.messages) showMessages(answer.messages);
+    if (answer.messages) showMessages(answer.messages, asked);
     if (answer.head) showHead(answer.head);
     if (answer.contact) showContact(answer.contact);
     if (answer.composer) showComposer(answer.composer);
@@ -171,9 +171,9 @@ function start() {
   }, { passive: true });
 }
 
-function showMessages(html) {
+function showMessages(html, asked) {
   const atEnd = log.atEnd();
-  const added = log.put(html);
+  const added = log.put(html, asked);
   markAnswered();
   if (!added.length) return;
   if (atEnd) log.toEnd();
@@ -439,11 +439,11 @@ function post(url, body) {
 async function earlier(link) {
   const url = new URL(part("opened").dataset.earlier, location.href);
   url.searchParams.set("before", link.dataset.earlierThan);
-  const shown = log;
+  const shown = log, asked = performance.now();
   const answer = await load(url).catch(() => null);
   if (!answer || shown !== log) return;
   const fromEnd = log.scroller.scrollTop;
-  log.put(answer.messages);
+  log.put(answer.messages, asked);
   log.scroller.scrollTop = fromEnd;
   if (answer.earlier) link.dataset.earlierThan = answer.earlier;
   else link.remove();
@@ -516,6 +516,7 @@ function announce(text) {
 
 /** Load everything anew, except what somebody is writing. */
 async function resync() {
+  const asked = performance.now();
   try {
     const response = await fetch(location.href, { credentials: "same-origin" });
     if (!response.ok) return;
@@ -527,9 +528,7 @@ async function resync() {
       if (part(name) && there(name)) part(name).innerHTML = there(name).innerHTML;
     }
     if (log && same) {
-      log.list.innerHTML = there("log").innerHTML;
-      log.remember();
-      log.group();
+      log.fill(there("log"), asked);
       showComposer(there("composer")?.innerHTML);
       look();
     }
