@@ -23,6 +23,7 @@ from tests.inbox.boards import Board
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
 from tests.inbox.test_comments import REFUSED
+from tests.live.served import until
 from tests.media import samples
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -180,25 +181,27 @@ def test_what_one_chose_to_answer_stays_chosen_whatever_was_fetched_meanwhile(
         else:
             route.continue_()
 
-    def wait_for(count: int) -> None:
+    def let_go(about: int) -> None:
+        """Let the first request go that is held and asks about that comment."""
         for _ in range(200):
-            if len(held) >= count:
-                return
+            for route in held:
+                if f"quote={about}&" in route.request.url + "&":
+                    held.remove(route)
+                    route.continue_()
+                    return
             page.wait_for_timeout(50)
-        raise AssertionError(f"{len(held)} requests for the composer")
+        raise AssertionError(f"nothing about {about} in {[route.request.url for route in held]}")
 
+    before, third = board.message("c9"), board.message("c2")
     page.route("**/updates?*", hold)
-    third = board.message("c2")
     page.focus(f"#m-{third} .cm-acts a")
     page.keyboard.press("p")
-    wait_for(1)
     board.said("kit", "Kit L.", "And a lid?", board.now)
-    wait_for(2)
-    held[0].continue_()
+    until(lambda: page.evaluate("1") and any(f"quote={before}" in route.request.url for route in held))
+    let_go(third)
     chosen = f"[data-composer][data-mode=private][data-answers='{third}']"
     page.wait_for_selector(chosen)
-    held[1].continue_()
-    wait_for(3)
-    held[2].continue_()
+    let_go(before)
+    let_go(third)
     page.wait_for_timeout(500)
     assert page.locator(chosen).count() == 1
