@@ -39,11 +39,13 @@ export function keys(commands, words, more = () => []) {
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) {
-      if (event.key === "Escape" && !event.target.closest("dialog")) event.target.blur();
+    // A dialog that was just closed keeps the focus until the next frame.
+    const target = event.target.closest("dialog:not([open])") ? document.body : event.target;
+    if (target.closest("input, textarea, select, [contenteditable]")) {
+      if (event.key === "Escape" && !target.closest("dialog")) target.blur();
       return;
     }
-    if (event.defaultPrevented || event.target.closest("dialog, :popover-open, details.menu[open]")) return;
+    if (event.defaultPrevented || target.closest("dialog, :popover-open, details.menu[open]")) return;
     const found = byKey.get(event.key);
     if (!found || (event.key.length === 1 && !single.checked && event.key !== "?")) return;
     event.preventDefault();
