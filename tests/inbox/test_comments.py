@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from host.core import db
 from host.inbox import outcome
-from host.models.inbox import DeliveryState, Message
+from host.inbox.drafts import Draft, plan
+from host.models.inbox import Conversation, DeliveryState, Message
 from host.models.posts import MessageModeration
 from host.sdk.channel import Moderated, ProviderProblem
 from host.sdk.messages import PostKind
@@ -314,6 +315,18 @@ def test_the_composer_answers_one_comment_publicly_or_privately(desk: Desk, boar
     assert again.json["error"]["code"] == "private_reply_used"
     for wrong in ("", "x", "999999"):
         assert written(desk, talk, "reply-privately", text="Hi", reply_to=wrong).status_code in {400, 404}
+
+
+def test_a_part_that_names_no_comment_answers_the_newest(desk: Desk, board: Board) -> None:
+    board.post()
+    first = board.said("kit", "Kit L.", "TIDE", board.ago(days=2))
+    newest = board.said("kit", "Kit L.", "Does the blue one go in the oven?", board.ago(hours=1))
+    talk = board.conversation("kit")
+    drafts = [Draft(text="To this", reply_to=first), Draft(text="To you")]
+    with db.read() as session:
+        conversation = session.get_one(Conversation, talk)
+        planned = plan(session, conversation, drafts, toys.Public.capabilities, "split")
+    assert [one.reply_to for one in planned] == [*_external(first), *_external(newest)]
 
 
 def test_what_could_not_be_sent_is_still_there(desk: Desk, board: Board) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from host.core import db
+from host.inbox.conversations import publish_conversation
+from host.models.inbox import Conversation
 from tests.browser.conftest import look
 from tests.inbox import desks
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
 from tests.inbox.test_onward import TWO_SIDED, Opened
+from tests.live.served import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -29,6 +32,9 @@ def opened(desk: Desk) -> Opened:
 
 def test_what_is_written_goes_out_by_mail_and_the_page_follows(opened: Opened, open_page: Open) -> None:
     page: Any = open_page(f"/{opened.old}")
+    before = page.query_selector("[data-part=window]")
+    db.write(lambda session: publish_conversation(session, session.get_one(Conversation, opened.old)))
+    until(lambda: not before.evaluate("strip => strip.isConnected"))  # the strip is drawn anew
     page.click(".composer-window [data-tab=onward]")
     wait(page, "document.activeElement.closest('form')?.dataset.form === 'onward'")
     look(page, "onward")

@@ -27,13 +27,14 @@ export class Composer {
     this.life = new AbortController();
     for (const form of root.querySelectorAll("[data-form]")) this.attach(form);
     emoji(root.querySelector("[data-emoji]"), (char) => insert(this.text(), char));
-    for (const tab of root.querySelectorAll("[data-tab]")) {
-      tab.addEventListener("click", (event) => {
-        event.preventDefault();
-        this.show(tab.dataset.tab);
-        this.text()?.focus();
-      });
-    }
+    // One for all: what says how the window stands is drawn anew by itself, and leads to a form as well.
+    root.addEventListener("click", (event) => {
+      const tab = event.target.closest("[data-tab]");
+      if (!tab || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.show(tab.dataset.tab);
+      this.text()?.focus();
+    }, { signal: this.life.signal });
   }
 
   /** The composer is about to be drawn anew: give back what was held outside of it. */
