@@ -147,9 +147,20 @@ def install(j: Journey) -> str:
 def activate(j: Journey) -> str:
     j.admin.open("/admin/addons")
     j.admin.press("Activate")
-    j.admin.expect("Active", "Settings")
-    j.admin.open("/admin/addons/instagram/settings")
-    j.admin.expect("The Meta app", "Ways to sign in")
+    j.admin.expect("The addon is active.")
+
+    def everywhere() -> bool:
+        """Each process of a desk follows by itself, and any of them answers."""
+        try:
+            j.admin.open("/admin/addons")
+            j.admin.expect("Active", "Settings")
+            j.admin.open("/admin/addons/instagram/settings")
+            j.admin.expect("The Meta app", "Ways to sign in")
+        except PageError:
+            return False
+        return True
+
+    until(everywhere, "the addon being active in every process", 20)
     return "no restart; Settings is on its card"
 
 
