@@ -955,7 +955,7 @@ def _who(entry: Entry) -> str:
 
 
 def _about(until: object, now: datetime) -> str:
-    """Return about how long it is until *until* (ISO 8601); empty if that is unknown or past."""
+    """Return a sentence on how long it is until *until* (ISO 8601); empty if that is unknown or past."""
     if not isinstance(until, str):
         return ""
     try:
@@ -966,7 +966,9 @@ def _about(until: object, now: datetime) -> str:
     if at <= now:
         return ""
     left = at - now
-    return str(_("less than a minute")) if left < timedelta(minutes=1) else durations.short(left)
+    if left < timedelta(minutes=1):
+        return str(_("Less than a minute."))
+    return str(_("About %(time)s.", time=durations.short(left)))
 
 
 def activity(entry: Entry) -> tuple[str, str]:
