@@ -71,7 +71,7 @@ def test_a_reply_is_undone_in_its_thread_by_key_and_elsewhere_by_the_toast(
 
 def test_an_answer_of_before_does_not_bring_back_what_was_undone(page: Any) -> None:
     held: list[Any] = []
-    page.route("**/updates?*messages=*", lambda route: held.append((route, route.fetch())))
+    page.route("**/updates?*messages=*", lambda route: held.append((route, route.fetch())), times=1)
     write(page, "Not like that")
     until(lambda: page.evaluate("1") and held)
     page.click(".msg-waits form[data-act=undo] button")
