@@ -137,7 +137,7 @@ def test_every_page_of_metas_that_is_named_is_listed() -> None:
     named = {
         page
         for path in sources
-        for page in re.findall(r"\b(?:docs|documentation)/[a-z/-]+", path.read_text(encoding="utf-8"))
+        for page in re.findall(r"\b(?:docs|documentation)/[a-z_/-]+", path.read_text(encoding="utf-8"))
         if not page.startswith("docs/architecture")
     }
     assert len(named) > 8
