@@ -146,7 +146,9 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
             _("Telegram delivers to this desk"),
             Verdict.PASS if address == wanted else Verdict.FAIL,
             address or _("nowhere"),
-            "" if address == wanted else _("Open the account's Settings and save: that tells Telegram again."),
+            ""
+            if address == wanted
+            else _("Open the account's Settings and save: that tells Telegram again."),
         ),
         Finding(
             "deliveries",
