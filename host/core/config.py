@@ -343,7 +343,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "allow_hosts",
         "",
-        "host:port pairs the guarded client may reach although they are private. Demo and tests only.",
+        "host:port pairs the guarded client may reach although they are private, whatever it is used for.",
         _pairs,
     ),
     Setting(

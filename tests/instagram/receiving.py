@@ -424,6 +424,7 @@ KINDS: tuple[Kind, ...] = (
         "A mention in somebody else's comment, which is looked up",
         ({"field": "mentions", "value": {"comment_id": "17903", "media_id": "17904"}},),
         container="changes",
+        late="it stands as a comment once Meta has told what it says",
     ),
     Kind(
         "opt-in",

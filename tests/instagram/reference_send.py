@@ -61,7 +61,8 @@ def render(capabilities: Capabilities, by_login: Capabilities, golden: Mapping[s
     lines += ["Held before anything is sent; what breaks a limit is refused with the limit named.", ""]
     lines += ["| what | kind | limits |", "|---|---|---|"]
     lines += [f"| {what} | {kind} | {limits} |" for what, kind, limits in _rows(capabilities, by_login)]
-    lines += ["", "Files go before the text, each a message of its own with its own state and Retry."]
+    lines += ["", "Files go before the text, each a message of its own with its own state and Retry;"]
+    lines += ["several pictures are one message."]
     lines += ["Quick replies and cards are shown in the mobile app only.", ""]
     for name in ORDER:
         lines += _example(golden[name])

@@ -133,11 +133,11 @@ def test_the_whole_addon_passes_the_hosts_collection(ig: Addon) -> None:
 
 def test_every_page_of_metas_that_is_named_is_listed() -> None:
     listed = (ADDON.parents[1] / "docs" / "meta.md").read_text(encoding="utf-8")
-    sources = [*(ADDON / "instagram").glob("*.py"), ADDON / "instagram" / "errors.toml"]
+    sources = [*(ADDON / "instagram").rglob("*.py"), ADDON / "instagram" / "errors.toml"]
     named = {
         page
         for path in sources
-        for page in re.findall(r"\b(?:docs|documentation)/[a-z/-]+", path.read_text(encoding="utf-8"))
+        for page in re.findall(r"\b(?:docs|documentation)/[a-z_/-]+", path.read_text(encoding="utf-8"))
         if not page.startswith("docs/architecture")
     }
     assert len(named) > 8

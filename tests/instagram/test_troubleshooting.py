@@ -209,7 +209,7 @@ NO_TASK = {"sentence": "You may not answer messages of this Page.", "next_step":
         # Only some people's DMs arrive
         pytest.param(lambda *_: None, "threads", "unknown", "0 of the newest 1", "App Review", id="threads"),
         # Meta shows the webhook red
-        pytest.param(wrong_token, "verification", "warn", "“oldt”", "account's card", id="verify-token"),
+        pytest.param(wrong_token, "verification", "warn", "“oldt”", "account's Settings", id="verify-token"),
         pytest.param(
             elsewhere, "app-fields", "fail", "https://old.example.com", "enter https", id="elsewhere"
         ),

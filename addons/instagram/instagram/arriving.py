@@ -133,7 +133,7 @@ def _verify_token(look: Look) -> str:
 
 def _token_place(look: Look) -> str:
     if look.way == "pasted":
-        return str(_("the account's card"))
+        return str(_("the account's Settings"))
     return str(_("the addon's Settings page") if _own_app(look) is None else _("Channels, Own Meta app"))
 
 
@@ -237,7 +237,7 @@ def _which_secret(look: Look) -> str:
     else:
         copy = _("Copy the App Secret of the app %(app)s again, from Settings, Basic.", app=look.row.app_id)
     if look.way == "pasted":
-        to = _("Enter it on this account's card, under Edit.")
+        to = _("Enter it in this account's Settings.")
     elif _own_app(look) is not None:
         to = _("Enter it under Settings, Channels, Own Meta app.")
     else:

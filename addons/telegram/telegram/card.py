@@ -124,7 +124,7 @@ def disconnect(account: AccountRef) -> None:
 def diagnose(account: AccountRef) -> Sequence[Finding]:
     """Ask Telegram what it knows of the bot and of deliveries to this desk."""
     found = accounts.of(account)
-    again = _("Press Edit on the card and save; paste the token again if it was replaced at @BotFather.")
+    again = _("Open the account's Settings and save; paste the token again if it was replaced at @BotFather.")
     if found is None:
         return (Finding("token", _("The token"), Verdict.FAIL, _("It cannot be read here."), again),)
     try:
@@ -146,7 +146,9 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
             _("Telegram delivers to this desk"),
             Verdict.PASS if address == wanted else Verdict.FAIL,
             address or _("nowhere"),
-            "" if address == wanted else _("Press Edit on the card and save: that tells Telegram again."),
+            ""
+            if address == wanted
+            else _("Open the account's Settings and save: that tells Telegram again."),
         ),
         Finding(
             "deliveries",

@@ -43,7 +43,7 @@ def diagnose(account: AccountRef, tried: Tried) -> Sequence[Finding]:
 
 def _sending(account: AccountRef, row: EmailAccount | None, tried: Tried) -> Finding:
     title = _("The mail server takes replies")
-    fix = _("Press Edit on the card; saving tries it and says what is wrong.")
+    fix = _("Open the account's Settings; saving tries it and says what is wrong.")
     if row is None:
         return Finding("sending", title, Verdict.FAIL, _("None is entered."), fix)
     try:
@@ -79,7 +79,7 @@ def _receiving(account: AccountRef) -> list[Finding]:
 
 def _mailbox(account: AccountRef, box: Mailbox) -> Finding:
     title = _("The mailbox can be opened")
-    fix = _("Press Edit on the card; saving tries it and says what is wrong.")
+    fix = _("Open the account's Settings; saving tries it and says what is wrong.")
     try:
         settings = servers.to_read(account, size_limit())
     except SecretUnreadableError:
