@@ -358,7 +358,7 @@ class AssistantCall(Base):
 
 
 class AssistantCase(Base):
-    """A question with what a good answer to it is like: tried again before the next version holds."""
+    """A question with what a good answer to it is like: due to be tried with each version."""
 
     __tablename__ = "assistant_cases"
     __writers__ = ("automation", "inbox")

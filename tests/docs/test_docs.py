@@ -214,6 +214,7 @@ OF_OTHERS = {
     # Made of parts: a number, a handle, an address.
     *(
         "Send as 2 messages",
+        "Try the 3 that are due",
         "Connected: @handle",
         "Instagram user …0001",
         "Set up this desk: …/setup?token=…",
@@ -229,8 +230,11 @@ OF_OTHERS = {
         "Nobody on duty",
     ),
     *("Who leads a team", "An auditor"),
+    *("A page that is gone", "An answer rests on something", "It gives the conversation to people"),
+    *("One turn, one answer", "People come first", "What leaves"),
     # An example, places, ways to a page.
-    *("today at 13:30", "Straße", "Settings → …", "Admin → …", "address of the provider"),
+    *("today at 13:30", "Straße", "Mensch", "Assistants → Add an assistant", "Said lately → Shadow"),
+    *("Settings → …", "Admin → …", "address of the provider"),
     *(
         "Settings → Channels →",
         "→ Greeting & routing",
@@ -244,7 +248,7 @@ OF_OTHERS = {
 
 FOR_PEOPLE = (
     *("install", "connect", "answer", "app-review", "settings", "roles", "signin", "told", "automation"),
-    *("search", "reports"),
+    *("search", "reports", "assistants"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Cases: a question with what a good answer to it is like, tried again before the next version holds."""
+"""Cases: a question with what a good answer to it is like, due to be tried with each version."""
 
 from __future__ import annotations
 

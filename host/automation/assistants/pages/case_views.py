@@ -146,7 +146,7 @@ def add(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         db.write(use_case)
     except cases.CaseError as error:
         return _page(workspace_id, assistant_id, filling, error)
-    flash_good(_("The case is saved. It is tried before the next version holds."))
+    flash_good(_("The case is saved. It is due to be tried, and again with each new version."))
     return _back(workspace_id, assistant_id)
 
 
@@ -170,7 +170,7 @@ def change(workspace_id: int, assistant_id: int, case_id: int) -> ResponseReturn
         db.write(use_case)
     except cases.CaseError as error:
         return _page(workspace_id, assistant_id, filling, error, case_id)
-    flash_good(_("The case is saved. It is tried before the next version holds."))
+    flash_good(_("The case is saved. It is due to be tried, and again with each new version."))
     return _back(workspace_id, assistant_id)
 
 
