@@ -11,6 +11,7 @@ import pytest
 from host.core import clock, db
 from host.queue import refusals
 from host.sdk import deliveries
+from host.sdk.accounts import AccountState, overview
 from host.sdk.channel import AccountRef
 from host.sdk.secrets import Secret
 from tests.instagram import world
@@ -111,6 +112,23 @@ def test_what_is_wrong_at_meta_is_found_and_named(
     assert found.verdict == "fail", found
     assert evidence in found.evidence
     assert fix in found.fix
+
+
+def test_a_dead_token_that_diagnose_sees_is_on_the_card_too(
+    account: AccountRef, ig: Addon, meta: Meta
+) -> None:
+    dead(ig, meta)
+    assert verdicts(ig, account)["token"].verdict == "fail"
+    (shown,) = overview("instagram")
+    assert shown.state is AccountState.NEEDS_RECONNECT
+    assert "password" in str(shown.state_reason)
+
+
+def test_meta_that_does_not_answer_diagnose_stops_nothing(account: AccountRef, ig: Addon, meta: Meta) -> None:
+    meta.box.faults.add({"call": "graph", "action": "error", "code": 2, "status": 500})
+    assert verdicts(ig, account)["token"].verdict != "pass"
+    (shown,) = overview("instagram")
+    assert shown.state is AccountState.CONNECTED
 
 
 def test_subscribing_again_is_one_press(account: AccountRef, ig: Addon, meta: Meta) -> None:

@@ -16,10 +16,10 @@ from host.sdk.i18n import format_date, format_datetime, lazy_gettext
 from host.sdk.i18n import gettext as _
 
 from . import appwebhook, arriving, comments, config, dashboard, permissions, refusing
-from .accounts import credentials, find
+from .accounts import credentials, find, stop
 from .checks import held_of
 from .config import Flavour
-from .errors import classify
+from .errors import Outcome, classify
 from .graph import GraphError
 from .look import Look, is_old, way_of
 from .values import identifier, mapping, text
@@ -67,6 +67,8 @@ def _token(look: Look) -> None:
         if error.code is None:
             raise
         known = classify(error)
+        if known.outcome is Outcome.RECONNECT:
+            stop(look.account.id, known.sentence)
         evidence = f"{_(known.sentence)} {_('Meta answered: %(words)s', words=error.quote)}"
         fix = _("Reconnect the account. All conversations stay.")
         link = dashboard.granted(page=look.found.flavour is Flavour.PAGE)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from host.sdk import settings
+from host.sdk.accounts import mark_needs_reconnect
 from host.sdk.cards import (
     CardStatus,
     Connection,
@@ -28,6 +29,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret
 
 from . import accounts, api
+from .sending import TOKEN_GONE
 from .values import identifier, mapping, text
 
 log = logging.getLogger(__name__)
@@ -131,6 +133,8 @@ def diagnose(account: AccountRef) -> Sequence[Finding]:
         me = mapping(api.call(found.token, "getMe"))
         info = mapping(api.call(found.token, "getWebhookInfo"))
     except api.BotError as error:
+        if error.code == 401:
+            mark_needs_reconnect(account.id, TOKEN_GONE)
         return (Finding("token", _("The token"), Verdict.FAIL, str(error), again),)
     except FetchError as error:
         why = _("See that this desk may reach api.telegram.org by https.")

@@ -47,6 +47,7 @@ CAPABILITIES = Capabilities(
 )
 
 NO_CREDENTIALS = noop("The bot's token cannot be read here.")
+TOKEN_GONE = noop("Telegram no longer accepts the bot's token.")
 CANNOT = noop("This kind of message cannot be sent on Telegram.")
 _RECONNECT = noop("Ask the workspace owner to connect the bot again. The message waits until then.")
 _GONE = ("blocked", "deactivated", "chat not found", "can't initiate", "user not found")
@@ -120,8 +121,7 @@ def _refused(token: Secret, error: api.BotError) -> SendResult:
         if _is_good(token):
             once = noop("Telegram refused the bot's token once, but accepts it now.")
             return NotSent(ProviderProblem(str(error.code), once, raw=raw))
-        gone = noop("Telegram no longer accepts the bot's token.")
-        return Held(ProviderProblem(str(error.code), gone, _RECONNECT, raw=raw))
+        return Held(ProviderProblem(str(error.code), TOKEN_GONE, _RECONNECT, raw=raw))
     if error.code >= 500:
         fault = noop("Telegram had a fault; the message may have arrived all the same.")
         return Unknown(ProviderProblem(str(error.code), fault, raw=raw))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
@@ -118,6 +119,10 @@ def test_the_card_and_the_diagnosis_show_no_credential(
         "deliveries": "3 waiting. Connection timed out",
     }
     telegram.pending, telegram.trouble, telegram.webhook = 0, "", told
+    telegram.refuse["getMe"] = [(401, "Unauthorized", {})]
+    assert [one.verdict for one in card.diagnose(account)] == [Verdict.FAIL]
+    assert "Telegram no longer accepts the bot's token." in html.unescape(desk.get(channels).text)
+    desk.connect("telegram", {"token": TOKEN})
 
 
 # Requests
