@@ -32,7 +32,7 @@ from host.models.queue import InboundEvent
 from host.process import garbage_collection, probe_server
 from host.process.server import serve
 from host.process.serving import HostApplication
-from host.process.shutdown import WORKER_PATIENCE_SECONDS, Shutdown
+from host.process.shutdown import WORKER_PATIENCE_SECONDS, Shutdown, pass_over_sighup
 from host.process.starting import Start
 
 SANDBOX = "http://127.0.0.1:9443"
@@ -95,6 +95,7 @@ def worker(configuration: Config) -> None:
     ending = Shutdown(patience=WORKER_PATIENCE_SECONDS, drained=True)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, ending.told)
+    pass_over_sighup()
     started: list[HostApplication] = []
 
     def state() -> ProcessState:

@@ -25,7 +25,7 @@ from host.process.asgi import AsgiApplication
 from host.process.connections import Connections, connection_type
 from host.process.entrance import Entrance
 from host.process.serving import HostApplication
-from host.process.shutdown import Shutdown
+from host.process.shutdown import Shutdown, pass_over_sighup
 from host.process.starting import Start
 
 log = logging.getLogger(__name__)
@@ -158,9 +158,7 @@ def _hear_signals(ending: Shutdown) -> _Stopping:
     stopping = _Stopping(ending)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, stopping.told)
-    # Not reload: nothing has to be, and a process told to would end.
-    text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
-    signal.signal(signal.SIGHUP, lambda *_: log.info(text))
+    pass_over_sighup()
     return stopping
 
 

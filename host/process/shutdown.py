@@ -35,6 +35,12 @@ _RESTED = 254
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
+def pass_over_sighup() -> None:
+    """Have this process go on after SIGHUP. Nothing has to be reloaded, and by itself it would end."""
+    text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
+    signal.signal(signal.SIGHUP, lambda *_: log.info(text))
+
+
 class Endable(Protocol):
     """What :class:`host.process.serving.HostApplication` is to this module."""
 

@@ -483,6 +483,15 @@ def test_verify_asks_the_keys_of_this_desk(toy_zip: MakeZip, tmp_path: Path) -> 
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 1
 
 
+def test_a_zip_may_be_named_from_the_folder_one_is_in(
+    toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = toy_zip()
+    monkeypatch.chdir(path.parent)
+    done = lobby("verify", path.name)
+    assert "is not signed" in done.output, done.output
+
+
 def test_signing_keeps_the_list_of_hashes_true(toy_source: Callable[..., Path], tmp_path: Path) -> None:
     from host.addons.package.build import build_release
 

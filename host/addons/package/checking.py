@@ -19,7 +19,8 @@ def check(path: Path, *, timeout: float = TIMEOUT_SECONDS) -> Archive:
 
     :raises ArchiveError: with one plain sentence per problem.
     """
-    ended = child.run("host.addons.package.checking_child", str(path), timeout=timeout)
+    # Absolute: the child stands in another folder.
+    ended = child.run("host.addons.package.checking_child", str(path.absolute()), timeout=timeout)
     if not ended.in_time or not ended.data:
         raise ArchiveError(noop("The zip takes too long or too much memory to read."))
     checked = strictjson.decode(ended.data, Checked)
