@@ -12,8 +12,8 @@ import click
 import pytest
 from limits import RateLimitItem
 
-from host.addons.package import archive
-from host.addons.running import hooks_apart, probe
+from host.addons.package import archive, checking
+from host.addons.running import hooks_apart, probe, selftest
 from host.builtin.email import receiving, smtp_connection
 from host.cli import commands as cli
 from host.core import config, marks
@@ -78,7 +78,9 @@ def figures_table() -> str:
         f"{smtp_connection.MAX_PER_ADDRESS} of an address",
         "zip of an addon": f"{megabytes(archive.MAX_ZIP)}, {megabytes(archive.MAX_TOTAL)} unpacked, "
         f"{archive.MAX_ENTRIES:,} files",
-        "an addon's code loads, tried out": f"{probe.TIMEOUT_SECONDS:g} s",
+        "an addon's zip is read": f"{checking.TIMEOUT_SECONDS:g} s",
+        "an addon's code loads": f"{probe.TIMEOUT_SECONDS:g} s",
+        "an addon's code is tried out": f"{selftest.PATIENCE_SECONDS:g} s",
         "a hook that only tells an addon something is waited for": f"{hooks_apart.SECONDS:g} s",
         "processes that end in an addon before it is set aside": f"{marks.DEATHS}",
         "raw webhooks are kept": f"{policy.RAW_KEPT.days} days",

@@ -24,7 +24,8 @@ from host.core import child
 from host.sdk import strictjson
 from host.sdk.i18n import noop
 
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 40.0
+"""More than a busy machine needs, less than the minute a proxy waits."""
 
 
 def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -> Seen:
