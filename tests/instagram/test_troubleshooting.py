@@ -341,6 +341,8 @@ def test_where_meta_cannot_be_asked_about_the_secret_time_tells(
     token = Secret(meta.token("pottery-instagram").value)
     login = ig.config.Flavour.LOGIN
     account = world.connect(ig, flavour=login, way="instagram", page_id="", token=token)
+    post(ig, account, WRONG)
+    assert findings(ig, account)["signature"].verdict == "warn", "anybody could have sent it"
     world.touched(account, clock.now())
     with clock.travel(timedelta(hours=1)):
         post(ig, account, WRONG)

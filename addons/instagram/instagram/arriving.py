@@ -207,7 +207,9 @@ def _refused_signature(look: Look, refused: Refusals, delivered_at: datetime | N
         evidence = f"{evidence} {before}"
         look.note(verdict, evidence, _which_secret(look), seen_at=refused.last_at, link=link)
         return
-    look.note(Verdict.FAIL, evidence, _which_secret(look), seen_at=refused.last_at, link=link)
+    # Anybody could have sent them: red is only what Meta itself says.
+    verdict = Verdict.FAIL if held is False else Verdict.WARN
+    look.note(verdict, evidence, _which_secret(look), seen_at=refused.last_at, link=link)
 
 
 def _secret_holds(look: Look) -> bool | None:
