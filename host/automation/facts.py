@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.automation import texts
 from host.automation.deciding import Arrival, Person, RunKind, Sent, Settings, Talk, sent_as
+from host.core import db
 from host.inbox import queries
 from host.inbox.canned.replies import values_for
 from host.inbox.contacts.consent import may_be_written_automatically
@@ -109,7 +110,7 @@ def _latest(*times: datetime | None) -> datetime | None:
 
 def known(session: Session, messages: Collection[int]) -> dict[int, Known]:
     """Return what is known of customers' *messages*, by id. One statement, however many."""
-    rows = session.execute(_query().where(_this.id.in_(messages))).all() if messages else []
+    rows = session.execute(_query(), {"ids": db.padded(messages)}).all() if messages else []
     return {row.id: Known(row) for row in rows}
 
 
@@ -179,6 +180,7 @@ def _query() -> Any:
         .join(Workspace, Workspace.id == Conversation.workspace_id)
         .join(Contact, Contact.id == Conversation.contact_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
+        .where(_this.id.in_(sa.bindparam("ids", expanding=True)))
         .execution_options(populate_existing=True)
     )
 

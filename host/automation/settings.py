@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -12,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from host.automation import texts
 from host.automation.deciding import GREETED, Sent, Settings
+from host.core import db
 from host.core.errors import InvalidError
+from host.core.statements import Statement
 from host.inbox import teams
 from host.models.automation import AccountAutomation
 from host.models.channels import AccountState, ChannelAccount
@@ -44,11 +48,18 @@ def of_accounts(session: Session, accounts: Collection[int]) -> dict[int, Settin
     """Return what those of *accounts* say and do by themselves that do anything. One statement."""
     if not accounts:
         return {}
-    query = sa.select(AccountAutomation).where(
-        AccountAutomation.account_id.in_(accounts),
+    rows = _doing.rows(session.connection(), {"accounts": db.padded(accounts)})
+    return {row[0]: _settings(_Row._make(row)) for row in rows}
+
+
+_COLUMNS = tuple(AccountAutomation.__table__.columns)
+_Row = namedtuple("_Row", [column.name for column in _COLUMNS])  # type: ignore[misc]
+_doing = Statement(
+    sa.select(*_COLUMNS).where(
+        AccountAutomation.account_id.in_(sa.bindparam("accounts", expanding=True)),
         sa.or_(AccountAutomation.greets, AccountAutomation.tells_away, AccountAutomation.routes),
     )
-    return {row.account_id: _settings(row) for row in session.scalars(query)}
+)
 
 
 def of_account(session: Session, workspace_id: int, account_id: int) -> Settings:
@@ -57,7 +68,7 @@ def of_account(session: Session, workspace_id: int, account_id: int) -> Settings
     return Settings(account_id=account_id, workspace_id=workspace_id) if row is None else _settings(row)
 
 
-def _settings(row: AccountAutomation) -> Settings:
+def _settings(row: Any) -> Settings:
     return Settings(
         account_id=row.account_id,
         workspace_id=row.workspace_id,

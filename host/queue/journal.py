@@ -184,14 +184,14 @@ class Journal:
         self._away_until = 0.0
         self._connection: PoolProxiedConnection | None = None
         self._database: db.Database | None = None
-        self._statements = journal_rows.Statements("sqlite")
+        self._statements = journal_rows.statements_for("sqlite")
         self._numbers = itertools.count()
         self._busy_since = float("inf")
 
     def start(self) -> None:
         """Start the committing thread."""
         self._database = db.current()
-        self._statements = journal_rows.Statements(self._database.dialect)
+        self._statements = journal_rows.statements_for(self._database.dialect)
         # Processes that share a database begin far apart: 2048 requests in a millisecond are each one's own.
         self._numbers = itertools.count(secrets.randbelow(4096) << 11)
         self._open = True

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -92,6 +92,12 @@ class Insert:
         for at in range(0, len(rows), MOST_ROWS):
             some = rows[at : at + MOST_ROWS]
             cursor.execute(self.text.of(len(some)), tuple(chain.from_iterable(some)))
+
+
+@cache
+def statements_for(dialect: str) -> Statements:
+    """Return the statements of the journal for one kind of database, made once."""
+    return Statements(dialect)
 
 
 class Statements:
@@ -247,12 +253,12 @@ def write(session: Session, *, source: str, channel: str, envelopes: Sequence[En
         raw=b"",
         envelopes=tuple(envelopes),
     )
-    put(session, Rows(delivery, Statements(session.get_bind().dialect.name)))
+    put(session, Rows(delivery, statements_for(session.get_bind().dialect.name)))
 
 
 def put(session: Session, rows: Rows) -> None:
     """Write *rows* in the current write; workers are woken after the commit."""
-    statements = Statements(session.get_bind().dialect.name)
+    statements = statements_for(session.get_bind().dialect.name)
     cursor = session.connection().connection.cursor()
     try:
         statements.lane.run(cursor, merged_lanes([rows]))

@@ -20,6 +20,7 @@ from host.automation.assistants.values import Body
 from host.automation.deciding import DEEPEST, TOO_LATE, Sent, sent_as
 from host.automation.facts import PEOPLE, UNSAID
 from host.core import db
+from host.core.statements import Statement
 from host.inbox.erasure import forget_cases
 from host.models.assistants import (
     Assistant,
@@ -65,35 +66,49 @@ def attached(session: Session, accounts: Collection[int]) -> dict[int, Attached]
     """Return those of *accounts* whose assistant does anything. One statement."""
     if not accounts:
         return {}
-    query = (
-        sa.select(AssistantAccount, Assistant, AssistantVersion.body)
-        .join(Assistant, Assistant.id == AssistantAccount.assistant_id)
-        .join(
-            AssistantVersion,
-            sa.and_(
-                AssistantVersion.assistant_id == Assistant.id, AssistantVersion.number == Assistant.version
-            ),
-        )
-        .where(AssistantAccount.account_id.in_(accounts), AssistantAccount.mode != Mode.OFF)
-        .execution_options(populate_existing=True)
-    )
     found = {}
-    for account, assistant, body in session.execute(query):
+    for row in _attached.rows(session.connection(), {"accounts": db.padded(accounts)}):
+        account_id, workspace_id, assistant_id, name, version, mode, takes, body, model_id, stopped = row
         kept = keeping.read(body)
         if kept is not None:
-            found[account.account_id] = Attached(
-                account.account_id,
-                account.workspace_id,
-                assistant.id,
-                assistant.name,
-                assistant.version,
-                Mode(account.mode),
-                frozenset(account.answers_on),
+            found[account_id] = Attached(
+                account_id,
+                workspace_id,
+                assistant_id,
+                name,
+                version,
+                Mode(mode),
+                frozenset(takes),
                 kept,
-                assistant.model_id,
-                assistant.stopped_at is not None,
+                model_id,
+                stopped is not None,
             )
     return found
+
+
+_attached = Statement(
+    sa.select(
+        AssistantAccount.account_id,
+        AssistantAccount.workspace_id,
+        Assistant.id,
+        Assistant.name,
+        Assistant.version,
+        AssistantAccount.mode,
+        AssistantAccount.answers_on,
+        AssistantVersion.body,
+        Assistant.model_id,
+        Assistant.stopped_at,
+    )
+    .join(Assistant, Assistant.id == AssistantAccount.assistant_id)
+    .join(
+        AssistantVersion,
+        sa.and_(AssistantVersion.assistant_id == Assistant.id, AssistantVersion.number == Assistant.version),
+    )
+    .where(
+        AssistantAccount.account_id.in_(sa.bindparam("accounts", expanding=True)),
+        AssistantAccount.mode != Mode.OFF,
+    )
+)
 
 
 # ---- what the record says ------------------------------------------------------------------------------

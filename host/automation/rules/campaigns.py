@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -20,6 +20,7 @@ from host import counters
 from host.automation.facts import NEVER_WENT
 from host.automation.rules.body import Campaign
 from host.core import db
+from host.core.statements import Statement
 from host.inbox.comments import once
 from host.inbox.outcome import ARRIVED
 from host.models.automation import CampaignPerson, PersonOutcome, Rule
@@ -173,9 +174,16 @@ def _state(session: Session, message_id: int | None) -> str | None:
 
 def next_turn(session: Session, rule_id: int) -> int:
     """Count one more public answer of a rule; return how many there were before it."""
-    mine = Rule.id == rule_id
-    session.execute(sa.update(Rule).where(mine).values(turns=Rule.turns + 1))
-    return (session.scalar(sa.select(Rule.turns).where(mine)) or 1) - 1
+    connection, asked = session.connection(), {"rule": rule_id}
+    _count_turn.run(connection, asked)
+    found = _turns.rows(connection, asked)
+    return int(found[0][0]) - 1 if found else 0
+
+
+_RULES = cast(sa.Table, Rule.__table__)
+_asked = _RULES.c.id == sa.bindparam("rule")
+_count_turn = Statement(sa.update(_RULES).where(_asked).values(turns=_RULES.c.turns + 1))
+_turns = Statement(sa.select(_RULES.c.turns).where(_asked))
 
 
 # ---- when they answer ----------------------------------------------------------------------------------
@@ -209,28 +217,31 @@ def answered(session: Session, events: Sequence[Recorded]) -> list[tuple[Recorde
     ]
     if not mine:
         return []
-    query = (
-        sa.select(Conversation.id, CampaignPerson.rule_id)
-        .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
-        .join(_theirs, _theirs.contact_id == Conversation.contact_id)
-        .join(
-            CampaignPerson,
-            sa.and_(
-                CampaignPerson.identity_id == _theirs.id,
-                CampaignPerson.account_id == ChannelAccount.beside_id,
-            ),
-        )
-        .where(
-            Conversation.id.in_({one.conversation_id for one in mine}),
-            CampaignPerson.private_id.is_not(None),
-            CampaignPerson.answered_at.is_(None),
-        )
-        .order_by(Conversation.id, CampaignPerson.rule_id)
-    )
+    ids = db.padded({one.conversation_id for one in mine})
     found: dict[int, list[int]] = defaultdict(list)
-    for id_, rule_id in session.execute(query):
+    for id_, rule_id in _unanswered.rows(session.connection(), {"ids": ids}):
         found[id_].append(rule_id)
     return [(one, rule_id) for one in mine for rule_id in found.get(one.conversation_id or 0, ())]
+
+
+_unanswered = Statement(
+    sa.select(Conversation.id, CampaignPerson.rule_id)
+    .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
+    .join(_theirs, _theirs.contact_id == Conversation.contact_id)
+    .join(
+        CampaignPerson,
+        sa.and_(
+            CampaignPerson.identity_id == _theirs.id,
+            CampaignPerson.account_id == ChannelAccount.beside_id,
+        ),
+    )
+    .where(
+        Conversation.id.in_(sa.bindparam("ids", expanding=True)),
+        CampaignPerson.private_id.is_not(None),
+        CampaignPerson.answered_at.is_(None),
+    )
+    .order_by(Conversation.id, CampaignPerson.rule_id)
+)
 
 
 def take_answer(session: Session, rule_id: int, contact_id: int, at: datetime) -> bool:

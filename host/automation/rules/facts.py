@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.automation.rules.body import Body
 from host.automation.rules.conditions import Facts, OfAddon, leaves
+from host.core import db
 from host.core.ports import AdapterDirectory, RuleDirectory
 from host.inbox.reply import policy_for
 from host.models.channels import ChannelAccount, ref
@@ -96,7 +98,7 @@ def seen(
     :param asked: the rules of each workspace.
     """
     ids = {one.conversation_id for one in events}
-    rows = {row.id: row for row in session.execute(_conversations(ids))} if ids else {}
+    rows = {row.id: row for row in session.execute(_conversations(), {"ids": db.padded(ids)})} if ids else {}
     messages = _messages(session, {one.message_id for one in events if one.message_id is not None})
     labels = _grouped(session, _labels(ids)) if _LABELS.intersection(needs) else {}
     mentioned = _grouped(session, _mentions(ids)) if "mentioned" in needs else {}
@@ -167,7 +169,8 @@ _OF_MESSAGE = frozenset(
 )
 
 
-def _conversations(ids: Collection[int]) -> Any:
+@cache
+def _conversations() -> Any:
     columns = sa.select(
         Conversation.id,
         Conversation.workspace_id,
@@ -193,14 +196,19 @@ def _conversations(ids: Collection[int]) -> Any:
         columns.join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
         .outerjoin(Post, Post.id == Conversation.post_id)
-        .where(Conversation.id.in_(ids))
+        .where(Conversation.id.in_(sa.bindparam("ids", expanding=True)))
     )
 
 
 def _messages(session: Session, ids: Collection[int]) -> dict[int, Any]:
     if not ids:
         return {}
-    query = sa.select(
+    return {row.id: row for row in session.execute(_message_columns(), {"ids": db.padded(ids)})}
+
+
+@cache
+def _message_columns() -> Any:
+    return sa.select(
         Message.id,
         Message.kind.label("message_kind"),
         Message.direction,
@@ -211,8 +219,7 @@ def _messages(session: Session, ids: Collection[int]) -> dict[int, Any]:
         Message.imported_at,
         Message.unsent_at,
         Message.external_id,
-    )
-    return {row.id: row for row in session.execute(query.where(Message.id.in_(ids)))}
+    ).where(Message.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def _labels(ids: Collection[int]) -> Any:

@@ -30,7 +30,9 @@ from host.automation.rules.body import UNANSWERED, Action, Body, needs, read, se
 from host.automation.rules.campaigns import Took
 from host.automation.rules.conditions import Trace, decide
 from host.automation.rules.facts import Event, Seen, is_ours, seen
+from host.core import db
 from host.core.ports import RuleDirectory
+from host.core.statements import Statement
 from host.inbox.reply import Held
 from host.models.automation import AutomationRun, Rule, RuleState, RuleVersion, RunState
 from host.models.inbox import Conversation, Message
@@ -77,22 +79,28 @@ class Active:
 def active(session: Session, workspaces: Iterable[int]) -> dict[int, list[Active]]:
     """Return the rules of *workspaces* that are live or in shadow, in their order. One that cannot be read,
     as of a later Lobby, is none."""
-    text = sa.cast(RuleVersion.body, sa.Text).label("body")
-    query = (
-        sa.select(Rule.id, Rule.workspace_id, Rule.name, Rule.version, Rule.state, text)
-        .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
-        .where(Rule.workspace_id.in_(set(workspaces)), Rule.state.in_([RuleState.LIVE, RuleState.SHADOW]))
-        .order_by(Rule.workspace_id, Rule.position, Rule.id)
-    )
     found: dict[int, list[Active]] = defaultdict(list)
-    for row in session.execute(query):
-        body = _body(row.body)
+    asked = {"workspaces": db.padded(set(workspaces))}
+    for id_, workspace_id, name, version, state, text in _active.rows(session.connection(), asked):
+        body = _body(text)
         if body is not None:
-            live = row.state == RuleState.LIVE
-            found[row.workspace_id].append(
-                Active(row.id, row.workspace_id, row.name, row.version, live, body)
-            )
+            live = state == RuleState.LIVE
+            found[workspace_id].append(Active(id_, workspace_id, name, version, live, body))
     return found
+
+
+_active = Statement(
+    sa.select(
+        *(Rule.id, Rule.workspace_id, Rule.name, Rule.version, Rule.state),
+        sa.cast(RuleVersion.body, sa.Text).label("body"),
+    )
+    .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
+    .where(
+        Rule.workspace_id.in_(sa.bindparam("workspaces", expanding=True)),
+        Rule.state.in_([RuleState.LIVE, RuleState.SHADOW]),
+    )
+    .order_by(Rule.workspace_id, Rule.position, Rule.id)
+)
 
 
 @lru_cache(maxsize=2048)
