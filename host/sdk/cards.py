@@ -38,7 +38,8 @@ class Field:
     max_length: int = 255
     clean: Callable[[str], str] | None = None
     kind: str = "text"
-    """``text``, ``number``, ``checkbox`` (value ``1`` or empty) or ``select`` (one of *choices*)."""
+    """``text``, ``lines`` (a text of several), ``number``, ``checkbox`` (value ``1`` or empty) or ``select``
+    (one of *choices*)."""
     choices: tuple[tuple[str, str], ...] = ()
     """Of a select: (value, label), the first one chosen at the start, and where nothing is sent for one that
     is not required."""

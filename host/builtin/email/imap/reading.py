@@ -353,6 +353,7 @@ class Reader:
             kind,
             one.came_at,
             whole_size=size if cut else None,
+            aliases=settings.aliases,
         )
         return made, Taken(one.at, one.uid, MailState.CUT if cut else MailState.TAKEN), one
 
