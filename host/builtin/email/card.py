@@ -586,7 +586,10 @@ def status(account: AccountRef) -> CardStatus:
             for one in (*(() if key is None else (key,)), *further_keys)
             for copyable in signing.copyables(one)
         ],
-        links=[Link(_("Signatures, and where answers go"), signatures.page(account))],
+        links=[
+            Link(_("Signatures, and where answers go"), signatures.page(account)),
+            *([] if mailbox is None else [Link(_("Folders that are read"), mailbox_card.page(account))]),
+        ],
     )
 
 

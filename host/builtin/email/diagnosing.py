@@ -101,6 +101,11 @@ def _counts(account: AccountRef) -> list[Finding]:
     for number, one in enumerate(mailbox_card.counted(account.id)):
         title = _("Every mail of “%(folder)s” is accounted for", folder=one.name)
         name = f"count-{one.role}" if not number else f"count-{one.role}-{number}"
+        if one.problem is not None:
+            fix = _("Open Folders in the account's Settings, and choose those that are there.")
+            title = _("The folder “%(folder)s” can be opened", folder=one.name)
+            found.append(Finding(name, title, Verdict.WARN, mailbox_card.unread(one), fix))
+            continue
         if one.on_server is None:
             found.append(Finding(name, title, Verdict.UNKNOWN, _("It was not counted yet.")))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -287,6 +288,11 @@ class Mailbox(Base):
     held_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     folders: Mapped[str | None] = mapped_column(LongText)
     """As JSON: names of the folders that are read besides the inbox and what was sent."""
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Return :attr:`folders`."""
+        return tuple(json.loads(self.folders)) if self.folders else ()
 
 
 class Role(StrEnum):

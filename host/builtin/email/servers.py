@@ -44,5 +44,13 @@ def to_read(account: AccountRef, largest: int) -> Settings | None:
     elif out is not None and out.smtp_password and not box.user_name:
         user, password = out.smtp_user, unseal(out.smtp_password, password_place(account))
     server = Server(box.host, box.port, smtp.Security(box.security), user, password, bearer)
-    own = aliases.of(account.id)
-    return Settings(account.id, account.external_id, server, box.since, box.connected_at, largest, own)
+    return Settings(
+        account.id,
+        account.external_id,
+        server,
+        box.since,
+        box.connected_at,
+        largest,
+        aliases.of(account.id),
+        box.further,
+    )

@@ -93,6 +93,15 @@ def envelope(
     )
 
 
+def is_of_ours(raw: bytes, own: Collection[str]) -> bool:
+    """Tell whether a mail of a folder of any kind is one we wrote to somebody.
+
+    What a contact form of ours sends names its visitor in Reply-To: that came in.
+    """
+    message = identity.head(raw)
+    return headers.sender(message, own)[1] in own and bool(addressee(message, own))
+
+
 def addressee(message: Message, own: Collection[str]) -> str:
     """Return whom a mail of ours was written to first, besides *own* addresses, or an empty text."""
     for name in ("To", "Cc"):
