@@ -83,7 +83,7 @@ def card() -> SettingsCard:
             CardAction(round_trip.ACTION, lazy_gettext("Send a mail to itself"), _send_to_itself),
             CardAction("dkim", lazy_gettext("Sign mails here (DKIM)"), _sign),
         ),
-        sign_ins=flow.sign_ins(_connect_signed_in),
+        sign_ins=flow.sign_ins(_connect_signed_in, _address),
         workspace=apps.settings(_host, _port),
         configure_label=lazy_gettext("Configure"),
         configure_help=lazy_gettext(
@@ -288,10 +288,15 @@ def _connect_signed_in(
     mailbox = mailbox_card.of_sign_in(
         choice.workspace_id, Server(box.host, box.port, box.security, address, bearer=bearer)
     )
-    problems = mailbox_card.tried(mailbox.server) or _check(server)
+    unread = mailbox_card.tried(mailbox.server)
+    problems = unread or _check(server)
     if problems is not None:
+        words = " ".join(problems.by_field.values())
+        if signed.person:
+            wanted = flow.asked_of_admin(signed.person, address, read=unread is None)
+            return SignInProblem(words, f"{_('Nothing was connected.')} {wanted}")
         return SignInProblem(
-            " ".join(problems.by_field.values()),
+            words,
             _("Nothing was connected. See that the mailbox may be used by IMAP, and may send by SMTP."),
         )
     user = maybe_user()
@@ -541,6 +546,8 @@ def status(account: AccountRef) -> CardStatus:
         facts += signing.facts(one, further=True)
     if signed is not None:
         facts.append((_("Signed in at the provider"), format_date(signed.signed_in_at)))
+        if signed.person:
+            facts.append((_("A shared mailbox, signed in to by"), signed.person))
         facts.append((_("Sign-in last renewed"), format_datetime(signed.renewed_at)))
         if signed.problem:
             told = _("The sign-in has ended.") if signed.ended_at else _("The sign-in could not be renewed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import smtplib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -50,6 +51,8 @@ MOST_BYTES = 20 * 1024 * 1024
 """Most bytes of the files of a mail: a third more on the wire, which is what large providers take."""
 GO_WITHOUT_COPIES = 3
 """The attempt from which a mail goes out without the copies that its server refuses for now."""
+_NOT_AS = re.compile(r"\b5\.7\.60\b|SendAsDenied")
+"""How Exchange refuses a mail of a shared mailbox from somebody who may only read it."""
 _CHECK_SENDER = noop(
     "Read what it said. It may not let the account send as the further address the customer wrote to: allow "
     "that at the mail server, or take that address out of the account."
@@ -230,6 +233,11 @@ def _deliver(
             return NotSent(_problem(str(error.code), sentence, raw=str(error)))
         sentence = noop("The mail server refused the mail.")
         step = noop("Read what it said, and check the customer's address.")
+        if _NOT_AS.search(str(error)):
+            step = noop(
+                "Whoever signed in may not send as this mailbox: ask the admin of your Microsoft 365 for the "
+                "permission “Send as”. It may take an hour until that holds; then send it again."
+            )
         return Rejected(_problem(str(error.code), sentence, step, raw=str(error)))
     except ForbiddenAddressError as error:
         sentence = noop("The mail server is at an address this desk may not reach.")

@@ -15,6 +15,7 @@ from . import late, mailbox_card, round_trip, servers, signing, smtp
 from .addresses import domain_of
 from .mail import authentication
 from .models import EmailAccount, Mailbox
+from .oauth import flow, tokens
 from .receiving import listen_address, size_limit
 
 MOST_SHOWN = 300
@@ -52,12 +53,21 @@ def _sending(account: AccountRef, row: EmailAccount | None, tried: Tried) -> Fin
         return Finding("sending", title, Verdict.FAIL, _("The stored password cannot be read."), fix)
     problems = tried(server)
     if problems is not None:
+        fix = _shared(account, read=True) or fix
         return Finding("sending", title, Verdict.FAIL, " ".join(problems.by_field.values()), fix)
     if server.security is smtp.Security.NONE:
         evidence = _("%(host)s takes mail, over a line that is not encrypted.", host=row.smtp_host)
         return Finding("sending", title, Verdict.WARN, evidence, _("Choose STARTTLS or TLS if it offers it."))
     evidence = _("%(host)s: encrypted, and its certificate is trusted.", host=row.smtp_host)
     return Finding("sending", title, Verdict.PASS, evidence)
+
+
+def _shared(account: AccountRef, *, read: bool) -> str:
+    """Return what to ask the admin for, where the account is a shared mailbox."""
+    signed = tokens.row_of(account.id)
+    if signed is None or not signed.person or signed.ended_at is not None:
+        return ""
+    return flow.asked_of_admin(signed.person, account.external_id, read=read)
 
 
 def _receiving(account: AccountRef) -> list[Finding]:
@@ -88,6 +98,7 @@ def _mailbox(account: AccountRef, box: Mailbox) -> Finding:
         return Finding("mailbox", title, Verdict.FAIL, _("There is no password for it."), fix)
     problems = mailbox_card.tried(settings.server)
     if problems is not None:
+        fix = _shared(account, read=False) or fix
         return Finding("mailbox", title, Verdict.FAIL, " ".join(problems.by_field.values()), fix)
     evidence = _("%(host)s: encrypted, its certificate is trusted, signed in.", host=box.host)
     if box.checked_at is not None:
