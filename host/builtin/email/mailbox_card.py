@@ -356,11 +356,10 @@ class Counted:
 
 
 def counted(account_id: int) -> Sequence[Counted]:
-    """Return the folders of an account's mailbox that are read, the inbox first."""
+    """Return the folders of an account's mailbox that are read, the inbox first and further ones last."""
+    query = sa.select(Folder).where(Folder.account_id == account_id)
     with db.read() as session:
-        rows = list(
-            session.scalars(sa.select(Folder).where(Folder.account_id == account_id).order_by(Folder.id))
-        )
+        rows = list(session.scalars(query.order_by(Folder.added_at.is_not(None), Folder.id)))
         found = cursor.counts(session, account_id)
     return [
         Counted(

@@ -64,7 +64,7 @@ def sign_ins(connect: Connect, clean: Callable[[str], str]) -> tuple[SignIn, ...
             connect,
             lazy_gettext("Sign in with Microsoft"),
             lazy_gettext("It is at Microsoft 365 or Outlook"),
-            lazy_gettext("Sign in at Microsoft as the mailbox itself."),
+            lazy_gettext("Sign in at Microsoft as the mailbox itself, or as yourself to a shared one."),
             lazy_gettext("Until somebody takes it back; renewed by itself"),
             (
                 Permission("IMAP.AccessAsUser.All", lazy_gettext("Read the mailbox")),
