@@ -39,7 +39,7 @@ from host.sdk.web import maybe_user
 from . import aliases, diagnosing, mailbox_card, ownership, round_trip, servers, signatures, signing, smtp
 from .addresses import domain_of, normal
 from .imap.server import Server
-from .models import DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
+from .models import ACCOUNTS, DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
 from .oauth import apps, flow, tokens
 from .oauth.providers import Provider
 from .receiving import listen_address
@@ -612,13 +612,14 @@ class _Kept(NamedTuple):
 
 def _kept(account: AccountRef) -> _Kept | None:
     """Return what is kept of *account*, in one query: a page shows many accounts."""
-    own = EmailAccount.account_id
+    own, table = EmailAccount.account_id, db.host_table(ACCOUNTS)
     query = (
         sa.select(EmailAccount, Mailbox, MailToken, RoundTrip, DkimKey)
+        .join(table, table.c.id == own)
         .outerjoin(Mailbox, Mailbox.account_id == own)
         .outerjoin(MailToken, MailToken.account_id == own)
         .outerjoin(RoundTrip, RoundTrip.account_id == own)
-        .outerjoin(DkimKey, signing.is_of(account))
+        .outerjoin(DkimKey, sa.and_(signing.is_of(account), DkimKey.workspace_id == table.c.workspace_id))
         .where(own == account.id)
     )
     with db.read() as session:
