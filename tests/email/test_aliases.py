@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.builtin.email import aliases, card, machinery, ownership, receiving, servers, signing
+from host.builtin.email import aliases, card, diagnosing, machinery, ownership, receiving, servers, signing
 from host.builtin.email.addresses import normal
 from host.builtin.email.channel import EmailAdapter
 from host.builtin.email.mail import identity
 from host.builtin.email.mail.parsing import parse
 from host.builtin.email.models import Alias, AskedAccount, DkimKey
+from host.builtin.email.smtp import Security
 from host.channels import accounts, connecting
 from host.core import clock, db
 from host.inbox import queries
@@ -43,6 +44,7 @@ from tests.email.conftest import Outside, connect, values
 from tests.email.test_imap import mail
 from tests.email.test_ownership import people
 from tests.email.test_sending import request
+from tests.helpers import build_app
 
 __all__ = ["people"]
 
@@ -286,6 +288,25 @@ def test_a_mail_is_signed_for_the_domain_it_is_from(
         assert dkim.verify(raw, dnsfunc=lambda name, timeout=5: said[name.decode().rstrip(".")][0].encode())
 
 
+def test_diagnose_looks_at_each_domain_it_sends_from(
+    shop: test_conversation.Desk, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(machinery, "mail_servers", lambda _domain: [])
+    monkeypatch.setattr(machinery, "texts", lambda name: asked.append(name) or [])
+    db.write(signing.make, shop.account, "other.example")
+    with build_app(data).test_request_context():
+        found = {one.name: one for one in diagnosing.diagnose(shop.account, lambda _server: None)}
+    assert "other.example" in found["dkim-2"].title
+    assert "does not sign" in found["dkim-2"].evidence
+    assert "_dmarc.other.example" in asked
+    assert "dkim-3" not in found
+    db.write(lambda session: session.execute(sa.delete(DkimKey)))
+    with build_app(data).test_request_context():
+        found = {one.name: one for one in diagnosing.diagnose(shop.account, lambda _server: None)}
+    assert found["dkim-2"].verdict == "unknown"
+
+
 def test_the_mailbox_is_read_with_them(shop: test_conversation.Desk, outside: Outside) -> None:
     assert aliases.of(shop.account.id) == (ELSEWHERE, OWN)
     assert servers.to_read(shop.account, 1) is None
@@ -405,6 +426,9 @@ def test_one_that_has_to_be_confirmed_waits_and_is_not_answered_from(people: tes
     edit(people, people.pottery, "hello@shop.example", ELSEWHERE)
     account = the(people.pottery, "hello@shop.example")
     assert (named(account.id), waiting()) == ([], [ELSEWHERE])
+    with db.read() as session:
+        # Nothing that knows no further addresses could take the row for an account.
+        assert session.scalars(sa.select(AskedAccount.smtp_security)).one() not in set(Security)
     assert receiving.account_of(ELSEWHERE) is None
     assert aliases.of(account.id) == ()
     page = people.sees(people.potter, f"/w/{people.pottery}/settings/channels")

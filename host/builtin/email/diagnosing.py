@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from host.sdk import db
 from host.sdk.cards import Finding, Problems, Verdict
@@ -19,6 +20,8 @@ from .oauth import flow, tokens
 from .receiving import listen_address, size_limit
 
 MOST_SHOWN = 300
+MOST_DOMAINS = 3
+"""Of further addresses: each takes as long as the DNS does."""
 
 Tried = Callable[[smtp.Server], Problems | None]
 
@@ -39,6 +42,7 @@ def diagnose(account: AccountRef, tried: Tried) -> Sequence[Finding]:
         _spf(domain),
         _dkim(account, domain),
         _dmarc(domain),
+        *_further(account),
     ]
 
 
@@ -143,6 +147,18 @@ def _counts(account: AccountRef) -> list[Finding]:
     return found
 
 
+def _further(account: AccountRef) -> list[Finding]:
+    """Ask the DNS about the other domains the account sends from: what SPF allows there counts for nothing.
+
+    A mail from a further address is handed over as the account's, so that only a signature speaks for it.
+    """
+    found = []
+    for number, domain in enumerate(signing.domains_of(account)[1 : MOST_DOMAINS + 1], start=2):
+        for one in (_dkim(account, domain), _dmarc(domain)):
+            found.append(replace(one, name=f"{one.name}-{number}"))
+    return found
+
+
 # ---- the domain ----------------------------------------------------------------------------------------
 
 
@@ -177,7 +193,7 @@ def _spf(domain: str) -> Finding:
 def _dkim(account: AccountRef, domain: str) -> Finding:
     """Tell whether mails are signed, by the key of this desk, or by the one that signed a mail to itself."""
     title = _("Mail of %(domain)s is signed (DKIM)", domain=domain)
-    key = signing.key_of(account)
+    key = signing.key_of(account, domain)
     if key is not None:
         name = signing.name_of(key)
         found = signing.looked_up(key)
@@ -189,6 +205,10 @@ def _dkim(account: AccountRef, domain: str) -> Finding:
         evidence = _("The record at %(name)s is missing, or another, so this desk does not sign.", name=name)
         fix = _("Enter the record that Settings of this account shows.")
         return Finding("dkim", title, Verdict.WARN, evidence, fix)
+    if domain != domain_of(account.external_id):
+        evidence = _("Whether the mail server signs what goes from there cannot be told from here.")
+        fix = _("If it does not, choose “Sign mails here (DKIM)” in the menu, or it may be taken for spam.")
+        return Finding("dkim", title, Verdict.UNKNOWN, evidence, fix)
     trip = round_trip.found_in(round_trip.row_of(account.id))
     if not trip.get("selector"):
         evidence = _("The name of the key is not known until a mail came back.")

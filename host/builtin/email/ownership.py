@@ -169,8 +169,9 @@ def ask_alias(session: Session, account: AccountRef, address: str, asked_by: str
     """
     settings = session.get_one(EmailAccount, account.id)
     row, first = _asked_row(session, account.workspace_id, address, asked_by, account.name)
-    security = smtp.Security(settings.smtp_security)
-    _enter(row, smtp.Server(settings.smtp_host, settings.smtp_port, security, ""))
+    _enter(row, smtp.Server(settings.smtp_host, settings.smtp_port, smtp.Security.NONE))
+    # No security there is: a release that knows no further addresses connects no account with it.
+    row.smtp_security = "alias"
     row.smtp_password = row.imap = row.imap_password = row.oauth = row.aliases = None
     row.alias_of = account.id
     _tell_asked(session, row, first=first)
